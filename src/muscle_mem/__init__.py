@@ -1,0 +1,1 @@
+"""muscle_mem: a behavior cache for AI agents."""
