@@ -1,1 +1,59 @@
-"""muscle_mem: a behavior cache for AI agents."""
+"""muscle_mem: a behavior cache for AI agents. Record an agent's tool calls once, replay them safely."""
+
+from . import checks
+from ._context import CurrentRun, current_run
+from ._core.check import Check
+from ._core.codec import register
+from ._core.explain import Explanation
+from ._core.model import Divergence, Handover, Reason
+from ._core.outcome import Outcome
+from ._engine import CacheInfo, Engine
+from .errors import (
+    DamagedStoreError,
+    DecodeError,
+    Diverged,
+    ForeignStoreError,
+    InvalidTypeError,
+    InvalidValueError,
+    Missed,
+    MuscleMemError,
+    NewerStoreError,
+    NotFoundError,
+    NotReadyError,
+    NotStorableError,
+    StoreError,
+    TooLargeError,
+    UnknownTypeError,
+)
+
+__version__ = "0.2.0"
+
+__all__ = [
+    "CacheInfo",
+    "Check",
+    "CurrentRun",
+    "DamagedStoreError",
+    "DecodeError",
+    "Diverged",
+    "Divergence",
+    "Engine",
+    "Explanation",
+    "ForeignStoreError",
+    "Handover",
+    "InvalidTypeError",
+    "InvalidValueError",
+    "Missed",
+    "MuscleMemError",
+    "NewerStoreError",
+    "NotFoundError",
+    "NotReadyError",
+    "NotStorableError",
+    "Outcome",
+    "Reason",
+    "StoreError",
+    "TooLargeError",
+    "UnknownTypeError",
+    "checks",
+    "current_run",
+    "register",
+]

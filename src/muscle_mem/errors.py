@@ -3,6 +3,7 @@
     MuscleMemError
     +-- InvalidTypeError (TypeError)        a thing of the wrong kind: a generator tool, an async agent
     |   +-- NotStorableError                a value without a canonical form, with the path to it
+    |       +-- TooLargeError               more nodes, bytes or depth than fit
     +-- InvalidValueError (ValueError)      the right kind, a wrong value: an unknown mode, two of a class
     |   +-- DecodeError                     bytes that are not what the codec writes
     |       +-- UnknownTypeError            well-formed, but of a class this process does not know
@@ -38,6 +39,10 @@ class NotStorableError(InvalidTypeError):
         super().__init__(message)
         self.path = path
         self.type_name = type_name
+
+
+class TooLargeError(NotStorableError):
+    """A value is larger or deeper than what is kept inline."""
 
 
 class InvalidValueError(MuscleMemError, ValueError):

@@ -1,0 +1,73 @@
+"""Which run is open here: carried by contextvars, so that it follows asyncio tasks and `asyncio.to_thread`."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+from ._core.model import Handover
+from ._core.run import Run
+
+
+class Frame:
+    """A place in the stack of runs. `recording` is True exactly while the agent of its run is at work.
+
+    `inner` is the frame inside a tool, a capture or a compare, where further tool calls are plain functions.
+    """
+
+    __slots__ = ("engine", "inner", "recording", "run")
+
+    def __init__(self, engine: Any, run: Run | None, inside: bool = False) -> None:
+        self.engine = engine
+        self.run = run
+        self.recording = False
+        self.inner: Frame = self if inside else Frame(engine, run, inside=True)
+
+
+frame_here: ContextVar[Frame | None] = ContextVar("muscle_mem_frame", default=None)
+objects_here: ContextVar[tuple[tuple[Any, tuple[Any, ...]], ...]] = ContextVar("muscle_mem_objects", default=())
+off_here: ContextVar[tuple[Any, ...]] = ContextVar("muscle_mem_off", default=())
+
+
+class CurrentRun:
+    """The run that is open here, as an agent or a tool may look at it."""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    @property
+    def id(self) -> str:
+        """Names the run within this process."""
+        return self._run.id
+
+    @property
+    def task(self) -> str:
+        """The task as a short text."""
+        return self._run.task
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The params of this run."""
+        return dict(self._run.params.values)
+
+    @property
+    def mode(self) -> str:
+        """The mode of this run."""
+        return self._run.mode
+
+    @property
+    def handover(self) -> Handover | None:
+        """What a replay did before it stopped, if this run is its continuation; else None."""
+        return self._run.handover
+
+    def report_tokens(self, count: int) -> None:
+        """Add tokens that the agent used in this run; kept with the recording, and told as saved by a hit."""
+        self._run.recorder.tokens += int(count)
+
+
+def current_run() -> CurrentRun | None:
+    """The run of an engine that is open in this task or thread, or None."""
+    frame = frame_here.get()
+    return CurrentRun(frame.run) if frame is not None and frame.run is not None else None

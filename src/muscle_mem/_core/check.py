@@ -1,0 +1,211 @@
+"""Checks: capture features of the environment, compare them with those recorded, and what counts as yes."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Awaitable, Callable
+from numbers import Number
+from typing import Any
+
+from ..errors import InvalidTypeError, InvalidValueError
+from . import codec
+from .fingerprint import fingerprint, is_async, is_async_generator, is_generator
+
+Capture = Callable[..., Any]
+Compare = Callable[[Any, Any], bool | float | Awaitable[bool | float]]
+
+
+class CheckError(Exception):
+    """A compare gave an answer that is no verdict. Stays inside: it becomes the reason of a refusal."""
+
+
+class Check:
+    """Decides whether a recorded step is safe in the present environment.
+
+    capture: gets the tool's own arguments (for a method tool with `self` first) and returns a snapshot of what matters.
+    compare: gets (current, candidate) and returns a bool, or a score that passes from `threshold` on. Without a
+        compare, snapshots must be exactly equal, types included.
+    threshold: the lowest passing score. Declare it when compare returns a score; undeclared, 1.0 is asked for.
+    wait, every: keep capturing for up to `wait` seconds, every `every` seconds, until the check passes.
+    refresh: after a hit keep that run's snapshot as an additional reference (sliding expiry). Without it the recorded
+        snapshots stay the reference, so that small drifts never add up.
+    version: stands in for the fingerprint of capture and compare; change it when their meaning changes.
+    describe: gets (current, candidate) and returns what was seen and what was expected as two texts, for `explain`.
+    parts: the checks that this one is made of; their fingerprints count too.
+    bind: gets the signature of the tool that the check is attached to, and returns the check for that tool.
+
+    Capture and compare may be async where the tool is and the engine is called with `await engine.acall(...)`.
+    Raises InvalidTypeError or InvalidValueError for misuse.
+    """
+
+    __slots__ = (
+        "_bind",
+        "_fingerprint",
+        "capture",
+        "capture_async",
+        "compare",
+        "compare_async",
+        "describe",
+        "every",
+        "exact",
+        "met",
+        "parts",
+        "refresh",
+        "threshold",
+        "threshold_declared",
+        "version",
+        "wait",
+    )
+
+    def __init__(
+        self,
+        capture: Capture,
+        compare: Compare | None = None,
+        *,
+        threshold: float | None = None,
+        wait: float = 0.0,
+        every: float = 0.1,
+        refresh: bool = False,
+        version: str | int | None = None,
+        describe: Callable[[Any, Any], tuple[str, str]] | None = None,
+        parts: tuple[Check, ...] = (),
+        bind: Callable[[inspect.Signature], Check] | None = None,
+    ) -> None:
+        for role, function in (("capture", capture), ("compare", compare)):
+            if function is None and role == "compare":
+                continue
+            if not callable(function):
+                raise InvalidTypeError(
+                    f"Check({role}=...) must be callable, got {function!r}; pass a function, as in Check(capture, compare)"
+                )
+            if is_generator(function) or is_async_generator(function):
+                raise InvalidTypeError(f"{role} {function!r} is a generator; a check needs a plain or async function")
+        if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, int | float)):
+            raise InvalidTypeError(f"threshold must be a number, got {threshold!r}")
+        if threshold is not None and math.isnan(threshold):
+            raise InvalidValueError("threshold is NaN, which no score ever reaches; give a number such as 0.95")
+        for name, seconds in (("wait", wait), ("every", every)):
+            if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+                raise InvalidTypeError(f"{name} must be a number of seconds, got {seconds!r}")
+            if not (0 <= seconds < math.inf):
+                raise InvalidValueError(f"{name} must be 0 or more seconds, got {seconds!r}")
+        self.capture = capture
+        self.exact = compare is None
+        self.compare: Compare = same if compare is None else compare
+        self.capture_async = is_async(capture)
+        self.compare_async = compare is not None and is_async(compare)
+        self.threshold = 1.0 if threshold is None else threshold
+        self.threshold_declared = threshold is not None
+        self.wait = float(wait)
+        self.every = max(float(every), 0.001)
+        self.refresh = bool(refresh)
+        self.version = version
+        self.describe = describe
+        self.parts = parts
+        self._bind = bind
+        self.met: dict[type, str | None] = {}
+        self._fingerprint = ""
+
+    def __repr__(self) -> str:
+        name = getattr(self.capture, "__qualname__", repr(self.capture))
+        return f"Check({name})"
+
+    def identify(self, find_source: Callable[[object], str | None]) -> str:
+        """The fingerprint that a recorded step and this check must share; computed once."""
+        if not self._fingerprint:
+            halves = [f"v:{self.version}"]
+            if self.version is None:
+                halves = [fingerprint(self.capture, find_source)]
+                if not self.exact:
+                    halves.append(fingerprint(self.compare, find_source))
+            halves += [part.identify(find_source) for part in self.parts]
+            self._fingerprint = "|".join(halves)
+        return self._fingerprint
+
+    @property
+    def needs_signature(self) -> bool:
+        """Whether the check is made anew for each tool it is attached to."""
+        return self._bind is not None
+
+    def for_signature(self, signature: inspect.Signature | None) -> Check:
+        """The check as it is for a tool of this signature."""
+        return self if self._bind is None or signature is None else self._bind(signature)
+
+    def texts(self, current: Any, candidate: Any) -> tuple[str, str]:
+        """What was seen and what was expected, each as a short line for people."""
+        if self.describe is not None:
+            try:
+                seen, expected = self.describe(current, candidate)
+                return str(seen), str(expected)
+            except Exception as error:  # a describer is only for show
+                return f"{short(current)} (describe raised {error!r})", short(candidate)
+        return short(current), short(candidate)
+
+
+def passes(check: Check, answer: Any) -> bool:
+    """What a compare's answer means. Raises CheckError for None, NaN, arrays and whatever has no truth of its own."""
+    if answer is True or answer is False:
+        return bool(answer)
+    if answer is None:
+        raise CheckError("compare returned None; return True or False, or a score")
+    dimensions = getattr(answer, "ndim", None)
+    if isinstance(dimensions, int):
+        if dimensions > 0:
+            raise CheckError("compare returned an array; reduce it to one verdict, as with bool((a == b).all())")
+        answer = _item(answer)
+        if answer is True or answer is False:
+            return bool(answer)
+    if isinstance(answer, Number):
+        return _score_passes(check, answer)
+    if getattr(type(answer), "__bool__", None) is None:
+        raise CheckError(f"compare returned {short(answer)}, which is neither a bool nor a score")
+    try:
+        return bool(answer)
+    except Exception as error:
+        raise CheckError(f"bool() of compare's answer raised {error!r}") from error
+
+
+def is_score(answer: Any) -> bool:
+    """Whether an answer is a number to be held against the threshold."""
+    if isinstance(getattr(answer, "ndim", None), int) and answer.ndim == 0:
+        answer = _item(answer)
+    return isinstance(answer, Number) and not isinstance(answer, bool)
+
+
+def _item(answer: Any) -> Any:
+    try:
+        return answer.item()
+    except Exception as error:
+        raise CheckError(f"compare returned {type(answer).__name__}, which has no single value") from error
+
+
+def _score_passes(check: Check, answer: Any) -> bool:
+    try:
+        if answer != answer:  # NaN, of any numeric type
+            raise CheckError("compare returned NaN; a score must be a number")
+        return bool(answer >= check.threshold)
+    except (TypeError, ArithmeticError) as error:
+        raise CheckError(f"compare returned {short(answer)}, which cannot be held against a threshold") from error
+
+
+def same(current: Any, candidate: Any) -> bool:
+    """Exact equality of canonical values, types included: True is not 1, 0.0 is not -0.0, NaN is NaN."""
+    kind = type(current)
+    if kind is not type(candidate):
+        return False
+    if kind is str or kind is int or kind is bool or kind is bytes:
+        return bool(current == candidate)
+    if current is None:
+        return True
+    return codec.canonical(current) == codec.canonical(candidate)
+
+
+def short(value: Any, limit: int = 120) -> str:
+    """A one-line repr that is safe to make of any object and never long."""
+    try:
+        text = repr(value)
+    except Exception as error:
+        text = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
+    text = text.replace("\n", "\\n").replace("\r", "\\r")
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,63 @@
+"""What a flow asks its driver to do. The driver sends back the result, or throws the exception that came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from .check import Check
+from .model import Handover
+
+
+class Capture(msgspec.Struct):
+    """Call a check's capture with a tool's arguments; the answer is the snapshot."""
+
+    check: Check
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+class Compare(msgspec.Struct):
+    """Call a check's compare with (current, candidate); the answer is whatever it returns."""
+
+    check: Check
+    current: Any
+    candidate: Any
+
+
+class Invoke(msgspec.Struct):
+    """Call a tool; the answer is its result."""
+
+    tool: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+class Sleep(msgspec.Struct):
+    """Wait so many seconds."""
+
+    seconds: float
+
+
+class RunAgent(msgspec.Struct):
+    """Call the user's agent with the task's own arguments, and the hand-over where it names one."""
+
+    handover: Handover | None = None
+
+
+class Ask(msgspec.Struct):
+    """Call a function of the user's (success, approve, result) with these keyword arguments."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+
+
+class Save(msgspec.Struct):
+    """Seal a recording; the answer is whether the store took it."""
+
+    recording: Any
+
+
+Effect = Capture | Compare | Invoke | Sleep | RunAgent | Ask | Save

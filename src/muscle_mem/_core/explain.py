@@ -1,0 +1,124 @@
+"""Explaining: what a call would do and why, executing nothing but the captures of first steps."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import msgspec
+
+from .candidates import admissible, arguments_of, judge, look, unbuildable
+from .effects import Effect
+from .model import Reason
+from .plan import Refusal, Registry, Trajectory, open_snapshot, plan_text
+from .run import Run
+
+SHOWN = 20
+
+
+class Considered(msgspec.Struct, frozen=True):
+    """One recording that was considered: whether it could start here, and if not, why.
+
+    `seen` and `expected` are what the first step's check saw and what it had recorded.
+    """
+
+    trajectory_id: str
+    state: str
+    steps: int
+    hits: int
+    would_start: bool
+    reason: Reason
+    message: str
+    first_step: str = ""
+    seen: str = ""
+    expected: str = ""
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """What the engine would do with a task now, and why. Truthy if a replay would start."""
+
+    would: str
+    reason: Reason
+    message: str
+    considered: tuple[Considered, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.would == "replay"
+
+    def __str__(self) -> str:
+        lines = [f"would {self.would}: {self.reason.value}: {self.message}"]
+        for one in self.considered:
+            verb = "would start" if one.would_start else f"no: {one.reason.value}"
+            lines.append(f"  {one.trajectory_id} ({one.state}, {one.steps} steps, {one.hits} hits): {verb}: {one.message}")
+            if one.seen or one.expected:
+                lines.append(f"    {one.first_step}: saw {one.seen}, expected {one.expected}")
+        return "\n".join(lines)
+
+
+def explain_task(
+    run: Run, trajectories: Sequence[Trajectory], registry: Registry, lookup: Refusal | None = None
+) -> Generator[Effect, Any, Explanation]:
+    """Consider every recording of a task, the newest first, and judge the first step of those that may start."""
+    if lookup is not None:
+        return Explanation("ask the agent", lookup.reason, lookup.message)
+    if not trajectories:
+        return Explanation("ask the agent", Reason.NEW_TASK, "nothing was recorded for this task")
+    sights: dict[bytes, Any] = {}
+    considered: list[Considered] = []
+    for trajectory in trajectories[:SHOWN]:
+        considered.append((yield from _consider(run, trajectory, registry, sights)))
+    first = next((one for one in considered if one.would_start), None)
+    if first is not None:
+        return Explanation("replay", Reason.HIT, f"trajectory {first.trajectory_id} fits", tuple(considered))
+    return Explanation("ask the agent", considered[0].reason, considered[0].message, tuple(considered))
+
+
+def _consider(
+    run: Run, trajectory: Trajectory, registry: Registry, sights: dict[bytes, Any]
+) -> Generator[Effect, Any, Considered]:
+    refusal = admissible(run, trajectory, registry)
+    seen = expected = ""
+    if refusal is None:
+        step = trajectory.steps[0]
+        if step.pre is None:
+            message = "its first step has no pre-check" + ("" if step.tool.reads_only else " and is replayed unchecked")
+            return _considered(trajectory, None, message)
+        try:
+            arguments = arguments_of(run, step)
+        except Exception as error:
+            return _considered(trajectory, unbuildable(step, 0, error), "")
+        if step.call_id not in sights:
+            sights[step.call_id] = yield from look(step, step.pre, arguments, 0)
+        value = sights[step.call_id]
+        if isinstance(value, Refusal):
+            refusal = value
+        else:
+            for candidate in trajectory.candidates[: run.policy.max_lookups]:
+                refusal = yield from judge(step, value, candidate, 0, False)
+                seen, expected = step.pre.texts(value, open_snapshot(candidate.snapshots(False)[0]))
+                if refusal is None:
+                    break
+        if refusal is not None and refusal.reason in (Reason.CHECK_REFUSED, Reason.CHECK_ERROR):
+            refusal = msgspec.structs.replace(refusal, reason=Reason.FIRST_CHECK_REFUSED)
+    return _considered(trajectory, refusal, "the pre-check of its first step passes", seen, expected)
+
+
+def _considered(
+    trajectory: Trajectory, refusal: Refusal | None, message: str, seen: str = "", expected: str = ""
+) -> Considered:
+    record = trajectory.body.steps[0]
+    arguments = ", ".join(f"{name}={plan_text(expr)}" for name, expr in record.arguments)
+    return Considered(
+        trajectory.id,
+        trajectory.standing.state,
+        len(trajectory.body.steps),
+        trajectory.standing.hits,
+        refusal is None,
+        Reason.HIT if refusal is None else refusal.reason,
+        message if refusal is None else refusal.message,
+        f"{record.tool}({arguments})",
+        seen,
+        expected,
+    )
+
+

@@ -1,0 +1,396 @@
+"""The fingerprint of a function: a short string that changes when its code changes in a way that matters.
+
+    s:<32 hex>                    from the source; equal on every machine and Python version
+    c:cpython-311:<32 hex>        from the code object, where there is no source; tagged with the interpreter
+    b:builtins.dict, b:A:<32 hex> by name, for builtins, C callables and classes
+
+What counts: the syntax tree of the function without comments, layout, docstrings, annotations, its own name
+and its own decorators; the values of its defaults; what its closure holds. Plain values count by value,
+functions by their own fingerprint; anything else is state, may change while the program runs, and counts by
+its type. Nested functions count with their names and decorators, and the fields of nested classes with their
+annotations, since models and dataclasses are made from them. Classes are named without their module, so that
+a module may be moved or run as a script; those of the standard library keep the first part of theirs.
+"""
+
+from __future__ import annotations
+
+import ast
+import enum
+import functools
+import hashlib
+import inspect
+import operator
+import re
+import sys
+from collections.abc import Callable, Iterator
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, MethodWrapperType
+from typing import Any, TypeGuard
+
+FindSource = Callable[[object], "str | None"]
+
+_PACKAGE = __name__.partition(".")[0]
+_INTERPRETER = f"{sys.implementation.name}-{sys.version_info[0]}{sys.version_info[1]}"
+_MAX_DEPTH = 24  # about ten frames each, when reading
+_SKIPPED_FIELDS = frozenset({"annotation", "ctx", "kind", "returns", "simple", "type_comment", "type_params"})
+_DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_OPERATOR_GETTERS = (operator.itemgetter, operator.attrgetter, operator.methodcaller)
+
+
+def fingerprint(fn: object, find_source: FindSource) -> str:
+    """The fingerprint of any callable. Never raises; whatever cannot be seen is left out.
+
+    `find_source` gives the text of exactly this plain function or lambda, or None. Partials, methods,
+    callable objects and `functools.lru_cache` wrappers are unwrapped here, and what they add counts. A
+    function made with `functools.wraps` counts with its own code, and what it wraps with its closure.
+    """
+    try:
+        return _Reading(find_source).of(fn)
+    except Exception:
+        try:
+            return _Reading(lambda _: None).of(fn)
+        except Exception:
+            return f"b:{type(fn).__qualname__}"
+
+
+def stored_name(fn: object) -> str:
+    """The name under which a callable is stored: its qualified name without the module; never empty.
+
+    A partial is named after its function, a bound method after its function, an object after its class.
+    """
+    try:
+        for _ in range(_MAX_DEPTH):
+            if isinstance(fn, functools.partial):
+                fn = fn.func
+            elif isinstance(fn, MethodType | staticmethod | classmethod):
+                fn = fn.__func__
+        names = (getattr(fn, attribute, None) for attribute in ("__qualname__", "__name__"))
+        found = next((name for name in names if isinstance(name, str) and name), None)
+    except Exception:  # an object may refuse to be looked at
+        found = None
+    return found or type(fn).__qualname__
+
+
+def made_in_function(fn: object) -> bool:
+    """Whether the callable was defined inside a function, as by a factory; several may share a name."""
+    return "<locals>" in stored_name(fn)
+
+
+def is_async(fn: object) -> bool:
+    """Whether calling `fn` gives a coroutine, as far as can be told without calling it."""
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(_peel(fn))
+
+
+def is_generator(fn: object) -> bool:
+    """Whether calling `fn` gives a generator."""
+    return inspect.isgeneratorfunction(_peel(fn))
+
+
+def is_async_generator(fn: object) -> bool:
+    """Whether calling `fn` gives an async generator."""
+    return inspect.isasyncgenfunction(_peel(fn))
+
+
+def code_text(code: CodeType) -> str:
+    """A code object as text without its file, lines and own name; comparable within one interpreter only."""
+    fields: list[object] = [
+        (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags),
+        code.co_code.hex(),
+        getattr(code, "co_exceptiontable", b"").hex(),
+        (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars),
+    ]
+    return f"{fields!a}[{','.join(map(_constant_text, code.co_consts))}]"
+
+
+def _constant_text(value: object) -> str:
+    if isinstance(value, CodeType):
+        return f"{value.co_name!a}{code_text(value)}"
+    if isinstance(value, tuple):
+        return f"({','.join(map(_constant_text, value))})"
+    if isinstance(value, frozenset):
+        return f"{{{','.join(sorted(map(_constant_text, value)))}}}"
+    return _plain(value) or ascii(value)
+
+
+def _plain(value: object) -> str | None:
+    """A scalar as text, or None. Not by repr(), which escapes what its version of Unicode cannot print."""
+    kind = type(value)
+    if value is None or value is ... or kind is bool:
+        return repr(value)
+    if kind is str or kind is bytes:
+        return ascii(value)
+    if isinstance(value, int) and kind is int:
+        return hex(value)
+    if isinstance(value, float) and kind is float:
+        return f"float {value.hex()}"
+    if isinstance(value, complex) and kind is complex:
+        return f"complex {value.real.hex()} {value.imag.hex()}"
+    return None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _home(module: object) -> str:
+    """The first part of a standard module's name, with a dot; nothing for all others."""
+    top = module.partition(".")[0] if isinstance(module, str) else ""
+    return f"{top}." if top in sys.stdlib_module_names else ""
+
+
+def _class_name(cls: type) -> str:
+    return _home(cls.__module__) + cls.__qualname__
+
+
+def _is_function(fn: object) -> TypeGuard[FunctionType]:
+    return isinstance(fn, FunctionType)
+
+
+def _wrapped(fn: object) -> object:
+    """What `fn` says it wraps, asked without running its code; None if it says nothing."""
+    inner = inspect.getattr_static(fn, "__wrapped__", None)
+    return inner if callable(inner) else None
+
+
+def _python_call(fn: object) -> object:
+    """The `__call__` written in Python of an object's class, or None."""
+    call = inspect.getattr_static(type(fn), "__call__", None)
+    return call if _is_function(call) else None
+
+
+def _is_our_wrapper(fn: FunctionType) -> bool:
+    """Whether a function is a wrapper of this library's: it stands for what it wraps, in every release."""
+    home = fn.__globals__.get("__name__")
+    return isinstance(home, str) and home.partition(".")[0] == _PACKAGE and _wrapped(fn) is not None
+
+
+def _peel(fn: object) -> object:
+    """The innermost plain function that a call of `fn` would reach, or what is left when there is none."""
+    for _ in range(_MAX_DEPTH):
+        if isinstance(fn, functools.partial):
+            fn = fn.func
+        elif isinstance(fn, MethodType | staticmethod | classmethod):
+            fn = fn.__func__
+        elif _is_function(fn) or isinstance(fn, type):
+            break
+        else:
+            inner = _python_call(fn) or _wrapped(fn)
+            if inner is None:
+                break
+            fn = inner
+    return fn
+
+
+class _Reading:
+    """One taking of a fingerprint. It remembers the functions seen: closures may lead back to the start."""
+
+    def __init__(self, find_source: FindSource) -> None:
+        self._find_source = find_source
+        self._done: dict[int, tuple[object, str]] = {}  # holds the functions, so that no id is used twice
+        self._open: list[int] = []
+        self._depth = 0
+
+    def of(self, fn: object) -> str:
+        """The fingerprint of any callable."""
+        if self._depth >= _MAX_DEPTH:
+            return f"b:{stored_name(fn)}"
+        self._depth += 1
+        try:
+            return self._of_wrapped(fn) if isinstance(fn, _UNWRAPPED) else self._of_other(fn)
+        finally:
+            self._depth -= 1
+
+    def _of_wrapped(self, fn: object) -> str:
+        if isinstance(fn, functools.partial):
+            given = [self.value(arg) for arg in fn.args]
+            named = [f"{name!a}={self.value(arg)}" for name, arg in sorted(fn.keywords.items())]
+            return _extend(self.of(fn.func), f"partial({','.join(given + named)})")
+        if isinstance(fn, MethodType):
+            owner = fn.__self__ if isinstance(fn.__self__, type) else type(fn.__self__)
+            return _extend(self.of(fn.__func__), f"bound({_class_name(owner)!a})")
+        assert isinstance(fn, staticmethod | classmethod)
+        return self.of(fn.__func__)
+
+    def _of_other(self, fn: object) -> str:
+        if _is_function(fn):
+            return self.of(_wrapped(fn)) if _is_our_wrapper(fn) else self._function(fn)
+        if isinstance(fn, type):
+            return self._class(fn)
+        call, inner = _python_call(fn), _wrapped(fn)
+        if call is not None:
+            within = self.of(inner) if inner is not None else ""
+            return _extend(self.of(call), f"object({_class_name(type(fn))!a},{within})")
+        if inner is not None:
+            return self.of(inner)
+        return self._builtin(fn)
+
+    def _class(self, cls: type) -> str:
+        makers = []
+        for name in ("__new__", "__init__"):
+            maker = inspect.getattr_static(cls, name, None)
+            maker = maker.__func__ if isinstance(maker, staticmethod) else maker
+            if _is_function(maker) and not _home(maker.__module__):
+                makers.append(f"{name}={self.of(maker)}")
+        name = f"b:{_class_name(cls)}"
+        return f"{name}:{_digest(','.join(makers))}" if makers else name
+
+    def _builtin(self, fn: object) -> str:
+        if isinstance(fn, _OPERATOR_GETTERS):
+            return _extend(f"b:{_class_name(type(fn))}", self.value(fn.__reduce__()))
+        owner = getattr(fn, "__self__", None)
+        name = f"b:{_home(getattr(fn, '__module__', None))}{stored_name(fn)}"
+        if not isinstance(fn, BuiltinFunctionType | MethodWrapperType):
+            return name if inspect.isroutine(fn) else f"{name}:{_digest(_class_name(type(fn)))}"
+        return name if owner is None or inspect.ismodule(owner) else _extend(name, self.value(owner))
+
+    def _function(self, fn: FunctionType) -> str:
+        if id(fn) in self._open:
+            return f"cycle:{len(self._open) - self._open.index(id(fn))}"
+        if id(fn) not in self._done:
+            self._open.append(id(fn))
+            try:
+                self._done[id(fn)] = (fn, self._read(fn))
+            finally:
+                self._open.pop()
+        return self._done[id(fn)][1]
+
+    def _read(self, fn: FunctionType) -> str:
+        source = self._source(fn)
+        prefix, code = ("s:", source) if source else (f"c:{_INTERPRETER}:", code_text(fn.__code__))
+        return prefix + _digest(f"{code};{self._defaults(fn)};{self._closure(fn)}")
+
+    def _source(self, fn: FunctionType) -> str | None:
+        try:
+            text = self._find_source(fn)
+            return None if text is None else source_text(text, fn.__code__)
+        except Exception:  # whatever is wrong with the text, the code object is still there
+            return None
+
+    def _defaults(self, fn: FunctionType) -> str:
+        given = [self.value(value) for value in fn.__defaults__ or ()]
+        named = [f"{name!a}={self.value(value)}" for name, value in sorted((fn.__kwdefaults__ or {}).items())]
+        return ",".join(given + named)
+
+    def _closure(self, fn: FunctionType) -> str:
+        cells = zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True)
+        own = _own_name(fn.__code__)
+        return ",".join(
+            # Both are empty while a decorator runs and filled afterwards, always with the same thing.
+            "itself" if name == own else "class" if name == "__class__" else f"{name!a}={self._cell(cell)}"
+            for name, cell in sorted(cells, key=operator.itemgetter(0))
+        )
+
+    def _cell(self, cell: Any) -> str:
+        try:
+            content = cell.cell_contents
+        except ValueError:
+            return "empty"
+        return self.value(content)
+
+    def value(self, value: object) -> str:
+        """A default, a closure cell or an argument of a partial as text."""
+        try:
+            return self._value(value)
+        except Exception:  # a proxy may refuse to be looked at
+            return f"object {_class_name(type(value))!a}"
+
+    def _value(self, value: object) -> str:
+        plain = _plain(value)
+        if plain is not None:
+            return plain
+        if isinstance(value, enum.Enum):
+            member = value._name_ if value._name_ is not None else self.value(value._value_)
+            return f"enum {_class_name(type(value))!a}.{member!a}"
+        if type(value) is tuple:
+            return f"({','.join(map(self.value, value))})"
+        if type(value) is frozenset:
+            return f"{{{','.join(sorted(map(self.value, value)))}}}"
+        if isinstance(value, re.Pattern):
+            return f"pattern({self.value(value.pattern)},{value.flags:x})"
+        if isinstance(value, type):
+            return f"class {_class_name(value)!a}"
+        if isinstance(value, _FUNCTIONS) or inspect.isroutine(value) or _wrapped(value) is not None:
+            return f"function {self.of(value)!a}"
+        return f"object {_class_name(type(value))!a}"
+
+
+_UNWRAPPED = (functools.partial, MethodType, staticmethod, classmethod)
+_FUNCTIONS = (*_UNWRAPPED, *_OPERATOR_GETTERS, MethodWrapperType)
+
+
+def _extend(found: str, more: str) -> str:
+    """A fingerprint of the same form as `found` that counts `more` as well."""
+    if found.startswith("b:"):
+        return f"{found}:{_digest(more)}"
+    prefix, _, digest = found.rpartition(":")
+    return f"{prefix}:{_digest(f'{digest} {more}')}"
+
+
+def _own_name(code: CodeType) -> str | None:
+    """The name by which a function calls itself, which is no part of what it does; None if it cannot."""
+    owner = code.co_qualname.rpartition(".")[0]
+    is_method = bool(owner) and not owner.endswith("<locals>")
+    local = code.co_name in code.co_varnames or code.co_name in code.co_cellvars
+    return None if is_method or local or code.co_name == "<lambda>" else code.co_name
+
+
+def source_text(text: str, code: CodeType) -> str | None:
+    """The source of one function as canonical text, alike under every Python; None if it is another's.
+
+    Not by `ast.dump`, whose output changes between versions. Without recursion, since how deep one may
+    recurse depends on the caller. Raises SyntaxError if the text is no Python.
+    """
+    is_lambda = code.co_name == "<lambda>"
+    statements = ast.parse(f"({text}\n)" if is_lambda else text).body
+    root = statements[0] if len(statements) == 1 else None
+    if is_lambda and isinstance(root, ast.Expr) and isinstance(root.value, ast.Lambda):
+        waiting: list[str | ast.AST] = [root.value]
+    elif isinstance(root, _DEFS) and root.name == code.co_name:
+        waiting = [type(root).__name__, root.args, *_list_parts(_body(root))][::-1]
+    else:
+        return None
+    own, out = _own_name(code), []
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            out.append(item)
+        elif isinstance(item, ast.Name) and item.id == own:
+            out.append("itself")
+        else:
+            waiting.extend(reversed(list(_parts(item))))
+    return " ".join(out)
+
+
+def _parts(node: ast.AST) -> Iterator[str | ast.AST]:
+    """A node as text with its children yet to be written. Fields in alphabetical order, no empty ones."""
+    if isinstance(node, ast.Constant):
+        yield f"<{_constant_text(node.value)}>"
+        return
+    if isinstance(node, ast.AnnAssign) and node.value is not None:
+        node = ast.Assign(targets=[node.target], value=node.value)
+    yield f"{type(node).__name__}("
+    for name in sorted(set(node._fields) - _SKIPPED_FIELDS):
+        value: Any = getattr(node, name, None)
+        if name == "body" and isinstance(node, (*_DEFS, ast.ClassDef)):
+            value = _body(node)
+        elif name == "values" and isinstance(node, ast.JoinedStr):
+            # Some versions of Python add empty parts.
+            value = [part for part in value if not (isinstance(part, ast.Constant) and part.value == "")]
+        if value is not None and value != []:
+            yield f"{name}="
+            yield from _list_parts(value if isinstance(value, list) else [value])
+            if name == "body" and isinstance(node, ast.ClassDef):
+                yield from _list_parts([part.annotation for part in value if isinstance(part, ast.AnnAssign)])
+    yield ")"
+
+
+def _list_parts(items: list[Any]) -> Iterator[str | ast.AST]:
+    yield "["
+    for item in items:
+        yield item if isinstance(item, ast.AST) else ascii(item)
+    yield "]"
+
+
+def _body(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> list[ast.stmt]:
+    """A body without its docstring, and without `pass`, which may stand in for one."""
+    body = node.body if ast.get_docstring(node, clean=False) is None else node.body[1:]
+    return [statement for statement in body if not isinstance(statement, ast.Pass)]

@@ -1,0 +1,208 @@
+"""The whole story of a run on one page: replay if it is safe, ask the agent if not, learn from what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import msgspec
+
+from ..errors import Diverged, Missed
+from .absorbing import Absorber
+from .candidates import admit
+from .effects import Ask, Effect, RunAgent
+from .learning import learn, seed
+from .model import Divergence, Executed, Handover, Planned, Reason
+from .outcome import Outcome, Source
+from .plan import Candidate, Refusal, Registry, Trajectory, plan_text
+from .recorder import Problem
+from .replay import Done, replay
+from .run import Run
+from .verdicts import verdict
+
+FAILURES = (Reason.TOOL_RAISED, Reason.POST_CHECK_REFUSED, Reason.UNSUCCESSFUL)
+AS_MISS = {
+    Reason.CHECK_REFUSED: Reason.FIRST_CHECK_REFUSED,
+    Reason.CHECK_ERROR: Reason.FIRST_CHECK_REFUSED,
+    Reason.NO_CANDIDATE: Reason.NOT_REPLAYABLE,
+}
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """How a run ended: an outcome, or the exception that passes on to the caller.
+
+    `followed` is the trajectory that was replayed, `failure` why it failed in a way that counts against it.
+    `refreshed` is a row of this run's snapshots to keep beside the recorded ones.
+    """
+
+    outcome: Outcome | None = None
+    error: BaseException | None = None
+    followed: Candidate | None = None
+    failure: Problem | None = None
+    refreshed: bool = False
+
+
+Flow = Generator[Effect, Any, Finished]
+
+
+def run_task(run: Run, trajectories: Sequence[Trajectory], registry: Registry, lookup: Refusal | None = None) -> Flow:
+    """Do a task: replay one of its trajectories, or let the agent do it and learn. `lookup` is why none were found."""
+    refusal = lookup
+    if run.mode == "record":
+        refusal = Refusal(Reason.MODE, "mode='record' always asks the agent")
+    elif trajectories:
+        live, refusal = admit(run, trajectories, registry)
+        if live:
+            end = yield from replay(run, live)
+            if isinstance(end, Done):
+                return (yield from _replayed(run, end.candidate))
+            if run.progress.calls:
+                return (yield from _diverge(run, end))
+            refusal = msgspec.structs.replace(end, reason=AS_MISS.get(end.reason, end.reason))
+    return (yield from _miss(run, refusal or Refusal(Reason.NEW_TASK, "nothing was recorded for this task")))
+
+
+def _replayed(run: Run, candidate: Candidate) -> Flow:
+    """A candidate came to its end: a hit, if the success callback has no other opinion."""
+    results = run.progress.results
+    value, source = yield from _value(run, candidate)
+    if run.success is not None:
+        accepted, why = yield from verdict(run, value)
+        if not accepted:
+            steps = len(results)
+            message = f"the replay ran to its end, but the success callback {why}"
+            return (yield from _diverge(run, Refusal(Reason.UNSUCCESSFUL, message, steps)))
+    outcome = Outcome(
+        "hit",
+        value=value,
+        value_source=source,
+        message=f"{len(results)} steps replayed",
+        steps=len(results),
+        trajectory_id=candidate.trajectory.id,
+        saved=candidate.row.agent_seconds,
+        saved_tokens=candidate.row.tokens,
+    )
+    return Finished(outcome, followed=candidate, refreshed=bool(run.progress.refreshed))
+
+
+def _value(run: Run, candidate: Candidate) -> Generator[Effect, Any, tuple[Any, Source]]:
+    """A hit's live value: what Engine(result=...) makes of this run's results, or the step's that the agent returned."""
+    results = run.progress.results
+    if run.policy.result is not None:
+        try:
+            return (yield Ask(run.policy.result, (list(results),))), "result"
+        except Exception as error:
+            run.notify("warning", "result", f"Engine(result=...) raised {error!r}; the hit has no value", "")
+            return None, "none"
+    at = candidate.row.result
+    if 0 <= at < len(results):
+        return results[at], "step"
+    return None, "none"
+
+
+def _miss(run: Run, refusal: Refusal) -> Flow:
+    """Nothing was executed: the agent does the task."""
+    if run.mode == "replay":
+        message = f"nothing was replayed for {run.task}: {refusal.reason.value}: {refusal.message}; mode='replay' never asks the agent"
+        outcome = Outcome("miss", reason=refusal.reason, message=refusal.message, not_learned=Reason.MODE)
+        return Finished(error=Missed(message, outcome))
+    value, error, seconds = yield from _ask_agent(run, None)
+    if error is not None:
+        run.recorder.closed = True
+        return Finished(error=error)
+    outcome = Outcome("miss", value=value, reason=refusal.reason, message=refusal.message)
+    yield from learn(run, outcome, value, seconds)
+    return Finished(outcome)
+
+
+def _diverge(run: Run, refusal: Refusal) -> Flow:
+    """A replay stopped in the middle: the agent goes on, or starts again without doing anything twice (F1, F2)."""
+    progress = run.progress
+    followed = progress.candidate
+    assert followed is not None
+    divergence = Divergence(
+        refusal.step, refusal.reason, refusal.tool, refusal.message, refusal.seen, refusal.expected, refusal.error
+    )
+    handover = hand_over(run, followed, divergence)
+    failure = Problem(refusal.reason, refusal.message, refusal.tool) if refusal.reason in FAILURES else None
+    unasked = _unasked(run, handover)
+    if unasked is not None:
+        return Finished(error=Diverged(f"{divergence}; {unasked}", handover), followed=followed, failure=failure)
+    seed(run, followed, refusal)
+    if run.on_divergence == "absorb" or (run.on_divergence == "auto" and not run.names_handover):
+        run.recorder.absorber = Absorber(progress.calls, handover.executed)
+    run.handover = handover
+    value, error, seconds = yield from _ask_agent(run, handover)
+    if error is not None:
+        run.recorder.closed = True
+        if isinstance(error, Exception):
+            error.add_note(f"muscle_mem: the agent was asked after a divergence: {divergence}")
+        return Finished(error=error, followed=followed, failure=failure)
+    outcome = Outcome(
+        "diverged",
+        value=value,
+        reason=refusal.reason,
+        message=refusal.message,
+        steps=len(handover.executed),
+        trajectory_id=followed.trajectory.id,
+        divergence=divergence,
+    )
+    yield from learn(run, outcome, value, seconds, broken=refusal)
+    return Finished(outcome, followed=followed, failure=failure)
+
+
+def _unasked(run: Run, handover: Handover) -> str | None:
+    """Why the agent is not asked after a divergence, if so."""
+    if run.mode == "replay":
+        return "mode='replay' never asks the agent"
+    if run.on_divergence == "raise":
+        return "on_divergence='raise'"
+    irreversible = any(step.effect == "irreversible" for step in handover.executed)
+    if irreversible and run.on_divergence == "continue" and not run.names_handover:
+        return (
+            "an irreversible step was executed, and on_divergence='continue' would start an agent that cannot know; let "
+            "the agent's signature name `handover`, or use on_divergence='absorb'"
+        )
+    return None
+
+
+def hand_over(run: Run, followed: Candidate, divergence: Divergence) -> Handover:
+    """What was executed in this run, and what was not."""
+    progress = run.progress
+    executed = tuple(
+        Executed(
+            step.tool.name,
+            args[1:] if step.method else args,
+            kwargs,
+            result,
+            progress.error if index == len(progress.calls) - 1 else None,
+            step.tool.effect or "write",
+            step.tool.effect is not None,
+        )
+        for index, ((step, args, kwargs), result) in enumerate(zip(progress.calls, progress.results, strict=True))
+    )
+    records = followed.trajectory.body.steps[len(executed) :]
+    remaining = tuple(
+        Planned(record.tool, ", ".join(f"{name}={plan_text(expr)}" for name, expr in record.arguments))
+        for record in records
+    )
+    return Handover(executed, divergence, remaining)
+
+
+def _ask_agent(run: Run, handover: Handover | None) -> Generator[Effect, Any, tuple[Any, BaseException | None, float]]:
+    """The agent's value, or the exception it raised (carried as a value: a generator would change a StopIteration)."""
+    began = run.clock()
+    try:
+        value = yield RunAgent(handover if run.names_handover else None)
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        return None, error, run.clock() - began
+    return value, None, run.clock() - began
+
+
+def demonstrate(run: Run, seconds: float) -> Generator[Effect, Any, Outcome]:
+    """Learn from what was recorded without an agent, as `engine.record` does."""
+    outcome = Outcome("miss", reason=Reason.MODE, message="a demonstration was recorded", value_source="none")
+    yield from learn(run, outcome, None, seconds)
+    return outcome

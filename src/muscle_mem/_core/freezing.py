@@ -1,0 +1,174 @@
+"""Arguments at the moment of the call: encoded at once, so that later mutation changes nothing.
+
+What has no canonical form is recognised by identity: a context object, a param's value, an earlier output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from ..errors import NotStorableError
+from . import codec
+from .model import Ctx, Expr, Lit, Node, Par, Ref
+from .params import Params, express
+
+_SCALARS = frozenset({str, int, bool, float, type(None), bytes, complex})
+_MAX_DEPTH = 64
+
+
+class Coded:
+    """A value that was encoded when the call was made."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+class Branch:
+    """A container with something in it that is known by identity."""
+
+    __slots__ = ("items", "kind")
+
+    def __init__(self, kind: str, items: list[Any]) -> None:
+        self.kind = kind
+        self.items = items
+
+
+class Opaque:
+    """A value without a canonical form that nothing explains: its step cannot be replayed."""
+
+    __slots__ = ("message", "path")
+
+    def __init__(self, message: str, path: str) -> None:
+        self.message = message
+        self.path = path
+
+
+class Known:
+    """What a run can recognise by identity. It keeps the objects alive, so that an id stays theirs."""
+
+    __slots__ = ("_kept", "_marks")
+
+    def __init__(self) -> None:
+        self._marks: dict[int, tuple[Expr, bytes | None]] = {}
+        self._kept: list[Any] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._marks)
+
+    def add(self, value: Any, mark: Expr, data: bytes | None = None) -> None:
+        """Recognise `value` as `mark` from now on; with `data` only while it still encodes to the same bytes."""
+        if has_identity(value):
+            self._marks[id(value)] = (mark, data)
+            self._kept.append(value)
+
+    def find(self, value: Any) -> Expr | None:
+        """The mark of this very object, if it is what it was."""
+        found = self._marks.get(id(value))
+        if found is None:
+            return None
+        mark, data = found
+        if data is not None:
+            try:
+                if codec.encode(value) != data:  # mutated since: it is no longer the earlier output
+                    return None
+            except NotStorableError:
+                return None
+        return mark
+
+
+def has_identity(value: Any) -> bool:
+    """Whether being the same object says anything: not for scalars, enum members, empty containers and classes."""
+    if type(value) in _SCALARS or isinstance(value, Enum | type):
+        return False
+    if type(value) in (list, tuple, dict, set, frozenset):
+        return len(value) > 0
+    return True
+
+
+def freeze(value: Any, known: Known, path: str) -> Any:
+    """What `value` is now: a scalar as it is, an expression for a known object, else Coded, Branch or Opaque."""
+    if type(value) in _SCALARS:
+        return value
+    if known:
+        mark = known.find(value)
+        if mark is not None:
+            return mark
+    try:
+        frozen: Any = Coded(codec.encode(value))
+    except NotStorableError as error:
+        frozen = Opaque(str(error), f"{path}{getattr(error, 'path', '')}")
+    if known or isinstance(frozen, Opaque):
+        branch = _branch(value, known, path)
+        if branch is not None:
+            return branch
+    return frozen
+
+
+def _branch(value: Any, known: Known, path: str) -> Branch | None:
+    if path.count("[") + path.count(".") > _MAX_DEPTH:
+        return None
+    try:
+        unfolded = codec.unfold(value)
+    except NotStorableError:
+        return None
+    if unfolded is None:
+        return None
+    kind, children = unfolded
+    items = [
+        freeze(child, known, path + codec.child_path(kind, index, children)) for index, child in enumerate(children)
+    ]
+    if any(isinstance(item, Ref | Branch | Opaque) or is_mark(item) for item in items):
+        return Branch(kind, items)
+    return None
+
+
+def is_mark(frozen: Any) -> bool:
+    """Whether this is an expression that was decided by identity."""
+    return isinstance(frozen, Expr)
+
+
+def thaw(frozen: Any, params: Params, argument: str | None) -> Expr:
+    """The expression of a frozen value, params bound in it. Opaque values must have been refused before."""
+    if is_mark(frozen):
+        mark: Expr = frozen
+        return mark
+    if isinstance(frozen, Branch):
+        return Node(frozen.kind, tuple(thaw(item, params, None) for item in frozen.items))
+    if isinstance(frozen, Coded):
+        if not params:
+            return Lit(frozen.data)
+        return express(codec.decode(frozen.data, lenient=True), params, argument)
+    return express(frozen, params, argument)
+
+
+def opaque_in(frozen: Any) -> Opaque | None:
+    """The first opaque value in a frozen one, if any."""
+    if isinstance(frozen, Opaque):
+        return frozen
+    if isinstance(frozen, Branch):
+        for item in frozen.items:
+            found = opaque_in(item)
+            if found is not None:
+                return found
+    return None
+
+
+def known_of(params: Params, context: Mapping[str, Any]) -> Known:
+    """What a run recognises from its start: its context objects and the params without a canonical form."""
+    known = Known()
+    for name, value in context.items():
+        known.add(value, Ctx(name))
+    for name in params.opaque.values():
+        known.add(params.values[name], Par(name))
+    return known
+
+
+def shown(frozen: Any) -> Any:
+    """A frozen value for people and callbacks: as it was when the call was made, marks as expressions."""
+    if isinstance(frozen, Coded):
+        return codec.decode(frozen.data, lenient=True)
+    return frozen

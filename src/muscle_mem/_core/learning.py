@@ -1,0 +1,114 @@
+"""Learning: whether what the agent did would replay from its start, and if so, sealing it (C4, F5)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from ..errors import NotStorableError
+from . import codec
+from .effects import Effect, Save
+from .model import Reason, Ref
+from .outcome import Outcome
+from .plan import Candidate, Refusal
+from .recorder import Problem, Recording, Step, finish
+from .run import Run
+from .verdicts import verdict
+
+
+def learn(
+    run: Run, outcome: Outcome, value: Any, seconds: float, broken: Refusal | None = None
+) -> Generator[Effect, Any, None]:
+    """Seal what the agent did, if it would replay from its start; else note in the outcome why not (C4, F5)."""
+    recorder = run.recorder
+    recorder.closed = True
+    accepted = None
+    problem = _unlearnable(run)
+    if problem is None and run.success is not None:
+        accepted, why = yield from verdict(run, value)
+        if not accepted:
+            problem = Problem(Reason.REFUSED, f"the success callback {why}")
+    if problem is None and broken is not None:
+        problem = _unmergeable(run, broken, accepted is True)
+    recording: Recording | None = None
+    if problem is None:
+        assert run.key is not None
+        try:
+            recording = finish(recorder, key=run.key, value=value, run_seconds=seconds)
+        except NotStorableError as error:
+            problem = Problem(Reason.TOO_LARGE, str(error))
+        except Exception as error:  # trouble of ours costs the recording and nothing else (G4)
+            problem = Problem(Reason.NOT_REPLAYABLE, f"the recording could not be made: {error!r}")
+    if recording is not None:
+        problem = yield Save((recording, recorder.quarantine[:1], accepted is True))
+    if problem is not None:
+        outcome.not_learned = problem.reason
+        outcome.not_learned_message = problem.message
+        return
+    assert recording is not None
+    outcome.learned = True
+    outcome.trajectory_id = recording.id
+
+
+def _unlearnable(run: Run) -> Problem | None:
+    recorder = run.recorder
+    if run.key is None:
+        return Problem(Reason.NO_KEY, "the task has no key")
+    if recorder.still_running():
+        names = ", ".join(sorted({step.tool.name for step in recorder.open}))
+        return Problem(Reason.STILL_RUNNING, f"the agent returned while {names} was still running", names)
+    if recorder.problems:
+        return recorder.problems[0]
+    if not recorder.planned():
+        return Problem(Reason.NO_CALLS, "the agent called no tool that succeeded")
+    return None
+
+
+def _unmergeable(run: Run, broken: Refusal, accepted: bool) -> Problem | None:
+    """Why a replayed prefix and what the agent did after it are not one trajectory (F5)."""
+    recorder = run.recorder
+    progress = run.progress
+    absorber = recorder.absorber
+    if broken.reason in (Reason.TOOL_RAISED, Reason.POST_CHECK_REFUSED):
+        tool = progress.calls[-1][0].tool
+        if not tool.reads_only:
+            message = f"{tool.name} broke the replay, and what it had done by then is not known"
+            return Problem(Reason.UNKNOWN_EFFECT, message, tool.name)
+    if not recorder.steps:
+        if absorber is None or not absorber.complete:
+            return Problem(Reason.NO_CALLS, "the agent called no tool after the replay had stopped")
+        return None
+    if recorder.begins_again and not accepted:
+        name = recorder.steps[0].tool.name
+        message = f"the agent began again with {name}, which the replay had already done"
+        return Problem(Reason.REPEATED_PREFIX, message, name)
+    return None
+
+
+def seed(run: Run, followed: Candidate, refusal: Refusal) -> None:
+    """Begin the recording with the steps that were replayed, under the snapshots that accepted them (F5, B7)."""
+    progress = run.progress
+    recorder = run.recorder
+    recorder.first_executed = progress.calls[0]
+    count = len(progress.calls)
+    if refusal.reason in (Reason.TOOL_RAISED, Reason.POST_CHECK_REFUSED):
+        count -= 1  # the broken step itself
+    row = followed.row
+    for index in range(count):
+        planned, _, kwargs = progress.calls[index]
+        step = Step(planned.tool)
+        step.record = followed.trajectory.body.steps[index]
+        step.keywords = tuple(kwargs)
+        step.index = index
+        step.pre = progress.refreshed.get((index, False), row.pre[index])
+        step.post = progress.refreshed.get((index, True), row.post[index])
+        step.seconds = row.seconds[index] if index < len(row.seconds) else 0.0
+        result = progress.results[index]
+        step.result = result
+        try:
+            step.output_data = codec.encode(result)
+            step.output = row.outputs[index] if index < len(row.outputs) else b""
+        except NotStorableError:
+            step.note = type(result).__qualname__
+        recorder.known.add(result, Ref(index), step.output_data)
+        recorder.prefix.append(step)

@@ -1,0 +1,246 @@
+"""The records: what is stored of a trajectory, and what a caller is told about a run.
+
+The stored records are msgspec structs written as arrays, so that their bytes are canonical; values inside them are
+`bytes` made by the codec. The told ones (`Outcome`, `Divergence`, `Handover`) are plain read-only objects.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+import msgspec
+
+FORM = 1
+Effect = Literal["read", "idempotent", "write", "irreversible"]
+EFFECTS = ("read", "idempotent", "write", "irreversible")
+Mode = Literal["auto", "record", "replay", "off"]
+MODES = ("auto", "record", "replay", "off")
+OnDivergence = Literal["auto", "continue", "absorb", "raise"]
+POLICIES = ("auto", "continue", "absorb", "raise")
+Status = Literal["hit", "miss", "diverged"]
+
+
+class Reason(StrEnum):
+    """Why a run was not a hit, or why it was not learned: a closed set. Compares equal to its plain text."""
+
+    HIT = "hit"
+    # a miss: nothing was executed
+    NEW_TASK = "new_task"
+    FIRST_CHECK_REFUSED = "first_check_refused"
+    TOOL_MISSING = "tool_missing"
+    TOOL_CHANGED = "tool_changed"
+    TOOL_AMBIGUOUS = "tool_ambiguous"
+    CHECK_CHANGED = "check_changed"
+    PARAM_MISSING = "param_missing"
+    PARAM_GUARD = "param_guard"
+    PARAM_AMBIGUOUS = "param_ambiguous"
+    SECRET_MISSING = "secret_missing"
+    NOT_REPLAYABLE = "not_replayable"
+    QUARANTINED = "quarantined"
+    NEEDS_ACALL = "needs_acall"
+    NOT_APPROVED = "not_approved"
+    NO_KEY = "no_key"
+    MODE = "mode"
+    STORE_UNAVAILABLE = "store_unavailable"
+    DAMAGED = "damaged"
+    # a divergence: at least one tool was entered
+    CHECK_REFUSED = "check_refused"
+    CHECK_ERROR = "check_error"
+    TOOL_RAISED = "tool_raised"
+    POST_CHECK_REFUSED = "post_check_refused"
+    STALE_OUTPUT = "stale_output"
+    UNSUCCESSFUL = "unsuccessful"
+    NO_CANDIDATE = "no_candidate"
+    # not learned: the run stays without a recording
+    AGENT_RAISED = "agent_raised"
+    CANCELLED = "cancelled"
+    NO_CALLS = "no_calls"
+    REFUSED = "refused"
+    OPAQUE_ARGUMENT = "opaque_argument"
+    CAPTURE_FAILED = "capture_failed"
+    CHECK_FAILED = "check_failed"
+    INCOMPLETE_THREADS = "incomplete_threads"
+    OVERLAPPING = "overlapping"
+    NESTED_RUN = "nested_run"
+    FAILED_WRITE = "failed_write"
+    OTHER_INSTANCE = "other_instance"
+    STILL_RUNNING = "still_running"
+    UNKNOWN_EFFECT = "unknown_effect"
+    REPEATED_PREFIX = "repeated_prefix"
+    TOO_LARGE = "too_large"
+
+
+class Lit(msgspec.Struct, frozen=True, array_like=True, tag="L"):
+    """A literal: the codec's bytes of a whole value."""
+
+    data: bytes
+
+
+class Par(msgspec.Struct, frozen=True, array_like=True, tag="P"):
+    """The value of a param, whole."""
+
+    name: str
+
+
+class Tpl(msgspec.Struct, frozen=True, array_like=True, tag="T"):
+    """A string with params in it: literal, name, literal, name, ..., literal (an odd number of parts)."""
+
+    parts: tuple[str, ...]
+
+
+class Ref(msgspec.Struct, frozen=True, array_like=True, tag="R"):
+    """This run's output of an earlier step; `path` leads to a part of it, in children as `codec.unfold` counts them."""
+
+    step: int
+    path: tuple[int, ...] = ()
+
+
+class Ctx(msgspec.Struct, frozen=True, array_like=True, tag="C"):
+    """A context object, found again by the qualified name of its class."""
+
+    name: str
+
+
+class Ign(msgspec.Struct, frozen=True, array_like=True, tag="I"):
+    """An argument the tool declares `ignore`: never stored, injected at replay."""
+
+
+class Node(msgspec.Struct, frozen=True, array_like=True, tag="N"):
+    """A container, `kind` as `codec.unfold` names it, in which at least one leaf is bound."""
+
+    kind: str
+    items: tuple[Expr, ...]
+
+
+Expr = Lit | Par | Tpl | Ref | Ctx | Ign | Node
+
+
+class Guard(msgspec.Struct, frozen=True, array_like=True):
+    """Before its step, this run's output of `step` at `path` must be (or as text hold, as a token) `data`'s value."""
+
+    step: int
+    path: tuple[int, ...]
+    data: bytes
+
+
+class StepRecord(msgspec.Struct, frozen=True, array_like=True):
+    """One tool call as it is stored. `arguments` are (parameter name, expression) in the order of the signature.
+
+    `pre` and `post` are the checks' fingerprints, empty where there was none; `instance` tells tools apart that cannot
+    be told apart by name and fingerprint, within one process; `method` says that the first argument is an object
+    of the run's context.
+    """
+
+    tool: str
+    fingerprint: str
+    arguments: tuple[tuple[str, Expr], ...]
+    method: bool = False
+    pre: str = ""
+    post: str = ""
+    instance: str = ""
+    guards: tuple[Guard, ...] = ()
+
+
+class Body(msgspec.Struct, frozen=True, array_like=True):
+    """What makes a trajectory itself: its calls, and what they say about params.
+
+    `fixed` holds (param, digest of its value): the trajectory is valid for that value only. `equal` holds groups of
+    params that had equal values. `params` are the names that were given.
+    """
+
+    form: int
+    steps: tuple[StepRecord, ...]
+    params: tuple[str, ...] = ()
+    fixed: tuple[tuple[str, bytes], ...] = ()
+    equal: tuple[tuple[str, ...], ...] = ()
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True):
+    """One observation of a trajectory: what was seen and measured in one recording, a value per step.
+
+    `pre` and `post` hold the codec's bytes of the snapshots, None where there is no check. `outputs` hold the codec's
+    bytes, empty where the output was not kept, with its type and size or the reason in `notes`. `keywords` are the arguments that were passed by name.
+    `seconds` are the tools' own, `agent_seconds` what the run took outside of tool calls. `result` is the step
+    whose output the agent returned, or -1.
+    """
+
+    form: int
+    pre: tuple[bytes | None, ...]
+    post: tuple[bytes | None, ...]
+    outputs: tuple[bytes, ...] = ()
+    notes: tuple[str, ...] = ()
+    keywords: tuple[tuple[str, ...], ...] = ()
+    effects: tuple[str, ...] = ()
+    seconds: tuple[float, ...] = ()
+    run_seconds: float = 0.0
+    agent_seconds: float = 0.0
+    tokens: int = 0
+    result: int = -1
+
+
+class Divergence(msgspec.Struct, frozen=True):
+    """Where and why a replay stopped. `step` counts from 0; `seen` and `expected` are short texts for people."""
+
+    step: int
+    reason: Reason
+    tool: str
+    message: str
+    seen: str = ""
+    expected: str = ""
+    error: BaseException | None = None
+
+    def __str__(self) -> str:
+        return f"replay stopped at step {self.step} ({self.tool}): {self.reason.value}: {self.message}"
+
+
+class Executed(msgspec.Struct, frozen=True):
+    """A step that was entered in this run: the call, and its result or the exception it raised."""
+
+    tool: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    result: Any = None
+    error: BaseException | None = None
+    effect: str = "write"
+    declared: bool = False
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """A step that was not run: the tool and its arguments as source text."""
+
+    tool: str
+    arguments: str
+
+    def __str__(self) -> str:
+        return f"{self.tool}({self.arguments})"
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """What an agent needs to go on from the middle: the executed steps, where and why it stopped, what was not run.
+
+    Passed to an agent whose signature names `handover`; `muscle_mem.current_run().handover` gives it anywhere.
+    """
+
+    executed: tuple[Executed, ...]
+    divergence: Divergence
+    remaining: tuple[Planned, ...]
+
+    @property
+    def results(self) -> list[Any]:
+        """The results of the executed steps, in order; None for a step that raised."""
+        return [step.result for step in self.executed]
+
+    @property
+    def step(self) -> int:
+        """The index of the step at which the replay stopped, from 0."""
+        return self.divergence.step
+
+    @property
+    def reason(self) -> Reason:
+        """The code of why it stopped."""
+        return self.divergence.reason
+
+    def __str__(self) -> str:
+        done = ", ".join(step.tool for step in self.executed) or "nothing"
+        return f"done: {done}; {self.divergence}; not run: {', '.join(map(str, self.remaining)) or 'nothing'}"

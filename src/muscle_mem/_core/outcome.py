@@ -1,0 +1,107 @@
+"""What a caller is told about a run: truthy exactly on a hit."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+from .model import Divergence, Reason, Status
+
+Source = Literal["agent", "step", "result", "none"]
+
+
+class Judge(Protocol):
+    """What an outcome needs of its engine to be judged later."""
+
+    def forget(self, trajectory_id: str) -> bool: ...
+    def report_bad(self, trajectory_id: str, why: str = ...) -> None: ...
+    def report_good(self, trajectory_id: str, why: str = ...) -> None: ...
+
+
+class Outcome:
+    """How one call of the engine ended.
+
+    status: "hit" (replayed to its end), "miss" (the agent did it all) or "diverged" (a replay stopped in the middle).
+    value: what the agent returned; on a hit this run's result of the step whose output the agent had returned.
+    value_source: "agent", "step", "result" (made by Engine(result=...)) or "none": on a hit there is no live value.
+    reason, message: why it was not a hit, as a code and as a sentence; `Reason.HIT` for a hit.
+    steps: how many steps were replayed in this run.
+    trajectory_id: the trajectory that was replayed, or that was learned; None if neither.
+    learned: whether this run was recorded for replay. not_learned: the reason why not, None if it was or on a hit.
+    saved: seconds that the agent spent outside of tool calls when this was recorded, on a hit; else 0.0.
+    saved_tokens: tokens the recorded run had reported, on a hit; else 0.
+    seconds: how long this run took. divergence: where and why a replay stopped.
+    """
+
+    __slots__ = (
+        "_judge",
+        "divergence",
+        "learned",
+        "message",
+        "not_learned",
+        "not_learned_message",
+        "reason",
+        "saved",
+        "saved_tokens",
+        "seconds",
+        "status",
+        "steps",
+        "trajectory_id",
+        "value",
+        "value_source",
+    )
+
+    def __init__(
+        self,
+        status: Status,
+        *,
+        value: Any = None,
+        value_source: Source = "agent",
+        reason: Reason = Reason.HIT,
+        message: str = "",
+        steps: int = 0,
+        trajectory_id: str | None = None,
+        learned: bool = False,
+        not_learned: Reason | None = None,
+        not_learned_message: str = "",
+        saved: float = 0.0,
+        saved_tokens: int = 0,
+        divergence: Divergence | None = None,
+    ) -> None:
+        self.status: Status = status
+        self.value = value
+        self.value_source: Source = value_source
+        self.reason = reason
+        self.message = message
+        self.steps = steps
+        self.trajectory_id = trajectory_id
+        self.learned = learned
+        self.not_learned = not_learned
+        self.not_learned_message = not_learned_message
+        self.saved = saved
+        self.saved_tokens = saved_tokens
+        self.seconds = 0.0
+        self.divergence = divergence
+        self._judge: Judge | None = None
+
+    def __bool__(self) -> bool:
+        return self.status == "hit"
+
+    def __repr__(self) -> str:
+        if self.status == "hit":
+            return f"<Outcome hit: {self.steps} steps of {self.trajectory_id} replayed>"
+        learned = f"learned as {self.trajectory_id}" if self.learned else f"not learned ({self.not_learned})"
+        return f"<Outcome {self.status}: {self.reason.value}; {learned}>"
+
+    def forget(self) -> bool:
+        """Delete the trajectory of this run; whether there was one."""
+        return bool(self.trajectory_id and self._judge and self._judge.forget(self.trajectory_id))
+
+    def report_bad(self, why: str = "") -> None:
+        """Say that this run did not do what it should: its trajectory is quarantined until `report_good`."""
+        if self.trajectory_id and self._judge:
+            self._judge.report_bad(self.trajectory_id, why)
+
+    def report_good(self, why: str = "") -> None:
+        """Say that this run did what it should: its trajectory is trusted, a quarantine is lifted."""
+        if self.trajectory_id and self._judge:
+            self._judge.report_good(self.trajectory_id, why)

@@ -1,0 +1,401 @@
+"""A stored trajectory made ready: its steps joined with the live tools, its arguments as far as they are constant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from ..errors import DecodeError
+from . import codec
+from .check import Check, short
+from .model import Body, Ctx, Expr, Ign, Lit, Node, Par, Reason, Ref, Row, StepRecord, Tpl
+from .params import Params
+from .tool import Tool
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a candidate is not replayed: the code, and a sentence with the names in it."""
+
+    reason: Reason
+    message: str
+    step: int = 0
+    tool: str = ""
+    seen: str = ""
+    expected: str = ""
+    error: BaseException | None = None
+
+
+class Env(msgspec.Struct):
+    """What expressions are resolved in: this run's params, results so far, and context objects."""
+
+    params: Mapping[str, Any]
+    results: list[Any]
+    context: tuple[Any, ...]
+
+
+Resolver = Callable[[Env], Any]
+
+
+class Registry(Protocol):
+    """Where live tools are found by what was stored of them."""
+
+    version: int
+
+    def resolve(self, record: StepRecord) -> Tool | Refusal:
+        """The tool a stored step means, or why there is none."""
+        ...
+
+
+class Fresh:
+    """A snapshot that is mutable: decoded anew for each compare, which might change it."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+class PlanStep:
+    """A step ready to be replayed. `args` is None where it must be built for each run."""
+
+    __slots__ = (
+        "args",
+        "builders",
+        "call_id",
+        "direct",
+        "fn",
+        "kwargs",
+        "method",
+        "post",
+        "pre",
+        "record",
+        "simple",
+        "tool",
+    )
+
+    def __init__(self, record: StepRecord, tool: Tool, keywords: Sequence[str]) -> None:
+        self.record = record
+        self.tool = tool
+        self.fn = tool.fn
+        self.method = record.method
+        self.pre = tool.pre
+        self.post = tool.post
+        self.direct = not tool.is_async
+        self.call_id = call_id(record)
+        self.builders = _builders(record, tool, keywords)
+        self.args: tuple[Any, ...] | None = None
+        self.kwargs: dict[str, Any] = {}
+        if all(isinstance(expr, Lit) and _constant(expr) for _, expr in record.arguments):
+            env = Env({}, [], ())
+            self.args, self.kwargs = self.build(env)
+        self.simple = self.args is not None and not record.guards and all(map(_at_once, (tool.pre, tool.post)))
+
+    def build(self, env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of this run's call, without the context object."""
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        for by_name, name, make in self.builders:
+            if by_name:
+                kwargs[name] = make(env)
+            else:
+                args.append(make(env))
+        return tuple(args), kwargs
+
+
+def _builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -> list[tuple[bool, str, Resolver]]:
+    """(by name?, name, resolver) of each argument that is given; behind a gap only names can be used."""
+    found: list[tuple[bool, str, Resolver]] = []
+    gap = False
+    for name, expr in record.arguments:
+        make = resolver(expr, tool, name)
+        positional = name.startswith("*") or (name in tool.positional and name not in keywords)
+        if make is None:
+            gap = gap or positional
+        else:
+            found.append((not positional or (gap and not name.startswith("*")), name, make))
+    return found
+
+
+def _at_once(check: Check | None) -> bool:
+    """Whether a check needs nothing awaited and nothing kept."""
+    return check is None or not (check.capture_async or check.compare_async or check.refresh)
+
+
+def _constant(expr: Lit) -> bool:
+    return codec.immutable(codec.decode(expr.data))
+
+
+def call_id(record: StepRecord) -> bytes:
+    """What makes two recorded calls the same: all of them but where their literals were seen before."""
+    return codec.digest(msgspec.msgpack.encode(msgspec.structs.replace(record, guards=())))[:16]
+
+
+def resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
+    """A function that makes this run's value of an expression; None for an argument that is left to its default.
+
+    Raises DecodeError where a literal's class is not known in this process.
+    """
+    if isinstance(expr, Lit):
+        value = codec.decode(expr.data)
+        if codec.immutable(value):
+            return lambda env: value
+        data = expr.data
+        return lambda env: codec.decode(data)
+    if isinstance(expr, Par):
+        param = expr.name
+        return lambda env: env.params[param]
+    if isinstance(expr, Tpl):
+        parts = expr.parts
+        return lambda env: "".join(
+            part if index % 2 == 0 else str(env.params[part]) for index, part in enumerate(parts)
+        )
+    if isinstance(expr, Ref):
+        return _reference(expr)
+    if isinstance(expr, Ctx):
+        wanted = expr.name
+        return lambda env: next(value for value in env.context if type(value).__qualname__ == wanted)
+    if isinstance(expr, Ign):
+        return _injected(tool, name)
+    return _container(expr, tool)
+
+
+def _reference(expr: Ref) -> Resolver:
+    step, path = expr.step, expr.path
+
+    def follow(env: Env) -> Any:
+        value = env.results[step]
+        for index in path:
+            unfolded = codec.unfold(value)
+            if unfolded is None:
+                raise LookupError(f"the output of step {step} has no part {path}")
+            value = unfolded[1][index]
+        return value
+
+    return follow
+
+
+def _injected(tool: Tool, name: str) -> Resolver | None:
+    if name not in tool.inject:
+        return None
+    value = tool.inject[name]
+    if callable(value):
+        return lambda env: value()
+    return lambda env: value
+
+
+def _container(expr: Node, tool: Tool) -> Resolver:
+    kind = expr.kind
+    made = [resolver(item, tool, "") for item in expr.items]
+    makers = [make for make in made if make is not None]
+    return lambda env: codec.fold(kind, tuple(make(env) for make in makers))
+
+
+class Trajectory:
+    """One stored trajectory in memory: decoded once, joined with the tools whenever those have changed."""
+
+    __slots__ = (
+        "_index",
+        "_version",
+        "body",
+        "candidates",
+        "id",
+        "ids",
+        "key",
+        "refusal",
+        "sealed",
+        "seq",
+        "standing",
+        "steps",
+        "task",
+        "unchecked",
+    )
+
+    def __init__(self, stored: Any, body: Body) -> None:
+        self.sealed: Any = stored.sealed
+        self.id: str = stored.sealed.id
+        self.key: bytes = stored.sealed.key
+        self.task: str = stored.sealed.task
+        self.seq: int = stored.seq
+        self.standing = stored.standing
+        self.body = body
+        self.steps: list[PlanStep] = []
+        self.ids: tuple[bytes, ...] = tuple(call_id(record) for record in body.steps)
+        self.refusal: Refusal | None = None
+        self.candidates: list[Candidate] = []
+        self.unchecked: tuple[PlanStep, ...] = ()
+        self._version = -1
+        self._index: dict[tuple[int, bool], dict[bytes, list[Candidate]]] = {}
+
+    def seen_as(self, place: int, post: bool, data: bytes) -> Sequence[Candidate]:
+        """The candidates whose snapshot at a place is these bytes, newest first."""
+        index = self._index.get((place, post))
+        if index is None:
+            index = self._index[(place, post)] = {}
+            for candidate in self.candidates:
+                snapshot = candidate.data(place, post)
+                if snapshot is not None:
+                    index.setdefault(snapshot, []).append(candidate)
+        return index.get(data, ())
+
+    def join(self, registry: Registry) -> Refusal | None:
+        """Find the live tools; the refusal says what is missing or has changed."""
+        version = registry.version
+        if self._version != version:
+            self.refusal = self._join(registry)
+            self._version = version
+        return self.refusal
+
+    def _join(self, registry: Registry) -> Refusal | None:
+        keywords = self.candidates[0].row.keywords if self.candidates else ()
+        steps: list[PlanStep] = []
+        for index, record in enumerate(self.body.steps):
+            tool = registry.resolve(record)
+            if isinstance(tool, Refusal):
+                return msgspec.structs.replace(tool, step=index, tool=record.tool)
+            refusal = _changed(record, tool, index) or _not_given(record, tool, index)
+            if refusal is not None:
+                return refusal
+            try:
+                steps.append(PlanStep(record, tool, keywords[index] if index < len(keywords) else ()))
+            except DecodeError as error:
+                message = f"step {index} ({record.tool}): {error}"
+                return Refusal(Reason.NOT_REPLAYABLE, message, index, record.tool)
+        self.steps = steps
+        self.unchecked = tuple(step for step in steps if step.pre is None and not step.tool.reads_only)
+        return None
+
+    def refused_by_params(self, params: Params) -> Refusal | None:
+        """Why this run's params do not fit: missing, new, guarded, or ambiguous."""
+        body = self.body
+        values = params.values
+        for name in body.params:
+            if name not in values:
+                return Refusal(Reason.PARAM_MISSING, f"param {name!r} was given when this was recorded; give it again")
+        for name in values:
+            if name not in body.params:
+                return Refusal(Reason.PARAM_GUARD, f"param {name!r} was not given when this was recorded")
+        for name, digest in body.fixed:
+            if params.fingerprint(name) != digest:
+                return Refusal(
+                    Reason.PARAM_GUARD,
+                    f"the recording is valid only for the value that param {name!r} had: a step holds it in a way that "
+                    "cannot be replaced, or no step uses it",
+                )
+        for group in body.equal:
+            if len({params.fingerprint(name) for name in group}) > 1:
+                return Refusal(
+                    Reason.PARAM_AMBIGUOUS,
+                    f"params {', '.join(group)} had equal values when this was recorded, so which one a step meant "
+                    "cannot be told now that they differ",
+                )
+        for record in body.steps:
+            for _, expr in record.arguments:
+                for name in _in_texts(expr):
+                    if type(values[name]) not in (str, int):
+                        return Refusal(
+                            Reason.PARAM_GUARD, f"param {name!r} stands in a text, but is {short(values[name])} now"
+                        )
+        return None
+
+
+def _in_texts(expr: Expr) -> Sequence[str]:
+    if isinstance(expr, Tpl):
+        return expr.parts[1::2]
+    if isinstance(expr, Node):
+        return [name for item in expr.items for name in _in_texts(item)]
+    return ()
+
+
+def _changed(record: StepRecord, tool: Tool, index: int) -> Refusal | None:
+    for role, then, now in (("pre", record.pre, tool.check_prints[0]), ("post", record.post, tool.check_prints[1])):
+        if then != now:
+            what = "added" if not then else "removed" if not now else "changed"
+            message = f"the {role}-check of {record.tool} (step {index}) was {what} since this was recorded"
+            return Refusal(Reason.CHECK_CHANGED, message, index, record.tool)
+    return None
+
+
+def _not_given(record: StepRecord, tool: Tool, index: int) -> Refusal | None:
+    """An ignored argument that nothing injects and that has no default."""
+    for name, expr in record.arguments:
+        if not isinstance(expr, Ign) or name in tool.inject:
+            continue
+        parameter = tool.signature.parameters.get(name) if tool.signature else None
+        if parameter is None or parameter.default is parameter.empty:
+            message = f"argument {name!r} of {record.tool} is ignored, and nothing gives it at replay; add inject={{{name!r}: ...}}"
+            return Refusal(Reason.NOT_REPLAYABLE, message, index, record.tool)
+    return None
+
+
+class Candidate:
+    """One observation of one trajectory."""
+
+    __slots__ = ("_posts", "_pres", "digests", "id", "refresh", "row", "seq", "trajectory")
+
+    def __init__(self, trajectory: Trajectory, seq: int, id: str, row: Row, refresh: bool = False) -> None:
+        self.trajectory = trajectory
+        self.seq = seq
+        self.id = id
+        self.row = row
+        self.refresh = refresh
+        self._pres: list[Any] | None = None
+        self._posts: list[Any] | None = None
+
+    def snapshots(self, post: bool) -> list[Any]:
+        """The snapshots of all steps, each as a value to share or as `Fresh` bytes."""
+        if post:
+            if self._posts is None:
+                self._posts = [_ready(data) for data in self.row.post]
+            return self._posts
+        if self._pres is None:
+            self._pres = [_ready(data) for data in self.row.pre]
+        return self._pres
+
+    def data(self, place: int, post: bool) -> bytes | None:
+        """The stored bytes of one snapshot."""
+        return (self.row.post if post else self.row.pre)[place]
+
+
+def _ready(data: bytes | None) -> Any:
+    if data is None:
+        return None
+    value = codec.decode(data, lenient=True)
+    return value if codec.immutable(value) else Fresh(data)
+
+
+def open_snapshot(snapshot: Any) -> Any:
+    """The snapshot as a value that a compare may do with as it likes."""
+    return codec.decode(snapshot.data, lenient=True) if type(snapshot) is Fresh else snapshot
+
+
+def load(stored: Any) -> Trajectory:
+    """Decode what a store holds. Raises DecodeError or msgspec.DecodeError for anything we did not write."""
+    body = msgspec.msgpack.decode(stored.sealed.body, type=Body)
+    trajectory = Trajectory(stored, body)
+    for seq, observation in stored.observations:
+        row = msgspec.msgpack.decode(observation.body, type=Row)
+        if len(row.pre) != len(body.steps) or len(row.post) != len(body.steps):
+            raise DecodeError(f"observation {observation.id} has another number of steps than its trajectory")
+        trajectory.candidates.append(Candidate(trajectory, seq, observation.id, row, observation.refresh))
+    return trajectory
+
+
+def plan_text(expr: Expr) -> str:
+    """An expression as a person would write it."""
+    if isinstance(expr, Lit):
+        return short(codec.decode(expr.data, lenient=True))
+    if isinstance(expr, Par):
+        return expr.name
+    if isinstance(expr, Tpl):
+        return "f" + repr("".join(p if i % 2 == 0 else "{" + p + "}" for i, p in enumerate(expr.parts)))
+    if isinstance(expr, Ref):
+        return f"output[{expr.step}]" + "".join(f"[{index}]" for index in expr.path)
+    if isinstance(expr, Ctx):
+        return f"<{expr.name}>"
+    if isinstance(expr, Ign):
+        return "<injected>"
+    return f"{expr.kind.split(chr(0))[0]}({', '.join(plan_text(item) for item in expr.items)})"
+
+

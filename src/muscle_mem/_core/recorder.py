@@ -1,0 +1,301 @@
+"""What an agent does in one run, step by step, and the recording that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from ..errors import NotStorableError
+from . import codec
+from .freezing import Known, freeze, opaque_in, thaw
+from .guards import MISSING, infer
+from .model import FORM, Body, Ign, Reason, Ref, Row, StepRecord
+from .params import Params, literal_leaves, used_in
+from .tool import Tool
+
+OUTPUT_NODES = 2_000
+OUTPUT_BYTES = 64 * 1024
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why a run cannot be learned. `tool` is empty where no single tool is meant."""
+
+    reason: Reason
+    message: str
+    tool: str = ""
+
+
+class Step:
+    """One recorded call. Everything in it was encoded when it happened."""
+
+    __slots__ = (
+        "arguments",
+        "dropped",
+        "index",
+        "keywords",
+        "note",
+        "output",
+        "output_data",
+        "post",
+        "pre",
+        "record",
+        "result",
+        "seconds",
+        "tool",
+        "wall",
+    )
+
+    def __init__(self, tool: Tool) -> None:
+        self.tool = tool
+        self.arguments: list[tuple[str, Any]] = []
+        self.keywords: tuple[str, ...] = ()
+        self.pre: bytes | None = None
+        self.post: bytes | None = None
+        self.output = b""
+        self.note = ""
+        self.output_data: bytes | None = None
+        self.result: Any = None
+        self.seconds = 0.0
+        self.wall = 0.0
+        self.dropped = False
+        self.index = 0
+        self.record: StepRecord | None = None
+
+
+class Recording(msgspec.Struct, frozen=True):
+    """A finished recording, ready to be sealed."""
+
+    id: str
+    body: Body
+    row: Row
+    observation_id: str
+
+
+class Recorder:
+    """Collects the steps of one open run. `closed` once the agent has returned; later calls are not the run's.
+
+    Its counters are sets and lists whose single operations are atomic, so that threads of the agent cannot
+    lose an overlap between them.
+    """
+
+    __slots__ = (
+        "absorber",
+        "begins_again",
+        "closed",
+        "dropped",
+        "first_executed",
+        "known",
+        "open",
+        "params",
+        "prefix",
+        "problems",
+        "quarantine",
+        "steps",
+        "tokens",
+    )
+
+    def __init__(self, params: Params, known: Known) -> None:
+        self.params = params
+        self.known = known
+        self.steps: list[Step] = []
+        self.prefix: list[Step] = []
+        self.problems: list[Problem] = []
+        self.quarantine: list[Problem] = []
+        self.open: set[Step] = set()
+        self.dropped = 0
+        self.closed = False
+        self.tokens = 0
+        self.absorber: Any = None
+        self.first_executed: Any = None
+        self.begins_again = False
+
+    def problem(self, reason: Reason, message: str, tool: str = "") -> None:
+        """Note why this run cannot be learned; the first such note is the one that is told."""
+        self.problems.append(Problem(reason, message, tool))
+
+    def quarantine_for(self, reason: Reason, message: str, tool: str = "") -> None:
+        """Note why this run, if it is learned, must not be replayed before somebody looked at it."""
+        self.quarantine.append(Problem(reason, message, tool))
+
+    def enter(self, tool: Tool) -> Step:
+        """Begin a call, in start order."""
+        step = Step(tool)
+        step.index = len(self.prefix) + len(self.steps) - self.dropped
+        self.open.add(step)
+        self.steps.append(step)
+        if len(self.open) > 1:
+            self.problem(
+                Reason.OVERLAPPING,
+                f"{tool.name} was called while another tool call of the same run was in progress; "
+                "runs with overlapping calls are not learned yet",
+                tool.name,
+            )
+        return step
+
+    def leave(self, step: Step) -> None:
+        """End a call, however it ended."""
+        self.open.discard(step)
+
+    def arguments(self, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Freeze a call's arguments as they are now."""
+        tool = step.tool
+        if kwargs:
+            step.keywords = tuple(kwargs)
+        known = self.known
+        ignored = tool.ignore
+        for name, value in tool.named(args, kwargs):
+            if name in ignored:
+                step.arguments.append((name, Ign()))
+                continue
+            frozen = freeze(value, known, name)
+            opaque = opaque_in(frozen)
+            if opaque is not None:
+                self.problem(
+                    Reason.OPAQUE_ARGUMENT,
+                    f"tool {tool.name!r}, argument {opaque.message}; make it a context object or a param of the run, "
+                    f"let an earlier tool return it, or declare ignore=[{name!r}] with inject=",
+                    tool.name,
+                )
+            step.arguments.append((name, frozen))
+
+    def output(self, step: Step, result: Any) -> None:
+        """Keep a call's output: encoded, and recognised by identity when it comes back as an argument."""
+        step.result = result
+        try:
+            data = codec.encode(result)
+        except NotStorableError as error:
+            step.note = f"{type(result).__module__}.{type(result).__qualname__}: {error}"
+            self.known.add(result, Ref(step.index))
+            return
+        step.output_data = data
+        if _fits(result, data):
+            step.output = data
+        else:
+            step.note = f"{type(result).__qualname__}, {len(data)} bytes"
+        self.known.add(result, Ref(step.index), data)
+
+    def drop(self, step: Step) -> None:
+        """Leave a call out of the plan."""
+        step.dropped = True
+        self.dropped += 1
+
+    def planned(self) -> list[Step]:
+        """The steps of the plan, in start order."""
+        return self.prefix + [step for step in self.steps if not step.dropped]
+
+    def still_running(self) -> bool:
+        """Whether a call has not ended although the agent has."""
+        return bool(self.open)
+
+
+def _fits(result: Any, data: bytes) -> bool:
+    """Whether an output is small enough to be stored whole. A node takes a byte at least."""
+    if len(data) <= OUTPUT_NODES:
+        return True
+    try:
+        codec.encode(result, max_nodes=OUTPUT_NODES, max_bytes=OUTPUT_BYTES)
+    except NotStorableError:
+        return False
+    return True
+
+
+def finish(
+    recorder: Recorder,
+    *,
+    key: bytes,
+    value: Any,
+    run_seconds: float,
+) -> Recording:
+    """The recording of a finished run. Raises NotStorableError if it cannot be written."""
+    steps = recorder.planned()
+    params = recorder.params
+    records = [step.record or _record(step, params) for step in steps]
+    outputs = [MISSING if step.output_data is None else _look(step.output_data) for step in steps]
+    fresh = len(recorder.prefix)
+    guards = infer(records, outputs, start=fresh)
+    records[fresh:] = [
+        msgspec.structs.replace(record, guards=found) if found else record
+        for record, found in zip(records[fresh:], guards, strict=True)
+    ]
+    body = Body(
+        form=FORM,
+        steps=tuple(records),
+        params=tuple(sorted(params.values)),
+        fixed=_fixed(records, params),
+        equal=params.equal_groups(),
+    )
+    try:
+        data = msgspec.msgpack.encode(body)
+    except UnicodeEncodeError as error:
+        raise NotStorableError(f"a name in the recording holds a lone surrogate and cannot be written: {error}") from error
+    trajectory_id = codec.digest(key + data)[:16].hex()
+    row = _row(recorder, steps, value, run_seconds)
+    seen = msgspec.msgpack.encode((row.pre, row.post))
+    return Recording(trajectory_id, body, row, codec.digest(trajectory_id.encode() + seen)[:16].hex())
+
+
+def _look(data: bytes) -> Any:
+    return codec.decode(data, lenient=True)
+
+
+def _record(step: Step, params: Params) -> StepRecord:
+    tool = step.tool
+    return StepRecord(
+        tool=tool.name,
+        fingerprint=tool.fingerprint,
+        arguments=tuple((name, thaw(frozen, params, name)) for name, frozen in step.arguments),
+        method=tool.method,
+        pre=tool.check_prints[0],
+        post=tool.check_prints[1],
+        instance=tool.instance,
+    )
+
+
+def _fixed(records: Sequence[StepRecord], params: Params) -> tuple[tuple[str, bytes], ...]:
+    """The params for whose recorded value alone the plan is valid: unused ones, and those hidden in a literal."""
+    if not params:
+        return ()
+    used: set[str] = set()
+    hidden: set[str] = set()
+    for record in records:
+        for _, expr in record.arguments:
+            used.update(used_in(expr))
+            for leaf in literal_leaves(expr):
+                hidden.update(params.hidden_in(leaf))
+    names = (set(params.values) - used) | hidden
+    return tuple((name, params.fingerprint(name)) for name in sorted(names))
+
+
+def _row(recorder: Recorder, steps: Sequence[Step], value: Any, run_seconds: float) -> Row:
+    inside = sum(step.wall for step in recorder.steps)
+    return Row(
+        form=FORM,
+        pre=tuple(step.pre for step in steps),
+        post=tuple(step.post for step in steps),
+        outputs=tuple(step.output for step in steps),
+        notes=tuple(step.note for step in steps),
+        keywords=tuple(step.keywords for step in steps),
+        effects=tuple(step.tool.effect or "" for step in steps),
+        seconds=tuple(step.seconds for step in steps),
+        run_seconds=run_seconds,
+        agent_seconds=max(0.0, run_seconds - inside),
+        tokens=recorder.tokens,
+        result=result_step(steps, value),
+    )
+
+
+def result_step(steps: Sequence[Step], value: Any) -> int:
+    """The step whose output the agent returned: the last by identity, or the only one of an equal value; else -1."""
+    if value is None:
+        return -1
+    from_identity = [i for i, step in enumerate(steps) if step.result is value]
+    if from_identity and not isinstance(value, bool | int | float | str | bytes):
+        return from_identity[-1]
+    try:
+        data = codec.encode(value)
+    except NotStorableError:
+        return -1
+    equal = [i for i, step in enumerate(steps) if step.output_data == data]
+    return equal[0] if len(equal) == 1 else -1

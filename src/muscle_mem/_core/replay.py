@@ -1,0 +1,221 @@
+"""Replaying: follow one candidate step by step, each checked against the live environment before it is done.
+
+Where a call may be made at once, the line makes it; only what must be awaited, or belongs to another driver, is
+yielded. Nothing of ours runs between the verdict of a pre-check and its tool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import msgspec
+
+from .candidates import (
+    Arguments,
+    Walk,
+    arguments_of,
+    check_error,
+    judge,
+    look,
+    refused,
+    settle,
+    snapshot_bytes,
+    stale_guard,
+    unbuildable,
+)
+from .check import Check, CheckError, passes
+from .effects import Effect, Invoke
+from .model import Reason
+from .plan import Candidate, Fresh, PlanStep, Refusal, open_snapshot
+from .run import Run
+
+
+class Done(msgspec.Struct, frozen=True):
+    """A live candidate has come to its own end."""
+
+    candidate: Candidate
+
+
+Chosen = tuple[Candidate, Arguments]
+
+
+def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Refusal]:
+    """Replay the preferred candidate, going over to another only where the rules allow it (D2).
+
+    Returns `Done`, or the refusal that stopped it; `run.progress` tells what was executed.
+    """
+    progress = run.progress
+    objects = run.objects
+    walk = Walk(run, live) if len(live) > 1 else None
+    followed = live[0]
+    place = 0
+    while True:
+        progress.candidate = followed
+        steps = followed.trajectory.steps
+        pres = followed.snapshots(False)
+        step = steps[place] if place < len(steps) else None
+        args: tuple[Any, ...]
+        if step is not None and walk is None and step.simple:
+            args, kwargs = step.args or (), step.kwargs
+            if step.method:
+                args = (objects[step.tool], *args)
+            found: Any = None
+            if step.pre is not None:
+                found = _ask(step, step.pre, args, kwargs, pres[place], place, False)
+                if found is not None and step.pre.wait:
+                    found = yield from decide(run, walk, place, followed)
+        else:
+            found = yield from (_end if step is None else decide)(run, walk, place, followed)
+        if found is not None:
+            if type(found) is not tuple:
+                return found  # type: ignore[no-any-return]  # Done or Refusal
+            followed, (args, kwargs) = found
+            progress.candidate = followed
+            step = followed.trajectory.steps[place]
+        assert step is not None
+        progress.calls.append((step, args, kwargs))
+        try:
+            result = step.fn(*args, **kwargs) if step.direct else (yield Invoke(step.tool, args, kwargs))
+        except Exception as error:
+            progress.results.append(None)
+            progress.error = error
+            message = f"{step.tool.name} raised {error!r}"
+            return Refusal(Reason.TOOL_RAISED, message, place, step.tool.name, seen=repr(error), error=error)
+        progress.results.append(result)
+        if step.post is not None:
+            if walk is None and step.simple and not step.post.wait:
+                found = _ask(step, step.post, args, kwargs, followed.snapshots(True)[place], place, True)
+            else:
+                found = yield from _after(run, walk, place, followed, (args, kwargs))
+            if isinstance(found, Refusal):
+                return found
+            if found is not None:
+                followed = found
+        place += 1
+
+
+def _ask(
+    step: PlanStep, check: Check, args: tuple[Any, ...], kwargs: dict[str, Any], snapshot: Any, place: int, post: bool
+) -> Refusal | None:
+    """Capture and compare at once; None if it passes."""
+    if type(snapshot) is Fresh:
+        snapshot = open_snapshot(snapshot)
+    try:
+        seen = check.capture(*args, **kwargs)
+        answer = check.compare(seen, snapshot)
+        if answer is True or passes(check, answer):
+            return None
+    except CheckError as error:
+        return check_error(step, place, str(error), None)
+    except Exception as error:
+        return check_error(step, place, f"its capture or compare raised {error!r}", error)
+    return refused(step, check, seen, snapshot, place, post, answer)
+
+
+def decide(
+    run: Run, walk: Walk | None, place: int, followed: Candidate
+) -> Generator[Effect, Any, Chosen | Done | Refusal]:
+    """Who is followed at this place, its pre-check passed; or the end of the run, good or not."""
+    since = run.clock()
+    while True:
+        sights: dict[bytes, Any] = {}
+        found = yield from _prefer(run, walk, place, followed, sights)
+        if not isinstance(found, Refusal):
+            return found
+        if walk is not None:
+            other = yield from walk.choose(place, followed, sights)
+            if isinstance(other, tuple):
+                return other
+            ended = yield from walk.ended(place, followed)
+            if ended is not None:
+                return Done(ended)
+        if found.reason is Reason.STALE_OUTPUT or not (yield from settle(run, _checks_at(walk, place, followed), since)):
+            return found
+        if walk is not None:
+            walk.revive()
+
+
+def _checks_at(walk: Walk | None, place: int, followed: Candidate) -> list[Check | None]:
+    live = walk.live if walk is not None else [followed]
+    return [c.trajectory.steps[place].pre for c in live if place < len(c.trajectory.steps)]
+
+
+def _prefer(
+    run: Run, walk: Walk | None, place: int, followed: Candidate, sights: dict[bytes, Any]
+) -> Generator[Effect, Any, Chosen | Refusal]:
+    """Ask the followed candidate; at the start, rather the one whose snapshot equals what is seen (D3)."""
+    step = followed.trajectory.steps[place]
+    stale = stale_guard(run, step, place)
+    if stale is not None:
+        return stale
+    try:
+        arguments = arguments_of(run, step)
+    except Exception as error:
+        return unbuildable(step, place, error)
+    if step.pre is None:
+        return followed, arguments
+    value = yield from look(step, step.pre, arguments, place)
+    if isinstance(value, Refusal):
+        return value
+    sights[step.call_id] = value
+    asked = followed
+    if walk is not None and place == 0:
+        asked = walk.guess(place, step.call_id, value) or followed
+    found = yield from judge(step, value, asked, place, False)
+    if found is not None:
+        if walk is not None:
+            walk.bury(asked)
+        return found
+    _keep(run, walk, place, False, asked.trajectory.steps[place], value)
+    return asked, arguments
+
+
+def _keep(run: Run, walk: Walk | None, place: int, post: bool, step: PlanStep, value: Any) -> None:
+    check = step.post if post else step.pre
+    if walk is not None:
+        walk.saw(place, post, step, value)
+    if check is not None and check.refresh:
+        data = snapshot_bytes(value)
+        if data is not None:
+            run.progress.refreshed[(place, post)] = data
+
+
+def _end(
+    run: Run, walk: Walk | None, place: int, followed: Candidate
+) -> Generator[Effect, Any, Chosen | Done | Refusal]:
+    """The followed candidate has ended: a hit, unless a longer one's next pre-check passes."""
+    if walk is not None:
+        longer = yield from walk.choose(place, followed, {}, checked_only=True)
+        if isinstance(longer, tuple):
+            return longer
+    return Done(followed)
+
+
+def _after(
+    run: Run, walk: Walk | None, place: int, followed: Candidate, arguments: Arguments
+) -> Generator[Effect, Any, Candidate | Refusal | None]:
+    """Judge the post-check; None or another candidate if it passes."""
+    step = followed.trajectory.steps[place]
+    check = step.post
+    assert check is not None
+    since = run.clock()
+    while True:
+        value = yield from look(step, check, arguments, place)
+        found: Refusal | None
+        if isinstance(value, Refusal):
+            found = value
+        else:
+            found = yield from judge(step, value, followed, place, True)
+            if found is None:
+                _keep(run, walk, place, True, step, value)
+                return None
+            if walk is not None:
+                other = yield from walk.after(place, followed, step, value)
+                if other is not None:
+                    _keep(run, walk, place, True, other.trajectory.steps[place], value)
+                    return other
+        if not (yield from settle(run, [check], since)):
+            return found
+        if walk is not None:
+            walk.revive()

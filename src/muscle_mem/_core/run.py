@@ -1,0 +1,130 @@
+"""One run of the engine: what it was given, and how far it has come. No state of a run lives anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from .model import Handover, Mode, OnDivergence, Reason
+from .params import Params
+from .plan import Candidate, Env, PlanStep, Refusal
+from .recorder import Recorder
+from .tool import Tool
+
+Emit = Callable[..., None]
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """What the engine was told once and for all."""
+
+    strict: bool = False
+    max_lookups: int = 256
+    success: Callable[..., Any] | None = None
+    approve: Callable[..., Any] | None = None
+    result: Callable[..., Any] | None = None
+
+
+class Progress:
+    """How far a replay has come: the steps that were entered, and their results."""
+
+    __slots__ = ("calls", "candidate", "error", "failed", "refreshed", "results", "snapshots")
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]] = []
+        self.results: list[Any] = []
+        self.candidate: Candidate | None = None
+        self.refreshed: dict[tuple[int, bool], bytes] = {}
+        self.failed: Reason | None = None
+        self.error: BaseException | None = None
+
+
+class Run:
+    """Everything about one call of the engine.
+
+    `plain` says that nothing can be awaited. `names_handover` and `agent_async` describe the agent. `notify` takes
+    (level, reason, message, tool); `clock` is monotonic, in seconds.
+    """
+
+    __slots__ = (
+        "agent_async",
+        "args",
+        "clock",
+        "context",
+        "env",
+        "handover",
+        "id",
+        "key",
+        "kwargs",
+        "mode",
+        "names_handover",
+        "notify",
+        "objects",
+        "on_divergence",
+        "params",
+        "plain",
+        "policy",
+        "progress",
+        "recorder",
+        "scope",
+        "success",
+        "tags",
+        "task",
+    )
+
+    def __init__(
+        self,
+        *,
+        id: str,
+        task: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        key: bytes | None,
+        params: Params,
+        context: tuple[Any, ...],
+        recorder: Recorder,
+        policy: Policy,
+        clock: Callable[[], float],
+        notify: Emit,
+        mode: Mode = "auto",
+        on_divergence: OnDivergence = "auto",
+        plain: bool = True,
+        names_handover: bool = False,
+        success: Callable[..., Any] | None = None,
+        scope: str = "",
+        tags: tuple[str, ...] = (),
+    ) -> None:
+        self.id = id
+        self.task = task
+        self.args = args
+        self.kwargs = kwargs
+        self.key = key
+        self.params = params
+        self.context = context
+        self.recorder = recorder
+        self.policy = policy
+        self.clock = clock
+        self.notify = notify
+        self.mode: Mode = mode
+        self.on_divergence: OnDivergence = on_divergence
+        self.plain = plain
+        self.names_handover = names_handover
+        self.success = success if success is not None else policy.success
+        self.scope = scope
+        self.tags = tags
+        self.progress = Progress()
+        self.env = Env(params.values, self.progress.results, context)
+        self.objects: dict[Tool, Any] = {}
+        self.handover: Handover | None = None
+
+    def object_of(self, tool: Tool) -> Any:
+        """The one context object whose class owns a method tool; a Refusal if there is none, or more than one."""
+        owners = [value for value in self.context if tool.owns(value)]
+        if len(owners) == 1:
+            return owners[0]
+        if not owners:
+            message = f"no context object has the tool {tool.name}; give it with engine.set_context(obj) or context=obj"
+        else:
+            message = f"{len(owners)} context objects have the tool {tool.name}; give the one that is meant with context=obj"
+        return Refusal(Reason.NOT_REPLAYABLE, message, tool=tool.name)

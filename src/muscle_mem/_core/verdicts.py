@@ -1,0 +1,66 @@
+"""What the user's success callback says of a run, and what it is shown of it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Generator
+from typing import Any
+
+from .effects import Ask, Effect
+from .freezing import shown
+from .model import Executed
+from .run import Run
+
+
+def verdict(run: Run, value: Any) -> Generator[Effect, Any, tuple[bool, str]]:
+    """What the success callback says, and how: it refused, raised, or gave no verdict."""
+    function = run.success
+    assert function is not None
+    try:
+        answer = yield Ask(function, success_arguments(run, function, value))
+        if bool(answer):
+            return True, "accepted it"
+        return False, f"refused it (returned {answer!r})"
+    except Exception as error:
+        return False, f"raised {error!r}"
+
+
+def success_arguments(run: Run, function: Any, value: Any) -> tuple[Any, ...]:
+    """What a success callback gets: of task, params, steps, value those it names; all four, or the value, if it names none."""
+    steps = executed_steps(run)
+    given = {"task": run.task, "params": dict(run.params.values), "steps": steps, "value": value}
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return (value,)
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if names and all(name in given for name in names):
+        return tuple(given[name] for name in names)
+    required = sum(p.default is p.empty for p in parameters if p.name in names)
+    if required == 1 or (not required and len(names) == 1):
+        return (value,)
+    if not names and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return ()
+    return tuple(given.values())
+
+
+def executed_steps(run: Run) -> list[Executed]:
+    """What was done in this run, by replay or by the agent, for a success callback to look at."""
+    recorder = run.recorder
+    if run.progress.calls and not recorder.prefix and not recorder.steps:
+        return [
+            Executed(s.tool.name, args, kwargs, result, None, s.tool.effect or "write", s.tool.effect is not None)
+            for (s, args, kwargs), result in zip(run.progress.calls, run.progress.results, strict=True)
+        ]
+    return [
+        Executed(
+            s.tool.name,
+            (),
+            {name: shown(frozen) for name, frozen in s.arguments},
+            s.result,
+            None,
+            s.tool.effect or "write",
+            s.tool.effect is not None,
+        )
+        for s in recorder.planned()
+    ]

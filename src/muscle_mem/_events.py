@@ -1,0 +1,95 @@
+"""What the engine tells: frozen events, given to observers. The default observer is the standard logging module."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+logger = logging.getLogger("muscle_mem")
+Level = Literal["debug", "info", "warning", "error"]
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class RunEvent(msgspec.Struct, frozen=True):
+    """A run has ended: `status` is hit, miss, diverged or raised. `seconds` is how long it took."""
+
+    status: str
+    reason: str
+    message: str
+    task: str
+    steps: int
+    trajectory_id: str | None
+    seconds: float
+    level: Level = "debug"
+
+
+class LearnedEvent(msgspec.Struct, frozen=True):
+    """A run was recorded and sealed."""
+
+    task: str
+    trajectory_id: str
+    steps: int
+    state: str
+    level: Level = "info"
+
+
+class NotLearnedEvent(msgspec.Struct, frozen=True):
+    """A run was not recorded, and why."""
+
+    task: str
+    reason: str
+    message: str
+    tool: str = ""
+    level: Level = "info"
+
+
+class NoticeEvent(msgspec.Struct, frozen=True):
+    """Something a person should know, told once per tool and code."""
+
+    code: str
+    message: str
+    tool: str = ""
+    level: Level = "warning"
+
+
+class StoreEvent(msgspec.Struct, frozen=True):
+    """The store failed, or holds something damaged. The task went on without it."""
+
+    operation: str
+    message: str
+    error: BaseException | None = None
+    level: Level = "error"
+
+
+Event = RunEvent | LearnedEvent | NotLearnedEvent | NoticeEvent | StoreEvent
+Observer = Callable[[Event], Any]
+
+
+def text_of(event: Event) -> str:
+    """An event as one line."""
+    match event:
+        case RunEvent():
+            return f"{event.status} ({event.reason}): {event.message} [{event.task}]"
+        case LearnedEvent():
+            return f"learned {event.steps} steps as {event.trajectory_id}, {event.state} [{event.task}]"
+        case NotLearnedEvent():
+            return f"not learned ({event.reason}): {event.message} [{event.task}]"
+        case NoticeEvent():
+            return f"{event.code}: {event.message}"
+        case StoreEvent():
+            return f"store: {event.operation}: {event.message}"
+
+
+def log_event(event: Event) -> None:
+    """The default observer: one line to the logger `muscle_mem`, at the event's own level."""
+    level = LEVELS[event.level]
+    if logger.isEnabledFor(level):
+        logger.log(level, "%s", text_of(event))
+
+
+def heeds_debug() -> bool:
+    """Whether the default observer would say anything of a debug event."""
+    return logger.isEnabledFor(logging.DEBUG)

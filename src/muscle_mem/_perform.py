@@ -1,0 +1,76 @@
+"""Performing the effects of one run: calling the user's functions and agent, sleeping, saving."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from ._context import Frame
+from ._core import effects
+from ._core.model import Handover, Reason
+from ._core.recorder import Problem, Recording
+from ._core.run import Run
+from ._events import LearnedEvent
+from .errors import StoreError
+
+
+def perform_call(effect: effects.Effect) -> Any:
+    """Call what a check or a tool is made of; the answer may be awaitable."""
+    if isinstance(effect, effects.Capture):
+        return effect.check.capture(*effect.args, **effect.kwargs)
+    if isinstance(effect, effects.Compare):
+        return effect.check.compare(effect.current, effect.candidate)
+    if isinstance(effect, effects.Invoke):
+        return effect.tool.fn(*effect.args, **effect.kwargs)
+    raise AssertionError(effect)
+
+
+class Performer:
+    """Performs the effects of one run of an engine. `asynchronous` says that answers may be awaited."""
+
+    __slots__ = ("_asynchronous", "_engine", "_frame", "_run")
+
+    def __init__(self, engine: Any, run: Run, frame: Frame, *, asynchronous: bool) -> None:
+        self._engine = engine
+        self._run = run
+        self._frame = frame
+        self._asynchronous = asynchronous
+
+    def __call__(self, effect: effects.Effect) -> Any:
+        if isinstance(effect, effects.RunAgent):
+            return self._agent(effect.handover)
+        if isinstance(effect, effects.Save):
+            return self._save(effect.recording)
+        if isinstance(effect, effects.Ask):
+            return effect.function(*effect.args)
+        if isinstance(effect, effects.Sleep):
+            return self._sleep(effect.seconds)
+        return perform_call(effect)
+
+    def _agent(self, handover: Handover | None) -> Any:
+        """Call the agent, its tool calls recorded from here on; `_engine` closes the frame when the run is over."""
+        engine = self._engine
+        run = self._run
+        agent = engine._require_agent()
+        kwargs = run.kwargs if handover is None else {**run.kwargs, "handover": handover}
+        engine._begin_recording(self._frame)
+        return agent(*run.args, **kwargs)
+
+    def _sleep(self, seconds: float) -> Any:
+        if self._asynchronous:
+            return asyncio.sleep(seconds)
+        time.sleep(seconds)
+        return None
+
+    def _save(self, recording: tuple[Recording, list[Problem], bool]) -> Problem | None:
+        """Seal a recording; a store that fails costs the recording and nothing else (G4)."""
+        done, quarantine, accepted = recording
+        engine = self._engine
+        try:
+            state = engine._library.seal(self._run, done, quarantine, accepted)
+        except StoreError as error:
+            engine._store_trouble("seal", str(error), error)
+            return Problem(Reason.STORE_UNAVAILABLE, f"the store did not take the recording: {error}")
+        engine._emit(LearnedEvent(self._run.task, done.id, len(done.body.steps), state))
+        return None

@@ -1,0 +1,234 @@
+"""The tools of an engine: found again by what was stored of them, and wrapped so that their calls can be recorded."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ._context import Frame, frame_here
+from ._core import codec
+from ._core.check import Check
+from ._core.fingerprint import fingerprint, stored_name
+from ._core.model import Reason, StepRecord
+from ._core.plan import Refusal
+from ._core.recording import record_call
+from ._core.tool import Tool, check_tool, signature_of
+from ._drive import adrive, drive
+from ._source import find_source
+
+PROCESS = uuid.uuid4().hex[:12]
+
+
+class Toolbox:
+    """The registered tools of one engine. `version` grows with every change, so that joined plans can be dropped."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._by_name: dict[str, list[Tool]] = {}
+        self._aliases: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._twins = 0
+
+    def __iter__(self) -> Any:
+        return (tool for tools in list(self._by_name.values()) for tool in list(tools))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_name.values()))
+
+    def add(self, tool: Tool) -> None:
+        """Register a tool. The latest of a name wins, unless both were made inside a function (D7)."""
+        with self._lock:
+            others = self._by_name.get(tool.name, [])
+            if tool.factory:
+                for twin in [t for t in others if t.fingerprint == tool.fingerprint]:
+                    self._tell_apart(twin)
+                    self._tell_apart(tool)
+                self._by_name[tool.name] = [t for t in others if t.factory] + [tool]
+            else:
+                self._by_name[tool.name] = [tool]
+            for alias in tool.aliases:
+                self._aliases[alias] = tool.name
+            self.version += 1
+
+    def _tell_apart(self, tool: Tool) -> None:
+        if not tool.instance:
+            self._twins += 1
+            tool.instance = f"{PROCESS}:{self._twins}"
+
+    def resolve(self, record: StepRecord) -> Tool | Refusal:
+        """The live tool that a stored step means, or why there is none."""
+        name = record.tool
+        tools = self._by_name.get(name) or self._by_name.get(self._aliases.get(name, ""), [])
+        if not tools:
+            return Refusal(Reason.TOOL_MISSING, f"the tool {name} is not registered; register it, or give its new name an alias")
+        same = [tool for tool in tools if tool.fingerprint == record.fingerprint]
+        if not same:
+            return Refusal(
+                Reason.TOOL_CHANGED,
+                f"the tool {name} has changed since this was recorded; where the change does not matter, declare version=",
+            )
+        if record.instance or len(same) > 1:
+            same = [tool for tool in same if record.instance and tool.instance == record.instance]
+            if len(same) != 1:
+                message = f"several tools are called {name} and have the same code; give each its own name="
+                return Refusal(Reason.TOOL_AMBIGUOUS, message)
+        tool = same[0]
+        if record.method and not tool.method:
+            tool.become_method()
+        return tool
+
+
+def make_tool(
+    engine: Any,
+    fn: Any,
+    *,
+    pre_check: Check | None = None,
+    post_check: Check | None = None,
+    method: bool | None = None,
+    name: str | None = None,
+    aliases: Sequence[str] = (),
+    version: str | int | None = None,
+    effect: str | None = None,
+    ignore: Sequence[str] = (),
+    inject: Mapping[str, Any] | None = None,
+) -> tuple[Tool, Any]:
+    """A tool and its wrapper, which stands in the function's place. Raises for what can never be a tool."""
+    static = isinstance(fn, staticmethod)
+    inner = fn.__func__ if static else fn
+    names = [ignore] if isinstance(ignore, str) else list(ignore)
+    check_tool(inner, effect=effect, ignore=[*names, *(inject or {})], checks=(pre_check, post_check))
+    in_class = _in_class(inner) and not static
+    signature = signature_of(inner)
+    pre_check = pre_check.for_signature(signature) if pre_check else None
+    post_check = post_check.for_signature(signature) if post_check else None
+    tool = Tool(
+        inner,
+        name=name,
+        aliases=[aliases] if isinstance(aliases, str) else aliases,
+        method=method if method is not None and not static else in_class and _first_parameter(inner) == "self",
+        fingerprint=f"v:{version}" if version is not None else fingerprint(inner, find_source),
+        pre=pre_check,
+        post=post_check,
+        check_prints=(
+            pre_check.identify(find_source) if pre_check else "",
+            post_check.identify(find_source) if post_check else "",
+        ),
+        effect=effect,
+        ignore=names,
+        inject=inject,
+    )
+    tool.undecided = in_class and not tool.method and method is None and bool(tool.positional)
+    _know_types(tool)
+    wrapper = _wrap(engine, tool)
+    tool.wrapper = wrapper
+    return tool, staticmethod(wrapper) if static else wrapper
+
+
+def _in_class(fn: Any) -> bool:
+    if inspect.ismethod(fn) or isinstance(fn, functools.partial) or not inspect.isfunction(fn):
+        return False
+    owner = fn.__qualname__.rpartition(".")[0]
+    return bool(owner) and not owner.endswith("<locals>")
+
+
+def _first_parameter(fn: Any) -> str:
+    try:
+        return next(iter(inspect.signature(fn).parameters), "")
+    except (TypeError, ValueError):
+        return ""
+
+
+def _know_types(tool: Tool) -> None:
+    """Classes that the annotations name can be decoded in this process."""
+    functions = [tool.fn]
+    for check in (tool.pre, tool.post):
+        if check is not None:
+            functions.append(check.capture)
+            if not check.exact:
+                functions.append(check.compare)
+    for function in functions:
+        for annotation in _annotations(function):
+            codec.know(annotation)
+
+
+def _annotations(function: Any) -> list[Any]:
+    found = getattr(function, "__annotations__", None) or {}
+    try:
+        found = {**found, **inspect.get_annotations(function, eval_str=True)}
+    except Exception:  # names that cannot be evaluated here are only not known
+        pass
+    return list(found.values())
+
+
+def _wrap(engine: Any, tool: Tool) -> Callable[..., Any]:
+    return _wrap_async(engine, tool) if tool.is_async else _wrap_plain(engine, tool)
+
+
+def _recording_frame(engine: Any, tool: Tool, args: tuple[Any, ...]) -> Frame | None:
+    """The frame of the run that this call belongs to, if it is one to record."""
+    frame = frame_here.get()
+    if frame is None:
+        frame = engine._stray_call(tool) if engine._open else None
+    if frame is None or not frame.recording or frame.engine is not engine:
+        return None
+    if tool.undecided and args:
+        tool.undecided = False
+        if tool.owns(args[0]):
+            tool.become_method()
+    return frame
+
+
+def _wrap_plain(engine: Any, tool: Tool) -> Callable[..., Any]:
+    fn = tool.fn
+    here = frame_here
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if here.get() is None and not engine._open:
+            return fn(*args, **kwargs)
+        frame = _recording_frame(engine, tool, args)
+        if frame is None:
+            return fn(*args, **kwargs)
+        token = here.set(frame.inner)
+        try:
+            answer = drive(record_call(frame.run, tool, args, kwargs), engine._perform)  # type: ignore[arg-type]
+        finally:
+            here.reset(token)
+        if answer.error is not None:
+            raise answer.error
+        return answer.result
+
+    return _dress(wrapper, fn)
+
+
+def _wrap_async(engine: Any, tool: Tool) -> Callable[..., Any]:
+    fn = tool.fn
+    here = frame_here
+
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        frame = _recording_frame(engine, tool, args)
+        if frame is None:
+            return await fn(*args, **kwargs)
+        token = here.set(frame.inner)
+        try:
+            answer = await adrive(record_call(frame.run, tool, args, kwargs), engine._perform)  # type: ignore[arg-type]
+        finally:
+            here.reset(token)
+        if answer.error is not None:
+            raise answer.error
+        return answer.result
+
+    return _dress(wrapper, fn)
+
+
+def _dress(wrapper: Callable[..., Any], fn: Any) -> Callable[..., Any]:
+    try:
+        functools.update_wrapper(wrapper, fn)
+    except (AttributeError, TypeError):  # a callable object with unusual attributes
+        pass
+    if not hasattr(fn, "__name__"):
+        wrapper.__name__ = wrapper.__qualname__ = stored_name(fn)
+    return wrapper

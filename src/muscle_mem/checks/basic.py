@@ -1,0 +1,172 @@
+"""Equality, age, files, and combinations: the checks that need nothing but the standard library."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import math
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .._core.check import Check, CheckError, passes
+from ..errors import InvalidTypeError, InvalidValueError
+
+
+def equal(capture: Callable[..., Any], **options: Any) -> Check:
+    """Passes while `capture` returns exactly what it returned when recorded, types included.
+
+    Options are those of `Check`, such as wait= and every=.
+    """
+    return Check(capture, **options)
+
+
+def age(seconds: float, *, clock: Callable[[], float] = time.time, **options: Any) -> Check:
+    """Passes while the recording is at most `seconds` old, and never if it seems to come from the future.
+
+    With refresh=True every hit starts the time anew. `clock` returns seconds since the epoch. Raises InvalidTypeError
+    or InvalidValueError for a limit that is no number, negative, infinite or NaN.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise InvalidTypeError(f"age needs a number of seconds, got {seconds!r}")
+    if math.isnan(seconds) or math.isinf(seconds) or seconds < 0:
+        raise InvalidValueError(f"age needs 0 or more seconds, got {seconds!r}")
+    limit = float(seconds)
+
+    def capture(*_args: Any, **_kwargs: Any) -> float:
+        return float(clock())
+
+    def compare(current: float, candidate: float) -> bool:
+        return 0 <= current - candidate <= limit
+
+    def describe(current: float, candidate: float) -> tuple[str, str]:
+        return f"an age of {current - candidate:.3f} s", f"from 0 to {limit:g} s"
+
+    return Check(capture, compare, **{"version": f"age:{limit!r}:1", "describe": describe, **options})
+
+
+def file_unchanged(argument: str, **options: Any) -> Check:
+    """Passes while the file that the tool's argument `argument` names has the same content, or is still absent.
+
+    The snapshot is the size and the SHA-256 of the file's bytes; a directory has the sorted names in it. The tool's
+    signature tells which argument is meant, however it is passed. Raises InvalidTypeError for a name that is no string.
+    """
+    if not isinstance(argument, str):
+        raise InvalidTypeError(f"file_unchanged needs the name of a tool's argument, got {argument!r}")
+
+    return _file_check(argument, None, options)
+
+
+def _file_check(argument: str, signature: inspect.Signature | None, options: dict[str, Any]) -> Check:
+    def capture(*args: Any, **kwargs: Any) -> tuple[str, int, str]:
+        return _file_state(_argument(signature, argument, args, kwargs))
+
+    def compare(current: tuple[str, int, str], candidate: tuple[str, int, str]) -> bool:
+        return current == candidate
+
+    def describe(current: tuple[str, int, str], candidate: tuple[str, int, str]) -> tuple[str, str]:
+        return _file_text(current), _file_text(candidate)
+
+    def bind(found: inspect.Signature) -> Check:
+        if argument not in found.parameters:
+            raise InvalidValueError(
+                f"file_unchanged({argument!r}): the tool has no such argument; it has {', '.join(found.parameters)}"
+            )
+        return _file_check(argument, found, options)
+
+    given = {"version": f"file_unchanged:{argument}:1", "describe": describe, **options}
+    return Check(capture, compare, bind=bind if signature is None else None, **given)
+
+
+def _argument(signature: inspect.Signature | None, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if name in kwargs:
+        return kwargs[name]
+    if signature is None:
+        raise LookupError(f"the argument {name!r} was not passed by name, and the tool's signature is not known")
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.arguments[name]
+
+
+def _file_state(path: Any) -> tuple[str, int, str]:
+    try:
+        if os.path.isdir(path):
+            names = "\n".join(sorted(os.listdir(path)))
+            return "directory", names.count("\n") + bool(names), hashlib.sha256(os.fsencode(names)).hexdigest()
+        digest = hashlib.sha256()
+        size = 0
+        with open(path, "rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+                size += len(chunk)
+        return "file", size, digest.hexdigest()
+    except FileNotFoundError:
+        return "absent", 0, ""
+
+
+def _file_text(state: tuple[str, int, str]) -> str:
+    kind, size, digest = state
+    if kind == "absent":
+        return "no such file"
+    unit = "entries" if kind == "directory" else "bytes"
+    return f"a {kind} of {size} {unit}, sha256 {digest[:12]}"
+
+
+def all_of(*checks: Check, **options: Any) -> Check:
+    """Passes when every one of the checks does; each is captured, in order."""
+    return _combined(checks, all, "all_of", options)
+
+
+def any_of(*checks: Check, **options: Any) -> Check:
+    """Passes when at least one of the checks does; each is captured, in order. One that cannot decide says no."""
+    return _combined(checks, any, "any_of", options)
+
+
+def _combined(checks: tuple[Check, ...], how: Callable[..., bool], name: str, options: dict[str, Any]) -> Check:
+    if not checks:
+        raise InvalidValueError(f"{name} needs at least one check")
+    for check in checks:
+        if not isinstance(check, Check):
+            raise InvalidTypeError(f"{name} combines Checks, got {check!r}")
+        if check.capture_async or check.compare_async:
+            raise InvalidTypeError(f"{name} cannot combine async checks yet, got {check!r}")
+
+    def capture(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        return tuple(check.capture(*args, **kwargs) for check in checks)
+
+    def verdict(check: Check, current: Any, candidate: Any) -> bool:
+        try:
+            return passes(check, check.compare(current, candidate))
+        except CheckError:
+            if how is any:
+                return False
+            raise
+
+    def compare(current: tuple[Any, ...], candidate: tuple[Any, ...]) -> bool:
+        if len(current) != len(checks) or len(candidate) != len(checks):
+            return False
+        return how(verdict(check, now, then) for check, now, then in zip(checks, current, candidate, strict=True))
+
+    def describe(current: tuple[Any, ...], candidate: tuple[Any, ...]) -> tuple[str, str]:
+        seen, expected = [], []
+        for check, now, then in zip(checks, current, candidate, strict=True):
+            texts = check.texts(now, then)
+            said = "" if verdict(check, now, then) else " (no)"
+            seen.append(texts[0] + said)
+            expected.append(texts[1])
+        joint = " and " if how is all else " or "
+        return joint.join(seen), joint.join(expected)
+
+    def bind(signature: inspect.Signature) -> Check:
+        return _combined(tuple(check.for_signature(signature) for check in checks), how, name, options)
+
+    given = {
+        "version": f"{name}:1",
+        "describe": describe,
+        "refresh": any(check.refresh for check in checks),
+        "wait": max(check.wait for check in checks),
+        "bind": bind if any(check.needs_signature for check in checks) else None,
+        **options,
+    }
+    return Check(capture, compare, parts=checks, **given)

@@ -1,0 +1,168 @@
+"""A real model as the agent: any endpoint that speaks OpenAI's chat completions, by plain urllib."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from muscle_mem.demo.page import Page
+from muscle_mem.demo.sight import TargetError, View
+from muscle_mem.errors import MuscleMemError
+
+MOST_TURNS = 30
+TRIES = 3
+SYSTEM = (
+    "You operate a web page with the given tools, one call at a time, and do exactly what the task says. "
+    'A target is written role "name", as in the list of what the page shows: button "Save". '
+    'Write role ~"part" to name only a part of it, and add #2 where several are alike. '
+    "Choose a suggestion of a text field after typing. "
+    "Use pick, not click, where you choose by comparing alternatives."
+)
+ONE_TARGET = {"target": "what to act on"}
+TOOLS = {
+    "click": ("Click one thing.", ONE_TARGET),
+    "pick": ("Click one of several alternatives, chosen by comparing them.", ONE_TARGET),
+    "type_text": ("Click into a text field, empty it and type.", {**ONE_TARGET, "text": "what to type"}),
+    "select": ("Choose an option of a list.", {**ONE_TARGET, "text": "the option's text"}),
+    "pick_date": ("Set a date field by its calendar.", {**ONE_TARGET, "text": "the date as MM/DD/YYYY"}),
+}
+
+
+class ModelError(MuscleMemError, RuntimeError):
+    """The endpoint did not answer as a chat completion should, or the model did not get done."""
+
+
+@dataclass(frozen=True)
+class ChatModel:
+    """Where a model is served and what it is called."""
+
+    base_url: str
+    model: str
+    key: str
+
+    @classmethod
+    def from_environment(cls) -> ChatModel | None:
+        """From OPENAI_API_KEY, OPENAI_BASE_URL and MUSCLE_MEM_MODEL; None without a key."""
+        key = os.environ.get("OPENAI_API_KEY", "")
+        if not key:
+            return None
+        base = os.environ.get("OPENAI_BASE_URL", "") or "https://api.openai.com/v1"
+        return cls(base.rstrip("/"), os.environ.get("MUSCLE_MEM_MODEL", "") or "gpt-4o-mini", key)
+
+    def reply(self, messages: list[dict[str, Any]]) -> dict[str, Any]:
+        """The assistant's next message; ModelError with the endpoint's own words if there is none."""
+        body = {"model": self.model, "messages": messages, "tools": _schemas(), "parallel_tool_calls": False}
+        answer = self._post(json.dumps(body).encode())
+        try:
+            message = json.loads(answer)["choices"][0]["message"]
+            return dict(message)
+        except (ValueError, LookupError, TypeError) as error:
+            raise ModelError(f"{self.base_url} answered with no chat completion: {answer[:300]!r}") from error
+
+    def _post(self, body: bytes) -> bytes:
+        request = urllib.request.Request(
+            f"{self.base_url}/chat/completions",
+            data=body,
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"},
+        )
+        for tried in range(1, TRIES + 1):
+            try:
+                with urllib.request.urlopen(request, timeout=120) as response:
+                    return bytes(response.read())
+            except urllib.error.HTTPError as error:
+                said = error.read()[:300]
+                if tried == TRIES or (error.code != 429 and error.code < 500):
+                    raise ModelError(f"{self.base_url} answered {error.code}: {said!r}") from error
+            except OSError as error:
+                if tried == TRIES:
+                    raise ModelError(f"{self.base_url} cannot be reached: {error}") from error
+            time.sleep(tried)
+        raise AssertionError("the last try returns or raises")
+
+
+class ModelAgent:
+    """Shows a model what the page shows, makes the calls it asks for, until the task is over."""
+
+    def __init__(self, page: Page, model: ChatModel) -> None:
+        self._page = page
+        self.model = model
+        self.calls = 0
+        self.decisions = 0
+
+    def __call__(self, instruction: str, handover: Any = None) -> str:
+        """Do what the instruction says; ModelError if the model stops before it is done."""
+        self.calls += 1
+        start = f"Task: {instruction}\n\n{listing(self._page.view())}"
+        if handover is not None:
+            start += "\n\nA part of the task is already done; go on from what the page shows."
+        messages: list[dict[str, Any]] = [
+            {"role": "system", "content": SYSTEM},
+            {"role": "user", "content": start},
+        ]
+        for _ in range(MOST_TURNS):
+            said = self.model.reply(messages)
+            self.decisions += 1
+            calls = said.get("tool_calls") or []
+            messages.append({"role": "assistant", "content": said.get("content") or "", "tool_calls": calls})
+            if not calls:
+                raise ModelError(f"the model stopped before the task was done: {said.get('content')!r}")
+            for call in calls:
+                result = self._perform(call)
+                if self._page.view().done:
+                    return "done"
+                messages.append({"role": "tool", "tool_call_id": call.get("id", ""), "content": result})
+        raise ModelError(f"the model was not done after {MOST_TURNS} turns")
+
+    def _perform(self, call: dict[str, Any]) -> str:
+        """Make one call. A wrong one is told to the model and never reaches the tool."""
+        try:
+            name = call["function"]["name"]
+            given = json.loads(call["function"]["arguments"] or "{}")
+            wanted = TOOLS[name][1]
+            arguments = [str(given[key]) for key in wanted]
+            self._page.view().find(arguments[0])
+        except (LookupError, ValueError, TypeError) as error:
+            return f"That call cannot be made: {error}"
+        try:
+            getattr(self._page, name)(*arguments)
+        except TargetError as error:
+            return f"That did not work: {error}\n\n{listing(self._page.view())}"
+        return listing(self._page.view())
+
+
+def listing(view: View) -> str:
+    """The page as short lines: the targets, what fields hold, what lists offer, what belongs to a thing."""
+    lines = ["The page shows:"]
+    for thing in view.things:
+        line = f"- {view.target(thing)}"
+        if thing.role in ("textbox", "list", "radio", "checkbox"):
+            line += f" holds {thing.state!r}"
+        if thing.options:
+            line += f", offers {', '.join(thing.options)}"
+        if thing.card and thing.card != thing.name and len(thing.card) < 200:
+            line += f" ({thing.card})"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _schemas() -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "function",
+            "function": {
+                "name": name,
+                "description": description,
+                "parameters": {
+                    "type": "object",
+                    "properties": {key: {"type": "string", "description": said} for key, said in given.items()},
+                    "required": list(given),
+                },
+            },
+        }
+        for name, (description, given) in TOOLS.items()
+    ]

@@ -1,0 +1,99 @@
+"""The demo's story for one task: the agent, a replay, other data, a changed page, and a replay again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from muscle_mem import Engine
+from muscle_mem.demo.agents import Audit, ScriptedAgent
+from muscle_mem.demo.model import ModelAgent
+from muscle_mem.demo.page import Page
+from muscle_mem.demo.tasks import Task
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run came to. `wrong` lists every wrong action.
+
+    `seconds` is how long it took, without the audit; `saved` what the agent had needed beside its tool calls.
+    """
+
+    stage: str
+    status: str
+    reason: str
+    steps: int
+    actions: int
+    agent_calls: int
+    seconds: float
+    saved: float
+    reward: float
+    wrong: tuple[str, ...]
+
+    @property
+    def hit(self) -> bool:
+        """Replayed to the end, without the agent."""
+        return self.status == "hit"
+
+
+@dataclass
+class Lab:
+    """All that a run needs."""
+
+    engine: Engine
+    page: Page
+    agent: ScriptedAgent | ModelAgent
+    pages: Path
+
+    def run(self, task: Task, stage: str, seed: str, change: str = "") -> Run:
+        """Open the task's page afresh and have the engine do what it says."""
+        audit = Audit()
+        # A model may do things in another order than the script; then only the page's reward judges.
+        self.page.auditor = audit if isinstance(self.agent, ScriptedAgent) else None
+        instruction = self.page.open(self.pages / f"{task.page}.html", seed, change)
+        audit.instruction = instruction
+        calls = self.agent.calls
+        began = time.perf_counter()
+        outcome = self.engine(instruction, params=task.params(instruction), context=self.page)
+        seconds = time.perf_counter() - began - self.page.audit_seconds
+        end = self.page.view()
+        reward = end.reward if end.done else 0.0
+        wrong = [*audit.wrong, *([f"ended with reward {reward}"] if reward <= 0 else [])]
+        return Run(
+            stage=stage,
+            status=outcome.status,
+            reason=outcome.reason.value,
+            steps=outcome.steps,
+            actions=self.page.actions,
+            agent_calls=self.agent.calls - calls,
+            seconds=seconds,
+            saved=outcome.saved,
+            reward=reward,
+            wrong=tuple(wrong),
+        )
+
+
+def story(lab: Lab, task: Task) -> Iterator[Run]:
+    """The runs of one task, in order, each as soon as it is over."""
+    yield lab.run(task, "first run", task.seed)
+    yield lab.run(task, "second run", task.seed)
+    for seed in task.other_seeds:
+        run = lab.run(task, "other data", seed)
+        yield run
+        if not run.hit:
+            yield lab.run(task, "the same again", seed)
+    yield lab.run(task, "changed page", task.seed, task.change)
+    yield lab.run(task, "the same again", task.seed, task.change)
+    yield lab.run(task, "the old page", task.seed)
+
+
+def shortfalls(task: Task, runs: list[Run]) -> list[str]:
+    """What did not go as it should, in words; empty if all is well."""
+    said = [f"{task.page}, {run.stage}: {wrong}" for run in runs for wrong in run.wrong]
+    return said + [
+        f"{task.page}, {run.stage}: not replayed ({run.reason})"
+        for run in runs
+        if run.stage in ("second run", "the same again", "the old page") and not run.hit
+    ]

@@ -1,0 +1,55 @@
+"""The page's actions as tools of an engine: each checks what a user would look at before acting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from muscle_mem import Check, Engine
+from muscle_mem.demo.page import Page
+
+VERBS = ("click", "pick", "type_text", "select", "pick_date")
+
+
+def look(page: Page, target: str, text: str = "") -> dict[str, Any]:
+    """What is under the pointer: its kind, its number among its kind, its place, what covers it."""
+    return page.sight(target, text)
+
+
+def compare_cards(page: Page, target: str) -> dict[str, Any]:
+    """As `look`, and everything the choice was made from."""
+    return page.sight_of_choice(target)
+
+
+def web_page(engine: Engine) -> type[Page]:
+    """A class of pages whose actions this engine records and replays.
+
+    A target is `role "name"`, `role ~"part of a name"`, either with `#2` where several are alike.
+    """
+
+    class WebPage(Page):
+        @engine.method(pre_check=Check(look), name="click")
+        def click(self, target: str) -> None:
+            """Click the one thing that the target describes."""
+            self.do_click("click", target)
+
+        @engine.method(pre_check=Check(compare_cards), name="pick")
+        def pick(self, target: str) -> None:
+            """Click one of several alternatives, chosen by comparing them (as the cheapest)."""
+            self.do_click("pick", target)
+
+        @engine.method(pre_check=Check(look), name="type_text")
+        def type_text(self, target: str, text: str) -> None:
+            """Click into a text field, empty it and type the text."""
+            self.do_type(target, text)
+
+        @engine.method(pre_check=Check(look), name="select")
+        def select(self, target: str, text: str) -> None:
+            """Choose the option of a list that reads as the text."""
+            self.do_select(target, text)
+
+        @engine.method(pre_check=Check(look), name="pick_date")
+        def pick_date(self, target: str, text: str) -> None:
+            """Set a date field, by its calendar, to the date given as MM/DD/YYYY."""
+            self.do_pick_date(target, text)
+
+    return WebPage

@@ -1,0 +1,155 @@
+"""What every store promises: eight methods, and the plain records that go through them.
+
+A store keeps *sealed* trajectories: canonical bytes that it does not interpret, beside a few plain columns for
+people to search. It is synchronous, safe to call from any thread, and raises only `StoreError`s.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+FRESH = "fresh"
+TRUSTED = "trusted"
+QUARANTINED = "quarantined"
+RETIRED = "retired"
+STATES = (FRESH, TRUSTED, QUARANTINED, RETIRED)
+
+
+class Sealed(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole trajectory as it is written: once, in one transaction, never changed afterwards.
+
+    `id` is made by the client out of the key and the calls, so sealing the same calls twice is one trajectory.
+    `key` is the 32-byte task key, `body` the canonical bytes of the steps. `task`, `scope` and `tags` are for people.
+    `created` is in seconds since the epoch. `state` and `reason` are the standing that a *new* trajectory starts with.
+    """
+
+    id: str
+    key: bytes
+    body: bytes
+    steps: int
+    task: str = ""
+    scope: str = ""
+    tags: tuple[str, ...] = ()
+    created: float = 0.0
+    state: str = FRESH
+    reason: str = ""
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """One recording of a trajectory: its whole row of snapshots, outputs and times, as canonical bytes.
+
+    `id` is made out of the trajectory's id and the snapshots, so identical rows are one.
+    `refresh` rows come from hits (sliding expiry): a trajectory has at most one, the newest.
+    """
+
+    id: str
+    body: bytes
+    created: float = 0.0
+    refresh: bool = False
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """A change to what is known about a trajectory: counters are added, the rest is set where it is not None.
+
+    `held` says that only a person lifts the quarantine. A note with `by_person=False` leaves the state, reason and
+    hold of a held trajectory as they are (its counters are still added).
+    """
+
+    id: str
+    hits: int = 0
+    failures: int = 0
+    last_hit: float | None = None
+    strikes: int | None = None
+    state: str | None = None
+    reason: str | None = None
+    held: bool | None = None
+    by_person: bool = False
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known about a trajectory by now; see `Note`."""
+
+    state: str = FRESH
+    reason: str = ""
+    held: bool = False
+    strikes: int = 0
+    hits: int = 0
+    failures: int = 0
+    last_hit: float = 0.0
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """A trajectory as it is read, with its observations, newest (highest sequence number) first.
+
+    `seq` orders trajectories and observations of a store by their last agent recording; it only ever grows.
+    Observations are pairs of their own sequence number and record.
+    """
+
+    sealed: Sealed
+    seq: int
+    standing: Standing
+    observations: tuple[tuple[int, Observation], ...] = ()
+
+
+class Damaged(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that fails its digest. It is reported, never offered and never overwritten."""
+
+    id: str
+    what: str
+    key: bytes = b""
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of `find` and `scan`: what is whole, newest first, and what is not."""
+
+    stored: tuple[Stored, ...] = ()
+    damaged: tuple[Damaged, ...] = ()
+
+
+@runtime_checkable
+class Store(Protocol):
+    """A place that remembers trajectories. `muscle_mem.testing.StoreContract` tests each sentence below.
+
+    `url` names the store for people, without secrets.
+    """
+
+    url: str
+
+    def find(self, key: bytes) -> Found:
+        """All trajectories of a key, newest first, each digest checked. Unknown keys give an empty `Found`."""
+        ...
+
+    def get(self, id: str) -> Stored | None:
+        """One trajectory by its id, or None. Raises DamagedStoreError if its row fails its digest."""
+        ...
+
+    def seal(self, sealed: Sealed, observation: Observation, note: Note | None = None) -> int:
+        """Write a trajectory, its observation and the note in one durable transaction; return the sequence number.
+
+        A trajectory that is already there keeps its body and standing; an observation that is already there is
+        not written again. Both get the new sequence number, unless the observation is a `refresh`, which orders
+        nothing anew. When this returns, the recording survives a crash of process or machine.
+        """
+        ...
+
+    def note(self, notes: tuple[Note, ...]) -> None:
+        """Apply notes in order, in one transaction. Notes on unknown ids are dropped."""
+        ...
+
+    def forget(self, ids: tuple[str, ...] | None = None) -> int:
+        """Delete these trajectories (None: all) with all they own; return how many there were."""
+        ...
+
+    def scan(self, *, after: int | None = None, limit: int = 100) -> Found:
+        """A page of all trajectories, newest first: those with a sequence number below `after` (None: from the top)."""
+        ...
+
+    def version(self, key: bytes) -> int:
+        """A number that changes when `find(key)` may answer anew, whoever wrote. Cheap: called before every run."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections. Closing twice is fine; any other call afterwards raises StoreError."""
+        ...

@@ -1,0 +1,171 @@
+"""The connections of a SQLite store: one a thread, none over a fork, all closed with the store.
+
+SQLite keeps a process's view of its file locks in memory, and a fork copies the view without the locks: a
+child that then opens the file loses commits as soon as the parent closes it. So all connections are closed
+before os.fork and made anew, when next needed, on either side; and a process that was forked past Python's
+back does not touch the file.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ..errors import StoreError
+from .forks import watch
+
+FORK_PATIENCE = 10.0  # seconds that a fork waits for a write that is under way in another thread
+
+_inherited: set[str] = set()  # paths that this process must not open, for it got connections to them by a fork
+
+
+class Lease:
+    """A connection and the lock that its user holds. `connection` is None once it was closed."""
+
+    __slots__ = ("__weakref__", "connection", "durable", "generation", "lock", "path", "pid")
+
+    def __init__(self, connection: sqlite3.Connection, path: str, generation: int) -> None:
+        self.connection: sqlite3.Connection | None = connection
+        self.path = path
+        self.durable = True
+        self.generation = generation
+        self.lock = threading.Lock()
+        self.pid = os.getpid()
+
+    def close(self) -> None:
+        """Close the connection. Only for the holder of the lock, or when nobody else knows the lease."""
+        connection, self.connection = self.connection, None
+        if connection is None:
+            return
+        if self.pid != os.getpid():
+            _abandon(connection, self.path)
+            return
+        try:
+            connection.close()
+        except sqlite3.Error:
+            pass  # nothing is lost: what was committed is in the file
+
+    def __del__(self) -> None:
+        self.close()  # its thread has ended, or the store was dropped unclosed
+
+
+def _abandon(connection: sqlite3.Connection, path: str) -> None:
+    """Keep a connection of the parent's from ever being closed here: that can lose the parent's commits."""
+    _inherited.add(path)
+    import ctypes  # here, for it is hardly ever needed
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+class Connections:
+    """Lends each thread its connection, made by `connect` when first needed.
+
+    With `keep=False` every use gets a new one, for files that SQLite cannot see change.
+    """
+
+    def __init__(self, path: str, connect: Callable[[], sqlite3.Connection], *, keep: bool = True) -> None:
+        self.closed = False
+        self._path = path
+        self._connect = connect
+        self._keep = keep
+        self._pid = os.getpid()
+        self._generation = 0
+        self._start_afresh()
+        watch(self)
+
+    def _start_afresh(self) -> None:
+        self._door = threading.Lock()  # held while a connection is made, and through a fork
+        self._own = threading.local()
+        self._leases: weakref.WeakSet[Lease] = weakref.WeakSet()
+        self._watch: Lease | None = None
+
+    @contextmanager
+    def using(self) -> Iterator[Lease]:
+        """This thread's connection, for one operation. StoreError once the store is closed."""
+        while True:
+            lease = self._mine()
+            with lease.lock:
+                if lease.connection is None:
+                    continue  # closed between the two lines, by a fork or by close()
+                try:
+                    yield lease
+                finally:
+                    if not self._keep:
+                        lease.close()
+                return
+
+    def data_version(self) -> int:
+        """A number that changes with each commit, whoever made it."""
+        while True:
+            self.ensure_open()
+            lease = self._watch
+            if lease is None or lease.connection is None:
+                with self._door:
+                    lease = self._watch = self._make()
+            with lease.lock:
+                if lease.connection is not None:
+                    row = lease.connection.execute("PRAGMA data_version").fetchone()
+                    return lease.generation << 32 | int(row[0])
+
+    def ensure_open(self) -> None:
+        """StoreError if the store is closed, or must not be used in this process."""
+        if self.closed:
+            raise StoreError(f"The store {self._path!r} is closed. Make a new Engine or store to go on.")
+        if self._pid != os.getpid() or self._path in _inherited:
+            for lease in list(self._leases):
+                lease.close()
+            _inherited.add(self._path)
+            raise StoreError(
+                f"The store {self._path!r} was open while this process was forked by something other than a "
+                f"quiet os.fork(), and using it here could lose data. Open the store after the fork."
+            )
+
+    def close(self, farewell: Callable[[sqlite3.Connection], None] | None = None) -> None:
+        """Close all connections, waiting for operations under way. `farewell` gets the last one before."""
+        self.closed = True
+        if self._pid != os.getpid():
+            return
+        with self._door:
+            leases = list(self._leases)
+            for lease in leases:
+                with lease.lock:
+                    if farewell is not None and lease is leases[-1] and lease.connection is not None:
+                        farewell(lease.connection)
+                    lease.close()
+
+    def _mine(self) -> Lease:
+        self.ensure_open()
+        lease: Lease | None = getattr(self._own, "lease", None)
+        if lease is None or lease.connection is None:
+            with self._door:
+                lease = self._make()
+            if self._keep:
+                self._own.lease = lease
+        return lease
+
+    def _make(self) -> Lease:
+        self.ensure_open()
+        self._generation += 1
+        lease = Lease(self._connect(), self._path, self._generation)
+        self._leases.add(lease)
+        return lease
+
+    def _before_fork(self) -> None:
+        self._door.acquire()
+        for lease in list(self._leases):
+            if lease.lock.acquire(timeout=FORK_PATIENCE):
+                lease.close()
+                lease.lock.release()
+
+    def _after_fork_in_parent(self) -> None:
+        self._door.release()
+
+    def _after_fork_in_child(self) -> None:
+        self._pid = os.getpid()
+        for lease in list(self._leases):
+            lease.close()  # those that were too busy: abandoned
+        self._start_afresh()  # a thread that is not in this process may have held a lock of the old ones

@@ -1,0 +1,58 @@
+"""Carries open stores over os.fork: each is told before, and after in the parent and in the child.
+
+A store that a fork finds half-way through an operation would be broken in the child for ever, and SQLite
+loses commits when a child opens a file that its parent had open at the fork. So stores come to rest first.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from typing import Protocol
+
+
+class Forkable(Protocol):
+    """A store that can be brought to rest. None of the three may raise."""
+
+    def _before_fork(self) -> None: ...
+
+    def _after_fork_in_parent(self) -> None: ...
+
+    def _after_fork_in_child(self) -> None: ...
+
+
+_lock = threading.Lock()
+_stores: weakref.WeakSet[Forkable] = weakref.WeakSet()
+_resting: list[Forkable] = []
+
+
+def watch(store: Forkable) -> None:
+    """Tell this store of forks for as long as it lives."""
+    with _lock:
+        _stores.add(store)
+
+
+def _before() -> None:
+    _lock.acquire()
+    _resting.extend(_stores)
+    for store in _resting:
+        store._before_fork()
+
+
+def _in_parent() -> None:
+    for store in _resting:
+        store._after_fork_in_parent()
+    _resting.clear()
+    _lock.release()
+
+
+def _in_child() -> None:
+    for store in _resting:
+        store._after_fork_in_child()
+    _resting.clear()
+    _lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

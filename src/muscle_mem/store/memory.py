@@ -1,0 +1,164 @@
+"""A store in plain dictionaries: the default of an Engine, and the plainest reading of the contract."""
+
+from __future__ import annotations
+
+import threading
+
+from ..errors import StoreError
+from .base import Found, Note, Observation, Sealed, Standing, Stored
+from .forks import watch
+from .standing import apply_note
+
+
+class _Entry:
+    __slots__ = ("observations", "sealed", "seq", "standing")
+
+    def __init__(self, sealed: Sealed, seq: int) -> None:
+        self.sealed = sealed
+        self.seq = seq
+        self.standing = Standing(state=sealed.state, reason=sealed.reason)
+        self.observations: dict[str, tuple[int, Observation]] = {}
+
+    def add(self, observation: Observation, seq: int) -> None:
+        """Keep an observation. One that is there is only moved up, and not by a refresh."""
+        known = self.observations.get(observation.id)
+        if observation.refresh:
+            self._drop_refresh(but=observation.id)
+            if known is None:
+                self.observations[observation.id] = (self.seq, observation)
+        elif known is None or known[1].refresh:
+            self.observations[observation.id] = (seq, observation)
+        else:
+            self.observations[observation.id] = (seq, known[1])
+
+    def _drop_refresh(self, but: str) -> None:
+        for id, (_, old) in list(self.observations.items()):
+            if old.refresh and id != but:
+                del self.observations[id]
+
+    def stored(self) -> Stored:
+        rows = sorted(self.observations.values(), key=lambda row: (-row[0], row[1].refresh, row[1].id))
+        return Stored(sealed=self.sealed, seq=self.seq, standing=self.standing, observations=tuple(rows))
+
+
+class MemoryStore:
+    """Remembers for as long as the process lives; see `muscle_mem.store.base.Store` for each method.
+
+    Safe to call from any thread. A child made by os.fork starts with a copy of its own.
+    """
+
+    url = "memory:"
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._closed = False
+        self._seq = 0
+        self._entries: dict[str, _Entry] = {}  # in the order of their sequence numbers, oldest first
+        self._keys: dict[bytes, dict[str, _Entry]] = {}
+        self._tick = 0
+        self._versions: dict[bytes, int] = {}
+        self._version_of_unknown = 0
+        watch(self)
+
+    def __repr__(self) -> str:
+        return f"<MemoryStore of {len(self._entries)} trajectories>"
+
+    def find(self, key: bytes) -> Found:
+        with self._lock:
+            self._ensure_open()
+            entries = sorted(self._keys.get(key, {}).values(), key=lambda entry: -entry.seq)
+            return Found(stored=tuple(entry.stored() for entry in entries))
+
+    def get(self, id: str) -> Stored | None:
+        with self._lock:
+            self._ensure_open()
+            entry = self._entries.get(id)
+            return None if entry is None else entry.stored()
+
+    def seal(self, sealed: Sealed, observation: Observation, note: Note | None = None) -> int:
+        with self._lock:
+            self._ensure_open()
+            entry = self._entries.get(sealed.id)
+            if entry is None or not observation.refresh:
+                self._seq += 1
+            if entry is None:
+                entry = _Entry(sealed, self._seq)
+                self._entries[sealed.id] = entry
+                self._keys.setdefault(sealed.key, {})[sealed.id] = entry
+            elif not observation.refresh:
+                entry.seq = self._seq
+                self._entries[sealed.id] = self._entries.pop(sealed.id)
+            entry.add(observation, entry.seq)
+            self._touch(entry.sealed.key)
+            if note is not None:
+                self._note(note)
+            return entry.seq
+
+    def note(self, notes: tuple[Note, ...]) -> None:
+        with self._lock:
+            self._ensure_open()
+            for note in notes:
+                self._note(note)
+
+    def forget(self, ids: tuple[str, ...] | None = None) -> int:
+        with self._lock:
+            self._ensure_open()
+            gone = [id for id in dict.fromkeys(self._entries if ids is None else ids) if id in self._entries]
+            for id in gone:
+                key = self._entries.pop(id).sealed.key
+                del self._keys[key][id]
+                if self._keys[key]:
+                    self._touch(key)
+                else:
+                    del self._keys[key]
+                    self._versions.pop(key, None)
+            if gone:
+                self._tick += 1
+                self._version_of_unknown = self._tick
+            return len(gone)
+
+    def scan(self, *, after: int | None = None, limit: int = 100) -> Found:
+        with self._lock:
+            self._ensure_open()
+            page: list[Stored] = []
+            for entry in reversed(self._entries.values()):
+                if len(page) >= limit:
+                    break
+                if after is None or entry.seq < after:
+                    page.append(entry.stored())
+            return Found(stored=tuple(page))
+
+    def version(self, key: bytes) -> int:
+        with self._lock:
+            self._ensure_open()
+            return self._versions.get(key, self._version_of_unknown)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._entries.clear()
+            self._keys.clear()
+            self._versions.clear()
+
+    def _note(self, note: Note) -> None:
+        entry = self._entries.get(note.id)
+        if entry is not None:
+            entry.standing = apply_note(entry.standing, note)
+            self._touch(entry.sealed.key)
+
+    def _touch(self, key: bytes) -> None:
+        self._tick += 1
+        self._versions[key] = self._tick
+
+    def _ensure_open(self) -> None:
+        if self._closed:
+            raise StoreError("The store memory: is closed. Make a new Engine or store to go on.")
+
+    def _before_fork(self) -> None:
+        self._lock.acquire()
+
+    def _after_fork_in_parent(self) -> None:
+        self._lock.release()
+
+    def _after_fork_in_child(self) -> None:
+        self._lock.release()

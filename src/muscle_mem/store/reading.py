@@ -1,0 +1,141 @@
+"""Reads trajectories out of a SQLite store, each digest checked on the way."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from .base import Damaged, Found, Observation, Standing, Stored
+from .rows import (
+    OBSERVATION,
+    STANDING,
+    TRAJECTORY,
+    Digests,
+    Row,
+    read_observation,
+    read_standing,
+    read_trajectory,
+    readable,
+    to_text,
+)
+
+_COLUMNS = f"t.n, t.digest, s.n, s.digest, {TRAJECTORY}, {STANDING}"
+_TRAJECTORY = slice(4, 4 + TRAJECTORY.count(",") + 1)
+_STANDING = slice(_TRAJECTORY.stop, None)
+_TRAJECTORIES = f"SELECT {_COLUMNS} FROM trajectory t LEFT JOIN standing s ON s.n = t.n"
+_BY_KEY = f"{_TRAJECTORIES} WHERE t.key = ?"
+_BY_ID = f"{_TRAJECTORIES} WHERE t.id = CAST(? AS TEXT)"
+_STANDINGS = f"SELECT {_COLUMNS} FROM standing s LEFT JOIN trajectory t ON t.n = s.n"
+_FROM_TOP = f"{_STANDINGS} ORDER BY s.seq DESC"
+_BELOW = f"{_STANDINGS} WHERE s.seq < ? ORDER BY s.seq DESC"
+_OBSERVATIONS = f"SELECT o.n, o.digest, {OBSERVATION} FROM observation o WHERE o.trajectory = ?"
+
+# What a row under a good digest can still raise when it was forged, for there is no key in a plain digest.
+_FORGED = (TypeError, ValueError, RecursionError)
+
+
+class Reader:
+    """Turns rows into records, and rows that fail their digest into `Damaged`."""
+
+    def __init__(self, digests: Digests) -> None:
+        self._digests = digests
+
+    def find(self, connection: sqlite3.Connection, key: bytes) -> Found:
+        """As `Store.find`."""
+        stored: list[Stored] = []
+        damaged: list[Damaged] = []
+        for row in connection.execute(_BY_KEY, (key,)).fetchall():
+            one = self._stored(connection, row, damaged)
+            if one is not None and one.sealed.key == key:
+                stored.append(one)
+            elif one is not None:
+                damaged.append(Damaged(id=one.sealed.id, what="the index led to it under another key", key=key))
+        stored.sort(key=lambda one: -one.seq)
+        return Found(stored=tuple(stored), damaged=tuple(damaged))
+
+    def scan(self, connection: sqlite3.Connection, after: int | None, limit: int) -> Found:
+        """As `Store.scan`; damaged rows do not count for the limit, so a page is only empty at the end."""
+        stored: list[Stored] = []
+        damaged: list[Damaged] = []
+        below = () if after is None else (after,)
+        rows = connection.execute(_FROM_TOP if after is None else _BELOW, below)
+        while len(stored) < limit and (row := rows.fetchone()) is not None:
+            one = self._stored(connection, row, damaged)
+            if one is not None:
+                stored.append(one)
+        rows.close()
+        return Found(stored=tuple(stored), damaged=tuple(damaged))
+
+    def get(self, connection: sqlite3.Connection, id: str) -> Stored | Damaged | None:
+        """As `Store.get`, but a damaged row is returned."""
+        row = connection.execute(_BY_ID, (to_text(id),)).fetchone()
+        if row is None:
+            return None
+        damaged: list[Damaged] = []
+        return self._stored(connection, row, damaged) or damaged[0]
+
+    def place(self, connection: sqlite3.Connection, id: str) -> tuple[int, int, Standing] | Damaged | None:
+        """Row number, sequence number and standing of a trajectory that is whole."""
+        row = connection.execute(_BY_ID, (to_text(id),)).fetchone()
+        if row is None:
+            return None
+        head = self._head(row)
+        return head if isinstance(head, Damaged) else (int(row[0]), head.seq, head.standing)
+
+    def observation(self, id: bytes, row: tuple[Any, ...]) -> tuple[int, Observation] | None:
+        """Sequence number and record of a row `n, digest, OBSERVATION`; None if it is damaged."""
+        if not self._digests.observation_is_whole(id, row[2:], row[1]):
+            return None
+        try:
+            return read_observation(row[2:])
+        except _FORGED:
+            return None
+
+    def _stored(self, connection: sqlite3.Connection, row: tuple[Any, ...], damaged: list[Damaged]) -> Stored | None:
+        head = self._head(row)
+        if isinstance(head, Damaged):
+            damaged.append(head)
+            return None
+        observations: list[tuple[int, Observation]] = []
+        for observed in connection.execute(_OBSERVATIONS, (row[0],)).fetchall():
+            one = self.observation(row[_TRAJECTORY][0], observed)
+            if one is not None:
+                observations.append(one)
+            else:
+                what = f"observation {readable(observed[2])} fails its digest"
+                damaged.append(Damaged(id=head.sealed.id, what=what, key=head.sealed.key))
+        observations.sort(key=lambda one: (-one[0], one[1].refresh, one[1].id))
+        return Stored(sealed=head.sealed, seq=head.seq, standing=head.standing, observations=tuple(observations))
+
+    def _head(self, row: tuple[Any, ...]) -> Stored | Damaged:
+        trajectory: Row = row[_TRAJECTORY]
+        standing: Row = row[_STANDING]
+        key = trajectory[1] if isinstance(trajectory[1], bytes) else b""
+        name = readable(trajectory[0])
+        if row[0] is None:
+            return Damaged(id="", what=f"the trajectory of the standing in row {row[2]} is missing")
+        if not self._digests.trajectory_is_whole(trajectory, row[1]):
+            return Damaged(id=name, what="the trajectory fails its digest", key=key)
+        if row[2] is None:
+            return Damaged(id=name, what="the standing is missing", key=key)
+        assert isinstance(trajectory[0], bytes)
+        if not self._digests.standing_is_whole(trajectory[0], standing, row[3]):
+            return Damaged(id=name, what="the standing fails its digest", key=key)
+        try:
+            seq, known = read_standing(standing)
+            return Stored(sealed=read_trajectory(trajectory), seq=seq, standing=known)
+        except _FORGED as error:
+            return Damaged(id=name, what=f"the row is not as muscle_mem writes it ({error})", key=key)
+
+
+def observation_row_of(connection: sqlite3.Connection, trajectory: int, id: str) -> tuple[Any, ...] | None:
+    """The row `n, digest, OBSERVATION` of one observation."""
+    row: tuple[Any, ...] | None = connection.execute(
+        _OBSERVATIONS + " AND o.id = CAST(? AS TEXT)", (trajectory, to_text(id))
+    ).fetchone()
+    return row
+
+
+def refresh_rows_of(connection: sqlite3.Connection, trajectory: int) -> list[tuple[Any, ...]]:
+    """The rows that say they are refreshes: one, unless something is damaged."""
+    return connection.execute(_OBSERVATIONS + " AND o.refresh <> 0", (trajectory,)).fetchall()

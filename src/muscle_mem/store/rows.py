@@ -1,0 +1,165 @@
+"""Records to rows and back: the columns of a SQLite store, and the digests over them.
+
+A row is a tuple of the raw values of its columns, text as bytes, so that what is digested is what lies in the
+file. Text is UTF-8 with lone surrogates let through, for task texts may hold them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TypeVar
+
+from ..errors import StoreError
+from .base import Observation, Sealed, Standing
+from .digest import Field, Signer, canonical, is_whole
+
+T = TypeVar("T")
+Row = tuple[Field, ...]
+
+TRAJECTORY = "t.id, t.key, t.steps, t.task, t.scope, t.tags, t.created, t.first_state, t.first_reason, t.body"
+STANDING = "s.seq, s.state, s.reason, s.held, s.strikes, s.hits, s.failures, s.last_hit"
+OBSERVATION = "o.id, o.seq, o.created, o.refresh, o.body"
+
+
+def to_text(value: str) -> bytes:
+    """What is bound for a text column, to be CAST AS TEXT."""
+    return value.encode("utf-8", "surrogatepass")
+
+
+def from_text(value: object) -> str:
+    """The text of a text column; TypeError or ValueError if `to_text` never made it."""
+    return _expect(bytes, value).decode("utf-8", "surrogatepass")
+
+
+def _expect(kind: type[T], value: object) -> T:
+    # A digest without a key can be forged: a hostile file may hold anything under a good digest.
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} where {kind.__name__} belongs")
+    return value
+
+
+def readable(value: object) -> str:
+    """The text of a row that may be damaged, as well as it can be shown."""
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+def to_seconds(value: float) -> float:
+    """A time as SQLite gives it back: a float, without the sign of zero."""
+    if math.isnan(value):
+        raise StoreError("A time that is not a number (NaN) cannot be stored. Look at the clock given to the Engine.")
+    return float(value) + 0.0
+
+
+def trajectory_row(sealed: Sealed) -> Row:
+    """The columns of TRAJECTORY."""
+    return (
+        to_text(sealed.id),
+        bytes(sealed.key),
+        int(sealed.steps),
+        to_text(sealed.task),
+        to_text(sealed.scope),
+        to_text(json.dumps(sealed.tags, ensure_ascii=False)),
+        to_seconds(sealed.created),
+        to_text(sealed.state),
+        to_text(sealed.reason),
+        bytes(sealed.body),
+    )
+
+
+def standing_row(seq: int, standing: Standing) -> Row:
+    """The columns of STANDING."""
+    return (
+        seq,
+        to_text(standing.state),
+        to_text(standing.reason),
+        int(standing.held),
+        int(standing.strikes),
+        int(standing.hits),
+        int(standing.failures),
+        to_seconds(standing.last_hit),
+    )
+
+
+def observation_row(seq: int, observation: Observation) -> Row:
+    """The columns of OBSERVATION."""
+    return (
+        to_text(observation.id),
+        seq,
+        to_seconds(observation.created),
+        int(observation.refresh),
+        bytes(observation.body),
+    )
+
+
+def read_trajectory(row: Row) -> Sealed:
+    """The record of a trajectory row. TypeError or ValueError for one that `trajectory_row` never made."""
+    id, key, steps, task, scope, tags, created, state, reason, body = row
+    return Sealed(
+        id=from_text(id),
+        key=_expect(bytes, key),
+        body=_expect(bytes, body),
+        steps=_expect(int, steps),
+        task=from_text(task),
+        scope=from_text(scope),
+        tags=tuple(_expect(str, tag) for tag in _expect(list, json.loads(from_text(tags)))),
+        created=_expect(float, created),
+        state=from_text(state),
+        reason=from_text(reason),
+    )
+
+
+def read_standing(row: Row) -> tuple[int, Standing]:
+    """Sequence number and record of a standing row. Errors as `read_trajectory`."""
+    seq, state, reason, held, strikes, hits, failures, last_hit = row
+    return _expect(int, seq), Standing(
+        state=from_text(state),
+        reason=from_text(reason),
+        held=bool(_expect(int, held)),
+        strikes=_expect(int, strikes),
+        hits=_expect(int, hits),
+        failures=_expect(int, failures),
+        last_hit=_expect(float, last_hit),
+    )
+
+
+def read_observation(row: Row) -> tuple[int, Observation]:
+    """Sequence number and record of an observation row. Errors as `read_trajectory`."""
+    id, seq, created, refresh, body = row
+    return _expect(int, seq), Observation(
+        id=from_text(id),
+        body=_expect(bytes, body),
+        created=_expect(float, created),
+        refresh=bool(_expect(int, refresh)),
+    )
+
+
+class Digests:
+    """Makes and checks the digests of rows. Rows that belong to a trajectory are bound to its id."""
+
+    def __init__(self, sign: Signer) -> None:
+        self._sign = sign
+
+    def of_trajectory(self, row: Row) -> bytes:
+        return self._sign(canonical(b"trajectory", row))
+
+    def of_standing(self, id: bytes, row: Row) -> bytes:
+        return self._sign(canonical(b"standing", (id, *row)))
+
+    def of_observation(self, id: bytes, row: Row) -> bytes:
+        return self._sign(canonical(b"observation", (id, *row)))
+
+    def of_sequence(self, last: int) -> bytes:
+        return self._sign(canonical(b"sequence", (last,)))
+
+    def trajectory_is_whole(self, row: Row, digest: object) -> bool:
+        return is_whole(self._sign, b"trajectory", row, digest)
+
+    def standing_is_whole(self, id: bytes, row: Row, digest: object) -> bool:
+        return is_whole(self._sign, b"standing", (id, *row), digest)
+
+    def observation_is_whole(self, id: bytes, row: Row, digest: object) -> bool:
+        return is_whole(self._sign, b"observation", (id, *row), digest)
+
+    def sequence_is_whole(self, last: object, digest: object) -> bool:
+        return isinstance(last, int) and is_whole(self._sign, b"sequence", (last,), digest)

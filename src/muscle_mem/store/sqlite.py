@@ -1,0 +1,230 @@
+"""A store in one SQLite file, for any number of threads and processes on one machine."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+from ..errors import DamagedStoreError, InvalidTypeError, InvalidValueError, StoreError
+from .base import Damaged, Found, Note, Observation, Sealed, Stored
+from .connections import Connections
+from .digest import Signer, sha256
+from .gate import Gate
+from .opening import Access, connect, connect_to_read, prepare, ready, stamp
+from .reading import Reader
+from .rows import Digests
+from .troubles import explain, translated
+from .writing import Writer
+
+BUSY_TIMEOUT = 10.0
+LAST_CHECKPOINT = 1.0  # seconds that close() and forget() wait for other writers and readers to empty the log
+
+
+class SqliteStore:
+    """Remembers in a file; see `muscle_mem.store.base.Store` for each method.
+
+    Safe to call from any thread, and from a child after os.fork. Every write is one durable transaction
+    behind a write gate, a lock on the file `<path>.lock`; where there is no flock (Windows) processes wait by
+    SQLite's busy timeout alone, which is as safe and less fair. The file is made with mode 0600. Read-only
+    files are read.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        busy_timeout: float = BUSY_TIMEOUT,
+        network_fs: str = "refuse",
+        sign: Signer = sha256,
+    ) -> None:
+        """Open the store, or make it; the folder must be there.
+
+        `busy_timeout` is how many seconds a call waits for other writers. `network_fs="allow"` opens a store
+        on a network file system. `sign` makes the digests of rows, and must be the same for all who use the
+        store. Raises InvalidValueError for a wrong option, ForeignStoreError, NewerStoreError or
+        DamagedStoreError for a file that cannot be used, StoreError for whatever else is in the way.
+        """
+        self.path = _resolved(path)
+        if network_fs not in ("allow", "refuse"):
+            raise InvalidValueError(f"network_fs={network_fs!r} is not known. Give 'refuse' (the default) or 'allow'.")
+        if not 0 <= busy_timeout <= 86_400:
+            raise InvalidValueError(f"busy_timeout={busy_timeout!r} is no number of seconds from 0 to 86400.")
+        self.url = "sqlite:///" + quote(os.fsencode(self.path))
+        self._busy_timeout = busy_timeout
+        self._gate = Gate(self.path + ".lock")
+        digests = Digests(sign)
+        self._reader = Reader(digests)
+        self._writer = Writer(self.path, digests, self._reader)
+        self._erasure_pending = False
+        access = prepare(self.path, self._gate, busy_timeout, allow_network=network_fs == "allow")
+        self._access = access
+        self._file = self._identity()
+        self._connections = Connections(self.path, self._connect, keep=access is Access.WRITE)
+        try:
+            with translated(self.path), self._connections.using() as lease:
+                assert lease.connection is not None
+                ready(lease.connection, self.path, access, self._gate, busy_timeout)
+        except BaseException:
+            self._connections.close()
+            raise
+
+    def __repr__(self) -> str:
+        return f"<SqliteStore {self.path!r}>"
+
+    @property
+    def erasure_pending(self) -> bool:
+        """Whether forgotten bytes may still lie in SQLite's log, as a reader was in the way of emptying it.
+
+        The next `forget`, or the last `close`, tries again.
+        """
+        return self._erasure_pending
+
+    def find(self, key: bytes) -> Found:
+        with self._reading() as connection:
+            return self._reader.find(connection, key)
+
+    def get(self, id: str) -> Stored | None:
+        with self._reading() as connection:
+            found = self._reader.get(connection, id)
+        if isinstance(found, Damaged):
+            raise DamagedStoreError(
+                f"The trajectory {id} in the store {self.path!r} is damaged: {found.what}. It is never "
+                f"replayed; restore a back-up, or forget it."
+            )
+        return found
+
+    def seal(self, sealed: Sealed, observation: Observation, note: Note | None = None) -> int:
+        with self._writing() as connection:
+            return self._writer.seal(connection, sealed, observation, note)
+
+    def note(self, notes: tuple[Note, ...]) -> None:
+        self._connections.ensure_open()
+        if not notes:
+            return
+        # What only counts may be lost with the power; what decides about replays may not.
+        durable = any(
+            value is not None for note in notes for value in (note.state, note.held, note.strikes, note.reason)
+        )
+        with self._writing(durable=durable) as connection:
+            for note in notes:
+                self._writer.note(connection, note)
+
+    def forget(self, ids: tuple[str, ...] | None = None) -> int:
+        with self._writing(afterwards=self._erase) as connection:
+            return self._writer.forget(connection, ids)
+
+    def scan(self, *, after: int | None = None, limit: int = 100) -> Found:
+        with self._reading() as connection:
+            return self._reader.scan(connection, after, limit)
+
+    def version(self, key: bytes) -> int:  # noqa: ARG002 - SQLite tells of commits, not of keys
+        try:
+            if self._access is Access.WRITE:
+                return self._connections.data_version()
+            self._connections.ensure_open()
+            return stamp(self.path)
+        except (sqlite3.Error, OSError) as error:
+            raise explain(error, self.path) from error
+
+    def close(self) -> None:
+        if not self._connections.closed:
+            self._connections.close(self._last_checkpoint)
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._access is Access.WRITE:
+            return connect(self.path, Access.WRITE, self._busy_timeout)
+        return connect_to_read(self.path, self._busy_timeout)
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """One consistent view of the file."""
+        with translated(self.path), self._connections.using() as lease:
+            connection = lease.connection
+            assert connection is not None
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("COMMIT")
+
+    @contextmanager
+    def _writing(
+        self, durable: bool = True, afterwards: Callable[[sqlite3.Connection], None] | None = None
+    ) -> Iterator[sqlite3.Connection]:
+        """One transaction behind the gate; on disk when it ends, if `durable`."""
+        with translated(self.path), self._connections.using() as lease:
+            connection = lease.connection
+            assert connection is not None
+            self._ensure_writable()
+            with self._gate.passing(self._busy_timeout, lambda: self._connections.closed):
+                self._ensure_same_file()
+                if lease.durable != durable:
+                    connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+                    lease.durable = durable
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+                if afterwards is not None:
+                    afterwards(connection)
+
+    def _erase(self, connection: sqlite3.Connection) -> None:
+        """Empty the write-ahead log, where deleted content still stands. A reader in the way postpones it."""
+        try:
+            connection.execute(f"PRAGMA busy_timeout={int(1000 * min(LAST_CHECKPOINT, self._busy_timeout))}")
+            try:
+                busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            finally:
+                connection.execute(f"PRAGMA busy_timeout={int(1000 * self._busy_timeout)}")
+        except sqlite3.Error:
+            busy = 1
+        self._erasure_pending = bool(busy)
+
+    def _last_checkpoint(self, connection: sqlite3.Connection) -> None:
+        if self._access is not Access.WRITE:
+            return
+        try:
+            with self._gate.passing(LAST_CHECKPOINT):
+                self._erase(connection)
+        except StoreError:
+            pass  # another writer is at it, and will see to the log
+
+    def _ensure_writable(self) -> None:
+        if self._access is not Access.WRITE:
+            raise StoreError(
+                f"The store {self.path!r} is read-only: what is stored is replayed, but nothing is written. "
+                f"Make the file and its folder writable for this user and open it again, or give another "
+                f"path."
+            )
+
+    def _ensure_same_file(self) -> None:
+        if self._identity() != self._file:
+            raise StoreError(
+                f"The store {self.path!r} was deleted or replaced while it was open, so what is written now "
+                f"would be lost. Open it again."
+            )
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+
+def _resolved(path: str | os.PathLike[str]) -> str:
+    """The absolute path without symbolic links, so that all users of a file share one gate."""
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidTypeError(f"A store's path is a string or a pathlib.Path, not {type(path).__name__}.")
+    text = os.fsdecode(path)
+    if not text or "\0" in text:
+        raise InvalidValueError(f"{text!r} is no path of a store. Give the path of a file, or nothing at all.")
+    return os.path.realpath(text)

@@ -1,0 +1,26 @@
+"""What a note does to a standing: the one rule that every store shares."""
+
+from __future__ import annotations
+
+import msgspec
+
+from .base import Note, Standing
+
+
+def apply_note(standing: Standing, note: Note) -> Standing:
+    """The standing after a note: counters added, the rest set where the note says something.
+
+    A note that no person made leaves the state, reason and hold of a held trajectory as they are.
+    """
+    changes: dict[str, object] = {
+        "hits": standing.hits + note.hits,
+        "failures": standing.failures + note.failures,
+    }
+    settable = ["last_hit", "strikes"]
+    if note.by_person or not standing.held:
+        settable += ["state", "reason", "held"]
+    for name in settable:
+        value = getattr(note, name)
+        if value is not None:
+            changes[name] = value
+    return msgspec.structs.replace(standing, **changes)
