@@ -361,7 +361,7 @@ def test_decoding_imports_opens_and_executes_nothing():
     here = pathlib.Path(__file__).parent
     done = subprocess.run(
         [sys.executable, "-c", AUDIT, str(FUZZ)],
-        env={**os.environ, "PYTHONPATH": str(here)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(here), *sys.path])},
         capture_output=True,
         text=True,
         check=False,

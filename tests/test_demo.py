@@ -370,6 +370,6 @@ def test_the_demo_learns_replays_and_starts_warm_the_second_time(tmp_path: Path)
         said.append(out.getvalue())
     cold, warm = said
     assert "starts cold" in cold
-    assert "the agent took over" in cold
+    assert "the agent went on" in cold
     assert "starts warm" in warm
-    assert "the agent" not in warm.partition("log in")[2].partition("What the memory did")[0]
+    assert "the agent " not in warm.partition("log in")[2].partition("What the memory did")[0]

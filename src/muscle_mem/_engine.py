@@ -6,17 +6,16 @@ import functools
 import inspect
 import itertools
 import os
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, ParamSpec, TypeVar, cast, overload
+from typing import Any, ParamSpec, TypeVar, cast, overload
 
+from ._agent import Agent
 from ._context import Frame, frame_here, objects_here, off_here
 from ._core.check import Check, short
 from ._core.explain import Explanation, explain_task
-from ._core.fingerprint import is_async, is_async_generator, is_generator
 from ._core.flow import Finished, demonstrate, run_task
 from ._core.freezing import known_of
 from ._core.key import NoKeyError, bind_task, normal_tags, task_key
@@ -26,11 +25,12 @@ from ._core.params import Params
 from ._core.plan import Refusal, Trajectory
 from ._core.recorder import Recorder
 from ._core.run import Policy, Run
-from ._core.tool import Tool, signature_of
 from ._drive import adrive, drive
-from ._events import Event, NoticeEvent, NotLearnedEvent, Observer, RunEvent, StoreEvent, heeds_debug, log_event
+from ._events import Observer, StoreEvent, log_event
 from ._library import Library
+from ._open import OpenRuns
 from ._perform import Performer, perform_call
+from ._telling import CacheInfo, Teller, library_teller
 from ._tools import PROCESS, Toolbox, make_tool
 from .errors import InvalidTypeError, InvalidValueError, MuscleMemError, NotFoundError, NotReadyError, StoreError
 from .store import Store, open_store
@@ -38,35 +38,6 @@ from .store import Store, open_store
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
-
-KEYWORDS = ("tags", "params", "key", "mode", "success", "context", "on_divergence", "approve", "trust", "secrets")
-SUGGEST_KEY_AFTER = 5
-NEVER_HITS = frozenset(
-    {
-        Reason.OPAQUE_ARGUMENT,
-        Reason.CAPTURE_FAILED,
-        Reason.CHECK_FAILED,
-        Reason.INCOMPLETE_THREADS,
-        Reason.OVERLAPPING,
-        Reason.NESTED_RUN,
-        Reason.OTHER_INSTANCE,
-        Reason.STILL_RUNNING,
-        Reason.TOO_LARGE,
-        Reason.FAILED_WRITE,
-    }
-)
-
-
-class CacheInfo(NamedTuple):
-    """Counts since the engine was made, or since `cache_clear()`; `loaded` trajectories are in memory now."""
-
-    hits: int
-    misses: int
-    diverged: int
-    learned: int
-    not_learned: int
-    store_errors: int
-    loaded: int
 
 
 class Engine:
@@ -113,22 +84,14 @@ class Engine:
         self._on_divergence = _one_of("on_divergence", on_divergence, POLICIES)
         self._scope = scope
         self._key = key
-        self._adopt = adopt_threads
         self._policy = Policy(strict=strict, max_lookups=max_lookups, success=success, result=result)
-        self._observers: tuple[Observer, ...] = _observers(observers)
+        self._teller = Teller(observers)
         self._tools = Toolbox()
-        self._library = Library(open_store(store), self._tools, _teller(self))
-        self._agent: Callable[..., Any] | None = None
-        self._agent_signature: inspect.Signature | None = None
-        self._agent_async = False
-        self._names_handover = False
+        self._library = Library(open_store(store), self._tools, library_teller(self._teller))
+        self._agent: Agent | None = None
         self._context: tuple[Any, ...] = ()
-        self._open: set[Frame] = set()
-        self._told: set[tuple[str, str]] = set()
-        self._counts = dict.fromkeys(CacheInfo._fields[:-1], 0)
-        self._lock = threading.Lock()
+        self._open = OpenRuns(self, adopt_threads)
         self._serial = itertools.count(1)
-        self._new_keys: list[bytes] = []
         self._perform = perform_call
         self._closer = weakref.finalize(self, _close_quietly, self._library)
 
@@ -140,22 +103,7 @@ class Engine:
         Raises InvalidTypeError for what is not callable or is a generator, InvalidValueError for an agent that
         names one of the engine's own keywords.
         """
-        if not callable(agent):
-            raise InvalidTypeError(f"an agent must be callable, got {agent!r}")
-        if is_generator(agent) or is_async_generator(agent):
-            raise InvalidTypeError(f"the agent {short(agent)} is a generator, whose body would never run; make it a function")
-        signature = signature_of(agent)
-        names = set(signature.parameters) if signature else set()
-        taken = sorted(names.intersection(KEYWORDS))
-        if taken:
-            raise InvalidValueError(
-                f"the agent has a parameter {taken[0]!r}, which is a keyword of the engine's own and never reaches the "
-                f"agent; rename it (the engine's are {', '.join(KEYWORDS)})"
-            )
-        self._agent_signature = _without_handover(signature)
-        self._names_handover = "handover" in names
-        self._agent_async = is_async(agent)
-        self._agent = agent
+        self._agent = Agent(agent)
         return self
 
     def set_context(self, *objects: Any) -> Engine:
@@ -184,7 +132,7 @@ class Engine:
         for tool in self._tools:
             if tool.method and not any(tool.owns(value) for value in self._objects(None)):
                 raise NotReadyError(
-                    f"the tool {tool.name} is a method, and no object of its class was given; call engine.set_context(obj)"
+                    f"the tool {tool.name} is a method, and no object of its class was given; call set_context(obj)"
                 )
         return self
 
@@ -227,7 +175,7 @@ class Engine:
     def _register(self, method: bool | None, first: Any, post_check: Any, options: dict[str, Any]) -> Any:
         unknown = set(options) - {"name", "aliases", "version", "effect", "ignore", "inject"}
         if unknown:
-            raise InvalidTypeError(f"a tool takes no option {sorted(unknown)[0]!r}")
+            raise InvalidTypeError(f"a tool takes no option {min(unknown)!r}")
         bare = first is not None and not isinstance(first, Check) and (
             callable(first) or isinstance(first, staticmethod | classmethod)
         )
@@ -265,7 +213,7 @@ class Engine:
         Raises what the agent raises, unchanged; Missed or Diverged with mode="replay"; Diverged with
         on_divergence="raise"; NotReadyError without an agent; InvalidTypeError for an async agent.
         """
-        if self._agent_async:
+        if self._agent is not None and self._agent.is_async:
             raise InvalidTypeError("the agent is async; call the engine with `await engine.acall(...)`")
         wanted = self._wanted_mode(mode)
         if wanted == "off":
@@ -273,7 +221,7 @@ class Engine:
         run, refusal = self._open_run(
             args, kwargs, tags, params, key, wanted, success, context, on_divergence, plain=True
         )
-        frame = self._enter(run)
+        frame = self._open.enter(run)
         token = frame_here.set(frame)
         began = time.perf_counter()
         try:
@@ -282,7 +230,7 @@ class Engine:
             finished = drive(flow, Performer(self, run, frame, asynchronous=False))
         finally:
             frame_here.reset(token)
-            self._leave(frame)
+            self._open.leave(frame)
         return self._conclude(run, finished, time.perf_counter() - began)
 
     async def acall(
@@ -312,7 +260,7 @@ class Engine:
         run, refusal = self._open_run(
             args, kwargs, tags, params, key, wanted, success, context, on_divergence, plain=False
         )
-        frame = self._enter(run)
+        frame = self._open.enter(run)
         token = frame_here.set(frame)
         began = time.perf_counter()
         try:
@@ -321,7 +269,7 @@ class Engine:
             finished = await adrive(flow, Performer(self, run, frame, asynchronous=True))
         finally:
             frame_here.reset(token)
-            self._leave(frame)
+            self._open.leave(frame)
         return self._conclude(run, finished, time.perf_counter() - began)
 
     def _wanted_mode(self, mode: str | None) -> Mode:
@@ -363,12 +311,12 @@ class Engine:
             task_id = self._key_of(args, kwargs, prepared, normal, key, known)
         except NoKeyError as error:
             message = (
-                f"the task's {error.argument} has no canonical form ({error}); give it as a param, as a context object, "
+                f"the task's {error.argument} has no canonical form ({error}); give it as a param or a context object, "
                 "or say key='...'; the agent runs, and nothing is looked up or stored"
             )
             if self._policy.strict:
                 raise InvalidTypeError(message) from error
-            self._notice("warning", Reason.NO_KEY.value, message, error.argument)
+            self._teller.notice("warning", Reason.NO_KEY.value, message, error.argument)
             refusal = Refusal(Reason.NO_KEY, message)
         run = Run(
             id=f"{PROCESS}-{next(self._serial)}",
@@ -381,11 +329,11 @@ class Engine:
             recorder=Recorder(prepared, known),
             policy=self._policy,
             clock=time.perf_counter,
-            notify=self._notice,
+            notify=self._teller.notice,
             mode=mode,
             on_divergence=cast(OnDivergence, policy),
             plain=plain,
-            names_handover=self._names_handover,
+            names_handover=self._agent is not None and self._agent.names_handover,
             success=success,
             scope=self._scope,
             tags=normal,
@@ -413,14 +361,11 @@ class Engine:
                 raise NoKeyError("key", f"Engine(key=...) returned {short(custom)}, which is no string")
         if custom is not None:
             return task_key(((), {}), params, scope=self._scope, tags=tags, custom=custom)
-        signature = self._agent_signature
-        names = list(signature.parameters) if signature else []
-
-        def name_of(index: int) -> str:
-            return f"argument {names[index]!r}" if index < len(names) else f"argument {index + 1}"
-
-        bound = bind_task(signature, args, kwargs)
-        return task_key(bound, params, scope=self._scope, tags=tags, known=known, name_of=name_of)
+        agent = self._agent
+        if agent is None:
+            return task_key((args, kwargs), params, scope=self._scope, tags=tags, known=known)
+        bound = bind_task(agent.signature, args, kwargs)
+        return task_key(bound, params, scope=self._scope, tags=tags, known=known, name_of=agent.name_of)
 
     def _objects(self, context: Any) -> tuple[Any, ...]:
         if context is not None:
@@ -437,50 +382,16 @@ class Engine:
         try:
             entry = self._library.find(run.key)
         except StoreError as error:
-            self._store_trouble("find", str(error), error)
+            self._teller.store_trouble("find", str(error), error)
             return [], Refusal(Reason.STORE_UNAVAILABLE, f"the store cannot be read: {error}")
         if not entry.trajectories and entry.damaged:
             return [], Refusal(Reason.DAMAGED, f"{entry.damaged} recordings of this task are damaged and not used")
         return entry.trajectories, None
 
-    def _enter(self, run: Run | None) -> Frame:
-        """A frame for a run; a run inside another's agent makes that one unlearnable for now (G6)."""
-        outer = frame_here.get()
-        if outer is not None and outer.recording and outer.run is not None:
-            outer.run.recorder.problem(
-                Reason.NESTED_RUN, "the agent called an engine itself; runs with runs inside are not learned yet"
-            )
-        return Frame(self, run)
-
-    def _begin_recording(self, frame: Frame) -> None:
-        frame.recording = True
-        self._open.add(frame)
-
-    def _leave(self, frame: Frame) -> None:
-        frame.recording = False
-        self._open.discard(frame)
-        if frame.run is not None:
-            frame.run.recorder.closed = True
-
-    def _stray_call(self, tool: Tool) -> Frame | None:
-        """A tool call with no run here while this engine records: from a thread that contextvars did not reach (C9)."""
-        frames = [frame for frame in list(self._open) if frame.run is not None and not frame.run.recorder.closed]
-        if self._adopt and len(frames) == 1 and not frames[0].run.recorder.open:  # type: ignore[union-attr]
-            return frames[0]
-        for frame in frames:
-            assert frame.run is not None
-            frame.run.recorder.problem(
-                Reason.INCOMPLETE_THREADS,
-                f"{tool.name} was called from a thread that belongs to no run; wrap the thread's function: "
-                "threading.Thread(target=engine.bind(fn))",
-                tool.name,
-            )
-        return None
-
     def _off(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
         """As if there were no engine: the agent runs, and nothing is looked up, recorded or counted."""
-        agent = self._require_agent()
-        token = frame_here.set(self._enter(None))
+        agent = self._require_agent().fn
+        token = frame_here.set(self._open.enter(None))
         try:
             value = agent(*args, **kwargs)
         finally:
@@ -501,22 +412,12 @@ class Engine:
             error = finished.error
             assert error is not None
             if not isinstance(error, MuscleMemError):
-                self._not_learned(run, *_why_raised(error))
-            self._tell_run(run, "raised", "raised", repr(error), 0, None, seconds)
+                self._teller.not_learned(run, *_why_raised(error))
+            self._teller.raised(run, error, seconds)
             raise error
         outcome._judge = self
         outcome.seconds = seconds
-        counted = {"hit": "hits", "miss": "misses", "diverged": "diverged"}[outcome.status]
-        with self._lock:
-            self._counts[counted] += 1
-            if outcome.learned:
-                self._counts["learned"] += 1
-        if outcome.not_learned is not None:
-            self._not_learned(run, outcome.not_learned, outcome.not_learned_message)
-        self._suggest_key(run, outcome)
-        self._tell_run(
-            run, outcome.status, outcome.reason.value, outcome.message, outcome.steps, outcome.trajectory_id, seconds
-        )
+        self._teller.ended(run, outcome)
         return outcome
 
     def _refresh(self, run: Run, finished: Finished) -> None:
@@ -524,60 +425,9 @@ class Engine:
         try:
             self._library.refresh(run, finished.followed)
         except StoreError as error:
-            self._store_trouble("refresh", str(error), error)
+            self._teller.store_trouble("refresh", str(error), error)
 
-    def _suggest_key(self, run: Run, outcome: Outcome) -> None:
-        """Five misses in a row under five new keys: probably the arguments hold what never repeats (A2)."""
-        if outcome.reason is not Reason.NEW_TASK:
-            self._new_keys.clear()
-            return
-        if run.key is not None and run.key not in self._new_keys:
-            self._new_keys.append(run.key)
-            if len(self._new_keys) == SUGGEST_KEY_AFTER:
-                message = (
-                    f"{SUGGEST_KEY_AFTER} tasks in a row were all new; if their arguments hold something that never "
-                    "repeats, such as a time stamp, give key= at the call or Engine(key=...)"
-                )
-                self._notice("info", "suggest_key", message)
-
-    # -- telling
-
-    def _emit(self, event: Event) -> None:
-        for observer in self._observers:
-            try:
-                observer(event)
-            except Exception:  # an observer's trouble is not the agent's
-                log_event(NoticeEvent("observer", f"observer {observer!r} raised on {type(event).__name__}"))
-
-    def _notice(self, level: str, code: str, message: str, tool: str = "") -> None:
-        """Tell something once per tool and code."""
-        if (tool, code) not in self._told:
-            self._told.add((tool, code))
-            self._emit(NoticeEvent(code, message, tool, cast(Any, level)))
-
-    def _not_learned(self, run: Run, reason: Reason, message: str) -> None:
-        """Why a run will not be replayed: a warning, once per tool and reason, if it never will; else for the record."""
-        with self._lock:
-            self._counts["not_learned"] += 1
-        problem = next((p for p in run.recorder.problems if p.reason is reason), None)
-        tool = problem.tool if problem is not None else ""
-        never = reason in NEVER_HITS and (tool, reason.value) not in self._told
-        if never:
-            self._told.add((tool, reason.value))
-        self._emit(NotLearnedEvent(run.task, reason.value, message, tool, "warning" if never else "debug"))
-
-    def _tell_run(
-        self, run: Run, status: str, reason: str, message: str, steps: int, id: str | None, seconds: float
-    ) -> None:
-        if self._observers != (log_event,) or heeds_debug():
-            self._emit(RunEvent(status, reason, message, run.task, steps, id, seconds))
-
-    def _store_trouble(self, operation: str, message: str, error: BaseException | None) -> None:
-        with self._lock:
-            self._counts["store_errors"] += 1
-        self._emit(StoreEvent(operation, message, error))
-
-    def _require_agent(self) -> Callable[..., Any]:
+    def _require_agent(self) -> Agent:
         if self._agent is None:
             raise NotReadyError("the engine has no agent; call engine.set_agent(agent) first")
         return self._agent
@@ -626,30 +476,29 @@ class Engine:
         """
         shown = Demonstration()
         wanted = self._wanted_mode(None)
-        run, refusal = self._open_run(args, kwargs, tags, params, key, "record", success, context, None, plain=True)
-        frame = self._enter(run)
+        run, _ = self._open_run(args, kwargs, tags, params, key, "record", success, context, None, plain=True)
+        frame = self._open.enter(run)
         token = frame_here.set(frame)
         began = time.perf_counter()
         if wanted != "off":
-            self._begin_recording(frame)
+            self._open.record(frame)
         try:
             yield shown
             seconds = time.perf_counter() - began
             if wanted != "off":
                 shown.outcome = drive(demonstrate(run, seconds), Performer(self, run, frame, asynchronous=False))
         except BaseException as error:
-            self._not_learned(run, *_why_raised(error))
+            self._teller.not_learned(run, *_why_raised(error))
             raise
         finally:
             frame_here.reset(token)
-            self._leave(frame)
+            self._open.leave(frame)
         if shown.outcome is not None:
             shown.outcome._judge = self
             if shown.outcome.not_learned is not None:
-                self._not_learned(run, shown.outcome.not_learned, shown.outcome.not_learned_message)
+                self._teller.not_learned(run, shown.outcome.not_learned, shown.outcome.not_learned_message)
             else:
-                with self._lock:
-                    self._counts["learned"] += 1
+                self._teller.count("learned")
 
     def explain(
         self,
@@ -694,6 +543,7 @@ class Engine:
     ) -> tuple[Run, Refusal | None, list[Trajectory]]:
         wanted = self._wanted_mode(mode)
         run, refusal = self._open_run(args, kwargs, tags, params, key, wanted, None, context, None, plain=plain)
+        self._library.flush()
         if wanted in ("off", "record"):
             return run, Refusal(Reason.MODE, f"mode={wanted!r} always asks the agent"), []
         trajectories, lookup = self._find(run, refusal)
@@ -720,20 +570,18 @@ class Engine:
 
     def cache_info(self) -> CacheInfo:
         """Counts since the engine was made, or since `cache_clear()`."""
-        with self._lock:
-            return CacheInfo(**self._counts, loaded=len(self._library))
+        return CacheInfo(**self._teller.counts, loaded=len(self._library))
 
     def cache_clear(self) -> None:
         """Forget every trajectory of this engine's scope in its store, and start counting anew. Raises StoreError."""
         self._library.clear(self._scope)
-        with self._lock:
-            self._counts = dict.fromkeys(self._counts, 0)
+        self._teller.clear()
 
     def close(self) -> None:
         """Write what was counted and release the store. Closing twice is fine."""
         self._closer()
 
-    def __enter__(self) -> Engine:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -758,30 +606,14 @@ def _one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
     return value
 
 
-def _observers(given: Iterable[Observer] | Observer | None) -> tuple[Observer, ...]:
-    if given is None:
-        return (log_event,)
-    found = (given,) if callable(given) else tuple(given)
-    for observer in found:
-        if not callable(observer):
-            raise InvalidTypeError(f"an observer must be callable, got {observer!r}")
-    return found
-
-
 def _distinct(objects: tuple[Any, ...]) -> tuple[Any, ...]:
     for index, value in enumerate(objects):
         if any(type(value) is type(other) and value is not other for other in objects[:index]):
             raise InvalidValueError(
-                f"two context objects of class {type(value).__qualname__} were given, so which one a method tool acts on "
-                "cannot be told; give one"
+                f"two context objects of class {type(value).__qualname__} were given, so which one a method tool acts "
+                "on cannot be told; give one"
             )
     return objects
-
-
-def _without_handover(signature: inspect.Signature | None) -> inspect.Signature | None:
-    if signature is None or "handover" not in signature.parameters:
-        return signature
-    return signature.replace(parameters=[p for p in signature.parameters.values() if p.name != "handover"])
 
 
 def _label(args: tuple[Any, ...], kwargs: Mapping[str, Any], key: str | None) -> str:
@@ -797,18 +629,6 @@ def _why_raised(error: BaseException) -> tuple[Reason, str]:
     if isinstance(error, Exception):
         return Reason.AGENT_RAISED, f"the agent raised {error!r}"
     return Reason.CANCELLED, f"the run was ended by {type(error).__name__}"
-
-
-def _teller(engine: Engine) -> Callable[[str, str, BaseException | None], None]:
-    """The library's way to tell trouble, without keeping the engine alive."""
-    found = weakref.ref(engine)
-
-    def tell(operation: str, message: str, error: BaseException | None) -> None:
-        alive = found()
-        if alive is not None:
-            alive._store_trouble(operation, message, error)
-
-    return tell
 
 
 def _close_quietly(library: Library) -> None:

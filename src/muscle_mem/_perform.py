@@ -52,9 +52,9 @@ class Performer:
         """Call the agent, its tool calls recorded from here on; `_engine` closes the frame when the run is over."""
         engine = self._engine
         run = self._run
-        agent = engine._require_agent()
+        agent = engine._require_agent().fn
         kwargs = run.kwargs if handover is None else {**run.kwargs, "handover": handover}
-        engine._begin_recording(self._frame)
+        engine._open.record(self._frame)
         return agent(*run.args, **kwargs)
 
     def _sleep(self, seconds: float) -> Any:
@@ -70,7 +70,7 @@ class Performer:
         try:
             state = engine._library.seal(self._run, done, quarantine, accepted)
         except StoreError as error:
-            engine._store_trouble("seal", str(error), error)
+            engine._teller.store_trouble("seal", str(error), error)
             return Problem(Reason.STORE_UNAVAILABLE, f"the store did not take the recording: {error}")
-        engine._emit(LearnedEvent(self._run.task, done.id, len(done.body.steps), state))
+        engine._teller.emit(LearnedEvent(self._run.task, done.id, len(done.body.steps), state))
         return None

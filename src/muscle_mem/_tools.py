@@ -64,13 +64,12 @@ class Toolbox:
         name = record.tool
         tools = self._by_name.get(name) or self._by_name.get(self._aliases.get(name, ""), [])
         if not tools:
-            return Refusal(Reason.TOOL_MISSING, f"the tool {name} is not registered; register it, or give its new name an alias")
+            message = f"the tool {name} is not registered; register it, or give its new name an alias"
+            return Refusal(Reason.TOOL_MISSING, message)
         same = [tool for tool in tools if tool.fingerprint == record.fingerprint]
         if not same:
-            return Refusal(
-                Reason.TOOL_CHANGED,
-                f"the tool {name} has changed since this was recorded; where the change does not matter, declare version=",
-            )
+            message = f"the tool {name} has changed since this was recorded; if that does not matter, declare version="
+            return Refusal(Reason.TOOL_CHANGED, message)
         if record.instance or len(same) > 1:
             same = [tool for tool in same if record.instance and tool.instance == record.instance]
             if len(same) != 1:
@@ -172,8 +171,10 @@ def _recording_frame(engine: Any, tool: Tool, args: tuple[Any, ...]) -> Frame | 
     """The frame of the run that this call belongs to, if it is one to record."""
     frame = frame_here.get()
     if frame is None:
-        frame = engine._stray_call(tool) if engine._open else None
+        frame = engine._open.stray(tool) if engine._open.frames else None
     if frame is None or not frame.recording or frame.engine is not engine:
+        return None
+    if frame.run is None or frame.run.recorder.closed:
         return None
     if tool.undecided and args:
         tool.undecided = False
@@ -187,7 +188,7 @@ def _wrap_plain(engine: Any, tool: Tool) -> Callable[..., Any]:
     here = frame_here
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if here.get() is None and not engine._open:
+        if here.get() is None and not engine._open.frames:
             return fn(*args, **kwargs)
         frame = _recording_frame(engine, tool, args)
         if frame is None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 
 from muscle_mem import Engine
 from muscle_mem.demo.agents import ScriptedAgent
@@ -20,10 +18,11 @@ from muscle_mem.demo.browser import (
 )
 from muscle_mem.demo.greeter import greet
 from muscle_mem.demo.model import ChatModel, ModelAgent
-from muscle_mem.demo.report import summary, tell
+from muscle_mem.demo.report import close, say, tell
 from muscle_mem.demo.stages import Lab, Run, shortfalls, story
 from muscle_mem.demo.tasks import TASKS, Task
 from muscle_mem.demo.tools import web_page
+from muscle_mem.store import Store, open_store
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page as BrowserPage
@@ -51,38 +50,41 @@ def run(
             browser_page = open_things.enter_context(open_browser(browser, headless))
         except UnusableBrowserError as error:
             return _greet_instead(console, str(error))
-        console.print(f"Browser: {browser}", highlight=False, soft_wrap=True)
+        say(console, f"Browser: {browser}")
         return _tell_all(store, browser_page, tasks, console)
 
 
 def _greet_instead(console: Console, why: str) -> int:
-    console.print(f"The demo on web pages cannot run here. {escape(why)}", highlight=False, soft_wrap=True)
-    console.print("Here is the small greeter example instead.\n", highlight=False)
+    say(console, f"The demo on web pages cannot run here. {why}")
+    say(console, "Here is the small greeter example instead.\n")
     return greet(console)
 
 
 def _tell_all(store: str | None, browser_page: BrowserPage, tasks: tuple[Task, ...], console: Console) -> int:
-    warm = store is not None and Path(store).exists()
-    engine = Engine(store)
-    try:
+    memory = open_store(store)
+    known = _count(memory)
+    with Engine(memory) as engine:
         lab = _lab(engine, browser_page)
-        _introduce(console, store, warm, lab)
-        runs: dict[str, list[Run]] = {}
-        failed: list[str] = []
-        for task in tasks:
-            console.print(f"\n[bold]{task.title}[/bold] ({task.page})", highlight=False)
-            runs[task.title] = []
-            for one in story(lab, task):
-                tell(console, task, one)
-                runs[task.title].append(one)
-            failed += shortfalls(task, runs[task.title])
-        console.print()
-        console.print(summary(runs))
-        for line in failed:
-            console.print(f"[red]{escape(line)}[/red]", highlight=False, soft_wrap=True)
-        return 1 if failed else 0
-    finally:
-        engine.close()
+        agent = lab.agent
+        who = agent.model.model if isinstance(agent, ModelAgent) else "a script (OPENAI_API_KEY brings in a model)"
+        start = f"starts warm, with {known} recordings" if known else "starts cold"
+        say(console, f"Agent: {who}")
+        say(console, f"Memory: {store or 'this process'}; the run {start}")
+        runs = {task.title: _tell_story(console, lab, task) for task in tasks}
+        close(console, runs, scripted=isinstance(agent, ScriptedAgent))
+    failed = [line for task in tasks for line in shortfalls(task, runs[task.title])]
+    for line in failed:
+        say(console, line, style="red")
+    return 1 if failed else 0
+
+
+def _tell_story(console: Console, lab: Lab, task: Task) -> list[Run]:
+    say(console, f"\n{task.title} ({task.page})", style="bold")
+    runs = []
+    for run_ in story(lab, task):
+        tell(console, task, run_)
+        runs.append(run_)
+    return runs
 
 
 def _lab(engine: Engine, browser_page: BrowserPage) -> Lab:
@@ -95,11 +97,9 @@ def _lab(engine: Engine, browser_page: BrowserPage) -> Lab:
     return Lab(engine, page, agent, pages)
 
 
-def _introduce(console: Console, store: str | None, warm: bool, lab: Lab) -> None:
-    agent = lab.agent
-    who = agent.model.model if isinstance(agent, ModelAgent) else "a script (OPENAI_API_KEY brings in a model)"
-    console.print(f"Agent: {who}", highlight=False)
-    if warm:
-        console.print(f"Memory: {store} exists; this run starts warm.", highlight=False, soft_wrap=True)
-    else:
-        console.print(f"Memory: {store or 'none on disk'}; this run starts cold.", highlight=False, soft_wrap=True)
+def _count(memory: Store) -> int:
+    count, after = 0, None
+    while stored := memory.scan(after=after).stored:
+        count += len(stored)
+        after = stored[-1].seq
+    return count

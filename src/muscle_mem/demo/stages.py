@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from muscle_mem import Engine
+from muscle_mem import Engine, Outcome
 from muscle_mem.demo.agents import Audit, ScriptedAgent
-from muscle_mem.demo.model import ModelAgent
+from muscle_mem.demo.model import ModelAgent, ModelError
 from muscle_mem.demo.page import Page
+from muscle_mem.demo.sight import TargetError
+from muscle_mem.demo.solvers import PuzzledError
 from muscle_mem.demo.tasks import Task
 
 
@@ -56,23 +58,30 @@ class Lab:
         audit.instruction = instruction
         calls = self.agent.calls
         began = time.perf_counter()
-        outcome = self.engine(instruction, params=task.params(instruction), context=self.page)
+        outcome = self._do(task, instruction)
         seconds = time.perf_counter() - began - self.page.audit_seconds
         end = self.page.view()
         reward = end.reward if end.done else 0.0
-        wrong = [*audit.wrong, *([f"ended with reward {reward}"] if reward <= 0 else [])]
+        wrong = [*audit.wrong, *([f"ended with reward {reward:g}"] if reward <= 0 else [])]
         return Run(
             stage=stage,
-            status=outcome.status,
-            reason=outcome.reason.value,
-            steps=outcome.steps,
+            status="failed" if isinstance(outcome, str) else outcome.status,
+            reason=outcome if isinstance(outcome, str) else outcome.reason.value,
+            steps=0 if isinstance(outcome, str) else outcome.steps,
             actions=self.page.actions,
             agent_calls=self.agent.calls - calls,
             seconds=seconds,
-            saved=outcome.saved,
+            saved=0.0 if isinstance(outcome, str) else outcome.saved,
             reward=reward,
             wrong=tuple(wrong),
         )
+
+    def _do(self, task: Task, instruction: str) -> Outcome | str:
+        """How the engine's run ended, or the words of an agent that could not finish."""
+        try:
+            return self.engine(instruction, params=task.params(instruction), context=self.page)
+        except (ModelError, TargetError, PuzzledError) as error:
+            return str(error)
 
 
 def story(lab: Lab, task: Task) -> Iterator[Run]:

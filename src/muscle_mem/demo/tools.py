@@ -27,27 +27,27 @@ def web_page(engine: Engine) -> type[Page]:
     """
 
     class WebPage(Page):
-        @engine.method(pre_check=Check(look), name="click")
+        @engine.tool(pre_check=Check(look), name="click")
         def click(self, target: str) -> None:
             """Click the one thing that the target describes."""
             self.do_click("click", target)
 
-        @engine.method(pre_check=Check(compare_cards), name="pick")
+        @engine.tool(pre_check=Check(compare_cards), name="pick")
         def pick(self, target: str) -> None:
             """Click one of several alternatives, chosen by comparing them (as the cheapest)."""
             self.do_click("pick", target)
 
-        @engine.method(pre_check=Check(look), name="type_text")
+        @engine.tool(pre_check=Check(look), name="type_text")
         def type_text(self, target: str, text: str) -> None:
             """Click into a text field, empty it and type the text."""
             self.do_type(target, text)
 
-        @engine.method(pre_check=Check(look), name="select")
+        @engine.tool(pre_check=Check(look), name="select")
         def select(self, target: str, text: str) -> None:
             """Choose the option of a list that reads as the text."""
             self.do_select(target, text)
 
-        @engine.method(pre_check=Check(look), name="pick_date")
+        @engine.tool(pre_check=Check(look), name="pick_date")
         def pick_date(self, target: str, text: str) -> None:
             """Set a date field, by its calendar, to the date given as MM/DD/YYYY."""
             self.do_pick_date(target, text)

@@ -1,0 +1,50 @@
+"""The user's agent: what can be known of it before it is called."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ._core.check import short
+from ._core.fingerprint import is_async, is_async_generator, is_generator
+from ._core.tool import signature_of
+from .errors import InvalidTypeError, InvalidValueError
+
+KEYWORDS = ("tags", "params", "key", "mode", "success", "context", "on_divergence", "approve", "trust", "secrets")
+
+
+class Agent:
+    """An agent and its signature, without `handover`, which the engine gives."""
+
+    __slots__ = ("fn", "is_async", "names", "names_handover", "signature")
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        if not callable(fn):
+            raise InvalidTypeError(f"an agent must be callable, got {fn!r}")
+        if is_generator(fn) or is_async_generator(fn):
+            message = f"the agent {short(fn)} is a generator, whose body would never run; make it a function"
+            raise InvalidTypeError(message)
+        signature = signature_of(fn)
+        names = set(signature.parameters) if signature else set()
+        taken = sorted(names.intersection(KEYWORDS))
+        if taken:
+            raise InvalidValueError(
+                f"the agent has a parameter {taken[0]!r}, which is a keyword of the engine's own and never reaches the "
+                f"agent; rename it (the engine's are {', '.join(KEYWORDS)})"
+            )
+        self.fn = fn
+        self.is_async = is_async(fn)
+        self.names_handover = "handover" in names
+        self.signature = _without_handover(signature)
+        self.names = list(self.signature.parameters) if self.signature else []
+
+    def name_of(self, index: int) -> str:
+        """How to call the argument at a position in a message."""
+        return f"argument {self.names[index]!r}" if index < len(self.names) else f"argument {index + 1}"
+
+
+def _without_handover(signature: inspect.Signature | None) -> inspect.Signature | None:
+    if signature is None or "handover" not in signature.parameters:
+        return signature
+    return signature.replace(parameters=[p for p in signature.parameters.values() if p.name != "handover"])

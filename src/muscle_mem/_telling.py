@@ -1,0 +1,156 @@
+"""What an engine tells and counts: events to observers, each notice once, and the figures of `cache_info`."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, cast
+
+from ._core.model import Reason
+from ._core.outcome import Outcome
+from ._core.run import Run
+from ._events import Event, NoticeEvent, NotLearnedEvent, Observer, RunEvent, StoreEvent, heeds_debug, log_event
+from .errors import InvalidTypeError
+
+SUGGEST_KEY_AFTER = 5
+NEVER_HITS = frozenset(
+    {
+        Reason.OPAQUE_ARGUMENT,
+        Reason.CAPTURE_FAILED,
+        Reason.CHECK_FAILED,
+        Reason.INCOMPLETE_THREADS,
+        Reason.OVERLAPPING,
+        Reason.NESTED_RUN,
+        Reason.OTHER_INSTANCE,
+        Reason.STILL_RUNNING,
+        Reason.TOO_LARGE,
+        Reason.FAILED_WRITE,
+    }
+)
+
+
+class CacheInfo(NamedTuple):
+    """Counts since the engine was made, or since `cache_clear()`; `loaded` trajectories are in memory now."""
+
+    hits: int
+    misses: int
+    diverged: int
+    learned: int
+    not_learned: int
+    store_errors: int
+    loaded: int
+
+
+class Teller:
+    """Gives events to observers, whose own trouble is nobody's, and counts."""
+
+    def __init__(self, observers: Iterable[Observer] | Observer | None) -> None:
+        self._observers = _observers(observers)
+        self._told: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+        self._new_keys: list[bytes] = []
+        self.counts = dict.fromkeys(CacheInfo._fields[:-1], 0)
+
+    def emit(self, event: Event) -> None:
+        """Give an event to every observer."""
+        for observer in self._observers:
+            try:
+                observer(event)
+            except Exception:  # an observer's trouble is not the agent's
+                log_event(NoticeEvent("observer", f"observer {observer!r} raised on {type(event).__name__}"))
+
+    def notice(self, level: str, code: str, message: str, tool: str = "") -> None:
+        """Tell something once per tool and code."""
+        if (tool, code) not in self._told:
+            self._told.add((tool, code))
+            self.emit(NoticeEvent(code, message, tool, cast(Any, level)))
+
+    def store_trouble(self, operation: str, message: str, error: BaseException | None) -> None:
+        """Tell that the store failed; the task goes on without it."""
+        self.count("store_errors")
+        self.emit(StoreEvent(operation, message, error))
+
+    def not_learned(self, run: Run, reason: Reason, message: str) -> None:
+        """Why a run will not be replayed: a warning, once per tool and reason, if it never will be."""
+        self.count("not_learned")
+        problem = next((p for p in run.recorder.problems if p.reason is reason), None)
+        tool = problem.tool if problem is not None else ""
+        never = reason in NEVER_HITS and (tool, reason.value) not in self._told
+        if never:
+            self._told.add((tool, reason.value))
+        self.emit(NotLearnedEvent(run.task, reason.value, message, tool, "warning" if never else "debug"))
+
+    def raised(self, run: Run, error: BaseException, seconds: float) -> None:
+        """Tell that a run ended with an exception."""
+        if self._heeded():
+            self.emit(RunEvent("raised", "raised", repr(error), run.task, 0, None, seconds))
+
+    def ended(self, run: Run, outcome: Outcome) -> None:
+        """Count and tell how a run ended."""
+        self.count({"hit": "hits", "miss": "misses", "diverged": "diverged"}[outcome.status])
+        if outcome.learned:
+            self.count("learned")
+        if outcome.not_learned is not None:
+            self.not_learned(run, outcome.not_learned, outcome.not_learned_message)
+        self._suggest_key(run, outcome)
+        if self._heeded():
+            self.emit(
+                RunEvent(
+                    outcome.status,
+                    outcome.reason.value,
+                    outcome.message,
+                    run.task,
+                    outcome.steps,
+                    outcome.trajectory_id,
+                    outcome.seconds,
+                )
+            )
+
+    def count(self, what: str) -> None:
+        """Count one more."""
+        with self._lock:
+            self.counts[what] += 1
+
+    def clear(self) -> None:
+        """Start counting anew."""
+        with self._lock:
+            self.counts = dict.fromkeys(self.counts, 0)
+
+    def _heeded(self) -> bool:
+        return self._observers != (log_event,) or heeds_debug()
+
+    def _suggest_key(self, run: Run, outcome: Outcome) -> None:
+        """Five misses in a row under five new keys: probably the arguments hold what never repeats (A2)."""
+        if outcome.reason is not Reason.NEW_TASK:
+            self._new_keys.clear()
+        elif run.key is not None and run.key not in self._new_keys:
+            self._new_keys.append(run.key)
+            if len(self._new_keys) == SUGGEST_KEY_AFTER:
+                message = (
+                    f"{SUGGEST_KEY_AFTER} tasks in a row were all new; if their arguments hold something that never "
+                    "repeats, such as a time stamp, give key= at the call or Engine(key=...)"
+                )
+                self.notice("info", "suggest_key", message)
+
+
+def library_teller(teller: Teller) -> Callable[[str, str, BaseException | None], None]:
+    """A library's way to tell trouble that keeps nobody alive."""
+    found = weakref.ref(teller)
+
+    def tell(operation: str, message: str, error: BaseException | None) -> None:
+        alive = found()
+        if alive is not None:
+            alive.store_trouble(operation, message, error)
+
+    return tell
+
+
+def _observers(given: Iterable[Observer] | Observer | None) -> tuple[Observer, ...]:
+    if given is None:
+        return (log_event,)
+    found = (given,) if callable(given) else tuple(given)
+    for observer in found:
+        if not callable(observer):
+            raise InvalidTypeError(f"an observer must be callable, got {observer!r}")
+    return found
