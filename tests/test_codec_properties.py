@@ -303,14 +303,15 @@ def test_sizes_that_are_claimed_and_not_there_cost_nothing(body):
 def test_decoding_takes_time_in_proportion_to_the_data():
     def seconds(count):
         data = codec.encode([CodecPoint(i, (i, [str(i)])) for i in range(count)])
-        best = 9.0
+        best = 99.0
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.process_time()
             codec.decode(data)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
-    assert seconds(16_000) < 16 * max(seconds(2_000), 1e-4)
+    # Eight times the data; with its square it would be 64 times as long. The rest is room for a busy machine.
+    assert seconds(16_000) < 32 * max(seconds(2_000), 1e-3)
 
 
 def test_decimal_context_of_the_caller_changes_nothing():

@@ -7,7 +7,8 @@ from ._core.codec import register
 from ._core.explain import Explanation
 from ._core.model import Divergence, Handover, Reason
 from ._core.outcome import Outcome
-from ._engine import CacheInfo, Engine
+from ._engine import Engine
+from ._telling import CacheInfo
 from .errors import (
     DamagedStoreError,
     DecodeError,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
@@ -59,6 +58,8 @@ class Performer:
 
     def _sleep(self, seconds: float) -> Any:
         if self._asynchronous:
+            import asyncio  # loaded already where a loop runs, and not wanted where none does
+
             return asyncio.sleep(seconds)
         time.sleep(seconds)
         return None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import threading
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +20,7 @@ from ._core.tool import Tool, check_tool, signature_of
 from ._drive import adrive, drive
 from ._source import find_source
 
-PROCESS = uuid.uuid4().hex[:12]
+PROCESS = os.urandom(6).hex()
 
 
 class Toolbox:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from muscle_mem.demo.page import Page
-from muscle_mem.demo.sight import TargetError, View
+from muscle_mem.demo.sight import FIELDS, TargetError, View
 from muscle_mem.errors import MuscleMemError
 
 MOST_TURNS = 30
@@ -140,7 +140,7 @@ def listing(view: View) -> str:
     lines = ["The page shows:"]
     for thing in view.things:
         line = f"- {view.target(thing)}"
-        if thing.role in ("textbox", "list", "radio", "checkbox"):
+        if thing.role in FIELDS:
             line += f" holds {thing.state!r}"
         if thing.options:
             line += f", offers {', '.join(thing.options)}"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from muscle_mem.demo.sight import TargetError, Thing, View, view_of
+from muscle_mem.demo.sight import FIELDS, TargetError, Thing, View, view_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page as BrowserPage
@@ -32,6 +32,7 @@ class Page:
         self.auditor: Auditor | None = None
         self.audit_seconds = 0.0
         self.actions = 0
+        self._mine: set[int] = set()
 
     def open(self, file: Path, seed: str, change: str = "") -> str:
         """Load a task and start it; `change` is a script that alters the page. Returns the instruction."""
@@ -41,11 +42,12 @@ class Page:
             self._page.evaluate(change)
         self.actions = 0
         self.audit_seconds = 0.0
+        self._mine = set()
         return self.view().instruction
 
     def view(self) -> View:
         """Everything one can see and act on now."""
-        return view_of(self._page.evaluate("() => demoLook.look()"))
+        return view_of(self._page.evaluate("() => demoLook.look()"), self._mine)
 
     def sight(self, target: str, text: str = "") -> dict[str, Any]:
         """What a user looks at before acting on a target: what is under the pointer there, and where.
@@ -69,6 +71,12 @@ class Page:
             "offers": thing.options.count(text),
             # How much there is of each kind: a notice that popped up elsewhere is seen too.
             "page": dict(Counter(one.role for one in view.things)),
+            # What stands in the other fields and was not put there by us, such as a list's first choice.
+            "given": [
+                [one.name, one.state]
+                for one in view.things
+                if one.role in FIELDS and one.ref != thing.ref and not one.mine
+            ],
         }
 
     def sight_of_choice(self, target: str) -> dict[str, Any]:
@@ -89,6 +97,7 @@ class Page:
         if thing.state:
             self._page.keyboard.press("Control+A")
         self._page.keyboard.type(text)
+        self._mine.add(thing.ref)
         self._settle()
 
     def do_select(self, target: str, option: str) -> None:
@@ -99,12 +108,14 @@ class Page:
         element = self._page.evaluate_handle("ref => demoLook.element(ref)", thing.ref).as_element()
         assert element is not None
         element.select_option(label=option)
+        self._mine.add(thing.ref)
         self._settle()
 
     def do_pick_date(self, target: str, date: str) -> None:
         """Open a field's calendar, leaf to the month and click the day. `date` is MM/DD/YYYY."""
         month, day, year = (int(part) for part in date.split("/"))
         field = self._aim("pick_date", target, date)
+        self._mine.add(field.ref)
         self._press(field)
         for _ in range(24):
             shown = str(self._page.evaluate(CALENDAR)).split()

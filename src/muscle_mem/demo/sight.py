@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+FIELDS = ("textbox", "list", "radio", "checkbox")
 TARGET = re.compile(r'^(?P<role>\w+) (?P<part>~?)"(?P<name>.*)"(?: #(?P<nth>\d+))?$', re.DOTALL)
 
 
@@ -15,7 +16,10 @@ class TargetError(LookupError):
 
 @dataclass(frozen=True)
 class Thing:
-    """One visible thing: what it is, what it says, its place in the content (pixels) and among its kind."""
+    """One visible thing: what it is, what it says, its place in the content (pixels) and among its kind.
+
+    `mine` is true for a field whose content was put there by the one who looks.
+    """
 
     ref: int
     role: str
@@ -26,6 +30,7 @@ class Thing:
     state: str
     options: tuple[str, ...]
     card: str
+    mine: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,13 @@ class View:
         return [thing for thing in self.of(role) if (_holds(thing.name, name) if part else thing.name == name)]
 
 
-def view_of(raw: dict[str, Any]) -> View:
-    """The View in what look.js returned."""
+def view_of(raw: dict[str, Any], mine: set[int]) -> View:
+    """The View in what look.js returned; `mine` are the refs of the fields one has filled in oneself."""
     things = tuple(
-        Thing(**{**thing, "place": tuple(thing["place"]), "options": tuple(thing["options"])})
+        Thing(
+            **{**thing, "place": tuple(thing["place"]), "options": tuple(thing["options"])},
+            mine=thing["ref"] in mine,
+        )
         for thing in raw["things"]
     )
     return View(raw["instruction"], bool(raw["done"]), float(raw["reward"]), things)

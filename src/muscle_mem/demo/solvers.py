@@ -65,7 +65,8 @@ def search_movies(view: View, asked: re.Match[str]) -> Action:
 def choose_from_list(view: View, asked: re.Match[str]) -> Action:
     """One list and a button."""
     choices = _only(view, "list")
-    if choices.state != asked[1]:
+    # Also where the choice stands there already: what one has not chosen oneself may stand otherwise next time.
+    if choices.state != asked[1] or not choices.mine:
         return Action("select", view.target(choices), asked[1])
     return Action("click", 'button "Submit"')
 

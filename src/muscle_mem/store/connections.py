@@ -105,7 +105,9 @@ class Connections:
             lease = self._watch
             if lease is None or lease.connection is None:
                 with self._door:
-                    lease = self._watch = self._make()
+                    lease = self._watch
+                    if lease is None or lease.connection is None:
+                        lease = self._watch = self._make()
             with lease.lock:
                 if lease.connection is not None:
                     row = lease.connection.execute("PRAGMA data_version").fetchone()

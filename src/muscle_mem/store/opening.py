@@ -206,20 +206,26 @@ def _remove(making: str) -> None:
 
 def _ensure_ours(path: str) -> None:
     """Look at the header through a connection that takes no lock and writes no file, so that foreigners stay as
-    they are. Such a look can meet a store of ours amid a checkpoint and find it broken: then look again.
+    they are. Such a look finds a store broken amid a checkpoint; then the log tells, or another look.
     """
     give_up = time.monotonic() + SECOND_LOOKS
     while True:
         try:
-            return _look(path)
+            return _look(path, Access.FROZEN)
         except sqlite3.DatabaseError as error:
-            if time.monotonic() > give_up:
-                raise explain(error, path) from error
+            broken = error
+        if os.path.exists(path + "-wal"):
+            try:
+                return _look(path, Access.READ)
+            except sqlite3.DatabaseError as error:
+                broken = error
+        if time.monotonic() > give_up:
+            raise explain(broken, path) from broken
         time.sleep(0.01)
 
 
-def _look(path: str) -> None:
-    with closing(sqlite3.connect(_uri(path, Access.FROZEN), uri=True, isolation_level=None)) as connection:
+def _look(path: str, access: Access) -> None:
+    with closing(sqlite3.connect(_uri(path, access), uri=True, isolation_level=None)) as connection:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         if application != schema.APPLICATION_ID:
             raise ForeignStoreError(

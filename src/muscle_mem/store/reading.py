@@ -28,6 +28,10 @@ _BY_ID = f"{_TRAJECTORIES} WHERE t.id = CAST(? AS TEXT)"
 _STANDINGS = f"SELECT {_COLUMNS} FROM standing s LEFT JOIN trajectory t ON t.n = s.n"
 _FROM_TOP = f"{_STANDINGS} ORDER BY s.seq DESC"
 _BELOW = f"{_STANDINGS} WHERE s.seq < ? ORDER BY s.seq DESC"
+_STANDING_OF = (
+    f"SELECT s.n, s.digest, t.id, {STANDING} FROM trajectory t JOIN standing s ON s.n = t.n "
+    "WHERE t.id = CAST(? AS TEXT)"
+)
 _OBSERVATIONS = f"SELECT o.n, o.digest, {OBSERVATION} FROM observation o WHERE o.trajectory = ?"
 
 # What a row under a good digest can still raise when it was forged, for there is no key in a plain digest.
@@ -81,6 +85,16 @@ class Reader:
             return None
         head = self._head(row)
         return head if isinstance(head, Damaged) else (int(row[0]), head.seq, head.standing)
+
+    def standing(self, connection: sqlite3.Connection, id: str) -> tuple[int, int, Standing] | None:
+        """As `place`, without a look at the trajectory itself; None also if the standing is damaged."""
+        row = connection.execute(_STANDING_OF, (to_text(id),)).fetchone()
+        if row is None or not self._digests.standing_is_whole(row[2], row[3:], row[1]):
+            return None
+        try:
+            return (int(row[0]), *read_standing(row[3:]))
+        except _FORGED:
+            return None
 
     def observation(self, id: bytes, row: tuple[Any, ...]) -> tuple[int, Observation] | None:
         """Sequence number and record of a row `n, digest, OBSERVATION`; None if it is damaged."""

@@ -58,9 +58,9 @@ class Writer:
         return seq
 
     def note(self, connection: sqlite3.Connection, note: Note) -> None:
-        """Apply one note; dropped if its trajectory is unknown, or damaged: that is never overwritten."""
-        place = self._reader.place(connection, note.id)
-        if place is None or isinstance(place, Damaged):
+        """Apply one note; dropped if its standing is unknown, or damaged: that is never overwritten."""
+        place = self._reader.standing(connection, note.id)
+        if place is None:
             return
         n, seq, standing = place
         self._set_standing(connection, n, note.id, seq, apply_note(standing, note))

@@ -1,0 +1,39 @@
+# One verb for everything. `make demo` and `make test` need only python3 (3.11 or later), pip and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup browser demo test lint fmt
+
+help: ## say what there is
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 18
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "muscle_mem needs Python 3.11 or later; say make PYTHON=python3.12")'
+	@echo "setting up $(VENV): the package, its extras and the development tools (a minute, once)"
+	@test -x $(BIN)/python -a -e $(BIN)/pip || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || \
+		{ $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --quiet --python $(BIN)/python install pip; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,demo]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'miniwob>=1.0'
+	@touch $@
+
+setup: $(STAMP) ## create the virtual environment with everything in it
+
+browser: ## make sure that there is a browser for the demo, from the system's packages if need be
+	@sh scripts/browser.sh
+
+demo: $(STAMP) browser ## an agent on real web pages: learned, replayed, handed over; remembers in demo-memory.db
+	@$(BIN)/muscle-mem demo --store demo-memory.db
+
+test: $(STAMP) browser ## lint, types and all tests
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && echo "ruff: clean"
+	@$(BIN)/mypy --no-error-summary && echo "mypy: clean"
+	@$(BIN)/python -m pytest -n 2 -q
+
+lint: $(STAMP) ## ruff and mypy only
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+fmt: $(STAMP) ## format, and fix what can be fixed
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -1,0 +1,47 @@
+"""The command line `muscle-mem`: what a store remembers, shown and tended without the code that recorded it."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from .demo import demo
+from .doctor import doctor
+from .forget import forget
+from .listing import ls
+from .opening import VARIABLE
+from .show import show
+from .stats import stats
+
+__all__ = ["main"]
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 fine; 1 nothing found, or not done; 2 wrong usage, or the store cannot be used.",
+)
+@click.option("--store", metavar="PATH_OR_URL", help=f"The store to use, else ${VARIABLE}.")
+@click.version_option(package_name="muscle-mem", prog_name="muscle-mem", message="%(prog)s %(version)s")
+@click.pass_context
+def main(context: click.Context, store: str | None) -> None:
+    """Look into a store of muscle_mem, a behavior cache for AI agents, and tend it.
+
+    The store is the file that an Engine was given: name it by --store (here or after the command), or once and for
+    all in the environment variable MUSCLE_MEM_STORE. Every command prints JSON with --json.
+
+    \b
+    Example:
+      export MUSCLE_MEM_STORE=memory.db
+      muscle-mem ls
+      muscle-mem show 5c7a40f4
+    """
+    context.obj = store
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:  # a terminal that cannot show a letter gets its number, not a crash
+            reconfigure(errors="backslashreplace")
+
+
+for command in (ls, show, stats, forget, doctor, demo):
+    main.add_command(command)

@@ -1,0 +1,90 @@
+"""`muscle-mem ls`: what a store remembers, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ..store import STATES, Stored
+from .finding import matches, pages
+from .opening import json_option, opened, store_option
+from .output import STATE_STYLES, Cell, console, on_terminal, print_json, table
+from .reading import recorded, summary
+from .text import ID_WIDTH, count, local, visible
+
+F = TypeVar("F", bound=Callable[..., Any])
+COLUMNS = ("id", "task", "tags/scope", "steps", "state", "hits", "observations", "recorded")
+
+
+def filters(command: F) -> F:
+    """The options --state, --scope and --task, which `matches` understands."""
+    for option in (
+        click.option("--task", metavar="TEXT", help="Only those with TEXT in the task, in whatever case."),
+        click.option("--scope", metavar="SCOPE", help="Only those of exactly this scope; '' is none."),
+        click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Only those of this state; may be repeated."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The N newest only.")
+@filters
+@json_option
+@store_option
+def ls(
+    limit: int | None, states: tuple[str, ...], scope: str | None, task: str | None, as_json: bool, store: str | None
+) -> None:
+    """List the trajectories of a store, newest first.
+
+    Ids are shortened on a terminal and whole elsewhere; `recorded` is in local time. Hits are those that engines have
+    written so far: a running one keeps its latest in memory for a while.
+
+    \b
+    Example:
+      muscle-mem ls --store memory.db --state quarantined --limit 20
+      muscle-mem ls --task invoice --json
+    """
+    found: list[Stored] = []
+    broken = 0
+    with opened(store) as source:
+        for stored, damaged in pages(source):
+            broken += len(damaged)
+            found += [one for one in stored if matches(one, states, scope, task)]
+            if limit is not None and len(found) >= limit:
+                del found[limit:]
+                break
+    if as_json:
+        print_json([summary(one) for one in found])
+    elif found:
+        rows = [_row(one) for one in found]
+        console().print(table(COLUMNS, rows, right=("steps", "hits", "observations"), fold="task"))
+    else:
+        click.echo("No trajectories." if not (states or task or scope is not None) else "No trajectories like that.")
+    if broken:
+        click.echo(f"{count(broken, 'damaged row')} left out; see `muscle-mem doctor`.", err=True)
+
+
+def _row(stored: Stored) -> tuple[Cell, ...]:
+    sealed, standing = stored.sealed, stored.standing
+    width = ID_WIDTH if on_terminal() else None
+    state = standing.state + (f" ({standing.reason})" if standing.reason else "")
+    return (
+        (visible(sealed.id)[:width], "cyan"),
+        (visible(sealed.task), ""),
+        (labels(stored), ""),
+        (str(sealed.steps), ""),
+        (visible(state, 60 if on_terminal() else None), STATE_STYLES.get(standing.state, "")),
+        (str(standing.hits), ""),
+        (str(len(stored.observations)), ""),
+        (local(recorded(stored)), ""),
+    )
+
+
+def labels(stored: Stored) -> str:
+    """Tags and scope in short: `a, b @tenant-42`."""
+    tags = ", ".join(map(visible, stored.sealed.tags))
+    scope = f"@{visible(stored.sealed.scope)}" if stored.sealed.scope else ""
+    return " ".join(part for part in (tags, scope) if part)

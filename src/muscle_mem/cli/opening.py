@@ -1,0 +1,106 @@
+"""The way from the command line to a store that is there: found by option or environment, never made."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+import click
+
+from ..errors import MuscleMemError
+from ..store import Store, open_store
+from .text import visible
+
+F = TypeVar("F", bound=Callable[..., Any])
+VARIABLE = "MUSCLE_MEM_STORE"
+
+store_option = click.option("--store", metavar="PATH_OR_URL", help=f"The store to use, else ${VARIABLE}.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class UnusableStoreError(click.ClickException):
+    """The store cannot be used: one line to stderr, exit code 2."""
+
+    exit_code = 2
+
+    def __init__(self, message: object) -> None:
+        super().__init__(visible(message))
+
+
+class NotDoneError(click.ClickException):
+    """The store is fine, and what was asked cannot be done with what is in it: one line, exit code 1."""
+
+    exit_code = 1
+
+    def __init__(self, message: object) -> None:
+        super().__init__(visible(message))
+
+
+def wanted_store(given: str | None) -> str:
+    """What names the store: the command's option, else the group's, else the environment's."""
+    context = click.get_current_context()
+    found = given if given is not None else context.find_root().obj
+    if found is None:
+        found = os.environ.get(VARIABLE) or None
+    if found is None:
+        raise UnusableStoreError(
+            f"No store is named. Give --store PATH, or set {VARIABLE}: it is the file that your Engine was given, "
+            "as in Engine('memory.db')."
+        )
+    return str(found)
+
+
+@contextmanager
+def opened(given: str | None) -> Iterator[Store]:
+    """The store that is meant, open; closed afterwards. Trouble with it ends the command with one line and code 2."""
+    name = wanted_store(given)
+    store: Store | None = None
+    try:
+        _ensure_there(name)
+        store = open_store(name)
+        yield store
+    except MuscleMemError as error:
+        raise UnusableStoreError(error) from error
+    finally:
+        if store is not None:
+            store.close()
+
+
+def file_of(name: str) -> str | None:
+    """The path of the file that a store's name means; None for a store that lives in memory."""
+    if "://" not in name:
+        return None if name in ("memory:", ":memory:") else name
+    location = name.partition("://")[2].partition("?")[0]
+    path = unquote(location, errors="surrogateescape")
+    return None if path in ("", "/", "/:memory:") else path.removeprefix("/")
+
+
+def _ensure_there(name: str) -> None:
+    """Refuse what open_store would make anew: to look at a store must never be what makes it."""
+    scheme, mark, _ = name.partition("://")
+    if mark and scheme.lower() != "sqlite":
+        return  # open_store says what is wrong with it
+    path = file_of(name)
+    if path is None:
+        raise UnusableStoreError(
+            f"The store {name!r} lives in the memory of one process, so there is nothing to look at. Give the path of "
+            "a file."
+        )
+    if not path or "\0" in path:
+        return
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UnusableStoreError(
+            f"There is no store at {path!r}, and this command makes none. Mend the path; an Engine makes its store "
+            "when it first runs."
+        ) from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UnusableStoreError(f"The store {path!r} cannot be looked at ({why}). Mend the path.") from error
+    if stat.S_ISREG(found.st_mode) and found.st_size == 0:
+        raise UnusableStoreError(f"The file {path!r} is empty, so it is no store yet; it was not touched.")

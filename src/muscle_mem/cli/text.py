@@ -1,0 +1,139 @@
+"""Stored text made fit for a terminal: whatever is not plainly printable is shown by its number."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from .._core import codec
+from .._core.codec_record import Record
+from ..errors import DecodeError
+
+_SHORT_FORMS = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+# Letters and marks by category, but nothing is seen of them: they could make two texts look alike.
+_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+ID_WIDTH = 12
+
+
+def visible(text: object, limit: int | None = None) -> str:
+    """The text in one line, with control characters, ANSI escapes, bidi overrides, lone surrogates and all else that
+    is not printable as `\\x1b`, `\\u202e` and the like. With `limit`, cut to so many characters, the last one "…".
+    """
+    whole = str(text)
+    if not whole.isprintable() or not _UNSEEN.isdisjoint(whole):
+        whole = "".join(map(_shown, whole))
+    return whole if limit is None or len(whole) <= limit else whole[: limit - 1] + "…"
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() and character not in _UNSEEN:
+        return character
+    number = ord(character)
+    if character in _SHORT_FORMS:
+        return _SHORT_FORMS[character]
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def spoken(value: object) -> str:
+    """The repr of a stored value. Never raises."""
+    try:
+        return repr(value)
+    except Exception as error:  # an int of more digits than Python prints, a value nested too deep
+        return f"<{type(value).__name__}, whose repr raised {type(error).__name__}: {error}>"
+
+
+def decoded(data: bytes) -> tuple[Any, str]:
+    """A stored value and "", or None and why its bytes cannot be read. Unknown classes become Records."""
+    try:
+        return codec.decode(data, lenient=True), ""
+    except DecodeError as error:
+        return None, str(error)
+
+
+def value_text(data: bytes) -> str:
+    """The repr of the value in some stored bytes; for undecodable ones how many and what they begin with."""
+    value, error = decoded(data)
+    return spoken(value) if not error else undecodable(data)
+
+
+def undecodable(data: bytes) -> str:
+    """What is shown in place of bytes that the codec cannot read."""
+    begin = data[:16].hex() + ("…" if len(data) > 16 else "")
+    return f"<{count(len(data), 'undecodable byte')}: {begin}>" if data else "<undecodable: no bytes>"
+
+
+def class_name(value: object) -> str:
+    """The name of a stored value's class, as it was when it was recorded."""
+    return value.__record__[1] if isinstance(value, Record) else type(value).__name__
+
+
+def unknown_classes(value: object) -> set[str]:
+    """The names of the classes in a decoded value that this process does not know."""
+    found: set[str] = set()
+    waiting: list[object] = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Record):
+            found.add(one.__record__[1])
+            waiting += one.__record__[3].values()
+        elif isinstance(one, dict):
+            waiting += [*one.keys(), *one.values()]
+        elif isinstance(one, list | tuple | set | frozenset):
+            waiting += one
+    return found
+
+
+def iso(seconds: float) -> str | None:
+    """A stored time as ISO 8601 in UTC; None for never, and for what is no time."""
+    moment = _moment(seconds)
+    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def local(seconds: float) -> str:
+    """A stored time in the time zone of this machine, for people."""
+    moment = _moment(seconds)
+    try:
+        return "never" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (OverflowError, OSError, ValueError):
+        return "never"
+
+
+def _moment(seconds: float) -> datetime | None:
+    if not seconds:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def duration(seconds: float) -> str:
+    """A span of time for people: `0.4 ms`, `0.12 s`, `5 min 3 s`, `2 h 5 min`."""
+    if not seconds < 1e15:
+        return "an unknown time"
+    if seconds < 0.01:
+        return f"{1000 * seconds:.1f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(count: int) -> str:
+    """A number of bytes for people."""
+    amount, units = float(count), ["kB", "MB", "GB", "TB"]
+    if amount < 1000:
+        return f"{count} bytes"
+    unit = ""
+    while amount >= 1000 and units:
+        amount, unit = amount / 1000, units.pop(0)
+    return f"{amount:.1f} {unit}"
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """`1 step`, `2 steps`, `2 trajectories`."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
