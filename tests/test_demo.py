@@ -282,6 +282,7 @@ def test_a_browser_that_does_not_start_is_no_crash(monkeypatch: pytest.MonkeyPat
     broken.write_text("#!/bin/sh\nexit 3\n")
     broken.chmod(0o755)
     monkeypatch.setenv("MUSCLE_MEM_BROWSER", str(broken))
+    monkeypatch.setattr(demo, "greet", lambda console: 0)
     console, out = text_console()
     assert demo.run(console=console) == 0
     assert "does not start" in out.getvalue()
@@ -310,7 +311,7 @@ def test_the_solver_solves_every_task_and_the_audit_agrees() -> None:
     with open_browser(BROWSER) as browser_page:
         page = BarePage(browser_page)
         for task in TASKS:
-            for seed in range(40, 46):
+            for seed in range(40, 43):
                 page.auditor = audit = Audit()
                 audit.instruction = page.open(pages / f"{task.page}.html", str(seed))
                 ScriptedAgent(page)(audit.instruction)
@@ -362,7 +363,7 @@ def test_a_model_behind_an_endpoint_takes_the_place_of_the_script(stub: Stub, mo
 @needs_browser
 def test_the_demo_learns_replays_and_starts_warm_the_second_time(tmp_path: Path) -> None:
     store = str(tmp_path / "memory.db")
-    tasks = (TASKS[0], TASKS[3])
+    tasks = (TASKS[0], TASKS[2])
     said = []
     for _ in range(2):
         console, out = text_console()

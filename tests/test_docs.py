@@ -17,7 +17,7 @@ from muscle_mem import Engine, Reason
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.S | re.M)
+BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 def blocks(page: Path, language: str) -> list[tuple[int, str]]:
@@ -41,16 +41,18 @@ def test_the_python_blocks_of_a_page_run_one_after_the_other(page: Path, tmp_pat
 
 def test_no_page_has_a_block_that_is_not_run() -> None:
     known = {"python", "console"}
-    assert not [(page.name, m.group(1)) for page in PAGES for m in BLOCK.finditer(page.read_text()) if m.group(1) not in known]
+    assert not [
+        (page.name, m.group(1)) for page in PAGES for m in BLOCK.finditer(page.read_text()) if m.group(1) not in known
+    ]
 
 
 def test_every_command_that_the_pages_show_exists() -> None:
     """`$ make x` is a target of the Makefile; `$ muscle-mem x` is a command with these options."""
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     seen = 0
     for page in PAGES:
         for _, code in blocks(page, "console"):
-            for line in re.findall(r"^\$ (.*)$", code, re.M):
+            for line in re.findall(r"^\$ (.*)$", code, re.MULTILINE):
                 words = shlex.split(line, comments=True)
                 while words and "=" in words[0]:
                     words = words[1:]
@@ -111,9 +113,8 @@ def test_every_environment_variable_is_in_the_reference() -> None:
 def test_links_between_the_pages_lead_somewhere() -> None:
     broken = []
     for page in PAGES:
-        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-            if "://" not in target and not (page.parent / target).exists():
-                broken.append(f"{page.name}: {target}")
+        targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        broken += [f"{page.name}: {to}" for to in targets if "://" not in to and not (page.parent / to).exists()]
     assert not broken
 
 

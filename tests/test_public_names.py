@@ -7,12 +7,14 @@ import sys
 
 import muscle_mem
 
-NAMES = {
-    "CacheInfo", "Check", "CurrentRun", "DamagedStoreError", "DecodeError", "Divergence", "Diverged", "Engine", "Explanation",
-    "ForeignStoreError", "Handover", "InvalidTypeError", "InvalidValueError", "Missed", "MuscleMemError", "NewerStoreError",
-    "NotFoundError", "NotReadyError", "NotStorableError", "Outcome", "Reason", "StoreError", "TooLargeError", "UnknownTypeError",
-    "checks", "current_run", "register",
-}  # fmt: skip
+NAMES = set(
+    """
+    CacheInfo Check CurrentRun DamagedStoreError DecodeError Divergence Diverged
+    Engine Explanation ForeignStoreError Handover InvalidTypeError InvalidValueError Missed
+    MuscleMemError NewerStoreError NotFoundError NotReadyError NotStorableError Outcome Reason
+    StoreError TooLargeError UnknownTypeError checks current_run register
+    """.split()
+)
 
 
 def test_the_public_names_are_a_closed_list() -> None:

@@ -164,10 +164,40 @@ class Engine:
         """
         return self._register(None, pre_check, post_check, options)
 
+    @overload
+    def function(self, fn: Callable[P, R], /) -> Callable[P, R]: ...
+    @overload
+    def function(
+        self,
+        pre_check: Check | None = None,
+        post_check: Check | None = None,
+        *,
+        name: str | None = None,
+        aliases: Sequence[str] = (),
+        version: str | int | None = None,
+        effect: Effect | None = None,
+        ignore: Sequence[str] = (),
+        inject: Mapping[str, Any] | None = None,
+    ) -> Callable[[F], F]: ...
     def function(self, pre_check: Any = None, post_check: Check | None = None, **options: Any) -> Any:
         """The same as `tool`, for plain functions."""
         return self._register(False, pre_check, post_check, options)
 
+    @overload
+    def method(self, fn: Callable[P, R], /) -> Callable[P, R]: ...
+    @overload
+    def method(
+        self,
+        pre_check: Check | None = None,
+        post_check: Check | None = None,
+        *,
+        name: str | None = None,
+        aliases: Sequence[str] = (),
+        version: str | int | None = None,
+        effect: Effect | None = None,
+        ignore: Sequence[str] = (),
+        inject: Mapping[str, Any] | None = None,
+    ) -> Callable[[F], F]: ...
     def method(self, pre_check: Any = None, post_check: Check | None = None, **options: Any) -> Any:
         """The same as `tool`, for methods: `self` is not recorded, and given again from the run's context."""
         return self._register(True, pre_check, post_check, options)

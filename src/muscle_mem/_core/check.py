@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 from collections.abc import Awaitable, Callable
@@ -52,6 +53,7 @@ class Check:
         "met",
         "parts",
         "refresh",
+        "scored",
         "threshold",
         "threshold_declared",
         "version",
@@ -105,6 +107,7 @@ class Check:
         self.parts = parts
         self._bind = bind
         self.met: dict[type, str | None] = {}
+        self.scored = False
         self._fingerprint = ""
 
     def __repr__(self) -> str:
@@ -128,6 +131,15 @@ class Check:
         """Whether the check is made anew for each tool it is attached to."""
         return self._bind is not None
 
+    @property
+    def lacks_threshold(self) -> bool:
+        """Whether a score was seen, here or in a part, and no threshold was declared for it."""
+        return self.scored or any(part.lacks_threshold for part in self.parts)
+
+    def renewed(self, current: Any, candidate: Any) -> Any:  # noqa: ARG002 - for combinations
+        """The snapshot that a hit keeps beside the recorded one, if `refresh` is set."""
+        return current
+
     def for_signature(self, signature: inspect.Signature | None) -> Check:
         """The check as it is for a tool of this signature."""
         return self if self._bind is None or signature is None else self._bind(signature)
@@ -147,8 +159,6 @@ def passes(check: Check, answer: Any) -> bool:
     """What a compare's answer means. Raises CheckError for None, NaN, arrays and whatever has no truth of its own."""
     if answer is True or answer is False:
         return bool(answer)
-    if answer is None:
-        raise CheckError("compare returned None; return True or False, or a score")
     dimensions = getattr(answer, "ndim", None)
     if isinstance(dimensions, int):
         if dimensions > 0:
@@ -156,7 +166,10 @@ def passes(check: Check, answer: Any) -> bool:
         answer = _item(answer)
         if answer is True or answer is False:
             return bool(answer)
+    if answer is None:
+        raise CheckError("compare returned None; return True or False, or a score")
     if isinstance(answer, Number):
+        check.scored = check.scored or not check.threshold_declared
         return _score_passes(check, answer)
     if getattr(type(answer), "__bool__", None) is None:
         raise CheckError(f"compare returned {short(answer)}, which is neither a bool nor a score")
@@ -164,13 +177,6 @@ def passes(check: Check, answer: Any) -> bool:
         return bool(answer)
     except Exception as error:
         raise CheckError(f"bool() of compare's answer raised {error!r}") from error
-
-
-def is_score(answer: Any) -> bool:
-    """Whether an answer is a number to be held against the threshold."""
-    if isinstance(getattr(answer, "ndim", None), int) and answer.ndim == 0:
-        answer = _item(answer)
-    return isinstance(answer, Number) and not isinstance(answer, bool)
 
 
 def _item(answer: Any) -> Any:
@@ -199,6 +205,16 @@ def same(current: Any, candidate: Any) -> bool:
     if current is None:
         return True
     return codec.canonical(current) == codec.canonical(candidate)
+
+
+def copy_of(value: Any) -> Any:
+    """A copy of a snapshot for a compare to do with as it likes; the value itself where it cannot change or be copied."""
+    if codec.immutable(value):
+        return value
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # it was made by the user's capture, and may refuse
+        return value
 
 
 def short(value: Any, limit: int = 120) -> str:

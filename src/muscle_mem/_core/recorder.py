@@ -40,6 +40,7 @@ class Step:
         "output_data",
         "post",
         "pre",
+        "problems",
         "record",
         "result",
         "seconds",
@@ -60,6 +61,7 @@ class Step:
         self.seconds = 0.0
         self.wall = 0.0
         self.dropped = False
+        self.problems: list[Problem] = []
         self.index = 0
         self.record: StepRecord | None = None
 
@@ -111,9 +113,12 @@ class Recorder:
         self.first_executed: Any = None
         self.begins_again = False
 
-    def problem(self, reason: Reason, message: str, tool: str = "") -> None:
-        """Note why this run cannot be learned; the first such note is the one that is told."""
-        self.problems.append(Problem(reason, message, tool))
+    def problem(self, reason: Reason, message: str, tool: str = "", step: Step | None = None) -> None:
+        """Note why this run cannot be learned; the first such note is the one that is told.
+
+        What is wrong with a step alone does not count if the step is left out of the plan.
+        """
+        (self.problems if step is None else step.problems).append(Problem(reason, message, tool))
 
     def quarantine_for(self, reason: Reason, message: str, tool: str = "") -> None:
         """Note why this run, if it is learned, must not be replayed before somebody looked at it."""
@@ -136,6 +141,8 @@ class Recorder:
 
     def leave(self, step: Step) -> None:
         """End a call, however it ended."""
+        if not step.dropped:
+            self.problems += step.problems
         self.open.discard(step)
 
     def arguments(self, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -154,9 +161,11 @@ class Recorder:
             if opaque is not None:
                 self.problem(
                     Reason.OPAQUE_ARGUMENT,
-                    f"tool {tool.name!r}, argument {opaque.message}; make it a context object or a param of the run, "
-                    f"let an earlier tool return it, or declare ignore=[{name!r}] with inject=",
+                    f"tool {tool.name!r}, argument {opaque.path!r}: {opaque.message.partition(';')[0]}; make it a context "
+                    f"object or a param of the run, let an earlier tool return it, declare ignore=[{name!r}] with "
+                    "inject=, or register its type with muscle_mem.register",
                     tool.name,
+                    step,
                 )
             step.arguments.append((name, frozen))
 

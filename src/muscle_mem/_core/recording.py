@@ -11,7 +11,7 @@ import msgspec
 from ..errors import NotStorableError
 from . import codec
 from .absorbing import same_call
-from .check import Check, CheckError, is_score, passes, short
+from .check import Check, CheckError, copy_of, passes
 from .effects import Capture, Compare, Effect, Invoke
 from .model import Reason
 from .recorder import Step
@@ -41,10 +41,12 @@ def record_call(
         recorder.begins_again = same_call(recorder.first_executed, tool, args, kwargs)
     step = recorder.enter(tool)
     began = run.clock()
+    entered = False
     try:
         _freeze(run, step, args, kwargs)
         if tool.pre is not None:
-            step.pre = yield from _snapshot(run, tool, tool.pre, args, kwargs)
+            step.pre = yield from _snapshot(run, step, tool.pre, args, kwargs)
+        entered = True
         started = run.clock()
         try:
             result = tool.fn(*args, **kwargs) if not tool.is_async else (yield Invoke(tool, args, kwargs))
@@ -60,11 +62,18 @@ def record_call(
                 f"{tool.name} returned {type(result).__name__}, whose work is not done when the call returns; make the "
                 "tool an async function, or let it return a list",
                 tool.name,
+                step,
             )
         recorder.output(step, result)
         if tool.post is not None:
-            step.post = yield from _snapshot(run, tool, tool.post, args, kwargs)
+            step.post = yield from _snapshot(run, step, tool.post, args, kwargs)
         return Answer(result)
+    except BaseException as error:  # a capture that was cancelled: the agent gets no answer of this call
+        if entered:
+            _failed(run, step, args, kwargs, error)
+        else:
+            recorder.drop(step)
+        raise
     finally:
         step.wall = run.clock() - began
         recorder.leave(step)
@@ -80,13 +89,14 @@ def _freeze(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any])
                 f"{tool.name} was called on {short(args[0], 60)}, but {have}: give it with engine.set_context(obj), or "
                 "context=obj at the call",
                 tool.name,
+                step,
             )
         args = args[1:]
     try:
         run.recorder.arguments(step, args, kwargs)
     except Exception as error:  # an object whose own methods raise: no reason to break the agent
         message = f"the arguments of {tool.name} could not be recorded: {error!r}"
-        run.recorder.problem(Reason.OPAQUE_ARGUMENT, message, tool.name)
+        run.recorder.problem(Reason.OPAQUE_ARGUMENT, message, tool.name, step)
 
 
 def _failed(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException) -> None:
@@ -103,21 +113,22 @@ def _failed(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any],
 
 
 def _snapshot(
-    run: Run, tool: Tool, check: Check, args: tuple[Any, ...], kwargs: dict[str, Any]
+    run: Run, step: Step, check: Check, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Generator[Effect, Any, bytes | None]:
     """Capture and encode; trouble never breaks the agent, it makes the step not replayable (B4)."""
     recorder = run.recorder
+    tool = step.tool
     try:
-        value = check.capture(*args, **kwargs) if not check.capture_async else (yield Capture(check, args, kwargs))
+        value = yield Capture(check, args, kwargs)  # never called here: also a lambda may return an awaitable
     except Exception as error:
         message = f"the capture of {tool.name}'s check raised {error!r}; the step cannot be replayed"
-        recorder.problem(Reason.CAPTURE_FAILED, message, tool.name)
+        recorder.problem(Reason.CAPTURE_FAILED, message, tool.name, step)
         return None
     try:
         data = codec.canonical(value)
     except NotStorableError as error:
         message = f"the snapshot of {tool.name}'s check cannot be stored: {error}"
-        recorder.problem(Reason.CAPTURE_FAILED, message, tool.name)
+        recorder.problem(Reason.CAPTURE_FAILED, message, tool.name, step)
         return None
     kind = type(value)
     if kind not in check.met:
@@ -126,7 +137,7 @@ def _snapshot(
         check.met[kind] = yield from _first_meeting(run, tool, check, value, data)
     trouble = check.met[kind]
     if trouble is not None:
-        recorder.problem(Reason.CHECK_FAILED, trouble, tool.name)
+        recorder.problem(Reason.CHECK_FAILED, trouble, tool.name, step)
     return data
 
 
@@ -136,25 +147,28 @@ def _first_meeting(
     """Whether a check can judge this type of snapshot at all, also after it was stored (B3); None if it can."""
     name = f"the compare of {tool.name}'s check"
     verdicts: list[bool] = []
-    for candidate in (value, codec.decode(data, lenient=True)):
+    changes = False  # a compare that changes what it is given, as by pop(), needs two objects, and never the live one
+    for stored in (True, False):
+        current = copy_of(value)
+        candidate = codec.decode(data, lenient=True) if stored else copy_of(value) if changes else current
         try:
-            answer = (
-                check.compare(value, candidate) if not check.compare_async else (yield Compare(check, value, candidate))
-            )
-            verdicts.append(passes(check, answer))
+            verdicts.append(passes(check, (yield Compare(check, current, candidate))))
+            changes = changes or any(_differs(given, data) for given in (current, candidate))
         except CheckError as error:
             return f"{name} gives no verdict on {type(value).__name__}: {error}"
         except Exception as error:
             return f"{name} raised {error!r} on a {type(value).__name__} and itself"
-        if is_score(answer) and not check.threshold_declared:
-            message = (
-                f"{name} returns a score ({short(answer)}) and no threshold is declared, so 1.0 is asked for; say "
-                "Check(..., threshold=...)"
-            )
-            run.notify("warning", "threshold", message, tool.name)
+        run.hear(check, tool.name)
     if verdicts[0] != verdicts[1]:
         return f"{name} judges a {type(value).__name__} differently once it was stored and read back"
     if not verdicts[0]:
         message = f"{name} refuses a snapshot compared with itself; that is its right, but then a hit at once never happens"
         run.notify("warning", "refuses_itself", message, tool.name)
     return None
+
+
+def _differs(value: Any, data: bytes) -> bool:
+    try:
+        return codec.canonical(value) != data
+    except NotStorableError:
+        return True

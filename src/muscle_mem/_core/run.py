@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from .check import Check
 from .model import Handover, Mode, OnDivergence, Reason
 from .params import Params
 from .plan import Candidate, Env, PlanStep, Refusal
@@ -117,6 +118,15 @@ class Run:
         self.env = Env(params.values, self.progress.results, context)
         self.objects: dict[Tool, Any] = {}
         self.handover: Handover | None = None
+
+    def hear(self, check: Check, tool: str) -> None:
+        """Warn of a score that no threshold was declared for; the engine tells it once (B2)."""
+        if check.lacks_threshold:
+            message = (
+                f"the compare of {tool}'s check returns a score and no threshold is declared, so 1.0 is asked for; say "
+                "Check(..., threshold=...)"
+            )
+            self.notify("warning", "threshold", message, tool)
 
     def object_of(self, tool: Tool) -> Any:
         """The one context object whose class owns a method tool; a Refusal if there is none, or more than one."""

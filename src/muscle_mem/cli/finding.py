@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ..errors import DamagedStoreError
 from ..store import Damaged, Store, Stored
 from .opening import NotDoneError
 from .text import visible
@@ -39,14 +40,24 @@ def full_id(store: Store, given: str) -> str:
 
 
 def full_ids(store: Store, given: Sequence[str]) -> tuple[str, ...]:
-    """As `full_id`, for several: the store is read once."""
-    tasks: dict[str, str] = {}
+    """As `full_id`, for several: the store is read through once at most."""
+    whole = {one for one in given if _is_there(store, one)}
+    tasks: dict[str, str] = dict.fromkeys(whole, "")
+    if len(whole) == len(set(given)):
+        return tuple(dict.fromkeys(given))
     for stored, damaged in pages(store):
         tasks.update({one.sealed.id: one.sealed.task for one in stored})
         for broken in damaged:
             if broken.id:
                 tasks.setdefault(broken.id, "(damaged)")
     return tuple(dict.fromkeys(_meant(tasks, one, store.url) for one in given))
+
+
+def _is_there(store: Store, id: str) -> bool:
+    try:
+        return store.get(id) is not None
+    except DamagedStoreError:
+        return True
 
 
 def _meant(tasks: dict[str, str], given: str, url: str) -> str:

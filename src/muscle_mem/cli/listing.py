@@ -23,7 +23,13 @@ def filters(command: F) -> F:
     for option in (
         click.option("--task", metavar="TEXT", help="Only those with TEXT in the task, in whatever case."),
         click.option("--scope", metavar="SCOPE", help="Only those of exactly this scope; '' is none."),
-        click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Only those of this state; may be repeated."),
+        click.option(
+            "--state",
+            "states",
+            type=click.Choice(STATES),
+            multiple=True,
+            help="Only those of this state; may be repeated.",
+        ),
     ):
         command = option(command)
     return command

@@ -55,7 +55,9 @@ def text(content: str, style: str = "") -> Text:
     return Text(content, style=style)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, right: Sequence[str] = (), fold: str = "") -> Table:
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, right: Sequence[str] = (), fold: str = ""
+) -> Table:
     """A table of columns by name; those named `right` are numbers, and the one named `fold` gives way to the others."""
     from rich import box
     from rich.table import Table

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from muscle_mem import Engine
-from muscle_mem.demo.agents import ScriptedAgent
-from muscle_mem.demo.browser import (
+from .._engine import Engine
+from ..store import Store, open_store
+from .agents import ScriptedAgent
+from .browser import (
     UnusableBrowserError,
     find_browser,
     find_pages,
     open_browser,
     what_is_missing,
 )
-from muscle_mem.demo.greeter import greet
-from muscle_mem.demo.model import ChatModel, ModelAgent
-from muscle_mem.demo.report import close, say, tell
-from muscle_mem.demo.stages import Lab, Run, shortfalls, story
-from muscle_mem.demo.tasks import TASKS, Task
-from muscle_mem.demo.tools import web_page
-from muscle_mem.store import Store, open_store
+from .greeter import greet
+from .model import ChatModel, ModelAgent
+from .report import close, say, tell
+from .stages import Lab, Run, shortfalls, story
+from .tasks import TASKS, Task
+from .tools import web_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page as BrowserPage

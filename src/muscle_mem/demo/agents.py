@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from muscle_mem.demo.page import Page
-from muscle_mem.demo.sight import TargetError, Thing, View
-from muscle_mem.demo.solvers import PuzzledError, next_action
+from .page import Page
+from .sight import TargetError, Thing, View
+from .solvers import PuzzledError, next_action
 
 MOST_ACTIONS = 25
 

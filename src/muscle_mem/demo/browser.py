@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from muscle_mem.errors import MuscleMemError
+from ..errors import MuscleMemError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page as BrowserPage

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from muscle_mem import Check, Engine
+from .._core.check import Check
+from .._engine import Engine
 
 
 @dataclass

@@ -10,9 +10,9 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
-from muscle_mem.demo.page import Page
-from muscle_mem.demo.sight import FIELDS, TargetError, View
-from muscle_mem.errors import MuscleMemError
+from ..errors import MuscleMemError
+from .page import Page
+from .sight import FIELDS, TargetError, View
 
 MOST_TURNS = 30
 TRIES = 3

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from muscle_mem.demo.sight import FIELDS, TargetError, Thing, View, view_of
+from .sight import FIELDS, TargetError, Thing, View, view_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page as BrowserPage

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from muscle_mem.demo.stages import Run
-from muscle_mem.demo.tasks import Task
+from .stages import Run
+from .tasks import Task
 
 LEGEND = (
     "without: a run by the agent alone, as measured (~: it was not asked this time; a replay, and the time it had "

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from muscle_mem.demo.sight import Thing, View
+from .sight import Thing, View
 
 Policy = Callable[[View, re.Match[str]], "Action"]
 

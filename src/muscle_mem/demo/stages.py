@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from muscle_mem import Engine, Outcome
-from muscle_mem.demo.agents import Audit, ScriptedAgent
-from muscle_mem.demo.model import ModelAgent, ModelError
-from muscle_mem.demo.page import Page
-from muscle_mem.demo.sight import TargetError
-from muscle_mem.demo.solvers import PuzzledError
-from muscle_mem.demo.tasks import Task
+from .._core.outcome import Outcome
+from .._engine import Engine
+from .agents import Audit, ScriptedAgent
+from .model import ModelAgent, ModelError
+from .page import Page
+from .sight import TargetError
+from .solvers import PuzzledError
+from .tasks import Task
 
 
 @dataclass(frozen=True)

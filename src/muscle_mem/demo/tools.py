@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from muscle_mem import Check, Engine
-from muscle_mem.demo.page import Page
+from .._core.check import Check
+from .._engine import Engine
+from .page import Page
 
 VERBS = ("click", "pick", "type_text", "select", "pick_date")
 

@@ -1,0 +1,125 @@
+"""All that is stored of a trajectory, as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._core.model import Body, Guard, Row, StepRecord
+from .expressions import Outputs, expression, sources
+from .reading import Opened, Seen, summary
+from .script import call_text
+from .text import class_name, decoded, iso, spoken, undecodable
+
+MAX_DIGITS_BITS = 13_000  # an int below it has at most as many digits as Python prints
+
+
+def detail(trajectory: Opened, rows: list[Seen], number: int | None) -> dict[str, Any]:
+    """What `show --json` prints; `number` picks one observation, counted from 1."""
+    shown = list(enumerate(rows, 1))
+    if number is not None:
+        shown = shown[number - 1 : number]
+    found = summary(trajectory.stored)
+    found["observation_count"] = found.pop("observations")
+    found["step_count"] = found.pop("steps")
+    found["error"] = trajectory.error or None
+    body = trajectory.body
+    found["params"] = list(body.params) if body else []
+    found["fixed_params"] = [name for name, _ in body.fixed] if body else []
+    found["equal_params"] = [list(group) for group in body.equal] if body else []
+    first = shown[0][1] if shown else None
+    row = first.row if first is not None and not first.error else None
+    found["steps"] = [_step(index, step, body, row) for index, step in enumerate(body.steps)] if body else []
+    found["observations"] = [_observation(place, seen) for place, seen in shown]
+    return found
+
+
+def _step(index: int, step: StepRecord, body: Body, row: Row | None) -> dict[str, Any]:
+    outputs = Outputs(row, body.steps)
+    return {
+        "index": index,
+        "tool": step.tool,
+        "fingerprint": step.fingerprint,
+        "method": step.method,
+        "instance": step.instance or None,
+        "effect": (row.effects[index] or None) if row is not None and index < len(row.effects) else None,
+        "pre_check": step.pre or None,
+        "post_check": step.post or None,
+        "call": call_text(step, outputs),
+        "arguments": [_argument(name, expr, step, body, outputs) for name, expr in step.arguments],
+        "guards": [_guard(guard, outputs) for guard in step.guards],
+    }
+
+
+def _argument(name: str, expr: Any, step: StepRecord, body: Body, outputs: Outputs) -> dict[str, Any]:
+    found = [
+        {"place": source.place, "kind": source.kind, "told": source.told}
+        for source in sources(name, expr, step, body, outputs)
+    ]
+    return {"name": name, "expression": expression(expr, outputs, None), "sources": found}
+
+
+def _guard(guard: Guard, outputs: Outputs) -> dict[str, Any]:
+    place = outputs.place(guard.step, guard.path)
+    return {"step": guard.step, "path": list(guard.path), "place": place, "value": value_json(guard.data)}
+
+
+def _observation(number: int, seen: Seen) -> dict[str, Any]:
+    row = seen.row
+    found: dict[str, Any] = {
+        "number": number,
+        "id": seen.observation.id,
+        "seq": seen.seq,
+        "created": iso(seen.observation.created),
+        "refresh": seen.observation.refresh,
+        "error": seen.error or None,
+    }
+    if row is not None:
+        found |= {
+            "run_seconds": row.run_seconds,
+            "agent_seconds": row.agent_seconds,
+            "tokens": row.tokens,
+            "result": row.result if row.result >= 0 else None,
+            "steps": [_seen_step(index, row) for index in range(max(len(row.pre), len(row.post)))],
+        }
+    return found
+
+
+def _seen_step(index: int, row: Row) -> dict[str, Any]:
+    def at(values: tuple[Any, ...], default: Any) -> Any:
+        return values[index] if index < len(values) else default
+
+    pre, post, output = at(row.pre, None), at(row.post, None), at(row.outputs, b"")
+    return {
+        "index": index,
+        "pre": None if pre is None else value_json(pre),
+        "post": None if post is None else value_json(post),
+        "output": value_json(output) if output else None,
+        "note": at(row.notes, "") or None,
+        "keywords": list(at(row.keywords, ())),
+        "effect": at(row.effects, "") or None,
+        "seconds": at(row.seconds, None),
+    }
+
+
+def value_json(data: bytes) -> dict[str, Any]:
+    """A stored value: its class, its repr as `text`, and where JSON has the very same value also `value`."""
+    value, error = decoded(data)
+    if error:
+        return {"type": None, "text": undecodable(data), "error": error}
+    found: dict[str, Any] = {"type": class_name(value), "text": spoken(value)}
+    if _same_in_json(value):
+        found["value"] = value
+    return found
+
+
+def _same_in_json(value: Any) -> bool:
+    kind = type(value)
+    if kind is int:
+        return bool(value.bit_length() < MAX_DIGITS_BITS)
+    if kind is float:
+        return bool(value - value == 0)
+    if kind is list:
+        return all(map(_same_in_json, value))
+    if kind is dict:
+        return all(type(key) is str for key in value) and all(map(_same_in_json, value.values()))
+    return value is None or kind in (str, bool)

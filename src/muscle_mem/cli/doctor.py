@@ -1,0 +1,132 @@
+"""`muscle-mem doctor`: every row of a store looked at, and what was found told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import msgspec
+
+from ..errors import StoreError
+from ..store import QUARANTINED, Damaged, SqliteStore, Store, Stored
+from .examining import Finding, examine
+from .file_checks import examine_file
+from .finding import pages
+from .opening import json_option, opened, store_option
+from .output import Cell, console, print_json, print_pairs, table
+from .text import count, visible
+
+
+class Report(msgspec.Struct):
+    """What a look at a whole store brought up. Problems are what is wrong; notices what is good to know."""
+
+    url: str
+    trajectories: int = 0
+    observations: int = 0
+    damaged: int = 0
+    problems: list[Finding] = msgspec.field(default_factory=list)
+    notices: list[Finding] = msgspec.field(default_factory=list)
+
+    def add(self, found: Iterator[Finding] | list[Finding]) -> None:
+        """Sort findings in."""
+        for one in found:
+            (self.problems if one.problem else self.notices).append(one)
+
+
+@click.command()
+@json_option
+@store_option
+@click.pass_context
+def doctor(context: click.Context, as_json: bool, store: str | None) -> None:
+    """Check a store: the file, the digest of every row, and whether all of it can be read and fits together.
+
+    Problems are damaged rows, bytes that cannot be read, and recordings that do not fit their trajectory: they cost
+    hits, and are never replayed. Notices are what keeps trajectories from being replayed although nothing is broken:
+    quarantines with their reasons, and classes that only your own code knows. Nothing is changed.
+
+    Exit codes: 0 no problems, 1 problems, 2 the store cannot be opened.
+
+    \b
+    Example:
+      muscle-mem doctor --store memory.db
+      muscle-mem doctor --json
+    """
+    with opened(store) as source:
+        report = _look(source)
+    if as_json:
+        print_json(_as_json(report))
+    else:
+        _print(report)
+    if report.problems:
+        context.exit(1)
+
+
+def _look(source: Store) -> Report:
+    report = Report(source.url)
+    classes: dict[str, int] = {}
+    try:
+        for stored, damaged in pages(source):
+            report.damaged += len(damaged)
+            report.add([_damaged(one) for one in damaged])
+            for one in stored:
+                report.trajectories += 1
+                report.observations += len(one.observations)
+                report.add(_standing(one))
+                report.add(examine(one, classes))
+    except StoreError as error:
+        report.add([Finding("file", "", f"the rows cannot be read any further: {error}")])
+    if isinstance(source, SqliteStore):
+        report.add(examine_file(source.path))
+    report.add(_unknown(name, number) for name, number in sorted(classes.items()))
+    return report
+
+
+def _damaged(found: Damaged) -> Finding:
+    return Finding("damaged", found.id, found.what)
+
+
+def _standing(stored: Stored) -> Iterator[Finding]:
+    standing = stored.standing
+    if standing.state == QUARANTINED:
+        held = (
+            "; only a good report lifts it" if standing.held else "; a good run of the same calls by the agent lifts it"
+        )
+        yield Finding("quarantined", stored.sealed.id, (standing.reason or "no reason is given") + held, problem=False)
+
+
+def _unknown(name: str, number: int) -> Finding:
+    where = count(number, "trajectory", "trajectories")
+    told = f"{name} is not known here, in {where}; a replay needs the program that defines it"
+    return Finding("unknown_class", "", told, problem=False)
+
+
+def _as_json(report: Report) -> dict[str, Any]:
+    return {
+        "store": report.url,
+        "ok": not report.problems,
+        "trajectories": report.trajectories,
+        "observations": report.observations,
+        "damaged": report.damaged,
+        "problems": [_finding(one) for one in report.problems],
+        "notices": [_finding(one) for one in report.notices],
+    }
+
+
+def _finding(one: Finding) -> dict[str, Any]:
+    return {"kind": one.kind, "id": one.id or None, "what": one.what}
+
+
+def _print(report: Report) -> None:
+    out = console()
+    looked = f"{count(report.trajectories, 'trajectory', 'trajectories')}, {count(report.observations, 'observation')}"
+    verdict = count(len(report.problems), "problem") if report.problems else "fine"
+    print_pairs(out, [("store", visible(report.url)), ("looked at", looked), ("verdict", verdict)])
+    rows: list[tuple[Cell, ...]] = []
+    for label, style, found in (("problem", "red", report.problems), ("notice", "yellow", report.notices)):
+        rows += [((label, style), (one.kind, ""), (visible(one.id), "cyan"), (visible(one.what), "")) for one in found]
+    if rows:
+        out.print()
+        out.print(table(("", "kind", "id", "what"), rows, fold="what"))
+    if any(one.id for one in report.problems):
+        click.echo("\nRestore a back-up, or `muscle-mem forget ID`: the agent's next run records it anew.")

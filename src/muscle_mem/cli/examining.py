@@ -1,0 +1,113 @@
+"""What can be wrong with a trajectory whose rows pass their digests: bytes, forms, numbers that lead nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from .._core.model import Body, Expr, Guard, Lit, Node, Par, Ref, Row, Tpl
+from ..store import STATES, Stored
+from .reading import Seen, open_body, open_rows
+from .text import decoded, unknown_classes
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something found in a store: its kind as a code, the trajectory it is about, a sentence."""
+
+    kind: str
+    id: str
+    what: str
+    problem: bool = True
+
+
+def examine(stored: Stored, classes: dict[str, int]) -> Iterator[Finding]:
+    """The problems of one trajectory. Names of classes unknown here are counted in `classes`."""
+    trajectory = open_body(stored)
+    id = stored.sealed.id
+    if trajectory.body is None:
+        yield Finding("unreadable", id, trajectory.error)
+        return
+    unknown: set[str] = set()
+    yield from (Finding(kind, id, what) for kind, what in _body(trajectory.body, stored, unknown))
+    if not stored.observations:
+        yield Finding("no_observation", id, "it has no observation that can be read, so nothing can be compared")
+    for seen in open_rows(trajectory):
+        yield from (Finding(kind, id, what) for kind, what in _row(seen, unknown))
+    for name in unknown:
+        classes[name] = classes.get(name, 0) + 1
+
+
+def _body(body: Body, stored: Stored, unknown: set[str]) -> Iterator[tuple[str, str]]:
+    if len(body.steps) != stored.sealed.steps:
+        yield "misfit", f"its row says {stored.sealed.steps} steps, and there are {len(body.steps)}"
+    if stored.standing.state not in STATES:
+        yield "misfit", f"its state {stored.standing.state!r} is none of {', '.join(STATES)}"
+    for index, step in enumerate(body.steps):
+        for name, expr in step.arguments:
+            for kind, what in _expression(expr, index, body, unknown):
+                yield kind, f"step {index} ({step.tool}), argument {name}: {what}"
+        for guard in step.guards:
+            for kind, what in _guard(guard, index):
+                yield kind, f"step {index} ({step.tool}), guard: {what}"
+    yield from _params(body)
+
+
+def _params(body: Body) -> Iterator[tuple[str, str]]:
+    named = {*(name for name, _ in body.fixed), *(name for group in body.equal for name in group)}
+    for name in sorted(named - set(body.params)):
+        yield "dangling", f"it speaks of a param {name!r} that was not given"
+
+
+def _expression(expr: Expr, index: int, body: Body, unknown: set[str]) -> Iterator[tuple[str, str]]:
+    if isinstance(expr, Lit):
+        yield from _value(expr.data, unknown)
+    elif isinstance(expr, Par | Tpl):
+        for name in (expr.name,) if isinstance(expr, Par) else expr.parts[1::2]:
+            if name not in body.params:
+                yield "dangling", f"it takes the param {name!r}, which was not given"
+        if isinstance(expr, Tpl) and len(expr.parts) % 2 == 0:
+            yield "misfit", "its template has an even number of parts"
+    elif isinstance(expr, Ref):
+        yield from _source(expr.step, index)
+    elif isinstance(expr, Node):
+        for item in expr.items:
+            yield from _expression(item, index, body, unknown)
+
+
+def _guard(guard: Guard, index: int) -> Iterator[tuple[str, str]]:
+    yield from _source(guard.step, index)
+    yield from _value(guard.data, set())
+
+
+def _source(step: int, index: int) -> Iterator[tuple[str, str]]:
+    if not 0 <= step < index:
+        yield "dangling", f"it takes the output of step {step}, which does not come before it"
+
+
+def _value(data: bytes, unknown: set[str]) -> Iterator[tuple[str, str]]:
+    value, error = decoded(data)
+    if error:
+        yield "unreadable", f"{len(data)} bytes that cannot be decoded: {error}"
+    else:
+        unknown.update(unknown_classes(value))
+
+
+def _row(seen: Seen, unknown: set[str]) -> Iterator[tuple[str, str]]:
+    name = f"observation {seen.observation.id}"
+    row = seen.row
+    if row is None:
+        yield "unreadable", f"{name}: {seen.error}"
+        return
+    if seen.error:
+        yield "misfit", f"{name} does not fit: {seen.error}"
+    for role, index, data in _values(row):
+        for kind, what in _value(data, unknown):
+            yield kind, f"{name}, {role} of step {index}: {what}"
+
+
+def _values(row: Row) -> Iterator[tuple[str, int, bytes]]:
+    for role, values in (("pre-snapshot", row.pre), ("post-snapshot", row.post), ("output", row.outputs)):
+        for index, data in enumerate(values):
+            if data or (data is not None and role != "output"):  # the empty output is one that was not kept
+                yield role, index, data

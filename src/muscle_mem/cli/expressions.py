@@ -1,0 +1,178 @@
+"""Recorded arguments as source text, and in words where each of them comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from .._core import codec
+from .._core.model import Body, Ctx, Expr, Guard, Ign, Lit, Node, Par, Ref, Row, StepRecord, Tpl
+from .._core.params import holds_token, literal_leaves
+from ..errors import MuscleMemError
+from .text import decoded, value_text, visible
+
+LIMIT = 120
+
+
+class Outputs:
+    """The outputs of one observation, by which a stored path, which counts children, can be told in names."""
+
+    def __init__(self, row: Row | None, steps: Sequence[StepRecord]) -> None:
+        self._row = row
+        self._steps = steps
+
+    def place(self, step: int, path: Sequence[int]) -> str:
+        """`['order_id']`, `.name[2]`; children that are not known any more by their number, `[#3]`."""
+        text = ""
+        value, error = self._output(step)
+        for index in path:
+            unfolded = None if error else _unfold(value)
+            if unfolded is None or index >= len(unfolded[1]):
+                error = error or "lost"
+                text += f"[#{index}]"
+                continue
+            kind, children = unfolded
+            text += _child_path(kind, index, children)
+            value = children[index]
+        return text
+
+    def spoken(self, step: int, path: Sequence[int]) -> str:
+        """`output of step 1 (find_order) at ['id']`."""
+        name = f" ({self._steps[step].tool})" if 0 <= step < len(self._steps) else ""
+        return f"output of step {step}{name}" + (f" at {self.place(step, path)}" if path else "")
+
+    def _output(self, step: int) -> tuple[Any, str]:
+        outputs = self._row.outputs if self._row is not None else ()
+        return decoded(outputs[step]) if 0 <= step < len(outputs) and outputs[step] else (None, "not kept")
+
+
+def _unfold(value: object) -> tuple[str, Sequence[object]] | None:
+    """As `codec.unfold`, with the fields of an instance whose class is not known here."""
+    try:
+        unfolded = codec.unfold(value)
+    except MuscleMemError:
+        return None
+    if unfolded is None and isinstance(value, codec.Record):
+        _, name, _, attributes = value.__record__
+        return "\0".join(("record", name, *attributes)), tuple(attributes.values())
+    return unfolded
+
+
+def _child_path(kind: str, index: int, children: Sequence[object]) -> str:
+    try:
+        return codec.child_path(kind, index, children)
+    except Exception:  # the kind comes from the store, and may be anything
+        return f"[#{index}]"
+
+
+def expression(expr: Expr, outputs: Outputs, limit: int | None = LIMIT) -> str:
+    """An argument as source text: `'Login'`, `name`, `f'Dear {name},'`, `output[2]['id']`, `<Page>`, `<injected>`."""
+    if isinstance(expr, Lit):
+        return visible(value_text(expr.data), limit)
+    if isinstance(expr, Par):
+        return visible(expr.name)
+    if isinstance(expr, Tpl):
+        return visible(_template(expr.parts))
+    if isinstance(expr, Ref):
+        return visible(f"output[{expr.step}]{outputs.place(expr.step, expr.path)}")
+    if isinstance(expr, Ctx):
+        return visible(f"<{expr.name}>")
+    if isinstance(expr, Ign):
+        return "<injected>"
+    return _container(expr, [expression(item, outputs, limit) for item in expr.items])
+
+
+def _template(parts: Sequence[str]) -> str:
+    braced = [part.replace("{", "{{").replace("}", "}}") for part in parts]
+    return "f" + repr("".join(p if i % 2 == 0 else "{" + parts[i] + "}" for i, p in enumerate(braced)))
+
+
+def _container(expr: Node, items: list[str]) -> str:
+    label, _, rest = expr.kind.partition("\0")
+    if label == "list":
+        return f"[{', '.join(items)}]"
+    if label == "tuple":
+        return f"({', '.join(items)}{',' * (len(items) == 1)})"
+    if label == "dict" and len(items) % 2 == 0:
+        return "{" + ", ".join(f"{key}: {value}" for key, value in zip(items[::2], items[1::2], strict=True)) + "}"
+    if label == "set":
+        return "{" + ", ".join(items) + "}"
+    name = rest.partition("\0")[0].rpartition(":")[2] or label
+    names = [_child_path(expr.kind, index, items).removeprefix(".") for index in range(len(items))] if rest else items
+    pairs = [f"{field}={item}" for field, item in zip(names, items, strict=True)] if rest else [f"[{', '.join(items)}]"]
+    return visible(f"{name}({', '.join(pairs)})")
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where an argument, or the part of it at `place`, comes from: a code for programs, a sentence for people."""
+
+    place: str
+    kind: str
+    told: str
+    guards: tuple[Guard, ...] = ()
+
+
+def sources(name: str, expr: Expr, step: StepRecord, body: Body, outputs: Outputs) -> Iterator[Source]:
+    """Where an argument and its parts come from; of literals only those that are guarded, or cannot be read."""
+    if isinstance(expr, Par):
+        yield Source(name, "param", f"param {expr.name}" + _about(expr.name, body))
+    elif isinstance(expr, Tpl):
+        names = list(dict.fromkeys(expr.parts[1::2]))
+        about = "".join(_about(one, body) for one in names)
+        yield Source(name, "template", f"template with param{'s' * (len(names) > 1)} {', '.join(names)}{about}")
+    elif isinstance(expr, Ref):
+        yield Source(name, "output", outputs.spoken(expr.step, expr.path))
+    elif isinstance(expr, Ctx):
+        yield Source(name, "context", f"context object of class {expr.name}")
+    elif isinstance(expr, Ign):
+        yield Source(name, "injected", "not stored; injected at replay, or the tool's default")
+    elif isinstance(expr, Lit):
+        yield from _literal(name, expr, step, outputs)
+    else:
+        for index, item in enumerate(expr.items):
+            yield from sources(_part(name, expr, index, outputs), item, step, body, outputs)
+
+
+def _part(name: str, expr: Node, index: int, outputs: Outputs) -> str:
+    if expr.kind == "dict":
+        key = expression(expr.items[index - index % 2], outputs, 60)
+        return f"{name}[{key}]" if index % 2 else f"{name}[key {key}]"
+    return name + _child_path(expr.kind, index, expr.items)
+
+
+def _about(name: str, body: Body) -> str:
+    return ", only for the recorded value" if any(name == one for one, _ in body.fixed) else ""
+
+
+def _literal(name: str, expr: Lit, step: StepRecord, outputs: Outputs) -> Iterator[Source]:
+    _, error = decoded(expr.data)
+    if error:
+        yield Source(name, "unreadable", f"literal that cannot be read: {error}")
+        return
+    guards = tuple(guard for guard in step.guards if _guards(guard, expr))
+    if guards:
+        yield Source(
+            name, "guarded", "literal, guarded: " + "; ".join(guard_text(one, outputs) for one in guards), guards
+        )
+
+
+def guard_text(guard: Guard, outputs: Outputs) -> str:
+    """What must hold before a step: `output of step 1 (find_order) at ['id'] must still hold 4711`."""
+    return f"{outputs.spoken(guard.step, guard.path)} must still hold {visible(value_text(guard.data), 60)}"
+
+
+def _guards(guard: Guard, expr: Expr) -> bool:
+    """Whether a step's guard is about a leaf of this argument: the value itself, or one that stands in its text."""
+    wanted, error = decoded(guard.data)
+    text = str(wanted) if isinstance(wanted, str | int) and not error else None
+    try:
+        for leaf in literal_leaves(expr):
+            if codec.canonical(leaf) == guard.data:
+                return True
+            if text and isinstance(leaf, str) and holds_token(leaf, text):
+                return True
+    except (MuscleMemError, ValueError):
+        pass
+    return False

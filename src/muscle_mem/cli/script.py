@@ -1,0 +1,81 @@
+"""A trajectory as a script that a person can read: each step, its checks, and where its arguments come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .._core.model import Body, Row, StepRecord
+from .expressions import Outputs, expression, guard_text, sources
+from .text import duration, value_text, visible
+
+SHORT = 160
+INDENT = "      "
+
+
+def call_text(step: StepRecord, outputs: Outputs) -> str:
+    """One call: `Page.type_text(target='Username', text=name)`."""
+    starred = max((place for place, (name, _) in enumerate(step.arguments) if name.startswith("*")), default=-1)
+    parts: list[str] = []
+    for place, (name, expr) in enumerate(step.arguments):
+        spelled = "" if place <= starred else f"{visible(name)}="  # what stands before *args has no name there
+        parts.append(spelled + expression(expr, outputs))
+    return f"{visible(step.tool)}({', '.join(parts)})"
+
+
+def remark(index: int, step: StepRecord, row: Row | None) -> str:
+    """What stands behind a call: its effect, its checks, how long it took."""
+    effect = row.effects[index] if row is not None and index < len(row.effects) else ""
+    checks = [f"{kind}-check" for kind, check in (("pre", step.pre), ("post", step.post)) if check]
+    parts = [visible(effect) if effect else "write (undeclared)", ", ".join(checks) or "unchecked"]
+    if row is not None and index < len(row.seconds):
+        parts.append(duration(row.seconds[index]))
+    return "; ".join(parts)
+
+
+def details(index: int, step: StepRecord, body: Body, row: Row | None, outputs: Outputs) -> Iterator[str]:
+    """The lines below a step."""
+    if step.method:
+        yield "self <- context object"
+    told: set[int] = set()
+    for name, expr in step.arguments:
+        for source in sources(name, expr, step, body, outputs):
+            told.update(map(id, source.guards))
+            yield visible(f"{source.place} <- {source.told}")
+    for guard in step.guards:
+        if id(guard) not in told:
+            yield visible(f"guarded: {guard_text(guard, outputs)}")
+    if row is not None:
+        yield from seen(index, step, row)
+
+
+def seen(index: int, step: StepRecord, row: Row) -> Iterator[str]:
+    """What one observation holds of a step: snapshots and output, in short."""
+    for kind, check, snapshots in (("pre", step.pre, row.pre), ("post", step.post, row.post)):
+        snapshot = snapshots[index] if index < len(snapshots) else None
+        if snapshot is not None:
+            yield f"{kind} saw: {visible(value_text(snapshot), SHORT)}"
+        elif check:
+            yield f"{kind} saw: <no snapshot>"
+    yield f"output: {output_text(index, row)}"
+
+
+def output_text(index: int, row: Row) -> str:
+    """An output in short; of one that was not kept its type and size, or why."""
+    output = row.outputs[index] if index < len(row.outputs) else b""
+    note = row.notes[index] if index < len(row.notes) else ""
+    returned = " (what the agent returned)" if row.result == index else ""
+    if output:
+        return visible(value_text(output), SHORT) + returned
+    return f"<not kept{': ' + visible(note, SHORT) if note else ''}>{returned}"
+
+
+def script(body: Body, row: Row | None) -> Iterator[tuple[str, str]]:
+    """(text, style) of every line of the script; steps are numbered from 0, as in divergences and `output[0]`."""
+    outputs = Outputs(row, body.steps)
+    calls: Sequence[str] = [call_text(step, outputs) for step in body.steps]
+    wide = len(str(len(calls) - 1))
+    column = min(max(map(len, calls), default=0), 72)
+    for index, (step, call) in enumerate(zip(body.steps, calls, strict=True)):
+        yield f"{index:>{max(wide, 3)}}  {call:<{column}}   # {remark(index, step, row)}", "bold"
+        for line in details(index, step, body, row, outputs):
+            yield INDENT + "  " + line, "dim"

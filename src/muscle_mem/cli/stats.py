@@ -1,0 +1,175 @@
+"""`muscle-mem stats`: how much a store remembers, and what that has saved."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Any
+
+import click
+import msgspec
+
+from ..store import STATES, Store, Stored
+from .finding import pages
+from .opening import file_of, json_option, opened, store_option, wanted_store
+from .output import console, print_json, print_pairs, table
+from .reading import newest_row
+from .text import count, duration, size, visible
+
+SAVED = "hits times what the newest recording's agent spent outside of tools"
+TOKENS = "hits times the tokens that the newest recording reported"
+
+
+class TaskCount(msgspec.Struct):
+    """What one task text of one scope comes to."""
+
+    task: str
+    scope: str
+    trajectories: int = 0
+    hits: int = 0
+    seconds: float = 0.0
+
+
+class Totals(msgspec.Struct):
+    """What a store comes to. `seconds` and `tokens` are the agent's, saved by hits."""
+
+    states: Counter[str] = msgspec.field(default_factory=Counter)
+    keys: set[bytes] = msgspec.field(default_factory=set)
+    observations: int = 0
+    hits: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+    tokens: int = 0
+    unreadable: int = 0
+    damaged: int = 0
+    tasks: dict[tuple[str, str], TaskCount] = msgspec.field(default_factory=dict)
+
+    def add(self, stored: Stored) -> None:
+        """Count one trajectory."""
+        sealed, standing = stored.sealed, stored.standing
+        self.states[standing.state] += 1
+        self.keys.add(sealed.key)
+        self.observations += len(stored.observations)
+        self.hits += standing.hits
+        self.failures += standing.failures
+        row = newest_row(stored)
+        seconds = standing.hits * row.agent_seconds if row is not None else 0.0
+        if row is None:
+            self.unreadable += 1
+        elif seconds - seconds == 0:  # neither infinite nor NaN
+            self.seconds += seconds
+            self.tokens += standing.hits * row.tokens
+        task = self.tasks.setdefault((sealed.scope, sealed.task), TaskCount(sealed.task, sealed.scope))
+        task.trajectories += 1
+        task.hits += standing.hits
+        task.seconds += seconds if seconds - seconds == 0 else 0.0
+
+    def top(self, number: int) -> list[TaskCount]:
+        """The tasks with most hits, those without any left out."""
+        ordered = sorted(self.tasks.values(), key=lambda one: (-one.hits, -one.seconds, one.scope, one.task))
+        return [one for one in ordered[:number] if one.hits]
+
+
+@click.command()
+@click.option("--top", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="How many tasks.")
+@json_option
+@store_option
+def stats(top: int, as_json: bool, store: str | None) -> None:
+    """Count what a store remembers, and what its hits have saved.
+
+    Agent seconds saved are the hits of each trajectory times the seconds that the agent of its newest recording spent
+    outside of tool calls: an estimate of the thinking that was not paid for again. Tokens likewise, where agents
+    report them. Hits are those that engines have written so far.
+
+    \b
+    Example:
+      muscle-mem stats --store memory.db
+      muscle-mem stats --json --top 3
+    """
+    totals = Totals()
+    with opened(store) as source:
+        held = _bytes_on_disk(wanted_store(store))
+        url = source.url
+        for stored, damaged in pages(source):
+            totals.damaged += len(damaged)
+            for one in stored:
+                totals.add(one)
+    if as_json:
+        print_json(_as_json(totals, url, held, top))
+    else:
+        _print(totals, url, held, top)
+
+
+def _bytes_on_disk(name: str) -> int:
+    """The sizes of the store's file and of its write-ahead log."""
+    path = os.path.realpath(file_of(name) or "")
+    found = 0
+    for part in (path, path + "-wal"):
+        try:
+            found += os.stat(part).st_size
+        except OSError:
+            pass
+    return found
+
+
+def _by_state(totals: Totals) -> dict[str, int]:
+    return {state: totals.states[state] for state in (*STATES, *sorted(set(totals.states) - set(STATES)))}
+
+
+def _as_json(totals: Totals, url: str, held: int, top: int) -> dict[str, Any]:
+    return {
+        "store": url,
+        "trajectories": sum(totals.states.values()),
+        "states": _by_state(totals),
+        "observations": totals.observations,
+        "keys": len(totals.keys),
+        "hits": totals.hits,
+        "failures": totals.failures,
+        "agent_seconds_saved": totals.seconds,
+        "tokens_saved": totals.tokens,
+        "bytes_on_disk": held,
+        "damaged": totals.damaged,
+        "unreadable": totals.unreadable,
+        "top_tasks": [
+            {
+                "task": one.task,
+                "scope": one.scope,
+                "trajectories": one.trajectories,
+                "hits": one.hits,
+                "agent_seconds_saved": one.seconds,
+            }
+            for one in totals.top(top)
+        ],
+    }
+
+
+def _print(totals: Totals, url: str, held: int, top: int) -> None:
+    out = console()
+    states = ", ".join(f"{number} {visible(state)}" for state, number in _by_state(totals).items() if number)
+    trajectories = sum(totals.states.values())
+    pairs = [
+        ("store", visible(url)),
+        ("trajectories", f"{trajectories}" + (f" ({states})" if states else "")),
+        ("observations", str(totals.observations)),
+        ("keys", str(len(totals.keys))),
+        ("hits", str(totals.hits)),
+        ("failures", str(totals.failures)),
+        ("agent time saved", f"{duration(totals.seconds)} ({totals.seconds:.3f} s): {SAVED}"),
+        ("on disk", f"{size(held)} (the file and its write-ahead log)"),
+        ("damaged rows", f"{totals.damaged}" + ("; see `muscle-mem doctor`" if totals.damaged else "")),
+    ]
+    if totals.tokens:
+        pairs.insert(7, ("tokens saved", f"{totals.tokens}: {TOKENS}"))
+    if totals.unreadable:
+        pairs.append(
+            ("unreadable", f"{count(totals.unreadable, 'trajectory', 'trajectories')} without a readable recording")
+        )
+    print_pairs(out, pairs)
+    tasks = totals.top(top)
+    if tasks:
+        rows = [
+            ((str(one.hits), ""), (visible(one.task), ""), (visible(one.scope), ""), (duration(one.seconds), ""))
+            for one in tasks
+        ]
+        out.print()
+        out.print(table(("hits", "task", "scope", "saved"), rows, right=("hits", "saved"), fold="task"))

@@ -1,0 +1,51 @@
+"""Not a test: code that mypy --strict must accept, or refuse where a line says so. Checked by test_typing.py."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+from muscle_mem import Check, Engine, Handover, Outcome, current_run
+
+engine = Engine("memory.db", scope="a", mode="auto")
+
+
+@engine.tool
+def bare(x: int) -> str:
+    return str(x)
+
+
+@engine.tool(pre_check=Check(lambda x: x), effect="read")
+def checked(x: int, *, y: str = "") -> float:
+    return x / 2
+
+
+@engine.tool()
+async def later(x: int) -> bytes:
+    return b""
+
+
+class Page:
+    @engine.method(pre_check=Check(lambda self, target: target))
+    def click(self, target: str) -> None: ...
+
+
+assert_type(bare(1), str)
+assert_type(checked(1, y="z"), float)
+bare("1")  # type: ignore[arg-type]
+checked(1, z=2)  # type: ignore[call-arg]
+engine.tool(effect="harmless")  # type: ignore[call-overload]
+Engine(mode="fast")  # type: ignore[arg-type]
+
+outcome = engine("task", tags=["a"], params={"name": "x"}, mode="replay", on_divergence="absorb")
+assert_type(outcome, Outcome)
+assert_type(outcome.steps, int)
+assert_type(outcome.trajectory_id, str | None)
+assert_type(engine.set_agent(bare).set_context(Page()).finalize(), Engine)
+
+
+async def main() -> None:
+    assert_type(await engine.acall("task"), Outcome)
+    assert_type(await later(1), bytes)
+    run = current_run()
+    if run is not None:
+        assert_type(run.handover, Handover | None)
