@@ -131,11 +131,8 @@ class Library:
         """Keep a hit's refreshed snapshots as one more row, replacing the last such (B7). Raises StoreError."""
         row = candidate.row
         seen = run.progress.refreshed
-        steps = range(len(row.pre))
         fresh: Row = msgspec.structs.replace(
-            row,
-            pre=tuple(seen.get((index, False), row.pre[index]) for index in steps),
-            post=tuple(seen.get((index, True), row.post[index]) for index in steps),
+            row, pre=candidate.renewed(seen, post=False), post=candidate.renewed(seen, post=True)
         )
         id = candidate.trajectory.id
         body = msgspec.msgpack.encode(fresh)

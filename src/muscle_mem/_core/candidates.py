@@ -9,7 +9,7 @@ import msgspec
 
 from ..errors import NotStorableError
 from . import codec
-from .check import Check, CheckError, passes, short
+from .check import Check, CheckError, copy_of, passes, short
 from .effects import Capture, Compare, Effect, Sleep
 from .guards import stale
 from .model import Reason
@@ -131,8 +131,11 @@ class Walk:
         self._dead: set[Candidate] = set()
 
     def saw(self, place: int, post: bool, step: PlanStep, value: Any) -> None:
-        """Keep what was captured and accepted on the way, for the candidates that have not been judged by it."""
-        self._sights.append(Sight(place, post, step, value, snapshot_bytes(value)))
+        """Keep what was captured and accepted on the way, for the candidates that have not been judged by it.
+
+        As it is now: a capture may return a live object, which the next tool changes.
+        """
+        self._sights.append(Sight(place, post, step, copy_of(value), snapshot_bytes(value)))
 
     def guess(self, place: int, call: bytes, value: Any) -> Candidate | None:
         """A candidate of the same call whose snapshot equals what was captured: the first to be asked."""
@@ -168,7 +171,10 @@ class Walk:
                 return False
         at = self._judged.get(candidate, 0)
         for sight in self._sights[at:]:
-            if (yield from judge(sight.step, sight.value, candidate, sight.place, sight.post, sight.data)) is not None:
+            found = yield from judge(
+                self.run, sight.step, sight.value, candidate, sight.place, sight.post, sight.data, shared=True
+            )
+            if found is not None:
                 return False
         self._judged[candidate] = len(self._sights)
         return True
@@ -238,10 +244,11 @@ class Walk:
             if isinstance(value, Refusal):
                 return value
             sights[call] = value
-        found = yield from judge(step, sights[call], candidate, place, False)
+        found = yield from judge(self.run, step, sights[call], candidate, place, False, shared=True)
         if found is not None:
             return found
         self.saw(place, False, step, sights[call])
+        keep_refreshed(self.run, step.pre, place, False, sights[call])
         return arguments
 
     def bury(self, candidate: Candidate) -> None:
@@ -270,7 +277,7 @@ class Walk:
             if candidate is followed or len(candidate.trajectory.steps) <= place:
                 continue
             if (yield from self._accepts(candidate, followed, place + 1)) and (
-                yield from judge(step, value, candidate, place, True, data)
+                yield from judge(self.run, step, value, candidate, place, True, data, shared=True)
             ) is None:
                 return candidate
             self._dead.add(candidate)
@@ -285,11 +292,19 @@ def snapshot_bytes(value: Any) -> bytes | None:
         return None
 
 
+def keep_refreshed(run: Run, check: Check, place: int, post: bool, value: Any) -> None:
+    """Keep an accepted snapshot for after the hit, where the check slides (B7)."""
+    if check.refresh:
+        data = snapshot_bytes(value)
+        if data is not None:
+            run.progress.refreshed[(place, post)] = data
+
+
 def look(step: PlanStep, check: Check, arguments: Arguments, place: int) -> Generator[Effect, Any, Any]:
     """Capture once; a capture that raises is a refused check with the exception as its reason (B4)."""
     args, kwargs = arguments
     try:
-        if check.capture_async:
+        if check.capture_async or not step.direct:
             return (yield Capture(check, args, kwargs))
         return check.capture(*args, **kwargs)
     except Exception as error:
@@ -297,21 +312,36 @@ def look(step: PlanStep, check: Check, arguments: Arguments, place: int) -> Gene
 
 
 def judge(
-    step: PlanStep, value: Any, candidate: Candidate, place: int, post: bool, data: bytes | None = None
+    run: Run,
+    step: PlanStep,
+    value: Any,
+    candidate: Candidate,
+    place: int,
+    post: bool,
+    data: bytes | None = None,
+    *,
+    shared: bool = False,
 ) -> Generator[Effect, Any, Refusal | None]:
-    """Compare what was captured with one candidate's snapshot; None if it passes."""
+    """Compare what was captured with one candidate's snapshot; None if it passes.
+
+    `shared` says that the value is needed again afterwards, so that the compare must get a copy.
+    """
     check = step.post if post else step.pre
     if check is None:
         return None
     snapshot = open_snapshot(candidate.snapshots(post)[place])
+    if shared and not check.exact:
+        value = copy_of(value)
     try:
         if check.exact and data is not None:
             answer: Any = data == candidate.data(place, post)
-        elif check.compare_async:
+        elif check.compare_async or not step.direct:
             answer = yield Compare(check, value, snapshot)
         else:
             answer = check.compare(value, snapshot)
-        if passes(check, answer):
+        passed = passes(check, answer)
+        run.hear(check, step.tool.name)
+        if passed:
             return None
     except CheckError as error:
         return check_error(step, place, str(error), None)

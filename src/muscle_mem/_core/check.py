@@ -208,7 +208,7 @@ def same(current: Any, candidate: Any) -> bool:
 
 
 def copy_of(value: Any) -> Any:
-    """A copy of a snapshot for a compare to do with as it likes; the value itself where it cannot change or be copied."""
+    """A copy that a compare may do with as it likes; the value itself where it cannot change or be copied."""
     if codec.immutable(value):
         return value
     try:

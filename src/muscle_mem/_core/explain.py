@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from .candidates import admissible, arguments_of, judge, look, unbuildable
+from .check import copy_of
 from .effects import Effect
 from .model import Reason
 from .plan import Refusal, Registry, Trajectory, open_snapshot, plan_text
@@ -94,8 +95,8 @@ def _consider(
             refusal = value
         else:
             for candidate in trajectory.candidates[: run.policy.max_lookups]:
-                refusal = yield from judge(step, value, candidate, 0, False)
-                seen, expected = step.pre.texts(value, open_snapshot(candidate.snapshots(False)[0]))
+                refusal = yield from judge(run, step, value, candidate, 0, False, shared=True)
+                seen, expected = step.pre.texts(copy_of(value), open_snapshot(candidate.snapshots(False)[0]))
                 if refusal is None:
                     break
         if refusal is not None and refusal.reason in (Reason.CHECK_REFUSED, Reason.CHECK_ERROR):

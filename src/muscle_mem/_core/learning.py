@@ -94,14 +94,15 @@ def seed(run: Run, followed: Candidate, refusal: Refusal) -> None:
     if refusal.reason in (Reason.TOOL_RAISED, Reason.POST_CHECK_REFUSED):
         count -= 1  # the broken step itself
     row = followed.row
+    pres, posts = (followed.renewed(progress.refreshed, post=post) for post in (False, True))
     for index in range(count):
         planned, _, kwargs = progress.calls[index]
         step = Step(planned.tool)
         step.record = followed.trajectory.body.steps[index]
         step.keywords = tuple(kwargs)
         step.index = index
-        step.pre = progress.refreshed.get((index, False), row.pre[index])
-        step.post = progress.refreshed.get((index, True), row.post[index])
+        step.pre = pres[index]
+        step.post = posts[index]
         step.seconds = row.seconds[index] if index < len(row.seconds) else 0.0
         result = progress.results[index]
         step.result = result

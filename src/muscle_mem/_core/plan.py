@@ -90,7 +90,8 @@ class PlanStep:
         if all(isinstance(expr, Lit) and _constant(expr) for _, expr in record.arguments):
             env = Env({}, [], ())
             self.args, self.kwargs = self.build(env)
-        self.simple = self.args is not None and not record.guards and all(map(_at_once, (tool.pre, tool.post)))
+        at_once = self.direct and not record.guards and all(map(_at_once, (tool.pre, tool.post)))
+        self.simple = at_once and self.args is not None
 
     def build(self, env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of this run's call, without the context object."""
@@ -119,8 +120,8 @@ def _builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -> list[t
 
 
 def _at_once(check: Check | None) -> bool:
-    """Whether a check needs nothing awaited and nothing kept."""
-    return check is None or not (check.capture_async or check.compare_async or check.refresh)
+    """Whether a check needs nothing awaited, nothing waited for and nothing kept."""
+    return check is None or not (check.capture_async or check.compare_async or check.refresh or check.wait)
 
 
 def _constant(expr: Lit) -> bool:
@@ -178,7 +179,11 @@ def _reference(expr: Ref) -> Resolver:
 
 def _injected(tool: Tool, name: str) -> Resolver | None:
     if name not in tool.inject:
-        return None
+        parameter = tool.signature.parameters.get(name) if tool.signature else None
+        if parameter is None or parameter.default is parameter.empty:
+            return None
+        default = parameter.default
+        return lambda _: default  # said, not left out: behind it there may be *args
     value = tool.inject[name]
     if callable(value):
         return lambda env: value()
@@ -352,6 +357,20 @@ class Candidate:
         if self._pres is None:
             self._pres = [_ready(data) for data in self.row.pre]
         return self._pres
+
+    def renewed(self, seen: Mapping[tuple[int, bool], bytes], post: bool) -> tuple[bytes | None, ...]:
+        """The snapshots of this observation, with those that sliding checks have `seen` in a run put in (B7)."""
+        row = list(self.row.post if post else self.row.pre)
+        for (place, is_post), data in seen.items():
+            step = self.trajectory.steps[place] if place < len(row) and is_post == post else None
+            check = step and (step.post if post else step.pre)
+            if check is None:
+                continue
+            row[place] = data
+            if check.parts:
+                known = open_snapshot(self.snapshots(post)[place])
+                row[place] = codec.canonical(check.renewed(codec.decode(data, lenient=True), known))
+        return tuple(row)
 
     def data(self, place: int, post: bool) -> bytes | None:
         """The stored bytes of one snapshot."""

@@ -161,8 +161,8 @@ class Recorder:
             if opaque is not None:
                 self.problem(
                     Reason.OPAQUE_ARGUMENT,
-                    f"tool {tool.name!r}, argument {opaque.path!r}: {opaque.message.partition(';')[0]}; make it a context "
-                    f"object or a param of the run, let an earlier tool return it, declare ignore=[{name!r}] with "
+                    f"tool {tool.name!r}, argument {opaque.path!r}: {opaque.message.partition(';')[0]}; make it a "
+                    f"context object or a param of the run, let an earlier tool return it, declare ignore=[{name!r}] with "
                     "inject=, or register its type with muscle_mem.register",
                     tool.name,
                     step,

@@ -11,7 +11,7 @@ import msgspec
 from ..errors import NotStorableError
 from . import codec
 from .absorbing import same_call
-from .check import Check, CheckError, copy_of, passes
+from .check import Check, CheckError, copy_of, passes, short
 from .effects import Capture, Compare, Effect, Invoke
 from .model import Reason
 from .recorder import Step

@@ -17,10 +17,10 @@ from .candidates import (
     arguments_of,
     check_error,
     judge,
+    keep_refreshed,
     look,
     refused,
     settle,
-    snapshot_bytes,
     stale_guard,
     unbuildable,
 )
@@ -62,9 +62,7 @@ def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Ref
                 args = (objects[step.tool], *args)
             found: Any = None
             if step.pre is not None:
-                found = _ask(step, step.pre, args, kwargs, pres[place], place, False)
-                if found is not None and step.pre.wait:
-                    found = yield from decide(run, walk, place, followed)
+                found = _ask(run, step, step.pre, args, kwargs, pres[place], place, False)
         else:
             found = yield from (_end if step is None else decide)(run, walk, place, followed)
         if found is not None:
@@ -84,8 +82,8 @@ def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Ref
             return Refusal(Reason.TOOL_RAISED, message, place, step.tool.name, seen=repr(error), error=error)
         progress.results.append(result)
         if step.post is not None:
-            if walk is None and step.simple and not step.post.wait:
-                found = _ask(step, step.post, args, kwargs, followed.snapshots(True)[place], place, True)
+            if walk is None and step.simple:
+                found = _ask(run, step, step.post, args, kwargs, followed.snapshots(True)[place], place, True)
             else:
                 found = yield from _after(run, walk, place, followed, (args, kwargs))
             if isinstance(found, Refusal):
@@ -96,7 +94,14 @@ def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Ref
 
 
 def _ask(
-    step: PlanStep, check: Check, args: tuple[Any, ...], kwargs: dict[str, Any], snapshot: Any, place: int, post: bool
+    run: Run,
+    step: PlanStep,
+    check: Check,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    snapshot: Any,
+    place: int,
+    post: bool,
 ) -> Refusal | None:
     """Capture and compare at once; None if it passes."""
     if type(snapshot) is Fresh:
@@ -104,7 +109,11 @@ def _ask(
     try:
         seen = check.capture(*args, **kwargs)
         answer = check.compare(seen, snapshot)
-        if answer is True or passes(check, answer):
+        if answer is True:
+            return None
+        passed = passes(check, answer)
+        run.hear(check, step.tool.name)
+        if passed:
             return None
     except CheckError as error:
         return check_error(step, place, str(error), None)
@@ -162,7 +171,8 @@ def _prefer(
     asked = followed
     if walk is not None and place == 0:
         asked = walk.guess(place, step.call_id, value) or followed
-    found = yield from judge(step, value, asked, place, False)
+    shared = walk is not None or step.pre.refresh
+    found = yield from judge(run, step, value, asked, place, False, shared=shared)
     if found is not None:
         if walk is not None:
             walk.bury(asked)
@@ -175,10 +185,8 @@ def _keep(run: Run, walk: Walk | None, place: int, post: bool, step: PlanStep, v
     check = step.post if post else step.pre
     if walk is not None:
         walk.saw(place, post, step, value)
-    if check is not None and check.refresh:
-        data = snapshot_bytes(value)
-        if data is not None:
-            run.progress.refreshed[(place, post)] = data
+    if check is not None:
+        keep_refreshed(run, check, place, post, value)
 
 
 def _end(
@@ -206,7 +214,8 @@ def _after(
         if isinstance(value, Refusal):
             found = value
         else:
-            found = yield from judge(step, value, followed, place, True)
+            shared = walk is not None or check.refresh
+            found = yield from judge(run, step, value, followed, place, True, shared=shared)
             if found is None:
                 _keep(run, walk, place, True, step, value)
                 return None

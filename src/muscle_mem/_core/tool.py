@@ -168,6 +168,10 @@ def check_tool(fn: Any, *, effect: str | None, ignore: Sequence[str], checks: tu
     signature = signature_of(fn)
     if signature is None:
         return
+    for name in ignore:
+        parameter = signature.parameters.get(name)
+        if parameter is not None and parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise InvalidValueError(f"{stored_name(fn)} gathers many arguments in {name!r}, which cannot be ignored as one")
     open_ended = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
     for name in ignore:
         if name not in signature.parameters and not open_ended:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .._core.check import Check, CheckError, passes
+from .._core.check import Check, passes
 from ..errors import InvalidTypeError, InvalidValueError
 
 
@@ -92,8 +92,8 @@ def _argument(signature: inspect.Signature | None, name: str, args: tuple[Any, .
 def _file_state(path: Any) -> tuple[str, int, str]:
     try:
         if os.path.isdir(path):
-            names = "\n".join(sorted(os.listdir(path)))
-            return "directory", names.count("\n") + bool(names), hashlib.sha256(os.fsencode(names)).hexdigest()
+            names = sorted(map(os.fsencode, os.listdir(path)))
+            return "directory", len(names), hashlib.sha256(b"\0".join(names)).hexdigest()
         digest = hashlib.sha256()
         size = 0
         with open(path, "rb") as file:
@@ -101,7 +101,7 @@ def _file_state(path: Any) -> tuple[str, int, str]:
                 digest.update(chunk)
                 size += len(chunk)
         return "file", size, digest.hexdigest()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return "absent", 0, ""
 
 
@@ -111,6 +111,17 @@ def _file_text(state: tuple[str, int, str]) -> str:
         return "no such file"
     unit = "entries" if kind == "directory" else "bytes"
     return f"a {kind} of {size} {unit}, sha256 {digest[:12]}"
+
+
+class Combination(Check):
+    """A check made of others, of which a hit refreshes only those that say refresh=True."""
+
+    __slots__ = ()
+
+    def renewed(self, current: Any, candidate: Any) -> Any:
+        """The parts that slide as they are now, the others as they were recorded."""
+        pairs = zip(self.parts, current, candidate, strict=True)
+        return tuple(part.renewed(now, then) if part.refresh else then for part, now, then in pairs)
 
 
 def all_of(*checks: Check, **options: Any) -> Check:
@@ -138,7 +149,7 @@ def _combined(checks: tuple[Check, ...], how: Callable[..., bool], name: str, op
     def verdict(check: Check, current: Any, candidate: Any) -> bool:
         try:
             return passes(check, check.compare(current, candidate))
-        except CheckError:
+        except Exception:
             if how is any:
                 return False
             raise
@@ -166,7 +177,9 @@ def _combined(checks: tuple[Check, ...], how: Callable[..., bool], name: str, op
         "describe": describe,
         "refresh": any(check.refresh for check in checks),
         "wait": max(check.wait for check in checks),
+        "every": min((check.every for check in checks if check.wait), default=0.1),
         "bind": bind if any(check.needs_signature for check in checks) else None,
         **options,
     }
-    return Check(capture, compare, parts=checks, **given)
+    made = Check if "refresh" in options else Combination
+    return made(capture, compare, parts=checks, **given)

@@ -10,7 +10,7 @@ from .opening import UnusableStoreError, file_of, json_option
 from .output import print_json
 
 
-@click.command()
+@click.command(short_help="Watch an agent learn on web pages.")
 @click.option("--store", metavar="PATH_OR_URL", help="Keep the memory in this store; made if it is not there.")
 @click.option("--headed", is_flag=True, help="Show the browser's window.")
 @json_option
@@ -33,7 +33,7 @@ def demo(context: click.Context, store: str | None, headed: bool, as_json: bool)
     from ..errors import MuscleMemError
 
     name = store if store is not None else context.find_root().obj
-    place = None if name is None else file_of(name)
+    place = file_of(name) if name is not None and _is_file(name) else name
     try:
         code = run(store=place, headless=not headed, console=Console(file=sys.stderr if as_json else sys.stdout))
     except MuscleMemError as error:
@@ -42,3 +42,9 @@ def demo(context: click.Context, store: str | None, headed: bool, as_json: bool)
         print_json({"ok": code == 0, "store": name})
     if code:
         context.exit(code)
+
+
+def _is_file(name: str) -> bool:
+    """Whether a name is for `file_of`; of all others the Engine says what is wrong with them."""
+    scheme, mark, _ = name.partition("://")
+    return not mark or scheme.lower() == "sqlite"

@@ -51,11 +51,12 @@ def _step(index: int, step: StepRecord, body: Body, row: Row | None) -> dict[str
 
 
 def _argument(name: str, expr: Any, step: StepRecord, body: Body, outputs: Outputs) -> dict[str, Any]:
-    found = [
+    found: list[dict[str, Any]] = [
         {"place": source.place, "kind": source.kind, "told": source.told}
         for source in sources(name, expr, step, body, outputs)
     ]
-    return {"name": name, "expression": expression(expr, outputs, None), "sources": found}
+    literal = {"place": name, "kind": "literal", "told": "literal"}
+    return {"name": name, "expression": expression(expr, outputs, None), "sources": found or [literal]}
 
 
 def _guard(guard: Guard, outputs: Outputs) -> dict[str, Any]:

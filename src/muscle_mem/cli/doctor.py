@@ -34,7 +34,7 @@ class Report(msgspec.Struct):
             (self.problems if one.problem else self.notices).append(one)
 
 
-@click.command()
+@click.command(short_help="Check every row of the store.")
 @json_option
 @store_option
 @click.pass_context
@@ -127,6 +127,6 @@ def _print(report: Report) -> None:
         rows += [((label, style), (one.kind, ""), (visible(one.id), "cyan"), (visible(one.what), "")) for one in found]
     if rows:
         out.print()
-        out.print(table(("", "kind", "id", "what"), rows, fold="what"))
+        out.print(table(("", "kind", "id", "what"), rows, fold=("what",)))
     if any(one.id for one in report.problems):
         click.echo("\nRestore a back-up, or `muscle-mem forget ID`: the agent's next run records it anew.")

@@ -12,7 +12,7 @@ from .output import print_json
 from .text import count, visible
 
 
-@click.command()
+@click.command(short_help="Delete trajectories.")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Forget all that the store holds, damaged rows too.")
 @filters

@@ -35,7 +35,7 @@ def filters(command: F) -> F:
     return command
 
 
-@click.command()
+@click.command(short_help="List the trajectories, newest first.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The N newest only.")
 @filters
 @json_option
@@ -66,7 +66,9 @@ def ls(
         print_json([summary(one) for one in found])
     elif found:
         rows = [_row(one) for one in found]
-        console().print(table(COLUMNS, rows, right=("steps", "hits", "observations"), fold="task"))
+        console().print(
+            table(COLUMNS, rows, right=("steps", "hits", "observations"), fold=("task", "tags/scope", "state"))
+        )
     else:
         click.echo("No trajectories." if not (states or task or scope is not None) else "No trajectories like that.")
     if broken:
@@ -82,7 +84,7 @@ def _row(stored: Stored) -> tuple[Cell, ...]:
         (visible(sealed.task), ""),
         (labels(stored), ""),
         (str(sealed.steps), ""),
-        (visible(state, 60 if on_terminal() else None), STATE_STYLES.get(standing.state, "")),
+        (visible(state, 80 if on_terminal() else None), STATE_STYLES.get(standing.state, "")),
         (str(standing.hits), ""),
         (str(len(stored.observations)), ""),
         (local(recorded(stored)), ""),

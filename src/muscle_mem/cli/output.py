@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -56,18 +56,16 @@ def text(content: str, style: str = "") -> Text:
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, right: Sequence[str] = (), fold: str = ""
+    columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, right: Sequence[str] = (), fold: Sequence[str] = ()
 ) -> Table:
-    """A table of columns by name; those named `right` are numbers, and the one named `fold` gives way to the others."""
+    """A table of columns by name; those named `right` hold numbers, and those in `fold` give way to the others."""
     from rich import box
     from rich.table import Table
 
     made = Table(box=box.SIMPLE_HEAD if on_terminal() else None, pad_edge=False, header_style="bold", show_edge=False)
     for name in columns:
-        ratio = 1 if name == fold and on_terminal() else None
-        made.add_column(
-            name, justify="right" if name in right else "left", no_wrap=name != fold, overflow="fold", ratio=ratio
-        )
+        side: Literal["left", "right"] = "right" if name in right else "left"
+        made.add_column(name, justify=side, no_wrap=name not in fold, overflow="fold")
     for row in rows:
         made.add_row(*(text(content, style) for content, style in row))
     return made

@@ -77,7 +77,8 @@ def _misfit(body: Body, row: Row) -> str:
     for index, step in enumerate(body.steps):
         for kind, check, snapshot in (("pre", step.pre, row.pre[index]), ("post", step.post, row.post[index])):
             if bool(check) != (snapshot is not None):
-                return f"step {index} has {'a' if check else 'no'} {kind}-check and {'no' if check else 'a'} snapshot of it"
+                has, lacks = ("check", "snapshot") if check else ("snapshot", "check")
+                return f"step {index} has a {kind}-{has} and no {kind}-{lacks}"
     return ""
 
 

@@ -17,7 +17,7 @@ from .script import script
 from .text import count, duration, local, visible
 
 
-@click.command()
+@click.command(short_help="Show one trajectory as a script.")
 @click.argument("id", metavar="ID")
 @click.option(
     "--observation",

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from ..store import STATES, Store, Stored
+from ..store import STATES, Stored
 from .finding import pages
 from .opening import file_of, json_option, opened, store_option, wanted_store
 from .output import console, print_json, print_pairs, table
@@ -70,7 +70,7 @@ class Totals(msgspec.Struct):
         return [one for one in ordered[:number] if one.hits]
 
 
-@click.command()
+@click.command(short_help="Count what is remembered, and what it saved.")
 @click.option("--top", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="How many tasks.")
 @json_option
 @store_option
@@ -172,4 +172,4 @@ def _print(totals: Totals, url: str, held: int, top: int) -> None:
             for one in tasks
         ]
         out.print()
-        out.print(table(("hits", "task", "scope", "saved"), rows, right=("hits", "saved"), fold="task"))
+        out.print(table(("hits", "task", "scope", "saved"), rows, right=("hits", "saved"), fold=("task",)))

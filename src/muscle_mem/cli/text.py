@@ -113,6 +113,8 @@ def duration(seconds: float) -> str:
     """A span of time for people: `0.4 ms`, `0.12 s`, `5 min 3 s`, `2 h 5 min`."""
     if not seconds < 1e15:
         return "an unknown time"
+    if seconds < 0.0001:
+        return "0 s" if seconds == 0 else "<0.1 ms"
     if seconds < 0.01:
         return f"{1000 * seconds:.1f} ms"
     if seconds < 59.95:
