@@ -61,11 +61,13 @@ class World:
         self.starts = 0
         self.raised: BaseException | None = None
         self.strange = 0
+        self.patience = MAX_REQUESTS
 
     def twin(self) -> World:
-        """A copy in which somebody else may try what would happen."""
+        """A copy in which it may be tried what the agent would do, if nothing ailed the agent itself."""
         other = copy.deepcopy(self)
         other.begin()
+        other.crash, other.patience = None, 200
         return other
 
     def begin(self) -> None:
@@ -247,7 +249,7 @@ def told(world: World, request: Request) -> None:
     if world.crash is not None and len(world.requests) >= world.crash[0]:
         kind, world.crash = world.crash[1], None
         raise kind("the agent is lost")
-    if len(world.requests) >= MAX_REQUESTS:
+    if len(world.requests) >= world.patience:
         raise TooLong
     world.requests.append((request[0], copy.deepcopy(request[1])))
 
@@ -358,9 +360,10 @@ def make_agent(case: Any) -> Callable[..., Any]:
     return awithout if case.style == ASYNC else without
 
 
-def open_engine(case: Any, store: Store, leave_out: set[str], **options: Any) -> Engine:
+def open_engine(case: Any, store: Store, leave_out: set[str], *, judged: bool, **options: Any) -> Engine:
     """An engine of the case's tools and agent; the tools left out are plain functions."""
-    engine = Engine(store, observers=case.events.append, success=lambda value: case.world.accept, **options)
+    success = (lambda value: case.world.accept) if judged else None
+    engine = Engine(store, observers=case.events.append, success=success, **options)
     for spec in case.world.specs.values():
         case.tools[spec.name] = make_function(case.world, spec, case.style)
         if spec.name not in leave_out:

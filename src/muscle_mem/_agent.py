@@ -35,13 +35,29 @@ class Agent:
             )
         self.fn = fn
         self.is_async = is_async(fn)
-        self.names_handover = "handover" in names
+        self.names_handover = "handover" in names and _takes_handover(fn)
         self.signature = _without_handover(signature)
         self.names = list(self.signature.parameters) if self.signature else []
 
     def name_of(self, index: int) -> str:
         """How to call the argument at a position in a message."""
         return f"argument {self.names[index]!r}" if index < len(self.names) else f"argument {index + 1}"
+
+
+def _takes_handover(fn: Any) -> bool:
+    """Whether `handover=` gets through to the function that names it: every wrapper around it must let it pass (F1)."""
+    while True:
+        try:
+            parameters = inspect.signature(fn, follow_wrapped=False).parameters
+        except (TypeError, ValueError):
+            return False
+        named = parameters.get("handover")
+        if named is not None and named.kind in (named.POSITIONAL_OR_KEYWORD, named.KEYWORD_ONLY):
+            return True
+        inner = getattr(fn, "__wrapped__", None)
+        if inner is None or not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return False
+        fn = inner
 
 
 def _without_handover(signature: inspect.Signature | None) -> inspect.Signature | None:

@@ -113,8 +113,9 @@ class Library:
         )
         note = None
         known = self._standing(run.key, recording.id)
-        if known is not None and not quarantine:
-            note = _evidence(recording.id, known, accepted, alone=not run.recorder.prefix)
+        if known is not None:
+            if not quarantine:
+                note = _evidence(recording.id, known, accepted, alone=not run.recorder.prefix)
             state = note.state or known.state if note is not None else known.state
         self.flush()
         self.store.seal(sealed, observation, note)
@@ -161,7 +162,8 @@ class Library:
         trajectory = candidate.trajectory
         standing = trajectory.standing
         strikes = standing.strikes + 1
-        at_once = failure.reason is Reason.POST_CHECK_REFUSED and not _reads_only(trajectory, failure)
+        after = failure.reason in (Reason.POST_CHECK_REFUSED, Reason.CHECK_ERROR)
+        at_once = after and not _reads_only(trajectory, failure)
         note = Note(id=trajectory.id, failures=1, strikes=strikes)
         if strikes >= 2 or at_once:
             note = msgspec.structs.replace(

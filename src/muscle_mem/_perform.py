@@ -12,6 +12,7 @@ from ._core.recorder import Problem, Recording
 from ._core.run import Run
 from ._events import LearnedEvent
 from .errors import StoreError
+from .store.base import QUARANTINED
 
 
 def perform_call(effect: effects.Effect) -> Any:
@@ -73,5 +74,7 @@ class Performer:
         except StoreError as error:
             engine._teller.store_trouble("seal", str(error), error)
             return Problem(Reason.STORE_UNAVAILABLE, f"the store did not take the recording: {error}")
+        if quarantine and state == QUARANTINED:
+            return quarantine[0]
         engine._teller.emit(LearnedEvent(self._run.task, done.id, len(done.body.steps), state))
         return None

@@ -74,7 +74,8 @@ class Teller:
     def not_learned(self, run: Run, reason: Reason, message: str) -> None:
         """Why a run will not be replayed: a warning, once per tool and reason, if it never will be."""
         self.count("not_learned")
-        problem = next((p for p in run.recorder.problems if p.reason is reason), None)
+        recorder = run.recorder
+        problem = next((p for p in (*recorder.problems, *recorder.quarantine) if p.reason is reason), None)
         tool = problem.tool if problem is not None else ""
         never = reason in NEVER_HITS and (tool, reason.value) not in self._told
         if never:
@@ -124,7 +125,7 @@ class Teller:
         """Five misses in a row under five new keys: probably the arguments hold what never repeats (A2)."""
         if outcome.reason is not Reason.NEW_TASK:
             self._new_keys.clear()
-        elif run.key is not None and run.key not in self._new_keys:
+        elif run.key is not None and len(self._new_keys) < SUGGEST_KEY_AFTER and run.key not in self._new_keys:
             self._new_keys.append(run.key)
             if len(self._new_keys) == SUGGEST_KEY_AFTER:
                 message = (

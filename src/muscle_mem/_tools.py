@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -17,10 +18,12 @@ from ._core.model import Reason, StepRecord
 from ._core.plan import Refusal
 from ._core.recording import record_call
 from ._core.tool import Tool, check_tool, signature_of
+from ._core.twins import is_same
 from ._drive import adrive, drive
 from ._source import find_source
 
 PROCESS = os.urandom(6).hex()
+_twins = itertools.count(1)  # for all engines, since they may share a store
 
 
 class Toolbox:
@@ -31,7 +34,6 @@ class Toolbox:
         self._by_name: dict[str, list[Tool]] = {}
         self._aliases: dict[str, str] = {}
         self._lock = threading.Lock()
-        self._twins = 0
 
     def __iter__(self) -> Any:
         return (tool for tools in list(self._by_name.values()) for tool in list(tools))
@@ -40,14 +42,19 @@ class Toolbox:
         return sum(map(len, self._by_name.values()))
 
     def add(self, tool: Tool) -> None:
-        """Register a tool. The latest of a name wins, unless both were made inside a function (D7)."""
+        """Register a tool. The latest of a name wins, unless both were made inside a function or hold state (D7)."""
         with self._lock:
             others = self._by_name.get(tool.name, [])
+            for again in [t for t in others if is_same(t.fn, tool.fn)]:
+                tool.instance = again.instance
+                others = [t for t in others if t is not again]
             if tool.factory:
                 for twin in [t for t in others if t.fingerprint == tool.fingerprint]:
                     self._tell_apart(twin)
                     self._tell_apart(tool)
                 self._by_name[tool.name] = [t for t in others if t.factory] + [tool]
+            elif tool.name == "<lambda>":  # all of them have this name, so it says nothing
+                self._by_name[tool.name] = [t for t in others if t.fingerprint != tool.fingerprint] + [tool]
             else:
                 self._by_name[tool.name] = [tool]
             for alias in tool.aliases:
@@ -56,13 +63,14 @@ class Toolbox:
 
     def _tell_apart(self, tool: Tool) -> None:
         if not tool.instance:
-            self._twins += 1
-            tool.instance = f"{PROCESS}:{self._twins}"
+            tool.instance = f"{PROCESS}:{os.getpid()}:{next(_twins)}"
 
     def resolve(self, record: StepRecord) -> Tool | Refusal:
         """The live tool that a stored step means, or why there is none."""
         name = record.tool
-        tools = self._by_name.get(name) or self._by_name.get(self._aliases.get(name, ""), [])
+        tools: list[Tool] = self._by_name.get(name, [])
+        if self._aliases.get(name, name) != name:
+            tools = tools + self._by_name.get(self._aliases[name], [])
         if not tools:
             message = f"the tool {name} is not registered; register it, or give its new name an alias"
             return Refusal(Reason.TOOL_MISSING, message)

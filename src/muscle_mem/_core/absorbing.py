@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import NotStorableError
 from . import codec
 from .model import Executed
-from .plan import PlanStep
+from .plan import Env, PlanStep
 from .tool import Tool
 
 Call = tuple[PlanStep, tuple[Any, ...], dict[str, Any]]
@@ -22,33 +22,33 @@ class Absorber:
     repeated yet still answer one identical call each. A step that raised answers with its exception, once.
     """
 
-    __slots__ = ("_calls", "_ended", "_executed", "_next", "_used", "count")
+    __slots__ = ("_calls", "_ended", "_env", "_executed", "_next", "_used", "count")
 
-    def __init__(self, calls: Sequence[Call], executed: Sequence[Executed]) -> None:
+    def __init__(self, calls: Sequence[Call], executed: Sequence[Executed], env: Env) -> None:
         self._calls = calls
         self._executed = executed
+        self._env = env
         self._used = [False] * len(calls)
         self._next = 0
         self._ended = False
         self.count = 0
 
-    @property
-    def complete(self) -> bool:
-        """Whether every executed step has been repeated."""
-        return all(self._used)
+    def repeated(self, count: int) -> bool:
+        """Whether the first `count` executed steps have all been repeated."""
+        return self.count > 0 and all(self._used[:count])
 
     def answer(self, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Executed | None:
         """The executed step that this call repeats, or None if the call must really be made."""
         if not self._ended:
             at = self._next
-            if at < len(self._calls) and same_call(self._calls[at], tool, args, kwargs):
+            if at < len(self._calls) and same_call(self._calls[at], tool, args, kwargs, self._env):
                 self._next += 1
                 return self._use(at)
             self._ended = True
         for at, step in enumerate(self._executed):
             if self._used[at] or not step.declared or step.effect not in KEPT:
                 continue
-            if same_call(self._calls[at], tool, args, kwargs):
+            if same_call(self._calls[at], tool, args, kwargs, self._env):
                 return self._use(at)
         return None
 
@@ -58,20 +58,26 @@ class Absorber:
         return self._executed[at]
 
 
-def same_call(call: Call, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether two live calls are the same: the same tool, and arguments that are the same objects or equal values."""
-    step, ours, named = call
+def same_call(call: Call, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any], env: Env) -> bool:
+    """Whether a call repeats an executed one: the same tool, and arguments that are the same objects or equal values.
+
+    The executed call's arguments are made anew, since the tool may have changed those it was given.
+    """
+    step, ours, _ = call
     if step.tool is not tool:
         return False
     if tool.method:
         if not args or not ours or args[0] is not ours[0]:
             return False
-        ours, args = ours[1:], args[1:]
-    then = [(name, value) for name, value in tool.named(ours, named) if name not in tool.ignore]
-    now = [(name, value) for name, value in tool.named(args, kwargs) if name not in tool.ignore]
-    return len(then) == len(now) and all(
-        name == other and same_value(value, new) for (name, value), (other, new) in zip(then, now, strict=True)
-    )
+        args = args[1:]
+    then = {name: make(env) for _, name, make in step.builders if name not in tool.ignore}
+    now = {name: value for name, value in tool.named(args, kwargs) if name not in tool.ignore}
+    for name in then.keys() ^ now.keys():  # left out by one of them, and so its default
+        parameter = tool.signature.parameters.get(name) if tool.signature else None
+        if parameter is None or parameter.default is parameter.empty:
+            return False
+        (now if name in then else then)[name] = parameter.default
+    return all(same_value(value, now[name]) for name, value in then.items())
 
 
 def same_value(a: Any, b: Any) -> bool:

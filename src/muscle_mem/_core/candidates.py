@@ -56,6 +56,10 @@ def _refused_by_steps(run: Run, trajectory: Trajectory) -> Refusal | None:
         if run.plain and _needs_await(step):
             message = f"{tool.name} or one of its checks is async; call the engine with: await engine.acall(...)"
             return Refusal(Reason.NEEDS_ACALL, message, index, tool.name)
+        missing = next((name for name in step.contexts if not run.has_context(name)), None)
+        if missing is not None:
+            message = f"{tool.name} takes a {missing}, and no context object is one; give it with engine.set_context(obj)"
+            return Refusal(Reason.NOT_REPLAYABLE, message, index, tool.name)
         if tool.effect == "irreversible" and step.pre is None and run.policy.approve is None:
             message = f"{tool.name} is irreversible and has neither a pre-check nor an approval callback"
             return Refusal(Reason.NOT_APPROVED, message, index, tool.name)
@@ -186,7 +190,8 @@ class Walk:
         for candidate in (None, *self.live):
             values = list(sights.values())
             while guessed < len(values):
-                data = snapshot_bytes(values[guessed])
+                value = values[guessed]
+                data = None if isinstance(value, Refusal) else snapshot_bytes(value)
                 guessed += 1
                 for equal in self._equals(place, post, data) if data is not None else ():
                     if equal not in given:
@@ -207,9 +212,9 @@ class Walk:
         """
         refusal: Refusal | None = None
         budget = self.run.policy.max_lookups
-        judged = 0
+        judged = len(sights)  # the followed one was asked already
         for candidate in self._order(place, False, sights):
-            if judged >= budget or len(sights) > budget:
+            if judged >= budget:
                 break
             trajectory = candidate.trajectory
             if len(trajectory.steps) <= place or (checked_only and trajectory.steps[place].pre is None):
@@ -240,10 +245,9 @@ class Walk:
             return arguments
         call = step.call_id
         if call not in sights:
-            value = yield from look(step, step.pre, arguments, place)
-            if isinstance(value, Refusal):
-                return value
-            sights[call] = value
+            sights[call] = yield from look(step, step.pre, arguments, place)
+        if isinstance(sights[call], Refusal):
+            return sights[call]  # type: ignore[no-any-return]
         found = yield from judge(self.run, step, sights[call], candidate, place, False, shared=True)
         if found is not None:
             return found
@@ -357,7 +361,8 @@ def refused(step: PlanStep, check: Check, value: Any, snapshot: Any, place: int,
     role = "post-check" if post else "pre-check"
     message = f"the {role} of {step.tool.name} said no{score}: saw {seen}, expected {expected}"
     reason = Reason.POST_CHECK_REFUSED if post else Reason.CHECK_REFUSED
-    return Refusal(reason, message, place, step.tool.name, seen, expected)
+    data = snapshot_bytes(value) if post else None
+    return Refusal(reason, message, place, step.tool.name, seen, expected, data=data)
 
 
 def check_error(step: PlanStep, place: int, what: str, error: BaseException | None) -> Refusal:

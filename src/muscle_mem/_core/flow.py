@@ -20,7 +20,6 @@ from .replay import Done, replay
 from .run import Run
 from .verdicts import verdict
 
-FAILURES = (Reason.TOOL_RAISED, Reason.POST_CHECK_REFUSED, Reason.UNSUCCESSFUL)
 AS_MISS = {
     Reason.CHECK_REFUSED: Reason.FIRST_CHECK_REFUSED,
     Reason.CHECK_ERROR: Reason.FIRST_CHECK_REFUSED,
@@ -124,19 +123,20 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
         refusal.step, refusal.reason, refusal.tool, refusal.message, refusal.seen, refusal.expected, refusal.error
     )
     handover = hand_over(run, followed, divergence)
-    failure = Problem(refusal.reason, refusal.message, refusal.tool) if refusal.reason in FAILURES else None
+    failed = refusal.step < len(progress.calls) or refusal.reason is Reason.UNSUCCESSFUL
+    failure = Problem(refusal.reason, refusal.message, refusal.tool) if failed else None
     unasked = _unasked(run, handover)
     if unasked is not None:
         return Finished(error=Diverged(f"{divergence}; {unasked}", handover), followed=followed, failure=failure)
     seed(run, followed, refusal)
     if run.on_divergence == "absorb" or (run.on_divergence == "auto" and not run.names_handover):
-        run.recorder.absorber = Absorber(progress.calls, handover.executed)
+        run.recorder.absorber = Absorber(progress.calls, handover.executed, run.env)
     run.handover = handover
     value, error, seconds = yield from _ask_agent(run, handover)
     if error is not None:
         run.recorder.closed = True
         if isinstance(error, Exception):
-            error.add_note(f"muscle_mem: the agent was asked after a divergence: {divergence}")
+            _add_note(error, f"muscle_mem: the agent was asked after a divergence: {divergence}")
         return Finished(error=error, followed=followed, failure=failure)
     outcome = Outcome(
         "diverged",
@@ -199,6 +199,13 @@ def _ask_agent(run: Run, handover: Handover | None) -> Generator[Effect, Any, tu
     except BaseException as error:
         return None, error, run.clock() - began
     return value, None, run.clock() - began
+
+
+def _add_note(error: Exception, note: str) -> None:
+    try:
+        error.add_note(note)
+    except Exception:  # an exception that lets nothing be written on it, as a frozen dataclass
+        pass
 
 
 def demonstrate(run: Run, seconds: float) -> Generator[Effect, Any, Outcome]:

@@ -5,17 +5,18 @@ What has no canonical form is recognised by identity: a context object, a param'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 
-from ..errors import NotStorableError
+from ..errors import NotStorableError, TooLargeError
 from . import codec
 from .model import Ctx, Expr, Lit, Node, Par, Ref
 from .params import Params, express
 
 _SCALARS = frozenset({str, int, bool, float, type(None), bytes, complex})
 _MAX_DEPTH = 64
+_MAX_LOOKS = 100_000
 
 
 class Coded:
@@ -89,8 +90,11 @@ def has_identity(value: Any) -> bool:
     return True
 
 
-def freeze(value: Any, known: Known, path: str) -> Any:
-    """What `value` is now: a scalar as it is, an expression for a known object, else Coded, Branch or Opaque."""
+def freeze(value: Any, known: Known, path: str, looks: Iterator[int] | None = None) -> Any:
+    """What `value` is now: a scalar as it is, an expression for a known object, else Coded, Branch or Opaque.
+
+    `looks` bounds how many parts are looked into, which may share parts, or contain themselves.
+    """
     if type(value) in _SCALARS:
         return value
     if known:
@@ -101,15 +105,17 @@ def freeze(value: Any, known: Known, path: str) -> Any:
         frozen: Any = Coded(codec.encode(value))
     except NotStorableError as error:
         frozen = Opaque(str(error), f"{path}{getattr(error, 'path', '')}")
+        if isinstance(error, TooLargeError) or " contains itself" in str(error):
+            return frozen
     if known or isinstance(frozen, Opaque):
-        branch = _branch(value, known, path)
+        branch = _branch(value, known, path, iter(range(_MAX_LOOKS)) if looks is None else looks)
         if branch is not None:
             return branch
     return frozen
 
 
-def _branch(value: Any, known: Known, path: str) -> Branch | None:
-    if path.count("[") + path.count(".") > _MAX_DEPTH:
+def _branch(value: Any, known: Known, path: str, looks: Iterator[int]) -> Branch | None:
+    if next(looks, None) is None or path.count("[") + path.count(".") > _MAX_DEPTH:
         return None
     try:
         unfolded = codec.unfold(value)
@@ -119,7 +125,8 @@ def _branch(value: Any, known: Known, path: str) -> Branch | None:
         return None
     kind, children = unfolded
     items = [
-        freeze(child, known, path + codec.child_path(kind, index, children)) for index, child in enumerate(children)
+        freeze(child, known, path + codec.child_path(kind, index, children), looks)
+        for index, child in enumerate(children)
     ]
     if any(isinstance(item, Ref | Branch | Opaque) or is_mark(item) for item in items):
         return Branch(kind, items)
@@ -162,7 +169,7 @@ def known_of(params: Params, context: Mapping[str, Any]) -> Known:
     known = Known()
     for name, value in context.items():
         known.add(value, Ctx(name))
-    for name in params.opaque.values():
+    for name in params.opaque:
         known.add(params.values[name], Par(name))
     return known
 

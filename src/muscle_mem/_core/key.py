@@ -10,8 +10,8 @@ import msgspec
 
 from ..errors import InvalidTypeError, NotStorableError
 from . import codec
-from .freezing import Known, freeze, opaque_in, thaw
-from .model import Expr
+from .freezing import Branch, Coded, Known, freeze, opaque_in
+from .model import Expr, Node
 from .params import Params, express
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
@@ -55,29 +55,40 @@ def bind_task(signature: inspect.Signature | None, args: tuple[Any, ...], kwargs
         bound = signature.bind(*args, **kwargs)
     except TypeError:
         return args, dict(kwargs)
-    positional: list[Any] = []
-    named: dict[str, Any] = {}
+    places, rest, named = _sorted_out(signature, bound)
+    fixed = len(places) if rest else 1 + max((i for i, (_, _, wanted) in enumerate(places) if wanted == "place"), default=-1)
+    positional = [value for _, value, _ in places[:fixed]]
     gap = False
+    for name, value, wanted in places[fixed:]:
+        if not wanted:
+            gap = True
+        elif gap:
+            named[name] = value
+        else:
+            positional.append(value)
+    return (*positional, *rest), named
+
+
+def _sorted_out(
+    signature: inspect.Signature, bound: inspect.BoundArguments
+) -> tuple[list[tuple[str, Any, str]], tuple[Any, ...], dict[str, Any]]:
+    """(name, value, "" if it is the default, "place" if only its place can tell it) of each place; *args; by name."""
+    places: list[tuple[str, Any, str]] = []
+    rest: tuple[Any, ...] = ()
+    named: dict[str, Any] = {}
     for name, parameter in signature.parameters.items():
-        if parameter.kind is parameter.VAR_KEYWORD:
-            named.update(bound.arguments.get(name, {}))
-            continue
+        value = bound.arguments.get(name, parameter.default)
+        given = name in bound.arguments and not _is_default(value, parameter.default)
         if parameter.kind is parameter.VAR_POSITIONAL:
             rest = bound.arguments.get(name, ())
-            if rest and gap:  # a default before *args was given as such: the places must stay told apart
-                return args, dict(kwargs)
-            positional += rest
-            continue
-        if name not in bound.arguments or _is_default(bound.arguments[name], parameter.default):
-            gap = True
-            continue
-        if parameter.kind is parameter.KEYWORD_ONLY or (gap and parameter.kind is not parameter.POSITIONAL_ONLY):
-            named[name] = bound.arguments[name]
-        elif gap:
-            return args, dict(kwargs)
-        else:
-            positional.append(bound.arguments[name])
-    return tuple(positional), named
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            named.update(bound.arguments.get(name, {}))
+        elif parameter.kind is not parameter.KEYWORD_ONLY:
+            kind = "place" if parameter.kind is parameter.POSITIONAL_ONLY else "name"
+            places.append((name, value, kind if given else ""))
+        elif given:
+            named[name] = value
+    return places, rest, named
 
 
 def _is_default(value: Any, default: Any) -> bool:
@@ -123,9 +134,8 @@ def task_key(
     parts = KeyParts(1, scope, tags, custom, positional, named)
     try:
         return codec.digest(msgspec.msgpack.encode(parts))
-    except UnicodeEncodeError:  # lone surrogates in a scope, tag or key: the codec writes what msgpack cannot
-        texts = codec.canonical([scope, list(tags), custom])
-        return codec.digest(texts + msgspec.msgpack.encode(KeyParts(1, "", (), None, positional, named)))
+    except UnicodeEncodeError:  # lone surrogates in a scope, tag, key or name: the codec writes what msgpack cannot
+        return codec.digest(codec.canonical(msgspec.to_builtins(parts, builtin_types=(bytes,))))
 
 
 def _mask(value: Any, params: Params, known: Known, argument: str) -> Expr:
@@ -133,9 +143,29 @@ def _mask(value: Any, params: Params, known: Known, argument: str) -> Expr:
     opaque = opaque_in(frozen)
     if opaque is not None:
         raise NoKeyError(argument, opaque.message)
-    if hasattr(frozen, "data") and not isinstance(frozen, Expr):
-        # the order in which a dict was filled is no part of a task
-        return express(codec.decode(codec.canonical(value), lenient=True), params, argument, all_sizes=True)
-    if isinstance(frozen, Expr) or hasattr(frozen, "items"):
-        return thaw(frozen, params, argument)
-    return express(frozen, params, argument, all_sizes=True)
+    try:
+        return _ordered(_masked(frozen, params))
+    except NotStorableError as error:  # a text beyond all measure
+        raise NoKeyError(argument, str(error)) from error
+
+
+def _masked(frozen: Any, params: Params) -> Expr:
+    if isinstance(frozen, Branch):
+        return Node(frozen.kind, tuple(_masked(item, params) for item in frozen.items))
+    if isinstance(frozen, Coded):
+        value = codec.decode(frozen.data, lenient=True)
+        return express(codec.decode(codec.canonical(value), lenient=True), params, None, all_sizes=True)
+    return frozen if isinstance(frozen, Expr) else express(frozen, params, None, all_sizes=True)
+
+
+def _ordered(expr: Expr) -> Expr:
+    """The order in which a dict or set was filled is no part of a task, nor is the one that the params' values give it."""
+    if not isinstance(expr, Node):
+        return expr
+    items = tuple(map(_ordered, expr.items))
+    if expr.kind == "dict":
+        pairs = sorted(zip(items[::2], items[1::2], strict=True), key=msgspec.msgpack.encode)
+        items = tuple(item for pair in pairs for item in pair)
+    elif expr.kind in ("set", "frozenset"):
+        items = tuple(sorted(items, key=msgspec.msgpack.encode))
+    return Node(expr.kind, items)

@@ -6,9 +6,8 @@ from collections.abc import Generator
 from typing import Any
 
 from ..errors import NotStorableError
-from . import codec
 from .effects import Effect, Save
-from .model import Reason, Ref
+from .model import Reason
 from .outcome import Outcome
 from .plan import Candidate, Refusal
 from .recorder import Problem, Recording, Step, finish
@@ -44,6 +43,8 @@ def learn(
     if problem is not None:
         outcome.not_learned = problem.reason
         outcome.not_learned_message = problem.message
+        if recording is not None and problem in recorder.quarantine:  # kept, and waiting for somebody's verdict
+            outcome.trajectory_id = recording.id
         return
     assert recording is not None
     outcome.learned = True
@@ -69,13 +70,15 @@ def _unmergeable(run: Run, broken: Refusal, accepted: bool) -> Problem | None:
     recorder = run.recorder
     progress = run.progress
     absorber = recorder.absorber
-    if broken.reason in (Reason.TOOL_RAISED, Reason.POST_CHECK_REFUSED):
+    if broken.step < len(progress.calls):
         tool = progress.calls[-1][0].tool
         if not tool.reads_only:
             message = f"{tool.name} broke the replay, and what it had done by then is not known"
             return Problem(Reason.UNKNOWN_EFFECT, message, tool.name)
-    if not recorder.steps:
-        if absorber is None or not absorber.complete:
+        if broken.reason is Reason.CHECK_ERROR:
+            return Problem(Reason.CHECK_FAILED, broken.message, tool.name)
+    if all(step.dropped for step in recorder.steps):
+        if absorber is None or not absorber.repeated(len(recorder.prefix)):
             return Problem(Reason.NO_CALLS, "the agent called no tool after the replay had stopped")
         return None
     if recorder.begins_again and not accepted:
@@ -86,12 +89,16 @@ def _unmergeable(run: Run, broken: Refusal, accepted: bool) -> Problem | None:
 
 
 def seed(run: Run, followed: Candidate, refusal: Refusal) -> None:
-    """Begin the recording with the steps that were replayed, under the snapshots that accepted them (F5, B7)."""
+    """Begin the recording with the steps that were replayed, under the snapshots that accepted them (F5, B7).
+
+    A step that only reads is one of them even if its post-check said no: what it returned is what the agent goes on with.
+    """
     progress = run.progress
     recorder = run.recorder
     recorder.first_executed = progress.calls[0]
     count = len(progress.calls)
-    if refusal.reason in (Reason.TOOL_RAISED, Reason.POST_CHECK_REFUSED):
+    reread = refusal.data is not None and progress.calls[-1][0].tool.reads_only
+    if refusal.step < count and not reread:
         count -= 1  # the broken step itself
     row = followed.row
     pres, posts = (followed.renewed(progress.refreshed, post=post) for post in (False, True))
@@ -102,14 +109,7 @@ def seed(run: Run, followed: Candidate, refusal: Refusal) -> None:
         step.keywords = tuple(kwargs)
         step.index = index
         step.pre = pres[index]
-        step.post = posts[index]
+        step.post = posts[index] if index != refusal.step else refusal.data
         step.seconds = row.seconds[index] if index < len(row.seconds) else 0.0
-        result = progress.results[index]
-        step.result = result
-        try:
-            step.output_data = codec.encode(result)
-            step.output = row.outputs[index] if index < len(row.outputs) else b""
-        except NotStorableError:
-            step.note = type(result).__qualname__
-        recorder.known.add(result, Ref(index), step.output_data)
+        recorder.output(step, progress.results[index])
         recorder.prefix.append(step)

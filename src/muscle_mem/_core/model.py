@@ -146,7 +146,7 @@ class Body(msgspec.Struct, frozen=True, array_like=True):
     """What makes a trajectory itself: its calls, and what they say about params.
 
     `fixed` holds (param, digest of its value): the trajectory is valid for that value only. `equal` holds groups of
-    params that had equal values. `params` are the names that were given.
+    params that had equal values. `params` are the names that were given, `kinds` the types of their values.
     """
 
     form: int
@@ -154,6 +154,7 @@ class Body(msgspec.Struct, frozen=True, array_like=True):
     params: tuple[str, ...] = ()
     fixed: tuple[tuple[str, bytes], ...] = ()
     equal: tuple[tuple[str, ...], ...] = ()
+    kinds: tuple[str, ...] = ()
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):

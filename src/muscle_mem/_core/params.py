@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import InvalidTypeError, InvalidValueError, NotStorableError
 from . import codec
+from .hiding import decimal_text, hides, texts_of
 from .model import Expr, Lit, Node, Par, Tpl
 
 SHORT_TEXT = 3
 SMALL_INT = 100
-_PLAIN_LEAVES = (str, int, float, bool, type(None), bytes)
+_JOINERS = "_\u200c\u200d"
 
 
 def small(value: Any) -> bool:
-    """Whether a value is so common that equality says little: bools, None, ints below 100, texts under three characters."""
+    """Whether a value is so common that equality says little.
+
+    That are bools, None, numbers below 100 without a fraction, texts under three characters, and empty containers.
+    """
     if value is None or isinstance(value, bool):
         return True
-    if isinstance(value, int):
-        return value < SMALL_INT
-    return isinstance(value, str) and len(value) < SHORT_TEXT
+    if isinstance(value, int | float):
+        return value < SMALL_INT and (isinstance(value, int) or value.is_integer())
+    if isinstance(value, str | bytes):
+        return len(value) < SHORT_TEXT
+    return type(value) in (list, tuple, dict, set, frozenset) and not value
 
 
-def token(text: str) -> str:
-    """A pattern for `text` where it stands alone: bounded by anything but letters, digits and underscore."""
-    return rf"(?<!\w){re.escape(text)}(?!\w)"
+def tokens(text: str, part: str) -> Iterator[int]:
+    """Where `part` stands in `text` as a token: bounded by anything but letters, digits and underscore."""
+    at = text.find(part) if part else -1
+    while at >= 0:
+        end = at + len(part)
+        joined_before = at > 0 and (_in_word(text[at - 1]) or unicodedata.category(part[0])[0] == "M")
+        if not joined_before and not (end < len(text) and _in_word(text[end])):
+            yield at
+        at = text.find(part, at + 1)
+
+
+def _in_word(char: str) -> bool:
+    """Letters, digits and underscore, and what is drawn onto a letter or joins two: accents, vowel signs, joiners."""
+    return char.isalnum() or char in _JOINERS or unicodedata.category(char)[0] == "M"
 
 
 def holds_token(text: str, part: str) -> bool:
     """Whether `part` stands in `text` as a token."""
-    return part in text and re.search(token(part), text) is not None
+    return next(tokens(text, part), None) is not None
 
 
 class Params:
     """The params of one run, prepared for being looked for: canonical bytes, texts, and opaque values by identity."""
 
-    __slots__ = ("_pattern", "_patterns", "by_bytes", "canonical", "opaque", "texts", "values")
+    __slots__ = ("_needles", "by_bytes", "canonical", "opaque", "texts", "values")
 
     def __init__(self, values: Mapping[str, Any] | None) -> None:
         if values is None:
@@ -51,38 +68,60 @@ class Params:
                 raise InvalidValueError("a param's name is empty")
         self.values: dict[str, Any] = dict(values)
         self.canonical: dict[str, bytes] = {}
-        self.opaque: dict[int, str] = {}
+        self.opaque: list[str] = []
         self.texts: dict[str, str] = {}
         for name in sorted(self.values):
             value = self.values[name]
             try:
                 self.canonical[name] = codec.canonical(value)
             except NotStorableError:
-                self.opaque[id(value)] = name
+                self.opaque.append(name)
                 continue
-            if isinstance(value, str):
+            if type(value) is str:
                 self.texts[name] = value
             elif type(value) is int:
-                self.texts[name] = str(value)
+                self.texts[name] = decimal_text(value)
         self.by_bytes: dict[bytes, list[str]] = {}
         for name, data in self.canonical.items():
             self.by_bytes.setdefault(data, []).append(name)
-        self._patterns: dict[bool, re.Pattern[str] | None] = {}
+        self._needles: dict[str, frozenset[str]] = {}
 
     def __bool__(self) -> bool:
         return bool(self.values)
 
     def equal_groups(self) -> tuple[tuple[str, ...], ...]:
         """Groups of params with equal values: which of them a step meant cannot be told."""
-        return tuple(tuple(names) for names in self.by_bytes.values() if len(names) > 1)
+        groups: dict[Any, list[str]] = {}
+        for name in sorted(self.values):
+            groups.setdefault(self.likeness(name), []).append(name)
+        return tuple(tuple(names) for names in groups.values() if len(names) > 1)
+
+    def likeness(self, name: str) -> Any:
+        """What equal values have in common: canonical bytes, or being the same object."""
+        return self.canonical.get(name) or id(self.values[name])
+
+    def alike(self) -> set[str]:
+        """The params whose text is another's too, though the values differ: "5" and 5, "john" and "JOHN"."""
+        groups: dict[str, list[str]] = {}
+        for name, value in self.values.items():
+            if name in self.canonical and isinstance(value, str | int | float | bytes):
+                groups.setdefault(texts_of(value)[0], []).append(name)
+        return {
+            name for names in groups.values() if len({self.canonical[name] for name in names}) > 1 for name in names
+        }
+
+    def kind(self, name: str) -> str:
+        """The type of one param's value; empty where the value has no canonical form."""
+        kind = type(self.values[name])
+        return f"{kind.__module__}:{kind.__qualname__}" if name in self.canonical else ""
+
+    def changed(self) -> set[str]:
+        """The params whose values were changed since the run began."""
+        return {name for name, data in self.canonical.items() if _bytes_of(self.values[name]) != data}
 
     def fingerprint(self, name: str) -> bytes:
-        """A digest of one param's value; of its type only, where it has no canonical form."""
-        data = self.canonical.get(name)
-        if data is None:
-            kind = type(self.values[name])
-            data = f"opaque:{kind.__module__}:{kind.__qualname__}".encode()
-        return codec.digest(data)
+        """A digest of one param's value; of what can be seen of it, where it has no canonical form."""
+        return codec.digest(self.canonical.get(name) or repr(_outline(self.values[name], 0)).encode())
 
     def whole(self, value: Any, argument: str | None, *, all_sizes: bool = False) -> str | None:
         """The param whose value this is, exactly. Small values only where the argument bears the param's name."""
@@ -99,67 +138,60 @@ class Params:
         return names[0] if all_sizes or not small(value) else None
 
     def split(self, text: str, *, all_sizes: bool = False) -> tuple[str, ...] | None:
-        """`text` as literal, name, literal, ..., literal where params stand in it as tokens; None if none does."""
-        pattern = self._pattern_of(all_sizes)
-        if pattern is None:
+        """`text` as literal, name, literal, ..., literal where params stand in it as tokens; None if none does.
+
+        The longest value wins. None, too, if two of them overlap, since either may be meant.
+        """
+        names = {
+            self.texts[name]: name
+            for name in sorted(self.texts, reverse=True)
+            if all_sizes or not small(self.values[name])
+        }
+        found: list[tuple[int, int, str]] = []
+        for part in sorted(names, key=lambda part: (-len(part), part)):
+            for start in tokens(text, part):
+                end = start + len(part)
+                over = [(s, e) for s, e, _ in found if start < e and s < end]
+                if not over:
+                    found.append((start, end, names[part]))
+                elif not all_sizes and not any(s <= start and end <= e for s, e in over):
+                    return None
+        if not found:
             return None
         parts: list[str] = []
         at = 0
-        by_text = {self.texts[name]: name for name in reversed(sorted(self.texts))}
-        for match in pattern.finditer(text):
-            parts += [text[at : match.start()], by_text[match.group()]]
-            at = match.end()
-        if not parts:
-            return None
+        for start, end, name in sorted(found):
+            parts += [text[at:start], name]
+            at = end
         return (*parts, text[at:])
-
-    def _pattern_of(self, all_sizes: bool) -> re.Pattern[str] | None:
-        if all_sizes not in self._patterns:
-            texts = {
-                text for name, text in self.texts.items() if text and (all_sizes or not small(self.values[name]))
-            }
-            longest_first = sorted(texts, key=lambda text: (-len(text), text))
-            joined = "|".join(token(text) for text in longest_first)
-            self._patterns[all_sizes] = re.compile(joined) if joined else None
-        return self._patterns[all_sizes]
 
     def hidden_in(self, value: Any) -> Iterable[str]:
         """The params whose value is in a literal leaf in a way that cannot be bound: in a word, in other case, too small."""
-        try:
-            data = codec.canonical(value)
-        except NotStorableError:
+        data = _bytes_of(value)
+        if data is None:
             return
-        text = _text(value)
-        folded = text.casefold() if text is not None else None
         for name, param in self.values.items():
-            if self.canonical.get(name) == data or (folded is not None and any(
-                (part in folded if isinstance(value, str | bytes) else part == folded) for part in _needles(param)
-            )):
+            if name not in self._needles:
+                self._needles[name] = frozenset(text for leaf in leaves(param) for text in texts_of(leaf))
+            if self.canonical.get(name) == data or hides(value, self._needles[name]):
                 yield name
 
 
-def _needles(param: Any) -> Iterable[str]:
-    """The texts in which a param's value could be hiding; leaves of container params too."""
-    children = codec.unfold(param)
-    if children is not None:
-        for child in children[1]:
-            yield from _needles(child)
-    elif param is not None and not isinstance(param, bool):
-        text = _text(param)
-        if text:
-            yield text.casefold()
-
-
-def _text(leaf: Any) -> str | None:
-    if isinstance(leaf, str):
-        return leaf
-    if leaf is None or isinstance(leaf, bool):
+def _bytes_of(value: Any) -> bytes | None:
+    try:
+        return codec.canonical(value)
+    except NotStorableError:
         return None
-    if isinstance(leaf, bytes):
-        return leaf.decode("utf-8", "replace")
-    if isinstance(leaf, _PLAIN_LEAVES) or codec.immutable(leaf):
-        return str(leaf)
-    return None
+
+
+def _outline(value: Any, depth: int) -> Any:
+    """What can be seen of a value without a canonical form: its storable parts, and the types of the others."""
+    data = _bytes_of(value)
+    if data is not None:
+        return data
+    kind = f"{type(value).__module__}:{type(value).__qualname__}"
+    unfolded = codec.unfold(value) if depth < codec.MAX_DEPTH else None
+    return kind, [_outline(child, depth + 1) for child in unfolded[1]] if unfolded else None
 
 
 def express(value: Any, params: Params, argument: str | None, *, all_sizes: bool = False) -> Expr:
@@ -216,11 +248,11 @@ def literal_leaves(expr: Expr) -> Iterable[Any]:
             yield from literal_leaves(item)
 
 
-def leaves(value: Any) -> Iterable[Any]:
-    """The leaves of a value, containers walked."""
-    unfolded = codec.unfold(value)
+def leaves(value: Any, depth: int = 0) -> Iterable[Any]:
+    """The leaves of a value, containers walked as deep as the codec does."""
+    unfolded = codec.unfold(value) if depth <= codec.MAX_DEPTH else None
     if unfolded is None:
         yield value
     else:
         for child in unfolded[1]:
-            yield from leaves(child)
+            yield from leaves(child, depth + 1)

@@ -16,7 +16,10 @@ from .tool import Tool
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """Why a candidate is not replayed: the code, and a sentence with the names in it."""
+    """Why a candidate is not replayed: the code, and a sentence with the names in it.
+
+    `data` is the snapshot that a post-check refused.
+    """
 
     reason: Reason
     message: str
@@ -25,6 +28,7 @@ class Refusal(msgspec.Struct, frozen=True):
     seen: str = ""
     expected: str = ""
     error: BaseException | None = None
+    data: bytes | None = None
 
 
 class Env(msgspec.Struct):
@@ -64,6 +68,7 @@ class PlanStep:
         "args",
         "builders",
         "call_id",
+        "contexts",
         "direct",
         "fn",
         "kwargs",
@@ -84,6 +89,7 @@ class PlanStep:
         self.post = tool.post
         self.direct = not tool.is_async
         self.call_id = call_id(record)
+        self.contexts = tuple(name for _, expr in record.arguments for name in _contexts_in(expr))
         self.builders = _builders(record, tool, keywords)
         self.args: tuple[Any, ...] | None = None
         self.kwargs: dict[str, Any] = {}
@@ -281,6 +287,11 @@ class Trajectory:
         for name in values:
             if name not in body.params:
                 return Refusal(Reason.PARAM_GUARD, f"param {name!r} was not given when this was recorded")
+        for name, kind in zip(body.params, body.kinds, strict=False):
+            if params.kind(name) != kind:
+                then = kind.rpartition(":")[2] or "without a canonical form"
+                message = f"param {name!r} was {then} when this was recorded, and is {short(values[name])} now"
+                return Refusal(Reason.PARAM_GUARD, message)
         for name, digest in body.fixed:
             if params.fingerprint(name) != digest:
                 return Refusal(
@@ -289,7 +300,7 @@ class Trajectory:
                     "cannot be replaced, or no step uses it",
                 )
         for group in body.equal:
-            if len({params.fingerprint(name) for name in group}) > 1:
+            if len({params.likeness(name) for name in group}) > 1:
                 return Refusal(
                     Reason.PARAM_AMBIGUOUS,
                     f"params {', '.join(group)} had equal values when this was recorded, so which one a step meant "
@@ -303,6 +314,14 @@ class Trajectory:
                             Reason.PARAM_GUARD, f"param {name!r} stands in a text, but is {short(values[name])} now"
                         )
         return None
+
+
+def _contexts_in(expr: Expr) -> Sequence[str]:
+    if isinstance(expr, Ctx):
+        return (expr.name,)
+    if isinstance(expr, Node):
+        return [name for item in expr.items for name in _contexts_in(item)]
+    return ()
 
 
 def _in_texts(expr: Expr) -> Sequence[str]:
@@ -362,8 +381,10 @@ class Candidate:
         """The snapshots of this observation, with those that sliding checks have `seen` in a run put in (B7)."""
         row = list(self.row.post if post else self.row.pre)
         for (place, is_post), data in seen.items():
-            step = self.trajectory.steps[place] if place < len(row) and is_post == post else None
-            check = step and (step.post if post else step.pre)
+            if is_post != post or place >= len(row):
+                continue
+            step = self.trajectory.steps[place]
+            check = step.post if post else step.pre
             if check is None:
                 continue
             row[place] = data

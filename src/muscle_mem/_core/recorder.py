@@ -234,6 +234,7 @@ def finish(
         params=tuple(sorted(params.values)),
         fixed=_fixed(records, params),
         equal=params.equal_groups(),
+        kinds=tuple(params.kind(name) for name in sorted(params.values)),
     )
     try:
         data = msgspec.msgpack.encode(body)
@@ -273,7 +274,9 @@ def _fixed(records: Sequence[StepRecord], params: Params) -> tuple[tuple[str, by
             used.update(used_in(expr))
             for leaf in literal_leaves(expr):
                 hidden.update(params.hidden_in(leaf))
-    names = (set(params.values) - used) | hidden
+    for group in params.equal_groups():  # which of them was used cannot be told
+        used.update(group if used.intersection(group) else ())
+    names = (set(params.values) - used) | hidden | params.changed() | params.alike()
     return tuple((name, params.fingerprint(name)) for name in sorted(names))
 
 
@@ -300,11 +303,14 @@ def result_step(steps: Sequence[Step], value: Any) -> int:
     if value is None:
         return -1
     from_identity = [i for i, step in enumerate(steps) if step.result is value]
-    if from_identity and not isinstance(value, bool | int | float | str | bytes):
-        return from_identity[-1]
     try:
         data = codec.encode(value)
     except NotStorableError:
+        data = None
+    if from_identity and not isinstance(value, bool | int | float | str | bytes):
+        last = from_identity[-1]
+        return last if steps[last].output_data == data else -1  # unless the agent has changed it since
+    if data is None:
         return -1
     equal = [i for i, step in enumerate(steps) if step.output_data == data]
     return equal[0] if len(equal) == 1 else -1

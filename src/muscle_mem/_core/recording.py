@@ -38,7 +38,7 @@ def record_call(
         if done is not None:
             return Answer(done.result, done.error)
     if recorder.first_executed is not None and not recorder.steps:
-        recorder.begins_again = same_call(recorder.first_executed, tool, args, kwargs)
+        recorder.begins_again = same_call(recorder.first_executed, tool, args, kwargs, run.env)
     step = recorder.enter(tool)
     began = run.clock()
     entered = False

@@ -165,9 +165,9 @@ def _prefer(
     if step.pre is None:
         return followed, arguments
     value = yield from look(step, step.pre, arguments, place)
+    sights[step.call_id] = value
     if isinstance(value, Refusal):
         return value
-    sights[step.call_id] = value
     asked = followed
     if walk is not None and place == 0:
         asked = walk.guess(place, step.call_id, value) or followed

@@ -128,6 +128,10 @@ class Run:
             )
             self.notify("warning", "threshold", message, tool)
 
+    def has_context(self, name: str) -> bool:
+        """Whether an object of a class of this qualified name is in the context."""
+        return any(type(value).__qualname__ == name for value in self.context)
+
     def object_of(self, tool: Tool) -> Any:
         """The one context object whose class owns a method tool; a Refusal if there is none, or more than one."""
         owners = [value for value in self.context if tool.owns(value)]

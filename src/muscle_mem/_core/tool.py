@@ -10,6 +10,7 @@ from ..errors import InvalidTypeError, InvalidValueError
 from .check import Check
 from .fingerprint import is_async, is_async_generator, is_generator, made_in_function, stored_name
 from .model import EFFECTS
+from .twins import holds_state
 
 Named = list[tuple[str, Any]]
 
@@ -70,7 +71,7 @@ class Tool:
         self.inject = dict(inject or {})
         self.ignore = frozenset(ignore) | frozenset(self.inject)
         self.is_async = is_async(fn)
-        self.factory = made_in_function(fn)
+        self.factory = made_in_function(fn) or holds_state(fn)
         self.instance = ""
         self.wrapper: Any = None
         self.undecided = False

@@ -14,7 +14,7 @@ from .examining import Finding, examine
 from .file_checks import examine_file
 from .finding import pages
 from .opening import json_option, opened, store_option
-from .output import Cell, console, print_json, print_pairs, table
+from .output import Cell, console, id_text, print_json, print_pairs, print_table
 from .text import count, visible
 
 
@@ -124,9 +124,9 @@ def _print(report: Report) -> None:
     print_pairs(out, [("store", visible(report.url)), ("looked at", looked), ("verdict", verdict)])
     rows: list[tuple[Cell, ...]] = []
     for label, style, found in (("problem", "red", report.problems), ("notice", "yellow", report.notices)):
-        rows += [((label, style), (one.kind, ""), (visible(one.id), "cyan"), (visible(one.what), "")) for one in found]
+        rows += [((label, style), (one.kind, ""), (id_text(one.id), "cyan"), (visible(one.what), "")) for one in found]
     if rows:
         out.print()
-        out.print(table(("", "kind", "id", "what"), rows, fold=("what",)))
+        print_table(out, ("", "kind", "id", "what"), rows, fold=("what",))
     if any(one.id for one in report.problems):
         click.echo("\nRestore a back-up, or `muscle-mem forget ID`: the agent's next run records it anew.")

@@ -10,12 +10,13 @@ import click
 from ..store import STATES, Stored
 from .finding import matches, pages
 from .opening import json_option, opened, store_option
-from .output import STATE_STYLES, Cell, console, on_terminal, print_json, table
+from .output import STATE_STYLES, Cell, console, id_text, on_terminal, print_json, print_table
 from .reading import recorded, summary
-from .text import ID_WIDTH, count, local, visible
+from .text import count, local, visible
 
 F = TypeVar("F", bound=Callable[..., Any])
 COLUMNS = ("id", "task", "tags/scope", "steps", "state", "hits", "observations", "recorded")
+NUMBERS = ("steps", "hits", "observations")
 
 
 def filters(command: F) -> F:
@@ -66,8 +67,8 @@ def ls(
         print_json([summary(one) for one in found])
     elif found:
         rows = [_row(one) for one in found]
-        console().print(
-            table(COLUMNS, rows, right=("steps", "hits", "observations"), fold=("task", "tags/scope", "state"))
+        print_table(
+            console(), COLUMNS, rows, right=("steps", "hits", "observations"), fold=("task", "tags/scope", "state")
         )
     else:
         click.echo("No trajectories." if not (states or task or scope is not None) else "No trajectories like that.")
@@ -77,14 +78,13 @@ def ls(
 
 def _row(stored: Stored) -> tuple[Cell, ...]:
     sealed, standing = stored.sealed, stored.standing
-    width = ID_WIDTH if on_terminal() else None
     state = standing.state + (f" ({standing.reason})" if standing.reason else "")
     return (
-        (visible(sealed.id)[:width], "cyan"),
-        (visible(sealed.task), ""),
+        (id_text(sealed.id), "cyan"),
+        (visible(sealed.task, 120 if on_terminal() else None), ""),
         (labels(stored), ""),
         (str(sealed.steps), ""),
-        (visible(state, 80 if on_terminal() else None), STATE_STYLES.get(standing.state, "")),
+        (visible(state, 60 if on_terminal() else None), STATE_STYLES.get(standing.state, "")),
         (str(standing.hits), ""),
         (str(len(stored.observations)), ""),
         (local(recorded(stored)), ""),

@@ -85,6 +85,8 @@ def _ensure_there(name: str) -> None:
     if mark and scheme.lower() != "sqlite":
         return  # open_store says what is wrong with it
     path = file_of(name)
+    if mark and path is not None and not name.partition("://")[2].startswith("/"):
+        return  # a host, which open_store refuses
     if path is None:
         raise UnusableStoreError(
             f"The store {name!r} lives in the memory of one process, so there is nothing to look at. Give the path of "

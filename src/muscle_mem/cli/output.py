@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from .text import ID_WIDTH, visible
+
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
 ENDLESS = 1_000_000
+FOLDED = 10
 Cell = tuple[str, str]
 """A cell of a table: its text, already visible, and a style."""
 
@@ -40,6 +42,11 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def id_text(id: str) -> str:
+    """An id for people: shortened on a terminal, where it can be looked up, and whole elsewhere."""
+    return visible(id)[:ID_WIDTH] if on_terminal() else visible(id)
+
+
 def console() -> Console:
     """Where tables and scripts go. Without a terminal it is as wide as it takes."""
     from rich.console import Console
@@ -55,20 +62,32 @@ def text(content: str, style: str = "") -> Text:
     return Text(content, style=style)
 
 
-def table(
-    columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, right: Sequence[str] = (), fold: Sequence[str] = ()
-) -> Table:
-    """A table of columns by name; those named `right` hold numbers, and those in `fold` give way to the others."""
-    from rich import box
+def print_table(
+    out: Console,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    right: Sequence[str] = (),
+    fold: Sequence[str] = (),
+) -> None:
+    """Print a table of columns by name; those named `right` hold numbers, those in `fold` give way to the others.
+
+    On a terminal too narrow for it the lines run on: better than ids that are cut.
+    """
+    from rich.cells import cell_len
     from rich.table import Table
 
-    made = Table(box=box.SIMPLE_HEAD if on_terminal() else None, pad_edge=False, header_style="bold", show_edge=False)
-    for name in columns:
+    made = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
+    needed = 0
+    for place, name in enumerate(columns):
         side: Literal["left", "right"] = "right" if name in right else "left"
         made.add_column(name, justify=side, no_wrap=name not in fold, overflow="fold")
+        widest = max(cell_len(cell) for cell in (name, *(row[place][0] for row in rows)))
+        needed += 2 + (FOLDED if name in fold else widest)
     for row in rows:
         made.add_row(*(text(content, style) for content, style in row))
-    return made
+    out.width = max(out.width, needed)
+    out.print(made)
 
 
 STATE_STYLES = {"trusted": "green", "fresh": "", "quarantined": "yellow", "retired": "dim"}

@@ -12,7 +12,7 @@ import msgspec
 from ..store import STATES, Stored
 from .finding import pages
 from .opening import file_of, json_option, opened, store_option, wanted_store
-from .output import console, print_json, print_pairs, table
+from .output import console, print_json, print_pairs, print_table
 from .reading import newest_row
 from .text import count, duration, size, visible
 
@@ -154,7 +154,7 @@ def _print(totals: Totals, url: str, held: int, top: int) -> None:
         ("keys", str(len(totals.keys))),
         ("hits", str(totals.hits)),
         ("failures", str(totals.failures)),
-        ("agent time saved", f"{duration(totals.seconds)} ({totals.seconds:.3f} s): {SAVED}"),
+        ("agent time saved", f"{duration(totals.seconds)}: {SAVED}"),
         ("on disk", f"{size(held)} (the file and its write-ahead log)"),
         ("damaged rows", f"{totals.damaged}" + ("; see `muscle-mem doctor`" if totals.damaged else "")),
     ]
@@ -172,4 +172,4 @@ def _print(totals: Totals, url: str, held: int, top: int) -> None:
             for one in tasks
         ]
         out.print()
-        out.print(table(("hits", "task", "scope", "saved"), rows, right=("hits", "saved"), fold=("task",)))
+        print_table(out, ("hits", "task", "scope", "saved"), rows, right=("hits", "saved"), fold=("task",))

@@ -70,6 +70,7 @@ def _tell_all(store: str | None, browser_page: BrowserPage, tasks: tuple[Task, .
         start = f"starts warm, with {known} recordings" if known else "starts cold"
         say(console, f"Agent: {who}")
         say(console, f"Memory: {store or 'this process'}; the run {start}")
+        lab.warm_up(tasks[0])
         runs = {task.title: _tell_story(console, lab, task) for task in tasks}
         close(console, runs, scripted=isinstance(agent, ScriptedAgent))
     failed = [line for task in tasks for line in shortfalls(task, runs[task.title])]

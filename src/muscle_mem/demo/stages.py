@@ -50,6 +50,13 @@ class Lab:
     agent: ScriptedAgent | ModelAgent
     pages: Path
 
+    def warm_up(self, task: Task) -> None:
+        """Let the script do a task outside of any run, where nothing is recorded.
+
+        The first clicks in a fresh browser are slow, and would count against whoever makes them.
+        """
+        ScriptedAgent(self.page)(self.page.open(self.pages / f"{task.page}.html", task.seed))
+
     def run(self, task: Task, stage: str, seed: str, change: str = "") -> Run:
         """Open the task's page afresh and have the engine do what it says."""
         audit = Audit()

@@ -26,39 +26,35 @@ _inherited: set[str] = set()  # paths that this process must not open, for it go
 class Lease:
     """A connection and the lock that its user holds. `connection` is None once it was closed."""
 
-    __slots__ = ("__weakref__", "connection", "durable", "generation", "lock", "path", "pid")
+    __slots__ = ("__weakref__", "_close", "connection", "durable", "generation", "lock")
 
     def __init__(self, connection: sqlite3.Connection, path: str, generation: int) -> None:
         self.connection: sqlite3.Connection | None = connection
-        self.path = path
         self.durable = True
         self.generation = generation
         self.lock = threading.Lock()
-        self.pid = os.getpid()
+        # Also closes it when the thread it belonged to has ended, the store was dropped unclosed, or at exit. A
+        # __del__ would come too late in a cycle, where the connection may be finalized first, with a warning.
+        self._close = weakref.finalize(self, _close, connection, path, os.getpid())
 
     def close(self) -> None:
         """Close the connection. Only for the holder of the lock, or when nobody else knows the lease."""
-        connection, self.connection = self.connection, None
-        if connection is None:
-            return
-        if self.pid != os.getpid():
-            _abandon(connection, self.path)
-            return
+        self.connection = None
+        self._close()
+
+
+def _close(connection: sqlite3.Connection, path: str, pid: int) -> None:
+    if pid == os.getpid():
         try:
             connection.close()
         except sqlite3.Error:
             pass  # nothing is lost: what was committed is in the file
+    else:
+        # The parent's: to close it here can lose the parent's commits, so nothing ever must.
+        _inherited.add(path)
+        import ctypes  # here, for it is hardly ever needed
 
-    def __del__(self) -> None:
-        self.close()  # its thread has ended, or the store was dropped unclosed
-
-
-def _abandon(connection: sqlite3.Connection, path: str) -> None:
-    """Keep a connection of the parent's from ever being closed here: that can lose the parent's commits."""
-    _inherited.add(path)
-    import ctypes  # here, for it is hardly ever needed
-
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 
 class Connections:

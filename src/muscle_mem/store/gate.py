@@ -8,7 +8,6 @@ with its holder. It is a convenience for order, not for safety: every write is a
 from __future__ import annotations
 
 import os
-import random
 import sys
 import threading
 import time
@@ -20,8 +19,7 @@ from ..errors import StoreError
 if sys.platform != "win32":
     import fcntl
 
-SHORTEST_NAP = 0.0002
-LONGEST_NAP = 0.004
+GLANCE = 0.1  # seconds after which a waiter looks whether it should still wait
 
 
 class Gate:
@@ -49,7 +47,7 @@ class Gate:
                 yield
             finally:
                 if file is not None:
-                    self._unlock(file)
+                    _unlock(file)
         finally:
             self._threads.release()
 
@@ -57,26 +55,29 @@ class Gate:
         if sys.platform == "win32":
             return None
         file = self._open()
-        nap = SHORTEST_NAP
         try:
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    return file
-                except BlockingIOError:
-                    pass
-                except OSError:  # no locks on this file system
-                    os.close(file)
-                    return None
-                if cancelled():
-                    raise StoreError(f"The store was closed while a write waited for {self.path!r}.")
-                if time.monotonic() - start >= timeout:
-                    raise self._too_long(start, "another process")
-                time.sleep(nap * (0.5 + random.random()))
-                nap = min(nap * 1.5, LONGEST_NAP)
-        except BaseException:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except BlockingIOError:
+            pass
+        except OSError:  # no locks on this file system
             os.close(file)
-            raise
+            return None
+        try:
+            waiter = _Waiter(file)
+        except RuntimeError:  # no more threads, as when the interpreter is ending
+            os.close(file)
+            return None
+        while True:
+            remaining = start + timeout - time.monotonic()
+            if waiter.wait(min(remaining, GLANCE)):
+                return file
+            if cancelled():
+                waiter.give_up()
+                raise StoreError(f"The store was closed while a write waited for {self.path!r}.")
+            if remaining <= GLANCE:
+                waiter.give_up()
+                raise self._too_long(start, "another process")
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
@@ -88,19 +89,59 @@ class Gate:
                 f"nothing can be written. Make the file and its folder writable for this user."
             ) from error
 
-    @staticmethod
-    def _unlock(file: int) -> None:
-        if sys.platform == "win32":
-            return
-        # Unlocked and not merely closed: a child made by a fork may still hold a copy of the file.
-        try:
-            fcntl.flock(file, fcntl.LOCK_UN)
-        finally:
-            os.close(file)
-
     def _too_long(self, start: float, who: str) -> StoreError:
         return StoreError(
             f"The store is locked by {who} for {time.monotonic() - start:.1f} seconds (lock file "
             f"{self.path!r}), so nothing was written. Look for a process that hangs while writing, or raise "
             f"busy_timeout."
         )
+
+
+class _Waiter:
+    """A thread that stands in the kernel's queue for a lock, so that the wait is both fair and bounded.
+
+    Trying again and again would be bounded too, but whoever comes back at once overtakes those who sleep.
+    """
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._got = threading.Event()
+        self._decided = threading.Lock()
+        self._given_up = False
+        threading.Thread(target=self._stand, name="muscle_mem-gate", daemon=True).start()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether the lock was given to us by then. An exception in the wait gives up."""
+        try:
+            return self._got.wait(max(0.0, seconds))
+        except BaseException:
+            self.give_up()
+            raise
+
+    def give_up(self) -> None:
+        """Leave the file to the thread, which lets the lock go as soon as it comes."""
+        with self._decided:
+            self._given_up = True
+            if self._got.is_set():
+                _unlock(self._file)
+
+    def _stand(self) -> None:
+        if sys.platform != "win32":
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX)
+            except OSError:
+                pass  # the gate is for order, not for safety: pass without it
+        with self._decided:
+            if self._given_up:
+                _unlock(self._file)
+            else:
+                self._got.set()
+
+
+def _unlock(file: int) -> None:
+    # Unlocked and not merely closed: a child made by a fork may still hold a copy of the file.
+    try:
+        if sys.platform != "win32":
+            fcntl.flock(file, fcntl.LOCK_UN)
+    finally:
+        os.close(file)

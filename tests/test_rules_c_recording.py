@@ -1,0 +1,471 @@
+"""Rules C: what is learned? Which calls are steps, which runs are offered, and how recordings pile up."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muscle_mem import Check, Engine, Outcome, Reason
+
+Log = list[Any]
+
+
+class Bench:
+    """An engine with tools that log, and an agent that does what `plan` says."""
+
+    def __init__(self, **options: Any) -> None:
+        self.engine = Engine(**options)
+        self.log: Log = []
+        self.fails: list[str] = []
+        self.plan: Any = lambda: None
+        self.read = self.tool("read", effect="read")
+        self.write = self.tool("write", effect="write")
+        self.plain = self.tool("plain")
+        self.engine.set_agent(lambda task: self.plan())
+
+    def tool(self, name: str, **options: Any) -> Any:
+        def fn(what: str = "") -> str:
+            self.log.append(f"{name} {what}".strip())
+            if what in self.fails:
+                raise ValueError(f"{what} failed")
+            return f"{name}: {what}"
+
+        return self.engine.tool(name=name, version=1, **options)(fn)
+
+    def again(self, task: str = "a task") -> Outcome:
+        self.log.clear()
+        return self.engine(task)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+# --- C1: inside a run
+
+
+def test_c1_outside_a_run_a_tool_is_the_plain_function(bench: Bench) -> None:
+    assert bench.read("a") == "read: a"
+    with pytest.raises(TypeError):
+        bench.read(1, 2, 3)
+    info = bench.engine.cache_info()
+    assert (info.learned, info.loaded, info.not_learned) == (0, 0, 0)
+
+
+def test_c1_a_call_before_or_after_a_run_is_not_part_of_it(bench: Bench) -> None:
+    bench.plan = lambda: bench.read("inside")
+    bench.read("before")
+    bench.engine("a task")
+    bench.read("after")
+
+    assert bench.again()
+    assert bench.log == ["read inside"]
+
+
+def test_c1_a_demonstration_is_recorded_without_an_agent_and_hit_later() -> None:
+    engine = Engine()
+    log: Log = []
+
+    @engine.tool(effect="read")
+    def act(what: str) -> None:
+        log.append(what)
+
+    with engine.record("a task") as shown:
+        act("one")
+        act("two")
+    assert shown.outcome is not None
+    assert shown.outcome.learned
+    log.clear()
+
+    def agent(task: str, retries: int = 3) -> None:
+        raise AssertionError("not to be asked")
+
+    engine.set_agent(agent)
+    assert engine("a task")
+    assert log == ["one", "two"]
+
+
+def test_c1_a_demonstration_that_raises_or_does_nothing_is_not_learned(bench: Bench) -> None:
+    with pytest.raises(ZeroDivisionError), bench.engine.record("a task"):
+        bench.read("a")
+        raise ZeroDivisionError
+    with bench.engine.record("a task") as shown:
+        pass
+    assert shown.outcome is not None
+    assert shown.outcome.not_learned is Reason.NO_CALLS
+    assert bench.again().reason is Reason.NEW_TASK
+
+
+def test_c1_the_demonstration_of_one_task_is_none_of_another(bench: Bench) -> None:
+    with bench.engine.record("a task", tags="x"):
+        bench.read("a")
+    assert not bench.engine("a task")
+    assert not bench.engine("another task", tags="x")
+    assert bench.engine("a task", tags="x")
+
+
+# --- C3: the outermost call
+
+
+def test_c3_tools_called_inside_tools_captures_and_compares_are_no_steps(bench: Bench) -> None:
+    def capture(what: str) -> str:
+        return bench.read("by capture")
+
+    def compare(current: str, candidate: str) -> bool:
+        bench.read("by compare")
+        return current == candidate
+
+    @bench.engine.tool(pre_check=Check(capture, compare), post_check=Check(capture))
+    def outer(what: str) -> str:
+        return bench.write(what) + "!"
+
+    bench.plan = lambda: outer("x")
+    outcome = bench.engine("a task")
+    assert outcome.learned
+    assert outcome.value == "write: x!"
+
+    hit = bench.again()
+    assert hit.steps == 1
+    assert bench.log == ["read by capture", "read by compare", "write x", "read by capture"]
+
+
+def test_c3_a_failing_inner_call_is_no_failed_write_of_the_run(bench: Bench) -> None:
+    bench.fails.append("inner")
+
+    @bench.engine.tool(effect="read")
+    def outer() -> str:
+        try:
+            return str(bench.write("inner"))
+        except ValueError:
+            return "recovered"
+
+    bench.plan = outer
+    assert bench.engine("a task").learned
+    assert bench.again()
+
+
+def test_c3_an_overridden_method_that_calls_super_is_one_step() -> None:
+    engine = Engine()
+    log: Log = []
+
+    class Page:
+        @engine.tool(effect="read")
+        def click(self) -> None:
+            log.append("page")
+
+    class Fancy(Page):
+        @engine.tool(effect="read")
+        def click(self) -> None:
+            log.append("fancy")
+            super().click()
+
+    page = Fancy()
+    engine.set_context(page).set_agent(lambda task: page.click())
+    engine("a task")
+    assert engine("a task").steps == 1
+    assert log == ["fancy", "page"] * 2
+
+
+# --- C4: what is offered
+
+
+def test_c4_an_empty_run_never_hits(bench: Bench) -> None:
+    assert bench.engine("a task").not_learned is Reason.NO_CALLS
+    assert bench.again().reason is Reason.NEW_TASK
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt(), SystemExit(3), StopIteration(1)], ids=repr)
+def test_c4_a_run_that_ended_with_an_exception_never_hits(bench: Bench, error: BaseException) -> None:
+    def crash() -> None:
+        bench.read("a")
+        raise error
+
+    bench.plan = crash
+    with pytest.raises(type(error)) as caught:
+        bench.engine("a task")
+    assert caught.value is error
+    bench.plan = lambda: bench.read("b")
+
+    assert bench.again().reason is Reason.NEW_TASK
+    assert bench.log == ["read b"]
+
+
+def test_c4_a_cancelled_run_never_hits() -> None:
+    engine = Engine()
+
+    @engine.tool(effect="read")
+    async def act() -> None: ...
+
+    async def agent(task: str) -> None:
+        await act()
+        await asyncio.Event().wait()
+
+    engine.set_agent(agent)
+
+    async def cancel() -> None:
+        run = asyncio.create_task(engine.acall("a task"))
+        await asyncio.sleep(0)
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+    asyncio.run(cancel())
+    assert engine("a task", mode="off") if False else not engine.explain("a task")
+
+
+@pytest.mark.parametrize("where", ["engine", "call"])
+def test_c4_a_run_that_the_success_callback_refused_never_hits(where: str) -> None:
+    verdicts = [False, False, True]
+
+    def success(value: Any) -> bool:
+        return verdicts.pop(0) if verdicts else True
+
+    bench = Bench(success=success) if where == "engine" else Bench()
+    options: dict[str, Any] = {"success": success} if where == "call" else {}
+    bench.plan = lambda: bench.read("a")
+
+    assert [bench.engine("a task", **options).not_learned for _ in range(3)] == [Reason.REFUSED, Reason.REFUSED, None]
+    assert bench.engine("a task", **options)
+
+
+@pytest.mark.parametrize("verdict", [None, 0, "", ZeroDivisionError()])
+def test_c4_a_success_callback_must_say_yes(bench: Bench, verdict: Any) -> None:
+    def success(value: Any) -> Any:
+        if isinstance(verdict, Exception):
+            raise verdict
+        return verdict
+
+    bench.plan = lambda: bench.read("a")
+    assert bench.engine("a task", success=success).not_learned is Reason.REFUSED
+    assert bench.again().reason is Reason.NEW_TASK
+
+
+def test_c4_a_run_with_a_call_still_running_never_hits(caplog: pytest.LogCaptureFixture) -> None:
+    engine = Engine()
+    gates: list[asyncio.Event] = []
+
+    @engine.tool(effect="read")
+    async def slow() -> None:
+        await gates[0].wait()
+
+    tasks: list[asyncio.Task[None]] = []
+
+    async def agent(task: str) -> None:
+        tasks.append(asyncio.create_task(slow()))
+        await asyncio.sleep(0)
+
+    engine.set_agent(agent)
+
+    async def story() -> Outcome:
+        gates.append(asyncio.Event())
+        outcome = await engine.acall("a task")
+        gates[0].set()
+        await tasks[0]
+        return outcome
+
+    outcome = asyncio.run(story())
+    assert outcome.not_learned is Reason.STILL_RUNNING
+    assert "slow" in outcome.not_learned_message
+    assert not engine.explain("a task")
+
+
+def test_c4_a_tool_that_hands_out_unfinished_work_makes_no_recording(bench: Bench) -> None:
+    @bench.engine.tool(effect="read")
+    def lines() -> Any:
+        return (n for n in range(3))
+
+    bench.plan = lambda: list(lines())
+    outcome = bench.engine("a task")
+    assert outcome.value == [0, 1, 2]
+    assert outcome.not_learned is Reason.STILL_RUNNING
+    assert not bench.again()
+
+
+# --- C5: a call that raised
+
+
+def swallowing(bench: Bench, *calls: Any) -> Any:
+    def plan() -> None:
+        for call in calls:
+            try:
+                call()
+            except (ValueError, TypeError):
+                pass
+
+    return plan
+
+
+def test_c5_a_failed_call_of_a_reading_tool_is_left_out(bench: Bench) -> None:
+    bench.fails.append("x")
+    bench.plan = swallowing(bench, lambda: bench.read("x"), lambda: bench.write("y"))
+    assert bench.engine("a task").learned
+
+    assert bench.again()
+    assert bench.log == ["write y"]
+
+
+@pytest.mark.parametrize("name", ["read", "write", "plain", "checked"])
+def test_c5_a_call_whose_arguments_did_not_bind_is_left_out(bench: Bench, name: str) -> None:
+    checked = bench.tool("checked", pre_check=Check(lambda what: what), post_check=Check(lambda what: what))
+    tool = checked if name == "checked" else getattr(bench, name)
+    bench.plan = swallowing(bench, lambda: tool("x", "too", "many"), lambda: tool(object(), no=1), lambda: tool("y"))
+    assert bench.engine("a task").learned
+
+    assert bench.again()
+    assert bench.log == [f"{name} y"]
+
+
+@pytest.mark.parametrize("name", ["write", "plain"])
+def test_c5_a_failed_write_is_kept_in_quarantine_until_somebody_says_it_is_good(
+    bench: Bench, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.fails.append("x")
+    tool = getattr(bench, name)
+    bench.plan = swallowing(bench, lambda: tool("x"), lambda: tool("y"))
+    outcome = bench.engine("a task")
+    assert not outcome.learned
+    assert outcome.not_learned is Reason.FAILED_WRITE
+    warned = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert [name in message and "failed_write" in message for message in warned] == [True]
+
+    again = bench.again()
+    assert again.reason is Reason.QUARANTINED
+    assert "failed_write" in again.message
+    outcome.report_good()
+    assert bench.again()
+    assert bench.log == [f"{name} y"]
+
+
+def test_c5_a_type_error_from_within_a_write_is_a_failed_write(bench: Bench) -> None:
+    @bench.engine.tool()
+    def odd(x: int) -> None:
+        raise TypeError("odd() takes 0 positional arguments but 1 was given")
+
+    bench.plan = swallowing(bench, lambda: odd(1), lambda: bench.write("y"))
+    assert bench.engine("a task").not_learned is Reason.FAILED_WRITE
+
+
+def test_c5_a_failed_write_that_the_agent_did_not_survive_leaves_nothing(bench: Bench) -> None:
+    bench.fails.append("x")
+    bench.plan = lambda: bench.write("x")
+    with pytest.raises(ValueError, match="x failed"):
+        bench.engine("a task")
+    assert bench.engine.cache_info().loaded == 0
+
+
+def test_c5_trouble_of_a_call_that_is_left_out_does_not_count(bench: Bench) -> None:
+    strict = bench.tool("strict", effect="read", pre_check=Check(lambda what: 1 / len(what)))
+    bench.fails.append("")
+    bench.plan = swallowing(bench, lambda: strict(object()), lambda: bench.write("y"))
+    assert bench.engine("a task").learned
+    assert bench.again()
+
+
+def test_c5_a_call_that_was_cancelled_in_its_capture_was_never_made() -> None:
+    engine = Engine()
+    log: Log = []
+    hang = [True]
+
+    async def capture() -> int:
+        if hang:
+            hang.clear()
+            await asyncio.Event().wait()
+        return 1
+
+    @engine.tool(pre_check=Check(capture))
+    async def first() -> None:
+        log.append("first")
+
+    @engine.tool(effect="read")
+    async def second() -> None:
+        log.append("second")
+
+    async def agent(task: str) -> None:
+        call = asyncio.create_task(first())
+        await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await second()
+
+    engine.set_agent(agent)
+    assert asyncio.run(engine.acall("a task")).learned
+    assert asyncio.run(engine.acall("a task"))
+    assert log == ["second", "second"]
+
+
+# --- C6: rows
+
+
+def stateful(path: Path | None = None) -> tuple[Engine, dict[str, Any], Log]:
+    """Two steps, each under a check of its own that looks at its own state."""
+    engine = Engine(path)
+    state: dict[str, Any] = {"one": 0, "two": 0}
+    log: Log = []
+
+    @engine.tool(pre_check=Check(lambda name: state[name], lambda current, candidate: current == candidate))
+    def act(name: str) -> None:
+        log.append(name)
+
+    def agent(task: str) -> None:
+        log.append("agent")
+        act("one")
+        act("two")
+
+    return engine.set_agent(agent), state, log
+
+
+def test_c6_equal_calls_are_one_trajectory_with_a_row_for_each_recording() -> None:
+    engine, state, _ = stateful()
+    ids = set()
+    for row in ((1, 1), (2, 2), (1, 1)):
+        state["one"], state["two"] = row
+        ids.add(engine("a task", mode="record").trajectory_id)
+    (id,) = ids
+    stored = engine._library.store.get(str(id))
+    assert stored is not None
+    assert len(stored.observations) == 2
+
+
+@pytest.mark.parametrize("mixed", [(1, 2), (2, 1)])
+def test_c6_rows_are_never_mixed(mixed: tuple[int, int]) -> None:
+    engine, state, log = stateful()
+    for row in ((1, 1), (2, 2)):
+        state["one"], state["two"] = row
+        engine("a task", mode="record")
+    for row in ((1, 1), (2, 2)):
+        state["one"], state["two"] = row
+        assert engine("a task"), row
+    log.clear()
+    state["one"], state["two"] = mixed
+
+    outcome = engine("a task", on_divergence="continue")
+    assert outcome.status == "diverged"
+    assert log == ["one", "agent", "one", "two"]
+
+
+def test_c6_hits_add_no_rows_and_leave_constant_memory(tmp_path: Path) -> None:
+    engine, _, log = stateful(tmp_path / "memory.db")
+    id = str(engine("a task").trajectory_id)
+
+    def counted(hits: int) -> int:
+        for _ in range(hits):
+            if not engine("a task"):
+                raise AssertionError("no hit")
+        log.clear()
+        gc.collect()
+        return len(gc.get_objects()) if not hasattr(sys, "getallocatedblocks") else sys.getallocatedblocks()
+
+    before = counted(2_000)
+    assert counted(20_000) - before < 2_000
+    stored = engine._library.store.get(id)
+    assert stored is not None
+    assert len(stored.observations) == 1
+    engine.close()

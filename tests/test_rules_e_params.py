@@ -1,0 +1,420 @@
+"""Rules E1 to E5: how params are bound in recorded calls, and when a recording is valid for its own values only."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+import muscle_mem
+from muscle_mem import Reason
+from muscle_mem._core.params import Params, express, holds_token
+from param_cases import Address, Client, Letter, Play
+
+
+@pytest.fixture
+def play() -> Play:
+    return Play()
+
+
+# E1: equality of canonical values with types
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("John", "Jane"),
+        (1234, 5678),
+        (2.5, 3.5),
+        (["a", "b"], []),
+        ({"k": "v"}, {"q": 1}),
+        (Address("Elm"), Address("Oak")),
+    ],
+)
+def test_e1_a_whole_value_is_replaced_by_the_new_one(play: Play, first: Any, then: Any) -> None:
+    assert play.twice(lambda x: play.send(to=x), {"x": first}, {"x": then})
+
+
+@pytest.mark.parametrize("value", [True, None, 7, -1, 99, "ab", "x"])
+@pytest.mark.parametrize("other", ["something else", 12345])
+def test_e1_a_small_value_is_bound_only_where_the_tool_parameter_bears_the_params_name(
+    play: Play, value: Any, other: Any
+) -> None:
+    other = value if type(other) is not type(value) else other
+    other = {bool: False, int: 5, str: "yz"}.get(type(value))
+    assert play.twice(lambda n: play.send(n=n), {"n": value}, {"n": value})
+    if other is not None:
+        assert play.twice(lambda n: play.send(n=n), {"n": value}, {"n": other})
+    again = Play()
+    outcome = again.twice(lambda n: (again.send(n=n), again.send(to=n)), {"n": value}, {"n": other})
+    assert bool(outcome) is (other is value), "the value is also where the name does not stand"
+
+
+@pytest.mark.parametrize(
+    ("param", "literal"), [(True, 1), (1, True), (1, 1.0), ("500", 500), (500, "500"), (500.0, 500), (None, "None")]
+)
+def test_e1_types_count_so_a_literal_that_only_looks_equal_is_never_replaced(
+    play: Play, param: Any, literal: Any
+) -> None:
+    play.twice(lambda n: (play.send(n=n), play.send(to=literal)), {"n": param}, {"n": param})
+    record = play.engine._library.store.scan().stored  # what is stored is what would be replayed
+    assert len(record) == 1
+    other = {bool: False, int: 77, str: "77", float: 7.5}.get(type(param))
+    if other is None:
+        return
+    play.run(lambda n: None, key="task", params={"n": other}, n=other)
+    assert all(call == ("send", ("to", literal)) or "n" in call[1] for call in play.made())
+
+
+def test_e1_empty_containers_say_as_little_as_small_values(play: Play) -> None:
+    outcome = play.twice(lambda items: (play.send(text=items), play.send(n=[])), {"items": []}, {"items": ["a"]})
+    assert not outcome
+    named = Play()
+    take = named.tool("take", lambda items: None)
+    assert named.twice(lambda items: take(items=items), {"items": []}, {"items": ["a"]})
+
+
+def test_e1_a_small_float_says_as_little_as_a_small_int(play: Play) -> None:
+    outcome = play.twice(lambda x: (play.send(x), play.many(0.0)), {"x": 0.0}, {"x": 9.0})
+    assert not outcome
+
+
+# E2: equal values
+
+
+def test_e2_params_with_equal_values_replay_only_while_they_are_equal_again(play: Play) -> None:
+    def agent(a: str, b: str) -> None:
+        play.send(to=a, text=b)
+
+    assert play.twice(agent, {"a": "John", "b": "John"}, {"a": "Jane", "b": "Jane"})
+    refused = play.run(agent, key="task", params={"a": "Jane", "b": "Jack"}, a="Jane", b="Jack")
+    assert refused.reason == Reason.PARAM_AMBIGUOUS
+    assert "a, b" in refused.message
+
+
+def test_e2_a_number_and_its_text_are_ambiguous_inside_a_longer_text(play: Play) -> None:
+    def agent(a: str, b: int) -> None:
+        play.send(to=a, n=b, text=f"order {b}")
+
+    assert play.twice(agent, {"a": "1234", "b": 1234}, {"a": "1234", "b": 1234})
+    assert not play.twice(agent, {"a": "1234", "b": 1234}, {"a": "5678", "b": 9999})
+
+
+def test_e2_equal_but_for_case_is_ambiguous_too(play: Play) -> None:
+    def agent(a: str, b: str) -> None:
+        play.send(to=a.upper(), text=[a, b])
+
+    assert not play.twice(agent, {"a": "john", "b": "JOHN"}, {"a": "jane", "b": "MARY"})
+
+
+def test_e2_one_opaque_object_as_two_params_is_ambiguous(play: Play) -> None:
+    one, two, three = Client("1"), Client("2"), Client("3")
+
+    def agent(a: Client, b: Client) -> None:
+        play.many(a)
+
+    assert play.twice(agent, {"a": one, "b": one}, {"a": two, "b": two})
+    assert not play.twice(agent, {"a": one, "b": one}, {"a": two, "b": three})
+
+
+def test_e2_values_that_are_equal_only_at_replay_are_no_obstacle(play: Play) -> None:
+    assert play.twice(lambda a, b: play.send(a, b), {"a": "John", "b": "Jane"}, {"a": "Zoe", "b": "Zoe"})
+
+
+# E3: templates, and literals that contain a value otherwise
+
+
+def test_e3_dear_john_is_never_sent_to_jane(play: Play) -> None:
+    outcome = play.twice(lambda name: play.send(text=f"Dear {name},"), {"name": "John"}, {"name": "Jane"})
+    assert outcome, "a token in a text becomes a template"
+
+
+@pytest.mark.parametrize(
+    "build",
+    [str.upper, str.lower, lambda x: f"pre{x}", lambda x: f"{x}s", lambda x: f"{x}_1", lambda x: [f"Q{x}"]],
+    ids=["upper", "lower", "after a letter", "before a letter", "before an underscore", "nested"],
+)
+def test_e3_a_value_that_stands_in_another_way_makes_the_recording_valid_for_that_value_only(
+    play: Play, build: Any
+) -> None:
+    def agent(name: str) -> None:
+        play.send(to=name, text=build(name))
+
+    assert play.twice(agent, {"name": "John"}, {"name": "John"})
+    again = Play()
+
+    def same(name: str) -> None:
+        again.send(to=name, text=build(name))
+
+    refused = again.twice(same, {"name": "John"}, {"name": "Jane"})
+    assert refused.reason == Reason.PARAM_GUARD
+    assert "'name'" in refused.message
+
+
+@pytest.mark.parametrize("value", ["", "x", "ab"])
+def test_e3_a_short_value_inside_a_text_is_valid_for_that_value_only(play: Play, value: str) -> None:
+    agent = lambda name: (play.many(name=name), play.send(text=f"Dear {name}!"))  # noqa: E731
+    assert not play.twice(agent, {"name": value}, {"name": "Jane"})
+
+
+@pytest.mark.parametrize("value", [True, 5, 2.5, -3, 10**30])
+def test_e3_what_is_no_text_counts_too_where_its_text_stands_in_a_literal(play: Play, value: Any) -> None:
+    other = {bool: False, int: 8, float: 7.25}[type(value)]
+    agent = lambda n: (play.send(n=n), play.send(text=f"of_{n}_items"))  # noqa: E731
+    assert not play.twice(agent, {"n": value}, {"n": other})
+
+
+def test_e3_the_decimal_text_of_an_int_param_becomes_a_template(play: Play) -> None:
+    assert play.twice(lambda n: play.send(text=f"/orders/{n}/pay"), {"n": 1234}, {"n": 5})
+
+
+def test_e3_the_longest_value_wins(play: Play) -> None:
+    def agent(first: str, full: str) -> None:
+        play.send(to=full, text=f"To {full}. Dear {first}!")
+
+    outcome = play.twice(agent, {"first": "John", "full": "John Smith"}, {"first": "Jane", "full": "Jane Doe"})
+    assert outcome
+
+
+def test_e3_values_that_overlap_in_a_text_leave_it_a_literal(play: Play) -> None:
+    def agent(a: str, b: str) -> None:
+        play.send(to=a, text=[b, f"New {b}"])
+
+    outcome = play.twice(agent, {"a": "New York", "b": "York City"}, {"a": "Paris", "b": "York City"})
+    assert outcome.reason == Reason.PARAM_GUARD
+
+
+@pytest.mark.parametrize("value", ["a.c", "(x)", "[ab]+", "\\d+", "x|y", "^abc$", "C++", "a\nb", "{name}", "%s%s"])
+def test_e3_characters_that_mean_something_to_patterns_are_plain_text(play: Play, value: str) -> None:
+    agent = lambda name: play.send(to=name, text=f"<{name}> abc 12")  # noqa: E731
+    assert play.twice(agent, {"name": value}, {"name": "\\g<0>"})
+    assert not holds_token("abc", "a.c")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("Jose", "Jose\u0301 writes"),
+        ("हिन्द", "हिन्दी"),
+        ("abc", "abc\u200dd"),
+        ("Straße", "STRASSE 5"),
+        ("\u00e9tude", "e\u0301tude No. 1"),
+        ("Ångström", "ångström!"),
+    ],
+    ids=["a combining mark", "a vowel sign", "a joiner", "sharp s", "decomposed", "case"],
+)
+def test_e3_unicode_does_not_hide_a_value(play: Play, value: str, text: str) -> None:
+    then = {"name": "Maria"}
+    assert not holds_token(text, value)
+
+    def agent(name: str) -> None:
+        play.send(to=name, text=text if name == value else f"other {name}")
+
+    assert not play.twice(agent, {"name": value}, then)
+
+
+def test_e3_a_derived_unicode_form_of_the_value_is_found() -> None:
+    params = Params({"name": "Straße"})
+    assert list(params.hidden_in("STRASSE 5")) == ["name"]
+    assert list(params.hidden_in("Strasbourg")) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"John", bytearray(b"John"), Letter("John"), {"John": 1}, {"k": [("John",)]}, frozenset({"John"}), "\ud800John"],
+)
+def test_e3_a_value_is_found_wherever_it_is_hidden(play: Play, value: Any) -> None:
+    fixed = {name for name in Params({"name": "john"}).hidden_in(value)}
+    expr = express(value, Params({"name": "john"}), None)
+    from muscle_mem._core.params import literal_leaves
+
+    fixed |= {name for leaf in literal_leaves(expr) for name in Params({"name": "john"}).hidden_in(leaf)}
+    assert fixed == {"name"}
+
+
+class Money:
+    def __init__(self, amount: int, currency: str) -> None:
+        self.amount, self.currency = amount, currency
+
+    def __repr__(self) -> str:
+        return f"Money({self.amount}, {self.currency})"
+
+
+def test_e3_a_value_is_found_inside_a_registered_type(play: Play) -> None:
+    muscle_mem.register(Money, encode=lambda m: [m.amount, m.currency], decode=lambda p: Money(*p), name="test:money")
+    agent = lambda cur: play.send(to=cur, n=Money(5, cur))  # noqa: E731
+    assert not play.twice(agent, {"cur": "EUR"}, {"cur": "USD"})
+
+
+class Colour(enum.StrEnum):
+    RED = "crimson"
+    BLUE = "azure"
+
+
+def test_e3_an_enum_and_a_date_are_found_by_their_texts(play: Play) -> None:
+    agent = lambda c: play.send(to=c, text=f"paint it {c.value}")  # noqa: E731
+    assert not play.twice(agent, {"c": Colour.RED}, {"c": Colour.BLUE})
+    assert play.twice(agent, {"c": Colour.RED}, {"c": Colour.RED})
+    again = Play()
+    when = lambda t: again.send(to=t, text=t.isoformat())  # noqa: E731
+    assert not again.twice(when, {"t": dt.datetime(2024, 1, 2, 3)}, {"t": dt.datetime(2025, 1, 2, 3)})
+
+
+def test_e3_a_leaf_of_a_container_param_that_a_literal_holds_fixes_the_param(play: Play) -> None:
+    agent = lambda order: play.many(order, order["name"])  # noqa: E731
+    assert not play.twice(agent, {"order": {"name": "John"}}, {"order": {"name": "Jane"}})
+
+
+def test_e3_a_leaf_of_an_opaque_container_param_fixes_it_too(play: Play) -> None:
+    client = Client()
+    agent = lambda pair: play.many(pair, pair[0])  # noqa: E731
+    assert play.twice(agent, {"pair": ["John", client]}, {"pair": ["John", client]})
+    assert not play.twice(agent, {"pair": ["John", client]}, {"pair": ["Jane", client]})
+
+
+# E4: unused, missing, new, of another type
+
+
+def test_e4_a_param_that_no_step_uses_is_a_guard(play: Play) -> None:
+    agent = lambda name, mood: play.send(to=name)  # noqa: E731
+    assert play.twice(agent, {"name": "John", "mood": "calm"}, {"name": "Jane", "mood": "calm"})
+    refused = play.run(agent, key="task", params={"name": "Jane", "mood": "wild"}, name="Jane", mood="wild")
+    assert refused.reason == Reason.PARAM_GUARD
+    assert "'mood'" in refused.message
+
+
+@pytest.mark.parametrize(("then", "reason"), [({}, "param_missing"), ({"name": "John", "more": "x"}, "param_guard")])
+def test_e4_a_missing_or_a_new_param_is_a_miss_that_names_it(play: Play, then: dict[str, Any], reason: str) -> None:
+    agent = lambda name="John", more=None: play.send(to=name)  # noqa: E731
+    outcome = play.twice(agent, {"name": "John"}, then)
+    assert outcome.reason == reason
+    assert ("'name'" if not then else "'more'") in outcome.message
+
+
+@pytest.mark.parametrize("then", ["1234", 1234.0, None, True, [1234], Client()])
+def test_e4_a_param_of_another_type_than_recorded_is_a_miss(play: Play, then: Any) -> None:
+    outcome = play.twice(lambda n: play.send(n=n), {"n": 1234}, {"n": then})
+    assert outcome.reason == Reason.PARAM_GUARD
+    assert "'n'" in outcome.message
+
+
+def test_e4_a_param_that_the_run_itself_changed_is_valid_for_its_first_value_only(play: Play) -> None:
+    grow = play.tool("grow", lambda items: items.append("more"))
+
+    def agent(items: list[str]) -> None:
+        grow(items)
+        play.send(to=items)
+
+    play.run(agent, key="task", params={"items": (given := ["first"])}, items=given)
+    play.made()
+    outcome = play.run(agent, key="task", params={"items": (given := ["other"])}, items=given)
+    assert not outcome
+    assert play.made() == [("grow", ["other"]), ("send", ("to", ["other", "more"]))]
+
+
+# E5: containers
+
+
+def test_e5_containers_are_walked_and_keep_their_types(play: Play) -> None:
+    def agent(name: str, n: int) -> None:
+        play.many([name, (name, {name: [f"x {name}"]})], {n}, frozenset({name}), Letter(name, [n]), Address(name))
+
+    assert play.twice(agent, {"name": "John", "n": 1234}, {"name": "Jane", "n": 5678})
+
+
+def test_e5_a_set_or_dict_shrinks_as_the_agents_own_would(play: Play) -> None:
+    agent = lambda a, b: play.many({a, b})  # noqa: E731
+    assert play.twice(agent, {"a": "John", "b": "Jane"}, {"a": "Zoe", "b": "Zoe"})
+
+
+def test_huge_numbers_and_broken_texts_as_params_break_nothing(play: Play) -> None:
+    agent = lambda n: play.send(n=n)  # noqa: E731
+    assert play.run(agent, key="task", params={"n": 10**5000}, n=10**5000).learned
+    assert play.run(agent, key="task", params={"n": 10**5001}, n=10**5001)
+    assert play.made()[1] == ("send", ("n", 10**5001))
+    again = Play()
+    same = lambda n: again.send(n=n, text=f"a {n} b")  # noqa: E731
+    again.twice(same, {"n": "\ud800bc"}, {"n": "Jane"})
+    with_odd_name = Play()
+    with_odd_name.run(lambda task: with_odd_name.send(task), "do abc", params={"\ud800": "abc"})
+    assert with_odd_name.made() == [("send", "do abc")]
+
+
+# the property: whatever agent, whatever params
+
+WORDS = ["John", "john", "JOHN", "Johnson", "son", "", "ab", "a", "1", "500", "True", "a.c", "(x)", "Straße", "STRASSE"]
+VALUES: list[Any] = [
+    *WORDS,
+    "e\u0301a",
+    "\u00e9a",
+    "हिन्द",
+    "\ud800x",
+    1,
+    5,
+    500,
+    5000,
+    -500,
+    True,
+    False,
+    None,
+    0.0,
+    2.5,
+    500.0,
+]
+VALUES += [
+    [],
+    ["John"],
+    ["John", 500],
+    {"k": "John"},
+    Address("John"),
+    Letter("ab", 5),
+    ("a", "b"),
+    Colour.RED,
+    b"John",
+]
+FORMS: list[Any] = [
+    lambda x: x,
+    lambda x: f"«{x}»",
+    lambda x: f"Q{x}Q",
+    lambda x: f"<{x}> {x}",
+    upper := lambda x: str(x).upper(),
+    lower := lambda x: str(x).lower(),
+    title := lambda x: f"<{str(x).title()}>",
+    lambda x: [x, {"key": x, "n": [x]}],
+    lambda x: {f"<{x}>": (x,)},
+    lambda x: Letter(x, f"«{x}»"),
+    lambda x: Address([x]),
+    lambda x: "§",
+    lambda x: [],
+    lambda x: 0,
+]
+programs = st.lists(
+    st.tuples(st.sampled_from(FORMS), st.sampled_from("abc"), st.sampled_from(["x", "a", "b"])), min_size=1, max_size=5
+)
+givens = st.fixed_dictionaries(dict.fromkeys("abc", st.sampled_from(VALUES)))
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(programs, givens, givens, st.integers(0, 7))
+def test_a_replay_makes_exactly_the_calls_that_the_agent_would_make(
+    program: Any, first: dict[str, Any], then: dict[str, Any], kept: int
+) -> None:
+    for index, name in enumerate("abc"):
+        if kept >> index & 1:
+            then = {**then, name: first[name]}
+    for form, name, _ in program:  # of "john" alone nobody can tell that the agent means its small letters
+        assume(form not in (upper, lower, title) or form(first[name]).strip("<>") != first[name])
+    play = Play()
+    take = play.tool("take", lambda x=None, a=None, b=None: None)
+
+    def agent(a: Any, b: Any, c: Any) -> None:
+        given = {"a": a, "b": b, "c": c}
+        for form, name, argument in program:
+            take(**{argument: form(given[name])})
+
+    play.twice(agent, first, then)
+    assert play.run(agent, key="task", params=then, **then), "what was just done or learned hits"
