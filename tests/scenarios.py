@@ -98,7 +98,8 @@ class Case:
         self._writes = [spec.name for spec in specs if spec.op != "read"]
         self._reads = [spec.name for spec in specs if spec.op == "read"]
         if self.kind == "policy":
-            return Plan([self._make_policy()], rng.choice(("last", "none")), not self.exact and rng.random() < 0.3)
+            handover = not self.exact and rng.random() < 0.3
+            return Plan([self._make_policy()], rng.choice(("last", "none")), handover, tireless=True)
         body = [self._statement(2) for _ in range(rng.randint(0 if rng.random() < 0.05 else 1, 4))]
         return Plan(body, rng.choice(("last", "none", "first", "grown")), not self.exact and rng.random() < 0.3)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -54,7 +55,9 @@ def _takes_handover(fn: Any) -> bool:
         named = parameters.get("handover")
         if named is not None and named.kind in (named.POSITIONAL_OR_KEYWORD, named.KEYWORD_ONLY):
             return True
-        inner = getattr(fn, "__wrapped__", None)
+        inner = fn.func if isinstance(fn, functools.partial) else getattr(fn, "__wrapped__", None)
+        if inner is None and not inspect.isroutine(fn):
+            inner = getattr(type(fn).__call__, "__wrapped__", None)
         if inner is None or not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             return False
         fn = inner

@@ -70,7 +70,10 @@ def same_call(call: Call, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, A
         if not args or not ours or args[0] is not ours[0]:
             return False
         args = args[1:]
-    then = {name: make(env) for _, name, make in step.builders if name not in tool.ignore}
+    try:
+        then = {name: make(env) for _, name, make in step.builders if name not in tool.ignore}
+    except Exception:  # an output that was changed since no longer has the part that was referred to
+        return False
     now = {name: value for name, value in tool.named(args, kwargs) if name not in tool.ignore}
     for name in then.keys() ^ now.keys():  # left out by one of them, and so its default
         parameter = tool.signature.parameters.get(name) if tool.signature else None
