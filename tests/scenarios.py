@@ -27,6 +27,8 @@ from worlds import (
 )
 
 CRASHES = (ValueError, KeyError, KeyboardInterrupt, SystemExit)
+HIDDEN = ("fuse", "refuse", "refuse", "fail", "event", "state")
+MISHAPS = (*HIDDEN, "state", "ticket", "crash", "accept", "edit", "again", "reopen", "report", "forget", "calm", "calm")
 Ended = tuple[Outcome | None, BaseException | None]
 
 
@@ -59,6 +61,7 @@ class Case:
         self.strict_engine = not self.exact and self.rng.random() < 0.05
         self.judged = self.rng.random() < 0.3
         self.store = fresh_store(self.path)
+        self.left_out: frozenset[str] = frozenset()  # tools that this engine does not know
         self.engine = self._open()
         self.leaving: dict[str, Any] | None = None
         self.task = 0
@@ -86,7 +89,7 @@ class Case:
         if not self.exact and op != "read" and rng.random() < 0.04:
             effect = "irreversible"
         post = rng.choice(CHECKS) if rng.random() < 0.3 else ""
-        breaks = (rng.choice(KEYS), rng.randrange(4), rng.random() < 0.5) if rng.random() < 0.15 else None
+        breaks = (rng.choice(KEYS), rng.randrange(4), rng.random() < 0.5) if rng.random() < 0.08 else None
         return Spec(name, op, rng.choice(KEYS), effect, pre, post, 0, breaks)
 
     def _make_state(self) -> dict[str, Any]:
@@ -171,14 +174,16 @@ class Case:
 
     def _ask(self, watch: Any) -> Generator[tuple[Any, Any], Ended, None]:
         rng = self.rng
-        again = rng.random() < 0.45 and self.leaving is not None
-        if again:  # the same call once more, from the same state, all mishaps over
-            assert self.leaving is not None
+        again = rng.random() < 0.4
+        if self.leaving is not None and rng.random() < 0.65:  # the same call once more, from the same state
             self.world.calm()
+            if not again:
+                self._mishap(watch, HIDDEN)
             self.world.state = copy.deepcopy(self.leaving["state"])
             self.params = dict(self.leaving["params"])
             task, options = self.leaving["task"], dict(self.leaving["options"])
         else:
+            again = False
             if rng.random() < 0.15:
                 self.task = rng.randrange(2)
             if rng.random() < 0.4:
@@ -209,13 +214,10 @@ class Case:
             found["alias"] = rng.choice(NAMES)
         return found
 
-    def _mishap(self, watch: Any) -> None:
+    def _mishap(self, watch: Any, kinds: tuple[str, ...] = MISHAPS) -> None:
         rng, world = self.rng, self.world
         quiet = self.exact and self.kind == "seeing"
-        what = rng.choice(
-            ("state", "state", "ticket", "fuse", "fuse", "refuse", "refuse", "fail", "event", "crash", "accept", "edit")
-            + ("reopen", "report", "forget", "calm", "calm", "again")
-        )
+        what = rng.choice(kinds)
         name = rng.choice(self._writes if self.exact and what == "fuse" else [*self._writes, *self._reads])
         role = rng.choice(("pre", "pre", "post"))
         if what == "state":
@@ -236,8 +238,9 @@ class Case:
             spec = world.specs[name]
             world.specs[name] = spec._replace(edit=spec.edit + (what == "edit"))
             register(self, self.engine, world.specs[name])
+            self.left_out -= {name}
         elif what == "reopen":
-            self._reopen(frozenset({name}) if not self.exact and rng.random() < 0.5 else frozenset())
+            self._reopen(frozenset({name}) if not self.exact and rng.random() < 0.3 else frozenset())
         elif what == "calm":
             world.calm()
         elif what in ("report", "forget"):
@@ -249,6 +252,7 @@ class Case:
         else:
             self.engine.close()
             self.store = fresh_store(self.path)
+        self.left_out = leave_out
         self.engine = self._open(leave_out)
 
     def _judge(self, watch: Any, what: str) -> None:

@@ -130,7 +130,7 @@ def recorded_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[
 def shop(recorded_once: tuple[Path, list[str]], tmp_path: Path) -> tuple[str, list[str]]:
     """A copy of that store, and its ids."""
     path, ids = recorded_once
-    return shutil.copy(path, tmp_path / "shop.db").as_posix(), list(ids)
+    return str(shutil.copy(path, tmp_path / "shop.db")), list(ids)
 
 
 def lit(value: Any) -> Lit:

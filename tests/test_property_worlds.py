@@ -89,6 +89,9 @@ class Oracle:
         self.twin: World = case.world.twin()
         self.stored = contents(case.store)
         self.info = case.engine.cache_info()
+        last = case.store.get(self.recorded[-1].id) if self.recorded else None
+        self.usable = last is not None and last.standing.state in ("fresh", "trusted") and not self.recorded[-1].held
+        self.usable = self.usable and self.specs == case.world.specs
 
     def after(
         self, case: Case, call: Any, mode: str, again: bool, outcome: Outcome | None, error: BaseException | None
@@ -106,7 +109,7 @@ class Oracle:
             new = {id: rows - self.stored.get(id, frozenset()) for id, rows in stored.items()}
             assert sum(map(len, new.values())) <= 1
             assert set(self.stored) <= set(stored)
-            self._keep(world, call, outcome)
+            self._keep(case, call, outcome)
         if outcome:
             self._hit(case, call, outcome)
         elif outcome is not None and outcome.status == "diverged":
@@ -163,10 +166,11 @@ class Oracle:
         counted = {"hit": (1, 0, 0), "miss": (0, 1, 0), "diverged": (0, 0, 1)}[outcome.status]
         assert (now.hits, now.misses, now.diverged) == tuple(map(sum, zip(before, counted, strict=True)))
 
-    def _keep(self, world: World, call: Any, outcome: Outcome) -> None:
+    def _keep(self, case: Case, call: Any, outcome: Outcome) -> None:
         """(d) A learned run is one that ended well, with something done."""
-        calls = [(name, x) for name, x, returned in world.calls if returned]
-        failed = [name for name, _, returned in world.calls if not returned]
+        world = case.world
+        calls = [(name, x) for name, x, returned in world.calls if returned and name not in case.left_out]
+        failed = [name for name, _, returned in world.calls if not returned and name not in case.left_out]
         held = any(world.specs[name].op != "read" for name in failed)
         assert calls
         assert outcome.trajectory_id is not None
@@ -228,11 +232,7 @@ class Oracle:
 
     def _same_again(self, case: Case, outcome: Outcome | None) -> None:
         """In an exact world what was just learned is a hit from the same state, unless it is in quarantine."""
-        last = self.recorded[-1]
-        now = case.store.get(last.id)
-        if now is None or now.standing.state == "quarantined" or last.held:
-            return
-        if self.specs == case.world.specs:
+        if self.usable:
             self.counts["again"] += 1
             assert outcome, f"{outcome!r} {outcome and outcome.message}"
 

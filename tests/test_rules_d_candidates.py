@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desk import Desk
 
+from desk import Desk
 from muscle_mem import Check, Diverged, Engine, Missed, Reason
 
 

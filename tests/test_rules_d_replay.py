@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desk import Desk
 
+from desk import Desk
 from muscle_mem import Check, Diverged, Engine, Missed, Reason
 
 # D1: everything knowable is checked before the first effect

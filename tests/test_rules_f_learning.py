@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from desk import Desk
 
+from desk import Desk
 from muscle_mem import Check, Engine, Reason
 
 ONES = {"a": 1, "b": 1, "c": 1, "d": 1, "x": 1}
@@ -206,7 +206,7 @@ def test_f5_a_step_that_the_agent_gives_an_executed_steps_result_refers_to_this_
             made.append(Handle())  # noqa: B023 - one class a round
             return made[-1]  # noqa: B023
 
-        @engine.tool(Check(lambda handle: open_[0]))  # noqa: B023
+        @engine.tool(Check(lambda handle: open_[0]))
         def use(handle: Any) -> None:
             used.append(handle)  # noqa: B023
 
@@ -215,13 +215,13 @@ def test_f5_a_step_that_the_agent_gives_an_executed_steps_result_refers_to_this_
             used.append(handle)  # noqa: B023
 
         def start(task: str) -> None:
-            use(make())  # noqa: B023
+            use(make())
 
         def go_on(task: str, handover: Any = None) -> None:
-            repair(handover.results[0])  # noqa: B023
+            repair(handover.results[0])
 
         def again(task: str) -> None:
-            repair(make())  # noqa: B023
+            repair(make())
 
         engine.set_agent(start)
         assert engine("task").learned

@@ -329,7 +329,8 @@ def test_a_migration_that_fails_leaves_the_version_before_it(path: Path, monkeyp
 READ_ONLY = """
 import os, sys
 from muscle_mem.errors import StoreError
-from muscle_mem.store import open_store
+from muscle_mem.store import SqliteStore, open_store  # all loaded while it may still be read
+import muscle_mem.store.urls
 from muscle_mem.testing import *
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)

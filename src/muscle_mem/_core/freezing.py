@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
+from itertools import islice
 from typing import Any
 
 from ..errors import NotStorableError, TooLargeError
@@ -17,6 +18,7 @@ from .params import Params, express
 _SCALARS = frozenset({str, int, bool, float, type(None), bytes, complex})
 _MAX_DEPTH = 64
 _MAX_LOOKS = 100_000
+_A_REFUSAL = 100  # what it costs, in looks, to meet a part that cannot be stored
 
 
 class Coded:
@@ -107,6 +109,8 @@ def freeze(value: Any, known: Known, path: str, looks: Iterator[int] | None = No
         frozen = Opaque(str(error), f"{path}{getattr(error, 'path', '')}")
         if isinstance(error, TooLargeError) or " contains itself" in str(error):
             return frozen
+        if looks is not None:
+            next(islice(looks, _A_REFUSAL, _A_REFUSAL), None)
     if known or isinstance(frozen, Opaque):
         branch = _branch(value, known, path, iter(range(_MAX_LOOKS)) if looks is None else looks)
         if branch is not None:

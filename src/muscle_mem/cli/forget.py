@@ -44,12 +44,7 @@ def forget(
     if bool(ids) + everything + filtered != 1:
         raise click.UsageError("Give IDs, or --all, or some of --state, --scope and --task.")
     with opened(store) as source:
-        if ids:
-            wanted: tuple[str, ...] | None = full_ids(source, ids)
-        elif filtered:
-            wanted = _matching(source, states, scope, task)
-        else:
-            wanted = None
+        wanted = full_ids(source, ids) if ids else None if everything else _matching(source, states, scope, task)
         if not ids and not yes and wanted != ():
             _ask(wanted, source.url)
         gone = source.forget(wanted) if wanted != () else 0

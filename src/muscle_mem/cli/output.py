@@ -72,18 +72,39 @@ def print_table(
 ) -> None:
     """Print a table of columns by name; those named `right` hold numbers, those in `fold` give way to the others.
 
-    On a terminal too narrow for it the lines run on: better than ids that are cut.
+    Without a terminal every cell is whole. On one that is too narrow the lines run on: better than ids that are cut.
     """
     from rich.cells import cell_len
+
+    texts = [columns, *([cell for cell, _ in row] for row in rows)]
+    widths = [max(cell_len(line[place]) for line in texts) for place in range(len(columns))]
+    if on_terminal():
+        needed = sum(2 + (FOLDED if name in fold else width) for name, width in zip(columns, widths, strict=True))
+        _print_rich(out, columns, rows, right, fold, needed)
+        return
+    for line in texts:
+        spaces = [" " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True)]
+        parts = [
+            space + cell if name in right else cell + space
+            for name, cell, space in zip(columns, line, spaces, strict=True)
+        ]
+        print("  ".join(parts).rstrip())
+
+
+def _print_rich(
+    out: Console,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    right: Sequence[str],
+    fold: Sequence[str],
+    needed: int,
+) -> None:
     from rich.table import Table
 
     made = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
-    needed = 0
-    for place, name in enumerate(columns):
+    for name in columns:
         side: Literal["left", "right"] = "right" if name in right else "left"
         made.add_column(name, justify=side, no_wrap=name not in fold, overflow="fold")
-        widest = max(cell_len(cell) for cell in (name, *(row[place][0] for row in rows)))
-        needed += 2 + (FOLDED if name in fold else widest)
     for row in rows:
         made.add_row(*(text(content, style) for content, style in row))
     out.width = max(out.width, needed)

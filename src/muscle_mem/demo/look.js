@@ -148,5 +148,27 @@ window.demoLook = (() => {
     core.startEpisodeReal();
   }
 
-  return { all, element, point, task, start, look: () => ({ ...task(), things: all() }) };
+  // Icons drawn by the style sheet have no size until their file is read, and no event tells when it was.
+  function undrawn() {
+    return [...document.body.querySelectorAll("*")].some((element) => {
+      if (element.closest(HIDDEN) || !getComputedStyle(element).content.startsWith("url(")) return false;
+      const box = element.getBoundingClientRect();
+      return element.getClientRects().length > 0 && (box.width < 1 || box.height < 1);
+    });
+  }
+
+  const frame = () => new Promise(requestAnimationFrame);
+
+  // Two frames, so that what the page does next is done, and then until everything is drawn; false if it never is.
+  async function settled() {
+    await frame();
+    await frame();
+    for (let tries = 0; undrawn(); tries++) {
+      if (tries > 600) return false;
+      await frame();
+    }
+    return true;
+  }
+
+  return { settled, all, element, point, task, start, look: () => ({ ...task(), things: all() }) };
 })();

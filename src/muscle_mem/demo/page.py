@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 # An auditor is told of every action before it happens: the verb, the thing and the text.
 Auditor = Callable[[View, str, Thing, str], None]
 
-SETTLE = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 CALENDAR = "() => (document.querySelector('.ui-datepicker-title') || {innerText: ''}).innerText"
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -40,6 +39,7 @@ class Page:
         self._page.evaluate("seed => demoLook.start(seed)", seed)
         if change:
             self._page.evaluate(change)
+        self._settle()
         self.actions = 0
         self.audit_seconds = 0.0
         self._mine = set()
@@ -150,4 +150,5 @@ class Page:
         self._settle()
 
     def _settle(self) -> None:
-        self._page.evaluate(SETTLE)
+        if not self._page.evaluate("() => demoLook.settled()"):
+            raise TargetError("the page is not drawn to its end; an image is missing")

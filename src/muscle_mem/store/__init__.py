@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Any
-from urllib.parse import parse_qsl, unquote
+from typing import TYPE_CHECKING, Any
 
-from ..errors import InvalidTypeError, InvalidValueError
+from ..errors import InvalidTypeError
 from .base import (
     FRESH,
     QUARANTINED,
@@ -23,7 +22,9 @@ from .base import (
     Stored,
 )
 from .memory import MemoryStore
-from .sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from .sqlite import SqliteStore
 
 __all__ = [
     "FRESH",
@@ -45,7 +46,6 @@ __all__ = [
 ]
 
 _IN_MEMORY = ("memory:", ":memory:")
-_OPTIONS = ("busy_timeout", "network_fs")
 
 
 def open_store(store: str | os.PathLike[str] | Store | None = None) -> Store:
@@ -61,14 +61,12 @@ def open_store(store: str | os.PathLike[str] | Store | None = None) -> Store:
     Raises InvalidTypeError for anything else, InvalidValueError for a wrong URL, and StoreErrors as
     `SqliteStore`.
     """
-    if store is None:
+    if store is None or (isinstance(store, str) and store in _IN_MEMORY):
         return MemoryStore()
-    if isinstance(store, str):
-        if "://" in store:
-            return _open_url(store)
-        return MemoryStore() if store in _IN_MEMORY else SqliteStore(store)
-    if isinstance(store, os.PathLike):
-        return SqliteStore(store)
+    if isinstance(store, str | os.PathLike):
+        from .urls import open_path, open_url
+
+        return open_url(store) if isinstance(store, str) and "://" in store else open_path(store)
     if isinstance(store, Store) and not isinstance(store, type):
         return store
     raise InvalidTypeError(
@@ -77,45 +75,10 @@ def open_store(store: str | os.PathLike[str] | Store | None = None) -> Store:
     )
 
 
-def _open_url(url: str) -> Store:
-    scheme, _, rest = url.partition("://")
-    if scheme.lower() != "sqlite":
-        raise InvalidValueError(
-            f"The store URL {_without_secrets(url)!r} has the unknown scheme {scheme!r}. Known is sqlite, as "
-            f"in 'sqlite:///relative.db' and 'sqlite:////absolute/path.db'; a path alone will do too."
-        )
-    location, _, query = rest.partition("?")
-    options = _options(query, url)
-    path = unquote(location, errors="surrogateescape")
-    if path in ("", "/", "/:memory:"):
-        return MemoryStore()
-    if not path.startswith("/"):
-        raise InvalidValueError(
-            f"The store URL {url!r} names a host. Write three slashes before a relative path "
-            f"('sqlite:///{path}'), four before an absolute one."
-        )
-    return SqliteStore(path[1:], **options)
+def __getattr__(name: str) -> Any:
+    """SQLite is loaded when it is asked for, so that importing the package stays quick."""
+    if name == "SqliteStore":
+        from .sqlite import SqliteStore
 
-
-def _options(query: str, url: str) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        if name not in _OPTIONS:
-            raise InvalidValueError(
-                f"The store URL {url!r} has the unknown option {name!r}. Known are {', '.join(_OPTIONS)}."
-            )
-        options[name] = value
-    if "busy_timeout" in options:
-        try:
-            options["busy_timeout"] = float(options["busy_timeout"])
-        except ValueError:
-            raise InvalidValueError(
-                f"The store URL {url!r} gives busy_timeout={options['busy_timeout']!r}, which is no number of seconds."
-            ) from None
-    return options
-
-
-def _without_secrets(url: str) -> str:
-    """The URL without what stands before an @: it may be a password."""
-    scheme, mark, rest = url.partition("://")
-    return f"{scheme}{mark}...{rest[rest.rindex('@') :]}" if "@" in rest else url
+        return SqliteStore
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
