@@ -1,14 +1,18 @@
-"""A small world for tests about keys, params and data flow: an engine, what its tools did, and what it told."""
+"""For tests about keys, params and data flow: an engine with what its tools did and what it told; keys of calls."""
 
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from muscle_mem import Engine, Outcome
+from muscle_mem._core.key import bind_task, task_key
+from muscle_mem._core.params import Params
+from muscle_mem._core.tool import signature_of
 
 
 @dataclass
@@ -95,3 +99,33 @@ class Play(World):
         wanted = self.made()
         assert repr(done) == repr(wanted), f"{outcome!r} made other calls than the agent would have made"
         return outcome
+
+
+Call = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+def call(*args: Any, **kwargs: Any) -> Call:
+    return args, kwargs
+
+
+def key_of(agent: Callable[..., Any], one: Call, **given: Any) -> bytes:
+    """The key of a call of an agent."""
+    params = Params(given.pop("params", None))
+    return task_key(bind_task(signature_of(agent), *one), params, **given)
+
+
+def golden_keys() -> dict[str, str]:
+    """The keys of some tasks, as they must be on every machine, today and in years."""
+    agent = lambda task, more=None, *rest, **named: None  # noqa: E731
+    when = dt.datetime(2024, 2, 29, 12, 30, tzinfo=dt.UTC)
+    given = {"who": "Zoë", "n": 1234, "small": 7}
+    calls: dict[str, bytes] = {
+        "text": key_of(agent, call("pay the bill")),
+        "params": key_of(agent, call("to Zoë: 1234, 7", ["Zoë", 7, 1234, {"Zoë": "x"}]), params=given),
+        "containers": key_of(agent, call({"b": [1, (2.5, None)], "a": {"x", "y", 3}}, frozenset({"q", "r"}), 2**80)),
+        "classes": key_of(agent, call(Letter("a", Address("b")), when, [b"\x00", -0.0, True], x=when.date())),
+        "parts": key_of(agent, call("t"), scope="tenant-42", tags=("a", "b")),
+        "custom": task_key(((), {}), Params(None), custom="my key"),
+        "odd": key_of(agent, call("\ud800", **{"\udfff": 1}), tags=("\ud83d",)),
+    }
+    return {name: digest.hex() for name, digest in calls.items()}

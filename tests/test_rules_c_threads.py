@@ -212,7 +212,6 @@ def test_c10_overlapping_calls_in_tasks_are_not_stored(caplog: pytest.LogCapture
 def test_c10_overlapping_calls_in_threads_are_not_stored() -> None:
     engine = Engine()
     both_in = threading.Barrier(2, timeout=60)
-    engine.tool(name="act", effect="read")
     act = engine.tool(name="act", effect="read")(lambda: both_in.wait() and None)
 
     def agent(task: str) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+import muscle_mem
 from codec_cases import (
     EXAMPLES,
     CodecBox,
@@ -28,8 +30,6 @@ from codec_cases import (
     CodecWord,
     same,
 )
-
-import muscle_mem
 from muscle_mem import Engine, Outcome, Reason
 from muscle_mem._core import codec_types
 
@@ -96,11 +96,10 @@ def replayed(path: Path, value: Any, spelling: str = "position") -> Any:
 
 @pytest.mark.parametrize("name", VALUES)
 def test_c8_an_argument_comes_back_as_what_it_was(name: str, tmp_path: Path) -> None:
-    before = copy.deepcopy(VALUES[name])
     got = replayed(tmp_path / "memory.db", VALUES[name])
 
-    assert same(got, before)
-    assert type(got) is type(before)
+    assert same(got, VALUES[name])
+    assert type(got) is type(VALUES[name])
 
 
 @pytest.mark.parametrize("value", [None, 0, False, "", b"", math.nan, []], ids=repr)
@@ -276,13 +275,14 @@ def test_c7_an_opaque_argument_may_be_an_earlier_output_also_inside_a_container(
     assert engine("a task").learned
     assert engine("a task")
 
-    def inner(value: Any) -> Any:
-        while not isinstance(value, Client):
-            value = value.x if isinstance(value, CodecPoint) else (*getattr(value, "values", lambda v=value: v)(),)[-1]
-        return value
+    assert [inner(value) is client for value, client in zip(used, made, strict=True)] == [True, True]
 
-    assert inner(used[1]) is made[1]
-    assert inner(used[0]) is made[0]
+
+def inner(value: Any) -> Any:
+    """The client in a container."""
+    while not isinstance(value, Client):
+        value = value.x if isinstance(value, CodecPoint) else value["a"] if isinstance(value, dict) else value[-1]
+    return value
 
 
 def using(client: Any = None, **options: Any) -> tuple[Engine, list[Any], list[Client]]:
@@ -367,14 +367,8 @@ def test_c7_an_ignored_argument_that_nobody_can_give_is_a_miss_with_a_reason() -
     assert "inject" in outcome.message
 
 
-@pytest.mark.parametrize("name", ["nothing", "args", "kwargs"])
+@pytest.mark.parametrize("name", ["nothing", "rest", "more"])
 def test_c7_only_a_parameter_of_its_own_can_be_ignored(name: str) -> None:
+    functions: dict[str, Any] = {"nothing": lambda x: x, "rest": lambda *rest: rest, "more": lambda **more: more}
     with pytest.raises(ValueError, match=name):
-
-        @Engine().tool(ignore=[name])
-        def act(*args: Any, **kwargs: Any) -> None: ...
-
-        if name == "nothing":
-
-            @Engine().tool(ignore=[name])
-            def other(x: int) -> None: ...
+        Engine().tool(ignore=[name])(functions[name])

@@ -131,6 +131,29 @@ def test_d2_the_value_is_that_of_the_candidate_which_ended() -> None:
     assert desk.run({"a": 1, "b": 1, "c": 2}).value == "b of today"
 
 
+def test_d2_what_was_seen_on_the_way_is_remembered_as_it_was_although_the_tool_changed_it() -> None:
+    lists: dict[str, list[int]] = {}
+    engine = Engine(observers=[])
+
+    def close(current: list[int], candidate: list[int]) -> bool:
+        return abs(len(current) - len(candidate)) <= 1
+
+    @engine.tool(Check(lambda name: lists[name], close))
+    def step(name: str) -> None:
+        lists[name].extend([0] * 10)
+
+    def world(a: int, b: int) -> None:
+        lists.update(a=[0] * a, b=[0] * b)
+
+    engine.set_agent(lambda task: (step("a"), step("b")))
+    world(1, 5)
+    engine("task")
+    world(3, 0)
+    engine("task", mode="record")
+    world(2, 5)
+    assert engine("task", mode="replay")
+
+
 # D3: preference
 
 

@@ -236,3 +236,35 @@ def test_d8_two_engines_may_each_have_tools_in_one_class() -> None:
         assert engine("task").learned
         assert engine("task", mode="replay")
     assert (first.done, second.done) == (["a", "a"], ["b", "b"])
+
+
+def test_d8_a_private_method_and_one_under_another_name_are_found_in_their_class() -> None:
+    engine = Engine(observers=[])
+
+    class Page:
+        def __init__(self) -> None:
+            self.done: list[str] = []
+
+        @engine.method()
+        def __scroll(self) -> None:
+            self.done.append("scrolled")
+
+        press = engine.method()(lambda self: self.done.append("pressed"))
+
+        def use(self) -> None:
+            self.__scroll()
+            self.press()
+
+    page = Page()
+    engine.set_context(page).set_agent(lambda task: page.use())
+    assert engine("task").learned
+    assert engine("task", mode="replay")
+    assert page.done == ["scrolled", "pressed"] * 2
+
+
+def test_d8_a_success_callback_is_not_shown_the_object_among_the_arguments(engine: Engine) -> None:
+    page = Page()
+    learn(engine, page, context=page)
+    shown: list[Any] = []
+    assert engine("task", mode="replay", context=page, success=lambda steps: shown.append(steps) or True)
+    assert [step.args for step in shown[0]] == [("ok",)]

@@ -168,7 +168,8 @@ def make_check(world: World, spec: Spec, role: str, kind: str, style: str) -> Ch
         return world.judge(name, role, kind, now, then)
 
     see, tell = (acapture, acompare) if style == ASYNC else (capture, compare)
-    return Check(see, None if kind == "exact" else tell, threshold=0.6 if kind == "score" else None)
+    threshold = 0.6 if kind == "score" else None
+    return Check(see, None if kind == "exact" else tell, threshold=threshold, version=f"{name} {role} {kind}")
 
 
 def make_function(world: World, spec: Spec, style: str) -> Callable[..., Any]:
@@ -176,7 +177,7 @@ def make_function(world: World, spec: Spec, style: str) -> Callable[..., Any]:
     head, pause = ("async ", "await asyncio.sleep(0)\n    ") if style == ASYNC else ("", "")
     source = f"{head}def {spec.name}(x=None):\n    {pause}return world.do({spec.name!r}, x, {spec.edit})\n"
     space: dict[str, Any] = {"world": world, "asyncio": asyncio}
-    exec(source, space)
+    exec(compile(source, "tools-of-a-world", "exec"), space)
     found: Callable[..., Any] = space[spec.name]
     return found
 

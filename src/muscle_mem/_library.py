@@ -191,13 +191,12 @@ class Library:
             return self.store.forget(ids)
 
     def clear(self, scope: str) -> None:
-        """Delete every trajectory of a scope. Raises StoreError."""
+        """Delete every trajectory of a scope. Damaged rows stay, for `doctor` to tell of. Raises StoreError."""
         after: int | None = None
         found: list[str] = []
         while True:
             page = self.store.scan(after=after, limit=500)
             found += [stored.sealed.id for stored in page.stored if stored.sealed.scope == scope]
-            found += [damaged.id for damaged in page.damaged]
             if not page.stored:
                 break
             after = page.stored[-1].seq

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import math
+import reprlib
 from collections.abc import Awaitable, Callable
 from numbers import Number
 from typing import Any
@@ -13,6 +14,7 @@ from ..errors import InvalidTypeError, InvalidValueError
 from . import codec
 from .fingerprint import fingerprint, is_async, is_async_generator, is_generator
 
+_CONTAINERS = (list, tuple, dict, set, frozenset)
 Capture = Callable[..., Any]
 Compare = Callable[[Any, Any], bool | float | Awaitable[bool | float]]
 
@@ -217,10 +219,18 @@ def copy_of(value: Any) -> Any:
         return value
 
 
+def _bounded(limit: int) -> reprlib.Repr:
+    """Makes the repr of a container without looking at more of it than will be shown."""
+    bounded = reprlib.Repr()
+    bounded.maxlist = bounded.maxtuple = bounded.maxdict = bounded.maxset = bounded.maxfrozenset = limit // 3
+    bounded.maxstring = bounded.maxlong = bounded.maxother = limit
+    return bounded
+
+
 def short(value: Any, limit: int = 120) -> str:
     """A one-line repr that is safe to make of any object and never long."""
     try:
-        text = repr(value)
+        text = _bounded(limit).repr(value) if type(value) in _CONTAINERS else repr(value)
     except Exception as error:
         text = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
     text = text.replace("\n", "\\n").replace("\r", "\\r")

@@ -83,6 +83,10 @@ def infer(steps: Sequence[StepRecord], outputs: Sequence[Any], *, start: int = 0
     """The guards of each step from `start` on, given every step's output (`MISSING` where it was opaque)."""
     seen = Seen()
     found: list[tuple[Guard, ...]] = []
+    last = -1  # the last step with a literal to look for: nobody asks what comes out of it and of later ones
+    for index in range(start, len(steps)):
+        if any(telling(leaf) for _, expr in steps[index].arguments for leaf in literal_leaves(expr)):
+            last = index
     for index, step in enumerate(steps):
         if index >= start:
             guards: dict[Guard, None] = {}
@@ -93,7 +97,7 @@ def infer(steps: Sequence[StepRecord], outputs: Sequence[Any], *, start: int = 0
                             break
                         guards[guard] = None
             found.append(tuple(guards))
-        if index < len(outputs) and outputs[index] is not MISSING:
+        if index < last and index < len(outputs) and outputs[index] is not MISSING:
             seen.add(index, outputs[index])
     return found
 

@@ -128,7 +128,9 @@ class Tool:
                 if entry is self.wrapper or entry is self.fn:
                     return True
                 entry = getattr(entry, "__wrapped__", None)
-        return False
+        return any(  # under another name than its own: assigned, or private and so mangled
+            entry is self.wrapper for owner in type(value).__mro__ for entry in owner.__dict__.values()
+        )
 
 
 def signature_of(fn: Any) -> inspect.Signature | None:

@@ -49,7 +49,15 @@ def executed_steps(run: Run) -> list[Executed]:
     recorder = run.recorder
     if run.progress.calls and not recorder.prefix and not recorder.steps:
         return [
-            Executed(s.tool.name, args, kwargs, result, None, s.tool.effect or "write", s.tool.effect is not None)
+            Executed(
+                s.tool.name,
+                args[1:] if s.method else args,
+                kwargs,
+                result,
+                None,
+                s.tool.effect or "write",
+                s.tool.effect is not None,
+            )
             for (s, args, kwargs), result in zip(run.progress.calls, run.progress.results, strict=True)
         ]
     return [
