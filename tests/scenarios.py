@@ -27,8 +27,8 @@ from worlds import (
 )
 
 CRASHES = (ValueError, KeyError, KeyboardInterrupt, SystemExit)
-HIDDEN = ("fuse", "refuse", "refuse", "fail", "event", "state")
-MISHAPS = (*HIDDEN, "state", "ticket", "crash", "accept", "edit", "again", "reopen", "report", "forget", "calm", "calm")
+HIDDEN = ("fuse", "fuse", "refuse", "refuse", "refuse", "fail", "event", "event")
+MISHAPS = (*HIDDEN, "state", "state", "state", "ticket", "crash", "accept", "edit", "again", "reopen", "report", "forget", "calm", "calm")
 Ended = tuple[Outcome | None, BaseException | None]
 
 
@@ -181,10 +181,10 @@ class Case:
     def _ask(self, watch: Any) -> Generator[tuple[Any, Any], Ended, None]:
         rng = self.rng
         again = rng.random() < 0.4
-        if self.leaving is not None and rng.random() < 0.65:  # the same call once more, from the same state
+        if self.leaving is not None and rng.random() < 0.7:  # the same call once more, from the same state
             self.world.calm()
             if not again:
-                self._mishap(watch, HIDDEN)
+                self._mishap(watch, HIDDEN, self.leaving["called"][1:])
             self.world.state = copy.deepcopy(self.leaving["state"])
             self.params = dict(self.leaving["params"])
             task, options = self.leaving["task"], dict(self.leaving["options"])
@@ -205,7 +205,7 @@ class Case:
         outcome, error = yield (task,), kwargs
         watch.after(self, call, mode, again, outcome, error)
         if outcome is not None and outcome.learned:
-            self.leaving = call
+            self.leaving = {**call, "called": [name for name, _, _ in self.world.calls]}
         if rng.random() < 0.6:
             self.world.state = copy.deepcopy(call["state"])
 
@@ -220,18 +220,21 @@ class Case:
             found["alias"] = rng.choice(NAMES)
         return found
 
-    def _mishap(self, watch: Any, kinds: tuple[str, ...] = MISHAPS) -> None:
+    def _mishap(self, watch: Any, kinds: tuple[str, ...] = MISHAPS, where: list[str] | None = None) -> None:
         rng, world = self.rng, self.world
         quiet = self.exact and self.kind == "seeing"
         what = rng.choice(kinds)
-        name = rng.choice(self._writes if self.exact and what == "fuse" else [*self._writes, *self._reads])
-        role = rng.choice(("pre", "pre", "post"))
+        name = rng.choice(where or [*self._writes, *self._reads])
+        if self.exact and what == "fuse" and name not in self._writes:
+            name = self._writes[0]
+        spec = world.specs[name]
+        role = rng.choice([role for role in ("pre", "post") if getattr(spec, role)] or ["pre"])
         if what == "state":
             world.state[rng.choice(KEYS)] = rng.randrange(4)
         elif what == "ticket":
             world.state["ticket"] = f"T-{rng.randrange(100, 110)}"
         elif what == "fuse" and not quiet:
-            world.fuses[name] = (rng.randrange(3), rng.random() < 0.5)
+            world.fuses[name] = (rng.choice((0, 0, 1, 2)), rng.random() < 0.5)
         elif what in ("refuse", "fail") and not quiet:
             (world.refusing if what == "refuse" else world.failing).add((name, role))
         elif what == "event" and not self.exact:
@@ -241,7 +244,6 @@ class Case:
         elif what == "accept":
             world.accept = not world.accept
         elif what in ("edit", "again"):
-            spec = world.specs[name]
             world.specs[name] = spec._replace(edit=spec.edit + (what == "edit"))
             register(self, self.engine, world.specs[name])
             self.left_out -= {name}
@@ -265,7 +267,7 @@ class Case:
         ids = [stored.sealed.id for stored in self.store.scan(limit=100).stored]
         if not ids:
             return
-        id = self.rng.choice(sorted(ids, key=lambda one: ids.index(one)))
+        id = self.rng.choice(ids)
         if what == "forget":
             self.engine.forget(id)
         elif self.rng.random() < 0.5:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from muscle_mem import Engine
+from muscle_mem import Check, Engine
 
 Log = list[Any]
 
@@ -132,15 +132,15 @@ def test_d7_functions_that_a_decorator_renamed_are_apart_when_they_hold_differen
 
 
 def test_d7_functions_that_differ_by_an_object_among_their_defaults_are_apart() -> None:
-    log: Log = []
+    left, right = Page(), Page()
     engine = Engine(observers=[])
-    source = "def note(text, client={client}):\n    client.append(text)\nnote = engine.tool()(note)"
-    names = module(engine, log, "left, right = [], []", source.format(client="left"), "to_left = note")
-    exec(source.format(client="right"), names)
+    source = "def note(text, page={page}):\n    page.click(text)\nnote = engine.tool()(note)"
+    names = module(engine, [left, right], "left, right = log", source.format(page="left"), "to_left = note")
+    exec(source.format(page="right"), names)
     engine.set_agent(lambda task: names["to_left"](task))
     engine("task")
     assert engine("task", mode="replay")
-    assert (names["left"], names["right"]) == (["task", "task"], [])
+    assert (left.clicks, right.clicks) == (["task", "task"], [])
 
 
 def test_d7_a_decorated_module_tool_that_is_run_again_keeps_its_recordings() -> None:
@@ -161,3 +161,43 @@ def retry(times):
     engine("task")
     module(engine, log, retry, cell)
     assert engine("task", mode="replay")
+
+
+def test_d7_a_module_tool_with_a_mutable_default_that_is_run_again_keeps_its_recordings() -> None:
+    log: Log = []
+    engine = Engine(observers=[])
+    cell = "@engine.tool()\ndef save(text, options={'a': [1]}):\n    log.append(text)\nagent = lambda task: save('x')"
+    engine.set_agent(module(engine, log, cell)["agent"])
+    engine("task")
+    module(engine, log, cell)
+    assert engine("task", mode="replay")
+    assert log == ["x", "x"]
+
+
+def test_d7_tools_that_a_function_makes_again_for_the_same_objects_are_the_same_tools() -> None:
+    log: Log = []
+    open_ = [True]
+    engine = Engine(observers=[])
+
+    def build() -> Any:
+        @engine.tool()
+        def save(text: str) -> None:
+            log.append(text)
+
+        @engine.tool(Check(lambda: open_[0]))
+        def leave() -> None:
+            log.append("left")
+
+        return lambda task: (save("x"), leave())
+
+    first = build()
+    engine.set_agent(first)
+    engine("task")
+    build()
+    log.clear()
+    assert engine("task", mode="replay")
+    assert log == ["x", "left"]
+    open_[0] = False
+    log.clear()
+    assert engine("task").status == "diverged"
+    assert log == ["x", "left"], "what the replay did is not done again, though the agent holds the tools of before"

@@ -45,7 +45,7 @@ class Toolbox:
         """Register a tool. The latest of a name wins, unless both were made inside a function or hold state (D7)."""
         with self._lock:
             others = self._by_name.get(tool.name, [])
-            for again in [t for t in others if is_same(t.fn, tool.fn)]:
+            for again in [t for t in others if t.fn is tool.fn or _made_again(t, tool)]:
                 tool.instance = again.instance
                 others = [t for t in others if t is not again]
             if tool.factory:
@@ -87,6 +87,10 @@ class Toolbox:
         if record.method and not tool.method:
             tool.become_method()
         return tool
+
+
+def _made_again(old: Tool, new: Tool) -> bool:
+    return old.fingerprint == new.fingerprint and is_same(old.fn, new.fn)
 
 
 def make_tool(

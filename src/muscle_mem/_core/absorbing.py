@@ -1,4 +1,4 @@
-"""After a divergence a restarted agent repeats what was already done: it gets this run's results, nothing runs twice."""
+"""After a divergence a restarted agent repeats what was done: it gets this run's results, and nothing runs twice."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def same_call(call: Call, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, A
     The executed call's arguments are made anew, since the tool may have changed those it was given.
     """
     step, ours, _ = call
-    if step.tool is not tool:
+    if step.tool is not tool and step.tool.identity != tool.identity:
         return False
     if tool.method:
         if not args or not ours or args[0] is not ours[0]:

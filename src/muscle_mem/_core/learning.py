@@ -91,7 +91,7 @@ def _unmergeable(run: Run, broken: Refusal, accepted: bool) -> Problem | None:
 def seed(run: Run, followed: Candidate, refusal: Refusal) -> None:
     """Begin the recording with the steps that were replayed, under the snapshots that accepted them (F5, B7).
 
-    A step that only reads is one of them even if its post-check said no: what it returned is what the agent goes on with.
+    A step that only reads is one of them even if its post-check said no: the agent goes on with what it returned.
     """
     progress = run.progress
     recorder = run.recorder

@@ -162,8 +162,8 @@ class Recorder:
                 self.problem(
                     Reason.OPAQUE_ARGUMENT,
                     f"tool {tool.name!r}, argument {opaque.path!r}: {opaque.message.partition(';')[0]}; make it a "
-                    f"context object or a param of the run, let an earlier tool return it, declare ignore=[{name!r}] with "
-                    "inject=, or register its type with muscle_mem.register",
+                    f"context object or a param of the run, let an earlier tool return it, declare ignore=[{name!r}] "
+                    "with inject=, or register its type with muscle_mem.register",
                     tool.name,
                     step,
                 )

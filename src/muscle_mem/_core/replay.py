@@ -106,8 +106,10 @@ def _ask(
     """Capture and compare at once; None if it passes."""
     if type(snapshot) is Fresh:
         snapshot = open_snapshot(snapshot)
+    at = "capture"
     try:
         seen = check.capture(*args, **kwargs)
+        at = "compare"
         answer = check.compare(seen, snapshot)
         if answer is True:
             return None
@@ -118,7 +120,7 @@ def _ask(
     except CheckError as error:
         return check_error(step, place, str(error), None)
     except Exception as error:
-        return check_error(step, place, f"its capture or compare raised {error!r}", error)
+        return check_error(step, place, f"its {at} raised {error!r}", error)
     return refused(step, check, seen, snapshot, place, post, answer)
 
 

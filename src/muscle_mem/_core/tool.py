@@ -95,6 +95,11 @@ class Tool:
         return f"<tool {self.name}>"
 
     @property
+    def identity(self) -> tuple[str, str, str]:
+        """What a stored step knows it by: a tool that was registered again has the same."""
+        return self.name, self.fingerprint, self.instance
+
+    @property
     def reads_only(self) -> bool:
         """Whether the tool is declared to have no effect."""
         return self.effect == "read"
@@ -174,7 +179,8 @@ def check_tool(fn: Any, *, effect: str | None, ignore: Sequence[str], checks: tu
     for name in ignore:
         parameter = signature.parameters.get(name)
         if parameter is not None and parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise InvalidValueError(f"{stored_name(fn)} gathers many arguments in {name!r}, which cannot be ignored as one")
+            message = f"{stored_name(fn)} gathers many arguments in {name!r}, which cannot be ignored as one"
+            raise InvalidValueError(message)
     open_ended = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
     for name in ignore:
         if name not in signature.parameters and not open_ended:
