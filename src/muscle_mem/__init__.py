@@ -5,7 +5,8 @@ from ._context import CurrentRun, current_run
 from ._core.check import Check
 from ._core.codec import register
 from ._core.explain import Explanation
-from ._core.model import Divergence, Handover, Reason
+from ._core.handover import Handover
+from ._core.model import Divergence, Reason
 from ._core.outcome import Outcome
 from ._engine import Engine
 from ._telling import CacheInfo

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any
 
-from ._core.model import Handover
+from ._core.handover import Handover
 from ._core.run import Run
 
 

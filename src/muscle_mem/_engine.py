@@ -216,6 +216,9 @@ class Engine:
                 self, fn, pre_check=pre_check, post_check=post_check, method=method, **options
             )
             self._tools.add(tool)
+            for name in tool.nothing_gives():
+                message = f"argument {name!r} of {tool.name} is ignored, so it must be given at replay: inject={{{name!r}: ...}}"
+                self._teller.notice("warning", "nothing_to_inject", message, tool.name)
             return wrapper
 
         return decorate(first) if bare else decorate

@@ -7,7 +7,8 @@ from typing import Any
 
 from ._context import Frame
 from ._core import effects
-from ._core.model import Handover, Reason
+from ._core.handover import Handover
+from ._core.model import Reason
 from ._core.recorder import Problem, Recording
 from ._core.run import Run
 from ._events import LearnedEvent

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from .check import Check
-from .model import Handover
+from .handover import Handover
 
 
 class Capture(msgspec.Struct):

@@ -11,14 +11,15 @@ from ..errors import Diverged, Missed
 from .absorbing import Absorber
 from .candidates import admit
 from .effects import Ask, Effect, RunAgent
+from .handover import Handover
 from .learning import learn, seed
-from .model import Divergence, Executed, Handover, Planned, Reason
+from .model import Divergence, Planned, Reason
 from .outcome import Outcome, Source
 from .plan import Candidate, Refusal, Registry, Trajectory, plan_text
 from .recorder import Problem
 from .replay import Done, replay
 from .run import Run
-from .verdicts import verdict
+from .verdicts import executed_of, verdict
 
 AS_MISS = {
     Reason.CHECK_REFUSED: Reason.FIRST_CHECK_REFUSED,
@@ -169,16 +170,9 @@ def _unasked(run: Run, handover: Handover) -> str | None:
 def hand_over(run: Run, followed: Candidate, divergence: Divergence) -> Handover:
     """What was executed in this run, and what was not."""
     progress = run.progress
+    last = len(progress.calls) - 1
     executed = tuple(
-        Executed(
-            step.tool.name,
-            args[1:] if step.method else args,
-            kwargs,
-            result,
-            progress.error if index == len(progress.calls) - 1 else None,
-            step.tool.effect or "write",
-            step.tool.effect is not None,
-        )
+        executed_of(step, args, kwargs, result, progress.error if index == last else None)
         for index, ((step, args, kwargs), result) in enumerate(zip(progress.calls, progress.results, strict=True))
     )
     records = followed.trajectory.body.steps[len(executed) :]

@@ -7,86 +7,105 @@ stale. Inferring the flow from one recording would be a guess, so the literal st
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Any
 
+from ..errors import NotStorableError
 from . import codec
+from .hiding import decimal_text
 from .model import Guard, StepRecord
-from .params import SHORT_TEXT, SMALL_INT, holds_token, literal_leaves
+from .params import literal_leaves
+from .places import Place, Read, follow, look_into, telling
 
-_WORD = re.compile(r"\w+")
 MAX_GUARDS_A_LEAF = 64
-MAX_WORDS = 5_000
+_PIECE = re.compile(r"\d+|[^\W\d_]+")
 
-
-def telling(leaf: Any) -> bool:
-    """Whether a leaf says enough to be recognised: not a bool, None, an enum member, or a short or small value."""
-    if leaf is None or isinstance(leaf, bool | Enum):
-        return False
-    if isinstance(leaf, str | bytes):
-        return len(leaf) >= SHORT_TEXT
-    if isinstance(leaf, int):
-        return abs(leaf) >= SMALL_INT
-    if isinstance(leaf, float):
-        return not leaf.is_integer() or abs(leaf) >= SMALL_INT
-    return codec.immutable(leaf)
+__all__ = ["Read", "infer", "look_into", "stale", "telling"]
 
 
 class Seen:
-    """An index over the leaves of the outputs so far: by value, and by the words of texts."""
+    """An index over the leaves of the outputs so far: by value, and by the words and numbers in texts."""
 
-    __slots__ = ("_by_value", "_by_word")
+    __slots__ = ("_by_longest", "_by_piece", "_by_value")
 
     def __init__(self) -> None:
         self._by_value: dict[bytes, list[Guard]] = {}
-        self._by_word: dict[str, list[tuple[int, tuple[int, ...], Any]]] = {}
+        self._by_piece: dict[str, list[tuple[int, Place, str, bytes | None]]] = {}
+        self._by_longest: dict[str, list[tuple[str, Guard]]] = {}
 
-    def add(self, step: int, output: Any) -> None:
-        """Index the output of a step."""
-        for path, leaf in _walk(output, ()):
+    def add(self, step: int, read: Read) -> None:
+        """Index what was read in the output of a step."""
+        for place, leaf in read:
             if not telling(leaf):
                 continue
-            data = codec.canonical(leaf)
-            self._by_value.setdefault(data, []).append(Guard(step, path, data))
+            data = _bytes_of(leaf)
+            if data is not None:
+                self._by_value.setdefault(data, []).append(_guard(step, place, data))
             text = _text(leaf)
-            if text is not None:
-                for word in set(_WORD.findall(text)[:MAX_WORDS]):
-                    self._by_word.setdefault(word, []).append((step, path, leaf))
+            pieces = set(_PIECE.findall(text)) if text is not None else ()
+            if text is None or not pieces:
+                continue
+            for piece in pieces:
+                self._by_piece.setdefault(piece, []).append((step, place, text, data))
+            if data is not None:
+                longest = max(pieces, key=lambda piece: (len(piece), piece))
+                self._by_longest.setdefault(longest, []).append((text, _guard(step, place, data)))
 
     def guards_of(self, leaf: Any) -> Iterable[Guard]:
         """The places where a literal leaf was seen: as a whole, within a longer text, or with one within itself."""
-        if not telling(leaf) or not self._by_value:
+        if not telling(leaf) or not (self._by_value or self._by_piece):
             return
         data = codec.canonical(leaf)
         yield from self._by_value.get(data, ())
         text = _text(leaf)
-        if text is None:
+        pieces = set(_PIECE.findall(text)) if text is not None else ()
+        if text is None or not pieces:
             return
-        met: set[tuple[int, tuple[int, ...]]] = set()
-        for word in dict.fromkeys(_WORD.findall(text)[:MAX_WORDS]):
-            for step, path, seen in self._by_word.get(word, ()):
-                if (step, path) in met:
-                    continue
-                other = _text(seen)
-                if other is None or (type(seen) is type(leaf) and other == text):
-                    continue
-                if isinstance(seen, str) and holds_token(other, text):
-                    met.add((step, path))
-                    yield Guard(step, path, data)
-                elif isinstance(leaf, str) and holds_token(text, other):
-                    met.add((step, path))
-                    yield Guard(step, path, codec.canonical(seen))
+        rarest = min(sorted(pieces), key=lambda piece: len(self._by_piece.get(piece, ())))
+        for step, place, seen, whole in self._by_piece.get(rarest, ()):
+            if seen == text:
+                if whole is not None:
+                    yield _guard(step, place, whole)
+            else:
+                around = next(stands(seen, text), None)
+                if around is not None:
+                    yield _guard(step, place, data, around)
+        if isinstance(leaf, str | bytes):
+            for piece in sorted(pieces):
+                for seen, guard in self._by_longest.get(piece, ()):
+                    if seen != text and any(True for _ in stands(text, seen)):
+                        yield guard
 
 
-def infer(steps: Sequence[StepRecord], outputs: Sequence[Any], *, start: int = 0) -> list[tuple[Guard, ...]]:
-    """The guards of each step from `start` on, given every step's output (`MISSING` where it was opaque)."""
+def _guard(step: int, place: Place, data: bytes, around: tuple[str, ...] = ()) -> Guard:
+    path, keys = place
+    return Guard(step, path, data, keys, around)
+
+
+def stands(text: str, part: str) -> Iterator[tuple[str, str]]:
+    """What is around `part` wherever it stands in `text`: no letter joined to its outer letters, no digit to its digits."""
+    at = text.find(part) if part else -1
+    while at >= 0:
+        end = at + len(part)
+        before, after = text[max(at - 1, 0) : at], text[end : end + 1]
+        if not (before and _joined(before, part[0])) and not (after and _joined(part[-1], after)):
+            yield _writable(before), _writable(after)
+        at = text.find(part, at + 1)
+
+
+def _writable(char: str) -> str:
+    return char.encode("utf-8", "replace").decode()
+
+
+def _joined(one: str, two: str) -> bool:
+    return (one.isdigit() and two.isdigit()) or (one.isalpha() and two.isalpha())
+
+
+def infer(steps: Sequence[StepRecord], outputs: Sequence[Read], *, start: int = 0) -> list[tuple[Guard, ...]]:
+    """The guards of each step from `start` on, given what was read in every step's output."""
     seen = Seen()
     found: list[tuple[Guard, ...]] = []
-    last = -1  # the last step with a literal to look for: nobody asks what comes out of it and of later ones
-    for index in range(start, len(steps)):
-        if any(telling(leaf) for _, expr in steps[index].arguments for leaf in literal_leaves(expr)):
-            last = index
     for index, step in enumerate(steps):
         if index >= start:
             guards: dict[Guard, None] = {}
@@ -97,47 +116,42 @@ def infer(steps: Sequence[StepRecord], outputs: Sequence[Any], *, start: int = 0
                             break
                         guards[guard] = None
             found.append(tuple(guards))
-        if index < last and index < len(outputs) and outputs[index] is not MISSING:
+        if index < len(outputs):
             seen.add(index, outputs[index])
     return found
 
 
-MISSING: Any = object()
-
-
 def stale(guard: Guard, results: Sequence[Any]) -> str | None:
     """None if this run's output still holds the guarded value at its place, else what is there, for people."""
-    wanted = codec.decode(guard.data)
     try:
-        value = results[guard.step]
-        for index in guard.path:
-            unfolded = codec.unfold(value)
-            if unfolded is None or index >= len(unfolded[1]):
-                return "nothing at that place"
-            value = unfolded[1][index]
-        if codec.canonical(value) == guard.data:
+        value = follow(results[guard.step], guard.path, guard.keys)
+        if _bytes_of(value) == guard.data:
             return None
-        if isinstance(value, str):
-            text = _text(wanted)
-            if text is not None and holds_token(value, text):
-                return None
+        here = _text(value)
+        wanted = _text(codec.decode(guard.data, lenient=True))
+        if guard.around and here is not None and wanted is not None and guard.around in stands(here, wanted):
+            return None
         return repr(value)
+    except LookupError:
+        return "nothing at that place"
     except Exception as error:  # an output that cannot be looked into does not hold the value
         return f"an output that cannot be read ({error})"
+
+
+def _bytes_of(value: Any) -> bytes | None:
+    try:
+        return codec.canonical(value)
+    except NotStorableError:
+        return None
 
 
 def _text(leaf: Any) -> str | None:
     if isinstance(leaf, str):
         return leaf
-    if isinstance(leaf, int) and not isinstance(leaf, bool | Enum):
-        return str(leaf)
-    return None
-
-
-def _walk(value: Any, path: tuple[int, ...]) -> Iterable[tuple[tuple[int, ...], Any]]:
-    unfolded = codec.unfold(value)
-    if unfolded is None:
-        yield path, value
-        return
-    for index, child in enumerate(unfolded[1]):
-        yield from _walk(child, (*path, index))
+    if isinstance(leaf, bytes | bytearray):
+        return leaf.decode("utf-8", "replace")
+    if leaf is None or isinstance(leaf, bool | Enum):
+        return None
+    if isinstance(leaf, int):
+        return decimal_text(leaf)
+    return str(leaf) if codec.unfold(leaf) is None and codec.immutable(leaf) else None

@@ -117,11 +117,18 @@ Expr = Lit | Par | Tpl | Ref | Ctx | Ign | Node
 
 
 class Guard(msgspec.Struct, frozen=True, array_like=True):
-    """Before its step, this run's output of `step` at `path` must be (or as text hold, as a token) `data`'s value."""
+    """Before its step, this run's output of `step` at `path` must be `data`'s value, or hold it as text.
+
+    `path` counts children; `keys` has for each of them what leads there whatever was added before it (a digest of a
+    dict's key, an item of a set, an attribute's name), empty where the position itself does. `around` is not empty where
+    the value was held in a longer text: the character before it and the one after it, empty at the ends of the text.
+    """
 
     step: int
     path: tuple[int, ...]
     data: bytes
+    keys: tuple[bytes, ...] = ()
+    around: tuple[str, ...] = ()
 
 
 class StepRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -196,7 +203,11 @@ class Divergence(msgspec.Struct, frozen=True):
 
 
 class Executed(msgspec.Struct, frozen=True):
-    """A step that was entered in this run: the call, and its result or the exception it raised."""
+    """A step that was entered in this run: the call, and its result or the exception it raised.
+
+    `args` and `kwargs` are as the tool got them, without its context object; `arguments` are the same by name.
+    `effect` is what the tool declares, if `declared`; undeclared counts as a write.
+    """
 
     tool: str
     args: tuple[Any, ...]
@@ -205,6 +216,7 @@ class Executed(msgspec.Struct, frozen=True):
     error: BaseException | None = None
     effect: str = "write"
     declared: bool = False
+    arguments: dict[str, Any] = {}
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -215,33 +227,3 @@ class Planned(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.tool}({self.arguments})"
-
-
-class Handover(msgspec.Struct, frozen=True):
-    """What an agent needs to go on from the middle: the executed steps, where and why it stopped, what was not run.
-
-    Passed to an agent whose signature names `handover`; `muscle_mem.current_run().handover` gives it anywhere.
-    """
-
-    executed: tuple[Executed, ...]
-    divergence: Divergence
-    remaining: tuple[Planned, ...]
-
-    @property
-    def results(self) -> list[Any]:
-        """The results of the executed steps, in order; None for a step that raised."""
-        return [step.result for step in self.executed]
-
-    @property
-    def step(self) -> int:
-        """The index of the step at which the replay stopped, from 0."""
-        return self.divergence.step
-
-    @property
-    def reason(self) -> Reason:
-        """The code of why it stopped."""
-        return self.divergence.reason
-
-    def __str__(self) -> str:
-        done = ", ".join(step.tool for step in self.executed) or "nothing"
-        return f"done: {done}; {self.divergence}; not run: {', '.join(map(str, self.remaining)) or 'nothing'}"

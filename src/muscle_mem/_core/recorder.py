@@ -10,8 +10,8 @@ import msgspec
 from ..errors import NotStorableError
 from . import codec
 from .freezing import Known, freeze, opaque_in, thaw
-from .guards import MISSING, infer
-from .model import FORM, Body, Ign, Reason, Ref, Row, StepRecord
+from .guards import Read, infer, look_into
+from .model import FORM, Body, Ctx, Ign, Par, Reason, Ref, Row, StepRecord
 from .params import Params, literal_leaves, used_in
 from .tool import Tool
 
@@ -41,6 +41,7 @@ class Step:
         "post",
         "pre",
         "problems",
+        "read",
         "record",
         "result",
         "seconds",
@@ -57,6 +58,7 @@ class Step:
         self.output = b""
         self.note = ""
         self.output_data: bytes | None = None
+        self.read: Read = []
         self.result: Any = None
         self.seconds = 0.0
         self.wall = 0.0
@@ -176,6 +178,8 @@ class Recorder:
             data = codec.encode(result)
         except NotStorableError as error:
             step.note = f"{type(result).__module__}.{type(result).__qualname__}: {error}"
+            if not isinstance(self.known.find(result), Ctx | Par):
+                step.read = look_into(result)
             self.known.add(result, Ref(step.index))
             return
         step.output_data = data
@@ -221,7 +225,7 @@ def finish(
     steps = recorder.planned()
     params = recorder.params
     records = [step.record or _record(step, params) for step in steps]
-    outputs = [MISSING if step.output_data is None else _look(step.output_data) for step in steps]
+    outputs = [step.read if step.output_data is None else look_into(_look(step.output_data)) for step in steps]
     fresh = len(recorder.prefix)
     guards = infer(records, outputs, start=fresh)
     records[fresh:] = [

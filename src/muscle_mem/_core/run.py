@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from .check import Check
-from .model import Handover, Mode, OnDivergence, Reason
+from .handover import Handover
+from .model import Mode, OnDivergence, Reason
 from .params import Params
 from .plan import Candidate, Env, PlanStep, Refusal
 from .recorder import Recorder

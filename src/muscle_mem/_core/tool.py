@@ -104,6 +104,15 @@ class Tool:
         """Whether the tool is declared to have no effect."""
         return self.effect == "read"
 
+    def nothing_gives(self) -> list[str]:
+        """The ignored arguments that have neither a default nor an `inject`: steps with them cannot be replayed."""
+        parameters = self.signature.parameters if self.signature else {}
+        return [
+            name
+            for name in sorted(self.ignore)
+            if name not in self.inject and name in parameters and parameters[name].default is inspect.Parameter.empty
+        ]
+
     def named(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Named:
         """A call's arguments as (name, value) in the order of the signature, however they were spelled."""
         names = self.positional

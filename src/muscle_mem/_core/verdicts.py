@@ -9,6 +9,8 @@ from typing import Any
 from .effects import Ask, Effect
 from .freezing import shown
 from .model import Executed
+from .plan import PlanStep
+from .recorder import Step
 from .run import Run
 
 
@@ -44,31 +46,31 @@ def success_arguments(run: Run, function: Any, value: Any) -> tuple[Any, ...]:
     return tuple(given.values())
 
 
+def executed_of(
+    step: PlanStep, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, error: BaseException | None = None
+) -> Executed:
+    """A replayed step for people, callbacks and the agent to look at."""
+    tool = step.tool
+    args = args[1:] if step.method else args
+    declared = tool.effect is not None
+    return Executed(
+        tool.name, args, kwargs, result, error, tool.effect or "write", declared, dict(tool.named(args, kwargs))
+    )
+
+
 def executed_steps(run: Run) -> list[Executed]:
-    """What was done in this run, by replay or by the agent, for a success callback to look at."""
+    """What was done in this run, by replay and by the agent, for a success callback to look at."""
+    progress = run.progress
     recorder = run.recorder
-    if run.progress.calls and not recorder.prefix and not recorder.steps:
-        return [
-            Executed(
-                s.tool.name,
-                args[1:] if s.method else args,
-                kwargs,
-                result,
-                None,
-                s.tool.effect or "write",
-                s.tool.effect is not None,
-            )
-            for (s, args, kwargs), result in zip(run.progress.calls, run.progress.results, strict=True)
-        ]
-    return [
-        Executed(
-            s.tool.name,
-            (),
-            {name: shown(frozen) for name, frozen in s.arguments},
-            s.result,
-            None,
-            s.tool.effect or "write",
-            s.tool.effect is not None,
-        )
-        for s in recorder.planned()
+    replayed = [
+        executed_of(step, args, kwargs, result)
+        for (step, args, kwargs), result in zip(progress.calls, progress.results, strict=True)
     ]
+    return replayed + [_recorded(step) for step in recorder.steps if not step.dropped]
+
+
+def _recorded(step: Step) -> Executed:
+    tool = step.tool
+    arguments = {name: shown(frozen) for name, frozen in step.arguments}
+    declared = tool.effect is not None
+    return Executed(tool.name, (), arguments, step.result, None, tool.effect or "write", declared, arguments)
