@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import enum
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,13 @@ class Address:
     number: Any = 1
 
 
+class Colour(enum.StrEnum):
+    """A choice that is a text, too."""
+
+    RED = "crimson"
+    BLUE = "azure"
+
+
 class Client:
     """A thing without a canonical form, as a browser page or a connection is."""
 
@@ -39,6 +47,13 @@ class Client:
 
     def __deepcopy__(self, memo: Any) -> Client:
         return self
+
+
+class Order:
+    """A plain object with an id, as clients of services return them."""
+
+    def __init__(self, id: int) -> None:
+        self.id = id
 
 
 class World:

@@ -89,7 +89,7 @@ class Case:
         if not self.exact and op != "read" and rng.random() < 0.04:
             effect = "irreversible"
         post = rng.choice(CHECKS) if rng.random() < 0.3 else ""
-        breaks = (rng.choice(KEYS), rng.randrange(4), rng.random() < 0.5) if rng.random() < 0.08 else None
+        breaks = (rng.choice(KEYS), rng.randrange(4), rng.random() < 0.5) if rng.random() < (0.2 if self.exact else 0.08) else None
         return Spec(name, op, rng.choice(KEYS), effect, pre, post, 0, breaks)
 
     def _make_state(self) -> dict[str, Any]:

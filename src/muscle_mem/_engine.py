@@ -217,7 +217,7 @@ class Engine:
             )
             self._tools.add(tool)
             for name in tool.nothing_gives():
-                message = f"argument {name!r} of {tool.name} is ignored, so it must be given at replay: inject={{{name!r}: ...}}"
+                message = f"argument {name!r} of {tool.name} is ignored, so a replay needs inject={{{name!r}: ...}}"
                 self._teller.notice("warning", "nothing_to_inject", message, tool.name)
             return wrapper
 
@@ -337,7 +337,7 @@ class Engine:
         prepared = NO_PARAMS if params is None else Params(params)
         normal = normal_tags(tags) if tags else ()
         objects = self._objects(context)
-        known = known_of(prepared, {type(value).__qualname__: value for value in objects})
+        known = known_of(prepared, objects)
         task_id: bytes | None = None
         refusal: Refusal | None = None
         try:

@@ -114,9 +114,13 @@ class Library:
         note = None
         known = self._standing(run.key, recording.id)
         if known is not None:
-            if not quarantine:
-                note = _evidence(recording.id, known, accepted, alone=not run.recorder.prefix)
+            if quarantine:  # a trajectory offers all its rows: this one would be replayed with the good ones (C5)
+                return QUARANTINED
+            note = _evidence(recording.id, known, accepted, alone=not run.recorder.prefix)
             state = note.state or known.state if note is not None else known.state
+            if state != QUARANTINED and known.reason.startswith(Reason.FAILED_WRITE.value):
+                self.store.forget((recording.id,))  # what lifts the quarantine is this good row, not the old one
+                note = None
         self.flush()
         self.store.seal(sealed, observation, note)
         return state

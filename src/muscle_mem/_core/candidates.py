@@ -58,7 +58,7 @@ def _refused_by_steps(run: Run, trajectory: Trajectory) -> Refusal | None:
             return Refusal(Reason.NEEDS_ACALL, message, index, tool.name)
         missing = next((name for name in step.contexts if not run.has_context(name)), None)
         if missing is not None:
-            message = f"{tool.name} takes a {missing}, and no context object is one; give it with engine.set_context(obj)"
+            message = f"{tool.name} takes a {missing}, and no context object is one; give it with set_context(obj)"
             return Refusal(Reason.NOT_REPLAYABLE, message, index, tool.name)
         if tool.effect == "irreversible" and step.pre is None and run.policy.approve is None:
             message = f"{tool.name} is irreversible and has neither a pre-check nor an approval callback"
@@ -71,13 +71,13 @@ def _refused_by_steps(run: Run, trajectory: Trajectory) -> Refusal | None:
     if trajectory.unchecked:
         step = trajectory.unchecked[0]
         if run.policy.strict:
-            message = f"{step.tool.name} has no pre-check and is not declared effect='read'; strict=True refuses to replay it"
+            message = f"{step.tool.name} has no pre-check and is not declared effect='read', and strict=True"
             return Refusal(Reason.NOT_REPLAYABLE, message, tool=step.tool.name)
         for step in trajectory.unchecked:
             run.notify(
                 "warning",
                 "unchecked",
-                f"{step.tool.name} is replayed without a pre-check; add one, or declare effect='read' if it changes nothing",
+                f"{step.tool.name} is replayed without a pre-check; add one, or say effect='read' if it changes nothing",
                 step.tool.name,
             )
     return None
@@ -104,8 +104,8 @@ def stale_guard(run: Run, step: PlanStep, index: int) -> Refusal | None:
         if there is not None:
             expected = short(codec.decode(guard.data, lenient=True))
             message = (
-                f"an argument of {step.record.tool} was read from the output of step {guard.step}, which held {expected} "
-                f"when recorded and holds {short(there)} now"
+                f"an argument of {step.record.tool} was read from the output of step {guard.step}, which held "
+                f"{expected} when recorded and holds {short(there)} now"
             )
             return Refusal(Reason.STALE_OUTPUT, message, index, step.record.tool, seen=there, expected=expected)
     return None
@@ -272,7 +272,9 @@ class Walk:
                 self._dead.add(candidate)
         return None
 
-    def after(self, place: int, followed: Candidate, step: PlanStep, value: Any) -> Generator[Effect, Any, Candidate | None]:
+    def after(
+        self, place: int, followed: Candidate, step: PlanStep, value: Any
+    ) -> Generator[Effect, Any, Candidate | None]:
         """Another candidate with the same executed calls, this step among them, whose post-check accepts `value`."""
         data = snapshot_bytes(value)
         for count, candidate in enumerate(self._order(place, True, {step.call_id: value})):

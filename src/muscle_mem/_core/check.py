@@ -81,7 +81,7 @@ class Check:
                 continue
             if not callable(function):
                 raise InvalidTypeError(
-                    f"Check({role}=...) must be callable, got {function!r}; pass a function, as in Check(capture, compare)"
+                    f"Check({role}=...) must be callable, got {function!r}; as in Check(capture, compare)"
                 )
             if is_generator(function) or is_async_generator(function):
                 raise InvalidTypeError(f"{role} {function!r} is a generator; a check needs a plain or async function")

@@ -50,7 +50,8 @@ class Explanation(msgspec.Struct, frozen=True):
         lines = [f"would {self.would}: {self.reason.value}: {self.message}"]
         for one in self.considered:
             verb = "would start" if one.would_start else f"no: {one.reason.value}"
-            lines.append(f"  {one.trajectory_id} ({one.state}, {one.steps} steps, {one.hits} hits): {verb}: {one.message}")
+            what = f"{one.trajectory_id} ({one.state}, {one.steps} steps, {one.hits} hits)"
+            lines.append(f"  {what}: {verb}: {one.message}")
             if one.seen or one.expected:
                 lines.append(f"    {one.first_step}: saw {one.seen}, expected {one.expected}")
         return "\n".join(lines)
@@ -67,7 +68,8 @@ def explain_task(
     sights: dict[bytes, Any] = {}
     considered: list[Considered] = []
     for trajectory in trajectories[:SHOWN]:
-        considered.append((yield from _consider(run, trajectory, registry, sights)))
+        one = yield from _consider(run, trajectory, registry, sights)
+        considered.append(one)
     first = next((one for one in considered if one.would_start), None)
     if first is not None:
         return Explanation("replay", Reason.HIT, f"trajectory {first.trajectory_id} fits", tuple(considered))

@@ -86,7 +86,7 @@ def _replayed(run: Run, candidate: Candidate) -> Flow:
 
 
 def _value(run: Run, candidate: Candidate) -> Generator[Effect, Any, tuple[Any, Source]]:
-    """A hit's live value: what Engine(result=...) makes of this run's results, or the step's that the agent returned."""
+    """A hit's live value: what Engine(result=...) makes of the results, or the step's that the agent returned."""
     results = run.progress.results
     if run.policy.result is not None:
         try:
@@ -103,7 +103,8 @@ def _value(run: Run, candidate: Candidate) -> Generator[Effect, Any, tuple[Any, 
 def _miss(run: Run, refusal: Refusal) -> Flow:
     """Nothing was executed: the agent does the task."""
     if run.mode == "replay":
-        message = f"nothing was replayed for {run.task}: {refusal.reason.value}: {refusal.message}; mode='replay' never asks the agent"
+        why = f"{refusal.reason.value}: {refusal.message}"
+        message = f"nothing was replayed for {run.task}: {why}; mode='replay' never asks the agent"
         outcome = Outcome("miss", reason=refusal.reason, message=refusal.message, not_learned=Reason.MODE)
         return Finished(error=Missed(message, outcome))
     value, error, seconds = yield from _ask_agent(run, None)
@@ -161,8 +162,8 @@ def _unasked(run: Run, handover: Handover) -> str | None:
     irreversible = any(step.effect == "irreversible" for step in handover.executed)
     if irreversible and run.on_divergence == "continue" and not run.names_handover:
         return (
-            "an irreversible step was executed, and on_divergence='continue' would start an agent that cannot know; let "
-            "the agent's signature name `handover`, or use on_divergence='absorb'"
+            "an irreversible step was executed, and on_divergence='continue' would start an agent that cannot know; "
+            "let the agent's signature name `handover`, or use on_divergence='absorb'"
         )
     return None
 

@@ -5,7 +5,7 @@ What has no canonical form is recognised by identity: a context object, a param'
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from itertools import islice
 from typing import Any
@@ -168,11 +168,16 @@ def opaque_in(frozen: Any) -> Opaque | None:
     return None
 
 
-def known_of(params: Params, context: Mapping[str, Any]) -> Known:
-    """What a run recognises from its start: its context objects and the params without a canonical form."""
+def known_of(params: Params, context: Sequence[Any]) -> Known:
+    """What a run recognises from its start: its context objects and the params without a canonical form.
+
+    Context objects are found again by the names of their classes; two of one name could be taken for each other.
+    """
     known = Known()
-    for name, value in context.items():
-        known.add(value, Ctx(name))
+    names = [type(value).__qualname__ for value in context]
+    for name, value in zip(names, context, strict=True):
+        if names.count(name) == 1:
+            known.add(value, Ctx(name))
     for name in params.opaque:
         known.add(params.values[name], Par(name))
     return known

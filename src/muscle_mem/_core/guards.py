@@ -15,11 +15,12 @@ from ..errors import NotStorableError
 from . import codec
 from .hiding import decimal_text
 from .model import Guard, StepRecord
-from .params import literal_leaves
+from .params import SHORT_TEXT, literal_leaves
 from .places import Place, Read, follow, look_into, telling
 
 MAX_GUARDS_A_LEAF = 64
 _PIECE = re.compile(r"\d+|[^\W\d_]+")
+_WORD = re.compile(r"\w+")
 
 __all__ = ["Read", "infer", "look_into", "stale", "telling"]
 
@@ -27,12 +28,13 @@ __all__ = ["Read", "infer", "look_into", "stale", "telling"]
 class Seen:
     """An index over the leaves of the outputs so far: by value, and by the words and numbers in texts."""
 
-    __slots__ = ("_by_longest", "_by_piece", "_by_value")
+    __slots__ = ("_by_id", "_by_longest", "_by_piece", "_by_value")
 
     def __init__(self) -> None:
         self._by_value: dict[bytes, list[Guard]] = {}
         self._by_piece: dict[str, list[tuple[int, Place, str, bytes | None]]] = {}
         self._by_longest: dict[str, list[tuple[str, Guard]]] = {}
+        self._by_id: dict[str, list[tuple[int, Place, str]]] = {}
 
     def add(self, step: int, read: Read) -> None:
         """Index what was read in the output of a step."""
@@ -48,6 +50,8 @@ class Seen:
                 continue
             for piece in pieces:
                 self._by_piece.setdefault(piece, []).append((step, place, text, data))
+            for part in _ids(text, pieces):
+                self._by_id.setdefault(part, []).append((step, place, text))
             if data is not None:
                 longest = max(pieces, key=lambda piece: (len(piece), piece))
                 self._by_longest.setdefault(longest, []).append((text, _guard(step, place, data)))
@@ -71,11 +75,22 @@ class Seen:
                 around = next(stands(seen, text), None)
                 if around is not None:
                     yield _guard(step, place, data, around)
+        for part in _ids(text, pieces):
+            for step, place, seen in self._by_id.get(part, ()):
+                around = next(stands(seen, part), None)
+                if around is not None and part not in (seen, text):
+                    yield _guard(step, place, codec.canonical(part), around)
         if isinstance(leaf, str | bytes):
             for piece in sorted(pieces):
                 for seen, guard in self._by_longest.get(piece, ()):
                     if seen != text and any(True for _ in stands(text, seen)):
                         yield guard
+
+
+def _ids(text: str, pieces: Iterable[str]) -> list[str]:
+    """What in a text looks like an id that another text may hold: long numbers, and words with digits in them."""
+    found = {piece for piece in pieces if piece[0].isdigit()} | set(_WORD.findall(text))
+    return sorted(part for part in found if len(part) >= SHORT_TEXT and any(map(str.isdigit, part)))
 
 
 def _guard(step: int, place: Place, data: bytes, around: tuple[str, ...] = ()) -> Guard:
@@ -84,7 +99,7 @@ def _guard(step: int, place: Place, data: bytes, around: tuple[str, ...] = ()) -
 
 
 def stands(text: str, part: str) -> Iterator[tuple[str, str]]:
-    """What is around `part` wherever it stands in `text`: no letter joined to its outer letters, no digit to its digits."""
+    """What is around `part` wherever it stands in `text`, no letter joined to its letters, no digit to its digits."""
     at = text.find(part) if part else -1
     while at >= 0:
         end = at + len(part)
@@ -127,9 +142,8 @@ def stale(guard: Guard, results: Sequence[Any]) -> str | None:
         value = follow(results[guard.step], guard.path, guard.keys)
         if _bytes_of(value) == guard.data:
             return None
-        here = _text(value)
-        wanted = _text(codec.decode(guard.data, lenient=True))
-        if guard.around and here is not None and wanted is not None and guard.around in stands(here, wanted):
+        here, wanted = _text(value), _text(codec.decode(guard.data, lenient=True))
+        if guard.around and here is not None and wanted is not None and guard.around in set(stands(here, wanted)):
             return None
         return repr(value)
     except LookupError:

@@ -62,7 +62,7 @@ def hides(leaf: Any, needles: frozenset[str]) -> bool:
 
 
 def _raw_texts(leaf: Any) -> Iterable[str]:
-    """The texts and numbers in the stored form of a leaf that is looked at in no other way: a registered type, an array."""
+    """The texts and numbers in the stored form of a leaf that nothing else looks into: a registered type, an array."""
     try:
         waiting = [msgspec.msgpack.decode(codec.canonical(leaf)[1:])]
     except (NotStorableError, msgspec.DecodeError):

@@ -29,7 +29,7 @@ class KeyParts(msgspec.Struct, frozen=True, array_like=True):
 
 
 def normal_tags(tags: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Tags without order or repetition; a single string is one tag. Raises InvalidTypeError for anything but strings."""
+    """Tags without order or repetition; a single string is one tag. Raises InvalidTypeError for what is no string."""
     if tags is None:
         return ()
     if isinstance(tags, str):
@@ -56,7 +56,8 @@ def bind_task(signature: inspect.Signature | None, args: tuple[Any, ...], kwargs
     except TypeError:
         return args, dict(kwargs)
     places, rest, named = _sorted_out(signature, bound)
-    fixed = len(places) if rest else 1 + max((i for i, (_, _, wanted) in enumerate(places) if wanted == "place"), default=-1)
+    last = max((i for i, (_, _, wanted) in enumerate(places) if wanted == "place"), default=-1)
+    fixed = len(places) if rest else last + 1
     positional = [value for _, value, _ in places[:fixed]]
     gap = False
     for name, value, wanted in places[fixed:]:
@@ -159,7 +160,7 @@ def _masked(frozen: Any, params: Params) -> Expr:
 
 
 def _ordered(expr: Expr) -> Expr:
-    """The order in which a dict or set was filled is no part of a task, nor is the one that the params' values give it."""
+    """The order in which a dict or set was filled is no part of a task, nor is the order the params' values give it."""
     if not isinstance(expr, Node):
         return expr
     items = tuple(map(_ordered, expr.items))

@@ -120,8 +120,8 @@ class Guard(msgspec.Struct, frozen=True, array_like=True):
     """Before its step, this run's output of `step` at `path` must be `data`'s value, or hold it as text.
 
     `path` counts children; `keys` has for each of them what leads there whatever was added before it (a digest of a
-    dict's key, an item of a set, an attribute's name), empty where the position itself does. `around` is not empty where
-    the value was held in a longer text: the character before it and the one after it, empty at the ends of the text.
+    dict's key, an item of a set, an attribute's name), empty where the position itself does. `around` is not empty
+    where the value was held in a longer text: the character before it and the one after it, empty at the text's ends.
     """
 
     step: int
@@ -168,8 +168,8 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     """One observation of a trajectory: what was seen and measured in one recording, a value per step.
 
     `pre` and `post` hold the codec's bytes of the snapshots, None where there is no check. `outputs` hold the codec's
-    bytes, empty where the output was not kept, with its type and size or the reason in `notes`. `keywords` are the arguments that were passed by name.
-    `seconds` are the tools' own, `agent_seconds` what the run took outside of tool calls. `result` is the step
+    bytes, empty where the output was not kept, with its type and size or the reason in `notes`. `keywords` are the
+    arguments that were passed by name. `seconds` are the tools' own, `agent_seconds` what the run took outside of tool calls. `result` is the step
     whose output the agent returned, or -1.
     """
 

@@ -60,7 +60,7 @@ class Params:
         if values is None:
             values = {}
         if not isinstance(values, Mapping):
-            raise InvalidTypeError(f"params must be a mapping of names to values, got {values!r}; as in params={{'name': 'John'}}")
+            raise InvalidTypeError(f"params must be a mapping of names to values, got {values!r}")
         for name in values:
             if not isinstance(name, str):
                 raise InvalidTypeError(f"a param's name must be a string, got {name!r}")
@@ -166,7 +166,7 @@ class Params:
         return (*parts, text[at:])
 
     def hidden_in(self, value: Any) -> Iterable[str]:
-        """The params whose value is in a literal leaf in a way that cannot be bound: in a word, in other case, too small."""
+        """The params whose value is in a literal leaf in a way that cannot be bound: in a word, in other case, small."""
         data = _bytes_of(value)
         if data is None:
             return

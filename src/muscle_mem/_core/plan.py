@@ -147,9 +147,9 @@ def resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
     if isinstance(expr, Lit):
         value = codec.decode(expr.data)
         if codec.immutable(value):
-            return lambda env: value
+            return lambda _: value
         data = expr.data
-        return lambda env: codec.decode(data)
+        return lambda _: codec.decode(data)
     if isinstance(expr, Par):
         param = expr.name
         return lambda env: env.params[param]
@@ -192,8 +192,8 @@ def _injected(tool: Tool, name: str) -> Resolver | None:
         return lambda _: default  # said, not left out: behind it there may be *args
     value = tool.inject[name]
     if callable(value):
-        return lambda env: value()
-    return lambda env: value
+        return lambda _: value()
+    return lambda _: value
 
 
 def _container(expr: Node, tool: Tool) -> Resolver:
@@ -204,11 +204,11 @@ def _container(expr: Node, tool: Tool) -> Resolver:
 
 
 class Trajectory:
-    """One stored trajectory in memory: decoded once, joined with the tools whenever those have changed."""
+    """One stored trajectory in memory: decoded and joined with the tools once."""
 
     __slots__ = (
         "_index",
-        "_version",
+        "_joined",
         "body",
         "candidates",
         "id",
@@ -236,26 +236,29 @@ class Trajectory:
         self.refusal: Refusal | None = None
         self.candidates: list[Candidate] = []
         self.unchecked: tuple[PlanStep, ...] = ()
-        self._version = -1
+        self._joined = False
         self._index: dict[tuple[int, bool], dict[bytes, list[Candidate]]] = {}
 
     def seen_as(self, place: int, post: bool, data: bytes) -> Sequence[Candidate]:
         """The candidates whose snapshot at a place is these bytes, newest first."""
         index = self._index.get((place, post))
         if index is None:
-            index = self._index[(place, post)] = {}
+            index = {}
             for candidate in self.candidates:
                 snapshot = candidate.data(place, post)
                 if snapshot is not None:
                     index.setdefault(snapshot, []).append(candidate)
+            self._index[(place, post)] = index  # whole, since other threads read it
         return index.get(data, ())
 
     def join(self, registry: Registry) -> Refusal | None:
-        """Find the live tools; the refusal says what is missing or has changed."""
-        version = registry.version
-        if self._version != version:
+        """Find the live tools, once; the refusal says what is missing or has changed.
+
+        Tools that come later are for a trajectory loaded later: a run may be replaying this one.
+        """
+        if not self._joined:
             self.refusal = self._join(registry)
-            self._version = version
+            self._joined = True
         return self.refusal
 
     def _join(self, registry: Registry) -> Refusal | None:
@@ -348,7 +351,7 @@ def _not_given(record: StepRecord, tool: Tool, index: int) -> Refusal | None:
             continue
         parameter = tool.signature.parameters.get(name) if tool.signature else None
         if parameter is None or parameter.default is parameter.empty:
-            message = f"argument {name!r} of {record.tool} is ignored, and nothing gives it at replay; add inject={{{name!r}: ...}}"
+            message = f"argument {name!r} of {record.tool} is ignored, and nothing gives it; add inject={{{name!r}: ...}}"
             return Refusal(Reason.NOT_REPLAYABLE, message, index, record.tool)
     return None
 

@@ -243,7 +243,7 @@ def finish(
     try:
         data = msgspec.msgpack.encode(body)
     except UnicodeEncodeError as error:
-        raise NotStorableError(f"a name in the recording holds a lone surrogate and cannot be written: {error}") from error
+        raise NotStorableError(f"a name in the recording holds a lone surrogate: {error}") from error
     trajectory_id = codec.digest(key + data)[:16].hex()
     row = _row(recorder, steps, value, run_seconds)
     seen = msgspec.msgpack.encode((row.pre, row.post))

@@ -162,7 +162,7 @@ def _first_meeting(
     if verdicts[0] != verdicts[1]:
         return f"{name} judges a {type(value).__name__} differently once it was stored and read back"
     if not verdicts[0]:
-        message = f"{name} refuses a snapshot compared with itself; that is its right, but then a hit at once never happens"
+        message = f"{name} refuses a snapshot compared with itself; so a hit at once never happens"
         run.notify("warning", "refuses_itself", message, tool.name)
     return None
 

@@ -141,7 +141,8 @@ def decide(
             ended = yield from walk.ended(place, followed)
             if ended is not None:
                 return Done(ended)
-        if found.reason is Reason.STALE_OUTPUT or not (yield from settle(run, _checks_at(walk, place, followed), since)):
+        hopeless = found.reason is Reason.STALE_OUTPUT
+        if hopeless or not (yield from settle(run, _checks_at(walk, place, followed), since)):
             return found
         if walk is not None:
             walk.revive()

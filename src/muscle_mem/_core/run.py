@@ -130,8 +130,8 @@ class Run:
             self.notify("warning", "threshold", message, tool)
 
     def has_context(self, name: str) -> bool:
-        """Whether an object of a class of this qualified name is in the context."""
-        return any(type(value).__qualname__ == name for value in self.context)
+        """Whether an object of a class of this qualified name, and only one, is in the context."""
+        return [type(value).__qualname__ for value in self.context].count(name) == 1
 
     def object_of(self, tool: Tool) -> Any:
         """The one context object whose class owns a method tool; a Refusal if there is none, or more than one."""
@@ -141,5 +141,5 @@ class Run:
         if not owners:
             message = f"no context object has the tool {tool.name}; give it with engine.set_context(obj) or context=obj"
         else:
-            message = f"{len(owners)} context objects have the tool {tool.name}; give the one that is meant with context=obj"
+            message = f"{len(owners)} context objects have the tool {tool.name}; give the one meant with context=obj"
         return Refusal(Reason.NOT_REPLAYABLE, message, tool=tool.name)

@@ -194,5 +194,5 @@ def check_tool(fn: Any, *, effect: str | None, ignore: Sequence[str], checks: tu
     for name in ignore:
         if name not in signature.parameters and not open_ended:
             raise InvalidValueError(
-                f"{stored_name(fn)} has no parameter {name!r} to ignore or inject; it has {', '.join(signature.parameters)}"
+                f"{stored_name(fn)} has no parameter {name!r} to ignore; it has {', '.join(signature.parameters)}"
             )
