@@ -261,3 +261,48 @@ def test_f2_absorbing_works_in_an_async_agent() -> None:
     assert outcome.status == "diverged"
     assert outcome.value == ["aa", "bb"]
     assert done == ["a", "b"]
+
+
+@pytest.mark.parametrize("effect", ["read", None])
+def test_f2_a_call_that_a_plan_leaves_out_is_no_difference(effect: Any) -> None:
+    """The recording did not keep the agent's failed look, or its slip; the restarted agent makes it again."""
+    desk = Desk()
+
+    @desk.engine.tool(effect=effect)
+    def slip(argument: str) -> None:
+        raise OSError("no screen")
+
+    def agent(task: str) -> None:
+        desk.step("a")
+        try:
+            slip("x") if effect == "read" else slip()  # type: ignore[call-arg]
+        except (OSError, TypeError):
+            desk.step("b")
+        desk.step("c")
+
+    desk.engine.set_agent(agent)
+    desk.learn([], ONES)
+    outcome = desk.run(C_BROKEN)
+    assert outcome.status == "diverged"
+    assert desk.done == ["a", "b", "c"]
+    assert outcome.learned
+    assert desk.run(C_BROKEN, mode="replay").steps == 3
+
+
+def test_f2_a_write_that_failed_is_a_difference() -> None:
+    desk = Desk()
+    desk.learn("abc", ONES)
+
+    @desk.engine.tool()
+    def wreck() -> None:
+        raise OSError("half done")
+
+    def agent(task: str) -> None:
+        desk.step("a")
+        with pytest.raises(OSError, match="half done"):
+            wreck()
+        desk.step("b")
+
+    desk.engine.set_agent(agent)
+    desk.run(C_BROKEN)
+    assert desk.done == ["a", "b", "b"]

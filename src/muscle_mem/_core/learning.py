@@ -82,7 +82,7 @@ def _unmergeable(run: Run, broken: Refusal, accepted: bool) -> Problem | None:
             return Problem(Reason.NO_CALLS, "the agent called no tool after the replay had stopped")
         return None
     if recorder.begins_again and not accepted:
-        name = recorder.steps[0].tool.name
+        name = progress.calls[0][0].tool.name
         message = f"the agent began again with {name}, which the replay had already done"
         return Problem(Reason.REPEATED_PREFIX, message, name)
     return None

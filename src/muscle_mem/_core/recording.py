@@ -37,7 +37,7 @@ def record_call(
         done = recorder.absorber.answer(tool, args, kwargs)
         if done is not None:
             return Answer(done.result, done.error)
-    if recorder.first_executed is not None and not recorder.steps:
+    if recorder.first_executed is not None and all(step.dropped for step in recorder.steps):
         recorder.begins_again = same_call(recorder.first_executed, tool, args, kwargs, run.env)
     step = recorder.enter(tool)
     began = run.clock()
@@ -104,6 +104,8 @@ def _failed(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any],
     tool = step.tool
     run.recorder.drop(step)
     if tool.reads_only or (isinstance(error, TypeError) and not tool.binds(args, kwargs)):
+        if run.recorder.absorber is not None:
+            run.recorder.absorber.forgive()
         return
     run.recorder.quarantine_for(
         Reason.FAILED_WRITE,
