@@ -47,7 +47,7 @@ class Case:
         self.rng = rng_of(seed)
         self.style = style
         self.exact = self.rng.random() < 0.5
-        self.kind = self.rng.choice(("policy", "blind", "seeing"))
+        self.kind = self.rng.choice(("policy", "policy", "blind", "blind", "blind", "seeing"))
         self.path = folder / f"{seed}-{style}.db" if self.rng.random() < 0.08 else None
         self.on_divergence = self._choose_policy()
         self.branching_param = "alias" if self.exact else self.rng.choice(("alias", "name"))
@@ -70,8 +70,8 @@ class Case:
 
     def _choose_policy(self) -> str:
         if not self.exact:
-            return self.rng.choice(("auto", "auto", "absorb", "absorb", "continue", "raise"))
-        return self.rng.choice({"policy": ("continue", "raise")}.get(self.kind, ("auto", "absorb", "absorb", "raise")))
+            return self.rng.choice(("auto", "auto", "absorb", "absorb", "absorb", "continue", "raise"))
+        return self.rng.choice({"policy": ("continue", "continue", "raise")}.get(self.kind, ("auto", "absorb", "absorb", "absorb", "raise")))
 
     def _make_specs(self) -> dict[str, Spec]:
         rng = self.rng
@@ -104,7 +104,7 @@ class Case:
             handover = not self.exact and rng.random() < 0.3
             return Plan([self._make_policy(specs)], rng.choice(("last", "none")), handover, tireless=True)
         body = [self._statement(2) for _ in range(rng.randint(0, 4))]
-        if rng.random() < 0.95:
+        for _ in range(rng.choices((0, 1, 2, 3), (1, 4, 8, 4))[0]):
             body.insert(rng.randint(0, len(body)), ("call", rng.choice(self._writes), self._expr()))
         return Plan(body, rng.choice(("last", "none", "first", "grown")), not self.exact and rng.random() < 0.3)
 

@@ -308,7 +308,7 @@ def make_async(engine: Engine) -> Any:
     """An async tool that takes its time, and what it did."""
     done: list[Any] = []
 
-    @engine.tool(effect="write")
+    @engine.tool(Check(lambda what, wait=None: done.append(f"saw {what}") if what == "late" else None), effect="write")
     async def slow(what: Any, wait: asyncio.Event | None = None) -> Any:
         await asyncio.sleep(0)
         if isinstance(what, str) and what.startswith("long"):
@@ -543,6 +543,7 @@ def test_an_interrupt_passes_unchanged(error: type[BaseException], where: str, r
 
     engine = quiet(success=success)
     done: list[int] = []
+    starts: list[str] = []
 
     @engine.tool(pre_check=Check(capture, compare, version=1), post_check=Check(after, version=1))
     def work(number: int) -> int:
@@ -551,6 +552,7 @@ def test_an_interrupt_passes_unchanged(error: type[BaseException], where: str, r
         return number
 
     def agent(task: str) -> None:
+        starts.append(task)
         work(1)
         trip("agent")
         work(2)
@@ -569,6 +571,7 @@ def test_an_interrupt_passes_unchanged(error: type[BaseException], where: str, r
         with pytest.raises(error) as caught:
             call()
         assert caught.value is raised
+        assert len(starts) == 1
     assert current_run() is None
     assert not engine._open.frames
     armed.clear()
