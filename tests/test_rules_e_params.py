@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import muscle_mem
-from muscle_mem import Reason
+from muscle_mem import Engine, Reason
 from muscle_mem._core.params import Params, express, holds_token, literal_leaves
 from param_cases import Address, Client, Colour, Letter, Play
 
@@ -332,3 +332,17 @@ def test_huge_numbers_and_broken_texts_as_params_break_nothing(play: Play) -> No
     with_odd_name = Play()
     with_odd_name.run(lambda task: with_odd_name.send(task), "do abc", params={"\ud800": "abc"})
     assert with_odd_name.made() == [("send", "do abc")]
+
+
+def test_e2_a_part_of_one_param_that_equals_another_is_valid_for_that_value_only() -> None:
+    sent: list[Any] = []
+    engine = Engine()
+    engine.tool(name="send")(lambda to, name: sent.append((to, name)))
+    send = next(iter(engine._tools)).wrapper
+    user = {"name": "John"}
+    engine.set_agent(lambda task: send(user, user["name"]))
+    engine("greet", params={"user": {"name": "John"}, "name": "John"})
+    user = {"name": "Zoe"}
+    outcome = engine("greet", params={"user": {"name": "Zoe"}, "name": "Jane"})
+    assert outcome.status == "miss"
+    assert sent[-1] == ({"name": "Zoe"}, "Zoe")

@@ -106,9 +106,14 @@ class Params:
         for name, value in self.values.items():
             if name in self.canonical and isinstance(value, str | int | float | bytes):
                 groups.setdefault(texts_of(value)[0], []).append(name)
-        return {
+        found = {
             name for names in groups.values() if len({self.canonical[name] for name in names}) > 1 for name in names
         }
+        for name, value in self.values.items():
+            if codec.unfold(value) is not None:  # a part of one may be another: which was meant cannot be told
+                parts = {texts_of(leaf)[0] for leaf in leaves(value) if not small(leaf) and texts_of(leaf)}
+                found.update(other for text, names in groups.items() if text in parts for other in (*names, name))
+        return found
 
     def kind(self, name: str) -> str:
         """The type of one param's value; empty where the value has no canonical form."""
@@ -166,7 +171,7 @@ class Params:
         return (*parts, text[at:])
 
     def hidden_in(self, value: Any) -> Iterable[str]:
-        """The params whose value is in a literal leaf in a way that cannot be bound: in a word, in other case, small."""
+        """The params whose value is in a literal leaf in a way that cannot be bound: in a word, in other case."""
         data = _bytes_of(value)
         if data is None:
             return
