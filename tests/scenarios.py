@@ -28,7 +28,22 @@ from worlds import (
 
 CRASHES = (ValueError, KeyError, KeyboardInterrupt, SystemExit)
 HIDDEN = ("fuse", "fuse", "refuse", "refuse", "refuse", "fail", "event", "event")
-MISHAPS = (*HIDDEN, "state", "state", "state", "ticket", "crash", "accept", "edit", "again", "reopen", "report", "forget", "calm", "calm")
+MISHAPS = (
+    *HIDDEN,
+    "state",
+    "state",
+    "state",
+    "ticket",
+    "crash",
+    "accept",
+    "edit",
+    "again",
+    "reopen",
+    "report",
+    "forget",
+    "calm",
+    "calm",
+)
 Ended = tuple[Outcome | None, BaseException | None]
 
 
@@ -71,7 +86,11 @@ class Case:
     def _choose_policy(self) -> str:
         if not self.exact:
             return self.rng.choice(("auto", "auto", "absorb", "absorb", "absorb", "continue", "raise"))
-        return self.rng.choice({"policy": ("continue", "continue", "raise")}.get(self.kind, ("auto", "absorb", "absorb", "absorb", "raise")))
+        return self.rng.choice(
+            {"policy": ("continue", "continue", "raise")}.get(
+                self.kind, ("auto", "absorb", "absorb", "absorb", "raise")
+            )
+        )
 
     def _make_specs(self) -> dict[str, Spec]:
         rng = self.rng
@@ -89,7 +108,11 @@ class Case:
         if not self.exact and op != "read" and rng.random() < 0.04:
             effect = "irreversible"
         post = rng.choice(CHECKS) if rng.random() < 0.3 else ""
-        breaks = (rng.choice(KEYS), rng.randrange(4), rng.random() < 0.5) if rng.random() < (0.2 if self.exact else 0.08) else None
+        breaks = (
+            (rng.choice(KEYS), rng.randrange(4), rng.random() < 0.5)
+            if rng.random() < (0.2 if self.exact else 0.08)
+            else None
+        )
         return Spec(name, op, rng.choice(KEYS), effect, pre, post, 0, breaks)
 
     def _make_state(self) -> dict[str, Any]:
@@ -305,4 +328,3 @@ async def atell(case: Case, watch: Any) -> None:
             args, kwargs = story.send(ended)
     except StopIteration:
         return
-

@@ -30,9 +30,18 @@ def of_outcome(outcome: Outcome | None) -> Any:
         return None
     where = outcome.divergence
     return (
-        (outcome.status, outcome.reason.value, nameless(outcome.message), outcome.steps, outcome.value, outcome.value_source),
+        (
+            outcome.status,
+            outcome.reason.value,
+            nameless(outcome.message),
+            outcome.steps,
+            outcome.value,
+            outcome.value_source,
+        ),
         (outcome.learned, outcome.not_learned, outcome.trajectory_id is None, outcome.saved_tokens),
-        None if where is None else (where.step, where.reason, where.tool, where.seen, where.expected, repr(where.error)),
+        None
+        if where is None
+        else (where.step, where.reason, where.tool, where.seen, where.expected, repr(where.error)),
     )
 
 

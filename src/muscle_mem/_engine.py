@@ -206,15 +206,15 @@ class Engine:
         unknown = set(options) - {"name", "aliases", "version", "effect", "ignore", "inject"}
         if unknown:
             raise InvalidTypeError(f"a tool takes no option {min(unknown)!r}")
-        bare = first is not None and not isinstance(first, Check) and (
-            callable(first) or isinstance(first, staticmethod | classmethod)
+        bare = (
+            first is not None
+            and not isinstance(first, Check)
+            and (callable(first) or isinstance(first, staticmethod | classmethod))
         )
 
         def decorate(fn: Any) -> Any:
             pre_check = None if bare else first
-            tool, wrapper = make_tool(
-                self, fn, pre_check=pre_check, post_check=post_check, method=method, **options
-            )
+            tool, wrapper = make_tool(self, fn, pre_check=pre_check, post_check=post_check, method=method, **options)
             self._tools.add(tool)
             for name in tool.nothing_gives():
                 message = f"argument {name!r} of {tool.name} is ignored, so a replay needs inject={{{name!r}: ...}}"

@@ -108,9 +108,7 @@ class Library:
             state=state,
             reason=reason,
         )
-        observation = Observation(
-            id=recording.observation_id, body=msgspec.msgpack.encode(recording.row), created=now
-        )
+        observation = Observation(id=recording.observation_id, body=msgspec.msgpack.encode(recording.row), created=now)
         note = None
         known = self._standing(run.key, recording.id)
         if known is not None:

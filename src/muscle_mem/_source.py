@@ -159,9 +159,7 @@ def _is_current(code: CodeType, node: _Function, text: str) -> bool:
 def _contains(module: CodeType, code: CodeType) -> bool:
     text = code_text(code)
     return any(
-        made.co_firstlineno == code.co_firstlineno
-        and made.co_qualname == code.co_qualname
-        and code_text(made) == text
+        made.co_firstlineno == code.co_firstlineno and made.co_qualname == code.co_qualname and code_text(made) == text
         for made in _codes(module)
     )
 

@@ -123,5 +123,3 @@ def _considered(
         seen,
         expected,
     )
-
-

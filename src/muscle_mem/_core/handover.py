@@ -52,8 +52,11 @@ class Handover(msgspec.Struct, frozen=True):
         Where it does not fit, the earliest executed steps are left out first, and their number is said.
         """
         done = [f"{index + 1}. {_executed_line(step)}" for index, step in enumerate(self.executed)]
-        stopped = _inline(f"Stopped before step {self.step + 1} ({self.divergence.tool}): {self.reason.value}: "
-                          f"{self.divergence.message}", 400)
+        stopped = _inline(
+            f"Stopped before step {self.step + 1} ({self.divergence.tool}): {self.reason.value}: "
+            f"{self.divergence.message}",
+            400,
+        )
         rest = [f"- {_inline(str(step), 160)}" for step in self.remaining]
         undo = [f"- {_inline(text, 160)}" for text in self.undo]
         for kept in range(len(done), -1, -1):

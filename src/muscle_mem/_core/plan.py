@@ -351,7 +351,9 @@ def _not_given(record: StepRecord, tool: Tool, index: int) -> Refusal | None:
             continue
         parameter = tool.signature.parameters.get(name) if tool.signature else None
         if parameter is None or parameter.default is parameter.empty:
-            message = f"argument {name!r} of {record.tool} is ignored, and nothing gives it; add inject={{{name!r}: ...}}"
+            message = (
+                f"argument {name!r} of {record.tool} is ignored, and nothing gives it; add inject={{{name!r}: ...}}"
+            )
             return Refusal(Reason.NOT_REPLAYABLE, message, index, record.tool)
     return None
 
@@ -440,5 +442,3 @@ def plan_text(expr: Expr) -> str:
     if isinstance(expr, Ign):
         return "<injected>"
     return f"{expr.kind.split(chr(0))[0]}({', '.join(plan_text(item) for item in expr.items)})"
-
-

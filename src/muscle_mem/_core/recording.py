@@ -28,9 +28,7 @@ class Answer(msgspec.Struct, frozen=True):
     error: BaseException | None = None
 
 
-def record_call(
-    run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Generator[Effect, Any, Answer]:
+def record_call(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Generator[Effect, Any, Answer]:
     """Make one call of the agent's and record it. What the tool raises comes back in the answer."""
     recorder = run.recorder
     if recorder.absorber is not None:
@@ -143,9 +141,7 @@ def _snapshot(
     return data
 
 
-def _first_meeting(
-    run: Run, tool: Tool, check: Check, value: Any, data: bytes
-) -> Generator[Effect, Any, str | None]:
+def _first_meeting(run: Run, tool: Tool, check: Check, value: Any, data: bytes) -> Generator[Effect, Any, str | None]:
     """Whether a check can judge this type of snapshot at all, also after it was stored (B3); None if it can."""
     name = f"the compare of {tool.name}'s check"
     verdicts: list[bool] = []
