@@ -64,12 +64,14 @@ class Case:
         self.exact = self.rng.random() < 0.5
         self.kind = self.rng.choice(("policy", "policy", "blind", "blind", "blind", "seeing"))
         self.path = folder / f"{seed}-{style}.db" if self.rng.random() < 0.08 else None
+        self.base = self.rng.choice((2, 3, 4))
+        self.crowded = self.rng.random() < 0.4  # begins with several recordings of one task
         self.on_divergence = self._choose_policy()
         self.branching_param = "alias" if self.exact else self.rng.choice(("alias", "name"))
         specs = self._make_specs()
         self.plan = self._make_plan(list(specs.values()))
         self.params: dict[str, Any] = {}
-        self.world = World(specs, self._make_state())
+        self.world = World(specs, self._make_state(), self.base)
         self.events: list[Any] = []
         self.tools: dict[str, Any] = {}
         self.old_engines: list[Engine] = []  # an engine that goes closes its store
@@ -78,7 +80,8 @@ class Case:
         self.store = fresh_store(self.path)
         self.left_out: frozenset[str] = frozenset()  # tools that this engine does not know
         self.engine = self._open()
-        self.leaving: dict[str, Any] | None = None
+        self.leaving: dict[str, Any] | None = None  # the last call that was learned
+        self.states: list[dict[str, Any]] = []  # where learned calls began
         self.task = 0
 
     # -- making
@@ -109,7 +112,7 @@ class Case:
             effect = "irreversible"
         post = rng.choice(CHECKS) if rng.random() < 0.3 else ""
         breaks = (
-            (rng.choice(KEYS), rng.randrange(4), rng.random() < 0.5)
+            (rng.choice(KEYS), rng.randrange(self.base), rng.random() < 0.5)
             if rng.random() < (0.2 if self.exact else 0.08)
             else None
         )
@@ -117,7 +120,7 @@ class Case:
 
     def _make_state(self) -> dict[str, Any]:
         rng = self.rng
-        return {**{key: rng.randrange(4) for key in KEYS}, "said": "", "ticket": f"T-{rng.randrange(100, 110)}"}
+        return {**{key: rng.randrange(self.base) for key in KEYS}, "said": "", "ticket": f"T-{rng.randrange(100, 110)}"}
 
     def _make_plan(self, specs: list[Spec]) -> Plan:
         rng = self.rng
@@ -141,9 +144,9 @@ class Case:
             if depth == 0:
                 name = goal.name if rng.random() < 0.6 else rng.choice(self._writes)
                 return [("call", name, self._expr())]
-            return [("if", "state", rng.choice(KEYS), rng.randrange(4), choose(depth - 1), choose(depth - 1))]
+            return [("if", "state", rng.choice(KEYS), rng.randrange(self.base), choose(depth - 1), choose(depth - 1))]
 
-        return ("while", "state", goal.key, rng.randrange(4), choose(2))
+        return ("while", "state", goal.key, rng.randrange(self.base), choose(2))
 
     def _statement(self, depth: int) -> Any:
         rng = self.rng
@@ -163,7 +166,7 @@ class Case:
         if verb == "try":
             return ("try", inner, other)
         where, key = self._view()
-        wanted = rng.choice(NAMES) if where == "params" else rng.randrange(4)
+        wanted = rng.choice(NAMES) if where == "params" else rng.randrange(self.base)
         if verb == "while" and where == "state":
             return ("while", where, key, wanted, inner)
         return ("if", where, key, wanted, inner, other)
@@ -195,16 +198,19 @@ class Case:
 
     def play(self, watch: Any) -> Generator[tuple[Any, Any], Ended, None]:
         """Yield the engine's calls as (args, kwargs); `watch` is told before and after each."""
+        for _ in range(self.rng.randint(2, 5) if self.crowded else 0):
+            yield from self._ask(watch, "record")
+            self.world.state.update({key: self.rng.randrange(self.base) for key in KEYS})
         for _ in range(self.rng.randint(4, 9)):
             if self.rng.random() < 0.45:
                 self._mishap(watch)
             yield from self._ask(watch)
         self.engine.close()
 
-    def _ask(self, watch: Any) -> Generator[tuple[Any, Any], Ended, None]:
+    def _ask(self, watch: Any, mode: str = "") -> Generator[tuple[Any, Any], Ended, None]:
         rng = self.rng
-        again = rng.random() < 0.4
-        if self.leaving is not None and rng.random() < 0.7:  # the same call once more, from the same state
+        again = rng.random() < 0.4 and not mode
+        if self.leaving is not None and not mode and rng.random() < 0.7:  # the same call once more, from the same state
             self.world.calm()
             if not again:
                 self._mishap(watch, HIDDEN, self.leaving["called"][1:])
@@ -213,15 +219,9 @@ class Case:
             task, options = self.leaving["task"], dict(self.leaving["options"])
         else:
             again = False
-            if rng.random() < 0.15:
-                self.task = rng.randrange(2)
-            if rng.random() < 0.4:
-                self.params = self._make_params()
-            text = rng.choice(("do {task}", "do {task}", "do {task} for {name}"))
-            task = text.format(**{"name": "all", **self.params, "task": self.task})
-            options = {"tags": rng.choice((("x",), (), (), (), ()))}
+            task, options = self._next_task()
+        mode = mode or ("auto" if again else rng.choices(("auto", "record", "replay", "off"), (20, 2, 2, 1))[0])
         call = {"state": copy.deepcopy(self.world.state), "params": dict(self.params), "task": task, "options": options}
-        mode = "auto" if again else rng.choices(("auto", "record", "replay", "off"), (20, 2, 2, 1))[0]
         self.world.begin()
         watch.before(self, call, mode, again)
         kwargs = {**options, "mode": mode, "params": dict(self.params) or None}
@@ -229,8 +229,20 @@ class Case:
         watch.after(self, call, mode, again, outcome, error)
         if outcome is not None and outcome.learned:
             self.leaving = {**call, "called": [name for name, _, _ in self.world.calls]}
+            self.states.append(call["state"])
         if rng.random() < 0.6:
-            self.world.state = copy.deepcopy(call["state"])
+            self.world.state = copy.deepcopy(rng.choice([call["state"], *self.states]))
+
+    def _next_task(self) -> tuple[str, dict[str, Any]]:
+        rng = self.rng
+        rare = 0.1 if self.crowded else 1.0
+        if rng.random() < 0.15 * rare:
+            self.task = rng.randrange(2)
+        if rng.random() < 0.4 * rare:
+            self.params = self._make_params()
+        text = "do {task}" if rng.random() > 0.33 * rare else "do {task} for {name}"
+        tags = ("x",) if rng.random() < 0.2 * rare else ()
+        return text.format(**{"name": "all", **self.params, "task": self.task}), {"tags": tags}
 
     def _make_params(self) -> dict[str, Any]:
         rng = self.rng
@@ -253,15 +265,15 @@ class Case:
         spec = world.specs[name]
         role = rng.choice([role for role in ("pre", "post") if getattr(spec, role)] or ["pre"])
         if what == "state":
-            world.state[rng.choice(KEYS)] = rng.randrange(4)
+            world.state[rng.choice(KEYS)] = rng.randrange(self.base)
         elif what == "ticket":
             world.state["ticket"] = f"T-{rng.randrange(100, 110)}"
         elif what == "fuse" and not quiet:
             world.fuses[name] = (rng.choice((0, 0, 1, 2)), rng.random() < 0.5)
         elif what in ("refuse", "fail") and not quiet:
             (world.refusing if what == "refuse" else world.failing).add((name, role))
-        elif what == "event" and not self.exact:
-            world.event = (rng.randint(1, 4), rng.choice(KEYS), rng.randrange(4))
+        elif what == "event" and not quiet:
+            world.event = (rng.randint(1, 3), rng.choice(KEYS), rng.randrange(self.base))
         elif what == "crash":
             world.crash = (rng.randrange(4), rng.choice(CRASHES))
         elif what == "accept":

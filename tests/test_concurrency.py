@@ -422,7 +422,7 @@ def test_a_task_left_behind_calls_plain_tools() -> None:
 
 def test_a_call_still_running_when_the_agent_returns() -> None:
     engine = quiet()
-    slow, done = make_async(engine)
+    slow, _ = make_async(engine)
     left: list[asyncio.Task[Any]] = []
 
     async def agent(task: str) -> None:
@@ -502,7 +502,7 @@ def test_what_users_keep_in_contextvars_is_theirs() -> None:
     engine.set_agent(lambda task: enter(task))
 
     def work(number: int) -> None:
-        for turn in range(3):
+        for _ in range(3):
             engine(f"user {number}")
             assert who.get() == f"user {number}"
             assert current_run() is None

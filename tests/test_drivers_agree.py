@@ -1,4 +1,4 @@
-"""The plain call and acall are one engine: the same stories, told with plain and with async tools, come out the same."""
+"""The plain call and acall are one engine: the same stories, with plain and with async tools, come out the same."""
 
 from __future__ import annotations
 

@@ -40,6 +40,7 @@ class Recorded(NamedTuple):
     params: dict[str, Any]
     tags: tuple[str, ...]
     calls: list[tuple[str, Any]]
+    edits: list[int]
     id: str
     held: bool
 
@@ -150,12 +151,14 @@ class Oracle:
             assert not outcome.learned
             assert outcome.not_learned is None
             assert mode in ("auto", "replay")
+            assert world.accept or not case.judged
             assert outcome.steps == len(world.calls) > 0
         else:
             assert outcome.reason in (MISSES if outcome.status == "miss" else DIVERGENCES)
             assert outcome.learned or outcome.not_learned in NOT_LEARNED
             assert outcome.status == "diverged" or outcome.steps == 0
             assert (outcome.divergence is not None) == (outcome.status == "diverged")
+        assert world.accept or not case.judged or not outcome.learned
         if mode in ("record", "off"):
             assert outcome.reason is Reason.MODE
         if mode == "off":
@@ -176,8 +179,9 @@ class Oracle:
         assert outcome.trajectory_id is not None
         tags = call["options"]["tags"]
         self.specs = dict(world.specs)
-        self.strange = bool(world.refusing)  # such snapshots are never seen again
-        self.recorded.append(Recorded(call["task"], call["params"], tags, calls, outcome.trajectory_id, held))
+        self.strange = bool(world.refusing) or world.struck > 0  # such snapshots are hardly seen again
+        edits = [world.specs[name].edit for name, _ in calls]
+        self.recorded.append(Recorded(call["task"], call["params"], tags, calls, edits, outcome.trajectory_id, held))
 
     def _hit(self, case: Case, call: Any, outcome: Outcome) -> None:
         """(b) A hit did what one recording says, in full; in an exact world, what the agent would have done."""
@@ -193,10 +197,11 @@ class Oracle:
             and one_to_one(one.params, params)
             and swap(one.task, one.params, params) == call["task"]
             and [(name, swap(x, one.params, params)) for name, x in one.calls] == done
+            and one.edits == [world.specs[name].edit for name, _ in done]
         ]
         assert fitting, f"a hit did {done}, which was never recorded"
         assert any(not one.held or one.id in self.good for one in fitting), "a hit on a run in which a write had failed"
-        if case.exact:
+        if case.exact and world.struck < len(world.calls):  # else something happened after the last step
             value, error = alone(case, self.twin)
             assert error is None, f"where the agent raises {error!r}, a replay did {done}"
             assert world.effects == self.twin.effects
@@ -206,7 +211,7 @@ class Oracle:
 
     def _absorbed(self, case: Case, outcome: Outcome) -> None:
         """(c) What the agent repeats of the executed steps is done once, and everything else that it asks for is done."""
-        if case.on_divergence == "continue" or case.plan.names_handover and case.on_divergence == "auto":
+        if case.on_divergence == "continue" or (case.plan.names_handover and case.on_divergence == "auto"):
             return
         world = case.world
         calls = [(name, x) for name, x, _ in world.calls]

@@ -46,16 +46,18 @@ class Spec(NamedTuple):
 class World:
     """A small state that tools change, and hidden mishaps: `fuses` blow, checks refuse or fail, the agent crashes."""
 
-    def __init__(self, specs: dict[str, Spec], state: dict[str, Any]) -> None:
+    def __init__(self, specs: dict[str, Spec], state: dict[str, Any], base: int) -> None:
         self.specs = specs
         self.state = state
+        self.base = base  # each key of the state is a number below this
         self.calls: list[list[Any]] = []  # every tool that was entered: [name, argument, whether it returned]
         self.effects: list[tuple[str, Any]] = []
         self.requests: list[tuple[str, Any]] = []  # what the agent asked for, whoever answered
         self.fuses: dict[str, tuple[int, bool]] = {}
         self.refusing: set[tuple[str, str]] = set()
         self.failing: set[tuple[str, str]] = set()
-        self.event: tuple[int, str, int] | None = None
+        self.event: tuple[int, str, int] | None = None  # after so many effects, a key gets a value
+        self.struck = 0  # the number of calls there were when the event came
         self.crash: tuple[int, type[BaseException]] | None = None
         self.accept = True
         self.starts = 0
@@ -73,6 +75,7 @@ class World:
     def begin(self) -> None:
         """Forget what was logged."""
         self.calls, self.effects, self.requests, self.starts, self.raised = [], [], [], 0, None
+        self.struck = 0
 
     def calm(self) -> None:
         """Take all hidden mishaps away."""
@@ -84,15 +87,15 @@ class World:
         spec = self.specs[name]
         entry = [name, copy.deepcopy(x), False]
         self.calls.append(entry)
-        if self.event is not None and len(self.calls) > self.event[0]:
-            self.state[self.event[1]] = self.event[2]
-            self.event = None
         late = self._fails(spec)
         if late is False:
             raise ToolError(name)
         if spec.op != "read":
             self.effects.append((name, entry[1]))
         result = self._change(spec, x, edit)
+        if self.event is not None and len(self.effects) >= self.event[0]:
+            self.state[self.event[1]] = self.event[2]
+            self.event, self.struck = None, len(self.calls)
         if late:
             raise ToolError(name)
         entry[2] = True
@@ -114,16 +117,16 @@ class World:
     def _change(self, spec: Spec, x: Any, edit: int) -> Any:
         state, key = self.state, spec.key
         if spec.op == "add":
-            state[key] = (state[key] + 1 + edit) % 4
+            state[key] = (state[key] + 1 + edit) % self.base
         elif spec.op == "set":
-            state[key] = (len(str(x)) + edit) % 4
+            state[key] = (len(str(x)) + edit) % self.base
         elif spec.op == "say":
             state["said"] = f"{x} {edit}"
             return ["said", x]
         elif spec.op == "push":
             if isinstance(x, list):
                 x.append(state[key])  # a tool that changes its own argument
-            state[key] = (state[key] + 1) % 4
+            state[key] = (state[key] + 1) % self.base
         return state["ticket"] if spec.op == "read" and key == "c" else state[key]
 
     def look(self, name: str, role: str, kind: str, key: str) -> Any:
@@ -144,7 +147,7 @@ class World:
             return False
         if kind in ("all", "key"):
             return now == then
-        return abs(now - then) <= 1 if kind == "near" else 1 - abs(now - then) / 3
+        return abs(now - then) <= 1 if kind == "near" else 1 - abs(now - then) / self.base
 
 
 def make_check(world: World, spec: Spec, role: str, kind: str, style: str) -> Check | None:

@@ -8,31 +8,29 @@ import itertools
 import os
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ParamSpec, Self, TypeVar, cast, overload
+from typing import Any, ParamSpec, Self, TypeVar
 
 from ._agent import Agent
 from ._context import Frame, frame_here, objects_here, off_here
-from ._core.check import Check, short
 from ._core.explain import Explanation, explain_task
-from ._core.flow import Finished, demonstrate, run_task
-from ._core.freezing import known_of
-from ._core.key import NoKeyError, bind_task, normal_tags, task_key
-from ._core.model import MODES, POLICIES, Effect, Mode, OnDivergence, Reason
+from ._core.flow import demonstrate, run_task
+from ._core.model import MODES, POLICIES, Mode, OnDivergence, Reason
 from ._core.outcome import Outcome
-from ._core.params import Params
 from ._core.plan import Refusal, Trajectory
-from ._core.recorder import Recorder
 from ._core.run import Policy, Run
+from ._decorators import ToolDecorators
 from ._drive import adrive, drive
 from ._events import Observer, StoreEvent, log_event
+from ._given import distinct, one_of
 from ._library import Library
 from ._open import OpenRuns
 from ._perform import Performer, perform_call
+from ._runs import Runs, why_raised
 from ._telling import CacheInfo, Teller, library_teller
-from ._tools import PROCESS, Toolbox, make_tool
-from .errors import InvalidTypeError, InvalidValueError, MuscleMemError, NotFoundError, NotReadyError, StoreError
+from ._tools import Toolbox
+from .errors import InvalidTypeError, InvalidValueError, MuscleMemError, NotFoundError, NotReadyError
 from .store import Store, open_store
 
 P = ParamSpec("P")
@@ -40,7 +38,7 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Engine:
+class Engine(ToolDecorators, Runs):
     """A behavior cache around an agent: records its tool calls once, replays them safely when the task comes again.
 
     store: None keeps memory in the process; a path or "sqlite:///..." keeps it in a SQLite file; or a Store.
@@ -80,8 +78,8 @@ class Engine:
                 raise InvalidTypeError(f"Engine({role}=...) must be callable, got {function!r}")
         if isinstance(max_lookups, bool) or not isinstance(max_lookups, int) or max_lookups < 1:
             raise InvalidValueError(f"max_lookups must be 1 or more, got {max_lookups!r}")
-        self._mode = _one_of("mode", mode, MODES)
-        self._on_divergence = _one_of("on_divergence", on_divergence, POLICIES)
+        self._mode = one_of("mode", mode, MODES)
+        self._on_divergence = one_of("on_divergence", on_divergence, POLICIES)
         self._scope = scope
         self._key = key
         self._policy = Policy(strict=strict, max_lookups=max_lookups, success=success, result=result)
@@ -111,13 +109,13 @@ class Engine:
 
         Raises InvalidValueError for two objects of one class.
         """
-        self._context = _distinct(objects)
+        self._context = distinct(objects)
         return self
 
     @contextmanager
     def context(self, *objects: Any) -> Iterator[None]:
         """Within the block, in this task or thread, these objects are what method tools act on."""
-        token = objects_here.set((*objects_here.get(), (self, _distinct(objects))))
+        token = objects_here.set((*objects_here.get(), (self, distinct(objects))))
         try:
             yield
         finally:
@@ -135,93 +133,6 @@ class Engine:
                     f"the tool {tool.name} is a method, and no object of its class was given; call set_context(obj)"
                 )
         return self
-
-    @overload
-    def tool(self, fn: Callable[P, R], /) -> Callable[P, R]: ...
-    @overload
-    def tool(
-        self,
-        pre_check: Check | None = None,
-        post_check: Check | None = None,
-        *,
-        name: str | None = None,
-        aliases: Sequence[str] = (),
-        version: str | int | None = None,
-        effect: Effect | None = None,
-        ignore: Sequence[str] = (),
-        inject: Mapping[str, Any] | None = None,
-    ) -> Callable[[F], F]: ...
-    def tool(self, pre_check: Any = None, post_check: Check | None = None, **options: Any) -> Any:
-        """Register a function or method as a tool, so that its calls inside a run are recorded and can be replayed.
-
-        pre_check: asked before a replayed step; post_check: after it. name: the stored name (default: the qualified
-        name), with aliases for recordings under older names. version: stands in for the fingerprint of the code.
-        effect: "read", "idempotent", "write" (what undeclared counts as) or "irreversible". ignore: arguments that
-        are neither stored nor matched. inject: values, or functions without arguments, that give such arguments in a
-        replay. Works bare (`@engine.tool`), on methods, async functions, lambdas, partials and builtins.
-
-        Raises InvalidTypeError or InvalidValueError for what can never be a tool.
-        """
-        return self._register(None, pre_check, post_check, options)
-
-    @overload
-    def function(self, fn: Callable[P, R], /) -> Callable[P, R]: ...
-    @overload
-    def function(
-        self,
-        pre_check: Check | None = None,
-        post_check: Check | None = None,
-        *,
-        name: str | None = None,
-        aliases: Sequence[str] = (),
-        version: str | int | None = None,
-        effect: Effect | None = None,
-        ignore: Sequence[str] = (),
-        inject: Mapping[str, Any] | None = None,
-    ) -> Callable[[F], F]: ...
-    def function(self, pre_check: Any = None, post_check: Check | None = None, **options: Any) -> Any:
-        """The same as `tool`, for plain functions."""
-        return self._register(False, pre_check, post_check, options)
-
-    @overload
-    def method(self, fn: Callable[P, R], /) -> Callable[P, R]: ...
-    @overload
-    def method(
-        self,
-        pre_check: Check | None = None,
-        post_check: Check | None = None,
-        *,
-        name: str | None = None,
-        aliases: Sequence[str] = (),
-        version: str | int | None = None,
-        effect: Effect | None = None,
-        ignore: Sequence[str] = (),
-        inject: Mapping[str, Any] | None = None,
-    ) -> Callable[[F], F]: ...
-    def method(self, pre_check: Any = None, post_check: Check | None = None, **options: Any) -> Any:
-        """The same as `tool`, for methods: `self` is not recorded, and given again from the run's context."""
-        return self._register(True, pre_check, post_check, options)
-
-    def _register(self, method: bool | None, first: Any, post_check: Any, options: dict[str, Any]) -> Any:
-        unknown = set(options) - {"name", "aliases", "version", "effect", "ignore", "inject"}
-        if unknown:
-            raise InvalidTypeError(f"a tool takes no option {min(unknown)!r}")
-        bare = (
-            first is not None
-            and not isinstance(first, Check)
-            and (callable(first) or isinstance(first, staticmethod | classmethod))
-        )
-
-        def decorate(fn: Any) -> Any:
-            pre_check = None if bare else first
-            tool, wrapper = make_tool(self, fn, pre_check=pre_check, post_check=post_check, method=method, **options)
-            self._tools.add(tool)
-            for name in tool.nothing_gives():
-                message = f"argument {name!r} of {tool.name} is ignored, so a replay needs inject={{{name!r}: ...}}"
-                self._teller.notice("warning", "nothing_to_inject", message, tool.name)
-            return wrapper
-
-        return decorate(first) if bare else decorate
 
     # -- running
 
@@ -305,166 +216,6 @@ class Engine:
             self._open.leave(frame)
         return self._conclude(run, finished, time.perf_counter() - began)
 
-    def _wanted_mode(self, mode: str | None) -> Mode:
-        """The call's mode, else the environment's, else the engine's; but an environment that says off beats all."""
-        said = os.environ.get("MUSCLE_MEM_MODE", "").strip().lower()
-        if said == "off" or self in off_here.get():
-            return "off"
-        if mode is not None:
-            return cast(Mode, _one_of("mode", mode, MODES))
-        if said:
-            return cast(Mode, _one_of("MUSCLE_MEM_MODE", said, MODES))
-        return cast(Mode, self._mode)
-
-    def _open_run(
-        self,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        tags: Any,
-        params: Any,
-        key: Any,
-        mode: Mode,
-        success: Any,
-        context: Any,
-        on_divergence: Any,
-        *,
-        plain: bool,
-    ) -> tuple[Run, Refusal | None]:
-        """A run of its own for one call, and why it has no key, if so. Raises for misuse."""
-        if success is not None and not callable(success):
-            raise InvalidTypeError(f"success must be callable, got {success!r}")
-        policy = self._on_divergence if on_divergence is None else _one_of("on_divergence", on_divergence, POLICIES)
-        prepared = NO_PARAMS if params is None else Params(params)
-        normal = normal_tags(tags) if tags else ()
-        objects = self._objects(context)
-        known = known_of(prepared, objects)
-        task_id: bytes | None = None
-        refusal: Refusal | None = None
-        try:
-            task_id = self._key_of(args, kwargs, prepared, normal, key, known)
-        except NoKeyError as error:
-            message = (
-                f"the task's {error.argument} has no canonical form ({error}); give it as a param or a context object, "
-                "or say key='...'; the agent runs, and nothing is looked up or stored"
-            )
-            if self._policy.strict:
-                raise InvalidTypeError(message) from error
-            self._teller.notice("warning", Reason.NO_KEY.value, message, error.argument)
-            refusal = Refusal(Reason.NO_KEY, message)
-        run = Run(
-            id=f"{PROCESS}-{next(self._serial)}",
-            task=_label(args, kwargs, key),
-            args=args,
-            kwargs=kwargs,
-            key=task_id,
-            params=prepared,
-            context=objects,
-            recorder=Recorder(prepared, known),
-            policy=self._policy,
-            clock=time.perf_counter,
-            notify=self._teller.notice,
-            mode=mode,
-            on_divergence=cast(OnDivergence, policy),
-            plain=plain,
-            names_handover=self._agent is not None and self._agent.names_handover,
-            success=success,
-            scope=self._scope,
-            tags=normal,
-        )
-        return run, refusal
-
-    def _key_of(
-        self,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        params: Params,
-        tags: tuple[str, ...],
-        key: Any,
-        known: Any,
-    ) -> bytes:
-        if key is not None and not isinstance(key, str):
-            raise InvalidTypeError(f"key must be a string, got {key!r}; a function belongs to Engine(key=...)")
-        custom = key
-        if custom is None and self._key is not None:
-            try:
-                custom = self._key(*args, **kwargs)
-            except Exception as error:
-                raise NoKeyError("key", f"Engine(key=...) raised {error!r}") from error
-            if not isinstance(custom, str):
-                raise NoKeyError("key", f"Engine(key=...) returned {short(custom)}, which is no string")
-        if custom is not None:
-            return task_key(((), {}), params, scope=self._scope, tags=tags, custom=custom)
-        agent = self._agent
-        if agent is None:
-            return task_key((args, kwargs), params, scope=self._scope, tags=tags, known=known)
-        bound = bind_task(agent.signature, args, kwargs)
-        return task_key(bound, params, scope=self._scope, tags=tags, known=known, name_of=agent.name_of)
-
-    def _objects(self, context: Any) -> tuple[Any, ...]:
-        if context is not None:
-            return _distinct(context if isinstance(context, tuple) else (context,))
-        for engine, objects in reversed(objects_here.get()):
-            if engine is self:
-                return tuple(objects)
-        return self._context
-
-    def _find(self, run: Run, refusal: Refusal | None) -> tuple[list[Trajectory], Refusal | None]:
-        """The recordings of this task, or why none can be had. A store that fails is no obstacle (G4)."""
-        if refusal is not None or run.key is None or run.mode == "record":
-            return [], refusal
-        try:
-            entry = self._library.find(run.key)
-        except StoreError as error:
-            self._teller.store_trouble("find", str(error), error)
-            return [], Refusal(Reason.STORE_UNAVAILABLE, f"the store cannot be read: {error}")
-        if not entry.trajectories and entry.damaged:
-            return [], Refusal(Reason.DAMAGED, f"{entry.damaged} recordings of this task are damaged and not used")
-        return entry.trajectories, None
-
-    def _off(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
-        """As if there were no engine: the agent runs, and nothing is looked up, recorded or counted."""
-        agent = self._require_agent().fn
-        token = frame_here.set(self._open.enter(None))
-        try:
-            value = agent(*args, **kwargs)
-        finally:
-            frame_here.reset(token)
-        return Outcome("miss", value=value, reason=Reason.MODE, message="the engine is off", not_learned=Reason.MODE)
-
-    def _conclude(self, run: Run, finished: Finished, seconds: float) -> Outcome:
-        """Count and tell how a run ended; raise what is to be raised."""
-        outcome = finished.outcome
-        if finished.followed is not None:
-            if finished.failure is not None:
-                self._library.failed(finished.followed, finished.failure)
-            elif outcome is not None and outcome.status == "hit":
-                self._library.hit(finished.followed)
-                if finished.refreshed:
-                    self._refresh(run, finished)
-        if outcome is None:
-            error = finished.error
-            assert error is not None
-            if not isinstance(error, MuscleMemError):
-                self._teller.not_learned(run, *_why_raised(error))
-            self._teller.raised(run, error, seconds)
-            raise error
-        outcome._judge = self
-        outcome.seconds = seconds
-        self._teller.ended(run, outcome)
-        return outcome
-
-    def _refresh(self, run: Run, finished: Finished) -> None:
-        assert finished.followed is not None
-        try:
-            self._library.refresh(run, finished.followed)
-        except StoreError as error:
-            self._teller.store_trouble("refresh", str(error), error)
-
-    def _require_agent(self) -> Agent:
-        if self._agent is None:
-            raise NotReadyError("the engine has no agent; call engine.set_agent(agent) first")
-        return self._agent
-
     # -- around a run
 
     def bind(self, fn: Callable[P, R]) -> Callable[P, R]:
@@ -521,7 +272,7 @@ class Engine:
             if wanted != "off":
                 shown.outcome = drive(demonstrate(run, seconds), Performer(self, run, frame, asynchronous=False))
         except BaseException as error:
-            self._teller.not_learned(run, *_why_raised(error))
+            self._teller.not_learned(run, *why_raised(error))
             raise
         finally:
             frame_here.reset(token)
@@ -628,40 +379,6 @@ class Demonstration:
 
     def __init__(self) -> None:
         self.outcome: Outcome | None = None
-
-
-NO_PARAMS = Params(None)
-
-
-def _one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
-    if not isinstance(value, str) or value not in allowed:
-        raise InvalidValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
-    return value
-
-
-def _distinct(objects: tuple[Any, ...]) -> tuple[Any, ...]:
-    for index, value in enumerate(objects):
-        if any(type(value) is type(other) and value is not other for other in objects[:index]):
-            raise InvalidValueError(
-                f"two context objects of class {type(value).__qualname__} were given, so which one a method tool acts "
-                "on cannot be told; give one"
-            )
-    return objects
-
-
-def _label(args: tuple[Any, ...], kwargs: Mapping[str, Any], key: str | None) -> str:
-    if key is not None:
-        return key[:200]
-    if len(args) == 1 and not kwargs and isinstance(args[0], str):
-        return args[0][:200]
-    parts = [short(value, 80) for value in args] + [f"{name}={short(value, 80)}" for name, value in kwargs.items()]
-    return ", ".join(parts)[:200]
-
-
-def _why_raised(error: BaseException) -> tuple[Reason, str]:
-    if isinstance(error, Exception):
-        return Reason.AGENT_RAISED, f"the agent raised {error!r}"
-    return Reason.CANCELLED, f"the run was ended by {type(error).__name__}"
 
 
 def _close_quietly(library: Library) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from ..errors import NotStorableError
 from . import codec
 from .model import Executed
-from .plan import Env, PlanStep
+from .plan import PlanStep
+from .resolving import Env
 from .tool import Tool
 
 Call = tuple[PlanStep, tuple[Any, ...], dict[str, Any]]

@@ -77,7 +77,7 @@ def _refused_by_steps(run: Run, trajectory: Trajectory) -> Refusal | None:
             run.notify(
                 "warning",
                 "unchecked",
-                f"{step.tool.name} is replayed without a pre-check; add one, or say effect='read' if it changes nothing",
+                f"{step.tool.name} is replayed without a pre-check; add one, or say effect='read' if it only looks",
                 step.tool.name,
             )
     return None

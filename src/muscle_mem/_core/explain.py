@@ -11,7 +11,8 @@ from .candidates import admissible, arguments_of, judge, look, unbuildable
 from .check import copy_of
 from .effects import Effect
 from .model import Reason
-from .plan import Refusal, Registry, Trajectory, open_snapshot, plan_text
+from .plan import Refusal, Registry, Trajectory, open_snapshot
+from .resolving import plan_text
 from .run import Run
 
 SHOWN = 20

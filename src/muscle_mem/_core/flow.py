@@ -15,9 +15,10 @@ from .handover import Handover
 from .learning import learn, seed
 from .model import Divergence, Planned, Reason
 from .outcome import Outcome, Source
-from .plan import Candidate, Refusal, Registry, Trajectory, plan_text
+from .plan import Candidate, Refusal, Registry, Trajectory
 from .recorder import Problem
 from .replay import Done, replay
+from .resolving import plan_text
 from .run import Run
 from .verdicts import executed_of, verdict
 

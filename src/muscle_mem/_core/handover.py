@@ -1,4 +1,4 @@
-"""The hand-over: what an agent needs to go on from the middle, as data, as a text for a prompt, and as chat messages."""
+"""The hand-over: what an agent needs to go on from the middle, as data, as text for a prompt, as chat messages."""
 
 from __future__ import annotations
 

@@ -168,9 +168,9 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     """One observation of a trajectory: what was seen and measured in one recording, a value per step.
 
     `pre` and `post` hold the codec's bytes of the snapshots, None where there is no check. `outputs` hold the codec's
-    bytes, empty where the output was not kept, with its type and size or the reason in `notes`. `keywords` are the
-    arguments that were passed by name. `seconds` are the tools' own, `agent_seconds` what the run took outside of tool calls. `result` is the step
-    whose output the agent returned, or -1.
+    bytes, empty where the output was not kept, with the reason in `notes`. `keywords` are the arguments that were
+    passed by name. `seconds` are the tools' own, `agent_seconds` what the run took outside of tool calls. `result` is
+    the step whose output the agent returned, or -1.
     """
 
     form: int

@@ -38,7 +38,7 @@ def telling(leaf: Any) -> bool:
 
 
 def look_into(output: Any) -> Read:
-    """The telling leaves of an output with their places, as they are now; of unknown objects what their attributes hold.
+    """The telling leaves of an output with their places, as they are now; of unknown objects their attributes.
 
     Never raises, and looks at a bounded number of things.
     """

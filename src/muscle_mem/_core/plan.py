@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -10,8 +10,9 @@ import msgspec
 from ..errors import DecodeError
 from . import codec
 from .check import Check, short
-from .model import Body, Ctx, Expr, Ign, Lit, Node, Par, Reason, Ref, Row, StepRecord, Tpl
+from .model import Body, Ign, Lit, Reason, Row, StepRecord
 from .params import Params
+from .resolving import Env, Resolver, contexts_in, params_in_texts, resolver
 from .tool import Tool
 
 
@@ -29,17 +30,6 @@ class Refusal(msgspec.Struct, frozen=True):
     expected: str = ""
     error: BaseException | None = None
     data: bytes | None = None
-
-
-class Env(msgspec.Struct):
-    """What expressions are resolved in: this run's params, results so far, and context objects."""
-
-    params: Mapping[str, Any]
-    results: list[Any]
-    context: tuple[Any, ...]
-
-
-Resolver = Callable[[Env], Any]
 
 
 class Registry(Protocol):
@@ -89,7 +79,7 @@ class PlanStep:
         self.post = tool.post
         self.direct = not tool.is_async
         self.call_id = call_id(record)
-        self.contexts = tuple(name for _, expr in record.arguments for name in _contexts_in(expr))
+        self.contexts = tuple(name for _, expr in record.arguments for name in contexts_in(expr))
         self.builders = _builders(record, tool, keywords)
         self.args: tuple[Any, ...] | None = None
         self.kwargs: dict[str, Any] = {}
@@ -137,70 +127,6 @@ def _constant(expr: Lit) -> bool:
 def call_id(record: StepRecord) -> bytes:
     """What makes two recorded calls the same: all of them but where their literals were seen before."""
     return codec.digest(msgspec.msgpack.encode(msgspec.structs.replace(record, guards=())))[:16]
-
-
-def resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
-    """A function that makes this run's value of an expression; None for an argument that is left to its default.
-
-    Raises DecodeError where a literal's class is not known in this process.
-    """
-    if isinstance(expr, Lit):
-        value = codec.decode(expr.data)
-        if codec.immutable(value):
-            return lambda _: value
-        data = expr.data
-        return lambda _: codec.decode(data)
-    if isinstance(expr, Par):
-        param = expr.name
-        return lambda env: env.params[param]
-    if isinstance(expr, Tpl):
-        parts = expr.parts
-        return lambda env: "".join(
-            part if index % 2 == 0 else str(env.params[part]) for index, part in enumerate(parts)
-        )
-    if isinstance(expr, Ref):
-        return _reference(expr)
-    if isinstance(expr, Ctx):
-        wanted = expr.name
-        return lambda env: next(value for value in env.context if type(value).__qualname__ == wanted)
-    if isinstance(expr, Ign):
-        return _injected(tool, name)
-    return _container(expr, tool)
-
-
-def _reference(expr: Ref) -> Resolver:
-    step, path = expr.step, expr.path
-
-    def follow(env: Env) -> Any:
-        value = env.results[step]
-        for index in path:
-            unfolded = codec.unfold(value)
-            if unfolded is None:
-                raise LookupError(f"the output of step {step} has no part {path}")
-            value = unfolded[1][index]
-        return value
-
-    return follow
-
-
-def _injected(tool: Tool, name: str) -> Resolver | None:
-    if name not in tool.inject:
-        parameter = tool.signature.parameters.get(name) if tool.signature else None
-        if parameter is None or parameter.default is parameter.empty:
-            return None
-        default = parameter.default
-        return lambda _: default  # said, not left out: behind it there may be *args
-    value = tool.inject[name]
-    if callable(value):
-        return lambda _: value()
-    return lambda _: value
-
-
-def _container(expr: Node, tool: Tool) -> Resolver:
-    kind = expr.kind
-    made = [resolver(item, tool, "") for item in expr.items]
-    makers = [make for make in made if make is not None]
-    return lambda env: codec.fold(kind, tuple(make(env) for make in makers))
 
 
 class Trajectory:
@@ -311,28 +237,12 @@ class Trajectory:
                 )
         for record in body.steps:
             for _, expr in record.arguments:
-                for name in _in_texts(expr):
+                for name in params_in_texts(expr):
                     if type(values[name]) not in (str, int):
                         return Refusal(
                             Reason.PARAM_GUARD, f"param {name!r} stands in a text, but is {short(values[name])} now"
                         )
         return None
-
-
-def _contexts_in(expr: Expr) -> Sequence[str]:
-    if isinstance(expr, Ctx):
-        return (expr.name,)
-    if isinstance(expr, Node):
-        return [name for item in expr.items for name in _contexts_in(item)]
-    return ()
-
-
-def _in_texts(expr: Expr) -> Sequence[str]:
-    if isinstance(expr, Tpl):
-        return expr.parts[1::2]
-    if isinstance(expr, Node):
-        return [name for item in expr.items for name in _in_texts(item)]
-    return ()
 
 
 def _changed(record: StepRecord, tool: Tool, index: int) -> Refusal | None:
@@ -425,20 +335,3 @@ def load(stored: Any) -> Trajectory:
             raise DecodeError(f"observation {observation.id} has another number of steps than its trajectory")
         trajectory.candidates.append(Candidate(trajectory, seq, observation.id, row, observation.refresh))
     return trajectory
-
-
-def plan_text(expr: Expr) -> str:
-    """An expression as a person would write it."""
-    if isinstance(expr, Lit):
-        return short(codec.decode(expr.data, lenient=True))
-    if isinstance(expr, Par):
-        return expr.name
-    if isinstance(expr, Tpl):
-        return "f" + repr("".join(p if i % 2 == 0 else "{" + p + "}" for i, p in enumerate(expr.parts)))
-    if isinstance(expr, Ref):
-        return f"output[{expr.step}]" + "".join(f"[{index}]" for index in expr.path)
-    if isinstance(expr, Ctx):
-        return f"<{expr.name}>"
-    if isinstance(expr, Ign):
-        return "<injected>"
-    return f"{expr.kind.split(chr(0))[0]}({', '.join(plan_text(item) for item in expr.items)})"

@@ -193,7 +193,7 @@ def _keep(run: Run, walk: Walk | None, place: int, post: bool, step: PlanStep, v
 
 
 def _end(
-    run: Run, walk: Walk | None, place: int, followed: Candidate
+    _run: Run, walk: Walk | None, place: int, followed: Candidate
 ) -> Generator[Effect, Any, Chosen | Done | Refusal]:
     """The followed candidate has ended: a hit, unless a longer one's next pre-check passes."""
     if walk is not None:

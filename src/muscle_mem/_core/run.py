@@ -11,8 +11,9 @@ from .check import Check
 from .handover import Handover
 from .model import Mode, OnDivergence, Reason
 from .params import Params
-from .plan import Candidate, Env, PlanStep, Refusal
+from .plan import Candidate, PlanStep, Refusal
 from .recorder import Recorder
+from .resolving import Env
 from .tool import Tool
 
 Emit = Callable[..., None]

@@ -1,0 +1,110 @@
+"""The decorators of an engine: `tool`, and the older spellings `function` and `method`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar, overload
+
+from ._core.check import Check
+from ._core.model import Effect
+from ._telling import Teller
+from ._tools import Toolbox, make_tool
+from .errors import InvalidTypeError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class ToolDecorators:
+    """The part of an engine that registers tools."""
+
+    _tools: Toolbox
+    _teller: Teller
+
+    @overload
+    def tool(self, fn: Callable[P, R], /) -> Callable[P, R]: ...
+    @overload
+    def tool(
+        self,
+        pre_check: Check | None = None,
+        post_check: Check | None = None,
+        *,
+        name: str | None = None,
+        aliases: Sequence[str] = (),
+        version: str | int | None = None,
+        effect: Effect | None = None,
+        ignore: Sequence[str] = (),
+        inject: Mapping[str, Any] | None = None,
+    ) -> Callable[[F], F]: ...
+    def tool(self, pre_check: Any = None, post_check: Check | None = None, **options: Any) -> Any:
+        """Register a function or method as a tool, so that its calls inside a run are recorded and can be replayed.
+
+        pre_check: asked before a replayed step; post_check: after it. name: the stored name (default: the qualified
+        name), with aliases for recordings under older names. version: stands in for the fingerprint of the code.
+        effect: "read", "idempotent", "write" (what undeclared counts as) or "irreversible". ignore: arguments that
+        are neither stored nor matched. inject: values, or functions without arguments, that give such arguments in a
+        replay. Works bare (`@engine.tool`), on methods, async functions, lambdas, partials and builtins.
+
+        Raises InvalidTypeError or InvalidValueError for what can never be a tool.
+        """
+        return self._register(None, pre_check, post_check, options)
+
+    @overload
+    def function(self, fn: Callable[P, R], /) -> Callable[P, R]: ...
+    @overload
+    def function(
+        self,
+        pre_check: Check | None = None,
+        post_check: Check | None = None,
+        *,
+        name: str | None = None,
+        aliases: Sequence[str] = (),
+        version: str | int | None = None,
+        effect: Effect | None = None,
+        ignore: Sequence[str] = (),
+        inject: Mapping[str, Any] | None = None,
+    ) -> Callable[[F], F]: ...
+    def function(self, pre_check: Any = None, post_check: Check | None = None, **options: Any) -> Any:
+        """The same as `tool`, for plain functions."""
+        return self._register(False, pre_check, post_check, options)
+
+    @overload
+    def method(self, fn: Callable[P, R], /) -> Callable[P, R]: ...
+    @overload
+    def method(
+        self,
+        pre_check: Check | None = None,
+        post_check: Check | None = None,
+        *,
+        name: str | None = None,
+        aliases: Sequence[str] = (),
+        version: str | int | None = None,
+        effect: Effect | None = None,
+        ignore: Sequence[str] = (),
+        inject: Mapping[str, Any] | None = None,
+    ) -> Callable[[F], F]: ...
+    def method(self, pre_check: Any = None, post_check: Check | None = None, **options: Any) -> Any:
+        """The same as `tool`, for methods: `self` is not recorded, and given again from the run's context."""
+        return self._register(True, pre_check, post_check, options)
+
+    def _register(self, method: bool | None, first: Any, post_check: Any, options: dict[str, Any]) -> Any:
+        unknown = set(options) - {"name", "aliases", "version", "effect", "ignore", "inject"}
+        if unknown:
+            raise InvalidTypeError(f"a tool takes no option {min(unknown)!r}")
+        bare = (
+            first is not None
+            and not isinstance(first, Check)
+            and (callable(first) or isinstance(first, staticmethod | classmethod))
+        )
+
+        def decorate(fn: Any) -> Any:
+            pre_check = None if bare else first
+            tool, wrapper = make_tool(self, fn, pre_check=pre_check, post_check=post_check, method=method, **options)
+            self._tools.add(tool)
+            for name in tool.nothing_gives():
+                message = f"argument {name!r} of {tool.name} is ignored, so a replay needs inject={{{name!r}: ...}}"
+                self._teller.notice("warning", "nothing_to_inject", message, tool.name)
+            return wrapper
+
+        return decorate(first) if bare else decorate

@@ -1,0 +1,37 @@
+"""What callers give an engine, checked and made short for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ._core.check import short
+from .errors import InvalidValueError
+
+
+def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
+    """A word out of a closed list. Raises InvalidValueError that names the list."""
+    if not isinstance(value, str) or value not in allowed:
+        raise InvalidValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+    return value
+
+
+def distinct(objects: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Context objects, no two of one class. Raises InvalidValueError."""
+    for index, value in enumerate(objects):
+        if any(type(value) is type(other) and value is not other for other in objects[:index]):
+            raise InvalidValueError(
+                f"two context objects of class {type(value).__qualname__} were given, so which one a method tool acts "
+                "on cannot be told; give one"
+            )
+    return objects
+
+
+def label(args: tuple[Any, ...], kwargs: Mapping[str, Any], key: str | None) -> str:
+    """A task as a short text for people."""
+    if key is not None:
+        return key[:200]
+    if len(args) == 1 and not kwargs and isinstance(args[0], str):
+        return args[0][:200]
+    parts = [short(value, 80) for value in args] + [f"{name}={short(value, 80)}" for name, value in kwargs.items()]
+    return ", ".join(parts)[:200]

@@ -1,0 +1,213 @@
+"""The runs of an engine: opened from what a call gives, concluded with what their flow returned."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+from ._agent import Agent
+from ._context import frame_here, objects_here, off_here
+from ._core.check import short
+from ._core.flow import Finished
+from ._core.freezing import known_of
+from ._core.key import NoKeyError, bind_task, normal_tags, task_key
+from ._core.model import MODES, POLICIES, Mode, OnDivergence, Reason
+from ._core.outcome import Judge, Outcome
+from ._core.params import Params
+from ._core.plan import Refusal, Trajectory
+from ._core.recorder import Recorder
+from ._core.run import Policy, Run
+from ._given import distinct, label, one_of
+from ._library import Library
+from ._open import OpenRuns
+from ._telling import Teller
+from ._tools import PROCESS
+from .errors import InvalidTypeError, MuscleMemError, NotReadyError, StoreError
+
+NO_PARAMS = Params(None)
+
+
+class Runs:
+    """The part of an engine between a call and its flow."""
+
+    _agent: Agent | None
+    _context: tuple[Any, ...]
+    _key: Callable[..., str] | None
+    _library: Library
+    _mode: str
+    _on_divergence: str
+    _open: OpenRuns
+    _policy: Policy
+    _scope: str
+    _serial: itertools.count[int]
+    _teller: Teller
+
+    def _wanted_mode(self, mode: str | None) -> Mode:
+        """The call's mode, else the environment's, else the engine's; but an environment that says off beats all."""
+        said = os.environ.get("MUSCLE_MEM_MODE", "").strip().lower()
+        if said == "off" or self in off_here.get():
+            return "off"
+        if mode is not None:
+            return cast(Mode, one_of("mode", mode, MODES))
+        if said:
+            return cast(Mode, one_of("MUSCLE_MEM_MODE", said, MODES))
+        return cast(Mode, self._mode)
+
+    def _open_run(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        tags: Any,
+        params: Any,
+        key: Any,
+        mode: Mode,
+        success: Any,
+        context: Any,
+        on_divergence: Any,
+        *,
+        plain: bool,
+    ) -> tuple[Run, Refusal | None]:
+        """A run of its own for one call, and why it has no key, if so. Raises for misuse."""
+        if success is not None and not callable(success):
+            raise InvalidTypeError(f"success must be callable, got {success!r}")
+        policy = self._on_divergence if on_divergence is None else one_of("on_divergence", on_divergence, POLICIES)
+        prepared = NO_PARAMS if params is None else Params(params)
+        normal = normal_tags(tags) if tags else ()
+        objects = self._objects(context)
+        known = known_of(prepared, objects)
+        task_id: bytes | None = None
+        refusal: Refusal | None = None
+        try:
+            task_id = self._key_of(args, kwargs, prepared, normal, key, known)
+        except NoKeyError as error:
+            message = (
+                f"the task's {error.argument} has no canonical form ({error}); give it as a param or a context object, "
+                "or say key='...'; the agent runs, and nothing is looked up or stored"
+            )
+            if self._policy.strict:
+                raise InvalidTypeError(message) from error
+            self._teller.notice("warning", Reason.NO_KEY.value, message, error.argument)
+            refusal = Refusal(Reason.NO_KEY, message)
+        run = Run(
+            id=f"{PROCESS}-{next(self._serial)}",
+            task=label(args, kwargs, key),
+            args=args,
+            kwargs=kwargs,
+            key=task_id,
+            params=prepared,
+            context=objects,
+            recorder=Recorder(prepared, known),
+            policy=self._policy,
+            clock=time.perf_counter,
+            notify=self._teller.notice,
+            mode=mode,
+            on_divergence=cast(OnDivergence, policy),
+            plain=plain,
+            names_handover=self._agent is not None and self._agent.names_handover,
+            success=success,
+            scope=self._scope,
+            tags=normal,
+        )
+        return run, refusal
+
+    def _key_of(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        params: Params,
+        tags: tuple[str, ...],
+        key: Any,
+        known: Any,
+    ) -> bytes:
+        if key is not None and not isinstance(key, str):
+            raise InvalidTypeError(f"key must be a string, got {key!r}; a function belongs to Engine(key=...)")
+        custom = key
+        if custom is None and self._key is not None:
+            try:
+                custom = self._key(*args, **kwargs)
+            except Exception as error:
+                raise NoKeyError("key", f"Engine(key=...) raised {error!r}") from error
+            if not isinstance(custom, str):
+                raise NoKeyError("key", f"Engine(key=...) returned {short(custom)}, which is no string")
+        if custom is not None:
+            return task_key(((), {}), params, scope=self._scope, tags=tags, custom=custom)
+        agent = self._agent
+        if agent is None:
+            return task_key((args, kwargs), params, scope=self._scope, tags=tags, known=known)
+        bound = bind_task(agent.signature, args, kwargs)
+        return task_key(bound, params, scope=self._scope, tags=tags, known=known, name_of=agent.name_of)
+
+    def _objects(self, context: Any) -> tuple[Any, ...]:
+        if context is not None:
+            return distinct(context if isinstance(context, tuple) else (context,))
+        for engine, objects in reversed(objects_here.get()):
+            if engine is self:
+                return tuple(objects)
+        return self._context
+
+    def _find(self, run: Run, refusal: Refusal | None) -> tuple[list[Trajectory], Refusal | None]:
+        """The recordings of this task, or why none can be had. A store that fails is no obstacle (G4)."""
+        if refusal is not None or run.key is None or run.mode == "record":
+            return [], refusal
+        try:
+            entry = self._library.find(run.key)
+        except StoreError as error:
+            self._teller.store_trouble("find", str(error), error)
+            return [], Refusal(Reason.STORE_UNAVAILABLE, f"the store cannot be read: {error}")
+        if not entry.trajectories and entry.damaged:
+            return [], Refusal(Reason.DAMAGED, f"{entry.damaged} recordings of this task are damaged and not used")
+        return entry.trajectories, None
+
+    def _off(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
+        """As if there were no engine: the agent runs, and nothing is looked up, recorded or counted."""
+        agent = self._require_agent().fn
+        token = frame_here.set(self._open.enter(None))
+        try:
+            value = agent(*args, **kwargs)
+        finally:
+            frame_here.reset(token)
+        return Outcome("miss", value=value, reason=Reason.MODE, message="the engine is off", not_learned=Reason.MODE)
+
+    def _conclude(self, run: Run, finished: Finished, seconds: float) -> Outcome:
+        """Count and tell how a run ended; raise what is to be raised."""
+        outcome = finished.outcome
+        if finished.followed is not None:
+            if finished.failure is not None:
+                self._library.failed(finished.followed, finished.failure)
+            elif outcome is not None and outcome.status == "hit":
+                self._library.hit(finished.followed)
+                if finished.refreshed:
+                    self._refresh(run, finished)
+        if outcome is None:
+            error = finished.error
+            assert error is not None
+            if not isinstance(error, MuscleMemError):
+                self._teller.not_learned(run, *why_raised(error))
+            self._teller.raised(run, error, seconds)
+            raise error
+        outcome._judge = cast(Judge, self)
+        outcome.seconds = seconds
+        self._teller.ended(run, outcome)
+        return outcome
+
+    def _refresh(self, run: Run, finished: Finished) -> None:
+        assert finished.followed is not None
+        try:
+            self._library.refresh(run, finished.followed)
+        except StoreError as error:
+            self._teller.store_trouble("refresh", str(error), error)
+
+    def _require_agent(self) -> Agent:
+        if self._agent is None:
+            raise NotReadyError("the engine has no agent; call engine.set_agent(agent) first")
+        return self._agent
+
+
+def why_raised(error: BaseException) -> tuple[Reason, str]:
+    """Why a run that ended with an exception is not learned."""
+    if isinstance(error, Exception):
+        return Reason.AGENT_RAISED, f"the agent raised {error!r}"
+    return Reason.CANCELLED, f"the run was ended by {type(error).__name__}"
