@@ -203,6 +203,8 @@ class Oracle:
         ]
         assert fitting, f"a hit did {done}, which was never recorded"
         assert any(not one.held or one.id in self.good for one in fitting), "a hit on a run in which a write had failed"
+        tickets = [x for _, x in done if isinstance(x, str) and x.startswith("T-")]
+        assert not case.all_known or set(tickets) <= set(world.told), f"stale: {tickets}, but {world.told} was read"
         if case.exact and not self.beyond and world.struck < len(world.calls):
             value, error = alone(case, self.twin)
             assert error is None, f"where the agent raises {error!r}, a replay did {done}"
