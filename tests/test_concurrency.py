@@ -244,6 +244,67 @@ def test_a_trajectory_is_not_exchanged_under_a_run_that_replays_it() -> None:
     assert engine("t").steps == 3
 
 
+def test_a_run_keeps_the_agent_that_it_began_with() -> None:
+    engine = quiet()
+    done: list[str] = []
+
+    @engine.tool(effect="read")
+    def first() -> None:
+        done.append("first")
+
+    @engine.tool(effect="read")
+    def second() -> None:
+        done.append("second")
+        if len(done) == 4:
+            engine.set_agent(later)
+            raise LookupError
+
+    def early(task: str, handover: Any = None) -> str:
+        if handover is None:
+            first()
+            second()
+        return "early"
+
+    def later(task: str) -> str:
+        first()
+        return "later"
+
+    engine.set_agent(early)
+    assert engine("t").learned
+    changed = engine("t")
+    assert (changed.status, changed.reason, changed.value) == ("diverged", "tool_raised", "early")
+    assert engine("another").value == "later"
+
+
+def test_tools_that_keep_failing_in_many_threads_trouble_nobody() -> None:
+    engine = quiet()
+    broken = threading.Event()
+
+    @engine.tool(effect="read")
+    def look(number: int) -> int:
+        if broken.is_set() and current_run() is not None and number % 3:
+            raise OSError(number)
+        return number
+
+    def agent(task: str) -> int:
+        try:
+            return look(len(task)) + look(1000)
+        except OSError:
+            return 0
+
+    engine.set_agent(agent)
+    names = [f"{number:0{6 + number % 7}}" for number in range(THREADS * 12)]
+    for name in names:
+        assert engine(name).learned
+    broken.set()
+
+    def work(number: int) -> set[str]:
+        return {engine(name).status for name in names[number::THREADS] * 4}
+
+    assert set().union(*in_threads(work)) <= {"hit", "miss", "diverged"}
+    assert not engine._open.frames
+
+
 def test_closing_while_others_run_costs_recordings_only(store: Store) -> None:
     desk = Desk(quiet(store))
     ready = threading.Barrier(THREADS + 1)
