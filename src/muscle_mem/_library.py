@@ -16,8 +16,9 @@ from ._core.model import Reason, Row
 from ._core.plan import Candidate, Registry, Trajectory, load
 from ._core.recorder import Problem, Recording
 from ._core.run import Run
-from ._core.trust import GOOD, SUCCESS, TWICE, level
+from ._core.trust import SUCCESS, TWICE, level
 from .errors import DecodeError, MuscleMemError
+from .store import verdicts
 from .store.base import FRESH, QUARANTINED, RETIRED, TRUSTED, Note, Observation, Sealed, Standing, Store
 
 MAX_KEYS = 10_000
@@ -189,13 +190,7 @@ class Library:
 
     def judge(self, id: str, *, good: bool, why: str) -> None:
         """A person's verdict. Raises StoreError; unknown ids are dropped by the store."""
-        if good:
-            reason = f"{GOOD}{': ' + why if why else ''}"
-            note = Note(id=id, state=TRUSTED, reason=reason, held=False, strikes=0, by_person=True)
-        else:
-            reason = f"reported bad{': ' + why if why else ''}"
-            note = Note(id=id, state=QUARANTINED, reason=reason, held=True, failures=1, by_person=True)
-        self.store.note((note,))
+        self.store.note((verdicts.good(id, why) if good else verdicts.bad(id, why),))
 
     def forget(self, ids: tuple[str, ...] | None) -> int:
         """Delete trajectories (None: all). Raises StoreError."""
