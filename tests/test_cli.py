@@ -821,7 +821,17 @@ def test_the_version_is_the_librarys() -> None:
 
 
 def test_every_command_has_help_with_an_example_and_json() -> None:
-    assert sorted(main.commands) == ["approve", "demo", "doctor", "forget", "ls", "report-bad", "report-good", "show", "stats"]
+    assert sorted(main.commands) == [
+        "approve",
+        "demo",
+        "doctor",
+        "forget",
+        "ls",
+        "report-bad",
+        "report-good",
+        "show",
+        "stats",
+    ]
     overview = run("--help").stdout
     for name, command in main.commands.items():
         text = run(name, "--help").stdout
