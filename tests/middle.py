@@ -187,7 +187,7 @@ class World:
         if fault.step >= 0:
             step = case.steps[fault.step]
             before = sum(one[:2] == step[:2] for one in case.steps[: fault.step])
-            if step.tool != tool or self.entered[tool, arg] - (role in ("post",)) != before:
+            if step.tool != tool or self.entered[tool, arg] - (role == "post") != before:
                 return ""
         return fault.how
 
@@ -357,41 +357,42 @@ class Bench:
             world.handovers.append(handover)
             return program(self.case, self.agent, handover)
 
+        def asked(asking: Any, going: Any) -> Any:
+            try:
+                request = getattr(asking, going[0])(going[1])
+            except Stop:
+                return Stop
+            except (AgentError, ToolError) as error:
+                world.stop(error)
+                raise
+            world.requests.append(request)
+            return request
+
         def plain(task: str, handover: Any = None) -> Any:
-            asking = begin(handover)
+            asking: Any = begin(handover)
             going: Any = ("send", None)
-            while True:
-                try:
-                    tool, arg = getattr(asking, going[0])(going[1])
-                except StopIteration as stop:
-                    return stop.value
-                except Stop:
-                    raise world.interrupt() from None
-                except Exception as error:
-                    raise world.stop(error)
-                world.requests.append((tool, arg))
-                try:
-                    going = ("send", self.tools[tool](arg))
-                except Exception as error:
-                    going = ("throw", error)
+            try:
+                while (request := asked(asking, going)) is not Stop:
+                    try:
+                        going = ("send", self.tools[request[0]](request[1]))
+                    except Exception as error:
+                        going = ("throw", error)
+            except StopIteration as stop:
+                return stop.value
+            raise world.interrupt()
 
         async def awaited(task: str, handover: Any = None) -> Any:
-            asking = begin(handover)
+            asking: Any = begin(handover)
             going: Any = ("send", None)
-            while True:
-                try:
-                    tool, arg = getattr(asking, going[0])(going[1])
-                except StopIteration as stop:
-                    return stop.value
-                except Stop:
-                    await world.cancelled()
-                except Exception as error:
-                    raise world.stop(error)
-                world.requests.append((tool, arg))
-                try:
-                    going = ("send", await self.tools[tool](arg))
-                except Exception as error:
-                    going = ("throw", error)
+            try:
+                while (request := asked(asking, going)) is not Stop:
+                    try:
+                        going = ("send", await self.tools[request[0]](request[1]))
+                    except Exception as error:
+                        going = ("throw", error)
+            except StopIteration as stop:
+                return stop.value
+            return await world.cancelled()
 
         full: Callable[..., Any] = awaited if self.case.style == "async" else plain
         if self.case.handover:

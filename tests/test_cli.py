@@ -248,7 +248,8 @@ def test_ls_lists_newest_first_with_stable_keys(shop: tuple[str, list[str]]) -> 
     listed = as_json("ls", "--store", path)
     assert [one["id"] for one in listed] == [ids[0], ids[2], ids[1]]
     assert list(listed[0]) == [
-        "id", "task", "scope", "tags", "steps", "state", "reason", "held", "hits", "failures", "agreed", "disagreed", "strikes",
+        "id", "task", "scope", "tags", "steps", "state", "reason", "held", "hits", "failures", "agreed", "disagreed",
+        "strikes",
         "observations", "seq", "key", "created", "recorded", "last_hit",
     ]  # fmt: skip
     first = listed[0]

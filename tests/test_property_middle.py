@@ -155,14 +155,10 @@ class Model:
         """Let the agent ask, and say who answers."""
         case = self.case
         replayed = [(index, case.steps[index]) for index in self.done] if self.absorbs else []
-        results = [None if self.broken == "tool_raised" and index == self.done[-1] else "" for index in self.done]
         handover = None
         if case.handover and self.done:
-            told = [
-                _Told(case.steps[i].tool, r and None or self._tickets(case.steps[i].tool))
-                for i, r in zip(self.done, results, strict=True)
-            ]
-            if results[-1] is None:
+            told = [_Told(case.steps[index].tool, self._tickets(case.steps[index].tool)) for index in self.done]
+            if self.broken == "tool_raised":
                 told[-1].result = None
             handover = _Handover(told, self.at)
         asking = program(case, case.agent, handover)
