@@ -78,6 +78,7 @@ class Case:
         self.strict_engine = not self.exact and self.rng.random() < 0.05
         self.judged = self.rng.random() < 0.3
         self.store = fresh_store(self.path)
+        self.all_known = True  # so it has been all the time
         self.left_out: frozenset[str] = frozenset()  # tools that this engine does not know
         self.engine = self._open()
         self.leaving: dict[str, Any] | None = None  # the last call that was learned
@@ -116,7 +117,7 @@ class Case:
             if rng.random() < (0.2 if self.exact else 0.08)
             else None
         )
-        return Spec(name, op, rng.choice(KEYS), effect, pre, post, 0, breaks)
+        return Spec(name, op, rng.choice((*KEYS, "c") if op == "read" else KEYS), effect, pre, post, 0, breaks)
 
     def _make_state(self) -> dict[str, Any]:
         rng = self.rng
@@ -132,6 +133,8 @@ class Case:
         body = [self._statement(2) for _ in range(rng.randint(0, 4))]
         for _ in range(rng.choices((0, 1, 2, 3), (1, 4, 8, 4))[0]):
             body.insert(rng.randint(0, len(body)), ("call", rng.choice(self._writes), self._expr()))
+        if rng.random() < 0.25:  # what was read is written
+            body[:0] = [("read", rng.choice(self._reads), "u"), ("call", rng.choice(self._writes), ("heard", "u"))]
         return Plan(body, rng.choice(("last", "none", "first", "grown")), not self.exact and rng.random() < 0.3)
 
     def _make_policy(self, specs: list[Spec]) -> Any:
@@ -215,6 +218,8 @@ class Case:
             if not again:
                 self._mishap(watch, HIDDEN, self.leaving["called"][1:])
             self.world.state = copy.deepcopy(self.leaving["state"])
+            if not self.exact and rng.random() < 0.3:
+                self.world.state["ticket"] = f"T-{rng.randrange(100, 110)}"
             self.params = dict(self.leaving["params"])
             task, options = self.leaving["task"], dict(self.leaving["options"])
         else:
@@ -296,6 +301,7 @@ class Case:
             self.engine.close()
             self.store = fresh_store(self.path)
         self.left_out = leave_out
+        self.all_known = self.all_known and not leave_out
         self.engine = self._open(leave_out)
 
     def _judge(self, watch: Any, what: str) -> None:

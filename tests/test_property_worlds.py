@@ -81,6 +81,7 @@ class Oracle:
         self.recorded: list[Recorded] = []
         self.good: set[str] = set()
         self.counts: Counter[str] = Counter()
+        self.beyond = False  # a recording ended with what happened after its last step, which no pre-check sees
 
     def praised(self, id: str) -> None:
         """A person said that this one is good."""
@@ -178,6 +179,7 @@ class Oracle:
         assert calls
         assert outcome.trajectory_id is not None
         tags = call["options"]["tags"]
+        self.beyond = self.beyond or world.struck == len(world.calls)
         self.specs = dict(world.specs)
         self.strange = bool(world.refusing) or world.struck > 0  # such snapshots are hardly seen again
         edits = [world.specs[name].edit for name, _ in calls]
@@ -201,7 +203,9 @@ class Oracle:
         ]
         assert fitting, f"a hit did {done}, which was never recorded"
         assert any(not one.held or one.id in self.good for one in fitting), "a hit on a run in which a write had failed"
-        if case.exact and world.struck < len(world.calls):  # else something happened after the last step
+        tickets = [x for _, x in done if isinstance(x, str) and x.startswith("T-")]
+        assert not case.all_known or set(tickets) <= set(world.told), f"stale: {tickets}, but {world.told} was read"
+        if case.exact and not self.beyond and world.struck < len(world.calls):
             value, error = alone(case, self.twin)
             assert error is None, f"where the agent raises {error!r}, a replay did {done}"
             assert world.effects == self.twin.effects

@@ -57,6 +57,7 @@ class World:
         self.refusing: set[tuple[str, str]] = set()
         self.failing: set[tuple[str, str]] = set()
         self.event: tuple[int, str, int] | None = None  # after so many effects, a key gets a value
+        self.told: list[Any] = []  # what the reading tools returned
         self.struck = 0  # the number of calls there were when the event came
         self.crash: tuple[int, type[BaseException]] | None = None
         self.accept = True
@@ -75,7 +76,7 @@ class World:
     def begin(self) -> None:
         """Forget what was logged."""
         self.calls, self.effects, self.requests, self.starts, self.raised = [], [], [], 0, None
-        self.struck = 0
+        self.struck, self.told = 0, []
 
     def calm(self) -> None:
         """Take all hidden mishaps away."""
@@ -99,6 +100,8 @@ class World:
         if late:
             raise ToolError(name)
         entry[2] = True
+        if spec.op == "read":
+            self.told.append(result)
         return result
 
     def _fails(self, spec: Spec) -> bool | None:

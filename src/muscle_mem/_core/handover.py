@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -104,7 +103,10 @@ def chat_name(tool: str) -> str:
 
 def to_json(value: Any) -> str:
     """A value as JSON, what JSON does not know as its one-line repr."""
-    return json.dumps(value, default=short, ensure_ascii=True)
+    try:
+        return msgspec.json.encode(value, enc_hook=short).decode()
+    except (TypeError, ValueError):  # a key that is no text, a lone surrogate, a number beyond 64 bits
+        return msgspec.json.encode(short(value, TEXT_LIMIT).encode("ascii", "backslashreplace").decode()).decode()
 
 
 def as_content(result: Any) -> str:

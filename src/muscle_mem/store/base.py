@@ -53,6 +53,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 class Note(msgspec.Struct, frozen=True, kw_only=True):
     """A change to what is known about a trajectory: counters are added, the rest is set where it is not None.
 
+    `agreed` and `disagreed` count what shadow runs said of it.
+
     `held` says that only a person lifts the quarantine. A note with `by_person=False` leaves the state, reason and
     hold of a held trajectory as they are (its counters are still added).
     """
@@ -60,6 +62,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     hits: int = 0
     failures: int = 0
+    agreed: int = 0
+    disagreed: int = 0
     last_hit: float | None = None
     strikes: int | None = None
     state: str | None = None
@@ -77,6 +81,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     strikes: int = 0
     hits: int = 0
     failures: int = 0
+    agreed: int = 0
+    disagreed: int = 0
     last_hit: float = 0.0
 
 

@@ -18,7 +18,7 @@ T = TypeVar("T")
 Row = tuple[Field, ...]
 
 TRAJECTORY = "t.id, t.key, t.steps, t.task, t.scope, t.tags, t.created, t.first_state, t.first_reason, t.body"
-STANDING = "s.seq, s.state, s.reason, s.held, s.strikes, s.hits, s.failures, s.last_hit"
+STANDING = "s.seq, s.state, s.reason, s.held, s.strikes, s.hits, s.failures, s.agreed, s.disagreed, s.last_hit"
 OBSERVATION = "o.id, o.seq, o.created, o.refresh, o.body"
 
 
@@ -77,6 +77,8 @@ def standing_row(seq: int, standing: Standing) -> Row:
         int(standing.strikes),
         int(standing.hits),
         int(standing.failures),
+        int(standing.agreed),
+        int(standing.disagreed),
         to_seconds(standing.last_hit),
     )
 
@@ -111,7 +113,7 @@ def read_trajectory(row: Row) -> Sealed:
 
 def read_standing(row: Row) -> tuple[int, Standing]:
     """Sequence number and record of a standing row. Errors as `read_trajectory`."""
-    seq, state, reason, held, strikes, hits, failures, last_hit = row
+    seq, state, reason, held, strikes, hits, failures, agreed, disagreed, last_hit = row
     return _expect(int, seq), Standing(
         state=from_text(state),
         reason=from_text(reason),
@@ -119,6 +121,8 @@ def read_standing(row: Row) -> tuple[int, Standing]:
         strikes=_expect(int, strikes),
         hits=_expect(int, hits),
         failures=_expect(int, failures),
+        agreed=_expect(int, agreed),
+        disagreed=_expect(int, disagreed),
         last_hit=_expect(float, last_hit),
     )
 

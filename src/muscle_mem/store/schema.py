@@ -22,7 +22,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE standing(
             n INTEGER PRIMARY KEY, seq INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
             held INTEGER NOT NULL, strikes INTEGER NOT NULL, hits INTEGER NOT NULL, failures INTEGER NOT NULL,
-            last_hit REAL NOT NULL, digest BLOB NOT NULL)""",
+            agreed INTEGER NOT NULL, disagreed INTEGER NOT NULL, last_hit REAL NOT NULL, digest BLOB NOT NULL)""",
         "CREATE INDEX standing_seq ON standing(seq)",
         """CREATE TABLE observation(
             n INTEGER PRIMARY KEY, trajectory INTEGER NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL,

@@ -15,6 +15,8 @@ def apply_note(standing: Standing, note: Note) -> Standing:
     changes: dict[str, object] = {
         "hits": standing.hits + note.hits,
         "failures": standing.failures + note.failures,
+        "agreed": standing.agreed + note.agreed,
+        "disagreed": standing.disagreed + note.disagreed,
     }
     settable = ["last_hit", "strikes"]
     if note.by_person or not standing.held:

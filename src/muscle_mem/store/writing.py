@@ -16,12 +16,12 @@ _INSERT_TRAJECTORY = (
     f"digest) VALUES ({_TEXT}, ?, ?, {_TEXT}, {_TEXT}, {_TEXT}, ?, {_TEXT}, {_TEXT}, ?, ?)"
 )
 _INSERT_STANDING = (
-    "INSERT INTO standing(n, seq, state, reason, held, strikes, hits, failures, last_hit, digest) "
-    f"VALUES (?, ?, {_TEXT}, {_TEXT}, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO standing(n, seq, state, reason, held, strikes, hits, failures, agreed, disagreed, "
+    f"last_hit, digest) VALUES (?, ?, {_TEXT}, {_TEXT}, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _UPDATE_STANDING = (
     f"UPDATE standing SET seq = ?, state = {_TEXT}, reason = {_TEXT}, held = ?, strikes = ?, hits = ?, "
-    "failures = ?, last_hit = ?, digest = ? WHERE n = ?"
+    "failures = ?, agreed = ?, disagreed = ?, last_hit = ?, digest = ? WHERE n = ?"
 )
 _INSERT_OBSERVATION = (
     f"INSERT INTO observation(trajectory, id, seq, created, refresh, body, digest) VALUES (?, {_TEXT}, ?, ?, ?, ?, ?)"
