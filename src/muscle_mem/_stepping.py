@@ -74,7 +74,9 @@ def _bare_call(wanted: Wanted) -> Generator[Effect, Any, Answer]:
     """A call that nobody records."""
     try:
         return Answer((yield Invoke(wanted.tool, wanted.args, wanted.kwargs)))
-    except Exception as error:
+    except GeneratorExit:
+        raise
+    except BaseException as error:
         return Answer(error=error)
 
 
@@ -143,8 +145,8 @@ class Steps:
                 raise NotReadyError(f"session.{doing}() was called, but the session is over: {self._over}")
             yield
         finally:
-            frame_here.reset(token)
             self._lock.release()
+            frame_here.reset(token)
 
     # -- going on
 
