@@ -97,10 +97,9 @@ def _tool_of(tools: list[Tool], what: Any) -> tuple[Tool, Any]:
 
 def _spread(run: Run, tool: Tool, owner: Any, given: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Arguments by name as a call has them: the context object first, what is injected added."""
-    if tool.undecided:
-        if owner is not None or any(tool.owns(value) for value in run.context):
-            tool.become_method()
+    if tool.undecided and (owner is not None or any(tool.owns(value) for value in run.context)):
         tool.undecided = False
+        tool.become_method()
     args: list[Any] = []
     if tool.method:
         owner = owner if owner is not None else run.object_of(tool)
