@@ -116,6 +116,7 @@ class Sessions(Runs):
         key: str | None = None,
         mode: Mode | None = None,
         success: Callable[..., Any] | None = None,
+        approve: Callable[..., Any] | None = None,
         context: Any = None,
         on_divergence: OnDivergence | None = None,
         **kwargs: Any,
@@ -126,7 +127,7 @@ class Sessions(Runs):
         hand-over. Raises for misuse as the engine's own call does; nothing is looked up before `session.next()`.
         """
         asked = (args, kwargs, tags, params, key, mode, success, context, on_divergence)
-        return Session(self, *_opened(self, *asked, plain=True))
+        return Session(self, *_opened(self, *asked, approve=approve, plain=True))
 
     def asession(
         self,
@@ -136,22 +137,33 @@ class Sessions(Runs):
         key: str | None = None,
         mode: Mode | None = None,
         success: Callable[..., Any] | None = None,
+        approve: Callable[..., Any] | None = None,
         context: Any = None,
         on_divergence: OnDivergence | None = None,
         **kwargs: Any,
     ) -> AsyncSession:
         """The same for async checks and callbacks; nothing is awaited before `await session.next()`."""
         asked = (args, kwargs, tags, params, key, mode, success, context, on_divergence)
-        return AsyncSession(self, *_opened(self, *asked, plain=False))
+        return AsyncSession(self, *_opened(self, *asked, approve=approve, plain=False))
 
 
 def _opened(
-    engine: Any, args: Any, kwargs: Any, tags: Any, params: Any, key: Any, mode: Any, *more: Any, plain: bool
+    engine: Any,
+    args: Any,
+    kwargs: Any,
+    tags: Any,
+    params: Any,
+    key: Any,
+    mode: Any,
+    *more: Any,
+    approve: Any,
+    plain: bool,
 ) -> tuple[Run, Any, Frame]:
+    """A run that is stepped from outside, why it has no key, if so, and its frame."""
     wanted = engine._wanted_mode(mode)
     if wanted == "off" and key is None:
         key = "off"  # no key is needed, so that no argument is an obstacle
-    run, lookup = engine._open_run(args, kwargs, tags, params, key, wanted, *more, plain=plain)
+    run, lookup = engine._open_run(args, kwargs, tags, params, key, wanted, *more, plain=plain, approve=approve)
     run.outside = True
     run.names_handover = True
     frame = engine._open.enter(None if wanted == "off" else run)

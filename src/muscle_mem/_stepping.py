@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from ._context import CurrentRun, Frame, frame_here
+from ._context import CurrentRun, Frame, frame_here, frame_of_call
 from ._core import flow
 from ._core.check import short
 from ._core.effects import Effect, Invoke, Pause, RunAgent
@@ -106,8 +106,8 @@ class Steps:
 
     @property
     def run(self) -> CurrentRun:
-        """The run of this session: its task, params and hand-over, and `report_tokens(count)`."""
-        return CurrentRun(self._run)
+        """The run of this session: its task, params and hand-over, its call's key, and `report_tokens(count)`."""
+        return CurrentRun(self._run, self._frame.number)
 
     @property
     def outcome(self) -> Outcome | None:
@@ -188,6 +188,7 @@ class Steps:
     def _begin(self, wanted: Wanted) -> Generator[Effect, Any, Turn]:
         """Hand out a call of the model's, captured and frozen at this moment; or answer it, if it was done already."""
         off = self._run.mode == "off"
+        self._number(-1 if off else frame_of_call(self._frame).number)
         made = _bare_call(wanted) if off else record_call(self._run, wanted.tool, wanted.args, wanted.kwargs)
         at = yield from step(made)
         id = wanted.id or f"call_mm_{self._count()}"
@@ -195,6 +196,7 @@ class Steps:
             self._made = made
             return self._hand_out(at, id, replayed=False)
         assert isinstance(at, End)
+        self._number(-1)
         tool = wanted.tool
         return Answered(id, tool.name, chat_name(tool.name), at.value.result, at.value.error)
 
@@ -206,6 +208,10 @@ class Steps:
         self._call = call
         self._engine._open.hand_out(self._frame, tool)
         return call
+
+    def _number(self, number: int) -> None:
+        """Number the call that is being made, for its idempotency key; -1 for a replayed one, and for none."""
+        self._frame.number = self._frame.inner.number = number
 
     def _count(self) -> int:
         self._serial += 1
@@ -283,6 +289,7 @@ class Steps:
         made, self._made = self._made, None
         if made is not None:
             yield from step(made, result, error)
+            self._number(-1)
         else:
             assert self._flow is not None
             self._stop_at((yield from step(self._flow, result, error)))

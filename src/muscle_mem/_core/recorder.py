@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -91,6 +92,7 @@ class Recorder:
         "dropped",
         "first_executed",
         "known",
+        "numbers",
         "open",
         "params",
         "prefix",
@@ -111,6 +113,7 @@ class Recorder:
         self.dropped = 0
         self.closed = False
         self.tokens = 0
+        self.numbers = itertools.count()
         self.absorber: Any = None
         self.first_executed: Any = None
         self.begins_again = False
@@ -224,7 +227,7 @@ def finish(
     """The recording of a finished run. Raises NotStorableError if it cannot be written."""
     steps = recorder.planned()
     params = recorder.params
-    records = [step.record or _record(step, params) for step in steps]
+    records = [step.record or record_of(step, params) for step in steps]
     outputs = [step.read if step.output_data is None else look_into(_look(step.output_data)) for step in steps]
     fresh = len(recorder.prefix)
     guards = infer(records, outputs, start=fresh)
@@ -254,7 +257,8 @@ def _look(data: bytes) -> Any:
     return codec.decode(data, lenient=True)
 
 
-def _record(step: Step, params: Params) -> StepRecord:
+def record_of(step: Step, params: Params) -> StepRecord:
+    """A recorded call in its stored form, params bound in it."""
     tool = step.tool
     return StepRecord(
         tool=tool.name,

@@ -35,12 +35,15 @@ class Tool:
         "is_async",
         "method",
         "name",
+        "optional",
         "order",
         "positional",
         "post",
         "pre",
         "signature",
+        "trust",
         "undecided",
+        "undo",
         "wrapper",
     )
 
@@ -58,6 +61,9 @@ class Tool:
         effect: str | None = None,
         ignore: Sequence[str] = (),
         inject: Mapping[str, Any] | None = None,
+        trust: int = 0,
+        undo: Any = None,
+        optional: bool = False,
     ) -> None:
         self.fn = fn
         self.name = name or stored_name(fn)
@@ -68,6 +74,9 @@ class Tool:
         self.post = post
         self.check_prints = check_prints
         self.effect = effect
+        self.trust = trust
+        self.undo = undo
+        self.optional = optional
         self.inject = dict(inject or {})
         self.ignore = frozenset(ignore) | frozenset(self.inject)
         self.is_async = is_async(fn)
