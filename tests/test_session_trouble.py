@@ -150,6 +150,31 @@ def test_an_async_session_that_is_cancelled_in_a_capture_is_over() -> None:
     assert engine.cache_info().not_learned == 1
 
 
+def test_a_step_that_is_dropped_half_way_leaves_the_engine_free() -> None:
+    engine_events: list[Any] = []
+    engine = Engine(observers=engine_events.append)
+
+    async def look() -> None:
+        await asyncio.sleep(60)
+
+    @engine.tool(Check(look))
+    async def act() -> None: ...
+
+    async def main() -> None:
+        session = engine.asession("task")
+        await session.next()
+        await session.said([(act, {})])
+        half_way = session.next()
+        half_way.send(None)
+        half_way.close()
+        with pytest.raises(NotReadyError, match="session is over"):
+            await session.next()
+
+    asyncio.run(main())
+    assert not engine._open.frames
+    assert [event.reason for event in engine_events if isinstance(event, NotLearnedEvent)] == ["cancelled"]
+
+
 def test_an_interrupt_told_of_a_replayed_call_ends_the_session_and_passes_through() -> None:
     bench = Bench()
     bench.learn("ab")

@@ -302,7 +302,9 @@ class Steps:
         if self._ended is not None:
             self._over = repr(self._ended)
             return
-        told = error if error is not None else Abandoned("the session was closed before the run had ended")
+        told = error
+        if told is None or isinstance(told, GeneratorExit):  # as when an unfinished `await session.next()` is dropped
+            told = Abandoned("the session was closed before the run had ended")
         self._over = f"it was left ({told!r})"
         self._call, self._listening = None, False
         self._queue.clear()
