@@ -36,6 +36,7 @@ class ToolDecorators:
         effect: Effect | None = None,
         ignore: Sequence[str] = (),
         inject: Mapping[str, Any] | None = None,
+        secret: Sequence[str] = (),
     ) -> Callable[[F], F]: ...
     def tool(self, pre_check: Any = None, post_check: Check | None = None, **options: Any) -> Any:
         """Register a function or method as a tool, so that its calls inside a run are recorded and can be replayed.
@@ -44,7 +45,8 @@ class ToolDecorators:
         name), with aliases for recordings under older names. version: stands in for the fingerprint of the code.
         effect: "read", "idempotent", "write" (what undeclared counts as) or "irreversible". ignore: arguments that
         are neither stored nor matched. inject: values, or functions without arguments, that give such arguments in a
-        replay. Works bare (`@engine.tool`), on methods, async functions, lambdas, partials and builtins.
+        replay. secret: arguments whose values are never stored, and are given again at each replay. Works bare
+        (`@engine.tool`), on methods, async functions, lambdas, partials and builtins.
 
         Raises InvalidTypeError or InvalidValueError for what can never be a tool.
         """
@@ -64,6 +66,7 @@ class ToolDecorators:
         effect: Effect | None = None,
         ignore: Sequence[str] = (),
         inject: Mapping[str, Any] | None = None,
+        secret: Sequence[str] = (),
     ) -> Callable[[F], F]: ...
     def function(self, pre_check: Any = None, post_check: Check | None = None, **options: Any) -> Any:
         """The same as `tool`, for plain functions."""
@@ -83,13 +86,14 @@ class ToolDecorators:
         effect: Effect | None = None,
         ignore: Sequence[str] = (),
         inject: Mapping[str, Any] | None = None,
+        secret: Sequence[str] = (),
     ) -> Callable[[F], F]: ...
     def method(self, pre_check: Any = None, post_check: Check | None = None, **options: Any) -> Any:
         """The same as `tool`, for methods: `self` is not recorded, and given again from the run's context."""
         return self._register(True, pre_check, post_check, options)
 
     def _register(self, method: bool | None, first: Any, post_check: Any, options: dict[str, Any]) -> Any:
-        unknown = set(options) - {"name", "aliases", "version", "effect", "ignore", "inject"}
+        unknown = set(options) - {"name", "aliases", "version", "effect", "ignore", "inject", "secret"}
         if unknown:
             raise InvalidTypeError(f"a tool takes no option {min(unknown)!r}")
         bare = (

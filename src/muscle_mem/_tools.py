@@ -106,12 +106,14 @@ def make_tool(
     effect: str | None = None,
     ignore: Sequence[str] = (),
     inject: Mapping[str, Any] | None = None,
+    secret: Sequence[str] = (),
 ) -> tuple[Tool, Any]:
     """A tool and its wrapper, which stands in the function's place. Raises for what can never be a tool."""
     static = isinstance(fn, staticmethod)
     inner = fn.__func__ if static else fn
     names = [ignore] if isinstance(ignore, str) else list(ignore)
-    check_tool(inner, effect=effect, ignore=[*names, *(inject or {})], checks=(pre_check, post_check))
+    kept = [secret] if isinstance(secret, str) else list(secret)
+    check_tool(inner, effect=effect, ignore=[*names, *(inject or {})], checks=(pre_check, post_check), secret=kept)
     in_class = _in_class(inner) and not static
     signature = signature_of(inner)
     pre_check = pre_check.for_signature(signature) if pre_check else None
@@ -131,6 +133,7 @@ def make_tool(
         effect=effect,
         ignore=names,
         inject=inject,
+        secret=kept,
     )
     tool.undecided = in_class and not tool.method and method is None and bool(tool.positional)
     _know_types(tool)

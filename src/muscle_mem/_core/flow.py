@@ -10,6 +10,7 @@ import msgspec
 from ..errors import Diverged, Missed
 from .absorbing import Absorber
 from .candidates import admit
+from .concealing import fit_to_keep
 from .effects import Ask, Effect, RunAgent
 from .handover import Handover
 from .learning import learn, seed
@@ -20,7 +21,7 @@ from .recorder import Problem
 from .replay import Done, replay
 from .resolving import plan_text
 from .run import Run
-from .verdicts import executed_of, verdict
+from .verdicts import executed_of, hide_of, verdict
 
 AS_MISS = {
     Reason.CHECK_REFUSED: Reason.FIRST_CHECK_REFUSED,
@@ -73,6 +74,7 @@ def _replayed(run: Run, candidate: Candidate) -> Flow:
             steps = len(results)
             message = f"the replay ran to its end, but the success callback {why}"
             return (yield from _diverge(run, Refusal(Reason.UNSUCCESSFUL, message, steps)))
+    kept = run.progress.refreshed
     outcome = Outcome(
         "hit",
         value=value,
@@ -83,7 +85,9 @@ def _replayed(run: Run, candidate: Candidate) -> Flow:
         saved=candidate.row.agent_seconds,
         saved_tokens=candidate.row.tokens,
     )
-    return Finished(outcome, followed=candidate, refreshed=bool(run.progress.refreshed))
+    return Finished(
+        outcome, followed=candidate, refreshed=bool(kept) and fit_to_keep(kept.values(), run.veil, run.context)
+    )
 
 
 def _value(run: Run, candidate: Candidate) -> Generator[Effect, Any, tuple[Any, Source]]:
@@ -103,6 +107,7 @@ def _value(run: Run, candidate: Candidate) -> Generator[Effect, Any, tuple[Any, 
 
 def _miss(run: Run, refusal: Refusal) -> Flow:
     """Nothing was executed: the agent does the task."""
+    refusal = run.hidden(refusal)
     if run.mode == "replay":
         why = f"{refusal.reason.value}: {refusal.message}"
         message = f"nothing was replayed for {run.task}: {why}; mode='replay' never asks the agent"
@@ -122,12 +127,13 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
     progress = run.progress
     followed = progress.candidate
     assert followed is not None
-    divergence = Divergence(
-        refusal.step, refusal.reason, refusal.tool, refusal.message, refusal.seen, refusal.expected, refusal.error
-    )
+    for result in progress.results if run.veil else ():
+        run.veil.meet_secrets(result)
+    refusal = run.hidden(refusal)
+    divergence = _divergence(run, refusal)
     handover = hand_over(run, followed, divergence)
     failed = refusal.step < len(progress.calls) or refusal.reason is Reason.UNSUCCESSFUL
-    failure = Problem(refusal.reason, refusal.message, refusal.tool) if failed else None
+    failure = _failure(run, refusal) if failed else None
     unasked = _unasked(run, handover)
     if unasked is not None:
         return Finished(error=Diverged(f"{divergence}; {unasked}", handover), followed=followed, failure=failure)
@@ -140,7 +146,8 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
         run.recorder.closed = True
         if isinstance(error, Exception):
             _add_note(error, f"muscle_mem: the agent was asked after a divergence: {divergence}")
-        return Finished(error=error, followed=followed, failure=failure)
+        return Finished(error=error, followed=followed, failure=_failure(run, refusal) if failed else None)
+    refusal = run.hidden(refusal)  # again: the agent may have told of more secrets
     outcome = Outcome(
         "diverged",
         value=value,
@@ -148,10 +155,27 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
         message=refusal.message,
         steps=len(handover.executed),
         trajectory_id=followed.trajectory.id,
-        divergence=divergence,
+        divergence=_divergence(run, refusal),
     )
     yield from learn(run, outcome, value, seconds, broken=refusal)
-    return Finished(outcome, followed=followed, failure=failure)
+    return Finished(outcome, followed=followed, failure=_failure(run, refusal) if failed else None)
+
+
+def _failure(run: Run, refusal: Refusal) -> Problem:
+    return Problem(refusal.reason, run.veil.hide(refusal.message), refusal.tool)
+
+
+def _divergence(run: Run, refusal: Refusal) -> Divergence:
+    return Divergence(
+        refusal.step,
+        refusal.reason,
+        refusal.tool,
+        refusal.message,
+        refusal.seen,
+        refusal.expected,
+        refusal.error,
+        hide_of(run),
+    )
 
 
 def _unasked(run: Run, handover: Handover) -> str | None:
@@ -174,7 +198,7 @@ def hand_over(run: Run, followed: Candidate, divergence: Divergence) -> Handover
     progress = run.progress
     last = len(progress.calls) - 1
     executed = tuple(
-        executed_of(step, args, kwargs, result, progress.error if index == last else None)
+        executed_of(run, step, args, kwargs, result, progress.error if index == last else None)
         for index, ((step, args, kwargs), result) in enumerate(zip(progress.calls, progress.results, strict=True))
     )
     records = followed.trajectory.body.steps[len(executed) :]
@@ -182,7 +206,7 @@ def hand_over(run: Run, followed: Candidate, divergence: Divergence) -> Handover
         Planned(record.tool, ", ".join(f"{name}={plan_text(expr)}" for name, expr in record.arguments))
         for record in records
     )
-    return Handover(executed, divergence, remaining)
+    return Handover(executed, divergence, remaining, hide=hide_of(run))
 
 
 def _ask_agent(run: Run, handover: Handover | None) -> Generator[Effect, Any, tuple[Any, BaseException | None, float]]:
