@@ -45,7 +45,7 @@ def admissible(run: Run, trajectory: Trajectory, registry: Registry) -> Refusal 
         return Refusal(Reason.QUARANTINED, message)
     refusal = trajectory.join(registry)
     if refusal is None and trajectory.secrets:
-        refusal = refused_by_secrets(trajectory, run.veil, run.params)
+        refusal = refused_by_secrets(trajectory, run)
     if refusal is None and (trajectory.body.params or run.params):
         refusal = trajectory.refused_by_params(run.params)
     if refusal is None:

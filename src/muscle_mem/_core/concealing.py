@@ -10,9 +10,10 @@ import msgspec
 from . import codec
 from .freezing import Branch, Coded, Opaque, opaque_in, shown
 from .model import Expr, Reason, Sec
-from .params import Params, literal_leaves
+from .params import literal_leaves
 from .plan import Refusal, Trajectory
 from .recorder import Problem, Recorder, Recording, Step
+from .run import Run
 from .veil import SCALARS, Veil
 
 _KEPT_BACK = "not kept: it holds the value of a secret"
@@ -125,11 +126,12 @@ def sealed_without(recording: Recording, recorder: Recorder, used_by: Iterable[A
     return recording
 
 
-def refused_by_secrets(trajectory: Trajectory, veil: Veil, params: Params) -> Refusal | None:
+def refused_by_secrets(trajectory: Trajectory, run: Run) -> Refusal | None:
     """Why this run's secrets do not fit a recording: one is missing, or those that were equal differ."""
-    for index, tool, name in trajectory.secrets:
-        if name in veil.given:
-            continue
+    veil, params = run.veil, run.params
+    lacking = [found for found in trajectory.secrets if found[2] not in veil.given]
+    run.lacking |= {name for _, _, name in lacking}
+    for index, tool, name in lacking[:1]:
         where = (
             f"it is given as a plain param; wrap it: params={{{name!r}: Secret(...)}}"
             if name in params.values

@@ -66,6 +66,13 @@ def _unlearnable(run: Run) -> Problem | None:
         return Problem(Reason.STILL_RUNNING, f"the agent returned while {names} was still running", names)
     if recorder.problems:
         return recorder.problems[0]
+    lacking = run.lacking - run.veil.given.keys()
+    if lacking:
+        message = (
+            f"what was recorded before holds the secret {min(lacking)!r}, which this run was not given, so it might "
+            "be learned in clear"
+        )
+        return Problem(Reason.SECRET_MISSING, message)
     if not recorder.planned():
         return Problem(Reason.NO_CALLS, "the agent called no tool that succeeded")
     return None

@@ -63,6 +63,7 @@ class Run:
         "id",
         "key",
         "kwargs",
+        "lacking",
         "mode",
         "names_handover",
         "notify",
@@ -124,6 +125,7 @@ class Run:
         self.progress = Progress()
         self.env = Env(params.values, self.progress.results, context, self.veil.given)
         self.objects: dict[Tool, Any] = {}
+        self.lacking: frozenset[str] = frozenset()
         self.handover: Handover | None = None
 
     @property

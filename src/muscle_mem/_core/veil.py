@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import DecodeError, InvalidTypeError, InvalidValueError, NotStorableError
 from . import codec
-from .hiding import hides, texts_of
+from .hiding import fold, hides, texts_of
 from .params import Params, small
 from .secret import MASK, Secret
 from .spelling import spellings, without
@@ -79,7 +79,7 @@ class Veil:
         self._raw = tuple(sorted({*self._raw, *raw}, key=lambda text: (-len(text), text)))
         forms = {form for text in self._raw for form in spellings(text)}
         self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
-        self._needles |= frozenset(text for leaf in leaves for text in texts_of(leaf) if text)
+        self._needles |= frozenset(text for leaf in leaves for text in texts_of(leaf) if text) | set(map(fold, forms))
         self.known = True
 
     def meet_secrets(self, value: Any) -> None:
