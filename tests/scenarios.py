@@ -44,6 +44,7 @@ MISHAPS = (
     "calm",
     "calm",
 )
+MODES = ("auto", "record", "replay", "frozen", "shadow", "off")
 Ended = tuple[Outcome | None, BaseException | None]
 
 
@@ -225,7 +226,7 @@ class Case:
         else:
             again = False
             task, options = self._next_task()
-        mode = mode or ("auto" if again else rng.choices(("auto", "record", "replay", "off"), (20, 2, 2, 1))[0])
+        mode = mode or ("auto" if again else rng.choices(MODES, (20, 2, 2, 2, 2, 1))[0])
         call = {"state": copy.deepcopy(self.world.state), "params": dict(self.params), "task": task, "options": options}
         self.world.begin()
         watch.before(self, call, mode, again)

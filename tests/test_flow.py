@@ -54,6 +54,9 @@ class OneTool:
     def resolve(self, record: StepRecord) -> Tool | Refusal:
         return self.tool or Refusal(Reason.TOOL_MISSING, f"the tool {record.tool} is not registered")
 
+    def paused(self, steps: object) -> None:
+        return None
+
 
 def a_run(mode: Any = "auto", **options: Any) -> Run:
     """A run whose clock counts one second a look."""

@@ -109,7 +109,7 @@ def test_g1_the_call_beats_the_environment_which_beats_the_engine(monkeypatch: p
 
 def test_g1_an_unknown_mode_is_told_with_those_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
-    with pytest.raises(InvalidValueError, match="auto, record, replay, off"):
+    with pytest.raises(InvalidValueError, match="auto, record, replay, frozen, shadow, off"):
         world.engine("t", mode="fast")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="mode"):
         Engine(mode="fast")  # type: ignore[arg-type]

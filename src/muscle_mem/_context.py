@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any
 
+from ._core.codec import digest
 from ._core.handover import Handover
 from ._core.run import Run
 
@@ -15,13 +16,22 @@ class Frame:
     `inner` is the frame inside a tool, a capture or a compare, where further tool calls are plain functions.
     """
 
-    __slots__ = ("engine", "inner", "recording", "run")
+    __slots__ = ("engine", "inner", "number", "recording", "run")
 
     def __init__(self, engine: Any, run: Run | None, inside: bool = False) -> None:
         self.engine = engine
         self.run = run
         self.recording = False
+        self.number = -1
         self.inner: Frame = self if inside else Frame(engine, run, inside=True)
+
+
+def frame_of_call(frame: Frame) -> Frame:
+    """The frame inside one recorded call of a run: numbered on from what the replay had done, if anything."""
+    inner = Frame(frame.engine, frame.run, inside=True)
+    if frame.run is not None:
+        inner.number = len(frame.run.progress.calls) + next(frame.run.recorder.numbers)
+    return inner
 
 
 frame_here: ContextVar[Frame | None] = ContextVar("muscle_mem_frame", default=None)
@@ -32,10 +42,11 @@ off_here: ContextVar[tuple[Any, ...]] = ContextVar("muscle_mem_off", default=())
 class CurrentRun:
     """The run that is open here, as an agent or a tool may look at it."""
 
-    __slots__ = ("_run",)
+    __slots__ = ("_number", "_run")
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, number: int = -1) -> None:
         self._run = run
+        self._number = number
 
     @property
     def id(self) -> str:
@@ -62,6 +73,16 @@ class CurrentRun:
         """What a replay did before it stopped, if this run is its continuation; else None."""
         return self._run.handover
 
+    @property
+    def idempotency_key(self) -> str:
+        """A key for the tool call that is being made: the same however often it is asked for, and no other call's.
+
+        Pass it to a service that knows such keys, so that a retry below the tool does nothing twice. Outside of a tool
+        call it names the run alone.
+        """
+        number = self._number if self._number >= 0 else len(self._run.progress.calls) - 1
+        return digest(f"{self._run.id}:{number}".encode())[:16].hex()
+
     def report_tokens(self, count: int) -> None:
         """Add tokens that the agent used in this run; kept with the recording, and told as saved by a hit."""
         self._run.recorder.tokens += int(count)
@@ -70,4 +91,4 @@ class CurrentRun:
 def current_run() -> CurrentRun | None:
     """The run of an engine that is open in this task or thread, or None."""
     frame = frame_here.get()
-    return CurrentRun(frame.run) if frame is not None and frame.run is not None else None
+    return CurrentRun(frame.run, frame.number) if frame is not None and frame.run is not None else None

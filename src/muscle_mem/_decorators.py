@@ -7,6 +7,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from ._core.check import Check
 from ._core.model import Effect
+from ._core.trust import Trust
 from ._telling import Teller
 from ._tools import Toolbox, make_tool
 from .errors import InvalidTypeError
@@ -37,6 +38,9 @@ class ToolDecorators:
         ignore: Sequence[str] = (),
         inject: Mapping[str, Any] | None = None,
         secret: Sequence[str] = (),
+        trust: Trust | None = None,
+        undo: str | Callable[..., Any] | None = None,
+        optional: bool = False,
     ) -> Callable[[F], F]: ...
     def tool(self, pre_check: Any = None, post_check: Check | None = None, **options: Any) -> Any:
         """Register a function or method as a tool, so that its calls inside a run are recorded and can be replayed.
@@ -45,7 +49,10 @@ class ToolDecorators:
         name), with aliases for recordings under older names. version: stands in for the fingerprint of the code.
         effect: "read", "idempotent", "write" (what undeclared counts as) or "irreversible". ignore: arguments that
         are neither stored nor matched. inject: values, or functions without arguments, that give such arguments in a
-        replay. secret: arguments whose values are never stored, and are given again at each replay. Works bare
+        replay. secret: arguments whose values are never stored, and are given again at each replay. trust: how much
+        evidence a replay of this tool asks for, "first", "verified" or "manual". undo: how to take it back, a text with
+        {argument} and {result} in it, or the tool that does; told in a hand-over, never run. optional: skipped in a
+        replay where its pre-check says no and the next step's says yes. Works bare
         (`@engine.tool`), on methods, async functions, lambdas, partials and builtins.
 
         Raises InvalidTypeError or InvalidValueError for what can never be a tool.
@@ -67,6 +74,9 @@ class ToolDecorators:
         ignore: Sequence[str] = (),
         inject: Mapping[str, Any] | None = None,
         secret: Sequence[str] = (),
+        trust: Trust | None = None,
+        undo: str | Callable[..., Any] | None = None,
+        optional: bool = False,
     ) -> Callable[[F], F]: ...
     def function(self, pre_check: Any = None, post_check: Check | None = None, **options: Any) -> Any:
         """The same as `tool`, for plain functions."""
@@ -87,13 +97,27 @@ class ToolDecorators:
         ignore: Sequence[str] = (),
         inject: Mapping[str, Any] | None = None,
         secret: Sequence[str] = (),
+        trust: Trust | None = None,
+        undo: str | Callable[..., Any] | None = None,
+        optional: bool = False,
     ) -> Callable[[F], F]: ...
     def method(self, pre_check: Any = None, post_check: Check | None = None, **options: Any) -> Any:
         """The same as `tool`, for methods: `self` is not recorded, and given again from the run's context."""
         return self._register(True, pre_check, post_check, options)
 
     def _register(self, method: bool | None, first: Any, post_check: Any, options: dict[str, Any]) -> Any:
-        unknown = set(options) - {"name", "aliases", "version", "effect", "ignore", "inject", "secret"}
+        unknown = set(options) - {
+            "name",
+            "aliases",
+            "version",
+            "effect",
+            "ignore",
+            "inject",
+            "secret",
+            "trust",
+            "undo",
+            "optional",
+        }
         if unknown:
             raise InvalidTypeError(f"a tool takes no option {min(unknown)!r}")
         bare = (

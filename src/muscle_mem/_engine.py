@@ -20,6 +20,7 @@ from ._core.model import MODES, POLICIES, Mode, OnDivergence, Reason
 from ._core.outcome import Outcome
 from ._core.plan import Refusal, Trajectory
 from ._core.run import Policy, Run
+from ._core.trust import TRUSTS, Trust
 from ._decorators import ToolDecorators
 from ._drive import adrive, drive
 from ._events import Observer, StoreEvent, log_event
@@ -48,6 +49,9 @@ class Engine(ToolDecorators, Runs):
     on_divergence: what happens when a replay stops in the middle: "auto", "continue", "absorb" or "raise".
     strict: raise where a task has no key, and never replay an unchecked tool that is not declared effect="read".
     success: a function that says whether a run did what it should, of task, params, steps, value those it names.
+    approve: a function that is asked before an irreversible step is replayed, of task, params, step those it names.
+    trust: what a replay asks for: "first" (a finished, unrefused run), "verified" (a positive verdict) or "manual" (a
+        person's word).
     result: a function of the list of this run's results that makes the value of a hit.
     observers: functions that get every event; without any, events go to the logger "muscle_mem".
     max_lookups: at most so many calls are captured and recordings judged at one place.
@@ -66,6 +70,8 @@ class Engine(ToolDecorators, Runs):
         on_divergence: OnDivergence = "auto",
         strict: bool = False,
         success: Callable[..., Any] | None = None,
+        approve: Callable[..., Any] | None = None,
+        trust: Trust = "first",
         result: Callable[[list[Any]], Any] | None = None,
         observers: Iterable[Observer] | Observer | None = None,
         max_lookups: int = 256,
@@ -73,7 +79,7 @@ class Engine(ToolDecorators, Runs):
     ) -> None:
         if not isinstance(scope, str):
             raise InvalidTypeError(f"scope must be a string, got {scope!r}; as in Engine(scope='tenant-42')")
-        for role, function in (("key", key), ("success", success), ("result", result)):
+        for role, function in (("key", key), ("success", success), ("approve", approve), ("result", result)):
             if function is not None and not callable(function):
                 raise InvalidTypeError(f"Engine({role}=...) must be callable, got {function!r}")
         if isinstance(max_lookups, bool) or not isinstance(max_lookups, int) or max_lookups < 1:
@@ -82,7 +88,14 @@ class Engine(ToolDecorators, Runs):
         self._on_divergence = one_of("on_divergence", on_divergence, POLICIES)
         self._scope = scope
         self._key = key
-        self._policy = Policy(strict=strict, max_lookups=max_lookups, success=success, result=result)
+        self._policy = Policy(
+            strict=strict,
+            max_lookups=max_lookups,
+            success=success,
+            approve=approve,
+            result=result,
+            trust=TRUSTS.index(one_of("trust", trust, TRUSTS)),
+        )
         self._teller = Teller(observers)
         self._tools = Toolbox()
         self._library = Library(open_store(store), self._tools, library_teller(self._teller))
@@ -144,6 +157,7 @@ class Engine(ToolDecorators, Runs):
         key: str | None = None,
         mode: Mode | None = None,
         success: Callable[..., Any] | None = None,
+        approve: Callable[..., Any] | None = None,
         context: Any = None,
         on_divergence: OnDivergence | None = None,
         secrets: Mapping[str, Any] | None = None,
@@ -165,7 +179,18 @@ class Engine(ToolDecorators, Runs):
         if wanted == "off":
             return self._off(args, kwargs)
         run, refusal = self._open_run(
-            args, kwargs, tags, params, key, wanted, success, context, on_divergence, plain=True, secrets=secrets
+            args,
+            kwargs,
+            tags,
+            params,
+            key,
+            wanted,
+            success,
+            context,
+            on_divergence,
+            plain=True,
+            approve=approve,
+            secrets=secrets,
         )
         frame = self._open.enter(run)
         token = frame_here.set(frame)
@@ -187,6 +212,7 @@ class Engine(ToolDecorators, Runs):
         key: str | None = None,
         mode: Mode | None = None,
         success: Callable[..., Any] | None = None,
+        approve: Callable[..., Any] | None = None,
         context: Any = None,
         on_divergence: OnDivergence | None = None,
         secrets: Mapping[str, Any] | None = None,
@@ -205,7 +231,18 @@ class Engine(ToolDecorators, Runs):
                     frame_here.reset(token)
             return outcome
         run, refusal = self._open_run(
-            args, kwargs, tags, params, key, wanted, success, context, on_divergence, plain=False, secrets=secrets
+            args,
+            kwargs,
+            tags,
+            params,
+            key,
+            wanted,
+            success,
+            context,
+            on_divergence,
+            plain=False,
+            approve=approve,
+            secrets=secrets,
         )
         frame = self._open.enter(run)
         token = frame_here.set(frame)
@@ -302,7 +339,10 @@ class Engine(ToolDecorators, Runs):
         secrets: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Explanation:
-        """What a call with these arguments would do now, and why; nothing is executed but captures of first steps."""
+        """What a call with these arguments would do now, and why; nothing is executed but captures of first steps.
+
+        The explanation's `plan` holds the steps that a replay would make, with the arguments of this call.
+        """
         run, lookup, trajectories = self._explained(args, kwargs, tags, params, key, mode, context, secrets, plain=True)
         frame = Frame(self, run)
         token = frame_here.set(frame)
@@ -310,6 +350,10 @@ class Engine(ToolDecorators, Runs):
             return drive(explain_task(run, trajectories, self._tools, lookup), perform_call)
         finally:
             frame_here.reset(token)
+
+    def dry_run(self, *args: Any, **kwargs: Any) -> Explanation:
+        """The same as `explain`: its `plan` tells the bound steps, and nothing is executed but first captures."""
+        return self.explain(*args, **kwargs)
 
     async def aexplain(
         self,

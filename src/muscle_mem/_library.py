@@ -16,7 +16,9 @@ from ._core.model import Reason, Row
 from ._core.plan import Candidate, Registry, Trajectory, load
 from ._core.recorder import Problem, Recording
 from ._core.run import Run
+from ._core.trust import SUCCESS, TWICE, level
 from .errors import DecodeError, MuscleMemError
+from .store import verdicts
 from .store.base import FRESH, QUARANTINED, RETIRED, TRUSTED, Note, Observation, Sealed, Standing, Store
 
 MAX_KEYS = 10_000
@@ -92,7 +94,7 @@ class Library:
     def seal(self, run: Run, recording: Recording, quarantine: list[Problem], accepted: bool) -> str:
         """Write a recording in one transaction, with what it says about the standing; its state. Raises StoreError."""
         assert run.key is not None
-        state, reason = TRUSTED if accepted else FRESH, ""
+        state, reason = (TRUSTED, SUCCESS) if accepted else (FRESH, "")
         if quarantine:
             state, reason = QUARANTINED, f"{quarantine[0].reason.value}: {quarantine[0].message}"
         now = time.time()
@@ -159,6 +161,16 @@ class Library:
         if full:
             self.flush()
 
+    def verified(self, candidate: Candidate) -> None:
+        """A success callback accepted what a replay did: a positive verdict, written if it is the first."""
+        standing = candidate.trajectory.standing
+        if level(standing) == 0:
+            self._note(Note(id=candidate.trajectory.id, state=TRUSTED, reason=SUCCESS, strikes=0, by_person=True))
+
+    def shadowed(self, id: str, *, agreed: bool) -> None:
+        """Count what a shadow run said of a trajectory."""
+        self._note(Note(id=id, agreed=int(agreed), disagreed=int(not agreed)))
+
     def failed(self, candidate: Candidate, failure: Problem) -> None:
         """Count what speaks against a trajectory, and quarantine it when the rules say so (D6)."""
         trajectory = candidate.trajectory
@@ -178,12 +190,7 @@ class Library:
 
     def judge(self, id: str, *, good: bool, why: str) -> None:
         """A person's verdict. Raises StoreError; unknown ids are dropped by the store."""
-        if good:
-            note = Note(id=id, state=TRUSTED, reason=why, held=False, strikes=0, by_person=True)
-        else:
-            reason = f"reported bad{': ' + why if why else ''}"
-            note = Note(id=id, state=QUARANTINED, reason=reason, held=True, failures=1, by_person=True)
-        self.store.note((note,))
+        self.store.note((verdicts.good(id, why) if good else verdicts.bad(id, why),))
 
     def forget(self, ids: tuple[str, ...] | None) -> int:
         """Delete trajectories (None: all). Raises StoreError."""
@@ -237,12 +244,14 @@ class Library:
 def _evidence(id: str, known: Standing, accepted: bool, *, alone: bool) -> Note | None:
     """What another agent run of the same calls says; a replay's own prefix says nothing for itself."""
     if accepted:
-        return Note(id=id, state=TRUSTED, reason="", held=False, strikes=0, by_person=True)
+        reason = known.reason if level(known) == 2 else SUCCESS
+        return Note(id=id, state=TRUSTED, reason=reason, held=False, strikes=0, by_person=True)
     if known.held or not alone:
         return None
     if known.state in (QUARANTINED, RETIRED):
         return Note(id=id, state=FRESH, reason="", strikes=0)
-    return Note(id=id, state=TRUSTED, reason="", strikes=0)
+    reason = known.reason if known.state == TRUSTED else TWICE
+    return Note(id=id, state=TRUSTED, reason=reason, strikes=0)
 
 
 def _reads_only(trajectory: Trajectory, failure: Problem) -> bool:

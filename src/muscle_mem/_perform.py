@@ -53,7 +53,7 @@ class Performer:
         """Call the agent, its tool calls recorded from here on; `_engine` closes the frame when the run is over."""
         engine = self._engine
         run = self._run
-        agent = engine._require_agent().fn
+        agent = (run.agent or engine._require_agent()).fn  # the one it began with, though another may be set by now
         kwargs = run.kwargs if handover is None else {**run.kwargs, "handover": handover}
         engine._open.record(self._frame)
         return agent(*run.args, **kwargs)

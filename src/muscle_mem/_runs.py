@@ -25,7 +25,7 @@ from ._given import distinct, label, one_of
 from ._library import Library
 from ._open import OpenRuns
 from ._telling import Teller
-from ._tools import PROCESS
+from ._tools import PROCESS, Toolbox
 from .errors import InvalidTypeError, MuscleMemError, NotReadyError, StoreError
 
 NO_PARAMS = Params(None)
@@ -45,6 +45,7 @@ class Runs:
     _scope: str
     _serial: itertools.count[int]
     _teller: Teller
+    _tools: Toolbox
 
     def _wanted_mode(self, mode: str | None) -> Mode:
         """The call's mode, else the environment's, else the engine's; but an environment that says off beats all."""
@@ -71,10 +72,13 @@ class Runs:
         *,
         plain: bool,
         secrets: Any = None,
+        approve: Any = None,
     ) -> tuple[Run, Refusal | None]:
         """A run of its own for one call, and why it has no key, if so. Raises for misuse."""
-        if success is not None and not callable(success):
-            raise InvalidTypeError(f"success must be callable, got {success!r}")
+        for role, function in (("success", success), ("approve", approve)):
+            if function is not None and not callable(function):
+                raise InvalidTypeError(f"{role} must be callable, got {function!r}")
+        agent = self._agent
         policy = self._on_divergence if on_divergence is None else one_of("on_divergence", on_divergence, POLICIES)
         prepared = NO_PARAMS if params is None else Params(params)
         normal = normal_tags(tags) if tags else ()
@@ -110,8 +114,10 @@ class Runs:
             mode=mode,
             on_divergence=cast(OnDivergence, policy),
             plain=plain,
-            names_handover=self._agent is not None and self._agent.names_handover,
+            names_handover=agent is not None and agent.names_handover,
+            agent=agent,
             success=success,
+            approve=approve,
             scope=self._scope,
             tags=tuple(map(veil.hide, normal)) if veil else normal,
         )
@@ -190,25 +196,41 @@ class Runs:
     def _conclude(self, run: Run, finished: Finished, seconds: float) -> Outcome:
         """Count and tell how a run ended; raise what is to be raised."""
         outcome = finished.outcome
-        if finished.followed is not None:
-            if finished.failure is not None:
-                self._library.failed(finished.followed, finished.failure)
-            elif outcome is not None and outcome.status == "hit":
-                self._library.hit(finished.followed)
-                if finished.refreshed:
-                    self._refresh(run, finished)
+        if run.mode != "frozen":
+            self._count(run, finished)
         if outcome is None:
             error = finished.error
             assert error is not None
-            if not isinstance(error, MuscleMemError):
+            if not isinstance(error, MuscleMemError) and run.mode != "frozen":
                 self._teller.not_learned(run, *why_raised(error))
             self._teller.raised(run, error, seconds)
             raise error
         outcome._judge = cast(Judge, self)
         outcome._hide = run.veil.hide
         outcome.seconds = seconds
-        self._teller.ended(run, outcome)
+        self._teller.ended(run, outcome, counted=run.mode != "frozen")
         return outcome
+
+    def _count(self, run: Run, finished: Finished) -> None:
+        """What the run says of the trajectory it replayed, and of the tools it used."""
+        outcome, followed, breakers = finished.outcome, finished.followed, self._tools.breakers
+        if outcome is not None and outcome.learned:
+            breakers.used(step.tool for step in run.recorder.steps)
+        if outcome is not None and outcome.shadow is not None:
+            self._library.shadowed(outcome.shadow.trajectory_id, agreed=outcome.shadow.agreed)
+        if followed is None:
+            return
+        if finished.failure is not None:
+            self._library.failed(followed, finished.failure)
+            for step in followed.trajectory.steps[finished.failed_step : finished.failed_step + 1]:
+                breakers.failed(step.tool)
+        elif outcome is not None and outcome.status == "hit":
+            self._library.hit(followed)
+            breakers.replayed(step.tool for step in followed.trajectory.steps)
+            if run.success is not None:
+                self._library.verified(followed)
+            if finished.refreshed:
+                self._refresh(run, finished)
 
     def _refresh(self, run: Run, finished: Finished) -> None:
         assert finished.followed is not None

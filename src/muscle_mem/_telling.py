@@ -89,12 +89,13 @@ class Teller:
         if self._heeded():
             self.emit(RunEvent("raised", "raised", run.veil.hide(repr(error)), run.task, 0, None, seconds))
 
-    def ended(self, run: Run, outcome: Outcome) -> None:
+    def ended(self, run: Run, outcome: Outcome, *, counted: bool = True) -> None:
         """Count and tell how a run ended."""
-        self.count({"hit": "hits", "miss": "misses", "diverged": "diverged"}[outcome.status])
+        if counted:
+            self.count({"hit": "hits", "miss": "misses", "diverged": "diverged"}[outcome.status])
         if outcome.learned:
             self.count("learned")
-        if outcome.not_learned is not None:
+        if outcome.not_learned is not None and counted:
             self.not_learned(run, outcome.not_learned, outcome.not_learned_message)
         self._suggest_key(run, outcome)
         if self._heeded():

@@ -10,16 +10,19 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ._context import Frame, frame_here
+from ._breakers import Breakers
+from ._context import Frame, frame_here, frame_of_call
 from ._core import codec
 from ._core.check import Check
 from ._core.fingerprint import fingerprint, stored_name
 from ._core.model import Reason, StepRecord
-from ._core.plan import Refusal
+from ._core.plan import PlanStep, Refusal
 from ._core.recording import record_call
 from ._core.tool import Tool, check_tool, signature_of
+from ._core.trust import TRUSTS
 from ._core.twins import is_same
 from ._drive import adrive, drive
+from ._given import one_of
 from ._source import find_source
 
 PROCESS = os.urandom(6).hex()
@@ -34,6 +37,7 @@ class Toolbox:
         self._by_name: dict[str, list[Tool]] = {}
         self._aliases: dict[str, str] = {}
         self._lock = threading.Lock()
+        self.breakers = Breakers()
 
     def __iter__(self) -> Any:
         return (tool for tools in list(self._by_name.values()) for tool in list(tools))
@@ -64,6 +68,10 @@ class Toolbox:
     def _tell_apart(self, tool: Tool) -> None:
         if not tool.instance:
             tool.instance = f"{PROCESS}:{os.getpid()}:{next(_twins)}"
+
+    def paused(self, steps: Sequence[PlanStep]) -> Refusal | None:
+        """Whether replays with one of these tools are paused, since they failed too often of late."""
+        return self.breakers.paused(steps)
 
     def resolve(self, record: StepRecord) -> Tool | Refusal:
         """The live tool that a stored step means, or why there is none."""
@@ -107,6 +115,9 @@ def make_tool(
     ignore: Sequence[str] = (),
     inject: Mapping[str, Any] | None = None,
     secret: Sequence[str] = (),
+    trust: str | None = None,
+    undo: Any = None,
+    optional: bool = False,
 ) -> tuple[Tool, Any]:
     """A tool and its wrapper, which stands in the function's place. Raises for what can never be a tool."""
     static = isinstance(fn, staticmethod)
@@ -134,6 +145,9 @@ def make_tool(
         ignore=names,
         inject=inject,
         secret=kept,
+        trust=0 if trust is None else TRUSTS.index(one_of("trust", trust, TRUSTS)),
+        undo=undo,
+        optional=bool(optional),
     )
     tool.undecided = in_class and not tool.method and method is None and bool(tool.positional)
     _know_types(tool)
@@ -208,7 +222,7 @@ def _wrap_plain(engine: Any, tool: Tool) -> Callable[..., Any]:
         frame = _recording_frame(engine, tool, args)
         if frame is None:
             return fn(*args, **kwargs)
-        token = here.set(frame.inner)
+        token = here.set(frame_of_call(frame))
         try:
             answer = drive(record_call(frame.run, tool, args, kwargs), engine._perform)  # type: ignore[arg-type]
         finally:
@@ -228,7 +242,7 @@ def _wrap_async(engine: Any, tool: Tool) -> Callable[..., Any]:
         frame = _recording_frame(engine, tool, args)
         if frame is None:
             return await fn(*args, **kwargs)
-        token = here.set(frame.inner)
+        token = here.set(frame_of_call(frame))
         try:
             answer = await adrive(record_call(frame.run, tool, args, kwargs), engine._perform)  # type: ignore[arg-type]
         finally:

@@ -9,6 +9,7 @@ import msgspec
 
 from ..errors import NotStorableError
 from . import codec
+from .approving import disapproved
 from .check import Check, CheckError, copy_of, passes, short
 from .concealing import refused_by_secrets
 from .effects import Capture, Compare, Effect, Sleep
@@ -16,6 +17,7 @@ from .guards import stale
 from .model import Reason
 from .plan import Candidate, PlanStep, Refusal, Registry, Trajectory, open_snapshot
 from .run import Run
+from .trust import untrusted
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 NEVER = ("quarantined", "retired")
@@ -43,7 +45,7 @@ def admissible(run: Run, trajectory: Trajectory, registry: Registry) -> Refusal 
         why = standing.reason or "it failed"
         message = f"trajectory {trajectory.id} is {standing.state} ({why}); report_good lifts this, forget deletes it"
         return Refusal(Reason.QUARANTINED, message)
-    refusal = trajectory.join(registry)
+    refusal = trajectory.join(registry) or untrusted(trajectory, run.policy.trust) or registry.paused(trajectory.steps)
     if refusal is None and trajectory.secrets:
         refusal = refused_by_secrets(trajectory, run)
     if refusal is None and (trajectory.body.params or run.params):
@@ -63,7 +65,7 @@ def _refused_by_steps(run: Run, trajectory: Trajectory) -> Refusal | None:
         if missing is not None:
             message = f"{tool.name} takes a {missing}, and no context object is one; give it with set_context(obj)"
             return Refusal(Reason.NOT_REPLAYABLE, message, index, tool.name)
-        if tool.effect == "irreversible" and step.pre is None and run.policy.approve is None:
+        if tool.effect == "irreversible" and step.pre is None and run.approve is None:
             message = f"{tool.name} is irreversible and has neither a pre-check nor an approval callback"
             return Refusal(Reason.NOT_APPROVED, message, index, tool.name)
         if step.method and tool not in run.objects:
@@ -244,8 +246,9 @@ class Walk:
             arguments = arguments_of(self.run, step)
         except Exception as error:
             return unbuildable(step, place, error)
-        if step.pre is None:
-            return arguments
+        no = yield from disapproved(self.run, step, arguments, place)
+        if no is not None or step.pre is None:
+            return no or arguments
         call = step.call_id
         if call not in sights:
             sights[call] = yield from look(step, step.pre, arguments, place)
@@ -257,6 +260,11 @@ class Walk:
         self.saw(place, False, step, sights[call])
         keep_refreshed(self.run, step.pre, place, False, sights[call])
         return arguments
+
+    def keep_only(self, followed: Candidate) -> None:
+        """Nobody else may take over any more: an optional step was left out, which the others were not asked about."""
+        self.live = [followed]
+        self._trajectories = []
 
     def bury(self, candidate: Candidate) -> None:
         """A candidate that said no is not asked again at this place."""

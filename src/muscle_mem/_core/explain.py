@@ -10,9 +10,9 @@ import msgspec
 from .candidates import admissible, arguments_of, judge, look, unbuildable
 from .check import copy_of
 from .effects import Effect
-from .model import Reason
+from .model import Planned, Reason, StepRecord
 from .plan import Refusal, Registry, Trajectory, open_snapshot
-from .resolving import plan_text
+from .resolving import bound_text, plan_text
 from .run import Run
 
 SHOWN = 20
@@ -37,12 +37,16 @@ class Considered(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """What the engine would do with a task now, and why. Truthy if a replay would start."""
+    """What the engine would do with a task now, and why. Truthy if a replay would start.
+
+    `plan` tells the steps of that replay with this call's params; outputs that do not exist yet as `output[step]`.
+    """
 
     would: str
     reason: Reason
     message: str
     considered: tuple[Considered, ...] = ()
+    plan: tuple[Planned, ...] = ()
 
     def __bool__(self) -> bool:
         return self.would == "replay"
@@ -73,7 +77,9 @@ def explain_task(
         considered.append(one)
     first = next((one for one in considered if one.would_start), None)
     if first is not None:
-        return Explanation("replay", Reason.HIT, f"trajectory {first.trajectory_id} fits", tuple(considered))
+        chosen = next(one for one in trajectories if one.id == first.trajectory_id)
+        plan = tuple(bound_step(run, record) for record in chosen.body.steps)
+        return Explanation("replay", Reason.HIT, f"trajectory {chosen.id} fits", tuple(considered), plan)
     return Explanation("ask the agent", considered[0].reason, considered[0].message, tuple(considered))
 
 
@@ -105,6 +111,12 @@ def _consider(
         if refusal is not None and refusal.reason in (Reason.CHECK_REFUSED, Reason.CHECK_ERROR):
             refusal = msgspec.structs.replace(refusal, reason=Reason.FIRST_CHECK_REFUSED)
     return _considered(run, trajectory, refusal, "the pre-check of its first step passes", seen, expected)
+
+
+def bound_step(run: Run, record: StepRecord) -> Planned:
+    """A step with its arguments as they would be in this run."""
+    parts = [f"{name}={bound_text(expr, run.params.values)}" for name, expr in record.arguments]
+    return Planned(record.tool, run.veil.hide(", ".join(parts)))
 
 
 def _considered(

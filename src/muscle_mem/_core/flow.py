@@ -10,9 +10,9 @@ import msgspec
 from ..errors import Diverged, Missed
 from .absorbing import Absorber
 from .candidates import admit
-from .concealing import fit_to_keep
+from .concealing import conceal, fit_to_keep
 from .effects import Ask, Effect, RunAgent
-from .handover import Handover
+from .handover import Handover, undo_text
 from .learning import learn, seed
 from .model import Divergence, Planned, Reason
 from .outcome import Outcome, Source
@@ -21,6 +21,7 @@ from .recorder import Problem
 from .replay import Done, replay
 from .resolving import plan_text
 from .run import Run
+from .shadow import held_against
 from .verdicts import executed_of, hide_of, verdict
 
 AS_MISS = {
@@ -41,6 +42,7 @@ class Finished(msgspec.Struct, frozen=True):
     error: BaseException | None = None
     followed: Candidate | None = None
     failure: Problem | None = None
+    failed_step: int = 0
     refreshed: bool = False
 
 
@@ -50,23 +52,27 @@ Flow = Generator[Effect, Any, Finished]
 def run_task(run: Run, trajectories: Sequence[Trajectory], registry: Registry, lookup: Refusal | None = None) -> Flow:
     """Do a task: replay one of its trajectories, or let the agent do it and learn. `lookup` is why none were found."""
     refusal = lookup
+    live: list[Candidate] = []
     if run.mode == "record":
         refusal = Refusal(Reason.MODE, "mode='record' always asks the agent")
     elif trajectories:
         live, refusal = admit(run, trajectories, registry)
-        if live:
+        if run.mode == "shadow":
+            refusal = Refusal(Reason.MODE, "mode='shadow' lets the agent work, and only compares")
+        elif live:
             end = yield from replay(run, live)
             if isinstance(end, Done):
                 return (yield from _replayed(run, end.candidate))
-            if run.progress.calls:
+            if run.progress.entered:
                 return (yield from _diverge(run, end))
             refusal = msgspec.structs.replace(end, reason=AS_MISS.get(end.reason, end.reason))
-    return (yield from _miss(run, refusal or Refusal(Reason.NEW_TASK, "nothing was recorded for this task")))
+    refusal = refusal or Refusal(Reason.NEW_TASK, "nothing was recorded for this task")
+    return (yield from _miss(run, refusal, live if run.mode == "shadow" else ()))
 
 
 def _replayed(run: Run, candidate: Candidate) -> Flow:
     """A candidate came to its end: a hit, if the success callback has no other opinion."""
-    results = run.progress.results
+    results = run.progress.live_results
     value, source = yield from _value(run, candidate)
     if run.success is not None:
         accepted, why = yield from verdict(run, value)
@@ -95,18 +101,18 @@ def _value(run: Run, candidate: Candidate) -> Generator[Effect, Any, tuple[Any, 
     results = run.progress.results
     if run.policy.result is not None:
         try:
-            return (yield Ask(run.policy.result, (list(results),))), "result"
+            return (yield Ask(run.policy.result, (run.progress.live_results,))), "result"
         except Exception as error:
             run.notify("warning", "result", f"Engine(result=...) raised {error!r}; the hit has no value", "")
             return None, "none"
     at = candidate.row.result
-    if 0 <= at < len(results):
+    if 0 <= at < len(results) and at not in run.progress.skipped:
         return results[at], "step"
     return None, "none"
 
 
-def _miss(run: Run, refusal: Refusal) -> Flow:
-    """Nothing was executed: the agent does the task."""
+def _miss(run: Run, refusal: Refusal, shadowed: Sequence[Candidate] = ()) -> Flow:
+    """Nothing was executed: the agent does the task. What it does is held against the `shadowed` candidates."""
     refusal = run.hidden(refusal)
     if run.mode == "replay":
         why = f"{refusal.reason.value}: {refusal.message}"
@@ -118,6 +124,10 @@ def _miss(run: Run, refusal: Refusal) -> Flow:
         run.recorder.closed = True
         return Finished(error=error)
     outcome = Outcome("miss", value=value, reason=refusal.reason, message=refusal.message)
+    run.recorder.closed = True
+    if shadowed:
+        conceal(run.recorder, run.scope, run.context)  # as the candidates are: secrets by their names
+    outcome.shadow = yield from held_against(run, shadowed)
     yield from learn(run, outcome, value, seconds)
     return Finished(outcome)
 
@@ -136,17 +146,23 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
     failure = _failure(run, refusal) if failed else None
     unasked = _unasked(run, handover)
     if unasked is not None:
-        return Finished(error=Diverged(f"{divergence}; {unasked}", handover), followed=followed, failure=failure)
+        return Finished(
+            error=Diverged(f"{divergence}; {unasked}", handover),
+            followed=followed,
+            failure=failure,
+            failed_step=refusal.step,
+        )
     seed(run, followed, refusal)
     if run.on_divergence == "absorb" or (run.on_divergence == "auto" and not run.names_handover):
-        run.recorder.absorber = Absorber(progress.calls, handover.executed, run.env)
+        run.recorder.absorber = Absorber(progress.entered, handover.executed, run.env)
     run.handover = handover
     value, error, seconds = yield from _ask_agent(run, handover)
     if error is not None:
         run.recorder.closed = True
         if isinstance(error, Exception):
             _add_note(error, f"muscle_mem: the agent was asked after a divergence: {divergence}")
-        return Finished(error=error, followed=followed, failure=_failure(run, refusal) if failed else None)
+        failure = _failure(run, refusal) if failed else None
+        return Finished(error=error, followed=followed, failure=failure, failed_step=refusal.step)
     refusal = run.hidden(refusal)  # again: the agent may have told of more secrets
     outcome = Outcome(
         "diverged",
@@ -158,7 +174,8 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
         divergence=_divergence(run, refusal),
     )
     yield from learn(run, outcome, value, seconds, broken=refusal)
-    return Finished(outcome, followed=followed, failure=_failure(run, refusal) if failed else None)
+    failure = _failure(run, refusal) if failed else None
+    return Finished(outcome, followed=followed, failure=failure, failed_step=refusal.step)
 
 
 def _failure(run: Run, refusal: Refusal) -> Problem:
@@ -196,17 +213,23 @@ def _unasked(run: Run, handover: Handover) -> str | None:
 def hand_over(run: Run, followed: Candidate, divergence: Divergence) -> Handover:
     """What was executed in this run, and what was not."""
     progress = run.progress
-    last = len(progress.calls) - 1
+    entered = progress.entered
+    last = len(entered) - 1
     executed = tuple(
         executed_of(run, step, args, kwargs, result, progress.error if index == last else None)
-        for index, ((step, args, kwargs), result) in enumerate(zip(progress.calls, progress.results, strict=True))
+        for index, ((step, args, kwargs), result) in enumerate(zip(entered, progress.live_results, strict=True))
     )
-    records = followed.trajectory.body.steps[len(executed) :]
+    undo = tuple(
+        run.veil.hide(undo_text(step.tool, done))
+        for (step, _, _), done in zip(entered, executed, strict=True)
+        if step.tool.undo
+    )
+    records = followed.trajectory.body.steps[len(progress.calls) :]
     remaining = tuple(
         Planned(record.tool, ", ".join(f"{name}={plan_text(expr)}" for name, expr in record.arguments))
         for record in records
     )
-    return Handover(executed, divergence, remaining, hide=hide_of(run))
+    return Handover(executed, divergence, remaining, undo[::-1], hide_of(run))
 
 
 def _ask_agent(run: Run, handover: Handover | None) -> Generator[Effect, Any, tuple[Any, BaseException | None, float]]:

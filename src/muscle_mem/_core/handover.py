@@ -107,6 +107,17 @@ class Handover(msgspec.Struct, frozen=True):
         return shown_struct(self, self.hide)
 
 
+def undo_text(tool: Any, done: Executed) -> str:
+    """How to take back an executed step, as its tool's `undo` tells: a text that is filled in, or a tool to call."""
+    if callable(tool.undo):
+        arguments = ", ".join(f"{name}={short(value, 60)}" for name, value in done.arguments.items())
+        return f"{getattr(tool.undo, '__qualname__', short(tool.undo))}({arguments})"
+    try:
+        return str(tool.undo).format_map({**done.arguments, "result": done.result})
+    except (KeyError, IndexError, ValueError, AttributeError):
+        return str(tool.undo)
+
+
 def chat_name(tool: str) -> str:
     """A stored tool name as a function name that chat APIs take: letters, digits, _ and -, at most 64 characters."""
     return _NAME.sub("_", tool.rpartition(".")[2])[:64] or "tool"

@@ -59,6 +59,8 @@ def learn(
 
 def _unlearnable(run: Run) -> Problem | None:
     recorder = run.recorder
+    if run.mode == "frozen":
+        return Problem(Reason.MODE, "mode='frozen' learns nothing")
     if run.key is None:
         return Problem(Reason.NO_KEY, "the task has no key")
     if recorder.still_running():
@@ -91,11 +93,11 @@ def _unmergeable(run: Run, broken: Refusal, accepted: bool) -> Problem | None:
         if broken.reason is Reason.CHECK_ERROR:
             return Problem(Reason.CHECK_FAILED, broken.message, tool.name)
     if all(step.dropped for step in recorder.steps):
-        if absorber is None or not absorber.repeated(len(recorder.prefix)):
+        if absorber is None or not absorber.repeated(len(recorder.prefix) - len(progress.skipped)):
             return Problem(Reason.NO_CALLS, "the agent called no tool after the replay had stopped")
         return None
     if recorder.begins_again and not accepted:
-        name = progress.calls[0][0].tool.name
+        name = progress.entered[0][0].tool.name
         message = f"the agent began again with {name}, which the replay had already done"
         return Problem(Reason.REPEATED_PREFIX, message, name)
     return None
@@ -108,7 +110,7 @@ def seed(run: Run, followed: Candidate, refusal: Refusal) -> None:
     """
     progress = run.progress
     recorder = run.recorder
-    recorder.first_executed = progress.calls[0]
+    recorder.first_executed = progress.entered[0]
     count = len(progress.calls)
     reread = refusal.data is not None and progress.calls[-1][0].tool.reads_only
     if refusal.step < count and not reread:
@@ -124,5 +126,8 @@ def seed(run: Run, followed: Candidate, refusal: Refusal) -> None:
         step.pre = pres[index]
         step.post = posts[index] if index != refusal.step else refusal.data
         step.seconds = row.seconds[index] if index < len(row.seconds) else 0.0
-        recorder.output(step, progress.results[index])
+        if index in progress.skipped:  # optional: it stays in the plan as it was recorded
+            step.output = row.outputs[index] if index < len(row.outputs) else b""
+        else:
+            recorder.output(step, progress.results[index])
         recorder.prefix.append(step)

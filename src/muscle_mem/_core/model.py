@@ -15,8 +15,8 @@ import msgspec
 FORM = 1
 Effect = Literal["read", "idempotent", "write", "irreversible"]
 EFFECTS = ("read", "idempotent", "write", "irreversible")
-Mode = Literal["auto", "record", "replay", "off"]
-MODES = ("auto", "record", "replay", "off")
+Mode = Literal["auto", "record", "replay", "frozen", "shadow", "off"]
+MODES = ("auto", "record", "replay", "frozen", "shadow", "off")
 OnDivergence = Literal["auto", "continue", "absorb", "raise"]
 POLICIES = ("auto", "continue", "absorb", "raise")
 Status = Literal["hit", "miss", "diverged"]
@@ -220,6 +220,21 @@ class Divergence(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return shown_struct(self, self.hide)
+
+
+class Shadow(msgspec.Struct, frozen=True):
+    """What a replay would have done, held against what the agent did in a shadow run; nothing was executed twice.
+
+    `step` is the first step that differs, -1 if none does. `accepted` and `refused` count what the recorded checks said
+    of the snapshots that the agent's own calls met.
+    """
+
+    trajectory_id: str
+    agreed: bool
+    step: int = -1
+    message: str = ""
+    accepted: int = 0
+    refused: int = 0
 
 
 class Executed(msgspec.Struct, frozen=True):

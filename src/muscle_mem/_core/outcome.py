@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
-from .model import Divergence, Reason, Status
+from .model import Divergence, Reason, Shadow, Status
 
 Source = Literal["agent", "step", "result", "none"]
 
@@ -30,7 +30,8 @@ class Outcome:
     learned: whether this run was recorded for replay. not_learned: the reason why not, None if it was or on a hit.
     saved: seconds that the agent spent outside of tool calls when this was recorded, on a hit; else 0.0.
     saved_tokens: tokens the recorded run had reported, on a hit; else 0.
-    seconds: how long this run took. divergence: where and why a replay stopped.
+    seconds: how long this run took. divergence: where and why a replay stopped. shadow: with mode="shadow", whether a
+    replay would have done what the agent did.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class Outcome:
         "saved",
         "saved_tokens",
         "seconds",
+        "shadow",
         "status",
         "steps",
         "trajectory_id",
@@ -68,6 +70,7 @@ class Outcome:
         saved: float = 0.0,
         saved_tokens: int = 0,
         divergence: Divergence | None = None,
+        shadow: Shadow | None = None,
     ) -> None:
         self.status: Status = status
         self.value = value
@@ -83,6 +86,7 @@ class Outcome:
         self.saved_tokens = saved_tokens
         self.seconds = 0.0
         self.divergence = divergence
+        self.shadow = shadow
         self._judge: Judge | None = None
         self._hide: Callable[[str], str] = str
 

@@ -12,7 +12,7 @@ from . import codec
 from .check import Check, short
 from .model import Body, Expr, Ign, Lit, Node, Reason, Row, StepRecord
 from .params import Params
-from .resolving import Env, Resolver, contexts_in, params_in_texts, resolver, secrets_used
+from .resolving import Env, Resolver, contexts_in, params_in_texts, references_in, resolver, secrets_used
 from .tool import Tool
 from .veil import nothing_in
 
@@ -40,6 +40,10 @@ class Registry(Protocol):
 
     def resolve(self, record: StepRecord) -> Tool | Refusal:
         """The tool a stored step means, or why there is none."""
+        ...
+
+    def paused(self, steps: Sequence[PlanStep]) -> Refusal | None:
+        """Whether replays with one of these tools are paused, since they failed too often of late."""
         ...
 
 
@@ -88,7 +92,7 @@ class PlanStep:
             env = Env({}, [], ())
             self.args, self.kwargs = self.build(env)
         at_once = self.direct and not record.guards and all(map(_at_once, (tool.pre, tool.post)))
-        self.simple = at_once and self.args is not None
+        self.simple = at_once and self.args is not None and tool.effect != "irreversible"
 
     def build(self, env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of this run's call, without the context object."""
@@ -141,6 +145,7 @@ class Trajectory:
         "id",
         "ids",
         "key",
+        "needed",
         "refusal",
         "sealed",
         "secrets",
@@ -148,6 +153,7 @@ class Trajectory:
         "standing",
         "steps",
         "task",
+        "trust",
         "unchecked",
     )
 
@@ -170,6 +176,8 @@ class Trajectory:
         self.refusal: Refusal | None = None
         self.candidates: list[Candidate] = []
         self.unchecked: tuple[PlanStep, ...] = ()
+        self.trust = 0
+        self.needed = needed_outputs(body)
         self._joined = False
         self._index: dict[tuple[int, bool], dict[bytes, list[Candidate]]] = {}
 
@@ -211,6 +219,7 @@ class Trajectory:
                 message = f"step {index} ({record.tool}): {error}"
                 return Refusal(Reason.NOT_REPLAYABLE, message, index, record.tool)
         self.steps = steps
+        self.trust = max((step.tool.trust for step in steps), default=0)
         self.unchecked = tuple(step for step in steps if step.pre is None and not step.tool.reads_only)
         return None
 
@@ -251,6 +260,14 @@ class Trajectory:
                             Reason.PARAM_GUARD, f"param {name!r} stands in a text, but is {short(values[name])} now"
                         )
         return None
+
+
+def needed_outputs(body: Body) -> frozenset[int]:
+    """The steps whose outputs later steps refer to, or are guarded by."""
+    guarded = {guard.step for record in body.steps for guard in record.guards}
+    return frozenset(
+        guarded.union(*(references_in(expr) for record in body.steps for _, expr in record.arguments), set())
+    )
 
 
 def _changed(record: StepRecord, tool: Tool, index: int) -> Refusal | None:

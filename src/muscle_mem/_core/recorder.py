@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -94,6 +95,7 @@ class Recorder:
         "dropped",
         "first_executed",
         "known",
+        "numbers",
         "open",
         "params",
         "prefix",
@@ -114,6 +116,7 @@ class Recorder:
         self.dropped = 0
         self.closed = False
         self.tokens = 0
+        self.numbers = itertools.count()
         self.absorber: Any = None
         self.first_executed: Any = None
         self.begins_again = False
@@ -252,7 +255,7 @@ def finish(
     """The recording of a finished run. Raises NotStorableError if it cannot be written."""
     steps = recorder.planned()
     params = recorder.params
-    records = [step.record or _record(step, params) for step in steps]
+    records = [step.record or record_of(step, params) for step in steps]
     veil = recorder.known.veil
     outputs = [_read(step, veil) for step in steps]
     fresh = len(recorder.prefix)
@@ -293,7 +296,8 @@ def _used_secrets(records: Sequence[StepRecord]) -> set[str]:
     return {name for record in records for _, expr in record.arguments for name in secrets_used(expr)}
 
 
-def _record(step: Step, params: Params) -> StepRecord:
+def record_of(step: Step, params: Params) -> StepRecord:
+    """A recorded call in its stored form, params bound in it."""
     tool = step.tool
     return StepRecord(
         tool=tool.name,

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from .approving import disapproved
 from .candidates import (
     Arguments,
     Walk,
@@ -66,6 +67,9 @@ def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Ref
         else:
             found = yield from (_end if step is None else decide)(run, walk, place, followed)
         if found is not None:
+            if step is not None and step.tool.optional and isinstance(found, Refusal):
+                found = yield from _skip(run, walk, place, followed, found)
+                place = len(progress.results)
             if type(found) is not tuple:
                 return found  # type: ignore[no-any-return]  # Done or Refusal
             followed, (args, kwargs) = found
@@ -141,11 +145,37 @@ def decide(
             ended = yield from walk.ended(place, followed)
             if ended is not None:
                 return Done(ended)
-        hopeless = found.reason is Reason.STALE_OUTPUT
+        hopeless = found.reason in (Reason.STALE_OUTPUT, Reason.NOT_APPROVED)
         if hopeless or not (yield from settle(run, _checks_at(walk, place, followed), since)):
             return found
         if walk is not None:
             walk.revive()
+
+
+def _skip(
+    run: Run, walk: Walk | None, place: int, followed: Candidate, refusal: Refusal
+) -> Generator[Effect, Any, Chosen | Done | Refusal]:
+    """Leave an optional step out if its check said no and the next one's says yes: a pop-up that does not show."""
+    trajectory = followed.trajectory
+    after = place + 1
+    if refusal.reason is not Reason.CHECK_REFUSED or after >= len(trajectory.steps) or place in trajectory.needed:
+        return refusal
+    following = trajectory.steps[after]
+    if following.pre is None:
+        return refusal
+    progress = run.progress
+    progress.calls.append((trajectory.steps[place], (), {}))
+    progress.results.append(None)
+    progress.skipped.add(place)
+    if walk is not None:
+        walk.keep_only(followed)
+    found = yield from decide(run, walk, after, followed)
+    if isinstance(found, tuple):
+        return found
+    progress.calls.pop()
+    progress.results.pop()
+    progress.skipped.discard(place)
+    return refusal
 
 
 def _checks_at(walk: Walk | None, place: int, followed: Candidate) -> list[Check | None]:
@@ -165,8 +195,9 @@ def _prefer(
         arguments = arguments_of(run, step)
     except Exception as error:
         return unbuildable(step, place, error)
-    if step.pre is None:
-        return followed, arguments
+    no = yield from disapproved(run, step, arguments, place)
+    if no is not None or step.pre is None:
+        return no or (followed, arguments)
     value = yield from look(step, step.pre, arguments, place)
     sights[step.call_id] = value
     if isinstance(value, Refusal):

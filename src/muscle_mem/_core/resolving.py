@@ -120,6 +120,15 @@ def params_in_texts(expr: Expr) -> Sequence[str]:
     return ()
 
 
+def references_in(expr: Expr) -> set[int]:
+    """The steps whose outputs an expression refers to."""
+    if isinstance(expr, Ref):
+        return {expr.step}
+    if isinstance(expr, Node):
+        return set().union(*(references_in(item) for item in expr.items))
+    return set()
+
+
 def plan_text(expr: Expr) -> str:
     """An expression as a person would write it."""
     if isinstance(expr, Lit):
@@ -137,3 +146,14 @@ def plan_text(expr: Expr) -> str:
     if isinstance(expr, Sec):
         return f"<secret {expr.name}>"
     return f"{expr.kind.split(chr(0))[0]}({', '.join(plan_text(item) for item in expr.items)})"
+
+
+def bound_text(expr: Expr, params: Mapping[str, Any]) -> str:
+    """An expression as source text with this run's params in it."""
+    if isinstance(expr, Par):
+        return short(params[expr.name])
+    if isinstance(expr, Tpl):
+        return short("".join(p if i % 2 == 0 else str(params[p]) for i, p in enumerate(expr.parts)))
+    if isinstance(expr, Node):
+        return f"{expr.kind.split(chr(0))[0]}({', '.join(bound_text(item, params) for item in expr.items)})"
+    return plan_text(expr)

@@ -21,27 +21,38 @@ TASK_LENGTH = 200
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """What the engine was told once and for all."""
+    """What the engine was told once and for all. `trust` counts the levels of `trust.TRUSTS`."""
 
     strict: bool = False
     max_lookups: int = 256
     success: Callable[..., Any] | None = None
     approve: Callable[..., Any] | None = None
     result: Callable[..., Any] | None = None
+    trust: int = 0
 
 
 class Progress:
     """How far a replay has come: the steps that were entered, and their results."""
 
-    __slots__ = ("calls", "candidate", "error", "failed", "refreshed", "results", "snapshots")
+    __slots__ = ("calls", "candidate", "error", "refreshed", "results", "skipped")
 
     def __init__(self) -> None:
         self.calls: list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]] = []
         self.results: list[Any] = []
         self.candidate: Candidate | None = None
         self.refreshed: dict[tuple[int, bool], bytes] = {}
-        self.failed: Reason | None = None
+        self.skipped: set[int] = set()
         self.error: BaseException | None = None
+
+    @property
+    def entered(self) -> list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]]:
+        """The calls that were really made: optional steps that were skipped have a place, but no call."""
+        return [call for place, call in enumerate(self.calls) if place not in self.skipped]
+
+    @property
+    def live_results(self) -> list[Any]:
+        """The results of the calls that were really made."""
+        return [result for place, result in enumerate(self.results) if place not in self.skipped]
 
 
 class Run:
@@ -54,7 +65,10 @@ class Run:
     __slots__ = (
         "_notify",
         "_task",
+        "agent",
         "agent_async",
+        "approve",
+        "approved",
         "args",
         "clock",
         "context",
@@ -98,7 +112,9 @@ class Run:
         on_divergence: OnDivergence = "auto",
         plain: bool = True,
         names_handover: bool = False,
+        agent: Any = None,
         success: Callable[..., Any] | None = None,
+        approve: Callable[..., Any] | None = None,
         scope: str = "",
         tags: tuple[str, ...] = (),
     ) -> None:
@@ -119,7 +135,10 @@ class Run:
         self.on_divergence: OnDivergence = on_divergence
         self.plain = plain
         self.names_handover = names_handover
+        self.agent = agent  # the engine's own record of it, fixed for the run
         self.success = success if success is not None else policy.success
+        self.approve = approve if approve is not None else policy.approve
+        self.approved: set[tuple[int, bytes]] = set()
         self.scope = scope
         self.tags = tags
         self.progress = Progress()

@@ -37,13 +37,16 @@ class Tool:
         "is_async",
         "method",
         "name",
+        "optional",
         "order",
         "positional",
         "post",
         "pre",
         "secret",
         "signature",
+        "trust",
         "undecided",
+        "undo",
         "wrapper",
     )
 
@@ -62,6 +65,9 @@ class Tool:
         ignore: Sequence[str] = (),
         inject: Mapping[str, Any] | None = None,
         secret: Sequence[str] = (),
+        trust: int = 0,
+        undo: Any = None,
+        optional: bool = False,
     ) -> None:
         self.fn = fn
         self.name = name or stored_name(fn)
@@ -72,6 +78,9 @@ class Tool:
         self.post = post
         self.check_prints = check_prints
         self.effect = effect
+        self.trust = trust
+        self.undo = undo
+        self.optional = optional
         self.inject = dict(inject or {})
         self.ignore = frozenset(ignore) | frozenset(self.inject)
         self.is_async = is_async(fn)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Generator
 from typing import Any
 
+from .asking import chosen_arguments
 from .effects import Ask, Effect
 from .freezing import shown
 from .model import Executed, Hide
@@ -31,19 +31,7 @@ def success_arguments(run: Run, function: Any, value: Any) -> tuple[Any, ...]:
     """What a success callback gets: of task, params, steps, value those it names; else all four, or the value."""
     steps = executed_steps(run)
     given = {"task": run.task, "params": dict(run.params.values), "steps": steps, "value": value}
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return (value,)
-    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if names and all(name in given for name in names):
-        return tuple(given[name] for name in names)
-    required = sum(p.default is p.empty for p in parameters if p.name in names)
-    if required == 1 or (not required and len(names) == 1):
-        return (value,)
-    if not names and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return ()
-    return tuple(given.values())
+    return chosen_arguments(function, given, "value")
 
 
 def hide_of(run: Run) -> Hide:
@@ -82,7 +70,7 @@ def executed_steps(run: Run) -> list[Executed]:
     recorder = run.recorder
     replayed = [
         executed_of(run, step, args, kwargs, result)
-        for (step, args, kwargs), result in zip(progress.calls, progress.results, strict=True)
+        for (step, args, kwargs), result in zip(progress.entered, progress.live_results, strict=True)
     ]
     return replayed + [_recorded(run, step) for step in recorder.steps if not step.dropped]
 

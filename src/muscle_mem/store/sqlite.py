@@ -179,8 +179,8 @@ class SqliteStore:
     def _rewrite(self, connection: sqlite3.Connection) -> None:
         """Write the file anew without what was forgotten.
 
-        `secure_delete` clears deleted cells, but not the copies that SQLite leaves in the gaps of pages when it balances
-        its trees; only VACUUM gets rid of those. It takes as long as copying what is kept.
+        `secure_delete` clears deleted cells, but not the copies that SQLite leaves in the gaps of pages when it
+        balances its trees; only VACUUM gets rid of those. It takes as long as copying what is kept.
         """
         try:
             connection.execute("VACUUM")

@@ -1,0 +1,36 @@
+"""Asking before an irreversible step is replayed (F4): before its pre-check, so that nothing comes after that."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from .asking import chosen_arguments
+from .effects import Ask, Effect
+from .model import Reason
+from .plan import PlanStep, Refusal
+from .run import Run
+from .verdicts import executed_of
+
+
+def disapproved(
+    run: Run, step: PlanStep, arguments: tuple[tuple[Any, ...], dict[str, Any]], place: int
+) -> Generator[Effect, Any, Refusal | None]:
+    """Whether the approval callback says no to a bound irreversible step; None if it says yes, or is not to be asked.
+
+    Asked once per step of a run. It gets task, params, step (an `Executed` without a result): those it names.
+    """
+    if step.tool.effect != "irreversible" or run.approve is None or (place, step.call_id) in run.approved:
+        return None
+    args, kwargs = arguments
+    given = {"task": run.task, "params": dict(run.params.values), "step": executed_of(run, step, args, kwargs, None)}
+    tool = step.tool.name
+    try:
+        answer = yield Ask(run.approve, chosen_arguments(run.approve, given, "step"))
+        if bool(answer):
+            run.approved.add((place, step.call_id))
+            return None
+        return Refusal(Reason.NOT_APPROVED, f"the replay of {tool} was not approved (got {answer!r})", place, tool)
+    except Exception as error:
+        message = f"the approval of {tool} raised {error!r}, which is no approval"
+        return Refusal(Reason.NOT_APPROVED, message, place, tool, error=error)
