@@ -150,6 +150,12 @@ def test_c11_an_unused_secret_is_no_guard(world: World) -> None:
     assert world.run(agent, "t")
 
 
+def test_c11_a_dry_run_tells_secrets_by_their_names(world: World) -> None:
+    world.run(lambda task, pw, name: world.send(name, pw.value), "t", Secret(ONE), name="bob", params={"name": "bob"})
+    plan = world.engine.dry_run("t", Secret(TWO), name="eve", params={"name": "eve"}).plan
+    assert [str(step) for step in plan] == ["send(to='eve', text=<secret pw>)"]
+
+
 def test_c11_declared_arguments_are_secret_whatever_they_hold(world: World) -> None:
     log_in = world.tool(
         "log_in", lambda user, password=None, *more, **named: "in", secret=["password", "more", "token"]
@@ -299,6 +305,25 @@ def test_c11_the_users_own_exception_passes_unchanged_and_our_texts_do_not_show_
     told = stopped.value.handover
     assert isinstance(told.divergence.error, ValueError)
     assert ONE not in repr(stopped.value) + repr(told) + told.as_text() + repr(told.as_messages()) + repr(world.events)
+
+
+def test_c11_dry_runs_approvals_undo_and_shadow_runs_know_secrets_by_their_names() -> None:
+    world, asked, page = World(), [], {"open": True}
+    undo = "log {user} out of {password} with {result}"
+    tool = world.engine.tool(effect="irreversible", undo=undo, name="log_in")(lambda user, password: [password.value])
+    press = world.engine.tool(Check(lambda: dict(page)), name="press")(lambda: None)
+    agent = lambda task, password, handover=None: handover or (tool("bob", password), press(), None)[2]  # noqa: E731
+    given: dict[str, Any] = {"approve": lambda step: asked.append(step) or True}
+    assert world.run(agent, "t", Secret(ONE), **given).learned
+    shadow = world.run(agent, "t", Secret(TWO), mode="shadow", **given).shadow
+    assert shadow is not None
+    assert shadow.agreed
+    assert world.run(agent, "t", Secret(TWO), **given)
+    assert asked[0].arguments["password"].value == TWO
+    assert TWO not in repr(asked)
+    page["open"] = False
+    handover = world.run(agent, "t", Secret(TWO), **given).value
+    assert handover.undo == ("log bob out of *** with ['***']",)
 
 
 # stores, engines, async, texts
