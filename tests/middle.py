@@ -65,16 +65,16 @@ class Case:
         self.seed = seed
         self.style = rng.choice(("plain", "plain", "async", "mixed"))
         self.steps = draw_steps(rng)
-        self.approve = rng.choice(("", "engine", "call"))
+        self.approve = rng.choice(("", "engine", "call", "call"))
         self.judge = rng.choice(("", "", "", "engine", "call"))
         self.agent_ok = rng.random() < 0.8  # what the success callback says of the agent's own run
-        self.verdict = rng.choice(("none", "none", "none", "none", "success", "good", "good", "bad", "refused"))
+        self.verdict = rng.choice((*["none"] * 9, "success", "good", "good", "bad", "refused"))
         self.rows = rng.choice((1, 1, 1, 2, 3))  # how often it is recorded; 3: the second time in another world
-        self.trust = rng.choice(("first", "first", "first", "first", "verified", "manual"))
-        weights = (10, 1, 3, 3, 2, 1)
+        self.trust = rng.choice((*["first"] * 8, "verified", "manual"))
+        weights = (14, 1, 3, 3, 2, 1)
         self.engine_mode = rng.choice(MODES)
-        self.call_mode = rng.choices((None, *MODES), (4, *weights))[0]
-        self.env_mode = rng.choices((None, *MODES), (12, 3, 1, 1, 1, 1, 1))[0]
+        self.call_mode = rng.choices((None, *MODES), (8, *weights))[0]
+        self.env_mode = rng.choices((None, *MODES), (20, 3, 1, 1, 1, 1, 1))[0]
         if self.call_mode is None and self.env_mode is None:
             self.engine_mode = rng.choices(MODES, weights)[0]
         self.policy = rng.choice(("auto", "auto", "continue", "absorb", "raise"))
@@ -119,7 +119,7 @@ def draw_steps(rng: random.Random) -> list[Step]:
             steps.append(rng.choice(plain))
             continue
         effect = rng.choice(EFFECTS)
-        pre = rng.random() < 0.75
+        pre = rng.random() < (0.9 if effect == "irreversible" else 0.75)
         feeds = rng.randrange(index) if index and rng.random() < 0.25 else -1
         if feeds >= 0 and steps.count(steps[feeds]) > 1:
             feeds = -1
@@ -135,7 +135,7 @@ def draw_steps(rng: random.Random) -> list[Step]:
 
 def draw_fault(rng: random.Random, case: Case) -> Fault:
     """Of what can go wrong with these steps, one thing."""
-    found = [Fault("none")]
+    found = [Fault("none")] * 3
     for index, step in enumerate(case.steps):
         found += [Fault("tool", how, index) for how in ("before", "after", "interrupt")]
         for role, there in (("pre", step.pre), ("post", step.post)):
@@ -187,7 +187,7 @@ class World:
         if fault.step >= 0:
             step = case.steps[fault.step]
             before = sum(one[:2] == step[:2] for one in case.steps[: fault.step])
-            if step.tool != tool or self.entered[tool, arg] - (role in ("post",)) != before:
+            if step.tool != tool or self.entered[tool, arg] - (role == "post") != before:
                 return ""
         return fault.how
 
@@ -213,7 +213,9 @@ class World:
         if how in ("before", "after"):
             raise self.stop(ToolError(f"{tool} is down"))
         case = self.case
-        stale = self.testing and case.fault.role == "stale" and tool == case.steps[case.steps[case.fault.step].feeds].tool
+        stale = (
+            self.testing and case.fault.role == "stale" and tool == case.steps[case.steps[case.fault.step].feeds].tool
+        )
         return f"{'fresh ' if stale else ''}ticket of {tool}"
 
     def answer(self, role: str, tool: str = "", arg: str = "") -> bool:
@@ -355,41 +357,42 @@ class Bench:
             world.handovers.append(handover)
             return program(self.case, self.agent, handover)
 
+        def asked(asking: Any, going: Any) -> Any:
+            try:
+                request = getattr(asking, going[0])(going[1])
+            except Stop:
+                return Stop
+            except (AgentError, ToolError) as error:
+                world.stop(error)
+                raise
+            world.requests.append(request)
+            return request
+
         def plain(task: str, handover: Any = None) -> Any:
-            asking = begin(handover)
+            asking: Any = begin(handover)
             going: Any = ("send", None)
-            while True:
-                try:
-                    tool, arg = getattr(asking, going[0])(going[1])
-                except StopIteration as stop:
-                    return stop.value
-                except Stop:
-                    raise world.interrupt() from None
-                except Exception as error:
-                    raise world.stop(error)
-                world.requests.append((tool, arg))
-                try:
-                    going = ("send", self.tools[tool](arg))
-                except Exception as error:
-                    going = ("throw", error)
+            try:
+                while (request := asked(asking, going)) is not Stop:
+                    try:
+                        going = ("send", self.tools[request[0]](request[1]))
+                    except Exception as error:
+                        going = ("throw", error)
+            except StopIteration as stop:
+                return stop.value
+            raise world.interrupt()
 
         async def awaited(task: str, handover: Any = None) -> Any:
-            asking = begin(handover)
+            asking: Any = begin(handover)
             going: Any = ("send", None)
-            while True:
-                try:
-                    tool, arg = getattr(asking, going[0])(going[1])
-                except StopIteration as stop:
-                    return stop.value
-                except Stop:
-                    await world.cancelled()
-                except Exception as error:
-                    raise world.stop(error)
-                world.requests.append((tool, arg))
-                try:
-                    going = ("send", await self.tools[tool](arg))
-                except Exception as error:
-                    going = ("throw", error)
+            try:
+                while (request := asked(asking, going)) is not Stop:
+                    try:
+                        going = ("send", await self.tools[request[0]](request[1]))
+                    except Exception as error:
+                        going = ("throw", error)
+            except StopIteration as stop:
+                return stop.value
+            return await world.cancelled()
 
         full: Callable[..., Any] = awaited if self.case.style == "async" else plain
         if self.case.handover:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from canaries import ODD, PLAIN, Spy, all_logged, found_in
-from muscle_mem import Check, Engine, Secret, current_run
+from muscle_mem import AskAgent, Call, Check, Engine, Finished, Secret, current_run
 
 OTHER = "zweiter-Wj4-geheim"
 
@@ -311,6 +311,52 @@ def test_c11_async_runs_show_no_secret(tmp_path: Path, caplog: pytest.LogCapture
     with all_logged(caplog):
         spy = Spy(tmp_path)
         await_all(spy.engine, spy, canary)
+        clean(spy, caplog, canary)
+
+
+@pytest.mark.parametrize("policy", ["auto", "absorb"])
+def test_c11_sessions_show_no_secret(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, canary: str, policy: Any
+) -> None:
+    with all_logged(caplog):
+        spy = Spy(tmp_path)
+        page = {"open": True}
+
+        @spy.engine.tool(effect="write", secret=["password"])
+        def log_in(user: str, password: str) -> str:
+            return f"welcome {password}"
+
+        @spy.engine.tool(Check(lambda: dict(page)))
+        def press() -> None: ...
+
+        for turn in range(3):
+            page["open"] = turn < 2
+            calls: list[Any] = [(log_in, {"user": "bob", "password": canary}), ("press", {})]
+            with spy.engine.session("log in", secrets={"password": canary}, on_divergence=policy) as session:
+                while True:
+                    step = session.next()
+                    spy.tell(step)
+                    if isinstance(step, Finished):
+                        break
+                    if isinstance(step, Call):
+                        session.done(step, step.fn(*step.args, **step.kwargs))
+                    elif isinstance(step, AskAgent):
+                        for wrong in ([(canary, {})], [("log_in", canary)], [f"call {canary}"], canary):
+                            with pytest.raises((TypeError, ValueError)) as raised:
+                                session.said(wrong)
+                            spy.seen.append(str(raised.value))
+                        session.said(calls[:1])
+                        del calls[:1]
+            spy.tell(session.outcome)
+            with pytest.raises(RuntimeError) as over:
+                session.next()
+            spy.seen.append(str(over.value))
+        session = spy.engine.session("other", Secret(canary))
+        session.next()
+        session.close(ValueError(f"x {canary}"))
+        with pytest.raises(RuntimeError) as left:
+            session.next()
+        spy.seen.append(str(left.value))
         clean(spy, caplog, canary)
 
 

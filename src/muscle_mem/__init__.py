@@ -10,7 +10,9 @@ from ._core.model import Divergence, Reason
 from ._core.outcome import Outcome
 from ._core.secret import Secret
 from ._engine import Engine
+from ._session import AsyncSession, Session
 from ._telling import CacheInfo
+from ._turns import Answered, AskAgent, Call, Finished
 from .errors import (
     DamagedStoreError,
     DecodeError,
@@ -32,7 +34,11 @@ from .errors import (
 __version__ = "0.2.0"
 
 __all__ = [
+    "Answered",
+    "AskAgent",
+    "AsyncSession",
     "CacheInfo",
+    "Call",
     "Check",
     "CurrentRun",
     "DamagedStoreError",
@@ -41,6 +47,7 @@ __all__ = [
     "Divergence",
     "Engine",
     "Explanation",
+    "Finished",
     "ForeignStoreError",
     "Handover",
     "InvalidTypeError",
@@ -54,6 +61,7 @@ __all__ = [
     "Outcome",
     "Reason",
     "Secret",
+    "Session",
     "StoreError",
     "TooLargeError",
     "UnknownTypeError",

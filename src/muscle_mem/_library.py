@@ -17,7 +17,7 @@ from ._core.plan import Candidate, Registry, Trajectory, load
 from ._core.recorder import Problem, Recording
 from ._core.run import Run
 from ._core.trust import SUCCESS, TWICE, level
-from .errors import DecodeError, MuscleMemError
+from .errors import DecodeError
 from .store import verdicts
 from .store.base import FRESH, QUARANTINED, RETIRED, TRUSTED, Note, Observation, Sealed, Standing, Store
 
@@ -214,7 +214,7 @@ class Library:
     def _note(self, note: Note) -> None:
         try:
             self.store.note((note,))
-        except MuscleMemError as error:
+        except Exception as error:  # a store of the user's own may raise anything (G4)
             self._tell("note", str(error), error)
 
     def flush(self) -> None:
@@ -229,7 +229,7 @@ class Library:
         notes = tuple(Note(id=id, hits=tally.hits, last_hit=tally.last) for id, tally in tallies.items())
         try:
             self.store.note(notes)
-        except MuscleMemError as error:
+        except Exception as error:  # a store of the user's own may raise anything (G4)
             self._tell("count", str(error), error)
 
     def __len__(self) -> int:

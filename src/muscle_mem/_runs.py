@@ -11,7 +11,7 @@ from typing import Any, cast
 from ._agent import Agent
 from ._context import frame_here, objects_here, off_here
 from ._core.check import short
-from ._core.flow import Finished
+from ._core.flow import Finished, switched_off
 from ._core.freezing import Known, known_of
 from ._core.key import NoKeyError, bind_task, normal_tags, task_key
 from ._core.model import MODES, POLICIES, Mode, OnDivergence, Reason
@@ -26,7 +26,7 @@ from ._library import Library
 from ._open import OpenRuns
 from ._telling import Teller
 from ._tools import PROCESS, Toolbox
-from .errors import InvalidTypeError, MuscleMemError, NotReadyError, StoreError
+from .errors import InvalidTypeError, MuscleMemError, NotReadyError
 
 NO_PARAMS = Params(None)
 
@@ -176,7 +176,7 @@ class Runs:
             return [], refusal
         try:
             entry = self._library.find(run.key)
-        except StoreError as error:
+        except Exception as error:  # a store of the user's own may raise anything (G4)
             self._teller.store_trouble("find", str(error), error)
             return [], Refusal(Reason.STORE_UNAVAILABLE, f"the store cannot be read: {error}")
         if not entry.trajectories and entry.damaged:
@@ -191,7 +191,7 @@ class Runs:
             value = agent(*args, **kwargs)
         finally:
             frame_here.reset(token)
-        return Outcome("miss", value=value, reason=Reason.MODE, message="the engine is off", not_learned=Reason.MODE)
+        return switched_off(value)
 
     def _conclude(self, run: Run, finished: Finished, seconds: float) -> Outcome:
         """Count and tell how a run ended; raise what is to be raised."""
@@ -236,7 +236,7 @@ class Runs:
         assert finished.followed is not None
         try:
             self._library.refresh(run, finished.followed)
-        except StoreError as error:
+        except Exception as error:  # a store of the user's own may raise anything (G4)
             self._teller.store_trouble("refresh", str(error), error)
 
     def _require_agent(self) -> Agent:

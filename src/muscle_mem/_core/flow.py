@@ -77,7 +77,7 @@ def _replayed(run: Run, candidate: Candidate) -> Flow:
     if run.success is not None:
         accepted, why = yield from verdict(run, value)
         if not accepted:
-            steps = len(results)
+            steps = len(run.progress.results)  # optional steps that were skipped have a place too
             message = f"the replay ran to its end, but the success callback {why}"
             return (yield from _diverge(run, Refusal(Reason.UNSUCCESSFUL, message, steps)))
     kept = run.progress.refreshed
@@ -256,3 +256,8 @@ def demonstrate(run: Run, seconds: float) -> Generator[Effect, Any, Outcome]:
     outcome = Outcome("miss", reason=Reason.MODE, message="a demonstration was recorded", value_source="none")
     yield from learn(run, outcome, None, seconds)
     return outcome
+
+
+def switched_off(value: Any) -> Outcome:
+    """How a run ends that an engine had no part in."""
+    return Outcome("miss", value=value, reason=Reason.MODE, message="the engine is off", not_learned=Reason.MODE)

@@ -26,7 +26,7 @@ from .candidates import (
     unbuildable,
 )
 from .check import Check, CheckError, passes
-from .effects import Effect, Invoke
+from .effects import Effect, Invoke, Pause
 from .model import Reason
 from .plan import Candidate, Fresh, PlanStep, Refusal, open_snapshot
 from .run import Run
@@ -48,6 +48,7 @@ def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Ref
     """
     progress = run.progress
     objects = run.objects
+    outside = run.outside
     walk = Walk(run, live) if len(live) > 1 else None
     followed = live[0]
     place = 0
@@ -78,7 +79,10 @@ def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Ref
         assert step is not None
         progress.calls.append((step, args, kwargs))
         try:
-            result = step.fn(*args, **kwargs) if step.direct else (yield Invoke(step.tool, args, kwargs))
+            if step.direct and not outside:
+                result = step.fn(*args, **kwargs)
+            else:
+                result = yield Invoke(step.tool, args, kwargs)
         except Exception as error:
             progress.results.append(None)
             progress.error = error
@@ -95,6 +99,8 @@ def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Ref
             if found is not None:
                 followed = found
         place += 1
+        if outside:
+            yield Pause()
 
 
 def _ask(

@@ -58,8 +58,8 @@ class Progress:
 class Run:
     """Everything about one call of the engine.
 
-    `plain` says that nothing can be awaited. `names_handover` and `agent_async` describe the agent. `notify` takes
-    (level, reason, message, tool); `clock` is monotonic, in seconds.
+    `plain` says that nothing can be awaited, `outside` that others make the tool calls. `names_handover` and
+    `agent_async` describe the agent. `notify` takes (level, reason, message, tool); `clock` is monotonic, in seconds.
     """
 
     __slots__ = (
@@ -83,6 +83,7 @@ class Run:
         "notify",
         "objects",
         "on_divergence",
+        "outside",
         "params",
         "plain",
         "policy",
@@ -146,6 +147,7 @@ class Run:
         self.objects: dict[Tool, Any] = {}
         self.lacking: frozenset[str] = frozenset()
         self.handover: Handover | None = None
+        self.outside = False
 
     @property
     def task(self) -> str:
