@@ -13,7 +13,7 @@ NAMES = set(
     CacheInfo Check CurrentRun DamagedStoreError DecodeError Divergence Diverged
     Engine Explanation ForeignStoreError Handover InvalidTypeError InvalidValueError Missed
     MuscleMemError NewerStoreError NotFoundError NotReadyError NotStorableError Outcome Reason
-    StoreError TooLargeError UnknownTypeError checks current_run register
+    Secret StoreError TooLargeError UnknownTypeError checks current_run register
     """.split()
 )
 

@@ -8,6 +8,7 @@ from ._core.explain import Explanation
 from ._core.handover import Handover
 from ._core.model import Divergence, Reason
 from ._core.outcome import Outcome
+from ._core.secret import Secret
 from ._engine import Engine
 from ._session import AsyncSession, Session
 from ._telling import CacheInfo
@@ -59,6 +60,7 @@ __all__ = [
     "NotStorableError",
     "Outcome",
     "Reason",
+    "Secret",
     "Session",
     "StoreError",
     "TooLargeError",

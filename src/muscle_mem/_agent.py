@@ -18,7 +18,7 @@ KEYWORDS = ("tags", "params", "key", "mode", "success", "context", "on_divergenc
 class Agent:
     """An agent and its signature, without `handover`, which the engine gives."""
 
-    __slots__ = ("fn", "is_async", "names", "names_handover", "signature")
+    __slots__ = ("fn", "is_async", "names", "names_handover", "places", "signature")
 
     def __init__(self, fn: Callable[..., Any]) -> None:
         if not callable(fn):
@@ -39,6 +39,9 @@ class Agent:
         self.names_handover = "handover" in names and _takes_handover(fn)
         self.signature = _without_handover(signature)
         self.names = list(self.signature.parameters) if self.signature else []
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        parameters = self.signature.parameters.values() if self.signature else ()
+        self.places = tuple(p.name for p in parameters if p.kind in kinds)
 
     def name_of(self, index: int) -> str:
         """How to call the argument at a position in a message."""

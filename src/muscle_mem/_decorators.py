@@ -37,6 +37,7 @@ class ToolDecorators:
         effect: Effect | None = None,
         ignore: Sequence[str] = (),
         inject: Mapping[str, Any] | None = None,
+        secret: Sequence[str] = (),
         trust: Trust | None = None,
         undo: str | Callable[..., Any] | None = None,
         optional: bool = False,
@@ -48,9 +49,10 @@ class ToolDecorators:
         name), with aliases for recordings under older names. version: stands in for the fingerprint of the code.
         effect: "read", "idempotent", "write" (what undeclared counts as) or "irreversible". ignore: arguments that
         are neither stored nor matched. inject: values, or functions without arguments, that give such arguments in a
-        replay. trust: how much evidence a replay of this tool asks for, "first", "verified" or "manual". undo: how to
-        take it back, a text with {argument} and {result} in it, or the tool that does; told in a hand-over, never run.
-        optional: skipped in a replay where its pre-check says no and the next step's says yes. Works bare
+        replay. secret: arguments whose values are never stored, and are given again at each replay. trust: how much
+        evidence a replay of this tool asks for, "first", "verified" or "manual". undo: how to take it back, a text with
+        {argument} and {result} in it, or the tool that does; told in a hand-over, never run. optional: skipped in a
+        replay where its pre-check says no and the next step's says yes. Works bare
         (`@engine.tool`), on methods, async functions, lambdas, partials and builtins.
 
         Raises InvalidTypeError or InvalidValueError for what can never be a tool.
@@ -71,6 +73,7 @@ class ToolDecorators:
         effect: Effect | None = None,
         ignore: Sequence[str] = (),
         inject: Mapping[str, Any] | None = None,
+        secret: Sequence[str] = (),
         trust: Trust | None = None,
         undo: str | Callable[..., Any] | None = None,
         optional: bool = False,
@@ -93,6 +96,7 @@ class ToolDecorators:
         effect: Effect | None = None,
         ignore: Sequence[str] = (),
         inject: Mapping[str, Any] | None = None,
+        secret: Sequence[str] = (),
         trust: Trust | None = None,
         undo: str | Callable[..., Any] | None = None,
         optional: bool = False,
@@ -109,6 +113,7 @@ class ToolDecorators:
             "effect",
             "ignore",
             "inject",
+            "secret",
             "trust",
             "undo",
             "optional",

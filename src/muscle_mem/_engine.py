@@ -161,13 +161,15 @@ class Engine(ToolDecorators, Sessions):
         approve: Callable[..., Any] | None = None,
         context: Any = None,
         on_divergence: OnDivergence | None = None,
+        secrets: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Outcome:
         """Do a task: replay it if that is safe, else let the agent do it and learn. Truthy exactly on a hit.
 
         The positional and other keyword arguments are the agent's. tags are added to the task's key; params are the
         values that differ from run to run; key replaces the arguments in the key; context is the object, or a tuple of
-        objects, that method tools act on. mode, success and on_divergence override the engine's.
+        objects, that method tools act on. mode, success and on_divergence override the engine's. secrets are values, by
+        names, that tools will be given and that are never stored; Secrets in params and arguments need not be repeated.
 
         Raises what the agent raises, unchanged; Missed or Diverged with mode="replay"; Diverged with
         on_divergence="raise"; NotReadyError without an agent; InvalidTypeError for an async agent.
@@ -178,7 +180,18 @@ class Engine(ToolDecorators, Sessions):
         if wanted == "off":
             return self._off(args, kwargs)
         run, refusal = self._open_run(
-            args, kwargs, tags, params, key, wanted, success, context, on_divergence, plain=True, approve=approve
+            args,
+            kwargs,
+            tags,
+            params,
+            key,
+            wanted,
+            success,
+            context,
+            on_divergence,
+            plain=True,
+            approve=approve,
+            secrets=secrets,
         )
         frame = self._open.enter(run)
         token = frame_here.set(frame)
@@ -203,6 +216,7 @@ class Engine(ToolDecorators, Sessions):
         approve: Callable[..., Any] | None = None,
         context: Any = None,
         on_divergence: OnDivergence | None = None,
+        secrets: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Outcome:
         """The same for async agents, tools and checks; plain ones work too, called inline."""
@@ -218,7 +232,18 @@ class Engine(ToolDecorators, Sessions):
                     frame_here.reset(token)
             return outcome
         run, refusal = self._open_run(
-            args, kwargs, tags, params, key, wanted, success, context, on_divergence, plain=False, approve=approve
+            args,
+            kwargs,
+            tags,
+            params,
+            key,
+            wanted,
+            success,
+            context,
+            on_divergence,
+            plain=False,
+            approve=approve,
+            secrets=secrets,
         )
         frame = self._open.enter(run)
         token = frame_here.set(frame)
@@ -268,6 +293,7 @@ class Engine(ToolDecorators, Sessions):
         key: str | None = None,
         success: Callable[..., Any] | None = None,
         context: Any = None,
+        secrets: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Iterator[Demonstration]:
         """Record the tool calls of the block as a demonstration of a task, without an agent.
@@ -276,7 +302,9 @@ class Engine(ToolDecorators, Sessions):
         """
         shown = Demonstration()
         wanted = self._wanted_mode(None)
-        run, _ = self._open_run(args, kwargs, tags, params, key, "record", success, context, None, plain=True)
+        run, _ = self._open_run(
+            args, kwargs, tags, params, key, "record", success, context, None, plain=True, secrets=secrets
+        )
         frame = self._open.enter(run)
         token = frame_here.set(frame)
         began = time.perf_counter()
@@ -295,6 +323,7 @@ class Engine(ToolDecorators, Sessions):
             self._open.leave(frame)
         if shown.outcome is not None:
             shown.outcome._judge = self
+            shown.outcome._hide = run.veil.hide
             if shown.outcome.not_learned is not None:
                 self._teller.not_learned(run, shown.outcome.not_learned, shown.outcome.not_learned_message)
             else:
@@ -308,13 +337,14 @@ class Engine(ToolDecorators, Sessions):
         key: str | None = None,
         mode: Mode | None = None,
         context: Any = None,
+        secrets: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Explanation:
         """What a call with these arguments would do now, and why; nothing is executed but captures of first steps.
 
         The explanation's `plan` holds the steps that a replay would make, with the arguments of this call.
         """
-        run, lookup, trajectories = self._explained(args, kwargs, tags, params, key, mode, context, plain=True)
+        run, lookup, trajectories = self._explained(args, kwargs, tags, params, key, mode, context, secrets, plain=True)
         frame = Frame(self, run)
         token = frame_here.set(frame)
         try:
@@ -334,10 +364,13 @@ class Engine(ToolDecorators, Sessions):
         key: str | None = None,
         mode: Mode | None = None,
         context: Any = None,
+        secrets: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Explanation:
         """The same where captures or compares are async."""
-        run, lookup, trajectories = self._explained(args, kwargs, tags, params, key, mode, context, plain=False)
+        run, lookup, trajectories = self._explained(
+            args, kwargs, tags, params, key, mode, context, secrets, plain=False
+        )
         frame = Frame(self, run)
         token = frame_here.set(frame)
         try:
@@ -346,10 +379,22 @@ class Engine(ToolDecorators, Sessions):
             frame_here.reset(token)
 
     def _explained(
-        self, args: Any, kwargs: Any, tags: Any, params: Any, key: Any, mode: Any, context: Any, *, plain: bool
+        self,
+        args: Any,
+        kwargs: Any,
+        tags: Any,
+        params: Any,
+        key: Any,
+        mode: Any,
+        context: Any,
+        secrets: Any,
+        *,
+        plain: bool,
     ) -> tuple[Run, Refusal | None, list[Trajectory]]:
         wanted = self._wanted_mode(mode)
-        run, refusal = self._open_run(args, kwargs, tags, params, key, wanted, None, context, None, plain=plain)
+        run, refusal = self._open_run(
+            args, kwargs, tags, params, key, wanted, None, context, None, plain=plain, secrets=secrets
+        )
         self._library.flush()
         if wanted in ("off", "record"):
             return run, Refusal(Reason.MODE, f"mode={wanted!r} always asks the agent"), []

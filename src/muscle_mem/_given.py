@@ -28,10 +28,10 @@ def distinct(objects: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def label(args: tuple[Any, ...], kwargs: Mapping[str, Any], key: str | None) -> str:
-    """A task as a short text for people."""
+    """A task as a text for people, of any length."""
     if key is not None:
-        return key[:200]
+        return key
     if len(args) == 1 and not kwargs and isinstance(args[0], str):
-        return args[0][:200]
+        return args[0]
     parts = [short(value, 80) for value in args] + [f"{name}={short(value, 80)}" for name, value in kwargs.items()]
-    return ", ".join(parts)[:200]
+    return ", ".join(parts)

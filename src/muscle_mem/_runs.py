@@ -12,7 +12,7 @@ from ._agent import Agent
 from ._context import frame_here, objects_here, off_here
 from ._core.check import short
 from ._core.flow import Finished, switched_off
-from ._core.freezing import known_of
+from ._core.freezing import Known, known_of
 from ._core.key import NoKeyError, bind_task, normal_tags, task_key
 from ._core.model import MODES, POLICIES, Mode, OnDivergence, Reason
 from ._core.outcome import Judge, Outcome
@@ -20,6 +20,7 @@ from ._core.params import Params
 from ._core.plan import Refusal, Trajectory
 from ._core.recorder import Recorder
 from ._core.run import Policy, Run
+from ._core.veil import SCALARS, Veil, veil_of
 from ._given import distinct, label, one_of
 from ._library import Library
 from ._open import OpenRuns
@@ -70,6 +71,7 @@ class Runs:
         on_divergence: Any,
         *,
         plain: bool,
+        secrets: Any = None,
         approve: Any = None,
     ) -> tuple[Run, Refusal | None]:
         """A run of its own for one call, and why it has no key, if so. Raises for misuse."""
@@ -81,7 +83,8 @@ class Runs:
         prepared = NO_PARAMS if params is None else Params(params)
         normal = normal_tags(tags) if tags else ()
         objects = self._objects(context)
-        known = known_of(prepared, objects)
+        veil = self._veil(args, kwargs, prepared, secrets)
+        known = known_of(prepared, objects, veil)
         task_id: bytes | None = None
         refusal: Refusal | None = None
         try:
@@ -91,8 +94,9 @@ class Runs:
                 f"the task's {error.argument} has no canonical form ({error}); give it as a param or a context object, "
                 "or say key='...'; the agent runs, and nothing is looked up or stored"
             )
+            message = veil.hide(message)
             if self._policy.strict:
-                raise InvalidTypeError(message) from error
+                raise InvalidTypeError(message) from (None if veil else error)
             self._teller.notice("warning", Reason.NO_KEY.value, message, error.argument)
             refusal = Refusal(Reason.NO_KEY, message)
         run = Run(
@@ -115,9 +119,21 @@ class Runs:
             success=success,
             approve=approve,
             scope=self._scope,
-            tags=normal,
+            tags=tuple(map(veil.hide, normal)) if veil else normal,
         )
         return run, refusal
+
+    def _veil(self, args: tuple[Any, ...], kwargs: dict[str, Any], params: Params, secrets: Any) -> Veil:
+        """The secrets that a call gives. Raises for misuse."""
+        places = self._agent.places if self._agent is not None else ()
+        loose: list[tuple[str, Any]] = []
+        for index, value in enumerate(args):
+            if type(value) not in SCALARS:
+                loose.append((places[index] if index < len(places) else f"argument {index + 1}", value))
+        loose += [(name, value) for name, value in kwargs.items() if type(value) not in SCALARS]
+        if secrets is None and not loose and not params.opaque:
+            return Veil()
+        return veil_of(loose, params, secrets)
 
     def _key_of(
         self,
@@ -126,7 +142,7 @@ class Runs:
         params: Params,
         tags: tuple[str, ...],
         key: Any,
-        known: Any,
+        known: Known,
     ) -> bytes:
         if key is not None and not isinstance(key, str):
             raise InvalidTypeError(f"key must be a string, got {key!r}; a function belongs to Engine(key=...)")
@@ -139,7 +155,7 @@ class Runs:
             if not isinstance(custom, str):
                 raise NoKeyError("key", f"Engine(key=...) returned {short(custom)}, which is no string")
         if custom is not None:
-            return task_key(((), {}), params, scope=self._scope, tags=tags, custom=custom)
+            return task_key(((), {}), params, scope=self._scope, tags=tags, custom=custom, known=known)
         agent = self._agent
         if agent is None:
             return task_key((args, kwargs), params, scope=self._scope, tags=tags, known=known)
@@ -190,6 +206,7 @@ class Runs:
             self._teller.raised(run, error, seconds)
             raise error
         outcome._judge = cast(Judge, self)
+        outcome._hide = run.veil.hide
         outcome.seconds = seconds
         self._teller.ended(run, outcome, counted=run.mode != "frozen")
         return outcome

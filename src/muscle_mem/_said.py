@@ -30,16 +30,22 @@ class Wanted(msgspec.Struct, frozen=True, eq=False):
 def understand(tools: Iterable[Tool], run: Run, calls: Any) -> list[Wanted]:
     """Each call joined with its tool. Raises InvalidTypeError or InvalidValueError, and then none of them is taken."""
     if isinstance(calls, str | bytes | Mapping) or not isinstance(calls, Iterable):
-        raise InvalidTypeError(f"said() takes a list of calls, each {SHAPES}; got {short(calls)}")
+        raise InvalidTypeError(f"said() takes a list of calls, each {SHAPES}; got {run.veil.hide(short(calls))}")
     known = list(tools)
-    found = []
-    for call in calls:
-        what, arguments, id = _parts(call)
-        tool, owner = _tool_of(known, what)
-        given = _given(tool, arguments)
-        args, kwargs = _spread(run, tool, owner, given)
-        found.append(Wanted(tool, args, kwargs, id))
-    return found
+    try:
+        return [_understood(known, run, call) for call in calls]
+    except (InvalidTypeError, InvalidValueError) as error:
+        if not run.veil:
+            raise
+        raise type(error)(run.veil.hide(str(error))) from None
+
+
+def _understood(tools: list[Tool], run: Run, call: Any) -> Wanted:
+    what, arguments, id = _parts(call)
+    tool, owner = _tool_of(tools, what)
+    given = _given(tool, arguments)
+    args, kwargs = _spread(run, tool, owner, given)
+    return Wanted(tool, args, kwargs, id)
 
 
 def _parts(call: Any) -> tuple[Any, Any, str]:

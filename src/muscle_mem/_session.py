@@ -119,6 +119,7 @@ class Sessions(Runs):
         approve: Callable[..., Any] | None = None,
         context: Any = None,
         on_divergence: OnDivergence | None = None,
+        secrets: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Session:
         """A run that the caller steps, so that a framework makes the tool calls and asks the model itself.
@@ -127,7 +128,7 @@ class Sessions(Runs):
         hand-over. Raises for misuse as the engine's own call does; nothing is looked up before `session.next()`.
         """
         asked = (args, kwargs, tags, params, key, mode, success, context, on_divergence)
-        return Session(self, *_opened(self, *asked, approve=approve, plain=True))
+        return Session(self, *_opened(self, *asked, approve=approve, plain=True, secrets=secrets))
 
     def asession(
         self,
@@ -140,11 +141,12 @@ class Sessions(Runs):
         approve: Callable[..., Any] | None = None,
         context: Any = None,
         on_divergence: OnDivergence | None = None,
+        secrets: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> AsyncSession:
         """The same for async checks and callbacks; nothing is awaited before `await session.next()`."""
         asked = (args, kwargs, tags, params, key, mode, success, context, on_divergence)
-        return AsyncSession(self, *_opened(self, *asked, approve=approve, plain=False))
+        return AsyncSession(self, *_opened(self, *asked, approve=approve, plain=False, secrets=secrets))
 
 
 def _opened(
@@ -158,12 +160,15 @@ def _opened(
     *more: Any,
     approve: Any,
     plain: bool,
+    secrets: Any,
 ) -> tuple[Run, Any, Frame]:
     """A run that is stepped from outside, why it has no key, if so, and its frame."""
     wanted = engine._wanted_mode(mode)
     if wanted == "off" and key is None:
         key = "off"  # no key is needed, so that no argument is an obstacle
-    run, lookup = engine._open_run(args, kwargs, tags, params, key, wanted, *more, plain=plain, approve=approve)
+    run, lookup = engine._open_run(
+        args, kwargs, tags, params, key, wanted, *more, plain=plain, approve=approve, secrets=secrets
+    )
     run.outside = True
     run.names_handover = True
     frame = engine._open.enter(None if wanted == "off" else run)

@@ -26,6 +26,7 @@ from ._core.outcome import Outcome
 from ._core.recording import Answer, record_call
 from ._core.run import Run
 from ._core.tool import Tool
+from ._core.verdicts import hide_of
 from ._perform import Performer
 from ._said import Wanted, understand
 from ._turns import Answered, AskAgent, Call, Finished, Turn
@@ -198,13 +199,15 @@ class Steps:
         assert isinstance(at, End)
         self._number(-1)
         tool = wanted.tool
-        return Answered(id, tool.name, chat_name(tool.name), at.value.result, at.value.error)
+        return Answered(id, tool.name, chat_name(tool.name), at.value.result, at.value.error, hide_of(self._run))
 
     def _hand_out(self, at: Invoke, id: str, *, replayed: bool) -> Call:
         tool: Tool = at.tool
         named = tool.named(at.args[1:] if tool.method else at.args, at.kwargs)
         arguments = {name: value for name, value in named if name not in tool.ignore}
-        call = Call(id, tool.name, chat_name(tool.name), arguments, at.args, at.kwargs, tool.fn, replayed)
+        call = Call(
+            id, tool.name, chat_name(tool.name), arguments, at.args, at.kwargs, tool.fn, replayed, hide_of(self._run)
+        )
         self._call = call
         self._engine._open.hand_out(self._frame, tool)
         return call
@@ -241,7 +244,7 @@ class Steps:
     def _end(self) -> Finished:
         """The end, told once."""
         ended = self._ended
-        self._over = repr(ended)
+        self._over = self._run.veil.hide(repr(ended))
         if isinstance(ended, BaseException):
             raise ended
         assert isinstance(ended, Outcome)
@@ -276,7 +279,7 @@ class Steps:
                 f"session.done({what}): {waiting}; give the call that session.next() returned last, once"
             )
         if error is not None and not isinstance(error, BaseException):
-            raise InvalidTypeError(f"done(call, error=...) takes an exception, got {short(error)}")
+            raise InvalidTypeError(f"done(call, error=...) takes an exception, got {self._run.veil.hide(short(error))}")
         if error is not None and result is not None:
             raise InvalidValueError("done(call, ...) takes a result or an error, not both")
         if inspect.isawaitable(result):
@@ -300,12 +303,12 @@ class Steps:
         if self._over:
             return
         if self._ended is not None:
-            self._over = repr(self._ended)
+            self._over = self._run.veil.hide(repr(self._ended))
             return
         told = error
         if told is None or isinstance(told, GeneratorExit):  # as when an unfinished `await session.next()` is dropped
             told = Abandoned("the session was closed before the run had ended")
-        self._over = f"it was left ({told!r})"
+        self._over = self._run.veil.hide(f"it was left ({told!r})")
         self._call, self._listening = None, False
         self._queue.clear()
         made, self._made, following = self._made, None, self._flow

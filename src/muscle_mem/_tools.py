@@ -114,6 +114,7 @@ def make_tool(
     effect: str | None = None,
     ignore: Sequence[str] = (),
     inject: Mapping[str, Any] | None = None,
+    secret: Sequence[str] = (),
     trust: str | None = None,
     undo: Any = None,
     optional: bool = False,
@@ -122,7 +123,8 @@ def make_tool(
     static = isinstance(fn, staticmethod)
     inner = fn.__func__ if static else fn
     names = [ignore] if isinstance(ignore, str) else list(ignore)
-    check_tool(inner, effect=effect, ignore=[*names, *(inject or {})], checks=(pre_check, post_check))
+    kept = [secret] if isinstance(secret, str) else list(secret)
+    check_tool(inner, effect=effect, ignore=[*names, *(inject or {})], checks=(pre_check, post_check), secret=kept)
     in_class = _in_class(inner) and not static
     signature = signature_of(inner)
     pre_check = pre_check.for_signature(signature) if pre_check else None
@@ -142,6 +144,7 @@ def make_tool(
         effect=effect,
         ignore=names,
         inject=inject,
+        secret=kept,
         trust=0 if trust is None else TRUSTS.index(one_of("trust", trust, TRUSTS)),
         undo=undo,
         optional=bool(optional),

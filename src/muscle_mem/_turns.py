@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ._core.handover import Handover
+from ._core.model import Hide, shown_struct
 from ._core.outcome import Outcome
 
 
@@ -17,7 +18,7 @@ class Call(msgspec.Struct, frozen=True, eq=False):
     tool: the tool's stored name. name: its last part, as a model knows it. arguments: by name, without those that the
     tool ignores. args, kwargs: everything, a method's object first, so that `fn(*args, **kwargs)` makes the call;
     `fn` is the function that was registered, undecorated. replayed: whether it comes from a recording; else the model
-    asked for it, by this `id`.
+    asked for it, by this `id`. `hide` takes the run's secrets out of texts, as repr() does.
     """
 
     id: str
@@ -28,6 +29,10 @@ class Call(msgspec.Struct, frozen=True, eq=False):
     kwargs: dict[str, Any]
     fn: Callable[..., Any]
     replayed: bool
+    hide: Hide = str
+
+    def __repr__(self) -> str:
+        return shown_struct(self, self.hide)
 
 
 class Answered(msgspec.Struct, frozen=True, eq=False):
@@ -38,6 +43,10 @@ class Answered(msgspec.Struct, frozen=True, eq=False):
     name: str
     result: Any
     error: BaseException | None
+    hide: Hide = str
+
+    def __repr__(self) -> str:
+        return shown_struct(self, self.hide)
 
 
 class AskAgent(msgspec.Struct, frozen=True, eq=False):

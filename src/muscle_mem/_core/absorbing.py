@@ -10,7 +10,9 @@ from . import codec
 from .model import Executed
 from .plan import PlanStep
 from .resolving import Env
+from .secret import Secret
 from .tool import Tool
+from .veil import secrets_in
 
 Call = tuple[PlanStep, tuple[Any, ...], dict[str, Any]]
 KEPT = ("write", "irreversible")
@@ -92,10 +94,23 @@ def same_call(call: Call, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, A
 
 
 def same_value(a: Any, b: Any) -> bool:
-    """The same object, or equal canonical values."""
+    """The same object, or equal canonical values; Secrets, also inside containers, are equal if their values are."""
     if a is b:
         return True
+    if isinstance(a, Secret) or isinstance(b, Secret):
+        return bool(a == b)
     try:
         return codec.canonical(a) == codec.canonical(b)
     except NotStorableError:
+        return _same_parts(a, b)
+
+
+def _same_parts(a: Any, b: Any) -> bool:
+    if not secrets_in(a, "") or not secrets_in(b, ""):
         return False
+    if type(a) is dict and type(b) is dict:
+        return a.keys() == b.keys() and all(same_value(a[key], b[key]) for key in a)
+    one, two = codec.unfold(a), codec.unfold(b)
+    if one is None or two is None or one[0] != two[0] or len(one[1]) != len(two[1]):
+        return False
+    return all(map(same_value, one[1], two[1]))

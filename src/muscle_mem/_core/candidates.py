@@ -11,6 +11,7 @@ from ..errors import NotStorableError
 from . import codec
 from .approving import disapproved
 from .check import Check, CheckError, copy_of, passes, short
+from .concealing import refused_by_secrets
 from .effects import Capture, Compare, Effect, Sleep
 from .guards import stale
 from .model import Reason
@@ -45,6 +46,8 @@ def admissible(run: Run, trajectory: Trajectory, registry: Registry) -> Refusal 
         message = f"trajectory {trajectory.id} is {standing.state} ({why}); report_good lifts this, forget deletes it"
         return Refusal(Reason.QUARANTINED, message)
     refusal = trajectory.join(registry) or untrusted(trajectory, run.policy.trust) or registry.paused(trajectory.steps)
+    if refusal is None and trajectory.secrets:
+        refusal = refused_by_secrets(trajectory, run)
     if refusal is None and (trajectory.body.params or run.params):
         refusal = trajectory.refused_by_params(run.params)
     if refusal is None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from muscle_mem._core.codec_leaves import LEAVES
+from muscle_mem._core.secret import Secret
 from muscle_mem.errors import InvalidTypeError
 
 # What a known class is, for the writer and the reader.
@@ -123,6 +124,8 @@ def register(
     """
     if not isinstance(cls, type):
         raise InvalidTypeError(f"register() takes a class, not {cls!r}")
+    if cls is Secret:
+        raise InvalidTypeError("a Secret is never stored, so it cannot be registered")
     if cls in _BUILT_IN:
         raise InvalidTypeError(f"{spoken_name(cls)} is stored as it is; a registration would change nothing")
     if name is not None and (not isinstance(name, str) or not name):
@@ -190,6 +193,8 @@ def _inspect(cls: type) -> Shape | None:
 
 def why_not(cls: type) -> str:
     """Why instances of a class are not storable, as the rest of a sentence that its name begins."""
+    if cls is Secret:
+        return "is a secret, which is never stored"
     fields = _field_names(cls)
     if fields is not None and (base := _builtin_base(cls)):
         return f"is a dataclass that derives from {spoken_name(base)}, so its fields are not all it holds"

@@ -67,7 +67,7 @@ def explain_task(
 ) -> Generator[Effect, Any, Explanation]:
     """Consider every recording of a task, the newest first, and judge the first step of those that may start."""
     if lookup is not None:
-        return Explanation("ask the agent", lookup.reason, lookup.message)
+        return Explanation("ask the agent", lookup.reason, run.veil.hide(lookup.message))
     if not trajectories:
         return Explanation("ask the agent", Reason.NEW_TASK, "nothing was recorded for this task")
     sights: dict[bytes, Any] = {}
@@ -92,11 +92,11 @@ def _consider(
         step = trajectory.steps[0]
         if step.pre is None:
             message = "its first step has no pre-check" + ("" if step.tool.reads_only else " and is replayed unchecked")
-            return _considered(trajectory, None, message)
+            return _considered(run, trajectory, None, message)
         try:
             arguments = arguments_of(run, step)
         except Exception as error:
-            return _considered(trajectory, unbuildable(step, 0, error), "")
+            return _considered(run, trajectory, unbuildable(step, 0, error), "")
         if step.call_id not in sights:
             sights[step.call_id] = yield from look(step, step.pre, arguments, 0)
         value = sights[step.call_id]
@@ -110,18 +110,19 @@ def _consider(
                     break
         if refusal is not None and refusal.reason in (Reason.CHECK_REFUSED, Reason.CHECK_ERROR):
             refusal = msgspec.structs.replace(refusal, reason=Reason.FIRST_CHECK_REFUSED)
-    return _considered(trajectory, refusal, "the pre-check of its first step passes", seen, expected)
+    return _considered(run, trajectory, refusal, "the pre-check of its first step passes", seen, expected)
 
 
 def bound_step(run: Run, record: StepRecord) -> Planned:
     """A step with its arguments as they would be in this run."""
     parts = [f"{name}={bound_text(expr, run.params.values)}" for name, expr in record.arguments]
-    return Planned(record.tool, ", ".join(parts))
+    return Planned(record.tool, run.veil.hide(", ".join(parts)))
 
 
 def _considered(
-    trajectory: Trajectory, refusal: Refusal | None, message: str, seen: str = "", expected: str = ""
+    run: Run, trajectory: Trajectory, refusal: Refusal | None, message: str, seen: str = "", expected: str = ""
 ) -> Considered:
+    hide = run.veil.hide
     record = trajectory.body.steps[0]
     arguments = ", ".join(f"{name}={plan_text(expr)}" for name, expr in record.arguments)
     return Considered(
@@ -131,8 +132,8 @@ def _considered(
         trajectory.standing.hits,
         refusal is None,
         Reason.HIT if refusal is None else refusal.reason,
-        message if refusal is None else refusal.message,
-        f"{record.tool}({arguments})",
-        seen,
-        expected,
+        hide(message if refusal is None else refusal.message),
+        hide(f"{record.tool}({arguments})"),
+        hide(seen),
+        hide(expected),
     )

@@ -10,6 +10,7 @@ import msgspec
 from ..errors import Diverged, Missed
 from .absorbing import Absorber
 from .candidates import admit
+from .concealing import conceal, fit_to_keep
 from .effects import Ask, Effect, RunAgent
 from .handover import Handover, undo_text
 from .learning import learn, seed
@@ -21,7 +22,7 @@ from .replay import Done, replay
 from .resolving import plan_text
 from .run import Run
 from .shadow import held_against
-from .verdicts import executed_of, verdict
+from .verdicts import executed_of, hide_of, verdict
 
 AS_MISS = {
     Reason.CHECK_REFUSED: Reason.FIRST_CHECK_REFUSED,
@@ -79,6 +80,7 @@ def _replayed(run: Run, candidate: Candidate) -> Flow:
             steps = len(run.progress.results)  # optional steps that were skipped have a place too
             message = f"the replay ran to its end, but the success callback {why}"
             return (yield from _diverge(run, Refusal(Reason.UNSUCCESSFUL, message, steps)))
+    kept = run.progress.refreshed
     outcome = Outcome(
         "hit",
         value=value,
@@ -89,7 +91,9 @@ def _replayed(run: Run, candidate: Candidate) -> Flow:
         saved=candidate.row.agent_seconds,
         saved_tokens=candidate.row.tokens,
     )
-    return Finished(outcome, followed=candidate, refreshed=bool(run.progress.refreshed))
+    return Finished(
+        outcome, followed=candidate, refreshed=bool(kept) and fit_to_keep(kept.values(), run.veil, run.context)
+    )
 
 
 def _value(run: Run, candidate: Candidate) -> Generator[Effect, Any, tuple[Any, Source]]:
@@ -109,6 +113,7 @@ def _value(run: Run, candidate: Candidate) -> Generator[Effect, Any, tuple[Any, 
 
 def _miss(run: Run, refusal: Refusal, shadowed: Sequence[Candidate] = ()) -> Flow:
     """Nothing was executed: the agent does the task. What it does is held against the `shadowed` candidates."""
+    refusal = run.hidden(refusal)
     if run.mode == "replay":
         why = f"{refusal.reason.value}: {refusal.message}"
         message = f"nothing was replayed for {run.task}: {why}; mode='replay' never asks the agent"
@@ -120,6 +125,8 @@ def _miss(run: Run, refusal: Refusal, shadowed: Sequence[Candidate] = ()) -> Flo
         return Finished(error=error)
     outcome = Outcome("miss", value=value, reason=refusal.reason, message=refusal.message)
     run.recorder.closed = True
+    if shadowed:
+        conceal(run.recorder, run.scope, run.context)  # as the candidates are: secrets by their names
     outcome.shadow = yield from held_against(run, shadowed)
     yield from learn(run, outcome, value, seconds)
     return Finished(outcome)
@@ -130,12 +137,13 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
     progress = run.progress
     followed = progress.candidate
     assert followed is not None
-    divergence = Divergence(
-        refusal.step, refusal.reason, refusal.tool, refusal.message, refusal.seen, refusal.expected, refusal.error
-    )
+    for result in progress.results if run.veil else ():
+        run.veil.meet_secrets(result)
+    refusal = run.hidden(refusal)
+    divergence = _divergence(run, refusal)
     handover = hand_over(run, followed, divergence)
     failed = refusal.step < len(progress.calls) or refusal.reason is Reason.UNSUCCESSFUL
-    failure = Problem(refusal.reason, refusal.message, refusal.tool) if failed else None
+    failure = _failure(run, refusal) if failed else None
     unasked = _unasked(run, handover)
     if unasked is not None:
         return Finished(
@@ -153,7 +161,9 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
         run.recorder.closed = True
         if isinstance(error, Exception):
             _add_note(error, f"muscle_mem: the agent was asked after a divergence: {divergence}")
+        failure = _failure(run, refusal) if failed else None
         return Finished(error=error, followed=followed, failure=failure, failed_step=refusal.step)
+    refusal = run.hidden(refusal)  # again: the agent may have told of more secrets
     outcome = Outcome(
         "diverged",
         value=value,
@@ -161,10 +171,28 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
         message=refusal.message,
         steps=len(handover.executed),
         trajectory_id=followed.trajectory.id,
-        divergence=divergence,
+        divergence=_divergence(run, refusal),
     )
     yield from learn(run, outcome, value, seconds, broken=refusal)
+    failure = _failure(run, refusal) if failed else None
     return Finished(outcome, followed=followed, failure=failure, failed_step=refusal.step)
+
+
+def _failure(run: Run, refusal: Refusal) -> Problem:
+    return Problem(refusal.reason, run.veil.hide(refusal.message), refusal.tool)
+
+
+def _divergence(run: Run, refusal: Refusal) -> Divergence:
+    return Divergence(
+        refusal.step,
+        refusal.reason,
+        refusal.tool,
+        refusal.message,
+        refusal.seen,
+        refusal.expected,
+        refusal.error,
+        hide_of(run),
+    )
 
 
 def _unasked(run: Run, handover: Handover) -> str | None:
@@ -188,18 +216,20 @@ def hand_over(run: Run, followed: Candidate, divergence: Divergence) -> Handover
     entered = progress.entered
     last = len(entered) - 1
     executed = tuple(
-        executed_of(step, args, kwargs, result, progress.error if index == last else None)
+        executed_of(run, step, args, kwargs, result, progress.error if index == last else None)
         for index, ((step, args, kwargs), result) in enumerate(zip(entered, progress.live_results, strict=True))
     )
     undo = tuple(
-        undo_text(step.tool, done) for (step, _, _), done in zip(entered, executed, strict=True) if step.tool.undo
+        run.veil.hide(undo_text(step.tool, done))
+        for (step, _, _), done in zip(entered, executed, strict=True)
+        if step.tool.undo
     )
     records = followed.trajectory.body.steps[len(progress.calls) :]
     remaining = tuple(
         Planned(record.tool, ", ".join(f"{name}={plan_text(expr)}" for name, expr in record.arguments))
         for record in records
     )
-    return Handover(executed, divergence, remaining, undo[::-1])
+    return Handover(executed, divergence, remaining, undo[::-1], hide_of(run))
 
 
 def _ask_agent(run: Run, handover: Handover | None) -> Generator[Effect, Any, tuple[Any, BaseException | None, float]]:

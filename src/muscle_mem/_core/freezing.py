@@ -12,8 +12,10 @@ from typing import Any
 
 from ..errors import NotStorableError, TooLargeError
 from . import codec
-from .model import Ctx, Expr, Lit, Node, Par, Ref
+from .model import Ctx, Expr, Lit, Node, Par, Ref, Sec
 from .params import Params, express
+from .secret import Secret
+from .veil import Veil
 
 _SCALARS = frozenset({str, int, bool, float, type(None), bytes, complex})
 _MAX_DEPTH = 64
@@ -51,11 +53,15 @@ class Opaque:
 
 
 class Known:
-    """What a run can recognise by identity. It keeps the objects alive, so that an id stays theirs."""
+    """What a run can recognise by identity. It keeps the objects alive, so that an id stays theirs.
 
-    __slots__ = ("_kept", "_marks")
+    `veil` knows the run's secrets.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_kept", "_marks", "veil")
+
+    def __init__(self, veil: Veil | None = None) -> None:
+        self.veil = Veil() if veil is None else veil
         self._marks: dict[int, tuple[Expr, bytes | None]] = {}
         self._kept: list[Any] = []
 
@@ -82,6 +88,10 @@ class Known:
                 return None
         return mark
 
+    def secret(self, value: Secret[Any], path: str, tool: str = "") -> Sec:
+        """The mark of a Secret; one that the run was not given is known by its place from now on."""
+        return Sec(self.veil.name_of(value, path) or self.veil.adopt(tool, path, value), True)
+
 
 def has_identity(value: Any) -> bool:
     """Whether being the same object says anything: not for scalars, enum members, empty containers and classes."""
@@ -103,6 +113,8 @@ def freeze(value: Any, known: Known, path: str, looks: Iterator[int] | None = No
         mark = known.find(value)
         if mark is not None:
             return mark
+    if isinstance(value, Secret):
+        return known.secret(value, path)
     try:
         frozen: Any = Coded(codec.encode(value))
     except NotStorableError as error:
@@ -168,17 +180,19 @@ def opaque_in(frozen: Any) -> Opaque | None:
     return None
 
 
-def known_of(params: Params, context: Sequence[Any]) -> Known:
+def known_of(params: Params, context: Sequence[Any], veil: Veil | None = None) -> Known:
     """What a run recognises from its start: its context objects and the params without a canonical form.
 
     Context objects are found again by the names of their classes; two of one name could be taken for each other.
     """
-    known = Known()
+    known = Known(veil)
     names = [type(value).__qualname__ for value in context]
     for name, value in zip(names, context, strict=True):
         if names.count(name) == 1:
             known.add(value, Ctx(name))
     for name in params.opaque:
+        if name in params.secret:
+            continue
         known.add(params.values[name], Par(name))
     return known
 

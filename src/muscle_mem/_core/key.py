@@ -13,6 +13,7 @@ from . import codec
 from .freezing import Branch, Coded, Known, freeze, opaque_in
 from .model import Expr, Node
 from .params import Params, express
+from .veil import Veil
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -123,15 +124,19 @@ def task_key(
 ) -> bytes:
     """The 32-byte key of a task: the digest of its arguments with params masked, tags and scope.
 
-    `custom` replaces the arguments. `known` recognises context objects and opaque params. Raises NoKeyError.
+    `custom` replaces the arguments. `known` recognises context objects, opaque params and secrets, of which only the
+    names are in the key. Raises NoKeyError.
     """
     positional: tuple[Expr, ...] = ()
     named: tuple[tuple[str, Expr], ...] = ()
+    known = known if known is not None else Known()
+    mask = known.veil.mask
     if custom is None:
         args, kwargs = arguments
-        known = known if known is not None else Known()
         positional = tuple(_mask(value, params, known, name_of(index)) for index, value in enumerate(args))
-        named = tuple((name, _mask(kwargs[name], params, known, name)) for name in sorted(kwargs))
+        named = tuple((mask(name), _mask(kwargs[name], params, known, name)) for name in sorted(kwargs))
+    if known.veil:
+        tags, custom = tuple(sorted(map(mask, tags))), mask(custom)
     parts = KeyParts(1, scope, tags, custom, positional, named)
     try:
         return codec.digest(msgspec.msgpack.encode(parts))
@@ -145,18 +150,18 @@ def _mask(value: Any, params: Params, known: Known, argument: str) -> Expr:
     if opaque is not None:
         raise NoKeyError(argument, opaque.message)
     try:
-        return _ordered(_masked(frozen, params))
+        return _ordered(_masked(frozen, params, known.veil))
     except NotStorableError as error:  # a text beyond all measure
         raise NoKeyError(argument, str(error)) from error
 
 
-def _masked(frozen: Any, params: Params) -> Expr:
+def _masked(frozen: Any, params: Params, veil: Veil) -> Expr:
     if isinstance(frozen, Branch):
-        return Node(frozen.kind, tuple(_masked(item, params) for item in frozen.items))
+        return Node(frozen.kind, tuple(_masked(item, params, veil) for item in frozen.items))
     if isinstance(frozen, Coded):
-        value = codec.decode(frozen.data, lenient=True)
+        value = veil.mask(codec.decode(frozen.data, lenient=True))
         return express(codec.decode(codec.canonical(value), lenient=True), params, None, all_sizes=True)
-    return frozen if isinstance(frozen, Expr) else express(frozen, params, None, all_sizes=True)
+    return frozen if isinstance(frozen, Expr) else express(veil.mask(frozen), params, None, all_sizes=True)
 
 
 def _ordered(expr: Expr) -> Expr:

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 from ..errors import NotStorableError
+from .concealing import conceal, sealed_without
 from .effects import Effect, Save
 from .model import Reason
 from .outcome import Outcome
@@ -22,6 +23,7 @@ def learn(
     recorder = run.recorder
     recorder.closed = True
     accepted = None
+    conceal(recorder, run.scope, run.context)
     problem = _unlearnable(run)
     if problem is None and run.success is not None:
         accepted, why = yield from verdict(run, value)
@@ -33,16 +35,20 @@ def learn(
     if problem is None:
         assert run.key is not None
         try:
-            recording = finish(recorder, key=run.key, value=value, run_seconds=seconds)
+            made = sealed_without(
+                finish(recorder, key=run.key, value=value, run_seconds=seconds), recorder, run.given()
+            )
+            recording, problem = (None, made) if isinstance(made, Problem) else (made, None)
         except NotStorableError as error:
             problem = Problem(Reason.TOO_LARGE, str(error))
         except Exception as error:  # trouble of ours costs the recording and nothing else (G4)
             problem = Problem(Reason.NOT_REPLAYABLE, f"the recording could not be made: {error!r}")
     if recording is not None:
         problem = yield Save((recording, recorder.quarantine[:1], accepted is True))
+    outcome.message = run.veil.hide(outcome.message)
     if problem is not None:
         outcome.not_learned = problem.reason
-        outcome.not_learned_message = problem.message
+        outcome.not_learned_message = run.veil.hide(problem.message)
         if recording is not None and problem in recorder.quarantine:  # kept, and waiting for somebody's verdict
             outcome.trajectory_id = recording.id
         return
@@ -62,6 +68,13 @@ def _unlearnable(run: Run) -> Problem | None:
         return Problem(Reason.STILL_RUNNING, f"the agent returned while {names} was still running", names)
     if recorder.problems:
         return recorder.problems[0]
+    lacking = run.lacking - run.veil.given.keys()
+    if lacking:
+        message = (
+            f"what was recorded before holds the secret {min(lacking)!r}, which this run was not given, so it might "
+            "be learned in clear"
+        )
+        return Problem(Reason.SECRET_MISSING, message)
     if len(recorder.planned()) <= len(run.progress.skipped):
         return Problem(Reason.NO_CALLS, "the agent called no tool that succeeded")
     return None

@@ -6,6 +6,7 @@ The stored records are msgspec structs written as arrays, so that their bytes ar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -106,6 +107,13 @@ class Ign(msgspec.Struct, frozen=True, array_like=True, tag="I"):
     """An argument the tool declares `ignore`: never stored, injected at replay."""
 
 
+class Sec(msgspec.Struct, frozen=True, array_like=True, tag="S"):
+    """A secret, by its name; its value is never stored. `wrapped`: the tool got a Secret, not the raw value."""
+
+    name: str
+    wrapped: bool = False
+
+
 class Node(msgspec.Struct, frozen=True, array_like=True, tag="N"):
     """A container, `kind` as `codec.unfold` names it, in which at least one leaf is bound."""
 
@@ -113,7 +121,7 @@ class Node(msgspec.Struct, frozen=True, array_like=True, tag="N"):
     items: tuple[Expr, ...]
 
 
-Expr = Lit | Par | Tpl | Ref | Ctx | Ign | Node
+Expr = Lit | Par | Tpl | Ref | Ctx | Ign | Sec | Node
 
 
 class Guard(msgspec.Struct, frozen=True, array_like=True):
@@ -154,6 +162,7 @@ class Body(msgspec.Struct, frozen=True, array_like=True):
 
     `fixed` holds (param, digest of its value): the trajectory is valid for that value only. `equal` holds groups of
     params that had equal values. `params` are the names that were given, `kinds` the types of their values.
+    `equal_secrets` holds groups of secrets, or secrets and params, that had equal values.
     """
 
     form: int
@@ -162,6 +171,7 @@ class Body(msgspec.Struct, frozen=True, array_like=True):
     fixed: tuple[tuple[str, bytes], ...] = ()
     equal: tuple[tuple[str, ...], ...] = ()
     kinds: tuple[str, ...] = ()
+    equal_secrets: tuple[tuple[str, ...], ...] = ()
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
@@ -187,8 +197,14 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     result: int = -1
 
 
+Hide = Callable[[str], str]
+
+
 class Divergence(msgspec.Struct, frozen=True):
-    """Where and why a replay stopped. `step` counts from 0; `seen` and `expected` are short texts for people."""
+    """Where and why a replay stopped. `step` counts from 0; `seen` and `expected` are short texts for people.
+
+    `hide` takes the run's secrets out of texts.
+    """
 
     step: int
     reason: Reason
@@ -197,9 +213,13 @@ class Divergence(msgspec.Struct, frozen=True):
     seen: str = ""
     expected: str = ""
     error: BaseException | None = None
+    hide: Hide = str
 
     def __str__(self) -> str:
-        return f"replay stopped at step {self.step} ({self.tool}): {self.reason.value}: {self.message}"
+        return self.hide(f"replay stopped at step {self.step} ({self.tool}): {self.reason.value}: {self.message}")
+
+    def __repr__(self) -> str:
+        return shown_struct(self, self.hide)
 
 
 class Shadow(msgspec.Struct, frozen=True):
@@ -221,7 +241,8 @@ class Executed(msgspec.Struct, frozen=True):
     """A step that was entered in this run: the call, and its result or the exception it raised.
 
     `args` and `kwargs` are as the tool got them, without its context object; `arguments` are the same by name.
-    `effect` is what the tool declares, if `declared`; undeclared counts as a write.
+    `effect` is what the tool declares, if `declared`; undeclared counts as a write. All values are live, and may hold
+    secrets; `hide` takes those out of texts, as repr() does.
     """
 
     tool: str
@@ -232,6 +253,16 @@ class Executed(msgspec.Struct, frozen=True):
     effect: str = "write"
     declared: bool = False
     arguments: dict[str, Any] = {}
+    hide: Hide = str
+
+    def __repr__(self) -> str:
+        return shown_struct(self, self.hide)
+
+
+def shown_struct(told: Any, hide: Hide) -> str:
+    """The repr of a told struct, without secrets."""
+    parts = [f"{name}={getattr(told, name)!r}" for name in type(told).__struct_fields__ if name != "hide"]
+    return hide(f"{type(told).__name__}({', '.join(parts)})")
 
 
 class Planned(msgspec.Struct, frozen=True):

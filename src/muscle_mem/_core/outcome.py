@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 from .model import Divergence, Reason, Shadow, Status
@@ -34,6 +35,7 @@ class Outcome:
     """
 
     __slots__ = (
+        "_hide",
         "_judge",
         "divergence",
         "learned",
@@ -86,6 +88,7 @@ class Outcome:
         self.divergence = divergence
         self.shadow = shadow
         self._judge: Judge | None = None
+        self._hide: Callable[[str], str] = str
 
     def __bool__(self) -> bool:
         return self.status == "hit"
@@ -103,9 +106,9 @@ class Outcome:
     def report_bad(self, why: str = "") -> None:
         """Say that this run did not do what it should: its trajectory is quarantined until `report_good`."""
         if self.trajectory_id and self._judge:
-            self._judge.report_bad(self.trajectory_id, why)
+            self._judge.report_bad(self.trajectory_id, self._hide(why))
 
     def report_good(self, why: str = "") -> None:
         """Say that this run did what it should: its trajectory is trusted, a quarantine is lifted."""
         if self.trajectory_id and self._judge:
-            self._judge.report_good(self.trajectory_id, why)
+            self._judge.report_good(self.trajectory_id, self._hide(why))

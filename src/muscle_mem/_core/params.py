@@ -52,9 +52,12 @@ def holds_token(text: str, part: str) -> bool:
 
 
 class Params:
-    """The params of one run, prepared for being looked for: canonical bytes, texts, and opaque values by identity."""
+    """The params of one run, prepared for being looked for: canonical bytes, texts, and opaque values by identity.
 
-    __slots__ = ("_needles", "by_bytes", "canonical", "opaque", "texts", "values")
+    Secret ones are given under the same names to the run's veil, and nothing here looks at their values.
+    """
+
+    __slots__ = ("_needles", "by_bytes", "canonical", "opaque", "secret", "texts", "values")
 
     def __init__(self, values: Mapping[str, Any] | None) -> None:
         if values is None:
@@ -69,6 +72,7 @@ class Params:
         self.values: dict[str, Any] = dict(values)
         self.canonical: dict[str, bytes] = {}
         self.opaque: list[str] = []
+        self.secret: set[str] = set()
         self.texts: dict[str, str] = {}
         for name in sorted(self.values):
             value = self.values[name]
@@ -89,10 +93,22 @@ class Params:
     def __bool__(self) -> bool:
         return bool(self.values)
 
+    def conceal(self, name: str) -> None:
+        """Take a param for a secret: it is bound, guarded and compared as such, and not as a param."""
+        self.secret.add(name)
+        self.texts.pop(name, None)
+        data = self.canonical.pop(name, None)
+        if data is not None:
+            self.by_bytes[data].remove(name)
+
+    def plain(self) -> list[str]:
+        """The names of the params that are no secrets."""
+        return sorted(self.values.keys() - self.secret)
+
     def equal_groups(self) -> tuple[tuple[str, ...], ...]:
         """Groups of params with equal values: which of them a step meant cannot be told."""
         groups: dict[Any, list[str]] = {}
-        for name in sorted(self.values):
+        for name in self.plain():
             groups.setdefault(self.likeness(name), []).append(name)
         return tuple(tuple(names) for names in groups.values() if len(names) > 1)
 

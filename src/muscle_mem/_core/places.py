@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import NotStorableError
 from . import codec
 from .params import SHORT_TEXT, SMALL_INT
+from .secret import Secret
 
 Place = tuple[tuple[int, ...], tuple[bytes, ...]]
 Read = list[tuple[Place, Any]]
@@ -118,7 +119,7 @@ def _name(key: Any) -> bytes:
 
 def _opens(value: Any) -> bool:
     """Whether a value is a plain object, whose attributes can be read without running code of its own."""
-    if value is None or isinstance(value, str | bytes | int | float | type | ModuleType) or callable(value):
+    if value is None or isinstance(value, str | bytes | int | float | type | ModuleType | Secret) or callable(value):
         return False
     return not codec.immutable(value) and any(True for _ in _attributes(value))
 

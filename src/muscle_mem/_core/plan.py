@@ -10,10 +10,11 @@ import msgspec
 from ..errors import DecodeError
 from . import codec
 from .check import Check, short
-from .model import Body, Ign, Lit, Reason, Row, StepRecord
+from .model import Body, Expr, Ign, Lit, Node, Reason, Row, StepRecord
 from .params import Params
-from .resolving import Env, Resolver, contexts_in, params_in_texts, references_in, resolver
+from .resolving import Env, Resolver, contexts_in, params_in_texts, references_in, resolver, secrets_used
 from .tool import Tool
+from .veil import nothing_in
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -147,6 +148,7 @@ class Trajectory:
         "needed",
         "refusal",
         "sealed",
+        "secrets",
         "seq",
         "standing",
         "steps",
@@ -165,6 +167,12 @@ class Trajectory:
         self.body = body
         self.steps: list[PlanStep] = []
         self.ids: tuple[bytes, ...] = tuple(call_id(record) for record in body.steps)
+        self.secrets: tuple[tuple[int, str, str], ...] = tuple(
+            (index, record.tool, name)
+            for index, record in enumerate(body.steps)
+            for _, expr in record.arguments
+            for name in secrets_used(expr)
+        )
         self.refusal: Refusal | None = None
         self.candidates: list[Candidate] = []
         self.unchecked: tuple[PlanStep, ...] = ()
@@ -202,7 +210,7 @@ class Trajectory:
             tool = registry.resolve(record)
             if isinstance(tool, Refusal):
                 return msgspec.structs.replace(tool, step=index, tool=record.tool)
-            refusal = _changed(record, tool, index) or _not_given(record, tool, index)
+            refusal = _changed(record, tool, index) or _not_given(record, tool, index) or _in_clear(record, tool, index)
             if refusal is not None:
                 return refusal
             try:
@@ -223,7 +231,7 @@ class Trajectory:
             if name not in values:
                 return Refusal(Reason.PARAM_MISSING, f"param {name!r} was given when this was recorded; give it again")
         for name in values:
-            if name not in body.params:
+            if name not in body.params and name not in params.secret:
                 return Refusal(Reason.PARAM_GUARD, f"param {name!r} was not given when this was recorded")
         for name, kind in zip(body.params, body.kinds, strict=False):
             if params.kind(name) != kind:
@@ -283,6 +291,24 @@ def _not_given(record: StepRecord, tool: Tool, index: int) -> Refusal | None:
             )
             return Refusal(Reason.NOT_REPLAYABLE, message, index, record.tool)
     return None
+
+
+def _in_clear(record: StepRecord, tool: Tool, index: int) -> Refusal | None:
+    """An argument that is declared secret by now, and was recorded with its value."""
+    for name, expr in record.arguments:
+        if tool.secret and tool.is_secret(name) and _literal(expr):
+            message = (
+                f"argument {name!r} of {record.tool} is declared secret, and this was recorded with its value in it; "
+                "forget this trajectory"
+            )
+            return Refusal(Reason.TOOL_CHANGED, message, index, record.tool)
+    return None
+
+
+def _literal(expr: Expr) -> bool:
+    if isinstance(expr, Node):
+        return any(map(_literal, expr.items))
+    return isinstance(expr, Lit) and not nothing_in(codec.decode(expr.data, lenient=True))
 
 
 class Candidate:

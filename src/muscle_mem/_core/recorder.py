@@ -10,11 +10,14 @@ import msgspec
 
 from ..errors import NotStorableError
 from . import codec
-from .freezing import Known, freeze, opaque_in, thaw
+from .freezing import Known, freeze, has_identity, opaque_in, thaw
 from .guards import Read, infer, look_into
-from .model import FORM, Body, Ctx, Ign, Par, Reason, Ref, Row, StepRecord
+from .model import FORM, Body, Ctx, Ign, Par, Reason, Ref, Row, Sec, StepRecord
 from .params import Params, literal_leaves, used_in
-from .tool import Tool
+from .resolving import secrets_used
+from .secret import Secret
+from .tool import Named, Tool
+from .veil import Veil, nothing_in
 
 OUTPUT_NODES = 2_000
 OUTPUT_BYTES = 64 * 1024
@@ -157,11 +160,15 @@ class Recorder:
             step.keywords = tuple(kwargs)
         known = self.known
         ignored = tool.ignore
-        for name, value in tool.named(args, kwargs):
+        named = tool.named(args, kwargs)
+        secrets = self._declared(tool, named) if tool.secret else {}
+        for name, value in named:
             if name in ignored:
                 step.arguments.append((name, Ign()))
+                if isinstance(value, Secret):
+                    known.veil.meet(value.value)
                 continue
-            frozen = freeze(value, known, name)
+            frozen = secrets.get(name) or freeze(value, known, name)
             opaque = opaque_in(frozen)
             if opaque is not None:
                 self.problem(
@@ -174,6 +181,26 @@ class Recorder:
                 )
             step.arguments.append((name, frozen))
 
+    def _declared(self, tool: Tool, named: Named) -> dict[str, Any]:
+        """The marks of the arguments that the tool declares secret: known from this moment on."""
+        veil = self.known.veil
+        marks: dict[str, Any] = {}
+        for value in tool.left_secrets(named):
+            if not nothing_in(value):
+                veil.meet(value.value if isinstance(value, Secret) else value)
+        for name, value in named:
+            if nothing_in(value) or not tool.is_secret(name):
+                continue
+            mark = self.known.find(value) if has_identity(value) else None
+            if mark is not None or name in tool.ignore:
+                veil.meet(value.value if isinstance(value, Secret) else value)
+                marks[name] = mark
+            elif isinstance(value, Secret):
+                marks[name] = self.known.secret(value, name, tool.name)
+            else:
+                marks[name] = Sec(veil.name_of(value, name) or veil.adopt(tool.name, name, value))
+        return marks
+
     def output(self, step: Step, result: Any) -> None:
         """Keep a call's output: encoded, and recognised by identity when it comes back as an argument."""
         step.result = result
@@ -181,6 +208,7 @@ class Recorder:
             data = codec.encode(result)
         except NotStorableError as error:
             step.note = f"{type(result).__module__}.{type(result).__qualname__}: {error}"
+            self.known.veil.meet_secrets(result)
             if not isinstance(self.known.find(result), Ctx | Par):
                 step.read = look_into(result)
             self.known.add(result, Ref(step.index))
@@ -228,7 +256,8 @@ def finish(
     steps = recorder.planned()
     params = recorder.params
     records = [step.record or record_of(step, params) for step in steps]
-    outputs = [step.read if step.output_data is None else look_into(_look(step.output_data)) for step in steps]
+    veil = recorder.known.veil
+    outputs = [_read(step, veil) for step in steps]
     fresh = len(recorder.prefix)
     guards = infer(records, outputs, start=fresh)
     records[fresh:] = [
@@ -238,10 +267,11 @@ def finish(
     body = Body(
         form=FORM,
         steps=tuple(records),
-        params=tuple(sorted(params.values)),
+        params=tuple(params.plain()),
         fixed=_fixed(records, params),
         equal=params.equal_groups(),
-        kinds=tuple(params.kind(name) for name in sorted(params.values)),
+        kinds=tuple(params.kind(name) for name in params.plain()),
+        equal_secrets=veil.equal_groups(_used_secrets(records), params) if veil else (),
     )
     try:
         data = msgspec.msgpack.encode(body)
@@ -253,8 +283,17 @@ def finish(
     return Recording(trajectory_id, body, row, codec.digest(trajectory_id.encode() + seen)[:16].hex())
 
 
-def _look(data: bytes) -> Any:
-    return codec.decode(data, lenient=True)
+def _read(step: Step, veil: Veil) -> Read:
+    """What was read in an output; without the names that lead there, which are digests, where one may be a secret."""
+    value = None if step.output_data is None else codec.decode(step.output_data, lenient=True)
+    read = step.read if step.output_data is None else look_into(value)
+    if veil and (step.output_data is None or veil.holds(value)):
+        return [((path, (b"",) * len(keys)), leaf) for (path, keys), leaf in read]
+    return read
+
+
+def _used_secrets(records: Sequence[StepRecord]) -> set[str]:
+    return {name for record in records for _, expr in record.arguments for name in secrets_used(expr)}
 
 
 def record_of(step: Step, params: Params) -> StepRecord:
@@ -284,7 +323,7 @@ def _fixed(records: Sequence[StepRecord], params: Params) -> tuple[tuple[str, by
                 hidden.update(params.hidden_in(leaf))
     for group in params.equal_groups():  # which of them was used cannot be told
         used.update(group if used.intersection(group) else ())
-    names = (set(params.values) - used) | hidden | params.changed() | params.alike()
+    names = ((set(params.values) - used) | hidden | params.changed() | params.alike()) - params.secret
     return tuple((name, params.fingerprint(name)) for name in sorted(names))
 
 

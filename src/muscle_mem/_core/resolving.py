@@ -9,16 +9,18 @@ import msgspec
 
 from . import codec
 from .check import short
-from .model import Ctx, Expr, Ign, Lit, Node, Par, Ref, Tpl
+from .model import Ctx, Expr, Ign, Lit, Node, Par, Ref, Sec, Tpl
+from .secret import Secret
 from .tool import Tool
 
 
 class Env(msgspec.Struct):
-    """What expressions are resolved in: this run's params, results so far, and context objects."""
+    """What expressions are resolved in: this run's params, results so far, context objects and secrets."""
 
     params: Mapping[str, Any]
     results: list[Any]
     context: tuple[Any, ...]
+    secrets: Mapping[str, Secret[Any]] = {}
 
 
 Resolver = Callable[[Env], Any]
@@ -50,6 +52,9 @@ def resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
         return lambda env: next(value for value in env.context if type(value).__qualname__ == wanted)
     if isinstance(expr, Ign):
         return _injected(tool, name)
+    if isinstance(expr, Sec):
+        secret = expr.name
+        return (lambda env: env.secrets[secret]) if expr.wrapped else (lambda env: env.secrets[secret].value)
     return _container(expr, tool)
 
 
@@ -97,6 +102,15 @@ def contexts_in(expr: Expr) -> Sequence[str]:
     return ()
 
 
+def secrets_used(expr: Expr) -> Sequence[str]:
+    """The names of the secrets that an expression needs."""
+    if isinstance(expr, Sec):
+        return (expr.name,)
+    if isinstance(expr, Node):
+        return [name for item in expr.items for name in secrets_used(item)]
+    return ()
+
+
 def params_in_texts(expr: Expr) -> Sequence[str]:
     """The names of the params that stand in a text of an expression."""
     if isinstance(expr, Tpl):
@@ -129,6 +143,8 @@ def plan_text(expr: Expr) -> str:
         return f"<{expr.name}>"
     if isinstance(expr, Ign):
         return "<injected>"
+    if isinstance(expr, Sec):
+        return f"<secret {expr.name}>"
     return f"{expr.kind.split(chr(0))[0]}({', '.join(plan_text(item) for item in expr.items)})"
 
 

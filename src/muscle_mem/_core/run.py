@@ -17,6 +17,7 @@ from .resolving import Env
 from .tool import Tool
 
 Emit = Callable[..., None]
+TASK_LENGTH = 200
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -62,6 +63,8 @@ class Run:
     """
 
     __slots__ = (
+        "_notify",
+        "_task",
         "agent",
         "agent_async",
         "approve",
@@ -74,6 +77,7 @@ class Run:
         "id",
         "key",
         "kwargs",
+        "lacking",
         "mode",
         "names_handover",
         "notify",
@@ -88,7 +92,7 @@ class Run:
         "scope",
         "success",
         "tags",
-        "task",
+        "veil",
     )
 
     def __init__(
@@ -116,7 +120,7 @@ class Run:
         tags: tuple[str, ...] = (),
     ) -> None:
         self.id = id
-        self.task = task
+        self._task = task
         self.args = args
         self.kwargs = kwargs
         self.key = key
@@ -125,7 +129,9 @@ class Run:
         self.recorder = recorder
         self.policy = policy
         self.clock = clock
-        self.notify = notify
+        self.veil = recorder.known.veil
+        self._notify = notify
+        self.notify: Emit = self._tell_hidden if self.veil else notify
         self.mode: Mode = mode
         self.on_divergence: OnDivergence = on_divergence
         self.plain = plain
@@ -137,10 +143,37 @@ class Run:
         self.scope = scope
         self.tags = tags
         self.progress = Progress()
-        self.env = Env(params.values, self.progress.results, context)
+        self.env = Env(params.values, self.progress.results, context, self.veil.given)
         self.objects: dict[Tool, Any] = {}
+        self.lacking: frozenset[str] = frozenset()
         self.handover: Handover | None = None
         self.outside = False
+
+    @property
+    def task(self) -> str:
+        """The task as a short text, without its secrets."""
+        return self.veil.hide(self._task)[:TASK_LENGTH]
+
+    def given(self) -> tuple[Any, ...]:
+        """What the key was made of: the call's own arguments, its tags, and its text or key."""
+        return self.args, self.kwargs, self.tags, self._task
+
+    def beware(self) -> None:
+        """Hide secrets in what is told from now on: one may just have become known."""
+        if self.veil:
+            self.notify = self._tell_hidden
+
+    def _tell_hidden(self, level: str, code: str, message: str, tool: str = "") -> None:
+        self._notify(level, code, self.veil.hide(message), tool)
+
+    def hidden(self, refusal: Refusal) -> Refusal:
+        """A refusal whose texts hold no secret."""
+        if not self.veil:
+            return refusal
+        hide = self.veil.hide
+        return msgspec.structs.replace(
+            refusal, message=hide(refusal.message), seen=hide(refusal.seen), expected=hide(refusal.expected)
+        )
 
     def hear(self, check: Check, tool: str) -> None:
         """Warn of a score that no threshold was declared for; the engine tells it once (B2)."""

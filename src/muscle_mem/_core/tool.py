@@ -10,6 +10,7 @@ from ..errors import InvalidTypeError, InvalidValueError
 from .check import Check
 from .fingerprint import is_async, is_async_generator, is_generator, made_in_function, stored_name
 from .model import EFFECTS
+from .secret import Secret
 from .twins import holds_state
 
 Named = list[tuple[str, Any]]
@@ -23,6 +24,7 @@ class Tool:
     """
 
     __slots__ = (
+        "_gathers",
         "aliases",
         "check_prints",
         "effect",
@@ -40,6 +42,7 @@ class Tool:
         "positional",
         "post",
         "pre",
+        "secret",
         "signature",
         "trust",
         "undecided",
@@ -61,6 +64,7 @@ class Tool:
         effect: str | None = None,
         ignore: Sequence[str] = (),
         inject: Mapping[str, Any] | None = None,
+        secret: Sequence[str] = (),
         trust: int = 0,
         undo: Any = None,
         optional: bool = False,
@@ -85,6 +89,7 @@ class Tool:
         self.wrapper: Any = None
         self.undecided = False
         self.signature = signature_of(fn)
+        self.secret = frozenset(secret) | _secret_by_default(self.signature)
         self._read_signature()
 
     def become_method(self) -> None:
@@ -99,6 +104,10 @@ class Tool:
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         self.positional = tuple(p.name for p in parameters if p.kind in kinds)
         self.order = {p.name: index for index, p in enumerate(parameters)}
+        self._gathers = tuple(
+            next((p.name for p in parameters if p.kind is kind), "")
+            for kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        )
 
     def __repr__(self) -> str:
         return f"<tool {self.name}>"
@@ -107,6 +116,20 @@ class Tool:
     def identity(self) -> tuple[str, str, str]:
         """What a stored step knows it by: a tool that was registered again has the same."""
         return self.name, self.fingerprint, self.instance
+
+    def is_secret(self, name: str) -> bool:
+        """Whether an argument, as `named` calls it, is declared secret; *args and **kwargs are so by their names."""
+        if name in self.secret:
+            return True
+        gathers = self._gathers[0] if name.startswith("*") else self._gathers[1] if name not in self.order else ""
+        return gathers in self.secret
+
+    def left_secrets(self, named: Named) -> list[Any]:
+        """The defaults of secret arguments that a call leaves out."""
+        given = {name for name, _ in named}
+        parameters = self.signature.parameters if self.signature else {}
+        left = [parameters[name].default for name in self.secret - given if name in parameters]
+        return [value for value in left if value is not inspect.Parameter.empty]
 
     @property
     def reads_only(self) -> bool:
@@ -156,6 +179,11 @@ class Tool:
         )
 
 
+def _secret_by_default(signature: inspect.Signature | None) -> set[str]:
+    parameters = signature.parameters.values() if signature else ()
+    return {parameter.name for parameter in parameters if isinstance(parameter.default, Secret)}
+
+
 def signature_of(fn: Any) -> inspect.Signature | None:
     """The signature, or None where Python cannot tell it (some builtins)."""
     try:
@@ -164,7 +192,9 @@ def signature_of(fn: Any) -> inspect.Signature | None:
         return None
 
 
-def check_tool(fn: Any, *, effect: str | None, ignore: Sequence[str], checks: tuple[Any, Any]) -> None:
+def check_tool(
+    fn: Any, *, effect: str | None, ignore: Sequence[str], checks: tuple[Any, Any], secret: Sequence[str] = ()
+) -> None:
     """Refuse what can never be a tool, with a clear error: InvalidTypeError or InvalidValueError."""
     if not callable(fn):
         raise InvalidTypeError(f"a tool must be callable, got {fn!r}; decorate a function or a method")
@@ -200,8 +230,9 @@ def check_tool(fn: Any, *, effect: str | None, ignore: Sequence[str], checks: tu
             message = f"{stored_name(fn)} gathers many arguments in {name!r}, which cannot be ignored as one"
             raise InvalidValueError(message)
     open_ended = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
-    for name in ignore:
-        if name not in signature.parameters and not open_ended:
-            raise InvalidValueError(
-                f"{stored_name(fn)} has no parameter {name!r} to ignore; it has {', '.join(signature.parameters)}"
-            )
+    for what, names in (("to ignore", ignore), ("to keep secret", secret)):
+        for name in names:
+            if name not in signature.parameters and not open_ended:
+                raise InvalidValueError(
+                    f"{stored_name(fn)} has no parameter {name!r} {what}; it has {', '.join(signature.parameters)}"
+                )

@@ -8,7 +8,7 @@ from typing import Any
 from .asking import chosen_arguments
 from .effects import Ask, Effect
 from .freezing import shown
-from .model import Executed
+from .model import Executed, Hide
 from .plan import PlanStep
 from .recorder import Step
 from .run import Run
@@ -34,15 +34,33 @@ def success_arguments(run: Run, function: Any, value: Any) -> tuple[Any, ...]:
     return chosen_arguments(function, given, "value")
 
 
+def hide_of(run: Run) -> Hide:
+    """What takes the run's secrets out of texts."""
+    return run.veil.hide if run.veil else str
+
+
 def executed_of(
-    step: PlanStep, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, error: BaseException | None = None
+    run: Run,
+    step: PlanStep,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    result: Any,
+    error: BaseException | None = None,
 ) -> Executed:
     """A replayed step for people, callbacks and the agent to look at."""
     tool = step.tool
     args = args[1:] if step.method else args
     declared = tool.effect is not None
     return Executed(
-        tool.name, args, kwargs, result, error, tool.effect or "write", declared, dict(tool.named(args, kwargs))
+        tool.name,
+        args,
+        kwargs,
+        result,
+        error,
+        tool.effect or "write",
+        declared,
+        dict(tool.named(args, kwargs)),
+        hide_of(run),
     )
 
 
@@ -51,14 +69,16 @@ def executed_steps(run: Run) -> list[Executed]:
     progress = run.progress
     recorder = run.recorder
     replayed = [
-        executed_of(step, args, kwargs, result)
+        executed_of(run, step, args, kwargs, result)
         for (step, args, kwargs), result in zip(progress.entered, progress.live_results, strict=True)
     ]
-    return replayed + [_recorded(step) for step in recorder.steps if not step.dropped]
+    return replayed + [_recorded(run, step) for step in recorder.steps if not step.dropped]
 
 
-def _recorded(step: Step) -> Executed:
+def _recorded(run: Run, step: Step) -> Executed:
     tool = step.tool
     arguments = {name: shown(frozen) for name, frozen in step.arguments}
     declared = tool.effect is not None
-    return Executed(tool.name, (), arguments, step.result, None, tool.effect or "write", declared, arguments)
+    return Executed(
+        tool.name, (), arguments, step.result, None, tool.effect or "write", declared, arguments, hide_of(run)
+    )

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from .._core import codec
-from .._core.model import Body, Ctx, Expr, Guard, Ign, Lit, Node, Par, Ref, Row, StepRecord, Tpl
+from .._core.model import Body, Ctx, Expr, Guard, Ign, Lit, Node, Par, Ref, Row, Sec, StepRecord, Tpl
 from .._core.params import holds_token, literal_leaves
 from ..errors import MuscleMemError
 from .text import decoded, value_text, visible
@@ -81,6 +81,8 @@ def expression(expr: Expr, outputs: Outputs, limit: int | None = LIMIT) -> str:
         return visible(f"<{expr.name}>")
     if isinstance(expr, Ign):
         return "<injected>"
+    if isinstance(expr, Sec):
+        return visible(f"<secret {expr.name}>")
     return _container(expr, [expression(item, outputs, limit) for item in expr.items])
 
 
@@ -128,6 +130,8 @@ def sources(name: str, expr: Expr, step: StepRecord, body: Body, outputs: Output
         yield Source(name, "context", f"context object of class {expr.name}")
     elif isinstance(expr, Ign):
         yield Source(name, "injected", "not stored; injected at replay, or the tool's default")
+    elif isinstance(expr, Sec):
+        yield Source(name, "secret", f"secret {expr.name}, never stored; given again at each replay")
     elif isinstance(expr, Lit):
         yield from _literal(name, expr, step, outputs)
     else:

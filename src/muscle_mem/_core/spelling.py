@@ -1,0 +1,70 @@
+"""The spellings in which a text may stand in other texts: as it is, in a repr, in a repr of a repr, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+_LEVELS = 3  # a value in the repr of an exception in the repr of another
+CUTS = ("…", "...")  # what stands where a text was cut
+_TELLING = 2  # so many characters of a secret beside a cut are hidden, too
+
+
+def spellings(text: str) -> set[str]:
+    """Every way in which our messages may spell a text."""
+    found = {text}
+    latest = {text}
+    for _ in range(_LEVELS):
+        latest = {spelled for one in latest for spelled in _in_repr(one)} - found
+        found |= latest
+    found |= {_in_json(one) for one in tuple(found)}
+    return found | {repr(text.encode("utf-8", "surrogatepass"))[2:-1]}
+
+
+def _in_repr(text: str) -> Iterable[str]:
+    """How repr() spells a text within a longer one, which may hold either quote."""
+    yield repr(text)[1:-1]
+    yield repr('"' + text)[2:-1]
+    yield repr("'" + text)[1:-1].removeprefix("\\").removeprefix("'")
+    yield ascii(text)[1:-1]
+    yield text.replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _in_json(text: str) -> str:
+    try:
+        return msgspec.json.encode(text).decode()[1:-1]
+    except UnicodeEncodeError:
+        return text
+
+
+def without(text: str, forms: Iterable[str], mask: str) -> str:
+    """A text with every form replaced, and what is left of one beside the place where a text was cut."""
+    for form in forms:
+        if form in text:
+            text = text.replace(form, mask)
+    for cut in CUTS:
+        if cut in text:
+            text = _beside(text, cut, forms, mask)
+    return text
+
+
+def _beside(text: str, cut: str, forms: Iterable[str], mask: str) -> str:
+    pieces = text.split(cut)
+    for index, piece in enumerate(pieces):
+        if index < len(pieces) - 1:
+            length = max((_overlap(piece, form) for form in forms), default=0)
+            piece = piece[: len(piece) - length] + mask if length else piece
+        if index:
+            length = max((_overlap(form, piece) for form in forms), default=0)
+            piece = mask + piece[length:] if length else piece
+        pieces[index] = piece
+    return cut.join(pieces)
+
+
+def _overlap(one: str, two: str) -> int:
+    """How many characters `two` begins with that `one` ends with; 0 for fewer than tell anything."""
+    for length in range(min(len(one), len(two)), _TELLING - 1, -1):
+        if one.endswith(two[:length]):
+            return length
+    return 0
