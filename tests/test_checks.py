@@ -317,7 +317,9 @@ async def captured() -> int:
     return 1
 
 
-@pytest.mark.parametrize("parts", [(), (1,), (Check(captured),), (lambda: 1,)], ids=["nothing", "a number", "an async one", "a function"])
+@pytest.mark.parametrize(
+    "parts", [(), (1,), (Check(captured),), (lambda: 1,)], ids=["nothing", "a number", "an async one", "a function"]
+)
 @pytest.mark.parametrize("how", [checks.all_of, checks.any_of])
 def test_what_cannot_be_combined_is_refused(how: Any, parts: Any) -> None:
     with pytest.raises((TypeError, ValueError), match=how.__name__):

@@ -248,7 +248,8 @@ def test_ls_lists_newest_first_with_stable_keys(shop: tuple[str, list[str]]) -> 
     listed = as_json("ls", "--store", path)
     assert [one["id"] for one in listed] == [ids[0], ids[2], ids[1]]
     assert list(listed[0]) == [
-        "id", "task", "scope", "tags", "steps", "state", "reason", "held", "hits", "failures", "strikes",
+        "id", "task", "scope", "tags", "steps", "state", "reason", "held", "hits", "failures", "agreed", "disagreed",
+        "strikes",
         "observations", "seq", "key", "created", "recorded", "last_hit",
     ]  # fmt: skip
     first = listed[0]
@@ -821,7 +822,17 @@ def test_the_version_is_the_librarys() -> None:
 
 
 def test_every_command_has_help_with_an_example_and_json() -> None:
-    assert sorted(main.commands) == ["demo", "doctor", "forget", "ls", "show", "stats"]
+    assert sorted(main.commands) == [
+        "approve",
+        "demo",
+        "doctor",
+        "forget",
+        "ls",
+        "report-bad",
+        "report-good",
+        "show",
+        "stats",
+    ]
     overview = run("--help").stdout
     for name, command in main.commands.items():
         text = run(name, "--help").stdout

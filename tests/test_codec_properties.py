@@ -9,6 +9,7 @@ import pathlib
 import random
 import subprocess
 import sys
+import time
 import tracemalloc
 
 import msgspec

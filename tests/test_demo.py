@@ -24,6 +24,7 @@ from muscle_mem.demo.solvers import Action, next_action
 from muscle_mem.demo.tasks import TASKS
 
 BROWSER = find_browser()
+EXAMPLE = Path(__file__).parents[1] / "examples" / "greeter.py"
 needs_browser = pytest.mark.skipif(bool(what_is_missing(BROWSER)), reason="no browser, or no pages")
 LOG_IN = 'Enter the username "ann" and the password "s3cret" into the text fields and press login.'
 
@@ -294,8 +295,27 @@ def test_the_browser_may_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert "MUSCLE_MEM_BROWSER" in what_is_missing(None) or what_is_missing("any")
 
 
-def test_the_greeter_example_holds_its_three_assertions(capsys: pytest.CaptureFixture[str]) -> None:
-    runpy.run_path(str(Path(__file__).parents[1] / "examples" / "greeter.py"))
+def test_the_greeter_example_holds_its_three_assertions_for_real(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its nine greetings take 0.9 of the 1.0 seconds that they may be old, so a busy machine gets further tries."""
+    for last in (False, False, False, False, True):
+        try:
+            runpy.run_path(str(EXAMPLE))
+        except AssertionError:
+            capsys.readouterr()
+            if last:
+                raise
+        else:
+            break
+    assert capsys.readouterr().out.count("hello erik + 0") == 3
+
+
+def test_the_greeter_example_holds_its_three_assertions_by_a_clock_of_its_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1_000_000.0]
+    monkeypatch.setattr("time.time", lambda: now[0])
+    monkeypatch.setattr("time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    runpy.run_path(str(EXAMPLE))
     assert capsys.readouterr().out.count("hello erik + 0") == 3
 
 

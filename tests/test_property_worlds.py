@@ -100,7 +100,6 @@ class Oracle:
     def after(
         self, case: Case, call: Any, mode: str, again: bool, outcome: Outcome | None, error: BaseException | None
     ) -> None:
-        world = case.world
         stored = contents(case.store)
         if outcome is None:
             self._raised(case, mode, error)
@@ -217,7 +216,7 @@ class Oracle:
                 assert outcome.value == value
 
     def _absorbed(self, case: Case, outcome: Outcome) -> None:
-        """(c) What the agent repeats of the executed steps is done once, and everything else that it asks for is done."""
+        """(c) What the agent repeats of the executed steps is done once, and all else that it asks for is done."""
         if case.on_divergence == "continue" or (case.plan.names_handover and case.on_divergence == "auto"):
             return
         world = case.world

@@ -109,7 +109,7 @@ def test_g1_the_call_beats_the_environment_which_beats_the_engine(monkeypatch: p
 
 def test_g1_an_unknown_mode_is_told_with_those_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
-    with pytest.raises(InvalidValueError, match="auto, record, replay, off"):
+    with pytest.raises(InvalidValueError, match="auto, record, replay, frozen, shadow, off"):
         world.engine("t", mode="fast")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="mode"):
         Engine(mode="fast")  # type: ignore[arg-type]
@@ -192,6 +192,7 @@ class BrokenStore(MemoryStore):
     """Fails in every way, once told to."""
 
     broken = False
+    trouble: type[Exception] = StoreError
 
     def find(self, key: bytes) -> Any:
         return self._or_fail(super().find, key)
@@ -207,12 +208,14 @@ class BrokenStore(MemoryStore):
 
     def _or_fail(self, function: Any, *args: Any) -> Any:
         if self.broken:
-            raise StoreError("the disk is on fire")
+            raise self.trouble("the disk is on fire")
         return function(*args)
 
 
-def test_g4_a_failing_store_costs_the_recording_and_nothing_else() -> None:
+@pytest.mark.parametrize("trouble", [StoreError, OSError, KeyError])
+def test_g4_a_failing_store_costs_the_recording_and_nothing_else(trouble: type[Exception]) -> None:
     store = BrokenStore()
+    store.trouble = trouble
     events: list[Any] = []
     world = World(store=store, observers=events.append)
     store.broken = True

@@ -7,6 +7,7 @@ import copy
 import random
 from collections.abc import Callable, Generator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from muscle_mem import Check, Engine
@@ -323,13 +324,10 @@ async def aact(case: Any, handover: Any) -> Any:
 def alone(case: Any, world: World) -> tuple[Any, BaseException | None]:
     """What the agent would do in a world without any engine: its value, or what it raises."""
 
-    class Bare:
-        plan, params = case.plan, dict(case.params)
-        tools = {spec.name: make_function(world, spec, PLAIN) for spec in world.specs.values()}
-
-    Bare.world = world  # type: ignore[attr-defined]
+    tools = {spec.name: make_function(world, spec, PLAIN) for spec in world.specs.values()}
+    bare = SimpleNamespace(plan=case.plan, params=dict(case.params), tools=tools, world=world)
     try:
-        return act(Bare, None), None
+        return act(bare, None), None
     except Exception as error:
         return None, error
 

@@ -17,8 +17,9 @@ from ._core.model import Reason, Row
 from ._core.plan import Candidate, Registry, Trajectory, align, load
 from ._core.recorder import Problem, Recording
 from ._core.run import Run
-from ._core.trust import GOOD, SUCCESS, TWICE, level
-from .errors import DecodeError, MuscleMemError
+from ._core.trust import SUCCESS, TWICE, level
+from .errors import DecodeError
+from .store import verdicts
 from .store.base import FRESH, QUARANTINED, RETIRED, TRUSTED, Note, Observation, Sealed, Standing, Store
 
 MAX_KEYS = 10_000
@@ -193,13 +194,7 @@ class Library:
 
     def judge(self, id: str, *, good: bool, why: str) -> None:
         """A person's verdict. Raises StoreError; unknown ids are dropped by the store."""
-        if good:
-            reason = f"{GOOD}{': ' + why if why else ''}"
-            note = Note(id=id, state=TRUSTED, reason=reason, held=False, strikes=0, by_person=True)
-        else:
-            reason = f"reported bad{': ' + why if why else ''}"
-            note = Note(id=id, state=QUARANTINED, reason=reason, held=True, failures=1, by_person=True)
-        self.store.note((note,))
+        self.store.note((verdicts.good(id, why) if good else verdicts.bad(id, why),))
 
     def forget(self, ids: tuple[str, ...] | None) -> int:
         """Delete trajectories (None: all). Raises StoreError."""
@@ -223,7 +218,7 @@ class Library:
     def _note(self, note: Note) -> None:
         try:
             self.store.note((note,))
-        except MuscleMemError as error:
+        except Exception as error:  # a store of the user's own may raise anything (G4)
             self._tell("note", str(error), error)
 
     def flush(self) -> None:
@@ -238,7 +233,7 @@ class Library:
         notes = tuple(Note(id=id, hits=tally.hits, last_hit=tally.last) for id, tally in tallies.items())
         try:
             self.store.note(notes)
-        except MuscleMemError as error:
+        except Exception as error:  # a store of the user's own may raise anything (G4)
             self._tell("count", str(error), error)
 
     def __len__(self) -> int:

@@ -12,7 +12,6 @@ from ._core.model import Reason
 from ._core.recorder import Problem, Recording
 from ._core.run import Run
 from ._events import LearnedEvent
-from .errors import StoreError
 from .store.base import QUARANTINED
 
 
@@ -72,7 +71,7 @@ class Performer:
         engine = self._engine
         try:
             state = engine._library.seal(self._run, done, quarantine, accepted)
-        except StoreError as error:
+        except Exception as error:  # a store of the user's own may raise anything (G4)
             engine._teller.store_trouble("seal", str(error), error)
             return Problem(Reason.STORE_UNAVAILABLE, f"the store did not take the recording: {error}")
         if quarantine and state == QUARANTINED:

@@ -25,7 +25,7 @@ from ._library import Library
 from ._open import OpenRuns
 from ._telling import Teller
 from ._tools import PROCESS, Toolbox
-from .errors import InvalidTypeError, MuscleMemError, NotReadyError, StoreError
+from .errors import InvalidTypeError, MuscleMemError, NotReadyError
 
 NO_PARAMS = Params(None)
 
@@ -160,7 +160,7 @@ class Runs:
             return [], refusal
         try:
             entry = self._library.find(run.key)
-        except StoreError as error:
+        except Exception as error:  # a store of the user's own may raise anything (G4)
             self._teller.store_trouble("find", str(error), error)
             return [], Refusal(Reason.STORE_UNAVAILABLE, f"the store cannot be read: {error}")
         if not entry.trajectories and entry.damaged:
@@ -219,7 +219,7 @@ class Runs:
         assert finished.followed is not None
         try:
             self._library.refresh(run, finished.followed)
-        except StoreError as error:
+        except Exception as error:  # a store of the user's own may raise anything (G4)
             self._teller.store_trouble("refresh", str(error), error)
 
     def _require_agent(self) -> Agent:

@@ -76,7 +76,7 @@ def _replayed(run: Run, candidate: Candidate) -> Flow:
     if run.success is not None:
         accepted, why = yield from verdict(run, value)
         if not accepted:
-            steps = len(results)
+            steps = len(run.progress.results)  # optional steps that were skipped have a place too
             message = f"the replay ran to its end, but the success callback {why}"
             return (yield from _diverge(run, Refusal(Reason.UNSUCCESSFUL, message, steps)))
     outcome = Outcome(

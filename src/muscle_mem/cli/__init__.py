@@ -9,6 +9,7 @@ import click
 from .demo import demo
 from .doctor import doctor
 from .forget import forget
+from .judging import approve, report_bad, report_good
 from .listing import ls
 from .opening import VARIABLE
 from .show import show
@@ -43,5 +44,5 @@ def main(context: click.Context, store: str | None) -> None:
             reconfigure(errors="backslashreplace")
 
 
-for command in (ls, show, stats, forget, doctor, demo):
+for command in (ls, show, stats, approve, report_good, report_bad, forget, doctor, demo):
     main.add_command(command)

@@ -107,6 +107,8 @@ def summary(stored: Stored) -> dict[str, Any]:
         "held": standing.held,
         "hits": standing.hits,
         "failures": standing.failures,
+        "agreed": standing.agreed,
+        "disagreed": standing.disagreed,
         "strikes": standing.strikes,
         "observations": len(stored.observations),
         "seq": stored.seq,

@@ -84,6 +84,8 @@ def _header(trajectory: Opened, rows: list[Seen], seen: Seen | None, number: int
     yield "state", visible(standing.state + (f": {standing.reason}" if standing.reason else "") + held)
     hit = f", the last {local(standing.last_hit)}" if standing.last_hit else ""
     yield "hits", f"{standing.hits}{hit}; {count(standing.failures, 'failure')}, {standing.strikes} in a row"
+    if standing.agreed or standing.disagreed:
+        yield "shadow runs", f"{standing.agreed} agreed, {standing.disagreed} did not"
     yield "recorded", f"{local(recorded(stored))}, first {local(sealed.created)}; sequence number {stored.seq}"
     yield from _params(trajectory)
     yield "observation", _observation(rows, seen, number)

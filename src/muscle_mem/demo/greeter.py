@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from .._core.check import Check
+from .._core.outcome import Outcome
 from .._engine import Engine
+
+TRIES = 5
 
 
 @dataclass
@@ -43,12 +46,26 @@ def greet(console: Console) -> int:
             hello(f"{name} + {number}")
 
     engine.set_agent(agent)
-    expected = (("first run", 0.0, False), ("second run", 0.0, True), ("three seconds later", 3.0, False))
-    right = True
-    for stage, wait, hit in expected:
-        time.sleep(wait)
-        outcome = engine("erik")
-        right = right and bool(outcome) is hit
-        console.print(f"{stage}: {'replayed, no agent' if outcome else 'the agent was asked'}", style="bold")
+    first, second = _twice(engine, console)
+    time.sleep(3)
+    third = engine("erik")
+    console.print(f"three seconds later: {_said(third)}", style="bold")
     engine.close()
-    return 0 if right else 1
+    return 0 if not first and second and not third else 1
+
+
+def _twice(engine: Engine, console: Console) -> tuple[Outcome, Outcome]:
+    """The first two runs; from the start again where the machine was so busy that a greeting was over a second old."""
+    for _ in range(TRIES):
+        first, second = engine("erik"), engine("erik")
+        console.print(f"first run: {_said(first)}", style="bold")
+        console.print(f"second run: {_said(second)}", style="bold")
+        if second:
+            break
+        console.print("this machine was too busy to greet again within a second; once more")
+        engine.cache_clear()
+    return first, second
+
+
+def _said(outcome: Outcome) -> str:
+    return "replayed, no agent" if outcome else "the agent was asked"

@@ -1,0 +1,74 @@
+"""`muscle-mem approve`, `report-good` and `report-bad`: a person's word on trajectories, later and from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from ..store import Note
+from ..store.verdicts import APPROVED, bad, good
+from .finding import full_ids
+from .opening import json_option, opened, store_option
+from .output import print_json
+from .text import count
+
+_ids = click.argument("ids", metavar="ID...", nargs=-1, required=True)
+_why = click.option("--why", default="", metavar="TEXT", help="The reason, shown with the state.")
+
+
+@click.command(short_help="Let trajectories be replayed under trust='manual'.")
+@_ids
+@_why
+@json_option
+@store_option
+def approve(ids: tuple[str, ...], why: str, as_json: bool, store: str | None) -> None:
+    """Approve trajectories after looking at them with `show`: a replay that asks for a person's word may use them.
+
+    Lifts a quarantine too. IDs may be cut to their first four characters or more; if one is not there, nothing is said.
+
+    \b
+    Example:
+      muscle-mem approve 5c7a40f4 --why "read it, looks right" --store memory.db
+    """
+    _say(ids, lambda id: good(id, why, word=APPROVED), "Approved", as_json, store)
+
+
+@click.command(name="report-good", short_help="Say that trajectories did what they should.")
+@_ids
+@_why
+@json_option
+@store_option
+def report_good(ids: tuple[str, ...], why: str, as_json: bool, store: str | None) -> None:
+    """Say that trajectories did what they should: they are trusted, whatever quarantine they are in is lifted.
+
+    \b
+    Example:
+      muscle-mem report-good 5c7a40f4 --store memory.db
+    """
+    _say(ids, lambda id: good(id, why), "Reported good:", as_json, store)
+
+
+@click.command(name="report-bad", short_help="Quarantine trajectories that did the wrong thing.")
+@_ids
+@_why
+@json_option
+@store_option
+def report_bad(ids: tuple[str, ...], why: str, as_json: bool, store: str | None) -> None:
+    """Say that trajectories did the wrong thing: they are not replayed again until somebody reports them good.
+
+    \b
+    Example:
+      muscle-mem report-bad 5c7a40f4 --why "paid the wrong invoice" --store memory.db
+    """
+    _say(ids, lambda id: bad(id, why), "Quarantined", as_json, store)
+
+
+def _say(ids: tuple[str, ...], note: Callable[[str], Note], done: str, as_json: bool, store: str | None) -> None:
+    with opened(store) as source:
+        wanted = full_ids(source, ids)
+        source.note(tuple(note(id) for id in wanted))
+    if as_json:
+        print_json({"ids": list(wanted), "said": done.rstrip(":").lower()})
+    else:
+        click.echo(f"{done} {count(len(wanted), 'trajectory', 'trajectories')}.")

@@ -1,0 +1,23 @@
+"""What a person says of a trajectory, as a note: the same from Python and from the command line."""
+
+from __future__ import annotations
+
+from .base import QUARANTINED, TRUSTED, Note
+
+GOOD = "reported good"
+BAD = "reported bad"
+APPROVED = "approved"
+
+
+def good(id: str, why: str = "", *, word: str = GOOD) -> Note:
+    """Trust it on a person's word, and lift whatever quarantine it is in."""
+    return Note(id=id, state=TRUSTED, reason=_reason(word, why), held=False, strikes=0, by_person=True)
+
+
+def bad(id: str, why: str = "") -> Note:
+    """Quarantine it until a person says otherwise."""
+    return Note(id=id, state=QUARANTINED, reason=_reason(BAD, why), held=True, failures=1, by_person=True)
+
+
+def _reason(word: str, why: str) -> str:
+    return f"{word}: {why}" if why else word
