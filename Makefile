@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test lint fmt
+.PHONY: help setup browser demo test torture lint fmt
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 18
@@ -31,6 +31,9 @@ test: $(STAMP) browser ## lint, types and all tests
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && echo "ruff: clean"
 	@$(BIN)/mypy --no-error-summary && echo "mypy: clean"
 	@$(BIN)/python -m pytest -n 2 -q
+
+torture: $(STAMP) ## the long proofs
+	@MUSCLE_MEM_CASES=$${MUSCLE_MEM_CASES:-50000} $(BIN)/python tests/torture.py
 
 lint: $(STAMP) ## ruff and mypy only
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

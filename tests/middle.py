@@ -119,7 +119,7 @@ def draw_steps(rng: random.Random) -> list[Step]:
             steps.append(rng.choice(plain))
             continue
         effect = rng.choice(EFFECTS)
-        pre = rng.random() < 0.75
+        pre = rng.random() < (0.9 if effect == "irreversible" else 0.75)
         feeds = rng.randrange(index) if index and rng.random() < 0.25 else -1
         if feeds >= 0 and steps.count(steps[feeds]) > 1:
             feeds = -1

@@ -9,7 +9,11 @@ import muscle_mem
 
 ROOT = Path(muscle_mem.__file__).parent
 PURE = {"asyncio", "sqlite3", "threading", "contextvars", "logging", "os", "time", "subprocess", "socket", "random"}
-ENGINE_SIDE = set("_engine _decorators _runs _given _session _tools _perform _agent _open _telling _breakers".split())
+ENGINE_SIDE = set(
+    """
+    _engine _decorators _runs _given _session _stepping _turns _said _tools _perform _agent _open _telling _breakers
+    """.split()
+)
 MAY = {
     "errors": set(),
     "_core": {"errors"},

@@ -9,6 +9,7 @@ import muscle_mem
 
 NAMES = set(
     """
+    Answered AskAgent AsyncSession Call Finished Session
     CacheInfo Check CurrentRun DamagedStoreError DecodeError Divergence Diverged
     Engine Explanation ForeignStoreError Handover InvalidTypeError InvalidValueError Missed
     MuscleMemError NewerStoreError NotFoundError NotReadyError NotStorableError Outcome Reason

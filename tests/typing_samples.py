@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_type
 
-from muscle_mem import Check, Engine, Handover, Outcome, current_run
+from muscle_mem import Answered, AskAgent, Call, Check, Engine, Finished, Handover, Outcome, current_run
 
 engine = Engine("memory.db", scope="a", mode="auto")
 
@@ -41,9 +41,13 @@ assert_type(outcome, Outcome)
 assert_type(outcome.steps, int)
 assert_type(outcome.trajectory_id, str | None)
 assert_type(engine.set_agent(bare).set_context(Page()).finalize(), Engine)
+assert_type(engine.session("task", mode="replay").next(), Call | Answered | AskAgent | Finished)
+engine.session("task", mode="fast")  # type: ignore[arg-type]
 
 
 async def main() -> None:
+    async with engine.asession("task") as session:
+        assert_type(await session.next(), Call | Answered | AskAgent | Finished)
     assert_type(await engine.acall("task"), Outcome)
     assert_type(await later(1), bytes)
     run = current_run()

@@ -9,7 +9,9 @@ from ._core.handover import Handover
 from ._core.model import Divergence, Reason
 from ._core.outcome import Outcome
 from ._engine import Engine
+from ._session import AsyncSession, Session
 from ._telling import CacheInfo
+from ._turns import Answered, AskAgent, Call, Finished
 from .errors import (
     DamagedStoreError,
     DecodeError,
@@ -31,7 +33,11 @@ from .errors import (
 __version__ = "0.2.0"
 
 __all__ = [
+    "Answered",
+    "AskAgent",
+    "AsyncSession",
     "CacheInfo",
+    "Call",
     "Check",
     "CurrentRun",
     "DamagedStoreError",
@@ -40,6 +46,7 @@ __all__ = [
     "Divergence",
     "Engine",
     "Explanation",
+    "Finished",
     "ForeignStoreError",
     "Handover",
     "InvalidTypeError",
@@ -52,6 +59,7 @@ __all__ = [
     "NotStorableError",
     "Outcome",
     "Reason",
+    "Session",
     "StoreError",
     "TooLargeError",
     "UnknownTypeError",

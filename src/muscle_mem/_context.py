@@ -13,15 +13,17 @@ from ._core.run import Run
 class Frame:
     """A place in the stack of runs. `recording` is True exactly while the agent of its run is at work.
 
+    `outside` says that the run is stepped by a session, which is told of its calls.
     `inner` is the frame inside a tool, a capture or a compare, where further tool calls are plain functions.
     """
 
-    __slots__ = ("engine", "inner", "number", "recording", "run")
+    __slots__ = ("engine", "inner", "number", "outside", "recording", "run")
 
     def __init__(self, engine: Any, run: Run | None, inside: bool = False) -> None:
         self.engine = engine
         self.run = run
         self.recording = False
+        self.outside = False
         self.number = -1
         self.inner: Frame = self if inside else Frame(engine, run, inside=True)
 

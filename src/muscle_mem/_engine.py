@@ -28,7 +28,8 @@ from ._given import distinct, one_of
 from ._library import Library
 from ._open import OpenRuns
 from ._perform import Performer, perform_call
-from ._runs import Runs, why_raised
+from ._runs import why_raised
+from ._session import Sessions
 from ._telling import CacheInfo, Teller, library_teller
 from ._tools import Toolbox
 from .errors import InvalidTypeError, InvalidValueError, MuscleMemError, NotFoundError, NotReadyError
@@ -39,7 +40,7 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Engine(ToolDecorators, Runs):
+class Engine(ToolDecorators, Sessions):
     """A behavior cache around an agent: records its tool calls once, replays them safely when the task comes again.
 
     store: None keeps memory in the process; a path or "sqlite:///..." keeps it in a SQLite file; or a Store.

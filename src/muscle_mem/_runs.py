@@ -11,7 +11,7 @@ from typing import Any, cast
 from ._agent import Agent
 from ._context import frame_here, objects_here, off_here
 from ._core.check import short
-from ._core.flow import Finished
+from ._core.flow import Finished, switched_off
 from ._core.freezing import known_of
 from ._core.key import NoKeyError, bind_task, normal_tags, task_key
 from ._core.model import MODES, POLICIES, Mode, OnDivergence, Reason
@@ -175,7 +175,7 @@ class Runs:
             value = agent(*args, **kwargs)
         finally:
             frame_here.reset(token)
-        return Outcome("miss", value=value, reason=Reason.MODE, message="the engine is off", not_learned=Reason.MODE)
+        return switched_off(value)
 
     def _conclude(self, run: Run, finished: Finished, seconds: float) -> Outcome:
         """Count and tell how a run ended; raise what is to be raised."""

@@ -202,6 +202,9 @@ def _recording_frame(engine: Any, tool: Tool, args: tuple[Any, ...]) -> Frame | 
         return None
     if frame.run is None or frame.run.recorder.closed:
         return None
+    if frame.outside:
+        engine._open.untold(frame.run, tool)
+        return None
     if tool.undecided and args:
         tool.undecided = False
         if tool.owns(args[0]):

@@ -55,8 +55,9 @@ def admissible(run: Run, trajectory: Trajectory, registry: Registry) -> Refusal 
 def _refused_by_steps(run: Run, trajectory: Trajectory) -> Refusal | None:
     for index, step in enumerate(trajectory.steps):
         tool = step.tool
-        if run.plain and _needs_await(step):
-            message = f"{tool.name} or one of its checks is async; call the engine with: await engine.acall(...)"
+        if run.plain and _needs_await(run, step):
+            call = "engine.asession(...)" if run.outside else "await engine.acall(...)"
+            message = f"{tool.name} or one of its checks is async; call the engine with: {call}"
             return Refusal(Reason.NEEDS_ACALL, message, index, tool.name)
         missing = next((name for name in step.contexts if not run.has_context(name)), None)
         if missing is not None:
@@ -85,8 +86,8 @@ def _refused_by_steps(run: Run, trajectory: Trajectory) -> Refusal | None:
     return None
 
 
-def _needs_await(step: PlanStep) -> bool:
-    return not step.direct or any(
+def _needs_await(run: Run, step: PlanStep) -> bool:
+    return (not step.direct and not run.outside) or any(
         check is not None and (check.capture_async or check.compare_async) for check in (step.pre, step.post)
     )
 

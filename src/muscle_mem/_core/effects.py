@@ -41,6 +41,10 @@ class Sleep(msgspec.Struct):
     seconds: float
 
 
+class Pause(msgspec.Struct):
+    """Between two steps of a replay that is stepped from outside: what comes next is looked at when it is asked for."""
+
+
 class RunAgent(msgspec.Struct):
     """Call the user's agent with the task's own arguments, and the hand-over where it names one."""
 
@@ -60,4 +64,4 @@ class Save(msgspec.Struct):
     recording: Any
 
 
-Effect = Capture | Compare | Invoke | Sleep | RunAgent | Ask | Save
+Effect = Capture | Compare | Invoke | Sleep | Pause | RunAgent | Ask | Save

@@ -236,3 +236,8 @@ def demonstrate(run: Run, seconds: float) -> Generator[Effect, Any, Outcome]:
     outcome = Outcome("miss", reason=Reason.MODE, message="a demonstration was recorded", value_source="none")
     yield from learn(run, outcome, None, seconds)
     return outcome
+
+
+def switched_off(value: Any) -> Outcome:
+    """How a run ends that an engine had no part in."""
+    return Outcome("miss", value=value, reason=Reason.MODE, message="the engine is off", not_learned=Reason.MODE)

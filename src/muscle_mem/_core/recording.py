@@ -47,7 +47,8 @@ def record_call(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, A
         entered = True
         started = run.clock()
         try:
-            result = tool.fn(*args, **kwargs) if not tool.is_async else (yield Invoke(tool, args, kwargs))
+            at_once = not (tool.is_async or run.outside)
+            result = tool.fn(*args, **kwargs) if at_once else (yield Invoke(tool, args, kwargs))
         except GeneratorExit:
             raise
         except BaseException as error:
@@ -103,7 +104,8 @@ def _failed(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any],
     """A call that raised is no step; unless it can have had no effect, the rest is not trusted either (C5)."""
     tool = step.tool
     run.recorder.drop(step)
-    if tool.reads_only or (isinstance(error, TypeError) and not tool.binds(args, kwargs)):
+    unbound = (run.outside or isinstance(error, TypeError)) and not tool.binds(args, kwargs)
+    if tool.reads_only or unbound:
         if run.recorder.absorber is not None:
             run.recorder.absorber.forgive(kwargs)
         return
@@ -134,7 +136,7 @@ def _snapshot(
         return None
     kind = type(value)
     if kind not in check.met:
-        if check.compare_async and not tool.is_async:
+        if check.compare_async and (not tool.is_async or (run.outside and run.plain)):
             return data  # nothing can be awaited here; the compare is judged when it is used
         check.met[kind] = yield from _first_meeting(run, tool, check, value, data)
     trouble = check.met[kind]

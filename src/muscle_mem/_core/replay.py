@@ -27,7 +27,7 @@ from .candidates import (
     unbuildable,
 )
 from .check import Check, CheckError, passes
-from .effects import Effect, Invoke
+from .effects import Effect, Invoke, Pause
 from .model import Reason
 from .plan import Candidate, Fresh, PlanStep, Refusal, open_snapshot
 from .run import Run
@@ -50,6 +50,7 @@ def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Ref
     """
     progress = run.progress
     objects = run.objects
+    outside = run.outside
     walk = Walk(run, live) if len(live) > 1 else None
     followed = live[0]
     place = 0
@@ -80,7 +81,10 @@ def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Ref
         assert step is not None
         progress.calls.append((step, args, kwargs))
         try:
-            result = step.fn(*args, **kwargs) if step.direct else (yield Invoke(step.tool, args, kwargs))
+            if step.direct and not outside:
+                result = step.fn(*args, **kwargs)
+            else:
+                result = yield Invoke(step.tool, args, kwargs)
         except Exception as error:
             progress.results.append(None)
             progress.error = error
@@ -98,6 +102,8 @@ def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Ref
             if found is not None:
                 followed = found
         place += 1
+        if outside:
+            yield Pause()
 
 
 def _ask(

@@ -59,8 +59,8 @@ class Progress:
 class Run:
     """Everything about one call of the engine.
 
-    `plain` says that nothing can be awaited. `names_handover` and `agent_async` describe the agent. `notify` takes
-    (level, reason, message, tool); `clock` is monotonic, in seconds.
+    `plain` says that nothing can be awaited, `outside` that others make the tool calls. `names_handover` and
+    `agent_async` describe the agent. `notify` takes (level, reason, message, tool); `clock` is monotonic, in seconds.
     """
 
     __slots__ = (
@@ -81,6 +81,7 @@ class Run:
         "notify",
         "objects",
         "on_divergence",
+        "outside",
         "params",
         "plain",
         "policy",
@@ -141,6 +142,7 @@ class Run:
         self.env = Env(params.values, self.progress.results, context)
         self.objects: dict[Tool, Any] = {}
         self.handover: Handover | None = None
+        self.outside = False
 
     def hear(self, check: Check, tool: str) -> None:
         """Warn of a score that no threshold was declared for; the engine tells it once (B2)."""
