@@ -12,57 +12,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from gathering import Bench
 from muscle_mem import Check, Engine, Outcome, Reason
 from muscle_mem.cli import main as cli
-from muscle_mem.store import MemoryStore, Store, open_store
-
-
-class Bench:
-    """An engine with async tools that overlap when gathered, each checked before and after on a state of its own."""
-
-    def __init__(self, store: Store | None = None, **options: Any) -> None:
-        self.engine = Engine(store, observers=[lambda event: None], **options)
-        self.log: list[str] = []
-        self.state: dict[str, Any] = {}
-        self.fails: set[str] = set()
-        self.plan: Any = None
-        self.act = self.tool("act", effect="write")
-        self.look = self.tool("look", effect="read")
-        self.bare = self.tool("bare", checked=False)
-        self.engine.set_agent(self.agent)
-
-    def tool(self, name: str, *, checked: bool = True, **options: Any) -> Any:
-        async def fn(what: str) -> dict[str, str]:
-            self.log.append(what)
-            await asyncio.sleep(0)  # where the others begin
-            if what in self.fails:
-                raise ValueError(what)
-            return {"of": what}
-
-        def check(role: str) -> Check | None:
-            def capture(what: str) -> Any:
-                self.log.append(f"{role} {what}")
-                return self.state.get(f"{role} {what}", 0)
-
-            return Check(capture, version=role) if checked else None
-
-        return self.engine.tool(name=name, version=1, pre_check=check("pre"), post_check=check("post"), **options)(fn)
-
-    async def agent(self, task: str) -> Any:
-        self.log.append("agent")
-        return await self.plan()
-
-    def __call__(self, task: str = "a task", **options: Any) -> Outcome:
-        self.log.clear()
-        return asyncio.run(self.engine.acall(task, **options))
-
-    def gathers(self, *names: str, then: str = "") -> Callable[[], Any]:
-        async def plan() -> Any:
-            found = await asyncio.gather(*(self.act(name) for name in names))
-            return await self.act(then) if then else found[-1]
-
-        self.plan = plan
-        return plan
+from muscle_mem.store import MemoryStore, open_store
 
 
 @pytest.fixture
@@ -322,107 +275,6 @@ def test_an_output_of_a_call_still_in_progress_cannot_be_told_from_an_earlier_on
     assert outcome.not_learned is Reason.OVERLAPPING
     assert "click" in outcome.not_learned_message
     assert "open_page" in outcome.not_learned_message
-
-
-# --- refused, raised, absorbed
-
-
-def test_a_refused_member_is_a_miss_with_nothing_executed(bench: Bench) -> None:
-    bench.gathers("a", "b")
-    bench()
-    bench.state["pre b"] = 1
-    outcome = bench(mode="frozen")
-    assert (outcome.status, outcome.reason) == ("miss", Reason.FIRST_CHECK_REFUSED)
-    assert "parallel group" in outcome.message
-    assert bench.log[:3] == ["pre a", "pre b", "agent"]
-
-
-def test_explain_asks_all_that_open_the_group_and_tells_which_says_no() -> None:
-    engine = Engine()
-    meet = threading.Barrier(2, timeout=60)
-    state = {"a": 0, "b": 0}
-    act = engine.tool(name="act", pre_check=Check(lambda what: state[what]))(lambda what: meet.wait() and None)
-
-    def agent(task: str) -> None:
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(engine.bind(act), "ab"))
-
-    assert engine.set_agent(agent)("t").learned
-    assert engine.explain("t")
-    for name in "ab":
-        state.update({"a": 0, "b": 0, name: 1})
-        explanation = engine.explain("t")
-        assert explanation.reason is Reason.FIRST_CHECK_REFUSED
-        (considered,) = explanation.considered
-        assert (considered.first_step, considered.seen) == (f"act(what={name!r})", "1")
-
-
-def test_a_refused_member_of_a_later_group_stops_at_the_groups_first_step(bench: Bench) -> None:
-    async def plan() -> None:
-        await bench.act("z")
-        await asyncio.gather(bench.act("a"), bench.act("b"))
-
-    bench.plan = plan
-    bench()
-    bench.state["pre b"] = 1
-    outcome = bench()
-    assert outcome.divergence is not None
-    assert (outcome.divergence.step, outcome.divergence.tool, outcome.learned) == (1, "act", True)
-    assert [entry for entry in bench.log if " " not in entry] == ["z", "agent", "a", "b"]
-    assert bench()
-
-
-@pytest.mark.parametrize("order", ["abc", "cba", "bca"])
-def test_a_member_that_raises_stops_there_and_the_restarted_agent_repeats_nothing(bench: Bench, order: str) -> None:
-    async def plan() -> Any:
-        found = await asyncio.gather(*map(bench.act, order_now[0]), return_exceptions=True)
-        return [repr(one) if isinstance(one, ValueError) else one["of"] for one in found]
-
-    order_now = ["abc"]
-    bench.plan = plan
-    bench()
-    bench.fails.add("b")
-    order_now[0] = order
-    outcome = bench()
-    assert outcome.divergence is not None
-    assert (outcome.reason, outcome.divergence.step) == (Reason.TOOL_RAISED, 1)
-    assert [entry for entry in bench.log if " " not in entry] == ["a", "b", "agent", "c"]
-    assert outcome.value == ["ValueError('b')" if name == "b" else name for name in order]
-    assert outcome.not_learned is Reason.UNKNOWN_EFFECT
-
-
-def test_a_group_whose_post_checks_were_not_all_asked_is_not_merged(bench: Bench) -> None:
-    async def plan() -> None:
-        await asyncio.gather(bench.act("a"), bench.look("b"), return_exceptions=True)
-        await bench.act("c")
-
-    bench.plan = plan
-    bench()
-    bench.fails.add("b")
-    outcome = bench()
-    assert outcome.reason is Reason.TOOL_RAISED
-    assert outcome.not_learned is Reason.UNKNOWN_EFFECT
-    assert "post-check of act" in outcome.not_learned_message
-
-
-@pytest.mark.parametrize("order", ["ab", "ba"])
-def test_a_restarted_agent_may_repeat_a_group_in_another_order(bench: Bench, order: str) -> None:
-    bench.gathers("a", "b", then="c")
-    bench()
-    bench.state["pre c"] = 1
-    bench.gathers(*order, then="c")
-    outcome = bench()
-    assert (outcome.status, outcome.learned) == ("diverged", True)
-    assert [entry for entry in bench.log if " " not in entry] == ["a", "b", "agent", "c"]
-    assert bench()
-
-
-def test_an_agent_that_begins_again_with_any_member_of_the_first_group_is_not_merged(bench: Bench) -> None:
-    bench.gathers("a", "b", then="c")
-    bench()
-    bench.state["pre c"] = 1
-    bench.gathers("b", "a", then="c")
-    assert bench(on_divergence="continue").not_learned is Reason.REPEATED_PREFIX
 
 
 # --- kept and shown
