@@ -62,7 +62,7 @@ def _unlearnable(run: Run) -> Problem | None:
         return Problem(Reason.STILL_RUNNING, f"the agent returned while {names} was still running", names)
     if recorder.problems:
         return recorder.problems[0]
-    if not recorder.planned():
+    if len(recorder.planned()) <= len(run.progress.skipped):
         return Problem(Reason.NO_CALLS, "the agent called no tool that succeeded")
     return None
 
