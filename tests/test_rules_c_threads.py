@@ -189,43 +189,6 @@ def test_c9_adopt_threads_leaves_calls_alone_while_one_is_in_progress() -> None:
     assert engine("a task").not_learned is Reason.INCOMPLETE_THREADS
 
 
-def test_c10_overlapping_calls_in_tasks_are_not_stored(caplog: pytest.LogCaptureFixture) -> None:
-    engine = Engine()
-
-    @engine.tool(name="act", effect="read")
-    async def act(what: int) -> int:
-        await asyncio.sleep(0)
-        return what
-
-    async def agent(task: str) -> list[int]:
-        return await asyncio.gather(*(act(n) for n in range(3)))
-
-    engine.set_agent(agent)
-    for _ in range(2):
-        outcome = asyncio.run(engine.acall("a task"))
-        assert outcome.value == [0, 1, 2]
-        assert outcome.reason is Reason.NEW_TASK
-        assert outcome.not_learned is Reason.OVERLAPPING
-    assert ["act" in message for message in warned(caplog)] == [True]
-
-
-def test_c10_overlapping_calls_in_threads_are_not_stored() -> None:
-    engine = Engine()
-    both_in = threading.Barrier(2, timeout=60)
-    act = engine.tool(name="act", effect="read")(lambda: both_in.wait() and None)
-
-    def agent(task: str) -> None:
-        threads = [threading.Thread(target=engine.bind(act)) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    engine.set_agent(agent)
-    assert engine("a task").not_learned is Reason.OVERLAPPING
-    assert not engine.explain("a task")
-
-
 def test_c9_two_runs_at_once_in_two_threads_are_two_recordings() -> None:
     log: Log = []
     together = threading.Barrier(2, timeout=60)

@@ -87,7 +87,7 @@ class CurrentRun:
 
     def report_tokens(self, count: int) -> None:
         """Add tokens that the agent used in this run; kept with the recording, and told as saved by a hit."""
-        self._run.recorder.tokens += int(count)
+        self._run.recorder.tokens.append(int(count))
 
 
 def current_run() -> CurrentRun | None:

@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from ._core import codec
+from ._core.groups import stored_row
 from ._core.model import Reason, Row
-from ._core.plan import Candidate, Registry, Trajectory, load
+from ._core.plan import Candidate, Registry, Trajectory, align, load
 from ._core.recorder import Problem, Recording
 from ._core.run import Run
 from ._core.trust import SUCCESS, TWICE, level
@@ -72,8 +73,10 @@ class Library:
                 if trajectory is None:
                     entry.damaged += 1
                     continue
-                trajectory.join(self._registry)
                 entry.trajectories.append(trajectory)
+            align(entry.trajectories)
+            for trajectory in entry.trajectories:
+                trajectory.join(self._registry)
             self._entries[key] = entry
             if len(self._entries) > MAX_KEYS:
                 self._entries.popitem(last=False)
@@ -139,6 +142,7 @@ class Library:
         fresh: Row = msgspec.structs.replace(
             row, pre=candidate.renewed(seen, post=False), post=candidate.renewed(seen, post=True)
         )
+        fresh = stored_row(fresh, candidate.trajectory.body.order)
         id = candidate.trajectory.id
         body = msgspec.msgpack.encode(fresh)
         sealed: Sealed = candidate.trajectory.sealed

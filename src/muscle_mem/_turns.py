@@ -13,7 +13,8 @@ from ._core.outcome import Outcome
 
 
 class Call(msgspec.Struct, frozen=True, eq=False):
-    """Make this call now, and tell what came of it with `session.done(call, result)`. Its pre-check has just passed.
+    """Make this call now, and tell what came of it with `session.done(call, result)`. Its pre-check has just passed
+    (in a parallel group: before the group's first call).
 
     tool: the tool's stored name. name: its last part, as a model knows it. arguments: by name, without those that the
     tool ignores. args, kwargs: everything, a method's object first, so that `fn(*args, **kwargs)` makes the call;

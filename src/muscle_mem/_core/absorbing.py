@@ -21,51 +21,60 @@ KEPT = ("write", "irreversible")
 class Absorber:
     """Answers the calls of a restarted agent while it repeats the executed steps exactly.
 
-    The first difference ends that, but executed steps of tools declared write or irreversible that were not
-    repeated yet still answer one identical call each. A step that raised answers with its exception, once.
+    The first difference ends that, once that call has returned, but executed steps of tools declared write or
+    irreversible that were not repeated yet still answer one identical call each. A step that raised answers with its
+    exception, once. From the first parallel group on, the steps may be repeated in any order, since that of an agent's
+    strands says nothing; `rest` are the members of a broken group that were not executed, and are no difference.
     """
 
-    __slots__ = ("_calls", "_ended", "_ended_by_last", "_env", "_executed", "_next", "_used", "count")
+    __slots__ = ("_calls", "_differ", "_ended", "_env", "_executed", "_left", "_rest", "_strict")
 
-    def __init__(self, calls: Sequence[Call], executed: Sequence[Executed], env: Env) -> None:
+    def __init__(
+        self, calls: Sequence[Call], executed: Sequence[Executed], env: Env, rest: Sequence[Call] = ()
+    ) -> None:
         self._calls = calls
         self._executed = executed
         self._env = env
-        self._used = [False] * len(calls)
-        self._next = 0
+        self._left = dict.fromkeys(range(len(calls)), True)  # taken by pop, which gives each to one thread only
+        self._rest = dict(enumerate(rest))
+        self._strict = next((at for at, (step, _, _) in enumerate(calls) if step.record.group), len(calls))
         self._ended = False
-        self._ended_by_last = False
-        self.count = 0
+        self._differ: dict[int, dict[str, Any]] = {}  # by identity: each call has keywords of its own
 
     def repeated(self, count: int) -> bool:
         """Whether the first `count` executed steps have all been repeated."""
-        return self.count > 0 and all(self._used[:count])
+        return len(self._left) < len(self._calls) and not any(at in self._left for at in range(count))
 
     def answer(self, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Executed | None:
         """The executed step that this call repeats, or None if the call must really be made."""
-        self._ended_by_last = not self._ended
+        places = [at for at in range(len(self._calls)) if at in self._left]
         if not self._ended:
-            at = self._next
-            if at < len(self._calls) and same_call(self._calls[at], tool, args, kwargs, self._env):
-                self._next += 1
-                return self._use(at)
-            self._ended = True
-        for at, step in enumerate(self._executed):
-            if self._used[at] or not step.declared or step.effect not in KEPT:
+            following = places[:1] if places and places[0] < self._strict else places
+            for at in following:
+                if same_call(self._calls[at], tool, args, kwargs, self._env) and self._left.pop(at, False):
+                    return self._executed[at]
+            for at in [at for at in range(len(self._rest)) if at in self._rest]:
+                call = self._rest.get(at)
+                if call and same_call(call, tool, args, kwargs, self._env) and self._rest.pop(at, None):
+                    return None
+            self._differ[id(kwargs)] = kwargs
+        for at in places:
+            step = self._executed[at]
+            if not step.declared or step.effect not in KEPT:
                 continue
-            if same_call(self._calls[at], tool, args, kwargs, self._env):
-                return self._use(at)
+            if same_call(self._calls[at], tool, args, kwargs, self._env) and self._left.pop(at, False):
+                self._differ.pop(id(kwargs), None)
+                return step
         return None
 
-    def forgive(self) -> None:
-        """The last call failed in a way that a plan leaves out (C5), so it is no difference either."""
-        if self._ended_by_last:
-            self._ended = False
+    def left(self, kwargs: dict[str, Any]) -> None:
+        """A call that was really made has returned; if it was a difference, what comes now may depend on it."""
+        if id(kwargs) in self._differ:
+            self._ended = True
 
-    def _use(self, at: int) -> Executed:
-        self._used[at] = True
-        self.count += 1
-        return self._executed[at]
+    def forgive(self, kwargs: dict[str, Any]) -> None:
+        """This call failed in a way that a plan leaves out (C5), so it is no difference either."""
+        self._differ.pop(id(kwargs), None)
 
 
 def same_call(call: Call, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any], env: Env) -> bool:

@@ -153,7 +153,7 @@ class Walk:
         if data is None:
             return None
         for candidate in self._equals(place, False, data):
-            if candidate.trajectory.ids[place] == call:
+            if candidate.trajectory.steps[place].call_id == call:
                 return candidate
         return None
 
@@ -223,7 +223,7 @@ class Walk:
             if judged >= budget:
                 break
             trajectory = candidate.trajectory
-            if len(trajectory.steps) <= place or (checked_only and trajectory.steps[place].pre is None):
+            if len(trajectory.steps) <= place or (checked_only and not any(checks_at(trajectory.steps, place))):
                 continue
             if not (yield from self._accepts(candidate, followed, place)):
                 self._dead.add(candidate)
@@ -267,6 +267,11 @@ class Walk:
         self.live = [followed]
         self._trajectories = []
 
+    def retract(self, place: int, candidate: Candidate) -> None:
+        """A candidate was refused after all, by a later check at the same place: what it has seen there is no one's."""
+        self._sights = [sight for sight in self._sights if sight.place < place]
+        self.bury(candidate)
+
     def bury(self, candidate: Candidate) -> None:
         """A candidate that said no is not asked again at this place."""
         self._dead.add(candidate)
@@ -285,21 +290,26 @@ class Walk:
         return None
 
     def after(
-        self, place: int, followed: Candidate, step: PlanStep, value: Any
+        self, place: int, followed: Candidate, step: PlanStep, value: Any, made: int
     ) -> Generator[Effect, Any, Candidate | None]:
-        """Another candidate with the same executed calls, this step among them, whose post-check accepts `value`."""
+        """Another candidate with the same `made` calls, this step among them, whose post-check accepts `value`."""
         data = snapshot_bytes(value)
         for count, candidate in enumerate(self._order(place, True, {step.call_id: value})):
             if count >= self.run.policy.max_lookups:
                 break
-            if candidate is followed or len(candidate.trajectory.steps) <= place:
+            if candidate is followed or len(candidate.trajectory.steps) < made:
                 continue
-            if (yield from self._accepts(candidate, followed, place + 1)) and (
+            if (yield from self._accepts(candidate, followed, made)) and (
                 yield from judge(self.run, step, value, candidate, place, True, data, shared=True)
             ) is None:
                 return candidate
             self._dead.add(candidate)
         return None
+
+
+def checks_at(steps: Sequence[PlanStep], place: int) -> list[Check | None]:
+    """The pre-checks that are asked at a place: of the step there, and of those that open a parallel group with it."""
+    return [steps[at].pre for at in (place, *steps[place].opens)]
 
 
 def snapshot_bytes(value: Any) -> bytes | None:

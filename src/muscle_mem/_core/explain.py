@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from .resolving import bound_text, plan_text
 from .run import Run
 
 SHOWN = 20
+Sights = dict[tuple[bytes, int], Any]
 
 
 class Considered(msgspec.Struct, frozen=True):
@@ -70,7 +72,7 @@ def explain_task(
         return Explanation("ask the agent", lookup.reason, run.veil.hide(lookup.message))
     if not trajectories:
         return Explanation("ask the agent", Reason.NEW_TASK, "nothing was recorded for this task")
-    sights: dict[bytes, Any] = {}
+    sights: Sights = {}
     considered: list[Considered] = []
     for trajectory in trajectories[:SHOWN]:
         one = yield from _consider(run, trajectory, registry, sights)
@@ -84,33 +86,64 @@ def explain_task(
 
 
 def _consider(
-    run: Run, trajectory: Trajectory, registry: Registry, sights: dict[bytes, Any]
+    run: Run, trajectory: Trajectory, registry: Registry, sights: Sights
 ) -> Generator[Effect, Any, Considered]:
     refusal = admissible(run, trajectory, registry)
-    seen = expected = ""
-    if refusal is None:
-        step = trajectory.steps[0]
-        if step.pre is None:
-            message = "its first step has no pre-check" + ("" if step.tool.reads_only else " and is replayed unchecked")
-            return _considered(run, trajectory, None, message)
+    if refusal is not None:
+        return _considered(run, trajectory, refusal, "")
+    steps = trajectory.steps
+    asked = [at for at in (0, *steps[0].opens) if steps[at].pre is not None]
+    if not asked:
+        message = "its first step has no pre-check" + ("" if steps[0].tool.reads_only else " and is replayed unchecked")
+        return _considered(run, trajectory, None, message)
+    values = yield from _look(run, trajectory, asked, sights)
+    if isinstance(values, Refusal):
+        return _considered(run, trajectory, _as_first(values), "", at=values.step)
+    at, seen, expected = 0, "", ""
+    for candidate in trajectory.candidates[: run.policy.max_lookups]:
+        for at, value in values.items():
+            refusal = yield from judge(run, steps[at], value, candidate, at, False, shared=True)
+            check = steps[at].pre
+            if check is not None:
+                seen, expected = check.texts(copy_of(value), open_snapshot(candidate.snapshots(False)[at]))
+            if refusal is not None:
+                break
+        if refusal is None:
+            break
+    passes = (
+        "the pre-check of its first step passes" if not steps[0].opens else "the pre-checks of its first group pass"
+    )
+    return _considered(run, trajectory, _as_first(refusal) if refusal else None, passes, seen, expected, at)
+
+
+def _look(
+    run: Run, trajectory: Trajectory, asked: Sequence[int], sights: Sights
+) -> Generator[Effect, Any, dict[int, Any] | Refusal]:
+    """What the pre-checks of the first step, or of the calls that open a parallel group with it, see now."""
+    values: dict[int, Any] = {}
+    calls: Counter[bytes] = Counter()
+    for at in asked:
+        step = trajectory.steps[at]
         try:
             arguments = arguments_of(run, step)
         except Exception as error:
-            return _considered(run, trajectory, unbuildable(step, 0, error), "")
-        if step.call_id not in sights:
-            sights[step.call_id] = yield from look(step, step.pre, arguments, 0)
-        value = sights[step.call_id]
+            return unbuildable(step, at, error)
+        key = (step.call_id, calls[step.call_id])
+        calls[step.call_id] += 1
+        if key not in sights:
+            assert step.pre is not None
+            sights[key] = yield from look(step, step.pre, arguments, at)
+        value = sights[key]
         if isinstance(value, Refusal):
-            refusal = value
-        else:
-            for candidate in trajectory.candidates[: run.policy.max_lookups]:
-                refusal = yield from judge(run, step, value, candidate, 0, False, shared=True)
-                seen, expected = step.pre.texts(copy_of(value), open_snapshot(candidate.snapshots(False)[0]))
-                if refusal is None:
-                    break
-        if refusal is not None and refusal.reason in (Reason.CHECK_REFUSED, Reason.CHECK_ERROR):
-            refusal = msgspec.structs.replace(refusal, reason=Reason.FIRST_CHECK_REFUSED)
-    return _considered(run, trajectory, refusal, "the pre-check of its first step passes", seen, expected)
+            return value
+        values[at] = value
+    return values
+
+
+def _as_first(refusal: Refusal) -> Refusal:
+    if refusal.reason in (Reason.CHECK_REFUSED, Reason.CHECK_ERROR):
+        return msgspec.structs.replace(refusal, reason=Reason.FIRST_CHECK_REFUSED)
+    return refusal
 
 
 def bound_step(run: Run, record: StepRecord) -> Planned:
@@ -120,10 +153,16 @@ def bound_step(run: Run, record: StepRecord) -> Planned:
 
 
 def _considered(
-    run: Run, trajectory: Trajectory, refusal: Refusal | None, message: str, seen: str = "", expected: str = ""
+    run: Run,
+    trajectory: Trajectory,
+    refusal: Refusal | None,
+    message: str,
+    seen: str = "",
+    expected: str = "",
+    at: int = 0,
 ) -> Considered:
     hide = run.veil.hide
-    record = trajectory.body.steps[0]
+    record = trajectory.body.steps[at]
     arguments = ", ".join(f"{name}={plan_text(expr)}" for name, expr in record.arguments)
     return Considered(
         trajectory.id,

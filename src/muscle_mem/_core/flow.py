@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ..errors import Diverged, Missed
-from .absorbing import Absorber
+from .absorbing import Absorber, Call
 from .candidates import admit
 from .concealing import conceal, fit_to_keep
 from .effects import Ask, Effect, RunAgent
@@ -154,7 +154,7 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
         )
     seed(run, followed, refusal)
     if run.on_divergence == "absorb" or (run.on_divergence == "auto" and not run.names_handover):
-        run.recorder.absorber = Absorber(progress.entered, handover.executed, run.env)
+        run.recorder.absorber = Absorber(progress.entered, handover.executed, run.env, _rest(run, followed))
     run.handover = handover
     value, error, seconds = yield from _ask_agent(run, handover)
     if error is not None:
@@ -230,6 +230,16 @@ def hand_over(run: Run, followed: Candidate, divergence: Divergence) -> Handover
         for record in records
     )
     return Handover(executed, divergence, remaining, undo[::-1], hide_of(run))
+
+
+def _rest(run: Run, followed: Candidate) -> list[Call]:
+    """The members of a parallel group that were not executed although others were."""
+    steps = followed.trajectory.steps
+    made = len(run.progress.calls)
+    return [
+        (step, (run.objects[step.tool],) if step.method else (), {})
+        for step in steps[made : max(made, steps[made - 1].stop)]
+    ]
 
 
 def _ask_agent(run: Run, handover: Handover | None) -> Generator[Effect, Any, tuple[Any, BaseException | None, float]]:

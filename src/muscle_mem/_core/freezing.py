@@ -197,6 +197,15 @@ def known_of(params: Params, context: Sequence[Any], veil: Veil | None = None) -
     return known
 
 
+def references_in(frozen: Any) -> list[int]:
+    """The steps whose outputs a frozen value holds."""
+    if isinstance(frozen, Ref):
+        return [frozen.step]
+    if isinstance(frozen, Branch):
+        return [step for item in frozen.items for step in references_in(item)]
+    return []
+
+
 def shown(frozen: Any) -> Any:
     """A frozen value for people and callbacks: as it was when the call was made, marks as expressions."""
     if isinstance(frozen, Coded):

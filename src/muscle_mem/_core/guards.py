@@ -117,23 +117,30 @@ def _joined(one: str, two: str) -> bool:
     return (one.isdigit() and two.isdigit()) or (one.isalpha() and two.isalpha())
 
 
-def infer(steps: Sequence[StepRecord], outputs: Sequence[Read], *, start: int = 0) -> list[tuple[Guard, ...]]:
-    """The guards of each step from `start` on, given what was read in every step's output."""
+def infer(
+    steps: Sequence[StepRecord], outputs: Sequence[Read], *, start: int, events: Iterable[int]
+) -> list[tuple[Guard, ...]]:
+    """The guards of each step from `start` on, given what was read in every step's output.
+
+    `events` names these steps where they began and where they ended: what has not ended tells nothing yet.
+    """
     seen = Seen()
-    found: list[tuple[Guard, ...]] = []
-    for index, step in enumerate(steps):
-        if index >= start:
-            guards: dict[Guard, None] = {}
-            for _, expr in step.arguments:
-                for leaf in literal_leaves(expr):
-                    for count, guard in enumerate(seen.guards_of(leaf)):
-                        if count >= MAX_GUARDS_A_LEAF:
-                            break
-                        guards[guard] = None
-            found.append(tuple(guards))
-        if index < len(outputs):
+    found: dict[int, tuple[Guard, ...]] = {}
+    for index in range(start):
+        seen.add(index, outputs[index])
+    for index in events:
+        if index in found:
             seen.add(index, outputs[index])
-    return found
+            continue
+        guards: dict[Guard, None] = {}
+        for _, expr in steps[index].arguments:
+            for leaf in literal_leaves(expr):
+                for count, guard in enumerate(seen.guards_of(leaf)):
+                    if count >= MAX_GUARDS_A_LEAF:
+                        break
+                    guards[guard] = None
+        found[index] = tuple(guards)
+    return list(found.values())
 
 
 def stale(guard: Guard, results: Sequence[Any]) -> str | None:

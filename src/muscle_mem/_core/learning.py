@@ -86,18 +86,26 @@ def _unmergeable(run: Run, broken: Refusal, accepted: bool) -> Problem | None:
     progress = run.progress
     absorber = recorder.absorber
     if broken.step < len(progress.calls):
-        tool = progress.calls[-1][0].tool
+        tool = progress.calls[broken.step][0].tool
         if not tool.reads_only:
             message = f"{tool.name} broke the replay, and what it had done by then is not known"
             return Problem(Reason.UNKNOWN_EFFECT, message, tool.name)
         if broken.reason is Reason.CHECK_ERROR:
             return Problem(Reason.CHECK_FAILED, broken.message, tool.name)
-    if all(step.dropped for step in recorder.steps):
+    unjudged = next((at for at in progress.unjudged if at != broken.step), None)
+    if unjudged is not None:
+        tool = progress.calls[unjudged][0].tool
+        message = (
+            f"the replay stopped within a parallel group, and the post-check of {tool.name} was not asked any more"
+        )
+        return Problem(Reason.UNKNOWN_EFFECT, message, tool.name)
+    fresh = [step for step in recorder.steps if not step.dropped]
+    if not fresh:
         if absorber is None or not absorber.repeated(len(recorder.prefix) - len(progress.skipped)):
             return Problem(Reason.NO_CALLS, "the agent called no tool after the replay had stopped")
         return None
-    if recorder.begins_again and not accepted:
-        name = progress.entered[0][0].tool.name
+    if fresh[0].again and not accepted:
+        name = fresh[0].tool.name
         message = f"the agent began again with {name}, which the replay had already done"
         return Problem(Reason.REPEATED_PREFIX, message, name)
     return None
@@ -110,9 +118,12 @@ def seed(run: Run, followed: Candidate, refusal: Refusal) -> None:
     """
     progress = run.progress
     recorder = run.recorder
-    recorder.first_executed = progress.entered[0]
+    group = progress.entered[0][0].record.group
+    recorder.first_executed = [
+        call for at, call in enumerate(progress.entered) if not at or (group and call[0].record.group == group)
+    ]
     count = len(progress.calls)
-    reread = refusal.data is not None and progress.calls[-1][0].tool.reads_only
+    reread = refusal.data is not None and progress.calls[refusal.step][0].tool.reads_only
     if refusal.step < count and not reread:
         count -= 1  # the broken step itself
     row = followed.row
@@ -123,6 +134,7 @@ def seed(run: Run, followed: Candidate, refusal: Refusal) -> None:
         step.record = followed.trajectory.body.steps[index]
         step.keywords = tuple(kwargs)
         step.index = index
+        step.judged = followed.due(index)
         step.pre = pres[index]
         step.post = posts[index] if index != refusal.step else refusal.data
         step.seconds = row.seconds[index] if index < len(row.seconds) else 0.0

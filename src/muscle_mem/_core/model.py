@@ -144,7 +144,8 @@ class StepRecord(msgspec.Struct, frozen=True, array_like=True):
 
     `pre` and `post` are the checks' fingerprints, empty where there was none; `instance` tells tools apart that cannot
     be told apart by name and fingerprint, within one process; `method` says that the first argument is an object
-    of the run's context.
+    of the run's context. Members of a parallel group share a `group`, the number of its first member counted from 1;
+    0 is a call that overlapped no other. A member is `late` if another one had ended when it began.
     """
 
     tool: str
@@ -155,6 +156,8 @@ class StepRecord(msgspec.Struct, frozen=True, array_like=True):
     post: str = ""
     instance: str = ""
     guards: tuple[Guard, ...] = ()
+    group: int = 0
+    late: bool = False
 
 
 class Body(msgspec.Struct, frozen=True, array_like=True):
@@ -163,6 +166,7 @@ class Body(msgspec.Struct, frozen=True, array_like=True):
     `fixed` holds (param, digest of its value): the trajectory is valid for that value only. `equal` holds groups of
     params that had equal values. `params` are the names that were given, `kinds` the types of their values.
     `equal_secrets` holds groups of secrets, or secrets and params, that had equal values.
+    `order` has for each step its place when the members of parallel groups are sorted by content; empty if they are.
     """
 
     form: int
@@ -172,15 +176,19 @@ class Body(msgspec.Struct, frozen=True, array_like=True):
     equal: tuple[tuple[str, ...], ...] = ()
     kinds: tuple[str, ...] = ()
     equal_secrets: tuple[tuple[str, ...], ...] = ()
+    order: tuple[int, ...] = ()
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
     """One observation of a trajectory: what was seen and measured in one recording, a value per step.
 
+    The values are stored in the order that `Body.order` leads to, and in memory in the order of the body's steps.
+
     `pre` and `post` hold the codec's bytes of the snapshots, None where there is no check. `outputs` hold the codec's
     bytes, empty where the output was not kept, with the reason in `notes`. `keywords` are the arguments that were
     passed by name. `seconds` are the tools' own, `agent_seconds` what the run took outside of tool calls. `result` is
-    the step whose output the agent returned, or -1.
+    the step whose output the agent returned, or -1. `judged` says how many steps have been made when a step's
+    post-check is asked, where that is neither right after it nor after the last of its parallel group.
     """
 
     form: int
@@ -195,6 +203,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     agent_seconds: float = 0.0
     tokens: int = 0
     result: int = -1
+    judged: tuple[int, ...] = ()
 
 
 Hide = Callable[[str], str]

@@ -10,6 +10,18 @@ import msgspec
 from ..errors import DecodeError
 from . import codec
 from .check import Check, short
+from .groups import (
+    agreed_order,
+    arranged,
+    arranged_row,
+    call_id,
+    checked,
+    checked_row,
+    ids_of,
+    inverse,
+    row_in_memory,
+    spans,
+)
 from .model import Body, Expr, Ign, Lit, Node, Reason, Row, StepRecord
 from .params import Params
 from .resolving import Env, Resolver, contexts_in, params_in_texts, references_in, resolver, secrets_used
@@ -57,21 +69,29 @@ class Fresh:
 
 
 class PlanStep:
-    """A step ready to be replayed. `args` is None where it must be built for each run."""
+    """A step ready to be replayed. `args` is None where it must be built for each run.
+
+    Of a parallel group: `stop` is behind its last member, `opens` are those that are judged with the first, which
+    `joined` the first. `after` says that a post-check may be due when the step has been made.
+    """
 
     __slots__ = (
+        "after",
         "args",
         "builders",
         "call_id",
         "contexts",
         "direct",
         "fn",
+        "joined",
         "kwargs",
         "method",
+        "opens",
         "post",
         "pre",
         "record",
         "simple",
+        "stop",
         "tool",
     )
 
@@ -92,7 +112,11 @@ class PlanStep:
             env = Env({}, [], ())
             self.args, self.kwargs = self.build(env)
         at_once = self.direct and not record.guards and all(map(_at_once, (tool.pre, tool.post)))
-        self.simple = at_once and self.args is not None and tool.effect != "irreversible"
+        self.simple = at_once and self.args is not None and tool.effect != "irreversible" and not record.group
+        self.after = tool.post is not None or record.group > 0
+        self.stop = 0
+        self.opens: tuple[int, ...] = ()
+        self.joined = False
 
     def build(self, env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of this run's call, without the context object."""
@@ -129,11 +153,6 @@ def _constant(expr: Lit) -> bool:
     return codec.immutable(codec.decode(expr.data))
 
 
-def call_id(record: StepRecord) -> bytes:
-    """What makes two recorded calls the same: all of them but where their literals were seen before."""
-    return codec.digest(msgspec.msgpack.encode(msgspec.structs.replace(record, guards=())))[:16]
-
-
 class Trajectory:
     """One stored trajectory in memory: decoded and joined with the tools once."""
 
@@ -166,7 +185,7 @@ class Trajectory:
         self.standing = stored.standing
         self.body = body
         self.steps: list[PlanStep] = []
-        self.ids: tuple[bytes, ...] = tuple(call_id(record) for record in body.steps)
+        self.ids: tuple[bytes, ...] = ids_of(body.steps)
         self.secrets: tuple[tuple[int, str, str], ...] = tuple(
             (index, record.tool, name)
             for index, record in enumerate(body.steps)
@@ -193,6 +212,16 @@ class Trajectory:
             self._index[(place, post)] = index  # whole, since other threads read it
         return index.get(data, ())
 
+    def rearrange(self, order: tuple[int, ...]) -> None:
+        """Bring the members of groups into another order, before anything is joined."""
+        old = self.body.order or range(len(self.body.steps))
+        places = [inverse(order)[rank] for rank in old]
+        self.body = msgspec.structs.replace(self.body, steps=arranged(self.body.steps, places), order=order)
+        self.ids = ids_of(self.body.steps)
+        self.needed = needed_outputs(self.body)
+        for candidate in self.candidates:
+            candidate.row = arranged_row(candidate.row, places)
+
     def join(self, registry: Registry) -> Refusal | None:
         """Find the live tools, once; the refusal says what is missing or has changed.
 
@@ -218,6 +247,12 @@ class Trajectory:
             except DecodeError as error:
                 message = f"step {index} ({record.tool}): {error}"
                 return Refusal(Reason.NOT_REPLAYABLE, message, index, record.tool)
+        for start, stop in spans(self.body.steps):
+            opening = tuple(at for at in range(start + 1, stop) if not self.body.steps[at].late)
+            steps[start].opens = opening
+            for at in range(start, stop):
+                steps[at].stop = stop
+                steps[at].joined = at in opening
         self.steps = steps
         self.trust = max((step.tool.trust for step in steps), default=0)
         self.unchecked = tuple(step for step in steps if step.pre is None and not step.tool.reads_only)
@@ -351,6 +386,12 @@ class Candidate:
                 row[place] = codec.canonical(check.renewed(codec.decode(data, lenient=True), known))
         return tuple(row)
 
+    def due(self, place: int) -> int:
+        """How many steps have been made when the post-check of a step is asked (C10)."""
+        if self.row.judged:
+            return self.row.judged[place]
+        return self.trajectory.steps[place].stop or place + 1
+
     def data(self, place: int, post: bool) -> bytes | None:
         """The stored bytes of one snapshot."""
         return (self.row.post if post else self.row.pre)[place]
@@ -370,11 +411,25 @@ def open_snapshot(snapshot: Any) -> Any:
 
 def load(stored: Any) -> Trajectory:
     """Decode what a store holds. Raises DecodeError or msgspec.DecodeError for anything we did not write."""
-    body = msgspec.msgpack.decode(stored.sealed.body, type=Body)
+    body = checked(msgspec.msgpack.decode(stored.sealed.body, type=Body))
     trajectory = Trajectory(stored, body)
     for seq, observation in stored.observations:
         row = msgspec.msgpack.decode(observation.body, type=Row)
         if len(row.pre) != len(body.steps) or len(row.post) != len(body.steps):
             raise DecodeError(f"observation {observation.id} has another number of steps than its trajectory")
+        row = checked_row(body, row_in_memory(row, body.order))
         trajectory.candidates.append(Candidate(trajectory, seq, observation.id, row, observation.refresh))
     return trajectory
+
+
+def align(trajectories: Sequence[Trajectory]) -> None:
+    """Bring groups that several trajectories of a key begin with into one order, so that they compare place by place.
+
+    It is the order in which the first of them, the newest, had recorded them.
+    """
+    agreed: dict[bytes, Sequence[int]] = {}
+    for trajectory in trajectories:
+        if any(record.group for record in trajectory.body.steps):
+            order = agreed_order(trajectory.body, agreed)
+            if order != (trajectory.body.order or tuple(range(len(order)))):
+                trajectory.rearrange(order)

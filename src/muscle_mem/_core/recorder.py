@@ -10,7 +10,8 @@ import msgspec
 
 from ..errors import NotStorableError
 from . import codec
-from .freezing import Known, freeze, has_identity, opaque_in, thaw
+from .freezing import Known, freeze, has_identity, opaque_in, references_in, thaw
+from .groups import Shape, covered, judged_of, moved, order_of, prefix_shapes, shapes_of, sorted_body, stored_row
 from .guards import Read, infer, look_into
 from .model import FORM, Body, Ctx, Ign, Par, Reason, Ref, Row, Sec, StepRecord
 from .params import Params, literal_leaves, used_in
@@ -35,9 +36,12 @@ class Step:
     """One recorded call. Everything in it was encoded when it happened."""
 
     __slots__ = (
+        "again",
         "arguments",
+        "began",
         "dropped",
         "index",
+        "judged",
         "keywords",
         "note",
         "output",
@@ -65,10 +69,13 @@ class Step:
         self.read: Read = []
         self.result: Any = None
         self.seconds = 0.0
+        self.began = 0.0
         self.wall = 0.0
+        self.again = False
         self.dropped = False
         self.problems: list[Problem] = []
         self.index = 0
+        self.judged = 0
         self.record: StepRecord | None = None
 
 
@@ -84,15 +91,14 @@ class Recording(msgspec.Struct, frozen=True):
 class Recorder:
     """Collects the steps of one open run. `closed` once the agent has returned; later calls are not the run's.
 
-    Its counters are sets and lists whose single operations are atomic, so that threads of the agent cannot
-    lose an overlap between them.
+    Threads of the agent may call at once. What they share are sets and lists whose single operations are atomic:
+    `events` holds each call twice, where it began and where it ended, and all else about time follows from it.
     """
 
     __slots__ = (
         "absorber",
-        "begins_again",
         "closed",
-        "dropped",
+        "events",
         "first_executed",
         "known",
         "numbers",
@@ -101,25 +107,22 @@ class Recorder:
         "prefix",
         "problems",
         "quarantine",
-        "steps",
         "tokens",
     )
 
     def __init__(self, params: Params, known: Known) -> None:
         self.params = params
         self.known = known
-        self.steps: list[Step] = []
+        self.events: list[Step] = []
         self.prefix: list[Step] = []
         self.problems: list[Problem] = []
         self.quarantine: list[Problem] = []
         self.open: set[Step] = set()
-        self.dropped = 0
         self.closed = False
-        self.tokens = 0
+        self.tokens: list[int] = []
         self.numbers = itertools.count()
         self.absorber: Any = None
-        self.first_executed: Any = None
-        self.begins_again = False
+        self.first_executed: Sequence[Any] = ()
 
     def problem(self, reason: Reason, message: str, tool: str = "", step: Step | None = None) -> None:
         """Note why this run cannot be learned; the first such note is the one that is told.
@@ -133,25 +136,32 @@ class Recorder:
         self.quarantine.append(Problem(reason, message, tool))
 
     def enter(self, tool: Tool) -> Step:
-        """Begin a call, in start order."""
+        """Begin a call. Its index, by which references know it, is where it stands among the events."""
         step = Step(tool)
-        step.index = len(self.prefix) + len(self.steps) - self.dropped
+        events = self.events
         self.open.add(step)
-        self.steps.append(step)
-        if len(self.open) > 1:
-            self.problem(
-                Reason.OVERLAPPING,
-                f"{tool.name} was called while another tool call of the same run was in progress; "
-                "runs with overlapping calls are not learned yet",
-                tool.name,
-            )
+        events.append(step)
+        at = len(events) - 1
+        while events[at] is not step:  # other threads may have come in between
+            at -= 1
+        step.index = len(self.prefix) + at
         return step
 
     def leave(self, step: Step) -> None:
         """End a call, however it ended."""
         if not step.dropped:
-            self.problems += step.problems
+            self.problems.extend(step.problems)
+        self.events.append(step)
         self.open.discard(step)
+
+    @property
+    def steps(self) -> list[Step]:
+        """The calls that were really made, in start order."""
+        return list(dict.fromkeys(self.events))
+
+    def first(self, step: Step) -> bool:
+        """Whether no other call that counts has ended yet."""
+        return all(other is step or other.dropped or other in self.open for other in self.events)
 
     def arguments(self, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Freeze a call's arguments as they are now."""
@@ -180,6 +190,22 @@ class Recorder:
                     step,
                 )
             step.arguments.append((name, frozen))
+            if len(self.open) > 1:
+                self._refuse_early(step, name, frozen)
+
+    def _refuse_early(self, step: Step, name: str, frozen: Any) -> None:
+        """An output of a call that is still in progress: which of the two comes first cannot be told."""
+        for index in references_in(frozen):
+            source = self.events[index - len(self.prefix)] if index >= len(self.prefix) else None
+            if source in self.open and source is not None:
+                tool = step.tool.name
+                self.problem(
+                    Reason.OVERLAPPING,
+                    f"argument {name!r} of {tool} is what {source.tool.name} returned, whose call was still in "
+                    "progress: its post-check was being captured; let the one call end before the other begins",
+                    tool,
+                    step,
+                )
 
     def _declared(self, tool: Tool, named: Named) -> dict[str, Any]:
         """The marks of the arguments that the tool declares secret: known from this moment on."""
@@ -223,11 +249,17 @@ class Recorder:
     def drop(self, step: Step) -> None:
         """Leave a call out of the plan."""
         step.dropped = True
-        self.dropped += 1
 
     def planned(self) -> list[Step]:
         """The steps of the plan, in start order."""
         return self.prefix + [step for step in self.steps if not step.dropped]
+
+    def shapes(self, steps: Sequence[Step]) -> list[Shape]:
+        """Which of the planned steps overlapped, and how."""
+        place = {step: at for at, step in enumerate(steps)}
+        events = [place[step] for step in self.events if step in place]
+        prefix = prefix_shapes([step.record for step in self.prefix if step.record], [s.judged for s in self.prefix])
+        return prefix + shapes_of(events, len(self.prefix))
 
     def still_running(self) -> bool:
         """Whether a call has not ended although the agent has."""
@@ -255,15 +287,10 @@ def finish(
     """The recording of a finished run. Raises NotStorableError if it cannot be written."""
     steps = recorder.planned()
     params = recorder.params
-    records = [step.record or record_of(step, params) for step in steps]
+    shapes = recorder.shapes(steps)
+    records = records_of(recorder, steps, shapes)
+    order = order_of(records)
     veil = recorder.known.veil
-    outputs = [_read(step, veil) for step in steps]
-    fresh = len(recorder.prefix)
-    guards = infer(records, outputs, start=fresh)
-    records[fresh:] = [
-        msgspec.structs.replace(record, guards=found) if found else record
-        for record, found in zip(records[fresh:], guards, strict=True)
-    ]
     body = Body(
         form=FORM,
         steps=tuple(records),
@@ -272,13 +299,14 @@ def finish(
         equal=params.equal_groups(),
         kinds=tuple(params.kind(name) for name in params.plain()),
         equal_secrets=veil.equal_groups(_used_secrets(records), params) if veil else (),
+        order=() if list(order) == sorted(order) else order,
     )
     try:
-        data = msgspec.msgpack.encode(body)
+        data = msgspec.msgpack.encode(sorted_body(body))
     except UnicodeEncodeError as error:
         raise NotStorableError(f"a name in the recording holds a lone surrogate: {error}") from error
     trajectory_id = codec.digest(key + data)[:16].hex()
-    row = _row(recorder, steps, value, run_seconds)
+    row = stored_row(_row(recorder, steps, value, run_seconds, judged_of(shapes)), body.order)
     seen = msgspec.msgpack.encode((row.pre, row.post))
     return Recording(trajectory_id, body, row, codec.digest(trajectory_id.encode() + seen)[:16].hex())
 
@@ -296,8 +324,22 @@ def _used_secrets(records: Sequence[StepRecord]) -> set[str]:
     return {name for record in records for _, expr in record.arguments for name in secrets_used(expr)}
 
 
+def records_of(recorder: Recorder, steps: Sequence[Step], shapes: Sequence[Shape]) -> list[StepRecord]:
+    """The planned steps in their stored form, with references, guards and groups."""
+    places = {step.index: at for at, step in enumerate(steps)}
+    records = [step.record or moved(record_of(step, recorder.params), places) for step in steps]
+    outputs = [_read(step, recorder.known.veil) for step in steps]
+    fresh = len(recorder.prefix)
+    events = [places[step.index] for step in recorder.events if not step.dropped]
+    guards = [record.guards for record in records[:fresh]] + infer(records, outputs, start=fresh, events=events)
+    return [
+        msgspec.structs.replace(record, guards=found, group=shape.group, late=shape.late)
+        for record, found, shape in zip(records, guards, shapes, strict=True)
+    ]
+
+
 def record_of(step: Step, params: Params) -> StepRecord:
-    """A recorded call in its stored form, params bound in it."""
+    """A recorded call in its stored form, params bound in it; references still lead to the indexes of steps."""
     tool = step.tool
     return StepRecord(
         tool=tool.name,
@@ -327,8 +369,8 @@ def _fixed(records: Sequence[StepRecord], params: Params) -> tuple[tuple[str, by
     return tuple((name, params.fingerprint(name)) for name in sorted(names))
 
 
-def _row(recorder: Recorder, steps: Sequence[Step], value: Any, run_seconds: float) -> Row:
-    inside = sum(step.wall for step in recorder.steps)
+def _row(recorder: Recorder, steps: Sequence[Step], value: Any, run_seconds: float, judged: tuple[int, ...]) -> Row:
+    inside = covered((step.began, step.began + step.wall) for step in recorder.steps)
     return Row(
         form=FORM,
         pre=tuple(step.pre for step in steps),
@@ -340,8 +382,9 @@ def _row(recorder: Recorder, steps: Sequence[Step], value: Any, run_seconds: flo
         seconds=tuple(step.seconds for step in steps),
         run_seconds=run_seconds,
         agent_seconds=max(0.0, run_seconds - inside),
-        tokens=recorder.tokens,
+        tokens=sum(recorder.tokens),
         result=result_step(steps, value),
+        judged=judged,
     )
 
 

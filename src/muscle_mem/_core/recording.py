@@ -35,10 +35,10 @@ def record_call(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, A
         done = recorder.absorber.answer(tool, args, kwargs)
         if done is not None:
             return Answer(done.result, done.error)
-    if recorder.first_executed is not None and all(step.dropped for step in recorder.steps):
-        recorder.begins_again = same_call(recorder.first_executed, tool, args, kwargs, run.env)
     step = recorder.enter(tool)
-    began = run.clock()
+    if recorder.first_executed and recorder.first(step):
+        step.again = any(same_call(call, tool, args, kwargs, run.env) for call in recorder.first_executed)
+    step.began = run.clock()
     entered = False
     try:
         _freeze(run, step, args, kwargs)
@@ -74,8 +74,10 @@ def record_call(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, A
             recorder.drop(step)
         raise
     finally:
-        step.wall = run.clock() - began
+        step.wall = run.clock() - step.began
         recorder.leave(step)
+        if recorder.absorber is not None:
+            recorder.absorber.left(kwargs)
 
 
 def _freeze(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -106,7 +108,7 @@ def _failed(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any],
     unbound = (run.outside or isinstance(error, TypeError)) and not tool.binds(args, kwargs)
     if tool.reads_only or unbound:
         if run.recorder.absorber is not None:
-            run.recorder.absorber.forgive()
+            run.recorder.absorber.forgive(kwargs)
         return
     run.recorder.quarantine_for(
         Reason.FAILED_WRITE,

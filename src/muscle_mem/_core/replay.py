@@ -17,6 +17,7 @@ from .candidates import (
     Walk,
     arguments_of,
     check_error,
+    checks_at,
     judge,
     keep_refreshed,
     look,
@@ -30,6 +31,7 @@ from .effects import Effect, Invoke, Pause
 from .model import Reason
 from .plan import Candidate, Fresh, PlanStep, Refusal, open_snapshot
 from .run import Run
+from .together import due_posts, with_rest
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -89,11 +91,12 @@ def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Ref
             message = f"{step.tool.name} raised {error!r}"
             return Refusal(Reason.TOOL_RAISED, message, place, step.tool.name, seen=repr(error), error=error)
         progress.results.append(result)
-        if step.post is not None:
+        if step.after:
             if walk is None and step.simple:
+                assert step.post is not None
                 found = _ask(run, step, step.post, args, kwargs, followed.snapshots(True)[place], place, True)
             else:
-                found = yield from _after(run, walk, place, followed, (args, kwargs))
+                found = yield from _after(run, walk, place, followed)
             if isinstance(found, Refusal):
                 return found
             if found is not None:
@@ -138,22 +141,29 @@ def decide(
     run: Run, walk: Walk | None, place: int, followed: Candidate
 ) -> Generator[Effect, Any, Chosen | Done | Refusal]:
     """Who is followed at this place, its pre-check passed; or the end of the run, good or not."""
+    if followed.trajectory.steps[place].joined:
+        return followed, run.progress.ready[place]
     since = run.clock()
     while True:
         sights: dict[bytes, Any] = {}
-        found = yield from _prefer(run, walk, place, followed, sights)
-        if not isinstance(found, Refusal):
-            return found
+        found: Chosen | Refusal | None = yield from _prefer(run, walk, place, followed, sights)
+        refusal = found if isinstance(found, Refusal) else None
+        if refusal is not None and walk is not None:
+            found = yield from walk.choose(place, followed, sights)
+        if isinstance(found, tuple):
+            if found[0].trajectory.steps[place].opens:
+                found = yield from with_rest(run, walk, place, followed, found, sights)
+            if isinstance(found, tuple):
+                return found
+            refusal = refusal or found
+        assert refusal is not None
         if walk is not None:
-            other = yield from walk.choose(place, followed, sights)
-            if isinstance(other, tuple):
-                return other
             ended = yield from walk.ended(place, followed)
             if ended is not None:
                 return Done(ended)
-        hopeless = found.reason in (Reason.STALE_OUTPUT, Reason.NOT_APPROVED)
+        hopeless = refusal.reason in (Reason.STALE_OUTPUT, Reason.NOT_APPROVED)
         if hopeless or not (yield from settle(run, _checks_at(walk, place, followed), since)):
-            return found
+            return refusal
         if walk is not None:
             walk.revive()
 
@@ -165,6 +175,8 @@ def _skip(
     trajectory = followed.trajectory
     after = place + 1
     if refusal.reason is not Reason.CHECK_REFUSED or after >= len(trajectory.steps) or place in trajectory.needed:
+        return refusal
+    if trajectory.steps[place].stop:  # a member of a parallel group
         return refusal
     following = trajectory.steps[after]
     if following.pre is None:
@@ -186,7 +198,8 @@ def _skip(
 
 def _checks_at(walk: Walk | None, place: int, followed: Candidate) -> list[Check | None]:
     live = walk.live if walk is not None else [followed]
-    return [c.trajectory.steps[place].pre for c in live if place < len(c.trajectory.steps)]
+    plans = [candidate.trajectory.steps for candidate in live]
+    return [check for steps in plans if place < len(steps) for check in checks_at(steps, place)]
 
 
 def _prefer(
@@ -230,26 +243,50 @@ def _keep(run: Run, walk: Walk | None, place: int, post: bool, step: PlanStep, v
 
 
 def _end(
-    _run: Run, walk: Walk | None, place: int, followed: Candidate
+    run: Run, walk: Walk | None, place: int, followed: Candidate
 ) -> Generator[Effect, Any, Chosen | Done | Refusal]:
     """The followed candidate has ended: a hit, unless a longer one's next pre-check passes."""
     if walk is not None:
-        longer = yield from walk.choose(place, followed, {}, checked_only=True)
-        if isinstance(longer, tuple):
-            return longer
+        sights: dict[bytes, Any] = {}
+        found: Chosen | Refusal | None = yield from walk.choose(place, followed, sights, checked_only=True)
+        if isinstance(found, tuple) and found[0].trajectory.steps[place].opens:
+            found = yield from with_rest(run, walk, place, followed, found, sights)
+        if isinstance(found, tuple):
+            return found
     return Done(followed)
 
 
 def _after(
-    run: Run, walk: Walk | None, place: int, followed: Candidate, arguments: Arguments
+    run: Run, walk: Walk | None, place: int, followed: Candidate
 ) -> Generator[Effect, Any, Candidate | Refusal | None]:
-    """Judge the post-check; None or another candidate if it passes."""
+    """Judge the post-checks that are due when the step at `place` has been made: its own, or those of its group."""
+    made = place + 1
+    step = followed.trajectory.steps[place]
+    if not step.stop:
+        return (yield from _judge_after(run, walk, place, followed, made))
+    unjudged = run.progress.unjudged
+    if step.post is not None:
+        unjudged.append(place)
+    while due := due_posts(run, followed, made):
+        found = yield from _judge_after(run, walk, due[0], followed, made)
+        if isinstance(found, Refusal):
+            return found
+        followed = found or followed
+        unjudged.remove(due[0])
+    return followed
+
+
+def _judge_after(
+    run: Run, walk: Walk | None, place: int, followed: Candidate, made: int
+) -> Generator[Effect, Any, Candidate | Refusal | None]:
+    """Judge one post-check; None or another candidate if it passes."""
     step = followed.trajectory.steps[place]
     check = step.post
     assert check is not None
+    _, args, kwargs = run.progress.calls[place]
     since = run.clock()
     while True:
-        value = yield from look(step, check, arguments, place)
+        value = yield from look(step, check, (args, kwargs), place)
         found: Refusal | None
         if isinstance(value, Refusal):
             found = value
@@ -260,7 +297,7 @@ def _after(
                 _keep(run, walk, place, True, step, value)
                 return None
             if walk is not None:
-                other = yield from walk.after(place, followed, step, value)
+                other = yield from walk.after(place, followed, step, value, made)
                 if other is not None:
                     _keep(run, walk, place, True, other.trajectory.steps[place], value)
                     return other

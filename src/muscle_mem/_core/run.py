@@ -34,7 +34,7 @@ class Policy(msgspec.Struct, frozen=True):
 class Progress:
     """How far a replay has come: the steps that were entered, and their results."""
 
-    __slots__ = ("calls", "candidate", "error", "refreshed", "results", "skipped")
+    __slots__ = ("calls", "candidate", "error", "ready", "refreshed", "results", "skipped", "unjudged")
 
     def __init__(self) -> None:
         self.calls: list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]] = []
@@ -43,6 +43,8 @@ class Progress:
         self.refreshed: dict[tuple[int, bool], bytes] = {}
         self.skipped: set[int] = set()
         self.error: BaseException | None = None
+        self.ready: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] = {}  # a group's arguments, till its turn comes
+        self.unjudged: list[int] = []  # its members made so far whose post-checks are asked later
 
     @property
     def entered(self) -> list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]]:

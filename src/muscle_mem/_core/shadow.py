@@ -9,9 +9,10 @@ from typing import Any
 from . import codec
 from .candidates import judge
 from .effects import Effect
+from .groups import arranged, call_id, inverse, order_of, sorted_body
 from .model import Shadow
-from .plan import Candidate, call_id
-from .recorder import Step, record_of
+from .plan import Candidate, Trajectory
+from .recorder import Step, records_of
 from .run import Run
 
 
@@ -21,13 +22,15 @@ def held_against(run: Run, live: Sequence[Candidate]) -> Generator[Effect, Any, 
     Calls of tools declared `read` may come in another order. The recorded checks judge what the agent's own calls
     captured; one that says no would have stopped the replay there, which is no agreement either.
     """
-    made = [step for step in run.recorder.steps if not step.dropped]
-    if not live or not made:
+    steps = run.recorder.planned()
+    if not live or not steps:
         return None
-    ids = [call_id(record_of(step, run.params)) for step in made]
+    made, ids = _sorted(run, steps)
     followed = _followed(live, ids[0], made[0])
     shadow = yield from _held(run, followed, ids, made)
-    if _difference(followed, ids, made) < 0:  # the same calls: a replay goes over to a row whose checks accept them
+    if (
+        _difference(followed, sorted_plan(followed.trajectory), ids, made) < 0
+    ):  # the same calls: a replay goes over to a row whose checks accept them
         rows = [candidate for candidate in live if candidate.trajectory is followed.trajectory]
         for other in rows[: run.policy.max_lookups]:
             if shadow.agreed:
@@ -39,9 +42,10 @@ def held_against(run: Run, live: Sequence[Candidate]) -> Generator[Effect, Any, 
 
 def _held(run: Run, followed: Candidate, ids: Sequence[bytes], made: Sequence[Step]) -> Generator[Effect, Any, Shadow]:
     trajectory = followed.trajectory
+    plan = sorted_plan(trajectory)
     accepted = refused = 0
     stopped = -1
-    for place, step in _matched(trajectory.ids, ids, made):
+    for place, step in _matched(plan, ids, made):
         planned = trajectory.steps[place]
         if planned.pre is None or step.pre is None:
             continue
@@ -51,7 +55,7 @@ def _held(run: Run, followed: Candidate, ids: Sequence[bytes], made: Sequence[St
         else:
             refused += 1
             stopped = place if stopped < 0 else min(stopped, place)
-    differs = _difference(followed, ids, made)
+    differs = _difference(followed, plan, ids, made)
     if differs >= 0:
         message = f"the agent did something else at step {differs}"
     else:
@@ -60,18 +64,34 @@ def _held(run: Run, followed: Candidate, ids: Sequence[bytes], made: Sequence[St
     return Shadow(trajectory.id, step_index < 0, step_index, message, accepted, refused)
 
 
+def _sorted(run: Run, steps: list[Step]) -> tuple[list[Step], list[bytes]]:
+    """The agent's calls, those of a parallel group sorted by content, as they are in a plan however they began."""
+    recorder = run.recorder
+    records = records_of(recorder, steps, recorder.shapes(steps))
+    order = order_of(records)
+    return [steps[at] for at in inverse(order)], [call_id(record) for record in arranged(records, order)]
+
+
+def sorted_plan(trajectory: Trajectory) -> list[tuple[int, bytes]]:
+    """(place, call) of the planned steps, sorted in the same way."""
+    body = trajectory.body
+    places = inverse(body.order) if body.order else range(len(body.steps))
+    return list(zip(places, map(call_id, sorted_body(body).steps), strict=True))
+
+
 def _followed(live: Sequence[Candidate], first: bytes, step: Step) -> Candidate:
     for candidate in live:
-        if candidate.trajectory.ids[0] == first and candidate.data(0, False) == step.pre:
+        place, call = sorted_plan(candidate.trajectory)[0]
+        if call == first and candidate.data(place, False) == step.pre:
             return candidate
     return live[0]
 
 
-def _matched(planned: Sequence[bytes], ids: Sequence[bytes], made: Sequence[Step]) -> list[tuple[int, Step]]:
+def _matched(plan: Sequence[tuple[int, bytes]], ids: Sequence[bytes], made: Sequence[Step]) -> list[tuple[int, Step]]:
     """Pairs of a planned place and the agent's step of the same call, each used once."""
     left = list(range(len(ids)))
     pairs: list[tuple[int, Step]] = []
-    for place, wanted in enumerate(planned):
+    for place, wanted in plan:
         found = next((index for index in left if ids[index] == wanted), None)
         if found is not None:
             left.remove(found)
@@ -79,11 +99,13 @@ def _matched(planned: Sequence[bytes], ids: Sequence[bytes], made: Sequence[Step
     return pairs
 
 
-def _difference(followed: Candidate, ids: Sequence[bytes], made: Sequence[Step]) -> int:
+def _difference(
+    followed: Candidate, plan: Sequence[tuple[int, bytes]], ids: Sequence[bytes], made: Sequence[Step]
+) -> int:
     """The first planned step that the agent did not make in its turn; -1 if all came, reads in whatever order."""
     trajectory = followed.trajectory
     reads = [step.tool.reads_only for step in trajectory.steps]
-    acts = [(place, call) for place, call in enumerate(trajectory.ids) if not reads[place]]
+    acts = [(place, call) for place, call in plan if not reads[place]]
     done = [call for call, step in zip(ids, made, strict=True) if not step.tool.reads_only]
     for (place, call), other in zip(acts, done, strict=False):
         if call != other:
@@ -91,7 +113,7 @@ def _difference(followed: Candidate, ids: Sequence[bytes], made: Sequence[Step])
     if len(acts) != len(done):
         return acts[len(done)][0] if len(acts) > len(done) else len(trajectory.ids)
     looked = Counter(call for call, step in zip(ids, made, strict=True) if step.tool.reads_only)
-    for place, call in enumerate(trajectory.ids):
+    for place, call in plan:
         if reads[place]:
             if not looked[call]:
                 return place

@@ -40,6 +40,8 @@ def _step(index: int, step: StepRecord, body: Body, row: Row | None) -> dict[str
         "tool": step.tool,
         "fingerprint": step.fingerprint,
         "method": step.method,
+        "group": step.group - 1 if step.group else None,
+        "late": step.late,
         "instance": step.instance or None,
         "effect": (row.effects[index] or None) if row is not None and index < len(row.effects) else None,
         "pre_check": step.pre or None,

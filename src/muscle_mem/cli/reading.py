@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from .._core.groups import checked, checked_row, row_in_memory
 from .._core.model import FORM, Body, Row
 from ..errors import DecodeError
 from ..store import Observation, Stored
@@ -37,7 +38,10 @@ def open_body(stored: Stored) -> Opened:
         return Opened(stored, None, f"its steps cannot be read: {error}")
     if body.form != FORM:
         return Opened(stored, None, f"its steps are of form {body.form}; this release reads form {FORM}")
-    return Opened(stored, body)
+    try:
+        return Opened(stored, checked(body))
+    except DecodeError as error:
+        return Opened(stored, None, str(error))
 
 
 def open_rows(opened: Opened) -> list[Seen]:
@@ -60,7 +64,10 @@ def _open_row(seq: int, observation: Observation, body: Body | None) -> Seen:
         return Seen(seq, observation, None, f"it cannot be read: {error}")
     if row.form != FORM:
         return Seen(seq, observation, None, f"it is of form {row.form}; this release reads form {FORM}")
-    return Seen(seq, observation, row, "" if body is None else _misfit(body, row))
+    if body is None:
+        return Seen(seq, observation, row)
+    row = row_in_memory(row, body.order)
+    return Seen(seq, observation, row, _misfit(body, row))
 
 
 def _misfit(body: Body, row: Row) -> str:
@@ -79,6 +86,10 @@ def _misfit(body: Body, row: Row) -> str:
             if bool(check) != (snapshot is not None):
                 has, lacks = ("check", "snapshot") if check else ("snapshot", "check")
                 return f"step {index} has a {kind}-{has} and no {kind}-{lacks}"
+    try:
+        checked_row(body, row)
+    except DecodeError as error:
+        return str(error)
     return ""
 
 

@@ -36,6 +36,9 @@ def details(index: int, step: StepRecord, body: Body, row: Row | None, outputs: 
     """The lines below a step."""
     if step.method:
         yield "self <- context object"
+    if step.group:
+        began = "began when another of them had ended" if step.late else "began while the others were in progress"
+        yield f"parallel group of step {step.group - 1}; {began}"
     told: set[int] = set()
     for name, expr in step.arguments:
         for source in sources(name, expr, step, body, outputs):
@@ -74,8 +77,10 @@ def script(body: Body, row: Row | None) -> Iterator[tuple[str, str]]:
     outputs = Outputs(row, body.steps)
     calls: Sequence[str] = [call_text(step, outputs) for step in body.steps]
     wide = len(str(len(calls) - 1))
+    grouped = any(step.group for step in body.steps)
     column = min(max(map(len, calls), default=0), 72)
     for index, (step, call) in enumerate(zip(body.steps, calls, strict=True)):
-        yield f"{index:>{max(wide, 3)}}  {call:<{column}}   # {remark(index, step, row)}", "bold"
+        mark = ("∥ " if step.group else "  ") if grouped else ""
+        yield f"{index:>{max(wide, 3)}}  {mark}{call:<{column}}   # {remark(index, step, row)}", "bold"
         for line in details(index, step, body, row, outputs):
             yield INDENT + "  " + line, "dim"
