@@ -49,7 +49,7 @@ Ended = tuple[Outcome | None, BaseException | None]
 
 
 def cases(count: int) -> int:
-    return count * int(os.environ.get("MUSCLE_MEM_CASES", "1"))
+    return count * int(os.environ.get("MUSCLE_MEM_TIMES", "1"))
 
 
 class Case:

@@ -15,17 +15,19 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 USUAL = 2_000  # what `make test` runs
-BY_FACTOR = ("test_property_worlds.py", "test_drivers_agree.py")  # there MUSCLE_MEM_CASES multiplies the usual number
+BY_FACTOR = ("test_property_worlds.py", "test_drivers_agree.py")  # there MUSCLE_MEM_TIMES multiplies the usual number
 FILES = ("test_property_middle.py", *BY_FACTOR)
 
 
 def run(file: str, cases: int) -> dict[str, object]:
     """Run one file in processes; what came of it."""
-    said = max(1, cases // USUAL) if file in BY_FACTOR else cases
+    said = {"MUSCLE_MEM_CASES": str(cases)}
+    if file in BY_FACTOR:
+        said = {"MUSCLE_MEM_TIMES": str(max(1, cases // USUAL))}
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-n", str(os.cpu_count() or 1), "--tb=short", str(HERE / file)],
-        env={**os.environ, "MUSCLE_MEM_CASES": str(said)},
+        env={**os.environ, **said},
         cwd=HERE.parent,
         stdout=subprocess.PIPE,
         text=True,
