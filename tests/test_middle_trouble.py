@@ -385,3 +385,23 @@ def test_g1_a_shadow_is_held_against_every_recorded_row_as_a_replay_would() -> N
     for b, agreed in ((1, True), (2, True), (3, False)):
         assert (shadow := desk.run({**ONES, "b": b}, mode="shadow").shadow) is not None
         assert (shadow.agreed, shadow.accepted) == (agreed, 2 if agreed else 1)
+
+
+def test_a_kept_step_that_is_repeated_out_of_its_turn_ends_the_absorbing() -> None:
+    """Look, pay, look: the agent pays first, which is answered; then it must really look, not get the old sight."""
+    sights = iter(range(100))
+    fine = [True]
+    paid: list[str] = []
+    engine = Engine(on_divergence="absorb")
+    look = engine.tool(name="look", effect="read")(lambda: next(sights))
+    pay = engine.tool(
+        name="pay", effect="irreversible", pre_check=Check(lambda to: 1), post_check=Check(lambda to: fine[0])
+    )(paid.append)
+    engine.set_agent(lambda task: (look(), pay("Bob"), look())[2])
+    engine("t")
+    fine[0] = False
+    engine.set_agent(lambda task: (pay("Bob"), look())[1])
+    outcome = engine("t")
+    assert (outcome.status, outcome.reason) == ("diverged", Reason.POST_CHECK_REFUSED)
+    assert paid == ["Bob", "Bob"]  # once when recorded, once by the replay; the agent's was answered
+    assert outcome.value == 3  # 0 and 1 when recorded, 2 by the replay, 3 by the agent

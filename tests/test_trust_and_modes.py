@@ -135,6 +135,8 @@ def test_explain_shows_state_and_evidence() -> None:
     text = str(shop.engine.explain("milk"))
     assert "not_approved" in text
     assert "none beyond the recording" in text
+    shop.engine("milk")
+    assert "trusted: recorded twice" in str(shop.engine.explain("milk"))
 
 
 def test_the_breaker_pauses_a_tool_that_keeps_failing_until_a_good_agent_run() -> None:

@@ -64,6 +64,7 @@ class Absorber:
                 continue
             if same_call(self._calls[at], tool, args, kwargs, self._env) and self._left.pop(at, False):
                 self._differ.pop(id(kwargs), None)
+                self._ended = True  # out of its turn: this was the first difference, and it has returned already
                 return step
         return None
 

@@ -23,7 +23,8 @@ Sights = dict[tuple[bytes, int], Any]
 class Considered(msgspec.Struct, frozen=True):
     """One recording that was considered: whether it could start here, and if not, why.
 
-    `seen` and `expected` are what the first step's check saw and what it had recorded.
+    `seen` and `expected` are what the first step's check saw and what it had recorded, `evidence` why it is in its
+    state.
     """
 
     trajectory_id: str
@@ -36,6 +37,7 @@ class Considered(msgspec.Struct, frozen=True):
     first_step: str = ""
     seen: str = ""
     expected: str = ""
+    evidence: str = ""
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -57,7 +59,8 @@ class Explanation(msgspec.Struct, frozen=True):
         lines = [f"would {self.would}: {self.reason.value}: {self.message}"]
         for one in self.considered:
             verb = "would start" if one.would_start else f"no: {one.reason.value}"
-            what = f"{one.trajectory_id} ({one.state}, {one.steps} steps, {one.hits} hits)"
+            state = f"{one.state}: {one.evidence}" if one.evidence else one.state
+            what = f"{one.trajectory_id} ({state}; {one.steps} steps, {one.hits} hits)"
             lines.append(f"  {what}: {verb}: {one.message}")
             if one.seen or one.expected:
                 lines.append(f"    {one.first_step}: saw {one.seen}, expected {one.expected}")
@@ -175,4 +178,5 @@ def _considered(
         hide(f"{record.tool}({arguments})"),
         hide(seen),
         hide(expected),
+        trajectory.standing.reason,
     )
