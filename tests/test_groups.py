@@ -30,9 +30,9 @@ from muscle_mem._core.groups import (
     stored_row,
 )
 from muscle_mem._core.model import FORM, Body, Guard, Lit, Node, Ref, Row, StepRecord
-from muscle_mem._core.recorder import finish
 from muscle_mem._core.recording import record_call
 from muscle_mem._core.run import Run
+from muscle_mem._core.sealing import finish
 from muscle_mem._core.tool import Tool
 from muscle_mem.errors import DecodeError
 from test_flow import World, a_check, a_run, a_tool, stored

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from .candidates import admissible, arguments_of, judge, look, unbuildable
+from .admission import admissible
 from .check import copy_of
 from .effects import Effect
+from .judging import arguments_of, judge, look, unbuildable
 from .model import Planned, Reason, StepRecord
 from .plan import Refusal, Registry, Trajectory, open_snapshot
 from .resolving import bound_text, plan_text

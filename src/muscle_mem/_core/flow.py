@@ -9,7 +9,7 @@ import msgspec
 
 from ..errors import Diverged, Missed
 from .absorbing import Absorber, Call
-from .candidates import admit
+from .admission import admit
 from .concealing import conceal, fit_to_keep
 from .effects import Ask, Effect, RunAgent
 from .handover import Handover, undo_text

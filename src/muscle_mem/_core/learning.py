@@ -11,8 +11,9 @@ from .effects import Effect, Save
 from .model import Reason
 from .outcome import Outcome
 from .plan import Candidate, Refusal
-from .recorder import Problem, Recording, Step, finish
+from .recorder import Problem, Recording, Step
 from .run import Run
+from .sealing import finish
 from .verdicts import verdict
 
 

@@ -12,12 +12,13 @@ from typing import Any
 import msgspec
 
 from .approving import disapproved
-from .candidates import (
+from .candidates import Walk, checks_at
+from .check import Check, CheckError, passes
+from .effects import Effect, Invoke, Pause
+from .judging import (
     Arguments,
-    Walk,
     arguments_of,
     check_error,
-    checks_at,
     judge,
     keep_refreshed,
     look,
@@ -26,8 +27,6 @@ from .candidates import (
     stale_guard,
     unbuildable,
 )
-from .check import Check, CheckError, passes
-from .effects import Effect, Invoke, Pause
 from .model import Reason
 from .plan import Candidate, Fresh, PlanStep, Refusal, open_snapshot
 from .run import Run

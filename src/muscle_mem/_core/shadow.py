@@ -7,13 +7,14 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from . import codec
-from .candidates import judge
 from .effects import Effect
 from .groups import arranged, call_id, inverse, order_of, sorted_body
+from .judging import judge
 from .model import Shadow
 from .plan import Candidate, Trajectory
-from .recorder import Step, records_of
+from .recorder import Step
 from .run import Run
+from .sealing import records_of
 
 
 def held_against(run: Run, live: Sequence[Candidate]) -> Generator[Effect, Any, Shadow | None]:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .approving import disapproved
-from .candidates import Arguments, Walk, arguments_of, judge, keep_refreshed, look, stale_guard, unbuildable
+from .candidates import Walk
 from .effects import Effect
+from .judging import Arguments, arguments_of, judge, keep_refreshed, look, stale_guard, unbuildable
 from .plan import Candidate, PlanStep, Refusal
 from .run import Run
 
