@@ -161,7 +161,7 @@ class Walk:
         if call not in sights:
             sights[call] = yield from look(step, step.pre, arguments, place)
         if isinstance(sights[call], Refusal):
-            return sights[call]  # type: ignore[no-any-return]
+            return sights[call]  # type: ignore[no-any-return] # sights are whatever was captured
         found = yield from judge(self.run, step, sights[call], candidate, place, False, shared=True)
         if found is not None:
             return found

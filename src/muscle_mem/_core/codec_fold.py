@@ -56,9 +56,9 @@ def unfold(value: object) -> tuple[str, tuple[object, ...]] | None:
     """
     kind = type(value)
     if kind is list or kind is tuple:
-        return kind.__name__, tuple(value)  # type: ignore[arg-type]
+        return kind.__name__, tuple(value)  # type: ignore[arg-type] # kind says that it can be iterated
     if kind is dict:
-        return "dict", tuple([part for pair in value.items() for part in pair])  # type: ignore[attr-defined]
+        return "dict", tuple([part for pair in value.items() for part in pair])  # type: ignore[attr-defined] # a dict
     if kind is set or kind is frozenset:
         return kind.__name__, _in_order(value)
     try:
@@ -188,7 +188,7 @@ def immutable(value: object, _depth: int = 0) -> bool:
     if _depth > MAX_DEPTH:
         return False
     if kind is tuple or kind is frozenset:
-        return all(immutable(item, _depth + 1) for item in value)  # type: ignore[attr-defined]
+        return all(immutable(item, _depth + 1) for item in value)  # type: ignore[attr-defined] # a tuple or frozenset
     if isinstance(value, enum.Enum) or frozen_scalar(value):
         return True
     try:

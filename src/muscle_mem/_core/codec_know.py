@@ -55,7 +55,7 @@ def _fields(cls: type) -> list[Any]:
     if shape is None or shape.kind in (ENUM, REGISTERED):
         return []
     if shape.kind == MODEL:
-        return [field.annotation for field in cls.__pydantic_fields__.values()]  # type: ignore[attr-defined]
+        return [field.annotation for field in cls.__pydantic_fields__.values()]  # type: ignore[attr-defined] # pydantic
     try:
         return list(typing.get_type_hints(cls, include_extras=True).values())
     except Exception:  # one name that cannot be resolved would hide all the others

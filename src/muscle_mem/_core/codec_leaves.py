@@ -193,7 +193,7 @@ def _take_tzinfo(zone: dt.tzinfo) -> dt.tzinfo | int:
 
 def _make_tzinfo(zone: dt.tzinfo | int | None) -> dt.tzinfo | None:
     if type(zone) is not int:
-        return zone  # type: ignore[return-value]
+        return zone  # type: ignore[return-value] # an int is handled below
     return dt.UTC if zone == 0 else _make_timezone(zone, None)
 
 
@@ -206,7 +206,7 @@ def _make_timedelta(days: int, seconds: int, microseconds: int) -> dt.timedelta:
 
 
 def _take_timezone(value: dt.timezone) -> tuple[Any, ...]:
-    offset, *name = value.__getinitargs__()  # type: ignore[attr-defined]
+    offset, *name = value.__getinitargs__()  # type: ignore[attr-defined] # not in typeshed
     return offset // _MICROSECOND, name[0] if name else None
 
 

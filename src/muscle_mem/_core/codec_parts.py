@@ -80,7 +80,7 @@ def model_parts(shape: Shape, value: Any) -> tuple[dict[str, Any], Any, Any, Any
 def fit(shape: Shape, values: Mapping[str, Any]) -> dict[str, Any]:
     """Stored fields as the class has them now. Raises UnknownTypeError if the class has changed too much."""
     if shape.kind == MODEL:
-        for field_name, field in shape.cls.model_fields.items():  # type: ignore[attr-defined]
+        for field_name, field in shape.cls.model_fields.items():  # type: ignore[attr-defined] # pydantic
             if not field.is_required():
                 shape.defaults[field_name] = functools.partial(field.get_default, call_default_factory=True)
     unknown = [name for name in values if name not in shape.keys]
@@ -132,7 +132,7 @@ def build_model(shape: Shape, values: Mapping[str, Any], extra: Any, private: An
     """A pydantic model with these parts; no validator and no model_post_init runs."""
     if values.keys() != shape.keys:
         values = fit(shape, values)
-    known_private = shape.cls.__private_attributes__  # type: ignore[attr-defined]
+    known_private = shape.cls.__private_attributes__  # type: ignore[attr-defined] # pydantic
     if private is not None and not private.keys() <= known_private.keys():
         raise changed(shape, f"private attributes are {sorted(known_private)}, stored were {sorted(private)}")
     made: Any = object.__new__(shape.cls)

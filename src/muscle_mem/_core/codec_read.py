@@ -74,7 +74,7 @@ class Reader:
             "a map with other keys than strings",
         )
         if _flat(tree.values()):
-            return tree  # type: ignore[no-any-return]
+            return tree  # type: ignore[no-any-return] # msgpack gives Any
         get, depth = self.get, depth + 1
         return {key: get(item, depth) for key, item in tree.items()}
 

@@ -60,15 +60,14 @@ class Progress:
 class Run:
     """Everything about one call of the engine.
 
-    `plain` says that nothing can be awaited, `outside` that others make the tool calls. `names_handover` and
-    `agent_async` describe the agent. `notify` takes (level, reason, message, tool); `clock` is monotonic, in seconds.
+    `plain` says that nothing can be awaited, `outside` that others make the tool calls. `names_handover`
+    describes the agent. `notify` takes (level, reason, message, tool); `clock` is monotonic, in seconds.
     """
 
     __slots__ = (
         "_notify",
         "_task",
         "agent",
-        "agent_async",
         "approve",
         "approved",
         "args",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from .._core.trust import APPROVED, GOOD
 from .base import QUARANTINED, TRUSTED, Note
 
-GOOD = "reported good"
+__all__ = ["APPROVED", "BAD", "GOOD", "bad", "good"]
+
 BAD = "reported bad"
-APPROVED = "approved"
 
 
 def good(id: str, why: str = "", *, word: str = GOOD) -> Note:
