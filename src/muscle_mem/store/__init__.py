@@ -12,14 +12,20 @@ from .base import (
     RETIRED,
     STATES,
     TRUSTED,
+    Confirming,
     Damaged,
     Found,
+    Leadership,
+    Leading,
     Note,
     Observation,
     Sealed,
     Standing,
     Store,
     Stored,
+    Summary,
+    Surveying,
+    Tally,
 )
 from .memory import MemoryStore
 
@@ -32,8 +38,11 @@ __all__ = [
     "RETIRED",
     "STATES",
     "TRUSTED",
+    "Confirming",
     "Damaged",
     "Found",
+    "Leadership",
+    "Leading",
     "MemoryStore",
     "Note",
     "Observation",
@@ -42,6 +51,9 @@ __all__ = [
     "Standing",
     "Store",
     "Stored",
+    "Summary",
+    "Surveying",
+    "Tally",
     "open_store",
 ]
 

@@ -42,18 +42,29 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 
     `id` is made out of the trajectory's id and the snapshots, so identical rows are one.
     `refresh` rows come from hits (sliding expiry): a trajectory has at most one, the newest.
+    `blobs` are large parts of the recording that `body` names by their SHA-256 and does not hold. A store keeps equal
+    blobs once, whoever uses them, gives them back in this order, and frees them with their last user.
     """
 
     id: str
     body: bytes
     created: float = 0.0
     refresh: bool = False
+    blobs: tuple[bytes, ...] = ()
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """How often a check, named by its tool and place as in `click pre`, said yes and no in replays."""
+
+    check: str
+    yes: int = 0
+    no: int = 0
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
     """A change to what is known about a trajectory: counters are added, the rest is set where it is not None.
 
-    `agreed` and `disagreed` count what shadow runs said of it.
+    `agreed` and `disagreed` count what shadow runs said of it, `checks` what its checks said in replays.
 
     `held` says that only a person lifts the quarantine. A note with `by_person=False` leaves the state, reason and
     hold of a held trajectory as they are (its counters are still added).
@@ -70,6 +81,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     held: bool | None = None
     by_person: bool = False
+    checks: tuple[Tally, ...] = ()
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +96,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     agreed: int = 0
     disagreed: int = 0
     last_hit: float = 0.0
+    checks: tuple[Tally, ...] = ()
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,4 +171,60 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Release files and connections. Closing twice is fine; any other call afterwards raises StoreError."""
+        ...
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """A trajectory without its contents: what deciding about growth takes. `size` is in bytes, blobs counted in full."""
+
+    id: str
+    key: bytes
+    seq: int
+    state: str = FRESH
+    created: float = 0.0
+    recorded: float = 0.0
+    hits: int = 0
+    last_hit: float = 0.0
+    size: int = 0
+
+
+class Leadership(Protocol):
+    """Being the only learner of a key, until it is released or the process that has it is gone."""
+
+    def release(self) -> None:
+        """Let the next one lead. Releasing twice is fine."""
+        ...
+
+
+@runtime_checkable
+class Leading(Protocol):
+    """A store that can say, across processes, who learns a key. Beyond the eight methods; an engine does without."""
+
+    def lead(self, key: bytes) -> Leadership | None:
+        """Become the only learner of a key, without waiting; None while another has it. Raises StoreError."""
+        ...
+
+
+@runtime_checkable
+class Surveying(Protocol):
+    """A store that can tell its contents without reading them, and drop some cheaply. Beyond the eight methods."""
+
+    def survey(self, *, after: int | None = None, limit: int = 1000) -> tuple[Summary, ...]:
+        """A page of all trajectories, newest first, as `scan` orders them; bodies are not read."""
+        ...
+
+    def drop(self, ids: tuple[str, ...]) -> int:
+        """Delete trajectories with all they own in one short transaction; how many there were.
+
+        Unlike `forget`, it may leave the room they took to be used again, and their bytes there until then.
+        """
+        ...
+
+
+@runtime_checkable
+class Confirming(Protocol):
+    """A store whose `version` may lag behind what others wrote. Beyond the eight methods."""
+
+    def confirm(self, key: bytes) -> None:
+        """Ask the store itself, in one round trip: afterwards `version(key)` is of now. Raises StoreError."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from .base import Note, Standing
+from .base import Note, Standing, Tally
 
 
 def apply_note(standing: Standing, note: Note) -> Standing:
@@ -18,6 +18,8 @@ def apply_note(standing: Standing, note: Note) -> Standing:
         "agreed": standing.agreed + note.agreed,
         "disagreed": standing.disagreed + note.disagreed,
     }
+    if note.checks:
+        changes["checks"] = add_tallies(standing.checks, note.checks)
     settable = ["last_hit", "strikes"]
     if note.by_person or not standing.held:
         settable += ["state", "reason", "held"]
@@ -26,3 +28,12 @@ def apply_note(standing: Standing, note: Note) -> Standing:
         if value is not None:
             changes[name] = value
     return msgspec.structs.replace(standing, **changes)
+
+
+def add_tallies(known: tuple[Tally, ...], more: tuple[Tally, ...]) -> tuple[Tally, ...]:
+    """The sums of what checks said, one for each check, in the order in which the checks were met."""
+    sums = {tally.check: tally for tally in known}
+    for tally in more:
+        before = sums.get(tally.check, Tally(tally.check))
+        sums[tally.check] = Tally(tally.check, before.yes + tally.yes, before.no + tally.no)
+    return tuple(sums.values())
