@@ -12,9 +12,9 @@ import msgspec
 from .._core.model import Reason
 from ..errors import StoreError
 from ..store import QUARANTINED, Damaged, Inspecting, Store, Stored
+from ..store.paging import pages
 from .examining import Finding, examine
-from .finding import pages
-from .opening import json_option, named_store, opened, store_option
+from .opening import json_option, named_store, opened, store_option, told
 from .output import Cell, console, id_text, print_json, print_pairs, print_table
 from .text import count, visible
 
@@ -65,7 +65,7 @@ def doctor(context: click.Context, app: str | None, as_json: bool, store: str | 
       muscle-mem doctor --json
     """
     engine = _engine(app)
-    with _store(store, engine) as source:
+    with told(), _store(store, engine) as source:
         report = _look(source, engine)
     if as_json:
         print_json(_as_json(report))

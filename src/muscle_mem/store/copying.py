@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 
 import msgspec
 
 from ..errors import DamagedStoreError, StoreError
 from .base import Damaged, Note, Standing, Store, Stored
+from .paging import pages
 
-PAGE = 100
 AT_HAND = 16  # trajectories that are kept in memory, for their next observation is mostly near
 
 
@@ -62,7 +61,7 @@ def _order(source: Store) -> tuple[list[_Place], list[Damaged]]:
     """Every observation, oldest first; and what is damaged."""
     places: list[_Place] = []
     damaged: list[Damaged] = []
-    for stored, broken in _pages(source):
+    for stored, broken in pages(source):
         damaged += broken
         for one in stored:
             places += [_Place(seq, row.refresh, one.sealed.id, row.id) for seq, row in one.observations]
@@ -70,16 +69,6 @@ def _order(source: Store) -> tuple[list[_Place], list[Damaged]]:
                 damaged.append(Damaged(id=one.sealed.id, what="no observation of it can be read", key=one.sealed.key))
     places.sort(key=lambda place: (place.seq, place.refresh))
     return places, damaged
-
-
-def _pages(source: Store) -> Iterator[tuple[tuple[Stored, ...], tuple[Damaged, ...]]]:
-    after: int | None = None
-    while True:
-        page = source.scan(after=after, limit=PAGE)
-        yield page.stored, page.damaged
-        if not page.stored:
-            return
-        after = page.stored[-1].seq
 
 
 class _Copier:
