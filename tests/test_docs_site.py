@@ -25,9 +25,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-d", str(built / ".trees")]
     # sphinx and its themes may be old enough to warn on a new Python: only warnings about the pages count here
-    done = subprocess.run(
-        [*command, str(DOCS), str(built)], capture_output=True, text=True, env={**os.environ, "PYTHONWARNINGS": "ignore"}
-    )
+    quiet = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run([*command, str(DOCS), str(built)], capture_output=True, text=True, env=quiet)
     assert done.returncode == 0, done.stderr
     return built
 

@@ -36,7 +36,7 @@ def fields(lines: list[str], names: set[str]) -> list[str]:
     return made
 
 
-def process(app: Any, what: str, name: str, documented: Any, options: Any, lines: list[str]) -> None:
+def process(_app: Any, _what: str, _name: str, documented: Any, _options: Any, lines: list[str]) -> None:
     plain = [PLURAL.sub(r"`\1`\\ \2", line) for line in lines]
     lines[:] = fields(plain, parameters_of(documented))
 
