@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import msgspec
+
 from ..errors import StoreError
 from .base import Found, Note, Observation, Sealed, Standing, Stored
 from .forks import watch
@@ -20,7 +22,7 @@ class _Entry:
         self.observations: dict[str, tuple[int, Observation]] = {}
 
     def add(self, observation: Observation, seq: int) -> None:
-        """Keep an observation. One that is there is only moved up, and not by a refresh."""
+        """Keep an observation. One that is there only moves up and is as young as the new one, but not by a refresh."""
         known = self.observations.get(observation.id)
         if observation.refresh:
             self._drop_refresh(but=observation.id)
@@ -29,7 +31,7 @@ class _Entry:
         elif known is None or known[1].refresh:
             self.observations[observation.id] = (seq, observation)
         else:
-            self.observations[observation.id] = (seq, known[1])
+            self.observations[observation.id] = (seq, msgspec.structs.replace(known[1], created=observation.created))
 
     def _drop_refresh(self, but: str) -> None:
         for id, (_, old) in list(self.observations.items()):
@@ -79,7 +81,9 @@ class MemoryStore:
         with self._lock:
             self._ensure_open()
             entry = self._entries.get(sealed.id)
-            if entry is None or not observation.refresh:
+            if entry is None and observation.refresh:
+                return 0
+            if not observation.refresh:
                 self._seq += 1
             if entry is None:
                 entry = _Entry(sealed, self._seq)
