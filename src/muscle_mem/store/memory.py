@@ -9,6 +9,7 @@ import msgspec
 from ..errors import StoreError
 from .base import Found, Note, Observation, Sealed, Standing, Stored
 from .forks import watch
+from .leading import KeyLock, KeyLocks
 from .standing import apply_note
 
 
@@ -60,6 +61,7 @@ class MemoryStore:
         self._tick = 0
         self._versions: dict[bytes, int] = {}
         self._version_of_unknown = 0
+        self._leading = KeyLocks()
         watch(self)
 
     def __repr__(self) -> str:
@@ -136,6 +138,12 @@ class MemoryStore:
         with self._lock:
             self._ensure_open()
             return self._versions.get(key, self._version_of_unknown)
+
+    def lead(self, key: bytes) -> KeyLock | None:
+        """As `muscle_mem.store.base.Leading`, among all engines that share this store."""
+        with self._lock:
+            self._ensure_open()
+        return self._leading.lead(key)
 
     def close(self) -> None:
         with self._lock:
