@@ -39,6 +39,7 @@ class Reason(StrEnum):
     SECRET_MISSING = "secret_missing"
     NOT_REPLAYABLE = "not_replayable"
     QUARANTINED = "quarantined"
+    EXPIRED = "expired"
     NEEDS_ACALL = "needs_acall"
     NOT_APPROVED = "not_approved"
     NO_KEY = "no_key"

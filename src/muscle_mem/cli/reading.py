@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from .._core.blobs import read_row
 from .._core.groups import checked, checked_row, row_in_memory
 from .._core.model import FORM, Body, Row
 from ..errors import DecodeError
@@ -59,7 +60,7 @@ def newest_row(stored: Stored) -> Row | None:
 
 def _open_row(seq: int, observation: Observation, body: Body | None) -> Seen:
     try:
-        row = msgspec.msgpack.decode(observation.body, type=Row)
+        row = read_row(observation.body, observation.blobs)
     except (msgspec.DecodeError, DecodeError, UnicodeError, RecursionError, ValueError) as error:
         return Seen(seq, observation, None, f"it cannot be read: {error}")
     if row.form != FORM:
