@@ -1,4 +1,4 @@
-"""When a store has likely grown past its limits, so that pruning costs a recording next to nothing and a hit nothing."""
+"""When a store has likely grown past its limits, so that pruning costs recordings little and hits nothing."""
 
 from __future__ import annotations
 
@@ -60,15 +60,14 @@ class Growth:
 def limits_of(max_items: Any, max_bytes: Any, ttl: Any) -> Limits:
     """Limits as a user gives them, None for none. Raises InvalidTypeError or InvalidValueError."""
     return Limits(
-        max_items=_whole("max_items", max_items, "trajectories"),
-        max_bytes=_whole("max_bytes", max_bytes, "bytes"),
+        max_items=None if max_items is None else whole("max_items", max_items, "trajectories"),
+        max_bytes=None if max_bytes is None else whole("max_bytes", max_bytes, "bytes"),
         ttl=seconds("ttl", ttl) if ttl is not None else None,
     )
 
 
-def _whole(name: str, value: Any, of: str) -> int | None:
-    if value is None:
-        return None
+def whole(name: str, value: Any, of: str) -> int:
+    """A number of things, 0 or more. Raises InvalidTypeError or InvalidValueError."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidTypeError(f"{name} is a number of {of}, got {value!r}")
     if value < 0:
@@ -80,6 +79,6 @@ def seconds(name: str, value: Any) -> float:
     """A number of seconds, 0 or more. Raises InvalidTypeError or InvalidValueError."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidTypeError(f"{name} is a number of seconds, got {value!r}")
-    if math.isnan(value) or value < 0:
+    if not 0 <= value < math.inf:
         raise InvalidValueError(f"{name} must be 0 or more seconds, got {value!r}")
     return float(value)

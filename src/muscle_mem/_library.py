@@ -20,10 +20,10 @@ from ._core.run import Run
 from ._core.trust import SUCCESS
 from ._counts import Counts
 from ._growth import Growth
-from ._memory import Entry, Memory, size_of
+from ._memory import Entry, Memory, is_irreversible, size_of
 from .errors import DecodeError
 from .store import verdicts
-from .store.base import FRESH, QUARANTINED, RETIRED, TRUSTED, Confirming, Note, Observation, Sealed, Standing, Store
+from .store.base import FRESH, QUARANTINED, TRUSTED, Confirming, Note, Observation, Sealed, Standing, Store
 from .store.pruning import Limits, Pruned, is_old, prune, recorded
 
 LIBRARY_BYTES = 64 * 2**20
@@ -103,7 +103,7 @@ class Library:
                 tools_version,
                 len(found.damaged) + loaded.count(None),
                 size_of(trajectories),
-                any(step.tool.effect == "irreversible" for one in trajectories for step in one.steps),
+                any(map(is_irreversible, trajectories)),
             )
             self.memory.put(key, entry)
             return entry
@@ -237,7 +237,7 @@ class Library:
             return self.store.forget(ids)
 
     def clear(self, scope: str) -> None:
-        """Delete every trajectory of a scope. Damaged rows stay, for `doctor` to tell of. Raises what the store does."""
+        """Delete every trajectory of a scope; damaged rows stay. Raises what the store does."""
         after: int | None = None
         found: list[str] = []
         while True:

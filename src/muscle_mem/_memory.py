@@ -66,6 +66,11 @@ class Memory:
             return list(self._entries.values())
 
 
+def is_irreversible(trajectory: Trajectory) -> bool:
+    """Whether a replay would do what cannot be undone."""
+    return any(step.tool.effect == "irreversible" for step in trajectory.steps)
+
+
 def size_of(trajectories: Iterable[Trajectory]) -> int:
     """About how many bytes trajectories take, with what replays make of them. Equal blobs are one."""
     total = ENTRY

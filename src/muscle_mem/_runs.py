@@ -25,6 +25,7 @@ from ._given import distinct, label, one_of
 from ._health import Health
 from ._leading import Leaders
 from ._library import Library
+from ._memory import Entry, is_irreversible
 from ._open import OpenRuns
 from ._telling import Teller
 from ._tools import PROCESS, Toolbox
@@ -181,17 +182,17 @@ class Runs:
         if refusal is not None or run.key is None or run.mode == "record":
             return [], refusal
         library = self._library
-        operation = "find"
+        entry: Entry | None = None
         try:
             entry = library.find(run.key)
             if entry.irreversible and library.confirming:
-                operation = "confirm"
                 entry = library.confirm(run.key)
         except Exception as error:  # a store of the user's own may raise anything (G4)
-            self._health.trouble(operation, error)
+            self._health.trouble("find" if entry is None else "confirm", error)
             if self._raises:
                 raise _as_store_error(error, "the task was not begun") from error
-            return [], Refusal(Reason.STORE_UNAVAILABLE, f"the store cannot be read: {error}")
+            safe = [] if entry is None else [one for one in entry.trajectories if not is_irreversible(one)]
+            return safe, Refusal(Reason.STORE_UNAVAILABLE, f"the store cannot be read: {error}")
         library.age(entry, mark=run.mode != "frozen")
         if not entry.trajectories and entry.damaged:
             return [], Refusal(Reason.DAMAGED, f"{entry.damaged} recordings of this task are damaged and not used")

@@ -35,8 +35,8 @@ def admissible(run: Run, trajectory: Trajectory, registry: Registry) -> Refusal 
     retired_for_age = standing.state == RETIRED and standing.reason.startswith(EXPIRED)
     if retired_for_age or (trajectory.expired and standing.state not in NEVER):
         message = (
-            f"trajectory {trajectory.id} was last recorded longer ago than the engine's ttl; an agent's run of the same "
-            "calls makes it young again"
+            f"trajectory {trajectory.id} was last recorded longer ago than the engine's ttl; a run of the same "
+            "calls by the agent makes it young again"
         )
         return Refusal(Reason.EXPIRED, message)
     if standing.state in NEVER:

@@ -58,7 +58,8 @@ def run_task(run: Run, trajectories: Sequence[Trajectory], registry: Registry, l
         return (yield from _miss(run, Refusal(Reason.MODE, "mode='record' always asks the agent")))
     if run.mode == "shadow" and trajectories:
         live, _ = admit(run, trajectories, registry)
-        return (yield from _miss(run, Refusal(Reason.MODE, "mode='shadow' lets the agent work, and only compares"), live))
+        why = Refusal(Reason.MODE, "mode='shadow' lets the agent work, and only compares")
+        return (yield from _miss(run, why, live))
     found = yield from _replay_one(run, trajectories, registry, lookup)
     if isinstance(found, Refusal) and run.leads and not run.outside and found.reason not in UNMENDED:
         news = yield from _lead(run, trajectories)
@@ -89,9 +90,7 @@ def _replay_one(
     return msgspec.structs.replace(end, reason=AS_MISS.get(end.reason, end.reason))
 
 
-def _lead(
-    run: Run, seen: Sequence[Trajectory]
-) -> Generator[Effect, Any, Finished | Sequence[Trajectory]]:
+def _lead(run: Run, seen: Sequence[Trajectory]) -> Generator[Effect, Any, Finished | Sequence[Trajectory]]:
     """Become the one run that learns this key, or wait for what another learns; none if the agent is to run."""
     try:
         while True:

@@ -19,6 +19,8 @@ Mode = Literal["auto", "record", "replay", "frozen", "shadow", "off"]
 MODES = ("auto", "record", "replay", "frozen", "shadow", "off")
 OnDivergence = Literal["auto", "continue", "absorb", "raise"]
 POLICIES = ("auto", "continue", "absorb", "raise")
+OnStoreError = Literal["bypass", "raise"]
+ON_STORE_ERROR = ("bypass", "raise")
 Status = Literal["hit", "miss", "diverged"]
 
 

@@ -11,6 +11,7 @@ from .._core.groups import checked, checked_row, row_in_memory
 from .._core.model import FORM, Body, Row
 from ..errors import DecodeError
 from ..store import Observation, Stored
+from ..store.pruning import recorded
 from .text import iso
 
 
@@ -118,9 +119,3 @@ def summary(stored: Stored) -> dict[str, Any]:
         "recorded": iso(recorded(stored)),
         "last_hit": iso(standing.last_hit),
     }
-
-
-def recorded(stored: Stored) -> float:
-    """When the newest observation of an agent's run was made, in seconds since the epoch."""
-    times = [one.created for _, one in stored.observations if not one.refresh]
-    return times[0] if times else stored.sealed.created

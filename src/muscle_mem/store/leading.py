@@ -155,6 +155,6 @@ def _unlock(path: str, file: int) -> None:
 
 def _unusable(folder: str, error: OSError) -> StoreError:
     return StoreError(
-        f"The folder {folder!r}, in which processes agree on who learns a task, cannot be used ({error.strerror}). Make "
-        f"it writable for this user; until then only the threads of one process wait for each other."
+        f"The folder {folder!r}, in which processes agree on who learns a task, cannot be used ({error.strerror}). "
+        f"Make it writable for this user; until then only the threads of one process wait for each other."
     )

@@ -13,8 +13,6 @@ from .base import FRESH, QUARANTINED, RETIRED, TRUSTED, Store, Stored, Summary, 
 PAGE = 1_000
 BATCH = 100
 AT_WORK = 60.0  # seconds since a recording or hit in which a trajectory stays, if others can go
-ROW = 500
-"""Bytes that a trajectory or observation takes beside its contents, where a store cannot say."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,9 +36,7 @@ class Pruned(NamedTuple):
     kept_bytes: int
 
 
-def prune(
-    store: Store, limits: Limits, now: float, *, in_use: Collection[str] = (), dry_run: bool = False
-) -> Pruned:
+def prune(store: Store, limits: Limits, now: float, *, in_use: Collection[str] = (), dry_run: bool = False) -> Pruned:
     """Drop what is too old or too much. `now` is in seconds since the epoch, `in_use` holds ids that stay.
 
     Raises StoreError; what was dropped until then stays dropped.
@@ -77,7 +73,8 @@ def summary_of(stored: Stored) -> Summary:
     """What a survey says of a trajectory."""
     sealed = stored.sealed
     rows = [observation for _, observation in stored.observations]
-    size = ROW + len(sealed.body) + sum(ROW + len(row.body) + sum(map(len, row.blobs)) for row in rows)
+    blobs = {blob for row in rows for blob in row.blobs}
+    size = len(sealed.body) + sum(len(row.body) for row in rows) + sum(map(len, blobs))
     return Summary(
         id=sealed.id,
         key=sealed.key,
