@@ -17,7 +17,7 @@ SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 
-class Amount(click.ParamType):
+class Amount(click.ParamType[float]):
     """A number with a unit out of a closed list."""
 
     def __init__(self, name: str, units: dict[str, int], example: str) -> None:
