@@ -31,14 +31,14 @@ MAY = {
     "demo": {"_engine", "_core", "_context", "errors", "store"},
     "__main__": {"cli"},
 }
-MAY.update(dict.fromkeys(LIBRARY_SIDE, {"_core", "errors", "store"}))
+MAY.update({room: {"_core", "errors", "store"} for room in LIBRARY_SIDE})
 MAY.update(
-    dict.fromkeys(
-        ENGINE_SIDE,
-        {"_core", "errors", "store", "_context", "_events", "_drive", "_library", "_source"}
+    {
+        room: {"_core", "errors", "store", "_context", "_events", "_drive", "_library", "_source"}
         | ENGINE_SIDE
-        | LIBRARY_SIDE,
-    )
+        | LIBRARY_SIDE
+        for room in ENGINE_SIDE
+    }
 )
 
 

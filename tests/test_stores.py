@@ -48,10 +48,16 @@ class TestSqliteStore(StoreContract):
             "trajectory": "UPDATE trajectory SET body = body || x'00' WHERE id = ?",
             "standing": "UPDATE standing SET hits = hits + 1 WHERE n = (SELECT n FROM trajectory WHERE id = ?)",
             "observation": "UPDATE observation SET body = x'00' WHERE id = ?",
+            "blob": "UPDATE blob SET body = body || x'00' "
+            "WHERE hash = (SELECT substr(blobs, 1, 32) FROM observation WHERE id = ?)",
         }
         with raw(tmp_path / "store.db") as connection:
             connection.execute(spoil[what], (id,))
         return True
+
+    def blobs_kept(self, tmp_path: Path) -> int | None:
+        with raw(tmp_path / "store.db") as connection:
+            return int(connection.execute("SELECT count(*) FROM blob").fetchone()[0])
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What is in the golden stores, and how they were made: `python tests/golden/stores.py FILE` with the code of their time.
+"""What is in the golden stores, which `python tests/golden/stores.py FILE` made with the code of their time.
 
 They are never made anew: store-v1.db was written by the code that knew version 1 only.
 """

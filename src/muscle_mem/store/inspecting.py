@@ -19,7 +19,8 @@ _ORPHANS = (
         "an observation whose trajectory is missing",
     ),
 )
-_USERS = """SELECT coalesce(t.id, ''), o.n, o.id, o.blobs FROM observation o LEFT JOIN trajectory t ON t.n = o.trajectory
+_USERS = """SELECT coalesce(t.id, ''), o.n, o.id, o.blobs
+    FROM observation o LEFT JOIN trajectory t ON t.n = o.trajectory
     WHERE length(o.blobs) > 0 OR o.n IN (SELECT observation FROM blob_user)"""
 
 

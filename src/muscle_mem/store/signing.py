@@ -18,7 +18,7 @@ _SIGN = "INSERT INTO meta(name, value) VALUES (CAST(? AS TEXT), ?)"
 
 
 class Signing:
-    """The key that a store was opened with, and what it says of rows that do not fit. It keeps no name by which to print the key."""
+    """The key that a store was opened with, and what is said of rows that do not fit it."""
 
     def __init__(self, key: bytes | None) -> None:
         self.sign = signer(key)

@@ -51,8 +51,9 @@ class SqliteStore:
         `busy_timeout` is how many seconds a call waits for other writers. `network_fs="allow"` opens a store
         on a network file system. With a `signing_key` (bytes or a string, 16 bytes or more, the same for all who
         use the store) rows carry an HMAC-SHA256 under it in place of a plain SHA-256, and rows that were written
-        without the key are refused like damaged ones. Raises InvalidValueError for a wrong option, ForeignStoreError, NewerStoreError or
-        DamagedStoreError for a file that cannot be used, StoreError for whatever else is in the way.
+        without the key are refused like damaged ones. Raises InvalidValueError for a wrong option,
+        ForeignStoreError, NewerStoreError or DamagedStoreError for a file that cannot be used, StoreError for
+        whatever else is in the way.
         """
         self.path = _resolved(path)
         if network_fs not in ("allow", "refuse"):
