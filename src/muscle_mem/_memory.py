@@ -10,12 +10,12 @@ import msgspec
 
 from ._core.plan import Trajectory
 
-# Measured with tracemalloc on CPython 3.11 to 3.13: what objects take beside the bytes of what they hold.
-ENTRY = 1_000
-TRAJECTORY = 4_000
-STEP = 2_500
-OBSERVATION = 1_500
-PLACE = 400
+# Measured with tracemalloc on CPython: what objects take beside the bytes of what they hold.
+ENTRY = 600
+TRAJECTORY = 1_500
+STEP = 1_200
+OBSERVATION = 500
+PLACE = 200
 DECODED = 3
 """A snapshot is held as its bytes, and as the value that these decode to, which takes about twice as much."""
 
