@@ -64,9 +64,7 @@ class Shop:
 
     def __init__(self, store: Any, **options: Any) -> None:
         self.events: list[Any] = []
-        self.engine = Engine(
-            store, observers=self.events.append, miss_wait=0.01, max_items=1, ttl=1e9, **options
-        )
+        self.engine = Engine(store, observers=self.events.append, miss_wait=0.01, max_items=1, ttl=1e9, **options)
         self.refuse = False
         look = Check(lambda: 1, lambda now, then: not self.refuse, refresh=True)
         after = Check(lambda: 2, lambda now, then: not self.refuse)
@@ -197,6 +195,7 @@ def wrong(folder: Path) -> Iterator[tuple[Path, type[Exception]]]:
     SqliteStore(folder / "newer.db").close()
     newer = sqlite3.connect(folder / "newer.db")
     newer.execute("PRAGMA user_version = 99")
+    newer.execute("UPDATE meta SET value = 99 WHERE name = 'min_reader'")
     newer.commit()
     newer.close()
     yield folder / "newer.db", NewerStoreError

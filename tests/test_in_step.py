@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from muscle_mem import Check, Engine, StoreError
 from muscle_mem.store import Confirming, MemoryStore, SqliteStore, Store
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crowds import in_threads
 
+from crowds import in_threads
 from muscle_mem import Engine
 from muscle_mem.store import MemoryStore, SqliteStore, Store
 
@@ -208,9 +208,9 @@ def test_a_plain_call_on_a_thread_with_a_loop_never_waits() -> None:
 @pytest.mark.parametrize("mode", ["record", "frozen", "shadow", "replay", "off"])
 def test_only_the_mode_auto_waits(mode: Any) -> None:
     crowd = Crowd()
-    held = crowd.engine._leaders.take(crowd.engine._open_run(
-        ("task",), {}, (), None, None, "auto", None, None, None, plain=True
-    )[0].key or b"")
+    held = crowd.engine._leaders.take(
+        crowd.engine._open_run(("task",), {}, (), None, None, "auto", None, None, None, plain=True)[0].key or b""
+    )
     assert held is not None
     try:
         crowd.engine("task", mode=mode)
