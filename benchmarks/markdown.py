@@ -46,8 +46,9 @@ def line(row: dict[str, Any], notes: list[str]) -> str:
     """One row of a table; a note is added to `notes` and gets its number."""
     title = row["title"].replace("|", "\\|")
     if row["note"]:
-        notes.append(row["note"])
-        title += f" [{len(notes)}]"
+        if row["note"] not in notes:
+            notes.append(row["note"])
+        title += f" [{notes.index(row['note']) + 1}]"
     loop = f"{figure(row['loop'])} {row['loop_unit']}".strip() if row["loop"] is not None else ""
     met = {True: "yes", False: "**no**", None: ""}[row["met"]]
     ours, theirs = cell(row["ours"], row["ours_spread"]), cell(row["prototype"], row["prototype_spread"])
@@ -73,7 +74,8 @@ def origin(result: dict[str, Any]) -> str:
     load = "" if machine["load"] is None else f", load {machine['load']} when it ended"
     return "\n".join(
         (
-            f"- measured {result['when'][:10]} at commit {result['commit']}; size {result['size']}, seed {result['seed']}",
+            f"- measured {result['when'][:10]} at commit {result['commit']}",
+            f"- size {result['size']}, seed {result['seed']}",
             f"- {result['implementation']} {python}, msgspec {versions['msgspec']}, SQLite {versions['sqlite']}",
             f"- {machine['cores']} cores of {machine['processor']}, {machine['system']}{load}",
             f"- prototype: {result['prototype']}",

@@ -30,10 +30,10 @@ def make_environment(folder: Path, python: str, packages: list[str]) -> str:
     stamp = folder / ".ready"
     if stamp.exists():
         return interpreter
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", interpreter]
     for command in (
         [python, "-m", "venv", "--clear", "--without-pip", str(folder)],
-        [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", interpreter]
-        + ["install", *packages],
+        [*pip, "install", *packages],
     ):
         done = subprocess.run(command, capture_output=True, text=True, env=clean_environment(), timeout=600)
         if done.returncode:

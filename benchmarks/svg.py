@@ -109,8 +109,7 @@ def lines(title: str, across: str, series: Sequence[tuple[str, str, Sequence[tup
         y = up.at(tick)
         marks.append(f'<line class="axis" x1="{left}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
         marks.append(text(left - 8, y + 4, number(tick), quiet=True, anchor="end"))
-    for tick in along.ticks():
-        marks.append(text(along.at(tick), height - 30, number(tick), quiet=True, anchor="middle"))
+    marks += [text(along.at(tick), height - 30, number(tick), quiet=True, anchor="middle") for tick in along.ticks()]
     for kind, _, several in series:
         path = " ".join(f"{along.at(x)},{up.at(y)}" for x, y in several)
         marks.append(f'<polyline class="{kind} line" style="fill: none" points="{path}"/>')

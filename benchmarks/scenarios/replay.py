@@ -47,6 +47,7 @@ def steady(bench: Bench) -> Iterator[Row]:
             block_of(loop_of(plain(), steps)),
             prototype=("replay", {"world": "plain", "steps": steps}),
             target=targets.get(steps),
+            note="the prototype as after twenty hits: it looks at twenty recordings, and each hit adds one",
         )
 
 
