@@ -38,7 +38,7 @@ bench: $(STAMP) ## measure ours, the prototype and a plain loop; QUICK=1, FULL=1
 bench-compare: $(STAMP) ## hold two results of make bench against each other: make bench-compare A=old.json B=new.json
 	@$(BIN)/python -m benchmarks compare $(or $(A),$(word 2,$(MAKECMDGOALS))) $(or $(B),$(word 3,$(MAKECMDGOALS)))
 
-ifeq (bench-compare,$(firstword $(MAKECMDGOALS)))
+ifneq (,$(and $(filter bench-compare,$(firstword $(MAKECMDGOALS))),$(word 2,$(MAKECMDGOALS))))
 # the two files may also stand bare behind the verb: then make sees them as goals, with nothing to be done
 .PHONY: $(wordlist 2,3,$(MAKECMDGOALS))
 $(wordlist 2,3,$(MAKECMDGOALS)): ; @:

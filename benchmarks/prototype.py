@@ -30,7 +30,16 @@ def make_environment(folder: Path, python: str, packages: list[str]) -> str:
     stamp = folder / ".ready"
     if stamp.exists():
         return interpreter
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", interpreter]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--retries=1",
+        "--python",
+        interpreter,
+    ]
     for command in (
         [python, "-m", "venv", "--clear", "--without-pip", str(folder)],
         [*pip, "install", *packages],
