@@ -6,6 +6,7 @@ made by the product's own functions, so that what lies in the store is as if it 
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,8 +18,9 @@ from muscle_mem import Check, Engine
 from muscle_mem._core import codec
 from muscle_mem._core.groups import sorted_body
 from muscle_mem._core.model import Body, Lit, Row
-from muscle_mem.store import MemoryStore, SqliteStore
-from muscle_mem.store.base import Observation, Sealed, Store, Stored
+from muscle_mem.store import MemoryStore, SqliteStore, writing
+from muscle_mem.store.base import Observation, Sealed, Standing, Store, Stored
+from muscle_mem.store.rows import Digests, observation_row, standing_row, to_text, trajectory_row
 
 from .ours import engine_of, must_learn
 from .workload import World
@@ -108,30 +110,47 @@ def fill(store: Store, casts: Iterable[Cast]) -> int:
 
 
 def fill_sqlite(path: Path, casts: Iterable[Cast]) -> int:
-    """Seal each in big transactions without syncing; how many there were. The file is closed when it returns."""
+    """Write each into a new file, in big transactions without syncing; how many there were.
+
+    Rows, digests and statements are the store's own. No recording may come twice, and none may have blobs.
+    """
     store = SqliteStore(path)
     count = 0
     waiting = iter(casts)
     try:
         with store._connections.using() as lease:
-            connection: sqlite3.Connection = lease.connection  # type: ignore[assignment]
+            connection = lease.connection
+            assert connection is not None
             connection.execute("PRAGMA synchronous=OFF")
             connection.execute("PRAGMA cache_size=-262144")  # KiB
-            more = True
-            while more:
+            while batch := list(itertools.islice(waiting, IN_ONE_TRANSACTION)):
                 connection.execute("BEGIN IMMEDIATE")
-                more = False
-                for sealed, observation in waiting:
-                    store._writer.seal(connection, sealed, observation, None)
-                    count += 1
-                    if count % IN_ONE_TRANSACTION == 0:
-                        more = True
-                        break
+                _insert(connection, store._writer._digests, batch, count + 1)
                 connection.execute("COMMIT")
+                count += len(batch)
             connection.execute("PRAGMA synchronous=FULL")
     finally:
         store.close()
     return count
+
+
+def _insert(connection: sqlite3.Connection, digests: Digests, batch: list[Cast], first: int) -> None:
+    """Rows from number `first` on; their sequence numbers are the same."""
+    trajectories, standings, observations = [], [], []
+    for n, (sealed, observation) in enumerate(batch, first):
+        owner = to_text(sealed.id)
+        row = trajectory_row(sealed)
+        trajectories.append((*row, digests.of_trajectory(row)))
+        row = standing_row(n, Standing(state=sealed.state, reason=sealed.reason))
+        standings.append((n, *row, digests.of_standing(owner, row)))
+        row = observation_row(n, observation)
+        observations.append((n, *row, digests.of_observation(owner, row)))
+    connection.executemany(writing._INSERT_TRAJECTORY, trajectories)
+    connection.executemany(writing._INSERT_STANDING, standings)
+    connection.executemany(writing._INSERT_OBSERVATION, observations)
+    last = first + len(batch) - 1
+    sequence = (1, last, digests.of_sequence(last))
+    connection.execute("REPLACE INTO sequence(one, last, digest) VALUES (?, ?, ?)", sequence)
 
 
 def many_keys(world: World, keys: int, each: int) -> Iterator[Cast]:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-WIDTH = 760
-LEFT, RIGHT, TOP, BOTTOM = 300, 70, 44, 30
+WIDTH = 860
+LEFT, RIGHT, TOP, BOTTOM = 390, 70, 44, 30
 STYLE = """
  text { font: 13px system-ui, sans-serif; fill: #24292f }
  .quiet { fill: #57606a; font-size: 11px } .axis { stroke: #d0d7de } .a { fill: #0969da; stroke: #0969da }

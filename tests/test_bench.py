@@ -193,6 +193,8 @@ def test_what_is_cast_in_bulk_is_hit_by_an_engine(tmp_path: Path) -> None:
     engine, _ = engine_of(plain(), 1, str(path))
     for i in range(5):
         must_hit(engine, f"task {i}")()
+    assert engine("a task of its own").learned
+    assert must_hit(engine, "a task of its own")() is None
     engine.close()
     with pytest.raises(SystemExit) as ended:
         command_line(["doctor", "--store", str(path)])
