@@ -89,24 +89,18 @@ def _resident() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def hits(steps: int, hits: int) -> dict[str, Any]:
-    """Hits and nothing else, for a counter of instructions around the process."""
-    hit = must_hit(recorded(plain(), steps))
+def both(steps: int, hits: int, loops: int) -> dict[str, Any]:
+    """Hits and plain loops and nothing else, for a counter of instructions around the process."""
+    hit, loop = must_hit(recorded(plain(), steps)), loop_of(plain(), steps)
     for _ in range(hits):
         hit()
-    return {}
-
-
-def loops(steps: int, hits: int) -> dict[str, Any]:
-    """The same for the plain loop."""
-    loop = loop_of(plain(), steps)
-    for _ in range(hits):
+    for _ in range(loops):
         loop()
     return {}
 
 
 WORKLOADS: dict[str, Callable[..., dict[str, Any]]] = {
-    made.__name__: made for made in (hits_memory, recorded_memory, resident, hits, loops)
+    made.__name__: made for made in (hits_memory, recorded_memory, resident, both)
 }
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 
 EXACT = {"count"}
 PLAY = 0.10  # of a figure that was taken once, and so has no spread
+PLAY_OF = {"instructions": 0.01, "blocks": 0.5}
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def _word(old: dict[str, Any], new: dict[str, Any]) -> str:
     elif old["ours_spread"] and new["ours_spread"]:
         apart = not _within(new["ours"], old["ours_spread"]) and not _within(old["ours"], new["ours_spread"])
     else:
-        apart = abs(new["ours"] - old["ours"]) > PLAY * abs(old["ours"])
+        apart = abs(new["ours"] - old["ours"]) > PLAY_OF.get(old["unit"], PLAY) * abs(old["ours"])
     if not apart:
         return ""
     more = new["ours"] > old["ours"]

@@ -25,7 +25,7 @@ def run(pythons: list[str], given: argparse.Namespace) -> int:
         words = [*(f"--only={word}" for word in given.only), "--no-docs"]
         words += [f"--{given.size}"] if given.size != "default" else []
         words += ["--no-prototype"] if given.no_prototype else []
-        sys.stdout.write(f"\n## {name}\n\n")
+        sys.stdout.write(f"\n## {name.rpartition('/')[2]}\n\n")
         sys.stdout.flush()
         subprocess.run([made, "-m", "benchmarks", *words], cwd=ROOT, env=clean_environment(), check=True)
     return 0

@@ -17,6 +17,10 @@ from ..workload import block_of, fresh_block_of, loop_of
 SIZES = (1, 10, 100, 1_000)
 
 
+def of(steps: int) -> str:
+    return f"{steps:,} step{'' if steps == 1 else 's'}"
+
+
 @scenario("replay")
 def first_hit(bench: Bench) -> Iterator[Row]:
     """A new engine over a filled memory store: the recording is loaded and joined with the tools."""
@@ -27,7 +31,7 @@ def first_hit(bench: Bench) -> Iterator[Row]:
         yield ratio_row(
             bench,
             f"first.{steps}",
-            f"first hit, {steps:,} steps",
+            f"first hit, {of(steps)}",
             fresh_block_of(lambda steps=steps, store=store: must_hit(engine_of(plain(), steps, store)[0])),
             block_of(loop_of(plain(), steps)),
             prototype=("first", {"world": "plain", "steps": steps}),
@@ -42,7 +46,7 @@ def steady(bench: Bench) -> Iterator[Row]:
         yield ratio_row(
             bench,
             f"steady.{steps}",
-            f"steady hit, {steps:,} steps",
+            f"steady hit, {of(steps)}",
             block_of(must_hit(recorded(plain(), steps))),
             block_of(loop_of(plain(), steps)),
             prototype=("replay", {"world": "plain", "steps": steps}),

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from muscle_mem import Check, Engine
+from muscle_mem import Engine
 
 from .. import workload
 from ..ours import check_of, engine_of, must_hit, must_learn, plain, recorded, takes
-from ..scenario import Bench, Row, ratio_row, scenario
+from ..scenario import Bench, Row, ends, ratio_row, scenario
 from ..workload import block_of, fresh_block_of, loop_of
 
 STEPS = 10
@@ -19,30 +19,38 @@ KEY = b"0123456789abcdef0123456789abcdef"
 
 @scenario("safety")
 def kinds(bench: Bench) -> Iterator[Row]:
-    for name, title, make in (
+    """All in one race, so that they can be held against each other."""
+    kinds = (
+        ("plain", "a check, and nothing more", lambda: recorded(plain(), STEPS)),
         ("none", "no check at all", _unchecked),
-        ("plain", "a check, memory store", lambda: recorded(plain(), STEPS)),
         ("both", "a check before and one after", lambda: recorded(plain(), STEPS, both=True)),
+        ("wait", "Check(wait=1.0) that passes at once", lambda: _checked(wait=1.0)),
+        ("refresh", "Check(refresh=True)", lambda: _checked(refresh=True)),
         ("success", "a success callback", lambda: recorded(plain(), STEPS, success=lambda steps: True)),
         ("verified", "trust='verified', judged good", lambda: _judged(trust="verified")),
         ("manual", "trust='manual', judged good", lambda: _judged(trust="manual")),
-        (
-            "observer",
-            "an observer that gets every event",
-            lambda: recorded(plain(), STEPS, observers=lambda event: None),
-        ),
-        ("refresh", "Check(refresh=True)", lambda: recorded(plain(), STEPS, check=check_of(plain(), refresh=True))),
+        ("observer", "an observer that gets every event", lambda: recorded(plain(), STEPS, observers=_ignore)),
         ("params", "params given", _with_params),
-    ):
-        engine = make()
+    )
+    blocks = {"loop": block_of(loop_of(plain(), STEPS))}
+    for name, _, make in kinds:
         given = {"params": {"who": "somebody"}} if name == "params" else {}
-        yield ratio_row(
-            bench,
-            f"safety.{name}",
-            f"steady hit, {STEPS} steps: {title}",
-            block_of(must_hit(engine, **given)),
-            block_of(loop_of(plain(), STEPS)),
-        )
+        blocks[name] = block_of(must_hit(make(), **given))
+    race, _ = bench.race(blocks)
+    loop = race.spread("loop").median
+    for name, title, _ in kinds:
+        found = race.ratio(name, "loop")
+        row = Row(f"safety.{name}", f"steady hit, {STEPS} steps: {title}", "x", found.median, ends(found))
+        row.loop, row.loop_unit, row.details = loop, "us", {"ours_us": race.spread(name).median}
+        yield row
+
+
+def _ignore(event: object) -> None:
+    pass
+
+
+def _checked(**options: Any) -> Engine:
+    return recorded(plain(), STEPS, check=check_of(plain(), **options))
 
 
 def _unchecked() -> Engine:
@@ -93,16 +101,3 @@ def _opener(path: Path, options: dict[str, Any]) -> Callable[[], Callable[[], No
         return must_hit(last[0])
 
     return make
-
-
-@scenario("safety")
-def checks(bench: Bench) -> Iterator[Row]:
-    """A wait= that is not needed costs nothing."""
-    engine = recorded(plain(), STEPS, check=Check(workload.look, workload.same, wait=1.0))
-    yield ratio_row(
-        bench,
-        "safety.wait",
-        f"steady hit, {STEPS} steps: Check(wait=1.0) that passes at once",
-        block_of(must_hit(engine)),
-        block_of(loop_of(plain(), STEPS)),
-    )
