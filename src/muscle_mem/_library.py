@@ -147,21 +147,7 @@ class Library:
         state, reason = (TRUSTED, SUCCESS) if accepted else (FRESH, "")
         if quarantine:
             state, reason = QUARANTINED, f"{quarantine[0].reason.value}: {quarantine[0].message}"
-        now = time.time()
-        sealed = Sealed(
-            id=recording.id,
-            key=run.key,
-            body=msgspec.msgpack.encode(recording.body),
-            steps=len(recording.body.steps),
-            task=run.task,
-            scope=run.scope,
-            tags=run.tags,
-            created=now,
-            state=state,
-            reason=reason,
-        )
-        body, blobs = store_row(recording.row)
-        observation = Observation(id=recording.observation_id, body=body, created=now, blobs=blobs)
+        sealed, observation = _records(run, recording, state, reason, time.time())
         note = None
         known = self._standing(run.key, recording.id)
         if known is not None:
@@ -175,7 +161,7 @@ class Library:
         self.flush()
         self.store.seal(sealed, observation, note)
         self.health.fine("seal")
-        self.growth.sealed(len(sealed.body) + len(body) + sum(map(len, blobs)))
+        self.growth.sealed(len(sealed.body) + len(observation.body) + sum(map(len, observation.blobs)))
         return state
 
     def _standing(self, key: bytes, id: str) -> Standing | None:
@@ -297,6 +283,24 @@ class Library:
             self.store.close()
         except Exception as error:  # a store of the user's own may raise anything (G4)
             self.health.trouble("close", error)
+
+
+def _records(run: Run, recording: Recording, state: str, reason: str, now: float) -> tuple[Sealed, Observation]:
+    """A recording as it goes through a store."""
+    sealed = Sealed(
+        id=recording.id,
+        key=run.key or b"",
+        body=msgspec.msgpack.encode(recording.body),
+        steps=len(recording.body.steps),
+        task=run.task,
+        scope=run.scope,
+        tags=run.tags,
+        created=now,
+        state=state,
+        reason=reason,
+    )
+    body, blobs = store_row(recording.row)
+    return sealed, Observation(id=recording.observation_id, body=body, created=now, blobs=blobs)
 
 
 def _is_same(stored: Any, known: Trajectory) -> bool:
