@@ -1,0 +1,14 @@
+"""The list of proofs, by name."""
+
+from __future__ import annotations
+
+from . import fuzz, io_errors, kill_points, kills, writers
+from .figures import Proof
+
+PROOFS: dict[str, Proof] = {
+    "kills": kills.PROOF,
+    "kill-points": kill_points.PROOF,
+    "io-errors": io_errors.PROOF,
+    "fuzz": fuzz.PROOF,
+    "writers": writers.PROOF,
+}
