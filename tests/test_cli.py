@@ -828,6 +828,7 @@ def test_every_command_has_help_with_an_example_and_json() -> None:
         "doctor",
         "forget",
         "ls",
+        "prune",
         "report-bad",
         "report-good",
         "show",

@@ -12,6 +12,7 @@ from .forget import forget
 from .judging import approve, report_bad, report_good
 from .listing import ls
 from .opening import VARIABLE
+from .prune import prune
 from .show import show
 from .stats import stats
 
@@ -44,5 +45,5 @@ def main(context: click.Context, store: str | None) -> None:
             reconfigure(errors="backslashreplace")
 
 
-for command in (ls, show, stats, approve, report_good, report_bad, forget, doctor, demo):
+for command in (ls, show, stats, approve, report_good, report_bad, forget, prune, doctor, demo):
     main.add_command(command)

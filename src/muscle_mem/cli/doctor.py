@@ -9,9 +9,8 @@ import click
 import msgspec
 
 from ..errors import StoreError
-from ..store import QUARANTINED, Damaged, SqliteStore, Store, Stored
+from ..store import QUARANTINED, Damaged, Inspecting, Store, Stored
 from .examining import Finding, examine
-from .file_checks import examine_file
 from .finding import pages
 from .opening import json_option, opened, store_option
 from .output import Cell, console, id_text, print_json, print_pairs, print_table
@@ -76,8 +75,11 @@ def _look(source: Store) -> Report:
                 report.add(examine(one, classes))
     except StoreError as error:
         report.add([Finding("file", "", f"the rows cannot be read any further: {error}")])
-    if isinstance(source, SqliteStore):
-        report.add(examine_file(source.path))
+    if isinstance(source, Inspecting):
+        try:
+            report.add([Finding(one.kind, one.id, one.what) for one in source.inspect()])
+        except StoreError as error:
+            report.add([Finding("file", "", f"it cannot be read through: {error}")])
     report.add(_unknown(name, number) for name, number in sorted(classes.items()))
     return report
 
