@@ -32,8 +32,8 @@ test: $(STAMP) browser ## lint, types and all tests
 	@$(BIN)/mypy --no-error-summary && echo "mypy: clean"
 	@$(BIN)/python -m pytest -n 2 -q
 
-torture: $(STAMP) ## the long proofs
-	@MUSCLE_MEM_CASES=$${MUSCLE_MEM_CASES:-50000} $(BIN)/python tests/torture.py
+torture: $(STAMP) ## the long proofs: a line of JSON each; PROOF=kills for one, TORTURE_SCALE=0.1 for a tenth
+	@$(BIN)/python -m tests.torture $(PROOF) --large --jobs 2 --scale $(or $(TORTURE_SCALE),1) $(if $(RESULTS),--append $(RESULTS))
 
 docs: $(STAMP) ## the documentation as a site, in docs/_build; warnings are errors
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build

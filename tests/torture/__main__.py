@@ -18,8 +18,8 @@ from typing import Any
 # The proofs stand on cases that the tests of the same folder keep.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from .figures import Figures, Proof, Size  # noqa: E402 - after the line above
-from .proofs import PROOFS  # noqa: E402
+from .figures import Figures, Proof, Size
+from .proofs import PROOFS
 
 
 def each(name: str, seeds: range, size: int, control: str, jobs: int) -> Iterator[tuple[int, Figures]]:

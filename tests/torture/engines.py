@@ -19,7 +19,9 @@ class Desk:
         self._world = os.open(folder / WORLD, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self.told: list[str] = []
         self.agent_runs = 0
-        self.engine = Engine(f"sqlite:///{store}?busy_timeout=0.2", observers=[lambda event: self.told.append(type(event).__name__)])
+        self.engine = Engine(
+            f"sqlite:///{store}?busy_timeout=0.2", observers=[lambda event: self.told.append(type(event).__name__)]
+        )
         stamp = self.engine.tool(effect="write")(self._stamp)
 
         def agent(task: str) -> str:

@@ -72,7 +72,9 @@ class Shim:
         self._arm = self._library.shim_arm
         self._arm.argtypes = [ctypes.c_char_p, *[ctypes.c_int] * 3, ctypes.c_long, ctypes.c_int]
 
-    def arm(self, folder: Path, kinds: int, action: int = COUNT, at: int = 0, error: int = 0, sticky: bool = False) -> None:
+    def arm(
+        self, folder: Path, kinds: int, action: int = COUNT, at: int = 0, error: int = 0, sticky: bool = False
+    ) -> None:
         """From now on, in this process, the `at`-th operation of these kinds under a folder meets the action.
 
         `sticky`: and all that follow it. `error` is an errno. Logs of writers (`.log`) are left alone.

@@ -7,18 +7,16 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import Any
 
 from muscle_mem.errors import StoreError
 from muscle_mem.store import SqliteStore, Stored, opening
-from muscle_mem.store.digest import sha256
 
 from .children import in_child, scratch
 from .figures import Figures, Proof, Size
 from .history import Log
-from .tampering import no_digest
+from .tampering import unchecked_digests
 from .work import write_on
 
 BATCH = 25
@@ -28,20 +26,20 @@ ITEMS = 30
 def run(seed: int, size: int, control: str) -> Figures:
     """Spoil a store `size` times; seeds are of other stores, and damage them elsewhere."""
     figures = Figures()
-    sign = no_digest if control == "digests" else sha256
+    key = "a key of sixteen bytes" if seed % 2 else None
     with scratch(fast=True) as folder:
         original = folder / "original.db"
-        with closing(SqliteStore(original, sign=sign)) as store:
+        with closing(SqliteStore(original, signing_key=key)) as store:
             write_on(store, Log(folder / "w.log", sync=False), f"w{seed}", 0, ITEMS)
             truth = {one.sealed.id: one for one in store.scan(limit=1000).stored}
         cases = range(0, size, BATCH)
         for start in cases:
             batch = range(start, min(start + BATCH, size))
-            code, said = in_child(lambda batch=batch: _try_all(original, truth, seed, batch, sign))
+            code, said = in_child(lambda batch=batch: _try_all(original, truth, seed, batch, key, control))
             if code == 0:
                 figures.counted.update(said)
             else:
-                _narrow(original, truth, seed, batch, sign, figures)
+                _narrow(original, truth, seed, batch, (key, control), figures)
     figures.counted["files"] += size
     for kind in ("altered", "other errors"):
         if figures.counted.pop(kind, 0):
@@ -50,18 +48,22 @@ def run(seed: int, size: int, control: str) -> Figures:
     return figures
 
 
-def _narrow(original: Path, truth: dict[str, Stored], seed: int, batch: range, sign: Any, figures: Figures) -> None:
+def _narrow(
+    original: Path, truth: dict[str, Stored], seed: int, batch: range, how: tuple[str | None, str], figures: Figures
+) -> None:
     """Which file of a batch its child did not survive."""
     for case in batch:
         one = range(case, case + 1)
-        code, said = in_child(lambda one=one: _try_all(original, truth, seed, one, sign))
+        code, said = in_child(lambda one=one: _try_all(original, truth, seed, one, *how))
         if code == 0:
             figures.counted.update(said)
         else:
             figures.fault("crashes", f"seed {seed}, case {case}: the process ended with {code}")
 
 
-def _try_all(original: Path, truth: dict[str, Stored], seed: int, batch: range, sign: Any) -> dict[str, int]:
+def _try_all(
+    original: Path, truth: dict[str, Stored], seed: int, batch: range, key: str | None, control: str
+) -> dict[str, int]:
     """In a child: spoil and use each of these copies."""
     opening.SECOND_LOOKS = 0  # nobody is writing: a header that looks broken is broken
     tally: Counter[str] = Counter()
@@ -70,7 +72,8 @@ def _try_all(original: Path, truth: dict[str, Stored], seed: int, batch: range, 
         shutil.copy(original, path)
         spoil(path, random.Random(seed * 1_000_003 + case))
         try:
-            _use(path, truth, tally, sign)
+            with unchecked_digests() if control == "digests" else nullcontext():
+                _use(path, truth, tally, key)
         except Exception as error:  # whatever is no StoreError
             tally["other errors"] += 1
             print(f"seed {seed}, case {case}: {type(error).__name__}: {error}", file=sys.stderr)
@@ -102,9 +105,9 @@ def spoil(path: Path, chance: random.Random) -> None:
             file.write(page)
 
 
-def _use(path: Path, truth: dict[str, Stored], tally: Counter[str], sign: Any) -> None:
+def _use(path: Path, truth: dict[str, Stored], tally: Counter[str], key: str | None) -> None:
     try:
-        store = SqliteStore(path, sign=sign)
+        store = SqliteStore(path, signing_key=key)
     except StoreError:
         tally["refused"] += 1
         return

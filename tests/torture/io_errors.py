@@ -145,7 +145,8 @@ PROOF = Proof(
     run,
     promise="A disk that fails or is full costs a recording, never the task: the agent's work is done once, an event "
     "tells of it, nothing acknowledged is lost, and the store works again when the disk does.",
-    blind="A disk that fails and says that all is well; locks that fail for good (SQLite tries each for ten seconds); pages that the system drops after a failed sync.",
+    blind="A disk that fails and says that all is well; pages that the system drops after a failed sync; locks that "
+    "fail for good (SQLite tries each call for ten seconds).",
     unit="points of failure",
     small=Size(1, 60),
     large=Size(4, 12_000),

@@ -26,9 +26,11 @@ def run(seed: int, size: int, control: str) -> Figures:
         for writer in writers:
             start(writer)
         while figures.counted["kills"] < size:
-            time.sleep(chance.random() ** 2 * 0.03)
             pid = chance.choice(list(pids))
             writer = pids.pop(pid)
+            if chance.random() < 0.6:  # else it may still be opening the store
+                writer.await_deed(5.0)
+            time.sleep(chance.random() ** 2 * 0.03)
             _kill(pid, figures)
             start(writer)
         for pid in pids:

@@ -135,7 +135,7 @@ def survived(pending: list[Record], kind: int, chance: random.Random) -> list[Re
         return pending
     if kind == 2:
         kept = pending[: chance.randrange(len(pending) + 1)]
-        return kept[:-1] + [torn(kept[-1], chance)] if kept else []
+        return [*kept[:-1], torn(kept[-1], chance)] if kept else []
     if kind == 3:
         return [one for one in pending if chance.random() < 0.5]
     return [part for one in pending for part in sectors(one) if chance.random() < 0.7]

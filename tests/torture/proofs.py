@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from . import full_disk, fuzz, io_errors, kill_points, kills, power, writers
+from . import (
+    decoder,
+    full_disk,
+    fuzz,
+    io_errors,
+    kill_points,
+    kills,
+    migrations,
+    postgres,
+    power,
+    properties,
+    stampede,
+    writers,
+)
 from .figures import Proof
 
 PROOFS: dict[str, Proof] = {
@@ -13,4 +26,9 @@ PROOFS: dict[str, Proof] = {
     "power": power.PROOF,
     "fuzz": fuzz.PROOF,
     "writers": writers.PROOF,
+    "stampede": stampede.PROOF,
+    "migrations": migrations.PROOF,
+    "decoder": decoder.PROOF,
+    **postgres.PROOFS,
+    **properties.PROOFS,
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from muscle_mem.store import gate
+from muscle_mem.store import gate, rows
 
 Rewrite = Callable[[str], list[str]]
 
@@ -92,6 +92,12 @@ def _open_gate(self: gate.Gate, timeout: float, cancelled: Callable[[], bool] = 
     yield
 
 
-def no_digest(data: bytes) -> bytes:
-    """A signature that every content has, so that nothing is ever found altered."""
-    return b"\0" * 32
+@contextmanager
+def unchecked_digests() -> Iterator[None]:
+    """Within, in this process, every row passes for whole."""
+    real = rows.is_whole
+    rows.is_whole = lambda *args: True
+    try:
+        yield
+    finally:
+        rows.is_whole = real

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import time
 from pathlib import Path
 
 from muscle_mem.store import SqliteStore
@@ -40,6 +40,12 @@ class Writer:
         while plan(self.name, n) in done:
             n += 1
         return n
+
+    def await_deed(self, seconds: float) -> None:
+        """In the parent: until this life has begun with something, or so long."""
+        give_up = time.monotonic() + seconds
+        while time.monotonic() < give_up and not (self._log.exists() and self._log.stat().st_size):
+            time.sleep(0.001)
 
     def live(self, end: int = 1_000_000) -> None:
         """In the child: open the store and work, from the deed that was under way when the last life ended."""
