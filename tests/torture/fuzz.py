@@ -165,7 +165,7 @@ PROOF = Proof(
     "comes out is what was sealed, or an error with a name.",
     blind="A forger who makes the digests anew: that takes a signing key to see. Damage amid a run.",
     unit="damaged files",
-    small=Size(2, 100),
+    small=Size(2, 60),
     large=Size(40, 500),
     controls={"digests": ("altered", Size(1, 150))},
 )

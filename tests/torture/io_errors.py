@@ -148,7 +148,7 @@ PROOF = Proof(
     blind="A disk that fails and says that all is well; pages that the system drops after a failed sync; locks that "
     "fail for good (SQLite tries each call for ten seconds).",
     unit="points of failure",
-    small=Size(1, 60),
+    small=Size(1, 36),
     large=Size(4, 12_000),
-    controls={"errors told": ("lost", Size(1, 40))},
+    controls={"errors told": ("lost", Size(1, 24))},
 )

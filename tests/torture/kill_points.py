@@ -83,7 +83,7 @@ PROOF = Proof(
     "nothing acknowledged, and what is tried again afterwards is there once.",
     blind="One writer at a time; the operations of the system itself are not cut in two.",
     unit="kill points",
-    small=Size(1, 50),
+    small=Size(1, 32),
     large=Size(6, 10_000),
-    controls={"one transaction": ("partial", Size(1, 50)), "own ids": ("duplicates", Size(1, 120))},
+    controls={"one transaction": ("partial", Size(1, 20)), "own ids": ("duplicates", Size(1, 30))},
 )

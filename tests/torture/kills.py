@@ -53,7 +53,7 @@ PROOF = Proof(
     "written; the others go on.",
     blind="A kill does not test a power cut: what the process gave to the system is written all the same.",
     unit="kills",
-    small=Size(2, 40),
+    small=Size(2, 30),
     large=Size(100, 100),
-    controls={"one transaction": ("partial", Size(2, 40))},
+    controls={"one transaction": ("partial", Size(2, 20))},
 )

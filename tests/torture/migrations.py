@@ -180,7 +180,7 @@ PROOF = Proof(
     "the new one, whole, and the next opening goes on.",
     blind="Older releases whose stores are not kept as golden files; a migration of a very large store.",
     unit="kills",
-    small=Size(2, 45),
+    small=Size(2, 24),
     large=Size(4, 1_000),
-    controls={"one transaction a migration": ("half migrated", Size(1, 45))},
+    controls={"one transaction a migration": ("half migrated", Size(1, 24))},
 )

@@ -238,7 +238,7 @@ PROOF = Proof(
     promise="A power cut at any moment loses nothing that was acknowledged, and leaves nothing half written.",
     blind="A disk that says it has synced and has not; the images are made by a model of a disk, not by a disk.",
     unit="power cuts",
-    small=Size(2, 60),
+    small=Size(2, 40),
     large=Size(30, 1_000),
-    controls={"synchronous": ("lost", Size(1, 40))},
+    controls={"synchronous": ("lost", Size(1, 20))},
 )

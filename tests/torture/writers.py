@@ -74,5 +74,5 @@ PROOF = Proof(
     unit="writes of each of 32 processes",
     small=Size(1, 12),
     large=Size(5, 400),
-    controls={"begin immediate": ("locked", Size(1, 6)), "gate": ("overtaken", Size(1, 60))},
+    controls={"begin immediate": ("locked", Size(1, 6)), "gate": ("overtaken", Size(1, 40))},
 )
