@@ -27,6 +27,7 @@ from .base import (
     Surveying,
     Tally,
 )
+from .copying import Copied, copy_store
 from .digest import SigningKey, checked_key
 from .memory import MemoryStore
 from .verifying import Inspecting, Trouble, Verified, verify
@@ -41,6 +42,7 @@ __all__ = [
     "STATES",
     "TRUSTED",
     "Confirming",
+    "Copied",
     "Damaged",
     "Found",
     "Inspecting",
@@ -59,6 +61,7 @@ __all__ = [
     "Tally",
     "Trouble",
     "Verified",
+    "copy_store",
     "open_store",
     "verify",
 ]

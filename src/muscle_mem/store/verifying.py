@@ -8,9 +8,8 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from ..errors import StoreError
-from .base import Found, Store
-
-PAGE = 100
+from .base import Store
+from .paging import Scan, pages_of
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -55,24 +54,17 @@ def verify(store: Store) -> Verified:
     return look_through(lambda after, limit: store.scan(after=after, limit=limit), inspect)
 
 
-def look_through(
-    scan: Callable[[int | None, int], Found], inspect: Callable[[], tuple[Trouble, ...]] | None = None
-) -> Verified:
+def look_through(scan: Scan, inspect: Callable[[], tuple[Trouble, ...]] | None = None) -> Verified:
     """As `verify`, of whatever answers like a store. Both raise StoreErrors only."""
     trajectories = observations = blobs = 0
     troubles: list[Trouble] = []
-    after: int | None = None
     try:
-        while True:
-            page = scan(after, PAGE)
-            troubles += [Trouble("damaged", one.id, one.what) for one in page.damaged]
-            if not page.stored:
-                break
-            trajectories += len(page.stored)
-            for stored in page.stored:
+        for whole, damaged in pages_of(scan):
+            troubles += [Trouble("damaged", one.id, one.what) for one in damaged]
+            trajectories += len(whole)
+            for stored in whole:
                 observations += len(stored.observations)
                 blobs += sum(len(one.blobs) for _, one in stored.observations)
-            after = page.stored[-1].seq
     except StoreError as error:
         troubles.append(Trouble("file", "", f"the rows cannot be read any further: {error}"))
     try:
