@@ -47,9 +47,6 @@ ifneq (,$(and $(filter bench-compare,$(firstword $(MAKECMDGOALS))),$(word 2,$(MA
 $(wordlist 2,3,$(MAKECMDGOALS)): ; @:
 endif
 
-torture: $(STAMP) ## the long proofs
-	@MUSCLE_MEM_CASES=$${MUSCLE_MEM_CASES:-50000} $(BIN)/python tests/torture.py
-
 docs: $(STAMP) ## the documentation as a site, in docs/_build; warnings are errors
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
 	@echo "docs: docs/_build/index.html"
