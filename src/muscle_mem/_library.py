@@ -115,7 +115,7 @@ class Library:
             return known
         try:
             trajectory = load(stored)
-        except (DecodeError, msgspec.DecodeError) as error:
+        except DecodeError as error:
             self._tell_damage(stored.sealed.id, str(error))
             return None
         trajectory.recorded = recorded(stored)
