@@ -1,6 +1,6 @@
 """A real PostgreSQL server for tests: given by MUSCLE_MEM_TEST_POSTGRES, or started here and stopped at the end.
 
-The programs come from the wheel `pgserver`, or from the system. `python tests/postgres_server.py` says what would be used.
+The programs come from the wheel `pgserver`, or from the system. `python tests/postgres_server.py` says which are used.
 """
 
 from __future__ import annotations
@@ -69,6 +69,8 @@ class Server:
         self.data = self.folder / "data"
         self._run("initdb", "-D", str(self.data), "-U", "muscle", "-A", "scram-sha-256", f"--pwfile={word}", "-E",
                   "UTF8", "--no-locale", "--no-sync")  # fmt: skip
+        rules = self.data / "pg_hba.conf"  # the fake pooling proxy logs in for its clients as a role without a password
+        rules.write_text("host all pooled 127.0.0.1/32 trust\n" + rules.read_text())
         with socket.socket() as one:
             one.bind(("127.0.0.1", 0))
             self.port = int(one.getsockname()[1])

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from muscle_mem.store import STATES, MemoryStore, Note, Observation, Sealed, SqliteStore
+from muscle_mem.store import STATES, MemoryStore, Note, Observation, Sealed, SqliteStore, Store
+from muscle_mem.testing import confirm
 
 TORTURE = int(os.environ.get("MUSCLE_MEM_TORTURE", "1"))
 
@@ -59,7 +60,7 @@ class LockStep(RuleBasedStateMachine):
         self.sqlite = self.open()
         self.changed = False
 
-    def open(self) -> SqliteStore:
+    def open(self) -> Store:
         return SqliteStore(os.path.join(self.folder.name, "store.db"))
 
     def both(self, method: str, *args: Any, **options: Any) -> Any:
@@ -111,6 +112,7 @@ class LockStep(RuleBasedStateMachine):
         try:
             before = self.sqlite.version(one.key)
             other.seal(one, Observation(id="o", body=b""))
+            confirm(self.sqlite, one.key)
             assert self.sqlite.version(one.key) != before
         finally:
             other.close()

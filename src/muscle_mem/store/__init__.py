@@ -30,6 +30,7 @@ from .base import (
 from .memory import MemoryStore
 
 if TYPE_CHECKING:
+    from .postgres import PostgresStore
     from .sqlite import SqliteStore
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "MemoryStore",
     "Note",
     "Observation",
+    "PostgresStore",
     "Sealed",
     "SqliteStore",
     "Standing",
@@ -68,10 +70,12 @@ def open_store(store: str | os.PathLike[str] | Store | None = None) -> Store:
     - "sqlite:///relative.db" and "sqlite:////absolute/path.db" are the same as a URL, percent-encoded where
       needed,
       with options: `?busy_timeout=30` (seconds), `?network_fs=allow`;
+    - "postgresql://user@host/database" is a PostgreSQL database, with the options of libpq and
+      `?mm_schema=muscle_mem`, `?mm_timeout=10` (seconds), `?mm_connections=8`, `?mm_pooling=auto`;
     - a store is given back as it is.
 
-    Raises InvalidTypeError for anything else, InvalidValueError for a wrong URL, and StoreErrors as
-    `SqliteStore`.
+    Raises InvalidTypeError for anything else, InvalidValueError for a wrong URL, MissingExtraError for one whose
+    extra is not installed, and StoreErrors as `SqliteStore` and `PostgresStore`.
     """
     if store is None or (isinstance(store, str) and store in _IN_MEMORY):
         return MemoryStore()
@@ -88,7 +92,11 @@ def open_store(store: str | os.PathLike[str] | Store | None = None) -> Store:
 
 
 def __getattr__(name: str) -> Any:
-    """SQLite is loaded when it is asked for, so that importing the package stays quick."""
+    """SQLite and PostgreSQL are loaded when asked for, so that importing the package stays quick."""
+    if name == "PostgresStore":
+        from .postgres import PostgresStore
+
+        return PostgresStore
     if name == "SqliteStore":
         from .sqlite import SqliteStore
 

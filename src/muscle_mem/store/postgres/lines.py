@@ -41,7 +41,7 @@ class Line(psycopg.Connection[tuple[Any, ...]]):
     def wait(self, gen: Generator[Any, Any, RV], *args: object, **options: object) -> RV:  # noqa: ARG002 - until rules
         """As psycopg's, with the deadline. Whatever ends a wait half-way closes the connection."""
         try:
-            return _drive(gen, self.pgconn.socket, self.until)
+            return _drive(gen, self.pgconn, self.until)
         except DeadlineError:
             self.pgconn.finish()
             raise
@@ -67,11 +67,12 @@ class Line(psycopg.Connection[tuple[Any, ...]]):
                 return rows
 
 
-def _drive(gen: Generator[Any, Any, RV], socket: int, until: float) -> RV:
+def _drive(gen: Generator[Any, Any, RV], connection: psycopg.pq.abc.PGconn, until: float) -> RV:
     try:
         wanted = next(gen)
         while True:
-            ready = _ready(socket, wanted, until - time.monotonic())
+            # Asked for each time: libpq closes the socket of a lost connection, and its number may be another's by now.
+            ready = _ready(connection.socket, wanted, until - time.monotonic())
             if not ready:
                 raise DeadlineError("the deadline of the call is over")
             wanted = gen.send(Ready(ready))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 
 import msgspec
 import psycopg
@@ -33,19 +34,22 @@ class Opened(msgspec.Struct, kw_only=True):
     standby: bool = False
 
 
-def begin(options: Options, *, write: bool, durable: bool = True) -> str:
+def begin(line: Line, options: Options, *, write: bool, durable: bool = True) -> str:
     """The statements that open a transaction: all that it needs is set in it, for a proxy keeps no session.
 
-    A client that vanished must not keep the locks of its transaction, so the server ends one that lies idle.
+    A client that vanished must not keep the locks of its transaction, so the server ends one that lies idle, before
+    those who wait for the locks give up. The server's deadlines are over before ours, so that it tells what it waits
+    for, and ours only means that it is gone.
     """
-    ms = max(1, int(options.timeout * 1000))
+    ms = max(1, int((line.until - time.monotonic()) * 800))
+    idle = max(1, int(options.timeout * 500))
     kind = "READ COMMITTED READ WRITE" if write else "REPEATABLE READ READ ONLY"
     statements = [
         f"BEGIN ISOLATION LEVEL {kind}",
         f"SET LOCAL search_path = {within(options.schema)}",
         f"SET LOCAL statement_timeout = {ms}",
         f"SET LOCAL lock_timeout = {ms}",
-        f"SET LOCAL idle_in_transaction_session_timeout = {ms}",
+        f"SET LOCAL idle_in_transaction_session_timeout = {idle}",
     ]
     if write and durable:
         statements.append(
@@ -104,7 +108,7 @@ def _tell_of_pooling(options: Options) -> None:
 
 def look(line: Line, options: Options) -> int | None:
     """The version of the schema, or None if there is nothing in it. Raises what refuses it; touches nothing."""
-    line.tell(begin(options, write=False))
+    line.tell(begin(line, options, write=False))
     try:
         name = options.schema
         if line.ask(
@@ -162,7 +166,7 @@ def _make(line: Line, options: Options, version: int | None, opened: Opened) -> 
             "written. Open it once on the primary server."
         )
     try:
-        shapes.migrate(line, name, begin(options, write=True))
+        shapes.migrate(line, name, begin(line, options, write=True))
     except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction) as error:
         raise StoreError(
             f"The store {options.url}: its schema {name!r} {what}, and the role {line.info.user!r} may not do that "

@@ -45,7 +45,7 @@ class Transactions:
         """Work on one consistent view of the store."""
 
         def read(line: Line) -> T:
-            line.tell(begin(self._options, write=False))
+            line.tell(begin(line, self._options, write=False))
             try:
                 return work(line)
             finally:
@@ -67,7 +67,7 @@ class Transactions:
             writer = Writer(line, self._options.url, self._seals, self._rendition, self._reader)
             committing = False
             try:
-                writer.begin(begin(self._options, write=True, durable=durable))
+                writer.begin(begin(line, self._options, write=True, durable=durable))
                 if doubt is not None:
                     known = writer.answer_of(doubt.writer, doubt.op)
                     if known is not None:

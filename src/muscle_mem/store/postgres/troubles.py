@@ -30,6 +30,15 @@ _TOLD: tuple[tuple[type[psycopg.Error], str], ...] = (
 )
 
 
+_ENDED = (
+    errors.AdminShutdown,
+    errors.CrashShutdown,
+    errors.CannotConnectNow,
+    errors.IdleInTransactionSessionTimeout,
+    psycopg.InterfaceError,
+)
+
+
 class DeadlineError(psycopg.OperationalError):
     """The server gave no answer in time. The connection is closed."""
 
@@ -38,9 +47,7 @@ def is_lost(error: BaseException) -> bool:
     """Whether an error says that the connection is gone, and not that the server refused something."""
     if isinstance(error, DeadlineError):
         return False
-    if isinstance(error, errors.AdminShutdown | errors.CrashShutdown | errors.CannotConnectNow):
-        return True
-    if isinstance(error, psycopg.InterfaceError):
+    if isinstance(error, _ENDED):
         return True
     return isinstance(error, psycopg.OperationalError) and error.sqlstate is None
 
