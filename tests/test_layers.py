@@ -25,7 +25,8 @@ MAY = {
     "_library": {"_core", "errors", "store"},
     "checks": {"_core", "errors"},
     "testing": {"_core", "errors", "store", "_engine"},
-    "cli": {"_core", "errors", "store", "demo"},
+    "cli": {"_core", "errors", "store", "demo", "_engine", "_stale"},
+    "_stale": {"_core", "errors", "store", "_engine"},
     "demo": {"_engine", "_core", "_context", "errors", "store"},
     "__main__": {"cli"},
 }

@@ -57,6 +57,7 @@ class Engine(ToolDecorators, Sessions):
     observers: functions that get every event; without any, events go to the logger "muscle_mem".
     max_lookups: at most so many calls are captured and recordings judged at one place.
     adopt_threads: take a tool call from a thread of the agent's own into the run, if exactly one is open.
+    signing_key: a secret of at least 16 bytes; recordings that were not written with it are refused (store files only).
 
     One engine serves many threads and asyncio tasks at once.
     """
@@ -77,6 +78,7 @@ class Engine(ToolDecorators, Sessions):
         observers: Iterable[Observer] | Observer | None = None,
         max_lookups: int = 256,
         adopt_threads: bool = False,
+        signing_key: bytes | str | None = None,
     ) -> None:
         if not isinstance(scope, str):
             raise InvalidTypeError(f"scope must be a string, got {scope!r}; as in Engine(scope='tenant-42')")
@@ -99,7 +101,8 @@ class Engine(ToolDecorators, Sessions):
         )
         self._teller = Teller(observers)
         self._tools = Toolbox()
-        self._library = Library(open_store(store), self._tools, library_teller(self._teller))
+        opened = open_store(store, signing_key=signing_key)
+        self._library = Library(opened, self._tools, library_teller(self._teller))
         self._agent: Agent | None = None
         self._context: tuple[Any, ...] = ()
         self._open = OpenRuns(self, adopt_threads)

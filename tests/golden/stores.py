@@ -1,6 +1,6 @@
-"""What is in the golden stores, and how they were made: `python tests/golden/stores.py FILE` with the code of their time.
+"""What is in the golden stores, which `python tests/golden/stores.py FILE` made with the code of their time.
 
-They are never made anew: store-v1.db was written by the code that knew version 1 only.
+They are never made anew: store-v1.db was written by the code that knew version 1 only, and has no `fill_2` in it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from muscle_mem.store import Note, Observation, Sealed, SqliteStore, Store
+from muscle_mem.store import Note, Observation, Sealed, SqliteStore, Store, Tally
 
 KEYS = (bytes(range(32)), bytes(reversed(range(32))))
 
@@ -41,6 +41,15 @@ def fill(store: Store) -> None:
     store.note((Note(id="big", state="quarantined", reason="bad: \udfff", held=True, by_person=True),))
 
 
+def fill_2(store: Store) -> None:
+    """What came with version 2."""
+    big = bytes(range(256)) * 30
+    one = a_trajectory("one", KEYS[0])
+    store.seal(one, Observation(id="b1", body=b"with blobs", created=4.5, blobs=(b"", big, b"\0", big)))
+    store.seal(a_trajectory("two", KEYS[0]), Observation(id="b2", body=b"", created=5.5, blobs=(big,)))
+    store.note((Note(id="one", checks=(Tally("click pre", 3, 1), Tally("Büro \ud800 post", 0, 2))),))
+
+
 def spoil(path: Path) -> None:
     """A row that fails its digest, which no release may bless."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -48,9 +57,12 @@ def spoil(path: Path) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+SIGNING_KEY = "golden key of sixteen bytes or more"
+
 if __name__ == "__main__":
     path = Path(sys.argv[1])
-    with closing(SqliteStore(path)) as store:
+    with closing(SqliteStore(path, signing_key=SIGNING_KEY if "signed" in path.name else None)) as store:
         fill(store)
+        fill_2(store)
     spoil(path)
     path.with_name(path.name + ".lock").unlink()
