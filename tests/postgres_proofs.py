@@ -12,13 +12,12 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-from postgres_server import Server, new_schema, place_of, through, url_of
-from proxies import CuttingProxy
-
 from muscle_mem.errors import StoreError
 from muscle_mem.store import MemoryStore, Note, Store
 from muscle_mem.store.postgres import PostgresStore
 from muscle_mem.testing import a_trajectory, an_observation
+from postgres_server import Server, new_schema, place_of, through, url_of
+from proxies import CuttingProxy
 
 KEYS = tuple(bytes([n]) * 32 for n in range(3))
 
@@ -100,8 +99,8 @@ def stop_at_once(server: Server, seed: int, size: int, *, writers: int = 3) -> d
         figures["partial"] = len(found.damaged) + sum(
             (one.standing.hits, len(one.observations)) != (7, 1) for one in whole.values()
         )
-        figures["twice"] = max(0, hits - len(acknowledged) - doubtful) + len(whole) - len(
-            {one.seq for one in whole.values()}
+        figures["twice"] = (
+            max(0, hits - len(acknowledged) - doubtful) + len(whole) - len({one.seq for one in whole.values()})
         )
         if figures["lost"] or figures["partial"] or figures["twice"]:
             break

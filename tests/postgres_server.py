@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -133,7 +133,7 @@ class Server:
         with suppress(OSError, ValueError):
             self.thaw()
         with suppress(OSError):
-            self.stop("immediate")
+            self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
         atexit.unregister(self.remove)
 
@@ -266,6 +266,25 @@ def place_of(base: str) -> tuple[str, int]:
     return parts.hostname or "127.0.0.1", parts.port or 5432
 
 
+@contextmanager
+def raw(schema: str, at: str | None = None) -> Iterator[Any]:
+    """A plain connection, for a look and for mischief."""
+    import psycopg
+    from psycopg import sql
+
+    with closing(psycopg.connect(at or dsn() or "", autocommit=True)) as connection:
+        connection.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(schema)))
+        yield connection
+
+
+def drop_schema(schema: str) -> None:
+    """Delete a schema with all that it holds."""
+    from psycopg import sql
+
+    with raw("public") as connection:
+        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+
+
 @pytest.fixture(scope="session", name="database")
 def database_fixture() -> Iterator[str]:
     """The URL of a database for tests, whose server is stopped at the end if it was started here."""
@@ -283,13 +302,9 @@ def database_fixture() -> Iterator[str]:
 @pytest.fixture(name="schema")
 def schema_fixture(database: str) -> Iterator[str]:
     """The name of a schema that is not there yet, and is dropped afterwards."""
-    import psycopg
-    from psycopg import sql
-
     name = new_schema()
     yield name
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(name)))
+    drop_schema(name)
 
 
 @pytest.fixture(scope="session", name="own_server")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+
 from postgres_server import (  # noqa: F401 - fixtures
     HOW,
     Server,
@@ -21,14 +22,13 @@ from postgres_server import (  # noqa: F401 - fixtures
 
 pytest.importorskip("psycopg", reason=HOW)
 
-from postgres_proofs import at_piece, cut_connections, stop_at_once  # noqa: E402
-from proxies import CuttingProxy  # noqa: E402
-
-from muscle_mem.errors import StoreError  # noqa: E402
-from muscle_mem.store import Note  # noqa: E402
-from muscle_mem.store.postgres import PostgresStore  # noqa: E402
-from muscle_mem.store.postgres.breaker import FIRST_PAUSE, LONGEST_PAUSE, Breaker  # noqa: E402
-from muscle_mem.testing import KEY, a_trajectory, an_observation, ids, raised_by, standing_of  # noqa: E402
+from muscle_mem.errors import StoreError
+from muscle_mem.store import Note
+from muscle_mem.store.postgres import PostgresStore
+from muscle_mem.store.postgres.breaker import FIRST_PAUSE, LONGEST_PAUSE, Breaker
+from muscle_mem.testing import KEY, a_trajectory, an_observation, ids, raised_by, standing_of
+from postgres_proofs import at_piece, cut_connections, stop_at_once
+from proxies import CuttingProxy
 
 
 @pytest.fixture
@@ -65,9 +65,7 @@ def test_random_operations_cut_at_random_are_as_if_nothing_had_been(database: st
     assert figures["cuts"] > 25
 
 
-def test_a_commit_of_which_nobody_hears_is_told_as_not_known(
-    database: str, schema: str, proxy: CuttingProxy
-) -> None:
+def test_a_commit_of_which_nobody_hears_is_told_as_not_known(database: str, schema: str, proxy: CuttingProxy) -> None:
     with closing(PostgresStore(url_of(schema, at=through(database, proxy.port)))) as store:
         store.seal(a_trajectory(), an_observation())
 

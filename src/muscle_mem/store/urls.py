@@ -24,7 +24,7 @@ def open_url(url: str, signing_key: SigningKey | None = None) -> Store:
     """The store that a URL means. Raises InvalidValueError for a wrong one."""
     scheme, _, rest = url.partition("://")
     if scheme.lower() in ("postgresql", "postgres"):
-        return _open_postgres(url)
+        return _open_postgres(url, signing_key)
     if scheme.lower() != "sqlite":
         raise InvalidValueError(
             f"The store URL {_without_secrets(url)!r} has the unknown scheme {scheme!r}. Known are sqlite, as "
@@ -44,7 +44,7 @@ def open_url(url: str, signing_key: SigningKey | None = None) -> Store:
     return SqliteStore(path[1:], signing_key=signing_key, **options)
 
 
-def _open_postgres(url: str) -> Store:
+def _open_postgres(url: str, signing_key: SigningKey | None) -> Store:
     try:
         import psycopg  # noqa: F401 - an extra, asked for before what needs it
     except ImportError as error:
@@ -54,7 +54,7 @@ def _open_postgres(url: str) -> Store:
         ) from error
     from .postgres import PostgresStore
 
-    return PostgresStore(url)
+    return PostgresStore(url, signing_key=signing_key)
 
 
 def _options(query: str, url: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from . import schema as shapes
 from .lines import Line, Lines
 from .options import Options
 from .schema import quoted, within
+from .signing import Signing
 
 OLDEST_SERVER = 120000
 
@@ -60,7 +61,7 @@ def begin(line: Line, options: Options, *, write: bool, durable: bool = True) ->
     return "; ".join(statements)
 
 
-def prepare(lines: Lines, line: Line) -> Opened:
+def prepare(lines: Lines, line: Line, signing: Signing) -> Opened:
     """See that a schema of ours is there, making one if there is none; tell how it can be used."""
     options = lines.options
     if line.info.server_version < OLDEST_SERVER:
@@ -68,11 +69,11 @@ def prepare(lines: Lines, line: Line) -> Opened:
             f"The store {options.url} is on PostgreSQL {line.info.server_version // 10000}; 12 or later is needed."
         )
     opened = Opened(ascii=line.info.parameter_status("server_encoding") != "UTF8")
-    version = look(line, options)
+    version = look(line, options, signing)
     opened.standby = bool(line.ask("SELECT pg_is_in_recovery()")[0][0])
     if version is None or version < shapes.LATEST:
         _make(line, options, version, opened)
-        look(line, options)
+        look(line, options, signing)
     if opened.standby:
         opened.why = "the server is a standby"
     else:
@@ -106,8 +107,11 @@ def _tell_of_pooling(options: Options) -> None:
     )
 
 
-def look(line: Line, options: Options) -> int | None:
-    """The version of the schema, or None if there is nothing in it. Raises what refuses it; touches nothing."""
+def look(line: Line, options: Options, signing: Signing | None = None) -> int | None:
+    """The version of the schema, or None if there is nothing in it. Raises what refuses it; touches nothing.
+
+    With `signing` it must not be signed with another key.
+    """
     line.tell(begin(line, options, write=False))
     try:
         name = options.schema
@@ -123,14 +127,18 @@ def look(line: Line, options: Options) -> int | None:
         found = _found(line, name)
         if not found:
             return None
-        if " ".join(found.get("meta", ("", []))[1]) != "name value":
+        if " ".join(found.get("meta", ("", []))[1][:2]) != "name value":
             raise _foreign(options, f"it has {_some(found)} and no table 'meta' of muscle_mem's")
+        if not line.ask("SELECT has_table_privilege(%s, 'SELECT')", f"{quoted(name)}.meta")[0][0]:
+            raise _unreadable(line, options)
         said = {str(row[0]): int(row[1]) for row in line.ask("SELECT name, value FROM meta")}
         if said.get("application") != shapes.APPLICATION or "version" not in said:
             raise _foreign(options, "its table 'meta' is not muscle_mem's")
         _ensure_not_newer(said, options)
         if said["version"] >= shapes.LATEST:
             _ensure_shape(line, options, found)
+            if signing is not None:
+                signing.ensure(line, options.url)
         return said["version"]
     finally:
         if not line.closed:
@@ -231,15 +239,18 @@ def _missing_rights(line: Line, options: Options) -> str:
         for table in tables:
             if not line.ask("SELECT has_table_privilege(%s, %s)", table, right)[0][0]:
                 if needed:
-                    raise StoreError(
-                        f"The store {options.url}: the role {line.info.user!r} may not read its tables. Let their "
-                        f"owner say: GRANT SELECT ON ALL TABLES IN SCHEMA {quoted(options.schema)} TO "
-                        f"{quoted(line.info.user)};"
-                    )
+                    raise _unreadable(line, options)
                 return f"the role {line.info.user!r} lacks {right} on {table}"
     if line.ask("SELECT current_setting('transaction_read_only')")[0][0] == "on":
         return "the role or the database is set to read-only transactions"
     return ""
+
+
+def _unreadable(line: Line, options: Options) -> StoreError:
+    return StoreError(
+        f"The store {options.url}: the role {line.info.user!r} may not read its tables. Let their owner say: GRANT "
+        f"SELECT ON ALL TABLES IN SCHEMA {quoted(options.schema)} TO {quoted(line.info.user)};"
+    )
 
 
 def _pid(line: Line) -> int:

@@ -38,20 +38,21 @@ _TRAJECTORIES = f"SELECT {_T}, {_S} FROM trajectory t LEFT JOIN standing s ON s.
 _BY_KEY = f"{_TRAJECTORIES} WHERE t.key = %s"
 _BY_ID = f"{_TRAJECTORIES} WHERE t.id = %s"
 _STANDINGS = f"SELECT {_T}, {_S} FROM standing s LEFT JOIN trajectory t ON t.n = s.n"
-_FROM_TOP = f"{_STANDINGS} ORDER BY s.seq DESC, s.n LIMIT %s"
+_TOP = (1 << 63) - 1  # above every sequence number
 _BELOW = f"{_STANDINGS} WHERE s.seq < %s ORDER BY s.seq DESC, s.n LIMIT %s"
 _STANDING_OF = f"SELECT t.key, t.id, {_S} FROM trajectory t JOIN standing s ON s.n = t.n WHERE t.id = %s"
 _OBSERVATIONS = f"SELECT {_O} FROM observation o WHERE o.trajectory = ANY(%s)"
-_SURVEY = """
-SELECT t.record, s.record,
-    octet_length(t.record) + octet_length(t.body)
-    + coalesce((SELECT sum(octet_length(o.record) + octet_length(o.body)) FROM observation o
-                WHERE o.trajectory = t.n), 0)
-    + coalesce((SELECT sum(octet_length(b.body)) FROM observation o JOIN use u ON u.observation = o.n
-                JOIN blob b ON b.name = u.blob WHERE o.trajectory = t.n), 0),
-    coalesce((SELECT max(o.created) FROM observation o WHERE o.trajectory = t.n AND NOT o.refresh), t.created)
-FROM standing s JOIN trajectory t ON t.n = s.n {below} ORDER BY s.seq DESC LIMIT %s
+_SURVEY = f"""
+SELECT t.id, t.key, t.created,
+    coalesce((SELECT max(o.created) FROM observation o WHERE o.trajectory = t.n AND NOT o.refresh), t.created),
+    octet_length(t.body)
+    + coalesce((SELECT sum(octet_length(o.body)) FROM observation o WHERE o.trajectory = t.n), 0)
+    + coalesce((SELECT sum(octet_length(b.body)) FROM blob b WHERE b.name IN (
+                SELECT u.blob FROM observation o JOIN use u ON u.observation = o.n WHERE o.trajectory = t.n)), 0),
+    {_S}
+FROM standing s JOIN trajectory t ON t.n = s.n WHERE s.seq < %s ORDER BY s.seq DESC, s.n LIMIT %s
 """
+_SURVEYED = 5
 
 # What a row under a good digest can still raise when it was forged, for there is no key in a plain digest.
 FORGED = (msgspec.DecodeError, ValueError, TypeError, RecursionError)
@@ -60,9 +61,11 @@ FORGED = (msgspec.DecodeError, ValueError, TypeError, RecursionError)
 class Reader:
     """Turns rows into records, and rows that fail their digest into `Damaged`."""
 
-    def __init__(self, seals: Seals, rendition: Rendition) -> None:
+    def __init__(self, seals: Seals, rendition: Rendition, refusal: str) -> None:
+        """`refusal` is said of a row whose digest does not fit, as in "the trajectory fails its digest"."""
         self._seals = seals
         self._rendition = rendition
+        self._refusal = refusal
 
     def find(self, line: Line, key: bytes) -> Found:
         """As `Store.find`."""
@@ -76,7 +79,7 @@ class Reader:
         damaged: list[Damaged] = []
         while len(stored) < limit:
             left = limit - len(stored)
-            rows = line.ask(_FROM_TOP, left) if after is None else line.ask(_BELOW, after, left)
+            rows = line.ask(_BELOW, _TOP if after is None else after, left)
             if not rows:
                 break
             stored += self._stored(line, rows, damaged)
@@ -91,29 +94,36 @@ class Reader:
         return stored[0] if stored else damaged[0] if damaged else None
 
     def survey(self, line: Line, after: int | None, limit: int) -> tuple[Summary, ...]:
-        """As `Surveying.survey`. Digests are not looked at, for they cover the bodies; nor are rows without sense."""
-        below = "" if after is None else "WHERE s.seq < %s"
-        values = (limit,) if after is None else (after, limit)
-        found = []
-        for row in line.ask(_SURVEY.format(below=below), *values):
-            try:
-                record, standing = decode(row[0], TrajectoryRecord), decode(row[1], StandingRecord)
-                found.append(
-                    Summary(
-                        id=from_text(record.id),
-                        key=record.key,
-                        seq=standing.seq,
-                        state=from_text(standing.state),
-                        created=record.created,
-                        recorded=float(row[3]),
-                        hits=standing.hits,
-                        last_hit=standing.last_hit,
-                        size=int(row[2]),
-                    )
-                )
-            except FORGED:
-                continue
+        """As `Surveying.survey`; rows whose standing is damaged are left out, and do not count for the limit.
+
+        The digest of a trajectory covers its body, so it is not looked at.
+        """
+        found: list[Summary] = []
+        while len(found) < limit:
+            rows = line.ask(_SURVEY, _TOP if after is None else after, limit - len(found))
+            if not rows:
+                break
+            after = int(rows[-1][_SURVEYED + 3])
+            found += [one for one in map(self._summary, rows) if one is not None]
         return tuple(found)
+
+    def _summary(self, row: tuple[Any, ...]) -> Summary | None:
+        id, key, created, recorded, size = row[:_SURVEYED]
+        known = self._standing(id, row[_SURVEYED:])
+        if known is None:
+            return None
+        seq, standing = known
+        return Summary(
+            id=from_text(id),
+            key=key,
+            seq=seq,
+            state=standing.state,
+            created=created,
+            recorded=recorded,
+            hits=standing.hits,
+            last_hit=standing.last_hit,
+            size=int(size),
+        )
 
     def place(self, line: Line, id: str) -> tuple[int, int, Standing, bytes] | Damaged | None:
         """Row number, sequence number, standing and key of a trajectory that is whole."""
@@ -156,7 +166,7 @@ class Reader:
         for row, record in zip(observed, records, strict=True):
             try:
                 if record is None:
-                    raise ValueError("fails its digest")
+                    raise ValueError(self._refusal)
                 whole = tuple(blobs[name] for name in record.blobs)
                 parts[row[0]].append((record.seq, observation_of(record, row[4], whole)))
             except (KeyError, *FORGED) as error:
@@ -174,14 +184,14 @@ class Reader:
         try:
             sealed = self._sealed(row)
             if sealed is None:
-                return Damaged(id=name, what="the trajectory fails its digest", key=key)
+                return Damaged(id=name, what=f"the trajectory {self._refusal}", key=key)
             if row[_STANDING_AT] is None:
                 return Damaged(id=name, what="the standing is missing", key=key)
             known = self._standing(row[4], row[_STANDING_AT:])
         except FORGED as error:
             return Damaged(id=name, what=f"the trajectory is not as muscle_mem writes it ({error})", key=key)
         if known is None:
-            return Damaged(id=name, what="the standing fails its digest", key=key)
+            return Damaged(id=name, what=f"the standing {self._refusal}", key=key)
         return Stored(sealed=sealed, seq=known[0], standing=known[1])
 
     def _sealed(self, row: tuple[Any, ...]) -> Sealed | None:

@@ -14,7 +14,7 @@ APPLICATION = 0x4D4D454D  # "MMEM"; what makes a schema ours
 # indexes and for people; one that says something else makes the row a damaged one.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
-        "CREATE TABLE meta(name text PRIMARY KEY, value bigint NOT NULL)",
+        "CREATE TABLE meta(name text PRIMARY KEY, value bigint NOT NULL, note bytea)",
         f"INSERT INTO meta VALUES ('application', {APPLICATION})",
         """CREATE TABLE sequence(
             one int PRIMARY KEY CHECK (one = 1), last bigint NOT NULL, digest bytea NOT NULL,
@@ -55,7 +55,7 @@ MIN_READERS: tuple[int, ...] = (1,)
 TABLES = ("meta", "sequence", "change", "writer", "trajectory", "standing", "observation", "blob", "use")
 HELD = ("trajectory", "standing", "observation", "blob", "use", "change")  # what holds what can be forgotten
 COLUMNS: dict[str, str] = {
-    "meta": "name value",
+    "meta": "name value note",
     "sequence": "one last digest tick everything",
     "change": "key tick",
     "writer": "id op answer at",
@@ -114,10 +114,9 @@ def apply_step(line: Line, schema: str, version: int | None) -> None:
         line.tell(f"SET LOCAL search_path = {quoted(schema)}")
     for statement in MIGRATIONS[version]:
         line.tell(statement)
+    number = "INSERT INTO meta(name, value) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
     for name, value in (("version", version + 1), ("min_reader", MIN_READERS[version])):
-        line.ask(
-            "INSERT INTO meta VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value
-        )
+        line.ask(number, name, value)
 
 
 def exists(line: Line, schema: str) -> bool:

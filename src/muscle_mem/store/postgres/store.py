@@ -13,9 +13,11 @@ import psycopg
 
 from ...errors import DamagedStoreError, StoreError
 from ..base import Damaged, Found, Note, Observation, Sealed, Stored, Summary
-from ..digest import Signer, sha256
+from ..digest import SigningKey, checked_key
 from ..forks import watch
+from ..verifying import Trouble
 from .breaker import Breaker
+from .inspecting import inspect
 from .leading import Lead, Leads
 from .lines import Line, Lines
 from .opening import Opened, Sessions, logger, prepare, unreachable
@@ -23,6 +25,7 @@ from .options import parse
 from .reading import Reader
 from .rows import Rendition, Seals
 from .schema import HELD, quoted
+from .signing import Signing
 from .transactions import Transactions
 from .troubles import translated
 from .watching import Watch
@@ -41,13 +44,14 @@ class PostgresStore:
     A server that cannot be reached costs one deadline, then each call raises StoreError at once until it is back.
     """
 
-    def __init__(self, url: str, *, sign: Signer = sha256) -> None:
+    def __init__(self, url: str, *, signing_key: SigningKey | None = None) -> None:
         """Open the store, or make it, in the schema `mm_schema` (muscle_mem) of a database that must be there.
 
-        `url` is a URL of libpq with options of ours, all beginning with `mm_`. `sign` makes the digests of rows, and
-        must be the same for all who use the store. Raises InvalidValueError for a wrong URL, ForeignStoreError or
-        NewerStoreError for a schema that cannot be used, StoreError for whatever else is in the way. If no server
-        answers, the store is opened by the first call that finds one.
+        `url` is a URL of libpq with options of ours, all beginning with `mm_`. With a `signing_key` (bytes or a
+        string, 16 bytes or more, the same for all who use the store) rows carry an HMAC-SHA256 under it in place of a
+        plain SHA-256, and rows that were written without it are refused. Raises InvalidValueError for a wrong URL or
+        key, ForeignStoreError or NewerStoreError for a schema that cannot be used, StoreError for whatever else is in
+        the way. If no server answers, the store is opened by the first call that finds one.
         """
         self._options = parse(url)
         self.url = self._options.url
@@ -56,9 +60,10 @@ class PostgresStore:
         self._watch = Watch(self._lines, self._sessions)
         self._leads = Leads(self._lines, self._sessions)
         self._rendition = Rendition()
-        seals = Seals(sign)
-        self._reader = Reader(seals, self._rendition)
-        self._transactions = Transactions(self._lines, seals, self._rendition, self._reader)
+        self._signing = Signing(checked_key(signing_key))
+        self._seals = Seals(self._signing.sign)
+        self._reader = Reader(self._seals, self._rendition, self._signing.refusal)
+        self._transactions = Transactions(self._lines, self._signing, self._seals, self._rendition, self._reader)
         self._opened: Opened | None = None
         self._opening = threading.Lock()
         self._resting = False
@@ -125,6 +130,9 @@ class PostgresStore:
     def survey(self, *, after: int | None = None, limit: int = 1000) -> tuple[Summary, ...]:
         return self._reading(lambda line: self._reader.survey(line, after, limit))
 
+    def inspect(self) -> tuple[Trouble, ...]:
+        return self._reading(lambda line: inspect(line, self._seals))
+
     def version(self, key: bytes) -> int:
         self._ensure_open()
         if self._opened is None:
@@ -155,7 +163,7 @@ class PostgresStore:
         try:
             if self._opened is None:
                 with self._transactions.troubled(), self._lines.lent(until) as line:
-                    opened = prepare(self._lines, line)
+                    opened = prepare(self._lines, line, self._signing)
                     self._rendition.ascii = opened.ascii
                     if opened.pooled:
                         self._sessions.lost()

@@ -15,6 +15,7 @@ from .lines import Line, Lines
 from .opening import begin
 from .reading import Reader
 from .rows import Rendition, Seals
+from .signing import Signing
 from .troubles import DeadlineError, is_lost, plain, translated
 from .watching import channel_of
 from .writing import Changes, Writer
@@ -33,8 +34,9 @@ class _Doubt(msgspec.Struct):
 class Transactions:
     """Runs work on the connections of a store. All raise StoreErrors, and what the work raises."""
 
-    def __init__(self, lines: Lines, seals: Seals, rendition: Rendition, reader: Reader) -> None:
+    def __init__(self, lines: Lines, signing: Signing, seals: Seals, rendition: Rendition, reader: Reader) -> None:
         self._lines = lines
+        self._signing = signing
         self._options = lines.options
         self._seals = seals
         self._rendition = rendition
@@ -64,7 +66,7 @@ class Transactions:
 
         def write(line: Line) -> tuple[int, Changes]:
             nonlocal doubt
-            writer = Writer(line, self._options.url, self._seals, self._rendition, self._reader)
+            writer = Writer(line, self._options.url, self._signing, self._seals, self._rendition, self._reader)
             committing = False
             try:
                 writer.begin(begin(line, self._options, write=True, durable=durable))

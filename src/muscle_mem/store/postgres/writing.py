@@ -28,6 +28,7 @@ from .rows import (
     standing_record,
     trajectory_record,
 )
+from .signing import Signing
 
 LOCK = "SELECT last, digest, tick FROM sequence WHERE one = 1 FOR UPDATE"
 
@@ -79,9 +80,12 @@ class Changes(msgspec.Struct):
 class Writer:
     """One write transaction. `url` names the store in messages."""
 
-    def __init__(self, line: Line, url: str, seals: Seals, rendition: Rendition, reader: Reader) -> None:
+    def __init__(
+        self, line: Line, url: str, signing: Signing, seals: Seals, rendition: Rendition, reader: Reader
+    ) -> None:
         self._line = line
         self._url = url
+        self._signing = signing
         self._seals = seals
         self._rendition = rendition
         self._reader = reader
@@ -223,7 +227,9 @@ class Writer:
         rows = self._reader.observed(line, n, owner, name)
         found = next((row for row in rows if row[1] == name), None)
         if found is not None and found[2] is None:
-            raise self._damaged(id, f"its observation {observation.id} fails its digest")
+            raise self._damaged(id, f"its observation {observation.id} {self._signing.refusal}")
+        if found is not None and found[2] is not None:
+            self._ensure_whole(id, set(found[2].blobs))
         if observation.refresh:
             self._drop_observations(
                 [row[0] for row in rows if row[2] is not None and row[2].refresh and row is not found]
@@ -253,12 +259,17 @@ class Writer:
         if not wanted:
             return
         line = self._line
-        there = line.ask("SELECT name, sha256(body) = name FROM blob WHERE name = ANY(%s)", list(wanted))
-        if not all(whole for _, whole in there):
-            raise self._damaged(id, "a blob that it shares fails its digest")
-        for name in wanted.keys() - {name for name, _ in there}:
+        there = {name for (name,) in line.ask("SELECT name FROM blob WHERE name = ANY(%s)", list(wanted))}
+        self._ensure_whole(id, there)
+        for name in wanted.keys() - there:
             line.ask("INSERT INTO blob VALUES (%s, %s) ON CONFLICT DO NOTHING", name, wanted[name])
         line.ask("INSERT INTO use SELECT %s, unnest(%s::bytea[])", n, list(wanted))
+
+    def _ensure_whole(self, id: str, names: set[bytes]) -> None:
+        """DamagedStoreError unless these blobs are there and what their names say; the server looks."""
+        look = "SELECT name FROM blob WHERE name = ANY(%s) AND sha256(body) = name"
+        if names and len(self._line.ask(look, list(names))) < len(names):
+            raise self._damaged(id, "a blob of it is missing or does not match its SHA-256")
 
     def _drop_observations(self, ns: list[int]) -> None:
         if ns:
@@ -276,8 +287,9 @@ class Writer:
         if self._digest == b"" and self._last == 0:
             if self._line.ask("SELECT 1 FROM standing LIMIT 1"):
                 raise self._damaged("", "the row of the last sequence number was emptied")
+            self._signing.note(self._line)
         elif not self._seals.is_whole("sequence", self._digest, b"%d" % self._last):
-            raise self._damaged("", "the row of the last sequence number fails its digest")
+            raise self._damaged("", f"the row of the last sequence number {self._signing.refusal}")
         self._last += 1
         self._digest = self._seals.of("sequence", b"%d" % self._last)
         return self._last
