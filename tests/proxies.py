@@ -35,6 +35,7 @@ class _Proxy:
                 client, _ = self._door.accept()
             except OSError:
                 return
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open.append(client)
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
@@ -71,6 +72,7 @@ class CuttingProxy(_Proxy):
         except OSError:
             cut(client)
             return
+        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._open.append(server)
         threading.Thread(target=self._pass_back, args=(server, client), daemon=True).start()
         with suppress(OSError):
@@ -117,6 +119,7 @@ class PoolingProxy(_Proxy):
 
     def _log_in(self, target: tuple[str, int], database: str) -> socket.socket:
         server = socket.create_connection(target)
+        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         words = b"user\0pooled\0database\0" + database.encode() + b"\0client_encoding\0UTF8\0\0"
         server.sendall(struct.pack(">ii", len(words) + 8, 196608) + words)
         self._greeting = b""

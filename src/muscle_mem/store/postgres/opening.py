@@ -148,7 +148,8 @@ def look(line: Line, options: Options, signing: Signing | None = None) -> int | 
 def keeps_no_session(lines: Lines, line: Line) -> bool:
     """Whether a setting of one connection shows in another, or is lost: then a proxy stands between.
 
-    The second connection takes up the server that the first one has just left, if there is a proxy that lends it.
+    The second connection takes up the server that the first one has just left, if there is a proxy that lends the last
+    one first; if it lends them in turn, the first connection comes to another.
     """
     mark = secrets.token_hex(8)
     look = "SELECT current_setting('muscle_mem.probe', true)"
@@ -157,10 +158,11 @@ def keeps_no_session(lines: Lines, line: Line) -> bool:
         line.tell(f"SET muscle_mem.probe = '{mark}'")
         other.tell("BEGIN")
         seen = other.tell(look)
-        kept = line.tell(look)
+        kept = [line.tell(look)]
         other.tell("ROLLBACK")
+        kept += [line.tell(look) for _ in range(2)]
         line.tell("SET muscle_mem.probe = ''")
-        return seen == [(mark,)] or kept != [(mark,)]
+        return seen == [(mark,)] or kept != [[(mark,)]] * 3
     finally:
         other.close()
 
@@ -235,12 +237,16 @@ def _ensure_not_newer(said: dict[str, int], options: Options) -> None:
 def _missing_rights(line: Line, options: Options) -> str:
     """Why the role may not write, or nothing. Raises StoreError if it may not even read."""
     tables = [f"{quoted(options.schema)}.{quoted(name)}" for name in shapes.TABLES if name != "meta"]
-    for right, needed in (("SELECT", True), ("INSERT", False), ("UPDATE", False), ("DELETE", False)):
-        for table in tables:
-            if not line.ask("SELECT has_table_privilege(%s, %s)", table, right)[0][0]:
-                if needed:
-                    raise _unreadable(line, options)
-                return f"the role {line.info.user!r} lacks {right} on {table}"
+    lacked = line.ask(
+        "SELECT r.word, t.name FROM unnest(%s::text[]) WITH ORDINALITY r(word, at), unnest(%s::text[]) t(name) "
+        "WHERE NOT has_table_privilege(t.name, r.word) ORDER BY r.at",
+        ["SELECT", "INSERT", "UPDATE", "DELETE"],
+        tables,
+    )
+    if lacked and lacked[0][0] == "SELECT":
+        raise _unreadable(line, options)
+    if lacked:
+        return f"the role {line.info.user!r} lacks {lacked[0][0]} on {lacked[0][1]}"
     if line.ask("SELECT current_setting('transaction_read_only')")[0][0] == "on":
         return "the role or the database is set to read-only transactions"
     return ""
