@@ -831,6 +831,7 @@ def test_every_command_has_help_with_an_example_and_json() -> None:
         "forget",
         "ls",
         "migrate",
+        "prune",
         "report-bad",
         "report-good",
         "show",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import HealthCheck, settings
-from postgres_server import HOW, drop_schema, dsn, new_schema, url_of
+from postgres_server import HOW, drop_schema, dsn, new_schema, raw, url_of
 from test_stores_agree import TORTURE, LockStep
 
 pytest.importorskip("psycopg", reason=HOW)
@@ -21,6 +21,10 @@ class PostgresLockStep(LockStep):
     def open(self) -> Store:
         self.schema = self.schema or new_schema()
         return PostgresStore(url_of(self.schema))
+
+    def blobs(self) -> int:
+        with raw(self.schema) as connection:
+            return int(connection.execute("SELECT count(*) FROM blob").fetchone()[0])
 
     def teardown(self) -> None:
         super().teardown()

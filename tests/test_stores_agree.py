@@ -138,9 +138,13 @@ class LockStep(RuleBasedStateMachine):
     def same_content(self) -> None:
         self.both("scan", limit=100)
         assert not self.sqlite.inspect()
-        with self.sqlite._reading() as connection:
-            assert connection.execute("SELECT count(*) FROM blob").fetchone()[0] == len(self.memory._blobs)
+        assert self.blobs() == len(self.memory._blobs)
         self.changed = False
+
+    def blobs(self) -> int:
+        assert isinstance(self.sqlite, SqliteStore)
+        with self.sqlite._reading() as connection:
+            return int(connection.execute("SELECT count(*) FROM blob").fetchone()[0])
 
     def teardown(self) -> None:
         self.memory.close()

@@ -31,6 +31,7 @@ from .errors import (
     TooLargeError,
     UnknownTypeError,
 )
+from .store.pruning import Pruned
 
 __version__ = "0.2.0"
 
@@ -61,6 +62,7 @@ __all__ = [
     "NotReadyError",
     "NotStorableError",
     "Outcome",
+    "Pruned",
     "Reason",
     "Secret",
     "Session",

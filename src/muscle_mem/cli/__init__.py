@@ -15,6 +15,7 @@ from .judging import approve, report_bad, report_good
 from .listing import ls
 from .migrate import migrate
 from .opening import VARIABLE
+from .prune import prune
 from .show import show
 from .stats import stats
 from .verify import verify
@@ -48,5 +49,20 @@ def main(context: click.Context, store: str | None) -> None:
             reconfigure(errors="backslashreplace")
 
 
-for command in (ls, show, stats, approve, report_good, report_bad, forget, doctor, verify, backup, copy, migrate, demo):
+for command in (
+    ls,
+    show,
+    stats,
+    approve,
+    report_good,
+    report_bad,
+    forget,
+    prune,
+    doctor,
+    verify,
+    backup,
+    copy,
+    migrate,
+    demo,
+):
     main.add_command(command)

@@ -10,6 +10,7 @@ import msgspec
 from ..errors import StoreError
 from .base import Found, Note, Observation, Sealed, Standing, Stored, Summary
 from .forks import watch
+from .leading import KeyLock, KeyLocks
 from .standing import apply_note
 
 
@@ -52,7 +53,7 @@ class _Entry:
         self._shelf = shelf
 
     def add(self, observation: Observation, seq: int) -> None:
-        """Keep an observation. One that is there is only moved up, and not by a refresh."""
+        """Keep an observation. One that is there only moves up and is as young as the new one, but not by a refresh."""
         known = self.observations.get(observation.id)
         if observation.refresh:
             self._drop_refresh(but=observation.id)
@@ -63,7 +64,7 @@ class _Entry:
             if known is not None:
                 self._shelf.free(known[1])
         else:
-            self.observations[observation.id] = (seq, known[1])
+            self.observations[observation.id] = (seq, msgspec.structs.replace(known[1], created=observation.created))
 
     def leave(self) -> None:
         """Let go of all blobs: the trajectory is forgotten."""
@@ -117,6 +118,7 @@ class MemoryStore:
         self._tick = 0
         self._versions: dict[bytes, int] = {}
         self._version_of_unknown = 0
+        self._leading = KeyLocks()
         self._blobs = _Shelf()
         watch(self)
 
@@ -139,7 +141,9 @@ class MemoryStore:
         with self._lock:
             self._ensure_open()
             entry = self._entries.get(sealed.id)
-            if entry is None or not observation.refresh:
+            if entry is None and observation.refresh:
+                return 0
+            if not observation.refresh:
                 self._seq += 1
             if entry is None:
                 entry = _Entry(sealed, self._seq, self._blobs)
@@ -205,6 +209,12 @@ class MemoryStore:
         with self._lock:
             self._ensure_open()
             return self._versions.get(key, self._version_of_unknown)
+
+    def lead(self, key: bytes) -> KeyLock | None:
+        """As `muscle_mem.store.base.Leading`, among all engines that share this store."""
+        with self._lock:
+            self._ensure_open()
+        return self._leading.lead(key)
 
     def close(self) -> None:
         with self._lock:

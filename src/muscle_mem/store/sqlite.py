@@ -16,6 +16,7 @@ from .digest import SigningKey, checked_key
 from .files import resolved
 from .gate import Gate
 from .inspecting import inspect
+from .leading import KeyLock, KeyLocks
 from .opening import Access, connect, connect_to_read, prepare, ready, stamp
 from .reading import Reader
 from .rows import Digests
@@ -67,6 +68,7 @@ class SqliteStore:
         self._digests = Digests(signing.sign)
         self._reader = Reader(self._digests, signing)
         self._writer = Writer(self.path, self._digests, signing, self._reader)
+        self._leading = KeyLocks(f"{self.path}.leading")
         self._erasure_pending = False
         access = prepare(self.path, self._gate, busy_timeout, allow_network=network_fs == "allow")
         self._access = access
@@ -169,6 +171,12 @@ class SqliteStore:
             return stamp(self.path)
         except (sqlite3.Error, OSError) as error:
             raise explain(error, self.path) from error
+
+    def lead(self, key: bytes) -> KeyLock | None:
+        """As `muscle_mem.store.base.Leading`, by locks on files in the folder `<path>.leading`."""
+        self._connections.ensure_open()
+        self._ensure_writable()
+        return self._leading.lead(key)
 
     def close(self) -> None:
         if not self._connections.closed:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+import msgspec
+
 from ..errors import DamagedStoreError
 from . import blobs
 from .base import Damaged, Note, Observation, Sealed, Standing
@@ -49,6 +51,8 @@ class Writer:
         place = self._reader.place(connection, sealed.id)
         if isinstance(place, Damaged):
             raise self._damaged(place.id, place.what)
+        if place is None and observation.refresh:
+            return 0
         if place is None:
             seq = self._next(connection)
             n = self._insert(connection, sealed, seq)
@@ -104,7 +108,7 @@ class Writer:
     def _observe(
         self, connection: sqlite3.Connection, n: int, trajectory: str, seq: int, observation: Observation
     ) -> None:
-        """Keep an observation. One that is there is only moved up, and not by a refresh."""
+        """Keep an observation. One that is there only moves up and is as young as the new one, but not by a refresh."""
         owner = to_text(trajectory)
         found = observation_row_of(connection, n, observation.id)
         known = None if found is None else self._reader.whole(connection, owner, found)
@@ -115,7 +119,10 @@ class Writer:
             if known is not None:
                 return
         moved = known is not None and not known[1].refresh
-        row = observation_row(seq, known[1] if known is not None and moved else observation)
+        kept = observation
+        if known is not None and moved:
+            kept = msgspec.structs.replace(known[1], created=observation.created)
+        row = observation_row(seq, kept)
         digest = self._digests.of_observation(owner, row)
         if found is None:
             at = connection.execute(_INSERT_OBSERVATION, (n, *row, digest)).lastrowid

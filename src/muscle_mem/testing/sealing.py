@@ -41,15 +41,15 @@ class SealingContract(StoreUnderTest):
             second = store.seal(a_trajectory(), an_observation("o2"))
             assert observed(store) == [(second, "o2"), (first, "o1")]
 
-    def test_an_observation_that_is_there_is_not_written_again_but_moves_up(self, tmp_path: Path) -> None:
+    def test_an_observation_that_is_there_is_not_written_again_but_moves_up_and_is_young(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
-            store.seal(a_trajectory(), an_observation("o1", created=1.0))
+            store.seal(a_trajectory(), an_observation("o1", b"first", created=1.0))
             second = store.seal(a_trajectory(), an_observation("o2"))
-            third = store.seal(a_trajectory(), an_observation("o1", created=9.0))
+            third = store.seal(a_trajectory(), an_observation("o1", b"again", created=9.0))
             assert observed(store) == [(third, "o1"), (second, "o2")]
             stored = store.get("t1")
             assert stored is not None
-            assert stored.observations[0][1].created == 1.0
+            assert stored.observations[0][1] == an_observation("o1", b"first", created=9.0)
 
     def test_equal_observation_ids_of_two_trajectories_are_two(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
@@ -87,10 +87,14 @@ class SealingContract(StoreUnderTest):
             store.seal(a_trajectory(), an_observation("r", refresh=True))
             assert observed(store) == [(last, "same"), (last, "r"), (first, "o1")]
 
-    def test_a_refresh_of_a_forgotten_trajectory_writes_it_whole(self, tmp_path: Path) -> None:
+    def test_a_refresh_of_an_unknown_trajectory_is_dropped(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
-            seq = store.seal(a_trajectory(), an_observation(refresh=True))
-            assert observed(store) == [(seq, "o1")]
+            store.seal(a_trajectory("b"), an_observation())
+            note = Note(id="b", hits=1)
+            assert store.seal(a_trajectory(), an_observation(refresh=True), note) == 0
+            assert store.get("t1") is None
+            assert ids(store.scan()) == ["b"]
+            assert standing_of(store, "b").hits == 0
 
     def test_seal_applies_the_note_in_the_same_step(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
