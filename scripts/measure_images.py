@@ -146,7 +146,7 @@ CHANGED: dict[str, Draw] = {
     "the button is disabled": lambda n: changed(n, enabled=False),
     "a dialog over it": with_dialog,
     "dark mode": lambda n: changed(n, back="#202124", ink="#e8eaed", face="#8ab4f8", label="#202124"),
-    "an empty page": lambda n: Image.new("RGB", SIZE, "white"),
+    "an empty page": lambda _: Image.new("RGB", SIZE, "white"),
 }
 
 

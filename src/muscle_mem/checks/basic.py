@@ -132,8 +132,8 @@ def _combined(checks: tuple[Check, ...], how: Callable[..., bool], name: str, op
     for check in checks:
         if not isinstance(check, Check):
             raise InvalidTypeError(f"{name} combines Checks, got {check!r}")
-        if check.capture_async or check.compare_async:
-            raise InvalidTypeError(f"{name} cannot combine async checks yet, got {check!r}")
+        if check.compare_async:
+            raise InvalidTypeError(f"{name} cannot combine checks with an async compare, got {check!r}")
 
     def look(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Looking:
         found: tuple[Any, ...] = ()
@@ -177,4 +177,4 @@ def _combined(checks: tuple[Check, ...], how: Callable[..., bool], name: str, op
         **options,
     }
     made = Check if "refresh" in options else Combination
-    return made(capture_of(look), compare, parts=checks, **given)
+    return made(capture_of(look, *(check.capture for check in checks)), compare, parts=checks, **given)

@@ -28,11 +28,11 @@ def row_unchanged(
     """Passes while a query finds the same rows as when recorded: values with their types, NULLs, and column names.
 
     `connect` is a function without arguments that opens a connection (of any DB-API module), which is closed
-    afterwards, or an open connection, which is neither closed nor committed. A query in a transaction that began earlier
-    sees the rows of that time, so a function is the better choice. `params` are the query's parameters, or a function of
-    those of the tool's arguments that it names that returns them. The order of the rows counts with ordered=True only.
-    Stored is their number and a SHA-256 digest, not the rows; more than 100,000 are an error. Raises InvalidTypeError
-    for misuse.
+    afterwards, or an open connection, which is neither closed nor committed. A query in a transaction that began
+    earlier sees the rows of that time, so a function is the better choice. `params` are the query's parameters, or a
+    function of those of the tool's arguments that it names that returns them. The order of the rows counts only with
+    ordered=True. Stored is their number and a SHA-256 digest, not the rows; more than 100,000 are an error. Raises
+    InvalidTypeError for misuse.
     """
     if not callable(connect) and not hasattr(connect, "cursor"):
         raise InvalidTypeError(f"row_unchanged needs a connection or a function that opens one, got {connect!r}")

@@ -27,8 +27,8 @@ def json_subset(capture: Callable[..., Any], *, ignore: Sequence[str] = (), **op
     """Passes while the JSON that was recorded is contained in the current one: more keys are fine, fewer are not.
 
     `capture` gets those of the tool's arguments that it names and returns dicts, lists and plain values, or JSON as
-    text or bytes; it may be async. Every recorded key must be there with a value that contains the recorded one; lists must
-    be equally long. `ignore` are paths whose values do not count and are not stored, such as "items[*].updated_at",
+    text or bytes; it may be async. Every recorded key must be there with a value that contains the recorded one; lists
+    must be equally long. `ignore` are paths whose values do not count and are not stored, such as "items[*].updated_at",
     "meta.*" or 'headers["x.y"]'. Raises InvalidTypeError or InvalidValueError for misuse.
     """
     need_callable("json_subset", "capture", capture)

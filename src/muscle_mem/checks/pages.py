@@ -89,12 +89,8 @@ def _element(locator: Any, features: tuple[str, ...]) -> Looking:
         return found
     if "role" in features or "name" in features:
         said = yield locator.aria_snapshot(timeout=PATIENCE)
-        match = _ARIA.match(said.strip())
-        role, name = match.groups() if match else ("", said.strip())
-        if "role" in features:
-            found["role"] = role
-        if "name" in features:
-            found["name"] = re.sub(r"\\(.)", r"\1", name or "")
+        role, name = role_and_name(said)
+        found.update({key: value for key, value in (("role", role), ("name", name)) if key in features})
     if "place" in features:
         box = yield locator.bounding_box(timeout=PATIENCE)
         found["place"] = [round(float(box[side]), 1) for side in ("x", "y", "width", "height")] if box else None
@@ -103,6 +99,20 @@ def _element(locator: Any, features: tuple[str, ...]) -> Looking:
     if "enabled" in features:
         found["enabled"] = yield locator.is_enabled(timeout=PATIENCE)
     return found
+
+
+def role_and_name(snapshot: str) -> tuple[str, str]:
+    """Both out of the first line of an ARIA snapshot, such as `- button "Save"`; a plain text's name is itself."""
+    line = snapshot.strip().partition("\n")[0]
+    if line.startswith("- '"):  # a line of YAML in quotes
+        line = line.replace("''", "'")
+    match = _ARIA.match(line)
+    if match is None:
+        return "", line
+    role, name = match.groups()
+    if name is None and role == "text":
+        return role, line[match.end() :].lstrip(": ")
+    return role, re.sub(r"\\(.)", r"\1", name or "")
 
 
 def _near(one: list[float] | None, other: list[float] | None, tolerance: float) -> bool:

@@ -21,8 +21,8 @@ def vector_similar(embed: Callable[..., Any], *, threshold: float, **options: An
     `embed` gets those of the tool's arguments that it names and returns a vector: a numpy array of one dimension or a
     sequence of numbers; it may be async. `threshold` has no default, since what a score means differs from embedder to
     embedder: measure it for yours, as `docs/how-to/write-a-good-check.md` shows. Where several recordings are to be
-    compared, it is done in one numpy operation. Stored are 4 bytes a dimension. Needs numpy, as from the extra `images`.
-    Raises InvalidTypeError or InvalidValueError for misuse.
+    compared, it is done in one numpy operation. Stored are 4 bytes a dimension. Needs numpy, as from the extra
+    `images`. Raises InvalidTypeError or InvalidValueError for misuse.
     """
     need_callable("vector_similar", "embed", embed)
     need_numpy("vector_similar")
