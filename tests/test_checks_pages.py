@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from looking import PaperPage, again, attached, reason, told
 
+from looking import PaperPage, again, attached, reason, told
 from muscle_mem import Engine, checks
 from muscle_mem.checks import pages
 from muscle_mem.demo.browser import find_browser, open_browser, what_is_missing

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy
 import pytest
-from looking import again, attached, learned, reason, told
 from PIL import Image, ImageDraw, ImageFont
 
-from muscle_mem import Check, Engine, checks
+from looking import again, attached, learned, reason, told
+from muscle_mem import Engine, checks
 from muscle_mem._core import codec
 from muscle_mem.checks import image, pictures, text
 

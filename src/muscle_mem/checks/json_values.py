@@ -28,8 +28,8 @@ def json_subset(capture: Callable[..., Any], *, ignore: Sequence[str] = (), **op
 
     `capture` gets those of the tool's arguments that it names and returns dicts, lists and plain values, or JSON as
     text or bytes; it may be async. Every recorded key must be there with a value that contains the recorded one; lists
-    must be equally long. `ignore` are paths whose values do not count and are not stored, such as "items[*].updated_at",
-    "meta.*" or 'headers["x.y"]'. Raises InvalidTypeError or InvalidValueError for misuse.
+    must be equally long. `ignore` are paths whose values do not count and are not stored, such as
+    "items[*].updated_at", "meta.*" or 'headers["x.y"]'. Raises InvalidTypeError or InvalidValueError for misuse.
     """
     need_callable("json_subset", "capture", capture)
     if isinstance(ignore, str) or not isinstance(ignore, Sequence):
@@ -119,7 +119,7 @@ def differences(current: Any, candidate: Any, path: Path, ignored: tuple[Path, .
     if _ignores(path, ignored):
         return
     if isinstance(candidate, dict) and isinstance(current, dict):
-        for key, value in candidate.items():
+        for key, value in sorted(candidate.items()):
             if key in current:
                 yield from differences(current[key], value, (*path, key), ignored)
             elif not _ignores((*path, key), ignored):

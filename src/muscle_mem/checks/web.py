@@ -90,11 +90,17 @@ def _web_check(
 
 def get(address: str, timeout: float, limit: int) -> Snapshot:
     """The ETag that a GET is answered with, or the size and digest of the body. Raises OSError or InvalidValueError."""
+    import urllib.error
     import urllib.request  # takes a while to load, and few need it
 
     deadline = time.monotonic() + timeout
     request = urllib.request.Request(address, headers={"User-Agent": "muscle-mem", "Accept": "*/*"})
-    with _opener().open(request, timeout=timeout) as response:
+    try:
+        answered = _opener().open(request, timeout=timeout)
+    except urllib.error.HTTPError as error:
+        with error:
+            raise OSError(f"the server answered {error.code}: {error.msg}") from None
+    with answered as response:
         tag = response.headers.get("ETag")
         if tag:
             return "etag", 0, str(tag)
