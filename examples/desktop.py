@@ -34,8 +34,8 @@ PLACES = {"A": (40, 50), "B": (140, 50), "C": (340, 50), "D": (40, 180), "E": (2
 MOVED = {"B": (240, 50), "E": (140, 180)}
 REPLAYED, BY_AGENT = "#1b9e4b", "#e8710a"
 HOW_TO_GET_ONE = (
-    "Get one with: pip install 'muscle-mem[demo]', and apt-get install chromium (Debian) or python -m playwright install "
-    "chromium; or name one in MUSCLE_MEM_BROWSER."
+    "Get one with: pip install 'muscle-mem[demo]', and apt-get install chromium (Debian) or python -m playwright "
+    "install chromium; or name one in MUSCLE_MEM_BROWSER."
 )
 
 
