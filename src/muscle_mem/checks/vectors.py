@@ -48,7 +48,7 @@ def _vector_check(embed: Callable[..., Any], signature: inspect.Signature | None
         return _vector_check(embed, found, options)
 
     known = identity("vector_similar", options["threshold"], (embed,), options)
-    given = {**known, "describe": describe, **options}
+    given = {**known, "describe": describe, "compare_many": cosines, **options}
     return Check(capture_of(look, embed), compare, bind=bind if signature is None else None, **given)
 
 
