@@ -10,6 +10,7 @@ import msgspec
 
 from ..errors import StoreError
 from ..store import QUARANTINED, Damaged, SqliteStore, Store, Stored
+from .check_lint import Said, hear, lint
 from .examining import Finding, examine
 from .file_checks import examine_file
 from .finding import pages
@@ -43,7 +44,8 @@ def doctor(context: click.Context, as_json: bool, store: str | None) -> None:
 
     Problems are damaged rows, bytes that cannot be read, and recordings that do not fit their trajectory: they cost
     hits, and are never replayed. Notices are what keeps trajectories from being replayed although nothing is broken:
-    quarantines with their reasons, and classes that only your own code knows. Nothing is changed.
+    quarantines with their reasons, and classes that only your own code knows; and checks that are worth a look, since
+    they never said no in 50 replays, or said nothing else. Nothing is changed.
 
     Exit codes: 0 no problems, 1 problems, 2 the store cannot be opened.
 
@@ -65,6 +67,7 @@ def doctor(context: click.Context, as_json: bool, store: str | None) -> None:
 def _look(source: Store) -> Report:
     report = Report(source.url)
     classes: dict[str, int] = {}
+    said: Said = {}
     try:
         for stored, damaged in pages(source):
             report.damaged += len(damaged)
@@ -74,10 +77,12 @@ def _look(source: Store) -> Report:
                 report.observations += len(one.observations)
                 report.add(_standing(one))
                 report.add(examine(one, classes))
+                hear(one, said)
     except StoreError as error:
         report.add([Finding("file", "", f"the rows cannot be read any further: {error}")])
     if isinstance(source, SqliteStore):
         report.add(examine_file(source.path))
+    report.add(lint(said))
     report.add(_unknown(name, number) for name, number in sorted(classes.items()))
     return report
 
