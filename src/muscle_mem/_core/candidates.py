@@ -20,6 +20,7 @@ from .judging import (
     stale_guard,
     unbuildable,
 )
+from .many import Answers
 from .plan import Candidate, PlanStep, Refusal
 from .run import Run
 
@@ -37,7 +38,7 @@ class Sight(msgspec.Struct):
 class Walk:
     """The live candidates of one run, judged only as far as needed: one is followed, the others wait."""
 
-    __slots__ = ("_dead", "_judged", "_sights", "_trajectories", "live", "run")
+    __slots__ = ("_answers", "_dead", "_judged", "_sights", "_trajectories", "live", "run")
 
     def __init__(self, run: Run, live: Sequence[Candidate]) -> None:
         self.run = run
@@ -46,6 +47,7 @@ class Walk:
         self._sights: list[Sight] = []
         self._judged: dict[Candidate, int] = {}
         self._dead: set[Candidate] = set()
+        self._answers = Answers()
 
     def saw(self, place: int, post: bool, step: PlanStep, value: Any) -> None:
         """Keep what was captured and accepted on the way, for the candidates that have not been judged by it.
@@ -88,8 +90,10 @@ class Walk:
                 return False
         at = self._judged.get(candidate, 0)
         for sight in self._sights[at:]:
+            place, post = sight.place, sight.post
+            known = self._answers.of(self.run, sight.step, sight.value, place, post, candidate, self._waiting())
             found = yield from judge(
-                self.run, sight.step, sight.value, candidate, sight.place, sight.post, sight.data, shared=True
+                self.run, sight.step, sight.value, candidate, place, post, sight.data, shared=True, known=known
             )
             if found is not None:
                 return False
@@ -162,7 +166,8 @@ class Walk:
             sights[call] = yield from look(step, step.pre, arguments, place)
         if isinstance(sights[call], Refusal):
             return sights[call]  # type: ignore[no-any-return] # sights are whatever was captured
-        found = yield from judge(self.run, step, sights[call], candidate, place, False, shared=True)
+        known = self._answers.of(self.run, step, sights[call], place, False, candidate, self._waiting())
+        found = yield from judge(self.run, step, sights[call], candidate, place, False, shared=True, known=known)
         if found is not None:
             return found
         self.saw(place, False, step, sights[call])
@@ -206,12 +211,17 @@ class Walk:
                 break
             if candidate is followed or len(candidate.trajectory.steps) < made:
                 continue
-            if (yield from self._accepts(candidate, followed, made)) and (
-                yield from judge(self.run, step, value, candidate, place, True, data, shared=True)
-            ) is None:
-                return candidate
+            if (yield from self._accepts(candidate, followed, made)):
+                known = self._answers.of(self.run, step, value, place, True, candidate, self._waiting())
+                if (
+                    yield from judge(self.run, step, value, candidate, place, True, data, shared=True, known=known)
+                ) is None:
+                    return candidate
             self._dead.add(candidate)
         return None
+
+    def _waiting(self) -> Iterator[Candidate]:
+        return (candidate for candidate in self.live if candidate not in self._dead)
 
 
 def checks_at(steps: Sequence[PlanStep], place: int) -> list[Check | None]:
