@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .concealing import refused_by_secrets
 from .model import Reason
-from .plan import Candidate, PlanStep, Refusal, Registry, Trajectory
+from .plan import Candidate, Refusal, Registry, Trajectory
 from .run import Run
 from .trust import untrusted
 
@@ -46,9 +46,9 @@ def admissible(run: Run, trajectory: Trajectory, registry: Registry) -> Refusal 
 
 
 def _refused_by_steps(run: Run, trajectory: Trajectory) -> Refusal | None:
-    for index, step in enumerate(trajectory.steps):
+    for index, step in trajectory.asking:
         tool = step.tool
-        if run.plain and _needs_await(run, step):
+        if run.plain and (step.check_async or not (step.direct or run.outside)):
             call = "engine.asession(...)" if run.outside else "await engine.acall(...)"
             message = f"{tool.name} or one of its checks is async; call the engine with: {call}"
             return Refusal(Reason.NEEDS_ACALL, message, index, tool.name)
@@ -65,21 +65,11 @@ def _refused_by_steps(run: Run, trajectory: Trajectory) -> Refusal | None:
                 return found
             run.objects[tool] = found
     if trajectory.unchecked:
-        step = trajectory.unchecked[0]
         if run.policy.strict:
-            message = f"{step.tool.name} has no pre-check and is not declared effect='read', and strict=True"
-            return Refusal(Reason.NOT_REPLAYABLE, message, tool=step.tool.name)
-        for step in trajectory.unchecked:
-            run.notify(
-                "warning",
-                "unchecked",
-                f"{step.tool.name} is replayed without a pre-check; add one, or say effect='read' if it only looks",
-                step.tool.name,
-            )
+            name = trajectory.unchecked[0]
+            message = f"{name} has no pre-check and is not declared effect='read', and strict=True"
+            return Refusal(Reason.NOT_REPLAYABLE, message, tool=name)
+        for name in trajectory.unchecked:
+            message = f"{name} is replayed without a pre-check; add one, or say effect='read' if it only looks"
+            run.notify("warning", "unchecked", message, name)
     return None
-
-
-def _needs_await(run: Run, step: PlanStep) -> bool:
-    return (not step.direct and not run.outside) or any(
-        check is not None and (check.capture_async or check.compare_async) for check in (step.pre, step.post)
-    )

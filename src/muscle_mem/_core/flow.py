@@ -72,8 +72,7 @@ def run_task(run: Run, trajectories: Sequence[Trajectory], registry: Registry, l
 
 def _replayed(run: Run, candidate: Candidate) -> Flow:
     """A candidate came to its end: a hit, if the success callback has no other opinion."""
-    results = run.progress.live_results
-    value, source = yield from _value(run, candidate)
+    value, source = (yield from _made_value(run)) if run.policy.result is not None else _step_value(run, candidate)
     if run.success is not None:
         accepted, why = yield from verdict(run, value)
         if not accepted:
@@ -81,12 +80,13 @@ def _replayed(run: Run, candidate: Candidate) -> Flow:
             message = f"the replay ran to its end, but the success callback {why}"
             return (yield from _diverge(run, Refusal(Reason.UNSUCCESSFUL, message, steps)))
     kept = run.progress.refreshed
+    steps = len(run.progress.results) - len(run.progress.skipped)
     outcome = Outcome(
         "hit",
         value=value,
         value_source=source,
-        message=f"{len(results)} steps replayed",
-        steps=len(results),
+        message=f"{steps} steps replayed",
+        steps=steps,
         trajectory_id=candidate.trajectory.id,
         saved=candidate.row.agent_seconds,
         saved_tokens=candidate.row.tokens,
@@ -96,19 +96,24 @@ def _replayed(run: Run, candidate: Candidate) -> Flow:
     )
 
 
-def _value(run: Run, candidate: Candidate) -> Generator[Effect, Any, tuple[Any, Source]]:
-    """A hit's live value: what Engine(result=...) makes of the results, or the step's that the agent returned."""
+def _step_value(run: Run, candidate: Candidate) -> tuple[Any, Source]:
+    """A hit's live value: this run's result of the step whose output the agent had returned."""
     results = run.progress.results
-    if run.policy.result is not None:
-        try:
-            return (yield Ask(run.policy.result, (run.progress.live_results,))), "result"
-        except Exception as error:
-            run.notify("warning", "result", f"Engine(result=...) raised {error!r}; the hit has no value", "")
-            return None, "none"
     at = candidate.row.result
     if 0 <= at < len(results) and at not in run.progress.skipped:
         return results[at], "step"
     return None, "none"
+
+
+def _made_value(run: Run) -> Generator[Effect, Any, tuple[Any, Source]]:
+    """A hit's live value: what Engine(result=...) makes of this run's results."""
+    make = run.policy.result
+    assert make is not None
+    try:
+        return (yield Ask(make, (run.progress.live_results,))), "result"
+    except Exception as error:
+        run.notify("warning", "result", f"Engine(result=...) raised {error!r}; the hit has no value", "")
+        return None, "none"
 
 
 def _miss(run: Run, refusal: Refusal, shadowed: Sequence[Candidate] = ()) -> Flow:

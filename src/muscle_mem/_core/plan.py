@@ -80,6 +80,7 @@ class PlanStep:
         "args",
         "builders",
         "call_id",
+        "check_async",
         "contexts",
         "direct",
         "fn",
@@ -103,6 +104,7 @@ class PlanStep:
         self.pre = tool.pre
         self.post = tool.post
         self.direct = not tool.is_async
+        self.check_async = any(c.capture_async or c.compare_async for c in (tool.pre, tool.post) if c is not None)
         self.call_id = call_id(record)
         self.contexts = tuple(name for _, expr in record.arguments for name in contexts_in(expr))
         self.builders = _builders(record, tool, keywords)
@@ -159,6 +161,7 @@ class Trajectory:
     __slots__ = (
         "_index",
         "_joined",
+        "asking",
         "body",
         "candidates",
         "id",
@@ -194,7 +197,8 @@ class Trajectory:
         )
         self.refusal: Refusal | None = None
         self.candidates: list[Candidate] = []
-        self.unchecked: tuple[PlanStep, ...] = ()
+        self.asking: tuple[tuple[int, PlanStep], ...] = ()
+        self.unchecked: tuple[str, ...] = ()
         self.trust = 0
         self.needed = needed_outputs(body)
         self._joined = False
@@ -255,7 +259,10 @@ class Trajectory:
                 steps[at].joined = at in opening
         self.steps = steps
         self.trust = max((step.tool.trust for step in steps), default=0)
-        self.unchecked = tuple(step for step in steps if step.pre is None and not step.tool.reads_only)
+        self.asking = _asking(steps)
+        self.unchecked = tuple(
+            dict.fromkeys(step.tool.name for step in steps if step.pre is None and not step.tool.reads_only)
+        )
         return None
 
     def refused_by_params(self, params: Params) -> Refusal | None:
@@ -295,6 +302,17 @@ class Trajectory:
                             Reason.PARAM_GUARD, f"param {name!r} stands in a text, but is {short(values[name])} now"
                         )
         return None
+
+
+def _asking(steps: Sequence[PlanStep]) -> tuple[tuple[int, PlanStep], ...]:
+    """The steps that ask something of a run before it may start, each kind of question once."""
+    found: dict[Any, tuple[int, PlanStep]] = {}
+    for index, step in enumerate(steps):
+        tool = step.tool
+        approval = tool.effect == "irreversible" and step.pre is None
+        if not step.direct or step.check_async or step.contexts or approval or step.method:
+            found.setdefault((tool, step.method, step.contexts), (index, step))
+    return tuple(found.values())
 
 
 def needed_outputs(body: Body) -> frozenset[int]:
