@@ -64,17 +64,17 @@ def a_run(mode: Any = "auto", **options: Any) -> Run:
     ticks = itertools.count()
     policy = Policy(**{name: options.pop(name) for name in ("max_lookups", "result") if name in options})
     return Run(
-        id="1",
-        task="task",
+        process="test",
+        number=1,
+        label="task",
         args=("task",),
         kwargs={},
         key=b"k" * 32,
         params=Params(None),
         context=(),
-        recorder=Recorder(Params(None), Known()),
         policy=policy,
         clock=lambda: float(next(ticks)),
-        notify=lambda *told: None,
+        tell=lambda *told: None,
         mode=mode,
         **{"plain": False, **options},
     )

@@ -21,6 +21,7 @@ from ._core.outcome import Outcome
 from ._core.plan import Refusal, Trajectory
 from ._core.run import Policy, Run
 from ._core.trust import TRUSTS, Trust
+from ._core.verdicts import hide_of
 from ._decorators import ToolDecorators
 from ._drive import adrive, drive
 from ._events import Observer, StoreEvent, log_event
@@ -323,7 +324,7 @@ class Engine(ToolDecorators, Sessions):
             self._open.leave(frame)
         if shown.outcome is not None:
             shown.outcome._judge = self
-            shown.outcome._hide = run.veil.hide
+            shown.outcome._hide = hide_of(run)
             if shown.outcome.not_learned is not None:
                 self._teller.not_learned(run, shown.outcome.not_learned, shown.outcome.not_learned_message)
             else:

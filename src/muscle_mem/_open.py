@@ -44,7 +44,7 @@ class OpenRuns:
         self.frames.discard(frame)
         self.handed.pop(frame, None)
         if frame.run is not None:
-            frame.run.recorder.closed = True
+            frame.run.close()
 
     def hand_out(self, frame: Frame, tool: Tool) -> None:
         """A session's caller makes this call now: what happens meanwhile is inside it."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
-from ._agent import Agent
+from ._agent import Agent, spelling_of
 from ._context import frame_here, objects_here, off_here
 from ._core.check import short
 from ._core.flow import Finished, switched_off
@@ -18,9 +18,9 @@ from ._core.model import MODES, POLICIES, Mode, OnDivergence, Reason
 from ._core.outcome import Judge, Outcome
 from ._core.params import Params
 from ._core.plan import Refusal, Trajectory
-from ._core.recorder import Recorder
 from ._core.run import Policy, Run
 from ._core.veil import SCALARS, Veil, veil_of
+from ._core.verdicts import hide_of
 from ._given import distinct, label, one_of
 from ._library import Library
 from ._open import OpenRuns
@@ -83,48 +83,71 @@ class Runs:
         prepared = NO_PARAMS if params is None else Params(params)
         normal = normal_tags(tags) if tags else ()
         objects = self._objects(context)
-        veil = self._veil(args, kwargs, prepared, secrets)
-        known = known_of(prepared, objects, veil)
-        task_id: bytes | None = None
         refusal: Refusal | None = None
+        plainly = agent is not None and params is key is secrets is self._key is None and not tags
+        spelled = spelling_of(args, kwargs) if plainly else None
+        known = agent.remembered.get(spelled) if agent is not None and spelled is not None else None
+        if known is not None:
+            task_id, text = known
+            veil = None
+        else:
+            text = label(args, kwargs, key)
+            veil = self._veil(args, kwargs, prepared, secrets)
+            task_id, refusal = self._key_or_why(args, kwargs, prepared, normal, key, known_of(prepared, objects, veil))
+            if agent is not None and spelled is not None and task_id is not None:
+                agent.remember(spelled, task_id, text)
+        return (
+            Run(
+                process=PROCESS,
+                number=next(self._serial),
+                label=text,
+                args=args,
+                kwargs=kwargs,
+                key=task_id,
+                params=prepared,
+                context=objects,
+                policy=self._policy,
+                clock=time.perf_counter,
+                tell=self._teller.notice,
+                mode=mode,
+                on_divergence=cast(OnDivergence, policy),
+                plain=plain,
+                names_handover=agent is not None and agent.names_handover,
+                agent=agent,
+                success=self._policy.success if success is None else success,
+                approve=self._policy.approve if approve is None else approve,
+                scope=self._scope,
+                tags=tuple(map(veil.hide, normal)) if veil and normal else normal,
+                early_veil=veil,
+            ),
+            refusal,
+        )
+
+    def _key_or_why(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        params: Params,
+        tags: tuple[str, ...],
+        key: Any,
+        known: Known,
+    ) -> tuple[bytes | None, Refusal | None]:
+        """The key of a task, or why it has none. Raises InvalidTypeError where the engine is strict."""
         try:
-            task_id = self._key_of(args, kwargs, prepared, normal, key, known)
+            return self._key_of(args, kwargs, params, tags, key, known), None
         except NoKeyError as error:
             message = (
                 f"the task's {error.argument} has no canonical form ({error}); give it as a param or a context object, "
                 "or say key='...'; the agent runs, and nothing is looked up or stored"
             )
-            message = veil.hide(message)
+            message = known.veil.hide(message)
             if self._policy.strict:
-                raise InvalidTypeError(message) from (None if veil else error)
+                raise InvalidTypeError(message) from (None if known.veil else error)
             self._teller.notice("warning", Reason.NO_KEY.value, message, error.argument)
-            refusal = Refusal(Reason.NO_KEY, message)
-        run = Run(
-            id=f"{PROCESS}-{next(self._serial)}",
-            task=label(args, kwargs, key),
-            args=args,
-            kwargs=kwargs,
-            key=task_id,
-            params=prepared,
-            context=objects,
-            recorder=Recorder(prepared, known),
-            policy=self._policy,
-            clock=time.perf_counter,
-            notify=self._teller.notice,
-            mode=mode,
-            on_divergence=cast(OnDivergence, policy),
-            plain=plain,
-            names_handover=agent is not None and agent.names_handover,
-            agent=agent,
-            success=success,
-            approve=approve,
-            scope=self._scope,
-            tags=tuple(map(veil.hide, normal)) if veil else normal,
-        )
-        return run, refusal
+            return None, Refusal(Reason.NO_KEY, message)
 
-    def _veil(self, args: tuple[Any, ...], kwargs: dict[str, Any], params: Params, secrets: Any) -> Veil:
-        """The secrets that a call gives. Raises for misuse."""
+    def _veil(self, args: tuple[Any, ...], kwargs: dict[str, Any], params: Params, secrets: Any) -> Veil | None:
+        """The secrets that a call gives; None where it gives nothing that may be one. Raises for misuse."""
         places = self._agent.places if self._agent is not None else ()
         loose: list[tuple[str, Any]] = []
         for index, value in enumerate(args):
@@ -132,7 +155,7 @@ class Runs:
                 loose.append((places[index] if index < len(places) else f"argument {index + 1}", value))
         loose += [(name, value) for name, value in kwargs.items() if type(value) not in SCALARS]
         if secrets is None and not loose and not params.opaque:
-            return Veil()
+            return None
         return veil_of(loose, params, secrets)
 
     def _key_of(
@@ -206,7 +229,7 @@ class Runs:
             self._teller.raised(run, error, seconds)
             raise error
         outcome._judge = cast(Judge, self)
-        outcome._hide = run.veil.hide
+        outcome._hide = hide_of(run)
         outcome.seconds = seconds
         self._teller.ended(run, outcome, counted=run.mode != "frozen")
         return outcome

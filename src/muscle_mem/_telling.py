@@ -80,14 +80,12 @@ class Teller:
         never = reason in NEVER_HITS and (tool, reason.value) not in self._told
         if never:
             self._told.add((tool, reason.value))
-        self.emit(
-            NotLearnedEvent(run.task, reason.value, run.veil.hide(message), tool, "warning" if never else "debug")
-        )
+        self.emit(NotLearnedEvent(run.task, reason.value, run.hide(message), tool, "warning" if never else "debug"))
 
     def raised(self, run: Run, error: BaseException, seconds: float) -> None:
         """Tell that a run ended with an exception."""
         if self._heeded():
-            self.emit(RunEvent("raised", "raised", run.veil.hide(repr(error)), run.task, 0, None, seconds))
+            self.emit(RunEvent("raised", "raised", run.hide(repr(error)), run.task, 0, None, seconds))
 
     def ended(self, run: Run, outcome: Outcome, *, counted: bool = True) -> None:
         """Count and tell how a run ended."""

@@ -126,10 +126,10 @@ def _miss(run: Run, refusal: Refusal, shadowed: Sequence[Candidate] = ()) -> Flo
         return Finished(error=Missed(message, outcome))
     value, error, seconds = yield from _ask_agent(run, None)
     if error is not None:
-        run.recorder.closed = True
+        run.close()
         return Finished(error=error)
     outcome = Outcome("miss", value=value, reason=refusal.reason, message=refusal.message)
-    run.recorder.closed = True
+    run.close()
     if shadowed:
         conceal(run.recorder, run.scope, run.context)  # as the candidates are: secrets by their names
     outcome.shadow = yield from held_against(run, shadowed)
@@ -142,7 +142,7 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
     progress = run.progress
     followed = progress.candidate
     assert followed is not None
-    for result in progress.results if run.veil else ():
+    for result in progress.results if run.secretive else ():
         run.veil.meet_secrets(result)
     refusal = run.hidden(refusal)
     divergence = _divergence(run, refusal)
@@ -163,7 +163,7 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
     run.handover = handover
     value, error, seconds = yield from _ask_agent(run, handover)
     if error is not None:
-        run.recorder.closed = True
+        run.close()
         if isinstance(error, Exception):
             _add_note(error, f"muscle_mem: the agent was asked after a divergence: {divergence}")
         failure = _failure(run, refusal) if failed else None
@@ -184,7 +184,7 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
 
 
 def _failure(run: Run, refusal: Refusal) -> Problem:
-    return Problem(refusal.reason, run.veil.hide(refusal.message), refusal.tool)
+    return Problem(refusal.reason, run.hide(refusal.message), refusal.tool)
 
 
 def _divergence(run: Run, refusal: Refusal) -> Divergence:
@@ -225,7 +225,7 @@ def hand_over(run: Run, followed: Candidate, divergence: Divergence) -> Handover
         for index, ((step, args, kwargs), result) in enumerate(zip(entered, progress.live_results, strict=True))
     )
     undo = tuple(
-        run.veil.hide(undo_text(step.tool, done))
+        run.hide(undo_text(step.tool, done))
         for (step, _, _), done in zip(entered, executed, strict=True)
         if step.tool.undo
     )

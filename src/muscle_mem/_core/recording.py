@@ -98,7 +98,6 @@ def _freeze(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any])
     except Exception as error:  # an object whose own methods raise: no reason to break the agent
         message = f"the arguments of {tool.name} could not be recorded: {error!r}"
         run.recorder.problem(Reason.OPAQUE_ARGUMENT, message, tool.name, step)
-    run.beware()
 
 
 def _failed(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException) -> None:
@@ -140,7 +139,7 @@ def _snapshot(
         if check.compare_async and (not tool.is_async or (run.outside and run.plain)):
             return data  # nothing can be awaited here; the compare is judged when it is used
         trouble = yield from _first_meeting(run, tool, check, value, data)
-        check.met[kind] = trouble and run.veil.hide(trouble)  # it is told in later runs too
+        check.met[kind] = trouble and run.hide(trouble)  # it is told in later runs too
     trouble = check.met[kind]
     if trouble is not None:
         recorder.problem(Reason.CHECK_FAILED, trouble, tool.name, step)
