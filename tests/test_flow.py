@@ -13,11 +13,10 @@ from muscle_mem import Check, Diverged, Handover, Missed, Reason
 from muscle_mem._core.admission import admit
 from muscle_mem._core.effects import Ask, Capture, Compare, Effect, Invoke, RunAgent, Save, Sleep
 from muscle_mem._core.flow import Finished, demonstrate, run_task
-from muscle_mem._core.freezing import Known
 from muscle_mem._core.model import StepRecord
 from muscle_mem._core.params import Params
 from muscle_mem._core.plan import Refusal, Trajectory, load
-from muscle_mem._core.recorder import Problem, Recorder, Recording
+from muscle_mem._core.recorder import Problem, Recording
 from muscle_mem._core.recording import record_call
 from muscle_mem._core.replay import Done, replay
 from muscle_mem._core.run import Policy, Run

@@ -10,7 +10,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from ._agent import Agent
 from ._context import Frame, frame_here, objects_here, off_here
@@ -86,8 +86,8 @@ class Engine(ToolDecorators, Sessions):
                 raise InvalidTypeError(f"Engine({role}=...) must be callable, got {function!r}")
         if isinstance(max_lookups, bool) or not isinstance(max_lookups, int) or max_lookups < 1:
             raise InvalidValueError(f"max_lookups must be 1 or more, got {max_lookups!r}")
-        self._mode = one_of("mode", mode, MODES)
-        self._on_divergence = one_of("on_divergence", on_divergence, POLICIES)
+        self._mode = cast(Mode, one_of("mode", mode, MODES))
+        self._on_divergence = cast(OnDivergence, one_of("on_divergence", on_divergence, POLICIES))
         self._scope = scope
         self._key = key
         self._policy = Policy(

@@ -40,9 +40,11 @@ class OpenRuns:
 
     def leave(self, frame: Frame) -> None:
         """The run is over; calls that come later are not its own."""
-        frame.recording = False
-        self.frames.discard(frame)
-        self.handed.pop(frame, None)
+        if frame in self.frames:  # not on a hit: what never recorded has nothing to end
+            frame.recording = False
+            self.frames.discard(frame)
+        if frame.outside:
+            self.handed.pop(frame, None)
         if frame.run is not None:
             frame.run.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -15,13 +14,13 @@ from ._core.flow import Finished, switched_off
 from ._core.freezing import Known, known_of
 from ._core.key import NoKeyError, bind_task, normal_tags, task_key
 from ._core.model import MODES, POLICIES, Mode, OnDivergence, Reason
-from ._core.outcome import Judge, Outcome
+from ._core.outcome import Outcome
 from ._core.params import Params
 from ._core.plan import Refusal, Trajectory
 from ._core.run import Policy, Run
 from ._core.veil import SCALARS, Veil, veil_of
 from ._core.verdicts import hide_of
-from ._given import distinct, label, one_of
+from ._given import distinct, label, mode_said, one_of
 from ._library import Library
 from ._open import OpenRuns
 from ._telling import Teller
@@ -38,8 +37,8 @@ class Runs:
     _context: tuple[Any, ...]
     _key: Callable[..., str] | None
     _library: Library
-    _mode: str
-    _on_divergence: str
+    _mode: Mode
+    _on_divergence: OnDivergence
     _open: OpenRuns
     _policy: Policy
     _scope: str
@@ -49,14 +48,14 @@ class Runs:
 
     def _wanted_mode(self, mode: str | None) -> Mode:
         """The call's mode, else the environment's, else the engine's; but an environment that says off beats all."""
-        said = os.environ.get("MUSCLE_MEM_MODE", "").strip().lower()
-        if said == "off" or self in off_here.get():
+        said = mode_said()
+        if said == "off" or ((off := off_here.get()) and self in off):
             return "off"
         if mode is not None:
             return cast(Mode, one_of("mode", mode, MODES))
         if said:
             return cast(Mode, one_of("MUSCLE_MEM_MODE", said, MODES))
-        return cast(Mode, self._mode)
+        return self._mode
 
     def _open_run(
         self,
@@ -75,11 +74,13 @@ class Runs:
         approve: Any = None,
     ) -> tuple[Run, Refusal | None]:
         """A run of its own for one call, and why it has no key, if so. Raises for misuse."""
-        for role, function in (("success", success), ("approve", approve)):
-            if function is not None and not callable(function):
-                raise InvalidTypeError(f"{role} must be callable, got {function!r}")
+        if not (success is None or callable(success)) or not (approve is None or callable(approve)):
+            role, function = ("approve", approve) if success is None or callable(success) else ("success", success)
+            raise InvalidTypeError(f"{role} must be callable, got {function!r}")
         agent = self._agent
-        policy = self._on_divergence if on_divergence is None else one_of("on_divergence", on_divergence, POLICIES)
+        policy = self._on_divergence
+        if on_divergence is not None:
+            policy = cast(OnDivergence, one_of("on_divergence", on_divergence, POLICIES))
         prepared = NO_PARAMS if params is None else Params(params)
         normal = normal_tags(tags) if tags else ()
         objects = self._objects(context)
@@ -110,7 +111,7 @@ class Runs:
                 clock=time.perf_counter,
                 tell=self._teller.notice,
                 mode=mode,
-                on_divergence=cast(OnDivergence, policy),
+                on_divergence=policy,
                 plain=plain,
                 names_handover=agent is not None and agent.names_handover,
                 agent=agent,
@@ -228,7 +229,7 @@ class Runs:
                 self._teller.not_learned(run, *why_raised(error))
             self._teller.raised(run, error, seconds)
             raise error
-        outcome._judge = cast(Judge, self)
+        outcome._judge = self  # type: ignore[assignment]  # the whole engine, of which this is a part
         outcome._hide = hide_of(run)
         outcome.seconds = seconds
         self._teller.ended(run, outcome, counted=run.mode != "frozen")
@@ -249,7 +250,7 @@ class Runs:
                 breakers.failed(step.tool)
         elif outcome is not None and outcome.status == "hit":
             self._library.hit(followed)
-            breakers.replayed(step.tool for step in followed.trajectory.steps)
+            breakers.replayed(followed.trajectory.steps)
             if run.success is not None:
                 self._library.verified(followed)
             if finished.refreshed:

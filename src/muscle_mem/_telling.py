@@ -14,6 +14,7 @@ from ._events import Event, NoticeEvent, NotLearnedEvent, Observer, RunEvent, St
 from .errors import InvalidTypeError
 
 SUGGEST_KEY_AFTER = 5
+COUNTED = {"hit": "hits", "miss": "misses", "diverged": "diverged"}
 NEVER_HITS = frozenset(
     {
         Reason.OPAQUE_ARGUMENT,
@@ -90,12 +91,13 @@ class Teller:
     def ended(self, run: Run, outcome: Outcome, *, counted: bool = True) -> None:
         """Count and tell how a run ended."""
         if counted:
-            self.count({"hit": "hits", "miss": "misses", "diverged": "diverged"}[outcome.status])
+            self.count(COUNTED[outcome.status])
         if outcome.learned:
             self.count("learned")
         if outcome.not_learned is not None and counted:
             self.not_learned(run, outcome.not_learned, outcome.not_learned_message)
-        self._suggest_key(run, outcome)
+        if self._new_keys or outcome.reason is Reason.NEW_TASK:
+            self._suggest_key(run, outcome)
         if self._heeded():
             self.emit(
                 RunEvent(

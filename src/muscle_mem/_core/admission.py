@@ -35,12 +35,16 @@ def admissible(run: Run, trajectory: Trajectory, registry: Registry) -> Refusal 
         why = standing.reason or "it failed"
         message = f"trajectory {trajectory.id} is {standing.state} ({why}); report_good lifts this, forget deletes it"
         return Refusal(Reason.QUARANTINED, message)
-    refusal = trajectory.join(registry) or untrusted(trajectory, run.policy.trust) or registry.paused(trajectory.steps)
+    refusal = trajectory.join(registry)
+    if refusal is None and (run.policy.trust or trajectory.trust):
+        refusal = untrusted(trajectory, run.policy.trust)
+    if refusal is None:
+        refusal = registry.paused(trajectory.steps)
     if refusal is None and trajectory.secrets:
         refusal = refused_by_secrets(trajectory, run)
-    if refusal is None and (trajectory.body.params or run.params):
+    if refusal is None and (trajectory.body.params or run.params.values):
         refusal = trajectory.refused_by_params(run.params)
-    if refusal is None:
+    if refusal is None and (trajectory.asking or trajectory.unchecked):
         refusal = _refused_by_steps(run, trajectory)
     return refusal
 
