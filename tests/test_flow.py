@@ -368,6 +368,7 @@ def test_replay_alone_returns_done_or_the_refusal_that_stopped_it() -> None:
         run = a_run()
         live, refusal = admit(run, stored(recorded(tool, "ab")), OneTool(tool))
         assert refusal is None
+        assert live is not None
         found = answer(replay(run, live), World(tool, run, **snapshots), [])
         assert isinstance(found, expected)
         assert run.progress.results == (["did a", "did b"] if expected is Done else ["did a"])
@@ -377,9 +378,10 @@ def test_the_newest_admissible_trajectory_is_first_and_a_quarantined_one_is_not_
     tool = a_tool(pre=a_check())
     run = a_run()
     live, _ = admit(run, stored(recorded(tool, "ab"), recorded(tool, "ac")), OneTool(tool))
-    assert [candidate.seq for candidate in live] == [1, 0]
+    assert live is not None
+    assert [candidate.seq for candidate in live.candidates] == [1, 0]
     live, refusal = admit(run, stored(recorded(tool, "ab"), state="quarantined"), OneTool(tool))
-    assert live == []
+    assert live is None
     assert refusal is not None
     assert refusal.reason is Reason.QUARANTINED
 

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .company import Company, company_of
 from .concealing import refused_by_secrets
 from .model import Reason
-from .plan import Candidate, Refusal, Registry, Trajectory
+from .plan import Refusal, Registry, Trajectory
 from .run import Run
 from .trust import untrusted
 
 NEVER = ("quarantined", "retired")
 
 
-def admit(run: Run, trajectories: Sequence[Trajectory], registry: Registry) -> tuple[list[Candidate], Refusal | None]:
-    """The candidates that may start, preferred first, and why the preferred one that may not does not (D1, D3)."""
+def admit(run: Run, trajectories: Sequence[Trajectory], registry: Registry) -> tuple[Company | None, Refusal | None]:
+    """The candidates that may start, if any, and why the preferred one that may not does not (D1, D3)."""
     first: Refusal | None = None
-    live: list[Candidate] = []
+    live: list[Trajectory] = []
     for trajectory in trajectories:
         refusal = admissible(run, trajectory, registry)
         if refusal is None:
-            live += trajectory.candidates
+            live.append(trajectory)
         elif first is None:
             first = refusal
-    if len(trajectories) > 1:
-        live.sort(key=lambda candidate: (-candidate.seq, candidate.id))
-    return live, first
+    return company_of(live) if live else None, first
 
 
 def admissible(run: Run, trajectory: Trajectory, registry: Registry) -> Refusal | None:

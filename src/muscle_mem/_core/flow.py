@@ -10,6 +10,7 @@ import msgspec
 from ..errors import Diverged, Missed
 from .absorbing import Absorber, Call
 from .admission import admit
+from .company import Company
 from .concealing import conceal, fit_to_keep
 from .effects import Ask, Effect, RunAgent
 from .handover import Handover, undo_text
@@ -52,14 +53,14 @@ Flow = Generator[Effect, Any, Finished]
 def run_task(run: Run, trajectories: Sequence[Trajectory], registry: Registry, lookup: Refusal | None = None) -> Flow:
     """Do a task: replay one of its trajectories, or let the agent do it and learn. `lookup` is why none were found."""
     refusal = lookup
-    live: list[Candidate] = []
+    live: Company | None = None
     if run.mode == "record":
         refusal = Refusal(Reason.MODE, "mode='record' always asks the agent")
     elif trajectories:
         live, refusal = admit(run, trajectories, registry)
         if run.mode == "shadow":
             refusal = Refusal(Reason.MODE, "mode='shadow' lets the agent work, and only compares")
-        elif live:
+        elif live is not None:
             end = yield from replay(run, live)
             if isinstance(end, Done):
                 return (yield from _replayed(run, end.candidate))
@@ -67,7 +68,7 @@ def run_task(run: Run, trajectories: Sequence[Trajectory], registry: Registry, l
                 return (yield from _diverge(run, end))
             refusal = msgspec.structs.replace(end, reason=AS_MISS.get(end.reason, end.reason))
     refusal = refusal or Refusal(Reason.NEW_TASK, "nothing was recorded for this task")
-    return (yield from _miss(run, refusal, live if run.mode == "shadow" else ()))
+    return (yield from _miss(run, refusal, live.candidates if live is not None and run.mode == "shadow" else ()))
 
 
 def _replayed(run: Run, candidate: Candidate) -> Flow:

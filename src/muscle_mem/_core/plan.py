@@ -159,11 +159,11 @@ class Trajectory:
     """One stored trajectory in memory: decoded and joined with the tools once."""
 
     __slots__ = (
-        "_index",
         "_joined",
         "asking",
         "body",
         "candidates",
+        "company",
         "id",
         "ids",
         "key",
@@ -197,24 +197,12 @@ class Trajectory:
         )
         self.refusal: Refusal | None = None
         self.candidates: list[Candidate] = []
+        self.company: Any = None
         self.asking: tuple[tuple[int, PlanStep], ...] = ()
         self.unchecked: tuple[str, ...] = ()
         self.trust = 0
         self.needed = needed_outputs(body)
         self._joined = False
-        self._index: dict[tuple[int, bool], dict[bytes, list[Candidate]]] = {}
-
-    def seen_as(self, place: int, post: bool, data: bytes) -> Sequence[Candidate]:
-        """The candidates whose snapshot at a place is these bytes, newest first."""
-        index = self._index.get((place, post))
-        if index is None:
-            index = {}
-            for candidate in self.candidates:
-                snapshot = candidate.data(place, post)
-                if snapshot is not None:
-                    index.setdefault(snapshot, []).append(candidate)
-            self._index[(place, post)] = index  # whole, since other threads read it
-        return index.get(data, ())
 
     def rearrange(self, order: tuple[int, ...]) -> None:
         """Bring the members of groups into another order, before anything is joined."""

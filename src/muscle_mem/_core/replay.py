@@ -14,6 +14,7 @@ import msgspec
 from .approving import disapproved
 from .candidates import Walk, checks_at
 from .check import Check, CheckError, copy_of, passes
+from .company import Company
 from .effects import Effect, Invoke, Pause
 from .judging import (
     Arguments,
@@ -43,7 +44,7 @@ Chosen = tuple[Candidate, Arguments]
 Asked = tuple[Refusal, Any]  # why a check did not pass, and what it saw; the refusal again if it saw nothing
 
 
-def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Refusal]:
+def replay(run: Run, live: Company) -> Generator[Effect, Any, Done | Refusal]:
     """Replay the preferred candidate, going over to another only where the rules allow it (D2).
 
     Returns `Done`, or the refusal that stopped it; `run.progress` tells what was executed.
@@ -52,8 +53,8 @@ def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Ref
     calls, results = progress.calls, progress.results
     objects = run.objects
     outside = run.outside
-    walk = Walk(run, live) if len(live) > 1 else None
-    followed = progress.candidate = live[0]
+    walk = Walk(run, live) if len(live.candidates) > 1 else None
+    followed = progress.candidate = live.candidates[0]
     steps, pres, posts = followed.trajectory.steps, followed.snapshots(False), followed.snapshots(True)
     place = 0
     while True:
@@ -65,7 +66,7 @@ def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Ref
             if step.method:
                 args = (objects[step.tool], *args)
             if step.pre is not None:
-                asked = _ask(run, walk, step, step.pre, args, kwargs, pres[place], place, False)
+                asked = _ask(run, walk, followed, step, step.pre, args, kwargs, pres[place], place, False)
                 if asked is not None:
                     found = asked[0] if walk is None else (yield from decide(run, walk, place, followed, asked))
         else:
@@ -100,7 +101,7 @@ def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Ref
             if not step.simple:
                 found = yield from _after(run, walk, place, followed)
             elif step.post is not None:
-                asked = _ask(run, walk, step, step.post, args, kwargs, posts[place], place, True)
+                asked = _ask(run, walk, followed, step, step.post, args, kwargs, posts[place], place, True)
                 if asked is not None:
                     found = yield from _judge_after(run, walk, place, followed, place + 1, asked)
             if isinstance(found, Refusal):
@@ -116,6 +117,7 @@ def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Ref
 def _ask(
     run: Run,
     walk: Walk | None,
+    followed: Candidate,
     step: PlanStep,
     check: Check,
     args: tuple[Any, ...],
@@ -144,7 +146,7 @@ def _ask(
     except Exception as error:
         return check_error(step, place, f"its compare raised {error!r}", error), seen
     if walk is not None:
-        walk.saw(place, post, step, seen)
+        walk.saw(place, post, followed, seen)
     return None
 
 
@@ -218,8 +220,7 @@ def _skip(
 
 
 def _checks_at(walk: Walk | None, place: int, followed: Candidate) -> list[Check | None]:
-    live = walk.live if walk is not None else [followed]
-    plans = [candidate.trajectory.steps for candidate in live]
+    plans = [trajectory.steps for trajectory in (walk.trajectories if walk is not None else [followed.trajectory])]
     return [check for steps in plans if place < len(steps) for check in checks_at(steps, place)]
 
 
@@ -251,14 +252,15 @@ def _prefer(
         if walk is not None:
             walk.bury(asked)
         return found
-    _keep(run, walk, place, False, asked.trajectory.steps[place], value)
+    _keep(run, walk, place, False, asked, value)
     return asked, arguments
 
 
-def _keep(run: Run, walk: Walk | None, place: int, post: bool, step: PlanStep, value: Any) -> None:
+def _keep(run: Run, walk: Walk | None, place: int, post: bool, followed: Candidate, value: Any) -> None:
+    step = followed.trajectory.steps[place]
     check = step.post if post else step.pre
     if walk is not None:
-        walk.saw(place, post, step, value)
+        walk.saw(place, post, followed, value)
     if check is not None:
         keep_refreshed(run, check, place, post, value)
 
@@ -315,7 +317,7 @@ def _judge_after(
                 shared = walk is not None or check.refresh
                 found = yield from judge(run, step, value, followed, place, True, shared=shared)
                 if found is None:
-                    _keep(run, walk, place, True, step, value)
+                    _keep(run, walk, place, True, followed, value)
                     return None
         else:
             found, value = asked
@@ -323,7 +325,7 @@ def _judge_after(
         if walk is not None and value is not found:
             other = yield from walk.after(place, followed, step, value, made)
             if other is not None:
-                _keep(run, walk, place, True, other.trajectory.steps[place], value)
+                _keep(run, walk, place, True, other, value)
                 return other
         if not (yield from settle(run, [check], since)):
             return found
