@@ -61,9 +61,10 @@ class OneTool:
 def a_run(mode: Any = "auto", **options: Any) -> Run:
     """A run whose clock counts one second a look."""
     ticks = itertools.count()
-    policy = Policy(**{name: options.pop(name) for name in ("max_lookups", "result") if name in options})
+    chosen = {name: options.pop(name) for name in ("max_lookups", "result") if name in options}
+    policy = Policy(lambda: float(next(ticks)), lambda *told: None, "test", **chosen)
     return Run(
-        process="test",
+        policy=policy,
         number=1,
         label="task",
         args=("task",),
@@ -71,9 +72,6 @@ def a_run(mode: Any = "auto", **options: Any) -> Run:
         key=b"k" * 32,
         params=Params(None),
         context=(),
-        policy=policy,
-        clock=lambda: float(next(ticks)),
-        tell=lambda *told: None,
         mode=mode,
         **{"plain": False, **options},
     )

@@ -32,7 +32,7 @@ from ._perform import Performer, perform_call
 from ._runs import why_raised
 from ._session import Sessions
 from ._telling import CacheInfo, Teller, library_teller
-from ._tools import Toolbox
+from ._tools import PROCESS, Toolbox
 from .errors import InvalidTypeError, InvalidValueError, MuscleMemError, NotFoundError, NotReadyError
 from .store import Store, open_store
 
@@ -90,7 +90,12 @@ class Engine(ToolDecorators, Sessions):
         self._on_divergence = cast(OnDivergence, one_of("on_divergence", on_divergence, POLICIES))
         self._scope = scope
         self._key = key
+        self._teller = Teller(observers)
         self._policy = Policy(
+            time.perf_counter,
+            self._teller.notice,
+            PROCESS,
+            scope,
             strict=strict,
             max_lookups=max_lookups,
             success=success,
@@ -98,7 +103,6 @@ class Engine(ToolDecorators, Sessions):
             result=result,
             trust=TRUSTS.index(one_of("trust", trust, TRUSTS)),
         )
-        self._teller = Teller(observers)
         self._tools = Toolbox()
         self._library = Library(open_store(store), self._tools, library_teller(self._teller))
         self._agent: Agent | None = None

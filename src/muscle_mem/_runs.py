@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -24,7 +23,7 @@ from ._given import distinct, label, mode_said, one_of
 from ._library import Library
 from ._open import OpenRuns
 from ._telling import Teller
-from ._tools import PROCESS, Toolbox
+from ._tools import Toolbox
 from .errors import InvalidTypeError, MuscleMemError, NotReadyError
 
 NO_PARAMS = Params(None)
@@ -85,6 +84,7 @@ class Runs:
         normal = normal_tags(tags) if tags else ()
         objects = self._objects(context)
         refusal: Refusal | None = None
+        task_id: bytes | None
         plainly = agent is not None and params is key is secrets is self._key is None and not tags
         spelled = spelling_of(args, kwargs) if plainly else None
         known = agent.remembered.get(spelled) if agent is not None and spelled is not None else None
@@ -97,32 +97,15 @@ class Runs:
             task_id, refusal = self._key_or_why(args, kwargs, prepared, normal, key, known_of(prepared, objects, veil))
             if agent is not None and spelled is not None and task_id is not None:
                 agent.remember(spelled, task_id, text)
-        return (
-            Run(
-                process=PROCESS,
-                number=next(self._serial),
-                label=text,
-                args=args,
-                kwargs=kwargs,
-                key=task_id,
-                params=prepared,
-                context=objects,
-                policy=self._policy,
-                clock=time.perf_counter,
-                tell=self._teller.notice,
-                mode=mode,
-                on_divergence=policy,
-                plain=plain,
-                names_handover=agent is not None and agent.names_handover,
-                agent=agent,
-                success=self._policy.success if success is None else success,
-                approve=self._policy.approve if approve is None else approve,
-                scope=self._scope,
-                tags=tuple(map(veil.hide, normal)) if veil and normal else normal,
-                early_veil=veil,
-            ),
-            refusal,
-        )
+        shown = tuple(map(veil.hide, normal)) if veil and normal else normal
+        names_handover = agent is not None and agent.names_handover
+        success = self._policy.success if success is None else success
+        approve = self._policy.approve if approve is None else approve
+        number = next(self._serial)
+        # By position, in two lines: names would be looked up one by one at every call.
+        task = (self._policy, number, text, args, kwargs, task_id, prepared, objects, shown)
+        run = Run(*task, mode, policy, plain, names_handover, agent, success, approve, veil)
+        return run, refusal
 
     def _key_or_why(
         self,

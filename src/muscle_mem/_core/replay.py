@@ -207,7 +207,7 @@ def _skip(
     progress = run.progress
     progress.calls.append((trajectory.steps[place], (), {}))
     progress.results.append(None)
-    progress.skipped.add(place)
+    progress.skipped |= {place}
     if walk is not None:
         walk.keep_only(followed)
     found = yield from decide(run, walk, after, followed)
@@ -215,7 +215,7 @@ def _skip(
         return found
     progress.calls.pop()
     progress.results.pop()
-    progress.skipped.discard(place)
+    progress.skipped -= {place}
     return refusal
 
 

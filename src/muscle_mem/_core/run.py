@@ -23,8 +23,15 @@ TASK_LENGTH = 200
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """What the engine was told once and for all. `trust` counts the levels of `trust.TRUSTS`."""
+    """What the engine was told once and for all. `trust` counts the levels of `trust.TRUSTS`.
 
+    `process` names the process, `clock` is monotonic, in seconds, `tell` takes (level, reason, message, tool).
+    """
+
+    clock: Callable[[], float]
+    tell: Emit
+    process: str = ""
+    scope: str = ""
     strict: bool = False
     max_lookups: int = 256
     success: Callable[..., Any] | None = None
@@ -44,7 +51,7 @@ class Progress(msgspec.Struct, eq=False):
     results: list[Any] = []
     candidate: Candidate | None = None
     refreshed: dict[tuple[int, bool], bytes] = {}
-    skipped: set[int] = set()
+    skipped: frozenset[int] = frozenset()
     error: BaseException | None = None
     ready: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] = {}
     unjudged: list[int] = []
@@ -60,16 +67,15 @@ class Progress(msgspec.Struct, eq=False):
         return [result for place, result in enumerate(self.results) if place not in self.skipped]
 
 
-class Run(msgspec.Struct, eq=False, kw_only=True):
+class Run(msgspec.Struct, eq=False):
     """Everything about one call of the engine.
 
-    `plain` says that nothing can be awaited, `outside` that others make the tool calls. `names_handover`
-    describes the agent, `agent` is the engine's own record of it, fixed for the run. `tell` takes (level, reason,
-    message, tool); `clock` is monotonic, in seconds. `early_veil` is given where secrets are known from the start;
-    `label` is the task as a text of any length.
+    `plain` says that nothing can be awaited, `outside` that others make the tool calls. `agent` is the engine's own
+    record of it, fixed for the run, and `names_handover` tells of it. `early_veil` is given where secrets are known
+    from the start; `label` is the task as a text of any length.
     """
 
-    process: str
+    policy: Policy
     number: int
     label: str
     args: tuple[Any, ...]
@@ -77,9 +83,7 @@ class Run(msgspec.Struct, eq=False, kw_only=True):
     key: bytes | None
     params: Params
     context: tuple[Any, ...]
-    policy: Policy
-    clock: Callable[[], float]
-    tell: Emit
+    tags: tuple[str, ...] = ()
     mode: Mode = "auto"
     on_divergence: OnDivergence = "auto"
     plain: bool = True
@@ -87,11 +91,9 @@ class Run(msgspec.Struct, eq=False, kw_only=True):
     agent: Any = None
     success: Callable[..., Any] | None = None
     approve: Callable[..., Any] | None = None
-    scope: str = ""
-    tags: tuple[str, ...] = ()
     early_veil: Veil | None = None
     progress: Progress = msgspec.field(default_factory=Progress)
-    approved: set[tuple[int, bytes]] = set()
+    approved: frozenset[tuple[int, bytes]] = frozenset()
     objects: dict[Tool, Any] = {}
     lacking: frozenset[str] = frozenset()
     handover: Handover | None = None
@@ -102,7 +104,17 @@ class Run(msgspec.Struct, eq=False, kw_only=True):
     @property
     def id(self) -> str:
         """Names the run within this process, and among others."""
-        return f"{self.process}-{self.number}"
+        return f"{self.policy.process}-{self.number}"
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Monotonic, in seconds."""
+        return self.policy.clock
+
+    @property
+    def scope(self) -> str:
+        """The exact part of every key."""
+        return self.policy.scope
 
     @property
     def task(self) -> str:
@@ -152,7 +164,7 @@ class Run(msgspec.Struct, eq=False, kw_only=True):
 
     def notify(self, level: str, code: str, message: str, tool: str = "") -> None:
         """Tell something; it holds no secret that is known by now."""
-        self.tell(level, code, self.hide(message), tool)
+        self.policy.tell(level, code, self.hide(message), tool)
 
     def hidden(self, refusal: Refusal) -> Refusal:
         """A refusal whose texts hold no secret."""
