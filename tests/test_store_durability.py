@@ -172,18 +172,16 @@ def test_a_making_killed_at_any_statement_is_made_good_by_the_next(tmp_path: Pat
 
 
 KILLED_WHILE_MIGRATING = """
-import os, sys
+import os, shutil, sys
 from muscle_mem.store import SqliteStore, schema, sqlite
-from muscle_mem.testing import a_trajectory, an_observation, ids
-folder = sys.argv[1]
+golden, folder = sys.argv[1:]
 real = sqlite.connect
+seen = []
 for n in range(1000):
     path = os.path.join(folder, f"{n}.db")
-    store = SqliteStore(path); store.seal(a_trajectory(), an_observation()); store.close()
+    shutil.copy(golden, path)
     child = os.fork()
     if child == 0:
-        schema.MIGRATIONS += (("CREATE TABLE two(x)", "INSERT INTO two VALUES (2)"), ("DROP TABLE two",))
-        schema.LATEST, schema.MIN_READERS = 3, (1, 1, 1)
         left = n
         def count(statement):
             global left
@@ -198,24 +196,30 @@ for n in range(1000):
         SqliteStore(path)
         os._exit(0)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    connection = real(path, sqlite.Access.WRITE, 1.0)
+    version, names = schema.user_version(connection), set(schema.shape(connection))
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(observation)")]
+    minimum = schema.min_reader(connection)
+    connection.close()
+    new = ("blob" in names, "blob_user" in names, b"blobs" in columns, minimum == 2)
+    assert new == (version == 2,) * 4, n
+    seen.append(version)
     store = SqliteStore(path)
-    with store._connections.using() as lease:
-        names = set(schema.shape(lease.connection))
-        version = schema.user_version(lease.connection)
-        assert ("two" in names) == (version == 2), (n, version, names)
-    assert ids(store.scan()) == ["t1"]
+    assert [one.sealed.id for one in store.scan().stored] == ["one", "big", "two"], n
+    assert [one.id for one in store.scan().damaged] == ["spoilt"], n
     store.close()
     if code == 0:
         break
-print(n, version)
+print(len(seen), seen[0], seen[-1])
 """
 
 
 @posix_only
 def test_a_migration_killed_at_any_statement_leaves_a_whole_version(tmp_path: Path) -> None:
-    statements, version = run(KILLED_WHILE_MIGRATING, str(tmp_path)).split()
-    assert int(statements) > 8
-    assert version == "3"
+    golden = Path(__file__).parent / "golden" / "store-v1.db"
+    statements, first, last = map(int, run(KILLED_WHILE_MIGRATING, str(golden), str(tmp_path)).split())
+    assert statements > 15
+    assert (first, last) == (1, 2)
 
 
 FORK = """

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import threading
-import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple, cast
 
 from ._core.model import Reason
 from ._core.outcome import Outcome
 from ._core.run import Run
-from ._events import Event, NoticeEvent, NotLearnedEvent, Observer, RunEvent, StoreEvent, heeds_debug, log_event
+from ._events import Event, NoticeEvent, NotLearnedEvent, Observer, RunEvent, heeds_debug, log_event
 from .errors import InvalidTypeError
 
 SUGGEST_KEY_AFTER = 5
-COUNTED = {"hit": "hits", "miss": "misses", "diverged": "diverged"}
+BY_STATUS = {"hit": "hits", "miss": "misses", "diverged": "diverged"}
 NEVER_HITS = frozenset(
     {
         Reason.OPAQUE_ARGUMENT,
@@ -32,7 +31,12 @@ NEVER_HITS = frozenset(
 
 
 class CacheInfo(NamedTuple):
-    """Counts since the engine was made, or since `cache_clear()`; `loaded` trajectories are in memory now."""
+    """Counts since the engine was made, or since `cache_clear()`, and how things are now.
+
+    `waited` counts runs that waited for another's recording, `pruned` trajectories dropped as the store had grown past
+    its limits. Now: `loaded` trajectories are in memory, about `loaded_bytes` of them; `store_answers` says whether
+    nothing that the store was last asked for failed, `store_trouble` is the last trouble, if there ever was one.
+    """
 
     hits: int
     misses: int
@@ -40,7 +44,15 @@ class CacheInfo(NamedTuple):
     learned: int
     not_learned: int
     store_errors: int
+    waited: int
+    pruned: int
     loaded: int
+    loaded_bytes: int
+    store_answers: bool
+    store_trouble: str
+
+
+COUNTED = CacheInfo._fields[: CacheInfo._fields.index("loaded")]
 
 
 class Teller:
@@ -48,10 +60,11 @@ class Teller:
 
     def __init__(self, observers: Iterable[Observer] | Observer | None) -> None:
         self._observers = _observers(observers)
+        self._logs = self._observers == (log_event,)
         self._told: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._new_keys: list[bytes] = []
-        self.counts = dict.fromkeys(CacheInfo._fields[:-1], 0)
+        self.counts = dict.fromkeys(COUNTED, 0)
 
     def emit(self, event: Event) -> None:
         """Give an event to every observer."""
@@ -67,11 +80,6 @@ class Teller:
             self._told.add((tool, code))
             self.emit(NoticeEvent(code, message, tool, cast(Any, level)))
 
-    def store_trouble(self, operation: str, message: str, error: BaseException | None) -> None:
-        """Tell that the store failed; the task goes on without it."""
-        self.count("store_errors")
-        self.emit(StoreEvent(operation, message, error))
-
     def not_learned(self, run: Run, reason: Reason, message: str) -> None:
         """Why a run will not be replayed: a warning, once per tool and reason, if it never will be."""
         self.count("not_learned")
@@ -85,20 +93,21 @@ class Teller:
 
     def raised(self, run: Run, error: BaseException, seconds: float) -> None:
         """Tell that a run ended with an exception."""
-        if self._heeded():
+        if not self._logs or heeds_debug():
             self.emit(RunEvent("raised", "raised", run.hide(repr(error)), run.task, 0, None, seconds))
 
     def ended(self, run: Run, outcome: Outcome, *, counted: bool = True) -> None:
         """Count and tell how a run ended."""
         if counted:
-            self.count(COUNTED[outcome.status])
+            with self._lock:
+                self.counts[BY_STATUS[outcome.status]] += 1
         if outcome.learned:
             self.count("learned")
         if outcome.not_learned is not None and counted:
             self.not_learned(run, outcome.not_learned, outcome.not_learned_message)
         if self._new_keys or outcome.reason is Reason.NEW_TASK:
             self._suggest_key(run, outcome)
-        if self._heeded():
+        if not self._logs or heeds_debug():
             self.emit(
                 RunEvent(
                     outcome.status,
@@ -111,18 +120,15 @@ class Teller:
                 )
             )
 
-    def count(self, what: str) -> None:
-        """Count one more."""
+    def count(self, what: str, more: int = 1) -> None:
+        """Count one more, or several."""
         with self._lock:
-            self.counts[what] += 1
+            self.counts[what] += more
 
     def clear(self) -> None:
         """Start counting anew."""
         with self._lock:
             self.counts = dict.fromkeys(self.counts, 0)
-
-    def _heeded(self) -> bool:
-        return self._observers != (log_event,) or heeds_debug()
 
     def _suggest_key(self, run: Run, outcome: Outcome) -> None:
         """Five misses in a row under five new keys: probably the arguments hold what never repeats (A2)."""
@@ -136,18 +142,6 @@ class Teller:
                     "repeats, such as a time stamp, give key= at the call or Engine(key=...)"
                 )
                 self.notice("info", "suggest_key", message)
-
-
-def library_teller(teller: Teller) -> Callable[[str, str, BaseException | None], None]:
-    """A library's way to tell trouble that keeps nobody alive."""
-    found = weakref.ref(teller)
-
-    def tell(operation: str, message: str, error: BaseException | None) -> None:
-        alive = found()
-        if alive is not None:
-            alive.store_trouble(operation, message, error)
-
-    return tell
 
 
 def _observers(given: Iterable[Observer] | Observer | None) -> tuple[Observer, ...]:

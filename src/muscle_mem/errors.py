@@ -1,4 +1,4 @@
-"""The errors of muscle_mem: one root, and beside it the builtin a Python user would expect.
+"""The errors of muscle_mem: one root, and beside it the builtin a Python user would expect::
 
     MuscleMemError
     +-- InvalidTypeError (TypeError)        a thing of the wrong kind: a generator tool, an async agent
@@ -89,7 +89,12 @@ class Diverged(MuscleMemError, RuntimeError):  # noqa: N818 - names an event, no
 
 
 class StoreError(MuscleMemError, RuntimeError):
-    """The store cannot do what was asked; the message says which store, why, and the way out."""
+    """The store cannot do what was asked; the message says which store, why, and the way out.
+
+    `outcome` is set where a task was done all the same, and only its recording was not taken.
+    """
+
+    outcome: Any = None
 
 
 class ForeignStoreError(StoreError):

@@ -9,9 +9,11 @@ from .concealing import refused_by_secrets
 from .model import Reason
 from .plan import Refusal, Registry, Trajectory
 from .run import Run
-from .trust import untrusted
+from .trust import EXPIRED, untrusted
 
-NEVER = ("quarantined", "retired")
+RETIRED = "retired"
+NEVER = ("quarantined", RETIRED)
+OPEN = ("fresh", "trusted")
 
 
 def admit(run: Run, trajectories: Sequence[Trajectory], registry: Registry) -> tuple[Company | None, Refusal | None]:
@@ -30,6 +32,19 @@ def admit(run: Run, trajectories: Sequence[Trajectory], registry: Registry) -> t
 def admissible(run: Run, trajectory: Trajectory, registry: Registry) -> Refusal | None:
     """Everything that can be known before the first effect: why this trajectory cannot be replayed now, or None."""
     standing = trajectory.standing
+    if (
+        trajectory.plain
+        and standing.state in OPEN
+        and not (trajectory.expired or run.policy.trust or run.params.values)
+    ):
+        return registry.paused(trajectory.steps)  # all else was known when it was joined
+    retired_for_age = standing.state == RETIRED and standing.reason.startswith(EXPIRED)
+    if retired_for_age or (trajectory.expired and standing.state not in NEVER):
+        message = (
+            f"trajectory {trajectory.id} was last recorded longer ago than the engine's ttl; a run of the same "
+            "calls by the agent makes it young again"
+        )
+        return Refusal(Reason.EXPIRED, message)
     if standing.state in NEVER:
         why = standing.reason or "it failed"
         message = f"trajectory {trajectory.id} is {standing.state} ({why}); report_good lifts this, forget deletes it"

@@ -9,6 +9,7 @@ import msgspec
 
 from ..errors import DecodeError
 from . import codec
+from .blobs import read_row
 from .check import Check, short
 from .groups import (
     agreed_order,
@@ -164,10 +165,13 @@ class Trajectory:
         "body",
         "candidates",
         "company",
+        "expired",
         "id",
         "ids",
         "key",
         "needed",
+        "plain",
+        "recorded",
         "refusal",
         "sealed",
         "secrets",
@@ -201,7 +205,10 @@ class Trajectory:
         self.asking: tuple[tuple[int, PlanStep], ...] = ()
         self.unchecked: tuple[str, ...] = ()
         self.trust = 0
+        self.plain = False
         self.needed = needed_outputs(body)
+        self.recorded = 0.0  # by the clock, in seconds since the epoch
+        self.expired = False
         self._joined = False
 
     def rearrange(self, order: tuple[int, ...]) -> None:
@@ -221,6 +228,8 @@ class Trajectory:
         """
         if not self._joined:
             self.refusal = self._join(registry)
+            asks = self.asking or self.unchecked or self.trust or self.secrets or self.body.params
+            self.plain = self.refusal is None and not asks
             self._joined = True
         return self.refusal
 
@@ -419,8 +428,9 @@ def load(stored: Any) -> Trajectory:
     """Decode what a store holds. Raises DecodeError or msgspec.DecodeError for anything we did not write."""
     body = checked(msgspec.msgpack.decode(stored.sealed.body, type=Body))
     trajectory = Trajectory(stored, body)
+    shared: dict[bytes, bytes] = {}
     for seq, observation in stored.observations:
-        row = msgspec.msgpack.decode(observation.body, type=Row)
+        row = read_row(observation.body, observation.blobs, shared)
         if len(row.pre) != len(body.steps) or len(row.post) != len(body.steps):
             raise DecodeError(f"observation {observation.id} has another number of steps than its trajectory")
         row = checked_row(body, row_in_memory(row, body.order))

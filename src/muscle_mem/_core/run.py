@@ -72,7 +72,9 @@ class Run(msgspec.Struct, eq=False):
 
     `plain` says that nothing can be awaited, `outside` that others make the tool calls. `agent` is the engine's own
     record of it, fixed for the run, and `names_handover` tells of it. `early_veil` is given where secrets are known
-    from the start; `label` is the task as a text of any length.
+    from the start; `label` is the task as a text of any length. `leads` says that other runs of its key wait for what
+    it learns, as it does for theirs. `said_no` are the checks that stopped a replay, as `Tally.check` names them, and
+    `trouble` is what the store raised when it was to take the recording.
     """
 
     policy: Policy
@@ -98,6 +100,9 @@ class Run(msgspec.Struct, eq=False):
     lacking: frozenset[str] = frozenset()
     handover: Handover | None = None
     outside: bool = False
+    leads: bool = False
+    said_no: list[tuple[Candidate, str]] = []
+    trouble: Exception | None = None
     made: list[Recorder] = []
     made_env: Env | None = None
 
@@ -115,6 +120,11 @@ class Run(msgspec.Struct, eq=False):
     def scope(self) -> str:
         """The exact part of every key."""
         return self.policy.scope
+
+    def begin_again(self) -> None:
+        """Before another replay, after one in which nothing was executed."""
+        self.progress = Progress()
+        self.made_env = None
 
     @property
     def task(self) -> str:

@@ -6,14 +6,19 @@ import sys
 
 import click
 
+from .backup import backup
+from .copying import copy
 from .demo import demo
 from .doctor import doctor
 from .forget import forget
 from .judging import approve, report_bad, report_good
 from .listing import ls
+from .migrate import migrate
 from .opening import VARIABLE
+from .prune import prune
 from .show import show
 from .stats import stats
+from .verify import verify
 
 __all__ = ["main"]
 
@@ -44,5 +49,20 @@ def main(context: click.Context, store: str | None) -> None:
             reconfigure(errors="backslashreplace")
 
 
-for command in (ls, show, stats, approve, report_good, report_bad, forget, doctor, demo):
+for command in (
+    ls,
+    show,
+    stats,
+    approve,
+    report_good,
+    report_bad,
+    forget,
+    prune,
+    doctor,
+    verify,
+    backup,
+    copy,
+    migrate,
+    demo,
+):
     main.add_command(command)

@@ -8,18 +8,19 @@ from urllib.parse import parse_qsl, unquote
 
 from ..errors import InvalidValueError
 from .base import Store
+from .digest import SigningKey
 from .memory import MemoryStore
 from .sqlite import SqliteStore
 
 _OPTIONS = ("busy_timeout", "network_fs")
 
 
-def open_path(path: str | os.PathLike[str]) -> Store:
+def open_path(path: str | os.PathLike[str], signing_key: SigningKey | None = None) -> Store:
     """The SQLite store at a path."""
-    return SqliteStore(path)
+    return SqliteStore(path, signing_key=signing_key)
 
 
-def open_url(url: str) -> Store:
+def open_url(url: str, signing_key: SigningKey | None = None) -> Store:
     """The store that a URL means. Raises InvalidValueError for a wrong one."""
     scheme, _, rest = url.partition("://")
     if scheme.lower() != "sqlite":
@@ -37,7 +38,7 @@ def open_url(url: str) -> Store:
             f"The store URL {url!r} names a host. Write three slashes before a relative path "
             f"('sqlite:///{path}'), four before an absolute one."
         )
-    return SqliteStore(path[1:], **options)
+    return SqliteStore(path[1:], signing_key=signing_key, **options)
 
 
 def _options(query: str, url: str) -> dict[str, Any]:
