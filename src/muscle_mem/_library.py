@@ -176,6 +176,12 @@ class Library:
         self.store.seal(sealed, observation, note)
         self.health.fine("seal")
         self.growth.sealed(len(sealed.body) + len(body) + sum(map(len, blobs)))
+        try:
+            for trajectory in self.find(run.key).trajectories[:1]:  # so that the first hit finds it ready
+                trajectory.candidates[0].snapshots(False)
+                trajectory.candidates[0].snapshots(True)
+        except Exception as error:  # the recording is in the store all the same (G4)
+            self.health.trouble("find", error)
         return state
 
     def _standing(self, key: bytes, id: str) -> Standing | None:

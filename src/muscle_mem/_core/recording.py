@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Generator
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
@@ -12,11 +13,12 @@ from ..errors import NotStorableError
 from . import codec
 from .absorbing import same_call
 from .check import Check, CheckError, copy_of, passes, short
-from .effects import Capture, Compare, Effect, Invoke
+from .effects import Capture, Compare, Effect, Invoke, refuse_awaitable
 from .model import Reason
 from .recorder import Step
 from .run import Run
 from .tool import Tool
+from .veil import SCALARS
 
 _UNFINISHED = (GeneratorType, AsyncGeneratorType)
 
@@ -123,7 +125,12 @@ def _snapshot(
     recorder = run.recorder
     tool = step.tool
     try:
-        value = yield Capture(check, args, kwargs)  # never called here: also a lambda may return an awaitable
+        if tool.is_async or run.outside:
+            value = yield Capture(check, args, kwargs)
+        else:
+            value = check.capture(*args, **kwargs)
+            if type(value) not in SCALARS and inspect.isawaitable(value):  # also a lambda may return one
+                refuse_awaitable(value, "Capture")
     except Exception as error:
         message = f"the capture of {tool.name}'s check raised {error!r}; the step cannot be replayed"
         recorder.problem(Reason.CAPTURE_FAILED, message, tool.name, step)
