@@ -249,7 +249,7 @@ def test_rows_of_other_databases_are_compared_too() -> None:
         ((PaperConnection(), ""), "query as text"),
         ((PaperConnection(), "SELECT 1", "abc"), "sequence, a mapping or a function"),
     ],
-    ids=repr,
+    ids=["no connection", "no query", "no params"],
 )
 def test_wrong_arguments_of_row_unchanged_are_refused_at_once(given: Any, words: str) -> None:
     with pytest.raises(TypeError, match=words):
