@@ -100,7 +100,7 @@ def main() -> int:
         print(line, flush=True)
         if asked.append:
             with open(asked.append, "a", encoding="utf-8") as file:
-                file.write(line + "\n")
+                file.write(json.dumps({**result, "notes": []}) + "\n")
         good = good and (result["ok"] or bool(result["skipped"]))
     return 0 if good else 1
 
