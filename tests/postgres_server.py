@@ -81,7 +81,9 @@ class Server:
         return f"postgresql://muscle:{self.password}@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
-        """Start it, and wait until it takes connections."""
+        """Start it, and wait until it takes connections. Starting one that runs is fine."""
+        if self.keeper is not None and self.keeper.poll() is None:
+            return
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": self.port,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
+
 from postgres_server import (  # noqa: F401 - fixtures
     HOW,
     database_fixture,
@@ -23,16 +24,15 @@ from postgres_server import (  # noqa: F401 - fixtures
 
 pytest.importorskip("psycopg", reason=HOW)
 
-from proxies import CuttingProxy, PoolingProxy  # noqa: E402
-
-from muscle_mem import Engine  # noqa: E402
-from muscle_mem.errors import StoreError  # noqa: E402
-from muscle_mem.store import Confirming, Leading, Note, Store, Surveying  # noqa: E402
-from muscle_mem.store.postgres import PostgresStore, watching  # noqa: E402
-from muscle_mem.store.postgres.lines import Line  # noqa: E402
-from muscle_mem.store.postgres.watching import Known  # noqa: E402
-from muscle_mem.store.postgres.writing import Changes  # noqa: E402
-from muscle_mem.testing import KEY, OTHER_KEY, a_trajectory, an_observation, ids, raised_by  # noqa: E402
+from muscle_mem import Engine
+from muscle_mem.errors import StoreError
+from muscle_mem.store import Confirming, Leading, Note, Store, Surveying
+from muscle_mem.store.postgres import PostgresStore, watching
+from muscle_mem.store.postgres.lines import Line
+from muscle_mem.store.postgres.watching import Known
+from muscle_mem.store.postgres.writing import Changes
+from muscle_mem.testing import KEY, OTHER_KEY, a_trajectory, an_observation, raised_by
+from proxies import CuttingProxy, PoolingProxy
 
 
 @pytest.fixture
@@ -135,9 +135,7 @@ def test_counters_and_other_keys_change_nothing(pair: tuple[PostgresStore, Postg
     assert one.version(OTHER_KEY) != others
 
 
-def test_many_versions_make_no_round_trip(
-    pair: tuple[PostgresStore, PostgresStore], asked: list[object]
-) -> None:
+def test_many_versions_make_no_round_trip(pair: tuple[PostgresStore, PostgresStore], asked: list[object]) -> None:
     one, _ = pair
     one.version(KEY)
     asked.clear()
