@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -266,6 +266,14 @@ def place_of(base: str) -> tuple[str, int]:
     """Host and port of a URL."""
     parts = urlsplit(base)
     return parts.hostname or "127.0.0.1", parts.port or 5432
+
+
+def until(what: Callable[[], bool]) -> None:
+    """Wait for something that another thread brings about."""
+    give_up = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
 
 
 @contextmanager

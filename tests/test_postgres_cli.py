@@ -22,7 +22,7 @@ def run(*words: str) -> Result:
 
 
 def test_looking_makes_no_store(schema: str, database: str) -> None:
-    for words in (["list"], ["doctor"], ["verify"], ["migrate"]):
+    for words in (["ls"], ["doctor"], ["verify"], ["migrate"]):
         shown = run(*words, "--store", url_of(schema))
         assert shown.exit_code == 2
         assert "makes none" in shown.output
@@ -34,7 +34,7 @@ def test_the_commands_work_and_show_no_password(schema: str, database: str, tmp_
     url = url_of(schema)
     with closing(open_store(url)) as store:
         store.seal(a_trajectory(), an_observation())
-    for words in (["list"], ["verify"], ["migrate"], ["migrate", "--json"], ["report-bad", "t1"], ["forget", "t1"]):
+    for words in (["ls"], ["verify"], ["migrate"], ["migrate", "--json"], ["report-bad", "t1"], ["forget", "t1"]):
         shown = run(*words, *(["--yes"] if words[0] == "forget" else []), "--store", url)
         assert shown.exit_code == 0, shown.output
         assert database.partition("@")[0].rpartition(":")[2] not in shown.output

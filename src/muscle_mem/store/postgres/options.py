@@ -70,8 +70,9 @@ def parse(url: str) -> Options:
     try:
         conninfo = conninfo_to_dict(plain)
     except psycopg.ProgrammingError as error:
+        why = _without(secrets_in(location, query), str(error))
         raise InvalidValueError(
-            f"The store URL {without_secrets(url)!r} cannot be read ({_without(secrets_in(location, query), str(error))}). Write "
+            f"The store URL {without_secrets(url)!r} cannot be read ({why}). Write "
             "'postgresql://user:password@host:5432/database?option=value', with signs such as @ / # in the password "
             "percent-encoded."
         ) from None
@@ -87,8 +88,8 @@ def _checked(ours: dict[str, str], url: str) -> dict[str, Any]:
     wrong = [name for name in ours if name not in KNOWN]
     if wrong:
         raise InvalidValueError(
-            f"The store URL {without_secrets(url)!r} has the unknown option {wrong[0]!r}. Ours are {', '.join(KNOWN)}; what does "
-            "not begin with mm_ is for libpq."
+            f"The store URL {without_secrets(url)!r} has the unknown option {wrong[0]!r}. Ours are "
+            f"{', '.join(KNOWN)}; what does not begin with mm_ is for libpq."
         )
     schema = ours.get("mm_schema", "muscle_mem")
     if (
