@@ -69,6 +69,9 @@ def parse(url: str) -> Options:
     plain = f"postgresql://{location}" + (f"?{'&'.join(theirs)}" if theirs else "")
     try:
         conninfo = conninfo_to_dict(plain)
+        for port in str(conninfo.get("port", "")).split(","):
+            if port and not port.isdecimal():
+                raise psycopg.ProgrammingError(f"{port!r} is no port")
     except psycopg.ProgrammingError as error:
         why = _without(secrets_in(location, query), str(error))
         raise InvalidValueError(
