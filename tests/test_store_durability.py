@@ -1,4 +1,4 @@
-"""What was acknowledged is never lost, what is partial or damaged is never seen: proofs with real processes."""
+"""Stores over forks, and a making that is killed; `tests/torture` holds the proofs of what was acknowledged."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-TORTURE = int(os.environ.get("MUSCLE_MEM_TORTURE", "1"))
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs signals and fork")
 

@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
+if not hasattr(os, "fork"):
+    pytest.skip("the proofs fork", allow_module_level=True)
+
 from torture.history import Dump, judge, read_log
 from torture.proofs import PROOFS
 from torture.properties import PROOFS as PROPERTIES
 from torture.table import PAGE, RESULTS, last_lines, render
 from torture.work import SHARED, fits, note_of, observation_of, sealed_of
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the proofs fork")
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = [name for name in PROOFS if name not in PROPERTIES]  # those are tests of their own
 CONTROLS = [(name, control) for name in SMALL for control in PROOFS[name].controls]

@@ -162,7 +162,17 @@ class Library:
         self.store.seal(sealed, observation, note)
         self.health.fine("seal")
         self.growth.sealed(len(sealed.body) + len(observation.body) + sum(map(len, observation.blobs)))
+        self._warm(run.key)
         return state
+
+    def _warm(self, key: bytes) -> None:
+        """Have what was just learned ready, so that its first hit need not read it."""
+        try:
+            for trajectory in self.find(key).trajectories[:1]:
+                trajectory.candidates[0].snapshots(False)
+                trajectory.candidates[0].snapshots(True)
+        except Exception as error:  # the recording is in the store all the same (G4)
+            self.health.trouble("find", error)
 
     def _standing(self, key: bytes, id: str) -> Standing | None:
         for trajectory in self.find(key).trajectories:

@@ -13,6 +13,7 @@ from ._events import Event, NoticeEvent, NotLearnedEvent, Observer, RunEvent, he
 from .errors import InvalidTypeError
 
 SUGGEST_KEY_AFTER = 5
+BY_STATUS = {"hit": "hits", "miss": "misses", "diverged": "diverged"}
 NEVER_HITS = frozenset(
     {
         Reason.OPAQUE_ARGUMENT,
@@ -59,6 +60,7 @@ class Teller:
 
     def __init__(self, observers: Iterable[Observer] | Observer | None) -> None:
         self._observers = _observers(observers)
+        self._logs = self._observers == (log_event,)
         self._told: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._new_keys: list[bytes] = []
@@ -87,25 +89,25 @@ class Teller:
         never = reason in NEVER_HITS and (tool, reason.value) not in self._told
         if never:
             self._told.add((tool, reason.value))
-        self.emit(
-            NotLearnedEvent(run.task, reason.value, run.veil.hide(message), tool, "warning" if never else "debug")
-        )
+        self.emit(NotLearnedEvent(run.task, reason.value, run.hide(message), tool, "warning" if never else "debug"))
 
     def raised(self, run: Run, error: BaseException, seconds: float) -> None:
         """Tell that a run ended with an exception."""
-        if self._heeded():
-            self.emit(RunEvent("raised", "raised", run.veil.hide(repr(error)), run.task, 0, None, seconds))
+        if not self._logs or heeds_debug():
+            self.emit(RunEvent("raised", "raised", run.hide(repr(error)), run.task, 0, None, seconds))
 
     def ended(self, run: Run, outcome: Outcome, *, counted: bool = True) -> None:
         """Count and tell how a run ended."""
         if counted:
-            self.count({"hit": "hits", "miss": "misses", "diverged": "diverged"}[outcome.status])
+            with self._lock:
+                self.counts[BY_STATUS[outcome.status]] += 1
         if outcome.learned:
             self.count("learned")
         if outcome.not_learned is not None and counted:
             self.not_learned(run, outcome.not_learned, outcome.not_learned_message)
-        self._suggest_key(run, outcome)
-        if self._heeded():
+        if self._new_keys or outcome.reason is Reason.NEW_TASK:
+            self._suggest_key(run, outcome)
+        if not self._logs or heeds_debug():
             self.emit(
                 RunEvent(
                     outcome.status,
@@ -127,9 +129,6 @@ class Teller:
         """Start counting anew."""
         with self._lock:
             self.counts = dict.fromkeys(self.counts, 0)
-
-    def _heeded(self) -> bool:
-        return self._observers != (log_event,) or heeds_debug()
 
     def _suggest_key(self, run: Run, outcome: Outcome) -> None:
         """Five misses in a row under five new keys: probably the arguments hold what never repeats (A2)."""

@@ -16,7 +16,7 @@ from ._core import codec
 from ._core.check import Check
 from ._core.fingerprint import fingerprint, stored_name
 from ._core.model import Reason, StepRecord
-from ._core.plan import PlanStep, Refusal
+from ._core.plan import Refusal
 from ._core.recording import record_call
 from ._core.tool import Tool, check_tool, signature_of
 from ._core.trust import TRUSTS
@@ -38,6 +38,7 @@ class Toolbox:
         self._aliases: dict[str, str] = {}
         self._lock = threading.Lock()
         self.breakers = Breakers()
+        self.paused = self.breakers.paused
 
     def __iter__(self) -> Any:
         return (tool for tools in list(self._by_name.values()) for tool in list(tools))
@@ -68,10 +69,6 @@ class Toolbox:
     def _tell_apart(self, tool: Tool) -> None:
         if not tool.instance:
             tool.instance = f"{PROCESS}:{os.getpid()}:{next(_twins)}"
-
-    def paused(self, steps: Sequence[PlanStep]) -> Refusal | None:
-        """Whether replays with one of these tools are paused, since they failed too often of late."""
-        return self.breakers.paused(steps)
 
     def resolve(self, record: StepRecord) -> Tool | Refusal:
         """The live tool that a stored step means, or why there is none."""

@@ -58,7 +58,6 @@ def stop(seed: int, size: int, control: str) -> Figures:
 
     server = postgres_server.Server(postgres_server.binaries(), fsync=True)
     try:
-        server.start()
         return _figures(postgres_proofs.stop_at_once(server, seed, size))
     finally:
         server.remove()
