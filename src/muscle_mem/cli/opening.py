@@ -13,6 +13,8 @@ import click
 
 from ..errors import MuscleMemError
 from ..store import Store, open_store
+from ..store.naming import is_postgres
+from ..store.urls import postgres_versions
 from .text import visible
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -107,6 +109,13 @@ def file_of(name: str) -> str | None:
 def ensure_there(name: str) -> None:
     """Refuse what open_store would make anew: to look at a store must never be what makes it."""
     scheme, mark, _ = name.partition("://")
+    if is_postgres(name):
+        if postgres_versions(name)[0] is None:
+            raise UnusableStoreError(
+                "There is no store in the schema that the URL names, and this command makes none. Mend the URL; an "
+                "Engine makes its store when it first runs."
+            )
+        return
     if mark and scheme.lower() != "sqlite":
         return  # open_store says what is wrong with it
     path = file_of(name)
