@@ -313,12 +313,14 @@ def test_another_part_is_another_check() -> None:
     assert checks.any_of(checks.age(1)).identify(lambda _: None) != name(checks.age(1))
 
 
-async def captured() -> int:
-    return 1
+async def compared(current: int, candidate: int) -> bool:
+    return True
 
 
 @pytest.mark.parametrize(
-    "parts", [(), (1,), (Check(captured),), (lambda: 1,)], ids=["nothing", "a number", "an async one", "a function"]
+    "parts",
+    [(), (1,), (Check(lambda: 1, compared),), (lambda: 1,)],
+    ids=["nothing", "a number", "an async one", "a function"],
 )
 @pytest.mark.parametrize("how", [checks.all_of, checks.any_of])
 def test_what_cannot_be_combined_is_refused(how: Any, parts: Any) -> None:

@@ -87,7 +87,7 @@ def digests(path: Path) -> list[tuple[object, ...]]:
 
 
 def canonical(kind: bytes, *values: bytes | float) -> bytes:
-    """The bytes under a digest, as docs/store-format.md tells them."""
+    """The bytes under a digest, as docs/reference/store-format.md tells them."""
     said = kind
     for value in values:
         if isinstance(value, bytes):

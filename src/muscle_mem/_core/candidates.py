@@ -21,6 +21,7 @@ from .judging import (
     stale_guard,
     unbuildable,
 )
+from .many import Answers
 from .plan import Candidate, PlanStep, Refusal, Trajectory
 from .run import Run
 
@@ -40,7 +41,7 @@ class Sight(msgspec.Struct):
 class Walk:
     """The live candidates of one run, judged only as far as needed: one is followed, the others wait."""
 
-    __slots__ = ("_company", "_dead", "_judged", "_sights", "live", "run", "trajectories")
+    __slots__ = ("_answers", "_company", "_dead", "_judged", "_sights", "live", "run", "trajectories")
 
     def __init__(self, run: Run, company: Company) -> None:
         self.run = run
@@ -50,6 +51,7 @@ class Walk:
         self._sights: list[Sight] = []
         self._judged: dict[Candidate, int] = {}
         self._dead: set[Candidate] = set()
+        self._answers = Answers()
 
     def saw(self, place: int, post: bool, by: Candidate, value: Any) -> None:
         """Keep what was captured and accepted on the way, for the candidates that have not been judged by it.
@@ -93,7 +95,10 @@ class Walk:
             if sight.data is None:
                 sight.data = snapshot_bytes(sight.value)
             step = by.trajectory.steps[place]
-            found = yield from judge(self.run, step, sight.value, candidate, place, post, sight.data, shared=True)
+            known = self._answers.of(self.run, step, sight.value, place, post, candidate, self._waiting())
+            found = yield from judge(
+                self.run, step, sight.value, candidate, place, post, sight.data, shared=True, known=known
+            )
             if found is not None:
                 return False
         self._judged[candidate] = len(self._sights)
@@ -174,7 +179,8 @@ class Walk:
             sights[call] = yield from look(step, step.pre, arguments, place)
         if isinstance(sights[call], Refusal):
             return sights[call]  # type: ignore[no-any-return] # sights are whatever was captured
-        found = yield from judge(self.run, step, sights[call], candidate, place, False, shared=True)
+        known = self._answers.of(self.run, step, sights[call], place, False, candidate, self._waiting())
+        found = yield from judge(self.run, step, sights[call], candidate, place, False, shared=True, known=known)
         if found is not None:
             return found
         self.saw(place, False, candidate, sights[call])
@@ -221,12 +227,17 @@ class Walk:
                 break
             if candidate is followed or len(candidate.trajectory.steps) < made:
                 continue
-            if (yield from self._accepts(candidate, followed, made)) and (
-                yield from judge(self.run, step, value, candidate, place, True, data, shared=True)
-            ) is None:
-                return candidate
+            if (yield from self._accepts(candidate, followed, made)):
+                known = self._answers.of(self.run, step, value, place, True, candidate, self._waiting())
+                if (
+                    yield from judge(self.run, step, value, candidate, place, True, data, shared=True, known=known)
+                ) is None:
+                    return candidate
             self._dead.add(candidate)
         return None
+
+    def _waiting(self) -> Iterator[Candidate]:
+        return (candidate for candidate in self.live if candidate not in self._dead)
 
 
 def _settled(trajectory: Trajectory, place: int, post: bool, seen: dict[bytes, bytes | None]) -> bool:

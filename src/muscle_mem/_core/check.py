@@ -6,7 +6,7 @@ import copy
 import inspect
 import math
 import reprlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from numbers import Number
 from typing import Any
 
@@ -31,6 +31,8 @@ class Check:
         compare, snapshots must be exactly equal, types included.
     threshold: the lowest passing score. Declare it when compare returns a score; undeclared, 1.0 is asked for.
     wait, every: keep capturing for up to `wait` seconds, every `every` seconds, until the check passes.
+    compare_many: gets (current, candidates) and returns one answer for each, the one that compare gives, where that is
+        cheaper for many at once. It is used where several recordings are left to choose from.
     refresh: after a hit keep that run's snapshot as an additional reference (sliding expiry). Without it the recorded
         snapshots stay the reference, so that small drifts never add up.
     version: stands in for the fingerprint of capture and compare; change it when their meaning changes.
@@ -49,6 +51,7 @@ class Check:
         "capture_async",
         "compare",
         "compare_async",
+        "compare_many",
         "describe",
         "every",
         "exact",
@@ -70,14 +73,15 @@ class Check:
         threshold: float | None = None,
         wait: float = 0.0,
         every: float = 0.1,
+        compare_many: Callable[[Any, Sequence[Any]], Any] | None = None,
         refresh: bool = False,
         version: str | int | None = None,
         describe: Callable[[Any, Any], tuple[str, str]] | None = None,
         parts: tuple[Check, ...] = (),
         bind: Callable[[inspect.Signature], Check] | None = None,
     ) -> None:
-        for role, function in (("capture", capture), ("compare", compare)):
-            if function is None and role == "compare":
+        for role, function in (("capture", capture), ("compare", compare), ("compare_many", compare_many)):
+            if function is None and role != "capture":
                 continue
             if not callable(function):
                 raise InvalidTypeError(
@@ -99,6 +103,11 @@ class Check:
         self.compare: Compare = same if compare is None else compare
         self.capture_async = is_async(capture)
         self.compare_async = compare is not None and is_async(compare)
+        if compare_many is not None and (compare is None or self.compare_async or is_async(compare_many)):
+            raise InvalidTypeError(
+                "Check(compare_many=...) goes with a compare that says the same one by one, both plain"
+            )
+        self.compare_many = compare_many
         self.threshold = 1.0 if threshold is None else threshold
         self.threshold_declared = threshold is not None
         self.wait = float(wait)
@@ -124,6 +133,8 @@ class Check:
                 halves = [fingerprint(self.capture, find_source)]
                 if not self.exact:
                     halves.append(fingerprint(self.compare, find_source))
+                if self.compare_many is not None:
+                    halves.append(fingerprint(self.compare_many, find_source))
             halves += [part.identify(find_source) for part in self.parts]
             self._fingerprint = "|".join(halves)
         return self._fingerprint

@@ -9,7 +9,7 @@ import msgspec
 
 from ..errors import DecodeError
 from . import codec
-from .blobs import read_row
+from .blobs import message, read_row
 from .check import Check, short
 from .groups import (
     agreed_order,
@@ -425,8 +425,8 @@ def open_snapshot(snapshot: Any) -> Any:
 
 
 def load(stored: Any) -> Trajectory:
-    """Decode what a store holds. Raises DecodeError or msgspec.DecodeError for anything we did not write."""
-    body = checked(msgspec.msgpack.decode(stored.sealed.body, type=Body))
+    """Decode what a store holds. Raises DecodeError for anything we did not write."""
+    body = checked(message(stored.sealed.body, Body))
     trajectory = Trajectory(stored, body)
     shared: dict[bytes, bytes] = {}
     for seq, observation in stored.observations:

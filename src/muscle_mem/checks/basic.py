@@ -12,6 +12,8 @@ from typing import Any
 
 from .._core.check import Check, passes
 from ..errors import InvalidTypeError, InvalidValueError
+from .given import Looking, capture_of
+from .given import argument as argument_of
 
 
 def equal(capture: Callable[..., Any], **options: Any) -> Check:
@@ -60,7 +62,7 @@ def file_unchanged(argument: str, **options: Any) -> Check:
 
 def _file_check(argument: str, signature: inspect.Signature | None, options: dict[str, Any]) -> Check:
     def capture(*args: Any, **kwargs: Any) -> tuple[str, int, str]:
-        return _file_state(_argument(signature, argument, args, kwargs))
+        return _file_state(argument_of(signature, argument, args, kwargs))
 
     def compare(current: tuple[str, int, str], candidate: tuple[str, int, str]) -> bool:
         return current == candidate
@@ -77,16 +79,6 @@ def _file_check(argument: str, signature: inspect.Signature | None, options: dic
 
     given = {"version": f"file_unchanged:{argument}:1", "describe": describe, **options}
     return Check(capture, compare, bind=bind if signature is None else None, **given)
-
-
-def _argument(signature: inspect.Signature | None, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    if name in kwargs:
-        return kwargs[name]
-    if signature is None:
-        raise LookupError(f"the argument {name!r} was not passed by name, and the tool's signature is not known")
-    bound = signature.bind(*args, **kwargs)
-    bound.apply_defaults()
-    return bound.arguments[name]
 
 
 def _file_state(path: Any) -> tuple[str, int, str]:
@@ -140,11 +132,14 @@ def _combined(checks: tuple[Check, ...], how: Callable[..., bool], name: str, op
     for check in checks:
         if not isinstance(check, Check):
             raise InvalidTypeError(f"{name} combines Checks, got {check!r}")
-        if check.capture_async or check.compare_async:
-            raise InvalidTypeError(f"{name} cannot combine async checks yet, got {check!r}")
+        if check.compare_async:
+            raise InvalidTypeError(f"{name} cannot combine checks with an async compare, got {check!r}")
 
-    def capture(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        return tuple(check.capture(*args, **kwargs) for check in checks)
+    def look(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Looking:
+        found: tuple[Any, ...] = ()
+        for check in checks:
+            found += ((yield check.capture(*args, **kwargs)),)
+        return found
 
     def verdict(check: Check, current: Any, candidate: Any) -> bool:
         try:
@@ -182,4 +177,4 @@ def _combined(checks: tuple[Check, ...], how: Callable[..., bool], name: str, op
         **options,
     }
     made = Check if "refresh" in options else Combination
-    return made(capture, compare, parts=checks, **given)
+    return made(capture_of(look, *(check.capture for check in checks)), compare, parts=checks, **given)

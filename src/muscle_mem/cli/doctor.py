@@ -13,6 +13,7 @@ from .._core.model import Reason
 from ..errors import StoreError
 from ..store import QUARANTINED, Damaged, Inspecting, Store, Stored
 from ..store.paging import pages
+from .check_lint import Said, hear, lint
 from .examining import Finding, examine
 from .opening import json_option, named_store, opened, store_option, told
 from .output import Cell, console, id_text, print_json, print_pairs, print_table
@@ -51,7 +52,8 @@ def doctor(context: click.Context, app: str | None, as_json: bool, store: str | 
     Problems are damaged rows, bytes that cannot be read, and recordings that do not fit their trajectory: they cost
     hits, and are never replayed. Notices are what keeps trajectories from being replayed although nothing is broken:
     quarantines with their reasons, steps that wait for a person's verdict (unresolved), and classes that only your own
-    code knows. Nothing is changed.
+    code knows; and checks that are worth a look, since they never said no in 50 replays, or said nothing else. Nothing
+    is changed.
 
     With --app the module is imported, and recordings whose tools or checks are missing or changed in its Engine are
     problems too (stale). Without --store, the Engine's own store is looked at.
@@ -101,6 +103,7 @@ def _stale(engine: Engine | None, stored: Iterable[Stored]) -> Iterator[Finding]
 def _look(source: Store, engine: Engine | None) -> Report:
     report = Report(source.url)
     classes: dict[str, int] = {}
+    said: Said = {}
     try:
         for stored, damaged in pages(source):
             report.damaged += len(damaged)
@@ -111,6 +114,7 @@ def _look(source: Store, engine: Engine | None) -> Report:
                 report.observations += len(one.observations)
                 report.add(_standing(one))
                 report.add(examine(one, classes))
+                hear(one, said)
     except StoreError as error:
         report.add([Finding("file", "", f"the rows cannot be read any further: {error}")])
     if isinstance(source, Inspecting):
@@ -118,6 +122,7 @@ def _look(source: Store, engine: Engine | None) -> Report:
             report.add([Finding(one.kind, one.id, one.what) for one in source.inspect()])
         except StoreError as error:
             report.add([Finding("file", "", f"it cannot be read through: {error}")])
+    report.add(lint(said))
     report.add(_unknown(name, number) for name, number in sorted(classes.items()))
     return report
 

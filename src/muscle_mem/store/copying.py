@@ -41,7 +41,8 @@ def copy_store(source: Store, target: Store) -> Copied:
 
     A trajectory arrives with its standing in one transaction, each further observation in one of its own. Copying
     again writes only what is missing, so a copy that was cut off is mended by another. What others record in the
-    source meanwhile may be missing until then. Contents pass through memory a few trajectories at a time.
+    source meanwhile may be missing until then. A refresh, which orders nothing, comes to stand with the recording
+    before it. Contents pass through memory a few trajectories at a time.
     """
     if source is target or (source.url == target.url and not source.url.startswith("memory")):
         raise StoreError(f"The store {source.url!r} cannot be copied into itself. Give another target.")

@@ -1,8 +1,10 @@
-"""Files of a store that is being made: private from the first byte, and published whole under their name."""
+"""Paths of stores; files that are being made: private from the first byte, published whole under their name."""
 
 from __future__ import annotations
 
 import os
+
+from ..errors import InvalidTypeError, InvalidValueError
 
 _ENDS = ("", "-journal", "-wal", "-shm")
 
@@ -38,3 +40,13 @@ def remove(making: str) -> None:
             os.unlink(making + end)
         except FileNotFoundError:
             pass
+
+
+def resolved(path: str | os.PathLike[str]) -> str:
+    """The absolute path without symbolic links, so that all users of a file share one gate."""
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidTypeError(f"A store's path is a string or a pathlib.Path, not {type(path).__name__}.")
+    text = os.fsdecode(path)
+    if not text or "\0" in text:
+        raise InvalidValueError(f"{text!r} is no path of a store. Give the path of a file, or nothing at all.")
+    return os.path.realpath(text)

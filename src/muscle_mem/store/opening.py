@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from ..errors import DamagedStoreError, ForeignStoreError, NewerStoreError, StoreError
 from . import schema
-from .files import make_private, publish, remove
+from .files import make_private, publish, remove, resolved
 from .filesystems import network_type
 from .gate import Gate
 from .signing import Signing
@@ -109,6 +109,7 @@ def stamp(path: str) -> int:
 
 def stored_version(path: str) -> int:
     """The version of the store at a path, which is not brought up to date. Raises StoreErrors as `prepare`."""
+    path = resolved(path)
     if _size(path) == 0:
         raise StoreError(f"There is no store at {path!r}. Mend the path.")
     _ensure_ours(path)

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from ..errors import DamagedStoreError, InvalidTypeError, InvalidValueError, StoreError
+from ..errors import DamagedStoreError, InvalidValueError, StoreError
 from .backup import back_up
 from .base import Damaged, Found, Note, Observation, Sealed, Stored, Summary
 from .connections import Connections
 from .digest import SigningKey, checked_key
+from .files import resolved
 from .gate import Gate
 from .inspecting import inspect
 from .leading import KeyLock, KeyLocks
@@ -55,7 +56,7 @@ class SqliteStore:
         ForeignStoreError, NewerStoreError or DamagedStoreError for a file that cannot be used, StoreError for
         whatever else is in the way.
         """
-        self.path = _resolved(path)
+        self.path = resolved(path)
         if network_fs not in ("allow", "refuse"):
             raise InvalidValueError(f"network_fs={network_fs!r} is not known. Give 'refuse' (the default) or 'allow'.")
         if not 0 <= busy_timeout <= 86_400:
@@ -157,7 +158,7 @@ class SqliteStore:
         or if it cannot be written; DamagedStoreError if pages of the copy cannot be read. Rows that fail their digest
         are copied as they are, and told in what is returned.
         """
-        target = _resolved(path)
+        target = resolved(path)
         with self._connections.using() as lease:
             assert lease.connection is not None
             return back_up(lease.connection, self.path, target, self._digests, self._reader, overwrite=overwrite)
@@ -279,13 +280,3 @@ class SqliteStore:
         except OSError:
             return None
         return status.st_dev, status.st_ino
-
-
-def _resolved(path: str | os.PathLike[str]) -> str:
-    """The absolute path without symbolic links, so that all users of a file share one gate."""
-    if not isinstance(path, str | os.PathLike):
-        raise InvalidTypeError(f"A store's path is a string or a pathlib.Path, not {type(path).__name__}.")
-    text = os.fsdecode(path)
-    if not text or "\0" in text:
-        raise InvalidValueError(f"{text!r} is no path of a store. Give the path of a file, or nothing at all.")
-    return os.path.realpath(text)

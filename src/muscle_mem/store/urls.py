@@ -1,4 +1,4 @@
-"""Store URLs, and the stores that live in files."""
+"""Store URLs, and the stores that they name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from ..errors import InvalidValueError
+from ..errors import InvalidValueError, MissingExtraError
 from .base import Store
 from .digest import SigningKey
 from .memory import MemoryStore
@@ -23,10 +23,13 @@ def open_path(path: str | os.PathLike[str], signing_key: SigningKey | None = Non
 def open_url(url: str, signing_key: SigningKey | None = None) -> Store:
     """The store that a URL means. Raises InvalidValueError for a wrong one."""
     scheme, _, rest = url.partition("://")
+    if scheme.lower() in ("postgresql", "postgres"):
+        return _open_postgres(url, signing_key)
     if scheme.lower() != "sqlite":
         raise InvalidValueError(
-            f"The store URL {_without_secrets(url)!r} has the unknown scheme {scheme!r}. Known is sqlite, as "
-            f"in 'sqlite:///relative.db' and 'sqlite:////absolute/path.db'; a path alone will do too."
+            f"The store URL {_without_secrets(url)!r} has the unknown scheme {scheme!r}. Known are sqlite, as "
+            f"in 'sqlite:///relative.db' and 'sqlite:////absolute/path.db' (a path alone will do too), and "
+            f"postgresql, as in 'postgresql://user@host/database'."
         )
     location, _, query = rest.partition("?")
     options = _options(query, url)
@@ -39,6 +42,19 @@ def open_url(url: str, signing_key: SigningKey | None = None) -> Store:
             f"('sqlite:///{path}'), four before an absolute one."
         )
     return SqliteStore(path[1:], signing_key=signing_key, **options)
+
+
+def _open_postgres(url: str, signing_key: SigningKey | None) -> Store:
+    try:
+        import psycopg  # noqa: F401 - an extra, asked for before what needs it
+    except ImportError as error:
+        raise MissingExtraError(
+            f"A PostgreSQL store needs psycopg 3, which cannot be imported ({error}). Get it with: "
+            "pip install 'muscle-mem[postgres]'"
+        ) from error
+    from .postgres import PostgresStore
+
+    return PostgresStore(url, signing_key=signing_key)
 
 
 def _options(query: str, url: str) -> dict[str, Any]:

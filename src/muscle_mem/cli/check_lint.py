@@ -1,0 +1,55 @@
+"""Checks that cannot be right: those that never said no, and those that never said yes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..store import Stored
+from .examining import Finding
+from .reading import open_body
+from .text import count
+
+MANY_YES = 50  # replays that a check has let through before it is worth a word that it stopped none
+MANY_NO = 5
+
+Said = dict[tuple[str, str], tuple[int, int]]
+
+
+def hear(stored: Stored, said: Said) -> None:
+    """Add what the checks of one trajectory have said to `said`: (check, its fingerprint) to its yeses and noes.
+
+    Each hit means one yes of each check, for each of its steps; noes and further yeses are in the standing.
+    """
+    body = open_body(stored).body
+    if body is None:
+        return
+    prints: dict[str, str] = {}
+    for step in body.steps:
+        for role, fingerprint in (("pre", step.pre), ("post", step.post)):
+            if fingerprint:
+                check = f"{step.tool} {role}"
+                prints[check] = fingerprint
+                _add(said, check, fingerprint, stored.standing.hits, 0)
+    for tally in stored.standing.checks:
+        if tally.check in prints:
+            _add(said, tally.check, prints[tally.check], tally.yes, tally.no)
+
+
+def _add(said: Said, check: str, fingerprint: str, yes: int, no: int) -> None:
+    before = said.get((check, fingerprint), (0, 0))
+    said[(check, fingerprint)] = (before[0] + yes, before[1] + no)
+
+
+def lint(said: Said) -> Iterator[Finding]:
+    """A notice of each check that has been asked often and always said the same."""
+    for (check, _), (yes, no) in sorted(said.items()):
+        tool, _, role = check.rpartition(" ")
+        name = f"the {role}-check of {tool}"
+        if no == 0 and yes >= MANY_YES:
+            what = (
+                f"{name} said yes {count(yes, 'time')} and never no; see that it does when what it looks at has changed"
+            )
+            yield Finding("never_no", "", what, problem=False)
+        elif yes == 0 and no >= MANY_NO:
+            what = f"{name} said no {count(no, 'time')} and never yes; it may look at something that always changes"
+            yield Finding("never_yes", "", what, problem=False)
