@@ -80,7 +80,10 @@ def test_what_people_see_of_a_url_has_no_secret_and_opens_the_same_store() -> No
 def test_a_connection_has_deadlines_that_a_url_may_set(schema: str, database: str) -> None:
     assert parse("postgresql:///x").conninfo["tcp_user_timeout"] == "20000"
     assert parse("postgresql:///x?connect_timeout=9").conninfo["connect_timeout"] == "9"
-    with closing(PostgresStore(url_of(schema, mm_timeout=7))) as store, store._lines.lent(time.monotonic() + 60) as line:
+    with (
+        closing(PostgresStore(url_of(schema, mm_timeout=7))) as store,
+        store._lines.lent(time.monotonic() + 60) as line,
+    ):
         line.tell(opening.begin(line, store._options, write=True))
         names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
         shown = [line.tell(f"SHOW {name}")[0][0] for name in names]

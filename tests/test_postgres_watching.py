@@ -135,9 +135,7 @@ def test_counters_and_other_keys_change_nothing(pair: tuple[PostgresStore, Postg
     assert one.version(OTHER_KEY) != others
 
 
-def test_many_versions_make_no_round_trip(
-    pair: tuple[PostgresStore, PostgresStore], asked: list[object]
-) -> None:
+def test_many_versions_make_no_round_trip(pair: tuple[PostgresStore, PostgresStore], asked: list[object]) -> None:
     one, _ = pair
     one.version(KEY)
     asked.clear()
