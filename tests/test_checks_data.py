@@ -325,7 +325,9 @@ def test_what_is_no_path_is_refused(text: Any) -> None:
         checks.json_subset(lambda: 1, ignore=[text])
 
 
-@pytest.mark.parametrize("value", [object(), {1: 2}, "{", {"a": {1, 2}}], ids=["an object", "a key that is no text", "broken text", "a set"])
+@pytest.mark.parametrize(
+    "value", [object(), {1: 2}, "{", {"a": {1, 2}}], ids=["an object", "a key that is no text", "broken text", "a set"]
+)
 def test_what_is_no_json_is_an_error_of_the_check(value: Any) -> None:
     assert attached(checks.json_subset(lambda: value))("a task").not_learned == "capture_failed"
     with pytest.raises(TypeError, match="list of paths"):

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from .approving import disapproved
-from .candidates import Walk, checks_at
+from .candidates import PLAIN, Walk, checks_at
 from .check import Check, CheckError, copy_of, passes
 from .company import Company
 from .effects import Effect, Invoke, Pause
@@ -135,7 +135,8 @@ def _ask(
     if type(snapshot) is Fresh:
         snapshot = open_snapshot(snapshot)
     try:
-        answer = check.compare(seen if walk is None or check.exact else copy_of(seen), snapshot)
+        given = seen if walk is None or check.exact or type(seen) in PLAIN else copy_of(seen)
+        answer = check.compare(given, snapshot)
         if answer is not True:
             passed = passes(check, answer)
             run.hear(check, step.tool.name)
