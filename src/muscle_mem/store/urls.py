@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, unquote
 
 from ..errors import InvalidValueError
 from .base import Store
+from .folder import FolderStore
 from .memory import MemoryStore
 from .sqlite import SqliteStore
 
@@ -22,10 +23,13 @@ def open_path(path: str | os.PathLike[str]) -> Store:
 def open_url(url: str) -> Store:
     """The store that a URL means. Raises InvalidValueError for a wrong one."""
     scheme, _, rest = url.partition("://")
+    if scheme.lower() == "folder":
+        return _open_folder(url, rest)
     if scheme.lower() != "sqlite":
         raise InvalidValueError(
-            f"The store URL {_without_secrets(url)!r} has the unknown scheme {scheme!r}. Known is sqlite, as "
-            f"in 'sqlite:///relative.db' and 'sqlite:////absolute/path.db'; a path alone will do too."
+            f"The store URL {_without_secrets(url)!r} has the unknown scheme {scheme!r}. Known are sqlite, as "
+            f"in 'sqlite:///relative.db' and 'sqlite:////absolute/path.db', and folder, as in 'folder:///relative'; a "
+            f"path alone will do too."
         )
     location, _, query = rest.partition("?")
     options = _options(query, url)
@@ -38,6 +42,16 @@ def open_url(url: str) -> Store:
             f"('sqlite:///{path}'), four before an absolute one."
         )
     return SqliteStore(path[1:], **options)
+
+
+def _open_folder(url: str, rest: str) -> Store:
+    location, mark, _ = rest.partition("?")
+    if mark or not location.startswith("/") or location == "/":
+        raise InvalidValueError(
+            f"The store URL {url!r} names no folder. Write 'folder:///relative' or 'folder:////absolute'; there are no "
+            "options."
+        )
+    return FolderStore(unquote(location, errors="surrogateescape")[1:])
 
 
 def _options(query: str, url: str) -> dict[str, Any]:
