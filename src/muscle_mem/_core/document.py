@@ -93,7 +93,7 @@ def body_of(document: Mapping[str, Any], place: str = "") -> Body:
         "fixed": [(name, bytes.fromhex(_hex(digest, f"{place}fixed.{name}"))) for name, digest in fixed.items()],
         **held,
     }
-    body = _convert(made, Body, place or "the trajectory")
+    body: Body = _convert(made, Body, place or "the trajectory")
     try:
         return checked(_ensure_leads(body, place))
     except (DecodeError, IndexError) as error:
@@ -144,7 +144,8 @@ def _guard(document: Any, place: str) -> Guard:
         "keys": [bytes.fromhex(_hex(key, f"{place}.keys")) for key in document.get("keys", [])],
         "around": document.get("around", []),
     }
-    return _convert(made, Guard, place)
+    guard: Guard = _convert(made, Guard, place)
+    return guard
 
 
 def _read_expression(value: Any, place: str) -> Expr:
@@ -159,7 +160,8 @@ def _read_expression(value: Any, place: str) -> Expr:
         return Sec(_only_text(value, name, place, "wrapped"), wrapped=value.get("wrapped", False) is True)
     if name == "$output":
         made = {"step": value[name], "path": value.get("path", [])}
-        return _convert(made, Ref, place)
+        reference: Ref = _convert(made, Ref, place)
+        return reference
     if name == "$template":
         return Tpl(_template(value[name], place))
     if name == "$parts":
@@ -173,8 +175,8 @@ def _read_expression(value: Any, place: str) -> Expr:
 
 def _only_text(value: Document, name: str, place: str, *others: str) -> str:
     _no_others(value, {name, *others}, place)
-    if type(value[name]) is not str:
-        raise InvalidValueError(f"{place}: {name} takes a name, not {value[name]!r:.60}")
+    if type(value.get(name)) is not str:
+        raise InvalidValueError(f"{place}: {name} takes a name, not {value.get(name)!r:.60}")
     return str(value[name])
 
 
@@ -182,7 +184,7 @@ def _template(parts: Any, place: str) -> tuple[str, ...]:
     found = [""]
     for part in _expect(list, parts, place):
         if isinstance(part, dict):
-            found += [_only_text(part, next(iter(part), "$param"), place), ""]
+            found += [_only_text(part, "$param", place), ""]
         elif isinstance(part, str):
             found[-1] += part
         else:
@@ -253,7 +255,7 @@ def row_of(document: Mapping[str, Any], body: Body, place: str = "") -> Row:
         made[name + "s" * (name == "output")] = [one[name] for one in seen]
     for name, field in _PER_STEP.items():
         made[field] = [one[name] for one in seen]
-    row = _convert(made, Row, place or "the observation")
+    row: Row = _convert(made, Row, place or "the observation")
     _ensure_snapshots(row, body, place)
     try:
         checked_row(body, row_in_memory(row, body.order))
@@ -287,7 +289,7 @@ def _seen(document: Any, place: str) -> Document:
 # -- shapes
 
 
-def _expect(kind: type, value: Any, place: str) -> Any:
+def _expect(kind: Any, value: Any, place: str) -> Any:
     if type(value) is not kind:
         what = {list: "an array", dict: "an object"}[kind]
         raise InvalidValueError(f"{place}: {what} belongs here, not {value!r:.60}")

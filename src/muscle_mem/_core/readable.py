@@ -205,7 +205,7 @@ def base64_bytes(value: Any, place: str) -> bytes:
 
 def from_number(value: Any, place: str) -> float:
     """The float that `number` gave. Raises InvalidValueError."""
-    if type(value) is dict:
+    if type(value) is dict and set(value) == {"$float"}:
         value = _read_float(value, place)
     if type(value) not in (int, float):
         raise InvalidValueError(f"{place}: a number belongs here, not {value!r:.60}")

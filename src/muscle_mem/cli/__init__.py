@@ -7,8 +7,11 @@ import sys
 import click
 
 from .demo import demo
+from .difference import diff
 from .doctor import doctor
+from .exporting import export
 from .forget import forget
+from .importing import import_
 from .judging import approve, report_bad, report_good
 from .listing import ls
 from .opening import VARIABLE
@@ -44,5 +47,5 @@ def main(context: click.Context, store: str | None) -> None:
             reconfigure(errors="backslashreplace")
 
 
-for command in (ls, show, stats, approve, report_good, report_bad, forget, doctor, demo):
+for command in (ls, show, stats, approve, report_good, report_bad, forget, export, import_, diff, doctor, demo):
     main.add_command(command)

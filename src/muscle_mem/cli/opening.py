@@ -55,12 +55,15 @@ def wanted_store(given: str | None) -> str:
 
 
 @contextmanager
-def opened(given: str | None) -> Iterator[Store]:
-    """The store that is meant, open; closed afterwards. Trouble with it ends the command with one line and code 2."""
+def opened(given: str | None, *, make: bool = False) -> Iterator[Store]:
+    """The store that is meant, open; closed afterwards. Trouble with it ends the command with one line and code 2.
+
+    With `make` it may be one that is not there yet.
+    """
     name = wanted_store(given)
     store: Store | None = None
     try:
-        _ensure_there(name)
+        _ensure_there(name, make)
         store = open_store(name)
         yield store
     except MuscleMemError as error:
@@ -79,9 +82,14 @@ def file_of(name: str) -> str | None:
     return None if path in ("", "/", "/:memory:") else path.removeprefix("/")
 
 
-def _ensure_there(name: str) -> None:
+def _ensure_there(name: str, make: bool = False) -> None:
     """Refuse what open_store would make anew: to look at a store must never be what makes it."""
     scheme, mark, _ = name.partition("://")
+    if mark and scheme.lower() == "folder":
+        path = file_of(name)
+        if path and not make and not os.path.isdir(path):
+            raise UnusableStoreError(f"There is no folder {path!r}, and this command makes none. Mend the path.")
+        return
     if mark and scheme.lower() != "sqlite":
         return  # open_store says what is wrong with it
     path = file_of(name)
@@ -97,6 +105,8 @@ def _ensure_there(name: str) -> None:
     try:
         found = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
+        if make:
+            return  # open_store says what is wrong with it, if anything is
         raise UnusableStoreError(
             f"There is no store at {path!r}, and this command makes none. Mend the path; an Engine makes its store "
             "when it first runs."

@@ -94,11 +94,7 @@ def observation_document(seq: int, observation: Observation, body: Body | None) 
     if observation.refresh:
         found["refresh"] = True
     row = _read_row(observation.body, body)
-    found |= (
-        {"raw": base64.b64encode(observation.body).decode("ascii")}
-        if row is None
-        else row_document(row)
-    )
+    found |= {"raw": base64.b64encode(observation.body).decode("ascii")} if row is None else row_document(row)
     if observation.blobs:
         found["blobs"] = [base64.b64encode(blob).decode("ascii") for blob in observation.blobs]
     return found
@@ -110,9 +106,18 @@ def observation_document(seq: int, observation: Observation, body: Body | None) 
 def from_document(document: Any, *, strict: bool = True) -> Stored:
     """The trajectory of a document. Raises InvalidValueError, which tells the place and what belongs there.
 
-    With `strict`, ids must be those that the calls and snapshots have, or be left out: a store finds recordings by them.
+    With `strict`, ids must be those that the calls and snapshots have, or be left out: recordings are known by them.
     """
     _ensure_ours(document)
+    try:
+        return _from_document(document, strict)
+    except InvalidValueError:
+        raise
+    except Exception as error:  # whatever an edited file may hold
+        raise InvalidValueError(f"it cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _from_document(document: Document, strict: bool) -> Stored:
     body = None if "raw" in document else body_of(document)
     sealed = _sealed(document, body, strict=strict)
     given = document.get("observations")
@@ -130,7 +135,7 @@ def from_document(document: Any, *, strict: bool = True) -> Stored:
 def _ensure_ours(document: Any) -> None:
     if not isinstance(document, dict) or _MARK not in document:
         raise InvalidValueError(
-            f'it is no trajectory: an object with "{_MARK}": {DOCUMENT_FORM} belongs here, as `muscle-mem export` writes'
+            f'it is no trajectory: an object with "{_MARK}": {DOCUMENT_FORM} belongs here, as from `muscle-mem export`'
         )
     if document[_MARK] != DOCUMENT_FORM:
         raise InvalidValueError(

@@ -76,7 +76,9 @@ class FolderStore:
             entry = self._entry_of(sealed.id)
             if entry is None:
                 self._last += 1
-                entry = FileEntry(sealed.id, sealed.key, sealed, self._last, Standing(state=sealed.state, reason=sealed.reason))
+                entry = FileEntry(
+                    sealed.id, sealed.key, sealed, self._last, Standing(state=sealed.state, reason=sealed.reason)
+                )
                 entry.name = self._name_for(sealed)
             else:
                 entry = self._whole(entry).copy()
@@ -276,5 +278,3 @@ def unchanged(one: Stored, other: Stored) -> bool:
         for stored in (one, other)
     ]
     return plain[0] == plain[1]
-
-

@@ -62,7 +62,8 @@ class FileEntry:
 
     def stored(self) -> Stored:
         """The trajectory. Only for an entry that is whole."""
-        assert self.sealed is not None and self.standing is not None
+        assert self.sealed is not None
+        assert self.standing is not None
         rows = sorted(self.observations.values(), key=lambda row: (-row[0], row[1].refresh, row[1].id))
         return Stored(sealed=self.sealed, seq=self.seq, standing=self.standing, observations=tuple(rows))
 
