@@ -825,8 +825,11 @@ def test_every_command_has_help_with_an_example_and_json() -> None:
     assert sorted(main.commands) == [
         "approve",
         "demo",
+        "diff",
         "doctor",
+        "export",
         "forget",
+        "import",
         "ls",
         "report-bad",
         "report-good",

@@ -8,7 +8,7 @@ import decimal
 import json
 import pathlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,20 @@ from hypothesis import strategies as st
 
 from muscle_mem import InvalidValueError
 from muscle_mem._core import codec
+from muscle_mem._core.codec_types import restore, snapshot
 from muscle_mem._core.readable import from_readable, readable
 from muscle_mem.store import Observation, Sealed, Standing, Stored, open_store
 from muscle_mem.store.document import from_document, to_document
 from muscle_mem.store.jsontext import from_text, to_text
 from test_cli import Point, record_orders
+
+
+@pytest.fixture(autouse=True)
+def classes_become_unknown_again() -> Iterator[None]:
+    saved = snapshot()
+    yield
+    restore(saved)
+
 
 VALUES = [
     2**53 + 1,
@@ -95,15 +104,26 @@ def test_rubbish_is_refused_with_one_kind_of_error(value: Any) -> None:
     try:
         data = from_readable(value, "it")
     except InvalidValueError as error:
-        assert str(error).startswith("it")
+        told = str(error)
     else:
+        told = "it"
         codec.decode(data, lenient=True)
+    assert told.startswith("it")
+
+
+def orders_in(path: Path) -> list[str]:
+    """A recorded store, whose classes are unknown again afterwards."""
+    saved = snapshot()
+    try:
+        return record_orders(path)
+    finally:
+        restore(saved)
 
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
     path = tmp_path_factory.mktemp("documents") / "store.db"
-    ids = record_orders(path)
+    ids = orders_in(path)
     store = open_store(path)
     found = store.get(ids[0])
     store.close()

@@ -7,7 +7,6 @@ themselves, a JSON array for a list; whatever JSON lacks is an object with one n
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import struct
 import uuid
@@ -199,7 +198,7 @@ def base64_bytes(value: Any, place: str) -> bytes:
     """The bytes of a base64 text. Raises InvalidValueError."""
     try:
         return base64.b64decode(value.encode("ascii"), validate=True)
-    except (AttributeError, UnicodeError, binascii.Error) as error:
+    except (AttributeError, UnicodeError, ValueError) as error:
         raise InvalidValueError(f"{place}: this is no base64 ({error})") from error
 
 

@@ -44,7 +44,7 @@ class Side(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A difference: where (`step` of A, `other` of B, or -1), what, and both sides as text; "" for what is not there."""
+    """A difference: where (`step` of A, `other` of B, or -1), what, both sides as text, "" for nothing."""
 
     step: int
     other: int

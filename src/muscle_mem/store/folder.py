@@ -9,8 +9,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import msgspec
-
 from ..errors import DamagedStoreError, InvalidTypeError, InvalidValueError, StoreError
 from .base import Damaged, Found, Note, Observation, Sealed, Standing, Stored
 from .files import Stamp, read_whole, remove, stamps, write_whole
@@ -272,9 +270,7 @@ def _found(entries: list[FileEntry]) -> Found:
 
 def unchanged(one: Stored, other: Stored) -> bool:
     """Whether two states of a trajectory differ in nothing but how often it was replayed, and when."""
-    plain = [
-        (stored.sealed.body, stored.standing.state, stored.standing.reason, stored.standing.held)
-        + tuple(msgspec.structs.replace(seen, created=0.0) for _, seen in stored.observations)
-        for stored in (one, other)
-    ]
-    return plain[0] == plain[1]
+    seen = [[(row.id, row.body, row.refresh) for _, row in stored.observations] for stored in (one, other)]
+    was, now = one.standing, other.standing
+    same_standing = (was.state, was.reason, was.held) == (now.state, now.reason, now.held)
+    return one.sealed == other.sealed and same_standing and seen[0] == seen[1]
