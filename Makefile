@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test torture lint fmt
+.PHONY: help setup browser demo test torture docs lint fmt
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 18
@@ -34,6 +34,10 @@ test: $(STAMP) browser ## lint, types and all tests
 
 torture: $(STAMP) ## the long proofs
 	@MUSCLE_MEM_CASES=$${MUSCLE_MEM_CASES:-50000} $(BIN)/python tests/torture.py
+
+docs: $(STAMP) ## the documentation as a site, in docs/_build; warnings are errors
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+	@echo "docs: docs/_build/index.html"
 
 lint: $(STAMP) ## ruff and mypy only
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -17,7 +17,7 @@ from muscle_mem import Engine, Reason
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```([\w{}-]*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 def blocks(page: Path, language: str) -> list[tuple[int, str]]:
@@ -25,11 +25,24 @@ def blocks(page: Path, language: str) -> list[tuple[int, str]]:
     return [(text[: m.start()].count("\n") + 2, m.group(2)) for m in BLOCK.finditer(text) if m.group(1) == language]
 
 
+def commands(page: Path) -> list[tuple[int, str]]:
+    """The muscle-mem commands of a tutorial, as code that runs them where they stand."""
+    if page.parent.name != "tutorial":
+        return []
+    made = []
+    for line, code in blocks(page, "console"):
+        words = [shlex.split(command) for command in re.findall(r"^\$ muscle-mem (.*)$", code, re.MULTILINE)]
+        runs = [f"subprocess.run([sys.executable, '-m', 'muscle_mem', *{each!r}], check=True)" for each in words]
+        if runs:
+            made.append((line, "import subprocess, sys; " + "; ".join(runs) + "\n"))
+    return made
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
 def test_the_python_blocks_of_a_page_run_one_after_the_other(page: Path, tmp_path: Path) -> None:
     """Blocks of a page share their names, as a reader would expect; each page gets a process and folder of its own."""
     parts = []
-    for line, code in blocks(page, "python"):
+    for line, code in sorted([*blocks(page, "python"), *commands(page)]):
         parts.append("\n" * max(0, line - 1 - "".join(parts).count("\n")) + code)
     script = tmp_path / f"{page.stem}.py"
     script.write_text("".join(parts), encoding="utf-8")
@@ -40,7 +53,7 @@ def test_the_python_blocks_of_a_page_run_one_after_the_other(page: Path, tmp_pat
 
 
 def test_no_page_has_a_block_that_is_not_run() -> None:
-    known = {"python", "console"}
+    known = {"python", "console", "{eval-rst}"}
     assert not [
         (page.name, m.group(1)) for page in PAGES for m in BLOCK.finditer(page.read_text()) if m.group(1) not in known
     ]

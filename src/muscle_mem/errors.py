@@ -1,4 +1,4 @@
-"""The errors of muscle_mem: one root, and beside it the builtin a Python user would expect.
+"""The errors of muscle_mem: one root, and beside it the builtin a Python user would expect::
 
     MuscleMemError
     +-- InvalidTypeError (TypeError)        a thing of the wrong kind: a generator tool, an async agent

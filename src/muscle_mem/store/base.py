@@ -175,7 +175,7 @@ class Store(Protocol):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """A trajectory without its contents: what deciding about growth takes. `size` is in bytes, blobs counted in full."""
+    """A trajectory without its contents: what deciding about growth takes. `size`: bytes, blobs counted in full."""
 
     id: str
     key: bytes
