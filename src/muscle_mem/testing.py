@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ._scripted import FakeClock as FakeClock
+from ._scripted import ScriptedAgent as ScriptedAgent
 from .errors import DamagedStoreError, StoreError
 from .store.base import Found, Note, Observation, Sealed, Standing, Store, Stored
 
