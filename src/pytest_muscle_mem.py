@@ -108,4 +108,5 @@ def _folder_of(node: Any) -> Path:
     if name != "-".join(parts) or len(name) > 80 or name.casefold() != name:  # two names may come to the same folder
         name = f"{name[:70]}-{hashlib.sha256('::'.join(parts).encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
     module = Path(node.path)
-    return module.parent / node.config.getini("muscle_mem_folder") / module.stem / name
+    folder: Path = module.parent / node.config.getini("muscle_mem_folder") / module.stem / name
+    return folder

@@ -26,6 +26,7 @@ MAY = {
     "checks": {"_core", "errors"},
     "testing": {"_core", "errors", "store", "_engine", "_scripted"},
     "_scripted": {"errors"},
+    "integrations": {"_core", "_events", "errors"},
     "_recordings": {"_core", "errors", "store", "_engine"},
     "cli": {"_core", "errors", "store", "demo"},
     "demo": {"_engine", "_core", "_context", "errors", "store"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from typing import Any
 
@@ -11,7 +12,7 @@ from ._core.handover import Handover
 from ._core.model import Reason
 from ._core.recorder import Problem, Recording
 from ._core.run import Run
-from ._events import LearnedEvent
+from ._events import LearnedEvent, StepBeganEvent, StepEndedEvent
 from .store.base import QUARANTINED
 
 
@@ -46,7 +47,40 @@ class Performer:
             return effect.function(*effect.args)
         if isinstance(effect, effects.Sleep):
             return self._sleep(effect.seconds)
+        if self._run.watched and isinstance(effect, effects.Invoke):
+            return self._watched_call(effect)
         return perform_call(effect)
+
+    def _watched_call(self, effect: effects.Invoke) -> Any:
+        """A replayed call, told to those who want steps right before and right after it."""
+        run, watch = self._run, self._engine._teller.watch
+        step, tool, hide = len(run.progress.results), effect.tool, run.veil.hide
+        own = effect.args[1:] if tool.method else effect.args
+        watch(StepBeganEvent(run.id, step, tool.name, dict(tool.named(own, effect.kwargs)), hide))
+        began = time.perf_counter()
+
+        def ended(result: Any, error: BaseException | None) -> None:
+            seconds = time.perf_counter() - began
+            watch(StepEndedEvent(run.id, step, tool.name, seconds, result, error, hide))
+
+        async def awaited(answer: Any) -> Any:
+            try:
+                result = await answer
+            except BaseException as error:
+                ended(None, error)
+                raise
+            ended(result, None)
+            return result
+
+        try:
+            answer = perform_call(effect)
+        except BaseException as error:
+            ended(None, error)
+            raise
+        if self._asynchronous and inspect.isawaitable(answer):
+            return awaited(answer)
+        ended(answer, None)
+        return answer
 
     def _agent(self, handover: Handover | None) -> Any:
         """Call the agent, its tool calls recorded from here on; `_engine` closes the frame when the run is over."""

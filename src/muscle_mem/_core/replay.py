@@ -50,6 +50,7 @@ def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Ref
     progress = run.progress
     objects = run.objects
     outside = run.outside
+    through = outside or run.watched
     walk = Walk(run, live) if len(live) > 1 else None
     followed = live[0]
     place = 0
@@ -80,7 +81,7 @@ def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Ref
         assert step is not None
         progress.calls.append((step, args, kwargs))
         try:
-            if step.direct and not outside:
+            if step.direct and not through:
                 result = step.fn(*args, **kwargs)
             else:
                 result = yield Invoke(step.tool, args, kwargs)

@@ -60,7 +60,8 @@ class Progress:
 class Run:
     """Everything about one call of the engine.
 
-    `plain` says that nothing can be awaited, `outside` that others make the tool calls. `names_handover`
+    `plain` says that nothing can be awaited, `outside` that others make the tool calls, `watched` that somebody is told
+    of each replayed one. `names_handover`
     describes the agent. `notify` takes (level, reason, message, tool); `clock` is monotonic, in seconds.
     """
 
@@ -94,6 +95,7 @@ class Run:
         "success",
         "tags",
         "veil",
+        "watched",
     )
 
     def __init__(
@@ -149,6 +151,7 @@ class Run:
         self.lacking: frozenset[str] = frozenset()
         self.handover: Handover | None = None
         self.outside = False
+        self.watched = False
 
     @property
     def task(self) -> str:
