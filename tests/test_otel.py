@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from opentelemetry import trace
@@ -17,7 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from muscle_mem import Check, Engine, current_run
 from muscle_mem._core import replay
-from muscle_mem._events import RunBeganEvent, RunEvent, StepBeganEvent, StepEndedEvent
+from muscle_mem._events import Event, RunBeganEvent, RunEvent, StepBeganEvent, StepEndedEvent
 from muscle_mem.integrations.otel import OtelObserver
 
 
@@ -284,3 +286,20 @@ def test_without_opentelemetry_the_error_names_the_extra() -> None:
     code = "import sys; sys.modules['opentelemetry'] = None; import muscle_mem.integrations.otel"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "pip install 'muscle-mem[otel]'" in done.stderr
+
+
+def test_every_event_and_field_is_on_the_page() -> None:
+    page = (Path(__file__).resolve().parent.parent / "docs" / "how-to" / "watch-what-happens.md").read_text()
+    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+    for event in get_args(Event):
+        fields = [name for name in event.__struct_fields__ if name != "level"]
+        assert not [name for name in fields if f"`{name}`" not in rows[event.__name__]], event
+
+
+def test_every_attribute_and_metric_is_on_the_page() -> None:
+    from muscle_mem.integrations import otel
+
+    page = (Path(__file__).resolve().parent.parent / "docs" / "how-to" / "watch-what-happens.md").read_text()
+    names = set(re.findall(r'"((?:muscle_mem|gen_ai|error)\.[\w.]+)"', Path(otel.__file__).read_text()))
+    assert len(names) > 20
+    assert not [name for name in names - {"muscle_mem.operation"} if f"`{name}`" not in page]
