@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test torture docs lint fmt
+.PHONY: help setup browser demo test bench bench-compare torture docs lint fmt
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 18
@@ -32,8 +32,20 @@ test: $(STAMP) browser ## lint, types and all tests
 	@$(BIN)/mypy --no-error-summary && echo "mypy: clean"
 	@$(BIN)/python -m pytest -n 2 -q
 
-torture: $(STAMP) ## the long proofs
-	@MUSCLE_MEM_CASES=$${MUSCLE_MEM_CASES:-50000} $(BIN)/python tests/torture.py
+torture: $(STAMP) ## the long proofs: a line of JSON each; PROOF=kills for one, TORTURE_SCALE=0.1 for a tenth
+	@$(BIN)/python -m tests.torture $(PROOF) --large --jobs 2 --scale $(or $(TORTURE_SCALE),1) $(if $(RESULTS),--append $(RESULTS))
+
+bench: $(STAMP) ## measure ours, the prototype and a plain loop; QUICK=1, FULL=1, ONLY=replay, PYTHONS="python3.12"
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full) $(ONLY:%=--only=%) --pythons="$(PYTHONS)"
+
+bench-compare: $(STAMP) ## hold two results of make bench against each other: make bench-compare A=old.json B=new.json
+	@$(BIN)/python -m benchmarks compare $(or $(A),$(word 2,$(MAKECMDGOALS))) $(or $(B),$(word 3,$(MAKECMDGOALS)))
+
+ifneq (,$(and $(filter bench-compare,$(firstword $(MAKECMDGOALS))),$(word 2,$(MAKECMDGOALS))))
+# the two files may also stand bare behind the verb: then make sees them as goals, with nothing to be done
+.PHONY: $(wordlist 2,3,$(MAKECMDGOALS))
+$(wordlist 2,3,$(MAKECMDGOALS)): ; @:
+endif
 
 docs: $(STAMP) ## the documentation as a site, in docs/_build; warnings are errors
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build

@@ -824,6 +824,8 @@ def test_the_version_is_the_librarys() -> None:
 def test_every_command_has_help_with_an_example_and_json() -> None:
     assert sorted(main.commands) == [
         "approve",
+        "backup",
+        "copy",
         "demo",
         "diff",
         "doctor",
@@ -831,10 +833,13 @@ def test_every_command_has_help_with_an_example_and_json() -> None:
         "forget",
         "import",
         "ls",
+        "migrate",
+        "prune",
         "report-bad",
         "report-good",
         "show",
         "stats",
+        "verify",
     ]
     overview = run("--help").stdout
     for name, command in main.commands.items():

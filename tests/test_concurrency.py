@@ -215,7 +215,7 @@ def test_a_trajectory_is_not_exchanged_under_a_run_that_replays_it() -> None:
     engine.set_agent(lambda task: [note(number) for number in range(3)])
     engine("t")
     assert engine("t")
-    (entry,) = engine._library._entries.values()
+    (entry,) = engine._library.entries()
     (trajectory,) = entry.trajectories
     steps = trajectory.steps
     register()
@@ -291,7 +291,7 @@ def test_failures_are_counted_while_others_look_at_the_counts() -> None:
     engine.set_agent(lambda task: look())
     engine("t")
     assert engine("t")
-    (entry,) = engine._library._entries.values()
+    (entry,) = engine._library.entries()
     steps = entry.trajectories[0].steps
     over = threading.Event()
 

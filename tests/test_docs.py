@@ -103,7 +103,7 @@ def test_every_reason_is_in_the_reference() -> None:
 
 def test_every_method_of_the_engine_is_in_the_reference() -> None:
     text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    names = [name for name in vars(Engine) if not name.startswith("_")]
+    names = [name for name in dir(Engine) if not name.startswith("_")]
     assert not [name for name in names if f"{name}(" not in text]
 
 

@@ -22,6 +22,8 @@ class TestTheContract(StoreContract):
         return FolderStore(tmp_path / "store")
 
     def damage(self, tmp_path: Path, what: str, id: str) -> bool:
+        if what == "blob":  # they are parts of observations here, and nobody shares them
+            return False
         for path in (tmp_path / "store").glob("*.json"):
             document = json.loads(path.read_text())
             if what == "observation":
@@ -168,3 +170,18 @@ def test_a_folder_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> Non
     with pytest.raises(StoreError):
         store.seal(a_trajectory(key=OTHER_KEY), an_observation())
     store.close()
+
+
+def test_a_signed_folder_refuses_what_was_written_without_the_key(tmp_path: Path) -> None:
+    key = "a key of sixteen bytes or more"
+    store = FolderStore(tmp_path, signing_key=key)
+    store.seal(a_trajectory("signed"), an_observation())
+    store.close()
+    plain = FolderStore(tmp_path)
+    assert [one.id for one in plain.scan().damaged] == ["signed"]
+    plain.seal(a_trajectory("plain"), an_observation())
+    plain.close()
+    again = open_store(f"folder:///{tmp_path}", signing_key=key)
+    assert ids(again.scan()) == ["signed"]
+    assert [one.id for one in again.scan().damaged] == ["plain"]
+    again.close()

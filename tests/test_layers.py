@@ -12,8 +12,10 @@ PURE = {"asyncio", "sqlite3", "threading", "contextvars", "logging", "os", "time
 ENGINE_SIDE = set(
     """
     _engine _decorators _runs _given _session _stepping _turns _said _tools _perform _agent _open _telling _breakers
+    _explaining _tending _health _leading
     """.split()
 )
+LIBRARY_SIDE = {"_memory", "_counts", "_evidence", "_growth"}
 MAY = {
     "errors": set(),
     "_core": {"errors"},
@@ -22,20 +24,25 @@ MAY = {
     "_events": {"_core", "errors"},
     "_drive": {"_core", "errors"},
     "store": {"_core", "errors"},
-    "_library": {"_core", "errors", "store"},
+    "_library": {"_core", "errors", "store"} | LIBRARY_SIDE,
     "checks": {"_core", "errors"},
     "testing": {"_core", "errors", "store", "_engine", "_scripted"},
     "_scripted": {"errors"},
     "integrations": {"_core", "_events", "errors"},
     "_recordings": {"_core", "errors", "store", "_engine"},
-    "cli": {"_core", "errors", "store", "demo"},
+    "cli": {"_core", "errors", "store", "demo", "_engine", "_stale"},
+    "_stale": {"_core", "errors", "store", "_engine"},
     "demo": {"_engine", "_core", "_context", "errors", "store"},
     "__main__": {"cli"},
 }
+MAY.update({room: {"_core", "errors", "store"} for room in LIBRARY_SIDE})
 MAY.update(
-    dict.fromkeys(
-        ENGINE_SIDE, {"_core", "errors", "store", "_context", "_events", "_drive", "_library", "_source"} | ENGINE_SIDE
-    )
+    {
+        room: {"_core", "errors", "store", "_context", "_events", "_drive", "_library", "_source"}
+        | ENGINE_SIDE
+        | LIBRARY_SIDE
+        for room in ENGINE_SIDE
+    }
 )
 
 

@@ -12,7 +12,7 @@ NAMES = set(
     Answered AskAgent AsyncSession Call Finished Session
     CacheInfo Check CurrentRun DamagedStoreError DecodeError Divergence Diverged
     Engine Explanation ForeignStoreError Handover InvalidTypeError InvalidValueError Missed
-    MuscleMemError NewerStoreError NotFoundError NotReadyError NotStorableError Outcome Reason
+    MuscleMemError NewerStoreError NotFoundError NotReadyError NotStorableError Outcome Pruned Reason
     Secret StoreError TooLargeError UnknownTypeError checks current_run register
     """.split()
 )

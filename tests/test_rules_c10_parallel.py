@@ -95,7 +95,7 @@ def test_many_threads_lose_neither_a_call_nor_an_overlap() -> None:
     engine.set_agent(agent)
     assert engine("t").learned
     assert engine.explain("t")
-    (trajectory,) = next(iter(engine._library._entries.values())).trajectories
+    (trajectory,) = engine._library.entries()[0].trajectories
     assert [record.group for record in trajectory.body.steps] == [1] * count
     recording.clear()
     assert engine("t").steps == count

@@ -48,10 +48,16 @@ class TestSqliteStore(StoreContract):
             "trajectory": "UPDATE trajectory SET body = body || x'00' WHERE id = ?",
             "standing": "UPDATE standing SET hits = hits + 1 WHERE n = (SELECT n FROM trajectory WHERE id = ?)",
             "observation": "UPDATE observation SET body = x'00' WHERE id = ?",
+            "blob": "UPDATE blob SET body = body || x'00' "
+            "WHERE hash = (SELECT substr(blobs, 1, 32) FROM observation WHERE id = ?)",
         }
         with raw(tmp_path / "store.db") as connection:
             connection.execute(spoil[what], (id,))
         return True
+
+    def blobs_kept(self, tmp_path: Path) -> int | None:
+        with raw(tmp_path / "store.db") as connection:
+            return int(connection.execute("SELECT count(*) FROM blob").fetchone()[0])
 
 
 @contextmanager
@@ -300,15 +306,16 @@ def test_an_older_store_is_brought_up_step_by_step(path: Path, monkeypatch: pyte
         one.seal(a_trajectory(), an_observation())
     steps = (*schema.MIGRATIONS, ("CREATE TABLE second(x)",), ("CREATE TABLE third(x)",))
     monkeypatch.setattr(schema, "MIGRATIONS", steps)
-    monkeypatch.setattr(schema, "LATEST", 3)
-    monkeypatch.setattr(schema, "MIN_READERS", (1, 1, 3))
+    latest = len(steps)
+    monkeypatch.setattr(schema, "LATEST", latest)
+    monkeypatch.setattr(schema, "MIN_READERS", (*schema.MIN_READERS, 1, latest))
     schema.expected_shape.cache_clear()
     try:
         with closing(SqliteStore(path)) as one:
             assert ids(one.scan()) == ["t1"]
         with raw(path) as connection:
-            assert connection.execute("PRAGMA user_version").fetchone() == (3,)
-            assert connection.execute("SELECT value FROM meta").fetchall() == [(3,)]
+            assert connection.execute("PRAGMA user_version").fetchone() == (latest,)
+            assert connection.execute("SELECT value FROM meta").fetchall() == [(latest,)]
             connection.execute("SELECT * FROM second, third")
     finally:
         schema.expected_shape.cache_clear()
@@ -317,12 +324,13 @@ def test_an_older_store_is_brought_up_step_by_step(path: Path, monkeypatch: pyte
 def test_a_migration_that_fails_leaves_the_version_before_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     SqliteStore(path).close()
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("CREATE TABLE half(x)", "NONSENSE")))
-    monkeypatch.setattr(schema, "LATEST", 2)
-    monkeypatch.setattr(schema, "MIN_READERS", (1, 1))
+    known = schema.LATEST
+    monkeypatch.setattr(schema, "LATEST", known + 1)
+    monkeypatch.setattr(schema, "MIN_READERS", (*schema.MIN_READERS, 1))
     with pytest.raises(StoreError):
         SqliteStore(path)
     with raw(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (known,)
         assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'half'").fetchone() == (0,)
 
 
@@ -501,7 +509,7 @@ def test_rows_forged_under_a_good_digest_are_damaged(path: Path, store: SqliteSt
 
 def test_another_signer_reads_nothing(path: Path, store: SqliteStore) -> None:
     store.seal(a_trajectory(), an_observation())
-    with closing(SqliteStore(path, sign=lambda data: b"keyed")) as other:
+    with closing(SqliteStore(path, signing_key=b"k" * 16)) as other:
         assert other.find(KEY).stored == ()
         assert len(other.find(KEY).damaged) == 1
 

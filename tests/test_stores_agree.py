@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from muscle_mem.store import STATES, MemoryStore, Note, Observation, Sealed, SqliteStore
+from muscle_mem.store import STATES, MemoryStore, Note, Observation, Sealed, SqliteStore, Tally
 
 TORTURE = int(os.environ.get("MUSCLE_MEM_TORTURE", "1"))
 
@@ -34,7 +34,11 @@ SEALED = st.builds(
     state=st.sampled_from(STATES),
     reason=TEXTS,
 )
-OBSERVED = st.builds(Observation, id=NAMES, body=st.binary(max_size=40), created=TIMES, refresh=st.booleans())
+BLOBS = st.lists(st.sampled_from([b"", b"b", b"c" * 9000]), max_size=3).map(tuple)
+OBSERVED = st.builds(
+    Observation, id=NAMES, body=st.binary(max_size=40), created=TIMES, refresh=st.booleans(), blobs=BLOBS
+)
+TALLIES = st.lists(st.builds(Tally, TEXTS, COUNTS, COUNTS), max_size=2).map(tuple)
 NOTES = st.builds(
     Note,
     id=NAMES,
@@ -46,6 +50,7 @@ NOTES = st.builds(
     reason=st.none() | TEXTS,
     held=st.none() | st.booleans(),
     by_person=st.booleans(),
+    checks=TALLIES,
 )
 
 
@@ -99,6 +104,15 @@ class LockStep(RuleBasedStateMachine):
     def scan(self, after: int | None, limit: int) -> None:
         self.both("scan", after=after, limit=limit)
 
+    @rule(after=st.none() | st.integers(0, 40), limit=st.integers(0, 4))
+    def survey(self, after: int | None, limit: int) -> None:
+        self.both("survey", after=after, limit=limit)
+
+    @rule(ids=st.lists(NAMES, max_size=3).map(tuple))
+    def drop(self, ids: tuple[str, ...]) -> None:
+        self.both("drop", ids)
+        self.changed = True
+
     @rule()
     def reopen(self) -> None:
         self.sqlite.close()
@@ -121,6 +135,9 @@ class LockStep(RuleBasedStateMachine):
     @invariant()
     def same_content(self) -> None:
         self.both("scan", limit=100)
+        assert not self.sqlite.inspect()
+        with self.sqlite._reading() as connection:
+            assert connection.execute("SELECT count(*) FROM blob").fetchone()[0] == len(self.memory._blobs)
         self.changed = False
 
     def teardown(self) -> None:

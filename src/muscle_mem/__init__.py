@@ -30,6 +30,7 @@ from .errors import (
     TooLargeError,
     UnknownTypeError,
 )
+from .store.pruning import Pruned
 
 __version__ = "0.2.0"
 
@@ -59,6 +60,7 @@ __all__ = [
     "NotReadyError",
     "NotStorableError",
     "Outcome",
+    "Pruned",
     "Reason",
     "Secret",
     "Session",

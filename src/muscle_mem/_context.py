@@ -13,11 +13,12 @@ from ._core.run import Run
 class Frame:
     """A place in the stack of runs. `recording` is True exactly while the agent of its run is at work.
 
+    `nested` says that it lies inside another run; `held` is what lets its run be the only learner of its key.
     `outside` says that the run is stepped by a session, which is told of its calls.
     `inner` is the frame inside a tool, a capture or a compare, where further tool calls are plain functions.
     """
 
-    __slots__ = ("engine", "inner", "number", "outside", "recording", "run")
+    __slots__ = ("engine", "held", "inner", "nested", "number", "outside", "recording", "run")
 
     def __init__(self, engine: Any, run: Run | None, inside: bool = False) -> None:
         self.engine = engine
@@ -25,7 +26,16 @@ class Frame:
         self.recording = False
         self.outside = False
         self.number = -1
+        self.nested = False
+        self.held: Any = None
         self.inner: Frame = self if inside else Frame(engine, run, inside=True)
+
+
+def let_go(frame: Frame) -> None:
+    """Others may learn the key of this frame's run from here on."""
+    held, frame.held = frame.held, None
+    if held is not None:
+        held.release()
 
 
 def frame_of_call(frame: Frame) -> Frame:

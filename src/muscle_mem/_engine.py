@@ -14,25 +14,28 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 from ._agent import Agent
 from ._context import Frame, frame_here, objects_here, off_here
-from ._core.explain import Explanation, explain_task
 from ._core.flow import demonstrate, run_task
-from ._core.model import MODES, POLICIES, Mode, OnDivergence, Reason
+from ._core.model import MODES, ON_STORE_ERROR, POLICIES, Mode, OnDivergence, OnStoreError
 from ._core.outcome import Outcome
-from ._core.plan import Refusal, Trajectory
-from ._core.run import Policy, Run
+from ._core.run import Policy
 from ._core.trust import TRUSTS, Trust
 from ._decorators import ToolDecorators
 from ._drive import adrive, drive
-from ._events import Observer, StoreEvent, log_event
+from ._events import Observer
+from ._explaining import Explaining
 from ._given import distinct, one_of
-from ._library import Library
+from ._growth import limits_of, seconds, whole
+from ._health import Health
+from ._leading import Leaders
+from ._library import LIBRARY_BYTES, Library
 from ._open import OpenRuns
 from ._perform import Performer, perform_call
 from ._runs import why_raised
 from ._session import Sessions
-from ._telling import CacheInfo, Teller, library_teller
+from ._telling import Teller
+from ._tending import Tending
 from ._tools import Toolbox
-from .errors import InvalidTypeError, InvalidValueError, MuscleMemError, NotFoundError, NotReadyError
+from .errors import InvalidTypeError, InvalidValueError, NotReadyError
 from .store import Store, open_store
 
 P = ParamSpec("P")
@@ -40,7 +43,7 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Engine(ToolDecorators, Sessions):
+class Engine(ToolDecorators, Explaining, Tending, Sessions):
     """A behavior cache around an agent: records its tool calls once, replays them safely when the task comes again.
 
     store: None keeps memory in the process; a path or "sqlite:///..." keeps it in a SQLite file; or a Store.
@@ -57,6 +60,14 @@ class Engine(ToolDecorators, Sessions):
     observers: functions that get every event; without any, events go to the logger "muscle_mem".
     max_lookups: at most so many calls are captured and recordings judged at one place.
     adopt_threads: take a tool call from a thread of the agent's own into the run, if exactly one is open.
+    miss_wait: when several runs miss the same task at once, in threads, tasks or processes, one asks its agent and the
+    others wait for its recording, at most so many seconds; 0 is not at all.
+    library_bytes: about how much of the store is kept in memory; the least recently used tasks leave.
+    max_items, max_bytes, ttl: how many trajectories and bytes the store may hold, and for how many seconds after it was
+    last recorded a trajectory is replayed; None is no limit. See `prune`.
+    on_store_error: "bypass" lets the agent do the task whatever the store does; "raise" raises StoreError before the
+    agent runs if the store cannot be read, and after it if the recording was not taken (`error.outcome`).
+    signing_key: a secret of at least 16 bytes; recordings that were not written with it are refused (store files only).
 
     One engine serves many threads and asyncio tasks at once.
     """
@@ -77,6 +88,13 @@ class Engine(ToolDecorators, Sessions):
         observers: Iterable[Observer] | Observer | None = None,
         max_lookups: int = 256,
         adopt_threads: bool = False,
+        signing_key: bytes | str | None = None,
+        miss_wait: float = 0.0,
+        library_bytes: int = LIBRARY_BYTES,
+        max_items: int | None = None,
+        max_bytes: int | None = None,
+        ttl: float | None = None,
+        on_store_error: OnStoreError = "bypass",
     ) -> None:
         if not isinstance(scope, str):
             raise InvalidTypeError(f"scope must be a string, got {scope!r}; as in Engine(scope='tenant-42')")
@@ -85,6 +103,9 @@ class Engine(ToolDecorators, Sessions):
                 raise InvalidTypeError(f"Engine({role}=...) must be callable, got {function!r}")
         if isinstance(max_lookups, bool) or not isinstance(max_lookups, int) or max_lookups < 1:
             raise InvalidValueError(f"max_lookups must be 1 or more, got {max_lookups!r}")
+        wait, limits = seconds("miss_wait", miss_wait), limits_of(max_items, max_bytes, ttl)
+        most = whole("library_bytes", library_bytes, "bytes")
+        self._raises = one_of("on_store_error", on_store_error, ON_STORE_ERROR) == "raise"
         self._mode = one_of("mode", mode, MODES)
         self._on_divergence = one_of("on_divergence", on_divergence, POLICIES)
         self._scope = scope
@@ -99,13 +120,16 @@ class Engine(ToolDecorators, Sessions):
         )
         self._teller = Teller(observers)
         self._tools = Toolbox()
-        self._library = Library(open_store(store), self._tools, library_teller(self._teller))
+        opened = open_store(store, signing_key=signing_key)
+        self._health = Health(self._teller)
+        self._library = Library(opened, self._tools, self._health, most=most, limits=limits)
+        self._leaders = Leaders(self._library, self._health, wait)
         self._agent: Agent | None = None
         self._context: tuple[Any, ...] = ()
         self._open = OpenRuns(self, adopt_threads)
         self._serial = itertools.count(1)
         self._perform = perform_call
-        self._closer = weakref.finalize(self, _close_quietly, self._library)
+        self._closer = weakref.finalize(self, self._library.close)
 
     # -- building
 
@@ -338,106 +362,7 @@ class Engine(ToolDecorators, Sessions):
                 self._teller.not_learned(run, shown.outcome.not_learned, shown.outcome.not_learned_message)
             else:
                 self._teller.count("learned")
-
-    def explain(
-        self,
-        *args: Any,
-        tags: str | Iterable[str] = (),
-        params: Mapping[str, Any] | None = None,
-        key: str | None = None,
-        mode: Mode | None = None,
-        context: Any = None,
-        secrets: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> Explanation:
-        """What a call with these arguments would do now, and why; nothing is executed but captures of first steps.
-
-        The explanation's `plan` holds the steps that a replay would make, with the arguments of this call.
-        """
-        run, lookup, trajectories = self._explained(args, kwargs, tags, params, key, mode, context, secrets, plain=True)
-        frame = Frame(self, run)
-        token = frame_here.set(frame)
-        try:
-            return drive(explain_task(run, trajectories, self._tools, lookup), perform_call)
-        finally:
-            frame_here.reset(token)
-
-    def dry_run(self, *args: Any, **kwargs: Any) -> Explanation:
-        """The same as `explain`: its `plan` tells the bound steps, and nothing is executed but first captures."""
-        return self.explain(*args, **kwargs)
-
-    async def aexplain(
-        self,
-        *args: Any,
-        tags: str | Iterable[str] = (),
-        params: Mapping[str, Any] | None = None,
-        key: str | None = None,
-        mode: Mode | None = None,
-        context: Any = None,
-        secrets: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> Explanation:
-        """The same where captures or compares are async."""
-        run, lookup, trajectories = self._explained(
-            args, kwargs, tags, params, key, mode, context, secrets, plain=False
-        )
-        frame = Frame(self, run)
-        token = frame_here.set(frame)
-        try:
-            return await adrive(explain_task(run, trajectories, self._tools, lookup), perform_call)
-        finally:
-            frame_here.reset(token)
-
-    def _explained(
-        self,
-        args: Any,
-        kwargs: Any,
-        tags: Any,
-        params: Any,
-        key: Any,
-        mode: Any,
-        context: Any,
-        secrets: Any,
-        *,
-        plain: bool,
-    ) -> tuple[Run, Refusal | None, list[Trajectory]]:
-        wanted = self._wanted_mode(mode)
-        run, refusal = self._open_run(
-            args, kwargs, tags, params, key, wanted, None, context, None, plain=plain, secrets=secrets
-        )
-        self._library.flush()
-        if wanted in ("off", "record"):
-            return run, Refusal(Reason.MODE, f"mode={wanted!r} always asks the agent"), []
-        trajectories, lookup = self._find(run, refusal)
-        return run, lookup, trajectories
-
-    # -- the memory
-
-    def forget(self, trajectory_id: str) -> bool:
-        """Delete a trajectory with all that belongs to it; whether there was one. Raises StoreError."""
-        return self._library.forget((trajectory_id,)) > 0
-
-    def report_bad(self, trajectory_id: str, why: str = "") -> None:
-        """Quarantine a trajectory until `report_good`. Raises NotFoundError or StoreError."""
-        self._judge(trajectory_id, good=False, why=why)
-
-    def report_good(self, trajectory_id: str, why: str = "") -> None:
-        """Trust a trajectory, and lift whatever quarantine it is in. Raises NotFoundError or StoreError."""
-        self._judge(trajectory_id, good=True, why=why)
-
-    def _judge(self, trajectory_id: str, *, good: bool, why: str) -> None:
-        if self._library.store.get(trajectory_id) is None:
-            raise NotFoundError(f"there is no trajectory {trajectory_id!r} in {self._library.store.url}")
-        self._library.judge(trajectory_id, good=good, why=why)
-
-    def cache_info(self) -> CacheInfo:
-        """Counts since the engine was made, or since `cache_clear()`."""
-        return CacheInfo(**self._teller.counts, loaded=len(self._library))
-
-    def cache_clear(self) -> None:
-        """Forget every trajectory of this engine's scope in its store, and start counting anew. Raises StoreError."""
-        self._library.clear(self._scope)
-        self._teller.clear()
+            self._raise_trouble(run, shown.outcome)
 
     def close(self) -> None:
         """Write what was counted and release the store. Closing twice is fine."""
@@ -457,10 +382,3 @@ class Demonstration:
 
     def __init__(self) -> None:
         self.outcome: Outcome | None = None
-
-
-def _close_quietly(library: Library) -> None:
-    try:
-        library.close()
-    except MuscleMemError as error:
-        log_event(StoreEvent("close", str(error), error))

@@ -104,12 +104,34 @@ class NoticeEvent(msgspec.Struct, frozen=True):
 
 
 class StoreEvent(msgspec.Struct, frozen=True):
-    """The store failed, or holds something damaged. The task went on without it."""
+    """The store failed, or answers again (level info), or holds something damaged. The task went on without it.
+
+    Of an operation that goes on failing the first, the tenth, the hundredth failure is told, and so on.
+    """
 
     operation: str
     message: str
     error: BaseException | None = None
     level: Level = "error"
+
+
+class WaitEvent(msgspec.Struct, frozen=True):
+    """A run has waited for another that was learning the same task (`Engine(miss_wait=...)`), so many seconds.
+
+    `found` says whether there was something new to replay afterwards.
+    """
+
+    task: str
+    seconds: float
+    found: bool
+    level: Level = "debug"
+
+
+class PruneEvent(msgspec.Struct, frozen=True):
+    """The store had grown past the engine's limits, and so many trajectories were dropped."""
+
+    dropped: int
+    level: Level = "info"
 
 
 Event = (
@@ -121,6 +143,8 @@ Event = (
     | NotLearnedEvent
     | NoticeEvent
     | StoreEvent
+    | WaitEvent
+    | PruneEvent
 )
 Observer = Callable[[Event], Any]
 
@@ -145,6 +169,11 @@ def text_of(event: Event) -> str:
             return f"{event.code}: {event.message}"
         case StoreEvent():
             return f"store: {event.operation}: {event.message}"
+        case WaitEvent():
+            what = "something" if event.found else "nothing"
+            return f"waited {event.seconds:.2f} seconds for another run, and found {what} [{event.task}]"
+        case PruneEvent():
+            return f"pruned: {event.dropped} trajectories were dropped from the store"
 
 
 def log_event(event: Event) -> None:

@@ -1,131 +1,167 @@
-"""The trajectories of the keys in use: kept in memory, in step with the store, and judged by what became of them."""
+"""The way to the store: the trajectories of the keys in use, in step with it, and what became of them written to it."""
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Protocol
 
 import msgspec
 
+from . import _evidence as evidence
 from ._core import codec
+from ._core.blobs import store_row
 from ._core.groups import stored_row
 from ._core.model import Reason, Row
 from ._core.plan import Candidate, Registry, Trajectory, align, load
 from ._core.recorder import Problem, Recording
 from ._core.run import Run
-from ._core.trust import SUCCESS, TWICE, level
+from ._core.trust import SUCCESS
+from ._counts import Counts
+from ._growth import Growth
+from ._memory import Entry, Memory, is_irreversible, size_of
 from .errors import DecodeError
 from .store import verdicts
-from .store.base import FRESH, QUARANTINED, RETIRED, TRUSTED, Note, Observation, Sealed, Standing, Store
+from .store.base import FRESH, QUARANTINED, TRUSTED, Confirming, Note, Observation, Sealed, Standing, Store
+from .store.pruning import Limits, Pruned, is_old, prune, recorded
 
-MAX_KEYS = 10_000
-HITS_A_NOTE = 1_000
-Tell = Callable[[str, str, BaseException | None], None]
-
-
-class Entry(msgspec.Struct):
-    """What is in memory of one key, and as of when."""
-
-    trajectories: list[Trajectory]
-    store_version: int
-    tools_version: int
-    damaged: int
+LIBRARY_BYTES = 64 * 2**20
+DAMAGE_TOLD = 10_000
 
 
-class Tally(msgspec.Struct):
-    """Hits that have been counted and not been written yet."""
+class Told(Protocol):
+    """Who is told how the store is doing."""
 
-    hits: int = 0
-    last: float = 0.0
+    def trouble(self, operation: str, error: BaseException) -> None: ...
+    def fine(self, operation: str) -> None: ...
+    def damage(self, message: str) -> None: ...
 
 
 class Library:
-    """The way to the store. Trouble with it is told to `tell` and raised as StoreError only by what says so."""
+    """The store, as the engine sees it. Trouble with it is told to `health`, and raised only by what says so."""
 
-    def __init__(self, store: Store, registry: Registry, tell: Tell) -> None:
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        health: Told,
+        *,
+        most: int = LIBRARY_BYTES,
+        limits: Limits | None = None,
+    ) -> None:
         self.store = store
+        self.health = health
+        self.confirming = isinstance(store, Confirming)
+        self.growth = Growth(limits or Limits())
+        self.memory = Memory(most)
+        self.counts = Counts()
         self._registry = registry
-        self._tell = tell
-        self._entries: OrderedDict[bytes, Entry] = OrderedDict()
-        self._tallies: dict[str, Tally] = {}
         self._lock = threading.RLock()
         self._damage_told: set[str] = set()
-        self._pid = os.getpid()
 
     def find(self, key: bytes) -> Entry:
-        """The trajectories of a key, newest first, joined with the tools of now. Raises StoreError."""
-        entry = self._entries.get(key)
+        """The trajectories of a key, newest first, joined with the tools of now. Raises what the store does."""
+        entry = self.memory.get(key)
         version = self.store.version(key)
-        if entry is not None and entry.store_version == version and entry.tools_version == self._registry.version:
-            return entry
-        with self._lock:
-            tools_version = self._registry.version
-            found = self.store.find(key)
-            entry = Entry([], version, tools_version, len(found.damaged))
-            for damaged in found.damaged:
-                self._tell_damage(damaged.id, damaged.what)
-            for stored in found.stored:
-                trajectory = self._load(stored)
-                if trajectory is None:
-                    entry.damaged += 1
-                    continue
-                entry.trajectories.append(trajectory)
-            align(entry.trajectories)
-            for trajectory in entry.trajectories:
-                trajectory.join(self._registry)
-            self._entries[key] = entry
-            if len(self._entries) > MAX_KEYS:
-                self._entries.popitem(last=False)
+        if entry is None or entry.store_version != version or entry.tools_version != self._registry.version:
+            entry = self._load(key, version)
+        self.health.fine("find")
         return entry
 
-    def _load(self, stored: Any) -> Trajectory | None:
+    def entries(self) -> list[Entry]:
+        """What is in memory."""
+        return self.memory.entries()
+
+    def confirm(self, key: bytes) -> Entry:
+        """The same, after asking a store that may lag behind, in one round trip. Raises what the store does."""
+        if isinstance(self.store, Confirming):
+            self.store.confirm(key)
+            self.health.fine("confirm")
+        return self.find(key)
+
+    def _load(self, key: bytes, version: int) -> Entry:
+        with self._lock:
+            tools_version = self._registry.version
+            before = self.memory.get(key)
+            known: dict[str, Trajectory] = {}
+            if before is not None and before.tools_version == tools_version:
+                if before.store_version == version:
+                    return before  # another thread was quicker
+                known = {trajectory.id: trajectory for trajectory in before.trajectories}
+            found = self.store.find(key)
+            for damaged in found.damaged:
+                self._tell_damage(damaged.id, damaged.what)
+            loaded = [self._ready(stored, known.get(stored.sealed.id)) for stored in found.stored]
+            trajectories = [trajectory for trajectory in loaded if trajectory is not None]
+            align(trajectories)
+            for trajectory in trajectories:
+                trajectory.join(self._registry)
+            entry = Entry(
+                trajectories,
+                version,
+                tools_version,
+                len(found.damaged) + loaded.count(None),
+                size_of(trajectories),
+                any(map(is_irreversible, trajectories)),
+            )
+            self.memory.put(key, entry)
+            return entry
+
+    def _ready(self, stored: Any, known: Trajectory | None) -> Trajectory | None:
+        """A stored trajectory in memory: the one that is there already, if nothing but its standing has changed."""
+        if known is not None and _is_same(stored, known):
+            known.standing = stored.standing
+            return known
         try:
-            return load(stored)
-        except (DecodeError, msgspec.DecodeError) as error:
+            trajectory = load(stored)
+        except DecodeError as error:
             self._tell_damage(stored.sealed.id, str(error))
             return None
+        trajectory.recorded = recorded(stored)
+        return trajectory
 
     def _tell_damage(self, id: str, what: str) -> None:
         if id not in self._damage_told:
+            if len(self._damage_told) >= DAMAGE_TOLD:
+                self._damage_told.clear()
             self._damage_told.add(id)
-            self._tell("damaged", f"trajectory {id} is damaged ({what}) and is not used; see `muscle-mem doctor`", None)
+            self.health.damage(f"trajectory {id} is damaged ({what}) and is not used; see `muscle-mem doctor`")
+
+    def age(self, entry: Entry, *, mark: bool) -> None:
+        """Let what is too old expire; with `mark` in the store, too, so that a clock set back never revives it."""
+        ttl = self.growth.limits.ttl
+        if ttl is None:
+            return
+        for trajectory in entry.trajectories:
+            trajectory.expired = trajectory.expired or is_old(trajectory.recorded, ttl, time.time())
+            if mark and trajectory.expired and trajectory.standing.state in (FRESH, TRUSTED):
+                self._note(evidence.expired(trajectory.id))
 
     def seal(self, run: Run, recording: Recording, quarantine: list[Problem], accepted: bool) -> str:
-        """Write a recording in one transaction, with what it says about the standing; its state. Raises StoreError."""
+        """Write a recording in one transaction, with what it says about the standing; its state.
+
+        Raises what the store does.
+        """
         assert run.key is not None
         state, reason = (TRUSTED, SUCCESS) if accepted else (FRESH, "")
         if quarantine:
             state, reason = QUARANTINED, f"{quarantine[0].reason.value}: {quarantine[0].message}"
-        now = time.time()
-        sealed = Sealed(
-            id=recording.id,
-            key=run.key,
-            body=msgspec.msgpack.encode(recording.body),
-            steps=len(recording.body.steps),
-            task=run.task,
-            scope=run.scope,
-            tags=run.tags,
-            created=now,
-            state=state,
-            reason=reason,
-        )
-        observation = Observation(id=recording.observation_id, body=msgspec.msgpack.encode(recording.row), created=now)
+        sealed, observation = _records(run, recording, state, reason, time.time())
         note = None
         known = self._standing(run.key, recording.id)
         if known is not None:
             if quarantine:  # a trajectory offers all its rows: this one would be replayed with the good ones (C5)
                 return QUARANTINED
-            note = _evidence(recording.id, known, accepted, alone=not run.recorder.prefix)
+            note = evidence.recorded_again(recording.id, known, accepted, alone=not run.recorder.prefix)
             state = note.state or known.state if note is not None else known.state
             if state != QUARANTINED and known.reason.startswith(Reason.FAILED_WRITE.value):
                 self.store.forget((recording.id,))  # what lifts the quarantine is this good row, not the old one
                 note = None
         self.flush()
         self.store.seal(sealed, observation, note)
+        self.health.fine("seal")
+        self.growth.sealed(len(sealed.body) + len(observation.body) + sum(map(len, observation.blobs)))
         return state
 
     def _standing(self, key: bytes, id: str) -> Standing | None:
@@ -136,7 +172,10 @@ class Library:
         return None
 
     def refresh(self, run: Run, candidate: Candidate) -> None:
-        """Keep a hit's refreshed snapshots as one more row, replacing the last such (B7). Raises StoreError."""
+        """Keep a hit's refreshed snapshots as one more row, replacing the last such (B7). Raises what the store does.
+
+        A store drops it if the trajectory was forgotten meanwhile.
+        """
         row = candidate.row
         seen = run.progress.refreshed
         fresh: Row = msgspec.structs.replace(
@@ -144,10 +183,13 @@ class Library:
         )
         fresh = stored_row(fresh, candidate.trajectory.body.order)
         id = candidate.trajectory.id
-        body = msgspec.msgpack.encode(fresh)
+        body, blobs = store_row(fresh)
         sealed: Sealed = candidate.trajectory.sealed
         observation_id = codec.digest(id.encode() + msgspec.msgpack.encode((fresh.pre, fresh.post)))[:16].hex()
-        self.store.seal(sealed, Observation(id=observation_id, body=body, created=time.time(), refresh=True))
+        self.store.seal(
+            sealed, Observation(id=observation_id, body=body, created=time.time(), refresh=True, blobs=blobs)
+        )
+        self.health.fine("refresh")
 
     def hit(self, candidate: Candidate) -> None:
         """Count a hit; it is written with the next seal, or with many others."""
@@ -155,21 +197,12 @@ class Library:
         if trajectory.standing.strikes:
             self._note(Note(id=trajectory.id, strikes=0))
             trajectory.standing = msgspec.structs.replace(trajectory.standing, strikes=0)
-        with self._lock:
-            tally = self._tallies.get(trajectory.id)
-            if tally is None:
-                tally = self._tallies[trajectory.id] = Tally()
-            tally.hits += 1
-            tally.last = time.time()
-            full = tally.hits >= HITS_A_NOTE
-        if full:
+        if self.counts.hit(trajectory.id, time.time()):
             self.flush()
 
     def verified(self, candidate: Candidate) -> None:
-        """A success callback accepted what a replay did: a positive verdict, written if it is the first."""
-        standing = candidate.trajectory.standing
-        if level(standing) == 0:
-            self._note(Note(id=candidate.trajectory.id, state=TRUSTED, reason=SUCCESS, strikes=0, by_person=True))
+        """A success callback accepted what a replay did."""
+        self._note(evidence.accepted(candidate.trajectory))
 
     def shadowed(self, id: str, *, agreed: bool) -> None:
         """Count what a shadow run said of a trajectory."""
@@ -177,34 +210,20 @@ class Library:
 
     def failed(self, candidate: Candidate, failure: Problem) -> None:
         """Count what speaks against a trajectory, and quarantine it when the rules say so (D6)."""
-        trajectory = candidate.trajectory
-        standing = trajectory.standing
-        strikes = standing.strikes + 1
-        after = failure.reason in (Reason.POST_CHECK_REFUSED, Reason.CHECK_ERROR)
-        at_once = after and not _reads_only(trajectory, failure)
-        note = Note(id=trajectory.id, failures=1, strikes=strikes)
-        if strikes >= 2 or at_once:
-            note = msgspec.structs.replace(
-                note,
-                state=QUARANTINED,
-                reason=f"{failure.reason.value}: {failure.message}",
-                held=failure.reason is Reason.UNSUCCESSFUL,
-            )
-        self._note(note)
+        self._note(evidence.failed(candidate.trajectory, failure))
 
     def judge(self, id: str, *, good: bool, why: str) -> None:
-        """A person's verdict. Raises StoreError; unknown ids are dropped by the store."""
+        """A person's verdict. Raises what the store does; unknown ids are dropped by the store."""
         self.store.note((verdicts.good(id, why) if good else verdicts.bad(id, why),))
 
     def forget(self, ids: tuple[str, ...] | None) -> int:
-        """Delete trajectories (None: all). Raises StoreError."""
+        """Delete trajectories (None: all). Raises what the store does."""
         with self._lock:
-            for id in ids if ids is not None else tuple(self._tallies):
-                self._tallies.pop(id, None)
+            self.counts.drop(ids)
             return self.store.forget(ids)
 
     def clear(self, scope: str) -> None:
-        """Delete every trajectory of a scope. Damaged rows stay, for `doctor` to tell of. Raises StoreError."""
+        """Delete every trajectory of a scope; damaged rows stay. Raises what the store does."""
         after: int | None = None
         found: list[str] = []
         while True:
@@ -215,48 +234,85 @@ class Library:
             after = page.stored[-1].seq
         self.forget(tuple(found))
 
-    def _note(self, note: Note) -> None:
+    def prune(self, limits: Limits, in_use: Collection[str] = ()) -> Pruned:
+        """Drop what is too old or too much; hits that were counted count. Raises what the store does."""
+        self.flush()
+        done = prune(self.store, limits, time.time(), in_use=in_use)
+        self.health.fine("prune")
+        return done
+
+    def prune_if_due(self, in_use: Collection[str] = ()) -> int:
+        """The same by the engine's own limits, if they have likely been passed; how many went. Never raises."""
+        limits = self.growth.take_turn(time.time())
+        if limits is None:
+            return 0
+        done: Pruned | None = None
         try:
-            self.store.note((note,))
+            done = self.prune(limits, in_use)
+            return done.dropped
         except Exception as error:  # a store of the user's own may raise anything (G4)
-            self._tell("note", str(error), error)
+            self.health.trouble("prune", error)
+            return 0
+        finally:
+            self.growth.end_turn(done, time.time())
+
+    def _note(self, note: Note | None) -> None:
+        if note is not None:
+            self._write("note", (note,))
 
     def flush(self) -> None:
-        """Write the hits that were counted. Never raises: they are only counts."""
-        with self._lock:
-            tallies, self._tallies = self._tallies, {}
-            if self._pid != os.getpid():  # a forked child: the counts are its parent's to write
-                self._pid = os.getpid()
-                return
-        if not tallies:
-            return
-        notes = tuple(Note(id=id, hits=tally.hits, last_hit=tally.last) for id, tally in tallies.items())
+        """Write what was counted. Never raises: they are only counts."""
+        notes = self.counts.take()
+        if notes:
+            self._write("count", notes)
+
+    def _write(self, operation: str, notes: tuple[Note, ...]) -> None:
         try:
             self.store.note(notes)
+            self.health.fine(operation)
         except Exception as error:  # a store of the user's own may raise anything (G4)
-            self._tell("count", str(error), error)
+            self.health.trouble(operation, error)
 
     def __len__(self) -> int:
-        return sum(len(entry.trajectories) for entry in list(self._entries.values()))
+        return sum(len(entry.trajectories) for entry in self.entries())
 
     def close(self) -> None:
-        """Write what was counted and let the store go."""
+        """Write what was counted and let the store go. Never raises."""
         self.flush()
-        self.store.close()
+        try:
+            self.store.close()
+        except Exception as error:  # a store of the user's own may raise anything (G4)
+            self.health.trouble("close", error)
 
 
-def _evidence(id: str, known: Standing, accepted: bool, *, alone: bool) -> Note | None:
-    """What another agent run of the same calls says; a replay's own prefix says nothing for itself."""
-    if accepted:
-        reason = known.reason if level(known) == 2 else SUCCESS
-        return Note(id=id, state=TRUSTED, reason=reason, held=False, strikes=0, by_person=True)
-    if known.held or not alone:
-        return None
-    if known.state in (QUARANTINED, RETIRED):
-        return Note(id=id, state=FRESH, reason="", strikes=0)
-    reason = known.reason if known.state == TRUSTED else TWICE
-    return Note(id=id, state=TRUSTED, reason=reason, strikes=0)
+def _records(run: Run, recording: Recording, state: str, reason: str, now: float) -> tuple[Sealed, Observation]:
+    """A recording as it goes through a store."""
+    sealed = Sealed(
+        id=recording.id,
+        key=run.key or b"",
+        body=msgspec.msgpack.encode(recording.body),
+        steps=len(recording.body.steps),
+        task=run.task,
+        scope=run.scope,
+        tags=run.tags,
+        created=now,
+        state=state,
+        reason=reason,
+    )
+    body, blobs = store_row(recording.row)
+    return sealed, Observation(id=recording.observation_id, body=body, created=now, blobs=blobs)
 
 
-def _reads_only(trajectory: Trajectory, failure: Problem) -> bool:
-    return all(step.tool.reads_only for step in trajectory.steps if step.tool.name == failure.tool)
+def _is_same(stored: Any, known: Trajectory) -> bool:
+    """Whether a trajectory in memory is what the store holds, its standing apart.
+
+    An observation with the same id and sequence number is the same; members of parallel groups may have been moved
+    for the company that they had, so those are loaded anew.
+    """
+    return (
+        stored.seq == known.seq
+        and stored.sealed == known.sealed
+        and not any(record.group for record in known.body.steps)
+        and [(seq, one.id, one.refresh) for seq, one in stored.observations]
+        == [(one.seq, one.id, one.refresh) for one in known.candidates]
+    )

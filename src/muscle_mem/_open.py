@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from ._context import Frame, frame_here
+from ._context import Frame, frame_here, let_go
 from ._core.model import Reason
 from ._core.run import Run
 from ._core.tool import Tool
@@ -31,7 +31,9 @@ class OpenRuns:
             outer.run.recorder.problem(
                 Reason.NESTED_RUN, "the agent called an engine itself; runs with runs inside are not learned yet"
             )
-        return Frame(self._engine, run)
+        frame = Frame(self._engine, run)
+        frame.nested = outer is not None and outer.run is not None
+        return frame
 
     def record(self, frame: Frame) -> None:
         """From here on the tool calls of this frame's run are recorded."""
@@ -41,10 +43,17 @@ class OpenRuns:
     def leave(self, frame: Frame) -> None:
         """The run is over; calls that come later are not its own."""
         frame.recording = False
+        if frame.held is not None:
+            let_go(frame)
         self.frames.discard(frame)
         self.handed.pop(frame, None)
         if frame.run is not None:
             frame.run.recorder.closed = True
+
+    def followed(self) -> set[str]:
+        """The trajectories that runs have followed whose agents are at work now."""
+        runs = [frame.run for frame in list(self.frames) if frame.run is not None]
+        return {run.progress.candidate.trajectory.id for run in runs if run.progress.candidate is not None}
 
     def hand_out(self, frame: Frame, tool: Tool) -> None:
         """A session's caller makes this call now: what happens meanwhile is inside it."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import inspect
 import time
+from collections.abc import Sequence
 from typing import Any
 
-from ._context import Frame
+from ._context import Frame, let_go
 from ._core import effects
 from ._core.handover import Handover
 from ._core.model import Reason
+from ._core.plan import Trajectory
 from ._core.recorder import Problem, Recording
 from ._core.run import Run
-from ._events import LearnedEvent, StepBeganEvent, StepEndedEvent
+from ._events import LearnedEvent, PruneEvent, StepBeganEvent, StepEndedEvent
+from ._leading import Steps, attempt, loop_runs_here
 from .store.base import QUARANTINED
 
 
@@ -30,19 +33,22 @@ def perform_call(effect: effects.Effect) -> Any:
 class Performer:
     """Performs the effects of one run of an engine. `asynchronous` says that answers may be awaited."""
 
-    __slots__ = ("_asynchronous", "_engine", "_frame", "_run")
+    __slots__ = ("_asynchronous", "_engine", "_frame", "_leading", "_run")
 
     def __init__(self, engine: Any, run: Run, frame: Frame, *, asynchronous: bool) -> None:
         self._engine = engine
         self._run = run
         self._frame = frame
         self._asynchronous = asynchronous
+        self._leading: Steps | None = None
 
     def __call__(self, effect: effects.Effect) -> Any:
         if isinstance(effect, effects.RunAgent):
             return self._agent(effect.handover)
         if isinstance(effect, effects.Save):
             return self._save(effect.recording)
+        if isinstance(effect, effects.Lead):
+            return self._lead(effect.seen)
         if isinstance(effect, effects.Ask):
             return effect.function(*effect.args)
         if isinstance(effect, effects.Sleep):
@@ -91,6 +97,16 @@ class Performer:
         engine._open.record(self._frame)
         return agent(*run.args, **kwargs)
 
+    def _lead(self, seen: Sequence[Trajectory]) -> float | Sequence[Trajectory]:
+        if self._leading is None:
+            may_wait = not self._frame.nested and (self._asynchronous or not loop_runs_here())
+            self._leading = attempt(self._engine, self._run, self._frame, seen, may_wait=may_wait)
+        try:
+            return next(self._leading)
+        except StopIteration as stop:
+            found: Sequence[Trajectory] = stop.value
+            return found
+
     def _sleep(self, seconds: float) -> Any:
         if self._asynchronous:
             import asyncio  # loaded already where a loop runs, and not wanted where none does
@@ -106,8 +122,14 @@ class Performer:
         try:
             state = engine._library.seal(self._run, done, quarantine, accepted)
         except Exception as error:  # a store of the user's own may raise anything (G4)
-            engine._teller.store_trouble("seal", str(error), error)
+            engine._health.trouble("seal", error)
+            self._run.trouble = error
             return Problem(Reason.STORE_UNAVAILABLE, f"the store did not take the recording: {error}")
+        let_go(self._frame)  # the others may have what was learned
+        pruned = engine._library.prune_if_due(engine._open.followed())
+        if pruned:
+            engine._teller.count("pruned", pruned)
+            engine._teller.emit(PruneEvent(pruned))
         if quarantine and state == QUARANTINED:
             return quarantine[0]
         engine._teller.emit(LearnedEvent(self._run.task, done.id, len(done.body.steps), state))

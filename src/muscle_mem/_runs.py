@@ -22,11 +22,14 @@ from ._core.recorder import Recorder
 from ._core.run import Policy, Run
 from ._core.veil import SCALARS, Veil, veil_of
 from ._given import distinct, label, one_of
+from ._health import Health
+from ._leading import Leaders
 from ._library import Library
+from ._memory import Entry, is_irreversible
 from ._open import OpenRuns
 from ._telling import Teller
 from ._tools import PROCESS, Toolbox
-from .errors import InvalidTypeError, MuscleMemError, NotReadyError
+from .errors import InvalidTypeError, MuscleMemError, NotReadyError, StoreError
 
 NO_PARAMS = Params(None)
 
@@ -36,12 +39,15 @@ class Runs:
 
     _agent: Agent | None
     _context: tuple[Any, ...]
+    _health: Health
     _key: Callable[..., str] | None
     _library: Library
     _mode: str
     _on_divergence: str
+    _leaders: Leaders
     _open: OpenRuns
     _policy: Policy
+    _raises: bool
     _scope: str
     _serial: itertools.count[int]
     _teller: Teller
@@ -121,6 +127,7 @@ class Runs:
             scope=self._scope,
             tags=tuple(map(veil.hide, normal)) if veil else normal,
         )
+        run.leads = self._leaders.wait > 0 and mode == "auto" and task_id is not None
         return run, refusal
 
     def _veil(self, args: tuple[Any, ...], kwargs: dict[str, Any], params: Params, secrets: Any) -> Veil:
@@ -174,11 +181,19 @@ class Runs:
         """The recordings of this task, or why none can be had. A store that fails is no obstacle (G4)."""
         if refusal is not None or run.key is None or run.mode == "record":
             return [], refusal
+        library = self._library
+        entry: Entry | None = None
         try:
-            entry = self._library.find(run.key)
+            entry = library.find(run.key)
+            if entry.irreversible and library.confirming:
+                entry = library.confirm(run.key)
         except Exception as error:  # a store of the user's own may raise anything (G4)
-            self._teller.store_trouble("find", str(error), error)
-            return [], Refusal(Reason.STORE_UNAVAILABLE, f"the store cannot be read: {error}")
+            self._health.trouble("find" if entry is None else "confirm", error)
+            if self._raises:
+                raise _as_store_error(error, "the task was not begun") from error
+            safe = [] if entry is None else [one for one in entry.trajectories if not is_irreversible(one)]
+            return safe, Refusal(Reason.STORE_UNAVAILABLE, f"the store cannot be read: {error}")
+        library.age(entry, mark=run.mode != "frozen")
         if not entry.trajectories and entry.damaged:
             return [], Refusal(Reason.DAMAGED, f"{entry.damaged} recordings of this task are damaged and not used")
         return entry.trajectories, None
@@ -209,10 +224,20 @@ class Runs:
         outcome._hide = run.veil.hide
         outcome.seconds = seconds
         self._teller.ended(run, outcome, counted=run.mode != "frozen")
+        self._raise_trouble(run, outcome)
         return outcome
+
+    def _raise_trouble(self, run: Run, outcome: Outcome | None) -> None:
+        """With on_store_error="raise": what the store raised when it was to take the recording."""
+        if run.trouble is not None and self._raises:
+            error = _as_store_error(run.trouble, "the task was done, see `outcome`, and not recorded")
+            error.outcome = outcome
+            raise error from run.trouble
 
     def _count(self, run: Run, finished: Finished) -> None:
         """What the run says of the trajectory it replayed, and of the tools it used."""
+        for candidate, check in run.said_no:
+            self._library.counts.said_no(candidate.trajectory.id, check)
         outcome, followed, breakers = finished.outcome, finished.followed, self._tools.breakers
         if outcome is not None and outcome.learned:
             breakers.used(step.tool for step in run.recorder.steps)
@@ -237,12 +262,16 @@ class Runs:
         try:
             self._library.refresh(run, finished.followed)
         except Exception as error:  # a store of the user's own may raise anything (G4)
-            self._teller.store_trouble("refresh", str(error), error)
+            self._health.trouble("refresh", error)
 
     def _require_agent(self) -> Agent:
         if self._agent is None:
             raise NotReadyError("the engine has no agent; call engine.set_agent(agent) first")
         return self._agent
+
+
+def _as_store_error(error: Exception, what: str) -> StoreError:
+    return StoreError(f"the store failed and on_store_error='raise', so {what}: {str(error) or repr(error)}")
 
 
 def why_raised(error: BaseException) -> tuple[Reason, str]:

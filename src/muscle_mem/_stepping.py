@@ -30,7 +30,7 @@ from ._core.verdicts import hide_of
 from ._perform import Performer
 from ._said import Wanted, understand
 from ._turns import Answered, AskAgent, Call, Finished, Turn
-from .errors import InvalidTypeError, InvalidValueError, NotReadyError
+from .errors import InvalidTypeError, InvalidValueError, NotReadyError, StoreError
 
 
 class Abandoned(BaseException):
@@ -237,7 +237,7 @@ class Steps:
         try:
             self._ended = self._engine._conclude(self._run, finished, time.perf_counter() - self._began)
         except BaseException as error:
-            if error is not finished.error:
+            if error is not finished.error and not isinstance(error, StoreError):
                 raise
             self._ended = error
 

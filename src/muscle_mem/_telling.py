@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple, cast
 
 from ._core.model import Reason
@@ -17,7 +16,6 @@ from ._events import (
     Observer,
     RunBeganEvent,
     RunEvent,
-    StoreEvent,
     heeds_debug,
     log_event,
 )
@@ -41,7 +39,12 @@ NEVER_HITS = frozenset(
 
 
 class CacheInfo(NamedTuple):
-    """Counts since the engine was made, or since `cache_clear()`; `loaded` trajectories are in memory now."""
+    """Counts since the engine was made, or since `cache_clear()`, and how things are now.
+
+    `waited` counts runs that waited for another's recording, `pruned` trajectories dropped as the store had grown past
+    its limits. Now: `loaded` trajectories are in memory, about `loaded_bytes` of them; `store_answers` says whether
+    nothing that the store was last asked for failed, `store_trouble` is the last trouble, if there ever was one.
+    """
 
     hits: int
     misses: int
@@ -49,7 +52,15 @@ class CacheInfo(NamedTuple):
     learned: int
     not_learned: int
     store_errors: int
+    waited: int
+    pruned: int
     loaded: int
+    loaded_bytes: int
+    store_answers: bool
+    store_trouble: str
+
+
+COUNTED = CacheInfo._fields[: CacheInfo._fields.index("loaded")]
 
 
 class Teller:
@@ -62,7 +73,7 @@ class Teller:
         self._told: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._new_keys: list[bytes] = []
-        self.counts = dict.fromkeys(CacheInfo._fields[:-1], 0)
+        self.counts = dict.fromkeys(COUNTED, 0)
 
     def emit(self, event: Event) -> None:
         """Give an event to every observer."""
@@ -89,11 +100,6 @@ class Teller:
         if (tool, code) not in self._told:
             self._told.add((tool, code))
             self.emit(NoticeEvent(code, message, tool, cast(Any, level)))
-
-    def store_trouble(self, operation: str, message: str, error: BaseException | None) -> None:
-        """Tell that the store failed; the task goes on without it."""
-        self.count("store_errors")
-        self.emit(StoreEvent(operation, message, error))
 
     def not_learned(self, run: Run, reason: Reason, message: str) -> None:
         """Why a run will not be replayed: a warning, once per tool and reason, if it never will be."""
@@ -146,10 +152,10 @@ class Teller:
                 )
             )
 
-    def count(self, what: str) -> None:
-        """Count one more."""
+    def count(self, what: str, more: int = 1) -> None:
+        """Count one more, or several."""
         with self._lock:
-            self.counts[what] += 1
+            self.counts[what] += more
 
     def clear(self) -> None:
         """Start counting anew."""
@@ -171,18 +177,6 @@ class Teller:
                     "repeats, such as a time stamp, give key= at the call or Engine(key=...)"
                 )
                 self.notice("info", "suggest_key", message)
-
-
-def library_teller(teller: Teller) -> Callable[[str, str, BaseException | None], None]:
-    """A library's way to tell trouble that keeps nobody alive."""
-    found = weakref.ref(teller)
-
-    def tell(operation: str, message: str, error: BaseException | None) -> None:
-        alive = found()
-        if alive is not None:
-            alive.store_trouble(operation, message, error)
-
-    return tell
 
 
 def _observers(given: Iterable[Observer] | Observer | None) -> tuple[Observer, ...]:

@@ -89,7 +89,12 @@ class Diverged(MuscleMemError, RuntimeError):  # noqa: N818 - names an event, no
 
 
 class StoreError(MuscleMemError, RuntimeError):
-    """The store cannot do what was asked; the message says which store, why, and the way out."""
+    """The store cannot do what was asked; the message says which store, why, and the way out.
+
+    `outcome` is set where a task was done all the same, and only its recording was not taken.
+    """
+
+    outcome: Any = None
 
 
 class ForeignStoreError(StoreError):

@@ -8,9 +8,10 @@ from .concealing import refused_by_secrets
 from .model import Reason
 from .plan import Candidate, PlanStep, Refusal, Registry, Trajectory
 from .run import Run
-from .trust import untrusted
+from .trust import EXPIRED, untrusted
 
-NEVER = ("quarantined", "retired")
+RETIRED = "retired"
+NEVER = ("quarantined", RETIRED)
 
 
 def admit(run: Run, trajectories: Sequence[Trajectory], registry: Registry) -> tuple[list[Candidate], Refusal | None]:
@@ -31,6 +32,13 @@ def admit(run: Run, trajectories: Sequence[Trajectory], registry: Registry) -> t
 def admissible(run: Run, trajectory: Trajectory, registry: Registry) -> Refusal | None:
     """Everything that can be known before the first effect: why this trajectory cannot be replayed now, or None."""
     standing = trajectory.standing
+    retired_for_age = standing.state == RETIRED and standing.reason.startswith(EXPIRED)
+    if retired_for_age or (trajectory.expired and standing.state not in NEVER):
+        message = (
+            f"trajectory {trajectory.id} was last recorded longer ago than the engine's ttl; a run of the same "
+            "calls by the agent makes it young again"
+        )
+        return Refusal(Reason.EXPIRED, message)
     if standing.state in NEVER:
         why = standing.reason or "it failed"
         message = f"trajectory {trajectory.id} is {standing.state} ({why}); report_good lifts this, forget deletes it"

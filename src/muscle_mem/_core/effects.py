@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -45,6 +45,16 @@ class Pause(msgspec.Struct):
     """Between two steps of a replay that is stepped from outside: what comes next is looked at when it is asked for."""
 
 
+class Lead(msgspec.Struct):
+    """Before the agent runs on a miss that may be learned: let one run at a time learn a key.
+
+    The answer is the number of seconds after which to ask again; or trajectories that are new since `seen`; or none of
+    them, and the agent may run.
+    """
+
+    seen: Sequence[Any] = ()
+
+
 class RunAgent(msgspec.Struct):
     """Call the user's agent with the task's own arguments, and the hand-over where it names one."""
 
@@ -64,4 +74,4 @@ class Save(msgspec.Struct):
     recording: Any
 
 
-Effect = Capture | Compare | Invoke | Sleep | Pause | RunAgent | Ask | Save
+Effect = Capture | Compare | Invoke | Sleep | Pause | Lead | RunAgent | Ask | Save

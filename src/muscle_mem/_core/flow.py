@@ -11,7 +11,7 @@ from ..errors import Diverged, Missed
 from .absorbing import Absorber, Call
 from .admission import admit
 from .concealing import conceal, fit_to_keep
-from .effects import Ask, Effect, RunAgent
+from .effects import Ask, Effect, Lead, RunAgent, Sleep
 from .handover import Handover, undo_text
 from .learning import learn, seed
 from .model import Divergence, Planned, Reason
@@ -29,6 +29,9 @@ AS_MISS = {
     Reason.CHECK_ERROR: Reason.FIRST_CHECK_REFUSED,
     Reason.NO_CANDIDATE: Reason.NOT_REPLAYABLE,
 }
+SAID_NO = (Reason.CHECK_REFUSED, Reason.CHECK_ERROR, Reason.POST_CHECK_REFUSED)
+UNMENDED = (Reason.NO_KEY, Reason.MODE, Reason.STORE_UNAVAILABLE, Reason.NEEDS_ACALL, Reason.SECRET_MISSING)
+"""Misses that no other run's recording could turn into a hit."""
 
 
 class Finished(msgspec.Struct, frozen=True):
@@ -51,23 +54,55 @@ Flow = Generator[Effect, Any, Finished]
 
 def run_task(run: Run, trajectories: Sequence[Trajectory], registry: Registry, lookup: Refusal | None = None) -> Flow:
     """Do a task: replay one of its trajectories, or let the agent do it and learn. `lookup` is why none were found."""
-    refusal = lookup
-    live: list[Candidate] = []
     if run.mode == "record":
-        refusal = Refusal(Reason.MODE, "mode='record' always asks the agent")
-    elif trajectories:
-        live, refusal = admit(run, trajectories, registry)
-        if run.mode == "shadow":
-            refusal = Refusal(Reason.MODE, "mode='shadow' lets the agent work, and only compares")
-        elif live:
-            end = yield from replay(run, live)
-            if isinstance(end, Done):
-                return (yield from _replayed(run, end.candidate))
-            if run.progress.entered:
-                return (yield from _diverge(run, end))
-            refusal = msgspec.structs.replace(end, reason=AS_MISS.get(end.reason, end.reason))
-    refusal = refusal or Refusal(Reason.NEW_TASK, "nothing was recorded for this task")
-    return (yield from _miss(run, refusal, live if run.mode == "shadow" else ()))
+        return (yield from _miss(run, Refusal(Reason.MODE, "mode='record' always asks the agent")))
+    if run.mode == "shadow" and trajectories:
+        live, _ = admit(run, trajectories, registry)
+        why = Refusal(Reason.MODE, "mode='shadow' lets the agent work, and only compares")
+        return (yield from _miss(run, why, live))
+    found = yield from _replay_one(run, trajectories, registry, lookup)
+    if isinstance(found, Refusal) and run.leads and not run.outside and found.reason not in UNMENDED:
+        news = yield from _lead(run, trajectories)
+        if isinstance(news, Finished):
+            return news
+        if news:
+            run.begin_again()
+            found = yield from _replay_one(run, news, registry, None)
+    return found if isinstance(found, Finished) else (yield from _miss(run, found))
+
+
+def _replay_one(
+    run: Run, trajectories: Sequence[Trajectory], registry: Registry, lookup: Refusal | None
+) -> Generator[Effect, Any, Finished | Refusal]:
+    """Replay one of these trajectories; or why none was, and nothing was executed."""
+    live, refusal = admit(run, trajectories, registry) if trajectories else ([], lookup)
+    if not live:
+        return refusal or Refusal(Reason.NEW_TASK, "nothing was recorded for this task")
+    end = yield from replay(run, live)
+    if isinstance(end, Done):
+        return (yield from _replayed(run, end.candidate))
+    progress = run.progress
+    if progress.candidate is not None and end.reason in SAID_NO:
+        place = "post" if end.step < len(progress.calls) else "pre"
+        run.said_no.append((progress.candidate, f"{end.tool} {place}"))
+    if progress.entered:
+        return (yield from _diverge(run, end))
+    return msgspec.structs.replace(end, reason=AS_MISS.get(end.reason, end.reason))
+
+
+def _lead(run: Run, seen: Sequence[Trajectory]) -> Generator[Effect, Any, Finished | Sequence[Trajectory]]:
+    """Become the one run that learns this key, or wait for what another learns; none if the agent is to run."""
+    try:
+        while True:
+            answer = yield Lead(seen)
+            if not isinstance(answer, int | float):
+                return answer or ()
+            yield Sleep(answer)
+    except GeneratorExit:
+        raise
+    except BaseException as error:  # as when the wait is interrupted or cancelled
+        run.recorder.closed = True
+        return Finished(error=error)
 
 
 def _replayed(run: Run, candidate: Candidate) -> Flow:

@@ -19,6 +19,8 @@ Mode = Literal["auto", "record", "replay", "frozen", "shadow", "off"]
 MODES = ("auto", "record", "replay", "frozen", "shadow", "off")
 OnDivergence = Literal["auto", "continue", "absorb", "raise"]
 POLICIES = ("auto", "continue", "absorb", "raise")
+OnStoreError = Literal["bypass", "raise"]
+ON_STORE_ERROR = ("bypass", "raise")
 Status = Literal["hit", "miss", "diverged"]
 
 
@@ -39,6 +41,7 @@ class Reason(StrEnum):
     SECRET_MISSING = "secret_missing"
     NOT_REPLAYABLE = "not_replayable"
     QUARANTINED = "quarantined"
+    EXPIRED = "expired"
     NEEDS_ACALL = "needs_acall"
     NOT_APPROVED = "not_approved"
     NO_KEY = "no_key"

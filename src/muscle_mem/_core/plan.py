@@ -9,6 +9,7 @@ import msgspec
 
 from ..errors import DecodeError
 from . import codec
+from .blobs import message, read_row
 from .check import Check, short
 from .groups import (
     agreed_order,
@@ -161,10 +162,12 @@ class Trajectory:
         "_joined",
         "body",
         "candidates",
+        "expired",
         "id",
         "ids",
         "key",
         "needed",
+        "recorded",
         "refusal",
         "sealed",
         "secrets",
@@ -197,6 +200,8 @@ class Trajectory:
         self.unchecked: tuple[PlanStep, ...] = ()
         self.trust = 0
         self.needed = needed_outputs(body)
+        self.recorded = 0.0  # by the clock, in seconds since the epoch
+        self.expired = False
         self._joined = False
         self._index: dict[tuple[int, bool], dict[bytes, list[Candidate]]] = {}
 
@@ -410,11 +415,12 @@ def open_snapshot(snapshot: Any) -> Any:
 
 
 def load(stored: Any) -> Trajectory:
-    """Decode what a store holds. Raises DecodeError or msgspec.DecodeError for anything we did not write."""
-    body = checked(msgspec.msgpack.decode(stored.sealed.body, type=Body))
+    """Decode what a store holds. Raises DecodeError for anything we did not write."""
+    body = checked(message(stored.sealed.body, Body))
     trajectory = Trajectory(stored, body)
+    shared: dict[bytes, bytes] = {}
     for seq, observation in stored.observations:
-        row = msgspec.msgpack.decode(observation.body, type=Row)
+        row = read_row(observation.body, observation.blobs, shared)
         if len(row.pre) != len(body.steps) or len(row.post) != len(body.steps):
             raise DecodeError(f"observation {observation.id} has another number of steps than its trajectory")
         row = checked_row(body, row_in_memory(row, body.order))

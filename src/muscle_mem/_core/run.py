@@ -80,6 +80,7 @@ class Run:
         "key",
         "kwargs",
         "lacking",
+        "leads",
         "mode",
         "names_handover",
         "notify",
@@ -91,9 +92,11 @@ class Run:
         "policy",
         "progress",
         "recorder",
+        "said_no",
         "scope",
         "success",
         "tags",
+        "trouble",
         "veil",
         "watched",
     )
@@ -152,6 +155,14 @@ class Run:
         self.handover: Handover | None = None
         self.outside = False
         self.watched = False
+        self.leads = False  # whether other runs of its key wait for what it learns, as it does for theirs
+        self.said_no: list[tuple[Candidate, str]] = []  # checks that stopped a replay, as `Tally.check` names them
+        self.trouble: Exception | None = None  # what the store raised when it was to take the recording
+
+    def begin_again(self) -> None:
+        """Before another replay, after one in which nothing was executed."""
+        self.progress = Progress()
+        self.env = Env(self.params.values, self.progress.results, self.context, self.veil.given)
 
     @property
     def task(self) -> str:

@@ -16,6 +16,9 @@ SUCCESS = "success callback accepted it"
 GOOD = "reported good"
 APPROVED = "approved"
 
+# The reason of a retired standing.
+EXPIRED = "expired"
+
 
 def level(standing: Any) -> int:
     """How far the evidence goes: 0 as recorded, 1 with a positive verdict, 2 with a person's word."""

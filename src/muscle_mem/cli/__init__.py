@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from .backup import backup
+from .copying import copy
 from .demo import demo
 from .difference import diff
 from .doctor import doctor
@@ -14,9 +16,12 @@ from .forget import forget
 from .importing import import_
 from .judging import approve, report_bad, report_good
 from .listing import ls
+from .migrate import migrate
 from .opening import VARIABLE
+from .prune import prune
 from .show import show
 from .stats import stats
+from .verify import verify
 
 __all__ = ["main"]
 
@@ -47,5 +52,23 @@ def main(context: click.Context, store: str | None) -> None:
             reconfigure(errors="backslashreplace")
 
 
-for command in (ls, show, stats, approve, report_good, report_bad, forget, export, import_, diff, doctor, demo):
+for command in (
+    ls,
+    show,
+    stats,
+    approve,
+    report_good,
+    report_bad,
+    forget,
+    export,
+    import_,
+    diff,
+    prune,
+    doctor,
+    verify,
+    backup,
+    copy,
+    migrate,
+    demo,
+):
     main.add_command(command)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
+from .._core.model import Reason
 from ..errors import StoreError
-from ..store import QUARANTINED, Damaged, SqliteStore, Store, Stored
+from ..store import QUARANTINED, Damaged, Inspecting, Store, Stored
+from ..store.paging import pages
 from .examining import Finding, examine
-from .file_checks import examine_file
-from .finding import pages
-from .opening import json_option, opened, store_option
+from .opening import json_option, named_store, opened, store_option, told
 from .output import Cell, console, id_text, print_json, print_pairs, print_table
 from .text import count, visible
+
+if TYPE_CHECKING:
+    from .._engine import Engine
+
+FAILED_WRITE = Reason.FAILED_WRITE.value
 
 
 class Report(msgspec.Struct):
@@ -35,25 +41,32 @@ class Report(msgspec.Struct):
 
 
 @click.command(short_help="Check every row of the store.")
+@click.option("--app", metavar="MODULE:ENGINE", help="Your program's Engine: compare with its tools of now.")
 @json_option
 @store_option
 @click.pass_context
-def doctor(context: click.Context, as_json: bool, store: str | None) -> None:
+def doctor(context: click.Context, app: str | None, as_json: bool, store: str | None) -> None:
     """Check a store: the file, the digest of every row, and whether all of it can be read and fits together.
 
     Problems are damaged rows, bytes that cannot be read, and recordings that do not fit their trajectory: they cost
     hits, and are never replayed. Notices are what keeps trajectories from being replayed although nothing is broken:
-    quarantines with their reasons, and classes that only your own code knows. Nothing is changed.
+    quarantines with their reasons, steps that wait for a person's verdict (unresolved), and classes that only your own
+    code knows. Nothing is changed.
 
-    Exit codes: 0 no problems, 1 problems, 2 the store cannot be opened.
+    With --app the module is imported, and recordings whose tools or checks are missing or changed in its Engine are
+    problems too (stale). Without --store, the Engine's own store is looked at.
+
+    Exit codes: 0 no problems, 1 problems, 2 wrong usage, or the store cannot be opened.
 
     \b
     Example:
       muscle-mem doctor --store memory.db
+      muscle-mem doctor --app shop.agent:engine
       muscle-mem doctor --json
     """
-    with opened(store) as source:
-        report = _look(source)
+    engine = _engine(app)
+    with told(), _store(store, engine) as source:
+        report = _look(source, engine)
     if as_json:
         print_json(_as_json(report))
     else:
@@ -62,13 +75,37 @@ def doctor(context: click.Context, as_json: bool, store: str | None) -> None:
         context.exit(1)
 
 
-def _look(source: Store) -> Report:
+def _engine(app: str | None) -> Engine | None:
+    if app is None:
+        return None
+    from .app import engine_of  # here, for without --app nobody's code is needed
+
+    return engine_of(app)
+
+
+def _store(given: str | None, engine: Engine | None) -> AbstractContextManager[Store]:
+    if engine is None or named_store(given) is not None:
+        return opened(given)
+    from .._stale import store_of
+
+    return nullcontext(store_of(engine))
+
+
+def _stale(engine: Engine | None, stored: Iterable[Stored]) -> Iterator[Finding]:
+    if engine is not None:
+        from .._stale import stale
+
+        yield from (Finding("stale", one.id, f"{one.reason}: {one.message}") for one in stale(engine, stored))
+
+
+def _look(source: Store, engine: Engine | None) -> Report:
     report = Report(source.url)
     classes: dict[str, int] = {}
     try:
         for stored, damaged in pages(source):
             report.damaged += len(damaged)
             report.add([_damaged(one) for one in damaged])
+            report.add(_stale(engine, stored))
             for one in stored:
                 report.trajectories += 1
                 report.observations += len(one.observations)
@@ -76,8 +113,11 @@ def _look(source: Store) -> Report:
                 report.add(examine(one, classes))
     except StoreError as error:
         report.add([Finding("file", "", f"the rows cannot be read any further: {error}")])
-    if isinstance(source, SqliteStore):
-        report.add(examine_file(source.path))
+    if isinstance(source, Inspecting):
+        try:
+            report.add([Finding(one.kind, one.id, one.what) for one in source.inspect()])
+        except StoreError as error:
+            report.add([Finding("file", "", f"it cannot be read through: {error}")])
     report.add(_unknown(name, number) for name, number in sorted(classes.items()))
     return report
 
@@ -88,7 +128,10 @@ def _damaged(found: Damaged) -> Finding:
 
 def _standing(stored: Stored) -> Iterator[Finding]:
     standing = stored.standing
-    if standing.state == QUARANTINED:
+    if standing.state == QUARANTINED and standing.reason.startswith(FAILED_WRITE):
+        told = "what that step did is not known; look, then say `muscle-mem report-good` or `muscle-mem forget`"
+        yield Finding("unresolved", stored.sealed.id, f"{standing.reason}; {told}", problem=False)
+    elif standing.state == QUARANTINED:
         held = (
             "; only a good report lifts it" if standing.held else "; a good run of the same calls by the agent lifts it"
         )

@@ -14,7 +14,8 @@ from ..errors import InvalidValueError
 from ..store import Store, Stored
 from ..store.document import to_document
 from ..store.jsontext import to_text
-from .finding import full_id, matches, pages
+from ..store.paging import pages
+from .finding import full_id, matches
 from .listing import filters
 from .opening import NotDoneError, json_option, opened, store_option
 from .output import print_json

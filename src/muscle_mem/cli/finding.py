@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ..errors import DamagedStoreError
-from ..store import Damaged, Store, Stored
+from ..store import Store, Stored
+from ..store.paging import pages
 from .opening import NotDoneError
 from .text import visible
 
-PAGE = 100
 SHORTEST_PREFIX = 4
 LISTED = 20
-
-
-def pages(store: Store) -> Iterator[tuple[tuple[Stored, ...], tuple[Damaged, ...]]]:
-    """All that a store holds, newest first, a page at a time. Raises StoreError."""
-    after: int | None = None
-    while True:
-        page = store.scan(after=after, limit=PAGE)
-        yield page.stored, page.damaged
-        if not page.stored:
-            return
-        after = page.stored[-1].seq
 
 
 def matches(stored: Stored, states: Sequence[str], scope: str | None, task: str | None) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from ..store import Store
-from .finding import full_ids, matches, pages
+from ..store.paging import pages
+from .finding import full_ids, matches
 from .listing import filters
 from .opening import json_option, opened, store_option
 from .output import print_json

@@ -108,7 +108,8 @@ def _seal(target: Store, stored: Stored, trust: bool, *, new: bool) -> None:
     note = None
     if trust or (new and standing.held and state == QUARANTINED):
         note = Note(id=sealed.id, state=state, reason=reason, held=standing.held, strikes=0, by_person=True)
-    rows = [observation for _, observation in reversed(stored.observations)]
+    rows = sorted((observation for _, observation in reversed(stored.observations)), key=lambda one: one.refresh)
+    rows[0] = msgspec.structs.replace(rows[0], refresh=False)  # what a hit kept makes no trajectory alone
     for index, observation in enumerate(rows):
         target.seal(sealed, observation, note if index == 0 else None)
 

@@ -8,10 +8,12 @@ from typing import Any, TypeVar
 import click
 
 from ..store import STATES, Stored
-from .finding import matches, pages
+from ..store.paging import pages
+from ..store.pruning import recorded
+from .finding import matches
 from .opening import json_option, opened, store_option
 from .output import STATE_STYLES, Cell, console, id_text, on_terminal, print_json, print_table
-from .reading import recorded, summary
+from .reading import summary
 from .text import count, local, visible
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -17,6 +17,7 @@ from .text import visible
 
 F = TypeVar("F", bound=Callable[..., Any])
 VARIABLE = "MUSCLE_MEM_STORE"
+KEY_VARIABLE = "MUSCLE_MEM_SIGNING_KEY"
 
 store_option = click.option("--store", metavar="PATH_OR_URL", help=f"The store to use, else ${VARIABLE}.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -40,37 +41,59 @@ class NotDoneError(click.ClickException):
         super().__init__(visible(message))
 
 
+def named_store(given: str | None) -> str | None:
+    """What names the store: the command's option, else the group's, else the environment's; None if nothing does."""
+    found = given if given is not None else click.get_current_context().find_root().obj
+    return (os.environ.get(VARIABLE) or None) if found is None else str(found)
+
+
 def wanted_store(given: str | None) -> str:
-    """What names the store: the command's option, else the group's, else the environment's."""
-    context = click.get_current_context()
-    found = given if given is not None else context.find_root().obj
-    if found is None:
-        found = os.environ.get(VARIABLE) or None
+    """As `named_store`; the command ends if nothing does."""
+    found = named_store(given)
     if found is None:
         raise UnusableStoreError(
             f"No store is named. Give --store PATH, or set {VARIABLE}: it is the file that your Engine was given, "
             "as in Engine('memory.db')."
         )
-    return str(found)
+    return found
+
+
+def signing_key(variable: str = KEY_VARIABLE) -> str | None:
+    """The key in an environment variable; None if it is unset or empty."""
+    return os.environ.get(variable) or None
 
 
 @contextmanager
 def opened(given: str | None, *, make: bool = False) -> Iterator[Store]:
     """The store that is meant, open; closed afterwards. Trouble with it ends the command with one line and code 2.
 
-    With `make` it may be one that is not there yet.
+
+    If MUSCLE_MEM_SIGNING_KEY is set, it is opened with that key. With `make` it may be one that is not there yet.
     """
     name = wanted_store(given)
-    store: Store | None = None
+    with told():
+        ensure_there(name, make)
+        with open_named(name, signing_key()) as store:
+            yield store
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Errors of stores end the command with one line and code 2."""
     try:
-        _ensure_there(name, make)
-        store = open_store(name)
-        yield store
+        yield
     except MuscleMemError as error:
         raise UnusableStoreError(error) from error
+
+
+@contextmanager
+def open_named(name: str, key: str | None) -> Iterator[Store]:
+    """A store by its name, made if it is not there; closed afterwards. Raises what `open_store` raises."""
+    store = open_store(name, signing_key=key)
+    try:
+        yield store
     finally:
-        if store is not None:
-            store.close()
+        store.close()
 
 
 def file_of(name: str) -> str | None:
@@ -82,7 +105,7 @@ def file_of(name: str) -> str | None:
     return None if path in ("", "/", "/:memory:") else path.removeprefix("/")
 
 
-def _ensure_there(name: str, make: bool = False) -> None:
+def ensure_there(name: str, make: bool = False) -> None:
     """Refuse what open_store would make anew: to look at a store must never be what makes it."""
     scheme, mark, _ = name.partition("://")
     if mark and scheme.lower() == "folder":

@@ -6,10 +6,12 @@ from typing import Any
 
 import msgspec
 
+from .._core.blobs import read_row
 from .._core.groups import checked, checked_row, row_in_memory
 from .._core.model import FORM, Body, Row
 from ..errors import DecodeError
 from ..store import Observation, Stored
+from ..store.pruning import recorded
 from .text import iso
 
 
@@ -59,7 +61,7 @@ def newest_row(stored: Stored) -> Row | None:
 
 def _open_row(seq: int, observation: Observation, body: Body | None) -> Seen:
     try:
-        row = msgspec.msgpack.decode(observation.body, type=Row)
+        row = read_row(observation.body, observation.blobs)
     except (msgspec.DecodeError, DecodeError, UnicodeError, RecursionError, ValueError) as error:
         return Seen(seq, observation, None, f"it cannot be read: {error}")
     if row.form != FORM:
@@ -117,9 +119,3 @@ def summary(stored: Stored) -> dict[str, Any]:
         "recorded": iso(recorded(stored)),
         "last_hit": iso(standing.last_hit),
     }
-
-
-def recorded(stored: Stored) -> float:
-    """When the newest observation of an agent's run was made, in seconds since the epoch."""
-    times = [one.created for _, one in stored.observations if not one.refresh]
-    return times[0] if times else stored.sealed.created

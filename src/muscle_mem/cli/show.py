@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import click
 
 from ..store import Store, Stored
+from ..store.pruning import recorded
 from .detail import detail
 from .finding import full_id
 from .listing import labels
 from .opening import NotDoneError, json_option, opened, store_option
 from .output import console, print_json, print_pairs, text
-from .reading import Opened, Seen, open_body, open_rows, recorded
+from .reading import Opened, Seen, open_body, open_rows
 from .script import script
 from .text import count, duration, local, visible
 

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from ..store import STATES, Stored
-from .finding import pages
+from ..store.paging import pages
 from .opening import file_of, json_option, opened, store_option, wanted_store
 from .output import console, print_json, print_pairs, print_table
 from .reading import newest_row

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InvalidTypeError
+from ..errors import InvalidTypeError, InvalidValueError
 from .base import (
     FRESH,
     QUARANTINED,
@@ -27,7 +27,10 @@ from .base import (
     Surveying,
     Tally,
 )
+from .copying import Copied, copy_store
+from .digest import SigningKey, checked_key
 from .memory import MemoryStore
+from .verifying import Inspecting, Trouble, Verified, verify
 
 if TYPE_CHECKING:
     from .sqlite import SqliteStore
@@ -39,8 +42,10 @@ __all__ = [
     "STATES",
     "TRUSTED",
     "Confirming",
+    "Copied",
     "Damaged",
     "Found",
+    "Inspecting",
     "Leadership",
     "Leading",
     "MemoryStore",
@@ -54,13 +59,17 @@ __all__ = [
     "Summary",
     "Surveying",
     "Tally",
+    "Trouble",
+    "Verified",
+    "copy_store",
     "open_store",
+    "verify",
 ]
 
 _IN_MEMORY = ("memory:", ":memory:")
 
 
-def open_store(store: str | os.PathLike[str] | Store | None = None) -> Store:
+def open_store(store: str | os.PathLike[str] | Store | None = None, *, signing_key: SigningKey | None = None) -> Store:
     """The store that a user means.
 
     - None, "memory:", ":memory:" and "sqlite://" give a MemoryStore, which lives as long as the process;
@@ -70,16 +79,25 @@ def open_store(store: str | os.PathLike[str] | Store | None = None) -> Store:
       with options: `?busy_timeout=30` (seconds), `?network_fs=allow`;
     - a store is given back as it is.
 
-    Raises InvalidTypeError for anything else, InvalidValueError for a wrong URL, and StoreErrors as
+    With a `signing_key`, bytes or a string of at least 16 bytes, every row carries an HMAC under it, and rows written
+    without it are refused like damaged ones. It says nothing to a store in memory, and cannot be given with a store.
+
+    Raises InvalidTypeError for anything else, InvalidValueError for a wrong URL or key, and StoreErrors as
     `SqliteStore`.
     """
+    key = checked_key(signing_key)
     if store is None or (isinstance(store, str) and store in _IN_MEMORY):
         return MemoryStore()
     if isinstance(store, str | os.PathLike):
         from .urls import open_path, open_url
 
-        return open_url(store) if isinstance(store, str) and "://" in store else open_path(store)
+        return open_url(store, key) if isinstance(store, str) and "://" in store else open_path(store, key)
     if isinstance(store, Store) and not isinstance(store, type):
+        if key is not None:
+            raise InvalidValueError(
+                f"signing_key was given beside an open store ({store.url}). Give the key to the store itself when you "
+                f"make it, as in SqliteStore(path, signing_key=...)."
+            )
         return store
     raise InvalidTypeError(
         f"{store!r} is not a store. Give a path, a URL such as 'sqlite:///muscle_mem.db', an object with the "

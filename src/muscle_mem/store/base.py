@@ -147,9 +147,10 @@ class Store(Protocol):
     def seal(self, sealed: Sealed, observation: Observation, note: Note | None = None) -> int:
         """Write a trajectory, its observation and the note in one durable transaction; return the sequence number.
 
-        A trajectory that is already there keeps its body and standing; an observation that is already there is
-        not written again. Both get the new sequence number, unless the observation is a `refresh`, which orders
-        nothing anew. When this returns, the recording survives a crash of process or machine.
+        A trajectory that is already there keeps its body and standing; an observation that is already there keeps its
+        body and blobs, and takes the new one's `created`: it was recorded again. Both get the new sequence number. A
+        `refresh` orders nothing anew, and makes no trajectory: that of an unknown one is dropped (its note, too), and
+        the answer is 0. When this returns, the recording survives a crash of process or machine.
         """
         ...
 

@@ -7,8 +7,15 @@ import hmac
 import struct
 from collections.abc import Callable
 
+from ..errors import InvalidTypeError, InvalidValueError
+
+SHORTEST_KEY = 16  # bytes
+
 Signer = Callable[[bytes], bytes]
 """Canonical bytes to digest. A store takes one; every process that shares the store must give the same."""
+
+SigningKey = bytes | str
+"""A secret of at least 16 bytes; text counts as UTF-8."""
 
 Field = bytes | int | float | None
 
@@ -36,3 +43,31 @@ def canonical(kind: bytes, row: tuple[Field, ...]) -> bytes:
 def is_whole(sign: Signer, kind: bytes, row: tuple[Field, ...], digest: object) -> bool:
     """Whether a row read back still has the digest that was stored with it."""
     return isinstance(digest, bytes) and hmac.compare_digest(sign(canonical(kind, row)), digest)
+
+
+def checked_key(signing_key: SigningKey | None) -> bytes | None:
+    """The key as bytes. Errors never show it: InvalidTypeError for no bytes or str, InvalidValueError if too short."""
+    if signing_key is None:
+        return None
+    if not isinstance(signing_key, bytes | str):
+        raise InvalidTypeError(
+            f"A signing_key is bytes or a string, not {type(signing_key).__name__}. Make one with "
+            "secrets.token_bytes(32), and keep it outside of the store."
+        )
+    key = signing_key.encode("utf-8", "surrogatepass") if isinstance(signing_key, str) else bytes(signing_key)
+    if len(key) < SHORTEST_KEY:
+        raise InvalidValueError(
+            f"The signing_key has {len(key)} bytes; at least {SHORTEST_KEY} are needed. Make one with "
+            "secrets.token_bytes(32), and keep it outside of the store."
+        )
+    return key
+
+
+def signer(key: bytes | None) -> Signer:
+    """HMAC-SHA256 under the key; plain SHA-256 without one."""
+    return sha256 if key is None else lambda data: hmac.digest(key, data, "sha256")
+
+
+def key_check(sign: Signer) -> bytes:
+    """What a store notes of the key that signs it: it tells keys apart, and nothing about them."""
+    return sign(canonical(b"key check", ()))

@@ -1,90 +1,52 @@
-"""Small files written whole and durably, and looked at for changes."""
+"""Paths of stores; files that are being made: private from the first byte, published whole under their name."""
 
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+
+from ..errors import InvalidTypeError, InvalidValueError
+
+_ENDS = ("", "-journal", "-wal", "-shm")
 
 
-class Stamp(NamedTuple):
-    """What tells one state of a file from another, by stat alone."""
-
-    inode: int
-    size: int
-    mtime: int
+def make_private(path: str) -> None:
+    """An empty file that only its owner may read. Raises OSError, also if there is one."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
-def stamps(folder: str, ending: str) -> dict[str, Stamp]:
-    """The files of a folder whose names end so; none if there is no folder. Raises OSError."""
-    found: dict[str, Stamp] = {}
-    try:
-        entries = os.scandir(folder)
-    except FileNotFoundError:
-        return found
-    with entries:
-        for entry in entries:
-            if entry.name.endswith(ending) and not entry.name.startswith("."):
-                try:
-                    status = entry.stat()
-                except FileNotFoundError:
-                    continue
-                found[entry.name] = Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
-    return found
-
-
-def read_whole(path: str) -> bytes:
-    """All of a file; nothing if it has just gone. Raises OSError."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return b""
-
-
-def write_whole(path: str, data: bytes) -> None:
-    """Put a file in place at once, so that a crash leaves the old one or the new one. Raises OSError."""
-    folder = os.path.dirname(path)
-    making = f"{path}.{os.getpid()}.tmp"
-    file = os.open(making, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
-    try:
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(file, view) :]
-            os.fsync(file)
-        finally:
-            os.close(file)
-        _make_newer(making, path)
+def publish(making: str, path: str, *, replace: bool) -> None:
+    """Give the file its name, for good. FileExistsError if there is one and not `replace`."""
+    if replace:
         os.replace(making, path)
-    except BaseException:
-        remove(making)
-        raise
-    sync_folder(folder)
-
-
-def _make_newer(making: str, path: str) -> None:
-    """A file system's clock may tick slowly: what replaces a file must bear a later time, or nobody sees the change."""
-    try:
-        before, now = os.stat(path).st_mtime_ns, os.stat(making)
-    except FileNotFoundError:
-        return
-    if now.st_mtime_ns <= before:
-        os.utime(making, ns=(now.st_atime_ns, before + 1_000))
-
-
-def remove(path: str) -> None:
-    """Delete a file, if it is there. Raises OSError."""
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
-
-
-def sync_folder(folder: str) -> None:
-    """Make the names in a folder durable, where the system can. Raises OSError."""
-    if os.name == "posix":
-        file = os.open(folder, os.O_RDONLY)
+    else:
         try:
-            os.fsync(file)
+            os.link(making, path)  # unlike a rename it never overwrites
+        except FileExistsError:
+            raise
+        except OSError:
+            os.rename(making, path)
+    if os.name == "posix":
+        folder = os.open(os.path.dirname(path), os.O_RDONLY)
+        try:
+            os.fsync(folder)
         finally:
-            os.close(file)
+            os.close(folder)
+
+
+def remove(making: str) -> None:
+    """Delete a file that was being made, with what SQLite made beside it."""
+    for end in _ENDS:
+        try:
+            os.unlink(making + end)
+        except FileNotFoundError:
+            pass
+
+
+def resolved(path: str | os.PathLike[str]) -> str:
+    """The absolute path without symbolic links, so that all users of a file share one gate."""
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidTypeError(f"A store's path is a string or a pathlib.Path, not {type(path).__name__}.")
+    text = os.fsdecode(path)
+    if not text or "\0" in text:
+        raise InvalidValueError(f"{text!r} is no path of a store. Give the path of a file, or nothing at all.")
+    return os.path.realpath(text)

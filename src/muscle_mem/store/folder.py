@@ -11,11 +11,12 @@ from contextlib import contextmanager
 
 from ..errors import DamagedStoreError, InvalidTypeError, InvalidValueError, StoreError
 from .base import Damaged, Found, Note, Observation, Sealed, Standing, Stored
-from .files import Stamp, read_whole, remove, stamps, write_whole
+from .digest import SigningKey, checked_key, signer
 from .folder_file import FileEntry, entry_text, read_entry
 from .forks import watch
 from .gate import Gate
 from .standing import apply_note
+from .whole_files import Stamp, read_whole, remove, stamps, write_whole
 
 ENDING = ".json"
 _WAIT = 30.0
@@ -27,11 +28,13 @@ class FolderStore:
 
     The folder is made with its parents when something is first written. Safe to call from any thread, and from several
     processes of one machine. Each file is replaced whole and durably; a note that comes with a seal of *another*
-    trajectory is written after it, so that a crash between the two loses the note. Files are looked at before every
-    call, so the folder is meant for thousands of trajectories, not for millions.
+    trajectory is written after it, so that a crash between the two loses the note. Blobs lie in the files of their users, not once for all. Files are looked at before every
+    call, so the folder is meant for thousands of trajectories, not for millions. With a `signing_key`, bytes or a
+    string of at least 16 bytes, digests are HMACs, and files written without it are refused like damaged ones.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, signing_key: SigningKey | None = None) -> None:
+        self._sign = signer(checked_key(signing_key))
         if not isinstance(path, str | os.PathLike):
             raise InvalidTypeError(f"A store's path is a string or a pathlib.Path, not {type(path).__name__}.")
         text = os.fsdecode(path)
@@ -72,6 +75,8 @@ class FolderStore:
     def seal(self, sealed: Sealed, observation: Observation, note: Note | None = None) -> int:
         with self._writing():
             entry = self._entry_of(sealed.id)
+            if entry is None and observation.refresh:
+                return 0
             if entry is None:
                 self._last += 1
                 entry = FileEntry(
@@ -180,7 +185,7 @@ class FolderStore:
             self._entries.pop(name, None)
         for name, stamp in seen.items():
             if self._stamps.get(name) != stamp:
-                entry = read_entry(read_whole(os.path.join(self.path, name)))
+                entry = read_entry(read_whole(os.path.join(self.path, name)), self._sign)
                 entry.name = name
                 self._entries[name] = entry
                 self._last = max(self._last, entry.seq)
@@ -214,7 +219,7 @@ class FolderStore:
 
     def _put(self, entry: FileEntry) -> None:
         entry.told_seq = entry.seq
-        write_whole(os.path.join(self.path, entry.name), entry_text(entry).encode())
+        write_whole(os.path.join(self.path, entry.name), entry_text(entry, self._sign).encode())
         self._stamps.pop(entry.name, None)
         self._look()
 

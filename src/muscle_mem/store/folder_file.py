@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import json
 from typing import Any
+
+import msgspec
 
 from ..errors import InvalidValueError
 from . import jsontext
 from .base import Observation, Sealed, Standing, Stored
+from .digest import Signer, sha256
 from .document import Document, from_document, standing_of, to_document
 
 _APART = ("standing", "observations", "seq", "digests")
@@ -43,7 +46,7 @@ class FileEntry:
         return made
 
     def add(self, observation: Observation) -> None:
-        """Keep an observation. One that is there is only moved up, and not by a refresh."""
+        """Keep an observation. One that is there only moves up and is as young as the new one, but not by a refresh."""
         known = self.observations.get(observation.id)
         if observation.refresh:
             for id, (_, old) in list(self.observations.items()):
@@ -54,7 +57,10 @@ class FileEntry:
         elif known is None or known[1].refresh:
             self.observations[observation.id] = (self.seq, observation)
         else:
-            self.observations[observation.id] = (self.seq, known[1])
+            self.observations[observation.id] = (
+                self.seq,
+                msgspec.structs.replace(known[1], created=observation.created),
+            )
 
     def broken_observation(self, id: str) -> bool:
         """Whether an observation of this id is there and damaged."""
@@ -68,15 +74,15 @@ class FileEntry:
         return Stored(sealed=self.sealed, seq=self.seq, standing=self.standing, observations=tuple(rows))
 
 
-def entry_text(entry: FileEntry) -> str:
+def entry_text(entry: FileEntry, sign: Signer = sha256) -> str:
     """What is written of an entry."""
     document = to_document(entry.stored(), counts=True)
     for one in document["observations"]:
-        one["digest"] = _digest("observation", entry.id, one)
+        one["digest"] = _digest(sign, "observation", entry.id, one)
     document["observations"] += [json.loads(kept) for kept in entry.broken]
     document["digests"] = {
-        "trajectory": _digest("trajectory", entry.id, _own(document)),
-        "standing": _digest("standing", entry.id, [document["seq"], document["standing"]]),
+        "trajectory": _digest(sign, "trajectory", entry.id, _own(document)),
+        "standing": _digest(sign, "standing", entry.id, [document["seq"], document["standing"]]),
     }
     return jsontext.to_text(document)
 
@@ -85,12 +91,16 @@ def _own(document: Document) -> Document:
     return {name: value for name, value in document.items() if name not in _APART}
 
 
-def _digest(kind: str, id: str, content: Any) -> str:
+def _digest(sign: Signer, kind: str, id: str, content: Any) -> str:
     data = json.dumps([kind, id.encode("utf-8", "surrogatepass").hex(), content], sort_keys=True, allow_nan=False)
-    return hashlib.sha256(data.encode("ascii")).hexdigest()
+    return sign(data.encode("ascii")).hex()
 
 
-def read_entry(data: bytes) -> FileEntry:
+def _equal(given: Any, made: str) -> bool:
+    return isinstance(given, str) and hmac.compare_digest(given.encode("utf-8", "replace"), made.encode())
+
+
+def read_entry(data: bytes, sign: Signer = sha256) -> FileEntry:
     """What a file holds, each part checked by its digest. Never raises: trouble is told in the entry."""
     try:
         document = jsontext.from_text(data)
@@ -102,22 +112,22 @@ def read_entry(data: bytes) -> FileEntry:
         stored = from_document(whole, strict=False)
         digests = document["digests"]
         rest = document["observations"]
-        if digests["trajectory"] != _digest("trajectory", stored.sealed.id, _own(document)):
+        if not _equal(digests["trajectory"], _digest(sign, "trajectory", stored.sealed.id, _own(document))):
             return _broken(id, key, "the trajectory fails its digest")
-        if digests["standing"] != _digest("standing", id, [document["seq"], document["standing"]]):
+        if not _equal(digests["standing"], _digest(sign, "standing", id, [document["seq"], document["standing"]])):
             return _broken(id, key, "the standing fails its digest")
         entry = FileEntry(id, key, stored.sealed, stored.seq, standing_of(document["standing"]))
         for one in rest:
-            _read_observation(entry, whole, one)
+            _read_observation(entry, whole, one, sign)
     except (InvalidValueError, KeyError, TypeError, AttributeError, ValueError) as error:
         return _broken(id, key, f"the file of the trajectory cannot be read: {type(error).__name__}: {error}")
     return entry
 
 
-def _read_observation(entry: FileEntry, whole: Document, one: Any) -> None:
+def _read_observation(entry: FileEntry, whole: Document, one: Any, sign: Signer) -> None:
     try:
         plain = {name: value for name, value in one.items() if name != "digest"}
-        if one["digest"] != _digest("observation", entry.id, plain):
+        if not _equal(one["digest"], _digest(sign, "observation", entry.id, plain)):
             raise InvalidValueError("it fails its digest")
         ((seq, observation),) = from_document({**whole, "observations": [plain]}, strict=False).observations
     except (InvalidValueError, KeyError, TypeError, AttributeError, ValueError) as error:

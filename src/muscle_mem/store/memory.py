@@ -2,39 +2,99 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
+import msgspec
+
 from ..errors import StoreError
-from .base import Found, Note, Observation, Sealed, Standing, Stored
+from .base import Found, Note, Observation, Sealed, Standing, Stored, Summary
 from .forks import watch
+from .leading import KeyLock, KeyLocks
 from .standing import apply_note
 
 
-class _Entry:
-    __slots__ = ("observations", "sealed", "seq", "standing")
+class _Shelf:
+    """Equal blobs once, for as long as an observation uses them."""
 
-    def __init__(self, sealed: Sealed, seq: int) -> None:
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept: dict[bytes, tuple[bytes, int]] = {}  # the one that is kept, and by how many it is used
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def keep(self, observation: Observation) -> Observation:
+        if not observation.blobs:
+            return observation
+        mine: list[bytes] = []
+        for blob in observation.blobs:
+            kept, users = self._kept.get(blob, (bytes(blob), 0))
+            self._kept[kept] = (kept, users + 1)
+            mine.append(kept)
+        return msgspec.structs.replace(observation, blobs=tuple(mine))
+
+    def free(self, observation: Observation) -> None:
+        for blob in observation.blobs:
+            kept, users = self._kept.pop(blob)
+            if users > 1:
+                self._kept[kept] = (kept, users - 1)
+
+
+class _Entry:
+    __slots__ = ("_shelf", "observations", "sealed", "seq", "standing")
+
+    def __init__(self, sealed: Sealed, seq: int, shelf: _Shelf) -> None:
         self.sealed = sealed
         self.seq = seq
         self.standing = Standing(state=sealed.state, reason=sealed.reason)
         self.observations: dict[str, tuple[int, Observation]] = {}
+        self._shelf = shelf
 
     def add(self, observation: Observation, seq: int) -> None:
-        """Keep an observation. One that is there is only moved up, and not by a refresh."""
+        """Keep an observation. One that is there only moves up and is as young as the new one, but not by a refresh."""
         known = self.observations.get(observation.id)
         if observation.refresh:
             self._drop_refresh(but=observation.id)
             if known is None:
-                self.observations[observation.id] = (self.seq, observation)
+                self.observations[observation.id] = (self.seq, self._shelf.keep(observation))
         elif known is None or known[1].refresh:
-            self.observations[observation.id] = (seq, observation)
+            self.observations[observation.id] = (seq, self._shelf.keep(observation))
+            if known is not None:
+                self._shelf.free(known[1])
         else:
-            self.observations[observation.id] = (seq, known[1])
+            self.observations[observation.id] = (seq, msgspec.structs.replace(known[1], created=observation.created))
+
+    def leave(self) -> None:
+        """Let go of all blobs: the trajectory is forgotten."""
+        for _, observation in self.observations.values():
+            self._shelf.free(observation)
+
+    def blobs(self) -> dict[bytes, bytes]:
+        """Its distinct blobs, by themselves."""
+        return {blob: blob for _, observation in self.observations.values() for blob in observation.blobs}
+
+    def summary(self) -> Summary:
+        rows = [observation for _, observation in self.observations.values()]
+        size = len(self.sealed.body) + sum(len(one.body) for one in rows) + sum(map(len, self.blobs()))
+        return Summary(
+            id=self.sealed.id,
+            key=self.sealed.key,
+            seq=self.seq,
+            state=self.standing.state,
+            created=self.sealed.created,
+            recorded=max((one.created for one in rows if not one.refresh), default=self.sealed.created),
+            hits=self.standing.hits,
+            last_hit=self.standing.last_hit,
+            size=size,
+        )
 
     def _drop_refresh(self, but: str) -> None:
         for id, (_, old) in list(self.observations.items()):
             if old.refresh and id != but:
                 del self.observations[id]
+                self._shelf.free(old)
 
     def stored(self) -> Stored:
         rows = sorted(self.observations.values(), key=lambda row: (-row[0], row[1].refresh, row[1].id))
@@ -58,6 +118,8 @@ class MemoryStore:
         self._tick = 0
         self._versions: dict[bytes, int] = {}
         self._version_of_unknown = 0
+        self._leading = KeyLocks()
+        self._blobs = _Shelf()
         watch(self)
 
     def __repr__(self) -> str:
@@ -79,10 +141,12 @@ class MemoryStore:
         with self._lock:
             self._ensure_open()
             entry = self._entries.get(sealed.id)
-            if entry is None or not observation.refresh:
+            if entry is None and observation.refresh:
+                return 0
+            if not observation.refresh:
                 self._seq += 1
             if entry is None:
-                entry = _Entry(sealed, self._seq)
+                entry = _Entry(sealed, self._seq, self._blobs)
                 self._entries[sealed.id] = entry
                 self._keys.setdefault(sealed.key, {})[sealed.id] = entry
             elif not observation.refresh:
@@ -105,7 +169,9 @@ class MemoryStore:
             self._ensure_open()
             gone = [id for id in dict.fromkeys(self._entries if ids is None else ids) if id in self._entries]
             for id in gone:
-                key = self._entries.pop(id).sealed.key
+                entry = self._entries.pop(id)
+                entry.leave()
+                key = entry.sealed.key
                 del self._keys[key][id]
                 if self._keys[key]:
                     self._touch(key)
@@ -128,10 +194,27 @@ class MemoryStore:
                     page.append(entry.stored())
             return Found(stored=tuple(page))
 
+    def survey(self, *, after: int | None = None, limit: int = 1000) -> tuple[Summary, ...]:
+        """A page of summaries; see `muscle_mem.store.base.Surveying`."""
+        with self._lock:
+            self._ensure_open()
+            entries = (entry for entry in reversed(self._entries.values()) if after is None or entry.seq < after)
+            return tuple(entry.summary() for entry in itertools.islice(entries, limit))
+
+    def drop(self, ids: tuple[str, ...]) -> int:
+        """Delete trajectories; here the same as `forget`."""
+        return self.forget(ids)
+
     def version(self, key: bytes) -> int:
         with self._lock:
             self._ensure_open()
             return self._versions.get(key, self._version_of_unknown)
+
+    def lead(self, key: bytes) -> KeyLock | None:
+        """As `muscle_mem.store.base.Leading`, among all engines that share this store."""
+        with self._lock:
+            self._ensure_open()
+        return self._leading.lead(key)
 
     def close(self) -> None:
         with self._lock:

@@ -12,8 +12,10 @@ from urllib.parse import quote
 
 from ..errors import DamagedStoreError, ForeignStoreError, NewerStoreError, StoreError
 from . import schema
+from .files import make_private, publish, remove, resolved
 from .filesystems import network_type
 from .gate import Gate
+from .signing import Signing
 from .troubles import explain
 
 SETTINGS = (
@@ -105,8 +107,23 @@ def stamp(path: str) -> int:
     return hash(tuple(seen))
 
 
-def ready(connection: sqlite3.Connection, path: str, access: Access, gate: Gate, busy_timeout: float) -> None:
-    """Bring an open store up to date, and check that it is whole in shape."""
+def stored_version(path: str) -> int:
+    """The version of the store at a path, which is not brought up to date. Raises StoreErrors as `prepare`."""
+    path = resolved(path)
+    if _size(path) == 0:
+        raise StoreError(f"There is no store at {path!r}. Mend the path.")
+    _ensure_ours(path)
+    try:
+        with closing(connect_to_read(path, SECOND_LOOKS)) as connection:
+            return schema.user_version(connection)
+    except sqlite3.Error as error:
+        raise explain(error, path) from error
+
+
+def ready(
+    connection: sqlite3.Connection, path: str, access: Access, gate: Gate, busy_timeout: float, signing: Signing
+) -> None:
+    """Bring an open store up to date, and check that it is whole in shape and signed with this key."""
     version = schema.user_version(connection)
     if version < schema.LATEST:
         if access is not Access.WRITE:
@@ -130,6 +147,7 @@ def ready(connection: sqlite3.Connection, path: str, access: Access, gate: Gate,
                 f"The store {path!r} cannot keep a write-ahead log where it lies (SQLite offers {mode!r}). "
                 f"Give a path on a local disk."
             )
+    signing.agree(connection, path, gate.passing(busy_timeout) if access is Access.WRITE else None)
 
 
 def _size(path: str) -> int:
@@ -157,8 +175,8 @@ def _create(path: str) -> None:
         )
     making = f"{path}.new" if os.name == "posix" else f"{path}.{os.getpid()}.new"
     try:
-        _remove(making)
-        os.close(os.open(making, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        remove(making)
+        make_private(making)
         try:
             connection = connect(making, Access.WRITE, 5.0)
             try:
@@ -166,9 +184,11 @@ def _create(path: str) -> None:
                 connection.execute("PRAGMA journal_mode=WAL")
             finally:
                 connection.close()
-            _publish(making, path)
+            publish(making, path, replace=os.path.exists(path))  # an empty one: a file that somebody made for us
+        except FileExistsError:
+            pass  # another process was quicker
         finally:
-            _remove(making)
+            remove(making)
     except OSError as error:
         raise StoreError(
             f"The store {path!r} cannot be made ({error.strerror}). Make its folder writable for this user, "
@@ -176,32 +196,6 @@ def _create(path: str) -> None:
         ) from error
     except sqlite3.Error as error:
         raise explain(error, path) from error
-
-
-def _publish(making: str, path: str) -> None:
-    if os.path.exists(path):  # empty: a file that somebody made for us
-        os.replace(making, path)
-    else:
-        try:
-            os.link(making, path)  # unlike a rename it never overwrites
-        except FileExistsError:
-            return
-        except OSError:
-            os.rename(making, path)
-    if os.name == "posix":
-        folder = os.open(os.path.dirname(path), os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _remove(making: str) -> None:
-    for end in ("", "-journal", "-wal", "-shm"):
-        try:
-            os.unlink(making + end)
-        except FileNotFoundError:
-            pass
 
 
 def _ensure_ours(path: str) -> None:

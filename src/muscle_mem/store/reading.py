@@ -5,6 +5,9 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+import msgspec
+
+from . import blobs
 from .base import Damaged, Found, Observation, Standing, Stored
 from .rows import (
     OBSERVATION,
@@ -18,6 +21,7 @@ from .rows import (
     readable,
     to_text,
 )
+from .signing import Signing
 
 _COLUMNS = f"t.n, t.digest, s.n, s.digest, {TRAJECTORY}, {STANDING}"
 _TRAJECTORY = slice(4, 4 + TRAJECTORY.count(",") + 1)
@@ -41,8 +45,9 @@ _FORGED = (TypeError, ValueError, RecursionError)
 class Reader:
     """Turns rows into records, and rows that fail their digest into `Damaged`."""
 
-    def __init__(self, digests: Digests) -> None:
+    def __init__(self, digests: Digests, signing: Signing) -> None:
         self._digests = digests
+        self.refusal = signing.refusal
 
     def find(self, connection: sqlite3.Connection, key: bytes) -> Found:
         """As `Store.find`."""
@@ -83,7 +88,7 @@ class Reader:
         row = connection.execute(_BY_ID, (to_text(id),)).fetchone()
         if row is None:
             return None
-        head = self._head(row)
+        head = self._head(connection, row)
         return head if isinstance(head, Damaged) else (int(row[0]), head.seq, head.standing)
 
     def standing(self, connection: sqlite3.Connection, id: str) -> tuple[int, int, Standing] | None:
@@ -97,7 +102,7 @@ class Reader:
             return None
 
     def observation(self, id: bytes, row: tuple[Any, ...]) -> tuple[int, Observation] | None:
-        """Sequence number and record of a row `n, digest, OBSERVATION`; None if it is damaged."""
+        """Sequence number and record, without blobs, of a row `n, digest, OBSERVATION`; None if it is damaged."""
         if not self._digests.observation_is_whole(id, row[2:], row[1]):
             return None
         try:
@@ -106,22 +111,34 @@ class Reader:
             return None
 
     def _stored(self, connection: sqlite3.Connection, row: tuple[Any, ...], damaged: list[Damaged]) -> Stored | None:
-        head = self._head(row)
+        head = self._head(connection, row)
         if isinstance(head, Damaged):
             damaged.append(head)
             return None
         observations: list[tuple[int, Observation]] = []
         for observed in connection.execute(_OBSERVATIONS, (row[0],)).fetchall():
-            one = self.observation(row[_TRAJECTORY][0], observed)
-            if one is not None:
-                observations.append(one)
-            else:
-                what = f"observation {readable(observed[2])} fails its digest"
+            one = self.whole(connection, row[_TRAJECTORY][0], observed)
+            if isinstance(one, str):
+                what = f"observation {readable(observed[2])}: {one}"
                 damaged.append(Damaged(id=head.sealed.id, what=what, key=head.sealed.key))
+            else:
+                observations.append(one)
         observations.sort(key=lambda one: (-one[0], one[1].refresh, one[1].id))
         return Stored(sealed=head.sealed, seq=head.seq, standing=head.standing, observations=tuple(observations))
 
-    def _head(self, row: tuple[Any, ...]) -> Stored | Damaged:
+    def whole(self, connection: sqlite3.Connection, id: bytes, row: tuple[Any, ...]) -> tuple[int, Observation] | str:
+        """As `observation`, with its blobs; else what is wrong with it."""
+        one = self.observation(id, row)
+        if one is None:
+            return f"it {self.refusal(connection)}"
+        if row[-1] == b"":
+            return one
+        try:
+            return one[0], msgspec.structs.replace(one[1], blobs=blobs.load(connection, row))
+        except _FORGED as error:
+            return str(error)
+
+    def _head(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> Stored | Damaged:
         trajectory: Row = row[_TRAJECTORY]
         standing: Row = row[_STANDING]
         key = trajectory[1] if isinstance(trajectory[1], bytes) else b""
@@ -129,12 +146,12 @@ class Reader:
         if row[0] is None:
             return Damaged(id="", what=f"the trajectory of the standing in row {row[2]} is missing")
         if not self._digests.trajectory_is_whole(trajectory, row[1]):
-            return Damaged(id=name, what="the trajectory fails its digest", key=key)
+            return Damaged(id=name, what=f"the trajectory {self.refusal(connection)}", key=key)
         if row[2] is None:
             return Damaged(id=name, what="the standing is missing", key=key)
         assert isinstance(trajectory[0], bytes)
         if not self._digests.standing_is_whole(trajectory[0], standing, row[3]):
-            return Damaged(id=name, what="the standing fails its digest", key=key)
+            return Damaged(id=name, what=f"the standing {self.refusal(connection)}", key=key)
         try:
             seq, known = read_standing(standing)
             return Stored(sealed=read_trajectory(trajectory), seq=seq, standing=known)

@@ -2,6 +2,9 @@
 
 A row is a tuple of the raw values of its columns, text as bytes, so that what is digested is what lies in the
 file. Text is UTF-8 with lone surrogates let through, for task texts may hold them.
+
+The last column of a standing and of an observation came with version 2 of the store. While it is empty it is left out
+of the digest, so that rows of version 1 are as good as they ever were, and their digests need not be made anew.
 """
 
 from __future__ import annotations
@@ -11,15 +14,19 @@ import math
 from typing import TypeVar
 
 from ..errors import StoreError
-from .base import Observation, Sealed, Standing
-from .digest import Field, Signer, canonical, is_whole
+from .base import Observation, Sealed, Standing, Tally
+from .digest import Field, Signer, canonical, is_whole, sha256
 
 T = TypeVar("T")
 Row = tuple[Field, ...]
 
 TRAJECTORY = "t.id, t.key, t.steps, t.task, t.scope, t.tags, t.created, t.first_state, t.first_reason, t.body"
-STANDING = "s.seq, s.state, s.reason, s.held, s.strikes, s.hits, s.failures, s.agreed, s.disagreed, s.last_hit"
-OBSERVATION = "o.id, o.seq, o.created, o.refresh, o.body"
+STANDING = (
+    "s.seq, s.state, s.reason, s.held, s.strikes, s.hits, s.failures, s.agreed, s.disagreed, s.last_hit, s.checks"
+)
+OBSERVATION = "o.id, o.seq, o.created, o.refresh, o.body, o.blobs"
+
+NAME = 32  # bytes of a blob's name
 
 
 def to_text(value: str) -> bytes:
@@ -80,18 +87,39 @@ def standing_row(seq: int, standing: Standing) -> Row:
         int(standing.agreed),
         int(standing.disagreed),
         to_seconds(standing.last_hit),
+        checks_text(standing.checks),
     )
 
 
+def checks_text(checks: tuple[Tally, ...]) -> bytes:
+    """What checks said, as JSON: a list of name, yes, no for each; empty for nothing said."""
+    listed = [[tally.check, tally.yes, tally.no] for tally in checks]
+    return to_text(json.dumps(listed, ensure_ascii=False)) if listed else b""
+
+
 def observation_row(seq: int, observation: Observation) -> Row:
-    """The columns of OBSERVATION."""
+    """The columns of OBSERVATION; of its blobs only their names."""
     return (
         to_text(observation.id),
         seq,
         to_seconds(observation.created),
         int(observation.refresh),
         bytes(observation.body),
+        b"".join(blob_name(blob) for blob in observation.blobs),
     )
+
+
+def blob_name(blob: bytes) -> bytes:
+    """The name that a blob is kept under, and checked by when it is read: its SHA-256."""
+    return sha256(blob)
+
+
+def blob_names(row: Row) -> tuple[bytes, ...]:
+    """The names of an observation row's blobs, in order. TypeError or ValueError as `read_observation`."""
+    names = _expect(bytes, row[-1])
+    if len(names) % NAME:
+        raise ValueError(f"{len(names)} bytes of blob names, which is no multiple of {NAME}")
+    return tuple(names[at : at + NAME] for at in range(0, len(names), NAME))
 
 
 def read_trajectory(row: Row) -> Sealed:
@@ -113,7 +141,7 @@ def read_trajectory(row: Row) -> Sealed:
 
 def read_standing(row: Row) -> tuple[int, Standing]:
     """Sequence number and record of a standing row. Errors as `read_trajectory`."""
-    seq, state, reason, held, strikes, hits, failures, agreed, disagreed, last_hit = row
+    seq, state, reason, held, strikes, hits, failures, agreed, disagreed, last_hit, checks = row
     return _expect(int, seq), Standing(
         state=from_text(state),
         reason=from_text(reason),
@@ -124,18 +152,34 @@ def read_standing(row: Row) -> tuple[int, Standing]:
         agreed=_expect(int, agreed),
         disagreed=_expect(int, disagreed),
         last_hit=_expect(float, last_hit),
+        checks=_read_checks(from_text(checks)),
     )
 
 
-def read_observation(row: Row) -> tuple[int, Observation]:
-    """Sequence number and record of an observation row. Errors as `read_trajectory`."""
-    id, seq, created, refresh, body = row
+def _read_checks(text: str) -> tuple[Tally, ...]:
+    if not text:
+        return ()
+    found = []
+    for one in _expect(list, json.loads(text)):
+        check, yes, no = _expect(list, one)
+        found.append(Tally(_expect(str, check), _expect(int, yes), _expect(int, no)))
+    return tuple(found)
+
+
+def read_observation(row: Row, blobs: tuple[bytes, ...] = ()) -> tuple[int, Observation]:
+    """Sequence number and record of an observation row, with the blobs that `blob_names` names. Errors as there."""
+    id, seq, created, refresh, body, _ = row
     return _expect(int, seq), Observation(
         id=from_text(id),
         body=_expect(bytes, body),
         created=_expect(float, created),
         refresh=bool(_expect(int, refresh)),
+        blobs=blobs,
     )
+
+
+def _digested(row: Row) -> Row:
+    return row[:-1] if row[-1] == b"" else row
 
 
 class Digests:
@@ -148,10 +192,10 @@ class Digests:
         return self._sign(canonical(b"trajectory", row))
 
     def of_standing(self, id: bytes, row: Row) -> bytes:
-        return self._sign(canonical(b"standing", (id, *row)))
+        return self._sign(canonical(b"standing", (id, *_digested(row))))
 
     def of_observation(self, id: bytes, row: Row) -> bytes:
-        return self._sign(canonical(b"observation", (id, *row)))
+        return self._sign(canonical(b"observation", (id, *_digested(row))))
 
     def of_sequence(self, last: int) -> bytes:
         return self._sign(canonical(b"sequence", (last,)))
@@ -160,10 +204,10 @@ class Digests:
         return is_whole(self._sign, b"trajectory", row, digest)
 
     def standing_is_whole(self, id: bytes, row: Row, digest: object) -> bool:
-        return is_whole(self._sign, b"standing", (id, *row), digest)
+        return is_whole(self._sign, b"standing", (id, *_digested(row)), digest)
 
     def observation_is_whole(self, id: bytes, row: Row, digest: object) -> bool:
-        return is_whole(self._sign, b"observation", (id, *row), digest)
+        return is_whole(self._sign, b"observation", (id, *_digested(row)), digest)
 
     def sequence_is_whole(self, last: object, digest: object) -> bool:
         return isinstance(last, int) and is_whole(self._sign, b"sequence", (last,), digest)

@@ -29,12 +29,21 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             created REAL NOT NULL, refresh INTEGER NOT NULL, digest BLOB NOT NULL, body BLOB NOT NULL,
             UNIQUE(trajectory, id))""",
     ),
+    # A column that is empty is left out of the digest (rows.py), so no row is written anew and none is blessed.
+    (
+        "CREATE TABLE blob(n INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, body BLOB NOT NULL)",
+        """CREATE TABLE blob_user(
+            observation INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY(observation, hash)) WITHOUT ROWID""",
+        "CREATE INDEX blob_user_hash ON blob_user(hash)",
+        "ALTER TABLE observation ADD COLUMN blobs BLOB NOT NULL DEFAULT x''",
+        "ALTER TABLE standing ADD COLUMN checks TEXT NOT NULL DEFAULT ''",
+    ),
 )
 LATEST = len(MIGRATIONS)
 
 # The oldest version whose code reads and writes each version rightly. A release refuses a store whose
 # min_reader lies above its own LATEST; a version that only adds what old code may ignore keeps the number.
-MIN_READERS: tuple[int, ...] = (1,)
+MIN_READERS: tuple[int, ...] = (1, 2)
 
 
 def user_version(connection: sqlite3.Connection) -> int:

@@ -8,15 +8,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from ..errors import DamagedStoreError, InvalidTypeError, InvalidValueError, StoreError
-from .base import Damaged, Found, Note, Observation, Sealed, Stored
+from ..errors import DamagedStoreError, InvalidValueError, StoreError
+from .backup import back_up
+from .base import Damaged, Found, Note, Observation, Sealed, Stored, Summary
 from .connections import Connections
-from .digest import Signer, sha256
+from .digest import SigningKey, checked_key
+from .files import resolved
 from .gate import Gate
+from .inspecting import inspect
+from .leading import KeyLock, KeyLocks
 from .opening import Access, connect, connect_to_read, prepare, ready, stamp
 from .reading import Reader
 from .rows import Digests
+from .signing import Signing
+from .surveying import survey
 from .troubles import explain, translated
+from .verifying import Trouble, Verified, verify
 from .writing import Writer
 
 BUSY_TIMEOUT = 10.0
@@ -38,16 +45,18 @@ class SqliteStore:
         *,
         busy_timeout: float = BUSY_TIMEOUT,
         network_fs: str = "refuse",
-        sign: Signer = sha256,
+        signing_key: SigningKey | None = None,
     ) -> None:
         """Open the store, or make it; the folder must be there.
 
         `busy_timeout` is how many seconds a call waits for other writers. `network_fs="allow"` opens a store
-        on a network file system. `sign` makes the digests of rows, and must be the same for all who use the
-        store. Raises InvalidValueError for a wrong option, ForeignStoreError, NewerStoreError or
-        DamagedStoreError for a file that cannot be used, StoreError for whatever else is in the way.
+        on a network file system. With a `signing_key` (bytes or a string, 16 bytes or more, the same for all who
+        use the store) rows carry an HMAC-SHA256 under it in place of a plain SHA-256, and rows that were written
+        without the key are refused like damaged ones. Raises InvalidValueError for a wrong option,
+        ForeignStoreError, NewerStoreError or DamagedStoreError for a file that cannot be used, StoreError for
+        whatever else is in the way.
         """
-        self.path = _resolved(path)
+        self.path = resolved(path)
         if network_fs not in ("allow", "refuse"):
             raise InvalidValueError(f"network_fs={network_fs!r} is not known. Give 'refuse' (the default) or 'allow'.")
         if not 0 <= busy_timeout <= 86_400:
@@ -55,9 +64,11 @@ class SqliteStore:
         self.url = "sqlite:///" + quote(os.fsencode(self.path))
         self._busy_timeout = busy_timeout
         self._gate = Gate(self.path + ".lock")
-        digests = Digests(sign)
-        self._reader = Reader(digests)
-        self._writer = Writer(self.path, digests, self._reader)
+        signing = Signing(checked_key(signing_key))
+        self._digests = Digests(signing.sign)
+        self._reader = Reader(self._digests, signing)
+        self._writer = Writer(self.path, self._digests, signing, self._reader)
+        self._leading = KeyLocks(f"{self.path}.leading")
         self._erasure_pending = False
         access = prepare(self.path, self._gate, busy_timeout, allow_network=network_fs == "allow")
         self._access = access
@@ -66,7 +77,7 @@ class SqliteStore:
         try:
             with translated(self.path), self._connections.using() as lease:
                 assert lease.connection is not None
-                ready(lease.connection, self.path, access, self._gate, busy_timeout)
+                ready(lease.connection, self.path, access, self._gate, busy_timeout, signing)
         except BaseException:
             self._connections.close()
             raise
@@ -120,6 +131,38 @@ class SqliteStore:
         with self._reading() as connection:
             return self._reader.scan(connection, after, limit)
 
+    def survey(self, *, after: int | None = None, limit: int = 1000) -> tuple[Summary, ...]:
+        """A page of summaries; see `muscle_mem.store.base.Surveying`. Damaged trajectories are left out."""
+        with self._reading() as connection:
+            return survey(connection, self._digests, after, limit)
+
+    def drop(self, ids: tuple[str, ...]) -> int:
+        """Delete without rewriting the file; see `muscle_mem.store.base.Surveying`."""
+        with self._writing() as connection:
+            return self._writer.forget(connection, ids)
+
+    def inspect(self) -> tuple[Trouble, ...]:
+        """What only the file can tell: broken pages, rows that belong to nothing. Changes nothing."""
+        with self._reading() as connection:
+            return tuple(inspect(connection, self._digests, self._reader.refusal(connection)))
+
+    def verify(self) -> Verified:
+        """Look at every row and every page, and tell what is wrong. Changes nothing, and raises StoreErrors only."""
+        return verify(self)
+
+    def backup(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Verified:
+        """Write a copy of the store to `path`, while others read and write; what a look at the copy found.
+
+        The copy is one state of the store, made by SQLite itself, with mode 0600, and signed as the store is. It
+        appears at `path` whole or not at all. Raises StoreError if there is something at `path` and not `overwrite`,
+        or if it cannot be written; DamagedStoreError if pages of the copy cannot be read. Rows that fail their digest
+        are copied as they are, and told in what is returned.
+        """
+        target = resolved(path)
+        with self._connections.using() as lease:
+            assert lease.connection is not None
+            return back_up(lease.connection, self.path, target, self._digests, self._reader, overwrite=overwrite)
+
     def version(self, key: bytes) -> int:  # noqa: ARG002 - SQLite tells of commits, not of keys
         try:
             if self._access is Access.WRITE:
@@ -128,6 +171,12 @@ class SqliteStore:
             return stamp(self.path)
         except (sqlite3.Error, OSError) as error:
             raise explain(error, self.path) from error
+
+    def lead(self, key: bytes) -> KeyLock | None:
+        """As `muscle_mem.store.base.Leading`, by locks on files in the folder `<path>.leading`."""
+        self._connections.ensure_open()
+        self._ensure_writable()
+        return self._leading.lead(key)
 
     def close(self) -> None:
         if not self._connections.closed:
@@ -231,13 +280,3 @@ class SqliteStore:
         except OSError:
             return None
         return status.st_dev, status.st_ino
-
-
-def _resolved(path: str | os.PathLike[str]) -> str:
-    """The absolute path without symbolic links, so that all users of a file share one gate."""
-    if not isinstance(path, str | os.PathLike):
-        raise InvalidTypeError(f"A store's path is a string or a pathlib.Path, not {type(path).__name__}.")
-    text = os.fsdecode(path)
-    if not text or "\0" in text:
-        raise InvalidValueError(f"{text!r} is no path of a store. Give the path of a file, or nothing at all.")
-    return os.path.realpath(text)

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, unquote
 
 from ..errors import InvalidValueError
 from .base import Store
+from .digest import SigningKey
 from .folder import FolderStore
 from .memory import MemoryStore
 from .sqlite import SqliteStore
@@ -15,16 +16,16 @@ from .sqlite import SqliteStore
 _OPTIONS = ("busy_timeout", "network_fs")
 
 
-def open_path(path: str | os.PathLike[str]) -> Store:
+def open_path(path: str | os.PathLike[str], signing_key: SigningKey | None = None) -> Store:
     """The SQLite store at a path."""
-    return SqliteStore(path)
+    return SqliteStore(path, signing_key=signing_key)
 
 
-def open_url(url: str) -> Store:
+def open_url(url: str, signing_key: SigningKey | None = None) -> Store:
     """The store that a URL means. Raises InvalidValueError for a wrong one."""
     scheme, _, rest = url.partition("://")
     if scheme.lower() == "folder":
-        return _open_folder(url, rest)
+        return _open_folder(url, rest, signing_key)
     if scheme.lower() != "sqlite":
         raise InvalidValueError(
             f"The store URL {_without_secrets(url)!r} has the unknown scheme {scheme!r}. Known are sqlite, as "
@@ -41,17 +42,17 @@ def open_url(url: str) -> Store:
             f"The store URL {url!r} names a host. Write three slashes before a relative path "
             f"('sqlite:///{path}'), four before an absolute one."
         )
-    return SqliteStore(path[1:], **options)
+    return SqliteStore(path[1:], signing_key=signing_key, **options)
 
 
-def _open_folder(url: str, rest: str) -> Store:
+def _open_folder(url: str, rest: str, signing_key: SigningKey | None) -> Store:
     location, mark, _ = rest.partition("?")
     if mark or not location.startswith("/") or location == "/":
         raise InvalidValueError(
             f"The store URL {url!r} names no folder. Write 'folder:///relative' or 'folder:////absolute'; there are no "
             "options."
         )
-    return FolderStore(unquote(location, errors="surrogateescape")[1:])
+    return FolderStore(unquote(location, errors="surrogateescape")[1:], signing_key=signing_key)
 
 
 def _options(query: str, url: str) -> dict[str, Any]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 
+import msgspec
+
 from ..errors import DamagedStoreError
+from . import blobs
 from .base import Damaged, Note, Observation, Sealed, Standing
 from .reading import Reader, observation_row_of, refresh_rows_of
 from .rows import Digests, observation_row, standing_row, to_text, trajectory_row
+from .signing import Signing
 from .standing import apply_note
 
 _TEXT = "CAST(? AS TEXT)"
@@ -17,26 +21,29 @@ _INSERT_TRAJECTORY = (
 )
 _INSERT_STANDING = (
     "INSERT INTO standing(n, seq, state, reason, held, strikes, hits, failures, agreed, disagreed, "
-    f"last_hit, digest) VALUES (?, ?, {_TEXT}, {_TEXT}, ?, ?, ?, ?, ?, ?, ?, ?)"
+    f"last_hit, checks, digest) VALUES (?, ?, {_TEXT}, {_TEXT}, ?, ?, ?, ?, ?, ?, ?, {_TEXT}, ?)"
 )
 _UPDATE_STANDING = (
     f"UPDATE standing SET seq = ?, state = {_TEXT}, reason = {_TEXT}, held = ?, strikes = ?, hits = ?, "
-    "failures = ?, agreed = ?, disagreed = ?, last_hit = ?, digest = ? WHERE n = ?"
+    f"failures = ?, agreed = ?, disagreed = ?, last_hit = ?, checks = {_TEXT}, digest = ? WHERE n = ?"
 )
 _INSERT_OBSERVATION = (
-    f"INSERT INTO observation(trajectory, id, seq, created, refresh, body, digest) VALUES (?, {_TEXT}, ?, ?, ?, ?, ?)"
+    "INSERT INTO observation(trajectory, id, seq, created, refresh, body, blobs, digest) "
+    f"VALUES (?, {_TEXT}, ?, ?, ?, ?, ?, ?)"
 )
 _UPDATE_OBSERVATION = (
-    f"UPDATE observation SET id = {_TEXT}, seq = ?, created = ?, refresh = ?, body = ?, digest = ? WHERE n = ?"
+    f"UPDATE observation SET id = {_TEXT}, seq = ?, created = ?, refresh = ?, body = ?, blobs = ?, digest = ? "
+    "WHERE n = ?"
 )
 
 
 class Writer:
     """Turns records into rows. `path` names the store in messages."""
 
-    def __init__(self, path: str, digests: Digests, reader: Reader) -> None:
+    def __init__(self, path: str, digests: Digests, signing: Signing, reader: Reader) -> None:
         self._path = path
         self._digests = digests
+        self._signing = signing
         self._reader = reader
 
     def seal(self, connection: sqlite3.Connection, sealed: Sealed, observation: Observation, note: Note | None) -> int:
@@ -44,6 +51,8 @@ class Writer:
         place = self._reader.place(connection, sealed.id)
         if isinstance(place, Damaged):
             raise self._damaged(place.id, place.what)
+        if place is None and observation.refresh:
+            return 0
         if place is None:
             seq = self._next(connection)
             n = self._insert(connection, sealed, seq)
@@ -69,14 +78,15 @@ class Writer:
         """As `Store.forget`; damaged trajectories go like any other."""
         if ids is None:
             count = connection.execute("SELECT count(*) FROM trajectory").fetchone()[0]
-            for table in ("trajectory", "standing", "observation"):
+            for table in ("trajectory", "standing", "observation", "blob_user", "blob"):
                 connection.execute(f"DELETE FROM {table}")
             return int(count)
         gone = 0
         for id in dict.fromkeys(ids):
             row = connection.execute(f"SELECT n FROM trajectory WHERE id = {_TEXT}", (to_text(id),)).fetchone()
             if row is not None:
-                connection.execute("DELETE FROM observation WHERE trajectory = ?", row)
+                for (n,) in connection.execute("SELECT n FROM observation WHERE trajectory = ?", row).fetchall():
+                    self._unobserve(connection, n)
                 connection.execute("DELETE FROM standing WHERE n = ?", row)
                 connection.execute("DELETE FROM trajectory WHERE n = ?", row)
                 gone += 1
@@ -98,29 +108,49 @@ class Writer:
     def _observe(
         self, connection: sqlite3.Connection, n: int, trajectory: str, seq: int, observation: Observation
     ) -> None:
-        """Keep an observation. One that is there is only moved up, and not by a refresh."""
+        """Keep an observation. One that is there only moves up and is as young as the new one, but not by a refresh."""
         owner = to_text(trajectory)
         found = observation_row_of(connection, n, observation.id)
-        known = None if found is None else self._reader.observation(owner, found)
-        if found is not None and known is None:
-            raise self._damaged(trajectory, f"its observation {observation.id} fails its digest")
+        known = None if found is None else self._reader.whole(connection, owner, found)
+        if isinstance(known, str):
+            raise self._damaged(trajectory, f"its observation {observation.id}: {known}")
         if observation.refresh:
             self._drop_refreshes(connection, n, owner, but=observation.id)
             if known is not None:
                 return
-        kept = observation if known is None or known[1].refresh else known[1]
+        moved = known is not None and not known[1].refresh
+        kept = observation
+        if known is not None and moved:
+            kept = msgspec.structs.replace(known[1], created=observation.created)
         row = observation_row(seq, kept)
         digest = self._digests.of_observation(owner, row)
         if found is None:
-            connection.execute(_INSERT_OBSERVATION, (n, *row, digest))
+            at = connection.execute(_INSERT_OBSERVATION, (n, *row, digest)).lastrowid
+            assert at is not None
         else:
-            connection.execute(_UPDATE_OBSERVATION, (*row, digest, found[0]))
+            at = int(found[0])
+            connection.execute(_UPDATE_OBSERVATION, (*row, digest, at))
+        if not moved:
+            self._use_blobs(connection, at, trajectory, observation)
+
+    def _use_blobs(self, connection: sqlite3.Connection, n: int, trajectory: str, observation: Observation) -> None:
+        before = blobs.release(connection, n)
+        try:
+            blobs.keep(connection, n, observation.blobs)
+        except blobs.DamagedBlob as error:
+            raise self._damaged(trajectory, f"observation {observation.id}: {error}") from None
+        blobs.sweep(connection, before)
+
+    def _unobserve(self, connection: sqlite3.Connection, n: int) -> None:
+        used = blobs.release(connection, n)
+        connection.execute("DELETE FROM observation WHERE n = ?", (n,))
+        blobs.sweep(connection, used)
 
     def _drop_refreshes(self, connection: sqlite3.Connection, n: int, owner: bytes, but: str) -> None:
         for row in refresh_rows_of(connection, n):
             known = self._reader.observation(owner, row)
             if known is not None and known[1].id != but:
-                connection.execute("DELETE FROM observation WHERE n = ?", (row[0],))
+                self._unobserve(connection, row[0])
 
     def _next(self, connection: sqlite3.Connection) -> int:
         """The next sequence number, from a row of its own, so that forgetting never gives one again."""
@@ -128,9 +158,11 @@ class Writer:
         if row is None:
             if connection.execute("SELECT 1 FROM standing LIMIT 1").fetchone() is not None:
                 raise self._damaged("", "the row of the last sequence number is missing")
+            self._signing.ensure_still(connection, self._path)
             row = (0, self._digests.of_sequence(0))
         if not self._digests.sequence_is_whole(*row):
-            raise self._damaged("", "the row of the last sequence number fails its digest")
+            why = self._reader.refusal(connection)
+            raise self._damaged("", f"the row of the last sequence number {why}")
         last = int(row[0]) + 1
         connection.execute(
             "REPLACE INTO sequence(one, last, digest) VALUES (1, ?, ?)",

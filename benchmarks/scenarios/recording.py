@@ -1,0 +1,125 @@
+"""What a tool call costs while it is recorded, and when it is not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .. import workload
+from ..ours import engine_of, plain
+from ..scenario import Bench, Row, Target, beyond_row, ends, scenario
+from ..timing import Block
+from ..workload import World, block_of
+
+
+def recording_block(world: World, arguments: list[Any]) -> Block:
+    """Nanoseconds of one recorded call per argument, both checks attached; opening and sealing are left out."""
+    engine, tool = engine_of(world, 1, both=True)
+
+    def block(n: int) -> int:
+        total = 0
+        for _ in range(n):
+            with engine.record("task"):
+                began = time.perf_counter_ns()
+                for argument in arguments:
+                    tool(argument)
+                total += time.perf_counter_ns() - began
+            engine.cache_clear()
+        return total
+
+    return block
+
+
+def bare_block(world: World, arguments: list[Any]) -> Block:
+    """The same calls with the captures that recording makes, and nothing else."""
+    capture, tool = world.capture, world.tool
+
+    def bare() -> None:
+        for argument in arguments:
+            capture(argument)
+            tool(argument)
+            capture(argument)
+
+    return block_of(bare)
+
+
+@scenario("recording")
+def scalar(bench: Bench) -> Iterator[Row]:
+    calls = bench.pick(50, 200)
+    arguments = list(range(1_000, 1_000 + calls))
+    yield beyond_row(
+        bench,
+        "record.scalar",
+        "recording a call with a scalar argument and both checks, beyond the captures",
+        recording_block(plain(), arguments),
+        bare_block(plain(), arguments),
+        each=calls,
+        prototype=("recording", {"world": "plain", "calls": calls}),
+        target=Target(3),
+    )
+
+
+@scenario("recording")
+def node(bench: Bench) -> Iterator[Row]:
+    """One more plain value in an argument."""
+    calls, few, many = bench.pick(10, 50), 10, 110
+    blocks = {
+        "few": recording_block(plain(), [[n + i for i in range(few)] for n in range(1_000, 1_000 + calls)]),
+        "many": recording_block(plain(), [[n + i for i in range(many)] for n in range(1_000, 1_000 + calls)]),
+    }
+    race, _ = bench.race(blocks)
+    found = race.beyond("many", "few", calls * (many - few))
+    title = "recording, each further plain node of an argument"
+    yield Row(
+        "record.node",
+        title,
+        "us",
+        found.median,
+        ends(found),
+        target=Target(0.2),
+        prototype="keeps a reference; a list is refused",
+    )
+
+
+@scenario("recording")
+def realistic(bench: Bench) -> Iterator[Row]:
+    calls = bench.pick(5, 20)
+    for name, title in (("page argument", "a page of 200 nodes"), ("crop argument", "64 KiB")):
+        world = plain(name)
+        arguments = [world.argument(i) for i in range(calls)]
+        yield beyond_row(
+            bench,
+            f"record.{name.replace(' ', '.')}",
+            f"recording a call with {title} as its argument",
+            recording_block(world, arguments),
+            bare_block(world, arguments),
+            each=calls,
+            prototype=("recording", {"world": name, "calls": calls}),
+        )
+
+
+@scenario("recording")
+def outside(bench: Bench) -> Iterator[Row]:
+    calls = 100
+    _, tool = engine_of(plain(), 1, both=True)
+    yield beyond_row(
+        bench,
+        "record.outside",
+        "a tool call outside a run, beyond the plain call",
+        block_of(_caller(tool, calls)),
+        block_of(_caller(workload.press, calls)),
+        each=calls,
+        prototype=("outside", {"calls": calls}),
+        target=Target(0.25),
+    )
+
+
+def _caller(tool: Callable[[Any], Any], calls: int) -> Callable[[], None]:
+    arguments = list(range(calls))
+
+    def call() -> None:
+        for argument in arguments:
+            tool(argument)
+
+    return call

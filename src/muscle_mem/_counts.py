@@ -1,0 +1,81 @@
+"""What runs have counted and nobody has written yet: hits, and the checks that said no."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+
+import msgspec
+
+from .store.base import Note, Tally
+
+A_WRITE = 1_000  # hits; they are written together
+MOST = 10_000  # trajectories
+
+
+class Count(msgspec.Struct):
+    """Of one trajectory. `noes` are by check, as `Tally.check` names it."""
+
+    hits: int = 0
+    last_hit: float = 0.0
+    noes: dict[str, int] = {}
+
+
+class Counts:
+    """Bounded: hits are to be written after so many, and what concerns too many trajectories is let go."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Count] = {}
+        self._hits = 0
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def hit(self, id: str, now: float) -> bool:
+        """Count a hit; whether it is time to write."""
+        with self._lock:
+            count = self._of(id)
+            if count is not None:
+                count.hits += 1
+                count.last_hit = now
+            self._hits += 1
+            return self._hits >= A_WRITE
+
+    def said_no(self, id: str, check: str) -> None:
+        """Count a check that said no. The yes of a hit are not counted: each of its checks said it once a hit."""
+        with self._lock:
+            count = self._of(id)
+            if count is not None:
+                count.noes[check] = count.noes.get(check, 0) + 1
+
+    def _of(self, id: str) -> Count | None:
+        count = self._counts.get(id)
+        if count is None and len(self._counts) < MOST:
+            count = self._counts[id] = Count()
+        return count
+
+    def drop(self, ids: Iterable[str] | None) -> None:
+        """Forget what was counted of these trajectories (None: of all)."""
+        with self._lock:
+            for id in tuple(self._counts) if ids is None else ids:
+                self._counts.pop(id, None)
+
+    def take(self) -> tuple[Note, ...]:
+        """All that was counted, to be written; it is not counted any more."""
+        with self._lock:
+            counts, self._counts, self._hits = self._counts, {}, 0
+            if self._pid != os.getpid():  # a forked child: the counts are its parent's to write
+                self._pid = os.getpid()
+                return ()
+        return tuple(
+            Note(
+                id=id,
+                hits=count.hits,
+                last_hit=count.last_hit if count.hits else None,
+                checks=tuple(Tally(check, no=no) for check, no in count.noes.items()),
+            )
+            for id, count in counts.items()
+        )

@@ -1,0 +1,91 @@
+"""Telling what a call would do, and why, without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ._context import Frame, frame_here
+from ._core.explain import Explanation, explain_task
+from ._core.model import Mode, Reason
+from ._core.plan import Refusal, Trajectory
+from ._core.run import Run
+from ._drive import adrive, drive
+from ._perform import perform_call
+from ._runs import Runs
+
+
+class Explaining(Runs):
+    """What an engine offers to those who want to know before they call."""
+
+    def explain(
+        self,
+        *args: Any,
+        tags: str | Iterable[str] = (),
+        params: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        mode: Mode | None = None,
+        context: Any = None,
+        secrets: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Explanation:
+        """What a call with these arguments would do now, and why; nothing is executed but captures of first steps.
+
+        The explanation's `plan` holds the steps that a replay would make, with the arguments of this call.
+        """
+        run, lookup, trajectories = self._explained(args, kwargs, tags, params, key, mode, context, secrets, plain=True)
+        frame = Frame(self, run)
+        token = frame_here.set(frame)
+        try:
+            return drive(explain_task(run, trajectories, self._tools, lookup), perform_call)
+        finally:
+            frame_here.reset(token)
+
+    def dry_run(self, *args: Any, **kwargs: Any) -> Explanation:
+        """The same as `explain`: its `plan` tells the bound steps, and nothing is executed but first captures."""
+        return self.explain(*args, **kwargs)
+
+    async def aexplain(
+        self,
+        *args: Any,
+        tags: str | Iterable[str] = (),
+        params: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        mode: Mode | None = None,
+        context: Any = None,
+        secrets: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Explanation:
+        """The same where captures or compares are async."""
+        run, lookup, trajectories = self._explained(
+            args, kwargs, tags, params, key, mode, context, secrets, plain=False
+        )
+        frame = Frame(self, run)
+        token = frame_here.set(frame)
+        try:
+            return await adrive(explain_task(run, trajectories, self._tools, lookup), perform_call)
+        finally:
+            frame_here.reset(token)
+
+    def _explained(
+        self,
+        args: Any,
+        kwargs: Any,
+        tags: Any,
+        params: Any,
+        key: Any,
+        mode: Any,
+        context: Any,
+        secrets: Any,
+        *,
+        plain: bool,
+    ) -> tuple[Run, Refusal | None, list[Trajectory]]:
+        wanted = self._wanted_mode(mode)
+        run, refusal = self._open_run(
+            args, kwargs, tags, params, key, wanted, None, context, None, plain=plain, secrets=secrets
+        )
+        self._library.flush()
+        if wanted in ("off", "record"):
+            return run, Refusal(Reason.MODE, f"mode={wanted!r} always asks the agent"), []
+        trajectories, lookup = self._find(run, refusal)
+        return run, lookup, trajectories

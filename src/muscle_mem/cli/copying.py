@@ -1,0 +1,82 @@
+"""`muscle-mem copy`: everything from one store into another, signed anew."""
+
+from __future__ import annotations
+
+import click
+
+from ..store import Copied, copy_store
+from .opening import UnusableStoreError, ensure_there, file_of, json_option, open_named, signing_key, told
+from .output import print_json
+from .text import count, visible
+
+
+@click.command("copy", short_help="Copy everything into another store.")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option("--from-signing-key-env", metavar="NAME", help="The environment variable that holds FROM's signing_key.")
+@click.option("--to-signing-key-env", metavar="NAME", help="The environment variable that holds TO's signing_key.")
+@json_option
+@click.pass_context
+def copy(
+    context: click.Context,
+    source: str,
+    target: str,
+    from_signing_key_env: str | None,
+    to_signing_key_env: str | None,
+    as_json: bool,
+) -> None:
+    """Copy all that the store FROM holds into the store TO, which is made if it is not there.
+
+    Trajectories keep their order, standings, observations and blobs; TO signs them under its own key, or none. A key is
+    used only where an option names its variable. Copying again writes only what is missing. A trajectory that TO has
+    keeps the standing it has there. Damaged rows are told and not copied.
+
+    Exit codes: 0 all copied, 1 damaged rows were left out, 2 one of the stores cannot be used.
+
+    \b
+    Example:
+      muscle-mem copy memory.db copy.db
+      muscle-mem copy plain.db signed.db --to-signing-key-env MUSCLE_MEM_SIGNING_KEY
+    """
+    keys = [_key(name) for name in (from_signing_key_env, to_signing_key_env)]
+    if "://" not in target and file_of(target) is None:
+        raise UnusableStoreError(f"The store {target!r} lives in memory, and would be gone at once. Give a path.")
+    with told():
+        ensure_there(source)
+        with open_named(source, keys[0]) as reads, open_named(target, keys[1]) as writes:
+            done = copy_store(reads, writes)
+    if as_json:
+        print_json(
+            {
+                "from": reads.url,
+                "to": writes.url,
+                "ok": not done.damaged,
+                "trajectories": done.trajectories,
+                "observations": done.observations,
+                "present": done.present,
+                "damaged": [{"id": one.id or None, "what": one.what} for one in done.damaged],
+                "kept_standing": list(done.kept),
+            }
+        )
+    else:
+        _print(done)
+    if done.damaged:
+        context.exit(1)
+
+
+def _key(variable: str | None) -> str | None:
+    if variable is None:
+        return None
+    key = signing_key(variable)
+    if key is None:
+        raise click.UsageError(f"The environment variable {variable} is not set, or is empty.")
+    return key
+
+
+def _print(done: Copied) -> None:
+    new = count(done.trajectories, "trajectory", "trajectories")
+    click.echo(f"Copied {new} and {count(done.observations, 'observation')}; {done.present} were there already.")
+    for id in done.kept:
+        click.echo(f"{visible(id)}: another standing is there, and was kept.", err=True)
+    for one in done.damaged:
+        click.echo(f"not copied: {visible(one.id or '(no id)')}: {visible(one.what)}", err=True)

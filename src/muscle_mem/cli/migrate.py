@@ -1,0 +1,47 @@
+"""`muscle-mem migrate`: bring a store of an older release up to date, or tell whether it needs to be."""
+
+from __future__ import annotations
+
+import click
+
+from ..store.opening import stored_version
+from ..store.schema import LATEST
+from .opening import ensure_there, file_of, json_option, open_named, signing_key, store_option, told, wanted_store
+from .output import print_json
+from .text import visible
+
+
+@click.command(short_help="Bring an older store up to date.")
+@click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
+@json_option
+@store_option
+def migrate(dry_run: bool, as_json: bool, store: str | None) -> None:
+    """Bring a store that an older release wrote up to this release's version.
+
+    Any other opening does the same; this command says so, and lets you choose the moment. Make a back-up first: an
+    older release refuses the store afterwards. A migration is one transaction, and what fails its digest before it
+    fails it after.
+
+    Exit codes: 0 up to date, 2 the store cannot be opened.
+
+    \b
+    Example:
+      muscle-mem migrate --dry-run --store memory.db
+    """
+    name = wanted_store(store)
+    with told():
+        ensure_there(name)
+        scheme, mark, _ = name.partition("://")
+        path = file_of(name)
+        before = LATEST if path is None or (mark and scheme.lower() != "sqlite") else stored_version(path)
+        if not dry_run:
+            with open_named(name, signing_key()):
+                pass
+    after = max(before, LATEST)
+    if as_json:
+        print_json({"store": name, "from": before, "to": after, "migrated": before != after and not dry_run})
+    elif before == after:
+        click.echo(f"{visible(name)} is up to date (version {before}).")
+    else:
+        verb = "would be brought" if dry_run else "was brought"
+        click.echo(f"{visible(name)} {verb} from version {before} to version {after}.")

@@ -1,0 +1,85 @@
+"""Copies of a SQLite store, made by SQLite itself while others read and write, and looked through before they count."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from contextlib import closing
+
+from ..errors import DamagedStoreError, StoreError
+from .base import Found
+from .files import make_private, publish, remove
+from .inspecting import inspect
+from .opening import Access, connect
+from .reading import Reader
+from .rows import Digests
+from .troubles import translated
+from .verifying import Trouble, Verified, look_through
+
+
+def back_up(
+    source: sqlite3.Connection, path: str, target: str, digests: Digests, reader: Reader, *, overwrite: bool
+) -> Verified:
+    """As `SqliteStore.backup`, from an open connection to the store at `path`."""
+    _ensure_free(path, target, overwrite)
+    making = f"{target}.{secrets.token_hex(4)}.new"
+    try:
+        make_private(making)
+        try:
+            with translated(target), closing(connect(making, Access.WRITE, 0.0)) as copy:
+                source.backup(copy)
+            found = _look(making, target, digests, reader)
+            broken = next((one for one in found.troubles if one.kind == "file"), None)
+            if broken is not None:
+                raise DamagedStoreError(
+                    f"The copy of the store {path!r} cannot be read through ({broken.what}), so it was not kept. Look "
+                    f"at the store with `muscle-mem verify`, and keep the back-ups that you have."
+                )
+            publish(making, target, replace=overwrite)
+        finally:
+            remove(making)
+    except FileExistsError as error:
+        raise _taken(target) from error
+    except OSError as error:
+        raise StoreError(
+            f"The back-up {target!r} cannot be written ({error.strerror}). Give a path in a folder that is there and "
+            f"writable for this user."
+        ) from error
+    return found
+
+
+def _ensure_free(path: str, target: str, overwrite: bool) -> None:
+    if target == path or (os.path.exists(target) and os.path.samefile(path, target)):
+        raise StoreError(f"The back-up would lie where the store lies ({path!r}). Give another path.")
+    if os.path.isdir(target):
+        raise StoreError(f"The back-up {target!r} is a folder. Give the path of a file in it.")
+    if os.path.lexists(target) and not overwrite:
+        raise _taken(target)
+    left = [target + end for end in ("-wal", "-shm", "-journal") if os.path.exists(target + end)]
+    if left:
+        raise StoreError(
+            f"Beside the back-up {target!r} lies {left[0]!r}: a program uses the file that is there, or did until it "
+            f"was cut off. Give another path."
+        )
+
+
+def _taken(target: str) -> StoreError:
+    return StoreError(
+        f"There is a file at {target!r} already; it was not touched. Give another path, or overwrite=True."
+    )
+
+
+def _look(making: str, target: str, digests: Digests, reader: Reader) -> Verified:
+    # Frozen, for nobody else knows the file, and a look must not make a log beside it.
+    with translated(target), closing(connect(making, Access.FROZEN, 0.0)) as copy:
+
+        def scan(after: int | None, limit: int) -> Found:
+            with translated(target):
+                return reader.scan(copy, after, limit)
+
+        def place() -> tuple[Trouble, ...]:
+            with translated(target):
+                return tuple(inspect(copy, digests, reader.refusal(copy)))
+
+        return look_through(scan, place)

@@ -1,0 +1,29 @@
+"""Reading all of a store, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from .base import Damaged, Found, Store, Stored
+
+PAGE = 100
+Scan = Callable[[int | None, int], Found]
+Page = tuple[tuple[Stored, ...], tuple[Damaged, ...]]
+
+
+def pages(store: Store) -> Iterator[Page]:
+    """All that a store holds, newest first, a page at a time; what is damaged is told once. Raises StoreError."""
+    return pages_of(lambda after, limit: store.scan(after=after, limit=limit))
+
+
+def pages_of(scan: Scan) -> Iterator[Page]:
+    """As `pages`, of whatever answers like `Store.scan`."""
+    after: int | None = None
+    told: set[Damaged] = set()
+    while True:
+        page = scan(after, PAGE)
+        yield page.stored, tuple(one for one in page.damaged if one not in told)
+        if not page.stored:
+            return
+        told.update(page.damaged)  # a damaged row between two pages is met by both
+        after = page.stored[-1].seq

@@ -1,0 +1,159 @@
+"""Keeping a store small: what is too old goes, and what was used least recently, in short transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from ..errors import StoreError
+from .base import FRESH, QUARANTINED, RETIRED, TRUSTED, Store, Stored, Summary, Surveying
+
+PAGE = 1_000
+BATCH = 100
+AT_WORK = 60.0  # seconds since a recording or hit in which a trajectory stays, if others can go
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a store may hold: trajectories, bytes (the sum of `Summary.size`), seconds since the last recording."""
+
+    max_items: int | None = None
+    max_bytes: int | None = None
+    ttl: float | None = None
+
+    def __bool__(self) -> bool:
+        return (self.max_items, self.max_bytes, self.ttl) != (None, None, None)
+
+
+class Pruned(NamedTuple):
+    """What pruning did: trajectories dropped (`expired` of them for their age) and kept, and their bytes."""
+
+    dropped: int
+    dropped_bytes: int
+    expired: int
+    kept: int
+    kept_bytes: int
+
+
+def prune(store: Store, limits: Limits, now: float, *, in_use: Collection[str] = (), dry_run: bool = False) -> Pruned:
+    """Drop what is too old or too much. `now` is in seconds since the epoch, `in_use` holds ids that stay.
+
+    Raises StoreError; what was dropped until then stays dropped.
+    """
+    everything = list(surveyed(store))
+    kept_anyway = [one for one in everything if one.id in in_use]
+    old, rest = _parted([one for one in everything if one.id not in in_use], limits.ttl, now)
+    over_items = _over(limits.max_items, len(rest) + len(kept_anyway))
+    over_bytes = _over(limits.max_bytes, sum(one.size for one in (*rest, *kept_anyway)))
+    too_many = _first_to_go(store, rest, over_items, over_bytes, now)
+    gone = [*old, *too_many]
+    dropped = len(gone) if dry_run else _drop(store, [one.id for one in gone])
+    names = {one.id for one in gone}
+    kept = [one for one in (*rest, *kept_anyway) if one.id not in names]
+    return Pruned(dropped, sum(one.size for one in gone), len(old), len(kept), sum(one.size for one in kept))
+
+
+def surveyed(store: Store) -> Iterator[Summary]:
+    """All trajectories without their contents, newest first; read whole from a store that cannot say less."""
+    after: int | None = None
+    while True:
+        page: Sequence[Summary]
+        if isinstance(store, Surveying):
+            page = store.survey(after=after, limit=PAGE)
+        else:
+            page = [summary_of(stored) for stored in store.scan(after=after, limit=PAGE).stored]
+        if not page:
+            return
+        yield from page
+        after = page[-1].seq
+
+
+def summary_of(stored: Stored) -> Summary:
+    """What a survey says of a trajectory."""
+    sealed = stored.sealed
+    rows = [observation for _, observation in stored.observations]
+    blobs = {blob for row in rows for blob in row.blobs}
+    size = len(sealed.body) + sum(len(row.body) for row in rows) + sum(map(len, blobs))
+    return Summary(
+        id=sealed.id,
+        key=sealed.key,
+        seq=stored.seq,
+        state=stored.standing.state,
+        created=sealed.created,
+        recorded=recorded(stored),
+        hits=stored.standing.hits,
+        last_hit=stored.standing.last_hit,
+        size=size,
+    )
+
+
+def recorded(stored: Stored) -> float:
+    """When an agent's run was last recorded as this trajectory, in seconds since the epoch."""
+    return max((row.created for _, row in stored.observations if not row.refresh), default=stored.sealed.created)
+
+
+def is_old(recorded: float, ttl: float | None, now: float) -> bool:
+    """Whether a recording is older than it may get. One from the future is young."""
+    return ttl is not None and max(0.0, now - recorded) > ttl
+
+
+def _parted(found: Sequence[Summary], ttl: float | None, now: float) -> tuple[list[Summary], list[Summary]]:
+    old: list[Summary] = []
+    rest: list[Summary] = []
+    for one in found:
+        (old if is_old(one.recorded, ttl, now) else rest).append(one)
+    return old, rest
+
+
+def _over(most: int | None, have: int) -> int:
+    return 0 if most is None else max(0, have - most)
+
+
+def _first_to_go(store: Store, rest: Sequence[Summary], items: int, size: int, now: float) -> list[Summary]:
+    """As many as it takes to be rid of so many trajectories and bytes."""
+    if not items and not size:
+        return []
+    held = {one.id for one in rest if one.state == QUARANTINED and _is_held(store, one.id)}
+    gone: list[Summary] = []
+    for one in sorted(rest, key=_by_worth(held, now)):
+        if items <= 0 and size <= 0:
+            break
+        gone.append(one)
+        items -= 1
+        size -= one.size
+    return gone
+
+
+def _by_worth(held: Collection[str], now: float) -> Callable[[Summary], tuple[int, float, int]]:
+    """What is least worth keeping first.
+
+    What can never be replayed goes first, but a person's verdict last: without it the same calls would be learned and
+    replayed again. Of the others the least recently used, by sequence number where times say nothing.
+    """
+
+    def worth(one: Summary) -> tuple[int, float, int]:
+        used = min(now, max(one.last_hit, one.recorded))
+        if one.id in held:
+            return 4, used, one.seq
+        at_work = one.state in (FRESH, TRUSTED) and now - used < AT_WORK
+        ranks = {RETIRED: 0, QUARANTINED: 1}
+        return (3 if at_work else ranks.get(one.state, 2)), used, one.seq
+
+    return worth
+
+
+def _is_held(store: Store, id: str) -> bool:
+    try:
+        stored = store.get(id)
+    except StoreError:
+        return True  # damaged: it is kept for a look
+    return stored is not None and stored.standing.held
+
+
+def _drop(store: Store, ids: Sequence[str]) -> int:
+    gone = 0
+    for start in range(0, len(ids), BATCH):
+        batch = tuple(ids[start : start + BATCH])
+        gone += store.drop(batch) if isinstance(store, Surveying) else store.forget(batch)
+    return gone

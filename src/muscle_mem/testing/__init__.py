@@ -1,0 +1,35 @@
+"""For tests of users: what proves that a store of their own keeps the promises of muscle_mem's.
+
+class TestMyStore(muscle_mem.testing.StoreContract):
+    def make_store(self, tmp_path):
+        return MyStore(tmp_path / "store")
+"""
+
+from __future__ import annotations
+
+from .._scripted import FakeClock, ScriptedAgent
+from .contract import StoreContract
+from .records import (
+    KEY,
+    OTHER_KEY,
+    a_trajectory,
+    an_observation,
+    ids,
+    observed,
+    raised_by,
+    standing_of,
+)
+
+__all__ = [
+    "KEY",
+    "OTHER_KEY",
+    "FakeClock",
+    "ScriptedAgent",
+    "StoreContract",
+    "a_trajectory",
+    "an_observation",
+    "ids",
+    "observed",
+    "raised_by",
+    "standing_of",
+]

@@ -1,0 +1,230 @@
+"""Bad days of a store: opened twice, forked, clocks set back, disks full, folders that cannot be written."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from muscle_mem import Engine
+from muscle_mem.store import MemoryStore, Note, SqliteStore, Store, open_store
+from muscle_mem.testing import KEY, a_trajectory, an_observation, ids, standing_of
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="needs rights, limits and fork")
+NOW = 1_700_000_000.0
+HOUR, TEN_YEARS = 3600.0, 10 * 365 * 86_400.0
+
+
+def child(script: str, *args: str) -> str:
+    """What a script prints in a process of its own, with warnings as errors."""
+    command = [sys.executable, "-W", "error", "-c", script, *args]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+# twice in one process
+
+
+def test_a_store_opened_twice_in_one_process_is_one_store(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with closing(SqliteStore(path)) as first:
+        with closing(SqliteStore(f"{tmp_path}/../{tmp_path.name}/store.db")) as second:
+            errors: list[BaseException] = []
+
+            def write(store: Store, name: str) -> None:
+                try:
+                    for n in range(25):
+                        store.seal(a_trajectory(f"{name} {n}"), an_observation(blobs=(b"shared",)))
+                except BaseException as error:
+                    errors.append(error)
+
+            writers = [threading.Thread(target=write, args=(one, str(n))) for n, one in enumerate((first, second))]
+            for writer in writers:
+                writer.start()
+            for writer in writers:
+                writer.join()
+            assert not errors
+            assert ids(first.scan()) == ids(second.scan())
+        first.seal(a_trajectory("after the other was closed"), an_observation())
+    with closing(SqliteStore(path)) as store:
+        assert len(store.scan().stored) == 51
+        assert store.verify()
+
+
+def test_two_engines_on_one_file_learn_from_each_other(tmp_path: Path) -> None:
+    def look(at: str) -> str:
+        return at
+
+    engines = [Engine(tmp_path / "store.db") for _ in range(2)]
+    for engine in engines:
+        tool = engine.tool(effect="read", name="look")(look)
+        engine.set_agent(lambda task, tool=tool: tool(task))
+    with engines[0], engines[1]:
+        assert not engines[0]("a task")
+        assert engines[1]("a task")
+
+
+# forks
+
+FORK = """
+import os, sys, warnings
+from muscle_mem.store import SqliteStore
+from muscle_mem.testing import *
+store = SqliteStore(sys.argv[1], signing_key="a key of sixteen bytes")
+store.seal(a_trajectory("before"), an_observation(blobs=(b"one", b"two")))
+child = os.fork()
+if child == 0:
+    store.seal(a_trajectory("child"), an_observation(blobs=(b"one",)))
+    store.drop(("before",))
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+store.seal(a_trajectory("parent"), an_observation(blobs=(b"two",)))
+found = store.backup(sys.argv[1] + ".copy")
+print(ids(store.scan()), bool(store.verify()), bool(found), found.blobs)
+"""
+
+
+@posix_only
+def test_both_sides_of_a_fork_use_blobs_and_keys(tmp_path: Path) -> None:
+    assert child(FORK, str(tmp_path / "store.db")) == "['parent', 'child'] True True 2"
+
+
+# clocks
+
+
+@pytest.mark.parametrize("back", [HOUR, TEN_YEARS])
+def test_a_clock_set_back_changes_no_order(back: float, tmp_path: Path) -> None:
+    for opened in (MemoryStore(), SqliteStore(tmp_path / f"{back}.db")):
+        with closing(opened) as store:
+            store.seal(a_trajectory("old", created=NOW), an_observation("o1", created=NOW))
+            store.seal(a_trajectory("new", created=NOW - back), an_observation("o1", created=NOW - back))
+            store.seal(a_trajectory("new"), an_observation("o2", created=NOW - back + 1))
+            assert ids(store.find(KEY)) == ["new", "old"]
+            newest = store.find(KEY).stored[0]
+            assert [row.id for _, row in newest.observations] == ["o2", "o1"]
+            assert [one.id for one in store.survey()] == ["new", "old"]
+            store.note((Note(id="old", last_hit=NOW), Note(id="old", last_hit=NOW - back, hits=1)))
+            assert (standing_of(store, "old").last_hit, standing_of(store, "old").hits) == (NOW - back, 1)
+            assert ids(store.find(KEY)) == ["new", "old"]
+
+
+def test_times_before_1970_and_far_away_are_kept(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path / "store.db")) as store:
+        for n, time in enumerate((-1.5, -1e12, 1e15, float("inf"), float("-inf"))):
+            store.seal(a_trajectory(str(n), created=time), an_observation(created=time))
+            assert store.survey()[0].created == time
+            stored = store.get(str(n))
+            assert stored is not None
+            assert stored.sealed.created == time
+        assert store.verify()
+
+
+# disks
+
+FULL = """
+import resource, signal, sys
+from muscle_mem import Engine
+from muscle_mem.errors import StoreError
+from muscle_mem.store import SqliteStore
+from muscle_mem.testing import *
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+path = sys.argv[1]
+store = SqliteStore(path)
+store.seal(a_trajectory("small"), an_observation(blobs=(b"kept",)))
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+told = [
+    str(raised_by(lambda: store.seal(a_trajectory("big", body=bytes(10**6)), an_observation()))),
+    str(raised_by(lambda: store.seal(a_trajectory("big"), an_observation(blobs=(bytes(10**6),))))),
+]
+assert all(path in one and "disk" in one for one in told), told
+print(ids(store.scan()), end=" ")
+print(ids(store.find(KEY)), end=" ")
+events = []
+engine = Engine(path, observers=events.append)
+@engine.tool(effect="read")
+def look(at):
+    return at
+engine.set_agent(lambda task: look(task) and "done")
+resource.setrlimit(resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+outcome = engine("a task")
+print(outcome.value, outcome.not_learned, any(type(one).__name__ == "StoreEvent" for one in events), end=" ")
+backup = raised_by(lambda: store.backup(path + ".copy"))
+assert isinstance(backup, StoreError), backup
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+store.seal(a_trajectory("later"), an_observation())
+print(ids(store.scan()), bool(store.verify()))
+engine.close()
+"""
+
+
+@posix_only
+def test_a_full_disk_costs_the_recording_and_nothing_else(tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk and a used-up quota: SQLite sees the same failed write."""
+    said = child(FULL, str(tmp_path / "store.db"))
+    assert said == "['small'] ['small'] done store_unavailable True ['later', 'small'] True"
+    assert sorted(os.listdir(tmp_path)) == ["store.db", "store.db.lock"]
+
+
+READ_ONLY_FOLDER = """
+import os, sys
+from muscle_mem import Engine
+from muscle_mem.errors import StoreError
+from muscle_mem.store import SqliteStore, open_store
+import muscle_mem.store.urls
+from muscle_mem.testing import *
+if os.geteuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+folder = sys.argv[1]
+made = raised_by(lambda: SqliteStore(os.path.join(folder, "new.db")))
+assert isinstance(made, StoreError) and "writable" in str(made), made
+store = SqliteStore(os.path.join(folder, "store.db"))
+backup = raised_by(lambda: store.backup(os.path.join(folder, "copy.db")))
+assert isinstance(backup, StoreError) and "copy.db" in str(backup), backup
+for call in (lambda: store.drop(("t1",)), lambda: store.note((Note(id="t1", hits=1),))):
+    assert "read-only" in str(raised_by(call))
+print([one.id for one in store.survey()], bool(store.verify()), bool(store.backup(sys.argv[2])))
+"""
+
+
+@posix_only
+def test_a_read_only_folder_is_read_and_backed_up_to_elsewhere() -> None:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as elsewhere:
+        os.chmod(elsewhere, 0o777)
+        with closing(SqliteStore(Path(folder) / "store.db")) as store:
+            store.seal(a_trajectory(), an_observation(blobs=(b"b",)))
+        os.chmod(Path(folder) / "store.db", 0o444)
+        os.chmod(folder, 0o555)
+        try:
+            script = READ_ONLY_FOLDER.replace("import *", "import *\nfrom muscle_mem.store import Note")
+            assert child(script, folder, f"{elsewhere}/copy.db") == "['t1'] True True"
+        finally:
+            os.chmod(folder, 0o755)
+
+
+def test_blobs_are_forgotten_to_the_last_byte(tmp_path: Path) -> None:
+    canary = b"canary-7f3a" * 1000
+    with closing(SqliteStore(tmp_path / "store.db")) as store:
+        store.seal(a_trajectory("gone"), an_observation(blobs=(canary, b"shared" * 500)))
+        store.seal(a_trajectory("kept"), an_observation(blobs=(b"shared" * 500,)))
+        assert store.forget(("gone",)) == 1
+        assert not store.erasure_pending
+        assert not [one.name for one in tmp_path.iterdir() if b"canary-7f3a" in one.read_bytes()]
+        assert store.verify().blobs == 1
+
+
+def test_a_store_name_with_everything_in_it(tmp_path: Path) -> None:
+    name = 'it\'s "my" store; DROP TABLE--?mode=memory#x%00 ü\n.db'
+    for given in (tmp_path / name, str(tmp_path / name)):
+        with closing(open_store(given)) as store:
+            store.seal(a_trajectory(), an_observation())
+            assert isinstance(store, SqliteStore)
+            with closing(open_store(store.url)) as again:
+                assert ids(again.scan()) == ["t1"]
+    assert sorted(os.listdir(tmp_path)) == [name, name + ".lock"]
