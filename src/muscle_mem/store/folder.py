@@ -29,7 +29,7 @@ class FolderStore:
     The folder is made with its parents when something is first written. Safe to call from any thread, and from several
     processes of one machine. Each file is replaced whole and durably; a note that comes with a seal of *another*
     trajectory is written after it, so that a crash between the two loses the note. Blobs lie in the files of their
-    users, not once for all. Files are looked at before every call, so the folder is meant for thousands of trajectories,
+    users, not once for all. Files are looked at before every call, so the folder is for thousands of trajectories,
     not for millions. With a `signing_key`, bytes or a string of at least 16 bytes, digests are HMACs, and files written
     without it are refused like damaged ones.
     """
