@@ -53,6 +53,7 @@ def replay(run: Run, live: Company) -> Generator[Effect, Any, Done | Refusal]:
     calls, results = progress.calls, progress.results
     objects = run.objects
     outside = run.outside
+    through = outside or run.watched
     walk = Walk(run, live) if len(live.candidates) > 1 else None
     followed = progress.candidate = live.candidates[0]
     steps, pres, posts = followed.trajectory.steps, followed.snapshots(False), followed.snapshots(True)
@@ -84,7 +85,7 @@ def replay(run: Run, live: Company) -> Generator[Effect, Any, Done | Refusal]:
         assert step is not None
         calls.append((step, args, kwargs))
         try:
-            if not step.direct or outside:
+            if not step.direct or through:
                 result = yield Invoke(step.tool, args, kwargs)
             elif kwargs:
                 result = step.fn(*args, **kwargs)

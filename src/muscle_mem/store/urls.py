@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote
 from ..errors import InvalidValueError, MissingExtraError
 from .base import Store
 from .digest import SigningKey
+from .folder import FolderStore
 from .memory import MemoryStore
 from .naming import is_postgres, without_secrets
 from .sqlite import SqliteStore
@@ -26,11 +27,13 @@ def open_url(url: str, signing_key: SigningKey | None = None) -> Store:
     scheme, _, rest = url.partition("://")
     if is_postgres(url):
         return _open_postgres(url, signing_key)
+    if scheme.lower() == "folder":
+        return _open_folder(url, rest, signing_key)
     if scheme.lower() != "sqlite":
         raise InvalidValueError(
             f"The store URL {without_secrets(url)!r} has the unknown scheme {scheme!r}. Known are sqlite, as "
-            f"in 'sqlite:///relative.db' and 'sqlite:////absolute/path.db' (a path alone will do too), and "
-            f"postgresql, as in 'postgresql://user@host/database'."
+            f"in 'sqlite:///relative.db' and 'sqlite:////absolute/path.db' (a path alone will do too), "
+            f"postgresql, as in 'postgresql://user@host/database', and folder, as in 'folder:///relative'."
         )
     location, _, query = rest.partition("?")
     options = _options(query, url)
@@ -71,6 +74,16 @@ def _ensure_driver() -> None:
             f"A PostgreSQL store needs psycopg 3, which cannot be imported ({error}). Get it with: "
             "pip install 'muscle-mem[postgres]'"
         ) from error
+
+
+def _open_folder(url: str, rest: str, signing_key: SigningKey | None) -> Store:
+    location, mark, _ = rest.partition("?")
+    if mark or not location.startswith("/") or location == "/":
+        raise InvalidValueError(
+            f"The store URL {url!r} names no folder. Write 'folder:///relative' or 'folder:////absolute'; there are no "
+            "options."
+        )
+    return FolderStore(unquote(location, errors="surrogateescape")[1:], signing_key=signing_key)
 
 
 def _options(query: str, url: str) -> dict[str, Any]:
