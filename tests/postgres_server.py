@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,9 @@ class Server:
         return f"postgresql://muscle:{self.password}@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
-        """Start it, and wait until it takes connections."""
+        """Start it, and wait until it takes connections. Starting one that runs is fine."""
+        if self.keeper is not None and self.keeper.poll() is None:
+            return
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": self.port,
@@ -264,6 +266,14 @@ def place_of(base: str) -> tuple[str, int]:
     """Host and port of a URL."""
     parts = urlsplit(base)
     return parts.hostname or "127.0.0.1", parts.port or 5432
+
+
+def until(what: Callable[[], bool]) -> None:
+    """Wait for something that another thread brings about."""
+    give_up = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
 
 
 @contextmanager

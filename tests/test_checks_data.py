@@ -249,7 +249,7 @@ def test_rows_of_other_databases_are_compared_too() -> None:
         ((PaperConnection(), ""), "query as text"),
         ((PaperConnection(), "SELECT 1", "abc"), "sequence, a mapping or a function"),
     ],
-    ids=["no connection", "no query", "no params"],
+    ids=["connection", "query", "params"],
 )
 def test_wrong_arguments_of_row_unchanged_are_refused_at_once(given: Any, words: str) -> None:
     with pytest.raises(TypeError, match=words):
@@ -325,7 +325,7 @@ def test_what_is_no_path_is_refused(text: Any) -> None:
         checks.json_subset(lambda: 1, ignore=[text])
 
 
-@pytest.mark.parametrize("value", [object(), {1: 2}, "{", {"a": {1, 2}}], ids=["an object", "a key that is no text", "broken text", "a set"])
+@pytest.mark.parametrize("value", [object(), {1: 2}, "{", {"a": {1, 2}}], ids=["object", "key", "text", "set"])
 def test_what_is_no_json_is_an_error_of_the_check(value: Any) -> None:
     assert attached(checks.json_subset(lambda: value))("a task").not_learned == "capture_failed"
     with pytest.raises(TypeError, match="list of paths"):

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
 from postgres_server import HOW, database_fixture, drop_schema, raw, schema_fixture, url_of  # noqa: F401 - fixtures
 
 psycopg = pytest.importorskip("psycopg", reason=HOW)

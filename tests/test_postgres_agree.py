@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import HealthCheck, settings
+
 from postgres_server import HOW, drop_schema, dsn, new_schema, raw, url_of
 from test_stores_agree import TORTURE, LockStep
 
 pytest.importorskip("psycopg", reason=HOW)
 
-from muscle_mem.store import Store  # noqa: E402
-from muscle_mem.store.postgres import PostgresStore  # noqa: E402
+from muscle_mem.store import Store
+from muscle_mem.store.postgres import PostgresStore
 
 
 class PostgresLockStep(LockStep):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
+
 from postgres_server import (  # noqa: F401 - fixtures
     HOW,
     database_fixture,
@@ -34,7 +35,7 @@ from muscle_mem.errors import (  # noqa: E402
     StoreError,
 )
 from muscle_mem.store import open_store  # noqa: E402
-from muscle_mem.store.postgres import PostgresStore, opening, schema  # noqa: E402
+from muscle_mem.store.postgres import PostgresStore, opening  # noqa: E402
 from muscle_mem.store.postgres.options import parse  # noqa: E402
 from muscle_mem.testing import KEY, a_trajectory, an_observation, ids, raised_by  # noqa: E402
 
@@ -80,7 +81,10 @@ def test_what_people_see_of_a_url_has_no_secret_and_opens_the_same_store() -> No
 def test_a_connection_has_deadlines_that_a_url_may_set(schema: str, database: str) -> None:
     assert parse("postgresql:///x").conninfo["tcp_user_timeout"] == "20000"
     assert parse("postgresql:///x?connect_timeout=9").conninfo["connect_timeout"] == "9"
-    with closing(PostgresStore(url_of(schema, mm_timeout=7))) as store, store._lines.lent(time.monotonic() + 60) as line:
+    with (
+        closing(PostgresStore(url_of(schema, mm_timeout=7))) as store,
+        store._lines.lent(time.monotonic() + 60) as line,
+    ):
         line.tell(opening.begin(line, store._options, write=True))
         names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
         shown = [line.tell(f"SHOW {name}")[0][0] for name in names]
@@ -332,7 +336,7 @@ print(n, version)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="forks")
-@pytest.mark.parametrize(("age", "statements", "last"), [("new", 20, "1"), ("old", 15, "3")])
+@pytest.mark.parametrize(("age", "statements", "last"), [("new", 12, "1"), ("old", 12, "3")])
 def test_a_making_or_migration_killed_at_any_statement_leaves_a_whole_version(
     age: str, statements: int, last: str, database: str
 ) -> None:

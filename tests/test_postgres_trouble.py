@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 
+import msgspec
 import pytest
 
 from postgres_server import (  # noqa: F401 - fixtures
@@ -36,6 +37,11 @@ def proxy(database: str) -> Iterator[CuttingProxy]:
     one = CuttingProxy(place_of(database))
     yield one
     one.close()
+
+
+def give(store: PostgresStore, seconds: float) -> None:
+    """Another deadline for an open store."""
+    store._lines.options = store._transactions._options = msgspec.structs.replace(store._options, timeout=seconds)
 
 
 @pytest.mark.parametrize("how", ["before", "after"])
@@ -108,8 +114,9 @@ def test_a_server_that_is_gone_costs_one_try_and_then_none(own_server: Server) -
 
 
 def test_a_server_that_does_not_answer_costs_one_deadline_and_then_nothing(own_server: Server) -> None:
-    with closing(PostgresStore(url_of(at=own_server.dsn, mm_timeout=0.3))) as store:
+    with closing(PostgresStore(url_of(at=own_server.dsn))) as store:
         store.seal(a_trajectory(), an_observation())
+        give(store, 0.3)
         tried = store._lines.made
         own_server.freeze()
         try:
@@ -145,8 +152,9 @@ def test_a_lock_held_too_long_is_told_and_bounded(database: str, schema: str) ->
     import psycopg
     from psycopg import sql
 
-    with closing(PostgresStore(url_of(schema, mm_timeout=0.5))) as store, psycopg.connect(database) as other:
+    with closing(PostgresStore(url_of(schema))) as store, psycopg.connect(database) as other:
         store.seal(a_trajectory(), an_observation())
+        give(store, 3.0)
         other.execute(sql.SQL("SELECT * FROM {}.sequence FOR UPDATE").format(sql.Identifier(schema)))
         error = raised_by(lambda: store.seal(a_trajectory("t2"), an_observation()))
         assert isinstance(error, StoreError)
@@ -156,10 +164,12 @@ def test_a_lock_held_too_long_is_told_and_bounded(database: str, schema: str) ->
 
 
 def test_all_connections_in_use_is_told(schema: str, database: str) -> None:
-    with closing(PostgresStore(url_of(schema, mm_timeout=0.3, mm_connections=1))) as store:
+    with closing(PostgresStore(url_of(schema, mm_connections=1))) as store:
         store.seal(a_trajectory(), an_observation())
+        give(store, 0.3)
         with store._lines.lent(time.monotonic() + 5), pytest.raises(StoreError, match="mm_connections"):
             store.find(KEY)
+        give(store, 60.0)
         assert ids(store.find(KEY)) == ["t1"]
 
 

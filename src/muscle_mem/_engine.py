@@ -225,10 +225,15 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
         frame = self._open.enter(run)
         token = frame_here.set(frame)
         began = time.perf_counter()
+        if self._teller.watched:
+            self._teller.began(run)
         try:
             trajectories, lookup = self._find(run, refusal)
             flow = run_task(run, trajectories, self._tools, lookup)
             finished = drive(flow, Performer(self, run, frame, asynchronous=False))
+        except BaseException as error:  # an interrupt within a replayed tool: whoever was told of its beginning
+            self._teller.raised(run, error, time.perf_counter() - began)
+            raise
         finally:
             frame_here.reset(token)
             self._open.leave(frame)
@@ -277,10 +282,15 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
         frame = self._open.enter(run)
         token = frame_here.set(frame)
         began = time.perf_counter()
+        if self._teller.watched:
+            self._teller.began(run)
         try:
             trajectories, lookup = self._find(run, refusal)
             flow = run_task(run, trajectories, self._tools, lookup)
             finished = await adrive(flow, Performer(self, run, frame, asynchronous=True))
+        except BaseException as error:  # an interrupt within a replayed tool: whoever was told of its beginning
+            self._teller.raised(run, error, time.perf_counter() - began)
+            raise
         finally:
             frame_here.reset(token)
             self._open.leave(frame)

@@ -9,7 +9,16 @@ from typing import Any, NamedTuple, cast
 from ._core.model import Reason
 from ._core.outcome import Outcome
 from ._core.run import Run
-from ._events import Event, NoticeEvent, NotLearnedEvent, Observer, RunEvent, heeds_debug, log_event
+from ._events import (
+    Event,
+    NoticeEvent,
+    NotLearnedEvent,
+    Observer,
+    RunBeganEvent,
+    RunEvent,
+    heeds_debug,
+    log_event,
+)
 from .errors import InvalidTypeError
 
 SUGGEST_KEY_AFTER = 5
@@ -61,6 +70,8 @@ class Teller:
     def __init__(self, observers: Iterable[Observer] | Observer | None) -> None:
         self._observers = _observers(observers)
         self._logs = self._observers == (log_event,)
+        self._watchers = tuple(one for one in self._observers if getattr(one, "wants_steps", False))
+        self.watched = bool(self._watchers)
         self._told: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._new_keys: list[bytes] = []
@@ -68,11 +79,23 @@ class Teller:
 
     def emit(self, event: Event) -> None:
         """Give an event to every observer."""
-        for observer in self._observers:
+        self._give(self._observers, event)
+
+    def _give(self, observers: Iterable[Observer], event: Event) -> None:
+        for observer in observers:
             try:
                 observer(event)
             except Exception:  # an observer's trouble is not the agent's
                 log_event(NoticeEvent("observer", f"observer {observer!r} raised on {type(event).__name__}"))
+
+    def began(self, run: Run) -> None:
+        """Tell those who want steps that a run begins, and see that it tells its own."""
+        run.watched = True
+        self.watch(RunBeganEvent(run.id, run.task, run.scope, run.mode))
+
+    def watch(self, event: Event) -> None:
+        """Give an event to those observers that want steps: they say so by an attribute `wants_steps = True`."""
+        self._give(self._watchers, event)
 
     def notice(self, level: str, code: str, message: str, tool: str = "") -> None:
         """Tell something once per tool and code."""
@@ -94,7 +117,12 @@ class Teller:
     def raised(self, run: Run, error: BaseException, seconds: float) -> None:
         """Tell that a run ended with an exception."""
         if not self._logs or heeds_debug():
-            self.emit(RunEvent("raised", "raised", run.hide(repr(error)), run.task, 0, None, seconds))
+            told = run.hide(repr(error))
+            self.emit(
+                RunEvent(
+                    "raised", "raised", told, run.task, 0, None, seconds, run_id=run.id, scope=run.scope, error=error
+                )
+            )
 
     def ended(self, run: Run, outcome: Outcome, *, counted: bool = True) -> None:
         """Count and tell how a run ended."""
@@ -117,6 +145,12 @@ class Teller:
                     outcome.steps,
                     outcome.trajectory_id,
                     outcome.seconds,
+                    run_id=run.id,
+                    scope=run.scope,
+                    saved_seconds=outcome.saved,
+                    saved_tokens=outcome.saved_tokens,
+                    failed_step=outcome.divergence.step if outcome.divergence is not None else -1,
+                    failed_tool=outcome.divergence.tool if outcome.divergence is not None else "",
                 )
             )
 

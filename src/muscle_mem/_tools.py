@@ -34,6 +34,7 @@ class Toolbox:
 
     def __init__(self) -> None:
         self.version = 0
+        self.secret_names: frozenset[str] = frozenset()  # arguments that are secret whatever tool they are of
         self._by_name: dict[str, list[Tool]] = {}
         self._aliases: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -48,6 +49,7 @@ class Toolbox:
 
     def add(self, tool: Tool) -> None:
         """Register a tool. The latest of a name wins, unless both were made inside a function or hold state (D7)."""
+        tool.secret |= self.secret_names
         with self._lock:
             others = self._by_name.get(tool.name, [])
             for again in [t for t in others if t.fn is tool.fn or _made_again(t, tool)]:

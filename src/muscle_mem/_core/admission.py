@@ -66,7 +66,7 @@ def admissible(run: Run, trajectory: Trajectory, registry: Registry) -> Refusal 
 def _refused_by_steps(run: Run, trajectory: Trajectory) -> Refusal | None:
     for index, step in trajectory.asking:
         tool = step.tool
-        if run.plain and (step.check_async or not (step.direct or run.outside)):
+        if run.plain and (step.check_async or (tool.is_async and not run.outside)):
             call = "engine.asession(...)" if run.outside else "await engine.acall(...)"
             message = f"{tool.name} or one of its checks is async; call the engine with: {call}"
             return Refusal(Reason.NEEDS_ACALL, message, index, tool.name)

@@ -307,7 +307,7 @@ def _asking(steps: Sequence[PlanStep]) -> tuple[tuple[int, PlanStep], ...]:
     for index, step in enumerate(steps):
         tool = step.tool
         approval = tool.effect == "irreversible" and step.pre is None
-        if not step.direct or step.check_async or step.contexts or approval or step.method:
+        if tool.is_async or step.check_async or step.contexts or approval or step.method:
             found.setdefault((tool, step.method, step.contexts), (index, step))
     return tuple(found.values())
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from .approving import disapproved
-from .candidates import Walk, checks_at
+from .candidates import PLAIN, Walk, checks_at
 from .check import Check, CheckError, copy_of, passes
 from .company import Company
 from .effects import Effect, Invoke, Pause
@@ -53,6 +53,7 @@ def replay(run: Run, live: Company) -> Generator[Effect, Any, Done | Refusal]:
     calls, results = progress.calls, progress.results
     objects = run.objects
     outside = run.outside
+    through = outside or run.watched
     walk = Walk(run, live) if len(live.candidates) > 1 else None
     followed = progress.candidate = live.candidates[0]
     steps, pres, posts = followed.trajectory.steps, followed.snapshots(False), followed.snapshots(True)
@@ -84,7 +85,7 @@ def replay(run: Run, live: Company) -> Generator[Effect, Any, Done | Refusal]:
         assert step is not None
         calls.append((step, args, kwargs))
         try:
-            if not step.direct or outside:
+            if not step.direct or through:
                 result = yield Invoke(step.tool, args, kwargs)
             elif kwargs:
                 result = step.fn(*args, **kwargs)
@@ -135,7 +136,8 @@ def _ask(
     if type(snapshot) is Fresh:
         snapshot = open_snapshot(snapshot)
     try:
-        answer = check.compare(seen if walk is None or check.exact else copy_of(seen), snapshot)
+        given = seen if walk is None or check.exact or type(seen) in PLAIN else copy_of(seen)
+        answer = check.compare(given, snapshot)
         if answer is not True:
             passed = passes(check, answer)
             run.hear(check, step.tool.name)

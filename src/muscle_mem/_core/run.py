@@ -70,7 +70,8 @@ class Progress(msgspec.Struct, eq=False):
 class Run(msgspec.Struct, eq=False):
     """Everything about one call of the engine.
 
-    `plain` says that nothing can be awaited, `outside` that others make the tool calls. `agent` is the engine's own
+    `plain` says that nothing can be awaited, `outside` that others make the tool calls, `watched` that somebody is told
+    of each replayed one. `agent` is the engine's own
     record of it, fixed for the run, and `names_handover` tells of it. `early_veil` is given where secrets are known
     from the start; `label` is the task as a text of any length. `leads` says that other runs of its key wait for what
     it learns, as it does for theirs. `said_no` are the checks that stopped a replay, as `Tally.check` names them, and
@@ -100,6 +101,7 @@ class Run(msgspec.Struct, eq=False):
     lacking: frozenset[str] = frozenset()
     handover: Handover | None = None
     outside: bool = False
+    watched: bool = False
     leads: bool = False
     said_no: list[tuple[Candidate, str]] = []
     trouble: Exception | None = None

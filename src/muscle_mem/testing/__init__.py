@@ -7,6 +7,7 @@ class TestMyStore(muscle_mem.testing.StoreContract):
 
 from __future__ import annotations
 
+from .._scripted import FakeClock, ScriptedAgent
 from .contract import StoreContract
 from .records import (
     KEY,
@@ -23,6 +24,8 @@ from .records import (
 __all__ = [
     "KEY",
     "OTHER_KEY",
+    "FakeClock",
+    "ScriptedAgent",
     "StoreContract",
     "a_trajectory",
     "an_observation",

@@ -12,11 +12,11 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from ...errors import InvalidTypeError, InvalidValueError
+from ..naming import is_postgres, without_secrets
 
 KNOWN = ("mm_schema", "mm_timeout", "mm_connections", "mm_pooling")
 POOLING = ("auto", "session", "transaction")
 SECRETS = ("password", "sslpassword", "oauth_client_secret")
-SCHEMES = ("postgresql", "postgres")
 
 # What a user does not say of the connection: a dead peer must not be waited for.
 DEADLINES: dict[str, str] = {
@@ -52,10 +52,10 @@ def parse(url: str) -> Options:
     """Take a URL apart. InvalidValueError for a wrong one; messages hold no password."""
     if not isinstance(url, str):
         raise InvalidTypeError(f"A PostgreSQL store is named by a URL, not by {type(url).__name__}.")
-    scheme, _, rest = url.partition("://")
-    if scheme.lower() not in SCHEMES or "\0" in url:
+    _, _, rest = url.partition("://")
+    if not is_postgres(url) or "\0" in url:
         raise InvalidValueError(
-            f"{bare(url)!r} is no URL of a PostgreSQL store. Write 'postgresql://user@host/database'."
+            f"{without_secrets(url)!r} is no URL of a PostgreSQL store. Write 'postgresql://user@host/database'."
         )
     location, mark, query = rest.partition("?")
     ours: dict[str, str] = {}
@@ -69,9 +69,13 @@ def parse(url: str) -> Options:
     plain = f"postgresql://{location}" + (f"?{'&'.join(theirs)}" if theirs else "")
     try:
         conninfo = conninfo_to_dict(plain)
+        for port in str(conninfo.get("port", "")).split(","):
+            if port and not port.isdecimal():
+                raise psycopg.ProgrammingError(f"{port!r} is no port")
     except psycopg.ProgrammingError as error:
+        why = _without(secrets_in(location, query), str(error))
         raise InvalidValueError(
-            f"The store URL {bare(url)!r} cannot be read ({_without(secrets_in(location, query), str(error))}). Write "
+            f"The store URL {without_secrets(url)!r} cannot be read ({why}). Write "
             "'postgresql://user:password@host:5432/database?option=value', with signs such as @ / # in the password "
             "percent-encoded."
         ) from None
@@ -87,8 +91,8 @@ def _checked(ours: dict[str, str], url: str) -> dict[str, Any]:
     wrong = [name for name in ours if name not in KNOWN]
     if wrong:
         raise InvalidValueError(
-            f"The store URL {bare(url)!r} has the unknown option {wrong[0]!r}. Ours are {', '.join(KNOWN)}; what does "
-            "not begin with mm_ is for libpq."
+            f"The store URL {without_secrets(url)!r} has the unknown option {wrong[0]!r}. Ours are "
+            f"{', '.join(KNOWN)}; what does not begin with mm_ is for libpq."
         )
     schema = ours.get("mm_schema", "muscle_mem")
     if (
@@ -118,14 +122,6 @@ def _number(name: str, text: str) -> float:
     if not math.isfinite(number):
         raise InvalidValueError(f"{name}={text!r} is no number.")
     return number
-
-
-def bare(url: str) -> str:
-    """A URL without anything that may be a password: what stands before its last @, and its query's secrets."""
-    scheme, mark, rest = url.partition("://")
-    if "@" in rest:
-        rest = f"...{rest[rest.rindex('@') :]}"
-    return re.sub(r"(?i)((?:password|secret)\w*=)[^&]*", r"\1...", f"{scheme}{mark}{rest}")
 
 
 def secrets_in(location: str, query: str) -> list[str]:

@@ -112,8 +112,7 @@ def apply_step(line: Line, schema: str, version: int | None) -> None:
         version = 0
     else:
         line.tell(f"SET LOCAL search_path = {quoted(schema)}")
-    for statement in MIGRATIONS[version]:
-        line.tell(statement)
+    line.tell("; ".join(MIGRATIONS[version]))
     number = "INSERT INTO meta(name, value) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
     for name, value in (("version", version + 1), ("min_reader", MIN_READERS[version])):
         line.ask(number, name, value)
