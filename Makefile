@@ -32,6 +32,9 @@ test: $(STAMP) browser ## lint, types and all tests
 	@$(BIN)/mypy --no-error-summary && echo "mypy: clean"
 	@$(BIN)/python -m pytest -n 2 -q
 
+torture: $(STAMP) ## the long proofs: a line of JSON each; PROOF=kills for one, TORTURE_SCALE=0.1 for a tenth
+	@$(BIN)/python -m tests.torture $(PROOF) --large --jobs 2 --scale $(or $(TORTURE_SCALE),1) $(if $(RESULTS),--append $(RESULTS))
+
 bench: $(STAMP) ## measure ours, the prototype and a plain loop; QUICK=1, FULL=1, ONLY=replay, PYTHONS="python3.12"
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full) $(ONLY:%=--only=%) --pythons="$(PYTHONS)"
 
@@ -43,9 +46,6 @@ ifneq (,$(and $(filter bench-compare,$(firstword $(MAKECMDGOALS))),$(word 2,$(MA
 .PHONY: $(wordlist 2,3,$(MAKECMDGOALS))
 $(wordlist 2,3,$(MAKECMDGOALS)): ; @:
 endif
-
-torture: $(STAMP) ## the long proofs
-	@MUSCLE_MEM_CASES=$${MUSCLE_MEM_CASES:-50000} $(BIN)/python tests/torture.py
 
 docs: $(STAMP) ## the documentation as a site, in docs/_build; warnings are errors
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build

@@ -11,6 +11,7 @@ from muscle_mem import Check, DecodeError, Engine
 from muscle_mem._core import codec
 from muscle_mem._core.blobs import INLINE, NAME, read_row, store_row
 from muscle_mem._core.model import FORM, Row
+from muscle_mem._events import StoreEvent
 from muscle_mem.store import MemoryStore
 
 BIG = codec.encode("x" * 5000)
@@ -39,6 +40,29 @@ def test_a_blob_that_is_missing_or_altered_is_no_row() -> None:
     for blobs in ((), (OTHER,), (BIG[:-1],)):
         with pytest.raises(DecodeError):
             read_row(body, blobs)
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"\xc1", b"\x91\x01", b"\x91" * 100_000])
+def test_what_is_no_row_is_refused_with_our_own_error(spoilt: bytes) -> None:
+    with pytest.raises(DecodeError):
+        read_row(spoilt, ())
+
+
+def test_a_row_under_a_good_digest_whose_text_is_not_utf_8_is_damaged_and_the_others_are_used() -> None:
+    store = MemoryStore()
+    told: list[Any] = []
+    engine = Engine(store, observers=[told.append])
+    tool = engine.tool(effect="write", name="stamp")(lambda what: None)
+    engine.set_agent(tool)
+    engine("task")
+    (good,) = store.scan().stored
+    forged = msgspec.structs.replace(good.sealed, id="forged", body=good.sealed.body.replace(b"stamp", b"st\xffmp"))
+    assert forged.body != good.sealed.body
+    store.seal(forged, good.observations[0][1])
+    told.clear()
+    outcome = engine("task")
+    assert outcome
+    assert [one.operation for one in told if isinstance(one, StoreEvent)] == ["damaged"]
 
 
 def test_no_value_looks_like_a_name() -> None:

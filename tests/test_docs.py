@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import muscle_mem
+import postgres_server
 from muscle_mem import Engine, Reason
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,8 +47,18 @@ def test_the_python_blocks_of_a_page_run_one_after_the_other(page: Path, tmp_pat
         parts.append("\n" * max(0, line - 1 - "".join(parts).count("\n")) + code)
     script = tmp_path / f"{page.stem}.py"
     script.write_text("".join(parts), encoding="utf-8")
+    environment = dict(os.environ)
+    if "DATABASE_URL" in "".join(parts):
+        if postgres_server.dsn() is None:
+            pytest.skip(postgres_server.HOW)
+        environment["DATABASE_URL"] = postgres_server.url_of()
     done = subprocess.run(
-        [sys.executable, "-W", "error", script.name], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        [sys.executable, "-W", "error", script.name],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
 

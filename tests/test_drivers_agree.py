@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from muscle_mem import Diverged, Missed, Outcome
+from muscle_mem._core.plan import Trajectory
 from scenarios import Case, atell, cases, tell
 from worlds import ASYNC, MIXED, PLAIN
 
@@ -81,6 +82,34 @@ def told(seed: int, folder: Path, style: str) -> tuple[Transcript, Case]:
     else:
         asyncio.run(atell(case, transcript))
     return transcript, case
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_calls_made_at_once_and_calls_that_are_yielded_make_the_same_story(
+    chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_at_once = Trajectory.join
+    yielded = 0
+
+    def joined_to_yield(trajectory: Trajectory, registry: Any) -> Any:
+        nonlocal yielded
+        refusal = made_at_once(trajectory, registry)
+        for step in trajectory.steps:
+            yielded += step.direct
+            step.direct = step.simple = False
+        return refusal
+
+    for number in range(chunk, CASES // 2, CHUNKS):
+        seed = zlib.crc32(f"directly {number}".encode())
+        (tmp_path / "at once").mkdir(exist_ok=True)
+        (tmp_path / "yielded").mkdir(exist_ok=True)
+        plain, case = told(seed, tmp_path / "at once", PLAIN)
+        with monkeypatch.context() as patched:
+            patched.setattr(Trajectory, "join", joined_to_yield)
+            other, _ = told(seed, tmp_path / "yielded", PLAIN)
+        for at, (line, theirs) in enumerate(zip(plain.lines, other.lines, strict=True)):
+            assert line == theirs, f"seed {seed}, line {at}: {case.world.specs} {case.plan}"
+    assert yielded > 10
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))

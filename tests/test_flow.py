@@ -13,11 +13,10 @@ from muscle_mem import Check, Diverged, Handover, Missed, Reason
 from muscle_mem._core.admission import admit
 from muscle_mem._core.effects import Ask, Capture, Compare, Effect, Invoke, RunAgent, Save, Sleep
 from muscle_mem._core.flow import Finished, demonstrate, run_task
-from muscle_mem._core.freezing import Known
 from muscle_mem._core.model import StepRecord
 from muscle_mem._core.params import Params
 from muscle_mem._core.plan import Refusal, Trajectory, load
-from muscle_mem._core.recorder import Problem, Recorder, Recording
+from muscle_mem._core.recorder import Problem, Recording
 from muscle_mem._core.recording import record_call
 from muscle_mem._core.replay import Done, replay
 from muscle_mem._core.run import Policy, Run
@@ -62,19 +61,17 @@ class OneTool:
 def a_run(mode: Any = "auto", **options: Any) -> Run:
     """A run whose clock counts one second a look."""
     ticks = itertools.count()
-    policy = Policy(**{name: options.pop(name) for name in ("max_lookups", "result") if name in options})
+    chosen = {name: options.pop(name) for name in ("max_lookups", "result") if name in options}
+    policy = Policy(lambda: float(next(ticks)), lambda *told: None, "test", **chosen)
     return Run(
-        id="1",
-        task="task",
+        policy=policy,
+        number=1,
+        label="task",
         args=("task",),
         kwargs={},
         key=b"k" * 32,
         params=Params(None),
         context=(),
-        recorder=Recorder(Params(None), Known()),
-        policy=policy,
-        clock=lambda: float(next(ticks)),
-        notify=lambda *told: None,
         mode=mode,
         **{"plain": False, **options},
     )
@@ -369,6 +366,7 @@ def test_replay_alone_returns_done_or_the_refusal_that_stopped_it() -> None:
         run = a_run()
         live, refusal = admit(run, stored(recorded(tool, "ab")), OneTool(tool))
         assert refusal is None
+        assert live is not None
         found = answer(replay(run, live), World(tool, run, **snapshots), [])
         assert isinstance(found, expected)
         assert run.progress.results == (["did a", "did b"] if expected is Done else ["did a"])
@@ -378,9 +376,10 @@ def test_the_newest_admissible_trajectory_is_first_and_a_quarantined_one_is_not_
     tool = a_tool(pre=a_check())
     run = a_run()
     live, _ = admit(run, stored(recorded(tool, "ab"), recorded(tool, "ac")), OneTool(tool))
-    assert [candidate.seq for candidate in live] == [1, 0]
+    assert live is not None
+    assert [candidate.seq for candidate in live.candidates] == [1, 0]
     live, refusal = admit(run, stored(recorded(tool, "ab"), state="quarantined"), OneTool(tool))
-    assert live == []
+    assert live is None
     assert refusal is not None
     assert refusal.reason is Reason.QUARANTINED
 

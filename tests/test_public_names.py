@@ -12,7 +12,7 @@ NAMES = set(
     Answered AskAgent AsyncSession Call Finished Session
     CacheInfo Check CurrentRun DamagedStoreError DecodeError Divergence Diverged
     Engine Explanation ForeignStoreError Handover InvalidTypeError InvalidValueError Missed
-    MuscleMemError NewerStoreError NotFoundError NotReadyError NotStorableError Outcome Pruned Reason
+    MissingExtraError MuscleMemError NewerStoreError NotFoundError NotReadyError NotStorableError Outcome Pruned Reason
     Secret StoreError TooLargeError UnknownTypeError checks current_run register
     """.split()
 )
@@ -28,7 +28,7 @@ def test_every_public_name_says_what_it_is_for() -> None:
 
 
 def test_errors_have_one_root_and_a_builtin_beside_it() -> None:
-    builtins = (TypeError, ValueError, LookupError, RuntimeError)
+    builtins = (TypeError, ValueError, LookupError, RuntimeError, ImportError)
     errors = [
         value for name in NAMES if isinstance(value := getattr(muscle_mem, name), type) and issubclass(value, Exception)
     ]

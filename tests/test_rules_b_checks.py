@@ -236,7 +236,7 @@ def fake_time(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     fake.sleep = sleep
     fake.time = lambda: fake.now
     fake.perf_counter = lambda: fake.now
-    monkeypatch.setattr("muscle_mem._runs.time", fake)
+    monkeypatch.setattr("muscle_mem._engine.time", fake)
     monkeypatch.setattr("muscle_mem._perform.time", fake)
     return fake
 

@@ -25,7 +25,8 @@ def fill(store: Store) -> None:
     store.seal(a_trajectory("a"), an_observation("o2"), Note(id="a", hits=5, state="trusted", last_hit=3.5))
     store.seal(a_trajectory("a"), an_observation("r", refresh=True, blobs=(b"x",)))
     store.seal(a_trajectory("b"), an_observation("o2"), Note(id="b", failures=1, held=True, by_person=True))
-    store.seal(a_trajectory("only a refresh"), an_observation("r", refresh=True))
+    store.seal(a_trajectory("d"), an_observation("o1"))
+    store.seal(a_trajectory("d"), an_observation("r", refresh=True))
     store.note((Note(id="c", checks=(Tally("click pre", 4, 1),), agreed=2, disagreed=1, strikes=1),))
 
 
@@ -52,7 +53,7 @@ def target(tmp_path: Path) -> Iterator[SqliteStore]:
 
 def test_all_of_it_arrives_in_its_order(source: SqliteStore, target: SqliteStore) -> None:
     done = copy_store(source, target)
-    assert (done.trajectories, done.observations, done.present, done.damaged, done.kept) == (4, 7, 0, (), ())
+    assert (done.trajectories, done.observations, done.present, done.damaged, done.kept) == (4, 8, 0, (), ())
     assert content(target) == content(source)
     assert target.verify()
     with closing(MemoryStore()) as memory, closing(MemoryStore()) as again:
@@ -88,7 +89,7 @@ class Breaking(MemoryStore):
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("n", range(7))
+@pytest.mark.parametrize("n", range(8))
 def test_a_copy_that_was_cut_off_is_mended_by_another(n: int, after: bool, source: SqliteStore) -> None:
     with closing(Breaking()) as target:
         target.left, target.after = n, after
@@ -104,7 +105,7 @@ def test_a_target_in_use_keeps_its_standings_and_gets_what_it_lacks(source: Sqli
     target.seal(a_trajectory("a"), an_observation("mine", refresh=True))
     target.seal(a_trajectory("own"), an_observation("o1"))
     done = copy_store(source, target)
-    assert (done.trajectories, done.observations, done.kept) == (3, 5, ("a",))
+    assert (done.trajectories, done.observations, done.kept) == (3, 6, ("a",))
     assert standing_of(target, "a").state == "retired"
     assert standing_of(target, "a").hits == 1
     assert {id for _, id in observed(target, "a")} == {"o1", "o2", "mine"}
@@ -121,7 +122,7 @@ def test_damaged_rows_are_told_and_not_copied(source: SqliteStore, target: Sqlit
         connection.execute("UPDATE observation SET body = x'00' WHERE trajectory = 3")
     done = copy_store(source, target)
     assert sorted({one.id for one in done.damaged}) == ["a", "b", "c"]
-    assert sorted(ids(target.scan())) == ["a", "only a refresh"]
+    assert sorted(ids(target.scan())) == ["a", "d"]
     assert {id for _, id in observed(target, "a")} == {"o1", "r"}
     assert target.verify()
 

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from muscle_mem.store import STATES, MemoryStore, Note, Observation, Sealed, SqliteStore, Tally
+from muscle_mem.store import STATES, MemoryStore, Note, Observation, Sealed, SqliteStore, Store, Tally
+from muscle_mem.testing import confirm
 
 TORTURE = int(os.environ.get("MUSCLE_MEM_TORTURE", "1"))
 
@@ -64,7 +65,7 @@ class LockStep(RuleBasedStateMachine):
         self.sqlite = self.open()
         self.changed = False
 
-    def open(self) -> SqliteStore:
+    def open(self) -> Store:
         return SqliteStore(os.path.join(self.folder.name, "store.db"))
 
     def both(self, method: str, *args: Any, **options: Any) -> Any:
@@ -125,6 +126,7 @@ class LockStep(RuleBasedStateMachine):
         try:
             before = self.sqlite.version(one.key)
             other.seal(one, Observation(id="o", body=b""))
+            confirm(self.sqlite, one.key)
             assert self.sqlite.version(one.key) != before
         finally:
             other.close()
@@ -136,9 +138,13 @@ class LockStep(RuleBasedStateMachine):
     def same_content(self) -> None:
         self.both("scan", limit=100)
         assert not self.sqlite.inspect()
-        with self.sqlite._reading() as connection:
-            assert connection.execute("SELECT count(*) FROM blob").fetchone()[0] == len(self.memory._blobs)
+        assert self.blobs() == len(self.memory._blobs)
         self.changed = False
+
+    def blobs(self) -> int:
+        assert isinstance(self.sqlite, SqliteStore)
+        with self.sqlite._reading() as connection:
+            return int(connection.execute("SELECT count(*) FROM blob").fetchone()[0])
 
     def teardown(self) -> None:
         self.memory.close()

@@ -13,12 +13,26 @@ from ._core.tool import signature_of
 from .errors import InvalidTypeError, InvalidValueError
 
 KEYWORDS = ("tags", "params", "key", "mode", "success", "context", "on_divergence", "approve", "trust", "secrets")
+MAX_REMEMBERED = 2_000
+LONG_TASK = 4_000
+PLAIN = frozenset({str, int, bool, bytes, type(None)})
+
+
+def spelling_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What two calls have in common only if they are the same task, spelled alike: plain values with their types.
+
+    None where a value is of another type, and so may be opaque, a secret, or changed by the next call.
+    """
+    if not kwargs and len(args) == 1 and type(args[0]) is str:
+        return args[0]
+    kinds = tuple(map(type, (*args, *kwargs.values())))
+    return (args, tuple(kwargs.items()), kinds) if PLAIN.issuperset(kinds) else None
 
 
 class Agent:
     """An agent and its signature, without `handover`, which the engine gives."""
 
-    __slots__ = ("fn", "is_async", "names", "names_handover", "places", "signature")
+    __slots__ = ("fn", "is_async", "names", "names_handover", "places", "remembered", "signature")
 
     def __init__(self, fn: Callable[..., Any]) -> None:
         if not callable(fn):
@@ -42,6 +56,14 @@ class Agent:
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         parameters = self.signature.parameters.values() if self.signature else ()
         self.places = tuple(p.name for p in parameters if p.kind in kinds)
+        self.remembered: dict[Any, tuple[bytes, str]] = {}
+
+    def remember(self, spelled: Any, key: bytes, label: str) -> None:
+        """Keep the key and the label of a task, by its `spelling_of`; only of late ones, and none that is long."""
+        if len(label) <= LONG_TASK:
+            if len(self.remembered) >= MAX_REMEMBERED:
+                self.remembered.clear()
+            self.remembered[spelled] = key, label
 
     def name_of(self, index: int) -> str:
         """How to call the argument at a position in a message."""

@@ -39,13 +39,13 @@ class Breakers:
                 return Refusal(Reason.QUARANTINED, message, index, step.tool.name)
         return None
 
-    def replayed(self, tools: Iterable[Tool]) -> None:
+    def replayed(self, steps: Iterable[PlanStep]) -> None:
         """These calls of a replay went well."""
         if self._calls:
             with self._lock:
-                for tool in tools:
-                    if tool in self._calls:
-                        self._calls[tool].append(True)
+                for step in steps:
+                    if step.tool in self._calls:
+                        self._calls[step.tool].append(True)
 
     def failed(self, tool: Tool) -> None:
         """This call of a replay failed."""

@@ -18,9 +18,9 @@ class Frame:
     `inner` is the frame inside a tool, a capture or a compare, where further tool calls are plain functions.
     """
 
-    __slots__ = ("engine", "held", "inner", "nested", "number", "outside", "recording", "run")
+    __slots__ = ("_inner", "engine", "held", "nested", "number", "outside", "recording", "run")
 
-    def __init__(self, engine: Any, run: Run | None, inside: bool = False) -> None:
+    def __init__(self, engine: Any, run: Run | None) -> None:
         self.engine = engine
         self.run = run
         self.recording = False
@@ -28,7 +28,16 @@ class Frame:
         self.number = -1
         self.nested = False
         self.held: Any = None
-        self.inner: Frame = self if inside else Frame(engine, run, inside=True)
+        self._inner: Frame | None = None
+
+    @property
+    def inner(self) -> Frame:
+        """The frame inside this one's calls; always the same, and its own inner one is itself."""
+        if self._inner is None:
+            inner = Frame(self.engine, self.run)
+            inner._inner = inner
+            self._inner = inner
+        return self._inner
 
 
 def let_go(frame: Frame) -> None:
@@ -40,7 +49,8 @@ def let_go(frame: Frame) -> None:
 
 def frame_of_call(frame: Frame) -> Frame:
     """The frame inside one recorded call of a run: numbered on from what the replay had done, if anything."""
-    inner = Frame(frame.engine, frame.run, inside=True)
+    inner = Frame(frame.engine, frame.run)
+    inner._inner = inner
     if frame.run is not None:
         inner.number = len(frame.run.progress.calls) + next(frame.run.recorder.numbers)
     return inner

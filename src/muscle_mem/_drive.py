@@ -6,8 +6,7 @@ import inspect
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from ._core.effects import Effect
-from .errors import InvalidTypeError
+from ._core.effects import Effect, refuse_awaitable
 
 T = TypeVar("T")
 Perform = Callable[[Any], Any]
@@ -21,7 +20,7 @@ def drive(flow: Generator[Effect, Any, T], perform: Perform) -> T:
             try:
                 answer = perform(effect)
                 if inspect.isawaitable(answer):
-                    refuse_awaitable(answer, effect)
+                    refuse_awaitable(answer, type(effect).__name__)
             except BaseException as error:
                 effect = flow.throw(error)
             else:
@@ -47,15 +46,3 @@ async def adrive(flow: Generator[Effect, Any, T], perform: Perform) -> T:
     except StopIteration as stop:
         value: T = stop.value
         return value
-
-
-def refuse_awaitable(answer: Any, effect: Any) -> None:
-    """An awaitable under the plain call would never run: close it, and say what to do."""
-    close = getattr(answer, "close", None)
-    if close is not None:
-        close()
-    what = type(effect).__name__
-    raise InvalidTypeError(
-        f"{what} returned an awaitable under the plain call, where nothing can be awaited; call the engine with "
-        "`await engine.acall(...)`"
-    )

@@ -10,7 +10,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from ._agent import Agent
 from ._context import Frame, frame_here, objects_here, off_here
@@ -19,6 +19,7 @@ from ._core.model import MODES, ON_STORE_ERROR, POLICIES, Mode, OnDivergence, On
 from ._core.outcome import Outcome
 from ._core.run import Policy
 from ._core.trust import TRUSTS, Trust
+from ._core.verdicts import hide_of
 from ._decorators import ToolDecorators
 from ._drive import adrive, drive
 from ._events import Observer
@@ -34,7 +35,7 @@ from ._runs import why_raised
 from ._session import Sessions
 from ._telling import Teller
 from ._tending import Tending
-from ._tools import Toolbox
+from ._tools import PROCESS, Toolbox
 from .errors import InvalidTypeError, InvalidValueError, NotReadyError
 from .store import Store, open_store
 
@@ -106,11 +107,16 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
         wait, limits = seconds("miss_wait", miss_wait), limits_of(max_items, max_bytes, ttl)
         most = whole("library_bytes", library_bytes, "bytes")
         self._raises = one_of("on_store_error", on_store_error, ON_STORE_ERROR) == "raise"
-        self._mode = one_of("mode", mode, MODES)
-        self._on_divergence = one_of("on_divergence", on_divergence, POLICIES)
+        self._mode = cast(Mode, one_of("mode", mode, MODES))
+        self._on_divergence = cast(OnDivergence, one_of("on_divergence", on_divergence, POLICIES))
         self._scope = scope
         self._key = key
+        self._teller = Teller(observers)
         self._policy = Policy(
+            time.perf_counter,
+            self._teller.notice,
+            PROCESS,
+            scope,
             strict=strict,
             max_lookups=max_lookups,
             success=success,
@@ -118,7 +124,6 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
             result=result,
             trust=TRUSTS.index(one_of("trust", trust, TRUSTS)),
         )
-        self._teller = Teller(observers)
         self._tools = Toolbox()
         opened = open_store(store, signing_key=signing_key)
         self._health = Health(self._teller)
@@ -220,10 +225,15 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
         frame = self._open.enter(run)
         token = frame_here.set(frame)
         began = time.perf_counter()
+        if self._teller.watched:
+            self._teller.began(run)
         try:
             trajectories, lookup = self._find(run, refusal)
             flow = run_task(run, trajectories, self._tools, lookup)
             finished = drive(flow, Performer(self, run, frame, asynchronous=False))
+        except BaseException as error:  # an interrupt within a replayed tool: whoever was told of its beginning
+            self._teller.raised(run, error, time.perf_counter() - began)
+            raise
         finally:
             frame_here.reset(token)
             self._open.leave(frame)
@@ -272,10 +282,15 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
         frame = self._open.enter(run)
         token = frame_here.set(frame)
         began = time.perf_counter()
+        if self._teller.watched:
+            self._teller.began(run)
         try:
             trajectories, lookup = self._find(run, refusal)
             flow = run_task(run, trajectories, self._tools, lookup)
             finished = await adrive(flow, Performer(self, run, frame, asynchronous=True))
+        except BaseException as error:  # an interrupt within a replayed tool: whoever was told of its beginning
+            self._teller.raised(run, error, time.perf_counter() - began)
+            raise
         finally:
             frame_here.reset(token)
             self._open.leave(frame)
@@ -347,7 +362,7 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
             self._open.leave(frame)
         if shown.outcome is not None:
             shown.outcome._judge = self
-            shown.outcome._hide = run.veil.hide
+            shown.outcome._hide = hide_of(run)
             if shown.outcome.not_learned is not None:
                 self._teller.not_learned(run, shown.outcome.not_learned, shown.outcome.not_learned_message)
             else:

@@ -14,7 +14,11 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 
 
 class RunEvent(msgspec.Struct, frozen=True):
-    """A run has ended: `status` is hit, miss, diverged or raised. `seconds` is how long it took."""
+    """A run has ended: `status` is hit, miss, diverged or raised. `seconds` is how long it took.
+
+    `saved_seconds` and `saved_tokens` are what a hit spared the agent. Of a replay that stopped, `failed_step` (from 0)
+    and `failed_tool` tell where; -1 and "" otherwise.
+    """
 
     status: str
     reason: str
@@ -23,6 +27,50 @@ class RunEvent(msgspec.Struct, frozen=True):
     steps: int
     trajectory_id: str | None
     seconds: float
+    level: Level = "debug"
+    run_id: str = ""
+    scope: str = ""
+    saved_seconds: float = 0.0
+    saved_tokens: int = 0
+    failed_step: int = -1
+    failed_tool: str = ""
+    error: BaseException | None = None
+
+
+class RunBeganEvent(msgspec.Struct, frozen=True):
+    """A run has begun; the RunEvent of the same `run_id` ends it. Only for observers that want steps."""
+
+    run_id: str
+    task: str
+    scope: str
+    mode: str
+    level: Level = "debug"
+
+
+class StepBeganEvent(msgspec.Struct, frozen=True):
+    """A replayed tool call begins, in the same thread and context. Only for observers that want steps.
+
+    `step` counts from 0. `arguments` are live values by name, and may hold secrets; `hide` takes those out of texts.
+    """
+
+    run_id: str
+    step: int
+    tool: str
+    arguments: dict[str, Any]
+    hide: Callable[[str], str] = str
+    level: Level = "debug"
+
+
+class StepEndedEvent(msgspec.Struct, frozen=True):
+    """A replayed tool call has ended with a live `result`, or with an `error`. Only for observers that want steps."""
+
+    run_id: str
+    step: int
+    tool: str
+    seconds: float
+    result: Any = None
+    error: BaseException | None = None
+    hide: Callable[[str], str] = str
     level: Level = "debug"
 
 
@@ -86,7 +134,18 @@ class PruneEvent(msgspec.Struct, frozen=True):
     level: Level = "info"
 
 
-Event = RunEvent | LearnedEvent | NotLearnedEvent | NoticeEvent | StoreEvent | WaitEvent | PruneEvent
+Event = (
+    RunEvent
+    | RunBeganEvent
+    | StepBeganEvent
+    | StepEndedEvent
+    | LearnedEvent
+    | NotLearnedEvent
+    | NoticeEvent
+    | StoreEvent
+    | WaitEvent
+    | PruneEvent
+)
 Observer = Callable[[Event], Any]
 
 
@@ -95,6 +154,13 @@ def text_of(event: Event) -> str:
     match event:
         case RunEvent():
             return f"{event.status} ({event.reason}): {event.message} [{event.task}]"
+        case RunBeganEvent():
+            return f"began [{event.task}]"
+        case StepBeganEvent():
+            return f"step {event.step} ({event.tool}) began"
+        case StepEndedEvent():
+            told = "ended" if event.error is None else f"raised {type(event.error).__name__}"
+            return f"step {event.step} ({event.tool}) {told} after {event.seconds:.6f} s"
         case LearnedEvent():
             return f"learned {event.steps} steps as {event.trajectory_id}, {event.state} [{event.task}]"
         case NotLearnedEvent():

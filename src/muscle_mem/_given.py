@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._core.check import short
 from .errors import InvalidValueError
+
+_ENCODE = getattr(os.environ, "encodekey", None) if type(getattr(os.environ, "_data", None)) is dict else None
+_MODE: Any = "MUSCLE_MEM_MODE" if _ENCODE is None else _ENCODE("MUSCLE_MEM_MODE")
 
 
 def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
@@ -14,6 +18,18 @@ def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
     if not isinstance(value, str) or value not in allowed:
         raise InvalidValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
     return value
+
+
+def mode_said() -> str:
+    """What MUSCLE_MEM_MODE says at this moment; empty if nothing.
+
+    Asked at every call, and mostly not there: os.environ raises and catches twice to tell that, which takes longer than
+    a replayed step. The dictionary that it keeps is asked first, where it is as we know it.
+    """
+    environ = os.environ
+    if getattr(environ, "encodekey", None) is _ENCODE and _MODE not in environ._data:  # type: ignore[attr-defined]
+        return ""
+    return environ.get("MUSCLE_MEM_MODE", "").strip().lower()
 
 
 def distinct(objects: tuple[Any, ...]) -> tuple[Any, ...]:

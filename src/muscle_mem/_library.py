@@ -115,7 +115,7 @@ class Library:
             return known
         try:
             trajectory = load(stored)
-        except (DecodeError, msgspec.DecodeError) as error:
+        except DecodeError as error:
             self._tell_damage(stored.sealed.id, str(error))
             return None
         trajectory.recorded = recorded(stored)
@@ -147,21 +147,7 @@ class Library:
         state, reason = (TRUSTED, SUCCESS) if accepted else (FRESH, "")
         if quarantine:
             state, reason = QUARANTINED, f"{quarantine[0].reason.value}: {quarantine[0].message}"
-        now = time.time()
-        sealed = Sealed(
-            id=recording.id,
-            key=run.key,
-            body=msgspec.msgpack.encode(recording.body),
-            steps=len(recording.body.steps),
-            task=run.task,
-            scope=run.scope,
-            tags=run.tags,
-            created=now,
-            state=state,
-            reason=reason,
-        )
-        body, blobs = store_row(recording.row)
-        observation = Observation(id=recording.observation_id, body=body, created=now, blobs=blobs)
+        sealed, observation = _records(run, recording, state, reason, time.time())
         note = None
         known = self._standing(run.key, recording.id)
         if known is not None:
@@ -175,8 +161,18 @@ class Library:
         self.flush()
         self.store.seal(sealed, observation, note)
         self.health.fine("seal")
-        self.growth.sealed(len(sealed.body) + len(body) + sum(map(len, blobs)))
+        self.growth.sealed(len(sealed.body) + len(observation.body) + sum(map(len, observation.blobs)))
+        self._warm(run.key)
         return state
+
+    def _warm(self, key: bytes) -> None:
+        """Have what was just learned ready, so that its first hit need not read it."""
+        try:
+            for trajectory in self.find(key).trajectories[:1]:
+                trajectory.candidates[0].snapshots(False)
+                trajectory.candidates[0].snapshots(True)
+        except Exception as error:  # the recording is in the store all the same (G4)
+            self.health.trouble("find", error)
 
     def _standing(self, key: bytes, id: str) -> Standing | None:
         for trajectory in self.find(key).trajectories:
@@ -297,6 +293,24 @@ class Library:
             self.store.close()
         except Exception as error:  # a store of the user's own may raise anything (G4)
             self.health.trouble("close", error)
+
+
+def _records(run: Run, recording: Recording, state: str, reason: str, now: float) -> tuple[Sealed, Observation]:
+    """A recording as it goes through a store."""
+    sealed = Sealed(
+        id=recording.id,
+        key=run.key or b"",
+        body=msgspec.msgpack.encode(recording.body),
+        steps=len(recording.body.steps),
+        task=run.task,
+        scope=run.scope,
+        tags=run.tags,
+        created=now,
+        state=state,
+        reason=reason,
+    )
+    body, blobs = store_row(recording.row)
+    return sealed, Observation(id=recording.observation_id, body=body, created=now, blobs=blobs)
 
 
 def _is_same(stored: Any, known: Trajectory) -> bool:

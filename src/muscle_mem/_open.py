@@ -42,13 +42,15 @@ class OpenRuns:
 
     def leave(self, frame: Frame) -> None:
         """The run is over; calls that come later are not its own."""
-        frame.recording = False
+        if frame.recording or frame in self.frames:  # not on a hit: what never recorded has nothing to end
+            frame.recording = False
+            self.frames.discard(frame)
         if frame.held is not None:
             let_go(frame)
-        self.frames.discard(frame)
-        self.handed.pop(frame, None)
+        if frame.outside:
+            self.handed.pop(frame, None)
         if frame.run is not None:
-            frame.run.recorder.closed = True
+            frame.run.close()
 
     def followed(self) -> set[str]:
         """The trajectories that runs have followed whose agents are at work now."""

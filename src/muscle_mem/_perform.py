@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from ._core.model import Reason
 from ._core.plan import Trajectory
 from ._core.recorder import Problem, Recording
 from ._core.run import Run
-from ._events import LearnedEvent, PruneEvent
+from ._events import LearnedEvent, PruneEvent, StepBeganEvent, StepEndedEvent
 from ._leading import Steps, attempt, loop_runs_here
 from .store.base import QUARANTINED
 
@@ -52,7 +53,40 @@ class Performer:
             return effect.function(*effect.args)
         if isinstance(effect, effects.Sleep):
             return self._sleep(effect.seconds)
+        if self._run.watched and isinstance(effect, effects.Invoke):
+            return self._watched_call(effect)
         return perform_call(effect)
+
+    def _watched_call(self, effect: effects.Invoke) -> Any:
+        """A replayed call, told to those who want steps right before and right after it."""
+        run, watch = self._run, self._engine._teller.watch
+        step, tool, hide = len(run.progress.results), effect.tool, run.veil.hide
+        own = effect.args[1:] if tool.method else effect.args
+        watch(StepBeganEvent(run.id, step, tool.name, dict(tool.named(own, effect.kwargs)), hide))
+        began = time.perf_counter()
+
+        def ended(result: Any, error: BaseException | None) -> None:
+            seconds = time.perf_counter() - began
+            watch(StepEndedEvent(run.id, step, tool.name, seconds, result, error, hide))
+
+        async def awaited(answer: Any) -> Any:
+            try:
+                result = await answer
+            except BaseException as error:
+                ended(None, error)
+                raise
+            ended(result, None)
+            return result
+
+        try:
+            answer = perform_call(effect)
+        except BaseException as error:
+            ended(None, error)
+            raise
+        if self._asynchronous and inspect.isawaitable(answer):
+            return awaited(answer)
+        ended(answer, None)
+        return answer
 
     def _agent(self, handover: Handover | None) -> Any:
         """Call the agent, its tool calls recorded from here on; `_engine` closes the frame when the run is over."""

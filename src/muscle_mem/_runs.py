@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import itertools
-import os
-import time
 from collections.abc import Callable
 from typing import Any, cast
 
-from ._agent import Agent
+from ._agent import Agent, spelling_of
 from ._context import frame_here, objects_here, off_here
 from ._core.check import short
 from ._core.flow import Finished, switched_off
 from ._core.freezing import Known, known_of
 from ._core.key import NoKeyError, bind_task, normal_tags, task_key
 from ._core.model import MODES, POLICIES, Mode, OnDivergence, Reason
-from ._core.outcome import Judge, Outcome
+from ._core.outcome import Outcome
 from ._core.params import Params
 from ._core.plan import Refusal, Trajectory
-from ._core.recorder import Recorder
 from ._core.run import Policy, Run
 from ._core.veil import SCALARS, Veil, veil_of
-from ._given import distinct, label, one_of
+from ._given import distinct, label, mode_said, one_of
 from ._health import Health
 from ._leading import Leaders
 from ._library import Library
 from ._memory import Entry, is_irreversible
 from ._open import OpenRuns
 from ._telling import Teller
-from ._tools import PROCESS, Toolbox
+from ._tools import Toolbox
 from .errors import InvalidTypeError, MuscleMemError, NotReadyError, StoreError
 
 NO_PARAMS = Params(None)
@@ -42,9 +39,9 @@ class Runs:
     _health: Health
     _key: Callable[..., str] | None
     _library: Library
-    _mode: str
-    _on_divergence: str
     _leaders: Leaders
+    _mode: Mode
+    _on_divergence: OnDivergence
     _open: OpenRuns
     _policy: Policy
     _raises: bool
@@ -55,14 +52,14 @@ class Runs:
 
     def _wanted_mode(self, mode: str | None) -> Mode:
         """The call's mode, else the environment's, else the engine's; but an environment that says off beats all."""
-        said = os.environ.get("MUSCLE_MEM_MODE", "").strip().lower()
-        if said == "off" or self in off_here.get():
+        said = mode_said()
+        if said == "off" or ((off := off_here.get()) and self in off):
             return "off"
         if mode is not None:
             return cast(Mode, one_of("mode", mode, MODES))
         if said:
             return cast(Mode, one_of("MUSCLE_MEM_MODE", said, MODES))
-        return cast(Mode, self._mode)
+        return self._mode
 
     def _open_run(
         self,
@@ -81,57 +78,67 @@ class Runs:
         approve: Any = None,
     ) -> tuple[Run, Refusal | None]:
         """A run of its own for one call, and why it has no key, if so. Raises for misuse."""
-        for role, function in (("success", success), ("approve", approve)):
-            if function is not None and not callable(function):
-                raise InvalidTypeError(f"{role} must be callable, got {function!r}")
+        if not (success is None or callable(success)) or not (approve is None or callable(approve)):
+            role, function = ("approve", approve) if success is None or callable(success) else ("success", success)
+            raise InvalidTypeError(f"{role} must be callable, got {function!r}")
         agent = self._agent
-        policy = self._on_divergence if on_divergence is None else one_of("on_divergence", on_divergence, POLICIES)
+        policy = self._on_divergence
+        if on_divergence is not None:
+            policy = cast(OnDivergence, one_of("on_divergence", on_divergence, POLICIES))
         prepared = NO_PARAMS if params is None else Params(params)
         normal = normal_tags(tags) if tags else ()
         objects = self._objects(context)
-        veil = self._veil(args, kwargs, prepared, secrets)
-        known = known_of(prepared, objects, veil)
-        task_id: bytes | None = None
         refusal: Refusal | None = None
+        task_id: bytes | None
+        plainly = agent is not None and params is key is secrets is self._key is None and not tags
+        spelled = spelling_of(args, kwargs) if plainly else None
+        known = agent.remembered.get(spelled) if agent is not None and spelled is not None else None
+        if known is not None:
+            task_id, text = known
+            veil = None
+        else:
+            text = label(args, kwargs, key)
+            veil = self._veil(args, kwargs, prepared, secrets)
+            task_id, refusal = self._key_or_why(args, kwargs, prepared, normal, key, known_of(prepared, objects, veil))
+            if agent is not None and spelled is not None and task_id is not None:
+                agent.remember(spelled, task_id, text)
+        shown = tuple(map(veil.hide, normal)) if veil and normal else normal
+        names_handover = agent is not None and agent.names_handover
+        success = self._policy.success if success is None else success
+        approve = self._policy.approve if approve is None else approve
+        number = next(self._serial)
+        # By position, in two lines: names would be looked up one by one at every call.
+        task = (self._policy, number, text, args, kwargs, task_id, prepared, objects, shown)
+        run = Run(*task, mode, policy, plain, names_handover, agent, success, approve, veil)
+        if self._leaders.wait > 0 and mode == "auto" and task_id is not None:
+            run.leads = True
+        return run, refusal
+
+    def _key_or_why(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        params: Params,
+        tags: tuple[str, ...],
+        key: Any,
+        known: Known,
+    ) -> tuple[bytes | None, Refusal | None]:
+        """The key of a task, or why it has none. Raises InvalidTypeError where the engine is strict."""
         try:
-            task_id = self._key_of(args, kwargs, prepared, normal, key, known)
+            return self._key_of(args, kwargs, params, tags, key, known), None
         except NoKeyError as error:
             message = (
                 f"the task's {error.argument} has no canonical form ({error}); give it as a param or a context object, "
                 "or say key='...'; the agent runs, and nothing is looked up or stored"
             )
-            message = veil.hide(message)
+            message = known.veil.hide(message)
             if self._policy.strict:
-                raise InvalidTypeError(message) from (None if veil else error)
+                raise InvalidTypeError(message) from (None if known.veil else error)
             self._teller.notice("warning", Reason.NO_KEY.value, message, error.argument)
-            refusal = Refusal(Reason.NO_KEY, message)
-        run = Run(
-            id=f"{PROCESS}-{next(self._serial)}",
-            task=label(args, kwargs, key),
-            args=args,
-            kwargs=kwargs,
-            key=task_id,
-            params=prepared,
-            context=objects,
-            recorder=Recorder(prepared, known),
-            policy=self._policy,
-            clock=time.perf_counter,
-            notify=self._teller.notice,
-            mode=mode,
-            on_divergence=cast(OnDivergence, policy),
-            plain=plain,
-            names_handover=agent is not None and agent.names_handover,
-            agent=agent,
-            success=success,
-            approve=approve,
-            scope=self._scope,
-            tags=tuple(map(veil.hide, normal)) if veil else normal,
-        )
-        run.leads = self._leaders.wait > 0 and mode == "auto" and task_id is not None
-        return run, refusal
+            return None, Refusal(Reason.NO_KEY, message)
 
-    def _veil(self, args: tuple[Any, ...], kwargs: dict[str, Any], params: Params, secrets: Any) -> Veil:
-        """The secrets that a call gives. Raises for misuse."""
+    def _veil(self, args: tuple[Any, ...], kwargs: dict[str, Any], params: Params, secrets: Any) -> Veil | None:
+        """The secrets that a call gives; None where it gives nothing that may be one. Raises for misuse."""
         places = self._agent.places if self._agent is not None else ()
         loose: list[tuple[str, Any]] = []
         for index, value in enumerate(args):
@@ -139,7 +146,7 @@ class Runs:
                 loose.append((places[index] if index < len(places) else f"argument {index + 1}", value))
         loose += [(name, value) for name, value in kwargs.items() if type(value) not in SCALARS]
         if secrets is None and not loose and not params.opaque:
-            return Veil()
+            return None
         return veil_of(loose, params, secrets)
 
     def _key_of(
@@ -220,11 +227,13 @@ class Runs:
                 self._teller.not_learned(run, *why_raised(error))
             self._teller.raised(run, error, seconds)
             raise error
-        outcome._judge = cast(Judge, self)
-        outcome._hide = run.veil.hide
+        outcome._judge = self  # type: ignore[assignment]  # the whole engine, of which this is a part
+        if run.secretive:
+            outcome._hide = run.veil.hide
         outcome.seconds = seconds
         self._teller.ended(run, outcome, counted=run.mode != "frozen")
-        self._raise_trouble(run, outcome)
+        if run.trouble is not None:
+            self._raise_trouble(run, outcome)
         return outcome
 
     def _raise_trouble(self, run: Run, outcome: Outcome | None) -> None:
@@ -236,8 +245,9 @@ class Runs:
 
     def _count(self, run: Run, finished: Finished) -> None:
         """What the run says of the trajectory it replayed, and of the tools it used."""
-        for candidate, check in run.said_no:
-            self._library.counts.said_no(candidate.trajectory.id, check)
+        if run.said_no:
+            for candidate, check in run.said_no:
+                self._library.counts.said_no(candidate.trajectory.id, check)
         outcome, followed, breakers = finished.outcome, finished.followed, self._tools.breakers
         if outcome is not None and outcome.learned:
             breakers.used(step.tool for step in run.recorder.steps)
@@ -251,7 +261,7 @@ class Runs:
                 breakers.failed(step.tool)
         elif outcome is not None and outcome.status == "hit":
             self._library.hit(followed)
-            breakers.replayed(step.tool for step in followed.trajectory.steps)
+            breakers.replayed(followed.trajectory.steps)
             if run.success is not None:
                 self._library.verified(followed)
             if finished.refreshed:

@@ -30,14 +30,14 @@ class Wanted(msgspec.Struct, frozen=True, eq=False):
 def understand(tools: Iterable[Tool], run: Run, calls: Any) -> list[Wanted]:
     """Each call joined with its tool. Raises InvalidTypeError or InvalidValueError, and then none of them is taken."""
     if isinstance(calls, str | bytes | Mapping) or not isinstance(calls, Iterable):
-        raise InvalidTypeError(f"said() takes a list of calls, each {SHAPES}; got {run.veil.hide(short(calls))}")
+        raise InvalidTypeError(f"said() takes a list of calls, each {SHAPES}; got {run.hide(short(calls))}")
     known = list(tools)
     try:
         return [_understood(known, run, call) for call in calls]
     except (InvalidTypeError, InvalidValueError) as error:
-        if not run.veil:
+        if not run.secretive:
             raise
-        raise type(error)(run.veil.hide(str(error))) from None
+        raise type(error)(run.hide(str(error))) from None
 
 
 def _understood(tools: list[Tool], run: Run, call: Any) -> Wanted:

@@ -244,7 +244,7 @@ class Steps:
     def _end(self) -> Finished:
         """The end, told once."""
         ended = self._ended
-        self._over = self._run.veil.hide(repr(ended))
+        self._over = self._run.hide(repr(ended))
         if isinstance(ended, BaseException):
             raise ended
         assert isinstance(ended, Outcome)
@@ -279,7 +279,7 @@ class Steps:
                 f"session.done({what}): {waiting}; give the call that session.next() returned last, once"
             )
         if error is not None and not isinstance(error, BaseException):
-            raise InvalidTypeError(f"done(call, error=...) takes an exception, got {self._run.veil.hide(short(error))}")
+            raise InvalidTypeError(f"done(call, error=...) takes an exception, got {self._run.hide(short(error))}")
         if error is not None and result is not None:
             raise InvalidValueError("done(call, ...) takes a result or an error, not both")
         if inspect.isawaitable(result):
@@ -303,12 +303,12 @@ class Steps:
         if self._over:
             return
         if self._ended is not None:
-            self._over = self._run.veil.hide(repr(self._ended))
+            self._over = self._run.hide(repr(self._ended))
             return
         told = error
         if told is None or isinstance(told, GeneratorExit):  # as when an unfinished `await session.next()` is dropped
             told = Abandoned("the session was closed before the run had ended")
-        self._over = self._run.veil.hide(f"it was left ({told!r})")
+        self._over = self._run.hide(f"it was left ({told!r})")
         self._call, self._listening = None, False
         self._queue.clear()
         made, self._made, following = self._made, None, self._flow

@@ -9,10 +9,20 @@ from typing import Any, NamedTuple, cast
 from ._core.model import Reason
 from ._core.outcome import Outcome
 from ._core.run import Run
-from ._events import Event, NoticeEvent, NotLearnedEvent, Observer, RunEvent, heeds_debug, log_event
+from ._events import (
+    Event,
+    NoticeEvent,
+    NotLearnedEvent,
+    Observer,
+    RunBeganEvent,
+    RunEvent,
+    heeds_debug,
+    log_event,
+)
 from .errors import InvalidTypeError
 
 SUGGEST_KEY_AFTER = 5
+BY_STATUS = {"hit": "hits", "miss": "misses", "diverged": "diverged"}
 NEVER_HITS = frozenset(
     {
         Reason.OPAQUE_ARGUMENT,
@@ -59,6 +69,9 @@ class Teller:
 
     def __init__(self, observers: Iterable[Observer] | Observer | None) -> None:
         self._observers = _observers(observers)
+        self._logs = self._observers == (log_event,)
+        self._watchers = tuple(one for one in self._observers if getattr(one, "wants_steps", False))
+        self.watched = bool(self._watchers)
         self._told: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._new_keys: list[bytes] = []
@@ -66,11 +79,23 @@ class Teller:
 
     def emit(self, event: Event) -> None:
         """Give an event to every observer."""
-        for observer in self._observers:
+        self._give(self._observers, event)
+
+    def _give(self, observers: Iterable[Observer], event: Event) -> None:
+        for observer in observers:
             try:
                 observer(event)
             except Exception:  # an observer's trouble is not the agent's
                 log_event(NoticeEvent("observer", f"observer {observer!r} raised on {type(event).__name__}"))
+
+    def began(self, run: Run) -> None:
+        """Tell those who want steps that a run begins, and see that it tells its own."""
+        run.watched = True
+        self.watch(RunBeganEvent(run.id, run.task, run.scope, run.mode))
+
+    def watch(self, event: Event) -> None:
+        """Give an event to those observers that want steps: they say so by an attribute `wants_steps = True`."""
+        self._give(self._watchers, event)
 
     def notice(self, level: str, code: str, message: str, tool: str = "") -> None:
         """Tell something once per tool and code."""
@@ -87,25 +112,30 @@ class Teller:
         never = reason in NEVER_HITS and (tool, reason.value) not in self._told
         if never:
             self._told.add((tool, reason.value))
-        self.emit(
-            NotLearnedEvent(run.task, reason.value, run.veil.hide(message), tool, "warning" if never else "debug")
-        )
+        self.emit(NotLearnedEvent(run.task, reason.value, run.hide(message), tool, "warning" if never else "debug"))
 
     def raised(self, run: Run, error: BaseException, seconds: float) -> None:
         """Tell that a run ended with an exception."""
-        if self._heeded():
-            self.emit(RunEvent("raised", "raised", run.veil.hide(repr(error)), run.task, 0, None, seconds))
+        if not self._logs or heeds_debug():
+            told = run.hide(repr(error))
+            self.emit(
+                RunEvent(
+                    "raised", "raised", told, run.task, 0, None, seconds, run_id=run.id, scope=run.scope, error=error
+                )
+            )
 
     def ended(self, run: Run, outcome: Outcome, *, counted: bool = True) -> None:
         """Count and tell how a run ended."""
         if counted:
-            self.count({"hit": "hits", "miss": "misses", "diverged": "diverged"}[outcome.status])
+            with self._lock:
+                self.counts[BY_STATUS[outcome.status]] += 1
         if outcome.learned:
             self.count("learned")
         if outcome.not_learned is not None and counted:
             self.not_learned(run, outcome.not_learned, outcome.not_learned_message)
-        self._suggest_key(run, outcome)
-        if self._heeded():
+        if self._new_keys or outcome.reason is Reason.NEW_TASK:
+            self._suggest_key(run, outcome)
+        if not self._logs or heeds_debug():
             self.emit(
                 RunEvent(
                     outcome.status,
@@ -115,6 +145,12 @@ class Teller:
                     outcome.steps,
                     outcome.trajectory_id,
                     outcome.seconds,
+                    run_id=run.id,
+                    scope=run.scope,
+                    saved_seconds=outcome.saved,
+                    saved_tokens=outcome.saved_tokens,
+                    failed_step=outcome.divergence.step if outcome.divergence is not None else -1,
+                    failed_tool=outcome.divergence.tool if outcome.divergence is not None else "",
                 )
             )
 
@@ -127,9 +163,6 @@ class Teller:
         """Start counting anew."""
         with self._lock:
             self.counts = dict.fromkeys(self.counts, 0)
-
-    def _heeded(self) -> bool:
-        return self._observers != (log_event,) or heeds_debug()
 
     def _suggest_key(self, run: Run, outcome: Outcome) -> None:
         """Five misses in a row under five new keys: probably the arguments hold what never repeats (A2)."""

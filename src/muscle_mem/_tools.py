@@ -16,7 +16,7 @@ from ._core import codec
 from ._core.check import Check
 from ._core.fingerprint import fingerprint, stored_name
 from ._core.model import Reason, StepRecord
-from ._core.plan import PlanStep, Refusal
+from ._core.plan import Refusal
 from ._core.recording import record_call
 from ._core.tool import Tool, check_tool, signature_of
 from ._core.trust import TRUSTS
@@ -34,10 +34,12 @@ class Toolbox:
 
     def __init__(self) -> None:
         self.version = 0
+        self.secret_names: frozenset[str] = frozenset()  # arguments that are secret whatever tool they are of
         self._by_name: dict[str, list[Tool]] = {}
         self._aliases: dict[str, str] = {}
         self._lock = threading.Lock()
         self.breakers = Breakers()
+        self.paused = self.breakers.paused
 
     def __iter__(self) -> Any:
         return (tool for tools in list(self._by_name.values()) for tool in list(tools))
@@ -47,6 +49,7 @@ class Toolbox:
 
     def add(self, tool: Tool) -> None:
         """Register a tool. The latest of a name wins, unless both were made inside a function or hold state (D7)."""
+        tool.secret |= self.secret_names
         with self._lock:
             others = self._by_name.get(tool.name, [])
             for again in [t for t in others if t.fn is tool.fn or _made_again(t, tool)]:
@@ -68,10 +71,6 @@ class Toolbox:
     def _tell_apart(self, tool: Tool) -> None:
         if not tool.instance:
             tool.instance = f"{PROCESS}:{os.getpid()}:{next(_twins)}"
-
-    def paused(self, steps: Sequence[PlanStep]) -> Refusal | None:
-        """Whether replays with one of these tools are paused, since they failed too often of late."""
-        return self.breakers.paused(steps)
 
     def resolve(self, record: StepRecord) -> Tool | Refusal:
         """The live tool that a stored step means, or why there is none."""

@@ -9,6 +9,7 @@
     |       +-- UnknownTypeError            well-formed, but of a class this process does not know
     +-- NotFoundError (LookupError)         no such trajectory
     +-- NotReadyError (RuntimeError)        no agent, no context object
+    +-- MissingExtraError (ImportError)     an optional part of the package is not installed
     +-- Missed (LookupError)                mode="replay", and nothing could be replayed
     +-- Diverged (RuntimeError)             a replay stopped in the middle, and the agent may not go on
     +-- StoreError (RuntimeError)           the store cannot do what was asked
@@ -67,6 +68,10 @@ class NotFoundError(MuscleMemError, LookupError):
 
 class NotReadyError(MuscleMemError, RuntimeError):
     """The engine lacks something the call needs: an agent, or the object that a method tool acts on."""
+
+
+class MissingExtraError(MuscleMemError, ImportError):
+    """Something needs a package that is not installed; the message names the extra that brings it."""
 
 
 class Missed(MuscleMemError, LookupError):  # noqa: N818 - the word of the field, as in KeyError's "missing"

@@ -4,34 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .company import Company, company_of
 from .concealing import refused_by_secrets
 from .model import Reason
-from .plan import Candidate, PlanStep, Refusal, Registry, Trajectory
+from .plan import Refusal, Registry, Trajectory
 from .run import Run
 from .trust import EXPIRED, untrusted
 
 RETIRED = "retired"
 NEVER = ("quarantined", RETIRED)
+OPEN = ("fresh", "trusted")
 
 
-def admit(run: Run, trajectories: Sequence[Trajectory], registry: Registry) -> tuple[list[Candidate], Refusal | None]:
-    """The candidates that may start, preferred first, and why the preferred one that may not does not (D1, D3)."""
+def admit(run: Run, trajectories: Sequence[Trajectory], registry: Registry) -> tuple[Company | None, Refusal | None]:
+    """The candidates that may start, if any, and why the preferred one that may not does not (D1, D3)."""
     first: Refusal | None = None
-    live: list[Candidate] = []
+    live: list[Trajectory] = []
     for trajectory in trajectories:
         refusal = admissible(run, trajectory, registry)
         if refusal is None:
-            live += trajectory.candidates
+            live.append(trajectory)
         elif first is None:
             first = refusal
-    if len(trajectories) > 1:
-        live.sort(key=lambda candidate: (-candidate.seq, candidate.id))
-    return live, first
+    return company_of(live) if live else None, first
 
 
 def admissible(run: Run, trajectory: Trajectory, registry: Registry) -> Refusal | None:
     """Everything that can be known before the first effect: why this trajectory cannot be replayed now, or None."""
     standing = trajectory.standing
+    if (
+        trajectory.plain
+        and standing.state in OPEN
+        and not (trajectory.expired or run.policy.trust or run.params.values)
+    ):
+        return registry.paused(trajectory.steps)  # all else was known when it was joined
     retired_for_age = standing.state == RETIRED and standing.reason.startswith(EXPIRED)
     if retired_for_age or (trajectory.expired and standing.state not in NEVER):
         message = (
@@ -43,20 +49,24 @@ def admissible(run: Run, trajectory: Trajectory, registry: Registry) -> Refusal 
         why = standing.reason or "it failed"
         message = f"trajectory {trajectory.id} is {standing.state} ({why}); report_good lifts this, forget deletes it"
         return Refusal(Reason.QUARANTINED, message)
-    refusal = trajectory.join(registry) or untrusted(trajectory, run.policy.trust) or registry.paused(trajectory.steps)
+    refusal = trajectory.join(registry)
+    if refusal is None and (run.policy.trust or trajectory.trust):
+        refusal = untrusted(trajectory, run.policy.trust)
+    if refusal is None:
+        refusal = registry.paused(trajectory.steps)
     if refusal is None and trajectory.secrets:
         refusal = refused_by_secrets(trajectory, run)
-    if refusal is None and (trajectory.body.params or run.params):
+    if refusal is None and (trajectory.body.params or run.params.values):
         refusal = trajectory.refused_by_params(run.params)
-    if refusal is None:
+    if refusal is None and (trajectory.asking or trajectory.unchecked):
         refusal = _refused_by_steps(run, trajectory)
     return refusal
 
 
 def _refused_by_steps(run: Run, trajectory: Trajectory) -> Refusal | None:
-    for index, step in enumerate(trajectory.steps):
+    for index, step in trajectory.asking:
         tool = step.tool
-        if run.plain and _needs_await(run, step):
+        if run.plain and (step.check_async or (tool.is_async and not run.outside)):
             call = "engine.asession(...)" if run.outside else "await engine.acall(...)"
             message = f"{tool.name} or one of its checks is async; call the engine with: {call}"
             return Refusal(Reason.NEEDS_ACALL, message, index, tool.name)
@@ -73,21 +83,11 @@ def _refused_by_steps(run: Run, trajectory: Trajectory) -> Refusal | None:
                 return found
             run.objects[tool] = found
     if trajectory.unchecked:
-        step = trajectory.unchecked[0]
         if run.policy.strict:
-            message = f"{step.tool.name} has no pre-check and is not declared effect='read', and strict=True"
-            return Refusal(Reason.NOT_REPLAYABLE, message, tool=step.tool.name)
-        for step in trajectory.unchecked:
-            run.notify(
-                "warning",
-                "unchecked",
-                f"{step.tool.name} is replayed without a pre-check; add one, or say effect='read' if it only looks",
-                step.tool.name,
-            )
+            name = trajectory.unchecked[0]
+            message = f"{name} has no pre-check and is not declared effect='read', and strict=True"
+            return Refusal(Reason.NOT_REPLAYABLE, message, tool=name)
+        for name in trajectory.unchecked:
+            message = f"{name} is replayed without a pre-check; add one, or say effect='read' if it only looks"
+            run.notify("warning", "unchecked", message, name)
     return None
-
-
-def _needs_await(run: Run, step: PlanStep) -> bool:
-    return (not step.direct and not run.outside) or any(
-        check is not None and (check.capture_async or check.compare_async) for check in (step.pre, step.post)
-    )

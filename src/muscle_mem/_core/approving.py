@@ -28,7 +28,7 @@ def disapproved(
     try:
         answer = yield Ask(run.approve, chosen_arguments(run.approve, given, "step"))
         if bool(answer):
-            run.approved.add((place, step.call_id))
+            run.approved |= {(place, step.call_id)}
             return None
         return Refusal(Reason.NOT_APPROVED, f"the replay of {tool} was not approved (got {answer!r})", place, tool)
     except Exception as error:

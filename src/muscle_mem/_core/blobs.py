@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import MutableMapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from ..errors import DecodeError
 from .model import Row
 
+T = TypeVar("T")
 INLINE = 4096  # bytes of an encoded value that stay in the row
 NAME = b"\x00sha256:"
 LENGTH = len(NAME) + 32
@@ -36,12 +38,20 @@ def store_row(row: Row) -> tuple[bytes, tuple[bytes, ...]]:
     return msgspec.msgpack.encode(row), tuple(found.values())
 
 
+def message(data: bytes, kind: type[T]) -> T:
+    """A stored message of this kind. Raises DecodeError for bytes that are none, text that is not UTF-8 included."""
+    try:
+        return msgspec.msgpack.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise DecodeError(f"what is stored is no {kind.__name__} ({error})") from error
+
+
 def read_row(body: bytes, blobs: Sequence[bytes], shared: MutableMapping[bytes, bytes] | None = None) -> Row:
-    """The row that `store_row` made. Raises DecodeError or msgspec.DecodeError for what it did not make.
+    """The row that `store_row` made. Raises DecodeError for what it did not make.
 
     `shared` keeps blobs by their names, so that rows read with the same one hold equal blobs once.
     """
-    row = msgspec.msgpack.decode(body, type=Row)
+    row = message(body, Row)
     if not blobs and not any(map(_is_name, (*row.pre, *row.post, *row.outputs))):
         return row
     known: MutableMapping[bytes, bytes] = {} if shared is None else shared

@@ -9,6 +9,7 @@ import msgspec
 
 from .approving import disapproved
 from .check import Check, copy_of
+from .company import Company
 from .effects import Effect
 from .judging import (
     Arguments,
@@ -21,16 +22,18 @@ from .judging import (
     unbuildable,
 )
 from .many import Answers
-from .plan import Candidate, PlanStep, Refusal
+from .plan import Candidate, PlanStep, Refusal, Trajectory
 from .run import Run
+
+PLAIN = frozenset({str, int, bool, float, bytes, type(None)})
 
 
 class Sight(msgspec.Struct):
-    """Something captured on the way, and accepted by the followed candidate."""
+    """Something captured on the way, and accepted by the candidate that was followed there."""
 
     place: int
     post: bool
-    step: PlanStep
+    by: Candidate
     value: Any
     data: bytes | None
 
@@ -38,23 +41,27 @@ class Sight(msgspec.Struct):
 class Walk:
     """The live candidates of one run, judged only as far as needed: one is followed, the others wait."""
 
-    __slots__ = ("_answers", "_dead", "_judged", "_sights", "_trajectories", "live", "run")
+    __slots__ = ("_answers", "_company", "_dead", "_judged", "_sights", "live", "run", "trajectories")
 
-    def __init__(self, run: Run, live: Sequence[Candidate]) -> None:
+    def __init__(self, run: Run, company: Company) -> None:
         self.run = run
-        self.live = live
-        self._trajectories = list({id(c.trajectory): c.trajectory for c in live}.values())
+        self.live = company.candidates
+        self.trajectories = company.trajectories
+        self._company: Company | None = company
         self._sights: list[Sight] = []
         self._judged: dict[Candidate, int] = {}
         self._dead: set[Candidate] = set()
         self._answers = Answers()
 
-    def saw(self, place: int, post: bool, step: PlanStep, value: Any) -> None:
+    def saw(self, place: int, post: bool, by: Candidate, value: Any) -> None:
         """Keep what was captured and accepted on the way, for the candidates that have not been judged by it.
 
         As it is now: a capture may return a live object, which the next tool changes.
         """
-        self._sights.append(Sight(place, post, step, copy_of(value), snapshot_bytes(value)))
+        if type(value) in PLAIN:  # what cannot change is written when somebody asks
+            self._sights.append(Sight(place, post, by, value, None))
+        else:
+            self._sights.append(Sight(place, post, by, copy_of(value), snapshot_bytes(value)))
 
     def guess(self, place: int, call: bytes, value: Any) -> Candidate | None:
         """A candidate of the same call whose snapshot equals what was captured: the first to be asked."""
@@ -67,16 +74,8 @@ class Walk:
         return None
 
     def _equals(self, place: int, post: bool, data: bytes) -> Iterator[Candidate]:
-        found = [
-            candidate
-            for trajectory in self._trajectories
-            if place < len(trajectory.steps)
-            for candidate in trajectory.seen_as(place, post, data)
-            if candidate not in self._dead
-        ]
-        if len(self._trajectories) > 1:
-            found.sort(key=lambda candidate: (-candidate.seq, candidate.id))
-        return iter(found)
+        found = self._company.seen_as(place, post, data) if self._company is not None else ()
+        return (candidate for candidate in found if candidate not in self._dead)
 
     def _accepts(self, candidate: Candidate, followed: Candidate, place: int) -> Generator[Effect, Any, bool]:
         """Whether a waiting candidate has the same executed calls and accepts all that was captured on the way."""
@@ -90,10 +89,15 @@ class Walk:
                 return False
         at = self._judged.get(candidate, 0)
         for sight in self._sights[at:]:
-            place, post = sight.place, sight.post
-            known = self._answers.of(self.run, sight.step, sight.value, place, post, candidate, self._waiting())
+            place, post, by = sight.place, sight.post, sight.by
+            if candidate.data(place, post) == by.data(place, post):
+                continue  # the very verdict that was given already
+            if sight.data is None:
+                sight.data = snapshot_bytes(sight.value)
+            step = by.trajectory.steps[place]
+            known = self._answers.of(self.run, step, sight.value, place, post, candidate, self._waiting())
             found = yield from judge(
-                self.run, sight.step, sight.value, candidate, place, post, sight.data, shared=True, known=known
+                self.run, step, sight.value, candidate, place, post, sight.data, shared=True, known=known
             )
             if found is not None:
                 return False
@@ -101,23 +105,30 @@ class Walk:
         return True
 
     def _order(self, place: int, post: bool, sights: dict[bytes, Any]) -> Iterable[Candidate]:
-        """Candidates by preference: equal snapshots first, then newest first. New sights are looked up as they come."""
+        """Candidates by preference: equal snapshots first, then newest first. New sights are looked up as they come.
+
+        Where a check is exact, who has another snapshot than was seen is not asked: the answer is known.
+        """
         given: set[Candidate] = set()
-        guessed = 0
-        for candidate in (None, *self.live):
-            values = list(sights.values())
-            while guessed < len(values):
-                value = values[guessed]
-                data = None if isinstance(value, Refusal) else snapshot_bytes(value)
-                guessed += 1
+        seen: dict[bytes, bytes | None] = {}
+        waiting = iter(self.live)
+        candidate: Candidate | None = None
+        while True:
+            while len(seen) < len(sights):
+                call, value = next((call, value) for call, value in sights.items() if call not in seen)
+                data = seen[call] = None if isinstance(value, Refusal) else snapshot_bytes(value)
                 for equal in self._equals(place, post, data) if data is not None else ():
                     if equal not in given:
                         given.add(equal)
                         yield equal
-                values = list(sights.values())
-            if candidate is not None and candidate not in given and candidate not in self._dead:
-                given.add(candidate)
-                yield candidate
+            if candidate is None and all(_settled(trajectory, place, post, seen) for trajectory in self.trajectories):
+                return
+            candidate = next(waiting, None)
+            if candidate is None:
+                return
+            if candidate in given or candidate in self._dead or _settled(candidate.trajectory, place, post, seen):
+                continue
+            yield candidate
 
     def choose(
         self, place: int, followed: Candidate, sights: dict[bytes, Any], *, checked_only: bool = False
@@ -128,6 +139,8 @@ class Walk:
         to go on.
         """
         refusal: Refusal | None = None
+        if all(len(trajectory.steps) <= place for trajectory in self.trajectories):
+            return None
         budget = self.run.policy.max_lookups
         judged = len(sights)  # the followed one was asked already
         for candidate in self._order(place, False, sights):
@@ -170,14 +183,15 @@ class Walk:
         found = yield from judge(self.run, step, sights[call], candidate, place, False, shared=True, known=known)
         if found is not None:
             return found
-        self.saw(place, False, step, sights[call])
+        self.saw(place, False, candidate, sights[call])
         keep_refreshed(self.run, step.pre, place, False, sights[call])
         return arguments
 
     def keep_only(self, followed: Candidate) -> None:
         """Nobody else may take over any more: an optional step was left out, which the others were not asked about."""
         self.live = [followed]
-        self._trajectories = []
+        self.trajectories = [followed.trajectory]
+        self._company = None
 
     def retract(self, place: int, candidate: Candidate) -> None:
         """A candidate was refused after all, by a later check at the same place: what it has seen there is no one's."""
@@ -194,6 +208,8 @@ class Walk:
 
     def ended(self, place: int, followed: Candidate) -> Generator[Effect, Any, Candidate | None]:
         """A live candidate that ends at this place: the run is its hit."""
+        if all(len(trajectory.steps) != place for trajectory in self.trajectories):
+            return None
         for candidate in self.live:
             if len(candidate.trajectory.steps) == place and candidate not in self._dead:
                 if (yield from self._accepts(candidate, followed, place)):
@@ -222,6 +238,15 @@ class Walk:
 
     def _waiting(self) -> Iterator[Candidate]:
         return (candidate for candidate in self.live if candidate not in self._dead)
+
+
+def _settled(trajectory: Trajectory, place: int, post: bool, seen: dict[bytes, bytes | None]) -> bool:
+    """Whether those who wait here cannot pass: a trajectory that ended, or an exact check of what was seen."""
+    if place >= len(trajectory.steps):
+        return True
+    step = trajectory.steps[place]
+    check = step.post if post else step.pre
+    return check is not None and check.exact and seen.get(step.call_id) is not None
 
 
 def checks_at(steps: Sequence[PlanStep], place: int) -> list[Check | None]:

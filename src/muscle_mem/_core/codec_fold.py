@@ -47,6 +47,8 @@ _UNCHANGEABLE: Final = frozenset(
     | {pathlib.PurePosixPath, pathlib.PureWindowsPath, pathlib.PosixPath, pathlib.WindowsPath}
 )
 
+_LEAVES = frozenset({str, int, bool, float, type(None), bytes})
+
 
 def unfold(value: object) -> tuple[str, tuple[object, ...]] | None:
     """What kind of container a value is, and its children; None for a leaf or what is not storable.
@@ -55,6 +57,8 @@ def unfold(value: object) -> tuple[str, tuple[object, ...]] | None:
     pydantic model are its fields (and for a model its extra and private values).
     """
     kind = type(value)
+    if kind in _LEAVES:
+        return None
     if kind is list or kind is tuple:
         return kind.__name__, tuple(value)  # type: ignore[arg-type] # kind says that it can be iterated
     if kind is dict:

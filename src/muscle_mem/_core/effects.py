@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from ..errors import InvalidTypeError
 from .check import Check
 from .handover import Handover
 
@@ -75,3 +76,14 @@ class Save(msgspec.Struct):
 
 
 Effect = Capture | Compare | Invoke | Sleep | Pause | Lead | RunAgent | Ask | Save
+
+
+def refuse_awaitable(answer: Any, what: str) -> None:
+    """An awaitable under the plain call would never run: close it, and say what to do."""
+    close = getattr(answer, "close", None)
+    if close is not None:
+        close()
+    raise InvalidTypeError(
+        f"{what} returned an awaitable under the plain call, where nothing can be awaited; call the engine with "
+        "`await engine.acall(...)`"
+    )

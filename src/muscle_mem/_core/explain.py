@@ -73,7 +73,7 @@ def explain_task(
 ) -> Generator[Effect, Any, Explanation]:
     """Consider every recording of a task, the newest first, and judge the first step of those that may start."""
     if lookup is not None:
-        return Explanation("ask the agent", lookup.reason, run.veil.hide(lookup.message))
+        return Explanation("ask the agent", lookup.reason, run.hide(lookup.message))
     if not trajectories:
         return Explanation("ask the agent", Reason.NEW_TASK, "nothing was recorded for this task")
     sights: Sights = {}
@@ -153,7 +153,7 @@ def _as_first(refusal: Refusal) -> Refusal:
 def bound_step(run: Run, record: StepRecord) -> Planned:
     """A step with its arguments as they would be in this run."""
     parts = [f"{name}={bound_text(expr, run.params.values)}" for name, expr in record.arguments]
-    return Planned(record.tool, run.veil.hide(", ".join(parts)))
+    return Planned(record.tool, run.hide(", ".join(parts)))
 
 
 def _considered(
@@ -165,7 +165,7 @@ def _considered(
     expected: str = "",
     at: int = 0,
 ) -> Considered:
-    hide = run.veil.hide
+    hide = run.hide
     record = trajectory.body.steps[at]
     arguments = ", ".join(f"{name}={plan_text(expr)}" for name, expr in record.arguments)
     return Considered(

@@ -59,7 +59,7 @@ def run_task(run: Run, trajectories: Sequence[Trajectory], registry: Registry, l
     if run.mode == "shadow" and trajectories:
         live, _ = admit(run, trajectories, registry)
         why = Refusal(Reason.MODE, "mode='shadow' lets the agent work, and only compares")
-        return (yield from _miss(run, why, live))
+        return (yield from _miss(run, why, live.candidates if live is not None else ()))
     found = yield from _replay_one(run, trajectories, registry, lookup)
     if isinstance(found, Refusal) and run.leads and not run.outside and found.reason not in UNMENDED:
         news = yield from _lead(run, trajectories)
@@ -75,12 +75,15 @@ def _replay_one(
     run: Run, trajectories: Sequence[Trajectory], registry: Registry, lookup: Refusal | None
 ) -> Generator[Effect, Any, Finished | Refusal]:
     """Replay one of these trajectories; or why none was, and nothing was executed."""
-    live, refusal = admit(run, trajectories, registry) if trajectories else ([], lookup)
-    if not live:
+    live, refusal = admit(run, trajectories, registry) if trajectories else (None, lookup)
+    if live is None:
         return refusal or Refusal(Reason.NEW_TASK, "nothing was recorded for this task")
     end = yield from replay(run, live)
     if isinstance(end, Done):
-        return (yield from _replayed(run, end.candidate))
+        followed = end.candidate
+        if run.success is None and run.policy.result is None:
+            return _hit(run, followed, _step_value(run, followed))
+        return (yield from _judged(run, followed))
     progress = run.progress
     if progress.candidate is not None and end.reason in SAID_NO:
         place = "post" if end.step < len(progress.calls) else "pre"
@@ -101,49 +104,53 @@ def _lead(run: Run, seen: Sequence[Trajectory]) -> Generator[Effect, Any, Finish
     except GeneratorExit:
         raise
     except BaseException as error:  # as when the wait is interrupted or cancelled
-        run.recorder.closed = True
+        run.close()
         return Finished(error=error)
 
 
-def _replayed(run: Run, candidate: Candidate) -> Flow:
+def _judged(run: Run, candidate: Candidate) -> Flow:
     """A candidate came to its end: a hit, if the success callback has no other opinion."""
-    results = run.progress.live_results
-    value, source = yield from _value(run, candidate)
+    live = (yield from _made_value(run)) if run.policy.result is not None else _step_value(run, candidate)
     if run.success is not None:
-        accepted, why = yield from verdict(run, value)
+        accepted, why = yield from verdict(run, live[0])
         if not accepted:
             steps = len(run.progress.results)  # optional steps that were skipped have a place too
             message = f"the replay ran to its end, but the success callback {why}"
             return (yield from _diverge(run, Refusal(Reason.UNSUCCESSFUL, message, steps)))
-    kept = run.progress.refreshed
-    outcome = Outcome(
-        "hit",
-        value=value,
-        value_source=source,
-        message=f"{len(results)} steps replayed",
-        steps=len(results),
-        trajectory_id=candidate.trajectory.id,
-        saved=candidate.row.agent_seconds,
-        saved_tokens=candidate.row.tokens,
-    )
-    return Finished(
-        outcome, followed=candidate, refreshed=bool(kept) and fit_to_keep(kept.values(), run.veil, run.context)
-    )
+    return _hit(run, candidate, live)
 
 
-def _value(run: Run, candidate: Candidate) -> Generator[Effect, Any, tuple[Any, Source]]:
-    """A hit's live value: what Engine(result=...) makes of the results, or the step's that the agent returned."""
+def _hit(run: Run, candidate: Candidate, live: tuple[Any, Source]) -> Finished:
+    progress = run.progress
+    steps = len(progress.results) - len(progress.skipped)
+    value, source = live
+    outcome = Outcome("hit", value, source, Reason.HIT, f"{steps} steps replayed", steps, candidate.trajectory.id)
+    outcome.saved = candidate.row.agent_seconds
+    outcome.saved_tokens = candidate.row.tokens
+    kept = progress.refreshed
+    if not kept:
+        return Finished(outcome, None, candidate)
+    return Finished(outcome, None, candidate, refreshed=fit_to_keep(kept.values(), run.veil, run.context))
+
+
+def _step_value(run: Run, candidate: Candidate) -> tuple[Any, Source]:
+    """A hit's live value: this run's result of the step whose output the agent had returned."""
     results = run.progress.results
-    if run.policy.result is not None:
-        try:
-            return (yield Ask(run.policy.result, (run.progress.live_results,))), "result"
-        except Exception as error:
-            run.notify("warning", "result", f"Engine(result=...) raised {error!r}; the hit has no value", "")
-            return None, "none"
     at = candidate.row.result
     if 0 <= at < len(results) and at not in run.progress.skipped:
         return results[at], "step"
     return None, "none"
+
+
+def _made_value(run: Run) -> Generator[Effect, Any, tuple[Any, Source]]:
+    """A hit's live value: what Engine(result=...) makes of this run's results."""
+    make = run.policy.result
+    assert make is not None
+    try:
+        return (yield Ask(make, (run.progress.live_results,))), "result"
+    except Exception as error:
+        run.notify("warning", "result", f"Engine(result=...) raised {error!r}; the hit has no value", "")
+        return None, "none"
 
 
 def _miss(run: Run, refusal: Refusal, shadowed: Sequence[Candidate] = ()) -> Flow:
@@ -156,10 +163,10 @@ def _miss(run: Run, refusal: Refusal, shadowed: Sequence[Candidate] = ()) -> Flo
         return Finished(error=Missed(message, outcome))
     value, error, seconds = yield from _ask_agent(run, None)
     if error is not None:
-        run.recorder.closed = True
+        run.close()
         return Finished(error=error)
     outcome = Outcome("miss", value=value, reason=refusal.reason, message=refusal.message)
-    run.recorder.closed = True
+    run.close()
     if shadowed:
         conceal(run.recorder, run.scope, run.context)  # as the candidates are: secrets by their names
     outcome.shadow = yield from held_against(run, shadowed)
@@ -172,7 +179,7 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
     progress = run.progress
     followed = progress.candidate
     assert followed is not None
-    for result in progress.results if run.veil else ():
+    for result in progress.results if run.secretive else ():
         run.veil.meet_secrets(result)
     refusal = run.hidden(refusal)
     divergence = _divergence(run, refusal)
@@ -193,7 +200,7 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
     run.handover = handover
     value, error, seconds = yield from _ask_agent(run, handover)
     if error is not None:
-        run.recorder.closed = True
+        run.close()
         if isinstance(error, Exception):
             _add_note(error, f"muscle_mem: the agent was asked after a divergence: {divergence}")
         failure = _failure(run, refusal) if failed else None
@@ -214,7 +221,7 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
 
 
 def _failure(run: Run, refusal: Refusal) -> Problem:
-    return Problem(refusal.reason, run.veil.hide(refusal.message), refusal.tool)
+    return Problem(refusal.reason, run.hide(refusal.message), refusal.tool)
 
 
 def _divergence(run: Run, refusal: Refusal) -> Divergence:
@@ -255,7 +262,7 @@ def hand_over(run: Run, followed: Candidate, divergence: Divergence) -> Handover
         for index, ((step, args, kwargs), result) in enumerate(zip(entered, progress.live_results, strict=True))
     )
     undo = tuple(
-        run.veil.hide(undo_text(step.tool, done))
+        run.hide(undo_text(step.tool, done))
         for (step, _, _), done in zip(entered, executed, strict=True)
         if step.tool.undo
     )

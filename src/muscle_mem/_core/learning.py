@@ -46,10 +46,10 @@ def learn(
             problem = Problem(Reason.NOT_REPLAYABLE, f"the recording could not be made: {error!r}")
     if recording is not None:
         problem = yield Save((recording, recorder.quarantine[:1], accepted is True))
-    outcome.message = run.veil.hide(outcome.message)
+    outcome.message = run.hide(outcome.message)
     if problem is not None:
         outcome.not_learned = problem.reason
-        outcome.not_learned_message = run.veil.hide(problem.message)
+        outcome.not_learned_message = run.hide(problem.message)
         if recording is not None and problem in recorder.quarantine:  # kept, and waiting for somebody's verdict
             outcome.trajectory_id = recording.id
         return

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
+import msgspec
+
 from .model import Divergence, Reason, Shadow, Status
 
 Source = Literal["agent", "step", "result", "none"]
@@ -18,7 +20,7 @@ class Judge(Protocol):
     def report_good(self, trajectory_id: str, why: str = ...) -> None: ...
 
 
-class Outcome:
+class Outcome(msgspec.Struct, eq=False):
     """How one call of the engine ended.
 
     status: "hit" (replayed to its end), "miss" (the agent did it all) or "diverged" (a replay stopped in the middle).
@@ -34,61 +36,23 @@ class Outcome:
     replay would have done what the agent did.
     """
 
-    __slots__ = (
-        "_hide",
-        "_judge",
-        "divergence",
-        "learned",
-        "message",
-        "not_learned",
-        "not_learned_message",
-        "reason",
-        "saved",
-        "saved_tokens",
-        "seconds",
-        "shadow",
-        "status",
-        "steps",
-        "trajectory_id",
-        "value",
-        "value_source",
-    )
-
-    def __init__(
-        self,
-        status: Status,
-        *,
-        value: Any = None,
-        value_source: Source = "agent",
-        reason: Reason = Reason.HIT,
-        message: str = "",
-        steps: int = 0,
-        trajectory_id: str | None = None,
-        learned: bool = False,
-        not_learned: Reason | None = None,
-        not_learned_message: str = "",
-        saved: float = 0.0,
-        saved_tokens: int = 0,
-        divergence: Divergence | None = None,
-        shadow: Shadow | None = None,
-    ) -> None:
-        self.status: Status = status
-        self.value = value
-        self.value_source: Source = value_source
-        self.reason = reason
-        self.message = message
-        self.steps = steps
-        self.trajectory_id = trajectory_id
-        self.learned = learned
-        self.not_learned = not_learned
-        self.not_learned_message = not_learned_message
-        self.saved = saved
-        self.saved_tokens = saved_tokens
-        self.seconds = 0.0
-        self.divergence = divergence
-        self.shadow = shadow
-        self._judge: Judge | None = None
-        self._hide: Callable[[str], str] = str
+    status: Status
+    value: Any = None
+    value_source: Source = "agent"
+    reason: Reason = Reason.HIT
+    message: str = ""
+    steps: int = 0
+    trajectory_id: str | None = None
+    learned: bool = False
+    not_learned: Reason | None = None
+    not_learned_message: str = ""
+    saved: float = 0.0
+    saved_tokens: int = 0
+    seconds: float = 0.0
+    divergence: Divergence | None = None
+    shadow: Shadow | None = None
+    _judge: Judge | None = None
+    _hide: Callable[[str], str] = str
 
     def __bool__(self) -> bool:
         return self.status == "hit"

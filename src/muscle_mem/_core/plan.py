@@ -9,7 +9,7 @@ import msgspec
 
 from ..errors import DecodeError
 from . import codec
-from .blobs import read_row
+from .blobs import message, read_row
 from .check import Check, short
 from .groups import (
     agreed_order,
@@ -81,6 +81,7 @@ class PlanStep:
         "args",
         "builders",
         "call_id",
+        "check_async",
         "contexts",
         "direct",
         "fn",
@@ -104,6 +105,7 @@ class PlanStep:
         self.pre = tool.pre
         self.post = tool.post
         self.direct = not tool.is_async
+        self.check_async = any(c.capture_async or c.compare_async for c in (tool.pre, tool.post) if c is not None)
         self.call_id = call_id(record)
         self.contexts = tuple(name for _, expr in record.arguments for name in contexts_in(expr))
         self.builders = _builders(record, tool, keywords)
@@ -158,15 +160,17 @@ class Trajectory:
     """One stored trajectory in memory: decoded and joined with the tools once."""
 
     __slots__ = (
-        "_index",
         "_joined",
+        "asking",
         "body",
         "candidates",
+        "company",
         "expired",
         "id",
         "ids",
         "key",
         "needed",
+        "plain",
         "recorded",
         "refusal",
         "sealed",
@@ -197,25 +201,15 @@ class Trajectory:
         )
         self.refusal: Refusal | None = None
         self.candidates: list[Candidate] = []
-        self.unchecked: tuple[PlanStep, ...] = ()
+        self.company: Any = None
+        self.asking: tuple[tuple[int, PlanStep], ...] = ()
+        self.unchecked: tuple[str, ...] = ()
         self.trust = 0
+        self.plain = False
         self.needed = needed_outputs(body)
         self.recorded = 0.0  # by the clock, in seconds since the epoch
         self.expired = False
         self._joined = False
-        self._index: dict[tuple[int, bool], dict[bytes, list[Candidate]]] = {}
-
-    def seen_as(self, place: int, post: bool, data: bytes) -> Sequence[Candidate]:
-        """The candidates whose snapshot at a place is these bytes, newest first."""
-        index = self._index.get((place, post))
-        if index is None:
-            index = {}
-            for candidate in self.candidates:
-                snapshot = candidate.data(place, post)
-                if snapshot is not None:
-                    index.setdefault(snapshot, []).append(candidate)
-            self._index[(place, post)] = index  # whole, since other threads read it
-        return index.get(data, ())
 
     def rearrange(self, order: tuple[int, ...]) -> None:
         """Bring the members of groups into another order, before anything is joined."""
@@ -234,6 +228,8 @@ class Trajectory:
         """
         if not self._joined:
             self.refusal = self._join(registry)
+            asks = self.asking or self.unchecked or self.trust or self.secrets or self.body.params
+            self.plain = self.refusal is None and not asks
             self._joined = True
         return self.refusal
 
@@ -260,7 +256,10 @@ class Trajectory:
                 steps[at].joined = at in opening
         self.steps = steps
         self.trust = max((step.tool.trust for step in steps), default=0)
-        self.unchecked = tuple(step for step in steps if step.pre is None and not step.tool.reads_only)
+        self.asking = _asking(steps)
+        self.unchecked = tuple(
+            dict.fromkeys(step.tool.name for step in steps if step.pre is None and not step.tool.reads_only)
+        )
         return None
 
     def refused_by_params(self, params: Params) -> Refusal | None:
@@ -300,6 +299,17 @@ class Trajectory:
                             Reason.PARAM_GUARD, f"param {name!r} stands in a text, but is {short(values[name])} now"
                         )
         return None
+
+
+def _asking(steps: Sequence[PlanStep]) -> tuple[tuple[int, PlanStep], ...]:
+    """The steps that ask something of a run before it may start, each kind of question once."""
+    found: dict[Any, tuple[int, PlanStep]] = {}
+    for index, step in enumerate(steps):
+        tool = step.tool
+        approval = tool.effect == "irreversible" and step.pre is None
+        if tool.is_async or step.check_async or step.contexts or approval or step.method:
+            found.setdefault((tool, step.method, step.contexts), (index, step))
+    return tuple(found.values())
 
 
 def needed_outputs(body: Body) -> frozenset[int]:
@@ -415,8 +425,8 @@ def open_snapshot(snapshot: Any) -> Any:
 
 
 def load(stored: Any) -> Trajectory:
-    """Decode what a store holds. Raises DecodeError or msgspec.DecodeError for anything we did not write."""
-    body = checked(msgspec.msgpack.decode(stored.sealed.body, type=Body))
+    """Decode what a store holds. Raises DecodeError for anything we did not write."""
+    body = checked(message(stored.sealed.body, Body))
     trajectory = Trajectory(stored, body)
     shared: dict[bytes, bytes] = {}
     for seq, observation in stored.observations:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Generator
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
@@ -12,11 +13,12 @@ from ..errors import NotStorableError
 from . import codec
 from .absorbing import same_call
 from .check import Check, CheckError, copy_of, passes, short
-from .effects import Capture, Compare, Effect, Invoke
+from .effects import Capture, Compare, Effect, Invoke, refuse_awaitable
 from .model import Reason
 from .recorder import Step
 from .run import Run
 from .tool import Tool
+from .veil import SCALARS
 
 _UNFINISHED = (GeneratorType, AsyncGeneratorType)
 
@@ -98,7 +100,6 @@ def _freeze(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any])
     except Exception as error:  # an object whose own methods raise: no reason to break the agent
         message = f"the arguments of {tool.name} could not be recorded: {error!r}"
         run.recorder.problem(Reason.OPAQUE_ARGUMENT, message, tool.name, step)
-    run.beware()
 
 
 def _failed(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException) -> None:
@@ -124,7 +125,12 @@ def _snapshot(
     recorder = run.recorder
     tool = step.tool
     try:
-        value = yield Capture(check, args, kwargs)  # never called here: also a lambda may return an awaitable
+        if tool.is_async or run.outside:
+            value = yield Capture(check, args, kwargs)
+        else:
+            value = check.capture(*args, **kwargs)
+            if type(value) not in SCALARS and inspect.isawaitable(value):  # also a lambda may return one
+                refuse_awaitable(value, "Capture")
     except Exception as error:
         message = f"the capture of {tool.name}'s check raised {error!r}; the step cannot be replayed"
         recorder.problem(Reason.CAPTURE_FAILED, message, tool.name, step)
@@ -140,7 +146,7 @@ def _snapshot(
         if check.compare_async and (not tool.is_async or (run.outside and run.plain)):
             return data  # nothing can be awaited here; the compare is judged when it is used
         trouble = yield from _first_meeting(run, tool, check, value, data)
-        check.met[kind] = trouble and run.veil.hide(trouble)  # it is told in later runs too
+        check.met[kind] = trouble and run.hide(trouble)  # it is told in later runs too
     trouble = check.met[kind]
     if trouble is not None:
         recorder.problem(Reason.CHECK_FAILED, trouble, tool.name, step)

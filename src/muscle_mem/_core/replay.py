@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from .approving import disapproved
-from .candidates import Walk, checks_at
-from .check import Check, CheckError, passes
+from .candidates import PLAIN, Walk, checks_at
+from .check import Check, CheckError, copy_of, passes
+from .company import Company
 from .effects import Effect, Invoke, Pause
 from .judging import (
     Arguments,
@@ -40,66 +41,75 @@ class Done(msgspec.Struct, frozen=True):
 
 
 Chosen = tuple[Candidate, Arguments]
+Asked = tuple[Refusal, Any]  # why a check did not pass, and what it saw; the refusal again if it saw nothing
 
 
-def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Refusal]:
+def replay(run: Run, live: Company) -> Generator[Effect, Any, Done | Refusal]:
     """Replay the preferred candidate, going over to another only where the rules allow it (D2).
 
     Returns `Done`, or the refusal that stopped it; `run.progress` tells what was executed.
     """
     progress = run.progress
+    calls, results = progress.calls, progress.results
     objects = run.objects
     outside = run.outside
-    walk = Walk(run, live) if len(live) > 1 else None
-    followed = live[0]
+    through = outside or run.watched
+    walk = Walk(run, live) if len(live.candidates) > 1 else None
+    followed = progress.candidate = live.candidates[0]
+    steps, pres, posts = followed.trajectory.steps, followed.snapshots(False), followed.snapshots(True)
     place = 0
     while True:
-        progress.candidate = followed
-        steps = followed.trajectory.steps
-        pres = followed.snapshots(False)
         step = steps[place] if place < len(steps) else None
+        found: Any = None
         args: tuple[Any, ...]
-        if step is not None and walk is None and step.simple:
+        if step is not None and step.simple and (place or walk is None):
             args, kwargs = step.args or (), step.kwargs
             if step.method:
                 args = (objects[step.tool], *args)
-            found: Any = None
             if step.pre is not None:
-                found = _ask(run, step, step.pre, args, kwargs, pres[place], place, False)
+                asked = _ask(run, walk, followed, step, step.pre, args, kwargs, pres[place], place, False)
+                if asked is not None:
+                    found = asked[0] if walk is None else (yield from decide(run, walk, place, followed, asked))
         else:
             found = yield from (_end if step is None else decide)(run, walk, place, followed)
         if found is not None:
             if step is not None and step.tool.optional and isinstance(found, Refusal):
                 found = yield from _skip(run, walk, place, followed, found)
-                place = len(progress.results)
+                place = len(results)
             if type(found) is not tuple:
                 return found  # type: ignore[no-any-return]  # Done or Refusal
             followed, (args, kwargs) = found
             progress.candidate = followed
-            step = followed.trajectory.steps[place]
+            steps, pres, posts = followed.trajectory.steps, followed.snapshots(False), followed.snapshots(True)
+            step = steps[place]
         assert step is not None
-        progress.calls.append((step, args, kwargs))
+        calls.append((step, args, kwargs))
         try:
-            if step.direct and not outside:
+            if not step.direct or through:
+                result = yield Invoke(step.tool, args, kwargs)
+            elif kwargs:
                 result = step.fn(*args, **kwargs)
             else:
-                result = yield Invoke(step.tool, args, kwargs)
+                result = step.fn(*args)  # the same, without a dictionary made for nothing
         except Exception as error:
-            progress.results.append(None)
+            results.append(None)
             progress.error = error
             message = f"{step.tool.name} raised {error!r}"
             return Refusal(Reason.TOOL_RAISED, message, place, step.tool.name, seen=repr(error), error=error)
-        progress.results.append(result)
+        results.append(result)
         if step.after:
-            if walk is None and step.simple:
-                assert step.post is not None
-                found = _ask(run, step, step.post, args, kwargs, followed.snapshots(True)[place], place, True)
-            else:
+            found = None
+            if not step.simple:
                 found = yield from _after(run, walk, place, followed)
+            elif step.post is not None:
+                asked = _ask(run, walk, followed, step, step.post, args, kwargs, posts[place], place, True)
+                if asked is not None:
+                    found = yield from _judge_after(run, walk, place, followed, place + 1, asked)
             if isinstance(found, Refusal):
                 return found
             if found is not None:
-                followed = found
+                followed = progress.candidate = found
+                steps, pres, posts = followed.trajectory.steps, followed.snapshots(False), followed.snapshots(True)
         place += 1
         if outside:
             yield Pause()
@@ -107,6 +117,8 @@ def replay(run: Run, live: list[Candidate]) -> Generator[Effect, Any, Done | Ref
 
 def _ask(
     run: Run,
+    walk: Walk | None,
+    followed: Candidate,
     step: PlanStep,
     check: Check,
     args: tuple[Any, ...],
@@ -114,38 +126,52 @@ def _ask(
     snapshot: Any,
     place: int,
     post: bool,
-) -> Refusal | None:
-    """Capture and compare at once; None if it passes."""
+) -> Asked | None:
+    """Capture and compare at once, where nothing can be awaited, waited for or kept; None if it passes."""
+    try:
+        seen = check.capture(*args, **kwargs) if kwargs else check.capture(*args)
+    except Exception as error:
+        refusal = check_error(step, place, f"its capture raised {error!r}", error)
+        return refusal, refusal
     if type(snapshot) is Fresh:
         snapshot = open_snapshot(snapshot)
-    at = "capture"
     try:
-        seen = check.capture(*args, **kwargs)
-        at = "compare"
-        answer = check.compare(seen, snapshot)
-        if answer is True:
-            return None
-        passed = passes(check, answer)
-        run.hear(check, step.tool.name)
-        if passed:
-            return None
+        given = seen if walk is None or check.exact or type(seen) in PLAIN else copy_of(seen)
+        answer = check.compare(given, snapshot)
+        if answer is not True:
+            passed = passes(check, answer)
+            run.hear(check, step.tool.name)
+            if not passed:
+                return refused(step, check, seen, snapshot, place, post, answer), seen
     except CheckError as error:
-        return check_error(step, place, str(error), None)
+        return check_error(step, place, str(error), None), seen
     except Exception as error:
-        return check_error(step, place, f"its {at} raised {error!r}", error)
-    return refused(step, check, seen, snapshot, place, post, answer)
+        return check_error(step, place, f"its compare raised {error!r}", error), seen
+    if walk is not None:
+        walk.saw(place, post, followed, seen)
+    return None
 
 
 def decide(
-    run: Run, walk: Walk | None, place: int, followed: Candidate
+    run: Run, walk: Walk | None, place: int, followed: Candidate, asked: Asked | None = None
 ) -> Generator[Effect, Any, Chosen | Done | Refusal]:
-    """Who is followed at this place, its pre-check passed; or the end of the run, good or not."""
+    """Who is followed at this place, its pre-check passed; or the end of the run, good or not.
+
+    `asked` is what the followed candidate said, if it was asked before.
+    """
     if followed.trajectory.steps[place].joined:
         return followed, run.progress.ready[place]
     since = run.clock()
     while True:
         sights: dict[bytes, Any] = {}
-        found: Chosen | Refusal | None = yield from _prefer(run, walk, place, followed, sights)
+        found: Chosen | Refusal | None
+        if asked is None:
+            found = yield from _prefer(run, walk, place, followed, sights)
+        else:
+            found, sights[followed.trajectory.steps[place].call_id] = asked
+            asked = None
+            if walk is not None:
+                walk.bury(followed)
         refusal = found if isinstance(found, Refusal) else None
         if refusal is not None and walk is not None:
             found = yield from walk.choose(place, followed, sights)
@@ -183,7 +209,7 @@ def _skip(
     progress = run.progress
     progress.calls.append((trajectory.steps[place], (), {}))
     progress.results.append(None)
-    progress.skipped.add(place)
+    progress.skipped |= {place}
     if walk is not None:
         walk.keep_only(followed)
     found = yield from decide(run, walk, after, followed)
@@ -191,13 +217,12 @@ def _skip(
         return found
     progress.calls.pop()
     progress.results.pop()
-    progress.skipped.discard(place)
+    progress.skipped -= {place}
     return refusal
 
 
 def _checks_at(walk: Walk | None, place: int, followed: Candidate) -> list[Check | None]:
-    live = walk.live if walk is not None else [followed]
-    plans = [candidate.trajectory.steps for candidate in live]
+    plans = [trajectory.steps for trajectory in (walk.trajectories if walk is not None else [followed.trajectory])]
     return [check for steps in plans if place < len(steps) for check in checks_at(steps, place)]
 
 
@@ -229,14 +254,15 @@ def _prefer(
         if walk is not None:
             walk.bury(asked)
         return found
-    _keep(run, walk, place, False, asked.trajectory.steps[place], value)
+    _keep(run, walk, place, False, asked, value)
     return asked, arguments
 
 
-def _keep(run: Run, walk: Walk | None, place: int, post: bool, step: PlanStep, value: Any) -> None:
+def _keep(run: Run, walk: Walk | None, place: int, post: bool, followed: Candidate, value: Any) -> None:
+    step = followed.trajectory.steps[place]
     check = step.post if post else step.pre
     if walk is not None:
-        walk.saw(place, post, step, value)
+        walk.saw(place, post, followed, value)
     if check is not None:
         keep_refreshed(run, check, place, post, value)
 
@@ -276,30 +302,33 @@ def _after(
 
 
 def _judge_after(
-    run: Run, walk: Walk | None, place: int, followed: Candidate, made: int
+    run: Run, walk: Walk | None, place: int, followed: Candidate, made: int, asked: Asked | None = None
 ) -> Generator[Effect, Any, Candidate | Refusal | None]:
-    """Judge one post-check; None or another candidate if it passes."""
+    """Judge one post-check; None or another candidate if it passes. `asked` is what the followed one said already."""
     step = followed.trajectory.steps[place]
     check = step.post
     assert check is not None
     _, args, kwargs = run.progress.calls[place]
     since = run.clock()
     while True:
-        value = yield from look(step, check, (args, kwargs), place)
         found: Refusal | None
-        if isinstance(value, Refusal):
-            found = value
-        else:
-            shared = walk is not None or check.refresh
-            found = yield from judge(run, step, value, followed, place, True, shared=shared)
+        if asked is None:
+            value = yield from look(step, check, (args, kwargs), place)
+            found = value if isinstance(value, Refusal) else None
             if found is None:
-                _keep(run, walk, place, True, step, value)
-                return None
-            if walk is not None:
-                other = yield from walk.after(place, followed, step, value, made)
-                if other is not None:
-                    _keep(run, walk, place, True, other.trajectory.steps[place], value)
-                    return other
+                shared = walk is not None or check.refresh
+                found = yield from judge(run, step, value, followed, place, True, shared=shared)
+                if found is None:
+                    _keep(run, walk, place, True, followed, value)
+                    return None
+        else:
+            found, value = asked
+            asked = None
+        if walk is not None and value is not found:
+            other = yield from walk.after(place, followed, step, value, made)
+            if other is not None:
+                _keep(run, walk, place, True, other, value)
+                return other
         if not (yield from settle(run, [check], since)):
             return found
         if walk is not None:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from .check import Check
+from .freezing import known_of
 from .handover import Handover
 from .model import Mode, OnDivergence, Reason
 from .params import Params
@@ -15,14 +16,22 @@ from .plan import Candidate, PlanStep, Refusal
 from .recorder import Recorder
 from .resolving import Env
 from .tool import Tool
+from .veil import Veil
 
 Emit = Callable[..., None]
 TASK_LENGTH = 200
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """What the engine was told once and for all. `trust` counts the levels of `trust.TRUSTS`."""
+    """What the engine was told once and for all. `trust` counts the levels of `trust.TRUSTS`.
 
+    `process` names the process, `clock` is monotonic, in seconds, `tell` takes (level, reason, message, tool).
+    """
+
+    clock: Callable[[], float]
+    tell: Emit
+    process: str = ""
+    scope: str = ""
     strict: bool = False
     max_lookups: int = 256
     success: Callable[..., Any] | None = None
@@ -31,20 +40,21 @@ class Policy(msgspec.Struct, frozen=True):
     trust: int = 0
 
 
-class Progress:
-    """How far a replay has come: the steps that were entered, and their results."""
+class Progress(msgspec.Struct, eq=False):
+    """How far a replay has come: the steps that were entered, and their results.
 
-    __slots__ = ("calls", "candidate", "error", "ready", "refreshed", "results", "skipped", "unjudged")
+    `ready` holds a group's arguments till their turn comes, `unjudged` its members made so far whose post-checks are
+    asked later.
+    """
 
-    def __init__(self) -> None:
-        self.calls: list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]] = []
-        self.results: list[Any] = []
-        self.candidate: Candidate | None = None
-        self.refreshed: dict[tuple[int, bool], bytes] = {}
-        self.skipped: set[int] = set()
-        self.error: BaseException | None = None
-        self.ready: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] = {}  # a group's arguments, till its turn comes
-        self.unjudged: list[int] = []  # its members made so far whose post-checks are asked later
+    calls: list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]] = []
+    results: list[Any] = []
+    candidate: Candidate | None = None
+    refreshed: dict[tuple[int, bool], bytes] = {}
+    skipped: frozenset[int] = frozenset()
+    error: BaseException | None = None
+    ready: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] = {}
+    unjudged: list[int] = []
 
     @property
     def entered(self) -> list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]]:
@@ -57,130 +67,120 @@ class Progress:
         return [result for place, result in enumerate(self.results) if place not in self.skipped]
 
 
-class Run:
+class Run(msgspec.Struct, eq=False):
     """Everything about one call of the engine.
 
-    `plain` says that nothing can be awaited, `outside` that others make the tool calls. `names_handover`
-    describes the agent. `notify` takes (level, reason, message, tool); `clock` is monotonic, in seconds.
+    `plain` says that nothing can be awaited, `outside` that others make the tool calls, `watched` that somebody is told
+    of each replayed one. `agent` is the engine's own
+    record of it, fixed for the run, and `names_handover` tells of it. `early_veil` is given where secrets are known
+    from the start; `label` is the task as a text of any length. `leads` says that other runs of its key wait for what
+    it learns, as it does for theirs. `said_no` are the checks that stopped a replay, as `Tally.check` names them, and
+    `trouble` is what the store raised when it was to take the recording.
     """
 
-    __slots__ = (
-        "_notify",
-        "_task",
-        "agent",
-        "approve",
-        "approved",
-        "args",
-        "clock",
-        "context",
-        "env",
-        "handover",
-        "id",
-        "key",
-        "kwargs",
-        "lacking",
-        "leads",
-        "mode",
-        "names_handover",
-        "notify",
-        "objects",
-        "on_divergence",
-        "outside",
-        "params",
-        "plain",
-        "policy",
-        "progress",
-        "recorder",
-        "said_no",
-        "scope",
-        "success",
-        "tags",
-        "trouble",
-        "veil",
-    )
+    policy: Policy
+    number: int
+    label: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    key: bytes | None
+    params: Params
+    context: tuple[Any, ...]
+    tags: tuple[str, ...] = ()
+    mode: Mode = "auto"
+    on_divergence: OnDivergence = "auto"
+    plain: bool = True
+    names_handover: bool = False
+    agent: Any = None
+    success: Callable[..., Any] | None = None
+    approve: Callable[..., Any] | None = None
+    early_veil: Veil | None = None
+    progress: Progress = msgspec.field(default_factory=Progress)
+    approved: frozenset[tuple[int, bytes]] = frozenset()
+    objects: dict[Tool, Any] = {}
+    lacking: frozenset[str] = frozenset()
+    handover: Handover | None = None
+    outside: bool = False
+    watched: bool = False
+    leads: bool = False
+    said_no: list[tuple[Candidate, str]] = []
+    trouble: Exception | None = None
+    made: list[Recorder] = []
+    made_env: Env | None = None
 
-    def __init__(
-        self,
-        *,
-        id: str,
-        task: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        key: bytes | None,
-        params: Params,
-        context: tuple[Any, ...],
-        recorder: Recorder,
-        policy: Policy,
-        clock: Callable[[], float],
-        notify: Emit,
-        mode: Mode = "auto",
-        on_divergence: OnDivergence = "auto",
-        plain: bool = True,
-        names_handover: bool = False,
-        agent: Any = None,
-        success: Callable[..., Any] | None = None,
-        approve: Callable[..., Any] | None = None,
-        scope: str = "",
-        tags: tuple[str, ...] = (),
-    ) -> None:
-        self.id = id
-        self._task = task
-        self.args = args
-        self.kwargs = kwargs
-        self.key = key
-        self.params = params
-        self.context = context
-        self.recorder = recorder
-        self.policy = policy
-        self.clock = clock
-        self.veil = recorder.known.veil
-        self._notify = notify
-        self.notify: Emit = self._tell_hidden if self.veil else notify
-        self.mode: Mode = mode
-        self.on_divergence: OnDivergence = on_divergence
-        self.plain = plain
-        self.names_handover = names_handover
-        self.agent = agent  # the engine's own record of it, fixed for the run
-        self.success = success if success is not None else policy.success
-        self.approve = approve if approve is not None else policy.approve
-        self.approved: set[tuple[int, bytes]] = set()
-        self.scope = scope
-        self.tags = tags
-        self.progress = Progress()
-        self.env = Env(params.values, self.progress.results, context, self.veil.given)
-        self.objects: dict[Tool, Any] = {}
-        self.lacking: frozenset[str] = frozenset()
-        self.handover: Handover | None = None
-        self.outside = False
-        self.leads = False  # whether other runs of its key wait for what it learns, as it does for theirs
-        self.said_no: list[tuple[Candidate, str]] = []  # checks that stopped a replay, as `Tally.check` names them
-        self.trouble: Exception | None = None  # what the store raised when it was to take the recording
+    @property
+    def id(self) -> str:
+        """Names the run within this process, and among others."""
+        return f"{self.policy.process}-{self.number}"
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Monotonic, in seconds."""
+        return self.policy.clock
+
+    @property
+    def scope(self) -> str:
+        """The exact part of every key."""
+        return self.policy.scope
 
     def begin_again(self) -> None:
         """Before another replay, after one in which nothing was executed."""
         self.progress = Progress()
-        self.env = Env(self.params.values, self.progress.results, self.context, self.veil.given)
+        self.made_env = None
 
     @property
     def task(self) -> str:
         """The task as a short text, without its secrets."""
-        return self.veil.hide(self._task)[:TASK_LENGTH]
+        return self.hide(self.label)[:TASK_LENGTH]
+
+    @property
+    def recorder(self) -> Recorder:
+        """What collects the agent's steps; made when it is first asked for, since a hit needs none."""
+        made = self.made
+        if not made:
+            made.append(Recorder(self.params, known_of(self.params, self.context, self.early_veil)))
+        return made[0]  # the first, should two threads have come at once
+
+    def close(self) -> None:
+        """The run is over: calls that come later are not its own."""
+        if self.made:
+            self.made[0].closed = True
+
+    @property
+    def veil(self) -> Veil:
+        """The secrets of this run."""
+        return self.recorder.known.veil if self.early_veil is None else self.early_veil
+
+    @property
+    def secretive(self) -> bool:
+        """Whether a secret is known by now."""
+        if self.early_veil is None and not self.made:
+            return False
+        return self.veil.known
+
+    def hide(self, text: str) -> str:
+        """A text without the secrets that are known by now."""
+        return self.veil.hide(text) if self.secretive else text
+
+    @property
+    def env(self) -> Env:
+        """What this run's arguments are made of."""
+        if self.made_env is None:
+            given = {} if self.early_veil is None else self.early_veil.given
+            self.made_env = Env(self.params.values, self.progress.results, self.context, given)
+        return self.made_env
 
     def given(self) -> tuple[Any, ...]:
         """What the key was made of: the call's own arguments, its tags, and its text or key."""
-        return self.args, self.kwargs, self.tags, self._task
+        return self.args, self.kwargs, self.tags, self.label
 
-    def beware(self) -> None:
-        """Hide secrets in what is told from now on: one may just have become known."""
-        if self.veil:
-            self.notify = self._tell_hidden
-
-    def _tell_hidden(self, level: str, code: str, message: str, tool: str = "") -> None:
-        self._notify(level, code, self.veil.hide(message), tool)
+    def notify(self, level: str, code: str, message: str, tool: str = "") -> None:
+        """Tell something; it holds no secret that is known by now."""
+        self.policy.tell(level, code, self.hide(message), tool)
 
     def hidden(self, refusal: Refusal) -> Refusal:
         """A refusal whose texts hold no secret."""
-        if not self.veil:
+        if not self.secretive:
             return refusal
         hide = self.veil.hide
         return msgspec.structs.replace(

@@ -41,7 +41,7 @@ def with_rest(
         if not isinstance(found, Refusal):
             for at, step, value in found:
                 if walk is not None:
-                    walk.saw(at, False, step, value)
+                    walk.saw(at, False, candidate, value)
                 if step.pre is not None:
                     keep_refreshed(run, step.pre, at, False, value)
             return chosen

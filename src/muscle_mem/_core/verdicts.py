@@ -36,7 +36,7 @@ def success_arguments(run: Run, function: Any, value: Any) -> tuple[Any, ...]:
 
 def hide_of(run: Run) -> Hide:
     """What takes the run's secrets out of texts."""
-    return run.veil.hide if run.veil else str
+    return run.veil.hide if run.secretive else str
 
 
 def executed_of(

@@ -9,8 +9,11 @@ import click
 from .backup import backup
 from .copying import copy
 from .demo import demo
+from .difference import diff
 from .doctor import doctor
+from .exporting import export
 from .forget import forget
+from .importing import import_
 from .judging import approve, report_bad, report_good
 from .listing import ls
 from .migrate import migrate
@@ -57,6 +60,9 @@ for command in (
     report_good,
     report_bad,
     forget,
+    export,
+    import_,
+    diff,
     prune,
     doctor,
     verify,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from ..store.naming import is_postgres, without_secrets
 from ..store.opening import stored_version
 from ..store.schema import LATEST
+from ..store.urls import postgres_versions
 from .opening import ensure_there, file_of, json_option, open_named, signing_key, store_option, told, wanted_store
 from .output import print_json
 from .text import visible
@@ -31,13 +33,12 @@ def migrate(dry_run: bool, as_json: bool, store: str | None) -> None:
     name = wanted_store(store)
     with told():
         ensure_there(name)
-        scheme, mark, _ = name.partition("://")
-        path = file_of(name)
-        before = LATEST if path is None or (mark and scheme.lower() != "sqlite") else stored_version(path)
+        before, latest = _versions(name)
         if not dry_run:
             with open_named(name, signing_key()):
                 pass
-    after = max(before, LATEST)
+    after = max(before, latest)
+    name = without_secrets(name)
     if as_json:
         print_json({"store": name, "from": before, "to": after, "migrated": before != after and not dry_run})
     elif before == after:
@@ -45,3 +46,13 @@ def migrate(dry_run: bool, as_json: bool, store: str | None) -> None:
     else:
         verb = "would be brought" if dry_run else "was brought"
         click.echo(f"{visible(name)} {verb} from version {before} to version {after}.")
+
+
+def _versions(name: str) -> tuple[int, int]:
+    """The version of a store that is there, and the newest that this release knows."""
+    if is_postgres(name):
+        before, latest = postgres_versions(name)
+        return before or latest, latest
+    scheme, mark, _ = name.partition("://")
+    path = file_of(name)
+    return LATEST if path is None or (mark and scheme.lower() != "sqlite") else stored_version(path), LATEST

@@ -13,6 +13,8 @@ import click
 
 from ..errors import MuscleMemError
 from ..store import Store, open_store
+from ..store.naming import is_postgres
+from ..store.urls import postgres_versions
 from .text import visible
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -64,14 +66,15 @@ def signing_key(variable: str = KEY_VARIABLE) -> str | None:
 
 
 @contextmanager
-def opened(given: str | None) -> Iterator[Store]:
+def opened(given: str | None, *, make: bool = False) -> Iterator[Store]:
     """The store that is meant, open; closed afterwards. Trouble with it ends the command with one line and code 2.
 
-    If MUSCLE_MEM_SIGNING_KEY is set, it is opened with that key.
+
+    If MUSCLE_MEM_SIGNING_KEY is set, it is opened with that key. With `make` it may be one that is not there yet.
     """
     name = wanted_store(given)
     with told():
-        ensure_there(name)
+        ensure_there(name, make)
         with open_named(name, signing_key()) as store:
             yield store
 
@@ -104,9 +107,21 @@ def file_of(name: str) -> str | None:
     return None if path in ("", "/", "/:memory:") else path.removeprefix("/")
 
 
-def ensure_there(name: str) -> None:
+def ensure_there(name: str, make: bool = False) -> None:
     """Refuse what open_store would make anew: to look at a store must never be what makes it."""
     scheme, mark, _ = name.partition("://")
+    if mark and scheme.lower() == "folder":
+        path = file_of(name)
+        if path and not make and not os.path.isdir(path):
+            raise UnusableStoreError(f"There is no folder {path!r}, and this command makes none. Mend the path.")
+        return
+    if is_postgres(name):
+        if not make and postgres_versions(name)[0] is None:
+            raise UnusableStoreError(
+                "There is no store in the schema that the URL names, and this command makes none. Mend the URL; an "
+                "Engine makes its store when it first runs."
+            )
+        return
     if mark and scheme.lower() != "sqlite":
         return  # open_store says what is wrong with it
     path = file_of(name)
@@ -122,6 +137,8 @@ def ensure_there(name: str) -> None:
     try:
         found = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
+        if make:
+            return  # open_store says what is wrong with it, if anything is
         raise UnusableStoreError(
             f"There is no store at {path!r}, and this command makes none. Mend the path; an Engine makes its store "
             "when it first runs."

@@ -101,9 +101,12 @@ def stats(top: int, as_json: bool, store: str | None) -> None:
 
 
 def _bytes_on_disk(name: str) -> int:
-    """The sizes of the store's file and of its write-ahead log."""
+    """The sizes of the store's file and of its write-ahead log; of a folder those of its files."""
     path = os.path.realpath(file_of(name) or "")
     found = 0
+    if os.path.isdir(path):
+        with os.scandir(path) as entries:
+            return sum(entry.stat().st_size for entry in entries if entry.name.endswith(".json"))
     for part in (path, path + "-wal"):
         try:
             found += os.stat(part).st_size

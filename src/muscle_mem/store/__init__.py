@@ -33,6 +33,7 @@ from .memory import MemoryStore
 from .verifying import Inspecting, Trouble, Verified, verify
 
 if TYPE_CHECKING:
+    from .postgres import PostgresStore
     from .sqlite import SqliteStore
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "MemoryStore",
     "Note",
     "Observation",
+    "PostgresStore",
     "Sealed",
     "SqliteStore",
     "Standing",
@@ -77,13 +79,15 @@ def open_store(store: str | os.PathLike[str] | Store | None = None, *, signing_k
     - "sqlite:///relative.db" and "sqlite:////absolute/path.db" are the same as a URL, percent-encoded where
       needed,
       with options: `?busy_timeout=30` (seconds), `?network_fs=allow`;
+    - "postgresql://user@host/database" is a PostgreSQL database, with the options of libpq and
+      `?mm_schema=muscle_mem`, `?mm_timeout=10` (seconds), `?mm_connections=8`, `?mm_pooling=auto`;
     - a store is given back as it is.
 
     With a `signing_key`, bytes or a string of at least 16 bytes, every row carries an HMAC under it, and rows written
     without it are refused like damaged ones. It says nothing to a store in memory, and cannot be given with a store.
 
-    Raises InvalidTypeError for anything else, InvalidValueError for a wrong URL or key, and StoreErrors as
-    `SqliteStore`.
+    Raises InvalidTypeError for anything else, InvalidValueError for a wrong URL or key, MissingExtraError for a URL
+    whose extra is not installed, and StoreErrors as `SqliteStore` and `PostgresStore`.
     """
     key = checked_key(signing_key)
     if store is None or (isinstance(store, str) and store in _IN_MEMORY):
@@ -106,7 +110,11 @@ def open_store(store: str | os.PathLike[str] | Store | None = None, *, signing_k
 
 
 def __getattr__(name: str) -> Any:
-    """SQLite is loaded when it is asked for, so that importing the package stays quick."""
+    """SQLite and PostgreSQL are loaded when asked for, so that importing the package stays quick."""
+    if name == "PostgresStore":
+        from .postgres import PostgresStore
+
+        return PostgresStore
     if name == "SqliteStore":
         from .sqlite import SqliteStore
 

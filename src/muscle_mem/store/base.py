@@ -167,7 +167,10 @@ class Store(Protocol):
         ...
 
     def version(self, key: bytes) -> int:
-        """A number that changes when `find(key)` may answer anew, whoever wrote. Cheap: called before every run."""
+        """A number that changes when `find(key)` may answer anew, whoever wrote. Cheap: called before every run.
+
+        Counters may change without it: what only counts decides nothing. See also `Confirming`.
+        """
         ...
 
     def close(self) -> None:

@@ -65,7 +65,8 @@ def _order(source: Store) -> tuple[list[_Place], list[Damaged]]:
     for stored, broken in pages(source):
         damaged += broken
         for one in stored:
-            places += [_Place(seq, row.refresh, one.sealed.id, row.id) for seq, row in one.observations]
+            first = min((seq for seq, row in one.observations if not row.refresh), default=0)
+            places += [_Place(max(seq, first), row.refresh, one.sealed.id, row.id) for seq, row in one.observations]
             if not one.observations:
                 damaged.append(Damaged(id=one.sealed.id, what="no observation of it can be read", key=one.sealed.key))
     places.sort(key=lambda place: (place.seq, place.refresh))
@@ -99,7 +100,9 @@ class _Copier:
             return
         new = place.trajectory in self._absent
         self._absent.discard(place.trajectory)
-        self._target.seal(stored.sealed, row, _as_note(stored) if new else None)
+        if not self._target.seal(stored.sealed, row, _as_note(stored) if new else None):
+            self._seen.discard(place.trajectory)  # only a hit's refresh is left of it, which no store takes alone
+            return
         there.add(row.id)
         self._observations += 1
         (self._new if new else self._changed).add(place.trajectory)

@@ -7,12 +7,14 @@ class TestMyStore(muscle_mem.testing.StoreContract):
 
 from __future__ import annotations
 
+from .._scripted import FakeClock, ScriptedAgent
 from .contract import StoreContract
 from .records import (
     KEY,
     OTHER_KEY,
     a_trajectory,
     an_observation,
+    confirm,
     ids,
     observed,
     raised_by,
@@ -22,9 +24,12 @@ from .records import (
 __all__ = [
     "KEY",
     "OTHER_KEY",
+    "FakeClock",
+    "ScriptedAgent",
     "StoreContract",
     "a_trajectory",
     "an_observation",
+    "confirm",
     "ids",
     "observed",
     "raised_by",

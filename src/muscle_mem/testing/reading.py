@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..store.base import Found, Note, Standing, Stored
-from .records import KEY, OTHER_KEY, a_trajectory, an_observation, ids
+from .records import KEY, OTHER_KEY, a_trajectory, an_observation, confirm, ids
 from .subject import StoreUnderTest
 
 
@@ -95,7 +95,7 @@ class ReadingContract(StoreUnderTest):
                 lambda: store.seal(a_trajectory(), an_observation("o2")),
                 lambda: store.seal(a_trajectory(), an_observation("r", refresh=True)),
                 lambda: store.seal(a_trajectory(), an_observation()),
-                lambda: store.note((Note(id="t1", hits=1),)),
+                lambda: store.note((Note(id="t1", state="trusted"),)),
                 lambda: store.forget(("t1",)),
                 lambda: store.seal(a_trajectory(), an_observation()),
                 lambda: store.forget(),
@@ -117,6 +117,7 @@ class ReadingContract(StoreUnderTest):
             try:
                 before = store.version(KEY)
                 other.seal(a_trajectory(), an_observation())
+                confirm(store)
                 assert store.version(KEY) != before
                 assert ids(store.find(KEY)) == ["t1"]
             finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..store.base import Found, Observation, Sealed, Standing, Store
+from ..store.base import Confirming, Found, Observation, Sealed, Standing, Store
 
 KEY = bytes(range(32))
 OTHER_KEY = bytes(reversed(range(32)))
@@ -29,6 +29,12 @@ def a_trajectory(id: str = "t1", key: bytes = KEY, **changes: Any) -> Sealed:
 def an_observation(id: str = "o1", body: bytes = b"\x00snapshots", **changes: Any) -> Observation:
     """One recording of a trajectory."""
     return Observation(id=id, body=body, **({"created": 1_700_000_001.5} | changes))
+
+
+def confirm(store: Store, key: bytes = KEY) -> None:
+    """Bring `version(key)` up to now, where it may lag behind what others wrote."""
+    if isinstance(store, Confirming):
+        store.confirm(key)
 
 
 def ids(found: Found) -> list[str]:

@@ -1,0 +1,226 @@
+"""`muscle-mem diff`: what two trajectories do alike, and where they part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from .._core.groups import moved
+from .._core.model import Body, Row, StepRecord
+from ..store import Stored
+from .expressions import Outputs, expression, guard_text
+from .finding import full_id
+from .importing import read_file
+from .opening import NotDoneError, UnusableStoreError, json_option, opened, store_option
+from .output import console, print_json, text
+from .reading import open_body, open_rows
+from .script import call_text
+from .text import value_text, visible
+
+SHOWN = 160
+
+
+class Side(msgspec.Struct, frozen=True):
+    """One of the two: its trajectory, and its newest recording."""
+
+    name: str
+    stored: Stored
+    body: Body
+    row: Row | None
+
+    def outputs(self) -> Outputs:
+        """By which places in outputs are told."""
+        return Outputs(self.row, self.body.steps)
+
+    def snapshot(self, index: int, *, post: bool) -> bytes | None:
+        """What the check of a step saw."""
+        seen = () if self.row is None else self.row.post if post else self.row.pre
+        return seen[index] if index < len(seen) else None
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A difference: where (`step` of A, `other` of B, or -1), what, both sides as text, "" for nothing."""
+
+    step: int
+    other: int
+    what: str
+    a: str = ""
+    b: str = ""
+
+
+@click.command(short_help="Compare two trajectories.")
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@json_option
+@store_option
+@click.pass_context
+def diff(context: click.Context, a: str, b: str, as_json: bool, store: str | None) -> None:
+    """Compare two trajectories, each an ID or a file that `muscle-mem export` wrote.
+
+    Steps are aligned. Told are steps that only one of them has, and of the others what differs in arguments, guards,
+    tool code, checks and in what the checks of the newest recordings saw. Trust and counts are not compared.
+
+    Exit codes: 0 equal, 1 different, 2 one of them cannot be read.
+
+    \b
+    Example:
+      muscle-mem diff 5c7a40f4 91d2e0b7 --store memory.db
+      muscle-mem diff trajectories/pay-5c7a40f4aa01.json 5c7a40f4
+    """
+    try:
+        sides = [_side(one, store) for one in (a, b)]
+    except NotDoneError as error:
+        raise UnusableStoreError(error.message) from error
+    changes = list(_compare(*sides))
+    if as_json:
+        told = [
+            {"step": _place(one.step), "other": _place(one.other), "what": one.what, "a": one.a, "b": one.b}
+            for one in changes
+        ]
+        print_json(
+            {"a": sides[0].stored.sealed.id, "b": sides[1].stored.sealed.id, "equal": not changes, "changes": told}
+        )
+    else:
+        _print(sides[0], sides[1], changes)
+    if changes:
+        context.exit(1)
+
+
+def _place(step: int) -> int | None:
+    return step if step >= 0 else None
+
+
+def _side(name: str, store: str | None) -> Side:
+    if name.endswith(".json") or "/" in name or Path(name).is_file():
+        stored = read_file(Path(name))
+    else:
+        with opened(store) as source:
+            got = source.get(full_id(source, name))
+        if got is None:
+            raise NotDoneError(f"There is no trajectory {name!r} any more.")
+        stored = got
+    found = open_body(stored)
+    if found.body is None:
+        raise NotDoneError(f"{name!r} cannot be read: {found.error}")
+    rows = [seen.row for seen in open_rows(found) if seen.row is not None and not seen.error]
+    return Side(name, stored, found.body, rows[0] if rows else None)
+
+
+def _compare(a: Side, b: Side) -> Iterator[Change]:
+    for what in ("task", "scope", "tags"):
+        one, other = getattr(a.stored.sealed, what), getattr(b.stored.sealed, what)
+        if one != other:
+            yield Change(-1, -1, what, _words(one), _words(other))
+    for what in ("params", "fixed", "equal", "equal_secrets"):
+        one, other = getattr(a.body, what), getattr(b.body, what)
+        if one != other:
+            yield Change(-1, -1, what, _words(one), _words(other))
+    pairs = aligned(a.body.steps, b.body.steps)
+    places = {at: other for at, other in pairs if at >= 0 and other >= 0}
+    for at, other in pairs:
+        if other < 0:
+            yield Change(at, -1, "step", a=call_text(a.body.steps[at], a.outputs()))
+        elif at < 0:
+            yield Change(-1, other, "step", b=call_text(b.body.steps[other], b.outputs()))
+        else:
+            yield from _compare_steps(a, b, at, other, places)
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, tuple):
+        names = [
+            one[0] if isinstance(one, tuple) and len(one) == 2 and isinstance(one[1], bytes) else one for one in value
+        ]
+        return visible(", ".join(str(one) if isinstance(one, str) else " = ".join(one) for one in names))
+    return visible(value)
+
+
+def aligned(a: Sequence[StepRecord], b: Sequence[StepRecord]) -> list[tuple[int, int]]:
+    """Pairs of places, in order; -1 where one side has nothing. Equal calls find each other first, then equal tools."""
+    found: list[tuple[int, int]] = []
+    exact = SequenceMatcher(None, [_call(one) for one in a], [_call(one) for one in b], autojunk=False)
+    for kind, a1, a2, b1, b2 in exact.get_opcodes():
+        if kind == "equal":
+            found += zip(range(a1, a2), range(b1, b2), strict=True)
+            continue
+        tools = SequenceMatcher(None, [one.tool for one in a[a1:a2]], [one.tool for one in b[b1:b2]], autojunk=False)
+        for alike, c1, c2, d1, d2 in tools.get_opcodes():
+            if alike == "equal":
+                found += zip(range(a1 + c1, a1 + c2), range(b1 + d1, b1 + d2), strict=True)
+            else:
+                found += [(a1 + at, -1) for at in range(c1, c2)] + [(-1, b1 + at) for at in range(d1, d2)]
+    return found
+
+
+def _call(step: StepRecord) -> tuple[str, bytes]:
+    return step.tool, msgspec.msgpack.encode(step.arguments)
+
+
+def _compare_steps(a: Side, b: Side, at: int, other: int, places: dict[int, int]) -> Iterator[Change]:
+    there = {index: places.get(index, -1 - index) for index in range(len(a.body.steps))}
+    mine, yours = moved(a.body.steps[at], there), b.body.steps[other]
+    yield from _compare_arguments(a, b, at, other, mine)
+    for what, one, two in (
+        ("code of the tool", mine.fingerprint, yours.fingerprint),
+        ("pre-check", mine.pre, yours.pre),
+        ("post-check", mine.post, yours.post),
+        ("parallel group", _grouped(mine), _grouped(yours)),
+    ):
+        if one != two:
+            yield Change(at, other, what, visible(one or "none"), visible(two or "none"))
+    if set(mine.guards) != set(yours.guards):
+        told = [
+            "; ".join(guard_text(guard, side.outputs()) for guard in step.guards) or "none"
+            for side, step in ((a, a.body.steps[at]), (b, yours))
+        ]
+        yield Change(at, other, "guards", *told)
+    for what, post in (("pre saw", False), ("post saw", True)):
+        one_seen, two_seen = a.snapshot(at, post=post), b.snapshot(other, post=post)
+        if one_seen != two_seen:
+            yield Change(at, other, what, _seen(one_seen), _seen(two_seen))
+
+
+def _grouped(step: StepRecord) -> str:
+    return ("late in it" if step.late else "in it") if step.group else ""
+
+
+def _seen(data: bytes | None) -> str:
+    return "none" if data is None else visible(value_text(data), SHOWN)
+
+
+def _compare_arguments(a: Side, b: Side, at: int, other: int, mine: StepRecord) -> Iterator[Change]:
+    one, two = dict(mine.arguments), dict(b.body.steps[other].arguments)
+    said = dict(a.body.steps[at].arguments)
+    for name in dict.fromkeys((*one, *two)):
+        if one.get(name) != two.get(name):
+            texts = [
+                expression(side[name], of.outputs(), SHOWN) if name in side else ""
+                for side, of in ((said, a), (two, b))
+            ]
+            yield Change(at, other, f"argument {visible(name)}", *texts)
+
+
+def _print(a: Side, b: Side, changes: Sequence[Change]) -> None:
+    out = console()
+    for mark, side in (("---", a), ("+++", b)):
+        sealed = side.stored.sealed
+        out.print(text(f"{mark} {visible(sealed.id)}  {visible(sealed.task)}", "bold"), soft_wrap=True)
+    for change in (one for one in changes if one.step < 0 and one.other < 0):
+        out.print(text(f"!  {change.what}: {change.a or 'none'} | {change.b or 'none'}", "yellow"), soft_wrap=True)
+    for at, other in aligned(a.body.steps, b.body.steps):
+        here = [one for one in changes if (one.step, one.other) == (at, other)]
+        side, index = (a, at) if at >= 0 else (b, other)
+        call = call_text(side.body.steps[index], side.outputs())
+        mark, style = (" ", "dim") if not here else ("!", "yellow")
+        if other < 0 or at < 0:
+            mark, style = ("-", "red") if other < 0 else ("+", "green")
+        out.print(text(f"{mark} {index:>3}  {call}", style), soft_wrap=True)
+        for one in here if mark == "!" else []:
+            out.print(text(f"         {one.what}: {one.a or 'none'} | {one.b or 'none'}", style), soft_wrap=True)
+    if not changes:
+        out.print(text("equal", "green"))

@@ -1,0 +1,121 @@
+"""`muscle-mem import`: trajectories from JSON files, all of them or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+import msgspec
+
+from ..errors import InvalidValueError, StoreError
+from ..store import FRESH, QUARANTINED, TRUSTED, Note, Store, Stored
+from ..store.document import ensure_known_state, from_document
+from ..store.jsontext import from_text
+from .opening import NotDoneError, json_option, opened, store_option
+from .output import print_json
+from .text import count
+
+
+class Import(msgspec.Struct):
+    """What an import did: trajectories that are new, and those that were there."""
+
+    new: list[str] = msgspec.field(default_factory=list)
+    known: list[str] = msgspec.field(default_factory=list)
+
+
+@click.command(name="import", short_help="Read trajectories from JSON files.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--trust", is_flag=True, help="Take over what the files say of trust; only for files that you trust.")
+@json_option
+@store_option
+def import_(files: tuple[Path, ...], trust: bool, as_json: bool, store: str | None) -> None:
+    """Import trajectories that `muscle-mem export` wrote: FILEs, or folders of them. The store is made if need be.
+
+    Ids stay the same, so a trajectory that is there already only gains recordings. One that is new starts as fresh:
+    that somebody trusted it elsewhere is no evidence here, unless you say --trust; a quarantine is kept in any case.
+    All files are checked before anything is written, and if one is wrong, or the store fails, nothing is imported.
+
+    \b
+    Example:
+      muscle-mem import trajectories/ --store memory.db
+      muscle-mem import pay-the-bill-5c7a40f4aa01.json --trust
+    """
+    found = read_files(files)
+    with opened(store, make=True) as target:
+        done = _import(target, found, trust)
+    if as_json:
+        print_json({"imported": done.new, "known": done.known})
+    else:
+        more = f"; {len(done.known)} of them were there already" if done.known else ""
+        total = len(done.new) + len(done.known)
+        click.echo(f"Imported {count(total, 'trajectory', 'trajectories')}{more}.")
+
+
+def read_files(files: Iterable[Path]) -> list[Stored]:
+    """The trajectories of files and folders, oldest first. Raises NotDoneError, which names the file and the place."""
+    paths: list[Path] = []
+    for path in files:
+        inside = sorted(path.glob("*.json")) if path.is_dir() else [path]
+        if not inside:
+            raise NotDoneError(f"The folder {str(path)!r} holds no JSON file.")
+        paths += inside
+    found: dict[str, tuple[Path, Stored]] = {}
+    for path in paths:
+        stored = read_file(path)
+        if stored.sealed.id in found and found[stored.sealed.id][1] != stored:
+            other = found[stored.sealed.id][0]
+            raise NotDoneError(
+                f"{str(other)!r} and {str(path)!r} are two versions of one trajectory; give one of them."
+            )
+        found[stored.sealed.id] = (path, stored)
+    return sorted((stored for _, stored in found.values()), key=lambda one: (one.seq, one.sealed.id))
+
+
+def read_file(path: Path) -> Stored:
+    """The trajectory of a file. Raises NotDoneError, which names the place in it."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise NotDoneError(f"{str(path)!r} cannot be read ({error.strerror}).") from error
+    try:
+        stored = from_document(from_text(data))
+        ensure_known_state(stored)
+    except InvalidValueError as error:
+        raise NotDoneError(f"{str(path)!r}: {error}. Nothing was imported.") from error
+    return stored
+
+
+def _import(target: Store, found: list[Stored], trust: bool) -> Import:
+    done = Import()
+    try:
+        for stored in found:
+            known = target.get(stored.sealed.id) is not None
+            (done.known if known else done.new).append(stored.sealed.id)
+            _seal(target, stored, trust, new=not known)
+    except StoreError as error:
+        _take_back(target, done.new)
+        raise StoreError(f"{error} Nothing new was imported.") from error
+    return done
+
+
+def _seal(target: Store, stored: Stored, trust: bool, *, new: bool) -> None:
+    standing = stored.standing
+    state, reason = standing.state, standing.reason
+    if state == TRUSTED and not trust:
+        state, reason = FRESH, ""
+    sealed = msgspec.structs.replace(stored.sealed, state=state, reason=reason)
+    note = None
+    if trust or (new and standing.held and state == QUARANTINED):
+        note = Note(id=sealed.id, state=state, reason=reason, held=standing.held, strikes=0, by_person=True)
+    rows = sorted((observation for _, observation in reversed(stored.observations)), key=lambda one: one.refresh)
+    rows[0] = msgspec.structs.replace(rows[0], refresh=False)  # what a hit kept makes no trajectory alone
+    for index, observation in enumerate(rows):
+        target.seal(sealed, observation, note if index == 0 else None)
+
+
+def _take_back(target: Store, ids: list[str]) -> None:
+    try:
+        target.forget(tuple(ids))
+    except StoreError:  # it has failed already, and that is told
+        pass

@@ -1,0 +1,186 @@
+"""An observer that tells OpenTelemetry of runs, of replayed tool calls, and of what they saved.
+
+    engine = Engine("memory.db", observers=[OtelObserver()])
+
+A run is a span `invoke_workflow`, a replayed call a span `execute_tool`, named as OpenTelemetry's conventions for
+generative AI name them. Calls that the agent makes are traced by its own framework, as children of the run's span.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import Any, Final
+
+from .._events import (
+    Event,
+    LearnedEvent,
+    NotLearnedEvent,
+    RunBeganEvent,
+    RunEvent,
+    StepBeganEvent,
+    StepEndedEvent,
+    StoreEvent,
+)
+
+try:
+    from opentelemetry import context, metrics, trace
+    from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+except ImportError as error:
+    raise ImportError("muscle_mem.integrations.otel needs opentelemetry: pip install 'muscle-mem[otel]'") from error
+
+SCOPE: Final = "muscle_mem"
+MAX_TEXT: Final = 4_096
+_Open = tuple[Span, Any]
+
+
+class OtelObserver:
+    """Makes spans and metrics of an engine's events; give it in `Engine(observers=[...])`.
+
+    contents: also tell tasks, arguments, results and messages, cut to 4,096 characters and without what the run knows
+    to be secret; off by default, since they are your users' data. name: what runs are called, `gen_ai.workflow.name`.
+    The providers are the global ones unless given. One observer may serve several engines, threads and tasks.
+    """
+
+    wants_steps = True
+
+    def __init__(
+        self,
+        *,
+        contents: bool = False,
+        name: str = SCOPE,
+        tracer_provider: trace.TracerProvider | None = None,
+        meter_provider: metrics.MeterProvider | None = None,
+    ) -> None:
+        self._contents = contents
+        self._name = name
+        self._tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
+        self._open: dict[tuple[str, int], _Open] = {}
+        self._lock = threading.Lock()
+        meter = metrics.get_meter(SCOPE, meter_provider=meter_provider)
+        self._runs = meter.create_counter("muscle_mem.runs", "{run}", "Runs, by status and reason.")
+        self._run_seconds = meter.create_histogram("muscle_mem.run.duration", "s", "How long runs took.")
+        self._tool_seconds = meter.create_histogram(
+            "gen_ai.execute_tool.duration", "s", "How long replayed tool calls took."
+        )
+        self._saved_seconds = meter.create_counter("muscle_mem.saved.time", "s", "Agent time that hits spared.")
+        self._saved_tokens = meter.create_counter("muscle_mem.saved.tokens", "{token}", "Tokens that hits spared.")
+        self._learned = meter.create_counter("muscle_mem.learned", "{run}", "Runs that were learned.")
+        self._not_learned = meter.create_counter("muscle_mem.not_learned", "{run}", "Runs that were not, by reason.")
+        self._troubles = meter.create_counter("muscle_mem.store.errors", "{error}", "Times that the store failed.")
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case RunBeganEvent():
+                self._begin((event.run_id, -1), f"invoke_workflow {self._name}", self._of_run(event.task, event.scope))
+            case StepBeganEvent():
+                self._begin((event.run_id, event.step), f"execute_tool {event.tool}", self._of_step(event))
+            case StepEndedEvent():
+                self._end_step(event)
+            case RunEvent():
+                self._end_run(event)
+            case LearnedEvent():
+                self._learned.add(1)
+            case NotLearnedEvent():
+                self._not_learned.add(1, {"muscle_mem.reason": event.reason})
+            case StoreEvent():
+                self._troubles.add(1, {"muscle_mem.operation": event.operation})
+
+    # -- beginnings
+
+    def _begin(self, key: tuple[str, int], name: str, attributes: dict[str, Any]) -> None:
+        """A span that is the current one until it ends: what a tool does within is its child."""
+        span = self._tracer.start_span(name, kind=SpanKind.INTERNAL, attributes=attributes)
+        token = context.attach(trace.set_span_in_context(span))
+        with self._lock:
+            self._open[key] = span, token
+
+    def _of_run(self, task: str, scope: str) -> dict[str, Any]:
+        found: dict[str, Any] = {"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": self._name}
+        if scope:
+            found["muscle_mem.scope"] = scope
+        if self._contents:
+            found["muscle_mem.task"] = task[:MAX_TEXT]
+        return found
+
+    def _of_step(self, event: StepBeganEvent) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.name": event.tool,
+            "gen_ai.tool.type": "function",
+            "muscle_mem.replayed": True,
+            "muscle_mem.step": event.step,
+        }
+        if self._contents:
+            found["gen_ai.tool.call.arguments"] = event.hide(_text(event.arguments))[:MAX_TEXT]
+        return found
+
+    # -- ends
+
+    def _end(self, key: tuple[str, int]) -> Span | None:
+        with self._lock:
+            span, token = self._open.pop(key, (None, None))
+        if token is not None:
+            context.detach(token)
+        return span
+
+    def _end_step(self, event: StepEndedEvent) -> None:
+        measured = {"gen_ai.tool.name": event.tool}
+        if event.error is not None:
+            measured["error.type"] = type(event.error).__qualname__
+        self._tool_seconds.record(event.seconds, measured)
+        span = self._end((event.run_id, event.step))
+        if span is None:
+            return
+        if event.error is not None:
+            self._fail(span, event.error, event.hide(repr(event.error)))
+        elif self._contents:
+            span.set_attribute("gen_ai.tool.call.result", event.hide(_text(event.result))[:MAX_TEXT])
+        span.end()
+
+    def _end_run(self, event: RunEvent) -> None:
+        said = {"muscle_mem.status": event.status, "muscle_mem.reason": event.reason}
+        self._runs.add(1, said)
+        self._run_seconds.record(event.seconds, {"muscle_mem.status": event.status})
+        if event.saved_seconds > 0:
+            self._saved_seconds.add(event.saved_seconds)
+        if event.saved_tokens > 0:
+            self._saved_tokens.add(event.saved_tokens)
+        span = self._end((event.run_id, -1)) or self._past(event)
+        span.set_attributes({**said, "muscle_mem.steps": event.steps})
+        for name, value in (
+            ("muscle_mem.trajectory.id", event.trajectory_id),
+            ("muscle_mem.saved.time", event.saved_seconds),
+            ("muscle_mem.saved.tokens", event.saved_tokens),
+            ("muscle_mem.failed_tool", event.failed_tool),
+            ("muscle_mem.message", event.message[:MAX_TEXT] if self._contents else ""),
+        ):
+            if value:
+                span.set_attribute(name, value)
+        if event.failed_step >= 0:
+            span.set_attribute("muscle_mem.failed_step", event.failed_step)
+        if event.status == "raised":
+            self._fail(span, event.error, event.message)
+        span.end()
+
+    def _past(self, event: RunEvent) -> Span:
+        """A span for a run whose caller steps it, so that nobody was told of its beginning."""
+        began = time.time_ns() - int(event.seconds * 1e9)
+        attributes = self._of_run(event.task, event.scope)
+        return self._tracer.start_span(f"invoke_workflow {self._name}", attributes=attributes, start_time=began)
+
+    def _fail(self, span: Span, error: BaseException | None, message: str) -> None:
+        span.set_attribute("error.type", type(error).__qualname__ if error is not None else "_OTHER")
+        span.set_status(Status(StatusCode.ERROR, message[:MAX_TEXT] if self._contents else None))
+
+
+def _text(value: Any) -> str:
+    """A value as JSON where it can be, as repr() where not. Never raises."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=repr)
+    except Exception:  # whatever a user's object does
+        try:
+            return repr(value)
+        except Exception:
+            return f"<{type(value).__name__}>"

@@ -1,0 +1,244 @@
+"""A stored trajectory as one document, and back: what `export`, `import`, `diff` and a folder of JSON files share.
+
+Where the bytes of a store are such that the readable form would not give them back exactly (another release wrote
+them), they are kept as base64 under `raw`: a document never loses anything.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from .._core import codec
+from .._core.document import body_document, body_of, row_document, row_of
+from .._core.groups import sorted_body
+from .._core.model import FORM, Body, Row
+from .._core.readable import base64_bytes, from_number, from_text, number, text
+from ..errors import DecodeError, InvalidValueError
+from .base import FRESH, STATES, Observation, Sealed, Standing, Stored, Tally
+
+DOCUMENT_FORM: Final = 1
+_MARK: Final = "muscle_mem"
+_COUNTS: Final = ("strikes", "hits", "failures", "agreed", "disagreed")
+_BAD: Final = (msgspec.DecodeError, msgspec.ValidationError, DecodeError, UnicodeError, RecursionError, ValueError)
+Document = dict[str, Any]
+
+
+def to_document(stored: Stored, *, counts: bool = False) -> Document:
+    """All of a trajectory. With `counts` also how often it was replayed, which changes from day to day."""
+    sealed = stored.sealed
+    body = _read_body(sealed.body)
+    found: Document = {_MARK: DOCUMENT_FORM, "id": text(sealed.id), "task": text(sealed.task)}
+    for name, value in (("scope", sealed.scope), ("tags", sealed.tags)):
+        if value:
+            found[name] = text(value) if isinstance(value, str) else [text(tag) for tag in value]
+    found |= {"key": sealed.key.hex(), "created": number(sealed.created), "seq": stored.seq}
+    if sealed.state != FRESH or sealed.reason:
+        found["began"] = {"state": text(sealed.state), "reason": text(sealed.reason)}
+    found["standing"] = standing_document(stored.standing, counts=counts)
+    if body is None:
+        found |= {"step_count": sealed.steps, "raw": base64.b64encode(sealed.body).decode("ascii")}
+    else:
+        if sealed.steps != len(body.steps):
+            found["step_count"] = sealed.steps
+        found |= body_document(body)
+    found["observations"] = [observation_document(seq, one, body) for seq, one in stored.observations]
+    return found
+
+
+def _read_body(data: bytes) -> Body | None:
+    """The steps, if their document gives the very same bytes."""
+    try:
+        body = msgspec.msgpack.decode(data, type=Body)
+        if body.form == FORM and msgspec.msgpack.encode(body_of(body_document(body))) == data:
+            return body
+    except _BAD:
+        pass
+    return None
+
+
+def _read_row(data: bytes, body: Body | None) -> Row | None:
+    if body is None:
+        return None
+    try:
+        row = msgspec.msgpack.decode(data, type=Row)
+        if row.form == FORM and msgspec.msgpack.encode(row_of(row_document(row), body)) == data:
+            return row
+    except _BAD:
+        pass
+    return None
+
+
+def standing_document(standing: Standing, *, counts: bool) -> Document:
+    """What is known about a trajectory."""
+    found: Document = {"state": text(standing.state)}
+    if standing.reason:
+        found["reason"] = text(standing.reason)
+    if standing.held:
+        found["held"] = True
+    if counts:
+        found |= {name: getattr(standing, name) for name in _COUNTS if getattr(standing, name)}
+        if standing.last_hit:
+            found["last_hit"] = number(standing.last_hit)
+        if standing.checks:
+            found["checks"] = [[text(one.check), one.yes, one.no] for one in standing.checks]
+    return found
+
+
+def observation_document(seq: int, observation: Observation, body: Body | None) -> Document:
+    """One recording."""
+    found: Document = {"id": text(observation.id), "created": number(observation.created), "seq": seq}
+    if observation.refresh:
+        found["refresh"] = True
+    row = _read_row(observation.body, body)
+    found |= {"raw": base64.b64encode(observation.body).decode("ascii")} if row is None else row_document(row)
+    if observation.blobs:
+        found["blobs"] = [base64.b64encode(blob).decode("ascii") for blob in observation.blobs]
+    return found
+
+
+# -- and back
+
+
+def from_document(document: Any, *, strict: bool = True) -> Stored:
+    """The trajectory of a document. Raises InvalidValueError, which tells the place and what belongs there.
+
+    With `strict`, ids must be those that the calls and snapshots have, or be left out: recordings are known by them.
+    """
+    _ensure_ours(document)
+    try:
+        return _from_document(document, strict)
+    except InvalidValueError:
+        raise
+    except Exception as error:  # whatever an edited file may hold
+        raise InvalidValueError(f"it cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _from_document(document: Document, strict: bool) -> Stored:
+    body = None if "raw" in document else body_of(document)
+    sealed = _sealed(document, body, strict=strict)
+    given = document.get("observations")
+    if not isinstance(given, list) or (strict and not given):
+        raise InvalidValueError("observations: an array of at least one recording belongs here")
+    seen = [
+        observation_of(one, body, sealed.id, f"observations[{index}]", strict=strict) for index, one in enumerate(given)
+    ]
+    if len({one.id for _, one in seen}) != len(seen):
+        raise InvalidValueError("observations: two of them are the same; leave one out")
+    standing = standing_of(document.get("standing", {}))
+    return Stored(sealed=sealed, seq=_whole(document, "seq"), standing=standing, observations=tuple(seen))
+
+
+def _ensure_ours(document: Any) -> None:
+    if not isinstance(document, dict) or _MARK not in document:
+        raise InvalidValueError(
+            f'it is no trajectory: an object with "{_MARK}": {DOCUMENT_FORM} belongs here, as from `muscle-mem export`'
+        )
+    if document[_MARK] != DOCUMENT_FORM:
+        raise InvalidValueError(
+            f"{_MARK}: it has the form {document[_MARK]!r:.20}, and this release reads form {DOCUMENT_FORM}"
+        )
+
+
+def _sealed(document: Mapping[str, Any], body: Body | None, *, strict: bool) -> Sealed:
+    try:
+        key = bytes.fromhex(document["key"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidValueError("key: the task's key, a hexadecimal text, belongs here") from error
+    if strict and len(key) != 32:
+        raise InvalidValueError(f"key: it has {len(key)} bytes instead of 32")
+    data = base64_bytes(document["raw"], "raw") if body is None else msgspec.msgpack.encode(body)
+    if strict and body is not None and not body.steps:
+        raise InvalidValueError("steps: at least one belongs here")
+    made = codec.digest(key + (msgspec.msgpack.encode(sorted_body(body)) if body is not None else data))[:16].hex()
+    tags = document.get("tags", [])
+    if not isinstance(tags, list):
+        raise InvalidValueError(f"tags: an array of strings belongs here, not {tags!r:.60}")
+    began = document.get("began", {})
+    if not isinstance(began, dict):
+        raise InvalidValueError("began: an object belongs here")
+    return Sealed(
+        id=_id(document, made, "", strict=strict and body is not None),
+        key=key,
+        body=data,
+        steps=_whole(document, "step_count") if body is None or "step_count" in document else len(body.steps),
+        task=from_text(document.get("task", ""), "task"),
+        scope=from_text(document.get("scope", ""), "scope"),
+        tags=tuple(from_text(tag, "tags") for tag in tags),
+        created=from_number(document.get("created", 0.0), "created"),
+        state=from_text(began.get("state", FRESH), "began.state"),
+        reason=from_text(began.get("reason", ""), "began.reason"),
+    )
+
+
+def observation_of(
+    document: Any, body: Body | None, trajectory: str, place: str, *, strict: bool
+) -> tuple[int, Observation]:
+    """Sequence number and record of one recording. Raises InvalidValueError."""
+    if not isinstance(document, dict):
+        raise InvalidValueError(f"{place}: an object belongs here, not {document!r:.60}")
+    if "raw" in document or body is None:
+        data = base64_bytes(document.get("raw"), f"{place}.raw")
+        made = ""
+    else:
+        row = row_of(document, body, f"{place}.")
+        data = msgspec.msgpack.encode(row)
+        made = codec.digest(trajectory.encode() + msgspec.msgpack.encode((row.pre, row.post)))[:16].hex()
+    blobs = document.get("blobs", [])
+    if not isinstance(blobs, list):
+        raise InvalidValueError(f"{place}.blobs: an array belongs here")
+    return _whole(document, "seq", f"{place}."), Observation(
+        id=_id(document, made, f"{place}.", strict=strict and bool(made)),
+        body=data,
+        created=from_number(document.get("created", 0.0), f"{place}.created"),
+        refresh=document.get("refresh", False) is True,
+        blobs=tuple(base64_bytes(blob, f"{place}.blobs") for blob in blobs),
+    )
+
+
+def _id(document: Mapping[str, Any], made: str, place: str, *, strict: bool) -> str:
+    given = from_text(document.get("id", made), f"{place}id")
+    if strict and given != made:
+        what = "steps" if not place else "snapshots"
+        raise InvalidValueError(
+            f"{place}id: its {what} have the id {made}, so they were changed since they were written as {given:.40}; "
+            f"if that was meant, leave the {place}id out"
+        )
+    if strict is False and not given and made:
+        return made
+    return given
+
+
+def standing_of(document: Any) -> Standing:
+    """What is known about a trajectory. Raises InvalidValueError."""
+    if not isinstance(document, dict):
+        raise InvalidValueError("standing: an object belongs here")
+    checks = document.get("checks", [])
+    try:
+        tallies = tuple(Tally(from_text(name, "standing.checks"), int(yes), int(no)) for name, yes, no in checks)
+    except (TypeError, ValueError) as error:
+        raise InvalidValueError(f"standing.checks: triples of name, yes and no belong here ({error})") from error
+    return Standing(
+        state=from_text(document.get("state", FRESH), "standing.state"),
+        reason=from_text(document.get("reason", ""), "standing.reason"),
+        held=document.get("held", False) is True,
+        last_hit=from_number(document.get("last_hit", 0.0), "standing.last_hit"),
+        checks=tallies,
+        **{name: _whole(document, name, "standing.") for name in _COUNTS},
+    )
+
+
+def ensure_known_state(stored: Stored) -> None:
+    """Refuse a state that no release knows. Raises InvalidValueError."""
+    if stored.standing.state not in STATES:
+        raise InvalidValueError(f"standing.state: {stored.standing.state!r:.40} is none of {', '.join(STATES)}")
+
+
+def _whole(document: Mapping[str, Any], name: str, place: str = "") -> int:
+    value = document.get(name, 0)
+    if type(value) is not int or value < 0:
+        raise InvalidValueError(f"{place}{name}: a whole number belongs here, not {value!r:.60}")
+    return value

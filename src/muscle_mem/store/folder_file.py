@@ -1,0 +1,156 @@
+"""One file of a `FolderStore`: a trajectory's document with digests, read as far as these hold."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from typing import Any
+
+import msgspec
+
+from ..errors import InvalidValueError
+from . import jsontext
+from .base import Observation, Sealed, Standing, Stored
+from .digest import Signer, sha256
+from .document import Document, from_document, standing_of, to_document
+
+_APART = ("standing", "observations", "seq", "digests")
+
+
+class FileEntry:
+    """What one file holds. `sealed` or `standing` is None where it is damaged, and `trouble` tells how.
+
+    `told_seq` is the number in the file, `seq` the one it counts as. `broken` holds what is wrong with observations
+    that fail their digests, by their documents as JSON: those stay in the file as they are.
+    """
+
+    __slots__ = ("broken", "id", "key", "name", "observations", "sealed", "seq", "standing", "told_seq", "trouble")
+
+    def __init__(self, id: str, key: bytes, sealed: Sealed | None, seq: int, standing: Standing | None) -> None:
+        self.name = ""
+        self.id = id
+        self.key = key
+        self.sealed = sealed
+        self.seq = self.told_seq = seq
+        self.standing = standing
+        self.observations: dict[str, tuple[int, Observation]] = {}
+        self.broken: dict[str, str] = {}
+        self.trouble = ""
+
+    def copy(self) -> FileEntry:
+        """Another entry, to be changed and written."""
+        made = FileEntry(self.id, self.key, self.sealed, self.seq, self.standing)
+        made.name = self.name
+        made.observations = dict(self.observations)
+        made.broken = dict(self.broken)
+        return made
+
+    def add(self, observation: Observation) -> None:
+        """Keep an observation. One that is there only moves up and is as young as the new one, but not by a refresh."""
+        known = self.observations.get(observation.id)
+        if observation.refresh:
+            for id, (_, old) in list(self.observations.items()):
+                if old.refresh and id != observation.id:
+                    del self.observations[id]
+            if known is None:
+                self.observations[observation.id] = (self.seq, observation)
+        elif known is None or known[1].refresh:
+            self.observations[observation.id] = (self.seq, observation)
+        else:
+            self.observations[observation.id] = (
+                self.seq,
+                msgspec.structs.replace(known[1], created=observation.created),
+            )
+
+    def broken_observation(self, id: str) -> bool:
+        """Whether an observation of this id is there and damaged."""
+        return any(json.loads(kept).get("id") == id for kept in self.broken)
+
+    def stored(self) -> Stored:
+        """The trajectory. Only for an entry that is whole."""
+        assert self.sealed is not None
+        assert self.standing is not None
+        rows = sorted(self.observations.values(), key=lambda row: (-row[0], row[1].refresh, row[1].id))
+        return Stored(sealed=self.sealed, seq=self.seq, standing=self.standing, observations=tuple(rows))
+
+
+def entry_text(entry: FileEntry, sign: Signer = sha256) -> str:
+    """What is written of an entry."""
+    document = to_document(entry.stored(), counts=True)
+    for one in document["observations"]:
+        one["digest"] = _digest(sign, "observation", entry.id, one)
+    document["observations"] += [json.loads(kept) for kept in entry.broken]
+    document["digests"] = {
+        "trajectory": _digest(sign, "trajectory", entry.id, _own(document)),
+        "standing": _digest(sign, "standing", entry.id, [document["seq"], document["standing"]]),
+    }
+    return jsontext.to_text(document)
+
+
+def _own(document: Document) -> Document:
+    return {name: value for name, value in document.items() if name not in _APART}
+
+
+def _digest(sign: Signer, kind: str, id: str, content: Any) -> str:
+    data = json.dumps([kind, id.encode("utf-8", "surrogatepass").hex(), content], sort_keys=True, allow_nan=False)
+    return sign(data.encode("ascii")).hex()
+
+
+def _equal(given: Any, made: str) -> bool:
+    return isinstance(given, str) and hmac.compare_digest(given.encode("utf-8", "replace"), made.encode())
+
+
+def read_entry(data: bytes, sign: Signer = sha256) -> FileEntry:
+    """What a file holds, each part checked by its digest. Never raises: trouble is told in the entry."""
+    try:
+        document = jsontext.from_text(data)
+    except InvalidValueError as error:
+        return _broken("", b"", f"the file of a trajectory is no JSON: {error}")
+    id, key = _name_of(document)
+    try:
+        whole = {**document, "observations": [], "standing": {}}
+        stored = from_document(whole, strict=False)
+        digests = document["digests"]
+        rest = document["observations"]
+        if not _equal(digests["trajectory"], _digest(sign, "trajectory", stored.sealed.id, _own(document))):
+            return _broken(id, key, "the trajectory fails its digest")
+        if not _equal(digests["standing"], _digest(sign, "standing", id, [document["seq"], document["standing"]])):
+            return _broken(id, key, "the standing fails its digest")
+        entry = FileEntry(id, key, stored.sealed, stored.seq, standing_of(document["standing"]))
+        for one in rest:
+            _read_observation(entry, whole, one, sign)
+    except (InvalidValueError, KeyError, TypeError, AttributeError, ValueError) as error:
+        return _broken(id, key, f"the file of the trajectory cannot be read: {type(error).__name__}: {error}")
+    return entry
+
+
+def _read_observation(entry: FileEntry, whole: Document, one: Any, sign: Signer) -> None:
+    try:
+        plain = {name: value for name, value in one.items() if name != "digest"}
+        if not _equal(one["digest"], _digest(sign, "observation", entry.id, plain)):
+            raise InvalidValueError("it fails its digest")
+        ((seq, observation),) = from_document({**whole, "observations": [plain]}, strict=False).observations
+    except (InvalidValueError, KeyError, TypeError, AttributeError, ValueError) as error:
+        name = one.get("id") if isinstance(one, dict) else one
+        entry.broken[json.dumps(one)] = f"its observation {name!s:.40}: {error}"
+        return
+    entry.observations[observation.id] = (seq, observation)
+
+
+def _name_of(document: Any) -> tuple[str, bytes]:
+    """Id and key, as far as they can be told."""
+    held = document if isinstance(document, dict) else {}
+    try:
+        stored = from_document(
+            {"muscle_mem": held["muscle_mem"], "id": held["id"], "key": held["key"], "raw": "", "observations": []},
+            strict=False,
+        )
+    except (InvalidValueError, KeyError):
+        return str(held.get("id", "")), b""
+    return stored.sealed.id, stored.sealed.key
+
+
+def _broken(id: str, key: bytes, what: str) -> FileEntry:
+    entry = FileEntry(id, key, None, 0, None)
+    entry.trouble = what
+    return entry

@@ -1,0 +1,270 @@
+"""Opens the schema of a PostgreSQL store: made if it is not there, refused untouched if foreign or too new."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+
+import msgspec
+import psycopg
+from psycopg import errors
+
+from ...errors import ForeignStoreError, NewerStoreError, StoreError
+from . import schema as shapes
+from .lines import Line, Lines
+from .options import Options
+from .schema import quoted, within
+from .signing import Signing
+
+OLDEST_SERVER = 120000
+
+logger = logging.getLogger("muscle_mem")
+
+
+class Opened(msgspec.Struct, kw_only=True):
+    """What an opening found out. `why` tells why nothing can be written, or is empty.
+
+    `pooled`: a proxy lends servers for one transaction at a time, so that nothing of a session lasts. `ascii`: the
+    database cannot hold every text, so the columns for people are escaped.
+    """
+
+    why: str = ""
+    pooled: bool = False
+    ascii: bool = False
+    standby: bool = False
+
+
+def begin(line: Line, options: Options, *, write: bool, durable: bool = True) -> str:
+    """The statements that open a transaction: all that it needs is set in it, for a proxy keeps no session.
+
+    A client that vanished must not keep the locks of its transaction, so the server ends one that lies idle, before
+    those who wait for the locks give up. The server's deadlines are over before ours, so that it tells what it waits
+    for, and ours only means that it is gone.
+    """
+    ms = max(1, int((line.until - time.monotonic()) * 800))
+    idle = max(1, int(options.timeout * 500))
+    kind = "READ COMMITTED READ WRITE" if write else "REPEATABLE READ READ ONLY"
+    statements = [
+        f"BEGIN ISOLATION LEVEL {kind}",
+        f"SET LOCAL search_path = {within(options.schema)}",
+        f"SET LOCAL statement_timeout = {ms}",
+        f"SET LOCAL lock_timeout = {ms}",
+        f"SET LOCAL idle_in_transaction_session_timeout = {idle}",
+    ]
+    if write and durable:
+        statements.append(
+            "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+        )
+    elif write:
+        statements.append("SET LOCAL synchronous_commit = off")
+    return "; ".join(statements)
+
+
+def prepare(lines: Lines, line: Line, signing: Signing) -> Opened:
+    """See that a schema of ours is there, making one if there is none; tell how it can be used."""
+    options = lines.options
+    if line.info.server_version < OLDEST_SERVER:
+        raise StoreError(
+            f"The store {options.url} is on PostgreSQL {line.info.server_version // 10000}; 12 or later is needed."
+        )
+    opened = Opened(ascii=line.info.parameter_status("server_encoding") != "UTF8")
+    version = look(line, options, signing)
+    opened.standby = bool(line.ask("SELECT pg_is_in_recovery()")[0][0])
+    if version is None or version < shapes.LATEST:
+        _make(line, options, version, opened)
+        look(line, options, signing)
+    if opened.standby:
+        opened.why = "the server is a standby"
+    else:
+        opened.why = _missing_rights(line, options)
+    opened.pooled = options.pooling == "transaction" or (
+        options.pooling == "auto" and line.info.backend_pid != _pid(line) and keeps_no_session(lines, line)
+    )
+    return opened
+
+
+class Sessions:
+    """Whether connections are sessions, in which a LISTEN or a lock lasts, as far as is known."""
+
+    def __init__(self, options: Options) -> None:
+        self.kept = True
+        self._options = options
+
+    def lost(self) -> None:
+        """A proxy was found that lends a server for one transaction; it is said once."""
+        if self.kept:
+            self.kept = False
+            _tell_of_pooling(self._options)
+
+
+def _tell_of_pooling(options: Options) -> None:
+    logger.warning(
+        "A proxy in front of the store %s lends a server for one transaction at a time. All is kept and found; but "
+        "what others wrote is asked for, and not told (about half a second later), and several processes that miss "
+        "one task together do not wait for each other. Connect past the proxy, or give it pool_mode=session, for both.",
+        options.url,
+    )
+
+
+def look(line: Line, options: Options, signing: Signing | None = None) -> int | None:
+    """The version of the schema, or None if there is nothing in it. Raises what refuses it; touches nothing.
+
+    With `signing` it must not be signed with another key.
+    """
+    line.tell(begin(line, options, write=False))
+    try:
+        name = options.schema
+        if line.ask(
+            "SELECT current_setting('is_superuser') <> 'on' AND NOT has_schema_privilege(oid, 'USAGE') "
+            "FROM pg_namespace WHERE nspname = %s",
+            name,
+        ) == [(True,)]:
+            raise StoreError(
+                f"The store {options.url}: its role may not use the schema {name!r}. Let its owner say: "
+                f"GRANT USAGE ON SCHEMA {quoted(name)} TO the role, and the rights on its tables."
+            )
+        found = _found(line, name)
+        if not found:
+            return None
+        if " ".join(found.get("meta", ("", []))[1][:2]) != "name value":
+            raise _foreign(options, f"it has {_some(found)} and no table 'meta' of muscle_mem's")
+        if not line.ask("SELECT has_table_privilege(%s, 'SELECT')", f"{quoted(name)}.meta")[0][0]:
+            raise _unreadable(line, options)
+        said = {str(row[0]): int(row[1]) for row in line.ask("SELECT name, value FROM meta")}
+        if said.get("application") != shapes.APPLICATION or "version" not in said:
+            raise _foreign(options, "its table 'meta' is not muscle_mem's")
+        _ensure_not_newer(said, options)
+        if said["version"] >= shapes.LATEST:
+            _ensure_shape(line, options, found)
+            if signing is not None:
+                signing.ensure(line, options.url)
+        return said["version"]
+    finally:
+        if not line.closed:
+            line.tell("ROLLBACK")
+
+
+def keeps_no_session(lines: Lines, line: Line) -> bool:
+    """Whether a setting of one connection shows in another, or is lost: then a proxy stands between.
+
+    The second connection takes up the server that the first one has just left, if there is a proxy that lends the last
+    one first; if it lends them in turn, the first connection comes to another.
+    """
+    mark = secrets.token_hex(8)
+    look = "SELECT current_setting('muscle_mem.probe', true)"
+    other = lines.dedicated(line.until)
+    try:
+        line.tell(f"SET muscle_mem.probe = '{mark}'")
+        other.tell("BEGIN")
+        seen = other.tell(look)
+        kept = [line.tell(look)]
+        other.tell("ROLLBACK")
+        kept += [line.tell(look) for _ in range(2)]
+        line.tell("SET muscle_mem.probe = ''")
+        return seen == [(mark,)] or kept != [[(mark,)]] * 3
+    finally:
+        other.close()
+
+
+def _make(line: Line, options: Options, version: int | None, opened: Opened) -> None:
+    name = options.schema
+    what = "is not there" if version is None else "was written by an older release and must be brought up to date"
+    if opened.standby:
+        raise StoreError(
+            f"The store {options.url}: its schema {name!r} {what}, and the server is a standby, where nothing can be "
+            "written. Open it once on the primary server."
+        )
+    try:
+        shapes.migrate(line, name, begin(line, options, write=True))
+    except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction) as error:
+        raise StoreError(
+            f"The store {options.url}: its schema {name!r} {what}, and the role {line.info.user!r} may not do that "
+            f"({' '.join(str(error).split())}). Let a person say once: CREATE SCHEMA {quoted(name)} AUTHORIZATION "
+            f"{quoted(line.info.user)}; or GRANT CREATE ON DATABASE {quoted(line.info.dbname)} TO "
+            f"{quoted(line.info.user)};"
+        ) from error
+
+
+def _found(line: Line, schema: str) -> dict[str, tuple[str, list[str]]]:
+    """Name -> (kind, columns in order) of the tables, views and the like in a schema."""
+    rows = line.ask(
+        "SELECT c.relname::text, c.relkind::text, coalesce(array_agg(a.attname::text ORDER BY a.attnum) FILTER (WHERE "
+        "a.attname IS NOT NULL), '{}') FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace LEFT JOIN "
+        "pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped WHERE s.nspname = %s AND "
+        "c.relkind IN ('r', 'v', 'm', 'f', 'p', 'S') GROUP BY c.relname, c.relkind",
+        schema,
+    )
+    return {str(name): (str(kind), list(columns)) for name, kind, columns in rows}
+
+
+def _some(found: dict[str, tuple[str, list[str]]]) -> str:
+    return ", ".join(repr(name) for name in sorted(found)[:3]) + (" and others" if len(found) > 3 else "")
+
+
+def _ensure_shape(line: Line, options: Options, found: dict[str, tuple[str, list[str]]]) -> None:
+    """Extra tables and columns are tolerated. Triggers and views are not: they would run with our statements."""
+    for name, columns in shapes.COLUMNS.items():
+        kind, there = found.get(name, ("", []))
+        if kind != "r" or not set(columns.split()) <= set(there):
+            raise _foreign(options, f"its table {name!r} is missing or other than muscle_mem makes it")
+    triggers = line.ask(
+        "SELECT t.tgname::text, c.relname::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN "
+        "pg_namespace s ON s.oid = c.relnamespace WHERE s.nspname = %s AND c.relname = ANY(%s) AND NOT t.tgisinternal",
+        options.schema,
+        list(shapes.TABLES),
+    )
+    if triggers:
+        raise _foreign(options, f"its table {triggers[0][1]!r} has a trigger named {triggers[0][0]!r}")
+
+
+def _foreign(options: Options, what: str) -> ForeignStoreError:
+    return ForeignStoreError(
+        f"The schema {options.schema!r} of {options.url} is not a muscle_mem store: {what}. It was not touched. Give "
+        "another schema, as in ?mm_schema=my_store."
+    )
+
+
+def _ensure_not_newer(said: dict[str, int], options: Options) -> None:
+    version = said["version"]
+    if version > shapes.LATEST and said.get("min_reader", version) > shapes.LATEST:
+        raise NewerStoreError(
+            f"The store {options.url} was written by a newer release of muscle_mem (store version {version}, this "
+            f"release knows {shapes.LATEST}); it was not touched. Upgrade muscle-mem, or give another schema."
+        )
+
+
+def _missing_rights(line: Line, options: Options) -> str:
+    """Why the role may not write, or nothing. Raises StoreError if it may not even read."""
+    tables = [f"{quoted(options.schema)}.{quoted(name)}" for name in shapes.TABLES if name != "meta"]
+    lacked = line.ask(
+        "SELECT r.word, t.name FROM unnest(%s::text[]) WITH ORDINALITY r(word, at), unnest(%s::text[]) t(name) "
+        "WHERE NOT has_table_privilege(t.name, r.word) ORDER BY r.at",
+        ["SELECT", "INSERT", "UPDATE", "DELETE"],
+        tables,
+    )
+    if lacked and lacked[0][0] == "SELECT":
+        raise _unreadable(line, options)
+    if lacked:
+        return f"the role {line.info.user!r} lacks {lacked[0][0]} on {lacked[0][1]}"
+    if line.ask("SELECT current_setting('transaction_read_only')")[0][0] == "on":
+        return "the role or the database is set to read-only transactions"
+    return ""
+
+
+def _unreadable(line: Line, options: Options) -> StoreError:
+    return StoreError(
+        f"The store {options.url}: the role {line.info.user!r} may not read its tables. Let their owner say: GRANT "
+        f"SELECT ON ALL TABLES IN SCHEMA {quoted(options.schema)} TO {quoted(line.info.user)};"
+    )
+
+
+def _pid(line: Line) -> int:
+    return int(line.ask("SELECT pg_backend_pid()")[0][0])
+
+
+def unreachable(error: BaseException | None) -> bool:
+    """Whether an error of connecting says that no server answered, and not that one said no."""
+    return isinstance(error, OSError | psycopg.OperationalError) and (
+        "FATAL" not in str(error) or isinstance(error, errors.CannotConnectNow) or "starting up" in str(error)
+    )

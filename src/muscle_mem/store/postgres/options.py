@@ -1,0 +1,155 @@
+"""What a PostgreSQL URL says: the server for libpq, and the options that are ours."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+import msgspec
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from ...errors import InvalidTypeError, InvalidValueError
+from ..naming import is_postgres, without_secrets
+
+KNOWN = ("mm_schema", "mm_timeout", "mm_connections", "mm_pooling")
+POOLING = ("auto", "session", "transaction")
+SECRETS = ("password", "sslpassword", "oauth_client_secret")
+
+# What a user does not say of the connection: a dead peer must not be waited for.
+DEADLINES: dict[str, str] = {
+    "connect_timeout": "5",
+    "keepalives": "1",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+    "application_name": "muscle_mem",
+}
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """A URL taken apart. `conninfo` is for libpq, with its secrets; `url` is for people, without.
+
+    `timeout` is the deadline of one operation in seconds; `connections` how many are open at once; `pooling` what
+    stands between us and the server: "transaction" is a proxy that lends a server for one transaction at a time.
+    """
+
+    conninfo: dict[str, Any]
+    url: str
+    schema: str = "muscle_mem"
+    timeout: float = 10.0
+    connections: int = 8
+    pooling: str = "auto"
+
+    def __repr__(self) -> str:
+        return f"Options({self.url!r})"
+
+
+def parse(url: str) -> Options:
+    """Take a URL apart. InvalidValueError for a wrong one; messages hold no password."""
+    if not isinstance(url, str):
+        raise InvalidTypeError(f"A PostgreSQL store is named by a URL, not by {type(url).__name__}.")
+    _, _, rest = url.partition("://")
+    if not is_postgres(url) or "\0" in url:
+        raise InvalidValueError(
+            f"{without_secrets(url)!r} is no URL of a PostgreSQL store. Write 'postgresql://user@host/database'."
+        )
+    location, mark, query = rest.partition("?")
+    ours: dict[str, str] = {}
+    theirs: list[str] = []
+    for part in query.split("&") if mark else []:
+        pairs = parse_qsl(part, keep_blank_values=True)
+        if pairs and pairs[0][0].startswith("mm_"):
+            ours[pairs[0][0]] = pairs[0][1]
+        elif part:
+            theirs.append(part)
+    plain = f"postgresql://{location}" + (f"?{'&'.join(theirs)}" if theirs else "")
+    try:
+        conninfo = conninfo_to_dict(plain)
+        for port in str(conninfo.get("port", "")).split(","):
+            if port and not port.isdecimal():
+                raise psycopg.ProgrammingError(f"{port!r} is no port")
+    except psycopg.ProgrammingError as error:
+        why = _without(secrets_in(location, query), str(error))
+        raise InvalidValueError(
+            f"The store URL {without_secrets(url)!r} cannot be read ({why}). Write "
+            "'postgresql://user:password@host:5432/database?option=value', with signs such as @ / # in the password "
+            "percent-encoded."
+        ) from None
+    options = _checked(ours, url)
+    return Options(
+        conninfo={**DEADLINES, **conninfo, "client_encoding": "UTF8"},
+        url=_shown(conninfo, options["schema"]),
+        **options,
+    )
+
+
+def _checked(ours: dict[str, str], url: str) -> dict[str, Any]:
+    wrong = [name for name in ours if name not in KNOWN]
+    if wrong:
+        raise InvalidValueError(
+            f"The store URL {without_secrets(url)!r} has the unknown option {wrong[0]!r}. Ours are "
+            f"{', '.join(KNOWN)}; what does not begin with mm_ is for libpq."
+        )
+    schema = ours.get("mm_schema", "muscle_mem")
+    if (
+        not schema
+        or len(schema.encode("utf-8", "replace")) > 63
+        or schema.startswith("pg_")
+        or not schema.isprintable()
+    ):
+        raise InvalidValueError(f"mm_schema={schema!r} is no name of a schema: 1 to 63 bytes, not beginning with pg_.")
+    pooling = ours.get("mm_pooling", "auto")
+    if pooling not in POOLING:
+        raise InvalidValueError(f"mm_pooling={pooling!r} is not known. Give one of {', '.join(POOLING)}.")
+    timeout = _number("mm_timeout", ours.get("mm_timeout", "10"))
+    connections = _number("mm_connections", ours.get("mm_connections", "8"))
+    if not 0.1 <= timeout <= 86_400:
+        raise InvalidValueError(f"mm_timeout={timeout:g} is no number of seconds from 0.1 to 86400.")
+    if connections != int(connections) or not 1 <= connections <= 1000:
+        raise InvalidValueError(f"mm_connections={connections:g} is no whole number from 1 to 1000.")
+    return {"schema": schema, "timeout": timeout, "connections": int(connections), "pooling": pooling}
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidValueError(f"{name}={text!r} is no number.")
+    return number
+
+
+def secrets_in(location: str, query: str) -> list[str]:
+    """The pieces of a URL that no message may repeat."""
+    pieces = [location[: location.rindex("@")]] if "@" in location else []
+    if pieces:
+        pieces += [piece for piece in re.split(r"[:@/]", pieces[0]) if piece]
+    return pieces + [value for name, value in parse_qsl(query) if name in SECRETS and value]
+
+
+def _without(secrets: list[str], text: str) -> str:
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "...")
+    return text
+
+
+def _shown(conninfo: dict[str, Any], schema: str) -> str:
+    """The URL that people see: what names the server, the user and the schema."""
+    named = {name: str(value) for name, value in conninfo.items() if name not in SECRETS}
+    user = named.pop("user", "")
+    database = named.pop("dbname", "")
+    host, port = named.get("host", ""), named.get("port", "")
+    place = ""
+    if host and not set(host) & set("/,:@[]"):
+        place = host + (f":{port}" if port else "")
+        named.pop("host")
+        named.pop("port", None)
+    if schema != "muscle_mem":
+        named["mm_schema"] = schema
+    query = f"?{urlencode(named, quote_via=quote)}" if named else ""
+    return f"postgresql://{quote(user, safe='') + '@' if user else ''}{place}/{quote(database, safe='')}{query}"

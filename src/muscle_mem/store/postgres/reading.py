@@ -1,0 +1,235 @@
+"""Reads trajectories out of a PostgreSQL store, each digest checked on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..base import Damaged, Found, Observation, Sealed, Standing, Stored, Summary
+from ..digest import sha256
+from ..rows import from_text, readable, to_text
+from .lines import Line, Rows
+from .rows import (
+    OBSERVATION,
+    STANDING,
+    TRAJECTORY,
+    ObservationRecord,
+    Rendition,
+    Seals,
+    StandingRecord,
+    TrajectoryRecord,
+    decode,
+    observation_of,
+    sealed_of,
+    standing_of,
+)
+
+
+def _of(table: str, columns: str) -> str:
+    return ", ".join(f"{table}.{column}" for column in columns.split(", "))
+
+
+_T = "t.n, t.digest, t.record, t.body, " + _of("t", TRAJECTORY)
+_S = "s.n, s.digest, s.record, " + _of("s", STANDING)
+_STANDING_AT = 4 + TRAJECTORY.count(",") + 1
+_O = "o.trajectory, o.n, o.digest, o.record, o.body, " + _of("o", OBSERVATION)
+_TRAJECTORIES = f"SELECT {_T}, {_S} FROM trajectory t LEFT JOIN standing s ON s.n = t.n"
+_BY_KEY = f"{_TRAJECTORIES} WHERE t.key = %s"
+_BY_ID = f"{_TRAJECTORIES} WHERE t.id = %s"
+_STANDINGS = f"SELECT {_T}, {_S} FROM standing s LEFT JOIN trajectory t ON t.n = s.n"
+_TOP = (1 << 63) - 1  # above every sequence number
+_BELOW = f"{_STANDINGS} WHERE s.seq < %s ORDER BY s.seq DESC, s.n LIMIT %s"
+_STANDING_OF = f"SELECT t.key, t.id, {_S} FROM trajectory t JOIN standing s ON s.n = t.n WHERE t.id = %s"
+_OBSERVATIONS = f"SELECT {_O} FROM observation o WHERE o.trajectory = ANY(%s)"
+_SURVEY = f"""
+SELECT t.id, t.key, t.created,
+    coalesce((SELECT max(o.created) FROM observation o WHERE o.trajectory = t.n AND NOT o.refresh), t.created),
+    octet_length(t.body)
+    + coalesce((SELECT sum(octet_length(o.body)) FROM observation o WHERE o.trajectory = t.n), 0)
+    + coalesce((SELECT sum(octet_length(b.body)) FROM blob b WHERE b.name IN (
+                SELECT u.blob FROM observation o JOIN use u ON u.observation = o.n WHERE o.trajectory = t.n)), 0),
+    {_S}
+FROM standing s JOIN trajectory t ON t.n = s.n WHERE s.seq < %s ORDER BY s.seq DESC, s.n LIMIT %s
+"""
+_SURVEYED = 5
+
+# What a row under a good digest can still raise when it was forged, for there is no key in a plain digest.
+FORGED = (msgspec.DecodeError, ValueError, TypeError, RecursionError)
+
+
+class Reader:
+    """Turns rows into records, and rows that fail their digest into `Damaged`."""
+
+    def __init__(self, seals: Seals, rendition: Rendition, refusal: str) -> None:
+        """`refusal` is said of a row whose digest does not fit, as in "the trajectory fails its digest"."""
+        self._seals = seals
+        self._rendition = rendition
+        self._refusal = refusal
+
+    def find(self, line: Line, key: bytes) -> Found:
+        """As `Store.find`."""
+        damaged: list[Damaged] = []
+        stored = self._stored(line, line.ask(_BY_KEY, bytes(key)), damaged)
+        return Found(stored=tuple(sorted(stored, key=lambda one: -one.seq)), damaged=tuple(damaged))
+
+    def scan(self, line: Line, after: int | None, limit: int) -> Found:
+        """As `Store.scan`; damaged rows do not count for the limit, so a page is only empty at the end."""
+        stored: list[Stored] = []
+        damaged: list[Damaged] = []
+        while len(stored) < limit:
+            left = limit - len(stored)
+            rows = line.ask(_BELOW, _TOP if after is None else after, left)
+            if not rows:
+                break
+            stored += self._stored(line, rows, damaged)
+            after = int(rows[-1][_STANDING_AT + 3])
+        return Found(stored=tuple(stored), damaged=tuple(damaged))
+
+    def get(self, line: Line, id: str) -> Stored | Damaged | None:
+        """As `Store.get`, but a damaged row is returned."""
+        rows = line.ask(_BY_ID, to_text(id))
+        damaged: list[Damaged] = []
+        stored = self._stored(line, rows, damaged)
+        return stored[0] if stored else damaged[0] if damaged else None
+
+    def survey(self, line: Line, after: int | None, limit: int) -> tuple[Summary, ...]:
+        """As `Surveying.survey`; rows whose standing is damaged are left out, and do not count for the limit.
+
+        The digest of a trajectory covers its body, so it is not looked at.
+        """
+        found: list[Summary] = []
+        while len(found) < limit:
+            rows = line.ask(_SURVEY, _TOP if after is None else after, limit - len(found))
+            if not rows:
+                break
+            after = int(rows[-1][_SURVEYED + 3])
+            found += [one for one in map(self._summary, rows) if one is not None]
+        return tuple(found)
+
+    def _summary(self, row: tuple[Any, ...]) -> Summary | None:
+        id, key, created, recorded, size = row[:_SURVEYED]
+        known = self._standing(id, row[_SURVEYED:])
+        if known is None:
+            return None
+        seq, standing = known
+        return Summary(
+            id=from_text(id),
+            key=key,
+            seq=seq,
+            state=standing.state,
+            created=created,
+            recorded=recorded,
+            hits=standing.hits,
+            last_hit=standing.last_hit,
+            size=int(size),
+        )
+
+    def place(self, line: Line, id: str) -> tuple[int, int, Standing, bytes] | Damaged | None:
+        """Row number, sequence number, standing and key of a trajectory that is whole."""
+        rows = line.ask(_BY_ID, to_text(id))
+        if not rows:
+            return None
+        head = self._head(rows[0])
+        return head if isinstance(head, Damaged) else (int(rows[0][0]), head.seq, head.standing, head.sealed.key)
+
+    def standing(self, line: Line, id: str) -> tuple[int, int, Standing, bytes] | None:
+        """As `place`, without a look at the trajectory itself; None also if the standing is damaged."""
+        rows = line.ask(_STANDING_OF, to_text(id))
+        known = self._standing(rows[0][1], rows[0][2:]) if rows else None
+        return None if known is None else (int(rows[0][2]), *known, bytes(rows[0][0]))
+
+    def observed(
+        self, line: Line, n: int, owner: bytes, id: bytes
+    ) -> list[tuple[int, bytes, ObservationRecord | None]]:
+        """Row number, id and record of one observation of a trajectory, and of its refreshes; None where damaged.
+
+        Blobs are not looked at.
+        """
+        rows = line.ask(_OBSERVATIONS + " AND (o.id = %s OR o.refresh)", [n], id)
+        return [(int(row[1]), bytes(row[5]), self._observation(owner, row)) for row in rows]
+
+    def _stored(self, line: Line, rows: Rows, damaged: list[Damaged]) -> list[Stored]:
+        heads: dict[int, Stored] = {}
+        for row in rows:
+            head = self._head(row)
+            if isinstance(head, Damaged):
+                damaged.append(head)
+            else:
+                heads[int(row[0])] = head
+        if not heads:
+            return []
+        observed = line.ask(_OBSERVATIONS, list(heads))
+        records = [self._observation(to_text(heads[row[0]].sealed.id), row) for row in observed]
+        blobs = _blobs(line, {name for record in records if record is not None for name in record.blobs})
+        parts: dict[int, list[tuple[int, Observation]]] = {n: [] for n in heads}
+        for row, record in zip(observed, records, strict=True):
+            try:
+                if record is None:
+                    raise ValueError(self._refusal)
+                whole = tuple(blobs[name] for name in record.blobs)
+                parts[row[0]].append((record.seq, observation_of(record, row[4], whole)))
+            except (KeyError, *FORGED) as error:
+                why = "lacks a blob, or its blob fails its digest" if isinstance(error, KeyError) else str(error)
+                sealed = heads[row[0]].sealed
+                damaged.append(Damaged(id=sealed.id, what=f"observation {readable(row[5])} {why}", key=sealed.key))
+        for part in parts.values():
+            part.sort(key=lambda one: (-one[0], one[1].refresh, one[1].id))
+        return [msgspec.structs.replace(head, observations=tuple(parts[n])) for n, head in heads.items()]
+
+    def _head(self, row: tuple[Any, ...]) -> Stored | Damaged:
+        if row[0] is None:
+            return Damaged(id="", what=f"the trajectory of the standing in row {row[_STANDING_AT]} is missing")
+        name, key = readable(row[4]), bytes(row[5])
+        try:
+            sealed = self._sealed(row)
+            if sealed is None:
+                return Damaged(id=name, what=f"the trajectory {self._refusal}", key=key)
+            if row[_STANDING_AT] is None:
+                return Damaged(id=name, what="the standing is missing", key=key)
+            known = self._standing(row[4], row[_STANDING_AT:])
+        except FORGED as error:
+            return Damaged(id=name, what=f"the trajectory is not as muscle_mem writes it ({error})", key=key)
+        if known is None:
+            return Damaged(id=name, what=f"the standing {self._refusal}", key=key)
+        return Stored(sealed=sealed, seq=known[0], standing=known[1])
+
+    def _sealed(self, row: tuple[Any, ...]) -> Sealed | None:
+        """None if it fails its digest, or if a column says something else than the record."""
+        _, digest, packed, body, *shown = row[:_STANDING_AT]
+        if not self._seals.is_whole("trajectory", digest, packed, body):
+            return None
+        record = decode(packed, TrajectoryRecord)
+        return sealed_of(record, body) if tuple(shown) == self._rendition.trajectory(record) else None
+
+    def _standing(self, id: bytes, row: tuple[Any, ...]) -> tuple[int, Standing] | None:
+        """As `_sealed`, of a row `n, digest, record, STANDING`."""
+        _, digest, packed, *shown = row
+        if not self._seals.is_whole("standing", digest, id, packed):
+            return None
+        try:
+            record = decode(packed, StandingRecord)
+            if tuple(shown) != self._rendition.standing(record):
+                return None
+            return record.seq, standing_of(record)
+        except FORGED:
+            return None
+
+    def _observation(self, owner: bytes, row: tuple[Any, ...]) -> ObservationRecord | None:
+        """As `_sealed`, of a row `trajectory, n, digest, record, body, OBSERVATION`."""
+        _, _, digest, packed, body, *shown = row
+        if not self._seals.is_whole("observation", digest, owner, packed, body):
+            return None
+        try:
+            record = decode(packed, ObservationRecord)
+        except FORGED:
+            return None
+        return record if tuple(shown) == self._rendition.observation(record) else None
+
+
+def _blobs(line: Line, names: set[bytes]) -> dict[bytes, bytes]:
+    """The blobs of these names that are what they are named by."""
+    if not names:
+        return {}
+    rows = line.ask("SELECT name, body FROM blob WHERE name = ANY(%s)", list(names))
+    return {name: body for name, body in rows if sha256(body) == name}

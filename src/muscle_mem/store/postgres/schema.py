@@ -1,0 +1,129 @@
+"""The shape of a PostgreSQL store, as ordered migrations: each runs in one transaction with its version bump."""
+
+from __future__ import annotations
+
+import hashlib
+
+from psycopg import sql
+
+from .lines import Line
+
+APPLICATION = 0x4D4D454D  # "MMEM"; what makes a schema ours
+
+# `record` and `body` are what counts, under the digest beside them. The other columns repeat what is in `record`, for
+# indexes and for people; one that says something else makes the row a damaged one.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE meta(name text PRIMARY KEY, value bigint NOT NULL, note bytea)",
+        f"INSERT INTO meta VALUES ('application', {APPLICATION})",
+        """CREATE TABLE sequence(
+            one int PRIMARY KEY CHECK (one = 1), last bigint NOT NULL, digest bytea NOT NULL,
+            tick bigint NOT NULL, everything bigint NOT NULL)""",
+        "INSERT INTO sequence VALUES (1, 0, '', 0, 0)",
+        "CREATE TABLE change(key bytea PRIMARY KEY, tick bigint NOT NULL)",
+        "CREATE INDEX change_tick ON change(tick)",
+        """CREATE TABLE writer(
+            id bytea PRIMARY KEY, op bigint NOT NULL, answer bigint NOT NULL, at timestamptz NOT NULL)""",
+        """CREATE TABLE trajectory(
+            n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id bytea NOT NULL UNIQUE, key bytea NOT NULL,
+            task text NOT NULL, scope text NOT NULL, tags text[] NOT NULL, steps bigint NOT NULL,
+            created double precision NOT NULL, digest bytea NOT NULL, record bytea NOT NULL, body bytea NOT NULL)""",
+        "CREATE INDEX trajectory_key ON trajectory(key)",
+        """CREATE TABLE standing(
+            n bigint PRIMARY KEY REFERENCES trajectory ON DELETE CASCADE, seq bigint NOT NULL, state text NOT NULL,
+            reason text NOT NULL, held boolean NOT NULL, strikes bigint NOT NULL, hits bigint NOT NULL,
+            failures bigint NOT NULL, agreed bigint NOT NULL, disagreed bigint NOT NULL,
+            last_hit double precision NOT NULL, digest bytea NOT NULL, record bytea NOT NULL)""",
+        "CREATE INDEX standing_seq ON standing(seq)",
+        """CREATE TABLE observation(
+            n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            trajectory bigint NOT NULL REFERENCES trajectory ON DELETE CASCADE, id bytea NOT NULL, seq bigint NOT NULL,
+            created double precision NOT NULL, refresh boolean NOT NULL, digest bytea NOT NULL, record bytea NOT NULL,
+            body bytea NOT NULL, UNIQUE(trajectory, id))""",
+        "CREATE TABLE blob(name bytea PRIMARY KEY, body bytea NOT NULL)",
+        """CREATE TABLE use(
+            observation bigint NOT NULL REFERENCES observation ON DELETE CASCADE, blob bytea NOT NULL REFERENCES blob,
+            PRIMARY KEY(observation, blob))""",
+        "CREATE INDEX use_blob ON use(blob)",
+    ),
+)
+LATEST = len(MIGRATIONS)
+
+# The oldest version whose code reads and writes each version rightly; as in a SQLite store.
+MIN_READERS: tuple[int, ...] = (1,)
+
+TABLES = ("meta", "sequence", "change", "writer", "trajectory", "standing", "observation", "blob", "use")
+HELD = ("trajectory", "standing", "observation", "blob", "use", "change")  # what holds what can be forgotten
+COLUMNS: dict[str, str] = {
+    "meta": "name value note",
+    "sequence": "one last digest tick everything",
+    "change": "key tick",
+    "writer": "id op answer at",
+    "trajectory": "n id key task scope tags steps created digest record body",
+    "standing": "n seq state reason held strikes hits failures agreed disagreed last_hit digest record",
+    "observation": "n trajectory id seq created refresh digest record body",
+    "blob": "name body",
+    "use": "observation blob",
+}
+
+
+def within(schema: str) -> str:
+    """The search path of our statements: nothing in the schema hides what is PostgreSQL's own."""
+    return f"pg_catalog, {quoted(schema)}, pg_temp"
+
+
+def quoted(name: str) -> str:
+    """A name as an identifier."""
+    return sql.Identifier(name).as_string(None)
+
+
+def number_for(*words: bytes) -> int:
+    """The number of an advisory lock, which is all the database has to tell locks apart by."""
+    digest = hashlib.sha256(b"\0".join((b"muscle_mem", *words))).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def migrate(line: Line, schema: str, begin: str) -> None:
+    """Bring a schema up to LATEST, step by step; a crash at any instant leaves it at a whole version.
+
+    `begin` opens a transaction with the deadlines and the search path. Raises what psycopg raises.
+    """
+    while True:
+        line.tell(f"{begin}; SELECT pg_advisory_xact_lock({number_for(b'migrate', schema.encode())})")
+        try:
+            version = version_of(line) if exists(line, schema) else None
+            if version is None or version < LATEST:  # another process may have been quicker
+                apply_step(line, schema, version)
+            line.tell("COMMIT")
+        except BaseException:
+            if not line.closed:
+                line.tell("ROLLBACK")
+            raise
+        if version is not None and version >= LATEST:
+            return
+
+
+def apply_step(line: Line, schema: str, version: int | None) -> None:
+    """Take an open transaction from a version to the next; None is a database without our tables."""
+    if version is None:
+        if not line.ask("SELECT 1 FROM pg_namespace WHERE nspname = %s", schema):
+            line.tell(f"CREATE SCHEMA {quoted(schema)}")
+        line.tell(f"SET LOCAL search_path = {quoted(schema)}")  # a new table goes where the path begins
+        version = 0
+    else:
+        line.tell(f"SET LOCAL search_path = {quoted(schema)}")
+    line.tell("; ".join(MIGRATIONS[version]))
+    number = "INSERT INTO meta(name, value) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    for name, value in (("version", version + 1), ("min_reader", MIN_READERS[version])):
+        line.ask(number, name, value)
+
+
+def exists(line: Line, schema: str) -> bool:
+    """Whether the schema has a table `meta`."""
+    return bool(line.ask("SELECT to_regclass(%s) IS NOT NULL", f"{quoted(schema)}.meta")[0][0])
+
+
+def version_of(line: Line) -> int | None:
+    """The version that the schema has by its own word, inside a transaction; None if it does not say."""
+    row = line.ask("SELECT value FROM meta WHERE name = 'version'")
+    return int(row[0][0]) if row else None

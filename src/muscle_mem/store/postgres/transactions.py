@@ -1,0 +1,123 @@
+"""Transactions on a PostgreSQL server: within one deadline, once more if the connection is lost, and never twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import msgspec
+import psycopg
+
+from ...errors import StoreError
+from .lines import Line, Lines
+from .opening import begin
+from .reading import Reader
+from .rows import Rendition, Seals
+from .signing import Signing
+from .troubles import DeadlineError, is_lost, plain, translated
+from .watching import channel_of
+from .writing import Changes, Writer
+
+T = TypeVar("T")
+
+
+class _Doubt(msgspec.Struct):
+    """A transaction whose commit was sent, and whose end nobody heard of."""
+
+    writer: bytes
+    op: int
+    changes: Changes
+
+
+class Transactions:
+    """Runs work on the connections of a store. All raise StoreErrors, and what the work raises."""
+
+    def __init__(self, lines: Lines, signing: Signing, seals: Seals, rendition: Rendition, reader: Reader) -> None:
+        self._lines = lines
+        self._signing = signing
+        self._options = lines.options
+        self._seals = seals
+        self._rendition = rendition
+        self._reader = reader
+        self._channel = channel_of(self._options.schema)
+
+    def reading(self, work: Callable[[Line], T]) -> T:
+        """Work on one consistent view of the store."""
+
+        def read(line: Line) -> T:
+            line.tell(begin(line, self._options, write=False))
+            try:
+                return work(line)
+            finally:
+                if not line.closed:
+                    line.tell("ROLLBACK")  # nothing was written; unlike a commit it also ends what failed
+
+        return self.asking(read)
+
+    def writing(self, work: Callable[[Writer], int], durable: bool = True) -> tuple[int, Changes]:
+        """One transaction, committed when this returns, and carried out once; its answer, and what it changed.
+
+        Every transaction leaves a row that says so, under a number made here. If the connection is lost at the commit,
+        the next one looks for the row: it holds the lock that the first one held, so that one has ended either way.
+        """
+        doubt: _Doubt | None = None
+
+        def write(line: Line) -> tuple[int, Changes]:
+            nonlocal doubt
+            writer = Writer(line, self._options.url, self._signing, self._seals, self._rendition, self._reader)
+            committing = False
+            try:
+                writer.begin(begin(line, self._options, write=True, durable=durable))
+                if doubt is not None:
+                    known = writer.answer_of(doubt.writer, doubt.op)
+                    if known is not None:
+                        line.tell("ROLLBACK")
+                        return known, doubt.changes
+                    doubt = None
+                answer = work(writer)
+                writer.finish(answer, self._channel)
+                committing = True
+                line.tell("COMMIT")
+                return answer, writer.changes
+            except BaseException as error:
+                if committing and (is_lost(error) or isinstance(error, DeadlineError)):
+                    doubt = _Doubt(line.writer, line.op, writer.changes)
+                elif not line.closed:
+                    line.tell("ROLLBACK")
+                raise
+
+        try:
+            return self.asking(write)
+        except StoreError as error:
+            if doubt is None:
+                raise
+            raise StoreError(f"{error} It is not known whether this was written.") from error.__cause__
+
+    @contextmanager
+    def troubled(self) -> Iterator[None]:
+        """Errors of psycopg as StoreErrors; one that says that the server is gone opens the breaker."""
+        with translated(self._options):
+            try:
+                yield
+            except psycopg.Error as error:
+                if isinstance(error, DeadlineError) or is_lost(error):
+                    self._lines.gone(plain(error, self._options))
+                raise
+
+    def asking(self, work: Callable[[Line], T]) -> T:
+        """Work on a connection, and if that one is lost, once more on another, before one deadline."""
+        until = time.monotonic() + self._options.timeout
+        with self.troubled():
+            for again in (False, True):
+                try:
+                    with self._lines.lent(until) as line:
+                        answer = work(line)
+                    self._lines.breaker.worked()
+                    return answer
+                except psycopg.Error as error:
+                    if again or not is_lost(error):
+                        raise
+                    self._lines.drop_idle()
+        raise AssertionError("not reached")

@@ -1,0 +1,90 @@
+"""Small files written whole and durably, and looked at for changes."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+
+class Stamp(NamedTuple):
+    """What tells one state of a file from another, by stat alone."""
+
+    inode: int
+    size: int
+    mtime: int
+
+
+def stamps(folder: str, ending: str) -> dict[str, Stamp]:
+    """The files of a folder whose names end so; none if there is no folder. Raises OSError."""
+    found: dict[str, Stamp] = {}
+    try:
+        entries = os.scandir(folder)
+    except FileNotFoundError:
+        return found
+    with entries:
+        for entry in entries:
+            if entry.name.endswith(ending) and not entry.name.startswith("."):
+                try:
+                    status = entry.stat()
+                except FileNotFoundError:
+                    continue
+                found[entry.name] = Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
+    return found
+
+
+def read_whole(path: str) -> bytes:
+    """All of a file; nothing if it has just gone. Raises OSError."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Put a file in place at once, so that a crash leaves the old one or the new one. Raises OSError."""
+    folder = os.path.dirname(path)
+    making = f"{path}.{os.getpid()}.tmp"
+    file = os.open(making, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(file, view) :]
+            os.fsync(file)
+        finally:
+            os.close(file)
+        _make_newer(making, path)
+        os.replace(making, path)
+    except BaseException:
+        remove(making)
+        raise
+    sync_folder(folder)
+
+
+def _make_newer(making: str, path: str) -> None:
+    """A file system's clock may tick slowly: what replaces a file must bear a later time, or nobody sees the change."""
+    try:
+        before, now = os.stat(path).st_mtime_ns, os.stat(making)
+    except FileNotFoundError:
+        return
+    if now.st_mtime_ns <= before:
+        os.utime(making, ns=(now.st_atime_ns, before + 1_000))
+
+
+def remove(path: str) -> None:
+    """Delete a file, if it is there. Raises OSError."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def sync_folder(folder: str) -> None:
+    """Make the names in a folder durable, where the system can. Raises OSError."""
+    if os.name == "posix":
+        file = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
