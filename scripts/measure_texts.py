@@ -13,7 +13,7 @@ from pathlib import Path
 
 from muscle_mem.checks import image, pictures, text
 
-SCREENS = 16
+SCREENS = 12
 
 
 def main() -> None:
