@@ -152,6 +152,24 @@ def test_a_divergence_tells_where_and_why(traced: Traced) -> None:
     assert run.status.status_code is trace.StatusCode.UNSET
 
 
+def test_an_event_of_a_step_is_shown_without_secrets(traced: Traced) -> None:
+    seen: list[Any] = []
+
+    class Watcher:
+        wants_steps = True
+
+        def __call__(self, event: Any) -> None:
+            seen.append(repr(event))
+
+    traced.engine = Engine(observers=[Watcher()])
+    tool = traced.engine.tool(name="echo", version=1, effect="read", secret=["word"])(lambda word: [word])
+    traced.engine.set_agent(lambda task: tool("hunter2"))
+    traced.do("t")
+    assert traced.do("t")
+    assert any("StepEndedEvent" in text and "***" in text for text in seen)
+    assert "hunter2" not in "".join(seen)
+
+
 @pytest.mark.parametrize("error", [ValueError("no hunter2"), KeyboardInterrupt()])
 def test_a_tool_that_raises_and_an_interrupt_end_their_spans(traced: Traced, error: BaseException) -> None:
     traced.do()

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from ._core.model import shown_struct
+
 logger = logging.getLogger("muscle_mem")
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -17,7 +19,7 @@ class RunEvent(msgspec.Struct, frozen=True):
     """A run has ended: `status` is hit, miss, diverged or raised. `seconds` is how long it took.
 
     `saved_seconds` and `saved_tokens` are what a hit spared the agent. Of a replay that stopped, `failed_step` (from 0)
-    and `failed_tool` tell where; -1 and "" otherwise.
+    and `failed_tool` tell where; -1 and "" otherwise. `error_type` names the exception that ended a raised run.
     """
 
     status: str
@@ -34,7 +36,7 @@ class RunEvent(msgspec.Struct, frozen=True):
     saved_tokens: int = 0
     failed_step: int = -1
     failed_tool: str = ""
-    error: BaseException | None = None
+    error_type: str = ""
 
 
 class RunBeganEvent(msgspec.Struct, frozen=True):
@@ -60,6 +62,9 @@ class StepBeganEvent(msgspec.Struct, frozen=True):
     hide: Callable[[str], str] = str
     level: Level = "debug"
 
+    def __repr__(self) -> str:
+        return shown_struct(self, self.hide)
+
 
 class StepEndedEvent(msgspec.Struct, frozen=True):
     """A replayed tool call has ended with a live `result`, or with an `error`. Only for observers that want steps."""
@@ -72,6 +77,9 @@ class StepEndedEvent(msgspec.Struct, frozen=True):
     error: BaseException | None = None
     hide: Callable[[str], str] = str
     level: Level = "debug"
+
+    def __repr__(self) -> str:
+        return shown_struct(self, self.hide)
 
 
 class LearnedEvent(msgspec.Struct, frozen=True):

@@ -91,7 +91,7 @@ class Teller:
     def began(self, run: Run) -> None:
         """Tell those who want steps that a run begins, and see that it tells its own."""
         run.watched = True
-        self.watch(RunBeganEvent(run.id, run.task, run.scope, run.mode))
+        self.watch(RunBeganEvent(run.id, run.task, run.veil.hide(run.scope), run.mode))
 
     def watch(self, event: Event) -> None:
         """Give an event to those observers that want steps: they say so by an attribute `wants_steps = True`."""
@@ -120,7 +120,16 @@ class Teller:
             told = run.hide(repr(error))
             self.emit(
                 RunEvent(
-                    "raised", "raised", told, run.task, 0, None, seconds, run_id=run.id, scope=run.scope, error=error
+                    "raised",
+                    "raised",
+                    told,
+                    run.task,
+                    0,
+                    None,
+                    seconds,
+                    run_id=run.id,
+                    scope=run.veil.hide(run.scope),
+                    error_type=type(error).__qualname__,
                 )
             )
 
@@ -146,7 +155,7 @@ class Teller:
                     outcome.trajectory_id,
                     outcome.seconds,
                     run_id=run.id,
-                    scope=run.scope,
+                    scope=run.veil.hide(run.scope),
                     saved_seconds=outcome.saved,
                     saved_tokens=outcome.saved_tokens,
                     failed_step=outcome.divergence.step if outcome.divergence is not None else -1,

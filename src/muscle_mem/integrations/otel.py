@@ -134,7 +134,7 @@ class OtelObserver:
         if span is None:
             return
         if event.error is not None:
-            self._fail(span, event.error, event.hide(repr(event.error)))
+            self._fail(span, type(event.error).__qualname__, event.hide(repr(event.error)))
         elif self._contents:
             span.set_attribute("gen_ai.tool.call.result", event.hide(_text(event.result))[:MAX_TEXT])
         span.end()
@@ -161,7 +161,7 @@ class OtelObserver:
         if event.failed_step >= 0:
             span.set_attribute("muscle_mem.failed_step", event.failed_step)
         if event.status == "raised":
-            self._fail(span, event.error, event.message)
+            self._fail(span, event.error_type, event.message)
         span.end()
 
     def _past(self, event: RunEvent) -> Span:
@@ -170,8 +170,8 @@ class OtelObserver:
         attributes = self._of_run(event.task, event.scope)
         return self._tracer.start_span(f"invoke_workflow {self._name}", attributes=attributes, start_time=began)
 
-    def _fail(self, span: Span, error: BaseException | None, message: str) -> None:
-        span.set_attribute("error.type", type(error).__qualname__ if error is not None else "_OTHER")
+    def _fail(self, span: Span, error_type: str, message: str) -> None:
+        span.set_attribute("error.type", error_type or "_OTHER")
         span.set_status(Status(StatusCode.ERROR, message[:MAX_TEXT] if self._contents else None))
 
 
