@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import MuscleMemError
-
-
-class MissingExtraError(MuscleMemError, ImportError):
-    """A check was made that needs a library which is not installed; the message names the extra that brings it."""
+from ..errors import MissingExtraError
 
 
 def need_numpy(check: str = "image_similar", extra: str = "images") -> Any:

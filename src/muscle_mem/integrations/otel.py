@@ -23,12 +23,15 @@ from .._events import (
     StepEndedEvent,
     StoreEvent,
 )
+from ..errors import MissingExtraError
 
 try:
     from opentelemetry import context, metrics, trace
     from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 except ImportError as error:
-    raise ImportError("muscle_mem.integrations.otel needs opentelemetry: pip install 'muscle-mem[otel]'") from error
+    raise MissingExtraError(
+        "muscle_mem.integrations.otel needs opentelemetry: pip install 'muscle-mem[otel]'"
+    ) from error
 
 SCOPE: Final = "muscle_mem"
 MAX_TEXT: Final = 4_096
