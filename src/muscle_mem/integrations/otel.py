@@ -29,7 +29,8 @@ try:
     from opentelemetry import context, metrics, trace
     from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 except ImportError as error:
-    raise MissingExtraError(
+    message = "muscle_mem.integrations.otel needs opentelemetry: pip install 'muscle-mem[otel]'"
+    raise MissingExtraError(message) from error
         "muscle_mem.integrations.otel needs opentelemetry: pip install 'muscle-mem[otel]'"
     ) from error
 
