@@ -31,8 +31,6 @@ try:
 except ImportError as error:
     message = "muscle_mem.integrations.otel needs opentelemetry: pip install 'muscle-mem[otel]'"
     raise MissingExtraError(message) from error
-        "muscle_mem.integrations.otel needs opentelemetry: pip install 'muscle-mem[otel]'"
-    ) from error
 
 SCOPE: Final = "muscle_mem"
 MAX_TEXT: Final = 4_096
