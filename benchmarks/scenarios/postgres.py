@@ -113,25 +113,23 @@ def _many(bench: Bench, dsn: str) -> Iterator[Row]:
         crowd = (count - count // 2) / (time.perf_counter() - began)
         yield Row("postgres.seals", "trajectories learned a second, one writer", "1/s", ours=(alone))
         yield Row("postgres.seals8", "the same, eight writers", "1/s", ours=(crowd))
-    yield Row(
-        "postgres.bytes",
-        f"bytes a trajectory of {_steps(bench)} steps, indexes and all",
-        "bytes",
-        ours=(_size(dsn) / count),
-    )
+    whole, indexes = _sizes(dsn)
+    what = f"bytes a trajectory of {_steps(bench)} steps"
+    yield Row("postgres.bytes", f"{what}, indexes and all", "bytes", ours=whole / count)
+    yield Row("postgres.index_bytes", f"{what}, indexes alone", "bytes", ours=indexes / count)
 
 
-def _size(dsn: str) -> int:
+def _sizes(dsn: str) -> tuple[int, int]:
     import psycopg
 
     query = (
-        "SELECT sum(pg_total_relation_size(oid)) FROM pg_class "
+        "SELECT sum(pg_total_relation_size(oid)), sum(pg_indexes_size(oid)) FROM pg_class "
         "WHERE relnamespace = 'scale'::regnamespace AND relkind = 'r'"
     )
     with psycopg.connect(dsn) as connection:
         row = connection.execute(query).fetchone()
     assert row is not None
-    return int(row[0])
+    return int(row[0]), int(row[1])
 
 
 def _trips_of(work: Callable[[], Any]) -> int:
