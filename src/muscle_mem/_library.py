@@ -171,8 +171,7 @@ class Library:
         """Have what was just learned ready, so that its first hit need not read it."""
         try:
             for trajectory in self.find(key).trajectories[:1]:
-                trajectory.candidates[0].snapshots(False)
-                trajectory.candidates[0].snapshots(True)
+                trajectory.candidates[0].plan()
         except Exception as error:  # the recording is in the store all the same (G4)
             self.health.trouble("find", error)
 

@@ -364,7 +364,7 @@ def _literal(expr: Expr) -> bool:
 class Candidate:
     """One observation of one trajectory."""
 
-    __slots__ = ("_posts", "_pres", "digests", "id", "refresh", "row", "seq", "trajectory")
+    __slots__ = ("_made", "_posts", "_pres", "id", "refresh", "row", "seq", "trajectory")
 
     def __init__(self, trajectory: Trajectory, seq: int, id: str, row: Row, refresh: bool = False) -> None:
         self.trajectory = trajectory
@@ -374,6 +374,13 @@ class Candidate:
         self.refresh = refresh
         self._pres: list[Any] | None = None
         self._posts: list[Any] | None = None
+        self._made: tuple[list[Any], list[Any], list[Any]] | None = None
+
+    def plan(self) -> tuple[list[Any], list[Any], list[Any]]:
+        """The steps, joined before, with None behind the last; and the snapshots before and after them."""
+        if self._made is None:
+            self._made = [*self.trajectory.steps, None], self.snapshots(False), self.snapshots(True)
+        return self._made
 
     def snapshots(self, post: bool) -> list[Any]:
         """The snapshots of all steps, each as a value to share or as `Fresh` bytes."""
