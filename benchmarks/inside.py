@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +14,7 @@ def key_recall(engine: Engine, task: str, params: dict[str, Any] | None) -> Call
     try:
         engine(task, params=params)
         recall = engine._agent.recall  # type: ignore[union-attr]
-
-        def found() -> Any:
-            return recall((task,), {}, params)
-
-        return found if found() else None
+        return functools.partial(recall, (task,), {}, params) if recall((task,), {}, params) else None
     except (AttributeError, TypeError):
         return None
 

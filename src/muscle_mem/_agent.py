@@ -29,12 +29,13 @@ def spelling_of(args: tuple[Any, ...], kwargs: dict[str, Any], params: Any) -> A
     if params is None:
         if not kwargs and len(args) == 1 and type(args[0]) is str:
             return args[0]
-        kinds = tuple(map(type, (*args, *kwargs.values())))
-        return (args, tuple(kwargs.items()), kinds) if PLAIN.issuperset(kinds) else None
+        kinds = (*map(type, args), *map(type, kwargs.values()))
+        return (args, (*kwargs.items(),), kinds) if PLAIN.issuperset(kinds) else None
     if type(params) is not dict:
         return None
-    kinds = tuple(map(type, (*args, *kwargs.values(), *params, *params.values())))
-    return (args, tuple(kwargs.items()), tuple(params.items()), kinds) if PLAIN.issuperset(kinds) else None
+    values = (*args, *kwargs.values(), *params, *params.values())
+    kinds = (*map(type, values),)
+    return (values, len(args), (*kwargs,), kinds) if PLAIN.issuperset(kinds) else None
 
 
 class Agent:

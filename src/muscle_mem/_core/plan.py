@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -61,12 +61,12 @@ class Registry(Protocol):
 
 
 class Fresh:
-    """A snapshot that is mutable: decoded anew for each compare, which might change it."""
+    """A snapshot that is mutable: decoded anew by `open` for each compare, which might change it."""
 
-    __slots__ = ("data",)
+    __slots__ = ("open",)
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
+    def __init__(self, open: Callable[[], Any]) -> None:
+        self.open = open
 
 
 class PlanStep:
@@ -423,12 +423,12 @@ def _ready(data: bytes | None) -> Any:
     if data is None:
         return None
     value = codec.decode(data, lenient=True)
-    return value if codec.immutable(value) else Fresh(data)
+    return value if codec.immutable(value) else Fresh(codec.copier(data, value, lenient=True))
 
 
 def open_snapshot(snapshot: Any) -> Any:
     """The snapshot as a value that a compare may do with as it likes."""
-    return codec.decode(snapshot.data, lenient=True) if type(snapshot) is Fresh else snapshot
+    return snapshot.open() if type(snapshot) is Fresh else snapshot
 
 
 def load(stored: Any) -> Trajectory:

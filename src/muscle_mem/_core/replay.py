@@ -29,7 +29,7 @@ from .judging import (
     unbuildable,
 )
 from .model import Reason
-from .plan import Candidate, Fresh, PlanStep, Refusal, open_snapshot
+from .plan import Candidate, Fresh, PlanStep, Refusal
 from .run import Run
 from .together import due_posts, with_rest
 
@@ -134,7 +134,7 @@ def _ask(
         refusal = check_error(step, place, f"its capture raised {error!r}", error)
         return refusal, refusal
     if type(snapshot) is Fresh:
-        snapshot = open_snapshot(snapshot)
+        snapshot = snapshot.open()
     try:
         given = seen if walk is None or check.exact or type(seen) in PLAIN else copy_of(seen)
         answer = check.compare(given, snapshot)

@@ -35,8 +35,8 @@ def resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
         value = codec.decode(expr.data)
         if codec.immutable(value):
             return lambda _: value
-        data = expr.data
-        return lambda _: codec.decode(data)
+        copy = codec.copier(expr.data, value)
+        return lambda _: copy()
     if isinstance(expr, Par):
         param = expr.name
         return lambda env: env.params[param]
