@@ -230,7 +230,7 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
         try:
             trajectories, lookup = self._find(run, refusal)
             flow = run_task(run, trajectories, self._tools, lookup)
-            finished = drive(flow, Performer(self, run, frame, asynchronous=False))
+            finished = drive(flow, Performer(self, run, frame, False))
         except BaseException as error:  # an interrupt within a replayed tool: whoever was told of its beginning
             self._teller.raised(run, error, time.perf_counter() - began)
             raise
@@ -287,7 +287,7 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
         try:
             trajectories, lookup = self._find(run, refusal)
             flow = run_task(run, trajectories, self._tools, lookup)
-            finished = await adrive(flow, Performer(self, run, frame, asynchronous=True))
+            finished = await adrive(flow, Performer(self, run, frame, True))
         except BaseException as error:  # an interrupt within a replayed tool: whoever was told of its beginning
             self._teller.raised(run, error, time.perf_counter() - began)
             raise
@@ -353,7 +353,7 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
             yield shown
             seconds = time.perf_counter() - began
             if wanted != "off":
-                shown.outcome = drive(demonstrate(run, seconds), Performer(self, run, frame, asynchronous=False))
+                shown.outcome = drive(demonstrate(run, seconds), Performer(self, run, frame, False))
         except BaseException as error:
             self._teller.not_learned(run, *why_raised(error))
             raise

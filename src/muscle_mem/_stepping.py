@@ -89,7 +89,7 @@ class Steps:
         self._run = run
         self._lookup = lookup
         self._frame = frame
-        self._perform = Performer(engine, run, frame, asynchronous=not run.plain)
+        self._perform = Performer(engine, run, frame, not run.plain)
         self._lock = threading.Lock()
         self._flow: Generator[Effect, Any, flow.Finished] | None = None
         self._at: At | None = None

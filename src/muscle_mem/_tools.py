@@ -217,10 +217,11 @@ def _recording_frame(engine: Any, tool: Tool, args: tuple[Any, ...]) -> Frame | 
 def _wrap_plain(engine: Any, tool: Tool) -> Callable[..., Any]:
     fn = tool.fn
     here = frame_here
+    run_here, recording = frame_here.get, engine._open.frames
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if here.get() is None and not engine._open.frames:
-            return fn(*args, **kwargs)
+        if run_here() is None and not recording:
+            return fn(*args, **kwargs) if kwargs else fn(*args)
         frame = _recording_frame(engine, tool, args)
         if frame is None:
             return fn(*args, **kwargs)
