@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from ._agent import Agent
-from ._context import frame_here, objects_here, off_here
+from ._context import Frame, frame_here, let_go, objects_here, off_here
 from ._core.check import short
 from ._core.flow import Finished, switched_off
 from ._core.freezing import Known, known_of
@@ -35,6 +35,7 @@ class Runs:
     """The part of an engine between a call and its flow."""
 
     _agent: Agent | None
+    _away: tuple[type, ...]
     _context: tuple[Any, ...]
     _health: Health
     _key: Callable[..., str] | None
@@ -213,10 +214,16 @@ class Runs:
             frame_here.reset(token)
         return switched_off(value)
 
-    def _conclude(self, run: Run, finished: Finished, seconds: float) -> Outcome:
+    def _settle(self, run: Run, frame: Frame, finished: Finished) -> None:
+        """The part of concluding a run that may wait for the store, to be done aside before the rest."""
+        if run.mode != "frozen":
+            self._count(run, finished)
+        let_go(frame)
+
+    def _conclude(self, run: Run, finished: Finished, seconds: float, *, settled: bool = False) -> Outcome:
         """Count and tell how a run ended; raise what is to be raised."""
         outcome = finished.outcome
-        if run.mode != "frozen":
+        if not settled and run.mode != "frozen":
             self._count(run, finished)
         if outcome is None:
             error = finished.error
