@@ -36,8 +36,8 @@ class Step(msgspec.Struct, eq=False):
     """One recorded call: what it was given, saw and returned is kept as it was when it happened.
 
     Most of it was encoded then. A plain number or text cannot change later, so of these the bytes are made when they
-    are asked for: `before` and `after` hold a snapshot or its bytes, and `unwritten` says that of the result. Arguments that
-    are all plain and passed by position are `given`, with their `names`; others are `frozen`.
+    are asked for: `before` and `after` hold a snapshot or its bytes, and `unwritten` says that the result has none yet.
+    Arguments that are all plain and passed by position are `given`, with their `names`; others are `frozen`.
     """
 
     tool: Tool
@@ -52,7 +52,7 @@ class Step(msgspec.Struct, eq=False):
     written: bytes | None = None
     stored: bytes = b""
     note: str = ""
-    read: Read = ()
+    read: Read = []
     seconds: float = 0.0
     began: float = 0.0
     wall: float = 0.0
@@ -87,20 +87,24 @@ class Step(msgspec.Struct, eq=False):
     @property
     def output_data(self) -> bytes | None:
         """The codec's bytes of the whole result; None where it has none."""
-        if self.unwritten:
-            self.written = self.stored = codec.encode(self.result)
-            self.unwritten = False
+        self._write()
         return self.written
 
     @property
     def output(self) -> bytes:
         """The bytes of the result as they are stored: empty where it is too large, or has none."""
-        return self.stored if self.output_data is not None else self.stored
+        self._write()
+        return self.stored
 
     @output.setter
     def output(self, data: bytes) -> None:
-        self.output_data  # noqa: B018 - so that it is not made again
+        self._write()
         self.stored = data
+
+    def _write(self) -> None:
+        if self.unwritten:
+            self.written = self.stored = codec.encode(self.result)
+            self.unwritten = False
 
 
 def cannot_change(value: Any) -> bool:
@@ -117,7 +121,7 @@ def all_plain(args: tuple[Any, ...], names: tuple[str, ...]) -> bool:
     """Whether all arguments have a name and are plain, so that nothing of them can change."""
     if len(args) > len(names):
         return False
-    for value in args:
+    for value in args:  # noqa: SIM110 - a generator costs more than all the rest of it
         if type(value) not in SCALARS:
             return False
     return True

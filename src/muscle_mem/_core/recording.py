@@ -20,6 +20,7 @@ from .run import Run
 from .tool import Tool
 from .veil import SCALARS
 
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 _UNFINISHED = (GeneratorType, AsyncGeneratorType)
 
 
@@ -46,6 +47,7 @@ def record_call(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, A
     step = recorder.enter(tool)
     if recorder.first_executed and recorder.first(step):
         step.again = any(same_call(call, tool, args, kwargs, run.env) for call in recorder.first_executed)
+    call = args, kwargs
     clock = run.policy.clock
     step.began = clock()
     at_once = not (tool.is_async or run.outside)
@@ -54,7 +56,7 @@ def record_call(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, A
         _freeze(run, step, args, kwargs)
         check = tool.pre
         if check is not None:
-            seen = _look(run, step, check, args, kwargs) if at_once else (yield from _ask(run, step, check, args, kwargs))
+            seen = _look(run, step, check, call) if at_once else (yield from _ask(run, step, check, call))
             step.before = seen if type(seen) is not Caught else (yield from _keep(run, step, check, seen.value))
         entered = True
         started = clock()
@@ -77,7 +79,7 @@ def record_call(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, A
         recorder.output(step, result)
         check = tool.post
         if check is not None:
-            seen = _look(run, step, check, args, kwargs) if at_once else (yield from _ask(run, step, check, args, kwargs))
+            seen = _look(run, step, check, call) if at_once else (yield from _ask(run, step, check, call))
             step.after = seen if type(seen) is not Caught else (yield from _keep(run, step, check, seen.value))
         return Answer(result)
     except BaseException as error:  # a capture that was cancelled: the agent gets no answer of this call
@@ -129,8 +131,9 @@ def _failed(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any],
     )
 
 
-def _look(run: Run, step: Step, check: Check, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Capture at once: what was seen if it is plain and the check knows its like, else Caught; None for trouble (B4)."""
+def _look(run: Run, step: Step, check: Check, call: Arguments) -> Any:
+    """Capture at once: what was seen, in Caught unless it is plain and the check knows its like; None for trouble."""
+    args, kwargs = call
     try:
         value = check.capture(*args, **kwargs)
         kind = type(value)
@@ -140,18 +143,18 @@ def _look(run: Run, step: Step, check: Check, args: tuple[Any, ...], kwargs: dic
         elif inspect.isawaitable(value):  # also a lambda may return one
             refuse_awaitable(value, "Capture")
     except Exception as error:
-        return _not_captured(run, step, error)
+        _not_captured(run, step, error)
+        return None
     return Caught(value)
 
 
-def _ask(
-    run: Run, step: Step, check: Check, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Generator[Effect, Any, Caught | None]:
+def _ask(run: Run, step: Step, check: Check, call: Arguments) -> Generator[Effect, Any, Caught | None]:
     """Have somebody else capture; trouble never breaks the agent, it makes the step not replayable (B4)."""
     try:
-        return Caught((yield Capture(check, args, kwargs)))
+        return Caught((yield Capture(check, *call)))
     except Exception as error:
-        return _not_captured(run, step, error)
+        _not_captured(run, step, error)
+        return None
 
 
 def _not_captured(run: Run, step: Step, error: Exception) -> None:
