@@ -23,7 +23,7 @@ from .groups import (
     row_in_memory,
     spans,
 )
-from .model import Body, Expr, Ign, Lit, Node, Reason, Row, StepRecord
+from .model import Body, Expr, Ign, Lit, Node, Reason, Row, StepRecord, share_names, share_values
 from .params import Params
 from .resolving import (
     NOTHING,
@@ -79,6 +79,12 @@ class Fresh:
         self.open = open
 
 
+NO_KEYWORDS: dict[str, Any] = {}
+"""The keywords of all steps that have none; only ever read."""
+
+Builders = list[tuple[bool, str, Resolver]]
+
+
 class PlanStep:
     """A step ready to be replayed. `args` is None where it must be built for each run.
 
@@ -87,10 +93,11 @@ class PlanStep:
     """
 
     __slots__ = (
+        "_builders",
         "_call_id",
+        "_keywords",
         "after",
         "args",
-        "builders",
         "check_async",
         "contexts",
         "direct",
@@ -107,7 +114,7 @@ class PlanStep:
         "tool",
     )
 
-    def __init__(self, record: StepRecord, tool: Tool, keywords: Sequence[str]) -> None:
+    def __init__(self, record: StepRecord, tool: Tool, keywords: Sequence[str], known_id: bytes = b"") -> None:
         self.record = record
         self.tool = tool
         self.fn = tool.fn
@@ -116,13 +123,17 @@ class PlanStep:
         self.post = tool.post
         self.direct = not tool.is_async
         self.check_async = any(c.capture_async or c.compare_async for c in (tool.pre, tool.post) if c is not None)
-        self._call_id = b""
+        self._call_id = known_id
         self.contexts = tuple(name for _, expr in record.arguments for name in contexts_in(expr))
-        self.builders = _builders(record, tool, keywords)
+        self._keywords = keywords
+        self._builders: Builders | None = None
         self.args: tuple[Any, ...] | None = None
-        self.kwargs: dict[str, Any] = {}
-        if len(self.builders) == len(record.arguments) and all(type(make) is Constant for _, _, make in self.builders):
-            self.args, self.kwargs = self.build(NOTHING)
+        self.kwargs: dict[str, Any] = NO_KEYWORDS
+        builders = self.builders
+        if len(builders) == len(record.arguments) and all(type(make) is Constant for _, _, make in builders):
+            self.args, given = self.build(NOTHING)
+            self.kwargs = given or NO_KEYWORDS
+            self._builders = None  # hardly ever asked for again
         at_once = self.direct and not record.guards and all(map(_at_once, (tool.pre, tool.post)))
         self.simple = at_once and self.args is not None and tool.effect != "irreversible" and not record.group
         self.after = tool.post is not None or record.group > 0
@@ -137,6 +148,13 @@ class PlanStep:
             self._call_id = call_id(self.record)
         return self._call_id
 
+    @property
+    def builders(self) -> Builders:
+        """(by name?, name, resolver) of each argument that is given."""
+        if self._builders is None:
+            self._builders = _builders(self.record, self.tool, self._keywords)
+        return self._builders
+
     def build(self, env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of this run's call, without the context object."""
         args: list[Any] = []
@@ -149,7 +167,7 @@ class PlanStep:
         return tuple(args), kwargs
 
 
-def _builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -> list[tuple[bool, str, Resolver]]:
+def _builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -> Builders:
     """(by name?, name, resolver) of each argument that is given; behind a gap only names can be used."""
     found: list[tuple[bool, str, Resolver]] = []
     gap = False
@@ -263,7 +281,8 @@ class Trajectory:
             if refusal is not None:
                 return refusal
             try:
-                steps.append(PlanStep(record, tool, keywords[index] if index < len(keywords) else ()))
+                given = keywords[index] if index < len(keywords) else ()
+                steps.append(PlanStep(record, tool, given, b"" if record.group else self.ids[index]))
             except DecodeError as error:
                 message = f"step {index} ({record.tool}): {error}"
                 return Refusal(Reason.NOT_REPLAYABLE, message, index, record.tool)
@@ -405,10 +424,10 @@ class Candidate:
         """The snapshots of all steps, each as a value to share or as `Fresh` bytes."""
         if post:
             if self._posts is None:
-                self._posts = [_ready(data) for data in self.row.post]
+                self._posts = _ready_all(self.row.post)
             return self._posts
         if self._pres is None:
-            self._pres = [_ready(data) for data in self.row.pre]
+            self._pres = _ready_all(self.row.pre)
         return self._pres
 
     def renewed(self, seen: Mapping[tuple[int, bool], bytes], post: bool) -> tuple[bytes | None, ...]:
@@ -438,9 +457,16 @@ class Candidate:
         return (self.row.post if post else self.row.pre)[place]
 
 
-def _ready(data: bytes | None) -> Any:
-    if data is None:
-        return None
+def _ready_all(row: Sequence[bytes | None]) -> list[Any]:
+    """Equal snapshots are decoded once, as none of them can be changed through what a compare is given."""
+    known: dict[bytes | None, Any] = {None: None}
+    for data in row:
+        if data is not None and data not in known:
+            known[data] = _ready(data)
+    return [known[data] for data in row]
+
+
+def _ready(data: bytes) -> Any:
     value = codec.decode(data, lenient=True)
     return value if codec.immutable(value) else Fresh(codec.copier(data, value, lenient=True))
 
@@ -453,13 +479,17 @@ def open_snapshot(snapshot: Any) -> Any:
 def load(stored: Any) -> Trajectory:
     """Decode what a store holds. Raises DecodeError for anything we did not write."""
     body = checked(message(stored.sealed.body, Body))
+    for record in body.steps:
+        share_names(record)
     trajectory = Trajectory(stored, body)
     shared: dict[bytes, bytes] = {}
+    equal: dict[Any, Any] = {}
     for seq, observation in stored.observations:
         row = read_row(observation.body, observation.blobs, shared)
         if len(row.pre) != len(body.steps) or len(row.post) != len(body.steps):
             raise DecodeError(f"observation {observation.id} has another number of steps than its trajectory")
         row = checked_row(body, row_in_memory(row, body.order))
+        share_values(row, equal)
         trajectory.candidates.append(Candidate(trajectory, seq, observation.id, row, observation.refresh))
     return trajectory
 
