@@ -12,6 +12,7 @@ import msgspec
 from . import _evidence as evidence
 from ._core import codec
 from ._core.blobs import store_row
+from ._core.company import company_of
 from ._core.groups import stored_row
 from ._core.model import Reason, Row
 from ._core.plan import Candidate, Registry, Trajectory, align, load
@@ -170,8 +171,9 @@ class Library:
     def _warm(self, key: bytes) -> None:
         """Have what was just learned ready, so that its first hit need not read it."""
         try:
-            for trajectory in self.find(key).trajectories[:1]:
-                trajectory.candidates[0].plan()
+            trajectories = self.find(key).trajectories
+            if trajectories:
+                company_of(trajectories).candidates[0].plan()
         except Exception as error:  # the recording is in the store all the same (G4)
             self.health.trouble("find", error)
 

@@ -43,7 +43,7 @@ class OpenRuns:
     def leave(self, frame: Frame) -> None:
         """The run is over; calls that come later are not its own."""
         frame.recording = False
-        if frame in self.frames:  # not on a hit: what never recorded has nothing to end
+        if self.frames:
             self.frames.discard(frame)
         if frame.held is not None:
             let_go(frame)

@@ -86,7 +86,7 @@ class Runs:
         policy = self._on_divergence
         if on_divergence is not None:
             policy = cast(OnDivergence, one_of("on_divergence", on_divergence, POLICIES))
-        objects = self._objects(context)
+        objects = self._objects(context) if context is not None or objects_here.get() else self._context
         plainly = agent is not None and key is secrets is self._key is None and not tags
         known = agent.recall(args, kwargs, params) if plainly else None  # type: ignore[union-attr]
         refusal: Refusal | None = None

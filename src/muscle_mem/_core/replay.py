@@ -67,8 +67,9 @@ def replay(run: Run, live: Company) -> Generator[Effect, Any, Done | Refusal]:
             args, kwargs = step.args, step.kwargs
             if step.method:
                 args = (objects[step.tool], *args)
-            if step.pre is not None:
-                asked = _ask(run, walk, followed, step, step.pre, args, kwargs, pres[place], place, False)
+            pre = step.pre
+            if pre is not None:
+                asked = _ask(run, walk, followed, step, pre, args, kwargs, pres[place], place, False)
                 if asked is not None:
                     found = asked[0] if walk is None else (yield from decide(run, walk, place, followed, asked))
         else:
