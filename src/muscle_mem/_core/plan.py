@@ -271,7 +271,9 @@ class Trajectory:
         return self.refusal
 
     def _join(self, registry: Registry) -> Refusal | None:
-        keywords = self.candidates[0].row.keywords if self.candidates else ()
+        if not self.candidates:
+            return Refusal(Reason.DAMAGED, f"every observation of trajectory {self.id} is damaged and not used")
+        keywords = self.candidates[0].row.keywords
         steps: list[PlanStep] = []
         for index, record in enumerate(self.body.steps):
             tool = registry.resolve(record)
