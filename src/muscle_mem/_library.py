@@ -118,7 +118,7 @@ class Library:
             known.standing = stored.standing
             return known
         try:
-            trajectory = load(stored)
+            trajectory = load(stored, known if known is not None and _may_grow(stored, known) else None)
         except DecodeError as error:
             self._tell_damage(stored.sealed.id, str(error))
             return None
@@ -316,16 +316,22 @@ def _records(run: Run, recording: Recording, state: str, reason: str, now: float
     return sealed, Observation(id=recording.observation_id, body=body, created=now, blobs=blobs)
 
 
+def _may_grow(stored: Any, known: Trajectory) -> bool:
+    """Whether a trajectory in memory is the stored one, but for observations and its standing.
+
+    Members of parallel groups may have been moved for the company that they had, so those are loaded anew.
+    """
+    return stored.sealed == known.sealed and not any(record.group for record in known.body.steps)
+
+
 def _is_same(stored: Any, known: Trajectory) -> bool:
     """Whether a trajectory in memory is what the store holds, its standing apart.
 
-    An observation with the same id and sequence number is the same; members of parallel groups may have been moved
-    for the company that they had, so those are loaded anew.
+    An observation with the same id and sequence number is the same.
     """
     return (
         stored.seq == known.seq
-        and stored.sealed == known.sealed
-        and not any(record.group for record in known.body.steps)
+        and _may_grow(stored, known)
         and [(seq, one.id, one.refresh) for seq, one in stored.observations]
         == [(one.seq, one.id, one.refresh) for one in known.candidates]
     )

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from ._core.plan import Trajectory
+from ._core.blobs import INLINE
+from ._core.plan import Candidate, Trajectory
 
 # Measured with tracemalloc on CPython: what objects take beside the bytes of what they hold.
 ENTRY = 600
@@ -76,16 +77,27 @@ def size_of(trajectories: Iterable[Trajectory]) -> int:
     for trajectory in trajectories:
         total += TRAJECTORY + 2 * len(trajectory.sealed.body) + STEP * len(trajectory.body.steps)
         for candidate in trajectory.candidates:
-            row = candidate.row
-            total += OBSERVATION + PLACE * len(row.pre)
-            for seen in (row.pre, row.post):
-                for data in {id(data): data for data in seen if data is not None}.values():
-                    if id(data) not in shared:
-                        shared.add(id(data))
-                        total += len(data)
-                    total += (DECODED - 1) * len(data)  # decoded for each observation on its own
-            for data in row.outputs:
+            if candidate.weight is None:
+                candidate.weight = _weight(candidate)
+            own, large = candidate.weight
+            total += own
+            for data in large:
                 if id(data) not in shared:
                     shared.add(id(data))
                     total += len(data)
     return total
+
+
+def _weight(candidate: Candidate) -> tuple[int, tuple[bytes, ...]]:
+    """About how many bytes an observation takes alone, and the large parts that it may share with others."""
+    row = candidate.row
+    own = OBSERVATION + PLACE * len(row.pre)
+    large: dict[bytes, None] = {}
+    for seen in (row.pre, row.post):
+        for data in dict.fromkeys(seen):
+            if data is not None:
+                own += (DECODED - 1) * len(data)  # decoded for each observation on its own
+                large[data] = None
+    large.update(dict.fromkeys(row.outputs))
+    own += sum(len(data) for data in large if len(data) <= INLINE)
+    return own, tuple(data for data in large if len(data) > INLINE)

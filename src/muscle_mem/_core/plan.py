@@ -404,7 +404,7 @@ def _literal(expr: Expr) -> bool:
 class Candidate:
     """One observation of one trajectory."""
 
-    __slots__ = ("_made", "_posts", "_pres", "id", "refresh", "row", "seq", "trajectory")
+    __slots__ = ("_made", "_posts", "_pres", "id", "refresh", "row", "seq", "trajectory", "weight")
 
     def __init__(self, trajectory: Trajectory, seq: int, id: str, row: Row, refresh: bool = False) -> None:
         self.trajectory = trajectory
@@ -415,12 +415,19 @@ class Candidate:
         self._pres: list[Any] | None = None
         self._posts: list[Any] | None = None
         self._made: tuple[list[Any], list[Any], list[Any]] | None = None
+        self.weight: tuple[int, tuple[bytes, ...]] | None = None  # in memory, once it was asked for
 
     def plan(self) -> tuple[list[Any], list[Any], list[Any]]:
         """The steps, joined before, with None behind the last; and the snapshots before and after them."""
         if self._made is None:
             self._made = [*self.trajectory.steps, None], self.snapshots(False), self.snapshots(True)
         return self._made
+
+    def again(self, trajectory: Trajectory) -> Candidate:
+        """The same observation of the same trajectory, which was loaded anew."""
+        again = Candidate(trajectory, self.seq, self.id, self.row, self.refresh)
+        again._pres, again._posts, again.weight = self._pres, self._posts, self.weight
+        return again
 
     def snapshots(self, post: bool) -> list[Any]:
         """The snapshots of all steps, each as a value to share or as `Fresh` bytes."""
@@ -478,15 +485,27 @@ def open_snapshot(snapshot: Any) -> Any:
     return snapshot.open() if type(snapshot) is Fresh else snapshot
 
 
-def load(stored: Any) -> Trajectory:
-    """Decode what a store holds. Raises DecodeError for anything we did not write."""
+def load(stored: Any, known: Trajectory | None = None) -> Trajectory:
+    """Decode what a store holds. Raises DecodeError for anything we did not write.
+
+    `known` is the same trajectory as it was loaded before: its observations that are still there are not read again.
+    An observation with the same id and sequence number is the same.
+    """
     body = checked(message(stored.sealed.body, Body))
     for record in body.steps:
         share_names(record)
     trajectory = Trajectory(stored, body)
     shared: dict[bytes, bytes] = {}
     equal: dict[Any, Any] = {}
+    before: dict[tuple[int, str, bool], Candidate] = {}
+    if known is not None:
+        before = {(one.seq, one.id, one.refresh): one for one in known.candidates}
+        share_values(known.candidates[0].row, equal)
     for seq, observation in stored.observations:
+        same = before.get((seq, observation.id, observation.refresh))
+        if same is not None:
+            trajectory.candidates.append(same.again(trajectory))
+            continue
         row = read_row(observation.body, observation.blobs, shared)
         if len(row.pre) != len(body.steps) or len(row.post) != len(body.steps):
             raise DecodeError(f"observation {observation.id} has another number of steps than its trajectory")

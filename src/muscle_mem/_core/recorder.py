@@ -224,9 +224,6 @@ class Recorder:
         tool = step.tool
         if kwargs:
             step.keywords = tuple(kwargs)
-        elif not tool.ignore and not tool.secret and all_plain(args, tool.positional):
-            step.given, step.names = args, tool.positional
-            return
         found: list[tuple[str, Any]] = []
         step.frozen = found
         known = self.known

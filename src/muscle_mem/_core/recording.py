@@ -15,7 +15,7 @@ from .absorbing import same_call
 from .check import Check, CheckError, copy_of, passes, short
 from .effects import Capture, Compare, Effect, Invoke, refuse_awaitable
 from .model import Reason
-from .recorder import Step, cannot_change
+from .recorder import Step, all_plain, cannot_change
 from .run import Run
 from .tool import Tool
 from .veil import SCALARS
@@ -53,7 +53,10 @@ def record_call(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, A
     at_once = not (tool.is_async or run.outside)
     entered = False
     try:
-        _freeze(run, step, args, kwargs)
+        if kwargs or tool.method or tool.ignore or tool.secret or not all_plain(args, tool.positional):
+            _freeze(run, step, args, kwargs)
+        else:
+            step.given, step.names = args, tool.positional
         check = tool.pre
         if check is not None:
             seen = _look(run, step, check, call) if at_once else (yield from _ask(run, step, check, call))
