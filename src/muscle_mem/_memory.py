@@ -13,9 +13,9 @@ from ._core.plan import Trajectory
 # Measured with tracemalloc on CPython: what objects take beside the bytes of what they hold.
 ENTRY = 600
 TRAJECTORY = 1_500
-STEP = 1_200
+STEP = 700
 OBSERVATION = 500
-PLACE = 200
+PLACE = 120
 DECODED = 3
 """A snapshot is held as its bytes, and as the value that these decode to, which takes about twice as much."""
 
@@ -42,13 +42,11 @@ class Memory:
 
     def get(self, key: bytes) -> Entry | None:
         """The entry of a key, which is now the last to leave."""
-        entry = self._entries.get(key)
-        if entry is not None:
-            try:
-                self._entries.move_to_end(key)
-            except KeyError:  # another thread has just pushed it out
-                pass
-        return entry
+        try:
+            self._entries.move_to_end(key)
+        except KeyError:
+            return None
+        return self._entries.get(key)  # not [key]: another thread may just have pushed it out
 
     def put(self, key: bytes, entry: Entry) -> None:
         """Keep an entry, and let others go for it."""
@@ -80,11 +78,11 @@ def size_of(trajectories: Iterable[Trajectory]) -> int:
         for candidate in trajectory.candidates:
             row = candidate.row
             total += OBSERVATION + PLACE * len(row.pre)
-            for data in (*row.pre, *row.post):
-                if data is not None and id(data) not in shared:
-                    shared.add(id(data))
-                    total += DECODED * len(data)
-                elif data is not None:
+            for seen in (row.pre, row.post):
+                for data in {id(data): data for data in seen if data is not None}.values():
+                    if id(data) not in shared:
+                        shared.add(id(data))
+                        total += len(data)
                     total += (DECODED - 1) * len(data)  # decoded for each observation on its own
             for data in row.outputs:
                 if id(data) not in shared:
