@@ -47,10 +47,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Engine(ToolDecorators, Explaining, Tending, Sessions):
     """A behavior cache around an agent: records its tool calls once, replays them safely when the task comes again.
 
-    store: None keeps memory in the process; a path or "sqlite:///..." keeps it in a SQLite file; or a Store.
+    store: None keeps memory in the process; a path or "sqlite:///..." keeps it in a SQLite file, "postgresql://..." in
+        a database, "folder:///..." in a folder of JSON files; or a Store.
     scope: an exact part of every key; nothing matches across scopes.
     key: a function of the call's arguments that returns the key as a string, in place of the arguments.
-    mode: "auto", "record" (always the agent), "replay" (never the agent) or "off"; see also MUSCLE_MEM_MODE.
+    mode: "auto", "record" (always the agent), "replay" (never the agent), "frozen" (nothing is learned or counted),
+        "shadow" (the agent, compared with what a replay would have done) or "off"; see also MUSCLE_MEM_MODE.
     on_divergence: what happens when a replay stops in the middle: "auto", "continue", "absorb" or "raise".
     strict: raise where a task has no key, and never replay an unchecked tool that is not declared effect="read".
     success: a function that says whether a run did what it should, of task, params, steps, value those it names.

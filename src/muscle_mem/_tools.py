@@ -83,7 +83,10 @@ class Toolbox:
             return Refusal(Reason.TOOL_MISSING, message)
         same = [tool for tool in tools if tool.fingerprint == record.fingerprint]
         if not same:
-            message = f"the tool {name} has changed since this was recorded; if that does not matter, declare version="
+            message = (
+                f"the tool {name} has changed since this was recorded; the agent's next run records it anew, and a "
+                f"declared version= keeps later edits from counting"
+            )
             return Refusal(Reason.TOOL_CHANGED, message)
         if record.instance or len(same) > 1:
             same = [tool for tool in same if record.instance and tool.instance == record.instance]

@@ -364,7 +364,10 @@ def _changed(record: StepRecord, tool: Tool, index: int) -> Refusal | None:
     for role, then, now in (("pre", record.pre, tool.check_prints[0]), ("post", record.post, tool.check_prints[1])):
         if then != now:
             what = "added" if not then else "removed" if not now else "changed"
-            message = f"the {role}-check of {record.tool} (step {index}) was {what} since this was recorded"
+            message = (
+                f"the {role}-check of {record.tool} (step {index}) was {what} since this was recorded; the agent's "
+                f"next run records it anew"
+            )
             return Refusal(Reason.CHECK_CHANGED, message, index, record.tool)
     return None
 
