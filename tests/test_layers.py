@@ -22,6 +22,7 @@ MAY = {
     "_source": {"_core"},
     "_context": {"_core", "errors"},
     "_events": {"_core", "errors"},
+    "events": {"_events"},
     "_drive": {"_core", "errors"},
     "store": {"_core", "errors"},
     "_library": {"_core", "errors", "store"} | LIBRARY_SIDE,

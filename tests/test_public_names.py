@@ -70,6 +70,14 @@ def test_the_packages_beside_the_names_are_found_without_an_import_of_their_own(
     assert subprocess.run([sys.executable, "-W", "error", "-c", code], check=False).returncode == 0
 
 
+def test_every_kind_of_event_is_behind_a_public_door() -> None:
+    from muscle_mem import _events, events
+
+    kinds = {name for name, value in vars(_events).items() if isinstance(value, type) and name.endswith("Event")}
+    assert kinds <= set(events.__all__)
+    assert all(getattr(events, name) is getattr(_events, name) for name in events.__all__)
+
+
 def test_the_lists_behind_the_lazy_doors_hold_each_name_once() -> None:
     for module in (muscle_mem, muscle_mem.checks):
         names = " ".join(module._ROOMS.values()).split()

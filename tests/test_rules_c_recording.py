@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from muscle_mem import Check, Engine, Outcome, Reason
+from muscle_mem._core import codec
+from muscle_mem._core.blobs import INLINE
+from muscle_mem._core.model import Row
+from muscle_mem.store import MemoryStore
 
 Log = list[Any]
 
@@ -286,3 +291,56 @@ def test_c4_a_tool_that_hands_out_unfinished_work_makes_no_recording(bench: Benc
     assert outcome.value == [0, 1, 2]
     assert outcome.not_learned is Reason.STILL_RUNNING
     assert not bench.again()
+
+
+# --- C2: as it was at the moment of the call
+
+PLAIN = [None, True, 0, -1, 2**63, 2**64 - 1, 2**64, -(2**63) - 1, 0.0, -0.0, float("nan"), float("inf"), "", "text"]
+PLAIN += ["\ud800 alone", "x" * 499, "x" * 501, "\u20ac" * 500, b"", b"bytes", "y" * 70_000]
+
+
+@pytest.mark.parametrize("value", PLAIN, ids=lambda value: repr(value)[:20])
+def test_plain_values_are_stored_as_the_codec_writes_them(value: Any) -> None:
+    store = MemoryStore()
+    engine = Engine(store)
+    check = Check(lambda given: value)
+    tool = engine.tool(pre_check=check, post_check=check, name="tool", version=1)(lambda given: given)
+
+    def agent(task: str) -> Any:
+        tool(value)
+        return tool(value)  # by now the check has met the type
+
+    engine.set_agent(agent)
+    outcome = engine("a task")
+    assert outcome.learned, outcome.not_learned_message
+    stored = store.get(outcome.trajectory_id or "")
+    assert stored is not None
+    row, body = msgspec.msgpack.decode(stored.observations[0][1].body, type=Row), stored.sealed.body
+    data = codec.canonical(value)
+    if len(data) <= INLINE:
+        assert row.pre == row.post == (data, data)
+        assert row.outputs == (codec.encode(value),) * 2
+    assert body.count(codec.encode(value)) >= 2
+    assert engine("a task")
+
+
+def test_a_part_of_an_earlier_output_deep_in_plain_containers_is_a_reference() -> None:
+    engine = Engine()
+    given: list[Any] = []
+    made: list[Any] = []
+
+    def make() -> list[int]:
+        made.append([len(made), 7])
+        return made[-1]  # type: ignore[no-any-return]
+
+    make_tool = engine.tool(name="make", version=1)(make)
+    use = engine.tool(name="use", version=1)(lambda what: given.append(what["a"][0][1]))
+
+    def agent(task: str) -> None:
+        use({"a": [("x", make_tool())], "b": [1, 2.5, "three", [None]]})
+
+    engine.set_agent(agent)
+    assert engine("a task").learned
+    assert engine("a task")
+    assert given[0] == [0, 7]
+    assert given[1] is made[1]

@@ -229,3 +229,28 @@ def test_c6_hits_add_no_rows_and_leave_constant_memory(bench: Bench) -> None:
     stored = engine._library.store.get(id)
     assert stored is not None
     assert len(stored.observations) == 1
+
+
+def test_one_more_recording_of_a_task_reads_only_itself(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    from muscle_mem._core import plan
+
+    state = {"page": 0}
+    seen = Check(lambda what="": state["page"], lambda now, then: now == then)
+    look = bench.tool("look", pre_check=seen)
+    bench.plan = lambda: look("here")
+    read: list[bytes] = []
+    read_row = plan.read_row
+
+    def counting(body: bytes, *rest: Any) -> Any:
+        read.append(body)
+        return read_row(body, *rest)
+
+    monkeypatch.setattr(plan, "read_row", counting)
+    for page in range(6):
+        state["page"] = page
+        read.clear()
+        assert bench.engine("a task", mode="record").learned
+        assert len(read) == 1
+    for page in (3, 0, 5):  # and all of them are there
+        state["page"] = page
+        assert bench.again()

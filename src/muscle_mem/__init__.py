@@ -97,7 +97,7 @@ _ROOMS = {
     "store.pruning": "Pruned",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
-_PACKAGES = frozenset({"checks", "errors", "store", "testing"})
+_PACKAGES = frozenset({"checks", "errors", "events", "store", "testing"})
 
 
 def __getattr__(name: str) -> Any:

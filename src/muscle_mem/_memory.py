@@ -8,15 +8,16 @@ from collections.abc import Iterable
 
 import msgspec
 
-from ._core.plan import Trajectory
+from ._core.blobs import INLINE
+from ._core.plan import Candidate, Trajectory
 from .store.forks import Brief, watch
 
 # Measured with tracemalloc on CPython: what objects take beside the bytes of what they hold.
 ENTRY = 600
 TRAJECTORY = 1_500
-STEP = 1_200
+STEP = 700
 OBSERVATION = 500
-PLACE = 200
+PLACE = 120
 DECODED = 3
 """A snapshot is held as its bytes, and as the value that these decode to, which takes about twice as much."""
 
@@ -44,13 +45,11 @@ class Memory(Brief):
 
     def get(self, key: bytes) -> Entry | None:
         """The entry of a key, which is now the last to leave."""
-        entry = self._entries.get(key)
-        if entry is not None:
-            try:
-                self._entries.move_to_end(key)
-            except KeyError:  # another thread has just pushed it out
-                pass
-        return entry
+        try:
+            self._entries.move_to_end(key)
+        except KeyError:
+            return None
+        return self._entries.get(key)  # not [key]: another thread may just have pushed it out
 
     def put(self, key: bytes, entry: Entry) -> None:
         """Keep an entry, and let others go for it."""
@@ -80,16 +79,27 @@ def size_of(trajectories: Iterable[Trajectory]) -> int:
     for trajectory in trajectories:
         total += TRAJECTORY + 2 * len(trajectory.sealed.body) + STEP * len(trajectory.body.steps)
         for candidate in trajectory.candidates:
-            row = candidate.row
-            total += OBSERVATION + PLACE * len(row.pre)
-            for data in (*row.pre, *row.post):
-                if data is not None and id(data) not in shared:
-                    shared.add(id(data))
-                    total += DECODED * len(data)
-                elif data is not None:
-                    total += (DECODED - 1) * len(data)  # decoded for each observation on its own
-            for data in row.outputs:
+            if candidate.weight is None:
+                candidate.weight = _weight(candidate)
+            own, large = candidate.weight
+            total += own
+            for data in large:
                 if id(data) not in shared:
                     shared.add(id(data))
                     total += len(data)
     return total
+
+
+def _weight(candidate: Candidate) -> tuple[int, tuple[bytes, ...]]:
+    """About how many bytes an observation takes alone, and the large parts that it may share with others."""
+    row = candidate.row
+    own = OBSERVATION + PLACE * len(row.pre)
+    large: dict[bytes, None] = {}
+    for seen in (row.pre, row.post):
+        for data in dict.fromkeys(seen):
+            if data is not None:
+                own += (DECODED - 1) * len(data)  # decoded for each observation on its own
+                large[data] = None
+    large.update(dict.fromkeys(row.outputs))
+    own += sum(len(data) for data in large if len(data) <= INLINE)
+    return own, tuple(data for data in large if len(data) > INLINE)

@@ -89,7 +89,7 @@ class Steps:
         self._run = run
         self._lookup = lookup
         self._frame = frame
-        self._perform = Performer(engine, run, frame, asynchronous=not run.plain)
+        self._perform = Performer(engine, run, frame, not run.plain)
         self._lock = threading.Lock()
         self._flow: Generator[Effect, Any, flow.Finished] | None = None
         self._at: At | None = None
@@ -206,7 +206,15 @@ class Steps:
         named = tool.named(at.args[1:] if tool.method else at.args, at.kwargs)
         arguments = {name: value for name, value in named if name not in tool.ignore}
         call = Call(
-            id, tool.name, chat_name(tool.name), arguments, at.args, at.kwargs, tool.fn, replayed, hide_of(self._run)
+            id,
+            tool.name,
+            chat_name(tool.name),
+            arguments,
+            at.args,
+            dict(at.kwargs),
+            tool.fn,
+            replayed,
+            hide_of(self._run),
         )
         self._call = call
         self._engine._open.hand_out(self._frame, tool)

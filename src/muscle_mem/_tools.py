@@ -85,7 +85,10 @@ class Toolbox(Brief):
             return Refusal(Reason.TOOL_MISSING, message)
         same = [tool for tool in tools if tool.fingerprint == record.fingerprint]
         if not same:
-            message = f"the tool {name} has changed since this was recorded; if that does not matter, declare version="
+            message = (
+                f"the tool {name} has changed since this was recorded; the agent's next run records it anew, and a "
+                f"declared version= keeps later edits from counting"
+            )
             return Refusal(Reason.TOOL_CHANGED, message)
         if record.instance or len(same) > 1:
             same = [tool for tool in same if record.instance and tool.instance == record.instance]
@@ -197,17 +200,17 @@ def _wrap(engine: Any, tool: Tool) -> Callable[..., Any]:
     return _wrap_async(engine, tool) if tool.is_async else _wrap_plain(engine, tool)
 
 
-def _recording_frame(engine: Any, tool: Tool, args: tuple[Any, ...]) -> Frame | None:
-    """The frame of the run that this call belongs to, if it is one to record."""
-    frame = frame_here.get()
+def _recording_frame(engine: Any, tool: Tool, args: tuple[Any, ...], frame: Frame | None) -> Frame | None:
+    """The frame of the run that this call belongs to, if it is one to record; `frame` is where it was made."""
     if frame is None:
         frame = engine._open.stray(tool) if engine._open.frames else None
     if frame is None or not frame.recording or frame.engine is not engine:
         return None
-    if frame.run is None or frame.run.recorder.closed:
+    run = frame.run
+    if run is None or run.recorder.closed:
         return None
     if frame.outside:
-        engine._open.untold(frame.run, tool)
+        engine._open.untold(run, tool)
         return None
     if tool.undecided and args:
         tool.undecided = False
@@ -219,11 +222,13 @@ def _recording_frame(engine: Any, tool: Tool, args: tuple[Any, ...]) -> Frame | 
 def _wrap_plain(engine: Any, tool: Tool) -> Callable[..., Any]:
     fn = tool.fn
     here = frame_here
+    run_here, recording = frame_here.get, engine._open.frames
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if here.get() is None and not engine._open.frames:
-            return fn(*args, **kwargs)
-        frame = _recording_frame(engine, tool, args)
+        frame = run_here()
+        if frame is None and not recording:
+            return fn(*args, **kwargs) if kwargs else fn(*args)
+        frame = _recording_frame(engine, tool, args, frame)
         if frame is None:
             return fn(*args, **kwargs)
         token = here.set(frame_of_call(frame))
@@ -243,7 +248,7 @@ def _wrap_async(engine: Any, tool: Tool) -> Callable[..., Any]:
     here = frame_here
 
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        frame = _recording_frame(engine, tool, args)
+        frame = _recording_frame(engine, tool, args, here.get())
         if frame is None:
             return await fn(*args, **kwargs)
         token = here.set(frame_of_call(frame))

@@ -18,6 +18,7 @@ from .secret import Secret
 from .veil import Veil
 
 _SCALARS = frozenset({str, int, bool, float, type(None), bytes, complex})
+_ONLY_TEXT = frozenset({str})
 _MAX_DEPTH = 64
 _MAX_LOOKS = 100_000
 _A_REFUSAL = 100  # what it costs, in looks, to meet a part that cannot be stored
@@ -88,6 +89,23 @@ class Known:
                 return None
         return mark
 
+    def may_hold(self, value: Any, depth: int = 0) -> bool:
+        """Whether a part of a value may be known. Plain lists, tuples and dicts of plain leaves cannot hold any."""
+        kind = type(value)
+        if kind is dict:
+            if not _ONLY_TEXT.issuperset(map(type, value)):
+                return True
+            value = value.values()
+        elif (kind is not list and kind is not tuple) or depth > _MAX_DEPTH:
+            return True
+        if _SCALARS.issuperset(map(type, value)):
+            return False
+        marks = self._marks
+        for part in value:
+            if type(part) not in _SCALARS and (id(part) in marks or self.may_hold(part, depth + 1)):
+                return True
+        return False
+
     def secret(self, value: Secret[Any], path: str, tool: str = "") -> Sec:
         """The mark of a Secret; one that the run was not given is known by its place from now on."""
         return Sec(self.veil.name_of(value, path) or self.veil.adopt(tool, path, value), True)
@@ -123,7 +141,7 @@ def freeze(value: Any, known: Known, path: str, looks: Iterator[int] | None = No
             return frozen
         if looks is not None:
             next(islice(looks, _A_REFUSAL, _A_REFUSAL), None)
-    if known or isinstance(frozen, Opaque):
+    if isinstance(frozen, Opaque) or (known and known.may_hold(value)):
         branch = _branch(value, known, path, iter(range(_MAX_LOOKS)) if looks is None else looks)
         if branch is not None:
             return branch

@@ -136,8 +136,8 @@ def seed(run: Run, followed: Candidate, refusal: Refusal) -> None:
         step.keywords = tuple(kwargs)
         step.index = index
         step.judged = followed.due(index)
-        step.pre = pres[index]
-        step.post = posts[index] if index != refusal.step else refusal.data
+        step.before = pres[index]
+        step.after = posts[index] if index != refusal.step else refusal.data
         step.seconds = row.seconds[index] if index < len(row.seconds) else 0.0
         if index in progress.skipped:  # optional: it stays in the plan as it was recorded
             step.output = row.outputs[index] if index < len(row.outputs) else b""

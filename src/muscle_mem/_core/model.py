@@ -6,12 +6,14 @@ The stored records are msgspec structs written as arrays, so that their bytes ar
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Literal
 
 import msgspec
 
+# The stored records have gc=False: they are made of plain data, in which nothing can contain itself.
 FORM = 1
 Effect = Literal["read", "idempotent", "write", "irreversible"]
 EFFECTS = ("read", "idempotent", "write", "irreversible")
@@ -75,49 +77,49 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
 
 
-class Lit(msgspec.Struct, frozen=True, array_like=True, tag="L"):
+class Lit(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="L"):
     """A literal: the codec's bytes of a whole value."""
 
     data: bytes
 
 
-class Par(msgspec.Struct, frozen=True, array_like=True, tag="P"):
+class Par(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="P"):
     """The value of a param, whole."""
 
     name: str
 
 
-class Tpl(msgspec.Struct, frozen=True, array_like=True, tag="T"):
+class Tpl(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="T"):
     """A string with params in it: literal, name, literal, name, ..., literal (an odd number of parts)."""
 
     parts: tuple[str, ...]
 
 
-class Ref(msgspec.Struct, frozen=True, array_like=True, tag="R"):
+class Ref(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="R"):
     """This run's output of an earlier step; `path` leads to a part of it, in children as `codec.unfold` counts them."""
 
     step: int
     path: tuple[int, ...] = ()
 
 
-class Ctx(msgspec.Struct, frozen=True, array_like=True, tag="C"):
+class Ctx(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="C"):
     """A context object, found again by the qualified name of its class."""
 
     name: str
 
 
-class Ign(msgspec.Struct, frozen=True, array_like=True, tag="I"):
+class Ign(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="I"):
     """An argument the tool declares `ignore`: never stored, injected at replay."""
 
 
-class Sec(msgspec.Struct, frozen=True, array_like=True, tag="S"):
+class Sec(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="S"):
     """A secret, by its name; its value is never stored. `wrapped`: the tool got a Secret, not the raw value."""
 
     name: str
     wrapped: bool = False
 
 
-class Node(msgspec.Struct, frozen=True, array_like=True, tag="N"):
+class Node(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="N"):
     """A container, `kind` as `codec.unfold` names it, in which at least one leaf is bound."""
 
     kind: str
@@ -127,7 +129,7 @@ class Node(msgspec.Struct, frozen=True, array_like=True, tag="N"):
 Expr = Lit | Par | Tpl | Ref | Ctx | Ign | Sec | Node
 
 
-class Guard(msgspec.Struct, frozen=True, array_like=True):
+class Guard(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Before its step, this run's output of `step` at `path` must be `data`'s value, or hold it as text.
 
     `path` counts children; `keys` has for each of them what leads there whatever was added before it (a digest of a
@@ -142,7 +144,7 @@ class Guard(msgspec.Struct, frozen=True, array_like=True):
     around: tuple[str, ...] = ()
 
 
-class StepRecord(msgspec.Struct, frozen=True, array_like=True):
+class StepRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One tool call as it is stored. `arguments` are (parameter name, expression) in the order of the signature.
 
     `pre` and `post` are the checks' fingerprints, empty where there was none; `instance` tells tools apart that cannot
@@ -163,7 +165,15 @@ class StepRecord(msgspec.Struct, frozen=True, array_like=True):
     late: bool = False
 
 
-class Body(msgspec.Struct, frozen=True, array_like=True):
+def share_names(record: StepRecord) -> None:
+    """Make a step that was just read hold its names once in the process, as all steps of its tool have the same."""
+    put = msgspec.structs.force_setattr
+    for field in ("tool", "fingerprint", "pre", "post", "instance"):
+        put(record, field, sys.intern(getattr(record, field)))
+    put(record, "arguments", tuple((sys.intern(name), expr) for name, expr in record.arguments))
+
+
+class Body(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What makes a trajectory itself: its calls, and what they say about params.
 
     `fixed` holds (param, digest of its value): the trajectory is valid for that value only. `equal` holds groups of
@@ -182,7 +192,7 @@ class Body(msgspec.Struct, frozen=True, array_like=True):
     order: tuple[int, ...] = ()
 
 
-class Row(msgspec.Struct, frozen=True, array_like=True):
+class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One observation of a trajectory: what was seen and measured in one recording, a value per step.
 
     The values are stored in the order that `Body.order` leads to, and in memory in the order of the body's steps.
@@ -207,6 +217,16 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     tokens: int = 0
     result: int = -1
     judged: tuple[int, ...] = ()
+
+
+def share_values(row: Row, known: dict[Any, Any]) -> None:
+    """Make an observation that was just read hold equal values once; `known` keeps them from one to the next."""
+    put = msgspec.structs.force_setattr
+    keep = known.setdefault
+    for field in ("pre", "post", "outputs", "notes", "keywords", "effects"):
+        values = getattr(row, field)
+        shared = tuple([keep(value, value) for value in values])
+        put(row, field, keep(shared, shared))
 
 
 Hide = Callable[[str], str]

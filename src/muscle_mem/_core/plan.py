@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -23,9 +23,19 @@ from .groups import (
     row_in_memory,
     spans,
 )
-from .model import Body, Expr, Ign, Lit, Node, Reason, Row, StepRecord
+from .model import Body, Expr, Ign, Lit, Node, Reason, Row, StepRecord, share_names, share_values
 from .params import Params
-from .resolving import Env, Resolver, contexts_in, params_in_texts, references_in, resolver, secrets_used
+from .resolving import (
+    NOTHING,
+    Constant,
+    Env,
+    Resolver,
+    contexts_in,
+    params_in_texts,
+    references_in,
+    resolver,
+    secrets_used,
+)
 from .tool import Tool
 from .veil import nothing_in
 
@@ -61,12 +71,18 @@ class Registry(Protocol):
 
 
 class Fresh:
-    """A snapshot that is mutable: decoded anew for each compare, which might change it."""
+    """A snapshot that is mutable: decoded anew by `open` for each compare, which might change it."""
 
-    __slots__ = ("data",)
+    __slots__ = ("open",)
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
+    def __init__(self, open: Callable[[], Any]) -> None:
+        self.open = open
+
+
+NO_KEYWORDS: dict[str, Any] = {}
+"""The keywords of all steps that have none; only ever read."""
+
+Builders = list[tuple[bool, str, Resolver]]
 
 
 class PlanStep:
@@ -77,10 +93,11 @@ class PlanStep:
     """
 
     __slots__ = (
+        "_builders",
+        "_call_id",
+        "_keywords",
         "after",
         "args",
-        "builders",
-        "call_id",
         "check_async",
         "contexts",
         "direct",
@@ -97,7 +114,7 @@ class PlanStep:
         "tool",
     )
 
-    def __init__(self, record: StepRecord, tool: Tool, keywords: Sequence[str]) -> None:
+    def __init__(self, record: StepRecord, tool: Tool, keywords: Sequence[str], known_id: bytes = b"") -> None:
         self.record = record
         self.tool = tool
         self.fn = tool.fn
@@ -106,20 +123,37 @@ class PlanStep:
         self.post = tool.post
         self.direct = not tool.is_async
         self.check_async = any(c.capture_async or c.compare_async for c in (tool.pre, tool.post) if c is not None)
-        self.call_id = call_id(record)
+        self._call_id = known_id
         self.contexts = tuple(name for _, expr in record.arguments for name in contexts_in(expr))
-        self.builders = _builders(record, tool, keywords)
+        self._keywords = keywords
+        self._builders: Builders | None = None
         self.args: tuple[Any, ...] | None = None
-        self.kwargs: dict[str, Any] = {}
-        if all(isinstance(expr, Lit) and _constant(expr) for _, expr in record.arguments):
-            env = Env({}, [], ())
-            self.args, self.kwargs = self.build(env)
+        self.kwargs: dict[str, Any] = NO_KEYWORDS
+        builders = self.builders
+        if len(builders) == len(record.arguments) and all(type(make) is Constant for _, _, make in builders):
+            self.args, given = self.build(NOTHING)
+            self.kwargs = given or NO_KEYWORDS
+            self._builders = None  # hardly ever asked for again
         at_once = self.direct and not record.guards and all(map(_at_once, (tool.pre, tool.post)))
         self.simple = at_once and self.args is not None and tool.effect != "irreversible" and not record.group
         self.after = tool.post is not None or record.group > 0
         self.stop = 0
         self.opens: tuple[int, ...] = ()
         self.joined = False
+
+    @property
+    def call_id(self) -> bytes:
+        """As `groups.call_id`; made when it is first asked for, since a plan alone at its key need not be compared."""
+        if not self._call_id:
+            self._call_id = call_id(self.record)
+        return self._call_id
+
+    @property
+    def builders(self) -> Builders:
+        """(by name?, name, resolver) of each argument that is given."""
+        if self._builders is None:
+            self._builders = _builders(self.record, self.tool, self._keywords)
+        return self._builders
 
     def build(self, env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of this run's call, without the context object."""
@@ -133,7 +167,7 @@ class PlanStep:
         return tuple(args), kwargs
 
 
-def _builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -> list[tuple[bool, str, Resolver]]:
+def _builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -> Builders:
     """(by name?, name, resolver) of each argument that is given; behind a gap only names can be used."""
     found: list[tuple[bool, str, Resolver]] = []
     gap = False
@@ -152,14 +186,11 @@ def _at_once(check: Check | None) -> bool:
     return check is None or not (check.capture_async or check.compare_async or check.refresh or check.wait)
 
 
-def _constant(expr: Lit) -> bool:
-    return codec.immutable(codec.decode(expr.data))
-
-
 class Trajectory:
     """One stored trajectory in memory: decoded and joined with the tools once."""
 
     __slots__ = (
+        "_ids",
         "_joined",
         "asking",
         "body",
@@ -167,7 +198,6 @@ class Trajectory:
         "company",
         "expired",
         "id",
-        "ids",
         "key",
         "needed",
         "plain",
@@ -192,7 +222,7 @@ class Trajectory:
         self.standing = stored.standing
         self.body = body
         self.steps: list[PlanStep] = []
-        self.ids: tuple[bytes, ...] = ids_of(body.steps)
+        self._ids: tuple[bytes, ...] = ()
         self.secrets: tuple[tuple[int, str, str], ...] = tuple(
             (index, record.tool, name)
             for index, record in enumerate(body.steps)
@@ -211,12 +241,19 @@ class Trajectory:
         self.expired = False
         self._joined = False
 
+    @property
+    def ids(self) -> tuple[bytes, ...]:
+        """As `groups.ids_of`; made when it is first asked for."""
+        if not self._ids:
+            self._ids = ids_of(self.body.steps)
+        return self._ids
+
     def rearrange(self, order: tuple[int, ...]) -> None:
         """Bring the members of groups into another order, before anything is joined."""
         old = self.body.order or range(len(self.body.steps))
         places = [inverse(order)[rank] for rank in old]
         self.body = msgspec.structs.replace(self.body, steps=arranged(self.body.steps, places), order=order)
-        self.ids = ids_of(self.body.steps)
+        self._ids = ()
         self.needed = needed_outputs(self.body)
         for candidate in self.candidates:
             candidate.row = arranged_row(candidate.row, places)
@@ -246,7 +283,8 @@ class Trajectory:
             if refusal is not None:
                 return refusal
             try:
-                steps.append(PlanStep(record, tool, keywords[index] if index < len(keywords) else ()))
+                given = keywords[index] if index < len(keywords) else ()
+                steps.append(PlanStep(record, tool, given, b"" if record.group else self.ids[index]))
             except DecodeError as error:
                 message = f"step {index} ({record.tool}): {error}"
                 return Refusal(Reason.NOT_REPLAYABLE, message, index, record.tool)
@@ -326,7 +364,10 @@ def _changed(record: StepRecord, tool: Tool, index: int) -> Refusal | None:
     for role, then, now in (("pre", record.pre, tool.check_prints[0]), ("post", record.post, tool.check_prints[1])):
         if then != now:
             what = "added" if not then else "removed" if not now else "changed"
-            message = f"the {role}-check of {record.tool} (step {index}) was {what} since this was recorded"
+            message = (
+                f"the {role}-check of {record.tool} (step {index}) was {what} since this was recorded; the agent's "
+                f"next run records it anew"
+            )
             return Refusal(Reason.CHECK_CHANGED, message, index, record.tool)
     return None
 
@@ -366,7 +407,7 @@ def _literal(expr: Expr) -> bool:
 class Candidate:
     """One observation of one trajectory."""
 
-    __slots__ = ("_posts", "_pres", "digests", "id", "refresh", "row", "seq", "trajectory")
+    __slots__ = ("_made", "_posts", "_pres", "id", "refresh", "row", "seq", "trajectory", "weight")
 
     def __init__(self, trajectory: Trajectory, seq: int, id: str, row: Row, refresh: bool = False) -> None:
         self.trajectory = trajectory
@@ -376,15 +417,29 @@ class Candidate:
         self.refresh = refresh
         self._pres: list[Any] | None = None
         self._posts: list[Any] | None = None
+        self._made: tuple[list[Any], list[Any], list[Any]] | None = None
+        self.weight: tuple[int, tuple[bytes, ...]] | None = None  # in memory, once it was asked for
+
+    def plan(self) -> tuple[list[Any], list[Any], list[Any]]:
+        """The steps, joined before, with None behind the last; and the snapshots before and after them."""
+        if self._made is None:
+            self._made = [*self.trajectory.steps, None], self.snapshots(False), self.snapshots(True)
+        return self._made
+
+    def again(self, trajectory: Trajectory) -> Candidate:
+        """The same observation of the same trajectory, which was loaded anew."""
+        again = Candidate(trajectory, self.seq, self.id, self.row, self.refresh)
+        again._pres, again._posts, again.weight = self._pres, self._posts, self.weight
+        return again
 
     def snapshots(self, post: bool) -> list[Any]:
         """The snapshots of all steps, each as a value to share or as `Fresh` bytes."""
         if post:
             if self._posts is None:
-                self._posts = [_ready(data) for data in self.row.post]
+                self._posts = _ready_all(self.row.post)
             return self._posts
         if self._pres is None:
-            self._pres = [_ready(data) for data in self.row.pre]
+            self._pres = _ready_all(self.row.pre)
         return self._pres
 
     def renewed(self, seen: Mapping[tuple[int, bool], bytes], post: bool) -> tuple[bytes | None, ...]:
@@ -414,28 +469,51 @@ class Candidate:
         return (self.row.post if post else self.row.pre)[place]
 
 
-def _ready(data: bytes | None) -> Any:
-    if data is None:
-        return None
+def _ready_all(row: Sequence[bytes | None]) -> list[Any]:
+    """Equal snapshots are decoded once, as none of them can be changed through what a compare is given."""
+    known: dict[bytes | None, Any] = {None: None}
+    for data in row:
+        if data is not None and data not in known:
+            known[data] = _ready(data)
+    return [known[data] for data in row]
+
+
+def _ready(data: bytes) -> Any:
     value = codec.decode(data, lenient=True)
-    return value if codec.immutable(value) else Fresh(data)
+    return value if codec.immutable(value) else Fresh(codec.copier(data, value, lenient=True))
 
 
 def open_snapshot(snapshot: Any) -> Any:
     """The snapshot as a value that a compare may do with as it likes."""
-    return codec.decode(snapshot.data, lenient=True) if type(snapshot) is Fresh else snapshot
+    return snapshot.open() if type(snapshot) is Fresh else snapshot
 
 
-def load(stored: Any) -> Trajectory:
-    """Decode what a store holds. Raises DecodeError for anything we did not write."""
+def load(stored: Any, known: Trajectory | None = None) -> Trajectory:
+    """Decode what a store holds. Raises DecodeError for anything we did not write.
+
+    `known` is the same trajectory as it was loaded before: its observations that are still there are not read again.
+    An observation with the same id and sequence number is the same.
+    """
     body = checked(message(stored.sealed.body, Body))
+    for record in body.steps:
+        share_names(record)
     trajectory = Trajectory(stored, body)
     shared: dict[bytes, bytes] = {}
+    equal: dict[Any, Any] = {}
+    before: dict[tuple[int, str, bool], Candidate] = {}
+    if known is not None:
+        before = {(one.seq, one.id, one.refresh): one for one in known.candidates}
+        share_values(known.candidates[0].row, equal)
     for seq, observation in stored.observations:
+        same = before.get((seq, observation.id, observation.refresh))
+        if same is not None:
+            trajectory.candidates.append(same.again(trajectory))
+            continue
         row = read_row(observation.body, observation.blobs, shared)
         if len(row.pre) != len(body.steps) or len(row.post) != len(body.steps):
             raise DecodeError(f"observation {observation.id} has another number of steps than its trajectory")
         row = checked_row(body, row_in_memory(row, body.order))
+        share_values(row, equal)
         trajectory.candidates.append(Candidate(trajectory, seq, observation.id, row, observation.refresh))
     return trajectory
 

@@ -17,10 +17,11 @@ from .model import Body, Ctx, Ign, Par, Reason, Ref, Row, Sec, StepRecord
 from .params import Params
 from .secret import Secret
 from .tool import Named, Tool
-from .veil import nothing_in
+from .veil import SCALARS, nothing_in
 
 OUTPUT_NODES = 2_000
 OUTPUT_BYTES = 64 * 1024
+UNWRITTEN_TEXT = 500  # characters, which take fewer bytes than an output may have
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -31,51 +32,103 @@ class Problem(msgspec.Struct, frozen=True):
     tool: str = ""
 
 
-class Step:
-    """One recorded call. Everything in it was encoded when it happened."""
+class Step(msgspec.Struct, eq=False):
+    """One recorded call: what it was given, saw and returned is kept as it was when it happened.
 
-    __slots__ = (
-        "again",
-        "arguments",
-        "began",
-        "dropped",
-        "index",
-        "judged",
-        "keywords",
-        "note",
-        "output",
-        "output_data",
-        "post",
-        "pre",
-        "problems",
-        "read",
-        "record",
-        "result",
-        "seconds",
-        "tool",
-        "wall",
-    )
+    Most of it was encoded then. A plain number or text cannot change later, so of these the bytes are made when they
+    are asked for: `before` and `after` hold a snapshot or its bytes, and `unwritten` says that the result has none yet.
+    Arguments that are all plain and passed by position are `given`, with their `names`; others are `frozen`.
+    """
 
-    def __init__(self, tool: Tool) -> None:
-        self.tool = tool
-        self.arguments: list[tuple[str, Any]] = []
-        self.keywords: tuple[str, ...] = ()
-        self.pre: bytes | None = None
-        self.post: bytes | None = None
-        self.output = b""
-        self.note = ""
-        self.output_data: bytes | None = None
-        self.read: Read = []
-        self.result: Any = None
-        self.seconds = 0.0
-        self.began = 0.0
-        self.wall = 0.0
-        self.again = False
-        self.dropped = False
-        self.problems: list[Problem] = []
-        self.index = 0
-        self.judged = 0
-        self.record: StepRecord | None = None
+    tool: Tool
+    given: tuple[Any, ...] = ()
+    names: tuple[str, ...] = ()
+    frozen: Sequence[tuple[str, Any]] = ()
+    keywords: tuple[str, ...] = ()
+    before: Any = None
+    after: Any = None
+    result: Any = None
+    unwritten: bool = False
+    written: bytes | None = None
+    stored: bytes = b""
+    note: str = ""
+    read: Read = []
+    seconds: float = 0.0
+    began: float = 0.0
+    wall: float = 0.0
+    again: bool = False
+    dropped: bool = False
+    problems: tuple[Problem, ...] = ()
+    index: int = 0
+    judged: int = 0
+    record: StepRecord | None = None
+
+    @property
+    def arguments(self) -> Sequence[tuple[str, Any]]:
+        """(name, frozen value) of each argument, in the order of the signature."""
+        return list(zip(self.names, self.given, strict=False)) if self.given else self.frozen
+
+    @arguments.setter
+    def arguments(self, frozen: Sequence[tuple[str, Any]]) -> None:
+        self.given, self.frozen = (), frozen
+
+    @property
+    def pre(self) -> bytes | None:
+        """The codec's bytes of what its pre-check saw; None where there is no check, or its snapshot is not stored."""
+        self.before = _data_of(self.before)
+        return self.before  # type: ignore[no-any-return] # its bytes by now
+
+    @property
+    def post(self) -> bytes | None:
+        """The same of its post-check."""
+        self.after = _data_of(self.after)
+        return self.after  # type: ignore[no-any-return] # its bytes by now
+
+    @property
+    def output_data(self) -> bytes | None:
+        """The codec's bytes of the whole result; None where it has none."""
+        self._write()
+        return self.written
+
+    @property
+    def output(self) -> bytes:
+        """The bytes of the result as they are stored: empty where it is too large, or has none."""
+        self._write()
+        return self.stored
+
+    @output.setter
+    def output(self, data: bytes) -> None:
+        self._write()
+        self.stored = data
+
+    def _write(self) -> None:
+        if self.unwritten:
+            self.written = self.stored = codec.encode(self.result)
+            self.unwritten = False
+
+
+def cannot_change(value: Any) -> bool:
+    """Whether a value is a small plain one, which has the same bytes whenever they are made, and surely has some."""
+    kind = type(value)
+    if kind is str:
+        return len(value) <= UNWRITTEN_TEXT
+    if kind is int:
+        return bool(-(2**63) <= value < 2**64)
+    return kind is bool or kind is float
+
+
+def all_plain(args: tuple[Any, ...], names: tuple[str, ...]) -> bool:
+    """Whether all arguments have a name and are plain, so that nothing of them can change."""
+    if len(args) > len(names):
+        return False
+    for value in args:  # noqa: SIM110 - a generator costs more than all the rest of it
+        if type(value) not in SCALARS:
+            return False
+    return True
+
+
+def _data_of(seen: Any) -> bytes | None:
+    return seen if seen is None or type(seen) is bytes else codec.canonical(seen)
 
 
 class Recording(msgspec.Struct, frozen=True):
@@ -128,7 +181,11 @@ class Recorder:
 
         What is wrong with a step alone does not count if the step is left out of the plan.
         """
-        (self.problems if step is None else step.problems).append(Problem(reason, message, tool))
+        found = Problem(reason, message, tool)
+        if step is None:
+            self.problems.append(found)
+        else:
+            step.problems = (*step.problems, found)
 
     def quarantine_for(self, reason: Reason, message: str, tool: str = "") -> None:
         """Note why this run, if it is learned, must not be replayed before somebody looked at it."""
@@ -143,12 +200,12 @@ class Recorder:
         at = len(events) - 1
         while events[at] is not step:  # other threads may have come in between
             at -= 1
-        step.index = len(self.prefix) + at
+        step.index = len(self.prefix) + at if self.prefix else at
         return step
 
     def leave(self, step: Step) -> None:
         """End a call, however it ended."""
-        if not step.dropped:
+        if step.problems and not step.dropped:
             self.problems.extend(step.problems)
         self.events.append(step)
         self.open.discard(step)
@@ -162,18 +219,20 @@ class Recorder:
         """Whether no other call that counts has ended yet."""
         return all(other is step or other.dropped or other in self.open for other in self.events)
 
-    def arguments(self, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def freeze(self, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Freeze a call's arguments as they are now."""
         tool = step.tool
         if kwargs:
             step.keywords = tuple(kwargs)
+        found: list[tuple[str, Any]] = []
+        step.frozen = found
         known = self.known
         ignored = tool.ignore
         named = tool.named(args, kwargs)
         secrets = self._declared(tool, named) if tool.secret else {}
         for name, value in named:
             if name in ignored:
-                step.arguments.append((name, Ign()))
+                found.append((name, Ign()))
                 if isinstance(value, Secret):
                     known.veil.meet(value.value)
                 continue
@@ -188,7 +247,7 @@ class Recorder:
                     tool.name,
                     step,
                 )
-            step.arguments.append((name, frozen))
+            found.append((name, frozen))
             if len(self.open) > 1:
                 self._refuse_early(step, name, frozen)
 
@@ -229,6 +288,9 @@ class Recorder:
     def output(self, step: Step, result: Any) -> None:
         """Keep a call's output: encoded, and recognised by identity when it comes back as an argument."""
         step.result = result
+        if cannot_change(result):
+            step.unwritten = True
+            return
         try:
             data = codec.encode(result)
         except NotStorableError as error:
@@ -238,9 +300,9 @@ class Recorder:
                 step.read = look_into(result)
             self.known.add(result, Ref(step.index))
             return
-        step.output_data = data
+        step.written = data
         if _fits(result, data):
-            step.output = data
+            step.stored = data
         else:
             step.note = f"{type(result).__qualname__}, {len(data)} bytes"
         self.known.add(result, Ref(step.index), data)

@@ -15,11 +15,12 @@ from .absorbing import same_call
 from .check import Check, CheckError, copy_of, passes, short
 from .effects import Capture, Compare, Effect, Invoke, refuse_awaitable
 from .model import Reason
-from .recorder import Step
+from .recorder import Step, all_plain, cannot_change
 from .run import Run
 from .tool import Tool
 from .veil import SCALARS
 
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 _UNFINISHED = (GeneratorType, AsyncGeneratorType)
 
 
@@ -28,6 +29,12 @@ class Answer(msgspec.Struct, frozen=True):
 
     result: Any = None
     error: BaseException | None = None
+
+
+class Caught(msgspec.Struct, frozen=True):
+    """What a capture returned, to be encoded now."""
+
+    value: Any
 
 
 def record_call(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Generator[Effect, Any, Answer]:
@@ -40,24 +47,31 @@ def record_call(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, A
     step = recorder.enter(tool)
     if recorder.first_executed and recorder.first(step):
         step.again = any(same_call(call, tool, args, kwargs, run.env) for call in recorder.first_executed)
-    step.began = run.clock()
+    call = args, kwargs
+    clock = run.policy.clock
+    step.began = clock()
+    at_once = not (tool.is_async or run.outside)
     entered = False
     try:
-        _freeze(run, step, args, kwargs)
-        if tool.pre is not None:
-            step.pre = yield from _snapshot(run, step, tool.pre, args, kwargs)
+        if kwargs or tool.method or tool.ignore or tool.secret or not all_plain(args, tool.positional):
+            _freeze(run, step, args, kwargs)
+        else:
+            step.given, step.names = args, tool.positional
+        check = tool.pre
+        if check is not None:
+            seen = _look(run, step, check, call) if at_once else (yield from _ask(run, step, check, call))
+            step.before = seen if type(seen) is not Caught else (yield from _keep(run, step, check, seen.value))
         entered = True
-        started = run.clock()
+        started = clock()
         try:
-            at_once = not (tool.is_async or run.outside)
             result = tool.fn(*args, **kwargs) if at_once else (yield Invoke(tool, args, kwargs))
         except GeneratorExit:
             raise
         except BaseException as error:
             _failed(run, step, args, kwargs, error)
             return Answer(error=error)
-        step.seconds = run.clock() - started
-        if isinstance(result, _UNFINISHED) or hasattr(type(result), "__await__"):
+        step.seconds = clock() - started
+        if type(result) not in SCALARS and (isinstance(result, _UNFINISHED) or hasattr(type(result), "__await__")):
             recorder.problem(
                 Reason.STILL_RUNNING,
                 f"{tool.name} returned {type(result).__name__}, whose work is not done when the call returns; make the "
@@ -66,8 +80,10 @@ def record_call(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, A
                 step,
             )
         recorder.output(step, result)
-        if tool.post is not None:
-            step.post = yield from _snapshot(run, step, tool.post, args, kwargs)
+        check = tool.post
+        if check is not None:
+            seen = _look(run, step, check, call) if at_once else (yield from _ask(run, step, check, call))
+            step.after = seen if type(seen) is not Caught else (yield from _keep(run, step, check, seen.value))
         return Answer(result)
     except BaseException as error:  # a capture that was cancelled: the agent gets no answer of this call
         if entered:
@@ -76,7 +92,7 @@ def record_call(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, A
             recorder.drop(step)
         raise
     finally:
-        step.wall = run.clock() - step.began
+        step.wall = clock() - step.began
         recorder.leave(step)
         if recorder.absorber is not None:
             recorder.absorber.left(kwargs)
@@ -96,7 +112,7 @@ def _freeze(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any])
             )
         args = args[1:]
     try:
-        run.recorder.arguments(step, args, kwargs)
+        run.recorder.freeze(step, args, kwargs)
     except Exception as error:  # an object whose own methods raise: no reason to break the agent
         message = f"the arguments of {tool.name} could not be recorded: {error!r}"
         run.recorder.problem(Reason.OPAQUE_ARGUMENT, message, tool.name, step)
@@ -118,23 +134,41 @@ def _failed(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any],
     )
 
 
-def _snapshot(
-    run: Run, step: Step, check: Check, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Generator[Effect, Any, bytes | None]:
-    """Capture and encode; trouble never breaks the agent, it makes the step not replayable (B4)."""
+def _look(run: Run, step: Step, check: Check, call: Arguments) -> Any:
+    """Capture at once: what was seen, in Caught unless it is plain and the check knows its like; None for trouble."""
+    args, kwargs = call
+    try:
+        value = check.capture(*args, **kwargs)
+        kind = type(value)
+        if kind in SCALARS:
+            if kind in check.met and check.met[kind] is None and cannot_change(value):
+                return value
+        elif inspect.isawaitable(value):  # also a lambda may return one
+            refuse_awaitable(value, "Capture")
+    except Exception as error:
+        _not_captured(run, step, error)
+        return None
+    return Caught(value)
+
+
+def _ask(run: Run, step: Step, check: Check, call: Arguments) -> Generator[Effect, Any, Caught | None]:
+    """Have somebody else capture; trouble never breaks the agent, it makes the step not replayable (B4)."""
+    try:
+        return Caught((yield Capture(check, *call)))
+    except Exception as error:
+        _not_captured(run, step, error)
+        return None
+
+
+def _not_captured(run: Run, step: Step, error: Exception) -> None:
+    message = f"the capture of {step.tool.name}'s check raised {error!r}; the step cannot be replayed"
+    run.recorder.problem(Reason.CAPTURE_FAILED, message, step.tool.name, step)
+
+
+def _keep(run: Run, step: Step, check: Check, value: Any) -> Generator[Effect, Any, bytes | None]:
+    """The bytes of a snapshot, and whether the check can judge its like; trouble is noted (B3, B4)."""
     recorder = run.recorder
     tool = step.tool
-    try:
-        if tool.is_async or run.outside:
-            value = yield Capture(check, args, kwargs)
-        else:
-            value = check.capture(*args, **kwargs)
-            if type(value) not in SCALARS and inspect.isawaitable(value):  # also a lambda may return one
-                refuse_awaitable(value, "Capture")
-    except Exception as error:
-        message = f"the capture of {tool.name}'s check raised {error!r}; the step cannot be replayed"
-        recorder.problem(Reason.CAPTURE_FAILED, message, tool.name, step)
-        return None
     try:
         data = codec.canonical(value)
     except NotStorableError as error:

@@ -54,7 +54,7 @@ def executed_of(
     return Executed(
         tool.name,
         args,
-        kwargs,
+        dict(kwargs),
         result,
         error,
         tool.effect or "write",

@@ -74,6 +74,7 @@ class SqliteStore:
         self._erasure_pending = False
         access = prepare(self.path, self._gate, busy_timeout, allow_network=network_fs == "allow")
         self._access = access
+        self._writes = access is Access.WRITE
         self._file = self._identity()
         self._connections = Connections(self.path, self._connect, keep=access is Access.WRITE)
         try:
@@ -167,7 +168,7 @@ class SqliteStore:
 
     def version(self, key: bytes) -> int:  # noqa: ARG002 - SQLite tells of commits, not of keys
         try:
-            if self._access is Access.WRITE:
+            if self._writes:
                 return self._connections.data_version()
             self._connections.ensure_open()
             return stamp(self.path)
