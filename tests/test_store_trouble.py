@@ -102,6 +102,50 @@ def test_both_sides_of_a_fork_use_blobs_and_keys(tmp_path: Path) -> None:
 # clocks
 
 
+FORK_AMID_THREADS = """
+import os, signal, sys, threading, warnings
+from muscle_mem import Engine
+warnings.simplefilter("ignore", DeprecationWarning)  # Python warns of forks amid threads
+engine = Engine(sys.argv[1] or None, observers=lambda event: None, max_items=1000)
+look = engine.tool(effect="read", name="look")(lambda task: task)
+engine.set_agent(lambda task: look(task))
+over, held = threading.Event(), threading.Event()
+def work(name):
+    n = 0
+    while not over.is_set():
+        engine(f"{name} {n}")
+        n += 1
+def hold():
+    with engine._library._lock:
+        held.set()
+        over.wait()
+threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
+for thread in threads:
+    thread.start()
+said = []
+for n in range(6):
+    if n == 5:
+        threads.append(threading.Thread(target=hold))
+        threads[-1].start()
+        held.wait()
+    pid = os.fork()
+    if not pid:
+        signal.alarm(30)
+        os._exit(0 if engine(f"child {n}").learned and engine(f"child {n}") else 1)
+    said.append(os.waitpid(pid, 0)[1])
+over.set()
+for thread in threads:
+    thread.join()
+print(said)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("name", ["store.db", ""])
+def test_a_fork_amid_threads_that_use_the_engine_leaves_a_child_that_works(name: str, tmp_path: Path) -> None:
+    assert child(FORK_AMID_THREADS, str(tmp_path / name) if name else "") == "[0, 0, 0, 0, 0, 0]"
+
+
 @pytest.mark.parametrize("back", [HOUR, TEN_YEARS])
 def test_a_clock_set_back_changes_no_order(back: float, tmp_path: Path) -> None:
     for opened in (MemoryStore(), SqliteStore(tmp_path / f"{back}.db")):

@@ -9,21 +9,23 @@ from collections.abc import Iterable, Sequence
 from ._core.model import Reason
 from ._core.plan import PlanStep, Refusal
 from ._core.tool import Tool
+from .store.forks import Brief, watch
 
 LOOKED_AT = 20
 
 
-class Breakers:
+class Breakers(Brief):
     """The last replayed calls of the tools that failed of late; nothing is kept of tools that never did.
 
     More than half of the last 20 failed: replays with the tool pause, until an agent's good run has used it.
     """
 
-    __slots__ = ("_calls", "_lock")
+    __slots__ = ("__weakref__", "_calls", "_lock")
 
     def __init__(self) -> None:
         self._calls: dict[Tool, deque[bool]] = {}
         self._lock = threading.Lock()
+        watch(self)
 
     def paused(self, steps: Sequence[PlanStep]) -> Refusal | None:
         """Why a plan with these steps is not replayed for now, if so."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from .store.base import Note, Tally
+from .store.forks import Brief, watch
 
 A_WRITE = 1_000  # hits; they are written together
 MOST = 10_000  # trajectories
@@ -23,13 +24,14 @@ class Count(msgspec.Struct):
     noes: dict[str, int] = {}
 
 
-class Counts:
+class Counts(Brief):
     """Bounded: hits are to be written after so many, and what concerns too many trajectories is let go."""
 
     def __init__(self) -> None:
         self._counts: dict[str, Count] = {}
         self._hits: deque[tuple[str, float]] = deque()
         self._lock = threading.Lock()
+        watch(self)
         self._pid = os.getpid()
 
     def __len__(self) -> int:

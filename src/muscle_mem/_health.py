@@ -7,9 +7,10 @@ import weakref
 
 from ._events import StoreEvent, log_event
 from ._telling import Teller
+from .store.forks import Brief, watch
 
 
-class Health:
+class Health(Brief):
     """`since` has for each operation that fails how often it did since it last went well; empty is a healthy store.
 
     Keeps no engine alive: what is told after the teller's end goes to the log.
@@ -20,6 +21,7 @@ class Health:
         self.last = ""
         self._teller = weakref.ref(teller)
         self._lock = threading.Lock()
+        watch(self)
 
     def trouble(self, operation: str, error: BaseException) -> None:
         """An operation of the store failed. Told the first time, the tenth, the hundredth, and so on."""

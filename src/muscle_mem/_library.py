@@ -25,6 +25,7 @@ from ._memory import Entry, Memory, is_irreversible, size_of
 from .errors import DecodeError
 from .store import verdicts
 from .store.base import FRESH, QUARANTINED, TRUSTED, Confirming, Note, Observation, Sealed, Standing, Store
+from .store.forks import watch
 from .store.pruning import Limits, Pruned, is_old, prune, recorded
 
 LIBRARY_BYTES = 64 * 2**20
@@ -62,6 +63,7 @@ class Library:
         self._registry = registry
         self._lock = threading.RLock()
         self._damage_told: set[str] = set()
+        watch(self)
 
     def find(self, key: bytes) -> Entry:
         """The trajectories of a key, newest first, joined with the tools of now. Raises what the store does."""
@@ -285,6 +287,17 @@ class Library:
             self.health.fine(operation)
         except Exception as error:  # a store of the user's own may raise anything (G4)
             self.health.trouble(operation, error)
+
+    def _before_fork(self) -> None:
+        """Nothing: its lock may be held as long as the store takes to answer."""
+
+    def _after_fork_in_parent(self) -> None:
+        """Nothing."""
+
+    def _after_fork_in_child(self) -> None:
+        """Threads that are not here may have been at work under the locks."""
+        self._lock = threading.RLock()
+        self.growth = Growth(self.growth.limits)
 
     def __len__(self) -> int:
         return sum(len(entry.trajectories) for entry in self.entries())

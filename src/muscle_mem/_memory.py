@@ -10,6 +10,7 @@ import msgspec
 
 from ._core.blobs import INLINE
 from ._core.plan import Candidate, Trajectory
+from .store.forks import Brief, watch
 
 # Measured with tracemalloc on CPython: what objects take beside the bytes of what they hold.
 ENTRY = 600
@@ -32,7 +33,7 @@ class Entry(msgspec.Struct):
     irreversible: bool = False
 
 
-class Memory:
+class Memory(Brief):
     """Entries by their keys, bounded by the sum of their sizes. The one that was asked for last always stays."""
 
     def __init__(self, most: int) -> None:
@@ -40,6 +41,7 @@ class Memory:
         self.size = 0
         self._entries: OrderedDict[bytes, Entry] = OrderedDict()
         self._lock = threading.Lock()
+        watch(self)
 
     def get(self, key: bytes) -> Entry | None:
         """The entry of a key, which is now the last to leave."""

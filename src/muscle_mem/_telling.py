@@ -20,6 +20,7 @@ from ._events import (
     log_event,
 )
 from .errors import InvalidTypeError
+from .store.forks import Brief, watch
 
 SUGGEST_KEY_AFTER = 5
 BY_STATUS = {"hit": "hits", "miss": "misses", "diverged": "diverged"}
@@ -64,7 +65,7 @@ class CacheInfo(NamedTuple):
 COUNTED = CacheInfo._fields[: CacheInfo._fields.index("loaded")]
 
 
-class Teller:
+class Teller(Brief):
     """Gives events to observers, whose own trouble is nobody's, and counts."""
 
     def __init__(self, observers: Iterable[Observer] | Observer | None) -> None:
@@ -74,6 +75,7 @@ class Teller:
         self.watched = bool(self._watchers)
         self._told: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
+        watch(self)
         self._new_keys: list[bytes] = []
         self.counts = dict.fromkeys(COUNTED, 0)
 

@@ -24,12 +24,13 @@ from ._core.twins import is_same
 from ._drive import adrive, drive
 from ._given import one_of
 from ._source import find_source
+from .store.forks import Brief, watch
 
 PROCESS = os.urandom(6).hex()
 _twins = itertools.count(1)  # for all engines, since they may share a store
 
 
-class Toolbox:
+class Toolbox(Brief):
     """The registered tools of one engine. `version` grows with every change, so that joined plans can be dropped."""
 
     def __init__(self) -> None:
@@ -38,6 +39,7 @@ class Toolbox:
         self._by_name: dict[str, list[Tool]] = {}
         self._aliases: dict[str, str] = {}
         self._lock = threading.Lock()
+        watch(self)
         self.breakers = Breakers()
         self.paused = self.breakers.paused
 

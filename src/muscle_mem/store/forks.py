@@ -22,6 +22,22 @@ class Forkable(Protocol):
     def _after_fork_in_child(self) -> None: ...
 
 
+class Brief:
+    """Something whose `_lock` is held for moments only, and never while another is waited for: a fork waits for it."""
+
+    __slots__ = ()
+    _lock: threading.Lock
+
+    def _before_fork(self) -> None:
+        self._lock.acquire()
+
+    def _after_fork_in_parent(self) -> None:
+        self._lock.release()
+
+    def _after_fork_in_child(self) -> None:
+        self._lock.release()
+
+
 _lock = threading.Lock()
 _stores: weakref.WeakSet[Forkable] = weakref.WeakSet()
 _resting: list[Forkable] = []
