@@ -153,9 +153,9 @@ def _insert(connection: sqlite3.Connection, digests: Digests, batch: list[Cast],
     connection.execute("REPLACE INTO sequence(one, last, digest) VALUES (?, ?, ?)", sequence)
 
 
-def many_keys(world: World, keys: int, each: int) -> Iterator[Cast]:
-    """`each` one-step trajectories under every key of the tasks `task 0`, `task 1`, ...; the last is `world`'s own."""
-    mould = Mould(world, 1)
+def many_keys(world: World, keys: int, each: int, steps: int = 1) -> Iterator[Cast]:
+    """`each` trajectories of `steps` steps under every key of the tasks `task 0`, ...; the last is `world`'s own."""
+    mould = Mould(world, steps)
     shapes = [mould.shape(1_000_000 + i) for i in range(each - 1)] + [mould.shape()]
     tasks = (f"task {i}" for i in range(keys))
     for at, key in enumerate(keys_of({}, tasks)):

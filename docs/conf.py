@@ -19,6 +19,7 @@ myst_heading_anchors = 3
 exclude_patterns = ["_build", "_ext"]
 default_role = "code"  # docstrings are written with single backticks
 nitpicky = False
+smartquotes = False  # it would turn the -- of options and the quotes of commands into what no shell understands
 
 autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
 autodoc_typehints = "signature"

@@ -48,15 +48,23 @@ def agent(name: str) -> None:
 
 engine.set_agent(agent)
 
+
+def told(cache_hit: object) -> str:
+    return "-> a hit: replayed, no agent" if cache_hit else "-> a miss: the agent worked"
+
+
 # The first time, nothing is known: the agent runs, and its nine calls are stored.
 cache_hit = engine("erik")
+print(told(cache_hit))
 assert not cache_hit
 
 # The second time they are replayed, each after its check, and the agent is not called at all.
 cache_hit = engine("erik")
+print(told(cache_hit))
 assert cache_hit
 
 # Three seconds later the first check says no, so nothing is replayed and the agent runs again.
 time.sleep(3)
 cache_hit = engine("erik")
+print(told(cache_hit))
 assert not cache_hit

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 RECORD_MODES = ("none", "once", "new_episodes", "all")
 _passed = pytest.StashKey[bool]()
 _HINT = (
-    "muscle_mem replayed nothing, for --mm-mode=none never asks the agent. Run the test with --mm-mode=once to record "
-    "what is missing, or with --mm-mode=all to record it anew; see {folder}"
+    "muscle_mem replayed nothing, and this mode never asks the agent. Run the test with --mm-mode=once to record it if "
+    "it has no recordings yet, with --mm-mode=new_episodes to record what is new or does not fit any more, or with "
+    "--mm-mode=all to record it anew; see {folder}"
 )
 
 

@@ -33,19 +33,23 @@ HOW = (
 )
 WINDOWS = os.name == "nt"
 
-# Runs a server for as long as its standard input is open, so that none outlives a test that was killed.
+# Runs a server while its standard input is open: neither it nor its files outlive a test that was killed.
 KEEPER = """
-import os, signal, subprocess, sys, threading
+import os, shutil, signal, subprocess, sys, threading
 user = int(sys.argv[1])
 options = {"user": user, "group": int(sys.argv[2]), "extra_groups": []} if user else {}
-process = subprocess.Popen(sys.argv[3:], stdin=subprocess.DEVNULL, **options)
+alone = []
+process = subprocess.Popen(sys.argv[4:], stdin=subprocess.DEVNULL, **options)
 print(process.pid, flush=True)
 def wait():
     sys.stdin.read()
     if process.poll() is None:
+        alone.append(True)
         process.send_signal(signal.SIGQUIT)
 threading.Thread(target=wait, daemon=True).start()
 process.wait()
+if alone:
+    shutil.rmtree(sys.argv[3], ignore_errors=True)
 """
 
 
@@ -102,7 +106,7 @@ class Server:
         uid, gid = self.user or (0, 0)
         with open(self.folder / "log", "ab") as log:
             self.keeper = subprocess.Popen(
-                [sys.executable, "-c", KEEPER, str(uid), str(gid), *command],
+                [sys.executable, "-c", KEEPER, str(uid), str(gid), str(self.folder), *command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -94,6 +94,31 @@ def test_every_value_comes_back_as_what_it_was(value):
     assert same(codec.decode(codec.encode(value)), value)
 
 
+plain_leaves = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**65), 2**65), st.floats(), any_text, st.binary(max_size=12)
+)
+plain_trees = st.recursive(
+    plain_leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=5),
+        st.dictionaries(any_text | plain_leaves, inner, max_size=4),
+        st.lists(inner, max_size=4).map(tuple),
+    ),
+    max_leaves=20,
+)
+
+
+@ROUNDS
+@given(values | plain_trees)
+def test_a_copier_gives_anew_what_decoding_gives(value):
+    data = codec.encode(value)
+    copy = codec.copier(data, codec.decode(data))
+    assert same(copy(), codec.decode(data))
+    assert codec.encode(copy()) == data
+    if type(value) in (list, dict):
+        assert copy() is not copy()
+
+
 @ROUNDS
 @given(values)
 def test_what_comes_back_is_written_as_the_same_bytes(value):

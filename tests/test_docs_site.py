@@ -52,6 +52,12 @@ def test_every_command_has_a_place_in_the_generated_reference(site: Path) -> Non
     assert not [name for name in main.commands if f'id="muscle-mem-{name}"' not in text]
 
 
+def test_commands_can_be_copied_from_the_generated_reference(site: Path) -> None:
+    page = (site / "reference" / "command-line.html").read_text(encoding="utf-8")
+    assert "--store memory.db" in page
+    assert not set("\u2013\u201c\u201d") & set(page)
+
+
 def test_every_page_is_reachable(site: Path) -> None:
     index = (site / "index.html").read_text(encoding="utf-8")
     pages = [path.relative_to(DOCS).with_suffix(".html").as_posix() for path in DOCS.rglob("*.md")]

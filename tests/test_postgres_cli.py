@@ -41,6 +41,13 @@ def test_the_commands_work_and_show_no_password(schema: str, database: str, tmp_
     assert json.loads(run("migrate", "--json", "--store", url).output)["to"] == 1
 
 
+def test_stats_say_nothing_of_a_disk_that_is_the_servers(schema: str, database: str, tmp_path: object) -> None:
+    with closing(open_store(url_of(schema))) as store:
+        store.seal(a_trajectory(), an_observation())
+    assert "on disk" not in run("stats", "--store", url_of(schema)).output
+    assert json.loads(run("stats", "--json", "--store", url_of(schema)).output)["bytes_on_disk"] is None
+
+
 def test_copy_moves_a_file_into_a_database(schema: str, database: str, tmp_path: object) -> None:
     file = f"{tmp_path}/memory.db"
     with closing(SqliteStore(file)) as store:

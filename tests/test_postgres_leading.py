@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +29,7 @@ from muscle_mem.store import Note
 from muscle_mem.store.postgres import PostgresStore
 from muscle_mem.testing import KEY, OTHER_KEY, a_trajectory, an_observation
 from proxies import PoolingProxy
+from test_miss_wait import hear, process, say
 
 
 @pytest.fixture
@@ -231,3 +234,29 @@ def test_a_child_does_not_keep_the_locks_of_a_parent_that_died(schema: str, data
             until(lambda: store.lead(KEY) is not None)
     finally:
         os.kill(int(shown.stdout), 9)
+
+
+def test_of_eight_processes_one_asks_its_agent_and_a_killed_leader_costs_one_more(
+    schema: str, database: str, tmp_path: Path
+) -> None:
+    store, runs = url_of(schema), tmp_path / "runs"
+    leader = process(store, str(runs), "hang")
+    assert hear(leader) == "ready"
+    say(leader)
+    assert hear(leader) == "leads"
+    others = [process(store, str(runs)) for _ in range(8)]
+    for one in others:
+        assert hear(one) == "ready"
+    for one in others:
+        say(one)
+    assert len(runs.read_bytes().splitlines()) == 1
+    os.kill(leader.pid, signal.SIGKILL)
+    with leader:
+        pass
+    said = []
+    for one in others:
+        said.append(hear(one))
+        with one:
+            pass
+    assert sorted(said) == ["hit done"] * 7 + ["miss done"]
+    assert len(runs.read_bytes().splitlines()) == 2

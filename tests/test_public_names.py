@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 import muscle_mem
 
 NAMES = set(
@@ -36,25 +38,43 @@ def test_errors_have_one_root_and_a_builtin_beside_it() -> None:
     assert all(issubclass(error, builtins) for error in errors if error is not muscle_mem.MuscleMemError)
 
 
-def test_importing_loads_no_extra_no_asyncio_and_few_modules() -> None:
-    code = "import sys; before = set(sys.modules); import muscle_mem; print(*sorted(set(sys.modules) - before))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    extras = {
-        "click",
-        "rich",
-        "psycopg",
-        "starlette",
-        "uvicorn",
-        "jinja2",
-        "opentelemetry",
-        "PIL",
-        "numpy",
-        "pydantic",
-        "playwright",
-    }
+def loaded_by(statement: str) -> list[str]:
+    code = f"import sys; before = set(sys.modules); {statement}; print(*sorted(set(sys.modules) - before))"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.mark.parametrize(
+    "statement", ["import muscle_mem", "from muscle_mem import Check, Engine, checks; Engine(); checks.equal(len)"]
+)
+def test_importing_loads_no_extra_no_asyncio_and_few_modules(statement: str) -> None:
+    loaded = loaded_by(statement)
+    extras = set("click rich psycopg starlette uvicorn jinja2 opentelemetry PIL numpy pydantic playwright".split())
     assert not [name for name in loaded if name.split(".")[0] in extras | {"asyncio", "pickle", "multiprocessing"}]
-    theirs = [name for name in loaded if not name.startswith("muscle_mem")]
-    assert len(theirs) < 100, theirs
+    assert not [name for name in loaded if name.startswith("muscle_mem.store.sqlite")]
+    assert len([name for name in loaded if not name.startswith("muscle_mem")]) < 100, loaded
+
+
+def test_the_package_itself_loads_next_to_nothing() -> None:
+    assert len(loaded_by("import muscle_mem")) < 20
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    for module in (muscle_mem, muscle_mem.checks):
+        with pytest.raises(AttributeError, match="nothing_like_it"):
+            module.nothing_like_it  # noqa: B018
+        assert set(module.__all__) <= set(dir(module))
+
+
+def test_the_packages_beside_the_names_are_found_without_an_import_of_their_own() -> None:
+    code = "import muscle_mem; muscle_mem.store.open_store; muscle_mem.errors.StoreError; muscle_mem.checks.equal"
+    assert subprocess.run([sys.executable, "-W", "error", "-c", code], check=False).returncode == 0
+
+
+def test_the_lists_behind_the_lazy_doors_hold_each_name_once() -> None:
+    for module in (muscle_mem, muscle_mem.checks):
+        names = " ".join(module._ROOMS.values()).split()
+        assert len(names) == len(set(names))
+        assert set(names) <= set(module.__all__)
 
 
 def test_the_version_is_the_distributions() -> None:

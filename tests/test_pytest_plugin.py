@@ -104,7 +104,9 @@ def test_once_never_asks_the_agent_where_there_are_recordings(pytester: pytest.P
     run(pytester, "--mm-mode=once")
     kept = recordings(pytester)
     suite(pytester, TEST.replace("the cat", "the dog"))
-    run(pytester, "--mm-mode=once").assert_outcomes(failed=1)
+    failed = run(pytester, "--mm-mode=once")
+    failed.assert_outcomes(failed=1)
+    failed.stdout.fnmatch_lines(["*--mm-mode=new_episodes to record what is new or does not fit*"])
     run(pytester, "--mm-mode=new_episodes").assert_outcomes(passed=1)
     now = recordings(pytester)
     assert len(now) == 2

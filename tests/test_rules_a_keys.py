@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from muscle_mem import Engine, InvalidTypeError, Missed, Reason
-from muscle_mem._core.key import task_key
+from muscle_mem import Engine, InvalidTypeError, Missed, Reason, Secret
+from muscle_mem._core.key import bind_task, task_key
 from muscle_mem._core.params import Params
 from muscle_mem._core.tool import signature_of
 from param_cases import Call, Client, Letter, World, call, golden_keys, key_of
@@ -139,6 +139,60 @@ DISTINCT: list[tuple[Callable[..., Any], list[Call]]] = [
 @pytest.mark.parametrize(("agent", "calls"), DISTINCT)
 def test_a1_different_calls_have_different_keys(agent: Callable[..., Any], calls: list[Call]) -> None:
     assert len({key_of(agent, one) for one in calls}) == len(calls)
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        lambda a, b=2, *, c=3: None,
+        lambda a, b, /: None,
+        lambda a, /, b=1, *rest: None,
+        lambda *rest, a=1: None,
+        lambda a, *, b: None,
+        lambda a=1, b=2: None,
+        lambda **more: None,
+    ],
+)
+def test_a1_arguments_that_fit_as_they_are_are_bound_as_any(agent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    signature = signature_of(agent)
+    given = [(), (1,), (1, 2), (2, 1), (1, 2, 3), (1, 2, 3, 4)]
+    quickly = [bind_task(signature, args, {}) for args in given]
+    monkeypatch.setattr("muscle_mem._core.key._fits_as_it_is", lambda *_: False)
+    assert [bind_task(signature, args, {}) for args in given] == quickly
+
+
+def test_a1_a_task_that_is_remembered_has_the_key_that_it_had(world: World) -> None:
+    agent = lambda task, n=0: world.send(f"{task}{n}")  # noqa: E731
+    values: list[Any] = ["1", 1, True, 1.0, b"1", None, Secret("1"), {"a": 1}]
+    given = [(("1", value), {}) for value in values]
+    given += [(("1",), {"params": {name: value}}) for value in values for name in ("p", "q")]
+    given += [(("1",), {"n": 1, "params": {}}), (("1",), {"n": 1}), (("1", "n"), {"params": {"1": 1}})]
+
+    def missed(args: Any, named: Any) -> tuple[Any, Any]:
+        with pytest.raises(Missed) as caught:
+            engine(*args, mode="replay", **named)
+        own = {name: value for name, value in named.items() if name != "params"}
+        opened = args, own, (), named.get("params"), None, "replay", None, None, None
+        return caught.value.outcome.reason, engine._open_run(*opened, plain=True)[0].key
+
+    engine = Engine().set_agent(agent)
+    once = [missed(*one) for one in given]
+    assert [missed(*one) for one in given] == once
+    fresh = []
+    for one in given:
+        engine = Engine().set_agent(agent)
+        fresh.append(missed(*one))
+    assert fresh == once
+
+
+def test_a1_params_that_are_no_mapping_are_refused_though_the_task_is_remembered(world: World) -> None:
+    engine = Engine().set_agent(lambda task: None)
+    for _ in range(2):
+        engine("task")
+        engine("task", params={})
+        for wrong in ([], "", 0):
+            with pytest.raises(InvalidTypeError, match="params must be a mapping"):
+                engine("task", params=wrong)
 
 
 def test_a1_bound_methods_and_builtins_are_agents_too(world: World) -> None:

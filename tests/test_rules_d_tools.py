@@ -113,7 +113,9 @@ def test_d7_a_module_tool_of_the_same_name_replaces_the_older_one() -> None:
     module(engine, log, save())
     assert engine("task"), "the cell was only run again"
     module(engine, log, save(does="'edited'"))
-    assert engine.explain("task").reason is Reason.TOOL_CHANGED
+    explanation = engine.explain("task")
+    assert explanation.reason is Reason.TOOL_CHANGED
+    assert "the agent's next run records it anew" in explanation.message
     module(engine, log, save())
     log.clear()
     assert engine("task"), "the edit was taken back"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -12,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from muscle_mem import Engine
+from muscle_mem import Check, Engine
 from muscle_mem.store import MemoryStore, Note, SqliteStore, Store, open_store
 from muscle_mem.testing import KEY, a_trajectory, an_observation, ids, standing_of
 
@@ -130,7 +133,7 @@ def test_times_before_1970_and_far_away_are_kept(tmp_path: Path) -> None:
 
 FULL = """
 import resource, signal, sys
-from muscle_mem import Engine
+from muscle_mem import Check, Engine
 from muscle_mem.errors import StoreError
 from muscle_mem.store import SqliteStore
 from muscle_mem.testing import *
@@ -174,7 +177,7 @@ def test_a_full_disk_costs_the_recording_and_nothing_else(tmp_path: Path) -> Non
 
 READ_ONLY_FOLDER = """
 import os, sys
-from muscle_mem import Engine
+from muscle_mem import Check, Engine
 from muscle_mem.errors import StoreError
 from muscle_mem.store import SqliteStore, open_store
 import muscle_mem.store.urls
@@ -228,3 +231,75 @@ def test_a_store_name_with_everything_in_it(tmp_path: Path) -> None:
             with closing(open_store(store.url)) as again:
                 assert ids(again.scan()) == ["t1"]
     assert sorted(os.listdir(tmp_path)) == [name, name + ".lock"]
+
+
+# damage
+
+
+def columns(path: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(path)) as raw:
+        tables = [name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return [(table, row[1]) for table in tables for row in raw.execute(f"PRAGMA table_info({table})")]
+
+
+def edited(path: Path, table: str, column: str) -> bool:
+    """Change a column of every row; False if the table does not take it."""
+    change = (
+        f"CASE typeof({column}) WHEN 'blob' THEN CAST(X'00' || substr({column}, 2) AS BLOB) "
+        f"WHEN 'text' THEN {column} || 'x' ELSE {column} + 1 END"
+    )
+    with closing(sqlite3.connect(path)) as raw, raw:
+        try:
+            raw.execute(f"UPDATE {table} SET {column} = {change}")
+        except sqlite3.IntegrityError:
+            return False
+    return True
+
+
+def test_whatever_column_is_edited_the_task_is_done_and_nothing_false_is_replayed(tmp_path: Path) -> None:
+    whole, path = tmp_path / "whole.db", tmp_path / "edited.db"
+
+    def an_engine(at: Path) -> Engine:
+        engine = Engine(at, observers=lambda event: None)
+        seen = bytes(range(256)) * 600  # large enough to be kept beside the row
+        look = engine.tool(Check(lambda n: seen), effect="read", name="look")(lambda n: n)
+        return engine.set_agent(lambda task: look(7))
+
+    with an_engine(whole) as engine:
+        assert engine("task").learned
+    held = columns(whole)
+    assert len(held) > 30
+    for table, column in held:
+        shutil.copy(whole, path)
+        if not edited(path, table, column):
+            continue
+        with an_engine(path) as engine:
+            engine.explain("task")
+            for mode in ("frozen", "auto", "shadow", "auto"):
+                outcome = engine("task", mode=mode)  # type: ignore[arg-type]
+                assert outcome.value == 7, (table, column)
+                if mode == "frozen" and table in ("trajectory", "standing", "observation", "blob") and column != "n":
+                    assert not outcome, (table, column)  # the rest says nothing of what is replayed
+            assert asyncio.run(engine.acall("task")).value == 7
+            with engine.session("task", mode="frozen") as session:
+                session.next()
+
+
+def test_a_trajectory_without_a_whole_observation_is_a_miss_until_it_is_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+
+    def an_engine() -> Engine:
+        engine = Engine(path, observers=lambda event: None)
+        look = engine.tool(effect="read", name="look")(lambda: "seen")
+        return engine.set_agent(lambda task: look())
+
+    with an_engine() as engine:
+        engine("task")
+    assert edited(path, "observation", "created")
+    with an_engine() as engine:
+        outcome = engine("task")
+        assert (outcome.value, outcome.reason, outcome.not_learned) == ("seen", "damaged", "store_unavailable")
+        assert engine.explain("task").reason == "damaged"
+        assert engine._library.store.forget() == 1
+        assert engine("task").learned
+        assert engine("task")

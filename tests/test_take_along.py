@@ -296,6 +296,8 @@ def test_all_of_a_store_goes_into_files_and_into_another_store(orders: tuple[Pat
     for target in (str(tmp_path / "new.db"), f"folder:///{tmp_path}/folder"):
         assert sorted(as_json("import", str(tmp_path / "out"), "--store", target)["imported"]) == sorted(ids)
         assert contents(target) == contents(path)
+        said = run("import", str(tmp_path / "out"), "--store", target).stdout
+        assert said == f"Imported 0 trajectories; {len(ids)} {'was' if len(ids) == 1 else 'were'} there already.\n"
         again = as_json("import", str(tmp_path / "out"), "--store", target)
         assert (again["imported"], sorted(again["known"])) == ([], sorted(ids))
     order = [one["task"] for one in as_json("ls", "--store", str(path))]

@@ -139,6 +139,18 @@ def test_explain_shows_state_and_evidence() -> None:
     assert "trusted: recorded twice" in str(shop.engine.explain("milk"))
 
 
+def test_a_printed_explanation_tells_the_steps_that_would_be_replayed() -> None:
+    shop = Shop()
+    shop.engine("milk")
+    explanation = shop.engine.explain("milk")
+    told = str(explanation).splitlines()
+    assert "steps, 0 hits)" in told[1]
+    assert told[2:] == [f"  step {at}: {step}" for at, step in enumerate(explanation.plan)]
+    assert len(explanation.plan) > 1
+    shop.engine("milk")
+    assert "steps, 1 hit)" in str(shop.engine.explain("milk"))
+
+
 def test_the_breaker_pauses_a_tool_that_keeps_failing_until_a_good_agent_run() -> None:
     shop = Shop(on_divergence="raise")
     tasks = [f"task {n}" for n in range(12)]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import itertools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from muscle_mem import Engine
 from muscle_mem.store import MemoryStore
 
 from .. import bulk
-from ..inside import key_derivation
+from ..inside import key_derivation, key_recall
 from ..ours import engine_of, plain
 from ..scenario import Bench, Row, Target, beyond_row, ratio_row, scenario
 from ..workload import block_of
@@ -53,9 +54,11 @@ def derivation(bench: Bench) -> Iterator[Row]:
     engine = Engine().set_agent(lambda task: None)
     text = "fill in the form for Jane and send it to the office"
     fresh = itertools.count()
-    cases = (
-        ("remembered", "of a text used before", lambda: key_derivation(engine, text, None), Target(0.3)),
-        ("params", "with params", lambda: key_derivation(engine, text, {"name": "Jane"}), Target(3)),
+    jane = {"name": "Jane"}
+    cases: tuple[tuple[str, str, Callable[[], Callable[[], Any] | None], Target | None], ...] = (
+        ("remembered", "of a text used before", lambda: key_recall(engine, text, None), Target(0.3)),
+        ("params", "with params, both used before", lambda: key_recall(engine, text, jane), Target(3)),
+        ("params.new", "with params that are new", lambda: key_derivation(engine, text, jane), None),
         ("new", "of a text that is new", lambda: _anew(engine, fresh), None),
     )
     for name, title, make, target in cases:

@@ -1,37 +1,43 @@
 """muscle_mem: a behavior cache for AI agents. Record an agent's tool calls once, replay them safely."""
 
-from . import checks
-from ._context import CurrentRun, current_run
-from ._core.check import Check
-from ._core.codec import register
-from ._core.explain import Explanation
-from ._core.handover import Handover
-from ._core.model import Divergence, Reason
-from ._core.outcome import Outcome
-from ._core.secret import Secret
-from ._engine import Engine
-from ._session import AsyncSession, Session
-from ._telling import CacheInfo
-from ._turns import Answered, AskAgent, Call, Finished
-from .errors import (
-    DamagedStoreError,
-    DecodeError,
-    Diverged,
-    ForeignStoreError,
-    InvalidTypeError,
-    InvalidValueError,
-    Missed,
-    MissingExtraError,
-    MuscleMemError,
-    NewerStoreError,
-    NotFoundError,
-    NotReadyError,
-    NotStorableError,
-    StoreError,
-    TooLargeError,
-    UnknownTypeError,
-)
-from .store.pruning import Pruned
+from __future__ import annotations
+
+TYPE_CHECKING = False  # the name alone tells type checkers; importing typing would cost more than all the rest
+if TYPE_CHECKING:
+    from typing import Any
+
+    from . import checks
+    from ._context import CurrentRun, current_run
+    from ._core.check import Check
+    from ._core.codec import register
+    from ._core.explain import Explanation
+    from ._core.handover import Handover
+    from ._core.model import Divergence, Reason
+    from ._core.outcome import Outcome
+    from ._core.secret import Secret
+    from ._engine import Engine
+    from ._session import AsyncSession, Session
+    from ._telling import CacheInfo
+    from ._turns import Answered, AskAgent, Call, Finished
+    from .errors import (
+        DamagedStoreError,
+        DecodeError,
+        Diverged,
+        ForeignStoreError,
+        InvalidTypeError,
+        InvalidValueError,
+        Missed,
+        MissingExtraError,
+        MuscleMemError,
+        NewerStoreError,
+        NotFoundError,
+        NotReadyError,
+        NotStorableError,
+        StoreError,
+        TooLargeError,
+        UnknownTypeError,
+    )
+    from .store.pruning import Pruned
 
 __version__ = "0.2.0"
 
@@ -73,3 +79,38 @@ __all__ = [
     "current_run",
     "register",
 ]
+
+# A program that imports the package and does not use it pays nothing: a name is looked for when it is first asked for.
+_ROOMS = {
+    "_context": "CurrentRun current_run",
+    "_core.check": "Check",
+    "_core.codec": "register",
+    "_core.explain": "Explanation",
+    "_core.handover": "Handover",
+    "_core.model": "Divergence Reason",
+    "_core.outcome": "Outcome",
+    "_core.secret": "Secret",
+    "_engine": "Engine",
+    "_session": "AsyncSession Session",
+    "_telling": "CacheInfo",
+    "_turns": "Answered AskAgent Call Finished",
+    "store.pruning": "Pruned",
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
+_PACKAGES = frozenset({"checks", "errors", "store", "testing"})
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _PACKAGES:
+        return import_module("." + name, __name__)
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module("." + _ROOM_OF.get(name, "errors"), __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_PACKAGES})

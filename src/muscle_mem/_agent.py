@@ -9,6 +9,7 @@ from typing import Any
 
 from ._core.check import short
 from ._core.fingerprint import is_async, is_async_generator, is_generator
+from ._core.params import Params
 from ._core.tool import signature_of
 from .errors import InvalidTypeError, InvalidValueError
 
@@ -17,16 +18,24 @@ MAX_REMEMBERED = 2_000
 LONG_TASK = 4_000
 PLAIN = frozenset({str, int, bool, bytes, type(None)})
 
+Task = tuple[bytes, str, Params]  # its key, its label, and its params prepared, which runs without secrets share
 
-def spelling_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+
+def spelling_of(args: tuple[Any, ...], kwargs: dict[str, Any], params: Any) -> Any:
     """What two calls have in common only if they are the same task, spelled alike: plain values with their types.
 
     None where a value is of another type, and so may be opaque, a secret, or changed by the next call.
     """
-    if not kwargs and len(args) == 1 and type(args[0]) is str:
-        return args[0]
-    kinds = tuple(map(type, (*args, *kwargs.values())))
-    return (args, tuple(kwargs.items()), kinds) if PLAIN.issuperset(kinds) else None
+    if params is None:
+        if not kwargs and len(args) == 1 and type(args[0]) is str:
+            return args[0]
+        kinds = (*map(type, args), *map(type, kwargs.values()))
+        return (args, (*kwargs.items(),), kinds) if PLAIN.issuperset(kinds) else None
+    if type(params) is not dict:
+        return None
+    values = (*args, *kwargs.values(), *params, *params.values())
+    kinds = (*map(type, values),)
+    return (values, len(args), (*kwargs,), kinds) if PLAIN.issuperset(kinds) else None
 
 
 class Agent:
@@ -56,14 +65,23 @@ class Agent:
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         parameters = self.signature.parameters.values() if self.signature else ()
         self.places = tuple(p.name for p in parameters if p.kind in kinds)
-        self.remembered: dict[Any, tuple[bytes, str]] = {}
+        self.remembered: dict[Any, Task] = {}
 
-    def remember(self, spelled: Any, key: bytes, label: str) -> None:
-        """Keep the key and the label of a task, by its `spelling_of`; only of late ones, and none that is long."""
-        if len(label) <= LONG_TASK:
+    def recall(self, args: tuple[Any, ...], kwargs: dict[str, Any], params: Any) -> Task | None:
+        """A task that was remembered, if this is one, spelled alike; no secret is in it."""
+        if params is None and not kwargs and len(args) == 1 and type(args[0]) is str:
+            return self.remembered.get(args[0])
+        spelled = spelling_of(args, kwargs, params)
+        return None if spelled is None else self.remembered.get(spelled)
+
+    def remember(self, args: tuple[Any, ...], kwargs: dict[str, Any], params: Any, task: Task) -> None:
+        """Keep a task for `recall`, if its values are plain; only late ones are kept, and none that is long."""
+        spelled = spelling_of(args, kwargs, params)
+        _, label, prepared = task
+        if spelled is not None and len(label) + sum(map(len, prepared.canonical.values())) <= LONG_TASK:
             if len(self.remembered) >= MAX_REMEMBERED:
                 self.remembered.clear()
-            self.remembered[spelled] = key, label
+            self.remembered[spelled] = task
 
     def name_of(self, index: int) -> str:
         """How to call the argument at a position in a message."""

@@ -5,39 +5,39 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any
 
+import msgspec
+
 from ._core.codec import digest
 from ._core.handover import Handover
 from ._core.run import Run
 
 
-class Frame:
+class Frame(msgspec.Struct, eq=False):
     """A place in the stack of runs. `recording` is True exactly while the agent of its run is at work.
 
     `nested` says that it lies inside another run; `held` is what lets its run be the only learner of its key.
     `outside` says that the run is stepped by a session, which is told of its calls.
-    `inner` is the frame inside a tool, a capture or a compare, where further tool calls are plain functions.
+    `inner` is the frame inside a tool, a capture or a compare, where further tool calls are plain functions; `made` is
+    that frame once it was asked for.
     """
 
-    __slots__ = ("_inner", "engine", "held", "nested", "number", "outside", "recording", "run")
-
-    def __init__(self, engine: Any, run: Run | None) -> None:
-        self.engine = engine
-        self.run = run
-        self.recording = False
-        self.outside = False
-        self.number = -1
-        self.nested = False
-        self.held: Any = None
-        self._inner: Frame | None = None
+    engine: Any
+    run: Run | None
+    nested: bool = False
+    recording: bool = False
+    outside: bool = False
+    number: int = -1
+    held: Any = None
+    made: Frame | None = None
 
     @property
     def inner(self) -> Frame:
         """The frame inside this one's calls; always the same, and its own inner one is itself."""
-        if self._inner is None:
+        if self.made is None:
             inner = Frame(self.engine, self.run)
-            inner._inner = inner
-            self._inner = inner
-        return self._inner
+            inner.made = inner
+            self.made = inner
+        return self.made
 
 
 def let_go(frame: Frame) -> None:
@@ -50,7 +50,7 @@ def let_go(frame: Frame) -> None:
 def frame_of_call(frame: Frame) -> Frame:
     """The frame inside one recorded call of a run: numbered on from what the replay had done, if anything."""
     inner = Frame(frame.engine, frame.run)
-    inner._inner = inner
+    inner.made = inner
     if frame.run is not None:
         inner.number = len(frame.run.progress.calls) + next(frame.run.recorder.numbers)
     return inner

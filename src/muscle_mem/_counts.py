@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Iterable
 
 import msgspec
@@ -27,22 +28,29 @@ class Counts:
 
     def __init__(self) -> None:
         self._counts: dict[str, Count] = {}
-        self._hits = 0
+        self._hits: deque[tuple[str, float]] = deque()
         self._lock = threading.Lock()
         self._pid = os.getpid()
 
     def __len__(self) -> int:
-        return len(self._counts)
+        with self._lock:
+            self._add_up()
+            return len(self._counts)
 
     def hit(self, id: str, now: float) -> bool:
-        """Count a hit; whether it is time to write."""
-        with self._lock:
+        """Count a hit; whether it is time to write. Takes no lock: appending is atomic, and it is added up later."""
+        hits = self._hits
+        hits.append((id, now))
+        return len(hits) >= A_WRITE
+
+    def _add_up(self) -> None:
+        hits = self._hits
+        for _ in range(len(hits)):
+            id, now = hits.popleft()
             count = self._of(id)
             if count is not None:
                 count.hits += 1
                 count.last_hit = now
-            self._hits += 1
-            return self._hits >= A_WRITE
 
     def said_no(self, id: str, check: str) -> None:
         """Count a check that said no. The yes of a hit are not counted: each of its checks said it once a hit."""
@@ -60,13 +68,15 @@ class Counts:
     def drop(self, ids: Iterable[str] | None) -> None:
         """Forget what was counted of these trajectories (None: of all)."""
         with self._lock:
+            self._add_up()
             for id in tuple(self._counts) if ids is None else ids:
                 self._counts.pop(id, None)
 
     def take(self) -> tuple[Note, ...]:
         """All that was counted, to be written; it is not counted any more."""
         with self._lock:
-            counts, self._counts, self._hits = self._counts, {}, 0
+            self._add_up()
+            counts, self._counts = self._counts, {}
             if self._pid != os.getpid():  # a forked child: the counts are its parent's to write
                 self._pid = os.getpid()
                 return ()

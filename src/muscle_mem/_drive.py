@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextvars
 import inspect
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from ._core.effects import Effect, refuse_awaitable
+from ._core.effects import Effect, Lead, Reach, Save, refuse_awaitable
 
 T = TypeVar("T")
 Perform = Callable[[Any], Any]
+
+OF_THE_STORE = (Lead, Reach, Save)
+"""The effects that are the store's to perform: those of one that waits on a network are performed aside."""
 
 
 def drive(flow: Generator[Effect, Any, T], perform: Perform) -> T:
@@ -30,13 +34,13 @@ def drive(flow: Generator[Effect, Any, T], perform: Perform) -> T:
         return value
 
 
-async def adrive(flow: Generator[Effect, Any, T], perform: Perform) -> T:
-    """The same, awaiting whatever can be awaited."""
+async def adrive(flow: Generator[Effect, Any, T], perform: Perform, away: tuple[type, ...] = ()) -> T:
+    """The same, awaiting whatever can be awaited. Effects of the kinds `away` are performed in a thread."""
     try:
         effect = next(flow)
         while True:
             try:
-                answer = perform(effect)
+                answer = (await aside(perform, effect)) if isinstance(effect, away) else perform(effect)
                 if inspect.isawaitable(answer):
                     answer = await answer
             except BaseException as error:
@@ -46,3 +50,26 @@ async def adrive(flow: Generator[Effect, Any, T], perform: Perform) -> T:
     except StopIteration as stop:
         value: T = stop.value
         return value
+
+
+async def aside(work: Callable[..., T], *args: Any) -> T:
+    """Do blocking work in a thread, with the context of here, while the loop goes on.
+
+    Cancelled meanwhile, it still waits for the thread, which may hold what the run lets go when it ends: a store's
+    call ends within the store's own deadline.
+    """
+    import asyncio  # loaded already where a loop runs, and not wanted where none does
+
+    here = contextvars.copy_context()
+    made = asyncio.get_running_loop().run_in_executor(None, lambda: here.run(work, *args))
+    cancelled: BaseException | None = None
+    while not made.done():
+        try:
+            await asyncio.wait((made,))
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        if not made.cancelled():
+            made.exception()  # looked at, so that asyncio does not complain that nobody did
+        raise cancelled
+    return made.result()

@@ -21,7 +21,7 @@ from ._core.run import Policy
 from ._core.trust import TRUSTS, Trust
 from ._core.verdicts import hide_of
 from ._decorators import ToolDecorators
-from ._drive import adrive, drive
+from ._drive import OF_THE_STORE, adrive, aside, drive
 from ._events import Observer
 from ._explaining import Explaining
 from ._given import distinct, one_of
@@ -47,10 +47,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Engine(ToolDecorators, Explaining, Tending, Sessions):
     """A behavior cache around an agent: records its tool calls once, replays them safely when the task comes again.
 
-    store: None keeps memory in the process; a path or "sqlite:///..." keeps it in a SQLite file; or a Store.
+    store: None keeps memory in the process; a path or "sqlite:///..." keeps it in a SQLite file, "postgresql://..." in
+        a database, "folder:///..." in a folder of JSON files; or a Store.
     scope: an exact part of every key; nothing matches across scopes.
     key: a function of the call's arguments that returns the key as a string, in place of the arguments.
-    mode: "auto", "record" (always the agent), "replay" (never the agent) or "off"; see also MUSCLE_MEM_MODE.
+    mode: "auto", "record" (always the agent), "replay" (never the agent), "frozen" (nothing is learned or counted),
+        "shadow" (the agent, compared with what a replay would have done) or "off"; see also MUSCLE_MEM_MODE.
     on_divergence: what happens when a replay stops in the middle: "auto", "continue", "absorb" or "raise".
     strict: raise where a task has no key, and never replay an unchecked tool that is not declared effect="read".
     success: a function that says whether a run did what it should, of task, params, steps, value those it names.
@@ -126,6 +128,7 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
         )
         self._tools = Toolbox()
         opened = open_store(store, signing_key=signing_key)
+        self._away = OF_THE_STORE if getattr(opened, "waits_on_network", False) else ()
         self._health = Health(self._teller)
         self._library = Library(opened, self._tools, self._health, most=most, limits=limits)
         self._leaders = Leaders(self._library, self._health, wait)
@@ -230,7 +233,7 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
         try:
             trajectories, lookup = self._find(run, refusal)
             flow = run_task(run, trajectories, self._tools, lookup)
-            finished = drive(flow, Performer(self, run, frame, asynchronous=False))
+            finished = drive(flow, Performer(self, run, frame, False))
         except BaseException as error:  # an interrupt within a replayed tool: whoever was told of its beginning
             self._teller.raised(run, error, time.perf_counter() - began)
             raise
@@ -253,7 +256,10 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
         secrets: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Outcome:
-        """The same for async agents, tools and checks; plain ones work too, called inline."""
+        """The same for async agents, tools and checks; plain ones work too, called inline.
+
+        A store that waits on a network is asked in a thread, so that the loop goes on; observers may be called there.
+        """
         wanted = self._wanted_mode(mode)
         if wanted == "off":
             outcome = self._off(args, kwargs)
@@ -285,16 +291,19 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
         if self._teller.watched:
             self._teller.began(run)
         try:
-            trajectories, lookup = self._find(run, refusal)
+            away = self._away
+            trajectories, lookup = await aside(self._find, run, refusal) if away else self._find(run, refusal)
             flow = run_task(run, trajectories, self._tools, lookup)
-            finished = await adrive(flow, Performer(self, run, frame, asynchronous=True))
+            finished = await adrive(flow, Performer(self, run, frame, True), away)
+            if away:
+                await aside(self._settle, run, frame, finished)
         except BaseException as error:  # an interrupt within a replayed tool: whoever was told of its beginning
             self._teller.raised(run, error, time.perf_counter() - began)
             raise
         finally:
             frame_here.reset(token)
             self._open.leave(frame)
-        return self._conclude(run, finished, time.perf_counter() - began)
+        return self._conclude(run, finished, time.perf_counter() - began, settled=bool(away))
 
     # -- around a run
 
@@ -353,7 +362,7 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
             yield shown
             seconds = time.perf_counter() - began
             if wanted != "off":
-                shown.outcome = drive(demonstrate(run, seconds), Performer(self, run, frame, asynchronous=False))
+                shown.outcome = drive(demonstrate(run, seconds), Performer(self, run, frame, False))
         except BaseException as error:
             self._teller.not_learned(run, *why_raised(error))
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
 from typing import Any, Literal
@@ -191,6 +192,5 @@ def log_event(event: Event) -> None:
         logger.log(level, "%s", text_of(event))
 
 
-def heeds_debug() -> bool:
-    """Whether the default observer would say anything of a debug event."""
-    return logger.isEnabledFor(logging.DEBUG)
+heeds_debug: Callable[[], bool] = functools.partial(logger.isEnabledFor, logging.DEBUG)
+"""Whether the default observer would say anything of a debug event."""

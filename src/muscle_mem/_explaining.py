@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from ._core.explain import Explanation, explain_task
 from ._core.model import Mode, Reason
 from ._core.plan import Refusal, Trajectory
 from ._core.run import Run
-from ._drive import adrive, drive
+from ._drive import adrive, aside, drive
 from ._perform import perform_call
 from ._runs import Runs
 
@@ -57,9 +58,8 @@ class Explaining(Runs):
         **kwargs: Any,
     ) -> Explanation:
         """The same where captures or compares are async."""
-        run, lookup, trajectories = self._explained(
-            args, kwargs, tags, params, key, mode, context, secrets, plain=False
-        )
+        asked = functools.partial(self._explained, args, kwargs, tags, params, key, mode, context, secrets, plain=False)
+        run, lookup, trajectories = await aside(asked) if self._away else asked()
         frame = Frame(self, run)
         token = frame_here.set(frame)
         try:

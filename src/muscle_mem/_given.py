@@ -9,8 +9,8 @@ from typing import Any
 from ._core.check import short
 from .errors import InvalidValueError
 
-_ENCODE = getattr(os.environ, "encodekey", None) if type(getattr(os.environ, "_data", None)) is dict else None
-_MODE: Any = "MUSCLE_MEM_MODE" if _ENCODE is None else _ENCODE("MUSCLE_MEM_MODE")
+_ENVIRON = os.environ if type(getattr(os.environ, "_data", None)) is dict else None
+_MODE: Any = "MUSCLE_MEM_MODE" if _ENVIRON is None else _ENVIRON.encodekey("MUSCLE_MEM_MODE")
 
 
 def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
@@ -27,7 +27,7 @@ def mode_said() -> str:
     a replayed step. The dictionary that it keeps is asked first, where it is as we know it.
     """
     environ = os.environ
-    if getattr(environ, "encodekey", None) is _ENCODE and _MODE not in environ._data:  # type: ignore[attr-defined]
+    if environ is _ENVIRON and _MODE not in environ._data:  # type: ignore[attr-defined]
         return ""
     return environ.get("MUSCLE_MEM_MODE", "").strip().lower()
 

@@ -12,6 +12,7 @@ import msgspec
 from . import _evidence as evidence
 from ._core import codec
 from ._core.blobs import store_row
+from ._core.company import company_of
 from ._core.groups import stored_row
 from ._core.model import Reason, Row
 from ._core.plan import Candidate, Registry, Trajectory, align, load
@@ -31,7 +32,9 @@ DAMAGE_TOLD = 10_000
 
 
 class Told(Protocol):
-    """Who is told how the store is doing."""
+    """Who is told how the store is doing. `since` is empty while nothing is in trouble."""
+
+    since: dict[str, int]
 
     def trouble(self, operation: str, error: BaseException) -> None: ...
     def fine(self, operation: str) -> None: ...
@@ -66,7 +69,8 @@ class Library:
         version = self.store.version(key)
         if entry is None or entry.store_version != version or entry.tools_version != self._registry.version:
             entry = self._load(key, version)
-        self.health.fine("find")
+        if self.health.since:
+            self.health.fine("find")
         return entry
 
     def entries(self) -> list[Entry]:
@@ -129,10 +133,9 @@ class Library:
             self.health.damage(f"trajectory {id} is damaged ({what}) and is not used; see `muscle-mem doctor`")
 
     def age(self, entry: Entry, *, mark: bool) -> None:
-        """Let what is too old expire; with `mark` in the store, too, so that a clock set back never revives it."""
+        """With a ttl: let what is too old expire; with `mark` in the store, too: no clock set back ever revives it."""
         ttl = self.growth.limits.ttl
-        if ttl is None:
-            return
+        assert ttl is not None
         for trajectory in entry.trajectories:
             trajectory.expired = trajectory.expired or is_old(trajectory.recorded, ttl, time.time())
             if mark and trajectory.expired and trajectory.standing.state in (FRESH, TRUSTED):
@@ -168,9 +171,9 @@ class Library:
     def _warm(self, key: bytes) -> None:
         """Have what was just learned ready, so that its first hit need not read it."""
         try:
-            for trajectory in self.find(key).trajectories[:1]:
-                trajectory.candidates[0].snapshots(False)
-                trajectory.candidates[0].snapshots(True)
+            trajectories = self.find(key).trajectories
+            if trajectories:
+                company_of(trajectories).candidates[0].plan()
         except Exception as error:  # the recording is in the store all the same (G4)
             self.health.trouble("find", error)
 

@@ -43,13 +43,11 @@ class Memory:
 
     def get(self, key: bytes) -> Entry | None:
         """The entry of a key, which is now the last to leave."""
-        entry = self._entries.get(key)
-        if entry is not None:
-            try:
-                self._entries.move_to_end(key)
-            except KeyError:  # another thread has just pushed it out
-                pass
-        return entry
+        try:
+            self._entries.move_to_end(key)
+        except KeyError:
+            return None
+        return self._entries.get(key)  # not [key]: another thread may just have pushed it out
 
     def put(self, key: bytes, entry: Entry) -> None:
         """Keep an entry, and let others go for it."""

@@ -27,13 +27,13 @@ class OpenRuns:
     def enter(self, run: Run | None) -> Frame:
         """A frame for a run; a run inside another's agent makes that one unlearnable for now (G6)."""
         outer = frame_here.get()
-        if outer is not None and outer.recording and outer.run is not None:
+        if outer is None:
+            return Frame(self._engine, run)
+        if outer.recording and outer.run is not None:
             outer.run.recorder.problem(
                 Reason.NESTED_RUN, "the agent called an engine itself; runs with runs inside are not learned yet"
             )
-        frame = Frame(self._engine, run)
-        frame.nested = outer is not None and outer.run is not None
-        return frame
+        return Frame(self._engine, run, outer.run is not None)
 
     def record(self, frame: Frame) -> None:
         """From here on the tool calls of this frame's run are recorded."""
@@ -42,14 +42,14 @@ class OpenRuns:
 
     def leave(self, frame: Frame) -> None:
         """The run is over; calls that come later are not its own."""
-        if frame.recording or frame in self.frames:  # not on a hit: what never recorded has nothing to end
-            frame.recording = False
+        frame.recording = False
+        if self.frames:
             self.frames.discard(frame)
         if frame.held is not None:
             let_go(frame)
         if frame.outside:
             self.handed.pop(frame, None)
-        if frame.run is not None:
+        if frame.run is not None and frame.run.made:
             frame.run.close()
 
     def followed(self) -> set[str]:

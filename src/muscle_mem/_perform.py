@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from ._context import Frame, let_go
 from ._core import effects
 from ._core.handover import Handover
@@ -30,17 +32,14 @@ def perform_call(effect: effects.Effect) -> Any:
     raise AssertionError(effect)
 
 
-class Performer:
+class Performer(msgspec.Struct, eq=False):
     """Performs the effects of one run of an engine. `asynchronous` says that answers may be awaited."""
 
-    __slots__ = ("_asynchronous", "_engine", "_frame", "_leading", "_run")
-
-    def __init__(self, engine: Any, run: Run, frame: Frame, *, asynchronous: bool) -> None:
-        self._engine = engine
-        self._run = run
-        self._frame = frame
-        self._asynchronous = asynchronous
-        self._leading: Steps | None = None
+    engine: Any
+    run: Run
+    frame: Frame
+    asynchronous: bool
+    leading: Steps | None = None
 
     def __call__(self, effect: effects.Effect) -> Any:
         if isinstance(effect, effects.RunAgent):
@@ -53,13 +52,13 @@ class Performer:
             return effect.function(*effect.args)
         if isinstance(effect, effects.Sleep):
             return self._sleep(effect.seconds)
-        if self._run.watched and isinstance(effect, effects.Invoke):
+        if self.run.watched and isinstance(effect, effects.Invoke):
             return self._watched_call(effect)
         return perform_call(effect)
 
     def _watched_call(self, effect: effects.Invoke) -> Any:
         """A replayed call, told to those who want steps right before and right after it."""
-        run, watch = self._run, self._engine._teller.watch
+        run, watch = self.run, self.engine._teller.watch
         step, tool, hide = len(run.progress.results), effect.tool, run.veil.hide
         own = effect.args[1:] if tool.method else effect.args
         watch(StepBeganEvent(run.id, step, tool.name, dict(tool.named(own, effect.kwargs)), hide))
@@ -83,32 +82,32 @@ class Performer:
         except BaseException as error:
             ended(None, error)
             raise
-        if self._asynchronous and inspect.isawaitable(answer):
+        if self.asynchronous and inspect.isawaitable(answer):
             return awaited(answer)
         ended(answer, None)
         return answer
 
     def _agent(self, handover: Handover | None) -> Any:
         """Call the agent, its tool calls recorded from here on; `_engine` closes the frame when the run is over."""
-        engine = self._engine
-        run = self._run
+        engine = self.engine
+        run = self.run
         agent = (run.agent or engine._require_agent()).fn  # the one it began with, though another may be set by now
         kwargs = run.kwargs if handover is None else {**run.kwargs, "handover": handover}
-        engine._open.record(self._frame)
+        engine._open.record(self.frame)
         return agent(*run.args, **kwargs)
 
     def _lead(self, seen: Sequence[Trajectory]) -> float | Sequence[Trajectory]:
-        if self._leading is None:
-            may_wait = not self._frame.nested and (self._asynchronous or not loop_runs_here())
-            self._leading = attempt(self._engine, self._run, self._frame, seen, may_wait=may_wait)
+        if self.leading is None:
+            may_wait = not self.frame.nested and (self.asynchronous or not loop_runs_here())
+            self.leading = attempt(self.engine, self.run, self.frame, seen, may_wait=may_wait)
         try:
-            return next(self._leading)
+            return next(self.leading)
         except StopIteration as stop:
             found: Sequence[Trajectory] = stop.value
             return found
 
     def _sleep(self, seconds: float) -> Any:
-        if self._asynchronous:
+        if self.asynchronous:
             import asyncio  # loaded already where a loop runs, and not wanted where none does
 
             return asyncio.sleep(seconds)
@@ -118,19 +117,19 @@ class Performer:
     def _save(self, recording: tuple[Recording, list[Problem], bool]) -> Problem | None:
         """Seal a recording; a store that fails costs the recording and nothing else (G4)."""
         done, quarantine, accepted = recording
-        engine = self._engine
+        engine = self.engine
         try:
-            state = engine._library.seal(self._run, done, quarantine, accepted)
+            state = engine._library.seal(self.run, done, quarantine, accepted)
         except Exception as error:  # a store of the user's own may raise anything (G4)
             engine._health.trouble("seal", error)
-            self._run.trouble = error
+            self.run.trouble = error
             return Problem(Reason.STORE_UNAVAILABLE, f"the store did not take the recording: {error}")
-        let_go(self._frame)  # the others may have what was learned
+        let_go(self.frame)  # the others may have what was learned
         pruned = engine._library.prune_if_due(engine._open.followed())
         if pruned:
             engine._teller.count("pruned", pruned)
             engine._teller.emit(PruneEvent(pruned))
         if quarantine and state == QUARANTINED:
             return quarantine[0]
-        engine._teller.emit(LearnedEvent(self._run.task, done.id, len(done.body.steps), state))
+        engine._teller.emit(LearnedEvent(self.run.task, done.id, len(done.body.steps), state))
         return None

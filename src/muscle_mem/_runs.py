@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Callable
 from typing import Any, cast
 
-from ._agent import Agent, spelling_of
-from ._context import frame_here, objects_here, off_here
+from ._agent import Agent
+from ._context import Frame, frame_here, let_go, objects_here, off_here
 from ._core.check import short
 from ._core.flow import Finished, switched_off
 from ._core.freezing import Known, known_of
@@ -35,6 +35,7 @@ class Runs:
     """The part of an engine between a call and its flow."""
 
     _agent: Agent | None
+    _away: tuple[type, ...]
     _context: tuple[Any, ...]
     _health: Health
     _key: Callable[..., str] | None
@@ -78,37 +79,34 @@ class Runs:
         approve: Any = None,
     ) -> tuple[Run, Refusal | None]:
         """A run of its own for one call, and why it has no key, if so. Raises for misuse."""
-        if not (success is None or callable(success)) or not (approve is None or callable(approve)):
-            role, function = ("approve", approve) if success is None or callable(success) else ("success", success)
-            raise InvalidTypeError(f"{role} must be callable, got {function!r}")
+        engine_policy = self._policy
+        success = engine_policy.success if success is None else _function("success", success)
+        approve = engine_policy.approve if approve is None else _function("approve", approve)
         agent = self._agent
         policy = self._on_divergence
         if on_divergence is not None:
             policy = cast(OnDivergence, one_of("on_divergence", on_divergence, POLICIES))
-        prepared = NO_PARAMS if params is None else Params(params)
-        normal = normal_tags(tags) if tags else ()
-        objects = self._objects(context)
+        objects = self._objects(context) if context is not None or objects_here.get() else self._context
+        plainly = agent is not None and key is secrets is self._key is None and not tags
+        known = agent.recall(args, kwargs, params) if plainly else None  # type: ignore[union-attr]
         refusal: Refusal | None = None
+        veil: Veil | None = None
+        shown: tuple[str, ...] = ()
         task_id: bytes | None
-        plainly = agent is not None and params is key is secrets is self._key is None and not tags
-        spelled = spelling_of(args, kwargs) if plainly else None
-        known = agent.remembered.get(spelled) if agent is not None and spelled is not None else None
         if known is not None:
-            task_id, text = known
-            veil = None
+            task_id, text, prepared = known
         else:
-            text = label(args, kwargs, key)
+            text, prepared = label(args, kwargs, key), NO_PARAMS if params is None else Params(params)
+            normal = normal_tags(tags) if tags else ()
             veil = self._veil(args, kwargs, prepared, secrets)
+            shown = tuple(map(veil.hide, normal)) if veil else normal
             task_id, refusal = self._key_or_why(args, kwargs, prepared, normal, key, known_of(prepared, objects, veil))
-            if agent is not None and spelled is not None and task_id is not None:
-                agent.remember(spelled, task_id, text)
-        shown = tuple(map(veil.hide, normal)) if veil and normal else normal
+            if plainly and task_id is not None:
+                agent.remember(args, kwargs, params, (task_id, text, prepared))  # type: ignore[union-attr]
         names_handover = agent is not None and agent.names_handover
-        success = self._policy.success if success is None else success
-        approve = self._policy.approve if approve is None else approve
         number = next(self._serial)
         # By position, in two lines: names would be looked up one by one at every call.
-        task = (self._policy, number, text, args, kwargs, task_id, prepared, objects, shown)
+        task = (engine_policy, number, text, args, kwargs, task_id, prepared, objects, shown)
         run = Run(*task, mode, policy, plain, names_handover, agent, success, approve, veil)
         if self._leaders.wait > 0 and mode == "auto" and task_id is not None:
             run.leads = True
@@ -200,8 +198,9 @@ class Runs:
                 raise _as_store_error(error, "the task was not begun") from error
             safe = [] if entry is None else [one for one in entry.trajectories if not is_irreversible(one)]
             return safe, Refusal(Reason.STORE_UNAVAILABLE, f"the store cannot be read: {error}")
-        library.age(entry, mark=run.mode != "frozen")
-        if not entry.trajectories and entry.damaged:
+        if library.growth.limits.ttl is not None:
+            library.age(entry, mark=run.mode != "frozen")
+        if entry.damaged and not entry.trajectories:
             return [], Refusal(Reason.DAMAGED, f"{entry.damaged} recordings of this task are damaged and not used")
         return entry.trajectories, None
 
@@ -215,10 +214,16 @@ class Runs:
             frame_here.reset(token)
         return switched_off(value)
 
-    def _conclude(self, run: Run, finished: Finished, seconds: float) -> Outcome:
+    def _settle(self, run: Run, frame: Frame, finished: Finished) -> None:
+        """The part of concluding a run that may wait for the store, to be done aside before the rest."""
+        if run.mode != "frozen":
+            self._count(run, finished)
+        let_go(frame)
+
+    def _conclude(self, run: Run, finished: Finished, seconds: float, *, settled: bool = False) -> Outcome:
         """Count and tell how a run ended; raise what is to be raised."""
         outcome = finished.outcome
-        if run.mode != "frozen":
+        if not settled and run.mode != "frozen":
             self._count(run, finished)
         if outcome is None:
             error = finished.error
@@ -249,23 +254,22 @@ class Runs:
             for candidate, check in run.said_no:
                 self._library.counts.said_no(candidate.trajectory.id, check)
         outcome, followed, breakers = finished.outcome, finished.followed, self._tools.breakers
-        if outcome is not None and outcome.learned:
-            breakers.used(step.tool for step in run.recorder.steps)
-        if outcome is not None and outcome.shadow is not None:
-            self._library.shadowed(outcome.shadow.trajectory_id, agreed=outcome.shadow.agreed)
-        if followed is None:
-            return
-        if finished.failure is not None:
-            self._library.failed(followed, finished.failure)
-            for step in followed.trajectory.steps[finished.failed_step : finished.failed_step + 1]:
-                breakers.failed(step.tool)
-        elif outcome is not None and outcome.status == "hit":
+        if followed is not None and outcome is not None and outcome.status == "hit":
             self._library.hit(followed)
             breakers.replayed(followed.trajectory.steps)
             if run.success is not None:
                 self._library.verified(followed)
             if finished.refreshed:
                 self._refresh(run, finished)
+            return
+        if outcome is not None and outcome.learned:
+            breakers.used(step.tool for step in run.recorder.steps)
+        if outcome is not None and outcome.shadow is not None:
+            self._library.shadowed(outcome.shadow.trajectory_id, agreed=outcome.shadow.agreed)
+        if followed is not None and finished.failure is not None:
+            self._library.failed(followed, finished.failure)
+            for step in followed.trajectory.steps[finished.failed_step : finished.failed_step + 1]:
+                breakers.failed(step.tool)
 
     def _refresh(self, run: Run, finished: Finished) -> None:
         assert finished.followed is not None
@@ -278,6 +282,12 @@ class Runs:
         if self._agent is None:
             raise NotReadyError("the engine has no agent; call engine.set_agent(agent) first")
         return self._agent
+
+
+def _function(role: str, given: Any) -> Any:
+    if not callable(given):
+        raise InvalidTypeError(f"{role} must be callable, got {given!r}")
+    return given
 
 
 def _as_store_error(error: Exception, what: str) -> StoreError:

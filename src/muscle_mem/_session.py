@@ -92,7 +92,7 @@ class AsyncSession(Steps):
 
     async def _work(self, work: Generator[Effect, Any, Any]) -> Any:
         try:
-            return await adrive(work, self._perform)
+            return await adrive(work, self._perform, self._engine._away)
         except BaseException as error:
             self._abandon(error)
             raise

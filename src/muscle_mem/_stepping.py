@@ -20,7 +20,7 @@ import msgspec
 from ._context import CurrentRun, Frame, frame_here, frame_of_call
 from ._core import flow
 from ._core.check import short
-from ._core.effects import Effect, Invoke, Pause, RunAgent
+from ._core.effects import Effect, Invoke, Pause, Reach, RunAgent
 from ._core.handover import chat_name
 from ._core.outcome import Outcome
 from ._core.recording import Answer, record_call
@@ -89,7 +89,7 @@ class Steps:
         self._run = run
         self._lookup = lookup
         self._frame = frame
-        self._perform = Performer(engine, run, frame, asynchronous=not run.plain)
+        self._perform = Performer(engine, run, frame, not run.plain)
         self._lock = threading.Lock()
         self._flow: Generator[Effect, Any, flow.Finished] | None = None
         self._at: At | None = None
@@ -165,11 +165,11 @@ class Steps:
             if run.mode == "off":
                 self._flow = _unrecorded()
             else:
-                trajectories, lookup = engine._find(run, self._lookup)
+                trajectories, lookup = yield Reach(engine._find, (run, self._lookup))
                 self._flow = flow.run_task(run, trajectories, engine._tools, lookup)
         elif not isinstance(self._at, Pause):
             return
-        self._stop_at((yield from step(self._flow)))
+        yield from self._stop_at((yield from step(self._flow)))
 
     def _next(self) -> Generator[Effect, Any, Turn | None]:
         """What is to be done next; None at the end."""
@@ -228,22 +228,26 @@ class Steps:
         self._serial += 1
         return self._serial - 1
 
-    def _stop_at(self, at: At) -> None:
+    def _stop_at(self, at: At) -> Generator[Effect, Any, None]:
         """The flow waits for something, or has ended."""
         self._at = at
         if isinstance(at, RunAgent) and self._run.mode != "off":
             self._engine._open.record(self._frame)
         if isinstance(at, End):
+            if self._run.mode != "off":
+                yield Reach(self._engine._settle, (self._run, self._frame, at.value))
             self._engine._open.leave(self._frame)
-            self._conclude(at.value)
+            self._conclude(at.value, settled=True)
 
-    def _conclude(self, finished: flow.Finished) -> None:
+    def _conclude(self, finished: flow.Finished, *, settled: bool = False) -> None:
         """Count and tell how the run ended, as any call of the engine; an exception waits for `next()`."""
         if self._run.mode == "off":
             self._ended = finished.outcome
             return
         try:
-            self._ended = self._engine._conclude(self._run, finished, time.perf_counter() - self._began)
+            self._ended = self._engine._conclude(
+                self._run, finished, time.perf_counter() - self._began, settled=settled
+            )
         except BaseException as error:
             if error is not finished.error and not isinstance(error, StoreError):
                 raise
@@ -276,7 +280,7 @@ class Steps:
         """The model has finished: learn from the run."""
         assert self._flow is not None
         self._engine._open.take_back(self._frame)
-        self._stop_at((yield from step(self._flow, value)))
+        yield from self._stop_at((yield from step(self._flow, value)))
 
     def _is_outstanding(self, call: Any, result: Any, error: Any) -> None:
         mine = self._call
@@ -303,7 +307,7 @@ class Steps:
             self._number(-1)
         else:
             assert self._flow is not None
-            self._stop_at((yield from step(self._flow, result, error)))
+            yield from self._stop_at((yield from step(self._flow, result, error)))
 
     # -- leaving
 

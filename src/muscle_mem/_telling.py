@@ -138,10 +138,11 @@ class Teller:
         if counted:
             with self._lock:
                 self.counts[BY_STATUS[outcome.status]] += 1
-        if outcome.learned:
-            self.count("learned")
-        if outcome.not_learned is not None and counted:
-            self.not_learned(run, outcome.not_learned, outcome.not_learned_message)
+        if outcome.status != "hit":
+            if outcome.learned:
+                self.count("learned")
+            if outcome.not_learned is not None and counted:
+                self.not_learned(run, outcome.not_learned, outcome.not_learned_message)
         if self._new_keys or outcome.reason is Reason.NEW_TASK:
             self._suggest_key(run, outcome)
         if not self._logs or heeds_debug():

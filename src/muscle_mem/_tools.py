@@ -83,7 +83,10 @@ class Toolbox:
             return Refusal(Reason.TOOL_MISSING, message)
         same = [tool for tool in tools if tool.fingerprint == record.fingerprint]
         if not same:
-            message = f"the tool {name} has changed since this was recorded; if that does not matter, declare version="
+            message = (
+                f"the tool {name} has changed since this was recorded; the agent's next run records it anew, and a "
+                f"declared version= keeps later edits from counting"
+            )
             return Refusal(Reason.TOOL_CHANGED, message)
         if record.instance or len(same) > 1:
             same = [tool for tool in same if record.instance and tool.instance == record.instance]
@@ -217,11 +220,12 @@ def _recording_frame(engine: Any, tool: Tool, args: tuple[Any, ...], frame: Fram
 def _wrap_plain(engine: Any, tool: Tool) -> Callable[..., Any]:
     fn = tool.fn
     here = frame_here
+    run_here, recording = frame_here.get, engine._open.frames
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        frame = here.get()
-        if frame is None and not engine._open.frames:
-            return fn(*args, **kwargs)
+        frame = run_here()
+        if frame is None and not recording:
+            return fn(*args, **kwargs) if kwargs else fn(*args)
         frame = _recording_frame(engine, tool, args, frame)
         if frame is None:
             return fn(*args, **kwargs)

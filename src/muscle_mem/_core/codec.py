@@ -5,9 +5,13 @@ The bytes are one version byte and one msgpack message, in the only spelling tha
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
+from collections.abc import Callable
 from typing import Any, Final
+
+import msgspec
 
 from muscle_mem._core.codec_fold import child_path, fold, immutable, unfold
 from muscle_mem._core.codec_know import know
@@ -15,7 +19,7 @@ from muscle_mem._core.codec_read import read
 from muscle_mem._core.codec_record import Record
 from muscle_mem._core.codec_refusal import Refusal
 from muscle_mem._core.codec_types import register, spoken_name
-from muscle_mem._core.codec_write import MAX_DEPTH, PLAIN, Writer, pack
+from muscle_mem._core.codec_write import MAX_DEPTH, PLAIN, PLAIN_OR_FLOAT, Writer, pack
 from muscle_mem.errors import DecodeError, NotStorableError, TooLargeError
 
 __all__ = [
@@ -26,6 +30,7 @@ __all__ = [
     "Record",
     "canonical",
     "child_path",
+    "copier",
     "decode",
     "digest",
     "encode",
@@ -40,6 +45,8 @@ VERSION: Final[int] = 1
 MAX_NODES: Final = 200_000
 MAX_BYTES: Final = 16 * 2**20
 
+_TEXT: Final = frozenset({str})
+_unpack: Final = msgspec.msgpack.Decoder().decode
 _HEAD: Final = bytes([VERSION])
 _REMEDY: Final = "pass it as a param, name the argument in ignore=[...]"
 _REGISTER: Final = ", or register a type with muscle_mem.register"
@@ -88,6 +95,31 @@ def decode(data: bytes, *, lenient: bool = False) -> Any:
         what = f"of version {data[0]}" if data else "empty"
         raise DecodeError(f"the data is {what}; this release of muscle_mem reads version {VERSION}")
     return read(data[1:], lenient)
+
+
+def copier(data: bytes, value: Any, *, lenient: bool = False) -> Callable[[], Any]:
+    """A function that decodes `data`, of which `value` was decoded, anew at each call; quick where all in it is plain.
+
+    None, bools, ints, floats, texts and bytes, in lists and in dicts by texts, are what plain msgpack gives back as
+    they were, without a look at each part.
+    """
+    try:
+        return functools.partial(_unpack, pack(value)) if _is_plain(value) else _slowly(data, lenient)
+    except (OverflowError, UnicodeEncodeError):  # an int or a text that msgpack cannot write
+        return _slowly(data, lenient)
+
+
+def _slowly(data: bytes, lenient: bool) -> Callable[[], Any]:
+    return functools.partial(decode, data, lenient=lenient)
+
+
+def _is_plain(value: Any) -> bool:
+    kind = type(value)
+    if kind is list:
+        return all(map(_is_plain, value))
+    if kind is dict:
+        return _TEXT.issuperset(map(type, value)) and all(map(_is_plain, value.values()))
+    return kind in PLAIN_OR_FLOAT
 
 
 def digest(data: bytes) -> bytes:

@@ -69,13 +69,17 @@ class Ask(msgspec.Struct):
     args: tuple[Any, ...]
 
 
+class Reach(Ask):
+    """Call a function of the engine's own that may wait for the store."""
+
+
 class Save(msgspec.Struct):
     """Seal a recording; the answer is whether the store took it."""
 
     recording: Any
 
 
-Effect = Capture | Compare | Invoke | Sleep | Pause | Lead | RunAgent | Ask | Save
+Effect = Capture | Compare | Invoke | Sleep | Pause | Lead | RunAgent | Ask | Reach | Save
 
 
 def refuse_awaitable(answer: Any, what: str) -> None:

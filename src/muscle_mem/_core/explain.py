@@ -61,10 +61,12 @@ class Explanation(msgspec.Struct, frozen=True):
         for one in self.considered:
             verb = "would start" if one.would_start else f"no: {one.reason.value}"
             state = f"{one.state}: {one.evidence}" if one.evidence else one.state
-            what = f"{one.trajectory_id} ({state}; {one.steps} steps, {one.hits} hits)"
+            counts = f"{one.steps} step{'s'[: one.steps != 1]}, {one.hits} hit{'s'[: one.hits != 1]}"
+            what = f"{one.trajectory_id} ({state}; {counts})"
             lines.append(f"  {what}: {verb}: {one.message}")
             if one.seen or one.expected:
                 lines.append(f"    {one.first_step}: saw {one.seen}, expected {one.expected}")
+        lines += [f"  step {index}: {step}" for index, step in enumerate(self.plan)]
         return "\n".join(lines)
 
 
@@ -75,7 +77,8 @@ def explain_task(
     if lookup is not None:
         return Explanation("ask the agent", lookup.reason, run.hide(lookup.message))
     if not trajectories:
-        return Explanation("ask the agent", Reason.NEW_TASK, "nothing was recorded for this task")
+        message = "nothing was recorded for this task: for these arguments, names of params, tags and scope"
+        return Explanation("ask the agent", Reason.NEW_TASK, message)
     sights: Sights = {}
     considered: list[Considered] = []
     for trajectory in trajectories[:SHOWN]:

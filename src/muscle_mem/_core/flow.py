@@ -61,7 +61,9 @@ def run_task(run: Run, trajectories: Sequence[Trajectory], registry: Registry, l
         why = Refusal(Reason.MODE, "mode='shadow' lets the agent work, and only compares")
         return (yield from _miss(run, why, live.candidates if live is not None else ()))
     found = yield from _replay_one(run, trajectories, registry, lookup)
-    if isinstance(found, Refusal) and run.leads and not run.outside and found.reason not in UNMENDED:
+    if isinstance(found, Finished):
+        return found
+    if run.leads and not run.outside and found.reason not in UNMENDED:
         news = yield from _lead(run, trajectories)
         if isinstance(news, Finished):
             return news

@@ -8,6 +8,7 @@ it, and keeps its place.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +18,7 @@ from . import codec
 from .model import Body, Expr, Node, Ref, Row, StepRecord
 
 Places = Sequence[int] | Mapping[int, int]
+_group = attrgetter("group")
 ROW_FIELDS = ("pre", "post", "outputs", "notes", "keywords", "effects", "seconds", "judged")
 
 
@@ -67,7 +69,7 @@ def prefix_shapes(records: Sequence[StepRecord], judged: Sequence[int]) -> list[
 
 def spans(records: Sequence[StepRecord]) -> Iterator[tuple[int, int]]:
     """(first, behind the last) of every group."""
-    start = 0
+    start = 0 if any(map(_group, records)) else len(records)
     while start < len(records):
         stop = start + 1
         if records[start].group:

@@ -50,7 +50,7 @@ def bind_task(signature: inspect.Signature | None, args: tuple[Any, ...], kwargs
 
     Without a signature, or where the arguments do not fit it, they are taken as they are.
     """
-    if signature is None:
+    if signature is None or (not kwargs and _fits_as_it_is(signature, len(args))):
         return args, dict(kwargs)
     try:
         bound = signature.bind(*args, **kwargs)
@@ -69,6 +69,15 @@ def bind_task(signature: inspect.Signature | None, args: tuple[Any, ...], kwargs
         else:
             positional.append(value)
     return (*positional, *rest), named
+
+
+def _fits_as_it_is(signature: inspect.Signature, count: int) -> bool:
+    """Whether so many arguments by position are their own spelling: none of them has a default to be left out for."""
+    parameters = tuple(signature.parameters.values())[:count]
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return len(parameters) == count and all(
+        one.default is inspect.Parameter.empty and one.kind in places for one in parameters
+    )
 
 
 def _sorted_out(

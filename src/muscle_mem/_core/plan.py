@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -25,7 +25,17 @@ from .groups import (
 )
 from .model import Body, Expr, Ign, Lit, Node, Reason, Row, StepRecord, share_names, share_values
 from .params import Params
-from .resolving import Env, Resolver, contexts_in, params_in_texts, references_in, resolver, secrets_used
+from .resolving import (
+    NOTHING,
+    Constant,
+    Env,
+    Resolver,
+    contexts_in,
+    params_in_texts,
+    references_in,
+    resolver,
+    secrets_used,
+)
 from .tool import Tool
 from .veil import nothing_in
 
@@ -61,12 +71,12 @@ class Registry(Protocol):
 
 
 class Fresh:
-    """A snapshot that is mutable: decoded anew for each compare, which might change it."""
+    """A snapshot that is mutable: decoded anew by `open` for each compare, which might change it."""
 
-    __slots__ = ("data",)
+    __slots__ = ("open",)
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
+    def __init__(self, open: Callable[[], Any]) -> None:
+        self.open = open
 
 
 NO_KEYWORDS: dict[str, Any] = {}
@@ -84,10 +94,10 @@ class PlanStep:
 
     __slots__ = (
         "_builders",
+        "_call_id",
         "_keywords",
         "after",
         "args",
-        "call_id",
         "check_async",
         "contexts",
         "direct",
@@ -113,15 +123,15 @@ class PlanStep:
         self.post = tool.post
         self.direct = not tool.is_async
         self.check_async = any(c.capture_async or c.compare_async for c in (tool.pre, tool.post) if c is not None)
-        self.call_id = known_id or call_id(record)
+        self._call_id = known_id
         self.contexts = tuple(name for _, expr in record.arguments for name in contexts_in(expr))
         self._keywords = keywords
         self._builders: Builders | None = None
         self.args: tuple[Any, ...] | None = None
         self.kwargs: dict[str, Any] = NO_KEYWORDS
-        if all(isinstance(expr, Lit) and _constant(expr) for _, expr in record.arguments):
-            env = Env({}, [], ())
-            self.args, given = self.build(env)
+        builders = self.builders
+        if len(builders) == len(record.arguments) and all(type(make) is Constant for _, _, make in builders):
+            self.args, given = self.build(NOTHING)
             self.kwargs = given or NO_KEYWORDS
             self._builders = None  # hardly ever asked for again
         at_once = self.direct and not record.guards and all(map(_at_once, (tool.pre, tool.post)))
@@ -130,6 +140,13 @@ class PlanStep:
         self.stop = 0
         self.opens: tuple[int, ...] = ()
         self.joined = False
+
+    @property
+    def call_id(self) -> bytes:
+        """As `groups.call_id`; made when it is first asked for, since a plan alone at its key need not be compared."""
+        if not self._call_id:
+            self._call_id = call_id(self.record)
+        return self._call_id
 
     @property
     def builders(self) -> Builders:
@@ -169,14 +186,11 @@ def _at_once(check: Check | None) -> bool:
     return check is None or not (check.capture_async or check.compare_async or check.refresh or check.wait)
 
 
-def _constant(expr: Lit) -> bool:
-    return codec.immutable(codec.decode(expr.data))
-
-
 class Trajectory:
     """One stored trajectory in memory: decoded and joined with the tools once."""
 
     __slots__ = (
+        "_ids",
         "_joined",
         "asking",
         "body",
@@ -184,7 +198,6 @@ class Trajectory:
         "company",
         "expired",
         "id",
-        "ids",
         "key",
         "needed",
         "plain",
@@ -209,7 +222,7 @@ class Trajectory:
         self.standing = stored.standing
         self.body = body
         self.steps: list[PlanStep] = []
-        self.ids: tuple[bytes, ...] = ids_of(body.steps)
+        self._ids: tuple[bytes, ...] = ()
         self.secrets: tuple[tuple[int, str, str], ...] = tuple(
             (index, record.tool, name)
             for index, record in enumerate(body.steps)
@@ -228,12 +241,19 @@ class Trajectory:
         self.expired = False
         self._joined = False
 
+    @property
+    def ids(self) -> tuple[bytes, ...]:
+        """As `groups.ids_of`; made when it is first asked for."""
+        if not self._ids:
+            self._ids = ids_of(self.body.steps)
+        return self._ids
+
     def rearrange(self, order: tuple[int, ...]) -> None:
         """Bring the members of groups into another order, before anything is joined."""
         old = self.body.order or range(len(self.body.steps))
         places = [inverse(order)[rank] for rank in old]
         self.body = msgspec.structs.replace(self.body, steps=arranged(self.body.steps, places), order=order)
-        self.ids = ids_of(self.body.steps)
+        self._ids = ()
         self.needed = needed_outputs(self.body)
         for candidate in self.candidates:
             candidate.row = arranged_row(candidate.row, places)
@@ -251,7 +271,9 @@ class Trajectory:
         return self.refusal
 
     def _join(self, registry: Registry) -> Refusal | None:
-        keywords = self.candidates[0].row.keywords if self.candidates else ()
+        if not self.candidates:
+            return Refusal(Reason.DAMAGED, f"every observation of trajectory {self.id} is damaged and not used")
+        keywords = self.candidates[0].row.keywords
         steps: list[PlanStep] = []
         for index, record in enumerate(self.body.steps):
             tool = registry.resolve(record)
@@ -342,7 +364,10 @@ def _changed(record: StepRecord, tool: Tool, index: int) -> Refusal | None:
     for role, then, now in (("pre", record.pre, tool.check_prints[0]), ("post", record.post, tool.check_prints[1])):
         if then != now:
             what = "added" if not then else "removed" if not now else "changed"
-            message = f"the {role}-check of {record.tool} (step {index}) was {what} since this was recorded"
+            message = (
+                f"the {role}-check of {record.tool} (step {index}) was {what} since this was recorded; the agent's "
+                f"next run records it anew"
+            )
             return Refusal(Reason.CHECK_CHANGED, message, index, record.tool)
     return None
 
@@ -382,7 +407,7 @@ def _literal(expr: Expr) -> bool:
 class Candidate:
     """One observation of one trajectory."""
 
-    __slots__ = ("_posts", "_pres", "digests", "id", "refresh", "row", "seq", "trajectory", "weight")
+    __slots__ = ("_made", "_posts", "_pres", "id", "refresh", "row", "seq", "trajectory", "weight")
 
     def __init__(self, trajectory: Trajectory, seq: int, id: str, row: Row, refresh: bool = False) -> None:
         self.trajectory = trajectory
@@ -392,7 +417,14 @@ class Candidate:
         self.refresh = refresh
         self._pres: list[Any] | None = None
         self._posts: list[Any] | None = None
+        self._made: tuple[list[Any], list[Any], list[Any]] | None = None
         self.weight: tuple[int, tuple[bytes, ...]] | None = None  # in memory, once it was asked for
+
+    def plan(self) -> tuple[list[Any], list[Any], list[Any]]:
+        """The steps, joined before, with None behind the last; and the snapshots before and after them."""
+        if self._made is None:
+            self._made = [*self.trajectory.steps, None], self.snapshots(False), self.snapshots(True)
+        return self._made
 
     def again(self, trajectory: Trajectory) -> Candidate:
         """The same observation of the same trajectory, which was loaded anew."""
@@ -448,12 +480,12 @@ def _ready_all(row: Sequence[bytes | None]) -> list[Any]:
 
 def _ready(data: bytes) -> Any:
     value = codec.decode(data, lenient=True)
-    return value if codec.immutable(value) else Fresh(data)
+    return value if codec.immutable(value) else Fresh(codec.copier(data, value, lenient=True))
 
 
 def open_snapshot(snapshot: Any) -> Any:
     """The snapshot as a value that a compare may do with as it likes."""
-    return codec.decode(snapshot.data, lenient=True) if type(snapshot) is Fresh else snapshot
+    return snapshot.open() if type(snapshot) is Fresh else snapshot
 
 
 def load(stored: Any, known: Trajectory | None = None) -> Trajectory:

@@ -29,7 +29,7 @@ from .judging import (
     unbuildable,
 )
 from .model import Reason
-from .plan import Candidate, Fresh, PlanStep, Refusal, open_snapshot
+from .plan import Candidate, Fresh, PlanStep, Refusal
 from .run import Run
 from .together import due_posts, with_rest
 
@@ -56,22 +56,24 @@ def replay(run: Run, live: Company) -> Generator[Effect, Any, Done | Refusal]:
     through = outside or run.watched
     walk = Walk(run, live) if len(live.candidates) > 1 else None
     followed = progress.candidate = live.candidates[0]
-    steps, pres, posts = followed.trajectory.steps, followed.snapshots(False), followed.snapshots(True)
+    steps, pres, posts = followed.plan()
     place = 0
     while True:
-        step = steps[place] if place < len(steps) else None
+        step = steps[place]
         found: Any = None
-        args: tuple[Any, ...]
-        if step is not None and step.simple and (place or walk is None):
-            args, kwargs = step.args or (), step.kwargs
+        if step is None:
+            found = Done(followed) if walk is None else (yield from _end(run, walk, place, followed))
+        elif step.simple and (place or walk is None):
+            args, kwargs = step.args, step.kwargs
             if step.method:
                 args = (objects[step.tool], *args)
-            if step.pre is not None:
-                asked = _ask(run, walk, followed, step, step.pre, args, kwargs, pres[place], place, False)
+            pre = step.pre
+            if pre is not None:
+                asked = _ask(run, walk, followed, step, pre, args, kwargs, pres[place], place, False)
                 if asked is not None:
                     found = asked[0] if walk is None else (yield from decide(run, walk, place, followed, asked))
         else:
-            found = yield from (_end if step is None else decide)(run, walk, place, followed)
+            found = yield from decide(run, walk, place, followed)
         if found is not None:
             if step is not None and step.tool.optional and isinstance(found, Refusal):
                 found = yield from _skip(run, walk, place, followed, found)
@@ -80,12 +82,11 @@ def replay(run: Run, live: Company) -> Generator[Effect, Any, Done | Refusal]:
                 return found  # type: ignore[no-any-return]  # Done or Refusal
             followed, (args, kwargs) = found
             progress.candidate = followed
-            steps, pres, posts = followed.trajectory.steps, followed.snapshots(False), followed.snapshots(True)
+            steps, pres, posts = followed.plan()
             step = steps[place]
-        assert step is not None
         calls.append((step, args, kwargs))
         try:
-            if not step.direct or through:
+            if through or not step.direct:
                 result = yield Invoke(step.tool, args, kwargs)
             elif kwargs:
                 result = step.fn(*args, **kwargs)
@@ -109,7 +110,7 @@ def replay(run: Run, live: Company) -> Generator[Effect, Any, Done | Refusal]:
                 return found
             if found is not None:
                 followed = progress.candidate = found
-                steps, pres, posts = followed.trajectory.steps, followed.snapshots(False), followed.snapshots(True)
+                steps, pres, posts = followed.plan()
         place += 1
         if outside:
             yield Pause()
@@ -134,7 +135,7 @@ def _ask(
         refusal = check_error(step, place, f"its capture raised {error!r}", error)
         return refusal, refusal
     if type(snapshot) is Fresh:
-        snapshot = open_snapshot(snapshot)
+        snapshot = snapshot.open()
     try:
         given = seen if walk is None or check.exact or type(seen) in PLAIN else copy_of(seen)
         answer = check.compare(given, snapshot)
@@ -267,18 +268,13 @@ def _keep(run: Run, walk: Walk | None, place: int, post: bool, followed: Candida
         keep_refreshed(run, check, place, post, value)
 
 
-def _end(
-    run: Run, walk: Walk | None, place: int, followed: Candidate
-) -> Generator[Effect, Any, Chosen | Done | Refusal]:
+def _end(run: Run, walk: Walk, place: int, followed: Candidate) -> Generator[Effect, Any, Chosen | Done | Refusal]:
     """The followed candidate has ended: a hit, unless a longer one's next pre-check passes."""
-    if walk is not None:
-        sights: dict[bytes, Any] = {}
-        found: Chosen | Refusal | None = yield from walk.choose(place, followed, sights, checked_only=True)
-        if isinstance(found, tuple) and found[0].trajectory.steps[place].opens:
-            found = yield from with_rest(run, walk, place, followed, found, sights)
-        if isinstance(found, tuple):
-            return found
-    return Done(followed)
+    sights: dict[bytes, Any] = {}
+    found: Chosen | Refusal | None = yield from walk.choose(place, followed, sights, checked_only=True)
+    if isinstance(found, tuple) and found[0].trajectory.steps[place].opens:
+        found = yield from with_rest(run, walk, place, followed, found, sights)
+    return found if isinstance(found, tuple) else Done(followed)
 
 
 def _after(

@@ -24,6 +24,16 @@ class Env(msgspec.Struct):
 
 
 Resolver = Callable[[Env], Any]
+NOTHING = Env({}, [], ())
+
+
+class Constant(msgspec.Struct, frozen=True, eq=False):
+    """The resolver of a literal that can never change."""
+
+    value: Any
+
+    def __call__(self, _: Env) -> Any:
+        return self.value
 
 
 def resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
@@ -34,9 +44,9 @@ def resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
     if isinstance(expr, Lit):
         value = codec.decode(expr.data)
         if codec.immutable(value):
-            return lambda _: value
-        data = expr.data
-        return lambda _: codec.decode(data)
+            return Constant(value)
+        copy = codec.copier(expr.data, value)
+        return lambda _: copy()
     if isinstance(expr, Par):
         param = expr.name
         return lambda env: env.params[param]

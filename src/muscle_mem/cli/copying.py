@@ -75,7 +75,8 @@ def _key(variable: str | None) -> str | None:
 
 def _print(done: Copied) -> None:
     new = count(done.trajectories, "trajectory", "trajectories")
-    click.echo(f"Copied {new} and {count(done.observations, 'observation')}; {done.present} were there already.")
+    present = f"{done.present} {'was' if done.present == 1 else 'were'} there already"
+    click.echo(f"Copied {new} and {count(done.observations, 'observation')}; {present}.")
     for id in done.kept:
         click.echo(f"{visible(id)}: another standing is there, and was kept.", err=True)
     for one in done.damaged:

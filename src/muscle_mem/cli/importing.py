@@ -47,9 +47,9 @@ def import_(files: tuple[Path, ...], trust: bool, as_json: bool, store: str | No
     if as_json:
         print_json({"imported": done.new, "known": done.known})
     else:
-        more = f"; {len(done.known)} of them were there already" if done.known else ""
-        total = len(done.new) + len(done.known)
-        click.echo(f"Imported {count(total, 'trajectory', 'trajectories')}{more}.")
+        known = len(done.known)
+        more = f"; {known} {'was' if known == 1 else 'were'} there already" if known else ""
+        click.echo(f"Imported {count(len(done.new), 'trajectory', 'trajectories')}{more}.")
 
 
 def read_files(files: Iterable[Path]) -> list[Stored]:

@@ -113,7 +113,10 @@ def ensure_there(name: str, make: bool = False) -> None:
     if mark and scheme.lower() == "folder":
         path = file_of(name)
         if path and not make and not os.path.isdir(path):
-            raise UnusableStoreError(f"There is no folder {path!r}, and this command makes none. Mend the path.")
+            raise UnusableStoreError(
+                f"There is no folder {path!r}, and this command makes none. Mend the path; an absolute one takes four "
+                "slashes, as in 'folder:////srv/memory'."
+            )
         return
     if is_postgres(name):
         if not make and postgres_versions(name)[0] is None:

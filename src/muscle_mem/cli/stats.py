@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from ..store import STATES, Stored
+from ..store.naming import is_postgres
 from ..store.paging import pages
 from .opening import file_of, json_option, opened, store_option, wanted_store
 from .output import console, print_json, print_pairs, print_table
@@ -100,8 +101,10 @@ def stats(top: int, as_json: bool, store: str | None) -> None:
         _print(totals, url, held, top)
 
 
-def _bytes_on_disk(name: str) -> int:
-    """The sizes of the store's file and of its write-ahead log; of a folder those of its files."""
+def _bytes_on_disk(name: str) -> int | None:
+    """The sizes of the store's file and of its write-ahead log; of a folder those of its files; of a server None."""
+    if is_postgres(name):
+        return None
     path = os.path.realpath(file_of(name) or "")
     found = 0
     if os.path.isdir(path):
@@ -115,11 +118,15 @@ def _bytes_on_disk(name: str) -> int:
     return found
 
 
+def _held_in(url: str) -> str:
+    return "its files" if url.startswith("folder:") else "the file and its write-ahead log"
+
+
 def _by_state(totals: Totals) -> dict[str, int]:
     return {state: totals.states[state] for state in (*STATES, *sorted(set(totals.states) - set(STATES)))}
 
 
-def _as_json(totals: Totals, url: str, held: int, top: int) -> dict[str, Any]:
+def _as_json(totals: Totals, url: str, held: int | None, top: int) -> dict[str, Any]:
     return {
         "store": url,
         "trajectories": sum(totals.states.values()),
@@ -146,7 +153,7 @@ def _as_json(totals: Totals, url: str, held: int, top: int) -> dict[str, Any]:
     }
 
 
-def _print(totals: Totals, url: str, held: int, top: int) -> None:
+def _print(totals: Totals, url: str, held: int | None, top: int) -> None:
     out = console()
     states = ", ".join(f"{number} {visible(state)}" for state, number in _by_state(totals).items() if number)
     trajectories = sum(totals.states.values())
@@ -158,7 +165,7 @@ def _print(totals: Totals, url: str, held: int, top: int) -> None:
         ("hits", str(totals.hits)),
         ("failures", str(totals.failures)),
         ("agent time saved", f"{duration(totals.seconds)}: {SAVED}"),
-        ("on disk", f"{size(held)} (the file and its write-ahead log)"),
+        *([] if held is None else [("on disk", f"{size(held)} ({_held_in(url)})")]),
         ("damaged rows", f"{totals.damaged}" + ("; see `muscle-mem doctor`" if totals.damaged else "")),
     ]
     if totals.tokens:

@@ -66,7 +66,8 @@ def _ensure_free(path: str, target: str, overwrite: bool) -> None:
 
 def _taken(target: str) -> StoreError:
     return StoreError(
-        f"There is a file at {target!r} already; it was not touched. Give another path, or overwrite=True."
+        f"There is a file at {target!r} already; it was not touched. Give another path, or overwrite=True "
+        f"(--overwrite)."
     )
 
 

@@ -131,7 +131,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 class Store(Protocol):
     """A place that remembers trajectories. `muscle_mem.testing.StoreContract` tests each sentence below.
 
-    `url` names the store for people, without secrets.
+    `url` names the store for people, without secrets. A store whose calls wait on a network says so by an attribute
+    `waits_on_network = True`: where an event loop runs, as under `Engine.acall`, they are then made in a thread.
     """
 
     url: str

@@ -15,6 +15,7 @@ from .digest import SigningKey, checked_key, signer
 from .folder_file import FileEntry, entry_text, read_entry
 from .forks import watch
 from .gate import Gate
+from .patience import Patience
 from .standing import apply_note
 from .whole_files import Stamp, read_whole, remove, stamps, write_whole
 
@@ -46,6 +47,7 @@ class FolderStore:
             raise StoreError(f"The store {self.path!r} is no folder. Give the path of a folder for JSON files.")
         self.url = f"folder:///{self.path.replace(os.sep, '/')}"
         self._gate = Gate(os.path.join(self.path, ".lock"))
+        self._patience = Patience(_WAIT)
         self._closed = False
         self._begin()
         watch(self)
@@ -153,7 +155,7 @@ class FolderStore:
             self._ensure_open()
             with self._told():
                 self._make_folder()
-                with self._gate.passing(_WAIT, lambda: self._closed):
+                with self._patience.waiting() as seconds, self._gate.passing(seconds, lambda: self._closed):
                     self._look()
                     try:
                         yield

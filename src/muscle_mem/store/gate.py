@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..errors import StoreError
+from .patience import TooLongError
 
 if sys.platform != "win32":
     import fcntl
@@ -90,7 +91,7 @@ class Gate:
             ) from error
 
     def _too_long(self, start: float, who: str) -> StoreError:
-        return StoreError(
+        return TooLongError(
             f"The store is locked by {who} for {time.monotonic() - start:.1f} seconds (lock file "
             f"{self.path!r}), so nothing was written. Look for a process that hangs while writing, or raise "
             f"busy_timeout."

@@ -206,9 +206,9 @@ class MemoryStore:
         return self.forget(ids)
 
     def version(self, key: bytes) -> int:
-        with self._lock:
+        if self._closed:
             self._ensure_open()
-            return self._versions.get(key, self._version_of_unknown)
+        return self._versions.get(key, self._version_of_unknown)  # no lock: what it leads to, `find`, takes it
 
     def lead(self, key: bytes) -> KeyLock | None:
         """As `muscle_mem.store.base.Leading`, among all engines that share this store."""

@@ -159,7 +159,10 @@ def _size(path: str) -> int:
     except OSError as error:
         raise StoreError(f"The store {path!r} cannot be looked at ({error.strerror}). Mend the path.") from error
     if stat.S_ISDIR(status.st_mode):
-        raise StoreError(f"The store {path!r} is a folder. Give the path of a file, such as {path + '/store.db'!r}.")
+        raise StoreError(
+            f"The store {path!r} is a folder. Give the path of a file, such as {path + '/store.db'!r}; a folder of "
+            f"JSON files is named {'folder:///' + path!r}."
+        )
     if not stat.S_ISREG(status.st_mode):
         raise StoreError(f"The store {path!r} is not a regular file. Give the path of a file on a local disk.")
     return status.st_size

@@ -18,6 +18,7 @@ from .gate import Gate
 from .inspecting import inspect
 from .leading import KeyLock, KeyLocks
 from .opening import Access, connect, connect_to_read, prepare, ready, stamp
+from .patience import Patience
 from .reading import Reader
 from .rows import Digests
 from .signing import Signing
@@ -63,6 +64,7 @@ class SqliteStore:
             raise InvalidValueError(f"busy_timeout={busy_timeout!r} is no number of seconds from 0 to 86400.")
         self.url = "sqlite:///" + quote(os.fsencode(self.path))
         self._busy_timeout = busy_timeout
+        self._patience = Patience(busy_timeout)
         self._gate = Gate(self.path + ".lock")
         signing = Signing(checked_key(signing_key))
         self._digests = Digests(signing.sign)
@@ -210,12 +212,15 @@ class SqliteStore:
             connection = lease.connection
             assert connection is not None
             self._ensure_writable()
-            with self._gate.passing(self._busy_timeout, lambda: self._connections.closed):
+            with (
+                self._patience.waiting() as seconds,
+                self._gate.passing(seconds, lambda: self._connections.closed),
+            ):
                 self._ensure_same_file()
                 if lease.durable != durable:
                     connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
                     lease.durable = durable
-                connection.execute("BEGIN IMMEDIATE")
+                self._begin(connection, seconds)
                 try:
                     yield connection
                     connection.execute("COMMIT")
@@ -225,6 +230,16 @@ class SqliteStore:
                     raise
                 if afterwards is not None:
                     afterwards(connection)
+
+    def _begin(self, connection: sqlite3.Connection, seconds: float) -> None:
+        if seconds == self._busy_timeout:
+            connection.execute("BEGIN IMMEDIATE")
+            return
+        connection.execute(f"PRAGMA busy_timeout={int(1000 * seconds)}")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        finally:
+            connection.execute(f"PRAGMA busy_timeout={int(1000 * self._busy_timeout)}")
 
     def _rewrite(self, connection: sqlite3.Connection) -> None:
         """Write the file anew without what was forgotten.

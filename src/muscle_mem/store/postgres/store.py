@@ -44,6 +44,8 @@ class PostgresStore:
     A server that cannot be reached costs one deadline, then each call raises StoreError at once until it is back.
     """
 
+    waits_on_network = True
+
     def __init__(self, url: str, *, signing_key: SigningKey | None = None) -> None:
         """Open the store, or make it, in the schema `mm_schema` (muscle_mem) of a database that must be there.
 
