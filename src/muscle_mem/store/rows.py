@@ -132,11 +132,17 @@ def read_trajectory(row: Row) -> Sealed:
         steps=_expect(int, steps),
         task=from_text(task),
         scope=from_text(scope),
-        tags=tuple(_expect(str, tag) for tag in _expect(list, json.loads(from_text(tags)))),
+        tags=_read_tags(from_text(tags)),
         created=_expect(float, created),
         state=from_text(state),
         reason=from_text(reason),
     )
+
+
+def _read_tags(text: str) -> tuple[str, ...]:
+    if text == "[]":  # as nearly always
+        return ()
+    return tuple(_expect(str, tag) for tag in _expect(list, json.loads(text)))
 
 
 def read_standing(row: Row) -> tuple[int, Standing]:

@@ -130,7 +130,7 @@ class Writer:
         else:
             at = int(found[0])
             connection.execute(_UPDATE_OBSERVATION, (*row, digest, at))
-        if not moved:
+        if not moved and (found is not None or observation.blobs):  # one that is new has none to let go of
             self._use_blobs(connection, at, trajectory, observation)
 
     def _use_blobs(self, connection: sqlite3.Connection, n: int, trajectory: str, observation: Observation) -> None:
