@@ -15,12 +15,13 @@ from muscle_mem._core.effects import Ask, Capture, Compare, Effect, Invoke, RunA
 from muscle_mem._core.flow import Finished, demonstrate, run_task
 from muscle_mem._core.model import StepRecord
 from muscle_mem._core.params import Params
-from muscle_mem._core.plan import Refusal, Trajectory, load
+from muscle_mem._core.plan import Trajectory, load
 from muscle_mem._core.recorder import Problem, Recording
 from muscle_mem._core.recording import record_call
 from muscle_mem._core.replay import Done, replay
 from muscle_mem._core.run import Policy, Run
 from muscle_mem._core.sealing import finish
+from muscle_mem._core.steps import Refusal
 from muscle_mem._core.tool import Tool
 from muscle_mem.store.base import Observation, Sealed, Standing, Stored
 

@@ -15,9 +15,10 @@ from ._core.blobs import store_row
 from ._core.company import company_of
 from ._core.groups import stored_row
 from ._core.model import Reason, Row
-from ._core.plan import Candidate, Registry, Trajectory, align, load
+from ._core.plan import Candidate, Trajectory, align, load
 from ._core.recorder import Problem, Recording
 from ._core.run import Run
+from ._core.steps import Registry
 from ._core.trust import SUCCESS
 from ._counts import Counts
 from ._growth import Growth

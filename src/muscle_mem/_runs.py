@@ -15,8 +15,9 @@ from ._core.key import NoKeyError, bind_task, normal_tags, task_key
 from ._core.model import MODES, POLICIES, Mode, OnDivergence, Reason
 from ._core.outcome import Outcome
 from ._core.params import Params
-from ._core.plan import Refusal, Trajectory
+from ._core.plan import Trajectory
 from ._core.run import Policy, Run
+from ._core.steps import Refusal
 from ._core.veil import SCALARS, Veil, veil_of
 from ._given import distinct, label, mode_said, one_of
 from ._health import Health

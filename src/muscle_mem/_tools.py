@@ -16,8 +16,8 @@ from ._core import codec
 from ._core.check import Check
 from ._core.fingerprint import fingerprint, stored_name
 from ._core.model import Reason, StepRecord
-from ._core.plan import Refusal
 from ._core.recording import record_call
+from ._core.steps import Refusal
 from ._core.tool import Tool, check_tool, signature_of
 from ._core.trust import TRUSTS
 from ._core.twins import is_same

@@ -8,9 +8,9 @@ from typing import Any
 from ..errors import NotStorableError
 from . import codec
 from .model import Executed
-from .plan import PlanStep
 from .resolving import Env
 from .secret import Secret
+from .steps import PlanStep
 from .tool import Tool
 from .veil import secrets_in
 

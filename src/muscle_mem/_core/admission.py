@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from .company import Company, company_of
 from .concealing import refused_by_secrets
 from .model import Reason
-from .plan import Refusal, Registry, Trajectory
+from .plan import Trajectory
 from .run import Run
+from .steps import Refusal, Registry
 from .trust import EXPIRED, untrusted
 
 RETIRED = "retired"

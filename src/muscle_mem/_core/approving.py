@@ -8,8 +8,8 @@ from typing import Any
 from .asking import chosen_arguments
 from .effects import Ask, Effect
 from .model import Reason
-from .plan import PlanStep, Refusal
 from .run import Run
+from .steps import PlanStep, Refusal
 from .verdicts import executed_of
 
 

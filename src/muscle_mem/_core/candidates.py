@@ -22,8 +22,9 @@ from .judging import (
     unbuildable,
 )
 from .many import Answers
-from .plan import Candidate, PlanStep, Refusal, Trajectory
+from .plan import Candidate, Trajectory
 from .run import Run
+from .steps import PlanStep, Refusal
 
 PLAIN = frozenset({str, int, bool, float, bytes, type(None)})
 

@@ -11,9 +11,10 @@ from . import codec
 from .freezing import Branch, Coded, Opaque, opaque_in, shown
 from .model import Expr, Reason, Sec
 from .params import literal_leaves
-from .plan import Refusal, Trajectory
+from .plan import Trajectory
 from .recorder import Problem, Recorder, Recording, Step
 from .run import Run
+from .steps import Refusal
 from .veil import SCALARS, Veil
 
 _KEPT_BACK = "not kept: it holds the value of a secret"

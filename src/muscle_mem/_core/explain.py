@@ -13,9 +13,10 @@ from .check import copy_of
 from .effects import Effect
 from .judging import arguments_of, judge, look, unbuildable
 from .model import Planned, Reason, StepRecord
-from .plan import Refusal, Registry, Trajectory, open_snapshot
+from .plan import Trajectory, open_snapshot
 from .resolving import bound_text, plan_text
 from .run import Run
+from .steps import Refusal, Registry
 
 SHOWN = 20
 Sights = dict[tuple[bytes, int], Any]

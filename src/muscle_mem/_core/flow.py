@@ -16,12 +16,13 @@ from .handover import Handover, undo_text
 from .learning import learn, seed
 from .model import Divergence, Planned, Reason
 from .outcome import Outcome, Source
-from .plan import Candidate, Refusal, Registry, Trajectory
+from .plan import Candidate, Trajectory
 from .recorder import Problem
 from .replay import Done, replay
 from .resolving import plan_text
 from .run import Run
 from .shadow import held_against
+from .steps import Refusal, Registry
 from .verdicts import executed_of, hide_of, verdict
 
 AS_MISS = {

@@ -11,8 +11,9 @@ from .check import Check, CheckError, copy_of, passes, short
 from .effects import Capture, Compare, Effect, Sleep
 from .guards import stale
 from .model import Reason
-from .plan import Candidate, PlanStep, Refusal, open_snapshot
+from .plan import Candidate, open_snapshot
 from .run import Run
+from .steps import PlanStep, Refusal
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 

@@ -10,10 +10,11 @@ from .concealing import conceal, sealed_without
 from .effects import Effect, Save
 from .model import Reason
 from .outcome import Outcome
-from .plan import Candidate, Refusal
+from .plan import Candidate
 from .recorder import Problem, Recording, Step
 from .run import Run
 from .sealing import finish
+from .steps import Refusal
 from .verdicts import verdict
 
 

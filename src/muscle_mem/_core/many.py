@@ -7,8 +7,9 @@ from itertools import islice
 from typing import Any
 
 from .check import Check, copy_of, short
-from .plan import Candidate, PlanStep, open_snapshot
+from .plan import Candidate, open_snapshot
 from .run import Run
+from .steps import PlanStep
 
 Asked = tuple[Any, dict[Candidate, Any]]
 

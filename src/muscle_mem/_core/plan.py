@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from ..errors import DecodeError
 from . import codec
 from .blobs import message, read_row
-from .check import Check, short
+from .check import short
+from .fitting import asking, misfit
 from .groups import (
     agreed_order,
     arranged,
     arranged_row,
-    call_id,
     checked,
     checked_row,
     ids_of,
@@ -23,51 +23,14 @@ from .groups import (
     row_in_memory,
     spans,
 )
-from .model import Body, Expr, Ign, Lit, Node, Reason, Row, StepRecord, share_names, share_values
+from .model import Body, Reason, Row, share_names, share_values
 from .params import Params
 from .resolving import (
-    NOTHING,
-    Constant,
-    Env,
-    Resolver,
-    contexts_in,
     params_in_texts,
     references_in,
-    resolver,
     secrets_used,
 )
-from .tool import Tool
-from .veil import nothing_in
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """Why a candidate is not replayed: the code, and a sentence with the names in it.
-
-    `data` is the snapshot that a post-check refused.
-    """
-
-    reason: Reason
-    message: str
-    step: int = 0
-    tool: str = ""
-    seen: str = ""
-    expected: str = ""
-    error: BaseException | None = None
-    data: bytes | None = None
-
-
-class Registry(Protocol):
-    """Where live tools are found by what was stored of them."""
-
-    version: int
-
-    def resolve(self, record: StepRecord) -> Tool | Refusal:
-        """The tool a stored step means, or why there is none."""
-        ...
-
-    def paused(self, steps: Sequence[PlanStep]) -> Refusal | None:
-        """Whether replays with one of these tools are paused, since they failed too often of late."""
-        ...
+from .steps import PlanStep, Refusal, Registry
 
 
 class Fresh:
@@ -77,113 +40,6 @@ class Fresh:
 
     def __init__(self, open: Callable[[], Any]) -> None:
         self.open = open
-
-
-NO_KEYWORDS: dict[str, Any] = {}
-"""The keywords of all steps that have none; only ever read."""
-
-Builders = list[tuple[bool, str, Resolver]]
-
-
-class PlanStep:
-    """A step ready to be replayed. `args` is None where it must be built for each run.
-
-    Of a parallel group: `stop` is behind its last member, `opens` are those that are judged with the first, which
-    `joined` the first. `after` says that a post-check may be due when the step has been made.
-    """
-
-    __slots__ = (
-        "_builders",
-        "_call_id",
-        "_keywords",
-        "after",
-        "args",
-        "check_async",
-        "contexts",
-        "direct",
-        "fn",
-        "joined",
-        "kwargs",
-        "method",
-        "opens",
-        "post",
-        "pre",
-        "record",
-        "simple",
-        "stop",
-        "tool",
-    )
-
-    def __init__(self, record: StepRecord, tool: Tool, keywords: Sequence[str], known_id: bytes = b"") -> None:
-        self.record = record
-        self.tool = tool
-        self.fn = tool.fn
-        self.method = record.method
-        self.pre = tool.pre
-        self.post = tool.post
-        self.direct = not tool.is_async
-        self.check_async = any(c.capture_async or c.compare_async for c in (tool.pre, tool.post) if c is not None)
-        self._call_id = known_id
-        self.contexts = tuple(name for _, expr in record.arguments for name in contexts_in(expr))
-        self._keywords = keywords
-        self._builders: Builders | None = None
-        self.args: tuple[Any, ...] | None = None
-        self.kwargs: dict[str, Any] = NO_KEYWORDS
-        builders = self.builders
-        if len(builders) == len(record.arguments) and all(type(make) is Constant for _, _, make in builders):
-            self.args, given = self.build(NOTHING)
-            self.kwargs = given or NO_KEYWORDS
-            self._builders = None  # hardly ever asked for again
-        at_once = self.direct and not record.guards and all(map(_at_once, (tool.pre, tool.post)))
-        self.simple = at_once and self.args is not None and tool.effect != "irreversible" and not record.group
-        self.after = tool.post is not None or record.group > 0
-        self.stop = 0
-        self.opens: tuple[int, ...] = ()
-        self.joined = False
-
-    @property
-    def call_id(self) -> bytes:
-        """As `groups.call_id`; made when it is first asked for, since a plan alone at its key need not be compared."""
-        if not self._call_id:
-            self._call_id = call_id(self.record)
-        return self._call_id
-
-    @property
-    def builders(self) -> Builders:
-        """(by name?, name, resolver) of each argument that is given."""
-        if self._builders is None:
-            self._builders = _builders(self.record, self.tool, self._keywords)
-        return self._builders
-
-    def build(self, env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments of this run's call, without the context object."""
-        args: list[Any] = []
-        kwargs: dict[str, Any] = {}
-        for by_name, name, make in self.builders:
-            if by_name:
-                kwargs[name] = make(env)
-            else:
-                args.append(make(env))
-        return tuple(args), kwargs
-
-
-def _builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -> Builders:
-    """(by name?, name, resolver) of each argument that is given; behind a gap only names can be used."""
-    found: list[tuple[bool, str, Resolver]] = []
-    gap = False
-    for name, expr in record.arguments:
-        make = resolver(expr, tool, name)
-        positional = name.startswith("*") or (name in tool.positional and name not in keywords)
-        if make is None:
-            gap = gap or positional
-        else:
-            found.append((not positional or (gap and not name.startswith("*")), name, make))
-    return found
-
-
-def _at_once(check: Check | None) -> bool:
-    """Whether a check needs nothing awaited, nothing waited for and nothing kept."""
-    return check is None or not (check.capture_async or check.compare_async or check.refresh or check.wait)
 
 
 class Trajectory:
@@ -279,7 +135,7 @@ class Trajectory:
             tool = registry.resolve(record)
             if isinstance(tool, Refusal):
                 return msgspec.structs.replace(tool, step=index, tool=record.tool)
-            refusal = _changed(record, tool, index) or _not_given(record, tool, index) or _in_clear(record, tool, index)
+            refusal = misfit(record, tool, index)
             if refusal is not None:
                 return refusal
             try:
@@ -296,7 +152,7 @@ class Trajectory:
                 steps[at].joined = at in opening
         self.steps = steps
         self.trust = max((step.tool.trust for step in steps), default=0)
-        self.asking = _asking(steps)
+        self.asking = asking(steps)
         self.unchecked = tuple(
             dict.fromkeys(step.tool.name for step in steps if step.pre is None and not step.tool.reads_only)
         )
@@ -341,67 +197,12 @@ class Trajectory:
         return None
 
 
-def _asking(steps: Sequence[PlanStep]) -> tuple[tuple[int, PlanStep], ...]:
-    """The steps that ask something of a run before it may start, each kind of question once."""
-    found: dict[Any, tuple[int, PlanStep]] = {}
-    for index, step in enumerate(steps):
-        tool = step.tool
-        approval = tool.effect == "irreversible" and step.pre is None
-        if tool.is_async or step.check_async or step.contexts or approval or step.method:
-            found.setdefault((tool, step.method, step.contexts), (index, step))
-    return tuple(found.values())
-
-
 def needed_outputs(body: Body) -> frozenset[int]:
     """The steps whose outputs later steps refer to, or are guarded by."""
     guarded = {guard.step for record in body.steps for guard in record.guards}
     return frozenset(
         guarded.union(*(references_in(expr) for record in body.steps for _, expr in record.arguments), set())
     )
-
-
-def _changed(record: StepRecord, tool: Tool, index: int) -> Refusal | None:
-    for role, then, now in (("pre", record.pre, tool.check_prints[0]), ("post", record.post, tool.check_prints[1])):
-        if then != now:
-            what = "added" if not then else "removed" if not now else "changed"
-            message = (
-                f"the {role}-check of {record.tool} (step {index}) was {what} since this was recorded; the agent's "
-                f"next run records it anew"
-            )
-            return Refusal(Reason.CHECK_CHANGED, message, index, record.tool)
-    return None
-
-
-def _not_given(record: StepRecord, tool: Tool, index: int) -> Refusal | None:
-    """An ignored argument that nothing injects and that has no default."""
-    for name, expr in record.arguments:
-        if not isinstance(expr, Ign) or name in tool.inject:
-            continue
-        parameter = tool.signature.parameters.get(name) if tool.signature else None
-        if parameter is None or parameter.default is parameter.empty:
-            message = (
-                f"argument {name!r} of {record.tool} is ignored, and nothing gives it; add inject={{{name!r}: ...}}"
-            )
-            return Refusal(Reason.NOT_REPLAYABLE, message, index, record.tool)
-    return None
-
-
-def _in_clear(record: StepRecord, tool: Tool, index: int) -> Refusal | None:
-    """An argument that is declared secret by now, and was recorded with its value."""
-    for name, expr in record.arguments:
-        if tool.secret and tool.is_secret(name) and _literal(expr):
-            message = (
-                f"argument {name!r} of {record.tool} is declared secret, and this was recorded with its value in it; "
-                "forget this trajectory"
-            )
-            return Refusal(Reason.TOOL_CHANGED, message, index, record.tool)
-    return None
-
-
-def _literal(expr: Expr) -> bool:
-    if isinstance(expr, Node):
-        return any(map(_literal, expr.items))
-    return isinstance(expr, Lit) and not nothing_in(codec.decode(expr.data, lenient=True))
 
 
 class Candidate:

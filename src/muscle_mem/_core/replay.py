@@ -29,8 +29,9 @@ from .judging import (
     unbuildable,
 )
 from .model import Reason
-from .plan import Candidate, Fresh, PlanStep, Refusal
+from .plan import Candidate, Fresh
 from .run import Run
+from .steps import PlanStep, Refusal
 from .together import due_posts, with_rest
 
 

@@ -12,9 +12,10 @@ from .freezing import known_of
 from .handover import Handover
 from .model import Mode, OnDivergence, Reason
 from .params import Params
-from .plan import Candidate, PlanStep, Refusal
+from .plan import Candidate
 from .recorder import Recorder
 from .resolving import Env
+from .steps import PlanStep, Refusal
 from .tool import Tool
 from .veil import Veil
 

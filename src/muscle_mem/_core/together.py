@@ -12,8 +12,9 @@ from .approving import disapproved
 from .candidates import Walk
 from .effects import Effect
 from .judging import Arguments, arguments_of, judge, keep_refreshed, look, stale_guard, unbuildable
-from .plan import Candidate, PlanStep, Refusal
+from .plan import Candidate
 from .run import Run
+from .steps import PlanStep, Refusal
 
 Chosen = tuple[Candidate, Arguments]
 

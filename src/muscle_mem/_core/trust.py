@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from .model import Reason
-from .plan import Refusal, Trajectory
+from .plan import Trajectory
+from .steps import Refusal
 
 Trust = Literal["first", "verified", "manual"]
 TRUSTS = ("first", "verified", "manual")

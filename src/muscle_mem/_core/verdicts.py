@@ -9,9 +9,9 @@ from .asking import chosen_arguments
 from .effects import Ask, Effect
 from .freezing import shown
 from .model import Executed, Hide
-from .plan import PlanStep
 from .recorder import Step
 from .run import Run
+from .steps import PlanStep
 
 
 def verdict(run: Run, value: Any) -> Generator[Effect, Any, tuple[bool, str]]:
