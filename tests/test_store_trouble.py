@@ -347,3 +347,23 @@ def test_a_trajectory_without_a_whole_observation_is_a_miss_until_it_is_forgotte
         assert engine._library.store.forget() == 1
         assert engine("task").learned
         assert engine("task")
+
+
+def test_a_new_observation_beside_a_damaged_one_is_replayed(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    world = [1]
+
+    def an_engine() -> Engine:
+        engine = Engine(path, observers=lambda event: None)
+        look = engine.tool(Check(lambda: world[0]), effect="read", name="look")(lambda: "seen")
+        return engine.set_agent(lambda task: look())
+
+    with an_engine() as engine:
+        engine("task")
+    assert edited(path, "observation", "created")
+    with an_engine() as engine:
+        assert engine("task").reason == "damaged"
+        world[0] = 2
+        assert engine("task").learned
+        assert engine("task")
+        assert engine._health.since == {}

@@ -302,7 +302,7 @@ def load(stored: Any, known: Trajectory | None = None) -> Trajectory:
     shared: dict[bytes, bytes] = {}
     equal: dict[Any, Any] = {}
     before: dict[tuple[int, str, bool], Candidate] = {}
-    if known is not None:
+    if known is not None and known.candidates:
         before = {(one.seq, one.id, one.refresh): one for one in known.candidates}
         share_values(known.candidates[0].row, equal)
     for seq, observation in stored.observations:
