@@ -38,7 +38,7 @@ def armed(seed: int, size: int, control: str) -> Figures:
     for story in stories:
         for number, (name, action, error, kinds_of) in enumerate(TROUBLES):
             for sticky in (False, True):
-                # With locks that fail for good SQLite tries each call for ten seconds, so that is left out.
+                # With locks that fail for good a call waits for as long as `busy_timeout` says, once, and then for a quarter of a second, so that is left out.
                 kinds = kinds_of & ~LOCK if sticky else kinds_of
                 total = _count(shim, story, kinds)
                 step = max(1, total * len(stories) * len(TROUBLES) * 2 // size)
@@ -146,7 +146,7 @@ PROOF = Proof(
     promise="A disk that fails or is full costs a recording, never the task: the agent's work is done once, an event "
     "tells of it, nothing acknowledged is lost, and the store works again when the disk does.",
     blind="A disk that fails and says that all is well; pages that the system drops after a failed sync; locks that "
-    "fail for good (SQLite tries each call for ten seconds).",
+    "fail for good (a call waits for as long as `busy_timeout` says, once, and then for a quarter of a second).",
     unit="points of failure",
     small=Size(1, 36),
     large=Size(4, 12_000),
