@@ -38,7 +38,7 @@ def armed(seed: int, size: int, control: str) -> Figures:
     for story in stories:
         for number, (name, action, error, kinds_of) in enumerate(TROUBLES):
             for sticky in (False, True):
-                # With locks that fail for good a call waits for as long as `busy_timeout` says, once, and then for a quarter of a second, so that is left out.
+                # Locks that fail for good are left out: each child would wait a whole `busy_timeout` for them.
                 kinds = kinds_of & ~LOCK if sticky else kinds_of
                 total = _count(shim, story, kinds)
                 step = max(1, total * len(stories) * len(TROUBLES) * 2 // size)
