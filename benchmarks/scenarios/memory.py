@@ -13,7 +13,8 @@ from ..prototype import ROOT, clean_environment
 from ..scenario import Bench, Row, Target, ends, scenario
 from ..timing import Spread
 
-MODULES = "import sys; before = set(sys.modules); import muscle_mem; import json; print(json.dumps([*sys.modules]))"
+ENGINE = "from muscle_mem import Check, Engine"
+MODULES = "import sys; {}; import json; print(json.dumps([*sys.modules]))"
 SHUNNED = ("asyncio", "playwright", "psycopg", "opentelemetry", "numpy", "pydantic", "PIL", "starlette")
 
 
@@ -39,6 +40,7 @@ def importing(bench: Bench) -> Iterator[Row]:
     """Fresh processes with cached bytecode, in turns; beyond a process that does nothing."""
     pythons = {"pass": (sys.executable, "pass"), "msgspec": (sys.executable, "import msgspec")}
     pythons["ours"] = (sys.executable, "import muscle_mem")
+    pythons["engine"] = (sys.executable, ENGINE)
     if not bench.prototype.missing:
         pythons["prototype"] = (bench.prototype.python, "import muscle_mem")
     times: dict[str, list[float]] = {name: [] for name in pythons}
@@ -55,6 +57,8 @@ def importing(bench: Bench) -> Iterator[Row]:
     row.note = f"import msgspec alone: {Spread.over(beyond['msgspec']).median:.1f} ms"
     row.details = {f"{name}_whole_ms": Spread.over(found).median for name, found in times.items()}
     yield row
+    first = Spread.over(beyond["engine"])
+    yield Row("import.engine", "the first names: " + ENGINE, "ms", first.median, ends(first))
     yield from _modules()
 
 
@@ -75,8 +79,9 @@ def _modules() -> Iterator[Row]:
         return set(json.loads(done.stdout))
 
     bare = loaded("import sys, json; print(json.dumps([*sys.modules]))")
-    ours = loaded(MODULES) - bare
-    shunned = sorted(name for name in ours if name in SHUNNED)
+    ours = loaded(MODULES.format("import muscle_mem")) - bare
+    engine = loaded(MODULES.format(ENGINE)) - bare
+    shunned = sorted(name for name in ours | engine if name in SHUNNED)
     yield Row(
         "import.modules",
         "modules that the import loads",
@@ -86,8 +91,15 @@ def _modules() -> Iterator[Row]:
         details={"own": sum(name.startswith("muscle_mem") for name in ours)},
     )
     yield Row(
+        "import.engine_modules",
+        "modules that are loaded with the first names",
+        "count",
+        len(engine),
+        details={"own": sum(name.startswith("muscle_mem") for name in engine)},
+    )
+    yield Row(
         "import.extras",
-        "of asyncio and the extras",
+        "of asyncio and the extras, with either",
         "count",
         len(shunned),
         target=Target(0, "=="),
