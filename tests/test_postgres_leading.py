@@ -155,7 +155,7 @@ def test_a_proxy_that_was_not_noticed_at_first_is_noticed_by_the_poll_and_by_lea
 # forks
 
 FORK = """
-import os, sys
+import os, sys, time
 from muscle_mem.store import open_store
 from muscle_mem.testing import KEY, OTHER_KEY, a_trajectory, an_observation, ids
 store = open_store(sys.argv[1])
@@ -163,6 +163,8 @@ store.seal(a_trajectory("before"), an_observation())
 before = store.version(KEY)
 lead = store.lead(KEY)
 assert lead is not None
+while store._watch.beats < 2:  # a thread that connects holds locks of the C library, which no child gets back
+    time.sleep(0.01)
 ready, go = os.pipe(), os.pipe()
 fork = os.fork
 if sys.argv[2] == "wild":
