@@ -14,9 +14,12 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from ..errors import StoreError
 from .forks import watch
+
+T = TypeVar("T")
 
 FORK_PATIENCE = 10.0  # seconds that a fork waits for a write that is under way in another thread
 
@@ -77,7 +80,20 @@ class Connections:
         self._door = threading.Lock()  # held while a connection is made, and through a fork
         self._own = threading.local()
         self._leases: weakref.WeakSet[Lease] = weakref.WeakSet()
-        self._watch: Lease | None = None
+        self._watch: tuple[Lease, sqlite3.Cursor] | None = None
+
+    def lend(self, work: Callable[[Lease, sqlite3.Connection], T]) -> T:
+        """What `work` makes of this thread's connection in one operation. StoreError once the store is closed."""
+        while True:
+            lease = self._mine()
+            with lease.lock:
+                if lease.connection is None:
+                    continue  # closed between the two lines, by a fork or by close()
+                try:
+                    return work(lease, lease.connection)
+                finally:
+                    if not self._keep:
+                        lease.close()
 
     @contextmanager
     def using(self) -> Iterator[Lease]:
@@ -98,16 +114,19 @@ class Connections:
         """A number that changes with each commit, whoever made it."""
         while True:
             self.ensure_open()
-            lease = self._watch
-            if lease is None or lease.connection is None:
+            watch = self._watch
+            if watch is None or watch[0].connection is None:
                 with self._door:
-                    lease = self._watch
-                    if lease is None or lease.connection is None:
-                        lease = self._watch = self._make()
+                    watch = self._watch
+                    if watch is None or watch[0].connection is None:
+                        lease = self._make()
+                        assert lease.connection is not None
+                        watch = self._watch = (lease, lease.connection.cursor())
+            lease, cursor = watch
             with lease.lock:
                 if lease.connection is not None:
-                    row = lease.connection.execute("PRAGMA data_version").fetchone()
-                    return lease.generation << 32 | int(row[0])
+                    ((version,),) = cursor.execute("PRAGMA data_version")
+                    return lease.generation << 32 | version
 
     def ensure_open(self) -> None:
         """StoreError if the store is closed, or must not be used in this process."""
