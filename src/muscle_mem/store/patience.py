@@ -6,6 +6,7 @@ So a lock that is never let go costs one deadline, and then a moment each time; 
 from __future__ import annotations
 
 import sqlite3
+
 from ..errors import StoreError
 
 MOMENT = 0.25  # seconds; the worst wait of 32 writers was 0.15

@@ -139,7 +139,9 @@ class SqliteStore:
 
     def inspect(self) -> tuple[Trouble, ...]:
         """What only the file can tell: broken pages, rows that belong to nothing. Changes nothing."""
-        return self._read(lambda connection: tuple(inspect(connection, self._digests, self._reader.refusal(connection))))
+        return self._read(
+            lambda connection: tuple(inspect(connection, self._digests, self._reader.refusal(connection)))
+        )
 
     def verify(self) -> Verified:
         """Look at every row and every page, and tell what is wrong. Changes nothing, and raises StoreErrors only."""
