@@ -9,7 +9,7 @@ import msgspec
 
 from .check import Check
 from .groups import call_id
-from .model import Reason, StepRecord
+from .model import Lit, Reason, StepRecord
 from .resolving import NOTHING, Constant, Env, Resolver, contexts_in, resolver
 from .tool import Tool
 
@@ -75,7 +75,9 @@ class PlanStep:
         self.direct = not tool.is_async
         self.check_async = any(c.capture_async or c.compare_async for c in (tool.pre, tool.post) if c is not None)
         self._call_id = known_id
-        self.contexts = tuple(name for _, expr in record.arguments for name in contexts_in(expr))
+        self.contexts = tuple(
+            [name for _, expr in record.arguments if type(expr) is not Lit for name in contexts_in(expr)]
+        )
         self._keywords = keywords
         self._builders: Builders | None = None
         self.args: tuple[Any, ...] | None = None

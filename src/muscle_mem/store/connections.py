@@ -27,12 +27,13 @@ _inherited: set[str] = set()  # paths that this process must not open, for it go
 
 
 class Lease:
-    """A connection and the lock that its user holds. `connection` is None once it was closed."""
+    """A connection and the lock that its user holds. `connection` and `cursor` are None once it was closed."""
 
-    __slots__ = ("__weakref__", "_close", "connection", "durable", "generation", "lock")
+    __slots__ = ("__weakref__", "_close", "connection", "cursor", "durable", "generation", "lock")
 
     def __init__(self, connection: sqlite3.Connection, path: str, generation: int) -> None:
         self.connection: sqlite3.Connection | None = connection
+        self.cursor: sqlite3.Cursor | None = connection.cursor()  # for what is asked too often to make one each time
         self.durable = True
         self.generation = generation
         self.lock = threading.Lock()
@@ -42,7 +43,7 @@ class Lease:
 
     def close(self) -> None:
         """Close the connection. Only for the holder of the lock, or when nobody else knows the lease."""
-        self.connection = None
+        self.connection = self.cursor = None
         self._close()
 
 
@@ -80,7 +81,7 @@ class Connections:
         self._door = threading.Lock()  # held while a connection is made, and through a fork
         self._own = threading.local()
         self._leases: weakref.WeakSet[Lease] = weakref.WeakSet()
-        self._watch: tuple[Lease, sqlite3.Cursor] | None = None
+        self._watch: Lease | None = None
 
     def lend(self, work: Callable[[Lease, sqlite3.Connection], T]) -> T:
         """What `work` makes of this thread's connection in one operation. StoreError once the store is closed."""
@@ -113,20 +114,17 @@ class Connections:
     def data_version(self) -> int:
         """A number that changes with each commit, whoever made it."""
         while True:
-            self.ensure_open()
-            watch = self._watch
-            if watch is None or watch[0].connection is None:
-                with self._door:
-                    watch = self._watch
-                    if watch is None or watch[0].connection is None:
-                        lease = self._make()
-                        assert lease.connection is not None
-                        watch = self._watch = (lease, lease.connection.cursor())
-            lease, cursor = watch
-            with lease.lock:
-                if lease.connection is not None:
-                    ((version,),) = cursor.execute("PRAGMA data_version")
-                    return lease.generation << 32 | version
+            if self.closed or self._pid != os.getpid() or _inherited:
+                self.ensure_open()
+            lease = self._watch
+            if lease is not None:
+                with lease.lock:
+                    if lease.cursor is not None:
+                        ((version,),) = lease.cursor.execute("PRAGMA data_version")
+                        return lease.generation << 32 | int(version)
+            with self._door:
+                if self._watch is lease:
+                    self._watch = self._make()
 
     def ensure_open(self) -> None:
         """StoreError if the store is closed, or must not be used in this process."""
