@@ -25,11 +25,15 @@ class Count(msgspec.Struct):
 
 
 class Counts(Brief):
-    """Bounded: hits are to be written after so many, and what concerns too many trajectories is let go."""
+    """Bounded: hits are to be written after so many, and what concerns too many trajectories is let go.
+
+    `hit` counts one, given as (id, time). It takes no lock: appending is atomic, and it is added up later.
+    """
 
     def __init__(self) -> None:
         self._counts: dict[str, Count] = {}
         self._hits: deque[tuple[str, float]] = deque()
+        self.hit = self._hits.append
         self._lock = threading.Lock()
         watch(self)
         self._pid = os.getpid()
@@ -39,11 +43,10 @@ class Counts(Brief):
             self._add_up()
             return len(self._counts)
 
-    def hit(self, id: str, now: float) -> bool:
-        """Count a hit; whether it is time to write. Takes no lock: appending is atomic, and it is added up later."""
-        hits = self._hits
-        hits.append((id, now))
-        return len(hits) >= A_WRITE
+    @property
+    def due(self) -> bool:
+        """Whether so many hits were counted that it is time to write."""
+        return len(self._hits) >= A_WRITE
 
     def _add_up(self) -> None:
         hits = self._hits

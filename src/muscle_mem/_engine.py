@@ -231,8 +231,8 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
         if self._teller.watched:
             self._teller.began(run)
         try:
-            trajectories, lookup = self._find(run, refusal)
-            flow = run_task(run, trajectories, self._tools, lookup)
+            found, lookup = self._find(run, refusal)
+            flow = run_task(run, found, self._tools, lookup)
             finished = drive(flow, Performer(self, run, frame, False))
         except BaseException as error:  # an interrupt within a replayed tool: whoever was told of its beginning
             self._teller.raised(run, error, time.perf_counter() - began)
@@ -292,8 +292,8 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
             self._teller.began(run)
         try:
             away = self._away
-            trajectories, lookup = await aside(self._find, run, refusal) if away else self._find(run, refusal)
-            flow = run_task(run, trajectories, self._tools, lookup)
+            found, lookup = await aside(self._find, run, refusal) if away else self._find(run, refusal)
+            flow = run_task(run, found, self._tools, lookup)
             finished = await adrive(flow, Performer(self, run, frame, True), away)
             if away:
                 await aside(self._settle, run, frame, finished)

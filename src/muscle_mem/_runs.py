@@ -9,13 +9,13 @@ from typing import Any, cast
 from ._agent import Agent
 from ._context import Frame, frame_here, let_go, objects_here, off_here
 from ._core.check import short
+from ._core.company import NOBODY, Company
 from ._core.flow import Finished, switched_off
 from ._core.freezing import Known, known_of
 from ._core.key import NoKeyError, bind_task, normal_tags, task_key
 from ._core.model import MODES, POLICIES, Mode, OnDivergence, Reason
 from ._core.outcome import Outcome
 from ._core.params import Params
-from ._core.plan import Trajectory
 from ._core.run import Policy, Run
 from ._core.steps import Refusal
 from ._core.veil import SCALARS, Veil, veil_of
@@ -183,27 +183,29 @@ class Runs:
                 return tuple(objects)
         return self._context
 
-    def _find(self, run: Run, refusal: Refusal | None) -> tuple[list[Trajectory], Refusal | None]:
+    def _find(self, run: Run, refusal: Refusal | None) -> tuple[Company, Refusal | None]:
         """The recordings of this task, or why none can be had. A store that fails is no obstacle (G4)."""
         if refusal is not None or run.key is None or run.mode == "record":
-            return [], refusal
+            return NOBODY, refusal
         library = self._library
         entry: Entry | None = None
         try:
             entry = library.find(run.key)
+            if entry.plain:
+                return entry.company, None
             if entry.irreversible and library.confirming:
                 entry = library.confirm(run.key)
         except Exception as error:  # a store of the user's own may raise anything (G4)
             self._health.trouble("find" if entry is None else "confirm", error)
             if self._raises:
                 raise _as_store_error(error, "the task was not begun") from error
-            safe = [] if entry is None else [one for one in entry.trajectories if not is_irreversible(one)]
-            return safe, Refusal(Reason.STORE_UNAVAILABLE, f"the store cannot be read: {error}")
+            safe = () if entry is None else [one for one in entry.trajectories if not is_irreversible(one)]
+            return Company(safe), Refusal(Reason.STORE_UNAVAILABLE, f"the store cannot be read: {error}")
         if library.growth.limits.ttl is not None:
             library.age(entry, mark=run.mode != "frozen")
         if entry.damaged and not entry.trajectories:
-            return [], Refusal(Reason.DAMAGED, f"{entry.damaged} recordings of this task are damaged and not used")
-        return entry.trajectories, None
+            return NOBODY, Refusal(Reason.DAMAGED, f"{entry.damaged} recordings of this task are damaged and not used")
+        return entry.company, None
 
     def _off(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
         """As if there were no engine: the agent runs, and nothing is looked up, recorded or counted."""
@@ -224,20 +226,21 @@ class Runs:
     def _conclude(self, run: Run, finished: Finished, seconds: float, *, settled: bool = False) -> Outcome:
         """Count and tell how a run ended; raise what is to be raised."""
         outcome = finished.outcome
-        if not settled and run.mode != "frozen":
+        counted = run.mode != "frozen"
+        if counted and not settled:
             self._count(run, finished)
         if outcome is None:
             error = finished.error
             assert error is not None
-            if not isinstance(error, MuscleMemError) and run.mode != "frozen":
+            if counted and not isinstance(error, MuscleMemError):
                 self._teller.not_learned(run, *why_raised(error))
             self._teller.raised(run, error, seconds)
             raise error
         outcome._judge = self  # type: ignore[assignment]  # the whole engine, of which this is a part
+        outcome.seconds = seconds
         if run.secretive:
             outcome._hide = run.veil.hide
-        outcome.seconds = seconds
-        self._teller.ended(run, outcome, counted=run.mode != "frozen")
+        self._teller.ended(run, outcome, counted)
         if run.trouble is not None:
             self._raise_trouble(run, outcome)
         return outcome
@@ -251,26 +254,26 @@ class Runs:
 
     def _count(self, run: Run, finished: Finished) -> None:
         """What the run says of the trajectory it replayed, and of the tools it used."""
-        if run.said_no:
-            for candidate, check in run.said_no:
-                self._library.counts.said_no(candidate.trajectory.id, check)
-        outcome, followed, breakers = finished.outcome, finished.followed, self._tools.breakers
+        outcome, followed, toolbox = finished.outcome, finished.followed, self._tools
+        for candidate, check in run.said_no:
+            self._library.counts.said_no(candidate.trajectory.id, check)
         if followed is not None and outcome is not None and outcome.status == "hit":
             self._library.hit(followed)
-            breakers.replayed(followed.trajectory.steps)
+            if toolbox.failing:
+                toolbox.breakers.replayed(followed.trajectory.steps)
             if run.success is not None:
                 self._library.verified(followed)
             if finished.refreshed:
                 self._refresh(run, finished)
             return
         if outcome is not None and outcome.learned:
-            breakers.used(step.tool for step in run.recorder.steps)
+            toolbox.breakers.used(step.tool for step in run.recorder.steps)
         if outcome is not None and outcome.shadow is not None:
             self._library.shadowed(outcome.shadow.trajectory_id, agreed=outcome.shadow.agreed)
         if followed is not None and finished.failure is not None:
             self._library.failed(followed, finished.failure)
             for step in followed.trajectory.steps[finished.failed_step : finished.failed_step + 1]:
-                breakers.failed(step.tool)
+                toolbox.breakers.failed(step.tool)
 
     def _refresh(self, run: Run, finished: Finished) -> None:
         assert finished.followed is not None

@@ -23,6 +23,7 @@ from .errors import InvalidTypeError
 from .store.forks import Brief, watch
 
 SUGGEST_KEY_AFTER = 5
+NEW_TASK = Reason.NEW_TASK  # a member is looked up at length, which shows in a hit
 BY_STATUS = {"hit": "hits", "miss": "misses", "diverged": "diverged"}
 NEVER_HITS = frozenset(
     {
@@ -135,7 +136,7 @@ class Teller(Brief):
                 )
             )
 
-    def ended(self, run: Run, outcome: Outcome, *, counted: bool = True) -> None:
+    def ended(self, run: Run, outcome: Outcome, counted: bool = True) -> None:
         """Count and tell how a run ended."""
         if counted:
             with self._lock:
@@ -145,7 +146,7 @@ class Teller(Brief):
                 self.count("learned")
             if outcome.not_learned is not None and counted:
                 self.not_learned(run, outcome.not_learned, outcome.not_learned_message)
-        if self._new_keys or outcome.reason is Reason.NEW_TASK:
+        if self._new_keys or outcome.reason is NEW_TASK:
             self._suggest_key(run, outcome)
         if not self._logs or heeds_debug():
             self.emit(
@@ -178,7 +179,7 @@ class Teller(Brief):
 
     def _suggest_key(self, run: Run, outcome: Outcome) -> None:
         """Five misses in a row under five new keys: probably the arguments hold what never repeats (A2)."""
-        if outcome.reason is not Reason.NEW_TASK:
+        if outcome.reason is not NEW_TASK:
             self._new_keys.clear()
         elif run.key is not None and len(self._new_keys) < SUGGEST_KEY_AFTER and run.key not in self._new_keys:
             self._new_keys.append(run.key)

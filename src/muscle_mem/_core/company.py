@@ -6,14 +6,21 @@ from collections.abc import Sequence
 
 from .plan import Candidate, Trajectory
 
+OPEN = ("fresh", "trusted")
+
 
 class Company:
-    """The candidates of some trajectories of one key, the preferred first. Nothing in it changes but its index."""
+    """The candidates of some trajectories of one key, the preferred first. Nothing in it changes but its index.
 
-    __slots__ = ("_index", "candidates", "trajectories")
+    `free` says that each of them may start in every run that brings no params and asks for no trust, unless one of its
+    tools fails of late. `before` is the company of the same trajectories as they were, whose index is taken over.
+    """
 
-    def __init__(self, trajectories: list[Trajectory]) -> None:
+    __slots__ = ("_index", "_part", "candidates", "free", "trajectories")
+
+    def __init__(self, trajectories: Sequence[Trajectory], before: Company | None = None) -> None:
         self.trajectories = trajectories
+        self.free = bool(trajectories) and all(map(is_free, trajectories))
         if len(trajectories) == 1:
             self.candidates: Sequence[Candidate] = trajectories[0].candidates
         else:
@@ -21,9 +28,21 @@ class Company:
             found.sort(key=lambda candidate: (-candidate.seq, candidate.id))
             self.candidates = found
         self._index: dict[tuple[int, bool], dict[bytes, list[Candidate]]] = {}
+        if before is not None and before.trajectories == trajectories:
+            self._index = before._index
+        self._part: Company | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.candidates)
+        return bool(self.trajectories)
+
+    def part(self, trajectories: Sequence[Trajectory]) -> Company:
+        """The company of some of these trajectories: made once, and kept while the same ones are asked for."""
+        if trajectories == self.trajectories:
+            return self
+        part = self._part
+        if part is None or part.trajectories != trajectories:
+            part = self._part = Company(trajectories)
+        return part
 
     def seen_as(self, place: int, post: bool, data: bytes) -> Sequence[Candidate]:
         """The candidates whose snapshot at a place is these bytes, whatever their calls, the preferred first."""
@@ -38,10 +57,10 @@ class Company:
         return index.get(data, ())
 
 
-def company_of(trajectories: list[Trajectory]) -> Company:
-    """The company of these trajectories: made once, and kept with the first of them."""
-    first = trajectories[0]
-    known: Company | None = first.company
-    if known is None or known.trajectories != trajectories:
-        known = first.company = Company(trajectories)
-    return known
+def is_free(trajectory: Trajectory) -> bool:
+    """Whether nothing about the trajectory itself is in the way of a replay: all that could be known was looked at."""
+    return trajectory.plain and trajectory.standing.state in OPEN and not trajectory.expired
+
+
+NOBODY = Company(())
+"""Where nothing was found."""

@@ -53,7 +53,10 @@ def keep_refreshed(run: Run, check: Check, place: int, post: bool, value: Any) -
     if check.refresh:
         data = snapshot_bytes(value)
         if data is not None:
-            run.progress.refreshed[(place, post)] = data
+            progress = run.progress
+            if progress.refreshed is None:
+                progress.refreshed = {}
+            progress.refreshed[(place, post)] = data
 
 
 def look(step: PlanStep, check: Check, arguments: Arguments, place: int) -> Generator[Effect, Any, Any]:

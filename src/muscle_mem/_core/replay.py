@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-import msgspec
-
 from .approving import disapproved
 from .candidates import PLAIN, Walk, checks_at
 from .check import Check, CheckError, copy_of, passes
@@ -34,21 +32,15 @@ from .run import Run
 from .steps import PlanStep, Refusal
 from .together import due_posts, with_rest
 
-
-class Done(msgspec.Struct, frozen=True):
-    """A live candidate has come to its own end."""
-
-    candidate: Candidate
-
-
 Chosen = tuple[Candidate, Arguments]
 Asked = tuple[Refusal, Any]  # why a check did not pass, and what it saw; the refusal again if it saw nothing
 
 
-def replay(run: Run, live: Company) -> Generator[Effect, Any, Done | Refusal]:
+def replay(run: Run, live: Company) -> Generator[Effect, Any, Candidate | Refusal]:
     """Replay the preferred candidate, going over to another only where the rules allow it (D2).
 
-    Returns `Done`, or the refusal that stopped it; `run.progress` tells what was executed.
+    Returns the candidate that came to its own end, or the refusal that stopped it; `run.progress` tells what was
+    executed.
     """
     progress = run.progress
     calls, results = progress.calls, progress.results
@@ -63,7 +55,7 @@ def replay(run: Run, live: Company) -> Generator[Effect, Any, Done | Refusal]:
         step = steps[place]
         found: Any = None
         if step is None:
-            found = Done(followed) if walk is None else (yield from _end(run, walk, place, followed))
+            found = followed if walk is None else (yield from _end(run, walk, place, followed))
         elif step.simple and (place or walk is None):
             args, kwargs = step.args, step.kwargs
             if step.method:
@@ -80,7 +72,7 @@ def replay(run: Run, live: Company) -> Generator[Effect, Any, Done | Refusal]:
                 found = yield from _skip(run, walk, place, followed, found)
                 place = len(results)
             if type(found) is not tuple:
-                return found  # type: ignore[no-any-return]  # Done or Refusal
+                return found  # type: ignore[no-any-return]  # a Candidate or a Refusal
             followed, (args, kwargs) = found
             progress.candidate = followed
             steps, pres, posts = followed.plan()
@@ -156,12 +148,13 @@ def _ask(
 
 def decide(
     run: Run, walk: Walk | None, place: int, followed: Candidate, asked: Asked | None = None
-) -> Generator[Effect, Any, Chosen | Done | Refusal]:
+) -> Generator[Effect, Any, Chosen | Candidate | Refusal]:
     """Who is followed at this place, its pre-check passed; or the end of the run, good or not.
 
     `asked` is what the followed candidate said, if it was asked before.
     """
     if followed.trajectory.steps[place].joined:
+        assert run.progress.ready is not None  # by whoever opened the group
         return followed, run.progress.ready[place]
     since = run.clock()
     while True:
@@ -187,7 +180,7 @@ def decide(
         if walk is not None:
             ended = yield from walk.ended(place, followed)
             if ended is not None:
-                return Done(ended)
+                return ended
         hopeless = refusal.reason in (Reason.STALE_OUTPUT, Reason.NOT_APPROVED)
         if hopeless or not (yield from settle(run, _checks_at(walk, place, followed), since)):
             return refusal
@@ -197,7 +190,7 @@ def decide(
 
 def _skip(
     run: Run, walk: Walk | None, place: int, followed: Candidate, refusal: Refusal
-) -> Generator[Effect, Any, Chosen | Done | Refusal]:
+) -> Generator[Effect, Any, Chosen | Candidate | Refusal]:
     """Leave an optional step out if its check said no and the next one's says yes: a pop-up that does not show."""
     trajectory = followed.trajectory
     after = place + 1
@@ -269,13 +262,13 @@ def _keep(run: Run, walk: Walk | None, place: int, post: bool, followed: Candida
         keep_refreshed(run, check, place, post, value)
 
 
-def _end(run: Run, walk: Walk, place: int, followed: Candidate) -> Generator[Effect, Any, Chosen | Done | Refusal]:
+def _end(run: Run, walk: Walk, place: int, followed: Candidate) -> Generator[Effect, Any, Chosen | Candidate | Refusal]:
     """The followed candidate has ended: a hit, unless a longer one's next pre-check passes."""
     sights: dict[bytes, Any] = {}
     found: Chosen | Refusal | None = yield from walk.choose(place, followed, sights, checked_only=True)
     if isinstance(found, tuple) and found[0].trajectory.steps[place].opens:
         found = yield from with_rest(run, walk, place, followed, found, sights)
-    return found if isinstance(found, tuple) else Done(followed)
+    return found if isinstance(found, tuple) else followed
 
 
 def _after(
@@ -286,15 +279,15 @@ def _after(
     step = followed.trajectory.steps[place]
     if not step.stop:
         return (yield from _judge_after(run, walk, place, followed, made))
-    unjudged = run.progress.unjudged
+    progress = run.progress
     if step.post is not None:
-        unjudged.append(place)
+        progress.unjudged += (place,)
     while due := due_posts(run, followed, made):
         found = yield from _judge_after(run, walk, due[0], followed, made)
         if isinstance(found, Refusal):
             return found
         followed = found or followed
-        unjudged.remove(due[0])
+        progress.unjudged = tuple(at for at in progress.unjudged if at != due[0])
     return followed
 
 

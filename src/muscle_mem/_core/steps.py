@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -141,6 +141,11 @@ class Registry(Protocol):
     """Where live tools are found by what was stored of them."""
 
     version: int
+
+    @property
+    def failing(self) -> Collection[Any]:
+        """The tools that failed of late, so that replays may be paused."""
+        ...
 
     def resolve(self, record: StepRecord) -> Tool | Refusal:
         """The tool a stored step means, or why there is none."""

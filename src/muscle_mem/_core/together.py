@@ -47,7 +47,8 @@ def with_rest(
                     keep_refreshed(run, step.pre, at, False, value)
             return chosen
         first = first or found
-        run.progress.refreshed.pop((place, False), None)
+        if run.progress.refreshed is not None:
+            run.progress.refreshed.pop((place, False), None)
         if walk is None:
             return first
         walk.retract(place, candidate)
