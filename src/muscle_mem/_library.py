@@ -20,7 +20,7 @@ from ._core.recorder import Problem, Recording
 from ._core.run import Run
 from ._core.steps import Registry
 from ._core.trust import SUCCESS
-from ._counts import Counts
+from ._counts import A_WRITE, Counts
 from ._growth import Growth
 from ._memory import Entry, Memory, is_irreversible, size_of
 from .errors import DecodeError
@@ -217,9 +217,9 @@ class Library:
         if trajectory.standing.strikes:
             self._note(Note(id=trajectory.id, strikes=0))
             trajectory.standing = msgspec.structs.replace(trajectory.standing, strikes=0)
-        counts = self.counts
-        counts.hit((trajectory.id, time.time()))
-        if counts.due:
+        hits = self.counts.hits
+        hits.append((trajectory.id, time.time()))
+        if len(hits) >= A_WRITE:
             self.flush()
 
     def verified(self, candidate: Candidate) -> None:
