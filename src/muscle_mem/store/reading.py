@@ -9,6 +9,7 @@ import msgspec
 
 from . import blobs
 from .base import Damaged, Found, Observation, Standing, Stored
+from .known import MANY, Known, Whole
 from .rows import (
     OBSERVATION,
     STANDING,
@@ -52,6 +53,7 @@ class Reader:
     def __init__(self, digests: Digests, signing: Signing) -> None:
         self._digests = digests
         self.refusal = signing.refusal
+        self._known: Known | None = None  # of the key with many observations that was read last
 
     def find(self, connection: sqlite3.Connection, key: bytes) -> Found:
         """As `Store.find`."""
@@ -62,12 +64,16 @@ class Reader:
         for row in connection.execute(_OBSERVATIONS_BY_KEY, (key,)) if rows else ():
             if row[0] in observed:  # as ever, unless the index is damaged
                 observed[row[0]].append(row[1:])
+        known = Known(key, self.whole, self._known) if sum(map(len, observed.values())) >= MANY else None
+        whole = self.whole if known is None else known.whole
         for row in rows:
-            one = self._stored(connection, row, observed[row[0]], damaged)
+            one = self._stored(connection, row, observed[row[0]], damaged, whole)
             if one is not None and one.sealed.key == key:
                 stored.append(one)
             elif one is not None:
                 damaged.append(Damaged(id=one.sealed.id, what="the index led to it under another key", key=key))
+        if known is not None:
+            self._known = known.settle()
         stored.sort(key=lambda one: -one.seq)
         return Found(stored=tuple(stored), damaged=tuple(damaged))
 
@@ -78,7 +84,7 @@ class Reader:
         below = () if after is None else (after,)
         rows = connection.execute(_FROM_TOP if after is None else _BELOW, below)
         while len(stored) < limit and (row := rows.fetchone()) is not None:
-            one = self._stored(connection, row, _observations_of(connection, row[0]), damaged)
+            one = self._stored(connection, row, _observations_of(connection, row[0]), damaged, self.whole)
             if one is not None:
                 stored.append(one)
         rows.close()
@@ -90,7 +96,7 @@ class Reader:
         if row is None:
             return None
         damaged: list[Damaged] = []
-        return self._stored(connection, row, _observations_of(connection, row[0]), damaged) or damaged[0]
+        return self._stored(connection, row, _observations_of(connection, row[0]), damaged, self.whole) or damaged[0]
 
     def place(self, connection: sqlite3.Connection, id: str) -> tuple[int, int, Standing] | Damaged | None:
         """Row number, sequence number and standing of a trajectory that is whole."""
@@ -125,6 +131,7 @@ class Reader:
         row: tuple[Any, ...],
         observed: list[tuple[Any, ...]],
         damaged: list[Damaged],
+        whole: Whole,
     ) -> Stored | None:
         head = self._head(connection, row)
         if isinstance(head, Damaged):
@@ -133,7 +140,7 @@ class Reader:
         id = row[_TRAJECTORY][0]
         observations: list[tuple[int, Observation]] = []
         for seen in observed:
-            one = self.whole(connection, id, seen)
+            one = whole(connection, id, seen)
             if isinstance(one, str):
                 what = f"observation {readable(seen[2])}: {one}"
                 damaged.append(Damaged(id=head.sealed.id, what=what, key=head.sealed.key))

@@ -42,6 +42,9 @@ def explain(error: Exception, path: str, waited: float = 0.0) -> StoreError:
     return StoreError(f"The store {path!r}: {told} ({type(error).__name__}: {error}).")
 
 
+_TRANSLATED = (sqlite3.Error, OverflowError, UnicodeError, MemoryError, OSError)
+
+
 class translated:  # noqa: N801 - it reads as what it does; a class, as a generator takes thrice the time
     """Let no error of sqlite3, nor of a value that does not fit it, pass as it is."""
 
@@ -54,5 +57,5 @@ class translated:  # noqa: N801 - it reads as what it does; a class, as a genera
         self._start = time.monotonic()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sqlite3.Error | OverflowError | UnicodeError | MemoryError | OSError):
+        if isinstance(error, _TRANSLATED):
             raise explain(error, self._path, time.monotonic() - self._start) from error
