@@ -38,7 +38,7 @@ def _in_pieces(statement: str) -> list[str]:
 
 @_rule("begin immediate")
 def _deferred(statement: str) -> list[str]:
-    return ["BEGIN" if statement == "BEGIN IMMEDIATE" else statement]
+    return ["BEGIN", "SELECT last FROM sequence"] if statement == "BEGIN IMMEDIATE" else [statement]
 
 
 @_rule("one transaction a migration")

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import json
 import math
-from hmac import compare_digest
 from typing import Any, TypeVar
 
 from ..errors import StoreError
 from .base import Observation, Sealed, Standing, Tally
-from .digest import Field, Signer, canonical, sha256
+from .digest import Field, Signer, canonical, is_whole, sha256
 
 T = TypeVar("T")
 Row = tuple[Field, ...]
@@ -213,13 +212,13 @@ class Digests:
         return self._sign(canonical(b"sequence", (last,)))
 
     def trajectory_is_whole(self, row: Row, digest: object) -> bool:
-        return isinstance(digest, bytes) and compare_digest(self.of_trajectory(row), digest)
+        return is_whole(self._sign, b"trajectory", row, digest)
 
     def standing_is_whole(self, id: bytes, row: Row, digest: object) -> bool:
-        return isinstance(digest, bytes) and compare_digest(self.of_standing(id, row), digest)
+        return is_whole(self._sign, b"standing", (id, *_digested(row)), digest)
 
     def observation_is_whole(self, id: bytes, row: Row, digest: object) -> bool:
-        return isinstance(digest, bytes) and compare_digest(self.of_observation(id, row), digest)
+        return is_whole(self._sign, b"observation", (id, *_digested(row)), digest)
 
     def sequence_is_whole(self, last: object, digest: object) -> bool:
-        return isinstance(last, int) and isinstance(digest, bytes) and compare_digest(self.of_sequence(last), digest)
+        return isinstance(last, int) and is_whole(self._sign, b"sequence", (last,), digest)
