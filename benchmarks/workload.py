@@ -62,7 +62,7 @@ def press_slowly(n: int) -> int:
 
 
 def look_page(n: int) -> dict[str, Any]:
-    return {name: {**node, "at": list(node["at"])} for name, node in PAGE.items()}  # type: ignore[misc]
+    return {name: {**node, "at": list(node["at"])} for name, node in PAGE.items()}
 
 
 def look_crop(n: int) -> bytes:
