@@ -225,7 +225,7 @@ class PaperCursor:
     def execute(self, sql: str, params: Any = None) -> None: ...
 
     def fetchmany(self, size: int) -> list[Any]:
-        self.fetchmany = lambda size: []  # type: ignore[method-assign]
+        self.fetchmany = lambda size: []
         return [{"a": Decimal("1.0"), "b": date(2026, 1, 1)}, {"a": memoryview(b"x"), "b": None}]
 
     def close(self) -> None: ...
@@ -368,7 +368,7 @@ def test_what_is_no_vector_is_an_error_of_the_check(vector: Any) -> None:
 
 def test_a_threshold_of_vectors_is_asked_for_and_must_be_a_cosine() -> None:
     with pytest.raises(TypeError, match="threshold"):
-        checks.vector_similar(lambda: [1])  # type: ignore[call-arg]
+        checks.vector_similar(lambda: [1])
     with pytest.raises(ValueError, match="between -1 and 1"):
         checks.vector_similar(lambda: [1], threshold=2)
 

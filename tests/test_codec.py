@@ -503,7 +503,7 @@ def test_a_record_is_read_only_comparable_and_shows_itself():
     with pytest.raises(AttributeError, match="read-only"):
         del one.x
     with pytest.raises(AttributeError, match="has no attribute 'z'"):
-        one.z  # noqa: B018
+        one.z  # noqa: B018 - to read it is what is tested
 
 
 def test_unknown_instances_may_be_keys_and_items_of_sets():

@@ -148,7 +148,7 @@ def test_a_decorator_sees_the_same_as_anyone_afterwards() -> None:
         seen.append(fingerprint(fn))
         return fn
 
-    class Child(dict):  # type: ignore[type-arg]
+    class Child(dict):
         @note
         def get(self) -> Any:
             return super().get(1)
@@ -577,7 +577,7 @@ def test_nothing_makes_it_raise() -> None:
         def __getattribute__(self, name: str) -> Any:
             raise RuntimeError(name)
 
-        __hash__ = None  # type: ignore[assignment]
+        __hash__ = None
 
     class Endless:
         @property
@@ -585,12 +585,12 @@ def test_nothing_makes_it_raise() -> None:
             return Endless()
 
     loop = functools.partial(print)
-    loop.__setstate__((loop, (), {}, None))  # type: ignore[attr-defined]
+    loop.__setstate__((loop, (), {}, None))
     for thing in (Hostile(), Endless(), loop):
         assert fingerprint(thing).startswith("b:")
         assert stored_name(thing)
     broken = make(1)
-    broken.__wrapped__ = broken  # type: ignore[attr-defined]
+    broken.__wrapped__ = broken
     assert fingerprint(broken) == fingerprint(make(1))
 
 

@@ -26,7 +26,7 @@ def world() -> World:
 
 
 def test_a1_the_same_task_hits_and_a_different_text_is_a_different_task(world: World) -> None:
-    agent = lambda task: world.send(task)  # noqa: E731
+    agent = lambda task: world.send(task)
     assert not world.run(agent, "pay the bill")
     assert world.run(agent, "pay the bill")
     for other in ("pay the bill ", "Pay the bill", "pay the bill.", "pay\u00a0the bill", "", "pay the bi\u0301ll"):
@@ -34,7 +34,7 @@ def test_a1_the_same_task_hits_and_a_different_text_is_a_different_task(world: W
 
 
 def test_a1_texts_that_differ_where_no_param_stands_are_different_tasks(world: World) -> None:
-    agent = lambda task: world.send(task)  # noqa: E731
+    agent = lambda task: world.send(task)
     world.run(agent, "write to John today", params={"name": "John"})
     assert world.run(agent, "write to Jane today", params={"name": "Jane"})
     for text in ("write to Jane tomorrow", "Write to Jane today", "write to Janet today", "write to JANE today"):
@@ -42,7 +42,7 @@ def test_a1_texts_that_differ_where_no_param_stands_are_different_tasks(world: W
 
 
 def test_a1_a_text_with_the_value_is_another_task_where_no_param_is_given(world: World) -> None:
-    agent = lambda task: world.send(task)  # noqa: E731
+    agent = lambda task: world.send(task)
     world.run(agent, "write to John", params={"name": "John"})
     assert world.run(agent, "write to John").reason == Reason.NEW_TASK
     assert world.run(agent, "write to John", params={"nom": "John"}).reason == Reason.NEW_TASK
@@ -50,7 +50,7 @@ def test_a1_a_text_with_the_value_is_another_task_where_no_param_is_given(world:
 
 @pytest.mark.parametrize(("first", "then"), [("John", "Jane"), ("a", "b"), (7, 12), (1234, 5), ("x.y", "\\1"), (-3, 4)])
 def test_a1_values_are_masked_whole_and_as_tokens_also_small_ones_and_the_text_of_ints(first: Any, then: Any) -> None:
-    agent = lambda task, more=None: None  # noqa: E731
+    agent = lambda task, more=None: None
     keys = [
         key_of(agent, call(f"do {x} now", [x, {"k": x}, Letter(x), (f"<{x}>", 3)]), params={"p": x})
         for x in (first, then)
@@ -60,7 +60,7 @@ def test_a1_values_are_masked_whole_and_as_tokens_also_small_ones_and_the_text_o
 
 
 def test_a1_masked_values_that_order_a_dict_or_a_set_do_not_change_the_key() -> None:
-    agent = lambda given: None  # noqa: E731
+    agent = lambda given: None
     for make in (
         lambda x: {x: 1, "M": 2},
         lambda x: {x, "M"},
@@ -73,27 +73,27 @@ def test_a1_masked_values_that_order_a_dict_or_a_set_do_not_change_the_key() -> 
 
 
 def test_a1_a_container_that_is_a_param_is_masked_whole() -> None:
-    agent = lambda order: None  # noqa: E731
+    agent = lambda order: None
     first, then = {"id": 1, "items": ["a"]}, {"id": 2, "items": []}
     assert key_of(agent, call(first), params={"order": first}) == key_of(agent, call(then), params={"order": then})
     assert key_of(agent, call(first), params={"order": then}) != key_of(agent, call(then), params={"order": then})
 
 
 def test_a1_what_a_value_is_and_its_place_count() -> None:
-    agent = lambda a, b=None: None  # noqa: E731
+    agent = lambda a, b=None: None
     calls = [call(1), call(True), call(1.0), call("1"), call(None), call([1]), call((1,)), call({1}), call(b"1")]
     calls += [call(1, 2), call(2, 1), call([1, 2]), call({"a": 1}), call(Letter(1)), call("[1]"), call(-0.0), call(0.0)]
     assert len({key_of(agent, one) for one in calls}) == len(calls)
 
 
 def test_a1_a_text_cannot_pass_for_a_masked_one() -> None:
-    agent = lambda task: None  # noqa: E731
+    agent = lambda task: None
     masked = {key_of(agent, call(text), params={"name": "John"}) for text in ("to John", "to {name}", "to name", "to ")}
     assert len(masked) == 4
 
 
 def test_a1_the_order_in_which_a_dict_was_filled_is_no_part_of_a_task() -> None:
-    agent = lambda given: None  # noqa: E731
+    agent = lambda given: None
     assert key_of(agent, call({"a": 1, "b": [{"c": 2, "d": 3}]})) == key_of(
         agent, call({"b": [{"d": 3, "c": 2}], "a": 1})
     )
@@ -102,7 +102,7 @@ def test_a1_the_order_in_which_a_dict_was_filled_is_no_part_of_a_task() -> None:
 
 def test_a1_dict_order_is_no_part_either_beside_a_context_object(world: World) -> None:
     page = Client()
-    agent = lambda given: world.send(given["n"])  # noqa: E731
+    agent = lambda given: world.send(given["n"])
     world.run(agent, {"page": page, "n": {"x": 1, "y": 2}, "to": "a"}, context=page, params={"who": "a"})
     assert world.run(
         agent, {"to": "b", "n": {"y": 2, "x": 1}, "page": page}, context=page, params={"who": "b"}
@@ -162,7 +162,7 @@ def test_a1_arguments_that_fit_as_they_are_are_bound_as_any(agent: Any, monkeypa
 
 
 def test_a1_a_task_that_is_remembered_has_the_key_that_it_had(world: World) -> None:
-    agent = lambda task, n=0: world.send(f"{task}{n}")  # noqa: E731
+    agent = lambda task, n=0: world.send(f"{task}{n}")
     values: list[Any] = ["1", 1, True, 1.0, b"1", None, Secret("1"), {"a": 1}]
     given = [(("1", value), {}) for value in values]
     given += [(("1",), {"params": {name: value}}) for value in values for name in ("p", "q")]
@@ -216,7 +216,7 @@ def test_a1_arguments_that_do_not_fit_the_agent_raise_what_python_raises(world: 
 
 
 def test_a2_tags_are_part_of_the_key_without_order_or_repetition(world: World) -> None:
-    agent = lambda task: world.send(task)  # noqa: E731
+    agent = lambda task: world.send(task)
     world.run(agent, "t", tags=["a", "b"])
     assert world.run(agent, "t", tags=("b", "a", "a"))
     assert world.run(agent, "t", tags={"a", "b"})
@@ -233,7 +233,7 @@ def test_a2_tags_that_are_no_strings_are_refused(world: World, tags: Any) -> Non
 
 
 def test_a2_a_key_replaces_the_arguments_but_not_tags_and_scope(world: World) -> None:
-    agent = lambda task: world.send("same")  # noqa: E731
+    agent = lambda task: world.send("same")
     world.run(agent, "one", key="k")
     assert world.run(agent, Client(), key="k"), "not even a value without a form matters"
     assert world.run(agent, "one", key="k", tags="x").reason == Reason.NEW_TASK
@@ -241,7 +241,7 @@ def test_a2_a_key_replaces_the_arguments_but_not_tags_and_scope(world: World) ->
     assert world.run(agent, "k").reason == Reason.NEW_TASK, "a text is not a key"
     assert world.run(agent, "one", key="").learned
     with pytest.raises(InvalidTypeError, match=r"Engine\(key="):
-        world.run(agent, "one", key=lambda task: "k")  # type: ignore[arg-type]
+        world.run(agent, "one", key=lambda task: "k")
 
 
 def test_a2_a_callable_key_gets_the_calls_arguments(world: World) -> None:
@@ -252,7 +252,7 @@ def test_a2_a_callable_key_gets_the_calls_arguments(world: World) -> None:
         return str(messages[-1]["text"])
 
     keyed = World(key=by_text)
-    agent = lambda messages, user="": keyed.send(user)  # noqa: E731
+    agent = lambda messages, user="": keyed.send(user)
     keyed.run(agent, [{"text": "hi", "at": 1}], user="u")
     assert keyed.run(agent, [{"text": "hi", "at": 2}], user="u")
     assert got == [([{"text": "hi", "at": 1}], "u"), ([{"text": "hi", "at": 2}], "u")]
@@ -270,7 +270,7 @@ def test_a2_a_callable_key_without_a_string_costs_the_lookup_and_not_the_agent(b
 
 
 def test_a2_five_misses_under_five_new_keys_suggest_a_key_once(world: World) -> None:
-    agent = lambda task: world.send(task)  # noqa: E731
+    agent = lambda task: world.send(task)
     for number in range(4):
         world.run(agent, f"task {number}")
     assert world.told("suggest_key") == []
@@ -285,7 +285,7 @@ def test_a2_five_misses_under_five_new_keys_suggest_a_key_once(world: World) -> 
 
 
 def test_a2_a_hit_in_between_or_one_key_again_and_again_suggests_nothing(world: World) -> None:
-    agent = lambda task: world.send(task)  # noqa: E731
+    agent = lambda task: world.send(task)
     for number in range(12):
         world.run(agent, f"task {number}")
         if number % 4 == 3:
@@ -298,7 +298,7 @@ def test_a2_a_hit_in_between_or_one_key_again_and_again_suggests_nothing(world: 
 def test_a3_nothing_matches_across_scopes(tmp_path: Path) -> None:
     worlds = [World(store=str(tmp_path / "s.db"), scope=scope) for scope in ("", "tenant-4", "tenant-42", "Tenant-42")]
     for one in worlds:
-        agent = lambda task, one=one: one.send("x")  # noqa: E731
+        agent = lambda task, one=one: one.send("x")
         assert one.run(agent, "t", tags="2").reason == Reason.NEW_TASK
         assert one.run(agent, "k", key="k").reason == Reason.NEW_TASK
     for one in worlds:
@@ -318,7 +318,7 @@ def test_a3_parts_of_a_key_cannot_be_taken_for_each_other() -> None:
 
 
 def test_a4_an_opaque_argument_warns_once_by_its_name_and_nothing_is_stored(world: World) -> None:
-    agent = lambda task, client: world.send(task)  # noqa: E731
+    agent = lambda task, client: world.send(task)
     for _ in range(3):
         outcome = world.run(agent, "t", Client())
         assert (outcome.reason, outcome.not_learned) == (Reason.NO_KEY, Reason.NO_KEY)
@@ -334,7 +334,7 @@ def test_a4_an_opaque_argument_warns_once_by_its_name_and_nothing_is_stored(worl
 
 def test_a4_strict_raises_before_the_agent_runs() -> None:
     strict = World(strict=True)
-    agent = lambda task, client: strict.send(task)  # noqa: E731
+    agent = lambda task, client: strict.send(task)
     with pytest.raises(TypeError, match="client") as raised:
         strict.run(agent, "t", client=Client())
     assert isinstance(raised.value, InvalidTypeError)
@@ -348,7 +348,7 @@ def test_a4_replay_only_mode_says_that_there_is_no_key(world: World) -> None:
 
 
 def test_a4_an_opaque_argument_is_fine_as_a_param_or_a_context_object(world: World) -> None:
-    agent = lambda task, client: world.send(task)  # noqa: E731
+    agent = lambda task, client: world.send(task)
     one, two = Client("1"), Client("2")
     world.run(agent, "as param", one, params={"client": one})
     assert world.run(agent, "as param", two, params={"client": two})
@@ -386,7 +386,7 @@ def test_a4_arguments_that_contain_themselves_cost_no_more_than_the_lookup(world
 def test_lone_surrogates_are_told_apart_everywhere(world: World, tmp_path: Path) -> None:
     stored = World(store=str(tmp_path / "s.db"))
     for one in (world, stored):
-        agent = lambda task="", **more: one.send("x")  # noqa: B023, E731
+        agent = lambda task="", **more: one.send("x")  # noqa: B023 - called in this round
         for args, keywords in (
             (("a\ud800",), {}),
             (("a\ud801",), {}),
@@ -403,7 +403,7 @@ def test_lone_surrogates_are_told_apart_everywhere(world: World, tmp_path: Path)
 
 
 def test_an_argument_is_keyed_as_it_is_when_the_call_is_made(world: World) -> None:
-    agent = lambda todo: (world.send("x"), todo.clear())  # noqa: E731
+    agent = lambda todo: (world.send("x"), todo.clear())
     world.run(agent, ["a", "b"])
     assert world.run(agent, ["a", "b"])
     assert world.run(agent, []).reason == Reason.NEW_TASK

@@ -103,7 +103,7 @@ def test_b3_a_check_that_refuses_its_own_snapshot_is_legitimate_and_reported_onc
 
 
 def test_b3_trouble_of_one_check_is_not_another_checks() -> None:
-    good, bad = Check(lambda: 1), Check(lambda: 1, lambda current, candidate: None)  # type: ignore[arg-type, return-value]
+    good, bad = Check(lambda: 1), Check(lambda: 1, lambda current, candidate: None)
     assert engine_with(bad)("a task").not_learned is Reason.CHECK_FAILED
     assert engine_with(good)("a task").learned
 

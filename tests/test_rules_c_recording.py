@@ -331,7 +331,7 @@ def test_a_part_of_an_earlier_output_deep_in_plain_containers_is_a_reference() -
 
     def make() -> list[int]:
         made.append([len(made), 7])
-        return made[-1]  # type: ignore[no-any-return]
+        return made[-1]
 
     make_tool = engine.tool(name="make", version=1)(make)
     use = engine.tool(name="use", version=1)(lambda what: given.append(what["a"][0][1]))

@@ -78,7 +78,7 @@ def test_c11_no_position_of_an_argument_shows_a_secret(
         def take(a: Any = None, b: Any = None, *more: Any, **named: Any) -> None: ...
 
         for name, (args, kwargs) in positions(secret).items():
-            agent = lambda task, args=args, kwargs=kwargs: take(*args, **kwargs)  # noqa: E731
+            agent = lambda task, args=args, kwargs=kwargs: take(*args, **kwargs)
             for _ in range(2):
                 spy.run(agent, name, secrets={"password": canary})
         clean(spy, caplog, canary)
@@ -127,9 +127,9 @@ def test_c11_params_show_no_secret(tmp_path: Path, caplog: pytest.LogCaptureFixt
             {"a": Secret(canary), "b": canary, "c": f"https://u:{canary}@host"},
             {"a": {"deep": [Secret(canary)]}},
         ):
-            agent = lambda task, given=params: take(*given.values(), f"as {canary}")  # noqa: E731
+            agent = lambda task, given=params: take(*given.values(), f"as {canary}")
             spy.run(agent, f"as {canary}", params=params)
-            agent = lambda task, given=params: take(*given.values())  # noqa: E731
+            agent = lambda task, given=params: take(*given.values())
             spy.run(agent, f"as {canary}", params=params)
             spy.run(agent, f"as {canary}", params=params)
             spy.run(agent, f"as {canary}", params={name: Secret(OTHER) for name in params})
@@ -290,7 +290,7 @@ def test_c11_two_engines_verdicts_demonstrations_and_misuse_show_no_secret(
             def take(x: Any) -> Any:
                 return x
 
-            agent = lambda task, password, take=take: take(password)  # noqa: E731
+            agent = lambda task, password, take=take: take(password)
             for _ in range(2):
                 outcome = spy.run(agent, f"a {canary}", Secret(canary), engine=engine)
                 if outcome is not None:

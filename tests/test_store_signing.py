@@ -269,9 +269,9 @@ def test_a_key_that_is_none_is_told_without_showing_it(
     key: object, error: type[Exception], words: str, path: Path
 ) -> None:
     for opened in (
-        lambda: SqliteStore(path, signing_key=key),  # type: ignore[arg-type]
-        lambda: open_store("memory:", signing_key=key),  # type: ignore[arg-type]
-        lambda: Engine(path, signing_key=key),  # type: ignore[arg-type]
+        lambda: SqliteStore(path, signing_key=key),
+        lambda: open_store("memory:", signing_key=key),
+        lambda: Engine(path, signing_key=key),
     ):
         with pytest.raises(error) as caught:
             opened()

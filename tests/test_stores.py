@@ -134,7 +134,7 @@ def test_misuse_is_told_at_once(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(error) as caught:
-        open_store(given)  # type: ignore[arg-type]
+        open_store(given)
     assert words in str(caught.value)
     assert "hush" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []

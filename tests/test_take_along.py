@@ -213,7 +213,7 @@ def test_nothing_in_a_store_gets_out_of_its_quotes() -> None:
         fixed=((evil, b""),),
     )
     tree = compile(source, "exported", "exec", flags=1024)  # only the syntax
-    assert "__import__" not in {getattr(node, "id", "") for node in __import__("ast").walk(tree)}  # type: ignore[arg-type]
+    assert "__import__" not in {getattr(node, "id", "") for node in __import__("ast").walk(tree)}
     assert "\u202e" not in source
     seen: list[Any] = []
     tools = types.SimpleNamespace(look=lambda a0, a1: seen.append((a0, a1)) or evil, act=lambda a0: seen.append(a0))
