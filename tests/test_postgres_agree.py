@@ -41,5 +41,5 @@ PostgresLockStep.TestCase.settings = settings(
 
 
 @pytest.mark.skipif(dsn() is None, reason=HOW)
-class TestPostgresAgrees(PostgresLockStep.TestCase):  # type: ignore[name-defined]
+class TestPostgresAgrees(PostgresLockStep.TestCase):
     pass
