@@ -145,7 +145,8 @@ store.seal(a_trajectory("before"), an_observation())
 before = store.version(KEY)
 lead = store.lead(KEY)
 assert lead is not None
-while store._watch.beats < 3:  # at opening, connected, listening: a thread that connects holds locks of the C library, which no child gets back
+# A thread that connects holds locks of the C library, which no child gets back: at opening, connected, listening.
+while store._watch.beats < 3:
     time.sleep(0.01)
 ready, go = os.pipe(), os.pipe()
 fork = os.fork
