@@ -30,7 +30,7 @@ demo: $(STAMP) browser ## an agent on real web pages: learned, replayed, handed 
 test: $(STAMP) browser ## lint, types and all tests
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && echo "ruff: clean"
 	@$(BIN)/mypy --no-error-summary && echo "mypy: clean"
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -q
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -q
 
 torture: $(STAMP) ## the long proofs: a line of JSON each; PROOF=kills for one, TORTURE_SCALE=0.1 for a tenth
 	@$(BIN)/python -m tests.torture $(PROOF) --large --jobs 2 --scale $(or $(TORTURE_SCALE),1) $(if $(RESULTS),--append $(RESULTS))

@@ -1,11 +1,12 @@
-"""Fixtures for whoever needs a real PostgreSQL server."""
+"""Which tests go to which worker; fixtures for whoever needs a real PostgreSQL server."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +14,25 @@ from postgres_server import GIVEN, HOW, Server, binaries, drop_schema, dsn, has_
 
 if TYPE_CHECKING:
     from muscle_mem.store.postgres import PostgresStore
+
+# Files of long tests that share nothing costly: their tests go one by one to whichever worker is free.
+SPREAD = """
+test_codec_properties test_docs test_drivers_agree test_postgres_opening test_property_middle test_property_params
+test_property_worlds test_torture
+""".split()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadfile` a file goes to one worker, so that what its tests share is made once; but for `SPREAD`."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return nodeid if Path(file).stem in SPREAD else file
+
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

@@ -137,7 +137,7 @@ class Server:
         with suppress(OSError, ValueError):
             self.thaw()
         with suppress(OSError):
-            self.stop()
+            self.stop("immediate")  # what it would write down first is deleted anyway
         shutil.rmtree(self.folder, ignore_errors=True)
         atexit.unregister(self.remove)
 

@@ -20,7 +20,6 @@ from muscle_mem import Engine
 from muscle_mem.cli import main as command_line
 from muscle_mem.store import MemoryStore
 
-pytestmark = pytest.mark.xdist_group("bench")  # made once, not by each worker
 GROUPS = "replay growth keys recording sqlite postgres many memory import safety instructions".split()
 
 
