@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,11 @@ def kinds(bench: Bench) -> Iterator[Row]:
         ("observer", "an observer that gets every event", must_hit(recorded(plain(), STEPS, observers=_ignore))),
         ("params", "params given", must_hit(_with_params(), params=PARAMS)),
     )
+    yield from _in_one_race(bench, kinds)
+
+
+def _in_one_race(bench: Bench, kinds: Iterable[tuple[str, str, Callable[[], None]]]) -> Iterator[Row]:
+    """A row for each kind of hit: its name, what is said of it, the hit."""
     blocks = {"loop": block_of(loop_of(plain(), STEPS))}
     for name, _, hit in kinds:
         blocks[name] = block_of(hit)
@@ -43,6 +48,38 @@ def kinds(bench: Bench) -> Iterator[Row]:
         row = Row(f"safety.{name}", f"steady hit, {STEPS} steps: {title}", "x", found.median, ends(found))
         row.loop, row.loop_unit, row.details = loop, "us", {"ours_us": race.spread(name).median}
         yield row
+
+
+@scenario("safety")
+def tracing(bench: Bench) -> Iterator[Row]:
+    """OpenTelemetry: not asked for, with nobody who listens, and with spans and metrics that are made and kept."""
+    titles = {
+        "untraced": "no tracing",
+        "unheard": "OtelObserver without a tracer behind it",
+        "traced": "OtelObserver with the SDK: a span a step, exported nowhere",
+    }
+    try:
+        from opentelemetry.metrics import NoOpMeterProvider
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.trace import NoOpTracerProvider
+
+        from muscle_mem.integrations.otel import OtelObserver
+    except ImportError as error:
+        for name, title in titles.items():
+            note = f"skipped: {error}"
+            yield Row(f"safety.{name}", f"steady hit, {STEPS} steps: {title}", "x", note=note)
+        return
+    unheard = OtelObserver(tracer_provider=NoOpTracerProvider(), meter_provider=NoOpMeterProvider())
+    meters = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
+    traced = OtelObserver(tracer_provider=TracerProvider(shutdown_on_exit=False), meter_provider=meters)
+    engines = {
+        "untraced": recorded(plain(), STEPS),
+        "unheard": recorded(plain(), STEPS, observers=[unheard]),
+        "traced": recorded(plain(), STEPS, observers=[traced]),
+    }
+    yield from _in_one_race(bench, [(name, titles[name], must_hit(engine)) for name, engine in engines.items()])
 
 
 def _ignore(event: object) -> None:
