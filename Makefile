@@ -35,7 +35,7 @@ test: $(STAMP) browser ## lint, types and all tests
 torture: $(STAMP) ## the long proofs: a line of JSON each; PROOF=kills for one, TORTURE_SCALE=0.1 for a tenth
 	@$(BIN)/python -m tests.torture $(PROOF) --large --jobs 2 --scale $(or $(TORTURE_SCALE),1) $(if $(RESULTS),--append $(RESULTS))
 
-bench: $(STAMP) ## measure ours, the prototype and a plain loop; QUICK=1, FULL=1, ONLY=replay, PYTHONS="python3.12"
+bench: $(STAMP) ## measure ours, the prototype and a plain loop; QUICK=1, FULL=1, ONLY=replay, PYTHONS=later
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full) $(ONLY:%=--only=%) --pythons="$(PYTHONS)"
 
 bench-compare: $(STAMP) ## hold two results of make bench against each other: make bench-compare A=old.json B=new.json
