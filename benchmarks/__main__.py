@@ -36,9 +36,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--out", type=Path, help="where the JSON goes (default: benchmarks/results)")
     made.add_argument("--no-docs", action="store_true", help="leave docs/performance.md as it is")
     made.add_argument("--list", action="store_true", help="name the scenarios and end")
-    made.add_argument(
-        "--pythons", default="", help="further interpreters, apart by spaces; 'later': all found"
-    )
+    made.add_argument("--pythons", default="", help="further interpreters, apart by spaces; 'later': all found")
     made.set_defaults(run=measure, size="default")
     within = made.add_subparsers(title="also")
     two = within.add_parser("compare", help="hold two results against each other")
