@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from ._context import Frame, let_go
 from ._core import effects
+from ._core.company import Company
 from ._core.handover import Handover
 from ._core.model import Reason
-from ._core.plan import Trajectory
 from ._core.recorder import Problem, Recording
 from ._core.run import Run
 from ._events import LearnedEvent, PruneEvent, StepBeganEvent, StepEndedEvent
@@ -96,14 +95,14 @@ class Performer(msgspec.Struct, eq=False):
         engine._open.record(self.frame)
         return agent(*run.args, **kwargs)
 
-    def _lead(self, seen: Sequence[Trajectory]) -> float | Sequence[Trajectory]:
+    def _lead(self, seen: Company) -> float | Company:
         if self.leading is None:
             may_wait = not self.frame.nested and (self.asynchronous or not loop_runs_here())
             self.leading = attempt(self.engine, self.run, self.frame, seen, may_wait=may_wait)
         try:
             return next(self.leading)
         except StopIteration as stop:
-            found: Sequence[Trajectory] = stop.value
+            found: Company = stop.value
             return found
 
     def _sleep(self, seconds: float) -> Any:

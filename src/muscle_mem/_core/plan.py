@@ -51,7 +51,6 @@ class Trajectory:
         "asking",
         "body",
         "candidates",
-        "company",
         "expired",
         "id",
         "key",
@@ -87,7 +86,6 @@ class Trajectory:
         )
         self.refusal: Refusal | None = None
         self.candidates: list[Candidate] = []
-        self.company: Any = None
         self.asking: tuple[tuple[int, PlanStep], ...] = ()
         self.unchecked: tuple[str, ...] = ()
         self.trust = 0
