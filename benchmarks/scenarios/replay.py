@@ -59,7 +59,7 @@ def first_hit_both_cold(bench: Bench) -> Iterator[Row]:
             bench,
             f"first.cold.{steps}",
             f"first hit, {of(steps)}, against a loop that is run once after a task was learned",
-            fresh_block_of(lambda steps=steps: must_hit(recorded(plain(), steps))),
+            fresh_block_of(_first_hit(steps)),
             fresh_block_of(loop_after_learning),
             prototype="is in the row without",
             target={10: Target(12.5)}.get(steps),
