@@ -289,11 +289,7 @@ class Library:
             self._write("count", notes)
 
     def _write(self, operation: str, notes: tuple[Note, ...]) -> None:
-        try:
-            self.store.note(notes)
-            self.health.fine(operation)
-        except Exception as error:  # a store of the user's own may raise anything (G4)
-            self.health.trouble(operation, error)
+        _write(self.store, self.health, operation, notes)
 
     def _before_fork(self) -> None:
         """Nothing: its lock may be held as long as the store takes to answer."""
@@ -311,11 +307,26 @@ class Library:
 
     def close(self) -> None:
         """Write what was counted and let the store go. Never raises."""
-        self.flush()
-        try:
-            self.store.close()
-        except Exception as error:  # a store of the user's own may raise anything (G4)
-            self.health.trouble("close", error)
+        put_away(self.store, self.counts, self.health)
+
+
+def put_away(store: Store, counts: Counts, health: Told) -> None:
+    """Write what was counted and let a store go, knowing nothing of tools and so of no engine. Never raises."""
+    notes = counts.take()
+    if notes:
+        _write(store, health, "count", notes)
+    try:
+        store.close()
+    except Exception as error:  # a store of the user's own may raise anything (G4)
+        health.trouble("close", error)
+
+
+def _write(store: Store, health: Told, operation: str, notes: tuple[Note, ...]) -> None:
+    try:
+        store.note(notes)
+        health.fine(operation)
+    except Exception as error:  # a store of the user's own may raise anything (G4)
+        health.trouble(operation, error)
 
 
 def _records(run: Run, recording: Recording, state: str, reason: str, now: float) -> tuple[Sealed, Observation]:
