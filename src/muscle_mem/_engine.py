@@ -309,6 +309,8 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
 
     def bind(self, fn: Callable[P, R]) -> Callable[P, R]:
         """A function that carries the run which is open here into a thread of the agent's own."""
+        if not callable(fn):
+            raise InvalidTypeError(f"engine.bind takes the function that the thread calls, got {fn!r}")
         frame = frame_here.get()
         objects = objects_here.get()
 

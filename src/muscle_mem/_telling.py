@@ -194,7 +194,7 @@ class Teller(Brief):
 def _observers(given: Iterable[Observer] | Observer | None) -> tuple[Observer, ...]:
     if given is None:
         return (log_event,)
-    found = (given,) if callable(given) else tuple(given)
+    found = (given,) if callable(given) or not isinstance(given, Iterable) else tuple(given)
     for observer in found:
         if not callable(observer):
             raise InvalidTypeError(f"an observer must be callable, got {observer!r}")

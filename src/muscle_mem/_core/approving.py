@@ -27,7 +27,7 @@ def disapproved(
     tool = step.tool.name
     try:
         answer = yield Ask(run.approve, chosen_arguments(run.approve, given, "step"))
-        if bool(answer):
+        if answer is not NotImplemented and bool(answer):
             run.approved |= {(place, step.call_id)}
             return None
         return Refusal(Reason.NOT_APPROVED, f"the replay of {tool} was not approved (got {answer!r})", place, tool)

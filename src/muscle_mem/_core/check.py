@@ -80,7 +80,8 @@ class Check:
         parts: tuple[Check, ...] = (),
         bind: Callable[[inspect.Signature], Check] | None = None,
     ) -> None:
-        for role, function in (("capture", capture), ("compare", compare), ("compare_many", compare_many)):
+        functions = {"capture": capture, "compare": compare, "compare_many": compare_many, "describe": describe}
+        for role, function in functions.items():
             if function is None and role != "capture":
                 continue
             if not callable(function):
@@ -113,7 +114,7 @@ class Check:
         self.wait = float(wait)
         self.every = max(float(every), 0.001)
         self.refresh = bool(refresh)
-        self.version = version
+        self.version = None if version is None else version_of(version)
         self.describe = describe
         self.parts = parts
         self._bind = bind
@@ -168,6 +169,13 @@ class Check:
         return short(current), short(candidate)
 
 
+def version_of(version: Any) -> str | int:
+    """What a user declares in place of a fingerprint. Raises InvalidTypeError for what is no text or number."""
+    if isinstance(version, str | int | float):
+        return version  # type: ignore[return-value]
+    raise InvalidTypeError(f"version must be a string or a number, got {version!r}; as in version='2'")
+
+
 def passes(check: Check, answer: Any) -> bool:
     """What a compare's answer means. Raises CheckError for None, NaN, arrays and whatever has no truth of its own."""
     if answer is True or answer is False:
@@ -181,6 +189,8 @@ def passes(check: Check, answer: Any) -> bool:
             return bool(answer)
     if answer is None:
         raise CheckError("compare returned None; return True or False, or a score")
+    if answer is NotImplemented:  # which is true, and says that nobody could compare
+        raise CheckError("compare returned NotImplemented, as __eq__ does where types differ; use ==")
     if isinstance(answer, Number):
         check.scored = check.scored or not check.threshold_declared
         return _score_passes(check, answer)

@@ -192,6 +192,12 @@ def signature_of(fn: Any) -> inspect.Signature | None:
         return None
 
 
+def ensure_check(role: str, check: Any) -> None:
+    """Raises InvalidTypeError for a pre- or post-check that is none, as the bare capture."""
+    if check is not None and not isinstance(check, Check):
+        raise InvalidTypeError(f"{role} must be a Check, got {check!r}; as in {role}=Check(capture, compare)")
+
+
 def check_tool(
     fn: Any, *, effect: str | None, ignore: Sequence[str], checks: tuple[Any, Any], secret: Sequence[str] = ()
 ) -> None:
@@ -210,11 +216,8 @@ def check_tool(
             "tell that it was run; make it return a list"
         )
     for role, check in zip(("pre_check", "post_check"), checks, strict=True):
-        if check is None:
-            continue
-        if not isinstance(check, Check):
-            raise InvalidTypeError(f"{role} must be a Check, got {check!r}; as in {role}=Check(capture, compare)")
-        if check.capture_async and not is_async(fn):
+        ensure_check(role, check)
+        if check is not None and check.capture_async and not is_async(fn):
             raise InvalidTypeError(
                 f"{role} of {stored_name(fn)} has an async capture, but the tool is a plain function, from which "
                 "nothing can be awaited; make the tool async or the capture plain"

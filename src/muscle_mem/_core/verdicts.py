@@ -20,7 +20,7 @@ def verdict(run: Run, value: Any) -> Generator[Effect, Any, tuple[bool, str]]:
     assert function is not None
     try:
         answer = yield Ask(function, success_arguments(run, function, value))
-        if bool(answer):
+        if answer is not NotImplemented and bool(answer):
             return True, "accepted it"
         return False, f"refused it (returned {answer!r})"
     except Exception as error:
