@@ -174,9 +174,22 @@ class Tool:
                 if entry is self.wrapper or entry is self.fn:
                     return True
                 entry = getattr(entry, "__wrapped__", None)
-        return any(  # under another name than its own: assigned, or private and so mangled
-            entry is self.wrapper for owner in type(value).__mro__ for entry in owner.__dict__.values()
+        return any(  # under another name, as one that is private and so mangled; or within a property or a decorator
+            self._stands_in(entry, 3) for owner in type(value).__mro__ for entry in owner.__dict__.values()
         )
+
+    def _stands_in(self, entry: Any, depth: int) -> bool:
+        if entry is self.wrapper:
+            return True
+        if not depth or isinstance(entry, staticmethod | classmethod | type):
+            return False
+        parts = [getattr(entry, name, None) for name in ("__wrapped__", "fget", "func")]
+        for cell in getattr(entry, "__closure__", None) or ():
+            try:
+                parts.append(cell.cell_contents)
+            except ValueError:  # nothing is in it yet
+                pass
+        return any(self._stands_in(part, depth - 1) for part in parts if part is not None and callable(part))
 
 
 def _secret_by_default(signature: inspect.Signature | None) -> set[str]:
