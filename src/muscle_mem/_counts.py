@@ -27,13 +27,13 @@ class Count(msgspec.Struct):
 class Counts(Brief):
     """Bounded: hits are to be written after so many, and what concerns too many trajectories is let go.
 
-    `hit` counts one, given as (id, time). It takes no lock: appending is atomic, and it is added up later.
+    `hits` are pairs of id and time, to be written after `A_WRITE` of them. Who appends one takes no lock: that is
+    atomic, and they are added up later.
     """
 
     def __init__(self) -> None:
         self._counts: dict[str, Count] = {}
-        self._hits: deque[tuple[str, float]] = deque()
-        self.hit = self._hits.append
+        self.hits: deque[tuple[str, float]] = deque()
         self._lock = threading.Lock()
         watch(self)
         self._pid = os.getpid()
@@ -43,13 +43,8 @@ class Counts(Brief):
             self._add_up()
             return len(self._counts)
 
-    @property
-    def due(self) -> bool:
-        """Whether so many hits were counted that it is time to write."""
-        return len(self._hits) >= A_WRITE
-
     def _add_up(self) -> None:
-        hits = self._hits
+        hits = self.hits
         for _ in range(len(hits)):
             id, now = hits.popleft()
             count = self._of(id)

@@ -20,12 +20,12 @@ from ._core.recorder import Problem, Recording
 from ._core.run import Run
 from ._core.steps import Registry
 from ._core.trust import SUCCESS
-from ._counts import Counts
+from ._counts import A_WRITE, Counts
 from ._growth import Growth
 from ._memory import Entry, Memory, is_irreversible, size_of
 from .errors import DecodeError
 from .store import verdicts
-from .store.base import FRESH, QUARANTINED, TRUSTED, Confirming, Note, Observation, Sealed, Standing, Store
+from .store.base import FRESH, QUARANTINED, TRUSTED, Note, Observation, Sealed, Standing, Store, is_confirming
 from .store.forks import watch
 from .store.pruning import Limits, Pruned, is_old, prune, recorded
 
@@ -57,7 +57,7 @@ class Library:
     ) -> None:
         self.store = store
         self.health = health
-        self.confirming = isinstance(store, Confirming)
+        self.confirming = is_confirming(store)
         self.growth = Growth(limits or Limits())
         self.memory = Memory(most)
         self.counts = Counts()
@@ -82,7 +82,7 @@ class Library:
 
     def confirm(self, key: bytes) -> Entry:
         """The same, after asking a store that may lag behind, in one round trip. Raises what the store does."""
-        if isinstance(self.store, Confirming):
+        if is_confirming(self.store):
             self.store.confirm(key)
             self.health.fine("confirm")
         return self.find(key)
@@ -217,9 +217,9 @@ class Library:
         if trajectory.standing.strikes:
             self._note(Note(id=trajectory.id, strikes=0))
             trajectory.standing = msgspec.structs.replace(trajectory.standing, strikes=0)
-        counts = self.counts
-        counts.hit((trajectory.id, time.time()))
-        if counts.due:
+        hits = self.counts.hits
+        hits.append((trajectory.id, time.time()))
+        if len(hits) >= A_WRITE:
             self.flush()
 
     def verified(self, candidate: Candidate) -> None:

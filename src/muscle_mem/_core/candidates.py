@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any
 
-import msgspec
-
 from .approving import disapproved
 from .check import Check, copy_of
 from .company import Company
@@ -29,27 +27,22 @@ from .steps import PlanStep, Refusal
 PLAIN = frozenset({str, int, bool, float, bytes, type(None)})
 
 
-class Sight(msgspec.Struct):
-    """Something captured on the way, and accepted by the candidate that was followed there."""
-
-    place: int
-    post: bool
-    by: Candidate
-    value: Any
-    data: bytes | None
+Sight = tuple[int, bool, Candidate, Any, bytes | None]
+"""What was captured on the way, at a place, before or after it, and accepted by the candidate that was followed there:
+its value, and its bytes where it could change. Many are kept at each hit, and hardly ever looked at."""
 
 
 class Walk:
     """The live candidates of one run, judged only as far as needed: one is followed, the others wait."""
 
-    __slots__ = ("_answers", "_company", "_dead", "_judged", "_sights", "live", "run", "trajectories")
+    __slots__ = ("_answers", "_company", "_dead", "_judged", "live", "run", "sights", "trajectories")
 
     def __init__(self, run: Run, company: Company) -> None:
         self.run = run
         self.live = company.candidates
         self.trajectories = company.trajectories
         self._company: Company | None = company
-        self._sights: list[Sight] = []
+        self.sights: list[Sight] = []
         self._judged: dict[Candidate, int] = {}
         self._dead: set[Candidate] = set()
         self._answers = Answers()
@@ -60,17 +53,17 @@ class Walk:
         As it is now: a capture may return a live object, which the next tool changes.
         """
         if type(value) in PLAIN:  # what cannot change is written when somebody asks
-            self._sights.append(Sight(place, post, by, value, None))
+            self.sights.append((place, post, by, value, None))
         else:
-            self._sights.append(Sight(place, post, by, copy_of(value), snapshot_bytes(value)))
+            self.sights.append((place, post, by, copy_of(value), snapshot_bytes(value)))
 
     def guess(self, place: int, call: bytes, value: Any) -> Candidate | None:
         """A candidate of the same call whose snapshot equals what was captured: the first to be asked."""
         data = snapshot_bytes(value)
-        if data is None:
+        if data is None or self._company is None:
             return None
-        for candidate in self._equals(place, False, data):
-            if candidate.trajectory.steps[place].call_id == call:
+        for candidate in self._company.seen_as(place, False, data):
+            if candidate.trajectory.steps[place].call_id == call and candidate not in self._dead:
                 return candidate
         return None
 
@@ -89,20 +82,19 @@ class Walk:
             if stale_guard(self.run, candidate.trajectory.steps[index], index) is not None:
                 return False
         at = self._judged.get(candidate, 0)
-        for sight in self._sights[at:]:
-            place, post, by = sight.place, sight.post, sight.by
+        for number in range(at, len(self.sights)):
+            place, post, by, value, data = self.sights[number]
             if candidate.data(place, post) == by.data(place, post):
                 continue  # the very verdict that was given already
-            if sight.data is None:
-                sight.data = snapshot_bytes(sight.value)
+            if data is None:
+                data = snapshot_bytes(value)
+                self.sights[number] = (place, post, by, value, data)
             step = by.trajectory.steps[place]
-            known = self._answers.of(self.run, step, sight.value, place, post, candidate, self._waiting())
-            found = yield from judge(
-                self.run, step, sight.value, candidate, place, post, sight.data, shared=True, known=known
-            )
+            known = self._answers.of(self.run, step, value, place, post, candidate, self._waiting())
+            found = yield from judge(self.run, step, value, candidate, place, post, data, shared=True, known=known)
             if found is not None:
                 return False
-        self._judged[candidate] = len(self._sights)
+        self._judged[candidate] = len(self.sights)
         return True
 
     def _order(self, place: int, post: bool, sights: dict[bytes, Any]) -> Iterable[Candidate]:
@@ -196,7 +188,7 @@ class Walk:
 
     def retract(self, place: int, candidate: Candidate) -> None:
         """A candidate was refused after all, by a later check at the same place: what it has seen there is no one's."""
-        self._sights = [sight for sight in self._sights if sight.place < place]
+        self.sights = [sight for sight in self.sights if sight[0] < place]
         self.bury(candidate)
 
     def bury(self, candidate: Candidate) -> None:

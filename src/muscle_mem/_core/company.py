@@ -13,14 +13,16 @@ class Company:
     """The candidates of some trajectories of one key, the preferred first. Nothing in it changes but its index.
 
     `free` says that each of them may start in every run that brings no params and asks for no trust, unless one of its
-    tools fails of late. `before` is the company of the same trajectories as they were, whose index is taken over.
+    tools fails of late. None of them has more than `longest` steps. `before` is the company of the same trajectories
+    as they were, whose index is taken over.
     """
 
-    __slots__ = ("_index", "_part", "candidates", "free", "trajectories")
+    __slots__ = ("_index", "_part", "candidates", "free", "longest", "trajectories")
 
     def __init__(self, trajectories: Sequence[Trajectory], before: Company | None = None) -> None:
         self.trajectories = trajectories
         self.free = bool(trajectories) and all(map(is_free, trajectories))
+        self.longest = max((len(trajectory.body.steps) for trajectory in trajectories), default=0)
         if len(trajectories) == 1:
             self.candidates: Sequence[Candidate] = trajectories[0].candidates
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from .plan import Candidate
 from .recorder import Problem
 from .replay import replay
 from .resolving import plan_text
-from .run import Run
+from .run import Progress, Run
 from .shadow import held_against
 from .steps import Refusal, Registry
 from .verdicts import executed_of, hide_of, verdict
@@ -112,7 +113,11 @@ def _lead(run: Run, seen: Company) -> Generator[Effect, Any, Finished | Company]
 
 def _judged(run: Run, candidate: Candidate) -> Flow:
     """A candidate came to its end: a hit, if the success callback has no other opinion. Its value may be made, too."""
-    live = (yield from _made_value(run)) if run.policy.result is not None else _step_value(run, candidate)
+    live = (
+        (yield from _made_value(run))
+        if run.policy.result is not None
+        else _step_value(run.progress, candidate.row.result)
+    )
     if run.success is not None:
         accepted, why = yield from verdict(run, live[0])
         if not accepted:
@@ -125,21 +130,27 @@ def _judged(run: Run, candidate: Candidate) -> Flow:
 def _hit(run: Run, candidate: Candidate, live: tuple[Any, Source] | None = None) -> Finished:
     """How a run ended whose candidate came to its own end. `live` is its value, else that of the step it was."""
     progress, row = run.progress, candidate.row
-    value, source = live or _step_value(run, candidate)
+    value, source = live or _step_value(progress, row.result)
     steps = len(progress.results) - len(progress.skipped)
-    outcome = Outcome("hit", value, source, HIT, f"{steps} steps replayed", steps, candidate.trajectory.id)
+    outcome = Outcome("hit", value, source, HIT, _replayed(steps), steps, candidate.trajectory.id)
     outcome.saved = row.agent_seconds
     outcome.saved_tokens = row.tokens
-    if not progress.refreshed:
+    if progress.refreshed is None:
         return Finished(outcome, None, candidate)
     kept = fit_to_keep(progress.refreshed.values(), run.veil, run.context)
     return Finished(outcome, None, candidate, refreshed=kept)
 
 
-def _step_value(run: Run, candidate: Candidate) -> tuple[Any, Source]:
+@functools.lru_cache(256)
+def _replayed(steps: int) -> str:
+    """The message of a hit; few lengths make most of them."""
+    return f"{steps} step{'s'[: steps != 1]} replayed"
+
+
+def _step_value(progress: Progress, at: int) -> tuple[Any, Source]:
     """A hit's live value: this run's result of the step whose output the agent had returned."""
-    results, at = run.progress.results, candidate.row.result
-    if 0 <= at < len(results) and at not in run.progress.skipped:
+    results = progress.results
+    if 0 <= at < len(results) and at not in progress.skipped:
         return results[at], "step"
     return None, "none"
 

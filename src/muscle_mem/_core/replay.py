@@ -55,7 +55,9 @@ def replay(run: Run, live: Company) -> Generator[Effect, Any, Candidate | Refusa
         step = steps[place]
         found: Any = None
         if step is None:
-            found = followed if walk is None else (yield from _end(run, walk, place, followed))
+            if walk is None or place == live.longest:
+                return followed
+            found = yield from _end(run, walk, place, followed)
         elif step.simple and (place or walk is None):
             args, kwargs = step.args, step.kwargs
             if step.method:
@@ -130,7 +132,8 @@ def _ask(
     if type(snapshot) is Fresh:
         snapshot = snapshot.open()
     try:
-        given = seen if walk is None or check.exact or type(seen) in PLAIN else copy_of(seen)
+        lasting = walk is None or type(seen) in PLAIN
+        given = seen if lasting or check.exact else copy_of(seen)
         answer = check.compare(given, snapshot)
         if answer is not True:
             passed = passes(check, answer)
@@ -142,7 +145,10 @@ def _ask(
     except Exception as error:
         return check_error(step, place, f"its compare raised {error!r}", error), seen
     if walk is not None:
-        walk.saw(place, post, followed, seen)
+        if lasting:
+            walk.sights.append((place, post, followed, seen, None))
+        else:
+            walk.saw(place, post, followed, seen)
     return None
 
 
@@ -233,7 +239,7 @@ def _prefer(
         arguments = arguments_of(run, step)
     except Exception as error:
         return unbuildable(step, place, error)
-    no = yield from disapproved(run, step, arguments, place)
+    no = None if step.simple else (yield from disapproved(run, step, arguments, place))
     if no is not None or step.pre is None:
         return no or (followed, arguments)
     value = yield from look(step, step.pre, arguments, place)
