@@ -14,11 +14,14 @@ from .params import literal_leaves
 from .plan import Trajectory
 from .recorder import Problem, Recorder, Recording, Step
 from .run import Run
+from .secret import MASK
 from .steps import Refusal
 from .veil import SCALARS, Veil
 
 _KEPT_BACK = "not kept: it holds the value of a secret"
 _WHOLE = "pass the secret as a whole argument, or declare the argument with secret=[...]"
+_WITHIN = f"within a longer value; {_WHOLE}"
+_NAMELESS = "that the call gave no name to, so a replay could not be given it; use secrets={...} or secret=[...]"
 
 
 def meet_context(veil: Veil, context: Iterable[Any]) -> None:
@@ -74,7 +77,8 @@ def _conceal_arguments(recorder: Recorder, step: Step, veil: Veil) -> None:
         named = name not in step.tool.order and veil.holds(name)
         if named or (opaque is not None and opaque_in(frozen) is None):
             what = f"argument {veil.hide(name)!r}" + (" (its name)" if named else "")
-            message = f"{_held(step, what)} within a longer value; {_WHOLE}"
+            whole = not named and veil.hide(str(shown(frozen))) == MASK
+            message = f"{_held(step, what)} {_NAMELESS if whole else _WITHIN}"
             recorder.problem(Reason.OPAQUE_ARGUMENT, message, step.tool.name)
         concealed.append((name, made))
     step.arguments = concealed
