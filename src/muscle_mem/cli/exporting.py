@@ -30,6 +30,7 @@ ENDINGS = {"json": ".json", "python": ".py"}
 @click.option("--all", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Write all into this folder.")
 @click.option("--format", "kind", type=click.Choice(tuple(ENDINGS)), default="json", show_default=True)
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FILE", help="Write into this file.")
+@click.option("--overwrite", is_flag=True, help="Replace the file of --output if it is there.")
 @click.option("--tools-from", metavar="MODULE", default="", help="Python: import the tools from this module.")
 @click.option("--name", metavar="NAME", default="", help="Python: the name of the function.")
 @filters
@@ -40,6 +41,7 @@ def export(
     folder: Path | None,
     kind: str,
     output: Path | None,
+    overwrite: bool,
     tools_from: str,
     name: str,
     states: tuple[str, ...],
@@ -81,6 +83,10 @@ def export(
     except InvalidValueError as error:
         raise NotDoneError(f"{stored.sealed.id} cannot be written as {kind}: {error}") from error
     if output is not None:
+        if not overwrite and _holds_another(output, text):
+            raise NotDoneError(
+                f"There is a file at {str(output)!r} already; it was not touched. Give another path, or --overwrite."
+            )
         _write(output, text)
     if as_json:
         print_json({"id": stored.sealed.id, "format": kind, "file": str(output) if output else None, "text": text})
@@ -148,6 +154,14 @@ def _export_all(
             click.echo(f"Not written: {visible(id)}: {visible(why)}", err=True)
     if failed:
         click.get_current_context().exit(1)
+
+
+def _holds_another(path: Path, text: str) -> bool:
+    """Whether a file is there that somebody might miss; not if it is this text already, nor a device such as a pipe."""
+    try:
+        return path.is_file() and path.read_bytes() != text.encode()
+    except OSError:
+        return True
 
 
 def _write(path: Path, text: str) -> None:
