@@ -111,6 +111,12 @@ def _freeze(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any])
                 step,
             )
         args = args[1:]
+    twice = next((name for name in tool.positional[: len(args)] if name in kwargs), None)
+    if twice is not None:  # by place only, and again in **kwargs: a step keeps one value of a name
+        message = (
+            f"{tool.name} was given {twice!r} by place and in its **kwargs; rename one, so that it can be replayed"
+        )
+        run.recorder.problem(Reason.OPAQUE_ARGUMENT, message, tool.name, step)
     try:
         run.recorder.freeze(step, args, kwargs)
     except Exception as error:  # an object whose own methods raise: no reason to break the agent
