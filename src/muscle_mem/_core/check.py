@@ -165,7 +165,7 @@ class Check:
                 seen, expected = self.describe(current, candidate)
                 return str(seen), str(expected)
             except Exception as error:  # a describer is only for show
-                return f"{short(current)} (describe raised {error!r})", short(candidate)
+                return f"{short(current)} (describe raised {retold(error)})", short(candidate)
         return short(current), short(candidate)
 
 
@@ -199,7 +199,7 @@ def passes(check: Check, answer: Any) -> bool:
     try:
         return bool(answer)
     except Exception as error:
-        raise CheckError(f"bool() of compare's answer raised {error!r}") from error
+        raise CheckError(f"bool() of compare's answer raised {retold(error)}") from error
 
 
 def _item(answer: Any) -> Any:
@@ -256,3 +256,8 @@ def short(value: Any, limit: int = 120) -> str:
         text = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
     text = text.replace("\n", "\\n").replace("\r", "\\r")
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def retold(value: Any) -> str:
+    """The repr of an exception or answer of the user's for a message; its own trouble is not the agent's."""
+    return short(value, 1000)

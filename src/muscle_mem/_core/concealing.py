@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from . import codec
+from .check import retold
 from .freezing import Branch, Coded, Opaque, opaque_in, shown
 from .model import Expr, Reason, Sec
 from .params import literal_leaves
@@ -41,7 +42,7 @@ def conceal(recorder: Recorder, scope: str, context: Iterable[Any]) -> None:
     try:
         _conceal_steps(recorder, veil)
     except Exception as error:  # trouble of ours costs the recording and nothing else (G4)
-        recorder.problem(Reason.OPAQUE_ARGUMENT, f"secrets could not be taken out of the recording: {error!r}")
+        recorder.problem(Reason.OPAQUE_ARGUMENT, f"secrets could not be taken out of the recording: {retold(error)}")
     if veil.holds(scope):
         recorder.problem(Reason.OPAQUE_ARGUMENT, "the engine's scope holds the value of a secret")
     recorder.problems[:] = [_hidden(problem, veil) for problem in recorder.problems]

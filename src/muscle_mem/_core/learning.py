@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 from ..errors import NotStorableError
+from .check import retold
 from .concealing import conceal, sealed_without
 from .effects import Effect, Save
 from .model import Reason
@@ -44,7 +45,7 @@ def learn(
         except NotStorableError as error:
             problem = Problem(Reason.TOO_LARGE, str(error))
         except Exception as error:  # trouble of ours costs the recording and nothing else (G4)
-            problem = Problem(Reason.NOT_REPLAYABLE, f"the recording could not be made: {error!r}")
+            problem = Problem(Reason.NOT_REPLAYABLE, f"the recording could not be made: {retold(error)}")
     if recording is not None:
         problem = yield Save((recording, recorder.quarantine[:1], accepted is True))
     outcome.message = run.hide(outcome.message)
