@@ -6,11 +6,11 @@ yielded. Nothing of ours runs between the verdict of a pre-check and its tool.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from .approving import disapproved
-from .candidates import PLAIN, Walk, checks_at
+from .candidates import PLAIN, Sights, Walk, checks_at
 from .check import Check, CheckError, copy_of, passes, retold
 from .company import Company
 from .effects import Effect, Invoke, Pause
@@ -164,12 +164,12 @@ def decide(
         return followed, run.progress.ready[place]
     since = run.clock()
     while True:
-        sights: dict[bytes, Any] = {}
+        sights: Sights = {}
         found: Chosen | Refusal | None
         if asked is None:
             found = yield from _prefer(run, walk, place, followed, sights)
         else:
-            found, sights[followed.trajectory.steps[place].call_id] = asked
+            found, sights[followed.trajectory.steps[place].sight(False)] = asked
             asked = None
             if walk is not None:
                 walk.bury(followed)
@@ -222,13 +222,12 @@ def _skip(
     return refusal
 
 
-def _checks_at(walk: Walk | None, place: int, followed: Candidate) -> list[Check | None]:
-    plans = [trajectory.steps for trajectory in (walk.trajectories if walk is not None else [followed.trajectory])]
-    return [check for steps in plans if place < len(steps) for check in checks_at(steps, place)]
+def _checks_at(walk: Walk | None, place: int, followed: Candidate) -> Sequence[Check]:
+    return checks_at(followed.trajectory.steps, place) if walk is None else walk.checks(place)
 
 
 def _prefer(
-    run: Run, walk: Walk | None, place: int, followed: Candidate, sights: dict[bytes, Any]
+    run: Run, walk: Walk | None, place: int, followed: Candidate, sights: Sights
 ) -> Generator[Effect, Any, Chosen | Refusal]:
     """Ask the followed candidate; at the start, rather the one whose snapshot equals what is seen (D3)."""
     step = followed.trajectory.steps[place]
@@ -243,7 +242,7 @@ def _prefer(
     if no is not None or step.pre is None:
         return no or (followed, arguments)
     value = yield from look(step, step.pre, arguments, place)
-    sights[step.call_id] = value
+    sights[step.sight(False)] = value
     if isinstance(value, Refusal):
         return value
     asked = followed
@@ -270,7 +269,7 @@ def _keep(run: Run, walk: Walk | None, place: int, post: bool, followed: Candida
 
 def _end(run: Run, walk: Walk, place: int, followed: Candidate) -> Generator[Effect, Any, Chosen | Candidate | Refusal]:
     """The followed candidate has ended: a hit, unless a longer one's next pre-check passes."""
-    sights: dict[bytes, Any] = {}
+    sights: Sights = {}
     found: Chosen | Refusal | None = yield from walk.choose(place, followed, sights, checked_only=True)
     if isinstance(found, tuple) and found[0].trajectory.steps[place].opens:
         found = yield from with_rest(run, walk, place, followed, found, sights)

@@ -33,6 +33,9 @@ class Refusal(msgspec.Struct, frozen=True):
 NO_KEYWORDS: dict[str, Any] = {}
 """The keywords of all steps that have none; only ever read."""
 
+NOTHING_HEEDED: frozenset[int] = frozenset()
+SELF = frozenset({0})
+
 Builders = list[tuple[bool, str, Resolver]]
 
 
@@ -98,6 +101,18 @@ class PlanStep:
         if not self._call_id:
             self._call_id = call_id(self.record)
         return self._call_id
+
+    def sight(self, post: bool) -> object:
+        """A key to what a check at this step sees: equal where one capture serves two steps at a place.
+
+        It does for the same call; and for any call, if the capture looks at no argument, or at `self` alone, which is
+        one object in a run.
+        """
+        check = self.post if post else self.pre
+        heeds = check.heeded if check is not None else None
+        if heeds is not None and heeds <= (SELF if self.method else NOTHING_HEEDED):
+            return check, self.tool if heeds else None
+        return self.call_id
 
     @property
     def builders(self) -> Builders:
