@@ -39,6 +39,16 @@ def test_a_whole_secret_without_a_name_is_told_as_such() -> None:
     assert "secret=[...]" in outcome.not_learned_message
 
 
+def test_a_task_that_holds_a_tools_secret_warns_once(caplog: pytest.LogCaptureFixture) -> None:
+    engine = Engine()
+    login = engine.tool(name="login", secret=["password"])(lambda password: None)
+    engine.set_agent(lambda task, password: login(password))
+    for _ in range(2):
+        assert engine("log in", password="correct horse").not_learned == "no_key"
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len([text for text in warned if "secrets={...}" in text]) == 1
+
+
 async def later() -> bool:
     return True
 

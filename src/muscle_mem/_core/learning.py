@@ -42,6 +42,8 @@ def learn(
                 finish(recorder, key=run.key, value=value, run_seconds=seconds), recorder, run.given()
             )
             recording, problem = (None, made) if isinstance(made, Problem) else (made, None)
+            if problem is not None and problem.reason is Reason.NO_KEY:  # else it is told when the key is made
+                run.notify("warning", "secret_in_task", f"never learned: {problem.message}", "")
         except NotStorableError as error:
             problem = Problem(Reason.TOO_LARGE, str(error))
         except Exception as error:  # trouble of ours costs the recording and nothing else (G4)
