@@ -33,6 +33,7 @@ ENDINGS = {"json": ".json", "python": ".py"}
 @click.option("--overwrite", is_flag=True, help="Replace the file of --output if it is there.")
 @click.option("--tools-from", metavar="MODULE", default="", help="Python: import the tools from this module.")
 @click.option("--name", metavar="NAME", default="", help="Python: the name of the function.")
+@click.option("--async", "awaits", is_flag=True, help="Python: an async function, for tools that are async.")
 @filters
 @json_option
 @store_option
@@ -44,6 +45,7 @@ def export(
     overwrite: bool,
     tools_from: str,
     name: str,
+    awaits: bool,
     states: tuple[str, ...],
     scope: str | None,
     task: str | None,
@@ -70,7 +72,7 @@ def export(
     _ensure_names(tools_from, name)
 
     def write(stored: Stored) -> str:
-        return to_text(to_document(stored)) if kind == "json" else _python(stored, tools_from, name)
+        return to_text(to_document(stored)) if kind == "json" else _python(stored, tools_from, name, awaits)
 
     with opened(store) as source:
         if folder is not None:
@@ -107,7 +109,7 @@ def _get(source: Store, id: str) -> Stored:
     return stored
 
 
-def _python(stored: Stored, tools_from: str, name: str) -> str:
+def _python(stored: Stored, tools_from: str, name: str, awaits: bool) -> str:
     opened_body = open_body(stored)
     if opened_body.body is None:
         raise InvalidValueError(opened_body.error)
@@ -119,6 +121,7 @@ def _python(stored: Stored, tools_from: str, name: str) -> str:
         id=stored.sealed.id,
         tools_from=tools_from,
         name=name,
+        awaits=awaits,
     )
 
 
