@@ -19,6 +19,8 @@ from ._events import LearnedEvent, PruneEvent, StepBeganEvent, StepEndedEvent
 from ._leading import Steps, attempt, loop_runs_here
 from .store.base import QUARANTINED
 
+OF_A_STEP = (effects.Capture, effects.Compare, effects.Invoke)
+
 
 def perform_call(effect: effects.Effect) -> Any:
     """Call what a check or a tool is made of; the answer may be awaitable."""
@@ -41,6 +43,10 @@ class Performer(msgspec.Struct, eq=False):
     leading: Steps | None = None
 
     def __call__(self, effect: effects.Effect) -> Any:
+        if isinstance(effect, OF_A_STEP):  # first, since there are three of them a step
+            if self.run.watched and isinstance(effect, effects.Invoke):
+                return self._watched_call(effect)
+            return perform_call(effect)
         if isinstance(effect, effects.RunAgent):
             return self._agent(effect.handover)
         if isinstance(effect, effects.Save):
@@ -51,9 +57,7 @@ class Performer(msgspec.Struct, eq=False):
             return effect.function(*effect.args)
         if isinstance(effect, effects.Sleep):
             return self._sleep(effect.seconds)
-        if self.run.watched and isinstance(effect, effects.Invoke):
-            return self._watched_call(effect)
-        return perform_call(effect)
+        raise AssertionError(effect)
 
     def _watched_call(self, effect: effects.Invoke) -> Any:
         """A replayed call, told to those who want steps right before and right after it."""
