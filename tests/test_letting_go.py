@@ -47,6 +47,14 @@ def test_the_hits_of_an_engine_that_was_let_go_are_in_its_file(tmp_path: Path) -
     store.close()
 
 
+def test_a_store_that_somebody_else_uses_stays_open(tmp_path: Path) -> None:
+    store = SqliteStore(str(tmp_path / "memory.db"))
+    used(store)
+    gc.collect()
+    assert [stored.standing.hits for stored in store.scan().stored] == [1]
+    store.close()
+
+
 def test_hits_after_a_fork_are_written_at_exit(tmp_path: Path) -> None:
     program = """
 import multiprocessing, sys

@@ -284,9 +284,7 @@ class Library:
 
     def flush(self) -> None:
         """Write what was counted. Never raises: they are only counts."""
-        notes = self.counts.take()
-        if notes:
-            self._write("count", notes)
+        write_counts(self.store, self.counts, self.health)
 
     def _write(self, operation: str, notes: tuple[Note, ...]) -> None:
         _write(self.store, self.health, operation, notes)
@@ -307,18 +305,18 @@ class Library:
 
     def close(self) -> None:
         """Write what was counted and let the store go. Never raises."""
-        put_away(self.store, self.counts, self.health)
+        self.flush()
+        try:
+            self.store.close()
+        except Exception as error:  # a store of the user's own may raise anything (G4)
+            self.health.trouble("close", error)
 
 
-def put_away(store: Store, counts: Counts, health: Told) -> None:
-    """Write what was counted and let a store go, knowing nothing of tools and so of no engine. Never raises."""
+def write_counts(store: Store, counts: Counts, health: Told) -> None:
+    """Write what was counted. Never raises: they are only counts. Knows nothing of tools, and so keeps no engine."""
     notes = counts.take()
     if notes:
         _write(store, health, "count", notes)
-    try:
-        store.close()
-    except Exception as error:  # a store of the user's own may raise anything (G4)
-        health.trouble("close", error)
 
 
 def _write(store: Store, health: Told, operation: str, notes: tuple[Note, ...]) -> None:
