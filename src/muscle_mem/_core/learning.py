@@ -120,9 +120,9 @@ def seed(run: Run, followed: Candidate, refusal: Refusal) -> None:
     """
     progress = run.progress
     recorder = run.recorder
-    group = progress.entered[0][0].record.group
+    group = progress.entered[0][0].stop
     recorder.first_executed = [
-        call for at, call in enumerate(progress.entered) if not at or (group and call[0].record.group == group)
+        call for at, call in enumerate(progress.entered) if not at or (group and call[0].stop == group)
     ]
     count = len(progress.calls)
     reread = refusal.data is not None and progress.calls[refusal.step][0].tool.reads_only
@@ -130,10 +130,11 @@ def seed(run: Run, followed: Candidate, refusal: Refusal) -> None:
         count -= 1  # the broken step itself
     row = followed.row
     pres, posts = (followed.renewed(progress.refreshed, post=post) for post in (False, True))
+    records = followed.trajectory.body.steps
     for index in range(count):
         planned, _, kwargs = progress.calls[index]
         step = Step(planned.tool)
-        step.record = followed.trajectory.body.steps[index]
+        step.record = records[index]
         step.keywords = tuple(kwargs)
         step.index = index
         step.judged = followed.due(index)
