@@ -21,6 +21,7 @@ from .veil import SCALARS, nothing_in
 
 OUTPUT_NODES = 2_000
 OUTPUT_BYTES = 64 * 1024
+NOTHING_READ: Read = []
 UNWRITTEN_TEXT = 500  # characters, which take fewer bytes than an output may have
 
 
@@ -32,7 +33,7 @@ class Problem(msgspec.Struct, frozen=True):
     tool: str = ""
 
 
-class Step(msgspec.Struct, eq=False):
+class Step:
     """One recorded call: what it was given, saw and returned is kept as it was when it happened.
 
     Most of it was encoded then. A plain number or text cannot change later, so of these the bytes are made when they
@@ -40,28 +41,50 @@ class Step(msgspec.Struct, eq=False):
     Arguments that are all plain and passed by position are `given`, with their `names`; others are `frozen`.
     """
 
-    tool: Tool
-    given: tuple[Any, ...] = ()
-    names: tuple[str, ...] = ()
-    frozen: Sequence[tuple[str, Any]] = ()
-    keywords: tuple[str, ...] = ()
-    before: Any = None
-    after: Any = None
-    result: Any = None
-    unwritten: bool = False
-    written: bytes | None = None
-    stored: bytes = b""
-    note: str = ""
-    read: Read = []
-    seconds: float = 0.0
-    began: float = 0.0
-    wall: float = 0.0
-    again: bool = False
-    dropped: bool = False
-    problems: tuple[Problem, ...] = ()
-    index: int = 0
-    judged: int = 0
-    record: StepRecord | None = None
+    __slots__ = (
+        "after",
+        "again",
+        "before",
+        "began",
+        "dropped",
+        "frozen",
+        "given",
+        "index",
+        "judged",
+        "keywords",
+        "names",
+        "note",
+        "problems",
+        "read",
+        "record",
+        "result",
+        "seconds",
+        "stored",
+        "tool",
+        "unwritten",
+        "wall",
+        "written",
+    )
+
+    def __init__(self, tool: Tool) -> None:
+        self.tool = tool
+        self.given: tuple[Any, ...] = ()
+        self.names: tuple[str, ...] = ()
+        self.frozen: Sequence[tuple[str, Any]] = ()
+        self.keywords: tuple[str, ...] = ()
+        self.before: Any = None
+        self.after: Any = None
+        self.result: Any = None
+        self.unwritten = False
+        self.written: bytes | None = None
+        self.stored = b""
+        self.note = ""
+        self.read: Read = NOTHING_READ
+        self.seconds = self.began = self.wall = 0.0
+        self.again = self.dropped = False
+        self.problems: tuple[Problem, ...] = ()
+        self.index = self.judged = 0
+        self.record: StepRecord | None = None
 
     @property
     def arguments(self) -> Sequence[tuple[str, Any]]:
