@@ -18,7 +18,6 @@ from ._core.effects import Effect
 from ._core.fingerprint import fingerprint, stored_name
 from ._core.model import Reason, StepRecord
 from ._core.recording import record_call, record_now
-from ._core.run import Run
 from ._core.steps import Refusal
 from ._core.tool import Tool, check_tool, signature_of
 from ._core.trust import TRUSTS
@@ -202,23 +201,22 @@ def _wrap(engine: Any, tool: Tool) -> Callable[..., Any]:
     return _wrap_async(engine, tool) if tool.is_async else _wrap_plain(engine, tool)
 
 
-def _recording_run(engine: Any, tool: Tool, args: tuple[Any, ...], frame: Frame | None) -> Run | None:
-    """The run that this call belongs to, if it is one to record; `frame` is where it was made."""
+def _frame_of(engine: Any, tool: Tool, args: tuple[Any, ...], frame: Frame | None) -> Frame | None:
+    """Where a call belongs that was made where no run is, in a session, or of a tool that may be a method."""
     if frame is None:
         frame = engine._open.stray(tool) if engine._open.frames else None
     if frame is None or not frame.recording or frame.engine is not engine:
         return None
-    run = frame.run
-    if run is None or run.recorder.closed:
+    if frame.run is None or frame.run.recorder.closed:
         return None
     if frame.outside:
-        engine._open.untold(run, tool)
+        engine._open.untold(frame.run, tool)
         return None
     if tool.undecided and args:
         tool.undecided = False
         if tool.owns(args[0]):
             tool.become_method()
-    return run
+    return frame
 
 
 def _wrap_plain(engine: Any, tool: Tool) -> Callable[..., Any]:
@@ -232,12 +230,18 @@ def _wrap_plain(engine: Any, tool: Tool) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if not recording:
             return fn(*args, **kwargs) if kwargs else fn(*args)
-        run = _recording_run(engine, tool, args, here())
-        if run is None:
+        frame = here()
+        if frame is None or frame.outside or tool.undecided:
+            frame = _frame_of(engine, tool, args, frame)
+        if frame is None or not frame.recording or frame.engine is not engine:
+            return fn(*args, **kwargs)
+        run = frame.run
+        recorder = run.recorder
+        if recorder.closed:
             return fn(*args, **kwargs)
         token = enter(frame_of_call(engine, run))
         try:
-            return record_now(run, tool, args, kwargs, finish)
+            return record_now(run, recorder, tool, args, kwargs, finish)
         finally:
             leave(token)
 
@@ -249,9 +253,10 @@ def _wrap_async(engine: Any, tool: Tool) -> Callable[..., Any]:
     here = frame_here
 
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        run = _recording_run(engine, tool, args, here.get())
-        if run is None:
+        frame = _frame_of(engine, tool, args, here.get())
+        if frame is None or frame.run is None:
             return await fn(*args, **kwargs)
+        run = frame.run
         token = here.set(frame_of_call(engine, run))
         try:
             answer = await adrive(record_call(run, tool, args, kwargs), engine._perform)

@@ -17,12 +17,12 @@ from .model import Body, Ctx, Ign, Par, Reason, Ref, Row, Sec, StepRecord
 from .params import Params
 from .secret import Secret
 from .tool import Named, Tool
-from .veil import SCALARS, nothing_in
+from .veil import nothing_in
 
 OUTPUT_NODES = 2_000
 OUTPUT_BYTES = 64 * 1024
 NOTHING_READ: Read = []
-UNWRITTEN_TEXT = 500  # characters, which take fewer bytes than an output may have
+SMALL_TEXT = 500  # characters, which take fewer bytes than an output may have
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -43,20 +43,17 @@ class Step:
 
     __slots__ = (
         "after",
-        "again",
         "before",
         "began",
         "dropped",
         "frozen",
         "given",
         "index",
-        "judged",
         "keywords",
         "names",
         "note",
         "problems",
         "read",
-        "record",
         "result",
         "seconds",
         "stored",
@@ -66,8 +63,12 @@ class Step:
         "written",
     )
 
-    def __init__(self, tool: Tool) -> None:
+    record: StepRecord | None = None
+    judged: int = 0
+
+    def __init__(self, tool: Tool, began: float = 0.0) -> None:
         self.tool = tool
+        self.began = began
         self.given: tuple[Any, ...] = ()
         self.names: tuple[str, ...] = ()
         self.frozen: Sequence[tuple[str, Any]] = ()
@@ -80,11 +81,10 @@ class Step:
         self.stored = b""
         self.note = ""
         self.read: Read = NOTHING_READ
-        self.seconds = self.began = self.wall = 0.0
-        self.again = self.dropped = False
+        self.seconds = self.wall = 0.0
+        self.dropped = False
         self.problems: tuple[Problem, ...] = ()
-        self.index = self.judged = 0
-        self.record: StepRecord | None = None
+        self.index = -1
 
     @property
     def arguments(self) -> Sequence[tuple[str, Any]]:
@@ -130,24 +130,24 @@ class Step:
             self.unwritten = False
 
 
+class ReplayedStep(Step):
+    """A step that a replay has made: its `record` is there already, with how many were made when it was `judged`."""
+
+    __slots__ = ("judged", "record")
+
+    def __init__(self, tool: Tool, record: StepRecord, judged: int) -> None:
+        super().__init__(tool)
+        self.record, self.judged = record, judged
+
+
 def cannot_change(value: Any) -> bool:
     """Whether a value is a small plain one, which has the same bytes whenever they are made, and surely has some."""
     kind = type(value)
     if kind is str:
-        return len(value) <= UNWRITTEN_TEXT
+        return len(value) <= SMALL_TEXT
     if kind is int:
         return bool(-(2**63) <= value < 2**64)
     return kind is bool or kind is float
-
-
-def all_plain(args: tuple[Any, ...], names: tuple[str, ...]) -> bool:
-    """Whether all arguments have a name and are plain, so that nothing of them can change."""
-    if len(args) > len(names):
-        return False
-    for value in args:  # noqa: SIM110 - a generator costs more than all the rest of it
-        if type(value) not in SCALARS:
-            return False
-    return True
 
 
 def _data_of(seen: Any) -> bytes | None:
@@ -168,10 +168,12 @@ class Recorder:
 
     Threads of the agent may call at once. What they share are sets and lists whose single operations are atomic:
     `events` holds each call twice, where it began and where it ended, and all else about time follows from it.
+    `again` are first calls that repeat a step of `first_executed`, which the replay had made.
     """
 
     __slots__ = (
         "absorber",
+        "again",
         "closed",
         "events",
         "first_executed",
@@ -198,6 +200,7 @@ class Recorder:
         self.numbers = itertools.count()
         self.absorber: Any = None
         self.first_executed: Sequence[Any] = ()
+        self.again: list[Step] = []
 
     def problem(self, reason: Reason, message: str, tool: str = "", step: Step | None = None) -> None:
         """Note why this run cannot be learned; the first such note is the one that is told.
@@ -214,17 +217,22 @@ class Recorder:
         """Note why this run, if it is learned, must not be replayed before somebody looked at it."""
         self.quarantine.append(Problem(reason, message, tool))
 
-    def enter(self, tool: Tool) -> Step:
-        """Begin a call. Its index, by which references know it, is where it stands among the events."""
-        step = Step(tool)
-        events = self.events
+    def enter(self, tool: Tool, began: float) -> Step:
+        """Begin a call."""
+        step = Step(tool, began)
         self.open.add(step)
-        events.append(step)
-        at = len(events) - 1
-        while events[at] is not step:  # other threads may have come in between
-            at -= 1
-        step.index = len(self.prefix) + at if self.prefix else at
+        self.events.append(step)
         return step
+
+    def _index(self, step: Step) -> int:
+        """By which references know a call that has not ended: where it stands among the events, behind the prefix."""
+        if step.index < 0:
+            events = self.events
+            at = len(events) - 1
+            while events[at] is not step:  # other threads may have come in between
+                at -= 1
+            step.index = len(self.prefix) + at
+        return step.index
 
     def leave(self, step: Step) -> None:
         """End a call, however it ended."""
@@ -311,7 +319,7 @@ class Recorder:
     def output(self, step: Step, result: Any) -> None:
         """Keep a call's output: encoded, and recognised by identity when it comes back as an argument."""
         step.result = result
-        if cannot_change(result):
+        if result is None or cannot_change(result):
             step.unwritten = True
             return
         try:
@@ -321,14 +329,14 @@ class Recorder:
             self.known.veil.meet_secrets(result)
             if not isinstance(self.known.find(result), Ctx | Par):
                 step.read = look_into(result)
-            self.known.add(result, Ref(step.index))
+            self.known.add(result, Ref(self._index(step)))
             return
         step.written = data
         if _fits(result, data):
             step.stored = data
         else:
             step.note = f"{type(result).__qualname__}, {len(data)} bytes"
-        self.known.add(result, Ref(step.index), data)
+        self.known.add(result, Ref(self._index(step)), data)
 
     def drop(self, step: Step) -> None:
         """Leave a call out of the plan."""

@@ -15,7 +15,7 @@ from .absorbing import same_call
 from .check import Check, CheckError, copy_of, passes, short
 from .effects import Capture, Compare, Effect, Invoke, refuse_awaitable
 from .model import Reason
-from .recorder import Step, all_plain, cannot_change
+from .recorder import SMALL_TEXT, Recorder, Step, cannot_change
 from .run import Run
 from .tool import Tool
 from .veil import SCALARS
@@ -42,11 +42,10 @@ def record_call(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, A
         done = recorder.absorber.answer(tool, args, kwargs)
         if done is not None:
             return Answer(done.result, done.error)
-    step = recorder.enter(tool)
-    step.began = clock()
+    step = recorder.enter(tool, clock())
     entered = False
     try:
-        _take(run, step, args, kwargs)
+        _take(run, recorder, step, args, kwargs)
         check = tool.pre
         if check is not None:
             step.before = yield from _ask(run, step, check, args, kwargs)
@@ -60,7 +59,9 @@ def record_call(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, A
             _failed(run, step, args, kwargs, error)
             return Answer(error=error)
         step.seconds = clock() - started
-        _keep_result(run, step, result)
+        if type(result) not in SCALARS:
+            _must_be_done(recorder, step, result)
+        recorder.output(step, result)
         check = tool.post
         if check is not None:
             step.after = yield from _ask(run, step, check, args, kwargs)
@@ -75,24 +76,25 @@ def record_call(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, A
             recorder.absorber.left(kwargs)
 
 
-def record_now(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any], finish: Finish) -> Any:
+def record_now(
+    run: Run, recorder: Recorder, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any], finish: Finish
+) -> Any:
     """`record_call` where nothing need be awaited: the same, line by line, but that a call is made where that asks.
 
     Returns and raises what the tool does. A generator, and what drives it, would cost as much again as all of this.
-    `finish` performs what a flow asks for, as the first use of a check does.
+    `recorder` is the run's; `finish` performs what a flow asks for, as the first use of a check does.
     """
-    recorder, clock = run.recorder, run.policy.clock
+    clock = run.policy.clock
     if recorder.absorber is not None:
         done = recorder.absorber.answer(tool, args, kwargs)
         if done is not None:
             if done.error is not None:
                 raise done.error
             return done.result
-    step = recorder.enter(tool)
-    step.began = clock()
+    step = recorder.enter(tool, clock())
     entered = False
     try:
-        _take(run, step, args, kwargs)
+        _take(run, recorder, step, args, kwargs)
         check = tool.pre
         if check is not None:
             step.before = _look(run, step, check, args, kwargs, finish)
@@ -100,7 +102,9 @@ def record_now(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, An
         started = clock()
         result = tool.fn(*args, **kwargs) if kwargs else tool.fn(*args)
         step.seconds = clock() - started
-        _keep_result(run, step, result)
+        if type(result) not in SCALARS:
+            _must_be_done(recorder, step, result)
+        recorder.output(step, result)
         check = tool.post
         if check is not None:
             step.after = _look(run, step, check, args, kwargs, finish)
@@ -115,15 +119,26 @@ def record_now(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, An
             recorder.absorber.left(kwargs)
 
 
-def _take(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Keep the arguments as they are now: those that cannot change as they are, all others frozen."""
-    recorder, tool = run.recorder, step.tool
-    if recorder.first_executed and recorder.first(step):
-        step.again = any(same_call(call, tool, args, kwargs, run.env) for call in recorder.first_executed)
-    if kwargs or tool.method or tool.ignore or tool.secret or not all_plain(args, tool.positional):
-        _freeze(run, step, args, kwargs)
-    else:
+def _take(run: Run, recorder: Recorder, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Keep the arguments as they are now: where all are plain and have a name they cannot change, else frozen."""
+    tool = step.tool
+    if recorder.first_executed:
+        _note_repeated(run, recorder, step, args, kwargs)
+    plain = not (kwargs or tool.method or tool.ignore or tool.secret or len(args) > len(tool.positional))
+    for value in args:
+        if type(value) not in SCALARS:
+            plain = False
+    if plain:
         step.given, step.names = args, tool.positional
+    else:
+        _freeze(run, step, args, kwargs)
+
+
+def _note_repeated(run: Run, recorder: Recorder, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Note a first call that the replay had made already (F5)."""
+    made = recorder.first_executed
+    if recorder.first(step) and any(same_call(call, step.tool, args, kwargs, run.env) for call in made):
+        recorder.again.append(step)
 
 
 def _freeze(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -172,17 +187,16 @@ def _broken_off(
         run.recorder.drop(step)
 
 
-def _keep_result(run: Run, step: Step, result: Any) -> None:
-    if type(result) not in SCALARS and (isinstance(result, _UNFINISHED) or hasattr(type(result), "__await__")):
+def _must_be_done(recorder: Recorder, step: Step, result: Any) -> None:
+    if isinstance(result, _UNFINISHED) or hasattr(type(result), "__await__"):
         tool = step.tool
-        run.recorder.problem(
+        recorder.problem(
             Reason.STILL_RUNNING,
             f"{tool.name} returned {type(result).__name__}, whose work is not done when the call returns; make the "
             "tool an async function, or let it return a list",
             tool.name,
             step,
         )
-    run.recorder.output(step, result)
 
 
 def _look(run: Run, step: Step, check: Check, args: tuple[Any, ...], kwargs: dict[str, Any], finish: Finish) -> Any:
@@ -194,7 +208,8 @@ def _look(run: Run, step: Step, check: Check, args: tuple[Any, ...], kwargs: dic
     except Exception as error:
         _not_captured(run, step, error)
         return None
-    if check.met.get(type(value), UNMET) is None and cannot_change(value):
+    kind = type(value)
+    if check.met.get(kind, UNMET) is None and (cannot_change(value) if kind is not str else len(value) <= SMALL_TEXT):
         return value
     return finish(_keep(run, step, check, value))
 
