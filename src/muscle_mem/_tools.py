@@ -18,6 +18,7 @@ from ._core.effects import Effect
 from ._core.fingerprint import fingerprint, stored_name
 from ._core.model import Reason, StepRecord
 from ._core.recording import record_call, record_now
+from ._core.run import Run
 from ._core.steps import Refusal
 from ._core.tool import Tool, check_tool, signature_of
 from ._core.trust import TRUSTS
@@ -235,11 +236,11 @@ def _wrap_plain(engine: Any, tool: Tool) -> Callable[..., Any]:
             frame = _frame_of(engine, tool, args, frame)
         if frame is None or not frame.recording or frame.engine is not engine:
             return fn(*args, **kwargs)
-        run = frame.run
+        run: Run = frame.run  # type: ignore[assignment] # there is one where something is recorded
         recorder = run.recorder
         if recorder.closed:
             return fn(*args, **kwargs)
-        token = enter(frame_of_call(engine, run))
+        token = enter(frame_of_call(engine, run, recorder))
         try:
             return record_now(run, recorder, tool, args, kwargs, finish)
         finally:
@@ -257,7 +258,7 @@ def _wrap_async(engine: Any, tool: Tool) -> Callable[..., Any]:
         if frame is None or frame.run is None:
             return await fn(*args, **kwargs)
         run = frame.run
-        token = here.set(frame_of_call(engine, run))
+        token = here.set(frame_of_call(engine, run, run.recorder))
         try:
             answer = await adrive(record_call(run, tool, args, kwargs), engine._perform)
         finally:

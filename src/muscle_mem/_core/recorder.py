@@ -22,6 +22,7 @@ from .veil import nothing_in
 OUTPUT_NODES = 2_000
 OUTPUT_BYTES = 64 * 1024
 NOTHING_READ: Read = []
+SMALL_NUMBER = 64  # bits
 SMALL_TEXT = 500  # characters, which take fewer bytes than an output may have
 
 
@@ -146,7 +147,7 @@ def cannot_change(value: Any) -> bool:
     if kind is str:
         return len(value) <= SMALL_TEXT
     if kind is int:
-        return bool(-(2**63) <= value < 2**64)
+        return bool(value.bit_length() < SMALL_NUMBER)
     return kind is bool or kind is float
 
 

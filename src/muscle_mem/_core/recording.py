@@ -124,7 +124,7 @@ def _take(run: Run, recorder: Recorder, step: Step, args: tuple[Any, ...], kwarg
     tool = step.tool
     if recorder.first_executed:
         _note_repeated(run, recorder, step, args, kwargs)
-    plain = not (kwargs or tool.method or tool.ignore or tool.secret or len(args) > len(tool.positional))
+    plain = not kwargs and len(args) <= tool.plain_arguments
     for value in args:
         if type(value) not in SCALARS:
             plain = False
@@ -203,14 +203,14 @@ def _look(run: Run, step: Step, check: Check, args: tuple[Any, ...], kwargs: dic
     """Capture at once: the snapshot as `_keep` gives it, or as it is where it is plain and the check knows its like."""
     try:
         value = check.capture(*args, **kwargs) if kwargs else check.capture(*args)
-        if type(value) not in SCALARS and inspect.isawaitable(value):  # also a lambda may return one
+        kind = type(value)
+        if check.met.get(kind, UNMET) is None and (len(value) <= SMALL_TEXT if kind is str else cannot_change(value)):
+            return value
+        if kind not in SCALARS and inspect.isawaitable(value):  # also a lambda may return one
             refuse_awaitable(value, "Capture")
     except Exception as error:
         _not_captured(run, step, error)
         return None
-    kind = type(value)
-    if check.met.get(kind, UNMET) is None and (cannot_change(value) if kind is not str else len(value) <= SMALL_TEXT):
-        return value
     return finish(_keep(run, step, check, value))
 
 
