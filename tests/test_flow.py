@@ -11,14 +11,15 @@ import pytest
 
 from muscle_mem import Check, Diverged, Handover, Missed, Reason
 from muscle_mem._core.admission import admit
+from muscle_mem._core.company import NOBODY, Company
 from muscle_mem._core.effects import Ask, Capture, Compare, Effect, Invoke, RunAgent, Save, Sleep
 from muscle_mem._core.flow import Finished, demonstrate, run_task
 from muscle_mem._core.model import StepRecord
 from muscle_mem._core.params import Params
-from muscle_mem._core.plan import Trajectory, load
+from muscle_mem._core.plan import Candidate, Trajectory, load
 from muscle_mem._core.recorder import Problem, Recording
 from muscle_mem._core.recording import record_call
-from muscle_mem._core.replay import Done, replay
+from muscle_mem._core.replay import replay
 from muscle_mem._core.run import Policy, Run
 from muscle_mem._core.sealing import finish
 from muscle_mem._core.steps import Refusal
@@ -50,6 +51,7 @@ class OneTool:
 
     def __init__(self, tool: Tool | None) -> None:
         self.version = 0
+        self.failing = ()
         self.tool = tool
 
     def resolve(self, record: StepRecord) -> Tool | Refusal:
@@ -165,7 +167,7 @@ class World:
 
     def drive(self, trajectories: list[Trajectory], lookup: Refusal | None = None) -> Finished:
         registry = OneTool(self.tool)
-        finished: Finished = answer(run_task(self.run, trajectories, registry, lookup), self, self.seen)
+        finished: Finished = answer(run_task(self.run, Company(trajectories), registry, lookup), self, self.seen)
         return finished
 
 
@@ -197,7 +199,7 @@ def test_a_flow_is_stepped_with_next_send_and_throw() -> None:
     check = a_check()
     tool = a_tool(pre=check)
     run = a_run()
-    flow = run_task(run, stored(recorded(tool, "ab")), OneTool(tool))
+    flow = run_task(run, Company(stored(recorded(tool, "ab"))), OneTool(tool))
     capture = next(flow)
     assert isinstance(capture, Capture)
     assert capture.check is check
@@ -287,7 +289,7 @@ def test_a_flow_that_is_closed_in_the_middle_asks_for_nothing_more() -> None:
     tool = a_tool()
     for at in range(3):
         run = a_run()
-        flow = run_task(run, stored(recorded(tool, "ab")) if at < 2 else [], OneTool(tool))
+        flow = run_task(run, Company(stored(recorded(tool, "ab")) if at < 2 else []), OneTool(tool))
         next(flow)
         if at == 1:
             flow.send("did a")
@@ -341,7 +343,7 @@ def test_the_success_callback_is_asked_at_the_end_of_a_replay_and_of_the_agent()
 
 def test_a_store_that_does_not_take_the_recording_costs_the_recording_only() -> None:
     world = World(a_tool(), a_run())
-    flow = run_task(world.run, [], OneTool(world.tool))
+    flow = run_task(world.run, NOBODY, OneTool(world.tool))
     assert isinstance(next(flow), RunAgent)
     world.call("a")
     assert isinstance(flow.send("value"), Save)
@@ -361,25 +363,25 @@ def test_a_check_that_waits_sleeps_between_looks_until_its_deadline() -> None:
     assert world.seen.count("Capture a") == world.seen.count("Sleep") + 1
 
 
-def test_replay_alone_returns_done_or_the_refusal_that_stopped_it() -> None:
+def test_replay_alone_returns_who_came_to_its_end_or_the_refusal_that_stopped_it() -> None:
     tool = a_tool(pre=a_check())
-    for snapshots, expected in (({}, Done), ({"b": 2}, Refusal)):
+    for snapshots, expected in (({}, Candidate), ({"b": 2}, Refusal)):
         run = a_run()
-        live, refusal = admit(run, stored(recorded(tool, "ab")), OneTool(tool))
+        live, refusal = admit(run, Company(stored(recorded(tool, "ab"))), OneTool(tool))
         assert refusal is None
         assert live is not None
         found = answer(replay(run, live), World(tool, run, **snapshots), [])
         assert isinstance(found, expected)
-        assert run.progress.results == (["did a", "did b"] if expected is Done else ["did a"])
+        assert run.progress.results == (["did a", "did b"] if expected is Candidate else ["did a"])
 
 
 def test_the_newest_admissible_trajectory_is_first_and_a_quarantined_one_is_not_admitted() -> None:
     tool = a_tool(pre=a_check())
     run = a_run()
-    live, _ = admit(run, stored(recorded(tool, "ab"), recorded(tool, "ac")), OneTool(tool))
+    live, _ = admit(run, Company(stored(recorded(tool, "ab"), recorded(tool, "ac"))), OneTool(tool))
     assert live is not None
     assert [candidate.seq for candidate in live.candidates] == [1, 0]
-    live, refusal = admit(run, stored(recorded(tool, "ab"), state="quarantined"), OneTool(tool))
+    live, refusal = admit(run, Company(stored(recorded(tool, "ab"), state="quarantined")), OneTool(tool))
     assert live is None
     assert refusal is not None
     assert refusal.reason is Reason.QUARANTINED
@@ -387,7 +389,7 @@ def test_the_newest_admissible_trajectory_is_first_and_a_quarantined_one_is_not_
 
 def test_a_missing_tool_is_refused_before_anything_is_asked() -> None:
     world = World(a_tool(), a_run("replay"))
-    flow = run_task(world.run, stored(recorded(world.tool, "ab")), OneTool(None))
+    flow = run_task(world.run, Company(stored(recorded(world.tool, "ab"))), OneTool(None))
     with pytest.raises(StopIteration) as stopped:
         next(flow)
     assert stopped.value.value.error.outcome.reason is Reason.TOOL_MISSING

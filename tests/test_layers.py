@@ -96,7 +96,7 @@ def test_the_core_is_pure() -> None:
 
 ALLOWED_IN_CORE = set(
     """
-    __future__ ast base64 copy reprlib collections contextlib dataclasses datetime decimal enum fractions functools
+    __future__ ast base64 copy reprlib collections contextlib dataclasses datetime decimal dis enum fractions functools
     hashlib
     inspect itertools math msgspec numbers operator pathlib re struct sys types typing
     unicodedata uuid weakref zoneinfo keyword textwrap string

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from muscle_mem import Check, Engine
 from muscle_mem.store import MemoryStore
@@ -34,6 +34,30 @@ def first_hit(bench: Bench) -> Iterator[Row]:
             block_of(loop_of(plain(), steps)),
             prototype=("first", {"world": "plain", "steps": steps}),
             target=targets.get(steps),
+        )
+
+
+@scenario("replay")
+def first_hit_both_cold(bench: Bench) -> Iterator[Row]:
+    """The same held against a loop in the same place: run once, after a task was learned.
+
+    Learning leaves nothing of either in the processor's caches, and a loop takes twice as long there, too.
+    """
+    for steps in bench.pick((10,), (1, 10)):
+        loop = loop_of(plain(), steps)
+
+        def loop_after_learning(steps: int = steps, loop: Callable[[], None] = loop) -> Callable[[], None]:
+            recorded(plain(), steps)
+            return loop
+
+        yield ratio_row(
+            bench,
+            f"first.cold.{steps}",
+            f"first hit, {of(steps)}, against a loop that is run once after a task was learned",
+            fresh_block_of(lambda steps=steps: must_hit(recorded(plain(), steps))),
+            fresh_block_of(loop_after_learning),
+            prototype="is in the row without",
+            target={10: Target(12.5)}.get(steps),
         )
 
 

@@ -20,19 +20,19 @@ class Breakers(Brief):
     More than half of the last 20 failed: replays with the tool pause, until an agent's good run has used it.
     """
 
-    __slots__ = ("__weakref__", "_calls", "_lock")
+    __slots__ = ("__weakref__", "_lock", "failing")
 
     def __init__(self) -> None:
-        self._calls: dict[Tool, deque[bool]] = {}
+        self.failing: dict[Tool, deque[bool]] = {}
         self._lock = threading.Lock()
         watch(self)
 
     def paused(self, steps: Sequence[PlanStep]) -> Refusal | None:
         """Why a plan with these steps is not replayed for now, if so."""
-        if not self._calls:
+        if not self.failing:
             return None
         for index, step in enumerate(steps):
-            failed = list(self._calls.get(step.tool, ())).count(False)  # a copy: other threads are counting
+            failed = list(self.failing.get(step.tool, ())).count(False)  # a copy: other threads are counting
             if failed * 2 > LOOKED_AT:
                 message = (
                     f"replays with {step.tool.name} are paused: {failed} of its last {LOOKED_AT} replayed calls "
@@ -43,20 +43,20 @@ class Breakers(Brief):
 
     def replayed(self, steps: Iterable[PlanStep]) -> None:
         """These calls of a replay went well."""
-        if self._calls:
+        if self.failing:
             with self._lock:
                 for step in steps:
-                    if step.tool in self._calls:
-                        self._calls[step.tool].append(True)
+                    if step.tool in self.failing:
+                        self.failing[step.tool].append(True)
 
     def failed(self, tool: Tool) -> None:
         """This call of a replay failed."""
         with self._lock:
-            self._calls.setdefault(tool, deque(maxlen=LOOKED_AT)).append(False)
+            self.failing.setdefault(tool, deque(maxlen=LOOKED_AT)).append(False)
 
     def used(self, tools: Iterable[Tool]) -> None:
         """An agent has used these tools in a good run."""
-        if self._calls:
+        if self.failing:
             with self._lock:
                 for tool in tools:
-                    self._calls.pop(tool, None)
+                    self.failing.pop(tool, None)

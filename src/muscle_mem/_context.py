@@ -57,6 +57,10 @@ frame_here: ContextVar[Frame | None] = ContextVar("muscle_mem_frame", default=No
 objects_here: ContextVar[tuple[tuple[Any, tuple[Any, ...]], ...]] = ContextVar("muscle_mem_objects", default=())
 off_here: ContextVar[tuple[Any, ...]] = ContextVar("muscle_mem_off", default=())
 
+# Bound once: each look-up of such a method makes an object, and some are called at every run and every call.
+enter_frame, leave_frame, frame_now = frame_here.set, frame_here.reset, frame_here.get
+objects_now, off_now = objects_here.get, off_here.get
+
 
 class CurrentRun:
     """The run that is open here, as an agent or a tool may look at it."""

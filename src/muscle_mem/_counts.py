@@ -25,11 +25,15 @@ class Count(msgspec.Struct):
 
 
 class Counts(Brief):
-    """Bounded: hits are to be written after so many, and what concerns too many trajectories is let go."""
+    """Bounded: hits are to be written after so many, and what concerns too many trajectories is let go.
+
+    `hits` are pairs of id and time, to be written after `A_WRITE` of them. Who appends one takes no lock: that is
+    atomic, and they are added up later.
+    """
 
     def __init__(self) -> None:
         self._counts: dict[str, Count] = {}
-        self._hits: deque[tuple[str, float]] = deque()
+        self.hits: deque[tuple[str, float]] = deque()
         self._lock = threading.Lock()
         watch(self)
         self._pid = os.getpid()
@@ -39,14 +43,8 @@ class Counts(Brief):
             self._add_up()
             return len(self._counts)
 
-    def hit(self, id: str, now: float) -> bool:
-        """Count a hit; whether it is time to write. Takes no lock: appending is atomic, and it is added up later."""
-        hits = self._hits
-        hits.append((id, now))
-        return len(hits) >= A_WRITE
-
     def _add_up(self) -> None:
-        hits = self._hits
+        hits = self.hits
         for _ in range(len(hits)):
             id, now = hits.popleft()
             count = self._of(id)

@@ -12,6 +12,9 @@ from ._core.effects import Effect, Lead, Reach, Save, refuse_awaitable
 T = TypeVar("T")
 Perform = Callable[[Any], Any]
 
+NEVER_AWAITED = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict})
+"""Types of answers that need not be asked at length whether they can be awaited, which takes longer than most calls."""
+
 OF_THE_STORE = (Lead, Reach, Save)
 """The effects that are the store's to perform: those of one that waits on a network are performed aside."""
 
@@ -23,7 +26,7 @@ def drive(flow: Generator[Effect, Any, T], perform: Perform) -> T:
         while True:
             try:
                 answer = perform(effect)
-                if inspect.isawaitable(answer):
+                if type(answer) not in NEVER_AWAITED and inspect.isawaitable(answer):
                     refuse_awaitable(answer, type(effect).__name__)
             except BaseException as error:
                 effect = flow.throw(error)
@@ -41,7 +44,7 @@ async def adrive(flow: Generator[Effect, Any, T], perform: Perform, away: tuple[
         while True:
             try:
                 answer = (await aside(perform, effect)) if isinstance(effect, away) else perform(effect)
-                if inspect.isawaitable(answer):
+                if type(answer) not in NEVER_AWAITED and inspect.isawaitable(answer):
                     answer = await answer
             except BaseException as error:
                 effect = flow.throw(error)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from ._agent import Agent
-from ._context import Frame, frame_here, objects_here, off_here
+from ._context import Frame, enter_frame, frame_now, leave_frame, objects_here, objects_now, off_here, off_now
 from ._core.flow import demonstrate, run_task
 from ._core.model import MODES, ON_STORE_ERROR, POLICIES, Mode, OnDivergence, OnStoreError
 from ._core.outcome import Outcome
@@ -161,7 +161,7 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
     @contextmanager
     def context(self, *objects: Any) -> Iterator[None]:
         """Within the block, in this task or thread, these objects are what method tools act on."""
-        token = objects_here.set((*objects_here.get(), (self, distinct(objects))))
+        token = objects_here.set((*objects_now(), (self, distinct(objects))))
         try:
             yield
         finally:
@@ -221,24 +221,24 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
             success,
             context,
             on_divergence,
-            plain=True,
-            approve=approve,
-            secrets=secrets,
+            True,
+            secrets,
+            approve,
         )
         frame = self._open.enter(run)
-        token = frame_here.set(frame)
+        token = enter_frame(frame)
         began = time.perf_counter()
         if self._teller.watched:
             self._teller.began(run)
         try:
-            trajectories, lookup = self._find(run, refusal)
-            flow = run_task(run, trajectories, self._tools, lookup)
+            found, lookup = self._find(run, refusal)
+            flow = run_task(run, found, self._tools, lookup)
             finished = drive(flow, Performer(self, run, frame, False))
         except BaseException as error:  # an interrupt within a replayed tool: whoever was told of its beginning
             self._teller.raised(run, error, time.perf_counter() - began)
             raise
         finally:
-            frame_here.reset(token)
+            leave_frame(token)
             self._open.leave(frame)
         return self._conclude(run, finished, time.perf_counter() - began)
 
@@ -265,11 +265,11 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
             outcome = self._off(args, kwargs)
             if inspect.isawaitable(outcome.value):
                 frame = Frame(self, None)
-                token = frame_here.set(frame)
+                token = enter_frame(frame)
                 try:
                     outcome.value = await outcome.value
                 finally:
-                    frame_here.reset(token)
+                    leave_frame(token)
             return outcome
         run, refusal = self._open_run(
             args,
@@ -281,19 +281,19 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
             success,
             context,
             on_divergence,
-            plain=False,
-            approve=approve,
-            secrets=secrets,
+            False,
+            secrets,
+            approve,
         )
         frame = self._open.enter(run)
-        token = frame_here.set(frame)
+        token = enter_frame(frame)
         began = time.perf_counter()
         if self._teller.watched:
             self._teller.began(run)
         try:
             away = self._away
-            trajectories, lookup = await aside(self._find, run, refusal) if away else self._find(run, refusal)
-            flow = run_task(run, trajectories, self._tools, lookup)
+            found, lookup = await aside(self._find, run, refusal) if away else self._find(run, refusal)
+            flow = run_task(run, found, self._tools, lookup)
             finished = await adrive(flow, Performer(self, run, frame, True), away)
             if away:
                 await aside(self._settle, run, frame, finished)
@@ -301,7 +301,7 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
             self._teller.raised(run, error, time.perf_counter() - began)
             raise
         finally:
-            frame_here.reset(token)
+            leave_frame(token)
             self._open.leave(frame)
         return self._conclude(run, finished, time.perf_counter() - began, settled=bool(away))
 
@@ -309,16 +309,16 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
 
     def bind(self, fn: Callable[P, R]) -> Callable[P, R]:
         """A function that carries the run which is open here into a thread of the agent's own."""
-        frame = frame_here.get()
-        objects = objects_here.get()
+        frame = frame_now()
+        objects = objects_now()
 
         @functools.wraps(fn)
         def bound(*args: P.args, **kwargs: P.kwargs) -> R:
-            tokens = frame_here.set(frame), objects_here.set(objects)
+            tokens = enter_frame(frame), objects_here.set(objects)
             try:
                 return fn(*args, **kwargs)
             finally:
-                frame_here.reset(tokens[0])
+                leave_frame(tokens[0])
                 objects_here.reset(tokens[1])
 
         return bound
@@ -326,7 +326,7 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
     @contextmanager
     def disabled(self) -> Iterator[None]:
         """Within the block, in this task or thread, the engine is off: calls go to the agent, nothing is recorded."""
-        token = off_here.set((*off_here.get(), self))
+        token = off_here.set((*off_now(), self))
         try:
             yield
         finally:
@@ -354,7 +354,7 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
             args, kwargs, tags, params, key, "record", success, context, None, plain=True, secrets=secrets
         )
         frame = self._open.enter(run)
-        token = frame_here.set(frame)
+        token = enter_frame(frame)
         began = time.perf_counter()
         if wanted != "off":
             self._open.record(frame)
@@ -367,7 +367,7 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
             self._teller.not_learned(run, *why_raised(error))
             raise
         finally:
-            frame_here.reset(token)
+            leave_frame(token)
             self._open.leave(frame)
         if shown.outcome is not None:
             shown.outcome._judge = self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ._context import Frame, frame_here
@@ -80,7 +80,7 @@ class Explaining(Runs):
         secrets: Any,
         *,
         plain: bool,
-    ) -> tuple[Run, Refusal | None, list[Trajectory]]:
+    ) -> tuple[Run, Refusal | None, Sequence[Trajectory]]:
         wanted = self._wanted_mode(mode)
         run, refusal = self._open_run(
             args, kwargs, tags, params, key, wanted, None, context, None, plain=plain, secrets=secrets
@@ -88,5 +88,5 @@ class Explaining(Runs):
         self._library.flush()
         if wanted in ("off", "record"):
             return run, Refusal(Reason.MODE, f"mode={wanted!r} always asks the agent"), []
-        trajectories, lookup = self._find(run, refusal)
-        return run, lookup, trajectories
+        found, lookup = self._find(run, refusal)
+        return run, lookup, found.trajectories

@@ -9,11 +9,11 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from typing import Any
 
 from ._context import Frame, let_go
-from ._core.plan import Trajectory
+from ._core.company import NOBODY, Company
 from ._core.run import Run
 from ._events import WaitEvent
 from .store.base import Leadership, Leading
@@ -22,7 +22,7 @@ FIRST_LOOK = 0.002
 LONGEST_LOOK = 0.05
 """Seconds between two looks at what the others have done; they grow from the first to the longest."""
 
-Steps = Generator[float, None, Sequence[Trajectory]]
+Steps = Generator[float, None, Company]
 
 
 class Held:
@@ -87,15 +87,15 @@ class Leaders:
                 del self._held[key]
 
 
-def attempt(engine: Any, run: Run, frame: Frame, seen: Sequence[Trajectory], *, may_wait: bool) -> Steps:
+def attempt(engine: Any, run: Run, frame: Frame, seen: Company, *, may_wait: bool) -> Steps:
     """Lead the run's key, or wait for another's recording. Yields the seconds to wait before going on.
 
-    Returns trajectories that were not `seen` before; or none, and the agent is to run. What is held meanwhile is the
-    frame's, which lets it go when the run is over, however it ends.
+    Returns the company of the key if there is somebody new in it since `seen`; or nobody, and the agent is to run.
+    What is held meanwhile is the frame's, which lets it go when the run is over, however it ends.
     """
     leaders: Leaders = engine._leaders
     assert run.key is not None
-    known = {(one.id, one.seq, one.standing.state) for one in seen}
+    known = {(one.id, one.seq, one.standing.state) for one in seen.trajectories}
     began = time.monotonic()
     pause = FIRST_LOOK
     waited = False
@@ -119,16 +119,16 @@ def attempt(engine: Any, run: Run, frame: Frame, seen: Sequence[Trajectory], *, 
     return news
 
 
-def _news(engine: Any, run: Run, known: set[tuple[str, int, str]]) -> Sequence[Trajectory]:
+def _news(engine: Any, run: Run, known: set[tuple[str, int, str]]) -> Company:
     """The trajectories of the key, if there is one among them that was not known."""
     try:
         entry = engine._library.find(run.key)
     except Exception as error:  # a store of the user's own may raise anything (G4)
         engine._health.trouble("find", error)
-        return ()
+        return NOBODY
     if all((one.id, one.seq, one.standing.state) in known for one in entry.trajectories):
-        return ()
-    found: Sequence[Trajectory] = engine._find(run, None)[0]
+        return NOBODY
+    found: Company = engine._find(run, None)[0]
     return found
 
 

@@ -12,7 +12,7 @@ import msgspec
 from . import _evidence as evidence
 from ._core import codec
 from ._core.blobs import store_row
-from ._core.company import company_of
+from ._core.company import Company
 from ._core.groups import stored_row
 from ._core.model import Reason, Row
 from ._core.plan import Candidate, Trajectory, align, load
@@ -20,7 +20,7 @@ from ._core.recorder import Problem, Recording
 from ._core.run import Run
 from ._core.steps import Registry
 from ._core.trust import SUCCESS
-from ._counts import Counts
+from ._counts import A_WRITE, Counts
 from ._growth import Growth
 from ._memory import Entry, Memory, is_irreversible, size_of
 from .errors import DecodeError
@@ -104,13 +104,15 @@ class Library:
             align(trajectories)
             for trajectory in trajectories:
                 trajectory.join(self._registry)
+            lost, irreversible = len(found.damaged) + loaded.count(None), any(map(is_irreversible, trajectories))
             entry = Entry(
-                trajectories,
+                Company(trajectories, before.company if before is not None else None),
                 version,
                 tools_version,
-                len(found.damaged) + loaded.count(None),
+                lost,
                 size_of(trajectories),
-                any(map(is_irreversible, trajectories)),
+                irreversible,
+                plain=not (lost or irreversible or self.growth.limits.ttl is not None),
             )
             self.memory.put(key, entry)
             return entry
@@ -140,7 +142,9 @@ class Library:
         ttl = self.growth.limits.ttl
         assert ttl is not None
         for trajectory in entry.trajectories:
-            trajectory.expired = trajectory.expired or is_old(trajectory.recorded, ttl, time.time())
+            if not trajectory.expired and is_old(trajectory.recorded, ttl, time.time()):
+                trajectory.expired = True
+                entry.company = Company(entry.trajectories, entry.company)  # which may start freely no more
             if mark and trajectory.expired and trajectory.standing.state in (FRESH, TRUSTED):
                 self._note(evidence.expired(trajectory.id))
 
@@ -174,9 +178,9 @@ class Library:
     def _warm(self, key: bytes) -> None:
         """Have what was just learned ready, so that its first hit need not read it."""
         try:
-            trajectories = self.find(key).trajectories
-            if trajectories:
-                company_of(trajectories).candidates[0].plan()
+            company = self.find(key).company
+            for first in company.candidates[:1]:
+                first.plan()
         except Exception as error:  # the recording is in the store all the same (G4)
             self.health.trouble("find", error)
 
@@ -193,7 +197,7 @@ class Library:
         A store drops it if the trajectory was forgotten meanwhile.
         """
         row = candidate.row
-        seen = run.progress.refreshed
+        seen = run.progress.refreshed or {}
         fresh: Row = msgspec.structs.replace(
             row, pre=candidate.renewed(seen, post=False), post=candidate.renewed(seen, post=True)
         )
@@ -213,7 +217,9 @@ class Library:
         if trajectory.standing.strikes:
             self._note(Note(id=trajectory.id, strikes=0))
             trajectory.standing = msgspec.structs.replace(trajectory.standing, strikes=0)
-        if self.counts.hit(trajectory.id, time.time()):
+        hits = self.counts.hits
+        hits.append((trajectory.id, time.time()))
+        if len(hits) >= A_WRITE:
             self.flush()
 
     def verified(self, candidate: Candidate) -> None:

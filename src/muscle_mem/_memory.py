@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from ._core.blobs import INLINE
+from ._core.company import Company
 from ._core.plan import Candidate, Trajectory
 from .store.forks import Brief, watch
 
@@ -24,14 +25,23 @@ DECODED = 3
 
 
 class Entry(msgspec.Struct):
-    """What is in memory of one key, and as of when. `size` is an estimate in bytes."""
+    """What is in memory of one key, and as of when. `size` is an estimate in bytes.
 
-    trajectories: list[Trajectory]
+    `plain` says that nothing more is to be asked before its company is used.
+    """
+
+    company: Company
     store_version: int
     tools_version: int
     damaged: int
     size: int = ENTRY
     irreversible: bool = False
+    plain: bool = True
+
+    @property
+    def trajectories(self) -> Sequence[Trajectory]:
+        """Newest first."""
+        return self.company.trajectories
 
 
 class Memory(Brief):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from ._context import Frame, frame_here, let_go
+from ._context import Frame, frame_now, let_go
 from ._core.model import Reason
 from ._core.run import Run
 from ._core.tool import Tool
@@ -26,7 +26,7 @@ class OpenRuns:
 
     def enter(self, run: Run | None) -> Frame:
         """A frame for a run; a run inside another's agent makes that one unlearnable for now (G6)."""
-        outer = frame_here.get()
+        outer = frame_now()
         if outer is None:
             return Frame(self._engine, run)
         if outer.recording and outer.run is not None:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from ._context import Frame, let_go
 from ._core import effects
+from ._core.company import Company
 from ._core.handover import Handover
 from ._core.model import Reason
-from ._core.plan import Trajectory
 from ._core.recorder import Problem, Recording
 from ._core.run import Run
 from ._events import LearnedEvent, PruneEvent, StepBeganEvent, StepEndedEvent
 from ._leading import Steps, attempt, loop_runs_here
 from .store.base import QUARANTINED
+
+OF_A_STEP = (effects.Capture, effects.Compare, effects.Invoke)
 
 
 def perform_call(effect: effects.Effect) -> Any:
@@ -42,6 +43,10 @@ class Performer(msgspec.Struct, eq=False):
     leading: Steps | None = None
 
     def __call__(self, effect: effects.Effect) -> Any:
+        if isinstance(effect, OF_A_STEP):  # first, since there are three of them a step
+            if self.run.watched and isinstance(effect, effects.Invoke):
+                return self._watched_call(effect)
+            return perform_call(effect)
         if isinstance(effect, effects.RunAgent):
             return self._agent(effect.handover)
         if isinstance(effect, effects.Save):
@@ -52,9 +57,7 @@ class Performer(msgspec.Struct, eq=False):
             return effect.function(*effect.args)
         if isinstance(effect, effects.Sleep):
             return self._sleep(effect.seconds)
-        if self.run.watched and isinstance(effect, effects.Invoke):
-            return self._watched_call(effect)
-        return perform_call(effect)
+        raise AssertionError(effect)
 
     def _watched_call(self, effect: effects.Invoke) -> Any:
         """A replayed call, told to those who want steps right before and right after it."""
@@ -96,14 +99,14 @@ class Performer(msgspec.Struct, eq=False):
         engine._open.record(self.frame)
         return agent(*run.args, **kwargs)
 
-    def _lead(self, seen: Sequence[Trajectory]) -> float | Sequence[Trajectory]:
+    def _lead(self, seen: Company) -> float | Company:
         if self.leading is None:
             may_wait = not self.frame.nested and (self.asynchronous or not loop_runs_here())
             self.leading = attempt(self.engine, self.run, self.frame, seen, may_wait=may_wait)
         try:
             return next(self.leading)
         except StopIteration as stop:
-            found: Sequence[Trajectory] = stop.value
+            found: Company = stop.value
             return found
 
     def _sleep(self, seconds: float) -> Any:

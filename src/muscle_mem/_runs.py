@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from ._agent import Agent
-from ._context import Frame, frame_here, let_go, objects_here, off_here
+from ._context import Frame, enter_frame, leave_frame, let_go, objects_now, off_now
 from ._core.check import short
+from ._core.company import NOBODY, Company
 from ._core.flow import Finished, switched_off
 from ._core.freezing import Known, known_of
 from ._core.key import NoKeyError, bind_task, normal_tags, task_key
 from ._core.model import MODES, POLICIES, Mode, OnDivergence, Reason
 from ._core.outcome import Outcome
 from ._core.params import Params
-from ._core.plan import Trajectory
 from ._core.run import Policy, Run
 from ._core.steps import Refusal
 from ._core.veil import SCALARS, Veil, veil_of
@@ -55,7 +55,7 @@ class Runs:
     def _wanted_mode(self, mode: str | None) -> Mode:
         """The call's mode, else the environment's, else the engine's; but an environment that says off beats all."""
         said = mode_said()
-        if said == "off" or ((off := off_here.get()) and self in off):
+        if said == "off" or ((off := off_now()) and self in off):
             return "off"
         if mode is not None:
             return cast(Mode, one_of("mode", mode, MODES))
@@ -74,22 +74,25 @@ class Runs:
         success: Any,
         context: Any,
         on_divergence: Any,
-        *,
         plain: bool,
         secrets: Any = None,
         approve: Any = None,
     ) -> tuple[Run, Refusal | None]:
         """A run of its own for one call, and why it has no key, if so. Raises for misuse."""
-        engine_policy = self._policy
-        success = engine_policy.success if success is None else _function("success", success)
-        approve = engine_policy.approve if approve is None else _function("approve", approve)
-        agent = self._agent
-        policy = self._on_divergence
+        engine_policy, agent, policy = self._policy, self._agent, self._on_divergence
+        if success is None:
+            success = engine_policy.success
+        elif not callable(success):
+            raise InvalidTypeError(f"success must be callable, got {success!r}")
+        if approve is None:
+            approve = engine_policy.approve
+        elif not callable(approve):
+            raise InvalidTypeError(f"approve must be callable, got {approve!r}")
         if on_divergence is not None:
             policy = cast(OnDivergence, one_of("on_divergence", on_divergence, POLICIES))
-        objects = self._objects(context) if context is not None or objects_here.get() else self._context
-        plainly = agent is not None and key is secrets is self._key is None and not tags
-        known = agent.recall(args, kwargs, params) if plainly else None  # type: ignore[union-attr]
+        objects = self._context if context is None and not objects_now() else self._objects(context)
+        plainly = agent is not None and key is None and secrets is None and self._key is None and not tags
+        known = agent.recall(args, kwargs, params) if plainly else None  # type: ignore[union-attr]  # plainly says it
         refusal: Refusal | None = None
         veil: Veil | None = None
         shown: tuple[str, ...] = ()
@@ -103,13 +106,27 @@ class Runs:
             shown = tuple(map(veil.hide, normal)) if veil else normal
             task_id, refusal = self._key_or_why(args, kwargs, prepared, normal, key, known_of(prepared, objects, veil))
             if plainly and task_id is not None:
-                agent.remember(args, kwargs, params, (task_id, text, prepared))  # type: ignore[union-attr]
-        names_handover = agent is not None and agent.names_handover
-        number = next(self._serial)
-        # By position, in two lines: names would be looked up one by one at every call.
-        task = (engine_policy, number, text, args, kwargs, task_id, prepared, objects, shown)
-        run = Run(*task, mode, policy, plain, names_handover, agent, success, approve, veil)
-        if self._leaders.wait > 0 and mode == "auto" and task_id is not None:
+                agent.remember(args, kwargs, params, (task_id, text, prepared))  # type: ignore[union-attr]  # likewise
+        run = Run(  # by position: names would be looked up one by one at every call
+            engine_policy,
+            next(self._serial),
+            text,
+            args,
+            kwargs,
+            task_id,
+            prepared,
+            objects,
+            shown,
+            mode,
+            policy,
+            plain,
+            agent is not None and agent.names_handover,
+            agent,
+            success,
+            approve,
+            veil,
+        )
+        if self._leaders.wait and mode == "auto" and task_id is not None:
             run.leads = True
         return run, refusal
 
@@ -178,41 +195,43 @@ class Runs:
     def _objects(self, context: Any) -> tuple[Any, ...]:
         if context is not None:
             return distinct(context if isinstance(context, tuple) else (context,))
-        for engine, objects in reversed(objects_here.get()):
+        for engine, objects in reversed(objects_now()):
             if engine is self:
                 return tuple(objects)
         return self._context
 
-    def _find(self, run: Run, refusal: Refusal | None) -> tuple[list[Trajectory], Refusal | None]:
+    def _find(self, run: Run, refusal: Refusal | None) -> tuple[Company, Refusal | None]:
         """The recordings of this task, or why none can be had. A store that fails is no obstacle (G4)."""
         if refusal is not None or run.key is None or run.mode == "record":
-            return [], refusal
+            return NOBODY, refusal
         library = self._library
         entry: Entry | None = None
         try:
             entry = library.find(run.key)
+            if entry.plain:
+                return entry.company, None
             if entry.irreversible and library.confirming:
                 entry = library.confirm(run.key)
         except Exception as error:  # a store of the user's own may raise anything (G4)
             self._health.trouble("find" if entry is None else "confirm", error)
             if self._raises:
                 raise _as_store_error(error, "the task was not begun") from error
-            safe = [] if entry is None else [one for one in entry.trajectories if not is_irreversible(one)]
-            return safe, Refusal(Reason.STORE_UNAVAILABLE, f"the store cannot be read: {error}")
+            safe = () if entry is None else [one for one in entry.trajectories if not is_irreversible(one)]
+            return Company(safe), Refusal(Reason.STORE_UNAVAILABLE, f"the store cannot be read: {error}")
         if library.growth.limits.ttl is not None:
             library.age(entry, mark=run.mode != "frozen")
         if entry.damaged and not entry.trajectories:
-            return [], Refusal(Reason.DAMAGED, f"{entry.damaged} recordings of this task are damaged and not used")
-        return entry.trajectories, None
+            return NOBODY, Refusal(Reason.DAMAGED, f"{entry.damaged} recordings of this task are damaged and not used")
+        return entry.company, None
 
     def _off(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
         """As if there were no engine: the agent runs, and nothing is looked up, recorded or counted."""
         agent = self._require_agent().fn
-        token = frame_here.set(self._open.enter(None))
+        token = enter_frame(self._open.enter(None))
         try:
             value = agent(*args, **kwargs)
         finally:
-            frame_here.reset(token)
+            leave_frame(token)
         return switched_off(value)
 
     def _settle(self, run: Run, frame: Frame, finished: Finished) -> None:
@@ -224,20 +243,21 @@ class Runs:
     def _conclude(self, run: Run, finished: Finished, seconds: float, *, settled: bool = False) -> Outcome:
         """Count and tell how a run ended; raise what is to be raised."""
         outcome = finished.outcome
-        if not settled and run.mode != "frozen":
+        counted = run.mode != "frozen"
+        if counted and not settled:
             self._count(run, finished)
         if outcome is None:
             error = finished.error
             assert error is not None
-            if not isinstance(error, MuscleMemError) and run.mode != "frozen":
+            if counted and not isinstance(error, MuscleMemError):
                 self._teller.not_learned(run, *why_raised(error))
             self._teller.raised(run, error, seconds)
             raise error
         outcome._judge = self  # type: ignore[assignment]  # the whole engine, of which this is a part
-        if run.secretive:
-            outcome._hide = run.veil.hide
         outcome.seconds = seconds
-        self._teller.ended(run, outcome, counted=run.mode != "frozen")
+        if (run.early_veil is not None or run.made) and run.secretive:  # asked first: a hit mostly has neither
+            outcome._hide = run.veil.hide
+        self._teller.ended(run, outcome, counted)
         if run.trouble is not None:
             self._raise_trouble(run, outcome)
         return outcome
@@ -251,26 +271,26 @@ class Runs:
 
     def _count(self, run: Run, finished: Finished) -> None:
         """What the run says of the trajectory it replayed, and of the tools it used."""
-        if run.said_no:
-            for candidate, check in run.said_no:
-                self._library.counts.said_no(candidate.trajectory.id, check)
-        outcome, followed, breakers = finished.outcome, finished.followed, self._tools.breakers
+        outcome, followed, toolbox = finished.outcome, finished.followed, self._tools
+        for candidate, check in run.said_no:
+            self._library.counts.said_no(candidate.trajectory.id, check)
         if followed is not None and outcome is not None and outcome.status == "hit":
             self._library.hit(followed)
-            breakers.replayed(followed.trajectory.steps)
+            if toolbox.failing:
+                toolbox.breakers.replayed(followed.trajectory.steps)
             if run.success is not None:
                 self._library.verified(followed)
             if finished.refreshed:
                 self._refresh(run, finished)
             return
         if outcome is not None and outcome.learned:
-            breakers.used(step.tool for step in run.recorder.steps)
+            toolbox.breakers.used(step.tool for step in run.recorder.steps)
         if outcome is not None and outcome.shadow is not None:
             self._library.shadowed(outcome.shadow.trajectory_id, agreed=outcome.shadow.agreed)
         if followed is not None and finished.failure is not None:
             self._library.failed(followed, finished.failure)
             for step in followed.trajectory.steps[finished.failed_step : finished.failed_step + 1]:
-                breakers.failed(step.tool)
+                toolbox.breakers.failed(step.tool)
 
     def _refresh(self, run: Run, finished: Finished) -> None:
         assert finished.followed is not None
@@ -283,12 +303,6 @@ class Runs:
         if self._agent is None:
             raise NotReadyError("the engine has no agent; call engine.set_agent(agent) first")
         return self._agent
-
-
-def _function(role: str, given: Any) -> Any:
-    if not callable(given):
-        raise InvalidTypeError(f"{role} must be callable, got {given!r}")
-    return given
 
 
 def _as_store_error(error: Exception, what: str) -> StoreError:

@@ -165,8 +165,8 @@ class Steps:
             if run.mode == "off":
                 self._flow = _unrecorded()
             else:
-                trajectories, lookup = yield Reach(engine._find, (run, self._lookup))
-                self._flow = flow.run_task(run, trajectories, engine._tools, lookup)
+                found, lookup = yield Reach(engine._find, (run, self._lookup))
+                self._flow = flow.run_task(run, found, engine._tools, lookup)
         elif not isinstance(self._at, Pause):
             return
         yield from self._stop_at((yield from step(self._flow)))

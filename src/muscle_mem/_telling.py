@@ -135,36 +135,42 @@ class Teller(Brief):
                 )
             )
 
-    def ended(self, run: Run, outcome: Outcome, *, counted: bool = True) -> None:
+    def ended(self, run: Run, outcome: Outcome, counted: bool = True) -> None:
         """Count and tell how a run ended."""
+        status = outcome.status
         if counted:
             with self._lock:
-                self.counts[BY_STATUS[outcome.status]] += 1
-        if outcome.status != "hit":
+                self.counts[BY_STATUS[status]] += 1
+        if status != "hit":
             if outcome.learned:
                 self.count("learned")
             if outcome.not_learned is not None and counted:
                 self.not_learned(run, outcome.not_learned, outcome.not_learned_message)
-        if self._new_keys or outcome.reason is Reason.NEW_TASK:
             self._suggest_key(run, outcome)
+        elif self._new_keys:
+            self._new_keys.clear()
         if not self._logs or heeds_debug():
-            self.emit(
-                RunEvent(
-                    outcome.status,
-                    outcome.reason.value,
-                    outcome.message,
-                    run.task,
-                    outcome.steps,
-                    outcome.trajectory_id,
-                    outcome.seconds,
-                    run_id=run.id,
-                    scope=run.veil.hide(run.scope),
-                    saved_seconds=outcome.saved,
-                    saved_tokens=outcome.saved_tokens,
-                    failed_step=outcome.divergence.step if outcome.divergence is not None else -1,
-                    failed_tool=outcome.divergence.tool if outcome.divergence is not None else "",
-                )
+            self._tell_end(run, outcome)
+
+    def _tell_end(self, run: Run, outcome: Outcome) -> None:
+        divergence = outcome.divergence
+        self.emit(
+            RunEvent(
+                outcome.status,
+                outcome.reason.value,
+                outcome.message,
+                run.task,
+                outcome.steps,
+                outcome.trajectory_id,
+                outcome.seconds,
+                run_id=run.id,
+                scope=run.veil.hide(run.scope),
+                saved_seconds=outcome.saved,
+                saved_tokens=outcome.saved_tokens,
+                failed_step=divergence.step if divergence is not None else -1,
+                failed_tool=divergence.tool if divergence is not None else "",
             )
+        )
 
     def count(self, what: str, more: int = 1) -> None:
         """Count one more, or several."""

@@ -44,6 +44,7 @@ class Toolbox(Brief):
         watch(self)
         self.breakers = Breakers()
         self.paused = self.breakers.paused
+        self.failing = self.breakers.failing
 
     def __iter__(self) -> Any:
         return (tool for tools in list(self._by_name.values()) for tool in list(tools))

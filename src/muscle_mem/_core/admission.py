@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from .company import Company, company_of
+from .company import Company, is_free
 from .concealing import refused_by_secrets
 from .model import Reason
 from .plan import Trajectory
@@ -14,30 +12,27 @@ from .trust import EXPIRED, untrusted
 
 RETIRED = "retired"
 NEVER = ("quarantined", RETIRED)
-OPEN = ("fresh", "trusted")
 
 
-def admit(run: Run, trajectories: Sequence[Trajectory], registry: Registry) -> tuple[Company | None, Refusal | None]:
+def admit(run: Run, found: Company, registry: Registry) -> tuple[Company | None, Refusal | None]:
     """The candidates that may start, if any, and why the preferred one that may not does not (D1, D3)."""
+    if found.free and not (run.policy.trust or run.params.values or registry.failing):
+        return found, None
     first: Refusal | None = None
     live: list[Trajectory] = []
-    for trajectory in trajectories:
+    for trajectory in found.trajectories:
         refusal = admissible(run, trajectory, registry)
         if refusal is None:
             live.append(trajectory)
         elif first is None:
             first = refusal
-    return company_of(live) if live else None, first
+    return found.part(live) if live else None, first
 
 
 def admissible(run: Run, trajectory: Trajectory, registry: Registry) -> Refusal | None:
     """Everything that can be known before the first effect: why this trajectory cannot be replayed now, or None."""
     standing = trajectory.standing
-    if (
-        trajectory.plain
-        and standing.state in OPEN
-        and not (trajectory.expired or run.policy.trust or run.params.values)
-    ):
+    if is_free(trajectory) and not (run.policy.trust or run.params.values):
         return registry.paused(trajectory.steps)  # all else was known when it was joined
     retired_for_age = standing.state == RETIRED and standing.reason.startswith(EXPIRED)
     if retired_for_age or (trajectory.expired and standing.state not in NEVER):

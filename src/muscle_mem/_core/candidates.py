@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
-
-import msgspec
 
 from .approving import disapproved
 from .check import Check, copy_of
@@ -29,27 +27,27 @@ from .steps import PlanStep, Refusal
 PLAIN = frozenset({str, int, bool, float, bytes, type(None)})
 
 
-class Sight(msgspec.Struct):
-    """Something captured on the way, and accepted by the candidate that was followed there."""
+Sight = tuple[int, bool, Candidate, Any, bytes | None]
+"""What was captured on the way, at a place, before or after it, and accepted by the candidate that was followed there:
+its value, and its bytes where it could change. Many are kept at each hit, and hardly ever looked at."""
 
-    place: int
-    post: bool
-    by: Candidate
-    value: Any
-    data: bytes | None
+
+Sights = dict[object, Any]
+"""What was captured at a place, or the refusal where a capture raised, by `PlanStep.sight`."""
 
 
 class Walk:
     """The live candidates of one run, judged only as far as needed: one is followed, the others wait."""
 
-    __slots__ = ("_answers", "_company", "_dead", "_judged", "_sights", "live", "run", "trajectories")
+    __slots__ = ("_answers", "_company", "_dead", "_judged", "live", "longest", "run", "sights", "trajectories")
 
     def __init__(self, run: Run, company: Company) -> None:
         self.run = run
         self.live = company.candidates
         self.trajectories = company.trajectories
+        self.longest = company.longest
         self._company: Company | None = company
-        self._sights: list[Sight] = []
+        self.sights: list[Sight] = []
         self._judged: dict[Candidate, int] = {}
         self._dead: set[Candidate] = set()
         self._answers = Answers()
@@ -60,17 +58,17 @@ class Walk:
         As it is now: a capture may return a live object, which the next tool changes.
         """
         if type(value) in PLAIN:  # what cannot change is written when somebody asks
-            self._sights.append(Sight(place, post, by, value, None))
+            self.sights.append((place, post, by, value, None))
         else:
-            self._sights.append(Sight(place, post, by, copy_of(value), snapshot_bytes(value)))
+            self.sights.append((place, post, by, copy_of(value), snapshot_bytes(value)))
 
     def guess(self, place: int, call: bytes, value: Any) -> Candidate | None:
         """A candidate of the same call whose snapshot equals what was captured: the first to be asked."""
         data = snapshot_bytes(value)
-        if data is None:
+        if data is None or self._company is None:
             return None
-        for candidate in self._equals(place, False, data):
-            if candidate.trajectory.steps[place].call_id == call:
+        for candidate in self._company.seen_as(place, False, data):
+            if candidate.trajectory.steps[place].call_id == call and candidate not in self._dead:
                 return candidate
         return None
 
@@ -89,29 +87,28 @@ class Walk:
             if stale_guard(self.run, candidate.trajectory.steps[index], index) is not None:
                 return False
         at = self._judged.get(candidate, 0)
-        for sight in self._sights[at:]:
-            place, post, by = sight.place, sight.post, sight.by
+        for number in range(at, len(self.sights)):
+            place, post, by, value, data = self.sights[number]
             if candidate.data(place, post) == by.data(place, post):
                 continue  # the very verdict that was given already
-            if sight.data is None:
-                sight.data = snapshot_bytes(sight.value)
+            if data is None:
+                data = snapshot_bytes(value)
+                self.sights[number] = (place, post, by, value, data)
             step = by.trajectory.steps[place]
-            known = self._answers.of(self.run, step, sight.value, place, post, candidate, self._waiting())
-            found = yield from judge(
-                self.run, step, sight.value, candidate, place, post, sight.data, shared=True, known=known
-            )
+            known = self._answers.of(self.run, step, value, place, post, candidate, self._waiting())
+            found = yield from judge(self.run, step, value, candidate, place, post, data, shared=True, known=known)
             if found is not None:
                 return False
-        self._judged[candidate] = len(self._sights)
+        self._judged[candidate] = len(self.sights)
         return True
 
-    def _order(self, place: int, post: bool, sights: dict[bytes, Any]) -> Iterable[Candidate]:
+    def _order(self, place: int, post: bool, sights: Sights) -> Iterable[Candidate]:
         """Candidates by preference: equal snapshots first, then newest first. New sights are looked up as they come.
 
         Where a check is exact, who has another snapshot than was seen is not asked: the answer is known.
         """
         given: set[Candidate] = set()
-        seen: dict[bytes, bytes | None] = {}
+        seen: dict[object, bytes | None] = {}
         waiting = iter(self.live)
         candidate: Candidate | None = None
         while True:
@@ -122,7 +119,7 @@ class Walk:
                     if equal not in given:
                         given.add(equal)
                         yield equal
-            if candidate is None and all(_settled(trajectory, place, post, seen) for trajectory in self.trajectories):
+            if candidate is None and self._all_settled(place, post, seen):
                 return
             candidate = next(waiting, None)
             if candidate is None:
@@ -131,16 +128,22 @@ class Walk:
                 continue
             yield candidate
 
+    def _all_settled(self, place: int, post: bool, seen: Mapping[object, bytes | None]) -> bool:
+        if self._company is None:
+            return all(_settled(trajectory, place, post, seen) for trajectory in self.trajectories)
+        looks, exact = self._company.looks(place, post)
+        return exact and all(seen.get(look) is not None for look in looks)
+
     def choose(
-        self, place: int, followed: Candidate, sights: dict[bytes, Any], *, checked_only: bool = False
+        self, place: int, followed: Candidate, sights: Sights, *, checked_only: bool = False
     ) -> Generator[Effect, Any, tuple[Candidate, Arguments] | Refusal | None]:
         """The candidate to follow at a place, its pre-check just passed; else the preferred one's refusal, if any.
 
-        `sights` holds what this place has captured so far, by call. With `checked_only` an unchecked step is no reason
+        `sights` holds what this place has captured so far. With `checked_only` an unchecked step is no reason
         to go on.
         """
         refusal: Refusal | None = None
-        if all(len(trajectory.steps) <= place for trajectory in self.trajectories):
+        if place >= self.longest:
             return None
         budget = self.run.policy.max_lookups
         judged = len(sights)  # the followed one was asked already
@@ -148,7 +151,7 @@ class Walk:
             if judged >= budget:
                 break
             trajectory = candidate.trajectory
-            if len(trajectory.steps) <= place or (checked_only and not any(checks_at(trajectory.steps, place))):
+            if len(trajectory.steps) <= place or (checked_only and not checks_at(trajectory.steps, place)):
                 continue
             if not (yield from self._accepts(candidate, followed, place)):
                 self._dead.add(candidate)
@@ -157,7 +160,7 @@ class Walk:
             step = trajectory.steps[place]
             stale = stale_guard(self.run, step, place)
             if stale is None:
-                found = yield from self._try(step, candidate, place, sights)
+                found = yield from self._try(step, candidate, place, sights, refusal is not None)
                 if not isinstance(found, Refusal):
                     return candidate, found
                 stale = found
@@ -166,37 +169,39 @@ class Walk:
         return refusal
 
     def _try(
-        self, step: PlanStep, candidate: Candidate, place: int, sights: dict[bytes, Any]
+        self, step: PlanStep, candidate: Candidate, place: int, sights: Sights, brief: bool
     ) -> Generator[Effect, Any, Arguments | Refusal]:
         try:
             arguments = arguments_of(self.run, step)
         except Exception as error:
             return unbuildable(step, place, error)
-        no = yield from disapproved(self.run, step, arguments, place)
+        no = None if step.simple else (yield from disapproved(self.run, step, arguments, place))
         if no is not None or step.pre is None:
             return no or arguments
-        call = step.call_id
-        if call not in sights:
-            sights[call] = yield from look(step, step.pre, arguments, place)
-        if isinstance(sights[call], Refusal):
-            return sights[call]  # type: ignore[no-any-return] # sights are whatever was captured
-        known = self._answers.of(self.run, step, sights[call], place, False, candidate, self._waiting())
-        found = yield from judge(self.run, step, sights[call], candidate, place, False, shared=True, known=known)
+        key = step.sight(False)
+        if key not in sights:
+            sights[key] = yield from look(step, step.pre, arguments, place)
+        value = sights[key]
+        if isinstance(value, Refusal):
+            return value
+        known = self._answers.of(self.run, step, value, place, False, candidate, self._waiting())
+        found = yield from judge(self.run, step, value, candidate, place, False, shared=True, known=known, brief=brief)
         if found is not None:
             return found
-        self.saw(place, False, candidate, sights[call])
-        keep_refreshed(self.run, step.pre, place, False, sights[call])
+        self.saw(place, False, candidate, value)
+        keep_refreshed(self.run, step.pre, place, False, value)
         return arguments
 
     def keep_only(self, followed: Candidate) -> None:
         """Nobody else may take over any more: an optional step was left out, which the others were not asked about."""
         self.live = [followed]
         self.trajectories = [followed.trajectory]
+        self.longest = len(followed.trajectory.steps)
         self._company = None
 
     def retract(self, place: int, candidate: Candidate) -> None:
         """A candidate was refused after all, by a later check at the same place: what it has seen there is no one's."""
-        self._sights = [sight for sight in self._sights if sight.place < place]
+        self.sights = [sight for sight in self.sights if sight[0] < place]
         self.bury(candidate)
 
     def bury(self, candidate: Candidate) -> None:
@@ -209,7 +214,7 @@ class Walk:
 
     def ended(self, place: int, followed: Candidate) -> Generator[Effect, Any, Candidate | None]:
         """A live candidate that ends at this place: the run is its hit."""
-        if all(len(trajectory.steps) != place for trajectory in self.trajectories):
+        if place != self.longest and self._company is not None and place not in self._company.lengths:
             return None
         for candidate in self.live:
             if len(candidate.trajectory.steps) == place and candidate not in self._dead:
@@ -223,7 +228,7 @@ class Walk:
     ) -> Generator[Effect, Any, Candidate | None]:
         """Another candidate with the same `made` calls, this step among them, whose post-check accepts `value`."""
         data = snapshot_bytes(value)
-        for count, candidate in enumerate(self._order(place, True, {step.call_id: value})):
+        for count, candidate in enumerate(self._order(place, True, {step.sight(True): value})):
             if count >= self.run.policy.max_lookups:
                 break
             if candidate is followed or len(candidate.trajectory.steps) < made:
@@ -237,19 +242,26 @@ class Walk:
             self._dead.add(candidate)
         return None
 
+    def checks(self, place: int) -> Sequence[Check]:
+        """The pre-checks that are asked at a place."""
+        if self._company is not None:
+            return self._company.checks(place)
+        plans = [trajectory.steps for trajectory in self.trajectories if place < len(trajectory.steps)]
+        return [check for steps in plans for check in checks_at(steps, place)]
+
     def _waiting(self) -> Iterator[Candidate]:
         return (candidate for candidate in self.live if candidate not in self._dead)
 
 
-def _settled(trajectory: Trajectory, place: int, post: bool, seen: dict[bytes, bytes | None]) -> bool:
+def _settled(trajectory: Trajectory, place: int, post: bool, seen: Mapping[object, bytes | None]) -> bool:
     """Whether those who wait here cannot pass: a trajectory that ended, or an exact check of what was seen."""
     if place >= len(trajectory.steps):
         return True
     step = trajectory.steps[place]
     check = step.post if post else step.pre
-    return check is not None and check.exact and seen.get(step.call_id) is not None
+    return check is not None and check.exact and seen.get(step.sight(post)) is not None
 
 
-def checks_at(steps: Sequence[PlanStep], place: int) -> list[Check | None]:
+def checks_at(steps: Sequence[PlanStep], place: int) -> list[Check]:
     """The pre-checks that are asked at a place: of the step there, and of those that open a parallel group with it."""
-    return [steps[at].pre for at in (place, *steps[place].opens)]
+    return [check for at in (place, *steps[place].opens) if (check := steps[at].pre) is not None]

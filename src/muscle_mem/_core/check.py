@@ -13,7 +13,9 @@ from typing import Any
 from ..errors import InvalidTypeError, InvalidValueError
 from . import codec
 from .fingerprint import fingerprint, is_async, is_async_generator, is_generator
+from .heeding import heeded
 
+UNKNOWN = object()
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 Capture = Callable[..., Any]
 Compare = Callable[[Any, Any], bool | float | Awaitable[bool | float]]
@@ -47,6 +49,7 @@ class Check:
     __slots__ = (
         "_bind",
         "_fingerprint",
+        "_heeded",
         "capture",
         "capture_async",
         "compare",
@@ -120,6 +123,7 @@ class Check:
         self.met: dict[type, str | None] = {}
         self.scored = False
         self._fingerprint = ""
+        self._heeded: Any = UNKNOWN
 
     def __repr__(self) -> str:
         name = getattr(self.capture, "__qualname__", repr(self.capture))
@@ -138,6 +142,14 @@ class Check:
             halves += [part.identify(find_source) for part in self.parts]
             self._fingerprint = "|".join(halves)
         return self._fingerprint
+
+    @property
+    def heeded(self) -> frozenset[int] | None:
+        """The positions of the arguments that its capture looks at, as far as that can be told; read once."""
+        if self._heeded is UNKNOWN:
+            self._heeded = heeded(self.capture)
+        found: frozenset[int] | None = self._heeded
+        return found
 
     @property
     def needs_signature(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -49,11 +49,11 @@ class Pause(msgspec.Struct):
 class Lead(msgspec.Struct):
     """Before the agent runs on a miss that may be learned: let one run at a time learn a key.
 
-    The answer is the number of seconds after which to ask again; or trajectories that are new since `seen`; or none of
-    them, and the agent may run.
+    The answer is the number of seconds after which to ask again; or the company of a key in which there is somebody
+    new since `seen`; or nobody, and the agent may run.
     """
 
-    seen: Sequence[Any] = ()
+    seen: Any
 
 
 class RunAgent(msgspec.Struct):

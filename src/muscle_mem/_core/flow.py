@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -10,17 +11,18 @@ import msgspec
 from ..errors import Diverged, Missed
 from .absorbing import Absorber, Call
 from .admission import admit
+from .company import Company
 from .concealing import conceal, fit_to_keep
 from .effects import Ask, Effect, Lead, RunAgent, Sleep
 from .handover import Handover, undo_text
 from .learning import learn, seed
 from .model import Divergence, Planned, Reason
 from .outcome import Outcome, Source
-from .plan import Candidate, Trajectory
+from .plan import Candidate
 from .recorder import Problem
-from .replay import Done, replay
+from .replay import replay
 from .resolving import plan_text
-from .run import Run
+from .run import Progress, Run
 from .shadow import held_against
 from .steps import Refusal, Registry
 from .verdicts import executed_of, hide_of, verdict
@@ -31,6 +33,7 @@ AS_MISS = {
     Reason.NO_CANDIDATE: Reason.NOT_REPLAYABLE,
 }
 SAID_NO = (Reason.CHECK_REFUSED, Reason.CHECK_ERROR, Reason.POST_CHECK_REFUSED)
+HIT = Reason.HIT  # a member is looked up at length, which shows in a hit
 UNMENDED = (Reason.NO_KEY, Reason.MODE, Reason.STORE_UNAVAILABLE, Reason.NEEDS_ACALL, Reason.SECRET_MISSING)
 """Misses that no other run's recording could turn into a hit."""
 
@@ -53,56 +56,53 @@ class Finished(msgspec.Struct, frozen=True):
 Flow = Generator[Effect, Any, Finished]
 
 
-def run_task(run: Run, trajectories: Sequence[Trajectory], registry: Registry, lookup: Refusal | None = None) -> Flow:
-    """Do a task: replay one of its trajectories, or let the agent do it and learn. `lookup` is why none were found."""
+def run_task(run: Run, found: Company, registry: Registry, lookup: Refusal | None = None) -> Flow:
+    """Do a task: replay what was `found`, or let the agent do it and learn. `lookup` is why nothing was found."""
     if run.mode == "record":
         return (yield from _miss(run, Refusal(Reason.MODE, "mode='record' always asks the agent")))
-    if run.mode == "shadow" and trajectories:
-        live, _ = admit(run, trajectories, registry)
+    live, refusal = admit(run, found, registry)
+    if run.mode == "shadow" and found:
         why = Refusal(Reason.MODE, "mode='shadow' lets the agent work, and only compares")
         return (yield from _miss(run, why, live.candidates if live is not None else ()))
-    found = yield from _replay_one(run, trajectories, registry, lookup)
-    if isinstance(found, Finished):
-        return found
-    if run.leads and not run.outside and found.reason not in UNMENDED:
-        news = yield from _lead(run, trajectories)
+    if live is not None:
+        end = yield from replay(run, live)
+        if not isinstance(end, Refusal):
+            if run.success is None and run.policy.result is None:
+                return _hit(run, end)
+            return (yield from _judged(run, end))
+        refusal = _stopped(run, end)
+        if run.progress.entered:
+            return (yield from _diverge(run, refusal))
+    refusal = refusal or lookup or Refusal(Reason.NEW_TASK, "nothing was recorded for this task")
+    if run.leads and not run.outside and refusal.reason not in UNMENDED:
+        news = yield from _lead(run, found)
         if isinstance(news, Finished):
             return news
         if news:
             run.begin_again()
-            found = yield from _replay_one(run, news, registry, None)
-    return found if isinstance(found, Finished) else (yield from _miss(run, found))
+            return (yield from run_task(run, news, registry))
+    return (yield from _miss(run, refusal))
 
 
-def _replay_one(
-    run: Run, trajectories: Sequence[Trajectory], registry: Registry, lookup: Refusal | None
-) -> Generator[Effect, Any, Finished | Refusal]:
-    """Replay one of these trajectories; or why none was, and nothing was executed."""
-    live, refusal = admit(run, trajectories, registry) if trajectories else (None, lookup)
-    if live is None:
-        return refusal or Refusal(Reason.NEW_TASK, "nothing was recorded for this task")
-    end = yield from replay(run, live)
-    if isinstance(end, Done):
-        followed = end.candidate
-        if run.success is None and run.policy.result is None:
-            return _hit(run, followed, _step_value(run, followed))
-        return (yield from _judged(run, followed))
+def _stopped(run: Run, refusal: Refusal) -> Refusal:
+    """Why a replay stopped; which check of which candidate said no is kept to be counted."""
     progress = run.progress
-    if progress.candidate is not None and end.reason in SAID_NO:
-        place = "post" if end.step < len(progress.calls) else "pre"
-        run.said_no.append((progress.candidate, f"{end.tool} {place}"))
+    if progress.candidate is not None and refusal.reason in SAID_NO:
+        place = "post" if refusal.step < len(progress.calls) else "pre"
+        run.said_no += ((progress.candidate, f"{refusal.tool} {place}"),)
     if progress.entered:
-        return (yield from _diverge(run, end))
-    return msgspec.structs.replace(end, reason=AS_MISS.get(end.reason, end.reason))
+        return refusal
+    return msgspec.structs.replace(refusal, reason=AS_MISS.get(refusal.reason, refusal.reason))
 
 
-def _lead(run: Run, seen: Sequence[Trajectory]) -> Generator[Effect, Any, Finished | Sequence[Trajectory]]:
-    """Become the one run that learns this key, or wait for what another learns; none if the agent is to run."""
+def _lead(run: Run, seen: Company) -> Generator[Effect, Any, Finished | Company]:
+    """Become the one run that learns this key, or wait for what another learns; nobody if the agent is to run."""
+    run.leads = False  # once a run
     try:
         while True:
             answer = yield Lead(seen)
-            if not isinstance(answer, int | float):
-                return answer or ()
+            if isinstance(answer, Company):
+                return answer
             yield Sleep(answer)
     except GeneratorExit:
         raise
@@ -112,8 +112,12 @@ def _lead(run: Run, seen: Sequence[Trajectory]) -> Generator[Effect, Any, Finish
 
 
 def _judged(run: Run, candidate: Candidate) -> Flow:
-    """A candidate came to its end: a hit, if the success callback has no other opinion."""
-    live = (yield from _made_value(run)) if run.policy.result is not None else _step_value(run, candidate)
+    """A candidate came to its end: a hit, if the success callback has no other opinion. Its value may be made, too."""
+    live = (
+        (yield from _made_value(run))
+        if run.policy.result is not None
+        else _step_value(run.progress, candidate.row.result)
+    )
     if run.success is not None:
         accepted, why = yield from verdict(run, live[0])
         if not accepted:
@@ -123,24 +127,30 @@ def _judged(run: Run, candidate: Candidate) -> Flow:
     return _hit(run, candidate, live)
 
 
-def _hit(run: Run, candidate: Candidate, live: tuple[Any, Source]) -> Finished:
-    progress = run.progress
+def _hit(run: Run, candidate: Candidate, live: tuple[Any, Source] | None = None) -> Finished:
+    """How a run ended whose candidate came to its own end. `live` is its value, else that of the step it was."""
+    progress, row = run.progress, candidate.row
+    value, source = live or _step_value(progress, row.result)
     steps = len(progress.results) - len(progress.skipped)
-    value, source = live
-    outcome = Outcome("hit", value, source, Reason.HIT, f"{steps} steps replayed", steps, candidate.trajectory.id)
-    outcome.saved = candidate.row.agent_seconds
-    outcome.saved_tokens = candidate.row.tokens
-    kept = progress.refreshed
-    if not kept:
+    outcome = Outcome("hit", value, source, HIT, _replayed(steps), steps, candidate.trajectory.id)
+    outcome.saved = row.agent_seconds
+    outcome.saved_tokens = row.tokens
+    if progress.refreshed is None:
         return Finished(outcome, None, candidate)
-    return Finished(outcome, None, candidate, refreshed=fit_to_keep(kept.values(), run.veil, run.context))
+    kept = fit_to_keep(progress.refreshed.values(), run.veil, run.context)
+    return Finished(outcome, None, candidate, refreshed=kept)
 
 
-def _step_value(run: Run, candidate: Candidate) -> tuple[Any, Source]:
+@functools.lru_cache(256)
+def _replayed(steps: int) -> str:
+    """The message of a hit; few lengths make most of them."""
+    return f"{steps} step{'s'[: steps != 1]} replayed"
+
+
+def _step_value(progress: Progress, at: int) -> tuple[Any, Source]:
     """A hit's live value: this run's result of the step whose output the agent had returned."""
-    results = run.progress.results
-    at = candidate.row.result
-    if 0 <= at < len(results) and at not in run.progress.skipped:
+    results = progress.results
+    if 0 <= at < len(results) and at not in progress.skipped:
         return results[at], "step"
     return None, "none"
 

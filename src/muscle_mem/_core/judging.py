@@ -53,7 +53,13 @@ def keep_refreshed(run: Run, check: Check, place: int, post: bool, value: Any) -
     if check.refresh:
         data = snapshot_bytes(value)
         if data is not None:
-            run.progress.refreshed[(place, post)] = data
+            progress = run.progress
+            if progress.refreshed is None:
+                progress.refreshed = {}
+            progress.refreshed[(place, post)] = data
+
+
+SAID_NO = Refusal(Reason.CHECK_REFUSED, "the check said no")
 
 
 def look(step: PlanStep, check: Check, arguments: Arguments, place: int) -> Generator[Effect, Any, Any]:
@@ -78,11 +84,12 @@ def judge(
     *,
     shared: bool = False,
     known: Sequence[Any] = (),
+    brief: bool = False,
 ) -> Generator[Effect, Any, Refusal | None]:
     """Compare what was captured with one candidate's snapshot; None if it passes.
 
     `shared` says that the value is needed again afterwards, so that the compare must get a copy. `known` holds the
-    answer of the compare, where it was given already.
+    answer of the compare, where it was given already. `brief` says that nobody will read why it said no.
     """
     check = step.post if post else step.pre
     if check is None:
@@ -99,10 +106,14 @@ def judge(
             answer = yield Compare(check, value, snapshot)
         else:
             answer = check.compare(value, snapshot)
+        if answer is True:
+            return None
         passed = passes(check, answer)
         run.hear(check, step.tool.name)
         if passed:
             return None
+        if brief:
+            return SAID_NO
     except CheckError as error:
         return check_error(step, place, str(error), None)
     except Exception as error:

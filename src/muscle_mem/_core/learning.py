@@ -129,7 +129,7 @@ def seed(run: Run, followed: Candidate, refusal: Refusal) -> None:
     if refusal.step < count and not reread:
         count -= 1  # the broken step itself
     row = followed.row
-    pres, posts = (followed.renewed(progress.refreshed, post=post) for post in (False, True))
+    pres, posts = (followed.renewed(progress.refreshed or {}, post=post) for post in (False, True))
     records = followed.trajectory.body.steps
     for index in range(count):
         planned, _, kwargs = progress.calls[index]

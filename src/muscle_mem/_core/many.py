@@ -55,7 +55,7 @@ def _ask(
     first: Candidate,
     waiting: Iterable[Candidate],
 ) -> dict[Candidate, Any]:
-    """Compare with all that wait for the same call's check at this place, as many as a run may look at."""
+    """Compare with all that wait for the same sight at this place, as many as a run may look at."""
     alike = (one for one in waiting if one is not first and _asks_the_same(one, check, step, place, post))
     asked = [first, *islice(alike, run.policy.max_lookups - 1)]
     if len(asked) < 2 or check.compare_many is None:
@@ -75,6 +75,6 @@ def _ask(
 
 def _asks_the_same(candidate: Candidate, check: Check, step: PlanStep, place: int, post: bool) -> bool:
     steps = candidate.trajectory.steps
-    if place >= len(steps) or steps[place].call_id != step.call_id:
+    if place >= len(steps) or steps[place].sight(post) != step.sight(post):
         return False
     return (steps[place].post if post else steps[place].pre) is check

@@ -46,8 +46,8 @@ class Fresh:
 class Trajectory:
     """One stored trajectory in memory: decoded and joined with the tools once.
 
-    `head` is its body without the steps, `in_texts` the params that stand in texts, `grouped` says that it has parallel
-    groups. `plan` are the joined steps, with None behind the last.
+    `head` is its body without the steps, of which there are `length`; `in_texts` are the params that stand in texts,
+    `grouped` says that it has parallel groups. `plan` are the joined steps, with None behind the last.
     """
 
     __slots__ = (
@@ -57,13 +57,13 @@ class Trajectory:
         "_joined",
         "asking",
         "candidates",
-        "company",
         "expired",
         "grouped",
         "head",
         "id",
         "in_texts",
         "key",
+        "length",
         "needed",
         "plain",
         "plan",
@@ -87,6 +87,7 @@ class Trajectory:
         self.seq: int = stored.seq
         self.standing = stored.standing
         self.head = msgspec.structs.replace(body, steps=())
+        self.length = len(body.steps)
         self.grouped = any(record.group for record in body.steps)
         self.steps: list[PlanStep] = []
         self._body: Body | None = body
@@ -106,7 +107,6 @@ class Trajectory:
         )
         self.refusal: Refusal | None = None
         self.candidates: list[Candidate] = []
-        self.company: Any = None
         self.asking: tuple[tuple[int, PlanStep], ...] = ()
         self.unchecked: tuple[str, ...] = ()
         self.trust = 0

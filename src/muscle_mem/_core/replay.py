@@ -6,13 +6,11 @@ yielded. Nothing of ours runs between the verdict of a pre-check and its tool.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
-import msgspec
-
 from .approving import disapproved
-from .candidates import PLAIN, Walk, checks_at
+from .candidates import PLAIN, Sights, Walk, checks_at
 from .check import Check, CheckError, copy_of, passes
 from .company import Company
 from .effects import Effect, Invoke, Pause
@@ -34,21 +32,15 @@ from .run import Run
 from .steps import PlanStep, Refusal
 from .together import due_posts, with_rest
 
-
-class Done(msgspec.Struct, frozen=True):
-    """A live candidate has come to its own end."""
-
-    candidate: Candidate
-
-
 Chosen = tuple[Candidate, Arguments]
 Asked = tuple[Refusal, Any]  # why a check did not pass, and what it saw; the refusal again if it saw nothing
 
 
-def replay(run: Run, live: Company) -> Generator[Effect, Any, Done | Refusal]:
+def replay(run: Run, live: Company) -> Generator[Effect, Any, Candidate | Refusal]:
     """Replay the preferred candidate, going over to another only where the rules allow it (D2).
 
-    Returns `Done`, or the refusal that stopped it; `run.progress` tells what was executed.
+    Returns the candidate that came to its own end, or the refusal that stopped it; `run.progress` tells what was
+    executed.
     """
     progress = run.progress
     calls, results = progress.calls, progress.results
@@ -63,7 +55,9 @@ def replay(run: Run, live: Company) -> Generator[Effect, Any, Done | Refusal]:
         step = steps[place]
         found: Any = None
         if step is None:
-            found = Done(followed) if walk is None else (yield from _end(run, walk, place, followed))
+            if walk is None or place == live.longest:
+                return followed
+            found = yield from _end(run, walk, place, followed)
         elif step.simple and (place or walk is None):
             args, kwargs = step.args, step.kwargs
             if step.method:
@@ -80,7 +74,7 @@ def replay(run: Run, live: Company) -> Generator[Effect, Any, Done | Refusal]:
                 found = yield from _skip(run, walk, place, followed, found)
                 place = len(results)
             if type(found) is not tuple:
-                return found  # type: ignore[no-any-return]  # Done or Refusal
+                return found  # type: ignore[no-any-return]  # a Candidate or a Refusal
             followed, (args, kwargs) = found
             progress.candidate = followed
             steps, pres, posts = followed.plan()
@@ -138,7 +132,8 @@ def _ask(
     if type(snapshot) is Fresh:
         snapshot = snapshot.open()
     try:
-        given = seen if walk is None or check.exact or type(seen) in PLAIN else copy_of(seen)
+        lasting = walk is None or type(seen) in PLAIN
+        given = seen if lasting or check.exact else copy_of(seen)
         answer = check.compare(given, snapshot)
         if answer is not True:
             passed = passes(check, answer)
@@ -150,27 +145,31 @@ def _ask(
     except Exception as error:
         return check_error(step, place, f"its compare raised {error!r}", error), seen
     if walk is not None:
-        walk.saw(place, post, followed, seen)
+        if lasting:
+            walk.sights.append((place, post, followed, seen, None))
+        else:
+            walk.saw(place, post, followed, seen)
     return None
 
 
 def decide(
     run: Run, walk: Walk | None, place: int, followed: Candidate, asked: Asked | None = None
-) -> Generator[Effect, Any, Chosen | Done | Refusal]:
+) -> Generator[Effect, Any, Chosen | Candidate | Refusal]:
     """Who is followed at this place, its pre-check passed; or the end of the run, good or not.
 
     `asked` is what the followed candidate said, if it was asked before.
     """
     if followed.trajectory.steps[place].joined:
+        assert run.progress.ready is not None  # by whoever opened the group
         return followed, run.progress.ready[place]
     since = run.clock()
     while True:
-        sights: dict[bytes, Any] = {}
+        sights: Sights = {}
         found: Chosen | Refusal | None
         if asked is None:
             found = yield from _prefer(run, walk, place, followed, sights)
         else:
-            found, sights[followed.trajectory.steps[place].call_id] = asked
+            found, sights[followed.trajectory.steps[place].sight(False)] = asked
             asked = None
             if walk is not None:
                 walk.bury(followed)
@@ -187,7 +186,7 @@ def decide(
         if walk is not None:
             ended = yield from walk.ended(place, followed)
             if ended is not None:
-                return Done(ended)
+                return ended
         hopeless = refusal.reason in (Reason.STALE_OUTPUT, Reason.NOT_APPROVED)
         if hopeless or not (yield from settle(run, _checks_at(walk, place, followed), since)):
             return refusal
@@ -197,7 +196,7 @@ def decide(
 
 def _skip(
     run: Run, walk: Walk | None, place: int, followed: Candidate, refusal: Refusal
-) -> Generator[Effect, Any, Chosen | Done | Refusal]:
+) -> Generator[Effect, Any, Chosen | Candidate | Refusal]:
     """Leave an optional step out if its check said no and the next one's says yes: a pop-up that does not show."""
     trajectory = followed.trajectory
     after = place + 1
@@ -223,13 +222,12 @@ def _skip(
     return refusal
 
 
-def _checks_at(walk: Walk | None, place: int, followed: Candidate) -> list[Check | None]:
-    plans = [trajectory.steps for trajectory in (walk.trajectories if walk is not None else [followed.trajectory])]
-    return [check for steps in plans if place < len(steps) for check in checks_at(steps, place)]
+def _checks_at(walk: Walk | None, place: int, followed: Candidate) -> Sequence[Check]:
+    return checks_at(followed.trajectory.steps, place) if walk is None else walk.checks(place)
 
 
 def _prefer(
-    run: Run, walk: Walk | None, place: int, followed: Candidate, sights: dict[bytes, Any]
+    run: Run, walk: Walk | None, place: int, followed: Candidate, sights: Sights
 ) -> Generator[Effect, Any, Chosen | Refusal]:
     """Ask the followed candidate; at the start, rather the one whose snapshot equals what is seen (D3)."""
     step = followed.trajectory.steps[place]
@@ -240,11 +238,11 @@ def _prefer(
         arguments = arguments_of(run, step)
     except Exception as error:
         return unbuildable(step, place, error)
-    no = yield from disapproved(run, step, arguments, place)
+    no = None if step.simple else (yield from disapproved(run, step, arguments, place))
     if no is not None or step.pre is None:
         return no or (followed, arguments)
     value = yield from look(step, step.pre, arguments, place)
-    sights[step.call_id] = value
+    sights[step.sight(False)] = value
     if isinstance(value, Refusal):
         return value
     asked = followed
@@ -269,13 +267,13 @@ def _keep(run: Run, walk: Walk | None, place: int, post: bool, followed: Candida
         keep_refreshed(run, check, place, post, value)
 
 
-def _end(run: Run, walk: Walk, place: int, followed: Candidate) -> Generator[Effect, Any, Chosen | Done | Refusal]:
+def _end(run: Run, walk: Walk, place: int, followed: Candidate) -> Generator[Effect, Any, Chosen | Candidate | Refusal]:
     """The followed candidate has ended: a hit, unless a longer one's next pre-check passes."""
-    sights: dict[bytes, Any] = {}
+    sights: Sights = {}
     found: Chosen | Refusal | None = yield from walk.choose(place, followed, sights, checked_only=True)
     if isinstance(found, tuple) and found[0].trajectory.steps[place].opens:
         found = yield from with_rest(run, walk, place, followed, found, sights)
-    return found if isinstance(found, tuple) else Done(followed)
+    return found if isinstance(found, tuple) else followed
 
 
 def _after(
@@ -286,15 +284,15 @@ def _after(
     step = followed.trajectory.steps[place]
     if not step.stop:
         return (yield from _judge_after(run, walk, place, followed, made))
-    unjudged = run.progress.unjudged
+    progress = run.progress
     if step.post is not None:
-        unjudged.append(place)
+        progress.unjudged += (place,)
     while due := due_posts(run, followed, made):
         found = yield from _judge_after(run, walk, due[0], followed, made)
         if isinstance(found, Refusal):
             return found
         followed = found or followed
-        unjudged.remove(due[0])
+        progress.unjudged = tuple(at for at in progress.unjudged if at != due[0])
     return followed
 
 

@@ -45,17 +45,17 @@ class Progress(msgspec.Struct, eq=False):
     """How far a replay has come: the steps that were entered, and their results.
 
     `ready` holds a group's arguments till their turn comes, `unjudged` its members made so far whose post-checks are
-    asked later.
+    asked later. `refreshed` are the snapshots that sliding checks have accepted. What few runs need is made by those.
     """
 
     calls: list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]] = []
     results: list[Any] = []
     candidate: Candidate | None = None
-    refreshed: dict[tuple[int, bool], bytes] = {}
+    refreshed: dict[tuple[int, bool], bytes] | None = None
     skipped: frozenset[int] = frozenset()
     error: BaseException | None = None
-    ready: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] = {}
-    unjudged: list[int] = []
+    ready: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] | None = None
+    unjudged: tuple[int, ...] = ()
 
     @property
     def entered(self) -> list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]]:
@@ -104,7 +104,7 @@ class Run(msgspec.Struct, eq=False):
     outside: bool = False
     watched: bool = False
     leads: bool = False
-    said_no: list[tuple[Candidate, str]] = []
+    said_no: tuple[tuple[Candidate, str], ...] = ()
     trouble: Exception | None = None
     made: list[Recorder] = []
     made_env: Env | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -31,6 +31,9 @@ class Refusal(msgspec.Struct, frozen=True):
 
 NO_KEYWORDS: dict[str, Any] = {}
 """The keywords of all steps that have none; only ever read."""
+
+NOTHING_HEEDED: frozenset[int] = frozenset()
+SELF = frozenset({0})
 
 Builders = list[tuple[bool, str, Resolver]]
 
@@ -97,6 +100,18 @@ class PlanStep:
     def call_id(self) -> bytes:
         """As `groups.call_id`."""
         return self.home.call_ids[self.place]
+
+    def sight(self, post: bool) -> object:
+        """A key to what a check at this step sees: equal where one capture serves two steps at a place.
+
+        It does for the same call; and for any call, if the capture looks at no argument, or at `self` alone, which is
+        one object in a run.
+        """
+        check = self.post if post else self.pre
+        heeds = check.heeded if check is not None else None
+        if heeds is not None and heeds <= (SELF if self.method else NOTHING_HEEDED):
+            return check, self.tool if heeds else None
+        return self.call_id
 
     def build(self, _env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of this run's call, without the context object."""
@@ -188,6 +203,11 @@ class Registry(Protocol):
     """Where live tools are found by what was stored of them."""
 
     version: int
+
+    @property
+    def failing(self) -> Collection[Any]:
+        """The tools that failed of late, so that replays may be paused."""
+        ...
 
     def resolve(self, record: StepRecord) -> Tool | Refusal:
         """The tool a stored step means, or why there is none."""

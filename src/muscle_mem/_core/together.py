@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .approving import disapproved
-from .candidates import Walk
+from .candidates import Sights, Walk
 from .effects import Effect
 from .judging import Arguments, arguments_of, judge, keep_refreshed, look, stale_guard, unbuildable
 from .plan import Candidate
@@ -28,7 +28,7 @@ class Looked(NamedTuple):
 
 
 def with_rest(
-    run: Run, walk: Walk | None, place: int, followed: Candidate, chosen: Chosen, sights: dict[bytes, Any]
+    run: Run, walk: Walk | None, place: int, followed: Candidate, chosen: Chosen, sights: Sights
 ) -> Generator[Effect, Any, Chosen | Refusal]:
     """Judge the other opening members of the group that the chosen candidate begins here, before anything runs.
 
@@ -47,7 +47,8 @@ def with_rest(
                     keep_refreshed(run, step.pre, at, False, value)
             return chosen
         first = first or found
-        run.progress.refreshed.pop((place, False), None)
+        if run.progress.refreshed is not None:
+            run.progress.refreshed.pop((place, False), None)
         if walk is None:
             return first
         walk.retract(place, candidate)
