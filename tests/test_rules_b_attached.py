@@ -310,7 +310,7 @@ CHANGES: dict[str, tuple[Callable[[], dict[str, Check]], Callable[[], dict[str, 
     "a pre-check was removed": (lambda: {"pre_check": Check(lambda: 1)}, dict),
     "a post-check was removed": (lambda: {"post_check": Check(lambda: 1)}, dict),
     "it went to the other side": (lambda: {"pre_check": Check(lambda: 1)}, lambda: {"post_check": Check(lambda: 1)}),
-    "its capture changed": (lambda: {"pre_check": Check(lambda: 1)}, lambda: {"pre_check": Check(lambda: 1 + 0)}),
+    "its capture changed": (lambda: {"pre_check": Check(lambda: 1)}, lambda: {"pre_check": Check(lambda: len("a"))}),
     "its compare changed": (
         lambda: {"pre_check": Check(lambda: 1, lambda a, b: a == b)},
         lambda: {"pre_check": Check(lambda: 1, lambda a, b: a <= b)},

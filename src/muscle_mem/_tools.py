@@ -13,7 +13,7 @@ from typing import Any
 from ._breakers import Breakers
 from ._context import Frame, frame_here, frame_of_call
 from ._core import codec
-from ._core.check import Check
+from ._core.check import Check, version_of
 from ._core.effects import Effect
 from ._core.fingerprint import fingerprint, stored_name
 from ._core.model import Reason, StepRecord
@@ -24,8 +24,9 @@ from ._core.tool import Tool, check_tool, signature_of
 from ._core.trust import TRUSTS
 from ._core.twins import is_same
 from ._drive import adrive, drive
-from ._given import one_of
+from ._given import name_given, names_given, one_of
 from ._source import find_source
+from .errors import InvalidTypeError
 from .store.forks import Brief, watch
 
 PROCESS = os.urandom(6).hex()
@@ -129,8 +130,11 @@ def make_tool(
     """A tool and its wrapper, which stands in the function's place. Raises for what can never be a tool."""
     static = isinstance(fn, staticmethod)
     inner = fn.__func__ if static else fn
-    names = [ignore] if isinstance(ignore, str) else list(ignore)
-    kept = [secret] if isinstance(secret, str) else list(secret)
+    names, kept, others = names_given("ignore", ignore), names_given("secret", secret), names_given("aliases", aliases)
+    if inject is not None and not isinstance(inject, Mapping):
+        raise InvalidTypeError(f"inject must be a dict by the names of arguments, got {inject!r}")
+    if undo is not None and not (isinstance(undo, str) or callable(undo)):
+        raise InvalidTypeError(f"undo must be a text or the tool that takes it back, got {undo!r}")
     check_tool(inner, effect=effect, ignore=[*names, *(inject or {})], checks=(pre_check, post_check), secret=kept)
     in_class = _in_class(inner) and not static
     signature = signature_of(inner)
@@ -138,10 +142,10 @@ def make_tool(
     post_check = post_check.for_signature(signature) if post_check else None
     tool = Tool(
         inner,
-        name=name,
-        aliases=[aliases] if isinstance(aliases, str) else aliases,
+        name=name_given("name", name),
+        aliases=others,
         method=method if method is not None and not static else in_class and _first_parameter(inner) == "self",
-        fingerprint=f"v:{version}" if version is not None else fingerprint(inner, find_source),
+        fingerprint=fingerprint(inner, find_source) if version is None else f"v:{version_of(version)}",
         pre=pre_check,
         post=post_check,
         check_prints=(

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 from ..errors import NotStorableError
+from .check import retold
 from .concealing import conceal, sealed_without
 from .effects import Effect, Save
 from .model import Reason
@@ -41,10 +42,12 @@ def learn(
                 finish(recorder, key=run.key, value=value, run_seconds=seconds), recorder, run.given()
             )
             recording, problem = (None, made) if isinstance(made, Problem) else (made, None)
+            if problem is not None and problem.reason is Reason.NO_KEY:  # else it is told when the key is made
+                run.notify("warning", "secret_in_task", f"never learned: {problem.message}", "")
         except NotStorableError as error:
             problem = Problem(Reason.TOO_LARGE, str(error))
         except Exception as error:  # trouble of ours costs the recording and nothing else (G4)
-            problem = Problem(Reason.NOT_REPLAYABLE, f"the recording could not be made: {error!r}")
+            problem = Problem(Reason.NOT_REPLAYABLE, f"the recording could not be made: {retold(error)}")
     if recording is not None:
         problem = yield Save((recording, recorder.quarantine[:1], accepted is True))
     outcome.message = run.hide(outcome.message)

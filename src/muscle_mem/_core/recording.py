@@ -12,7 +12,7 @@ import msgspec
 from ..errors import NotStorableError
 from . import codec
 from .absorbing import same_call
-from .check import Check, CheckError, copy_of, passes, short
+from .check import Check, CheckError, copy_of, passes, retold, short
 from .effects import Capture, Compare, Effect, Invoke, refuse_awaitable
 from .model import Reason
 from .recorder import SMALL_TEXT, Recorder, Step, cannot_change
@@ -154,10 +154,16 @@ def _freeze(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any])
                 step,
             )
         args = args[1:]
+    twice = next((name for name in tool.positional[: len(args)] if name in kwargs), None)
+    if twice is not None:  # by place only, and again in **kwargs: a step keeps one value of a name
+        message = (
+            f"{tool.name} was given {twice!r} by place and in its **kwargs; rename one, so that it can be replayed"
+        )
+        run.recorder.problem(Reason.OPAQUE_ARGUMENT, message, tool.name, step)
     try:
         run.recorder.freeze(step, args, kwargs)
     except Exception as error:  # an object whose own methods raise: no reason to break the agent
-        message = f"the arguments of {tool.name} could not be recorded: {error!r}"
+        message = f"the arguments of {tool.name} could not be recorded: {retold(error)}"
         run.recorder.problem(Reason.OPAQUE_ARGUMENT, message, tool.name, step)
 
 
@@ -172,7 +178,7 @@ def _failed(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any],
         return
     run.recorder.quarantine_for(
         Reason.FAILED_WRITE,
-        f"{tool.name} raised {error!r} while this was recorded, and what it had done by then is not known",
+        f"{tool.name} raised {retold(error)} while this was recorded, and what it had done by then is not known",
         tool.name,
     )
 
@@ -228,7 +234,7 @@ def _ask(
 
 def _not_captured(run: Run, step: Step, error: Exception) -> None:
     """Trouble never breaks the agent, it makes the step not replayable (B4)."""
-    message = f"the capture of {step.tool.name}'s check raised {error!r}; the step cannot be replayed"
+    message = f"the capture of {step.tool.name}'s check raised {retold(error)}; the step cannot be replayed"
     run.recorder.problem(Reason.CAPTURE_FAILED, message, step.tool.name, step)
 
 
@@ -268,7 +274,7 @@ def _first_meeting(run: Run, tool: Tool, check: Check, value: Any, data: bytes) 
         except CheckError as error:
             return f"{name} gives no verdict on {type(value).__name__}: {error}"
         except Exception as error:
-            return f"{name} raised {error!r} on a {type(value).__name__} and itself"
+            return f"{name} raised {retold(error)} on a {type(value).__name__} and itself"
         run.hear(check, tool.name)
     if verdicts[0] != verdicts[1]:
         return f"{name} judges a {type(value).__name__} differently once it was stored and read back"

@@ -186,9 +186,22 @@ class Tool:
                 if entry is self.wrapper or entry is self.fn:
                     return True
                 entry = getattr(entry, "__wrapped__", None)
-        return any(  # under another name than its own: assigned, or private and so mangled
-            entry is self.wrapper for owner in type(value).__mro__ for entry in owner.__dict__.values()
+        return any(  # under another name, as one that is private and so mangled; or within a property or a decorator
+            self._stands_in(entry, 3) for owner in type(value).__mro__ for entry in owner.__dict__.values()
         )
+
+    def _stands_in(self, entry: Any, depth: int) -> bool:
+        if entry is self.wrapper:
+            return True
+        if not depth or isinstance(entry, staticmethod | classmethod | type):
+            return False
+        parts = [getattr(entry, name, None) for name in ("__wrapped__", "fget", "func")]
+        for cell in getattr(entry, "__closure__", None) or ():
+            try:
+                parts.append(cell.cell_contents)
+            except ValueError:  # nothing is in it yet
+                pass
+        return any(self._stands_in(part, depth - 1) for part in parts if part is not None and callable(part))
 
 
 def _secret_by_default(signature: inspect.Signature | None) -> set[str]:
@@ -202,6 +215,12 @@ def signature_of(fn: Any) -> inspect.Signature | None:
         return inspect.signature(fn)
     except (TypeError, ValueError):
         return None
+
+
+def ensure_check(role: str, check: Any) -> None:
+    """Raises InvalidTypeError for a pre- or post-check that is none, as the bare capture."""
+    if check is not None and not isinstance(check, Check):
+        raise InvalidTypeError(f"{role} must be a Check, got {check!r}; as in {role}=Check(capture, compare)")
 
 
 def check_tool(
@@ -222,11 +241,8 @@ def check_tool(
             "tell that it was run; make it return a list"
         )
     for role, check in zip(("pre_check", "post_check"), checks, strict=True):
-        if check is None:
-            continue
-        if not isinstance(check, Check):
-            raise InvalidTypeError(f"{role} must be a Check, got {check!r}; as in {role}=Check(capture, compare)")
-        if check.capture_async and not is_async(fn):
+        ensure_check(role, check)
+        if check is not None and check.capture_async and not is_async(fn):
             raise InvalidTypeError(
                 f"{role} of {stored_name(fn)} has an async capture, but the tool is a plain function, from which "
                 "nothing can be awaited; make the tool async or the capture plain"
