@@ -201,7 +201,7 @@ class Library:
         fresh: Row = msgspec.structs.replace(
             row, pre=candidate.renewed(seen, post=False), post=candidate.renewed(seen, post=True)
         )
-        fresh = stored_row(fresh, candidate.trajectory.body.order)
+        fresh = stored_row(fresh, candidate.trajectory.head.order)
         id = candidate.trajectory.id
         body, blobs = store_row(fresh)
         sealed: Sealed = candidate.trajectory.sealed
@@ -350,7 +350,7 @@ def _may_grow(stored: Any, known: Trajectory) -> bool:
 
     Members of parallel groups may have been moved for the company that they had, so those are loaded anew.
     """
-    return stored.sealed == known.sealed and not any(record.group for record in known.body.steps)
+    return stored.sealed == known.sealed and not known.grouped
 
 
 def _is_same(stored: Any, known: Trajectory) -> bool:

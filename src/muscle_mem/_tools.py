@@ -7,16 +7,18 @@ import inspect
 import itertools
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from ._breakers import Breakers
 from ._context import Frame, frame_here, frame_of_call
 from ._core import codec
 from ._core.check import Check, version_of
+from ._core.effects import Effect
 from ._core.fingerprint import fingerprint, stored_name
 from ._core.model import Reason, StepRecord
-from ._core.recording import record_call
+from ._core.recording import record_call, record_now
+from ._core.run import Run
 from ._core.steps import Refusal
 from ._core.tool import Tool, check_tool, signature_of
 from ._core.trust import TRUSTS
@@ -205,17 +207,16 @@ def _wrap(engine: Any, tool: Tool) -> Callable[..., Any]:
     return _wrap_async(engine, tool) if tool.is_async else _wrap_plain(engine, tool)
 
 
-def _recording_frame(engine: Any, tool: Tool, args: tuple[Any, ...], frame: Frame | None) -> Frame | None:
-    """The frame of the run that this call belongs to, if it is one to record; `frame` is where it was made."""
+def _frame_of(engine: Any, tool: Tool, args: tuple[Any, ...], frame: Frame | None) -> Frame | None:
+    """Where a call belongs that was made where no run is, in a session, or of a tool that may be a method."""
     if frame is None:
         frame = engine._open.stray(tool) if engine._open.frames else None
     if frame is None or not frame.recording or frame.engine is not engine:
         return None
-    run = frame.run
-    if run is None or run.recorder.closed:
+    if frame.run is None or frame.run.recorder.closed:
         return None
     if frame.outside:
-        engine._open.untold(run, tool)
+        engine._open.untold(frame.run, tool)
         return None
     if tool.undecided and args:
         tool.undecided = False
@@ -226,24 +227,29 @@ def _recording_frame(engine: Any, tool: Tool, args: tuple[Any, ...], frame: Fram
 
 def _wrap_plain(engine: Any, tool: Tool) -> Callable[..., Any]:
     fn = tool.fn
-    here = frame_here
-    run_here, recording = frame_here.get, engine._open.frames
+    here, enter, leave = frame_here.get, frame_here.set, frame_here.reset
+    recording = engine._open.frames
+
+    def finish(flow: Generator[Effect, Any, Any]) -> Any:
+        return drive(flow, engine._perform)
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        frame = run_here()
-        if frame is None and not recording:
+        if not recording:
             return fn(*args, **kwargs) if kwargs else fn(*args)
-        frame = _recording_frame(engine, tool, args, frame)
-        if frame is None:
+        frame = here()
+        if frame is None or frame.outside or tool.undecided:
+            frame = _frame_of(engine, tool, args, frame)
+        if frame is None or not frame.recording or frame.engine is not engine:
             return fn(*args, **kwargs)
-        token = here.set(frame_of_call(frame))
+        run: Run = frame.run  # type: ignore[assignment] # there is one where something is recorded
+        recorder = run.recorder
+        if recorder.closed:
+            return fn(*args, **kwargs)
+        token = enter(frame_of_call(engine, run, recorder))
         try:
-            answer = drive(record_call(frame.run, tool, args, kwargs), engine._perform)  # type: ignore[arg-type]
+            return record_now(run, recorder, tool, args, kwargs, finish)
         finally:
-            here.reset(token)
-        if answer.error is not None:
-            raise answer.error
-        return answer.result
+            leave(token)
 
     return _dress(wrapper, fn)
 
@@ -253,12 +259,13 @@ def _wrap_async(engine: Any, tool: Tool) -> Callable[..., Any]:
     here = frame_here
 
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        frame = _recording_frame(engine, tool, args, here.get())
-        if frame is None:
+        frame = _frame_of(engine, tool, args, here.get())
+        if frame is None or frame.run is None:
             return await fn(*args, **kwargs)
-        token = here.set(frame_of_call(frame))
+        run = frame.run
+        token = here.set(frame_of_call(engine, run, run.recorder))
         try:
-            answer = await adrive(record_call(frame.run, tool, args, kwargs), engine._perform)  # type: ignore[arg-type]
+            answer = await adrive(record_call(run, tool, args, kwargs), engine._perform)
         finally:
             here.reset(token)
         if answer.error is not None:

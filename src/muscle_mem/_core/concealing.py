@@ -145,7 +145,7 @@ def refused_by_secrets(trajectory: Trajectory, run: Run) -> Refusal | None:
         )
         message = f"{tool} was recorded with the secret {name!r}, and this run has none of that name; {where}"
         return Refusal(Reason.SECRET_MISSING, message, index, tool)
-    for group in trajectory.body.equal_secrets:
+    for group in trajectory.head.equal_secrets:
         if len({veil.likeness(name, params) for name in group}) > 1:
             return Refusal(
                 Reason.PARAM_AMBIGUOUS,

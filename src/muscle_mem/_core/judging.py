@@ -28,15 +28,15 @@ def arguments_of(run: Run, step: PlanStep) -> Arguments:
 
 def stale_guard(run: Run, step: PlanStep, index: int) -> Refusal | None:
     """Whether a literal of this step was read from an output that no longer holds it (E6)."""
-    for guard in step.record.guards:
+    for guard in step.guards:
         there = stale(guard, run.progress.results)
         if there is not None:
             expected = short(codec.decode(guard.data, lenient=True))
             message = (
-                f"an argument of {step.record.tool} was read from the output of step {guard.step}, which held "
+                f"an argument of {step.tool.name} was read from the output of step {guard.step}, which held "
                 f"{expected} when recorded and holds {short(there)} now"
             )
-            return Refusal(Reason.STALE_OUTPUT, message, index, step.record.tool, seen=there, expected=expected)
+            return Refusal(Reason.STALE_OUTPUT, message, index, step.tool.name, seen=there, expected=expected)
     return None
 
 

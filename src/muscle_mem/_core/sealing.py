@@ -68,11 +68,12 @@ def _used_secrets(records: Sequence[StepRecord]) -> set[str]:
 
 def records_of(recorder: Recorder, steps: Sequence[Step], shapes: Sequence[Shape]) -> list[StepRecord]:
     """The planned steps in their stored form, with references, guards and groups."""
-    places = {step.index: at for at, step in enumerate(steps)}
-    records = [step.record or moved(record_of(step, recorder.params), places) for step in steps]
+    places = {step: at for at, step in enumerate(steps)}
+    indexes = {step.index: at for step, at in places.items() if step.index >= 0}
+    records = [step.record or moved(record_of(step, recorder.params), indexes) for step in steps]
     outputs = [_read(step, recorder.known.veil) for step in steps]
     fresh = len(recorder.prefix)
-    events = [places[step.index] for step in recorder.events if not step.dropped]
+    events = [places[step] for step in recorder.events if not step.dropped]
     guards = [record.guards for record in records[:fresh]] + infer(
         records, outputs, start=fresh, events=events, names=list(map(free_names, steps))
     )

@@ -20,11 +20,13 @@ class Tool:
     """One registered tool. Two tools are never equal; what a stored step asks for is decided by the registry.
 
     `fn` is the user's function, `name` the stored name, `method` whether the first argument is an object of the
-    run's context. `effect` is None where it was not declared, which counts as a write.
+    run's context. `effect` is None where it was not declared, which counts as a write. `plain_arguments` is how many
+    arguments by position may be recorded as they are, if they are plain.
     """
 
     __slots__ = (
         "_gathers",
+        "_secret",
         "aliases",
         "check_prints",
         "effect",
@@ -39,10 +41,10 @@ class Tool:
         "name",
         "optional",
         "order",
+        "plain_arguments",
         "positional",
         "post",
         "pre",
-        "secret",
         "signature",
         "trust",
         "undecided",
@@ -90,6 +92,15 @@ class Tool:
         self.undecided = False
         self.signature = signature_of(fn)
         self.secret = frozenset(secret) | _secret_by_default(self.signature)
+
+    @property
+    def secret(self) -> frozenset[str]:
+        """The arguments whose values are never stored."""
+        return self._secret
+
+    @secret.setter
+    def secret(self, names: frozenset[str]) -> None:
+        self._secret = names
         self._read_signature()
 
     def become_method(self) -> None:
@@ -104,6 +115,7 @@ class Tool:
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         self.positional = tuple(p.name for p in parameters if p.kind in kinds)
         self.order = {p.name: index for index, p in enumerate(parameters)}
+        self.plain_arguments = -1 if self.method or self.ignore or self._secret else len(self.positional)
         self._gathers = tuple(
             next((p.name for p in parameters if p.kind is kind), "")
             for kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
