@@ -143,8 +143,7 @@ class LockStep(RuleBasedStateMachine):
 
     def blobs(self) -> int:
         assert isinstance(self.sqlite, SqliteStore)
-        with self.sqlite._reading() as connection:
-            return int(connection.execute("SELECT count(*) FROM blob").fetchone()[0])
+        return self.sqlite._read(lambda file: int(file.execute("SELECT count(*) FROM blob").fetchone()[0]))
 
     def teardown(self) -> None:
         self.memory.close()

@@ -225,7 +225,7 @@ def share_values(row: Row, known: dict[Any, Any]) -> None:
     keep = known.setdefault
     for field in ("pre", "post", "outputs", "notes", "keywords", "effects"):
         values = getattr(row, field)
-        shared = tuple([keep(value, value) for value in values])
+        shared = tuple(map(keep, values, values))
         put(row, field, keep(shared, shared))
 
 

@@ -24,7 +24,7 @@ from .groups import (
     row_in_memory,
     spans,
 )
-from .model import Body, Reason, Row, share_names, share_values
+from .model import Body, Lit, Reason, Row, share_names, share_values
 from .params import Params
 from .resolving import (
     params_in_texts,
@@ -98,6 +98,7 @@ class Trajectory:
             (index, record.tool, name)
             for index, record in enumerate(body.steps)
             for _, expr in record.arguments
+            if type(expr) is not Lit
             for name in secrets_used(expr)
         )
         self.in_texts = tuple(
@@ -258,10 +259,12 @@ def _in_order(body: Body, places: Sequence[int], order: tuple[int, ...]) -> Body
 
 def needed_outputs(body: Body) -> frozenset[int]:
     """The steps whose outputs later steps refer to, or are guarded by."""
-    guarded = {guard.step for record in body.steps for guard in record.guards}
-    return frozenset(
-        guarded.union(*(references_in(expr) for record in body.steps for _, expr in record.arguments), set())
-    )
+    needed = {guard.step for record in body.steps for guard in record.guards}
+    for record in body.steps:
+        for _, expr in record.arguments:
+            if type(expr) is not Lit:
+                needed |= references_in(expr)
+    return frozenset(needed)
 
 
 class Candidate:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from .check import Check
-from .model import Guard, Reason, StepRecord
+from .model import Guard, Lit, Reason, StepRecord
 from .resolving import NOTHING, Constant, Env, Resolver, contexts_in, resolver
 from .tool import Tool
 
@@ -138,7 +138,8 @@ class OpenStep(PlanStep):
         super().__init__(home, place, record.method, tool, *known)
         self.builders = builders
         self.guards = record.guards
-        self.contexts = tuple(name for _, expr in record.arguments for name in contexts_in(expr))
+        loose = [expr for _, expr in record.arguments if type(expr) is not Lit]
+        self.contexts = tuple([name for expr in loose for name in contexts_in(expr)])
         self.stop, self.opens, self.joined = 0, (), False
         self.simple = self.simple and not record.guards and not record.group
         self.after = self.after or record.group > 0

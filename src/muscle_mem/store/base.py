@@ -17,7 +17,7 @@ RETIRED = "retired"
 STATES = (FRESH, TRUSTED, QUARANTINED, RETIRED)
 
 
-class Sealed(msgspec.Struct, frozen=True, kw_only=True):
+class Sealed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A whole trajectory as it is written: once, in one transaction, never changed afterwards.
 
     `id` is made by the client out of the key and the calls, so sealing the same calls twice is one trajectory.
@@ -37,7 +37,7 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class Observation(msgspec.Struct, frozen=True, kw_only=True):
+class Observation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One recording of a trajectory: its whole row of snapshots, outputs and times, as canonical bytes.
 
     `id` is made out of the trajectory's id and the snapshots, so identical rows are one.
@@ -53,7 +53,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     blobs: tuple[bytes, ...] = ()
 
 
-class Tally(msgspec.Struct, frozen=True):
+class Tally(msgspec.Struct, frozen=True, gc=False):
     """How often a check, named by its tool and place as in `click pre`, said yes and no in replays."""
 
     check: str
@@ -84,7 +84,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[Tally, ...] = ()
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is known about a trajectory by now; see `Note`."""
 
     state: str = FRESH

@@ -14,9 +14,12 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from ..errors import StoreError
 from .forks import watch
+
+T = TypeVar("T")
 
 FORK_PATIENCE = 10.0  # seconds that a fork waits for a write that is under way in another thread
 
@@ -24,12 +27,13 @@ _inherited: set[str] = set()  # paths that this process must not open, for it go
 
 
 class Lease:
-    """A connection and the lock that its user holds. `connection` is None once it was closed, but for at exit."""
+    """A connection and the lock that its user holds. Both are None once it was closed, but for at exit."""
 
-    __slots__ = ("__weakref__", "_close", "_held", "connection", "durable", "generation", "lock")
+    __slots__ = ("__weakref__", "_close", "_held", "connection", "cursor", "durable", "generation", "lock")
 
     def __init__(self, connection: sqlite3.Connection, path: str, generation: int) -> None:
         self.connection: sqlite3.Connection | None = connection
+        self.cursor: sqlite3.Cursor | None = connection.cursor()  # for what is asked too often to make one each time
         self._held = [connection]
         self.durable = True
         self.generation = generation
@@ -45,7 +49,7 @@ class Lease:
 
     def close(self) -> None:
         """Close the connection. Only for the holder of the lock, or when nobody else knows the lease."""
-        self.connection = None
+        self.connection = self.cursor = None
         self._close()
 
 
@@ -86,6 +90,19 @@ class Connections:
         self._leases: weakref.WeakSet[Lease] = weakref.WeakSet()
         self._watch: Lease | None = None
 
+    def lend(self, work: Callable[[Lease, sqlite3.Connection], T]) -> T:
+        """What `work` makes of this thread's connection in one operation. StoreError once the store is closed."""
+        while True:
+            lease = self._mine()
+            with lease.lock:
+                if lease.connection is None or not lease.is_open:
+                    continue  # closed between the two lines, by a fork or by close()
+                try:
+                    return work(lease, lease.connection)
+                finally:
+                    if not self._keep:
+                        lease.close()
+
     @contextmanager
     def using(self) -> Iterator[Lease]:
         """This thread's connection, for one operation. StoreError once the store is closed."""
@@ -104,17 +121,17 @@ class Connections:
     def data_version(self) -> int:
         """A number that changes with each commit, whoever made it."""
         while True:
-            self.ensure_open()
+            if self.closed or self._pid != os.getpid() or _inherited:
+                self.ensure_open()
             lease = self._watch
-            if lease is None or lease.connection is None:
-                with self._door:
-                    lease = self._watch
-                    if lease is None or lease.connection is None:
-                        lease = self._watch = self._make()
-            with lease.lock:
-                if lease.connection is not None:
-                    row = lease.connection.execute("PRAGMA data_version").fetchone()
-                    return lease.generation << 32 | int(row[0])
+            if lease is not None:
+                with lease.lock:
+                    if lease.cursor is not None and lease.is_open:
+                        ((version,),) = lease.cursor.execute("PRAGMA data_version")
+                        return lease.generation << 32 | int(version)
+            with self._door:
+                if self._watch is lease:
+                    self._watch = self._make()
 
     def ensure_open(self) -> None:
         """StoreError if the store is closed, or must not be used in this process."""
@@ -138,7 +155,7 @@ class Connections:
             leases = list(self._leases)
             for lease in leases:
                 with lease.lock:
-                    if farewell is not None and lease is leases[-1] and lease.connection is not None:
+                    if farewell is not None and lease is leases[-1] and lease.connection is not None and lease.is_open:
                         farewell(lease.connection)
                     lease.close()
 

@@ -19,6 +19,11 @@ SigningKey = bytes | str
 
 Field = bytes | int | float | None
 
+_READY = 256  # most lengths and numbers are small, and formatting them took a third of the time
+_LENGTHS = tuple(b";b%d:" % length for length in range(_READY))
+_INTEGERS = tuple(b";i%d" % value for value in range(_READY))
+_DOUBLE = struct.Struct(">d")
+
 
 def sha256(data: bytes) -> bytes:
     """The default signer: it finds damage, not forgery."""
@@ -28,15 +33,21 @@ def sha256(data: bytes) -> bytes:
 def canonical(kind: bytes, row: tuple[Field, ...]) -> bytes:
     """One row as bytes that no other row has: the kind of row, then each value with its type and length."""
     parts = [kind]
+    add = parts.append
     for value in row:
-        if isinstance(value, bytes):
-            parts += (b";b%d:" % len(value), value)
-        elif isinstance(value, float):
-            parts += (b";f", struct.pack(">d", value))
+        if type(value) is bytes:
+            length = len(value)
+            add(_LENGTHS[length] if length < _READY else b";b%d:" % length)
+            add(value)
+        elif type(value) is int:
+            add(_INTEGERS[value] if 0 <= value < _READY else b";i%d" % value)
+        elif type(value) is float:
+            add(b";f")
+            add(_DOUBLE.pack(value))
         elif value is None:
-            parts.append(b";n")
+            add(b";n")
         else:
-            parts.append(b";i%d" % value)
+            raise TypeError(f"{value!r} is nothing that a row holds")
     return b"".join(parts)
 
 

@@ -155,7 +155,7 @@ class FolderStore:
             self._ensure_open()
             with self._told():
                 self._make_folder()
-                with self._patience.waiting() as seconds, self._gate.passing(seconds, lambda: self._closed):
+                with self._patience as seconds, self._gate.passing(seconds, lambda: self._closed):
                     self._look()
                     try:
                         yield

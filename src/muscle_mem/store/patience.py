@@ -6,8 +6,6 @@ So a lock that is never let go costs one deadline, and then a moment each time; 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from ..errors import StoreError
 
@@ -25,17 +23,14 @@ class Patience:
         self._whole = whole
         self._in_vain = False
 
-    @contextmanager
-    def waiting(self) -> Iterator[float]:
+    def __enter__(self) -> float:
         """For one write: the seconds it may wait. What it raises tells whether the wait was in vain."""
-        try:
-            yield min(self._whole, MOMENT) if self._in_vain else self._whole
-        except TooLongError:
-            self._in_vain = True
-            raise
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
-                self._in_vain = True
-            raise
-        else:
+        return min(self._whole, MOMENT) if self._in_vain else self._whole
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
             self._in_vain = False
+        elif isinstance(error, TooLongError) or (
+            isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+        ):
+            self._in_vain = True

@@ -9,6 +9,7 @@ import msgspec
 
 from . import blobs
 from .base import Damaged, Found, Observation, Standing, Stored
+from .known import MANY, Known, Whole
 from .rows import (
     OBSERVATION,
     STANDING,
@@ -37,6 +38,10 @@ _STANDING_OF = (
     "WHERE t.id = CAST(? AS TEXT)"
 )
 _OBSERVATIONS = f"SELECT o.n, o.digest, {OBSERVATION} FROM observation o WHERE o.trajectory = ?"
+_OBSERVATIONS_BY_KEY = (
+    f"SELECT o.trajectory, o.n, o.digest, {OBSERVATION} "
+    "FROM trajectory t CROSS JOIN observation o ON o.trajectory = t.n WHERE t.key = ?"
+)
 
 # What a row under a good digest can still raise when it was forged, for there is no key in a plain digest.
 _FORGED = (TypeError, ValueError, RecursionError)
@@ -48,17 +53,27 @@ class Reader:
     def __init__(self, digests: Digests, signing: Signing) -> None:
         self._digests = digests
         self.refusal = signing.refusal
+        self._known: Known | None = None  # of the key with many observations that was read last
 
     def find(self, connection: sqlite3.Connection, key: bytes) -> Found:
         """As `Store.find`."""
         stored: list[Stored] = []
         damaged: list[Damaged] = []
-        for row in connection.execute(_BY_KEY, (key,)).fetchall():
-            one = self._stored(connection, row, damaged)
+        rows = connection.execute(_BY_KEY, (key,)).fetchall()
+        observed: dict[int, list[tuple[Any, ...]]] = {row[0]: [] for row in rows}
+        for row in connection.execute(_OBSERVATIONS_BY_KEY, (key,)) if rows else ():
+            if row[0] in observed:  # as ever, unless the index is damaged
+                observed[row[0]].append(row[1:])
+        known = Known(key, self.whole, self._known) if sum(map(len, observed.values())) >= MANY else None
+        whole = self.whole if known is None else known.whole
+        for row in rows:
+            one = self._stored(connection, row, observed[row[0]], damaged, whole)
             if one is not None and one.sealed.key == key:
                 stored.append(one)
             elif one is not None:
                 damaged.append(Damaged(id=one.sealed.id, what="the index led to it under another key", key=key))
+        if known is not None:
+            self._known = known.settle()
         stored.sort(key=lambda one: -one.seq)
         return Found(stored=tuple(stored), damaged=tuple(damaged))
 
@@ -69,7 +84,7 @@ class Reader:
         below = () if after is None else (after,)
         rows = connection.execute(_FROM_TOP if after is None else _BELOW, below)
         while len(stored) < limit and (row := rows.fetchone()) is not None:
-            one = self._stored(connection, row, damaged)
+            one = self._stored(connection, row, _observations_of(connection, row[0]), damaged, self.whole)
             if one is not None:
                 stored.append(one)
         rows.close()
@@ -81,7 +96,7 @@ class Reader:
         if row is None:
             return None
         damaged: list[Damaged] = []
-        return self._stored(connection, row, damaged) or damaged[0]
+        return self._stored(connection, row, _observations_of(connection, row[0]), damaged, self.whole) or damaged[0]
 
     def place(self, connection: sqlite3.Connection, id: str) -> tuple[int, int, Standing] | Damaged | None:
         """Row number, sequence number and standing of a trajectory that is whole."""
@@ -110,20 +125,29 @@ class Reader:
         except _FORGED:
             return None
 
-    def _stored(self, connection: sqlite3.Connection, row: tuple[Any, ...], damaged: list[Damaged]) -> Stored | None:
+    def _stored(
+        self,
+        connection: sqlite3.Connection,
+        row: tuple[Any, ...],
+        observed: list[tuple[Any, ...]],
+        damaged: list[Damaged],
+        whole: Whole,
+    ) -> Stored | None:
         head = self._head(connection, row)
         if isinstance(head, Damaged):
             damaged.append(head)
             return None
+        id = row[_TRAJECTORY][0]
         observations: list[tuple[int, Observation]] = []
-        for observed in connection.execute(_OBSERVATIONS, (row[0],)).fetchall():
-            one = self.whole(connection, row[_TRAJECTORY][0], observed)
+        for seen in observed:
+            one = whole(connection, id, seen)
             if isinstance(one, str):
-                what = f"observation {readable(observed[2])}: {one}"
+                what = f"observation {readable(seen[2])}: {one}"
                 damaged.append(Damaged(id=head.sealed.id, what=what, key=head.sealed.key))
             else:
                 observations.append(one)
-        observations.sort(key=lambda one: (-one[0], one[1].refresh, one[1].id))
+        if len(observations) > 1:
+            observations.sort(key=lambda one: (-one[0], one[1].refresh, one[1].id))
         return Stored(sealed=head.sealed, seq=head.seq, standing=head.standing, observations=tuple(observations))
 
     def whole(self, connection: sqlite3.Connection, id: bytes, row: tuple[Any, ...]) -> tuple[int, Observation] | str:
@@ -157,6 +181,10 @@ class Reader:
             return Stored(sealed=read_trajectory(trajectory), seq=seq, standing=known)
         except _FORGED as error:
             return Damaged(id=name, what=f"the row is not as muscle_mem writes it ({error})", key=key)
+
+
+def _observations_of(connection: sqlite3.Connection, trajectory: int) -> list[tuple[Any, ...]]:
+    return connection.execute(_OBSERVATIONS, (trajectory,)).fetchall()
 
 
 def observation_row_of(connection: sqlite3.Connection, trajectory: int, id: str) -> tuple[Any, ...] | None:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TypeVar
+from hmac import compare_digest
+from typing import Any, TypeVar
 
 from ..errors import StoreError
 from .base import Observation, Sealed, Standing, Tally
-from .digest import Field, Signer, canonical, is_whole, sha256
+from .digest import Field, Signer, canonical, sha256
 
 T = TypeVar("T")
 Row = tuple[Field, ...]
@@ -25,6 +26,10 @@ STANDING = (
     "s.seq, s.state, s.reason, s.held, s.strikes, s.hits, s.failures, s.agreed, s.disagreed, s.last_hit, s.checks"
 )
 OBSERVATION = "o.id, o.seq, o.created, o.refresh, o.body, o.blobs"
+
+_TRAJECTORY = (bytes, bytes, int, bytes, bytes, bytes, float, bytes, bytes, bytes)
+_STANDING = (int, bytes, bytes, int, int, int, int, int, int, float, bytes)
+_OBSERVATION = (bytes, int, float, int, bytes, bytes)
 
 NAME = 32  # bytes of a blob's name
 
@@ -36,7 +41,9 @@ def to_text(value: str) -> bytes:
 
 def from_text(value: object) -> str:
     """The text of a text column; TypeError or ValueError if `to_text` never made it."""
-    return _expect(bytes, value).decode("utf-8", "surrogatepass")
+    if type(value) is not bytes:
+        raise TypeError(f"{value!r} where text belongs")
+    return value.decode("utf-8", "surrogatepass")
 
 
 def _expect(kind: type[T], value: object) -> T:
@@ -44,6 +51,13 @@ def _expect(kind: type[T], value: object) -> T:
     if type(value) is not kind:
         raise TypeError(f"{value!r} where {kind.__name__} belongs")
     return value
+
+
+def _expect_all(kinds: tuple[type, ...], row: Row) -> tuple[Any, ...]:
+    if tuple(map(type, row)) != kinds:
+        for kind, value in zip(kinds, row, strict=True):
+            _expect(kind, value)
+    return row
 
 
 def readable(value: object) -> str:
@@ -66,7 +80,7 @@ def trajectory_row(sealed: Sealed) -> Row:
         int(sealed.steps),
         to_text(sealed.task),
         to_text(sealed.scope),
-        to_text(json.dumps(sealed.tags, ensure_ascii=False)),
+        to_text(json.dumps(sealed.tags, ensure_ascii=False)) if sealed.tags else b"[]",
         to_seconds(sealed.created),
         to_text(sealed.state),
         to_text(sealed.reason),
@@ -124,16 +138,16 @@ def blob_names(row: Row) -> tuple[bytes, ...]:
 
 def read_trajectory(row: Row) -> Sealed:
     """The record of a trajectory row. TypeError or ValueError for one that `trajectory_row` never made."""
-    id, key, steps, task, scope, tags, created, state, reason, body = row
+    id, key, steps, task, scope, tags, created, state, reason, body = _expect_all(_TRAJECTORY, row)
     return Sealed(
         id=from_text(id),
-        key=_expect(bytes, key),
-        body=_expect(bytes, body),
-        steps=_expect(int, steps),
+        key=key,
+        body=body,
+        steps=steps,
         task=from_text(task),
         scope=from_text(scope),
         tags=_read_tags(from_text(tags)),
-        created=_expect(float, created),
+        created=created,
         state=from_text(state),
         reason=from_text(reason),
     )
@@ -147,24 +161,22 @@ def _read_tags(text: str) -> tuple[str, ...]:
 
 def read_standing(row: Row) -> tuple[int, Standing]:
     """Sequence number and record of a standing row. Errors as `read_trajectory`."""
-    seq, state, reason, held, strikes, hits, failures, agreed, disagreed, last_hit, checks = row
-    return _expect(int, seq), Standing(
+    seq, state, reason, held, strikes, hits, failures, agreed, disagreed, last_hit, checks = _expect_all(_STANDING, row)
+    return seq, Standing(
         state=from_text(state),
         reason=from_text(reason),
-        held=bool(_expect(int, held)),
-        strikes=_expect(int, strikes),
-        hits=_expect(int, hits),
-        failures=_expect(int, failures),
-        agreed=_expect(int, agreed),
-        disagreed=_expect(int, disagreed),
-        last_hit=_expect(float, last_hit),
-        checks=_read_checks(from_text(checks)),
+        held=bool(held),
+        strikes=strikes,
+        hits=hits,
+        failures=failures,
+        agreed=agreed,
+        disagreed=disagreed,
+        last_hit=last_hit,
+        checks=_read_checks(from_text(checks)) if checks else (),
     )
 
 
 def _read_checks(text: str) -> tuple[Tally, ...]:
-    if not text:
-        return ()
     found = []
     for one in _expect(list, json.loads(text)):
         check, yes, no = _expect(list, one)
@@ -174,14 +186,8 @@ def _read_checks(text: str) -> tuple[Tally, ...]:
 
 def read_observation(row: Row, blobs: tuple[bytes, ...] = ()) -> tuple[int, Observation]:
     """Sequence number and record of an observation row, with the blobs that `blob_names` names. Errors as there."""
-    id, seq, created, refresh, body, _ = row
-    return _expect(int, seq), Observation(
-        id=from_text(id),
-        body=_expect(bytes, body),
-        created=_expect(float, created),
-        refresh=bool(_expect(int, refresh)),
-        blobs=blobs,
-    )
+    id, seq, created, refresh, body, _ = _expect_all(_OBSERVATION, row)
+    return seq, Observation(id=from_text(id), body=body, created=created, refresh=bool(refresh), blobs=blobs)
 
 
 def _digested(row: Row) -> Row:
@@ -207,13 +213,13 @@ class Digests:
         return self._sign(canonical(b"sequence", (last,)))
 
     def trajectory_is_whole(self, row: Row, digest: object) -> bool:
-        return is_whole(self._sign, b"trajectory", row, digest)
+        return isinstance(digest, bytes) and compare_digest(self.of_trajectory(row), digest)
 
     def standing_is_whole(self, id: bytes, row: Row, digest: object) -> bool:
-        return is_whole(self._sign, b"standing", (id, *_digested(row)), digest)
+        return isinstance(digest, bytes) and compare_digest(self.of_standing(id, row), digest)
 
     def observation_is_whole(self, id: bytes, row: Row, digest: object) -> bool:
-        return is_whole(self._sign, b"observation", (id, *_digested(row)), digest)
+        return isinstance(digest, bytes) and compare_digest(self.of_observation(id, row), digest)
 
     def sequence_is_whole(self, last: object, digest: object) -> bool:
-        return isinstance(last, int) and is_whole(self._sign, b"sequence", (last,), digest)
+        return isinstance(last, int) and isinstance(digest, bytes) and compare_digest(self.of_sequence(last), digest)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import TypeVar
 from urllib.parse import quote
 
 from ..errors import DamagedStoreError, InvalidValueError, StoreError
 from .backup import back_up
 from .base import Damaged, Found, Note, Observation, Sealed, Stored, Summary
-from .connections import Connections
+from .connections import Connections, Lease
 from .digest import SigningKey, checked_key
 from .files import resolved
 from .gate import Gate
@@ -26,6 +26,8 @@ from .surveying import survey
 from .troubles import explain, translated
 from .verifying import Trouble, Verified, verify
 from .writing import Writer
+
+T = TypeVar("T")
 
 BUSY_TIMEOUT = 10.0
 LAST_CHECKPOINT = 1.0  # seconds that close() and forget() wait for other writers and readers to empty the log
@@ -97,12 +99,10 @@ class SqliteStore:
         return self._erasure_pending
 
     def find(self, key: bytes) -> Found:
-        with self._reading() as connection:
-            return self._reader.find(connection, key)
+        return self._read(lambda connection: self._reader.find(connection, key))
 
     def get(self, id: str) -> Stored | None:
-        with self._reading() as connection:
-            found = self._reader.get(connection, id)
+        found = self._read(lambda connection: self._reader.get(connection, id))
         if isinstance(found, Damaged):
             raise DamagedStoreError(
                 f"The trajectory {id} in the store {self.path!r} is damaged: {found.what}. It is never "
@@ -111,8 +111,7 @@ class SqliteStore:
         return found
 
     def seal(self, sealed: Sealed, observation: Observation, note: Note | None = None) -> int:
-        with self._writing() as connection:
-            return self._writer.seal(connection, sealed, observation, note)
+        return self._write(lambda connection: self._writer.seal(connection, sealed, observation, note))
 
     def note(self, notes: tuple[Note, ...]) -> None:
         self._connections.ensure_open()
@@ -122,32 +121,27 @@ class SqliteStore:
         durable = any(
             value is not None for note in notes for value in (note.state, note.held, note.strikes, note.reason)
         )
-        with self._writing(durable=durable) as connection:
-            for note in notes:
-                self._writer.note(connection, note)
+        self._write(lambda connection: self._writer.note_all(connection, notes), durable=durable)
 
     def forget(self, ids: tuple[str, ...] | None = None) -> int:
-        with self._writing(afterwards=self._rewrite) as connection:
-            return self._writer.forget(connection, ids)
+        return self._write(lambda connection: self._writer.forget(connection, ids), afterwards=self._rewrite)
 
     def scan(self, *, after: int | None = None, limit: int = 100) -> Found:
-        with self._reading() as connection:
-            return self._reader.scan(connection, after, limit)
+        return self._read(lambda connection: self._reader.scan(connection, after, limit))
 
     def survey(self, *, after: int | None = None, limit: int = 1000) -> tuple[Summary, ...]:
         """A page of summaries; see `muscle_mem.store.base.Surveying`. Damaged trajectories are left out."""
-        with self._reading() as connection:
-            return survey(connection, self._digests, after, limit)
+        return self._read(lambda connection: survey(connection, self._digests, after, limit))
 
     def drop(self, ids: tuple[str, ...]) -> int:
         """Delete without rewriting the file; see `muscle_mem.store.base.Surveying`."""
-        with self._writing() as connection:
-            return self._writer.forget(connection, ids)
+        return self._write(lambda connection: self._writer.forget(connection, ids))
 
     def inspect(self) -> tuple[Trouble, ...]:
         """What only the file can tell: broken pages, rows that belong to nothing. Changes nothing."""
-        with self._reading() as connection:
-            return tuple(inspect(connection, self._digests, self._reader.refusal(connection)))
+        return self._read(
+            lambda connection: tuple(inspect(connection, self._digests, self._reader.refusal(connection)))
+        )
 
     def verify(self) -> Verified:
         """Look at every row and every page, and tell what is wrong. Changes nothing, and raises StoreErrors only."""
@@ -190,39 +184,39 @@ class SqliteStore:
             return connect(self.path, Access.WRITE, self._busy_timeout)
         return connect_to_read(self.path, self._busy_timeout)
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """One consistent view of the file."""
-        with translated(self.path), self._connections.using() as lease:
-            connection = lease.connection
-            assert connection is not None
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` reads in one consistent view of the file."""
+
+        def view(_: Lease, connection: sqlite3.Connection) -> T:
             connection.execute("BEGIN")
             try:
-                yield connection
+                return work(connection)
             finally:
                 if connection.in_transaction:
                     connection.execute("COMMIT")
 
-    @contextmanager
-    def _writing(
-        self, durable: bool = True, afterwards: Callable[[sqlite3.Connection], None] | None = None
-    ) -> Iterator[sqlite3.Connection]:
-        """One transaction behind the gate; on disk when it ends, if `durable`."""
-        with translated(self.path), self._connections.using() as lease:
-            connection = lease.connection
-            assert connection is not None
+        with translated(self.path):
+            return self._connections.lend(view)
+
+    def _write(
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        *,
+        durable: bool = True,
+        afterwards: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> T:
+        """What `work` answers from one transaction behind the gate; on disk when it ends, if `durable`."""
+
+        def transact(lease: Lease, connection: sqlite3.Connection) -> T:
             self._ensure_writable()
-            with (
-                self._patience.waiting() as seconds,
-                self._gate.passing(seconds, lambda: self._connections.closed),
-            ):
+            with self._patience as seconds, self._gate.passing(seconds, self._is_closed):
                 self._ensure_same_file()
                 if lease.durable != durable:
                     connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
                     lease.durable = durable
                 self._begin(connection, seconds)
                 try:
-                    yield connection
+                    answer = work(connection)
                     connection.execute("COMMIT")
                 except BaseException:
                     if connection.in_transaction:
@@ -230,6 +224,13 @@ class SqliteStore:
                     raise
                 if afterwards is not None:
                     afterwards(connection)
+                return answer
+
+        with translated(self.path):
+            return self._connections.lend(transact)
+
+    def _is_closed(self) -> bool:
+        return self._connections.closed
 
     def _begin(self, connection: sqlite3.Connection, seconds: float) -> None:
         if seconds == self._busy_timeout:

@@ -17,7 +17,8 @@ from .standing import apply_note
 _TEXT = "CAST(? AS TEXT)"
 _INSERT_TRAJECTORY = (
     "INSERT INTO trajectory(id, key, steps, task, scope, tags, created, first_state, first_reason, body, "
-    f"digest) VALUES ({_TEXT}, ?, ?, {_TEXT}, {_TEXT}, {_TEXT}, ?, {_TEXT}, {_TEXT}, ?, ?)"
+    f"digest) VALUES ({_TEXT}, ?, ?, {_TEXT}, {_TEXT}, {_TEXT}, ?, {_TEXT}, {_TEXT}, ?, ?) "
+    "ON CONFLICT(id) DO NOTHING"
 )
 _INSERT_STANDING = (
     "INSERT INTO standing(n, seq, state, reason, held, strikes, hits, failures, agreed, disagreed, "
@@ -29,12 +30,13 @@ _UPDATE_STANDING = (
 )
 _INSERT_OBSERVATION = (
     "INSERT INTO observation(trajectory, id, seq, created, refresh, body, blobs, digest) "
-    f"VALUES (?, {_TEXT}, ?, ?, ?, ?, ?, ?)"
+    f"VALUES (?, {_TEXT}, ?, ?, ?, ?, ?, ?) ON CONFLICT(trajectory, id) DO NOTHING"
 )
 _UPDATE_OBSERVATION = (
     f"UPDATE observation SET id = {_TEXT}, seq = ?, created = ?, refresh = ?, body = ?, blobs = ?, digest = ? "
     "WHERE n = ?"
 )
+_COUNT_ON = "UPDATE sequence SET last = ?, digest = ? WHERE one = 1 AND last = ? AND digest = ?"
 
 
 class Writer:
@@ -45,26 +47,54 @@ class Writer:
         self._digests = digests
         self._signing = signing
         self._reader = reader
+        # The row of the last sequence number as this process made it: one that equals it is whole. Nothing equals NULL.
+        self._last: tuple[int, bytes | None] = (0, None)
 
     def seal(self, connection: sqlite3.Connection, sealed: Sealed, observation: Observation, note: Note | None) -> int:
         """As `Store.seal`. DamagedStoreError if the trajectory or observation is there and damaged."""
-        place = self._reader.place(connection, sealed.id)
+        seq = None if observation.refresh else self._seal_new(connection, sealed, observation)
+        if seq is None:
+            seq = self._seal_again(connection, sealed.id, observation)
+        if note is not None and seq:
+            self.note(connection, note)
+        return seq
+
+    def _seal_new(self, connection: sqlite3.Connection, sealed: Sealed, observation: Observation) -> int | None:
+        """Insert without a look at what is there, as most trajectories are new; None if this one is not."""
+        n = self._insert(connection, sealed)
+        if n is None:
+            return None
+        seq = self._next(connection)
+        owner = to_text(sealed.id)
+        standing = standing_row(seq, Standing(state=sealed.state, reason=sealed.reason))
+        connection.execute(_INSERT_STANDING, (n, *standing, self._digests.of_standing(owner, standing)))
+        at = self._insert_observation(connection, n, owner, seq, observation)
+        if at is None:  # it outlived its trajectory, in a file that was damaged
+            self._observe(connection, n, sealed.id, seq, observation)
+        elif observation.blobs:
+            self._use_blobs(connection, at, sealed.id, observation)
+        return seq
+
+    def _seal_again(self, connection: sqlite3.Connection, id: str, observation: Observation) -> int:
+        """One more observation of a trajectory that is there; 0 if it is not."""
+        place = self._reader.place(connection, id)
         if isinstance(place, Damaged):
             raise self._damaged(place.id, place.what)
         if place is None and observation.refresh:
             return 0
         if place is None:
+            raise self._damaged(id, "the index of ids knows it, and the table does not")
+        n, seq, standing = place
+        if not observation.refresh:
             seq = self._next(connection)
-            n = self._insert(connection, sealed, seq)
-        else:
-            n, seq, standing = place
-            if not observation.refresh:
-                seq = self._next(connection)
-                self._set_standing(connection, n, sealed.id, seq, standing)
-        self._observe(connection, n, sealed.id, seq, observation)
-        if note is not None:
-            self.note(connection, note)
+            self._set_standing(connection, n, id, seq, standing)
+        self._observe(connection, n, id, seq, observation)
         return seq
+
+    def note_all(self, connection: sqlite3.Connection, notes: tuple[Note, ...]) -> None:
+        """Apply notes in order."""
+        for note in notes:
+            self.note(connection, note)
 
     def note(self, connection: sqlite3.Connection, note: Note) -> None:
         """Apply one note; dropped if its standing is unknown, or damaged: that is never overwritten."""
@@ -92,14 +122,19 @@ class Writer:
                 gone += 1
         return gone
 
-    def _insert(self, connection: sqlite3.Connection, sealed: Sealed, seq: int) -> int:
+    def _insert(self, connection: sqlite3.Connection, sealed: Sealed) -> int | None:
+        """The row number of a trajectory that is new; None if its id is there."""
         row = trajectory_row(sealed)
-        n = connection.execute(_INSERT_TRAJECTORY, (*row, self._digests.of_trajectory(row))).lastrowid
-        assert n is not None
-        standing = standing_row(seq, Standing(state=sealed.state, reason=sealed.reason))
-        digest = self._digests.of_standing(to_text(sealed.id), standing)
-        connection.execute(_INSERT_STANDING, (n, *standing, digest))
-        return n
+        done = connection.execute(_INSERT_TRAJECTORY, (*row, self._digests.of_trajectory(row)))
+        return done.lastrowid if done.rowcount else None
+
+    def _insert_observation(
+        self, connection: sqlite3.Connection, n: int, owner: bytes, seq: int, observation: Observation
+    ) -> int | None:
+        """The row number of an observation that is new; None if its trajectory has it."""
+        row = observation_row(seq, observation)
+        done = connection.execute(_INSERT_OBSERVATION, (n, *row, self._digests.of_observation(owner, row)))
+        return done.lastrowid if done.rowcount else None
 
     def _set_standing(self, connection: sqlite3.Connection, n: int, id: str, seq: int, standing: Standing) -> None:
         row = standing_row(seq, standing)
@@ -122,14 +157,14 @@ class Writer:
         kept = observation
         if known is not None and moved:
             kept = msgspec.structs.replace(known[1], created=observation.created)
-        row = observation_row(seq, kept)
-        digest = self._digests.of_observation(owner, row)
         if found is None:
-            at = connection.execute(_INSERT_OBSERVATION, (n, *row, digest)).lastrowid
-            assert at is not None
+            new = self._insert_observation(connection, n, owner, seq, kept)
+            assert new is not None
+            at = new
         else:
             at = int(found[0])
-            connection.execute(_UPDATE_OBSERVATION, (*row, digest, at))
+            row = observation_row(seq, kept)
+            connection.execute(_UPDATE_OBSERVATION, (*row, self._digests.of_observation(owner, row), at))
         if not moved and (found is not None or observation.blobs):  # one that is new has none to let go of
             self._use_blobs(connection, at, trajectory, observation)
 
@@ -154,6 +189,15 @@ class Writer:
 
     def _next(self, connection: sqlite3.Connection) -> int:
         """The next sequence number, from a row of its own, so that forgetting never gives one again."""
+        last, digest = self._last
+        following = (last + 1, self._digests.of_sequence(last + 1))
+        if not connection.execute(_COUNT_ON, (*following, last, digest)).rowcount:
+            following = self._read_next(connection)
+        self._last = following
+        return following[0]
+
+    def _read_next(self, connection: sqlite3.Connection) -> tuple[int, bytes]:
+        """The same where another process was the last to count, or nobody was."""
         row = connection.execute("SELECT last, digest FROM sequence WHERE one = 1").fetchone()
         if row is None:
             if connection.execute("SELECT 1 FROM standing LIMIT 1").fetchone() is not None:
@@ -164,11 +208,9 @@ class Writer:
             why = self._reader.refusal(connection)
             raise self._damaged("", f"the row of the last sequence number {why}")
         last = int(row[0]) + 1
-        connection.execute(
-            "REPLACE INTO sequence(one, last, digest) VALUES (1, ?, ?)",
-            (last, self._digests.of_sequence(last)),
-        )
-        return last
+        following = (last, self._digests.of_sequence(last))
+        connection.execute("REPLACE INTO sequence(one, last, digest) VALUES (1, ?, ?)", following)
+        return following
 
     def _damaged(self, id: str, what: str) -> DamagedStoreError:
         whose = f" of trajectory {id}" if id else ""
