@@ -13,7 +13,7 @@ from . import docs, pythons, results, scenarios  # noqa: F401 - scenarios regist
 from .compare import changes, only_in_one
 from .markdown import comparison, tables
 from .prototype import Prototype, install
-from .scenario import Bench, Row, chosen, measured
+from .scenario import Bench, Measure, Row, chosen, measured
 
 
 def main(words: list[str] | None = None) -> int:
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--out", type=Path, help="where the JSON goes (default: benchmarks/results)")
     made.add_argument("--no-docs", action="store_true", help="leave docs/performance.md as it is")
     made.add_argument("--list", action="store_true", help="name the scenarios and end")
-    made.add_argument("--pythons", default="", help="further interpreters, apart by spaces")
+    made.add_argument("--pythons", default="", help="further interpreters, apart by spaces; 'later': all found")
     made.set_defaults(run=measure, size="default")
     within = made.add_subparsers(title="also")
     two = within.add_parser("compare", help="hold two results against each other")
@@ -73,7 +73,7 @@ def measure(given: argparse.Namespace) -> int:
     return pythons.run(given.pythons.split(), given)
 
 
-def run(wanted: list, size: str, prototype: Prototype) -> list[Row]:  # type: ignore[type-arg]
+def run(wanted: list[tuple[str, str, Measure]], size: str, prototype: Prototype) -> list[Row]:
     """The rows of these scenarios, one after the other; told on standard error while they run."""
     rows: list[Row] = []
     try:

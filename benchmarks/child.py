@@ -18,7 +18,7 @@ from typing import Any
 
 from .ours import engine_of, must_hit, must_learn, plain, recorded
 from .prototype import ROOT
-from .workload import loop_of
+from .workload import left_by, loop_of
 
 
 def ask(workload: str, **options: Any) -> dict[str, Any]:
@@ -34,16 +34,7 @@ def command(workload: str, **options: Any) -> list[str]:
 
 def hits_memory(hits: int) -> dict[str, Any]:
     """Bytes and blocks that hits leave behind."""
-    hit = must_hit(recorded(plain(), 1))
-    for _ in range(10):
-        hit()
-    gc.collect()
-    blocks = sys.getallocatedblocks()
-    tracemalloc.start()
-    for _ in range(hits):
-        hit()
-    gc.collect()
-    return {"bytes": tracemalloc.get_traced_memory()[0], "blocks": sys.getallocatedblocks() - blocks}
+    return left_by(must_hit(recorded(plain(), 1)), hits)
 
 
 def recorded_memory(runs: int, steps: int) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from .prototype import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
 PLOTS = ROOT / "docs" / "plots"
+Points = list[tuple[float, float]]
+Series = tuple[str, str, Points]  # kind, name, points
 
 
 def write(result: dict[str, Any], page: Path = PAGE, plots: Path = PLOTS) -> None:
@@ -54,19 +56,21 @@ def drawings(result: dict[str, Any]) -> dict[str, tuple[str, str]]:
     return drawn
 
 
-def _by_length(rows: dict[str, Any]) -> list[tuple[str, str, list[tuple[float, float]]]]:
+def _by_length(rows: dict[str, Any]) -> list[Series]:
     steady = [(int(id.rpartition(".")[2]), row) for id, row in rows.items() if re.fullmatch(r"steady\.\d+", id)]
     if len(steady) < 2:
         return []
-    series = [("a", "ours", [(steps, row["details"]["ours_us"]) for steps, row in steady])]
-    theirs = [(steps, row["details"]["prototype_us"]) for steps, row in steady if "prototype_us" in row["details"]]
+    series: list[Series] = [("a", "ours", [(steps, row["details"]["ours_us"]) for steps, row in steady])]
+    theirs: Points = [
+        (steps, row["details"]["prototype_us"]) for steps, row in steady if "prototype_us" in row["details"]
+    ]
     if theirs:
         series.append(("b", "prototype", theirs))
     return [*series, ("c", "loop", [(steps, row["loop"]) for steps, row in steady])]
 
 
-def _number(value: object) -> float | None:
-    return None if value is None or isinstance(value, str) else float(value)  # type: ignore[arg-type]
+def _number(value: float | str | None) -> float | None:
+    return None if value is None or isinstance(value, str) else float(value)
 
 
 def _limit(target: str | None) -> float | None:

@@ -13,7 +13,8 @@ def key_recall(engine: Engine, task: str, params: dict[str, Any] | None) -> Call
     """A function that finds the key of a call that was made before, as the engine does for each call."""
     try:
         engine(task, params=params)
-        recall = engine._agent.recall  # type: ignore[union-attr]
+        agent: Any = engine._agent
+        recall = agent.recall
         return functools.partial(recall, (task,), {}, params) if recall((task,), {}, params) else None
     except (AttributeError, TypeError):
         return None
@@ -30,11 +31,11 @@ def key_derivation(engine: Engine, task: str, params: dict[str, Any] | None) -> 
         veil, none = Veil(), Params(None)
 
         def plain() -> bytes:
-            return derive((task,), {}, none, (), None, known_of(none, (), veil))  # type: ignore[return-value]
+            return derive((task,), {}, none, (), None, known_of(none, (), veil))
 
         def with_params() -> bytes:
             given = Params(params)
-            return derive((task,), {}, given, (), None, known_of(given, (), veil))  # type: ignore[return-value]
+            return derive((task,), {}, given, (), None, known_of(given, (), veil))
 
         found = plain if params is None else with_params
         found()

@@ -103,7 +103,8 @@ def between_markers(page: str, contents: Mapping[str, str]) -> str:
     """
     for name, text in contents.items():
         pattern = re.compile(rf"(<!-- bench:{re.escape(name)} -->\n).*?(<!-- bench:end -->)", re.DOTALL)
-        if not pattern.search(page):
+        found = pattern.search(page)
+        if found is None:
             raise ValueError(f"the page has no markers <!-- bench:{name} --> ... <!-- bench:end -->")
-        page = pattern.sub(lambda found, text=text: f"{found[1]}\n{text}\n\n{found[2]}", page)
+        page = f"{page[: found.end(1)]}\n{text}\n\n{page[found.start(2) :]}"
     return page

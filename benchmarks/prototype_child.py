@@ -130,16 +130,7 @@ def miss(others: int) -> Callable[[int], int]:
 
 def hits_memory(hits: int) -> dict[str, Any]:
     """Bytes and blocks that hits leave behind."""
-    hit = must_hit(recorded(workload.WORLDS["plain"], 1))
-    for _ in range(10):
-        hit()
-    gc.collect()
-    blocks = sys.getallocatedblocks()
-    tracemalloc.start()
-    for _ in range(hits):
-        hit()
-    gc.collect()
-    return {"bytes": tracemalloc.get_traced_memory()[0], "blocks": sys.getallocatedblocks() - blocks}
+    return workload.left_by(must_hit(recorded(workload.WORLDS["plain"], 1)), hits)
 
 
 def recorded_memory(runs: int, steps: int) -> dict[str, Any]:

@@ -6,10 +6,12 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .prototype import Prototype
 from .timing import Block, Effort, Race, Spread, run_race
+
+Size = TypeVar("Size")
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Bench:
     def quick(self) -> bool:
         return self.size == "quick"
 
-    def pick(self, quick: Any, default: Any, full: Any = None) -> Any:
+    def pick(self, quick: Size, default: Size, full: Size | None = None) -> Size:
         """The one of these that belongs to the size of this run."""
         return quick if self.quick else full if full is not None and self.size == "full" else default
 

@@ -3,7 +3,10 @@ runs this file in an environment of its own."""
 
 from __future__ import annotations
 
+import gc
+import sys
 import time
+import tracemalloc
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -62,7 +65,7 @@ def press_slowly(n: int) -> int:
 
 
 def look_page(n: int) -> dict[str, Any]:
-    return {name: {**node, "at": list(node["at"])} for name, node in PAGE.items()}  # type: ignore[misc]
+    return {name: {**node, "at": list(node["at"])} for name, node in PAGE.items()}
 
 
 def look_crop(n: int) -> bytes:
@@ -161,3 +164,16 @@ def fresh_block_of(make: Callable[[], Callable[[], Any]]) -> Callable[[int], int
         return total
 
     return block
+
+
+def left_by(hit: Callable[[], Any], hits: int) -> dict[str, int]:
+    """Bytes and blocks that hits leave behind."""
+    for _ in range(10):
+        hit()
+    gc.collect()
+    blocks = sys.getallocatedblocks()
+    tracemalloc.start()
+    for _ in range(hits):
+        hit()
+    gc.collect()
+    return {"bytes": tracemalloc.get_traced_memory()[0], "blocks": sys.getallocatedblocks() - blocks}

@@ -22,7 +22,7 @@ _passed = pytest.StashKey[bool]()
 _HINT = (
     "muscle_mem replayed nothing, and this mode never asks the agent. Run the test with --mm-mode=once to record it if "
     "it has no recordings yet, with --mm-mode=new_episodes to record what is new or does not fit any more, or with "
-    "--mm-mode=all to record it anew; see {folder}"
+    "--mm-mode=all to record it anew; see {folder}. If that records nothing, -rP shows the log, which tells why."
 )
 
 

@@ -16,6 +16,10 @@ import zoneinfo
 import msgspec
 import numpy as np
 import pydantic
+import pytest
+
+from muscle_mem._core import codec, codec_types
+from muscle_mem.errors import NotStorableError
 
 T = typing.TypeVar("T")
 
@@ -196,3 +200,35 @@ def same(one: object, two: object) -> bool:
     if isinstance(one, dt.datetime | dt.time):
         return (repr(one), one.fold) == (repr(two), two.fold)
     return repr(one) == repr(two)
+
+
+@pytest.fixture(autouse=True)
+def no_class_is_left_behind():
+    saved = codec_types.snapshot()
+    yield
+    codec_types.restore(saved)
+
+
+def forget(cls):
+    """Make a class unknown again, as in another process."""
+    codec_types._current.pop(cls, None)
+    codec_types._by_name.pop(codec_types.class_name(cls), None)
+
+
+def nested(levels):
+    value = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def refusal(value, error=NotStorableError):
+    with pytest.raises(error) as caught:
+        codec.encode(value)
+    with pytest.raises(error):
+        codec.canonical(value)
+    return caught.value
+
+
+def make_class(*fields, name="CodecMade", **options):
+    return dataclasses.make_dataclass(name, fields, namespace={"__module__": __name__}, **options)

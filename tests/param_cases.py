@@ -79,7 +79,7 @@ class World:
             self.calls.append((name, *copy.deepcopy(args), *sorted(copy.deepcopy(kwargs).items())))
             return fn(*args, **kwargs)
 
-        told.__signature__ = inspect.signature(fn)  # type: ignore[attr-defined]
+        told.__signature__ = inspect.signature(fn)
         return self.engine.tool(name=name, version=1, effect="read", **options)(told)
 
     def _give(self, label: str = "it") -> Any:
@@ -131,7 +131,7 @@ def key_of(agent: Callable[..., Any], one: Call, **given: Any) -> bytes:
 
 def golden_keys() -> dict[str, str]:
     """The keys of some tasks, as they must be on every machine, today and in years."""
-    agent = lambda task, more=None, *rest, **named: None  # noqa: E731
+    agent = lambda task, more=None, *rest, **named: None
     when = dt.datetime(2024, 2, 29, 12, 30, tzinfo=dt.UTC)
     given = {"who": "Zoë", "n": 1234, "small": 7}
     calls: dict[str, bytes] = {

@@ -24,8 +24,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-import pytest
-
 GIVEN = "MUSCLE_MEM_TEST_POSTGRES"
 HOW = (
     f"no PostgreSQL server: pip install 'psycopg[binary]' pgserver (Python 3.11 and 3.12), or install PostgreSQL 12 or "
@@ -139,7 +137,7 @@ class Server:
         with suppress(OSError, ValueError):
             self.thaw()
         with suppress(OSError):
-            self.stop()
+            self.stop("immediate")  # what it would write down first is deleted anyway
         shutil.rmtree(self.folder, ignore_errors=True)
         atexit.unregister(self.remove)
 
@@ -297,39 +295,6 @@ def drop_schema(schema: str) -> None:
 
     with raw("public") as connection:
         connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
-
-
-@pytest.fixture(scope="session", name="database")
-def database_fixture() -> Iterator[str]:
-    """The URL of a database for tests, whose server is stopped at the end if it was started here."""
-    found = dsn()
-    if found is None:
-        pytest.skip(HOW)
-    yield found
-    server = shared() if not os.environ.get(GIVEN) else None
-    if server is not None:
-        server.remove()
-    shared.cache_clear()
-    dsn.cache_clear()
-
-
-@pytest.fixture(name="schema")
-def schema_fixture(database: str) -> Iterator[str]:
-    """The name of a schema that is not there yet, and is dropped afterwards."""
-    name = new_schema()
-    yield name
-    drop_schema(name)
-
-
-@pytest.fixture(scope="session", name="own_server")
-def own_server_fixture() -> Iterator[Server]:
-    """A server of one's own, to stop and freeze; what it says is on disk is on disk."""
-    place = binaries()
-    if place is None or not has_driver():
-        pytest.skip(HOW)
-    server = Server(place, fsync=True)
-    yield server
-    server.remove()
 
 
 if __name__ == "__main__":

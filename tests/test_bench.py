@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from benchmarks import bulk, docs, markdown, results, svg, timing, workload
+from benchmarks import bulk, docs, markdown, pythons, results, svg, timing, workload
 from benchmarks.__main__ import main
 from benchmarks.compare import changes, only_in_one
 from benchmarks.ours import engine_of, must_hit, plain
@@ -20,7 +21,6 @@ from muscle_mem import Engine
 from muscle_mem.cli import main as command_line
 from muscle_mem.store import MemoryStore
 
-pytestmark = pytest.mark.xdist_group("bench")  # made once, not by each worker
 GROUPS = "replay growth keys recording sqlite postgres many memory import safety instructions".split()
 
 
@@ -41,6 +41,7 @@ def test_a_quick_run_has_rows_of_every_kind_with_figures_in_them(quick: dict) ->
     assert len(ids) == len(set(ids)) > 50
     empty = [row["id"] for row in quick["rows"] if row["ours"] is None and not row["note"].startswith("skipped")]
     assert empty == ["instructions.10"]
+    assert {"safety.plain", "safety.observer", "safety.untraced", "safety.unheard", "safety.traced"} <= set(ids)
 
 
 def test_a_quick_run_says_where_it_was_taken(quick: dict) -> None:
@@ -219,6 +220,25 @@ def test_cast_observations_are_hit_where_their_snapshot_is_seen(monkeypatch: pyt
     must_hit(engine)()
     monkeypatch.setitem(workload.state, "page", "page 5")
     assert engine.explain("task").reason == "first_check_refused"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the Pythons here are scripts")
+def test_later_pythons_are_found_where_they_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    soon, much_later, too_old = (f"python3.{sys.version_info.minor + more}" for more in (1, 2, 0))
+    kept = tmp_path / "pyenv" / "versions" / "3.x" / "bin"
+    for folder, name, code in (
+        (tmp_path / "path", soon, 1),  # as pyenv's stand-ins for what is not switched on
+        (kept, soon, 0),
+        (tmp_path / "path", much_later, 0),
+        (kept, much_later, 0),
+        (kept, too_old, 0),
+    ):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"#!/bin/sh\nexit {code}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    assert pythons.later() == [str(kept / soon), str(tmp_path / "path" / much_later)]
 
 
 def test_without_the_prototype_a_scenario_goes_on(tmp_path: Path) -> None:

@@ -155,12 +155,12 @@ def test_raise_raises_after_the_agent_with_what_it_did() -> None:
     with shop.engine.session("task") as session:
         session.next()
         session.said([])  # nothing to record: no trouble
-        assert session.next().outcome.not_learned == "no_calls"  # type: ignore[union-attr]
+        assert session.next().outcome.not_learned == "no_calls"
         assert session.outcome is not None
     with shop.engine.session("task") as session:
         session.next()
         session.said([(shop.buy, {})])
-        session.done(session.next(), "bought")  # type: ignore[arg-type]
+        session.done(session.next(), "bought")
         session.next()
         session.said([], value="said")
         with pytest.raises(StoreError) as caught:
@@ -181,7 +181,7 @@ def test_an_agents_exception_comes_before_the_stores() -> None:
 
 def test_the_word_is_out_of_a_closed_list() -> None:
     with pytest.raises(InvalidValueError, match="bypass, raise"):
-        Engine(on_store_error="ignore")  # type: ignore[arg-type]
+        Engine(on_store_error="ignore")
 
 
 def wrong(folder: Path) -> Iterator[tuple[Path, type[Exception]]]:

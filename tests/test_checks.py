@@ -210,7 +210,7 @@ def test_file_unchanged_of_an_argument_that_the_tool_does_not_have_is_refused() 
     with pytest.raises(ValueError, match="it has path, mode"):
         Engine().tool(pre_check=checks.file_unchanged("file"))(read)
     with pytest.raises(TypeError, match="name of a tool's argument"):
-        checks.file_unchanged(3)  # type: ignore[arg-type]
+        checks.file_unchanged(3)
 
 
 # --- combinations

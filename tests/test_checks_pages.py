@@ -160,7 +160,7 @@ def test_url_refuses_what_has_no_address() -> None:
     with pytest.raises(ValueError, match="no regular expression"):
         checks.url(pattern="(")
     with pytest.raises(TypeError, match="must be callable"):
-        checks.url("https://shop.test")  # type: ignore[arg-type]
+        checks.url("https://shop.test")
     outcome = attached(checks.url(), lambda path: None, 3)("a task")
     assert "is no page and has none; give page=" in outcome.not_learned_message
 

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from muscle_mem.cli import main
 from muscle_mem.store import Note, SqliteStore, schema
 from muscle_mem.testing import a_trajectory, an_observation, ids
-from test_stores import a_foreign_database, a_store_of_the_future, a_text, raw
+from store_cases import a_foreign_database, a_store_of_the_future, a_text, raw
 
 GOLDEN = Path(__file__).parent / "golden"
 KEY = "a key of sixteen bytes or more"

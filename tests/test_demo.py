@@ -212,7 +212,7 @@ def test_a_model_gets_the_page_as_text_and_its_calls_are_made(stub: Stub) -> Non
         calls("click", target='button "Login"'),
     ]
     page = PaperPage()
-    agent = ModelAgent(page, model_at(stub))  # type: ignore[arg-type]
+    agent = ModelAgent(page, model_at(stub))
     assert agent(LOG_IN) == "done"
     assert page.done
     assert agent.decisions == 3
@@ -243,7 +243,7 @@ def test_a_call_that_cannot_be_made_is_told_to_the_model_and_not_made(stub: Stub
     ]
     page = PaperPage()
     with pytest.raises(ModelError, match="I give up"):
-        ModelAgent(page, model_at(stub))(LOG_IN)  # type: ignore[arg-type]
+        ModelAgent(page, model_at(stub))(LOG_IN)
     told = [request["messages"][-1]["content"] for request in stub.asked[1:]]
     assert all(said.startswith("That call cannot be made") for said in told)
     assert not any(page.fields.values())

@@ -15,7 +15,6 @@ import muscle_mem
 from muscle_mem import _events
 from muscle_mem.cli import main
 
-pytestmark = pytest.mark.xdist_group("site")  # made once, not by each worker
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 

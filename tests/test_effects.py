@@ -116,9 +116,9 @@ def test_f4_an_approval_may_be_async_under_acall() -> None:
 
 def test_an_approval_that_cannot_be_called_is_refused_at_once() -> None:
     with pytest.raises(InvalidTypeError, match="approve"):
-        Engine(approve=True)  # type: ignore[arg-type]
+        Engine(approve=True)
     with pytest.raises(InvalidTypeError, match="approve"):
-        Bank().engine("pay Bob", approve=True)  # type: ignore[arg-type]
+        Bank().engine("pay Bob", approve=True)
 
 
 def test_a_dry_run_tells_the_bound_plan_and_executes_only_first_captures() -> None:
@@ -262,4 +262,4 @@ def test_a_trajectory_with_a_skipped_step_hands_over_and_is_learned_whole() -> N
 
 def test_a_tool_s_trust_and_effect_are_checked_when_it_is_registered() -> None:
     with pytest.raises(InvalidValueError, match="first, verified, manual"):
-        Engine().tool(trust="some")(lambda: None)  # type: ignore[call-overload]
+        Engine().tool(trust="some")(lambda: None)

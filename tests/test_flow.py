@@ -109,7 +109,7 @@ def recorded(tool: Tool, names: str, value: Any = None, snapshot: Any = 1) -> Re
     def answers(effect: Effect) -> Any:
         if isinstance(effect, Compare):
             return effect.current == effect.candidate
-        return snapshot if isinstance(effect, Capture) else f"did {effect.args[0]}"  # type: ignore[union-attr]
+        return snapshot if isinstance(effect, Capture) else f"did {effect.args[0]}"
 
     for name in names:
         answer(record_call(run, tool, (name,), {}), answers, [])

@@ -145,7 +145,7 @@ def test_an_engine_learns_into_a_folder_and_another_replays_from_it(tmp_path: Pa
 def test_urls_of_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert isinstance(open_store("folder:///here"), FolderStore)
-    assert open_store(f"folder:///{tmp_path}/a%20b").url.endswith("/a b")  # type: ignore[union-attr]
+    assert open_store(f"folder:///{tmp_path}/a%20b").url.endswith("/a b")
     again = open_store(open_store("folder:///x").url)
     assert again.url == f"folder:///{(tmp_path / 'x').resolve()}"
     for url in ("folder://host/x", "folder:///", "folder:///x?a=b"):
@@ -158,7 +158,7 @@ def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no folder"):
         FolderStore(tmp_path / "file")
     with pytest.raises(InvalidTypeError):
-        FolderStore(3)  # type: ignore[arg-type]
+        FolderStore(3)
     with pytest.raises(InvalidValueError):
         FolderStore("")
 

@@ -195,7 +195,7 @@ def overlapping(tool: Tool, names: str) -> Any:
             try:
                 asked[at] = flow.send(answer)
             except StopIteration:
-                flows[at] = None  # type: ignore[call-overload]
+                flows[at] = None
         asked = [effect for effect, flow in zip(asked, flows, strict=True) if flow is not None]
         flows = [flow for flow in flows if flow is not None]
     assert run.recorder.problems == []

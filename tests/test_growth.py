@@ -195,7 +195,7 @@ def test_what_is_no_limit_is_refused() -> None:
     with pytest.raises(InvalidValueError, match="no limit to prune by"):
         Engine().prune()
     with pytest.raises(InvalidTypeError, match="max_items"):
-        Engine().prune(max_items=1.5)  # type: ignore[arg-type]
+        Engine().prune(max_items=1.5)
 
 
 def test_what_has_expired_is_not_replayed_stays_expired_and_becomes_young_again(store: Any, clock: Clock) -> None:

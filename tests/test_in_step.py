@@ -111,7 +111,7 @@ class Lagging:
 def test_what_cannot_be_undone_is_confirmed_by_one_round_trip(effect: Any) -> None:
     store = Lagging(MemoryStore())
     assert isinstance(store, Confirming)
-    engine = Engine(store, observers=[lambda event: None])  # type: ignore[arg-type]
+    engine = Engine(store, observers=[lambda event: None])
     done: list[str] = []
     pay = engine.tool(Check(lambda: 1), effect=effect, name="pay")(lambda: done.append("paid"))
     engine.set_agent(lambda task: pay())
@@ -128,7 +128,7 @@ def test_what_cannot_be_undone_is_confirmed_by_one_round_trip(effect: Any) -> No
 
 def test_what_cannot_be_confirmed_is_not_replayed() -> None:
     store = Lagging(MemoryStore())
-    engine = Engine(store, observers=[lambda event: None])  # type: ignore[arg-type]
+    engine = Engine(store, observers=[lambda event: None])
     pay = engine.tool(Check(lambda: 1), effect="irreversible", name="pay")(lambda: "paid")
     engine.set_agent(lambda task: pay())
     engine("pay")
@@ -137,7 +137,7 @@ def test_what_cannot_be_confirmed_is_not_replayed() -> None:
     outcome = engine("pay")
     assert (outcome.status, outcome.reason, outcome.value) == ("miss", "store_unavailable", "paid")
     assert engine.cache_info().store_trouble == "confirm: gone"
-    raising = Engine(store, on_store_error="raise", observers=[lambda event: None])  # type: ignore[arg-type]
+    raising = Engine(store, on_store_error="raise", observers=[lambda event: None])
     raising.tool(Check(lambda: 1), effect="irreversible", name="pay")(lambda: "paid")
     raising.set_agent(lambda task: "never")
     with pytest.raises(StoreError, match="not begun"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 import muscle_mem
@@ -51,7 +52,8 @@ def room(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def imports(path: Path) -> list[tuple[str, bool]]:
+@functools.cache
+def imports(path: Path) -> tuple[tuple[str, bool], ...]:
     """(top name, is it ours) of every import in a file, also of those inside functions."""
     found: list[tuple[str, bool]] = []
     depth = len(path.relative_to(ROOT).parts)
@@ -66,7 +68,7 @@ def imports(path: Path) -> list[tuple[str, bool]]:
         elif isinstance(node, ast.ImportFrom) and node.level == depth:
             names = [node.module.split(".")[0]] if node.module else [alias.name for alias in node.names]
             found += [(name, True) for name in names]
-    return found
+    return tuple(found)
 
 
 def files() -> list[Path]:

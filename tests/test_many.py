@@ -175,6 +175,6 @@ def test_it_counts_in_the_fingerprint() -> None:
     def name(many: Any) -> str:
         import inspect
 
-        return Check(len, compare, compare_many=many).identify(lambda fn: inspect.getsource(fn))  # type: ignore[arg-type]
+        return Check(len, compare, compare_many=many).identify(lambda fn: inspect.getsource(fn))
 
     assert len({name(None), name(lambda now, then: [True]), name(lambda now, then: [False])}) == 3

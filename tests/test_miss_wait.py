@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -14,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from crowds import in_threads
+from crowds import in_threads, one_of_eight_leads
 from muscle_mem import Engine
 from muscle_mem.store import MemoryStore, SqliteStore, Store
 
@@ -76,68 +73,9 @@ def test_of_fifty_tasks_one_asks_its_agent() -> None:
     assert sum(map(bool, outcomes)) == 49
 
 
-PROCESS = """
-import os, sys, time
-from muscle_mem import Engine
-engine = Engine(sys.argv[1], miss_wait=60.0, observers=[lambda event: None])
-tool = engine.tool(effect="read", name="tool")(lambda: "done")
-def agent(task):
-    with open(sys.argv[2], "ab", 0) as file:
-        file.write(b"%d\\n" % os.getpid())
-    if sys.argv[3:] == ["hang"]:
-        print("leads", flush=True)
-        time.sleep(3600)
-    time.sleep(0.2)
-    return tool()
-engine.set_agent(agent)
-print("ready", flush=True)
-sys.stdin.readline()
-outcome = engine("task")
-print(outcome.status, outcome.value, flush=True)
-engine.close()
-"""
-
-
-def process(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", PROCESS, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-
-
-def say(one: subprocess.Popen[str]) -> None:
-    assert one.stdin is not None
-    one.stdin.write("go\n")
-    one.stdin.flush()
-
-
-def hear(one: subprocess.Popen[str]) -> str:
-    assert one.stdout is not None
-    return one.stdout.readline().strip()
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no flock")
 def test_of_eight_processes_one_asks_its_agent_and_a_killed_leader_costs_one_more(tmp_path: Path) -> None:
-    store, runs = str(tmp_path / "m.db"), tmp_path / "runs"
-    leader = process(store, str(runs), "hang")
-    assert hear(leader) == "ready"
-    say(leader)
-    assert hear(leader) == "leads"
-    others = [process(store, str(runs)) for _ in range(8)]
-    for one in others:
-        assert hear(one) == "ready"
-    for one in others:
-        say(one)
-    assert len(runs.read_bytes().splitlines()) == 1
-    os.kill(leader.pid, signal.SIGKILL)
-    with leader:
-        pass
-    said = []
-    for one in others:
-        said.append(hear(one))
-        with one:
-            pass
-    assert sorted(said) == ["hit done"] * 7 + ["miss done"]
-    assert len(runs.read_bytes().splitlines()) == 2
+    one_of_eight_leads(str(tmp_path / "m.db"), tmp_path / "runs")
     assert not list((tmp_path / "m.db.leading").iterdir())
 
 

@@ -118,7 +118,7 @@ def test_a_replay_is_a_span_with_a_span_for_each_call(traced: Traced) -> None:
         "muscle_mem.step": 1,
     }
     told = dict(run.attributes or {})
-    assert told.pop("muscle_mem.saved.time") > 0  # type: ignore[operator]
+    assert told.pop("muscle_mem.saved.time") > 0
     assert len(str(told.pop("muscle_mem.trajectory.id"))) == 32
     assert told == {
         "gen_ai.operation.name": "invoke_workflow",
@@ -129,7 +129,7 @@ def test_a_replay_is_a_span_with_a_span_for_each_call(traced: Traced) -> None:
         "muscle_mem.steps": 2,
         "muscle_mem.saved.tokens": 70,
     }
-    assert run.start_time <= step.start_time <= step.end_time <= run.end_time  # type: ignore[operator]
+    assert run.start_time <= step.start_time <= step.end_time <= run.end_time
 
 
 def test_calls_that_the_agent_makes_are_left_to_its_framework(traced: Traced) -> None:
@@ -260,7 +260,7 @@ def test_a_session_has_a_span_made_afterwards(traced: Traced) -> None:
     traced.exporter.clear()
     with traced.engine.session("let hunter2 in", secrets={"password": "hunter2"}) as session:
         while (call := session.next()).__class__.__name__ == "Call":
-            session.done(call, call.fn(*call.args, **call.kwargs))  # type: ignore[union-attr]
+            session.done(call, call.fn(*call.args, **call.kwargs))
     run = traced.spans()["invoke_workflow muscle_mem"]
     assert (run.attributes or {})["muscle_mem.status"] == "hit"
     assert not [name for name in traced.spans() if name.startswith("execute_tool")]

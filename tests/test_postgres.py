@@ -10,16 +10,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from postgres_server import HOW, database_fixture, drop_schema, raw, schema_fixture, url_of  # noqa: F401 - fixtures
+from postgres_server import HOW, drop_schema, raw, url_of
 
 psycopg = pytest.importorskip("psycopg", reason=HOW)
 
-from muscle_mem.errors import DamagedStoreError, StoreError  # noqa: E402
-from muscle_mem.store import Note, SqliteStore, Store, copy_store, open_store, verify  # noqa: E402
-from muscle_mem.store.digest import sha256  # noqa: E402
-from muscle_mem.store.postgres import PostgresStore  # noqa: E402
-from muscle_mem.store.postgres.rows import Seals  # noqa: E402
-from muscle_mem.testing import KEY, StoreContract, a_trajectory, an_observation, ids  # noqa: E402
+from muscle_mem.errors import DamagedStoreError, StoreError
+from muscle_mem.store import Note, SqliteStore, Store, copy_store, open_store, verify
+from muscle_mem.store.digest import sha256
+from muscle_mem.store.postgres import PostgresStore
+from muscle_mem.store.postgres.rows import Seals
+from muscle_mem.testing import KEY, StoreContract, a_trajectory, an_observation, ids
 
 
 @pytest.mark.usefixtures("database")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
-from postgres_server import HOW, drop_schema, dsn, new_schema, raw, url_of
+from postgres_server import HOW, drop_schema, new_schema, raw, url_of
 from test_stores_agree import TORTURE, LockStep
 
 pytest.importorskip("psycopg", reason=HOW)
@@ -40,6 +40,6 @@ PostgresLockStep.TestCase.settings = settings(
 )
 
 
-@pytest.mark.skipif(dsn() is None, reason=HOW)
-class TestPostgresAgrees(PostgresLockStep.TestCase):  # type: ignore[name-defined]
+@pytest.mark.usefixtures("database")
+class TestPostgresAgrees(PostgresLockStep.TestCase):
     pass

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 from click.testing import CliRunner, Result
 
-from postgres_server import HOW, database_fixture, raw, schema_fixture, url_of  # noqa: F401 - fixtures
+from postgres_server import HOW, raw, url_of
 
 pytest.importorskip("psycopg", reason=HOW)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,32 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from postgres_server import (  # noqa: F401 - fixtures
-    HOW,
-    database_fixture,
-    place_of,
-    raw,
-    schema_fixture,
-    through,
-    until,
-    url_of,
-)
+from postgres_server import HOW, place_of, raw, through, until, url_of
 
 pytest.importorskip("psycopg", reason=HOW)
 
+from crowds import one_of_eight_leads
 from muscle_mem.store import Note
 from muscle_mem.store.postgres import PostgresStore
 from muscle_mem.testing import KEY, OTHER_KEY, a_trajectory, an_observation
 from proxies import PoolingProxy
-from test_miss_wait import hear, process, say
-
-
-@pytest.fixture
-def pair(schema: str, database: str) -> Iterator[tuple[PostgresStore, PostgresStore]]:
-    """Two stores on the same schema, as in two processes."""
-    with closing(PostgresStore(url_of(schema))) as one, closing(PostgresStore(url_of(schema))) as other:
-        yield one, other
-
 
 # leading
 
@@ -163,7 +145,8 @@ store.seal(a_trajectory("before"), an_observation())
 before = store.version(KEY)
 lead = store.lead(KEY)
 assert lead is not None
-while store._watch.beats < 2:  # a thread that connects holds locks of the C library, which no child gets back
+# A thread that connects holds locks of the C library, which no child gets back: at opening, connected, listening.
+while store._watch.beats < 3:
     time.sleep(0.01)
 ready, go = os.pipe(), os.pipe()
 fork = os.fork
@@ -241,24 +224,4 @@ def test_a_child_does_not_keep_the_locks_of_a_parent_that_died(schema: str, data
 def test_of_eight_processes_one_asks_its_agent_and_a_killed_leader_costs_one_more(
     schema: str, database: str, tmp_path: Path
 ) -> None:
-    store, runs = url_of(schema), tmp_path / "runs"
-    leader = process(store, str(runs), "hang")
-    assert hear(leader) == "ready"
-    say(leader)
-    assert hear(leader) == "leads"
-    others = [process(store, str(runs)) for _ in range(8)]
-    for one in others:
-        assert hear(one) == "ready"
-    for one in others:
-        say(one)
-    assert len(runs.read_bytes().splitlines()) == 1
-    os.kill(leader.pid, signal.SIGKILL)
-    with leader:
-        pass
-    said = []
-    for one in others:
-        said.append(hear(one))
-        with one:
-            pass
-    assert sorted(said) == ["hit done"] * 7 + ["miss done"]
-    assert len(runs.read_bytes().splitlines()) == 2
+    one_of_eight_leads(url_of(schema), tmp_path / "runs")

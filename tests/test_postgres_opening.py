@@ -11,33 +11,24 @@ from contextlib import closing
 
 import pytest
 
-from postgres_server import (  # noqa: F401 - fixtures
-    HOW,
-    database_fixture,
-    drop_schema,
-    new_schema,
-    place_of,
-    raw,
-    schema_fixture,
-    url_of,
-)
+from postgres_server import HOW, drop_schema, new_schema, place_of, raw, url_of
 
 psycopg = pytest.importorskip("psycopg", reason=HOW)
 
-from psycopg import sql  # noqa: E402
+from psycopg import sql
 
-from muscle_mem import Engine  # noqa: E402
-from muscle_mem.errors import (  # noqa: E402
+from muscle_mem import Engine
+from muscle_mem.errors import (
     ForeignStoreError,
     InvalidValueError,
     MissingExtraError,
     NewerStoreError,
     StoreError,
 )
-from muscle_mem.store import open_store  # noqa: E402
-from muscle_mem.store.postgres import PostgresStore, opening  # noqa: E402
-from muscle_mem.store.postgres.options import parse  # noqa: E402
-from muscle_mem.testing import KEY, a_trajectory, an_observation, ids, raised_by  # noqa: E402
+from muscle_mem.store import open_store
+from muscle_mem.store.postgres import PostgresStore, opening
+from muscle_mem.store.postgres.options import parse
+from muscle_mem.testing import KEY, a_trajectory, an_observation, ids, raised_by
 
 # URLs
 
@@ -244,7 +235,7 @@ def role(schema: str, database: str) -> Iterator[tuple[str, str]]:
 def grant(what: str, schema: str, role: str) -> None:
     with raw("public") as connection:
         names = {"schema": sql.Identifier(schema), "role": sql.Identifier(role)}
-        connection.execute(sql.SQL(what).format(**names))  # type: ignore[arg-type]
+        connection.execute(sql.SQL(what).format(**names))
 
 
 def test_a_role_that_may_not_make_a_schema_is_told_how(role: tuple[str, str]) -> None:
@@ -275,7 +266,7 @@ def test_a_role_that_may_only_read_replays_and_writes_nothing(role: tuple[str, s
                 assert isinstance(error, StoreError)
                 assert "read-only" in str(error)
             owner.seal(a_trajectory("t2"), an_observation())
-            store.confirm(KEY)  # type: ignore[attr-defined]
+            store.confirm(KEY)
             assert store.version(KEY) != before
             assert ids(store.find(KEY)) == ["t2", "t1"]
 

@@ -10,16 +10,7 @@ from contextlib import closing
 import msgspec
 import pytest
 
-from postgres_server import (  # noqa: F401 - fixtures
-    HOW,
-    Server,
-    database_fixture,
-    own_server_fixture,
-    place_of,
-    schema_fixture,
-    through,
-    url_of,
-)
+from postgres_server import HOW, Server, place_of, through, url_of
 
 pytest.importorskip("psycopg", reason=HOW)
 

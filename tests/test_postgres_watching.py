@@ -7,21 +7,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
 
-from postgres_server import (  # noqa: F401 - fixtures
-    HOW,
-    database_fixture,
-    place_of,
-    raw,
-    schema_fixture,
-    through,
-    until,
-    url_of,
-)
+from postgres_server import HOW, place_of, through, until, url_of
 
 pytest.importorskip("psycopg", reason=HOW)
 
@@ -37,13 +28,6 @@ from proxies import CuttingProxy
 
 
 @pytest.fixture
-def pair(schema: str, database: str) -> Iterator[tuple[PostgresStore, PostgresStore]]:
-    """Two stores on the same schema, as in two processes."""
-    with closing(PostgresStore(url_of(schema))) as one, closing(PostgresStore(url_of(schema))) as other:
-        yield one, other
-
-
-@pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Every wait for the server by this thread."""
     found: list[object] = []
@@ -53,7 +37,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     def wait(self: Line, *args: object, **options: object) -> object:
         if threading.get_ident() == me:
             found.append(self)
-        return real(self, *args, **options)  # type: ignore[arg-type]
+        return real(self, *args, **options)
 
     monkeypatch.setattr(Line, "wait", wait)
     return found
@@ -85,7 +69,7 @@ def test_what_another_store_writes_is_seen_without_asking(
         before = one.version(KEY)
         change()
         asked.clear()
-        until(lambda before=before: one.version(KEY) != before)  # type: ignore[misc]
+        until(lambda before=before: one.version(KEY) != before)
         assert asked == []
 
 

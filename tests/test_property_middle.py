@@ -308,7 +308,7 @@ def judge(bench: Bench, model: Model, outcome: Any, error: BaseException | None)
             assert noted == (model.error != "interrupt" and model.status == "diverged")  # F7
         else:
             assert type(error) is model.error
-            told = error.handover if isinstance(error, Diverged) else error.outcome  # type: ignore[union-attr]
+            told = error.handover if isinstance(error, Diverged) else error.outcome
             assert told.reason == model.reason
             assert model.status == "miss" or (told.step, len(told.executed)) == (model.at, len(model.done))
     else:

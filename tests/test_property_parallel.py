@@ -107,17 +107,18 @@ class Case:
         trajectory = candidates[0].trajectory
         trajectory.join(self.engine._tools)
         steps = trajectory.steps
-        names = [codec.decode(record.arguments[0][1].data) for record in trajectory.body.steps]
+        records = trajectory.body.steps
+        names = [codec.decode(record.arguments[0][1].data) for record in records]
         at = {entry: place for place, entry in enumerate(self.log)}
         assert sorted(names) == sorted(name for role, name in self.log if role == "do")
         made = [name for role, name in self.log if role == "do"]
         for place, step in enumerate(steps):
-            start, stop = (step.record.group - 1, step.stop) if step.stop else (place, place + 1)
+            start, stop = (records[place].group - 1, step.stop) if step.stop else (place, place + 1)
             assert sorted(made[start:stop]) == sorted(names[start:stop]), "a group is made in one go"
-            if step.record.late:
+            if records[place].late:
                 assert made[place] == names[place]
             if step.pre is not None:
-                first = place if step.record.late or not step.stop else start
+                first = place if records[place].late or not step.stop else start
                 assert at["pre", names[place]] < at["do", made[first]]
                 assert first == 0 or at["pre", names[place]] > at["do", made[first - 1]]
             if step.post is not None:

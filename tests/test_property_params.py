@@ -121,6 +121,6 @@ texts = st.text("ab 1.é_", max_size=8)
 @settings(deadline=None)
 @given(texts, texts, st.fixed_dictionaries({"p": texts, "q": texts | st.integers(0, 2000)}))
 def test_a1_under_the_same_params_different_texts_never_share_a_key(one: str, two: str, params: dict[str, Any]) -> None:
-    agent = lambda task: None  # noqa: E731
+    agent = lambda task: None
     same = key_of(agent, call(one), params=params) == key_of(agent, call(two), params=params)
     assert same is (one == two)

@@ -9,22 +9,8 @@ from typing import Any
 
 import pytest
 
+from check_cases import Log, engine_with
 from muscle_mem import Check, Engine, Outcome, Reason
-
-Log = list[str]
-
-
-def engine_with(check: Check | None, *, log: Log | None = None, **options: Any) -> Engine:
-    """An engine whose agent calls one tool, `act`, under a check."""
-    engine = Engine()
-    done = log if log is not None else []
-
-    @engine.tool(pre_check=check, name="act", **options)
-    def act() -> None:
-        done.append("act")
-
-    return engine.set_agent(lambda task: act())
-
 
 # --- B7: the reference
 
@@ -310,7 +296,7 @@ CHANGES: dict[str, tuple[Callable[[], dict[str, Check]], Callable[[], dict[str, 
     "a pre-check was removed": (lambda: {"pre_check": Check(lambda: 1)}, dict),
     "a post-check was removed": (lambda: {"post_check": Check(lambda: 1)}, dict),
     "it went to the other side": (lambda: {"pre_check": Check(lambda: 1)}, lambda: {"post_check": Check(lambda: 1)}),
-    "its capture changed": (lambda: {"pre_check": Check(lambda: 1)}, lambda: {"pre_check": Check(lambda: 1 + 0)}),
+    "its capture changed": (lambda: {"pre_check": Check(lambda: 1)}, lambda: {"pre_check": Check(lambda: len("a"))}),
     "its compare changed": (
         lambda: {"pre_check": Check(lambda: 1, lambda a, b: a == b)},
         lambda: {"pre_check": Check(lambda: 1, lambda a, b: a <= b)},

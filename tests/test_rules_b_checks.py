@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from check_cases import Log, engine_with
 from muscle_mem import Check, Engine, Reason
 from muscle_mem._core.check import CheckError, passes
-
-Log = list[str]
 
 
 class Truthy:
@@ -27,18 +26,6 @@ class Truthy:
         if isinstance(self.answer, Exception):
             raise self.answer
         return bool(self.answer)
-
-
-def engine_with(check: Check | None, *, log: Log | None = None, **options: Any) -> Engine:
-    """An engine whose agent calls one tool, `act`, under a check."""
-    engine = Engine()
-    done = log if log is not None else []
-
-    @engine.tool(pre_check=check, name="act", **options)
-    def act() -> None:
-        done.append("act")
-
-    return engine.set_agent(lambda task: act())
 
 
 def check_of(answer: Callable[[], Any], *, capture: Callable[[], Any] = lambda: 1, **options: Any) -> Check:

@@ -9,21 +9,8 @@ from typing import Any
 
 import pytest
 
+from check_cases import Log, engine_with
 from muscle_mem import Check, Engine, Reason
-
-Log = list[str]
-
-
-def engine_with(check: Check | None, *, log: Log | None = None, **options: Any) -> Engine:
-    """An engine whose agent calls one tool, `act`, under a check."""
-    engine = Engine()
-    done = log if log is not None else []
-
-    @engine.tool(pre_check=check, name="act", **options)
-    def act() -> None:
-        done.append("act")
-
-    return engine.set_agent(lambda task: act())
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture, word: str) -> list[str]:
@@ -103,7 +90,7 @@ def test_b3_a_check_that_refuses_its_own_snapshot_is_legitimate_and_reported_onc
 
 
 def test_b3_trouble_of_one_check_is_not_another_checks() -> None:
-    good, bad = Check(lambda: 1), Check(lambda: 1, lambda current, candidate: None)  # type: ignore[arg-type, return-value]
+    good, bad = Check(lambda: 1), Check(lambda: 1, lambda current, candidate: None)
     assert engine_with(bad)("a task").not_learned is Reason.CHECK_FAILED
     assert engine_with(good)("a task").learned
 

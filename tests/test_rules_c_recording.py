@@ -13,40 +13,9 @@ from muscle_mem._core import codec
 from muscle_mem._core.blobs import INLINE
 from muscle_mem._core.model import Row
 from muscle_mem.store import MemoryStore
+from recording_cases import Bench, Log, bench
 
-Log = list[Any]
-
-
-class Bench:
-    """An engine with tools that log, and an agent that does what `plan` says."""
-
-    def __init__(self, **options: Any) -> None:
-        self.engine = Engine(**options)
-        self.log: Log = []
-        self.fails: list[str] = []
-        self.plan: Any = lambda: None
-        self.read = self.tool("read", effect="read")
-        self.write = self.tool("write", effect="write")
-        self.plain = self.tool("plain")
-        self.engine.set_agent(lambda task: self.plan())
-
-    def tool(self, name: str, **options: Any) -> Any:
-        def fn(what: str = "") -> str:
-            self.log.append(f"{name} {what}".strip())
-            if what in self.fails:
-                raise ValueError(f"{what} failed")
-            return f"{name}: {what}"
-
-        return self.engine.tool(name=name, version=1, **options)(fn)
-
-    def again(self, task: str = "a task") -> Outcome:
-        self.log.clear()
-        return self.engine(task)
-
-
-@pytest.fixture
-def bench() -> Bench:
-    return Bench()
+__all__ = ["bench"]
 
 
 # --- C1: inside a run
@@ -331,7 +300,7 @@ def test_a_part_of_an_earlier_output_deep_in_plain_containers_is_a_reference() -
 
     def make() -> list[int]:
         made.append([len(made), 7])
-        return made[-1]  # type: ignore[no-any-return]
+        return made[-1]
 
     make_tool = engine.tool(name="make", version=1)(make)
     use = engine.tool(name="use", version=1)(lambda what: given.append(what["a"][0][1]))

@@ -10,41 +10,10 @@ from typing import Any
 
 import pytest
 
-from muscle_mem import Check, Engine, Outcome, Reason
+from muscle_mem import Check, Engine, Reason
+from recording_cases import Bench, Log, bench
 
-Log = list[Any]
-
-
-class Bench:
-    """An engine with tools that log, and an agent that does what `plan` says."""
-
-    def __init__(self, **options: Any) -> None:
-        self.engine = Engine(**options)
-        self.log: Log = []
-        self.fails: list[str] = []
-        self.plan: Any = lambda: None
-        self.read = self.tool("read", effect="read")
-        self.write = self.tool("write", effect="write")
-        self.plain = self.tool("plain")
-        self.engine.set_agent(lambda task: self.plan())
-
-    def tool(self, name: str, **options: Any) -> Any:
-        def fn(what: str = "") -> str:
-            self.log.append(f"{name} {what}".strip())
-            if what in self.fails:
-                raise ValueError(f"{what} failed")
-            return f"{name}: {what}"
-
-        return self.engine.tool(name=name, version=1, **options)(fn)
-
-    def again(self, task: str = "a task") -> Outcome:
-        self.log.clear()
-        return self.engine(task)
-
-
-@pytest.fixture
-def bench() -> Bench:
-    return Bench()
+__all__ = ["bench"]
 
 
 # --- C5: a call that raised

@@ -23,7 +23,7 @@ class Page:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Page)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     @engine_of_pages.method()
     def click(self, where: str) -> None:

@@ -138,7 +138,7 @@ READS: dict[str, tuple[Any, Any]] = {
 @pytest.mark.parametrize("name", READS)
 def test_e6_an_id_that_was_read_from_an_output_is_guarded(flow: Flow, name: str) -> None:
     give, read = READS[name]
-    agent = lambda task: flow.many(read(flow.give()))  # noqa: E731
+    agent = lambda task: flow.many(read(flow.give()))
     outcome = flow.twice(agent, lambda: give(1001), lambda: give(2002))
     assert stale(outcome)
     assert outcome.divergence is not None
@@ -184,12 +184,12 @@ def test_e6_the_place_in_a_dict_is_its_key_and_not_its_position(flow: Flow, then
 
 
 def test_e6_a_text_may_change_around_the_id(flow: Flow) -> None:
-    read = lambda out: out.split("id:")[1]  # noqa: E731
+    read = lambda out: out.split("id:")[1]
     assert flow.twice(lambda task: flow.many(read(flow.give())), "took 1 s, id:1001", "took 12 s, id:1001")
 
 
 def test_e6_what_says_little_is_not_guarded(flow: Flow) -> None:
-    agent = lambda task: (flow.give(), flow.many(7, "ok", True, None, 99, "", 0.0))  # noqa: E731
+    agent = lambda task: (flow.give(), flow.many(7, "ok", True, None, 99, "", 0.0))
     assert flow.twice(agent, [7, "ok", True, None, 99], ["other"])
 
 
@@ -202,7 +202,7 @@ def test_e6_an_output_that_comes_later_guards_nothing(flow: Flow) -> None:
 
 
 def test_e6_an_id_that_is_equal_to_a_param_is_the_param(flow: Flow) -> None:
-    agent = lambda task, order: flow.many(flow.give() and order)  # noqa: E731
+    agent = lambda task, order: flow.many(flow.give() and order)
     flow.answers["it"] = 1001
     flow.run(agent, "task", 1001, params={"order": 1001})
     flow.answers["it"] = 7007
@@ -212,7 +212,7 @@ def test_e6_an_id_that_is_equal_to_a_param_is_the_param(flow: Flow) -> None:
 
 
 def test_e6_the_literal_parts_of_a_template_are_guarded(flow: Flow) -> None:
-    agent = lambda task, name: flow.many(f"{name}:{flow.give()}")  # noqa: E731
+    agent = lambda task, name: flow.many(f"{name}:{flow.give()}")
     flow.answers["it"] = 1001
     flow.run(agent, "task", "John", params={"name": "John"})
     flow.answers["it"] = 2002
@@ -222,7 +222,7 @@ def test_e6_the_literal_parts_of_a_template_are_guarded(flow: Flow) -> None:
 
 
 def test_e6_after_a_stale_output_the_agents_way_is_learned_and_hits(flow: Flow) -> None:
-    agent = lambda task: flow.many(flow.give()["id"])  # noqa: E731
+    agent = lambda task: flow.many(flow.give()["id"])
     outcome = flow.twice(agent, {"id": 1001}, {"id": 2002})
     assert stale(outcome)
     assert outcome.learned
@@ -249,10 +249,10 @@ def test_e6_outputs_that_contain_themselves_break_nothing(flow: Flow) -> None:
     loop: list[Any] = [1001]
     loop += [loop, loop]
     knot = Order(1001)
-    knot.id = {"self": knot, "all": [knot, knot], "n": 1001}  # type: ignore[assignment]
+    knot.id = {"self": knot, "all": [knot, knot], "n": 1001}
     for bad in (loop, knot):
         flow.answers["it"] = bad
-        agent = lambda task: (flow.give(), flow.many(1001))  # noqa: E731
+        agent = lambda task: (flow.give(), flow.many(1001))
         assert flow.run(agent, f"task {type(bad)}").learned
         assert flow.run(agent, f"task {type(bad)}")
 
@@ -266,7 +266,7 @@ def test_c2_arguments_are_kept_as_they_were_when_the_call_was_made(flow: Flow) -
     def agent(task: str) -> None:
         items = ["a", {"b": [1]}]
         flow.many(items)
-        items[1]["b"].append(2)  # type: ignore[index]
+        items[1]["b"].append(2)
         flow.many(items)
         eat(items)
         items.append("later")
@@ -285,9 +285,9 @@ def test_c7_an_opaque_argument_makes_the_step_not_replayable_and_says_which(flow
 @pytest.mark.parametrize("inside", [lambda x: x, lambda x: [x, 1], lambda x: {"k": Letter(x)}])
 def test_c7_an_opaque_argument_is_fine_as_context_param_or_earlier_output(flow: Flow, inside: Any) -> None:
     one, two = Client("1"), Client("2")
-    agent = lambda task: flow.many(inside(flow.client))  # type: ignore[attr-defined]  # noqa: E731
+    agent = lambda task: flow.many(inside(flow.client))
     for client in (one, two):
-        flow.client = client  # type: ignore[attr-defined]
+        flow.client = client
         hit = flow.run(agent, "context", context=client)
         assert bool(hit) is (client is two)
         assert bool(flow.run(agent, "param", params={"c": client})) is (client is two)
@@ -297,7 +297,7 @@ def test_c7_an_opaque_argument_is_fine_as_context_param_or_earlier_output(flow: 
 def test_c7_two_context_classes_of_one_name_are_never_taken_for_each_other(flow: Flow) -> None:
     twin = type("Client", (), {"__qualname__": "Client", "__deepcopy__": lambda self, memo: self})()
     one = Client("1")
-    agent = lambda task: flow.many(one)  # noqa: E731
+    agent = lambda task: flow.many(one)
     flow.run(agent, "task", context=(twin, one))
     flow.run(agent, "task", context=(twin, one))
     assert [call[1] for call in flow.made()] == [one, one]
@@ -308,7 +308,7 @@ def test_c7_an_ignored_argument_is_never_stored_or_matched_and_injected_at_repla
     log = flow.engine.tool(name="log", version=1, effect="read", inject={"sink": lambda: "fresh"})(
         lambda text, sink: given.append((text, sink))
     )
-    agent = lambda task: log("hello", sink=Client())  # noqa: E731
+    agent = lambda task: log("hello", sink=Client())
     flow.run(agent, "task")
     assert flow.run(agent, "task")
     assert given[-1] == ("hello", "fresh")

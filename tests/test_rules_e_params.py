@@ -154,14 +154,14 @@ def test_e3_a_value_that_stands_in_another_way_makes_the_recording_valid_for_tha
 
 @pytest.mark.parametrize("value", ["", "x", "ab"])
 def test_e3_a_short_value_inside_a_text_is_valid_for_that_value_only(play: Play, value: str) -> None:
-    agent = lambda name: (play.many(name=name), play.send(text=f"Dear {name}!"))  # noqa: E731
+    agent = lambda name: (play.many(name=name), play.send(text=f"Dear {name}!"))
     assert not play.twice(agent, {"name": value}, {"name": "Jane"})
 
 
 @pytest.mark.parametrize("value", [True, 5, 2.5, -3, 10**30])
 def test_e3_what_is_no_text_counts_too_where_its_text_stands_in_a_literal(play: Play, value: Any) -> None:
     other = {bool: False, int: 8, float: 7.25}[type(value)]
-    agent = lambda n: (play.send(n=n), play.send(text=f"of_{n}_items"))  # noqa: E731
+    agent = lambda n: (play.send(n=n), play.send(text=f"of_{n}_items"))
     assert not play.twice(agent, {"n": value}, {"n": other})
 
 
@@ -187,7 +187,7 @@ def test_e3_values_that_overlap_in_a_text_leave_it_a_literal(play: Play) -> None
 
 @pytest.mark.parametrize("value", ["a.c", "(x)", "[ab]+", "\\d+", "x|y", "^abc$", "C++", "a\nb", "{name}", "%s%s"])
 def test_e3_characters_that_mean_something_to_patterns_are_plain_text(play: Play, value: str) -> None:
-    agent = lambda name: play.send(to=name, text=f"<{name}> abc 12")  # noqa: E731
+    agent = lambda name: play.send(to=name, text=f"<{name}> abc 12")
     assert play.twice(agent, {"name": value}, {"name": "\\g<0>"})
     assert not holds_token("abc", "a.c")
 
@@ -241,27 +241,27 @@ class Money:
 
 def test_e3_a_value_is_found_inside_a_registered_type(play: Play) -> None:
     muscle_mem.register(Money, encode=lambda m: [m.amount, m.currency], decode=lambda p: Money(*p), name="test:money")
-    agent = lambda cur: play.send(to=cur, n=Money(5, cur))  # noqa: E731
+    agent = lambda cur: play.send(to=cur, n=Money(5, cur))
     assert not play.twice(agent, {"cur": "EUR"}, {"cur": "USD"})
 
 
 def test_e3_an_enum_and_a_date_are_found_by_their_texts(play: Play) -> None:
-    agent = lambda c: play.send(to=c, text=f"paint it {c.value}")  # noqa: E731
+    agent = lambda c: play.send(to=c, text=f"paint it {c.value}")
     assert not play.twice(agent, {"c": Colour.RED}, {"c": Colour.BLUE})
     assert play.twice(agent, {"c": Colour.RED}, {"c": Colour.RED})
     again = Play()
-    when = lambda t: again.send(to=t, text=t.isoformat())  # noqa: E731
+    when = lambda t: again.send(to=t, text=t.isoformat())
     assert not again.twice(when, {"t": dt.datetime(2024, 1, 2, 3)}, {"t": dt.datetime(2025, 1, 2, 3)})
 
 
 def test_e3_a_leaf_of_a_container_param_that_a_literal_holds_fixes_the_param(play: Play) -> None:
-    agent = lambda order: play.many(order, order["name"])  # noqa: E731
+    agent = lambda order: play.many(order, order["name"])
     assert not play.twice(agent, {"order": {"name": "John"}}, {"order": {"name": "Jane"}})
 
 
 def test_e3_a_leaf_of_an_opaque_container_param_fixes_it_too(play: Play) -> None:
     client = Client()
-    agent = lambda pair: play.many(pair, pair[0])  # noqa: E731
+    agent = lambda pair: play.many(pair, pair[0])
     assert play.twice(agent, {"pair": ["John", client]}, {"pair": ["John", client]})
     assert not play.twice(agent, {"pair": ["John", client]}, {"pair": ["Jane", client]})
 
@@ -270,7 +270,7 @@ def test_e3_a_leaf_of_an_opaque_container_param_fixes_it_too(play: Play) -> None
 
 
 def test_e4_a_param_that_no_step_uses_is_a_guard(play: Play) -> None:
-    agent = lambda name, mood: play.send(to=name)  # noqa: E731
+    agent = lambda name, mood: play.send(to=name)
     assert play.twice(agent, {"name": "John", "mood": "calm"}, {"name": "Jane", "mood": "calm"})
     refused = play.run(agent, key="task", params={"name": "Jane", "mood": "wild"}, name="Jane", mood="wild")
     assert refused.reason == Reason.PARAM_GUARD
@@ -279,7 +279,7 @@ def test_e4_a_param_that_no_step_uses_is_a_guard(play: Play) -> None:
 
 @pytest.mark.parametrize(("then", "reason"), [({}, "param_missing"), ({"name": "John", "more": "x"}, "param_guard")])
 def test_e4_a_missing_or_a_new_param_is_a_miss_that_names_it(play: Play, then: dict[str, Any], reason: str) -> None:
-    agent = lambda name="John", more=None: play.send(to=name)  # noqa: E731
+    agent = lambda name="John", more=None: play.send(to=name)
     outcome = play.twice(agent, {"name": "John"}, then)
     assert outcome.reason == reason
     assert ("'name'" if not then else "'more'") in outcome.message
@@ -317,17 +317,17 @@ def test_e5_containers_are_walked_and_keep_their_types(play: Play) -> None:
 
 
 def test_e5_a_set_or_dict_shrinks_as_the_agents_own_would(play: Play) -> None:
-    agent = lambda a, b: play.many({a, b})  # noqa: E731
+    agent = lambda a, b: play.many({a, b})
     assert play.twice(agent, {"a": "John", "b": "Jane"}, {"a": "Zoe", "b": "Zoe"})
 
 
 def test_huge_numbers_and_broken_texts_as_params_break_nothing(play: Play) -> None:
-    agent = lambda n: play.send(n=n)  # noqa: E731
+    agent = lambda n: play.send(n=n)
     assert play.run(agent, key="task", params={"n": 10**5000}, n=10**5000).learned
     assert play.run(agent, key="task", params={"n": 10**5001}, n=10**5001)
     assert play.made()[1] == ("send", ("n", 10**5001))
     again = Play()
-    same = lambda n: again.send(n=n, text=f"a {n} b")  # noqa: E731
+    same = lambda n: again.send(n=n, text=f"a {n} b")
     again.twice(same, {"n": "\ud800bc"}, {"n": "Jane"})
     with_odd_name = Play()
     with_odd_name.run(lambda task: with_odd_name.send(task), "do abc", params={"\ud800": "abc"})

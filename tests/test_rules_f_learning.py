@@ -191,47 +191,47 @@ def test_f5_a_success_callback_that_refuses_the_run_prevents_it() -> None:
     assert outcome.not_learned is Reason.REFUSED
 
 
-def test_f5_a_step_that_the_agent_gives_an_executed_steps_result_refers_to_this_runs() -> None:
-    for handover in (True, False):
-        engine = Engine(observers=[])
-        made: list[Any] = []
-        used: list[Any] = []
-        open_ = [True]
+@pytest.mark.parametrize("handover", [True, False])
+def test_f5_a_step_that_the_agent_gives_an_executed_steps_result_refers_to_this_runs(handover: bool) -> None:
+    engine = Engine(observers=[])
+    made: list[Any] = []
+    used: list[Any] = []
+    open_ = [True]
 
-        class Handle:
-            """Something without a canonical form."""
+    class Handle:
+        """Something without a canonical form."""
 
-        @engine.tool()
-        def make() -> Any:
-            made.append(Handle())  # noqa: B023 - one class a round
-            return made[-1]  # noqa: B023
+    @engine.tool()
+    def make() -> Any:
+        made.append(Handle())
+        return made[-1]
 
-        @engine.tool(Check(lambda handle: open_[0]))
-        def use(handle: Any) -> None:
-            used.append(handle)  # noqa: B023
+    @engine.tool(Check(lambda handle: open_[0]))
+    def use(handle: Any) -> None:
+        used.append(handle)
 
-        @engine.tool()
-        def repair(handle: Any) -> None:
-            used.append(handle)  # noqa: B023
+    @engine.tool()
+    def repair(handle: Any) -> None:
+        used.append(handle)
 
-        def start(task: str) -> None:
-            use(make())
+    def start(task: str) -> None:
+        use(make())
 
-        def go_on(task: str, handover: Any = None) -> None:
-            repair(handover.results[0])
+    def go_on(task: str, handover: Any = None) -> None:
+        repair(handover.results[0])
 
-        def again(task: str) -> None:
-            repair(make())
+    def again(task: str) -> None:
+        repair(make())
 
-        engine.set_agent(start)
-        assert engine("task").learned
-        open_[0] = False
-        engine.set_agent(go_on if handover else again)
-        outcome = engine("task")
-        assert outcome.learned, outcome.not_learned_message
-        assert engine("task", mode="replay")
-        assert used[-1] is made[-1]
-        assert len(made) == 3
+    engine.set_agent(start)
+    assert engine("task").learned
+    open_[0] = False
+    engine.set_agent(go_on if handover else again)
+    outcome = engine("task")
+    assert outcome.learned, outcome.not_learned_message
+    assert engine("task", mode="replay")
+    assert used[-1] is made[-1]
+    assert len(made) == 3
 
 
 def test_f5_a_literal_read_from_an_executed_steps_output_is_guarded() -> None:

@@ -110,9 +110,9 @@ def test_g1_the_call_beats_the_environment_which_beats_the_engine(monkeypatch: p
 def test_g1_an_unknown_mode_is_told_with_those_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     with pytest.raises(InvalidValueError, match="auto, record, replay, frozen, shadow, off"):
-        world.engine("t", mode="fast")  # type: ignore[arg-type]
+        world.engine("t", mode="fast")
     with pytest.raises(ValueError, match="mode"):
-        Engine(mode="fast")  # type: ignore[arg-type]
+        Engine(mode="fast")
     monkeypatch.setenv("MUSCLE_MEM_MODE", "fast")
     with pytest.raises(InvalidValueError, match="MUSCLE_MEM_MODE"):
         world.engine("t")
@@ -232,19 +232,19 @@ def test_g4_a_failing_store_costs_the_recording_and_nothing_else(trouble: type[E
 def test_g4_misuse_at_registration_raises_at_once_and_says_how_to_mend_it() -> None:
     engine = Engine()
     with pytest.raises(InvalidTypeError, match="decorate a function"):
-        engine.tool(pre_check=Check(lambda: 1))(3)  # type: ignore[type-var]
+        engine.tool(pre_check=Check(lambda: 1))(3)
     with pytest.raises(TypeError, match="must be a Check"):
-        engine.tool(post_check=lambda: 1)(lambda: None)  # type: ignore[arg-type]
+        engine.tool(post_check=lambda: 1)(lambda: None)
     with pytest.raises(ValueError, match="read, idempotent, write, irreversible"):
-        engine.tool(effect="harmless")(lambda: None)  # type: ignore[arg-type]
+        engine.tool(effect="harmless")(lambda: None)
     with pytest.raises(ValueError, match="no parameter 'ctx'"):
         engine.tool(ignore=["ctx"])(lambda a: None)
     with pytest.raises(TypeError, match="option 'precheck'"):
-        engine.tool(precheck=None)(lambda: None)  # type: ignore[call-overload]
+        engine.tool(precheck=None)(lambda: None)
     with pytest.raises(TypeError, match="classmethod"):
-        engine.tool(classmethod(lambda cls: None))  # type: ignore[call-overload]
+        engine.tool(classmethod(lambda cls: None))
     with pytest.raises(TypeError, match="callable"):
-        engine.set_agent("agent")  # type: ignore[arg-type]
+        engine.set_agent("agent")
     with pytest.raises(ValueError, match="'tags'"):
         engine.set_agent(lambda task, tags: None)
     with pytest.raises(NotReadyError, match="set_agent"):

@@ -63,7 +63,7 @@ def test_a_secret_is_not_copied_pickled_changed_derived_from_or_stored() -> None
     with pytest.raises(TypeError):
         pickle.dumps(secret)
     with pytest.raises(AttributeError):
-        secret.value = TWO  # type: ignore[misc]
+        secret.value = TWO
     with pytest.raises(TypeError):
         type("Mine", (Secret,), {})
     for value in (secret, {"k": [secret]}, Login("bob", secret)):
@@ -144,7 +144,7 @@ def test_c11_a_secret_that_is_missing_is_a_miss_that_says_what_to_do(world: Worl
 
 
 def test_c11_an_unused_secret_is_no_guard(world: World) -> None:
-    agent = lambda task: world.send("bob", "hi")  # noqa: E731
+    agent = lambda task: world.send("bob", "hi")
     world.run(agent, "t", params={"password": Secret(ONE)})
     assert world.run(agent, "t", params={"password": Secret(TWO)})
     assert world.run(agent, "t")
@@ -188,7 +188,7 @@ def test_c11_two_tools_with_a_password_each_get_names_of_their_own(world: World)
 def test_c11_an_argument_declared_secret_later_is_not_replayed_from_its_stored_value() -> None:
     world = World()
     world.tool("log_in", lambda password: None)
-    agent = lambda task: world.engine._tools._by_name["log_in"][0].wrapper(ONE)  # noqa: E731
+    agent = lambda task: world.engine._tools._by_name["log_in"][0].wrapper(ONE)
     world.run(agent, "t")
     world.tool("log_in", lambda password: None, secret=["password"])
     missed = world.run(agent, "t")
@@ -234,7 +234,7 @@ def test_c11_a_snapshot_that_holds_a_secret_fails_and_an_output_is_not_kept() ->
     world = World()
     screen = {"text": "empty"}
     tool = world.engine.tool(Check(lambda x: dict(screen)), effect="read", name="look")(lambda x: dict(screen))
-    agent = lambda task, password: tool(1)  # noqa: E731
+    agent = lambda task, password: tool(1)
     assert world.run(agent, "t", Secret(ONE)).learned
     screen["text"] = f"you typed {ONE}"
     outcome = world.run(agent, "t", Secret(ONE))
@@ -312,7 +312,7 @@ def test_c11_dry_runs_approvals_undo_and_shadow_runs_know_secrets_by_their_names
     undo = "log {user} out of {password} with {result}"
     tool = world.engine.tool(effect="irreversible", undo=undo, name="log_in")(lambda user, password: [password.value])
     press = world.engine.tool(Check(lambda: dict(page)), name="press")(lambda: None)
-    agent = lambda task, password, handover=None: handover or (tool("bob", password), press(), None)[2]  # noqa: E731
+    agent = lambda task, password, handover=None: handover or (tool("bob", password), press(), None)[2]
     given: dict[str, Any] = {"approve": lambda step: asked.append(step) or True}
     assert world.run(agent, "t", Secret(ONE), **given).learned
     shadow = world.run(agent, "t", Secret(TWO), mode="shadow", **given).shadow

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,9 +37,13 @@ def canary(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def clean(spy: Spy, caplog: pytest.LogCaptureFixture, *secrets: str) -> None:
-    blob = spy.blob(caplog.text)
-    assert found_in(blob, *secrets) == []
+@contextmanager
+def clean_spy(tmp_path: Path, caplog: pytest.LogCaptureFixture, canary: str) -> Iterator[Spy]:
+    """A spy, with everything logged; in all that it has seen at the end the canary must not be."""
+    with all_logged(caplog):
+        spy = Spy(tmp_path)
+        yield spy
+        assert found_in(spy.blob(caplog.text), canary) == []
 
 
 def positions(secret: Any) -> dict[str, tuple[tuple[Any, ...], dict[str, Any]]]:
@@ -71,24 +77,21 @@ def test_c11_no_position_of_an_argument_shows_a_secret(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, canary: str, wrapped: bool
 ) -> None:
     secret: Any = Secret(canary) if wrapped else canary
-    with all_logged(caplog):
-        spy = Spy(tmp_path)
+    with clean_spy(tmp_path, caplog, canary) as spy:
 
         @spy.engine.tool(effect="read")
         def take(a: Any = None, b: Any = None, *more: Any, **named: Any) -> None: ...
 
         for name, (args, kwargs) in positions(secret).items():
-            agent = lambda task, args=args, kwargs=kwargs: take(*args, **kwargs)  # noqa: E731
+            agent = lambda task, args=args, kwargs=kwargs: take(*args, **kwargs)
             for _ in range(2):
                 spy.run(agent, name, secrets={"password": canary})
-        clean(spy, caplog, canary)
 
 
 def test_c11_no_argument_of_the_agent_shows_a_secret(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, canary: str
 ) -> None:
-    with all_logged(caplog):
-        spy = Spy(tmp_path)
+    with clean_spy(tmp_path, caplog, canary) as spy:
 
         @spy.engine.tool
         def take(*args: Any, **kwargs: Any) -> None: ...
@@ -111,12 +114,10 @@ def test_c11_no_argument_of_the_agent_shows_a_secret(
         spy.run(agent, "log in", key=f"as {canary}", secrets={"password": canary})
         spy.run(agent, "x" * 190 + canary, secrets={"password": canary})
         spy.run(agent, ["x" * 110 + canary], secrets={"password": canary})
-        clean(spy, caplog, canary)
 
 
 def test_c11_params_show_no_secret(tmp_path: Path, caplog: pytest.LogCaptureFixture, canary: str) -> None:
-    with all_logged(caplog):
-        spy = Spy(tmp_path)
+    with clean_spy(tmp_path, caplog, canary) as spy:
 
         @spy.engine.tool
         def take(*args: Any, **kwargs: Any) -> None: ...
@@ -127,21 +128,19 @@ def test_c11_params_show_no_secret(tmp_path: Path, caplog: pytest.LogCaptureFixt
             {"a": Secret(canary), "b": canary, "c": f"https://u:{canary}@host"},
             {"a": {"deep": [Secret(canary)]}},
         ):
-            agent = lambda task, given=params: take(*given.values(), f"as {canary}")  # noqa: E731
+            agent = lambda task, given=params: take(*given.values(), f"as {canary}")
             spy.run(agent, f"as {canary}", params=params)
-            agent = lambda task, given=params: take(*given.values())  # noqa: E731
+            agent = lambda task, given=params: take(*given.values())
             spy.run(agent, f"as {canary}", params=params)
             spy.run(agent, f"as {canary}", params=params)
             spy.run(agent, f"as {canary}", params={name: Secret(OTHER) for name in params})
             spy.run(agent, f"as {canary}", params=dict.fromkeys(params, "x"), secrets={"p": canary})
-        clean(spy, caplog, canary)
 
 
 def test_c11_outputs_snapshots_and_attributes_show_no_secret(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, canary: str
 ) -> None:
-    with all_logged(caplog):
-        spy = Spy(tmp_path)
+    with clean_spy(tmp_path, caplog, canary) as spy:
         answers = [canary, f"hi {canary}", {canary: 1}, {"k": [canary.encode()]}, Secret(canary), {canary}, 4711]
 
         @spy.engine.tool(Check(lambda n: answers[n]), Check(lambda n: [answers[n]]), effect="read")
@@ -160,14 +159,12 @@ def test_c11_outputs_snapshots_and_attributes_show_no_secret(
                 for _ in range(2):
                     spy.run(agent, f"task {n}", secrets={"password": canary})
                     answers.append(answers.pop(0))
-        clean(spy, caplog, canary)
 
 
 def test_c11_a_context_objects_secret_shows_nowhere(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, canary: str
 ) -> None:
-    with all_logged(caplog):
-        spy = Spy(tmp_path)
+    with clean_spy(tmp_path, caplog, canary) as spy:
 
         class Form(Page):
             @spy.engine.method(Check(lambda self: [self.password, self.typed], refresh=True))
@@ -187,14 +184,12 @@ def test_c11_a_context_objects_secret_shows_nowhere(
         for agent in (lambda task: form.submit(), lambda task: form.check(), lambda task: form.type(5)):
             for _ in range(2):
                 spy.run(agent, "send", key=str(id(agent)), context=form)
-        clean(spy, caplog, canary)
 
 
 def test_c11_declared_secrets_and_defaults_show_nowhere(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, canary: str
 ) -> None:
-    with all_logged(caplog):
-        spy = Spy(tmp_path)
+    with clean_spy(tmp_path, caplog, canary) as spy:
         hidden = Secret(canary)
 
         @spy.engine.tool(secret=["password"], effect="read")
@@ -217,7 +212,6 @@ def test_c11_declared_secrets_and_defaults_show_nowhere(
             for given in ({}, {}, {"secrets": {"password": OTHER}}, {"secrets": {"password": canary}}):
                 spy.run(agent, f"task {number}", **given)
                 spy.run(agent, f"task {number} as {canary}", **given)
-        clean(spy, caplog, canary)
 
 
 @pytest.mark.parametrize("policy", ["auto", "absorb", "continue", "raise"])
@@ -225,8 +219,7 @@ def test_c11_declared_secrets_and_defaults_show_nowhere(
 def test_c11_what_goes_wrong_in_the_middle_shows_no_secret(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, canary: str, policy: Any, names: bool
 ) -> None:
-    with all_logged(caplog):
-        spy = Spy(tmp_path)
+    with clean_spy(tmp_path, caplog, canary) as spy:
         trouble = {"tool": False, "check": False, "compare": False, "page": 1}
 
         def look(name: str) -> Any:
@@ -274,14 +267,12 @@ def test_c11_what_goes_wrong_in_the_middle_shows_no_secret(
                 password=Secret(canary),
                 success=lambda value: (_ for _ in ()).throw(ValueError(canary)),
             )
-        clean(spy, caplog, canary)
 
 
 def test_c11_two_engines_verdicts_demonstrations_and_misuse_show_no_secret(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, canary: str
 ) -> None:
-    with all_logged(caplog):
-        spy = Spy(tmp_path)
+    with clean_spy(tmp_path, caplog, canary) as spy:
         other = spy.open(scope=f"tenant {canary}")
         strict = spy.open(strict=True)
         for engine in (spy.engine, other, strict):
@@ -290,7 +281,7 @@ def test_c11_two_engines_verdicts_demonstrations_and_misuse_show_no_secret(
             def take(x: Any) -> Any:
                 return x
 
-            agent = lambda task, password, take=take: take(password)  # noqa: E731
+            agent = lambda task, password, take=take: take(password)
             for _ in range(2):
                 outcome = spy.run(agent, f"a {canary}", Secret(canary), engine=engine)
                 if outcome is not None:
@@ -304,22 +295,18 @@ def test_c11_two_engines_verdicts_demonstrations_and_misuse_show_no_secret(
             with pytest.raises((TypeError, ValueError)) as raised:
                 spy.engine("task", "x", secrets=wrong)
             spy.seen.append(str(raised.value))
-        clean(spy, caplog, canary)
 
 
 def test_c11_async_runs_show_no_secret(tmp_path: Path, caplog: pytest.LogCaptureFixture, canary: str) -> None:
-    with all_logged(caplog):
-        spy = Spy(tmp_path)
+    with clean_spy(tmp_path, caplog, canary) as spy:
         await_all(spy.engine, spy, canary)
-        clean(spy, caplog, canary)
 
 
 @pytest.mark.parametrize("policy", ["auto", "absorb"])
 def test_c11_sessions_show_no_secret(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, canary: str, policy: Any
 ) -> None:
-    with all_logged(caplog):
-        spy = Spy(tmp_path)
+    with clean_spy(tmp_path, caplog, canary) as spy:
         page = {"open": True}
 
         @spy.engine.tool(effect="write", secret=["password"])
@@ -357,7 +344,6 @@ def test_c11_sessions_show_no_secret(
         with pytest.raises(RuntimeError) as left:
             session.next()
         spy.seen.append(str(left.value))
-        clean(spy, caplog, canary)
 
 
 def await_all(engine: Engine, spy: Spy, canary: str) -> None:

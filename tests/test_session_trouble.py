@@ -335,7 +335,7 @@ def test_results_that_cannot_be_are_refused_and_the_call_stays_outstanding() -> 
         session.done(call, pending)
     pending.close()
     with pytest.raises(InvalidTypeError, match="takes an exception"):
-        session.done(call, error="no")  # type: ignore[arg-type]
+        session.done(call, error="no")
     with pytest.raises(InvalidValueError, match="not both"):
         session.done(call, "x", error=ValueError())
     session.done(call, "x")
@@ -356,8 +356,8 @@ def test_a_method_without_its_object_is_refused() -> None:
 def test_misuse_is_refused_when_the_session_is_made() -> None:
     engine = Engine()
     with pytest.raises(InvalidValueError, match="mode must be one of"):
-        engine.session("task", mode="sometimes")  # type: ignore[arg-type]
+        engine.session("task", mode="sometimes")
     with pytest.raises(InvalidTypeError, match="success must be callable"):
-        engine.asession("task", success=1)  # type: ignore[arg-type]
+        engine.asession("task", success=1)
     with pytest.raises(NotReadyError, match="block is open already"), engine.session("task") as session, session:
         raise AssertionError

@@ -15,7 +15,7 @@ import pytest
 from muscle_mem.errors import DamagedStoreError, InvalidValueError, StoreError
 from muscle_mem.store import MemoryStore, Note, SqliteStore, Tally, backup, verify
 from muscle_mem.testing import KEY, a_trajectory, an_observation, ids
-from test_stores import raw
+from store_cases import raw
 
 BLOB = b"blob" * 3000
 

@@ -13,7 +13,7 @@ import pytest
 from muscle_mem.errors import StoreError
 from muscle_mem.store import MemoryStore, Note, Observation, Sealed, SqliteStore, Store, Tally, copy_store
 from muscle_mem.testing import KEY, OTHER_KEY, a_trajectory, an_observation, ids, observed, standing_of
-from test_stores import raw
+from store_cases import raw
 
 BLOB = b"blob" * 3000
 

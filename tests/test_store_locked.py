@@ -50,7 +50,7 @@ def by_another_program(path: Path) -> Callable[[], None]:
 
 @pytest.fixture(params=[behind_the_gate, by_another_program])
 def lock(request: pytest.FixtureRequest) -> Iterator[Callable[[Path], Callable[[], None]]]:
-    return request.param  # type: ignore[no-any-return]
+    return request.param
 
 
 def test_one_wait_in_vain_makes_the_next_short_until_one_gets_through(

@@ -18,8 +18,8 @@ from muscle_mem.store.base import Standing
 from muscle_mem.store.digest import sha256
 from muscle_mem.store.rows import Digests, observation_row, standing_row, trajectory_row
 from muscle_mem.testing import KEY, OTHER_KEY, a_trajectory, an_observation, ids, standing_of
+from store_cases import raw
 from test_stores import TestSqliteStore as Unsigned
-from test_stores import raw
 
 SECRET = b"a key of 16 bytes or more"
 OTHER = b"another key of some length"
@@ -269,9 +269,9 @@ def test_a_key_that_is_none_is_told_without_showing_it(
     key: object, error: type[Exception], words: str, path: Path
 ) -> None:
     for opened in (
-        lambda: SqliteStore(path, signing_key=key),  # type: ignore[arg-type]
-        lambda: open_store("memory:", signing_key=key),  # type: ignore[arg-type]
-        lambda: Engine(path, signing_key=key),  # type: ignore[arg-type]
+        lambda: SqliteStore(path, signing_key=key),
+        lambda: open_store("memory:", signing_key=key),
+        lambda: Engine(path, signing_key=key),
     ):
         with pytest.raises(error) as caught:
             opened()

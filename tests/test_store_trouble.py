@@ -320,7 +320,7 @@ def test_whatever_column_is_edited_the_task_is_done_and_nothing_false_is_replaye
         with an_engine(path) as engine:
             engine.explain("task")
             for mode in ("frozen", "auto", "shadow", "auto"):
-                outcome = engine("task", mode=mode)  # type: ignore[arg-type]
+                outcome = engine("task", mode=mode)
                 assert outcome.value == 7, (table, column)
                 if mode == "frozen" and table in ("trajectory", "standing", "observation", "blob") and column != "n":
                     assert not outcome, (table, column)  # the rest says nothing of what is replayed

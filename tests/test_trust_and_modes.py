@@ -41,7 +41,7 @@ class Shop:
 
     def state_of(self, task: str = "milk") -> tuple[str, str]:
         one = self.engine.explain(task).considered[0]
-        standing = self.engine._library.store.get(one.trajectory_id).standing  # type: ignore[union-attr]
+        standing = self.engine._library.store.get(one.trajectory_id).standing
         return standing.state, standing.reason
 
 
@@ -210,7 +210,7 @@ def test_shadow_compares_and_counts_and_executes_nothing_twice(store: Any) -> No
     outcome = shop.engine("milk", mode="shadow")
     assert outcome.shadow is not None
     assert (outcome.shadow.agreed, outcome.shadow.step) == (False, 2)
-    standing = shop.engine._library.store.get(outcome.shadow.trajectory_id).standing  # type: ignore[union-attr]
+    standing = shop.engine._library.store.get(outcome.shadow.trajectory_id).standing
     assert (standing.agreed, standing.disagreed) == (1, 1)
     shop.engine.close()
 
@@ -240,4 +240,4 @@ def test_in_shadow_a_check_that_would_have_stopped_the_replay_is_told() -> None:
 
 def test_the_levels_of_trust_are_a_closed_list() -> None:
     with pytest.raises(InvalidValueError, match="first, verified, manual"):
-        Engine(trust="blind")  # type: ignore[arg-type]
+        Engine(trust="blind")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 from muscle_mem import Engine
 
@@ -38,11 +39,11 @@ def threads(bench: Bench) -> Iterator[Row]:
     )
 
 
-def _seconds(hit: object, threads: int, hits: int) -> float:
+def _seconds(hit: Callable[[], None], threads: int, hits: int) -> float:
     def work() -> None:
         ready.wait()
         for _ in range(hits):
-            hit()  # type: ignore[operator]
+            hit()
 
     ready = threading.Barrier(threads + 1)
     workers = [threading.Thread(target=work) for _ in range(threads)]
@@ -70,12 +71,12 @@ def tasks(bench: Bench) -> Iterator[Row]:
         await nap(1)
 
     engine.set_agent(agent)
-    asyncio.run(engine.acall("task"))  # type: ignore[arg-type]
+    asyncio.run(engine.acall("task"))
     ours, loop = [], []
     for _ in range(bench.pick(2, 7)):
         loop.append(asyncio.run(_all(lambda: asyncio.sleep(NAP), count)) / NAP)
         ours.append(asyncio.run(_all(lambda: engine.acall("task"), count)) / NAP)
-    if not asyncio.run(engine.acall("task")):  # type: ignore[arg-type]
+    if not asyncio.run(engine.acall("task")):
         raise RuntimeError("a miss where a hit was expected")
     found = Spread.over(ours)
     yield Row(
@@ -90,7 +91,7 @@ def tasks(bench: Bench) -> Iterator[Row]:
     )
 
 
-async def _all(make: object, count: int) -> float:
+async def _all(make: Callable[[], Awaitable[Any]], count: int) -> float:
     began = time.perf_counter()
-    await asyncio.gather(*(make() for _ in range(count)))  # type: ignore[operator]
+    await asyncio.gather(*(make() for _ in range(count)))
     return time.perf_counter() - began

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import statistics
 import sys
 import time
@@ -10,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from unittest.mock import patch
 
 from ..bulk import many_keys
 from ..ours import must_learn, recorded
@@ -36,7 +39,7 @@ def _server() -> tuple[Any, str]:
     """A server of our own that keeps what it is told, as a real one does."""
     sys.path.insert(0, str(TESTS))
     try:
-        import postgres_server as found
+        found = importlib.import_module("postgres_server")
     except ImportError as error:
         return None, str(error)
     finally:
@@ -59,11 +62,8 @@ def _counted() -> Iterator[list[int]]:
         waits[0] += 1
         return plain(self, *args, **options)
 
-    Line.wait = wait  # type: ignore[method-assign]
-    try:
+    with patch.object(Line, "wait", wait):
         yield waits
-    finally:
-        Line.wait = plain  # type: ignore[method-assign]
 
 
 def _steps(bench: Bench) -> int:
@@ -88,7 +88,8 @@ def _trips(bench: Bench, dsn: str) -> Iterator[Row]:
             note="less what the watching thread sent; the engine itself sends nothing",
         )
         yield Row("postgres.idle", "round trips a second of a process that watches", "count", ours=(quiet / 2))
-        learned = [_trips_of(lambda n=n: must_learn(engine, f"task {n}")) for n in range(bench.pick(3, 20))]
+        tasks = [f"task {n}" for n in range(bench.pick(3, 20))]
+        learned = [_trips_of(functools.partial(must_learn, engine, task)) for task in tasks]
         yield Row("postgres.learn", "round trips of learning a task", "count", ours=(statistics.median(learned)))
 
 

@@ -12,6 +12,7 @@ from muscle_mem.store import MemoryStore
 from .. import workload
 from ..ours import acall_block, check_of, engine_of, must_hit, must_learn, plain, recorded
 from ..scenario import Bench, Row, Target, ends, ratio_row, scenario
+from ..timing import Block
 from ..workload import block_of, fresh_block_of, loop_of
 
 SIZES = (1, 10, 100, 1_000)
@@ -30,11 +31,15 @@ def first_hit(bench: Bench) -> Iterator[Row]:
             bench,
             f"first.{steps}",
             f"first hit, {of(steps)}",
-            fresh_block_of(lambda steps=steps: must_hit(recorded(plain(), steps))),
+            fresh_block_of(_first_hit(steps)),
             block_of(loop_of(plain(), steps)),
             prototype=("first", {"world": "plain", "steps": steps}),
             target=targets.get(steps),
         )
+
+
+def _first_hit(steps: int) -> Callable[[], Callable[[], None]]:
+    return lambda: must_hit(recorded(plain(), steps))
 
 
 @scenario("replay")
@@ -54,7 +59,7 @@ def first_hit_both_cold(bench: Bench) -> Iterator[Row]:
             bench,
             f"first.cold.{steps}",
             f"first hit, {of(steps)}, against a loop that is run once after a task was learned",
-            fresh_block_of(lambda steps=steps: must_hit(recorded(plain(), steps))),
+            fresh_block_of(_first_hit(steps)),
             fresh_block_of(loop_after_learning),
             prototype="is in the row without",
             target={10: Target(12.5)}.get(steps),
@@ -71,10 +76,14 @@ def first_hit_anew(bench: Bench) -> Iterator[Row]:
             bench,
             f"anew.{steps}",
             f"first hit of an engine made anew over a filled store, {of(steps)}",
-            fresh_block_of(lambda steps=steps, store=store: must_hit(engine_of(plain(), steps, store)[0])),
+            fresh_block_of(_first_hit_over(store, steps)),
             block_of(loop_of(plain(), steps)),
             prototype="keeps no store",
         )
+
+
+def _first_hit_over(store: MemoryStore, steps: int) -> Callable[[], Callable[[], None]]:
+    return lambda: must_hit(engine_of(plain(), steps, store)[0])
 
 
 @scenario("replay")
@@ -99,7 +108,11 @@ def steady_exact(bench: Bench) -> Iterator[Row]:
     for steps in bench.pick((10,), (10, 1_000)):
         plan = [(n, workload.look(n)) for n in range(steps)]
 
-        def loop(plan: list[tuple[int, str]] = plan, look=workload.look, press=workload.press) -> None:
+        def loop(
+            plan: list[tuple[int, str]] = plan,
+            look: Callable[[int], str] = workload.look,
+            press: Callable[[int], int] = workload.press,
+        ) -> None:
             for n, expected in plan:
                 if look(n) != expected:
                     break
@@ -215,7 +228,7 @@ async def _learn(engine: Engine) -> None:
         raise RuntimeError("nothing was learned")
 
 
-def _awaiting_block(steps: int) -> workload.Callable[[int], int]:
+def _awaiting_block(steps: int) -> Block:
     async def press(n: int) -> int:
         return n
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..scenario import Bench, Row, ends, ratio_row, scenario
 from ..workload import block_of, fresh_block_of, loop_of
 
 STEPS = 10
+PARAMS: dict[str, Any] = {"who": "somebody"}
 KEY = b"0123456789abcdef0123456789abcdef"
 
 
@@ -21,21 +22,25 @@ KEY = b"0123456789abcdef0123456789abcdef"
 def kinds(bench: Bench) -> Iterator[Row]:
     """All in one race, so that they can be held against each other."""
     kinds = (
-        ("plain", "a check, and nothing more", lambda: recorded(plain(), STEPS)),
-        ("none", "no check at all", _unchecked),
-        ("both", "a check before and one after", lambda: recorded(plain(), STEPS, both=True)),
-        ("wait", "Check(wait=1.0) that passes at once", lambda: _checked(wait=1.0)),
-        ("refresh", "Check(refresh=True)", lambda: _checked(refresh=True)),
-        ("success", "a success callback", lambda: recorded(plain(), STEPS, success=lambda steps: True)),
-        ("verified", "trust='verified', judged good", lambda: _judged(trust="verified")),
-        ("manual", "trust='manual', judged good", lambda: _judged(trust="manual")),
-        ("observer", "an observer that gets every event", lambda: recorded(plain(), STEPS, observers=_ignore)),
-        ("params", "params given", _with_params),
+        ("plain", "a check, and nothing more", must_hit(recorded(plain(), STEPS))),
+        ("none", "no check at all", must_hit(_unchecked())),
+        ("both", "a check before and one after", must_hit(recorded(plain(), STEPS, both=True))),
+        ("wait", "Check(wait=1.0) that passes at once", must_hit(_checked(wait=1.0))),
+        ("refresh", "Check(refresh=True)", must_hit(_checked(refresh=True))),
+        ("success", "a success callback", must_hit(recorded(plain(), STEPS, success=lambda steps: True))),
+        ("verified", "trust='verified', judged good", must_hit(_judged(trust="verified"))),
+        ("manual", "trust='manual', judged good", must_hit(_judged(trust="manual"))),
+        ("observer", "an observer that gets every event", must_hit(recorded(plain(), STEPS, observers=_ignore))),
+        ("params", "params given", must_hit(_with_params(), params=PARAMS)),
     )
+    yield from _in_one_race(bench, kinds)
+
+
+def _in_one_race(bench: Bench, kinds: Iterable[tuple[str, str, Callable[[], None]]]) -> Iterator[Row]:
+    """A row for each kind of hit: its name, what is said of it, the hit."""
     blocks = {"loop": block_of(loop_of(plain(), STEPS))}
-    for name, _, make in kinds:
-        given = {"params": {"who": "somebody"}} if name == "params" else {}
-        blocks[name] = block_of(must_hit(make(), **given))
+    for name, _, hit in kinds:
+        blocks[name] = block_of(hit)
     race, _ = bench.race(blocks)
     loop = race.spread("loop").median
     for name, title, _ in kinds:
@@ -43,6 +48,38 @@ def kinds(bench: Bench) -> Iterator[Row]:
         row = Row(f"safety.{name}", f"steady hit, {STEPS} steps: {title}", "x", found.median, ends(found))
         row.loop, row.loop_unit, row.details = loop, "us", {"ours_us": race.spread(name).median}
         yield row
+
+
+@scenario("safety")
+def tracing(bench: Bench) -> Iterator[Row]:
+    """OpenTelemetry: not asked for, with nobody who listens, and with spans and metrics that are made and kept."""
+    titles = {
+        "untraced": "no tracing",
+        "unheard": "OtelObserver without a tracer behind it",
+        "traced": "OtelObserver with the SDK: a span a step, exported nowhere",
+    }
+    try:
+        from opentelemetry.metrics import NoOpMeterProvider
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.trace import NoOpTracerProvider
+
+        from muscle_mem.integrations.otel import OtelObserver
+    except ImportError as error:
+        for name, title in titles.items():
+            note = f"skipped: {error}"
+            yield Row(f"safety.{name}", f"steady hit, {STEPS} steps: {title}", "x", note=note)
+        return
+    unheard = OtelObserver(tracer_provider=NoOpTracerProvider(), meter_provider=NoOpMeterProvider())
+    meters = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
+    traced = OtelObserver(tracer_provider=TracerProvider(shutdown_on_exit=False), meter_provider=meters)
+    engines = {
+        "untraced": recorded(plain(), STEPS),
+        "unheard": recorded(plain(), STEPS, observers=[unheard]),
+        "traced": recorded(plain(), STEPS, observers=[traced]),
+    }
+    yield from _in_one_race(bench, [(name, titles[name], must_hit(engine)) for name, engine in engines.items()])
 
 
 def _ignore(event: object) -> None:
@@ -63,7 +100,7 @@ def _unchecked() -> Engine:
 
 def _with_params() -> Engine:
     engine, _ = engine_of(plain(), STEPS)
-    must_learn(engine, params={"who": "somebody"})
+    must_learn(engine, params=PARAMS)
     return engine
 
 

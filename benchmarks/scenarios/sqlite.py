@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from muscle_mem.store import SqliteStore
+from muscle_mem.store import MemoryStore, SqliteStore
 from muscle_mem.store.opening import Access, connect
 
 from .. import bulk
@@ -108,7 +108,7 @@ def _cold_keys(bench: Bench, path: Path, keys: int, what: str) -> Iterator[Row]:
 def _warm_key(bench: Bench, path: Path, what: str) -> Iterator[Row]:
     engine, _ = engine_of(plain(), 1, str(path))
     in_memory = recorded(plain(), 1)
-    store = bulk.MemoryStore()
+    store = MemoryStore()
     bulk.fill(store, bulk.many_keys(plain(), 1, EACH))
     in_memory, _ = engine_of(plain(), 1, store)
     yield beyond_row(

@@ -83,6 +83,16 @@ class Agent:
                 self.remembered.clear()
             self.remembered[spelled] = task
 
+    def misfit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        """Why the agent cannot be called with these arguments; empty if it can, or if that cannot be told."""
+        if self.signature is None:
+            return ""
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            return str(error)
+        return ""
+
     def name_of(self, index: int) -> str:
         """How to call the argument at a position in a message."""
         return f"argument {self.names[index]!r}" if index < len(self.names) else f"argument {index + 1}"

@@ -9,6 +9,7 @@ import msgspec
 
 from ._core.codec import digest
 from ._core.handover import Handover
+from ._core.recorder import Recorder
 from ._core.run import Run
 
 
@@ -47,13 +48,9 @@ def let_go(frame: Frame) -> None:
         held.release()
 
 
-def frame_of_call(frame: Frame) -> Frame:
+def frame_of_call(engine: Any, run: Run, recorder: Recorder) -> Frame:
     """The frame inside one recorded call of a run: numbered on from what the replay had done, if anything."""
-    inner = Frame(frame.engine, frame.run)
-    inner.made = inner
-    if frame.run is not None:
-        inner.number = len(frame.run.progress.calls) + next(frame.run.recorder.numbers)
-    return inner
+    return Frame(engine, run, False, False, False, len(run.progress.calls) + next(recorder.numbers))
 
 
 frame_here: ContextVar[Frame | None] = ContextVar("muscle_mem_frame", default=None)

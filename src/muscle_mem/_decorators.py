@@ -7,6 +7,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from ._core.check import Check
 from ._core.model import Effect
+from ._core.tool import ensure_check
 from ._core.trust import Trust
 from ._telling import Teller
 from ._tools import Toolbox, make_tool
@@ -42,7 +43,7 @@ class ToolDecorators:
         undo: str | Callable[..., Any] | None = None,
         optional: bool = False,
     ) -> Callable[[F], F]: ...
-    def tool(self, pre_check: Any = None, post_check: Check | None = None, **options: Any) -> Any:
+    def tool(self, *args: Any, **options: Any) -> Any:
         """Register a function or method as a tool, so that its calls inside a run are recorded and can be replayed.
 
         pre_check: asked before a replayed step; post_check: after it. name: the stored name (default: the qualified
@@ -57,7 +58,7 @@ class ToolDecorators:
 
         Raises InvalidTypeError or InvalidValueError for what can never be a tool.
         """
-        return self._register(None, pre_check, post_check, options)
+        return self._register(None, args, options)
 
     @overload
     def function(self, fn: Callable[P, R], /) -> Callable[P, R]: ...
@@ -78,9 +79,9 @@ class ToolDecorators:
         undo: str | Callable[..., Any] | None = None,
         optional: bool = False,
     ) -> Callable[[F], F]: ...
-    def function(self, pre_check: Any = None, post_check: Check | None = None, **options: Any) -> Any:
+    def function(self, *args: Any, **options: Any) -> Any:
         """The same as `tool`, for plain functions."""
-        return self._register(False, pre_check, post_check, options)
+        return self._register(False, args, options)
 
     @overload
     def method(self, fn: Callable[P, R], /) -> Callable[P, R]: ...
@@ -101,12 +102,14 @@ class ToolDecorators:
         undo: str | Callable[..., Any] | None = None,
         optional: bool = False,
     ) -> Callable[[F], F]: ...
-    def method(self, pre_check: Any = None, post_check: Check | None = None, **options: Any) -> Any:
+    def method(self, *args: Any, **options: Any) -> Any:
         """The same as `tool`, for methods: `self` is not recorded, and given again from the run's context."""
-        return self._register(True, pre_check, post_check, options)
+        return self._register(True, args, options)
 
-    def _register(self, method: bool | None, first: Any, post_check: Any, options: dict[str, Any]) -> Any:
+    def _register(self, method: bool | None, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         unknown = set(options) - {
+            "pre_check",
+            "post_check",
             "name",
             "aliases",
             "version",
@@ -120,19 +123,28 @@ class ToolDecorators:
         }
         if unknown:
             raise InvalidTypeError(f"a tool takes no option {min(unknown)!r}")
-        bare = (
-            first is not None
-            and not isinstance(first, Check)
-            and (callable(first) or isinstance(first, staticmethod | classmethod))
-        )
+        fn = next((one for one in args[:1] if _is_function(one)), None)
+        checks = dict(zip(("pre_check", "post_check"), args if fn is None else (None, *args[1:]), strict=False))
+        for role in ("pre_check", "post_check"):
+            given = options.pop(role, None)
+            if given is not None and checks.get(role) is not None:
+                raise InvalidTypeError(f"{role} is given twice, as {checks[role]!r} and as {given!r}")
+            checks[role] = given if given is not None else checks.get(role)
+            ensure_check(role, checks[role])
+        if len(args) > 2:
+            raise InvalidTypeError(f"a tool takes pre_check and post_check, and options by their names; got {args!r}")
 
         def decorate(fn: Any) -> Any:
-            pre_check = None if bare else first
-            tool, wrapper = make_tool(self, fn, pre_check=pre_check, post_check=post_check, method=method, **options)
+            tool, wrapper = make_tool(self, fn, **checks, method=method, **options)
             self._tools.add(tool)
             for name in tool.nothing_gives():
                 message = f"argument {name!r} of {tool.name} is ignored, so a replay needs inject={{{name!r}: ...}}"
                 self._teller.notice("warning", "nothing_to_inject", message, tool.name)
             return wrapper
 
-        return decorate(first) if bare else decorate
+        return decorate if fn is None else decorate(fn)
+
+
+def _is_function(value: Any) -> bool:
+    """Whether a decorator was given the function itself, bare or as a call, and not the first of its options."""
+    return not isinstance(value, Check) and (callable(value) or isinstance(value, staticmethod | classmethod))

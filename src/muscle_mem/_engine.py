@@ -28,7 +28,7 @@ from ._given import distinct, one_of
 from ._growth import limits_of, seconds, whole
 from ._health import Health
 from ._leading import Leaders
-from ._library import LIBRARY_BYTES, Library
+from ._library import LIBRARY_BYTES, Library, write_counts
 from ._open import OpenRuns
 from ._perform import Performer, perform_call
 from ._runs import why_raised
@@ -137,7 +137,7 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
         self._open = OpenRuns(self, adopt_threads)
         self._serial = itertools.count(1)
         self._perform = perform_call
-        self._closer = weakref.finalize(self, self._library.close)
+        self._closer = weakref.finalize(self, write_counts, opened, self._library.counts, self._health)
 
     # -- building
 
@@ -309,6 +309,8 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
 
     def bind(self, fn: Callable[P, R]) -> Callable[P, R]:
         """A function that carries the run which is open here into a thread of the agent's own."""
+        if not callable(fn):
+            raise InvalidTypeError(f"engine.bind takes the function that the thread calls, got {fn!r}")
         frame = frame_now()
         objects = objects_now()
 
@@ -380,7 +382,8 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
 
     def close(self) -> None:
         """Write what was counted and release the store. Closing twice is fine."""
-        self._closer()
+        if self._closer.detach():
+            self._library.close()
 
     def __enter__(self) -> Self:
         return self

@@ -89,4 +89,9 @@ class Explaining(Runs):
         if wanted in ("off", "record"):
             return run, Refusal(Reason.MODE, f"mode={wanted!r} always asks the agent"), []
         found, lookup = self._find(run, refusal)
+        if not found.trajectories and lookup is None and self._agent is not None:
+            misfit = self._agent.misfit(args, kwargs)
+            if misfit:
+                message = f"nothing was recorded for these arguments, and the agent does not take them: {misfit}"
+                lookup = Refusal(Reason.NEW_TASK, message)
         return run, lookup, found.trajectories

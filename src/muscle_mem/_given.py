@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._core.check import short
-from .errors import InvalidValueError
+from .errors import InvalidTypeError, InvalidValueError
 
 _ENVIRON = os.environ if type(getattr(os.environ, "_data", None)) is dict else None
 _MODE: Any = "MUSCLE_MEM_MODE" if _ENVIRON is None else _ENVIRON.encodekey("MUSCLE_MEM_MODE")
@@ -18,6 +18,28 @@ def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
     if not isinstance(value, str) or value not in allowed:
         raise InvalidValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
     return value
+
+
+def name_given(option: str, value: Any) -> str | None:
+    """A name that a user gives, or None. Raises InvalidTypeError, or InvalidValueError for an empty one."""
+    if value is not None and not isinstance(value, str):
+        raise InvalidTypeError(f"{option} must be a string, got {value!r}; as in {option}='send'")
+    if value == "":
+        raise InvalidValueError(f"{option} is empty; leave it out, or give a name as in {option}='send'")
+    return value
+
+
+def names_given(option: str, value: Any) -> list[str]:
+    """One name or several. Raises InvalidTypeError."""
+    if isinstance(value, str):
+        return [value]
+    try:
+        names = list(value)
+    except TypeError:
+        names = [value]
+    if not all(isinstance(name, str) for name in names):
+        raise InvalidTypeError(f"{option} must be a name or several, got {value!r}; as in {option}=['ctx']")
+    return names
 
 
 def mode_said() -> str:

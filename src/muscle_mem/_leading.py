@@ -16,7 +16,7 @@ from ._context import Frame, let_go
 from ._core.company import NOBODY, Company
 from ._core.run import Run
 from ._events import WaitEvent
-from .store.base import Leadership, Leading
+from .store.base import Leadership, Leading, is_leading
 
 FIRST_LOOK = 0.002
 LONGEST_LOOK = 0.05
@@ -65,7 +65,7 @@ class Leaders:
     def __init__(self, library: Any, health: Any, wait: float) -> None:
         self.wait = wait
         self.health = health
-        self.store: Leading | None = library.store if isinstance(library.store, Leading) else None
+        self.store: Leading | None = library.store if is_leading(library.store) else None
         self._held: dict[bytes, Held] = {}
         self._lock = threading.Lock()
         self._pid = os.getpid()

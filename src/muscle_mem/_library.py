@@ -25,7 +25,7 @@ from ._growth import Growth
 from ._memory import Entry, Memory, is_irreversible, size_of
 from .errors import DecodeError
 from .store import verdicts
-from .store.base import FRESH, QUARANTINED, TRUSTED, Confirming, Note, Observation, Sealed, Standing, Store
+from .store.base import FRESH, QUARANTINED, TRUSTED, Note, Observation, Sealed, Standing, Store, is_confirming
 from .store.forks import watch
 from .store.pruning import Limits, Pruned, is_old, prune, recorded
 
@@ -57,7 +57,7 @@ class Library:
     ) -> None:
         self.store = store
         self.health = health
-        self.confirming = isinstance(store, Confirming)
+        self.confirming = is_confirming(store)
         self.growth = Growth(limits or Limits())
         self.memory = Memory(most)
         self.counts = Counts()
@@ -82,7 +82,7 @@ class Library:
 
     def confirm(self, key: bytes) -> Entry:
         """The same, after asking a store that may lag behind, in one round trip. Raises what the store does."""
-        if isinstance(self.store, Confirming):
+        if is_confirming(self.store):
             self.store.confirm(key)
             self.health.fine("confirm")
         return self.find(key)
@@ -201,7 +201,7 @@ class Library:
         fresh: Row = msgspec.structs.replace(
             row, pre=candidate.renewed(seen, post=False), post=candidate.renewed(seen, post=True)
         )
-        fresh = stored_row(fresh, candidate.trajectory.body.order)
+        fresh = stored_row(fresh, candidate.trajectory.head.order)
         id = candidate.trajectory.id
         body, blobs = store_row(fresh)
         sealed: Sealed = candidate.trajectory.sealed
@@ -284,16 +284,10 @@ class Library:
 
     def flush(self) -> None:
         """Write what was counted. Never raises: they are only counts."""
-        notes = self.counts.take()
-        if notes:
-            self._write("count", notes)
+        write_counts(self.store, self.counts, self.health)
 
     def _write(self, operation: str, notes: tuple[Note, ...]) -> None:
-        try:
-            self.store.note(notes)
-            self.health.fine(operation)
-        except Exception as error:  # a store of the user's own may raise anything (G4)
-            self.health.trouble(operation, error)
+        _write(self.store, self.health, operation, notes)
 
     def _before_fork(self) -> None:
         """Nothing: its lock may be held as long as the store takes to answer."""
@@ -316,6 +310,21 @@ class Library:
             self.store.close()
         except Exception as error:  # a store of the user's own may raise anything (G4)
             self.health.trouble("close", error)
+
+
+def write_counts(store: Store, counts: Counts, health: Told) -> None:
+    """Write what was counted. Never raises: they are only counts. Knows nothing of tools, and so keeps no engine."""
+    notes = counts.take()
+    if notes:
+        _write(store, health, "count", notes)
+
+
+def _write(store: Store, health: Told, operation: str, notes: tuple[Note, ...]) -> None:
+    try:
+        store.note(notes)
+        health.fine(operation)
+    except Exception as error:  # a store of the user's own may raise anything (G4)
+        health.trouble(operation, error)
 
 
 def _records(run: Run, recording: Recording, state: str, reason: str, now: float) -> tuple[Sealed, Observation]:
@@ -341,7 +350,7 @@ def _may_grow(stored: Any, known: Trajectory) -> bool:
 
     Members of parallel groups may have been moved for the company that they had, so those are loaded anew.
     """
-    return stored.sealed == known.sealed and not any(record.group for record in known.body.steps)
+    return stored.sealed == known.sealed and not known.grouped
 
 
 def _is_same(stored: Any, known: Trajectory) -> bool:

@@ -16,7 +16,8 @@ from .store.forks import Brief, watch
 # Measured with tracemalloc on CPython: what objects take beside the bytes of what they hold.
 ENTRY = 600
 TRAJECTORY = 1_500
-STEP = 700
+STEP = 350
+OPEN_STEP = 600  # more, where arguments are built for each run
 OBSERVATION = 500
 PLACE = 120
 DECODED = 3
@@ -87,7 +88,8 @@ def size_of(trajectories: Iterable[Trajectory]) -> int:
     total = ENTRY
     shared: set[int] = set()
     for trajectory in trajectories:
-        total += TRAJECTORY + 2 * len(trajectory.sealed.body) + STEP * len(trajectory.body.steps)
+        total += TRAJECTORY + len(trajectory.sealed.body) + STEP * len(trajectory.steps)
+        total += OPEN_STEP * sum(step.args is None for step in trajectory.steps)
         for candidate in trajectory.candidates:
             if candidate.weight is None:
                 candidate.weight = _weight(candidate)

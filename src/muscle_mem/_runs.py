@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from ._agent import Agent
 from ._context import Frame, enter_frame, leave_frame, let_go, objects_now, off_now
-from ._core.check import short
+from ._core.check import retold, short
 from ._core.company import NOBODY, Company
 from ._core.flow import Finished, switched_off
 from ._core.freezing import Known, known_of
@@ -181,7 +181,7 @@ class Runs:
             try:
                 custom = self._key(*args, **kwargs)
             except Exception as error:
-                raise NoKeyError("key", f"Engine(key=...) raised {error!r}") from error
+                raise NoKeyError("key", f"Engine(key=...) raised {retold(error)}") from error
             if not isinstance(custom, str):
                 raise NoKeyError("key", f"Engine(key=...) returned {short(custom)}, which is no string")
         if custom is not None:
@@ -306,11 +306,11 @@ class Runs:
 
 
 def _as_store_error(error: Exception, what: str) -> StoreError:
-    return StoreError(f"the store failed and on_store_error='raise', so {what}: {str(error) or repr(error)}")
+    return StoreError(f"the store failed and on_store_error='raise', so {what}: {str(error) or retold(error)}")
 
 
 def why_raised(error: BaseException) -> tuple[Reason, str]:
     """Why a run that ended with an exception is not learned."""
     if isinstance(error, Exception):
-        return Reason.AGENT_RAISED, f"the agent raised {error!r}"
+        return Reason.AGENT_RAISED, f"the agent raised {retold(error)}"
     return Reason.CANCELLED, f"the run was ended by {type(error).__name__}"

@@ -189,7 +189,7 @@ class Steps:
     def _begin(self, wanted: Wanted) -> Generator[Effect, Any, Turn]:
         """Hand out a call of the model's, captured and frozen at this moment; or answer it, if it was done already."""
         off = self._run.mode == "off"
-        self._number(-1 if off else frame_of_call(self._frame).number)
+        self._number(-1 if off else frame_of_call(self._engine, self._run, self._run.recorder).number)
         made = _bare_call(wanted) if off else record_call(self._run, wanted.tool, wanted.args, wanted.kwargs)
         at = yield from step(made)
         id = wanted.id or f"call_mm_{self._count()}"

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any, NamedTuple, cast
 
+from ._core.check import retold
 from ._core.model import Reason
 from ._core.outcome import Outcome
 from ._core.run import Run
@@ -88,7 +89,7 @@ class Teller(Brief):
             try:
                 observer(event)
             except Exception:  # an observer's trouble is not the agent's
-                log_event(NoticeEvent("observer", f"observer {observer!r} raised on {type(event).__name__}"))
+                log_event(NoticeEvent("observer", f"observer {retold(observer)} raised on {type(event).__name__}"))
 
     def began(self, run: Run) -> None:
         """Tell those who want steps that a run begins, and see that it tells its own."""
@@ -119,7 +120,7 @@ class Teller(Brief):
     def raised(self, run: Run, error: BaseException, seconds: float) -> None:
         """Tell that a run ended with an exception."""
         if not self._logs or heeds_debug():
-            told = run.hide(repr(error))
+            told = run.hide(retold(error))
             self.emit(
                 RunEvent(
                     "raised",
@@ -199,7 +200,7 @@ class Teller(Brief):
 def _observers(given: Iterable[Observer] | Observer | None) -> tuple[Observer, ...]:
     if given is None:
         return (log_event,)
-    found = (given,) if callable(given) else tuple(given)
+    found = (given,) if callable(given) or not isinstance(given, Iterable) else tuple(given)
     for observer in found:
         if not callable(observer):
             raise InvalidTypeError(f"an observer must be callable, got {observer!r}")

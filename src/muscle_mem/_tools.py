@@ -7,23 +7,26 @@ import inspect
 import itertools
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from ._breakers import Breakers
 from ._context import Frame, frame_here, frame_of_call
 from ._core import codec
-from ._core.check import Check
+from ._core.check import Check, version_of
+from ._core.effects import Effect
 from ._core.fingerprint import fingerprint, stored_name
 from ._core.model import Reason, StepRecord
-from ._core.recording import record_call
+from ._core.recording import record_call, record_now
+from ._core.run import Run
 from ._core.steps import Refusal
 from ._core.tool import Tool, check_tool, signature_of
 from ._core.trust import TRUSTS
 from ._core.twins import is_same
 from ._drive import adrive, drive
-from ._given import one_of
+from ._given import name_given, names_given, one_of
 from ._source import find_source
+from .errors import InvalidTypeError
 from .store.forks import Brief, watch
 
 PROCESS = os.urandom(6).hex()
@@ -127,8 +130,11 @@ def make_tool(
     """A tool and its wrapper, which stands in the function's place. Raises for what can never be a tool."""
     static = isinstance(fn, staticmethod)
     inner = fn.__func__ if static else fn
-    names = [ignore] if isinstance(ignore, str) else list(ignore)
-    kept = [secret] if isinstance(secret, str) else list(secret)
+    names, kept, others = names_given("ignore", ignore), names_given("secret", secret), names_given("aliases", aliases)
+    if inject is not None and not isinstance(inject, Mapping):
+        raise InvalidTypeError(f"inject must be a dict by the names of arguments, got {inject!r}")
+    if undo is not None and not (isinstance(undo, str) or callable(undo)):
+        raise InvalidTypeError(f"undo must be a text or the tool that takes it back, got {undo!r}")
     check_tool(inner, effect=effect, ignore=[*names, *(inject or {})], checks=(pre_check, post_check), secret=kept)
     in_class = _in_class(inner) and not static
     signature = signature_of(inner)
@@ -136,10 +142,10 @@ def make_tool(
     post_check = post_check.for_signature(signature) if post_check else None
     tool = Tool(
         inner,
-        name=name,
-        aliases=[aliases] if isinstance(aliases, str) else aliases,
+        name=name_given("name", name),
+        aliases=others,
         method=method if method is not None and not static else in_class and _first_parameter(inner) == "self",
-        fingerprint=f"v:{version}" if version is not None else fingerprint(inner, find_source),
+        fingerprint=fingerprint(inner, find_source) if version is None else f"v:{version_of(version)}",
         pre=pre_check,
         post=post_check,
         check_prints=(
@@ -201,17 +207,16 @@ def _wrap(engine: Any, tool: Tool) -> Callable[..., Any]:
     return _wrap_async(engine, tool) if tool.is_async else _wrap_plain(engine, tool)
 
 
-def _recording_frame(engine: Any, tool: Tool, args: tuple[Any, ...], frame: Frame | None) -> Frame | None:
-    """The frame of the run that this call belongs to, if it is one to record; `frame` is where it was made."""
+def _frame_of(engine: Any, tool: Tool, args: tuple[Any, ...], frame: Frame | None) -> Frame | None:
+    """Where a call belongs that was made where no run is, in a session, or of a tool that may be a method."""
     if frame is None:
         frame = engine._open.stray(tool) if engine._open.frames else None
     if frame is None or not frame.recording or frame.engine is not engine:
         return None
-    run = frame.run
-    if run is None or run.recorder.closed:
+    if frame.run is None or frame.run.recorder.closed:
         return None
     if frame.outside:
-        engine._open.untold(run, tool)
+        engine._open.untold(frame.run, tool)
         return None
     if tool.undecided and args:
         tool.undecided = False
@@ -222,24 +227,29 @@ def _recording_frame(engine: Any, tool: Tool, args: tuple[Any, ...], frame: Fram
 
 def _wrap_plain(engine: Any, tool: Tool) -> Callable[..., Any]:
     fn = tool.fn
-    here = frame_here
-    run_here, recording = frame_here.get, engine._open.frames
+    here, enter, leave = frame_here.get, frame_here.set, frame_here.reset
+    recording = engine._open.frames
+
+    def finish(flow: Generator[Effect, Any, Any]) -> Any:
+        return drive(flow, engine._perform)
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        frame = run_here()
-        if frame is None and not recording:
+        if not recording:
             return fn(*args, **kwargs) if kwargs else fn(*args)
-        frame = _recording_frame(engine, tool, args, frame)
-        if frame is None:
+        frame = here()
+        if frame is None or frame.outside or tool.undecided:
+            frame = _frame_of(engine, tool, args, frame)
+        if frame is None or not frame.recording or frame.engine is not engine:
             return fn(*args, **kwargs)
-        token = here.set(frame_of_call(frame))
+        run: Run = frame.run  # type: ignore[assignment] # there is one where something is recorded
+        recorder = run.recorder
+        if recorder.closed:
+            return fn(*args, **kwargs)
+        token = enter(frame_of_call(engine, run, recorder))
         try:
-            answer = drive(record_call(frame.run, tool, args, kwargs), engine._perform)  # type: ignore[arg-type]
+            return record_now(run, recorder, tool, args, kwargs, finish)
         finally:
-            here.reset(token)
-        if answer.error is not None:
-            raise answer.error
-        return answer.result
+            leave(token)
 
     return _dress(wrapper, fn)
 
@@ -249,12 +259,13 @@ def _wrap_async(engine: Any, tool: Tool) -> Callable[..., Any]:
     here = frame_here
 
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        frame = _recording_frame(engine, tool, args, here.get())
-        if frame is None:
+        frame = _frame_of(engine, tool, args, here.get())
+        if frame is None or frame.run is None:
             return await fn(*args, **kwargs)
-        token = here.set(frame_of_call(frame))
+        run = frame.run
+        token = here.set(frame_of_call(engine, run, run.recorder))
         try:
-            answer = await adrive(record_call(frame.run, tool, args, kwargs), engine._perform)  # type: ignore[arg-type]
+            answer = await adrive(record_call(run, tool, args, kwargs), engine._perform)
         finally:
             here.reset(token)
         if answer.error is not None:

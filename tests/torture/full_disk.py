@@ -59,7 +59,7 @@ def run(seed: int, size: int, control: str) -> Figures:
     figures = Figures()
     for trouble in (_full, _no_inodes, _read_only, _limited):
         with scratch() as folder:
-            code, said = in_child(lambda: trouble(folder, seed, size, control).as_dict())  # noqa: B023
+            code, said = in_child(lambda: trouble(folder, seed, size, control).as_dict())  # noqa: B023 - called at once
         if code != 0 or said is None:
             figures.fault("broken", f"{trouble.__name__[1:]}: the process ended with {code}")
             continue

@@ -137,11 +137,11 @@ def _on_statements(tell: Callable[[], None]) -> None:
     real = sqlite3.connect
 
     def connect(*args: object, **kwargs: object) -> sqlite3.Connection:
-        connection = real(*args, **kwargs)  # type: ignore[call-overload]
+        connection = real(*args, **kwargs)
         connection.set_trace_callback(lambda statement: tell())
-        return connection  # type: ignore[no-any-return]
+        return connection
 
-    sqlite3.connect = connect  # type: ignore[assignment]
+    sqlite3.connect = connect
 
 
 def _before_write(shim: Shim, golden: Path, at: int, control: str, figures: Figures, expected: list[object]) -> int:
@@ -169,7 +169,7 @@ def _at_write(
             shutil.copy(golden, folder / "store.db")
             with switched_off(control):
                 return counted_in_child(shim, folder, kinds, lambda: SqliteStore(folder / "store.db"))
-    arm = lambda folder: shim.arm(folder, kinds, action, at)  # noqa: E731
+    arm = lambda folder: shim.arm(folder, kinds, action, at)
     _killed(golden, arm, control, f"{'amid' if action == TORN else 'before'} write {at}", figures, expected)
     return 0
 

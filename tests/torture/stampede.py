@@ -72,7 +72,7 @@ def _work(
     world = os.open(folder / "world.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     line.wait()
     if control == "one learner":
-        SqliteStore.lead = lambda self, key: _Nothing()  # type: ignore[method-assign,assignment,return-value]
+        SqliteStore.lead = lambda self, key: _Nothing()
     engine = Engine(f"sqlite:///{folder / STORE}?busy_timeout=60", miss_wait=30, observers=[lambda event: None])
     act = engine.tool(effect="idempotent", name="act")(_Acting(world, number))
 

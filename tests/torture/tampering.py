@@ -76,14 +76,14 @@ def switched_off(rule: str, settings: tuple[str, ...] = ()) -> Iterator[None]:
     def connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
         return real(*args, **{"factory": kind, **kwargs})
 
-    sqlite3.connect = connect  # type: ignore[assignment]
+    sqlite3.connect = connect
     if rule in ("gate", "begin immediate"):
-        gate.Gate.passing = _open_gate  # type: ignore[method-assign,assignment]
+        gate.Gate.passing = _open_gate
     try:
         yield
     finally:
-        sqlite3.connect = real  # type: ignore[assignment]
-        gate.Gate.passing = passing  # type: ignore[method-assign]
+        sqlite3.connect = real
+        gate.Gate.passing = passing
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class Absorber:
         self._env = env
         self._left = dict.fromkeys(range(len(calls)), True)  # taken by pop, which gives each to one thread only
         self._rest = dict(enumerate(rest))
-        self._strict = next((at for at, (step, _, _) in enumerate(calls) if step.record.group), len(calls))
+        self._strict = next((at for at, (step, _, _) in enumerate(calls) if step.stop), len(calls))
         self._ended = False
         self._differ: dict[int, dict[str, Any]] = {}  # by identity: each call has keywords of its own
 
@@ -91,7 +91,7 @@ def same_call(call: Call, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, A
             return False
         args = args[1:]
     try:
-        then = {name: make(env) for _, name, make in step.builders if name not in tool.ignore}
+        then = step.named(env)
     except Exception:  # an output that was changed since no longer has the part that was referred to
         return False
     now = {name: value for name, value in tool.named(args, kwargs) if name not in tool.ignore}

@@ -52,7 +52,7 @@ def admissible(run: Run, trajectory: Trajectory, registry: Registry) -> Refusal 
         refusal = registry.paused(trajectory.steps)
     if refusal is None and trajectory.secrets:
         refusal = refused_by_secrets(trajectory, run)
-    if refusal is None and (trajectory.body.params or run.params.values):
+    if refusal is None and (trajectory.head.params or run.params.values):
         refusal = trajectory.refused_by_params(run.params)
     if refusal is None and (trajectory.asking or trajectory.unchecked):
         refusal = _refused_by_steps(run, trajectory)

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 from .asking import chosen_arguments
+from .check import retold
 from .effects import Ask, Effect
 from .model import Reason
 from .run import Run
@@ -27,10 +28,12 @@ def disapproved(
     tool = step.tool.name
     try:
         answer = yield Ask(run.approve, chosen_arguments(run.approve, given, "step"))
-        if bool(answer):
+        if answer is not NotImplemented and bool(answer):
             run.approved |= {(place, step.call_id)}
             return None
-        return Refusal(Reason.NOT_APPROVED, f"the replay of {tool} was not approved (got {answer!r})", place, tool)
+        return Refusal(
+            Reason.NOT_APPROVED, f"the replay of {tool} was not approved (got {retold(answer)})", place, tool
+        )
     except Exception as error:
-        message = f"the approval of {tool} raised {error!r}, which is no approval"
+        message = f"the approval of {tool} raised {retold(error)}, which is no approval"
         return Refusal(Reason.NOT_APPROVED, message, place, tool, error=error)

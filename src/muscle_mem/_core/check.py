@@ -83,7 +83,8 @@ class Check:
         parts: tuple[Check, ...] = (),
         bind: Callable[[inspect.Signature], Check] | None = None,
     ) -> None:
-        for role, function in (("capture", capture), ("compare", compare), ("compare_many", compare_many)):
+        functions = {"capture": capture, "compare": compare, "compare_many": compare_many, "describe": describe}
+        for role, function in functions.items():
             if function is None and role != "capture":
                 continue
             if not callable(function):
@@ -116,7 +117,7 @@ class Check:
         self.wait = float(wait)
         self.every = max(float(every), 0.001)
         self.refresh = bool(refresh)
-        self.version = version
+        self.version = None if version is None else version_of(version)
         self.describe = describe
         self.parts = parts
         self._bind = bind
@@ -176,8 +177,15 @@ class Check:
                 seen, expected = self.describe(current, candidate)
                 return str(seen), str(expected)
             except Exception as error:  # a describer is only for show
-                return f"{short(current)} (describe raised {error!r})", short(candidate)
+                return f"{short(current)} (describe raised {retold(error)})", short(candidate)
         return short(current), short(candidate)
+
+
+def version_of(version: Any) -> str | int:
+    """What a user declares in place of a fingerprint. Raises InvalidTypeError for what is no text or number."""
+    if isinstance(version, str | int | float):
+        return version  # type: ignore[return-value]
+    raise InvalidTypeError(f"version must be a string or a number, got {version!r}; as in version='2'")
 
 
 def passes(check: Check, answer: Any) -> bool:
@@ -193,6 +201,8 @@ def passes(check: Check, answer: Any) -> bool:
             return bool(answer)
     if answer is None:
         raise CheckError("compare returned None; return True or False, or a score")
+    if answer is NotImplemented:  # which is true, and says that nobody could compare
+        raise CheckError("compare returned NotImplemented, as __eq__ does where types differ; use ==")
     if isinstance(answer, Number):
         check.scored = check.scored or not check.threshold_declared
         return _score_passes(check, answer)
@@ -201,7 +211,7 @@ def passes(check: Check, answer: Any) -> bool:
     try:
         return bool(answer)
     except Exception as error:
-        raise CheckError(f"bool() of compare's answer raised {error!r}") from error
+        raise CheckError(f"bool() of compare's answer raised {retold(error)}") from error
 
 
 def _item(answer: Any) -> Any:
@@ -258,3 +268,8 @@ def short(value: Any, limit: int = 120) -> str:
         text = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
     text = text.replace("\n", "\\n").replace("\r", "\\r")
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def retold(value: Any) -> str:
+    """The repr of an exception or answer of the user's for a message; its own trouble is not the agent's."""
+    return short(value, 1000)

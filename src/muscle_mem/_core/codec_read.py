@@ -185,7 +185,7 @@ def _get_member(reader: Reader, tree: list[Any], depth: int) -> Any:
     want(type(name) is str and type(which) is str and depth <= MAX_DEPTH, "a member of an Enum")
     try:
         shape = _expect(name, ENUM)
-        member = shape.cls._member_map_.get(which)  # type: ignore[attr-defined]
+        member = shape.cls._member_map_.get(which)  # type: ignore[attr-defined] # an Enum
         if member is None:
             raise changed(shape, f"no member {which!r}")
         return member

@@ -180,9 +180,9 @@ def _inspect(cls: type) -> Shape | None:
     if enum.Enum in cls.__mro__:
         return Shape(cls, ENUM)
     if _is_model(cls):
-        return Shape(cls, MODEL, fields=tuple(cls.model_fields))  # type: ignore[attr-defined]
+        return Shape(cls, MODEL, fields=tuple(cls.model_fields))  # type: ignore[attr-defined] # pydantic
     if msgspec.Struct in cls.__mro__:
-        return Shape(cls, OBJECT, fields=cls.__struct_fields__, style="struct")  # type: ignore[attr-defined]
+        return Shape(cls, OBJECT, fields=cls.__struct_fields__, style="struct")  # type: ignore[attr-defined] # msgspec
     if tuple in cls.__mro__:
         return _row_shape(cls)
     fields = _field_names(cls)
@@ -233,7 +233,7 @@ def _object_shape(cls: type, fields: tuple[str, ...]) -> Shape:
     shape = Shape(cls, OBJECT, fields=fields, style="dict" if in_dict else "slots")
     shape.slots = tuple(member for name, member in slots.items() if name not in fields)
     if dataclasses.is_dataclass(cls):
-        shape.frozen = bool(cls.__dataclass_params__.frozen)  # type: ignore[attr-defined]
+        shape.frozen = bool(cls.__dataclass_params__.frozen)  # type: ignore[attr-defined] # a dataclass
         for field in dataclasses.fields(cls):
             if field.default_factory is not dataclasses.MISSING:
                 shape.defaults[field.name] = field.default_factory

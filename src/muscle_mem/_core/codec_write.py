@@ -151,7 +151,7 @@ class Writer:
         return tree
 
     def put_member(self, shape: Shape, value: Any) -> list[Any]:
-        if shape.cls._member_map_.get(value._name_) is value:  # type: ignore[attr-defined]
+        if shape.cls._member_map_.get(value._name_) is value:  # type: ignore[attr-defined] # an Enum
             return [tags.MEMBER, shape.name, value._name_]
         if isinstance(value, enum.Flag) and type(value._value_) is int:
             number = value._value_

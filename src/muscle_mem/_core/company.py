@@ -23,7 +23,7 @@ class Company:
     def __init__(self, trajectories: Sequence[Trajectory], before: Company | None = None) -> None:
         self.trajectories = trajectories
         self.free = bool(trajectories) and all(map(is_free, trajectories))
-        self.lengths = frozenset(len(trajectory.body.steps) for trajectory in trajectories)
+        self.lengths = frozenset(trajectory.length for trajectory in trajectories)
         self.longest = max(self.lengths, default=0)
         if len(trajectories) == 1:
             self.candidates: Sequence[Candidate] = trajectories[0].candidates

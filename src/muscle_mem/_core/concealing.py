@@ -8,17 +8,21 @@ from typing import Any
 import msgspec
 
 from . import codec
+from .check import retold
 from .freezing import Branch, Coded, Opaque, opaque_in, shown
 from .model import Expr, Reason, Sec
 from .params import literal_leaves
 from .plan import Trajectory
 from .recorder import Problem, Recorder, Recording, Step
 from .run import Run
+from .secret import MASK
 from .steps import Refusal
 from .veil import SCALARS, Veil
 
 _KEPT_BACK = "not kept: it holds the value of a secret"
 _WHOLE = "pass the secret as a whole argument, or declare the argument with secret=[...]"
+_WITHIN = f"within a longer value; {_WHOLE}"
+_NAMELESS = "that the call gave no name to, so a replay could not be given it; use secrets={...} or secret=[...]"
 
 
 def meet_context(veil: Veil, context: Iterable[Any]) -> None:
@@ -38,7 +42,7 @@ def conceal(recorder: Recorder, scope: str, context: Iterable[Any]) -> None:
     try:
         _conceal_steps(recorder, veil)
     except Exception as error:  # trouble of ours costs the recording and nothing else (G4)
-        recorder.problem(Reason.OPAQUE_ARGUMENT, f"secrets could not be taken out of the recording: {error!r}")
+        recorder.problem(Reason.OPAQUE_ARGUMENT, f"secrets could not be taken out of the recording: {retold(error)}")
     if veil.holds(scope):
         recorder.problem(Reason.OPAQUE_ARGUMENT, "the engine's scope holds the value of a secret")
     recorder.problems[:] = [_hidden(problem, veil) for problem in recorder.problems]
@@ -74,7 +78,8 @@ def _conceal_arguments(recorder: Recorder, step: Step, veil: Veil) -> None:
         named = name not in step.tool.order and veil.holds(name)
         if named or (opaque is not None and opaque_in(frozen) is None):
             what = f"argument {veil.hide(name)!r}" + (" (its name)" if named else "")
-            message = f"{_held(step, what)} within a longer value; {_WHOLE}"
+            whole = not named and veil.hide(str(shown(frozen))) == MASK
+            message = f"{_held(step, what)} {_NAMELESS if whole else _WITHIN}"
             recorder.problem(Reason.OPAQUE_ARGUMENT, message, step.tool.name)
         concealed.append((name, made))
     step.arguments = concealed
@@ -140,7 +145,7 @@ def refused_by_secrets(trajectory: Trajectory, run: Run) -> Refusal | None:
         )
         message = f"{tool} was recorded with the secret {name!r}, and this run has none of that name; {where}"
         return Refusal(Reason.SECRET_MISSING, message, index, tool)
-    for group in trajectory.body.equal_secrets:
+    for group in trajectory.head.equal_secrets:
         if len({veil.likeness(name, params) for name in group}) > 1:
             return Refusal(
                 Reason.PARAM_AMBIGUOUS,

@@ -82,12 +82,16 @@ class Save(msgspec.Struct):
 Effect = Capture | Compare | Invoke | Sleep | Pause | Lead | RunAgent | Ask | Reach | Save
 
 
+_ASKED = {"RunAgent": "the agent", "Invoke": "a tool", "Ask": "a callback"}
+_ASKED |= {"Capture": "a capture", "Compare": "a compare"}
+
+
 def refuse_awaitable(answer: Any, what: str) -> None:
-    """An awaitable under the plain call would never run: close it, and say what to do."""
+    """An awaitable under the plain call would never run: close it, and say what to do. `what` names the effect."""
     close = getattr(answer, "close", None)
     if close is not None:
         close()
     raise InvalidTypeError(
-        f"{what} returned an awaitable under the plain call, where nothing can be awaited; call the engine with "
-        "`await engine.acall(...)`"
+        f"{_ASKED.get(what, what)} returned an awaitable under the plain call, where nothing can be awaited; call the "
+        "engine with `await engine.acall(...)`"
     )

@@ -170,12 +170,13 @@ def _considered(
     at: int = 0,
 ) -> Considered:
     hide = run.hide
-    record = trajectory.body.steps[at]
+    records = trajectory.body.steps
+    record = records[at]
     arguments = ", ".join(f"{name}={plan_text(expr)}" for name, expr in record.arguments)
     return Considered(
         trajectory.id,
         trajectory.standing.state,
-        len(trajectory.body.steps),
+        len(records),
         trajectory.standing.hits,
         refusal is None,
         Reason.HIT if refusal is None else refusal.reason,

@@ -11,6 +11,7 @@ import msgspec
 from ..errors import Diverged, Missed
 from .absorbing import Absorber, Call
 from .admission import admit
+from .check import retold
 from .company import Company
 from .concealing import conceal, fit_to_keep
 from .effects import Ask, Effect, Lead, RunAgent, Sleep
@@ -162,7 +163,7 @@ def _made_value(run: Run) -> Generator[Effect, Any, tuple[Any, Source]]:
     try:
         return (yield Ask(make, (run.progress.live_results,))), "result"
     except Exception as error:
-        run.notify("warning", "result", f"Engine(result=...) raised {error!r}; the hit has no value", "")
+        run.notify("warning", "result", f"Engine(result=...) raised {retold(error)}; the hit has no value", "")
         return None, "none"
 
 

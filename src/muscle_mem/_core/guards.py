@@ -118,11 +118,17 @@ def _joined(one: str, two: str) -> bool:
 
 
 def infer(
-    steps: Sequence[StepRecord], outputs: Sequence[Read], *, start: int, events: Iterable[int]
+    steps: Sequence[StepRecord],
+    outputs: Sequence[Read],
+    *,
+    start: int,
+    events: Iterable[int],
+    names: Sequence[Sequence[str]] = (),
 ) -> list[tuple[Guard, ...]]:
     """The guards of each step from `start` on, given what was read in every step's output.
 
     `events` names these steps where they began and where they ended: what has not ended tells nothing yet.
+    `names` holds for each step the names of its arguments that are data like their values.
     """
     seen = Seen()
     found: dict[int, tuple[Guard, ...]] = {}
@@ -133,12 +139,12 @@ def infer(
             seen.add(index, outputs[index])
             continue
         guards: dict[Guard, None] = {}
-        for _, expr in steps[index].arguments:
-            for leaf in literal_leaves(expr):
-                for count, guard in enumerate(seen.guards_of(leaf)):
-                    if count >= MAX_GUARDS_A_LEAF:
-                        break
-                    guards[guard] = None
+        given = [leaf for _, expr in steps[index].arguments for leaf in literal_leaves(expr)]
+        for leaf in (*given, *(names[index] if names else ())):
+            for count, guard in enumerate(seen.guards_of(leaf)):
+                if count >= MAX_GUARDS_A_LEAF:
+                    break
+                guards[guard] = None
         found[index] = tuple(guards)
     return list(found.values())
 

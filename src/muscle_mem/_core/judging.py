@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import NotStorableError
 from . import codec
-from .check import Check, CheckError, copy_of, passes, short
+from .check import Check, CheckError, copy_of, passes, retold, short
 from .effects import Capture, Compare, Effect, Sleep
 from .guards import stale
 from .model import Reason
@@ -28,15 +28,15 @@ def arguments_of(run: Run, step: PlanStep) -> Arguments:
 
 def stale_guard(run: Run, step: PlanStep, index: int) -> Refusal | None:
     """Whether a literal of this step was read from an output that no longer holds it (E6)."""
-    for guard in step.record.guards:
+    for guard in step.guards:
         there = stale(guard, run.progress.results)
         if there is not None:
             expected = short(codec.decode(guard.data, lenient=True))
             message = (
-                f"an argument of {step.record.tool} was read from the output of step {guard.step}, which held "
+                f"an argument of {step.tool.name} was read from the output of step {guard.step}, which held "
                 f"{expected} when recorded and holds {short(there)} now"
             )
-            return Refusal(Reason.STALE_OUTPUT, message, index, step.record.tool, seen=there, expected=expected)
+            return Refusal(Reason.STALE_OUTPUT, message, index, step.tool.name, seen=there, expected=expected)
     return None
 
 
@@ -70,7 +70,7 @@ def look(step: PlanStep, check: Check, arguments: Arguments, place: int) -> Gene
             return (yield Capture(check, args, kwargs))
         return check.capture(*args, **kwargs)
     except Exception as error:
-        return check_error(step, place, f"its capture raised {error!r}", error)
+        return check_error(step, place, f"its capture raised {retold(error)}", error)
 
 
 def judge(
@@ -117,7 +117,7 @@ def judge(
     except CheckError as error:
         return check_error(step, place, str(error), None)
     except Exception as error:
-        return check_error(step, place, f"its compare raised {error!r}", error)
+        return check_error(step, place, f"its compare raised {retold(error)}", error)
     return refused(step, check, value, snapshot, place, post, answer)
 
 
@@ -140,7 +140,7 @@ def check_error(step: PlanStep, place: int, what: str, error: BaseException | No
 
 def unbuildable(step: PlanStep, place: int, error: BaseException) -> Refusal:
     """The refusal of a step whose arguments cannot be made in this run."""
-    message = f"the arguments of {step.tool.name} cannot be made in this run: {error!r}"
+    message = f"the arguments of {step.tool.name} cannot be made in this run: {retold(error)}"
     return Refusal(Reason.NO_CANDIDATE, message, place, step.tool.name, error=error)
 
 

@@ -6,12 +6,13 @@ from collections.abc import Generator
 from typing import Any
 
 from ..errors import NotStorableError
+from .check import retold
 from .concealing import conceal, sealed_without
 from .effects import Effect, Save
 from .model import Reason
 from .outcome import Outcome
 from .plan import Candidate
-from .recorder import Problem, Recording, Step
+from .recorder import Problem, Recording, ReplayedStep
 from .run import Run
 from .sealing import finish
 from .steps import Refusal
@@ -41,10 +42,12 @@ def learn(
                 finish(recorder, key=run.key, value=value, run_seconds=seconds), recorder, run.given()
             )
             recording, problem = (None, made) if isinstance(made, Problem) else (made, None)
+            if problem is not None and problem.reason is Reason.NO_KEY:  # else it is told when the key is made
+                run.notify("warning", "secret_in_task", f"never learned: {problem.message}", "")
         except NotStorableError as error:
             problem = Problem(Reason.TOO_LARGE, str(error))
         except Exception as error:  # trouble of ours costs the recording and nothing else (G4)
-            problem = Problem(Reason.NOT_REPLAYABLE, f"the recording could not be made: {error!r}")
+            problem = Problem(Reason.NOT_REPLAYABLE, f"the recording could not be made: {retold(error)}")
     if recording is not None:
         problem = yield Save((recording, recorder.quarantine[:1], accepted is True))
     outcome.message = run.hide(outcome.message)
@@ -106,7 +109,7 @@ def _unmergeable(run: Run, broken: Refusal, accepted: bool) -> Problem | None:
         if absorber is None or not absorber.repeated(len(recorder.prefix) - len(progress.skipped)):
             return Problem(Reason.NO_CALLS, "the agent called no tool after the replay had stopped")
         return None
-    if fresh[0].again and not accepted:
+    if fresh[0] in recorder.again and not accepted:
         name = fresh[0].tool.name
         message = f"the agent began again with {name}, which the replay had already done"
         return Problem(Reason.REPEATED_PREFIX, message, name)
@@ -120,9 +123,9 @@ def seed(run: Run, followed: Candidate, refusal: Refusal) -> None:
     """
     progress = run.progress
     recorder = run.recorder
-    group = progress.entered[0][0].record.group
+    group = progress.entered[0][0].stop
     recorder.first_executed = [
-        call for at, call in enumerate(progress.entered) if not at or (group and call[0].record.group == group)
+        call for at, call in enumerate(progress.entered) if not at or (group and call[0].stop == group)
     ]
     count = len(progress.calls)
     reread = refusal.data is not None and progress.calls[refusal.step][0].tool.reads_only
@@ -130,13 +133,12 @@ def seed(run: Run, followed: Candidate, refusal: Refusal) -> None:
         count -= 1  # the broken step itself
     row = followed.row
     pres, posts = (followed.renewed(progress.refreshed or {}, post=post) for post in (False, True))
+    records = followed.trajectory.body.steps
     for index in range(count):
         planned, _, kwargs = progress.calls[index]
-        step = Step(planned.tool)
-        step.record = followed.trajectory.body.steps[index]
+        step = ReplayedStep(planned.tool, records[index], followed.due(index))
         step.keywords = tuple(kwargs)
         step.index = index
-        step.judged = followed.due(index)
         step.before = pres[index]
         step.after = posts[index] if index != refusal.step else refusal.data
         step.seconds = row.seconds[index] if index < len(row.seconds) else 0.0

@@ -247,6 +247,12 @@ class Divergence(msgspec.Struct, frozen=True):
     error: BaseException | None = None
     hide: Hide = str
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without what hides the run's secrets, for it knows them, and so without the exception that may hold one."""
+        hide = self.hide
+        texts = hide(self.message), hide(self.seen), hide(self.expected)
+        return Divergence, (self.step, self.reason, self.tool, *texts, self.error if hide is str else None)
+
     def __str__(self) -> str:
         return self.hide(f"replay stopped at step {self.step} ({self.tool}): {self.reason.value}: {self.message}")
 

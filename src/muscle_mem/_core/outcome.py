@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 import msgspec
 
+from ..errors import NotReadyError
 from .model import Divergence, Reason, Shadow, Status
 
 Source = Literal["agent", "step", "result", "none"]
@@ -34,6 +36,9 @@ class Outcome(msgspec.Struct, eq=False):
     saved_tokens: tokens the recorded run had reported, on a hit; else 0.
     seconds: how long this run took. divergence: where and why a replay stopped. shadow: with mode="shadow", whether a
     replay would have done what the agent did.
+
+    It can be copied, and pickled where its value can; one that was pickled knows no engine any more, so judge it by
+    `engine.report_bad(outcome.trajectory_id)` and the like.
     """
 
     status: Status
@@ -63,16 +68,33 @@ class Outcome(msgspec.Struct, eq=False):
         learned = f"learned as {self.trajectory_id}" if self.learned else f"not learned ({self.not_learned})"
         return f"<Outcome {self.status}: {self.reason.value}; {learned}>"
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Outcome:
+        made = copy.copy(self)
+        made.value = copy.deepcopy(self.value, memo)
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the engine, and without what hides the run's secrets, for it knows them."""
+        return Outcome, tuple(getattr(self, name) for name in Outcome.__struct_fields__ if not name.startswith("_"))
+
     def forget(self) -> bool:
         """Delete the trajectory of this run; whether there was one."""
-        return bool(self.trajectory_id and self._judge and self._judge.forget(self.trajectory_id))
+        return bool(self.trajectory_id and self._known().forget(self.trajectory_id))
 
     def report_bad(self, why: str = "") -> None:
         """Say that this run did not do what it should: its trajectory is quarantined until `report_good`."""
-        if self.trajectory_id and self._judge:
-            self._judge.report_bad(self.trajectory_id, self._hide(why))
+        if self.trajectory_id:
+            self._known().report_bad(self.trajectory_id, self._hide(why))
 
     def report_good(self, why: str = "") -> None:
         """Say that this run did what it should: its trajectory is trusted, a quarantine is lifted."""
-        if self.trajectory_id and self._judge:
-            self._judge.report_good(self.trajectory_id, self._hide(why))
+        if self.trajectory_id:
+            self._known().report_good(self.trajectory_id, self._hide(why))
+
+    def _known(self) -> Judge:
+        if self._judge is None:
+            id = self.trajectory_id
+            raise NotReadyError(
+                f"this outcome was pickled and knows no engine; say engine.report_bad({id!r}), or report_good or forget"
+            )
+        return self._judge

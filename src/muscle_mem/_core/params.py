@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from .model import Expr, Lit, Node, Par, Tpl
 
 SHORT_TEXT = 3
 SMALL_INT = 100
+_WORD = re.compile(r"[^\W_]+")
 _JOINERS = "_\u200c\u200d"
 
 
@@ -57,7 +59,7 @@ class Params:
     Secret ones are given under the same names to the run's veil, and nothing here looks at their values.
     """
 
-    __slots__ = ("_needles", "by_bytes", "canonical", "opaque", "secret", "texts", "values")
+    __slots__ = ("_needles", "_words", "by_bytes", "canonical", "opaque", "secret", "texts", "values")
 
     def __init__(self, values: Mapping[str, Any] | None) -> None:
         if values is None:
@@ -89,6 +91,7 @@ class Params:
         for name, data in self.canonical.items():
             self.by_bytes.setdefault(data, []).append(name)
         self._needles: dict[str, frozenset[str]] = {}
+        self._words: dict[str, list[set[str]]] = {}
 
     def __bool__(self) -> bool:
         return bool(self.values)
@@ -191,11 +194,33 @@ class Params:
         data = _bytes_of(value)
         if data is None:
             return
-        for name, param in self.values.items():
-            if name not in self._needles:
-                self._needles[name] = frozenset(text for leaf in leaves(param) for text in texts_of(leaf))
-            if self.canonical.get(name) == data or hides(value, self._needles[name]):
+        for name in self.values:
+            if self.canonical.get(name) == data or hides(value, self._texts_in(name)):
                 yield name
+
+    def split_into(self, value: Any) -> Iterable[str]:
+        """The params of whose words a whole literal leaf is made: a first name, a part of an address, a date as 2/1."""
+        if small(value):
+            return
+        found = [words for words in (set(_WORD.findall(text)) for text in texts_of(value)) if _any_telling(words)]
+        if not found:
+            return
+        for name in self.values:
+            if name not in self._words:
+                self._words[name] = [set(_WORD.findall(text)) for text in self._texts_in(name)]
+            if any(words <= of_param for words in found for of_param in self._words[name]):
+                yield name
+
+    def _texts_in(self, name: str) -> frozenset[str]:
+        if name not in self._needles:
+            param = self.values[name]
+            self._needles[name] = frozenset(text for leaf in leaves(param) for text in texts_of(leaf))
+        return self._needles[name]
+
+
+def _any_telling(words: Iterable[str]) -> bool:
+    """Whether one of these words is long enough to say something."""
+    return any(len(word) >= SHORT_TEXT for word in words)
 
 
 def _bytes_of(value: Any) -> bytes | None:
@@ -267,6 +292,15 @@ def literal_leaves(expr: Expr) -> Iterable[Any]:
     elif isinstance(expr, Node):
         for item in expr.items:
             yield from literal_leaves(item)
+
+
+def whole_leaves(expr: Expr) -> Iterable[Any]:
+    """The same without the literal parts of templates."""
+    if isinstance(expr, Node):
+        for item in expr.items:
+            yield from whole_leaves(item)
+    elif not isinstance(expr, Tpl):
+        yield from literal_leaves(expr)
 
 
 def leaves(value: Any, depth: int = 0) -> Iterable[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from enum import Enum
-from types import MemberDescriptorType, ModuleType
+from types import MappingProxyType, MemberDescriptorType, ModuleType
 from typing import Any
 
 from ..errors import NotStorableError
@@ -20,9 +20,11 @@ MAX_LOOKS = 300_000
 _VISITS = 8  # of one object, which may stand in several places, or contain itself
 _AN_OBJECT = 200  # what it costs, in looks, to look into an object that the codec does not know
 _OBJECTS_DEEP = 3
+_AN_ARRAY = 1_000  # items of the largest array that is looked into
 _MISSING = object()
 _SCALARS = frozenset({str, int, bool, float, type(None), bytes})
 _CONTAINERS = (dict, list, tuple, deque)
+_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
 def telling(leaf: Any) -> bool:
@@ -54,6 +56,7 @@ def look_into(output: Any) -> Read:
         if visits[id(value)] > _VISITS:
             continue
         try:
+            value = _opened(value)
             own = codec.unfold(value) is None and not isinstance(value, _CONTAINERS)
             if own and (objects >= _OBJECTS_DEEP or not _opens(value)):
                 if telling(value):
@@ -75,6 +78,7 @@ def look_into(output: Any) -> Read:
 def follow(value: Any, path: Sequence[int], keys: Sequence[bytes]) -> Any:
     """What is at a place now. Raises LookupError if there is nothing."""
     for level, index in enumerate(path):
+        value = _opened(value)
         key = keys[level] if level < len(keys) else b""
         if not key:
             value = list(_parts(value))[index][1]
@@ -82,6 +86,27 @@ def follow(value: Any, path: Sequence[int], keys: Sequence[bytes]) -> Any:
         value = next((child for other, child in _parts(value) if other == key), _MISSING)
         if value is _MISSING:
             raise LookupError(key)
+    return _opened(value)
+
+
+def _opened(value: Any) -> Any:
+    """What holds values in a way of its own, as what can be looked into: views, exceptions, small arrays.
+
+    Not large arrays, nor those of bytes: a picture holds every small number, and none was read there.
+    """
+    kind = type(value)
+    if kind in _SCALARS or kind in _CONTAINERS:
+        return value
+    if kind in _VIEWS:
+        return list(value)
+    if kind is MappingProxyType:
+        return dict(value)
+    if kind is memoryview:
+        return value.tobytes()
+    if isinstance(value, BaseException):
+        return [*value.args, value.__dict__]
+    if kind.__name__ == "ndarray" and kind.__module__ == "numpy":
+        return value.tolist() if value.size <= _AN_ARRAY and value.dtype.itemsize > 1 else value
     return value
 
 

@@ -16,6 +16,7 @@ from .groups import (
     agreed_order,
     arranged,
     arranged_row,
+    call_id,
     checked,
     checked_row,
     ids_of,
@@ -30,7 +31,7 @@ from .resolving import (
     references_in,
     secrets_used,
 )
-from .steps import PlanStep, Refusal, Registry
+from .steps import OpenStep, PlanStep, Refusal, Registry, planned
 
 
 class Fresh:
@@ -43,19 +44,29 @@ class Fresh:
 
 
 class Trajectory:
-    """One stored trajectory in memory: decoded and joined with the tools once."""
+    """One stored trajectory in memory: decoded and joined with the tools once.
+
+    `head` is its body without the steps, of which there are `length`; `in_texts` are the params that stand in texts,
+    `grouped` says that it has parallel groups. `plan` are the joined steps, with None behind the last.
+    """
 
     __slots__ = (
+        "_body",
+        "_call_ids",
         "_ids",
         "_joined",
         "asking",
-        "body",
         "candidates",
         "expired",
+        "grouped",
+        "head",
         "id",
+        "in_texts",
         "key",
+        "length",
         "needed",
         "plain",
+        "plan",
         "recorded",
         "refusal",
         "sealed",
@@ -75,15 +86,25 @@ class Trajectory:
         self.task: str = stored.sealed.task
         self.seq: int = stored.seq
         self.standing = stored.standing
-        self.body = body
+        self.head = msgspec.structs.replace(body, steps=())
+        self.length = len(body.steps)
+        self.grouped = any(record.group for record in body.steps)
         self.steps: list[PlanStep] = []
+        self._body: Body | None = body
+        self._call_ids: tuple[bytes, ...] = ()
         self._ids: tuple[bytes, ...] = ()
+        self.plan: list[Any] = []
         self.secrets: tuple[tuple[int, str, str], ...] = tuple(
             (index, record.tool, name)
             for index, record in enumerate(body.steps)
             for _, expr in record.arguments
             if type(expr) is not Lit
             for name in secrets_used(expr)
+        )
+        self.in_texts = tuple(
+            dict.fromkeys(
+                name for record in body.steps for _, expr in record.arguments for name in params_in_texts(expr)
+            )
         )
         self.refusal: Refusal | None = None
         self.candidates: list[Candidate] = []
@@ -97,19 +118,42 @@ class Trajectory:
         self._joined = False
 
     @property
+    def body(self) -> Body:
+        """The recorded calls. Once they are joined they are decoded again whenever somebody asks, which no hit does:
+        they would take more room than the plan that was made of them.
+        """
+        if self._body is not None:
+            return self._body
+        body = _body_of(self.sealed)
+        order = self.head.order
+        return body if order == body.order else _in_order(body, _places(body, order), order)
+
+    @property
+    def call_ids(self) -> tuple[bytes, ...]:
+        """As `groups.call_id`, of each step; made when it is first asked for."""
+        if not self._call_ids:
+            self._call_ids = tuple(map(call_id, self.body.steps))
+        return self._call_ids
+
+    @property
     def ids(self) -> tuple[bytes, ...]:
         """As `groups.ids_of`; made when it is first asked for."""
         if not self._ids:
-            self._ids = ids_of(self.body.steps)
+            self.make_ids()
         return self._ids
+
+    def make_ids(self) -> None:
+        """Have `ids` ready: whoever has company is compared by them on the way of a hit, where nothing is decoded."""
+        self._ids = ids_of(self.body.steps) if self.grouped else self.call_ids
 
     def rearrange(self, order: tuple[int, ...]) -> None:
         """Bring the members of groups into another order, before anything is joined."""
-        old = self.body.order or range(len(self.body.steps))
-        places = [inverse(order)[rank] for rank in old]
-        self.body = msgspec.structs.replace(self.body, steps=arranged(self.body.steps, places), order=order)
-        self._ids = ()
-        self.needed = needed_outputs(self.body)
+        body = self.body
+        places = _places(body, order)
+        self._body = _in_order(body, places, order)
+        self.head = msgspec.structs.replace(self.head, order=order)
+        self._call_ids = self._ids = ()
+        self.needed = needed_outputs(self._body)
         for candidate in self.candidates:
             candidate.row = arranged_row(candidate.row, places)
 
@@ -120,17 +164,19 @@ class Trajectory:
         """
         if not self._joined:
             self.refusal = self._join(registry)
-            asks = self.asking or self.unchecked or self.trust or self.secrets or self.body.params
+            asks = self.asking or self.unchecked or self.trust or self.secrets or self.head.params
             self.plain = self.refusal is None and not asks
             self._joined = True
+            self._body = None
         return self.refusal
 
     def _join(self, registry: Registry) -> Refusal | None:
         if not self.candidates:
             return Refusal(Reason.DAMAGED, f"every observation of trajectory {self.id} is damaged and not used")
         keywords = self.candidates[0].row.keywords
+        records = self.body.steps
         steps: list[PlanStep] = []
-        for index, record in enumerate(self.body.steps):
+        for index, record in enumerate(records):
             tool = registry.resolve(record)
             if isinstance(tool, Refusal):
                 return msgspec.structs.replace(tool, step=index, tool=record.tool)
@@ -139,17 +185,22 @@ class Trajectory:
                 return refusal
             try:
                 given = keywords[index] if index < len(keywords) else ()
-                steps.append(PlanStep(record, tool, given, b"" if record.group else self.ids[index]))
+                steps.append(planned(self, index, record, tool, given))
             except DecodeError as error:
                 message = f"step {index} ({record.tool}): {error}"
                 return Refusal(Reason.NOT_REPLAYABLE, message, index, record.tool)
-        for start, stop in spans(self.body.steps):
-            opening = tuple(at for at in range(start + 1, stop) if not self.body.steps[at].late)
-            steps[start].opens = opening
+        for start, stop in spans(records):
+            opening = tuple(at for at in range(start + 1, stop) if not records[at].late)
             for at in range(start, stop):
-                steps[at].stop = stop
-                steps[at].joined = at in opening
+                member = steps[at]
+                assert isinstance(member, OpenStep)
+                member.opens = () if at > start else opening
+                member.stop = stop
+                member.joined = at in opening
+        if not all(step.simple and not step.tool.optional for step in steps):
+            self._call_ids = tuple(map(call_id, records))  # asked for on the way of a hit, where nothing is decoded
         self.steps = steps
+        self.plan = [*steps, None]
         self.trust = max((step.tool.trust for step in steps), default=0)
         self.asking = asking(steps)
         self.unchecked = tuple(
@@ -159,7 +210,7 @@ class Trajectory:
 
     def refused_by_params(self, params: Params) -> Refusal | None:
         """Why this run's params do not fit: missing, new, guarded, or ambiguous."""
-        body = self.body
+        body = self.head
         values = params.values
         for name in body.params:
             if name not in values:
@@ -186,14 +237,24 @@ class Trajectory:
                     f"params {', '.join(group)} had equal values when this was recorded, so which one a step meant "
                     "cannot be told now that they differ",
                 )
-        for record in body.steps:
-            for _, expr in record.arguments:
-                for name in params_in_texts(expr):
-                    if type(values[name]) not in (str, int):
-                        return Refusal(
-                            Reason.PARAM_GUARD, f"param {name!r} stands in a text, but is {short(values[name])} now"
-                        )
+        for name in self.in_texts:
+            if type(values[name]) not in (str, int):
+                return Refusal(Reason.PARAM_GUARD, f"param {name!r} stands in a text, but is {short(values[name])} now")
         return None
+
+
+def _body_of(sealed: Any) -> Body:
+    return checked(message(sealed.body, Body))
+
+
+def _places(body: Body, order: Sequence[int]) -> list[int]:
+    """Where the steps of a body come when their order becomes another."""
+    back = inverse(order)
+    return [back[rank] for rank in body.order or range(len(body.steps))]
+
+
+def _in_order(body: Body, places: Sequence[int], order: tuple[int, ...]) -> Body:
+    return msgspec.structs.replace(body, steps=arranged(body.steps, places), order=order)
 
 
 def needed_outputs(body: Body) -> frozenset[int]:
@@ -225,7 +286,7 @@ class Candidate:
     def plan(self) -> tuple[list[Any], list[Any], list[Any]]:
         """The steps, joined before, with None behind the last; and the snapshots before and after them."""
         if self._made is None:
-            self._made = [*self.trajectory.steps, None], self.snapshots(False), self.snapshots(True)
+            self._made = self.trajectory.plan, self.snapshots(False), self.snapshots(True)
         return self._made
 
     def again(self, trajectory: Trajectory) -> Candidate:
@@ -296,7 +357,7 @@ def load(stored: Any, known: Trajectory | None = None) -> Trajectory:
     `known` is the same trajectory as it was loaded before: its observations that are still there are not read again.
     An observation with the same id and sequence number is the same.
     """
-    body = checked(message(stored.sealed.body, Body))
+    body = _body_of(stored.sealed)
     for record in body.steps:
         share_names(record)
     trajectory = Trajectory(stored, body)
@@ -321,13 +382,17 @@ def load(stored: Any, known: Trajectory | None = None) -> Trajectory:
 
 
 def align(trajectories: Sequence[Trajectory]) -> None:
-    """Bring groups that several trajectories of a key begin with into one order, so that they compare place by place.
+    """Have the trajectories of a key ready to be compared, place by place, before they are joined.
 
-    It is the order in which the first of them, the newest, had recorded them.
+    Groups that several of them begin with come in one order: that in which the first of them, the newest, had recorded
+    them.
     """
     agreed: dict[bytes, Sequence[int]] = {}
     for trajectory in trajectories:
-        if any(record.group for record in trajectory.body.steps):
+        if trajectory.grouped:
             order = agreed_order(trajectory.body, agreed)
-            if order != (trajectory.body.order or tuple(range(len(order)))):
+            if order != (trajectory.head.order or tuple(range(len(order)))):
                 trajectory.rearrange(order)
+    if sum(len(trajectory.candidates) for trajectory in trajectories) > 1:
+        for trajectory in trajectories:
+            trajectory.make_ids()

@@ -21,43 +21,63 @@ _HELPER: Final = '''def require(check, expected, *args, **kwargs):
     if check is not None and not check(expected, *args, **kwargs):
         raise RuntimeError(f"the world is not as expected: {expected!r}")
 '''
+_SETTLED: Final = '''async def settled(result):
+    """What a tool or check returns, awaited where it is async."""
+    return await result if inspect.isawaitable(result) else result
+'''
+_ASYNC_HELPER: Final = _HELPER.replace("def require", "async def require", 1).replace(
+    "not check(expected, *args, **kwargs):", "not await settled(check(expected, *args, **kwargs)):", 1
+)
 
 
-def python_source(body: Body, row: Row | None, *, task: str, id: str, tools_from: str = "", name: str = "") -> str:
+def python_source(
+    body: Body, row: Row | None, *, task: str, id: str, tools_from: str = "", name: str = "", awaits: bool = False
+) -> str:
     """The source of a module with one function.
 
     Params, secrets and ignored arguments are its keyword arguments, context objects its first ones. Tools come from the
     module `tools_from`, else from an argument `tools`. Each check is an argument, a function
     `check(expected, *args) -> bool` of the recorded snapshot and the tool's own arguments, or None. `row` is in the
-    order of the body's steps. Raises UnwritableError, which names the step, for what has no plain spelling.
+    order of the body's steps. With `awaits` the function is async, and awaits the tools and checks that are. Raises
+    UnwritableError, which names the step, for what has no plain spelling.
     """
-    first = _Writer(body, row, task, id, tools_from, name, ())
+    first = _Writer(body, row, task, id, tools_from, name, awaits, ())
     first.module()  # now it is known which classes are imported, whose names are taken
-    return _Writer(body, row, task, id, tools_from, name, first.classes()).module()
+    return _Writer(body, row, task, id, tools_from, name, awaits, first.classes()).module()
 
 
 class _Writer:
     """Writes one function."""
 
     def __init__(
-        self, body: Body, row: Row | None, task: str, id: str, tools_from: str, name: str, taken: Sequence[str]
+        self,
+        body: Body,
+        row: Row | None,
+        task: str,
+        id: str,
+        tools_from: str,
+        name: str,
+        awaits: bool,
+        taken: Sequence[str],
     ) -> None:
         self._body = body
         self._row = row
         self._task = task
         self._id = id
         self._tools_from = tools_from
+        self._await = "await " if awaits else ""
+        own = ["require", "tools", *(["settled", "inspect"] if awaits else [])]
         self._name = name or function_name(task)
         parts = [tool_parts(step.tool) for step in body.steps]
         self._imported = sorted({one[0] for one, step in zip(parts, body.steps, strict=True) if not step.method})
-        self._names = Names([self._name, "require", "tools", *taken, *(self._imported if tools_from else ())])
+        self._names = Names([self._name, *own, *taken, *(self._imported if tools_from else ())])
         for param in body.params:
             if any(param in _params(expr) for step in body.steps for _, expr in step.arguments):
                 self._names.of("param", param)
         for step in body.steps:
             for at, expr in step.arguments:
                 self._meet(at, expr)
-        self._imports = Imports([self._name, "require", "tools", *self._imported, *self._names.all()])
+        self._imports = Imports([self._name, *own, *self._imported, *self._names.all()])
         self._needed = {guard.step for step in body.steps for guard in step.guards}.union(
             *(references_in(expr) for step in body.steps for _, expr in step.arguments)
         )
@@ -89,12 +109,14 @@ class _Writer:
         lines = list(self._statements())
         head = self._signature()
         parts = [f"# Written by `muscle-mem export` from the trajectory {escaped(self._id, '')}; yours to edit."]
-        imports = sorted(self._imports.lines)
+        imports = sorted(self._imports.lines | ({"import inspect"} if self._await else set()))
         own = [f"from {self._tools_from} import {', '.join(self._imported)}"] if self._use_module() else []
         parts += ["", *imports] if imports else []
         parts += ["", *own] if own else []
+        if self._await:
+            parts += ["", "", *_SETTLED.splitlines()]
         if self._checked:
-            parts += ["", "", *_HELPER.splitlines()]
+            parts += ["", "", *(_ASYNC_HELPER if self._await else _HELPER).splitlines()]
         return "\n".join([*parts, "", "", *head, *self._docstring(), *lines]) + "\n"
 
     def _use_module(self) -> bool:
@@ -104,7 +126,12 @@ class _Writer:
         first = ["tools"] if self._imported and not self._tools_from else []
         first += self._names.of_kind("object")
         later = [name for kind in ("param", "secret", "ignored", "check") for name in self._names.of_kind(kind)]
-        return laid_out(Group(f"def {self._name}", "()", [*first, *(["*"] if later else []), *later]), "", "", ":")
+        return laid_out(
+            Group(f"{'async ' * bool(self._await)}def {self._name}", "()", [*first, *(["*"] if later else []), *later]),
+            "",
+            "",
+            ":",
+        )
 
     def _docstring(self) -> list[str]:
         told = escaped(self._task if len(self._task) <= WIDTH - 10 else self._task[: WIDTH - 11] + "…", '"')
@@ -157,7 +184,8 @@ class _Writer:
             before = "return "
         elif at in self._needed or at == self._result():
             before = f"{self._output(at)} = "
-        yield from laid_out(Group(self._head(step), "()", self._arguments(at)), INDENT, before)
+        made = Group(self._head(step), "()", self._arguments(at))
+        yield from laid_out(call("await settled", made) if self._await else made, INDENT, before)
 
     def _head(self, step: StepRecord) -> str:
         parts = tool_parts(step.tool)
@@ -276,7 +304,7 @@ class _Writer:
         parts = tool_parts(step.tool)
         check = self._names.of("check", f"{when} {step.tool}", f"{when}_{parts[-1]}")
         own: list[Source] = [self._object(".".join(parts[:-1]))] if step.method else []
-        yield from laid_out(call("require", check, expected, *own, *self._arguments(at)), INDENT)
+        yield from laid_out(call(f"{self._await}require", check, expected, *own, *self._arguments(at)), INDENT)
 
 
 def _child(value: Any, index: int, imports: Imports) -> tuple[str, Any]:

@@ -17,11 +17,13 @@ from .model import Body, Ctx, Ign, Par, Reason, Ref, Row, Sec, StepRecord
 from .params import Params
 from .secret import Secret
 from .tool import Named, Tool
-from .veil import SCALARS, nothing_in
+from .veil import nothing_in
 
 OUTPUT_NODES = 2_000
 OUTPUT_BYTES = 64 * 1024
-UNWRITTEN_TEXT = 500  # characters, which take fewer bytes than an output may have
+NOTHING_READ: Read = []
+SMALL_NUMBER = 64  # bits
+SMALL_TEXT = 500  # characters, which take fewer bytes than an output may have
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -32,7 +34,7 @@ class Problem(msgspec.Struct, frozen=True):
     tool: str = ""
 
 
-class Step(msgspec.Struct, eq=False):
+class Step:
     """One recorded call: what it was given, saw and returned is kept as it was when it happened.
 
     Most of it was encoded then. A plain number or text cannot change later, so of these the bytes are made when they
@@ -40,28 +42,50 @@ class Step(msgspec.Struct, eq=False):
     Arguments that are all plain and passed by position are `given`, with their `names`; others are `frozen`.
     """
 
-    tool: Tool
-    given: tuple[Any, ...] = ()
-    names: tuple[str, ...] = ()
-    frozen: Sequence[tuple[str, Any]] = ()
-    keywords: tuple[str, ...] = ()
-    before: Any = None
-    after: Any = None
-    result: Any = None
-    unwritten: bool = False
-    written: bytes | None = None
-    stored: bytes = b""
-    note: str = ""
-    read: Read = []
-    seconds: float = 0.0
-    began: float = 0.0
-    wall: float = 0.0
-    again: bool = False
-    dropped: bool = False
-    problems: tuple[Problem, ...] = ()
-    index: int = 0
-    judged: int = 0
+    __slots__ = (
+        "after",
+        "before",
+        "began",
+        "dropped",
+        "frozen",
+        "given",
+        "index",
+        "keywords",
+        "names",
+        "note",
+        "problems",
+        "read",
+        "result",
+        "seconds",
+        "stored",
+        "tool",
+        "unwritten",
+        "wall",
+        "written",
+    )
+
     record: StepRecord | None = None
+    judged: int = 0
+
+    def __init__(self, tool: Tool, began: float = 0.0) -> None:
+        self.tool = tool
+        self.began = began
+        self.given: tuple[Any, ...] = ()
+        self.names: tuple[str, ...] = ()
+        self.frozen: Sequence[tuple[str, Any]] = ()
+        self.keywords: tuple[str, ...] = ()
+        self.before: Any = None
+        self.after: Any = None
+        self.result: Any = None
+        self.unwritten = False
+        self.written: bytes | None = None
+        self.stored = b""
+        self.note = ""
+        self.read: Read = NOTHING_READ
+        self.seconds = self.wall = 0.0
+        self.dropped = False
+        self.problems: tuple[Problem, ...] = ()
+        self.index = -1
 
     @property
     def arguments(self) -> Sequence[tuple[str, Any]]:
@@ -107,24 +131,24 @@ class Step(msgspec.Struct, eq=False):
             self.unwritten = False
 
 
+class ReplayedStep(Step):
+    """A step that a replay has made: its `record` is there already, with how many were made when it was `judged`."""
+
+    __slots__ = ("judged", "record")
+
+    def __init__(self, tool: Tool, record: StepRecord, judged: int) -> None:
+        super().__init__(tool)
+        self.record, self.judged = record, judged
+
+
 def cannot_change(value: Any) -> bool:
     """Whether a value is a small plain one, which has the same bytes whenever they are made, and surely has some."""
     kind = type(value)
     if kind is str:
-        return len(value) <= UNWRITTEN_TEXT
+        return len(value) <= SMALL_TEXT
     if kind is int:
-        return bool(-(2**63) <= value < 2**64)
+        return bool(value.bit_length() < SMALL_NUMBER)
     return kind is bool or kind is float
-
-
-def all_plain(args: tuple[Any, ...], names: tuple[str, ...]) -> bool:
-    """Whether all arguments have a name and are plain, so that nothing of them can change."""
-    if len(args) > len(names):
-        return False
-    for value in args:  # noqa: SIM110 - a generator costs more than all the rest of it
-        if type(value) not in SCALARS:
-            return False
-    return True
 
 
 def _data_of(seen: Any) -> bytes | None:
@@ -145,10 +169,12 @@ class Recorder:
 
     Threads of the agent may call at once. What they share are sets and lists whose single operations are atomic:
     `events` holds each call twice, where it began and where it ended, and all else about time follows from it.
+    `again` are first calls that repeat a step of `first_executed`, which the replay had made.
     """
 
     __slots__ = (
         "absorber",
+        "again",
         "closed",
         "events",
         "first_executed",
@@ -175,6 +201,7 @@ class Recorder:
         self.numbers = itertools.count()
         self.absorber: Any = None
         self.first_executed: Sequence[Any] = ()
+        self.again: list[Step] = []
 
     def problem(self, reason: Reason, message: str, tool: str = "", step: Step | None = None) -> None:
         """Note why this run cannot be learned; the first such note is the one that is told.
@@ -191,17 +218,22 @@ class Recorder:
         """Note why this run, if it is learned, must not be replayed before somebody looked at it."""
         self.quarantine.append(Problem(reason, message, tool))
 
-    def enter(self, tool: Tool) -> Step:
-        """Begin a call. Its index, by which references know it, is where it stands among the events."""
-        step = Step(tool)
-        events = self.events
+    def enter(self, tool: Tool, began: float) -> Step:
+        """Begin a call."""
+        step = Step(tool, began)
         self.open.add(step)
-        events.append(step)
-        at = len(events) - 1
-        while events[at] is not step:  # other threads may have come in between
-            at -= 1
-        step.index = len(self.prefix) + at if self.prefix else at
+        self.events.append(step)
         return step
+
+    def _index(self, step: Step) -> int:
+        """By which references know a call that has not ended: where it stands among the events, behind the prefix."""
+        if step.index < 0:
+            events = self.events
+            at = len(events) - 1
+            while events[at] is not step:  # other threads may have come in between
+                at -= 1
+            step.index = len(self.prefix) + at
+        return step.index
 
     def leave(self, step: Step) -> None:
         """End a call, however it ended."""
@@ -288,7 +320,7 @@ class Recorder:
     def output(self, step: Step, result: Any) -> None:
         """Keep a call's output: encoded, and recognised by identity when it comes back as an argument."""
         step.result = result
-        if cannot_change(result):
+        if result is None or cannot_change(result):
             step.unwritten = True
             return
         try:
@@ -298,14 +330,14 @@ class Recorder:
             self.known.veil.meet_secrets(result)
             if not isinstance(self.known.find(result), Ctx | Par):
                 step.read = look_into(result)
-            self.known.add(result, Ref(step.index))
+            self.known.add(result, Ref(self._index(step)))
             return
         step.written = data
         if _fits(result, data):
             step.stored = data
         else:
             step.note = f"{type(result).__qualname__}, {len(data)} bytes"
-        self.known.add(result, Ref(step.index), data)
+        self.known.add(result, Ref(self._index(step)), data)
 
     def drop(self, step: Step) -> None:
         """Leave a call out of the plan."""

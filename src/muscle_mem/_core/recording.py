@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
@@ -12,15 +12,16 @@ import msgspec
 from ..errors import NotStorableError
 from . import codec
 from .absorbing import same_call
-from .check import Check, CheckError, copy_of, passes, short
+from .check import Check, CheckError, copy_of, passes, retold, short
 from .effects import Capture, Compare, Effect, Invoke, refuse_awaitable
 from .model import Reason
-from .recorder import Step, all_plain, cannot_change
+from .recorder import SMALL_TEXT, Recorder, Step, cannot_change
 from .run import Run
 from .tool import Tool
 from .veil import SCALARS
 
-Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+Finish = Callable[[Generator[Effect, Any, Any]], Any]
+UNMET = "not met"
 _UNFINISHED = (GeneratorType, AsyncGeneratorType)
 
 
@@ -31,71 +32,113 @@ class Answer(msgspec.Struct, frozen=True):
     error: BaseException | None = None
 
 
-class Caught(msgspec.Struct, frozen=True):
-    """What a capture returned, to be encoded now."""
-
-    value: Any
-
-
 def record_call(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Generator[Effect, Any, Answer]:
-    """Make one call of the agent's and record it. What the tool raises comes back in the answer."""
-    recorder = run.recorder
+    """Make one call of the agent's and record it. What the tool raises comes back in the answer.
+
+    Captures and the call itself are asked for: they may be awaited, or made by others.
+    """
+    recorder, clock = run.recorder, run.policy.clock
     if recorder.absorber is not None:
         done = recorder.absorber.answer(tool, args, kwargs)
         if done is not None:
             return Answer(done.result, done.error)
-    step = recorder.enter(tool)
-    if recorder.first_executed and recorder.first(step):
-        step.again = any(same_call(call, tool, args, kwargs, run.env) for call in recorder.first_executed)
-    call = args, kwargs
-    clock = run.policy.clock
-    step.began = clock()
-    at_once = not (tool.is_async or run.outside)
+    step = recorder.enter(tool, clock())
     entered = False
     try:
-        if kwargs or tool.method or tool.ignore or tool.secret or not all_plain(args, tool.positional):
-            _freeze(run, step, args, kwargs)
-        else:
-            step.given, step.names = args, tool.positional
+        _take(run, recorder, step, args, kwargs)
         check = tool.pre
         if check is not None:
-            seen = _look(run, step, check, call) if at_once else (yield from _ask(run, step, check, call))
-            step.before = seen if type(seen) is not Caught else (yield from _keep(run, step, check, seen.value))
+            step.before = yield from _ask(run, step, check, args, kwargs)
         entered = True
         started = clock()
         try:
-            result = tool.fn(*args, **kwargs) if at_once else (yield Invoke(tool, args, kwargs))
+            result = yield Invoke(tool, args, kwargs)
         except GeneratorExit:
             raise
         except BaseException as error:
             _failed(run, step, args, kwargs, error)
             return Answer(error=error)
         step.seconds = clock() - started
-        if type(result) not in SCALARS and (isinstance(result, _UNFINISHED) or hasattr(type(result), "__await__")):
-            recorder.problem(
-                Reason.STILL_RUNNING,
-                f"{tool.name} returned {type(result).__name__}, whose work is not done when the call returns; make the "
-                "tool an async function, or let it return a list",
-                tool.name,
-                step,
-            )
+        if type(result) not in SCALARS:
+            _must_be_done(recorder, step, result)
         recorder.output(step, result)
         check = tool.post
         if check is not None:
-            seen = _look(run, step, check, call) if at_once else (yield from _ask(run, step, check, call))
-            step.after = seen if type(seen) is not Caught else (yield from _keep(run, step, check, seen.value))
+            step.after = yield from _ask(run, step, check, args, kwargs)
         return Answer(result)
     except BaseException as error:  # a capture that was cancelled: the agent gets no answer of this call
-        if entered:
-            _failed(run, step, args, kwargs, error)
-        else:
-            recorder.drop(step)
+        _broken_off(run, step, args, kwargs, error, entered)
         raise
     finally:
         step.wall = clock() - step.began
         recorder.leave(step)
         if recorder.absorber is not None:
             recorder.absorber.left(kwargs)
+
+
+def record_now(
+    run: Run, recorder: Recorder, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any], finish: Finish
+) -> Any:
+    """`record_call` where nothing need be awaited: the same, line by line, but that a call is made where that asks.
+
+    Returns and raises what the tool does. A generator, and what drives it, would cost as much again as all of this.
+    `recorder` is the run's; `finish` performs what a flow asks for, as the first use of a check does.
+    """
+    clock = run.policy.clock
+    if recorder.absorber is not None:
+        done = recorder.absorber.answer(tool, args, kwargs)
+        if done is not None:
+            if done.error is not None:
+                raise done.error
+            return done.result
+    step = recorder.enter(tool, clock())
+    entered = False
+    try:
+        _take(run, recorder, step, args, kwargs)
+        check = tool.pre
+        if check is not None:
+            step.before = _look(run, step, check, args, kwargs, finish)
+        entered = True
+        started = clock()
+        result = tool.fn(*args, **kwargs) if kwargs else tool.fn(*args)
+        step.seconds = clock() - started
+        if type(result) not in SCALARS:
+            _must_be_done(recorder, step, result)
+        recorder.output(step, result)
+        check = tool.post
+        if check is not None:
+            step.after = _look(run, step, check, args, kwargs, finish)
+        return result
+    except BaseException as error:
+        _broken_off(run, step, args, kwargs, error, entered)
+        raise
+    finally:
+        step.wall = clock() - step.began
+        recorder.leave(step)
+        if recorder.absorber is not None:
+            recorder.absorber.left(kwargs)
+
+
+def _take(run: Run, recorder: Recorder, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Keep the arguments as they are now: where all are plain and have a name they cannot change, else frozen."""
+    tool = step.tool
+    if recorder.first_executed:
+        _note_repeated(run, recorder, step, args, kwargs)
+    plain = not kwargs and len(args) <= tool.plain_arguments
+    for value in args:
+        if type(value) not in SCALARS:
+            plain = False
+    if plain:
+        step.given, step.names = args, tool.positional
+    else:
+        _freeze(run, step, args, kwargs)
+
+
+def _note_repeated(run: Run, recorder: Recorder, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Note a first call that the replay had made already (F5)."""
+    made = recorder.first_executed
+    if recorder.first(step) and any(same_call(call, step.tool, args, kwargs, run.env) for call in made):
+        recorder.again.append(step)
 
 
 def _freeze(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -111,10 +154,16 @@ def _freeze(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any])
                 step,
             )
         args = args[1:]
+    twice = next((name for name in tool.positional[: len(args)] if name in kwargs), None)
+    if twice is not None:  # by place only, and again in **kwargs: a step keeps one value of a name
+        message = (
+            f"{tool.name} was given {twice!r} by place and in its **kwargs; rename one, so that it can be replayed"
+        )
+        run.recorder.problem(Reason.OPAQUE_ARGUMENT, message, tool.name, step)
     try:
         run.recorder.freeze(step, args, kwargs)
     except Exception as error:  # an object whose own methods raise: no reason to break the agent
-        message = f"the arguments of {tool.name} could not be recorded: {error!r}"
+        message = f"the arguments of {tool.name} could not be recorded: {retold(error)}"
         run.recorder.problem(Reason.OPAQUE_ARGUMENT, message, tool.name, step)
 
 
@@ -129,39 +178,63 @@ def _failed(run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any],
         return
     run.recorder.quarantine_for(
         Reason.FAILED_WRITE,
-        f"{tool.name} raised {error!r} while this was recorded, and what it had done by then is not known",
+        f"{tool.name} raised {retold(error)} while this was recorded, and what it had done by then is not known",
         tool.name,
     )
 
 
-def _look(run: Run, step: Step, check: Check, call: Arguments) -> Any:
-    """Capture at once: what was seen, in Caught unless it is plain and the check knows its like; None for trouble."""
-    args, kwargs = call
+def _broken_off(
+    run: Run, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException, entered: bool
+) -> None:
+    """A call that did not come to its end; before the tool was entered nothing has happened."""
+    if entered:
+        _failed(run, step, args, kwargs, error)
+    else:
+        run.recorder.drop(step)
+
+
+def _must_be_done(recorder: Recorder, step: Step, result: Any) -> None:
+    if isinstance(result, _UNFINISHED) or hasattr(type(result), "__await__"):
+        tool = step.tool
+        recorder.problem(
+            Reason.STILL_RUNNING,
+            f"{tool.name} returned {type(result).__name__}, whose work is not done when the call returns; make the "
+            "tool an async function, or let it return a list",
+            tool.name,
+            step,
+        )
+
+
+def _look(run: Run, step: Step, check: Check, args: tuple[Any, ...], kwargs: dict[str, Any], finish: Finish) -> Any:
+    """Capture at once: the snapshot as `_keep` gives it, or as it is where it is plain and the check knows its like."""
     try:
-        value = check.capture(*args, **kwargs)
+        value = check.capture(*args, **kwargs) if kwargs else check.capture(*args)
         kind = type(value)
-        if kind in SCALARS:
-            if kind in check.met and check.met[kind] is None and cannot_change(value):
-                return value
-        elif inspect.isawaitable(value):  # also a lambda may return one
+        if check.met.get(kind, UNMET) is None and (len(value) <= SMALL_TEXT if kind is str else cannot_change(value)):
+            return value
+        if kind not in SCALARS and inspect.isawaitable(value):  # also a lambda may return one
             refuse_awaitable(value, "Capture")
     except Exception as error:
         _not_captured(run, step, error)
         return None
-    return Caught(value)
+    return finish(_keep(run, step, check, value))
 
 
-def _ask(run: Run, step: Step, check: Check, call: Arguments) -> Generator[Effect, Any, Caught | None]:
-    """Have somebody else capture; trouble never breaks the agent, it makes the step not replayable (B4)."""
+def _ask(
+    run: Run, step: Step, check: Check, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Generator[Effect, Any, bytes | None]:
+    """The same where somebody else captures."""
     try:
-        return Caught((yield Capture(check, *call)))
+        value = yield Capture(check, args, kwargs)
     except Exception as error:
         _not_captured(run, step, error)
         return None
+    return (yield from _keep(run, step, check, value))
 
 
 def _not_captured(run: Run, step: Step, error: Exception) -> None:
-    message = f"the capture of {step.tool.name}'s check raised {error!r}; the step cannot be replayed"
+    """Trouble never breaks the agent, it makes the step not replayable (B4)."""
+    message = f"the capture of {step.tool.name}'s check raised {retold(error)}; the step cannot be replayed"
     run.recorder.problem(Reason.CAPTURE_FAILED, message, step.tool.name, step)
 
 
@@ -201,7 +274,7 @@ def _first_meeting(run: Run, tool: Tool, check: Check, value: Any, data: bytes) 
         except CheckError as error:
             return f"{name} gives no verdict on {type(value).__name__}: {error}"
         except Exception as error:
-            return f"{name} raised {error!r} on a {type(value).__name__} and itself"
+            return f"{name} raised {retold(error)} on a {type(value).__name__} and itself"
         run.hear(check, tool.name)
     if verdicts[0] != verdicts[1]:
         return f"{name} judges a {type(value).__name__} differently once it was stored and read back"

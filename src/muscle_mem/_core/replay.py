@@ -11,7 +11,7 @@ from typing import Any
 
 from .approving import disapproved
 from .candidates import PLAIN, Sights, Walk, checks_at
-from .check import Check, CheckError, copy_of, passes
+from .check import Check, CheckError, copy_of, passes, retold
 from .company import Company
 from .effects import Effect, Invoke, Pause
 from .judging import (
@@ -90,8 +90,8 @@ def replay(run: Run, live: Company) -> Generator[Effect, Any, Candidate | Refusa
         except Exception as error:
             results.append(None)
             progress.error = error
-            message = f"{step.tool.name} raised {error!r}"
-            return Refusal(Reason.TOOL_RAISED, message, place, step.tool.name, seen=repr(error), error=error)
+            message = f"{step.tool.name} raised {retold(error)}"
+            return Refusal(Reason.TOOL_RAISED, message, place, step.tool.name, seen=retold(error), error=error)
         results.append(result)
         if step.after:
             found = None
@@ -127,7 +127,7 @@ def _ask(
     try:
         seen = check.capture(*args, **kwargs) if kwargs else check.capture(*args)
     except Exception as error:
-        refusal = check_error(step, place, f"its capture raised {error!r}", error)
+        refusal = check_error(step, place, f"its capture raised {retold(error)}", error)
         return refusal, refusal
     if type(snapshot) is Fresh:
         snapshot = snapshot.open()
@@ -143,7 +143,7 @@ def _ask(
     except CheckError as error:
         return check_error(step, place, str(error), None), seen
     except Exception as error:
-        return check_error(step, place, f"its compare raised {error!r}", error), seen
+        return check_error(step, place, f"its compare raised {retold(error)}", error), seen
     if walk is not None:
         if lasting:
             walk.sights.append((place, post, followed, seen, None))

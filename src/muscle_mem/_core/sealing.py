@@ -13,7 +13,7 @@ from .freezing import thaw
 from .groups import Shape, covered, judged_of, moved, order_of, sorted_body, stored_row
 from .guards import Read, infer, look_into
 from .model import FORM, Body, Row, StepRecord
-from .params import Params, literal_leaves, used_in
+from .params import Params, literal_leaves, used_in, whole_leaves
 from .recorder import Recorder, Recording, Step
 from .resolving import secrets_used
 from .veil import Veil
@@ -37,7 +37,7 @@ def finish(
         form=FORM,
         steps=tuple(records),
         params=tuple(params.plain()),
-        fixed=_fixed(records, params),
+        fixed=_fixed(records, params, [name for step in steps for name in free_names(step)]),
         equal=params.equal_groups(),
         kinds=tuple(params.kind(name) for name in params.plain()),
         equal_secrets=veil.equal_groups(_used_secrets(records), params) if veil else (),
@@ -68,12 +68,15 @@ def _used_secrets(records: Sequence[StepRecord]) -> set[str]:
 
 def records_of(recorder: Recorder, steps: Sequence[Step], shapes: Sequence[Shape]) -> list[StepRecord]:
     """The planned steps in their stored form, with references, guards and groups."""
-    places = {step.index: at for at, step in enumerate(steps)}
-    records = [step.record or moved(record_of(step, recorder.params), places) for step in steps]
+    places = {step: at for at, step in enumerate(steps)}
+    indexes = {step.index: at for step, at in places.items() if step.index >= 0}
+    records = [step.record or moved(record_of(step, recorder.params), indexes) for step in steps]
     outputs = [_read(step, recorder.known.veil) for step in steps]
     fresh = len(recorder.prefix)
-    events = [places[step.index] for step in recorder.events if not step.dropped]
-    guards = [record.guards for record in records[:fresh]] + infer(records, outputs, start=fresh, events=events)
+    events = [places[step] for step in recorder.events if not step.dropped]
+    guards = [record.guards for record in records[:fresh]] + infer(
+        records, outputs, start=fresh, events=events, names=list(map(free_names, steps))
+    )
     return [
         msgspec.structs.replace(record, guards=found, group=shape.group, late=shape.late)
         for record, found, shape in zip(records, guards, shapes, strict=True)
@@ -94,8 +97,16 @@ def record_of(step: Step, params: Params) -> StepRecord:
     )
 
 
-def _fixed(records: Sequence[StepRecord], params: Params) -> tuple[tuple[str, bytes], ...]:
-    """The params for whose recorded value alone the plan is valid: unused ones, and those hidden in a literal."""
+def free_names(step: Step) -> list[str]:
+    """The names of a step's arguments that its tool gathers in **kwargs: they are data, and never replaced."""
+    return [name for name, _ in step.arguments if name not in step.tool.order and not name.startswith("*")]
+
+
+def _fixed(records: Sequence[StepRecord], params: Params, free: Sequence[str]) -> tuple[tuple[str, bytes], ...]:
+    """The params for whose recorded value alone the plan is valid: unused ones, and those in a literal.
+
+    They may be hidden in it, or it is made of their words. `free` names are literals, too.
+    """
     if not params:
         return ()
     used: set[str] = set()
@@ -105,6 +116,10 @@ def _fixed(records: Sequence[StepRecord], params: Params) -> tuple[tuple[str, by
             used.update(used_in(expr))
             for leaf in literal_leaves(expr):
                 hidden.update(params.hidden_in(leaf))
+            for leaf in whole_leaves(expr):
+                hidden.update(params.split_into(leaf))
+    for name in free:
+        hidden.update(params.hidden_in(name))
     for group in params.equal_groups():  # which of them was used cannot be told
         used.update(group if used.intersection(group) else ())
     names = ((set(params.values) - used) | hidden | params.changed() | params.alike()) - params.secret

@@ -8,8 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from .check import Check
-from .groups import call_id
-from .model import Lit, Reason, StepRecord
+from .model import Guard, Lit, Reason, StepRecord
 from .resolving import NOTHING, Constant, Env, Resolver, contexts_in, resolver
 from .tool import Tool
 
@@ -39,70 +38,68 @@ SELF = frozenset({0})
 Builders = list[tuple[bool, str, Resolver]]
 
 
-class PlanStep:
-    """A step ready to be replayed. `args` is None where it must be built for each run.
+class Home(Protocol):
+    """The trajectory that a step is of, as far as the step knows it."""
 
-    Of a parallel group: `stop` is behind its last member, `opens` are those that are judged with the first, which
-    `joined` the first. `after` says that a post-check may be due when the step has been made.
+    @property
+    def call_ids(self) -> Sequence[bytes]:
+        """As `groups.call_id`, of each step."""
+        ...
+
+
+class PlanStep:
+    """A step ready to be replayed, its arguments known beforehand. `after` says that a post-check may be due behind it.
+
+    What only an `OpenStep` has is told for all: no guards, no context objects, no parallel group.
     """
 
     __slots__ = (
-        "_builders",
-        "_call_id",
-        "_keywords",
         "after",
         "args",
-        "check_async",
-        "contexts",
         "direct",
         "fn",
-        "joined",
+        "home",
         "kwargs",
         "method",
-        "opens",
+        "place",
         "post",
         "pre",
-        "record",
         "simple",
-        "stop",
         "tool",
     )
 
-    def __init__(self, record: StepRecord, tool: Tool, keywords: Sequence[str], known_id: bytes = b"") -> None:
-        self.record = record
+    guards: tuple[Guard, ...] = ()
+    contexts: tuple[str, ...] = ()
+    stop: int = 0
+    opens: tuple[int, ...] = ()
+    joined: bool = False
+
+    def __init__(
+        self, home: Home, place: int, method: bool, tool: Tool, args: tuple[Any, ...] | None, kwargs: dict[str, Any]
+    ) -> None:
+        self.home = home
+        self.place = place
         self.tool = tool
         self.fn = tool.fn
-        self.method = record.method
+        self.method = method
         self.pre = tool.pre
         self.post = tool.post
+        self.args = args
+        self.kwargs = kwargs
         self.direct = not tool.is_async
-        self.check_async = any(c.capture_async or c.compare_async for c in (tool.pre, tool.post) if c is not None)
-        self._call_id = known_id
-        self.contexts = tuple(
-            [name for _, expr in record.arguments if type(expr) is not Lit for name in contexts_in(expr)]
-        )
-        self._keywords = keywords
-        self._builders: Builders | None = None
-        self.args: tuple[Any, ...] | None = None
-        self.kwargs: dict[str, Any] = NO_KEYWORDS
-        builders = self.builders
-        if len(builders) == len(record.arguments) and all(type(make) is Constant for _, _, make in builders):
-            self.args, given = self.build(NOTHING)
-            self.kwargs = given or NO_KEYWORDS
-            self._builders = None  # hardly ever asked for again
-        at_once = self.direct and not record.guards and all(map(_at_once, (tool.pre, tool.post)))
-        self.simple = at_once and self.args is not None and tool.effect != "irreversible" and not record.group
-        self.after = tool.post is not None or record.group > 0
-        self.stop = 0
-        self.opens: tuple[int, ...] = ()
-        self.joined = False
+        self.after = tool.post is not None
+        at_once = self.direct and _at_once(tool.pre) and _at_once(tool.post)
+        self.simple = at_once and args is not None and tool.effect != "irreversible"
+
+    @property
+    def check_async(self) -> bool:
+        """Whether a check of it must be awaited."""
+        return any(c.capture_async or c.compare_async for c in (self.pre, self.post) if c is not None)
 
     @property
     def call_id(self) -> bytes:
-        """As `groups.call_id`; made when it is first asked for, since a plan alone at its key need not be compared."""
-        if not self._call_id:
-            self._call_id = call_id(self.record)
-        return self._call_id
+        """As `groups.call_id`."""
+        return self.home.call_ids[self.place]
 
     def sight(self, post: bool) -> object:
         """A key to what a check at this step sees: equal where one capture serves two steps at a place.
@@ -116,23 +113,72 @@ class PlanStep:
             return check, self.tool if heeds else None
         return self.call_id
 
-    @property
-    def builders(self) -> Builders:
-        """(by name?, name, resolver) of each argument that is given."""
-        if self._builders is None:
-            self._builders = _builders(self.record, self.tool, self._keywords)
-        return self._builders
-
-    def build(self, env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def build(self, _env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of this run's call, without the context object."""
-        args: list[Any] = []
-        kwargs: dict[str, Any] = {}
-        for by_name, name, make in self.builders:
-            if by_name:
-                kwargs[name] = make(env)
-            else:
-                args.append(make(env))
-        return tuple(args), kwargs
+        assert self.args is not None
+        return self.args, self.kwargs
+
+    def named(self, env: Env) -> dict[str, Any]:
+        """The arguments that are not ignored by name, as they are before the call."""
+        args, kwargs = self.build(env)
+        return {name: value for name, value in self.tool.named(args, kwargs) if name not in self.tool.ignore}
+
+
+class OpenStep(PlanStep):
+    """A step that knows more: its arguments are built for each run (`args` is None), guarded, or it is in a group.
+
+    Of a parallel group: `stop` is behind its last member, `opens` are those that are judged with the first, which
+    `joined` the first.
+    """
+
+    __slots__ = ("builders", "contexts", "guards", "joined", "opens", "stop")
+
+    def __init__(self, home: Home, place: int, record: StepRecord, tool: Tool, builders: Builders) -> None:
+        known = _build(builders, NOTHING) if _constant(builders, record) else (None, NO_KEYWORDS)
+        super().__init__(home, place, record.method, tool, *known)
+        self.builders = builders
+        self.guards = record.guards
+        loose = [expr for _, expr in record.arguments if type(expr) is not Lit]
+        self.contexts = tuple([name for expr in loose for name in contexts_in(expr)])
+        self.stop, self.opens, self.joined = 0, (), False
+        self.simple = self.simple and not record.guards and not record.group
+        self.after = self.after or record.group > 0
+
+    def build(self, _env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of this run's call, without the context object."""
+        return _build(self.builders, _env)
+
+    def named(self, env: Env) -> dict[str, Any]:
+        """The arguments that are not ignored by name, as they are before the call."""
+        return {name: make(env) for _, name, make in self.builders if name not in self.tool.ignore}
+
+
+def planned(home: Home, place: int, record: StepRecord, tool: Tool, keywords: Sequence[str]) -> PlanStep:
+    """A stored step joined with its tool. Raises DecodeError where a class is not known in this process.
+
+    `keywords` are the arguments that were passed by name.
+    """
+    builders = _builders(record, tool, keywords)
+    if record.guards or record.group or not _constant(builders, record):
+        return OpenStep(home, place, record, tool, builders)
+    args, kwargs = _build(builders, NOTHING)
+    return PlanStep(home, place, record.method, tool, args, kwargs or NO_KEYWORDS)
+
+
+def _constant(builders: Builders, record: StepRecord) -> bool:
+    """Whether every argument is given, and can never change."""
+    return len(builders) == len(record.arguments) and all(type(make) is Constant for _, _, make in builders)
+
+
+def _build(builders: Builders, env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for by_name, name, make in builders:
+        if by_name:
+            kwargs[name] = make(env)
+        else:
+            args.append(make(env))
+    return tuple(args), kwargs
 
 
 def _builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -> Builders:

@@ -20,11 +20,13 @@ class Tool:
     """One registered tool. Two tools are never equal; what a stored step asks for is decided by the registry.
 
     `fn` is the user's function, `name` the stored name, `method` whether the first argument is an object of the
-    run's context. `effect` is None where it was not declared, which counts as a write.
+    run's context. `effect` is None where it was not declared, which counts as a write. `plain_arguments` is how many
+    arguments by position may be recorded as they are, if they are plain.
     """
 
     __slots__ = (
         "_gathers",
+        "_secret",
         "aliases",
         "check_prints",
         "effect",
@@ -39,10 +41,10 @@ class Tool:
         "name",
         "optional",
         "order",
+        "plain_arguments",
         "positional",
         "post",
         "pre",
-        "secret",
         "signature",
         "trust",
         "undecided",
@@ -90,6 +92,15 @@ class Tool:
         self.undecided = False
         self.signature = signature_of(fn)
         self.secret = frozenset(secret) | _secret_by_default(self.signature)
+
+    @property
+    def secret(self) -> frozenset[str]:
+        """The arguments whose values are never stored."""
+        return self._secret
+
+    @secret.setter
+    def secret(self, names: frozenset[str]) -> None:
+        self._secret = names
         self._read_signature()
 
     def become_method(self) -> None:
@@ -104,6 +115,7 @@ class Tool:
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         self.positional = tuple(p.name for p in parameters if p.kind in kinds)
         self.order = {p.name: index for index, p in enumerate(parameters)}
+        self.plain_arguments = -1 if self.method or self.ignore or self._secret else len(self.positional)
         self._gathers = tuple(
             next((p.name for p in parameters if p.kind is kind), "")
             for kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -174,9 +186,22 @@ class Tool:
                 if entry is self.wrapper or entry is self.fn:
                     return True
                 entry = getattr(entry, "__wrapped__", None)
-        return any(  # under another name than its own: assigned, or private and so mangled
-            entry is self.wrapper for owner in type(value).__mro__ for entry in owner.__dict__.values()
+        return any(  # under another name, as one that is private and so mangled; or within a property or a decorator
+            self._stands_in(entry, 3) for owner in type(value).__mro__ for entry in owner.__dict__.values()
         )
+
+    def _stands_in(self, entry: Any, depth: int) -> bool:
+        if entry is self.wrapper:
+            return True
+        if not depth or isinstance(entry, staticmethod | classmethod | type):
+            return False
+        parts = [getattr(entry, name, None) for name in ("__wrapped__", "fget", "func")]
+        for cell in getattr(entry, "__closure__", None) or ():
+            try:
+                parts.append(cell.cell_contents)
+            except ValueError:  # nothing is in it yet
+                pass
+        return any(self._stands_in(part, depth - 1) for part in parts if part is not None and callable(part))
 
 
 def _secret_by_default(signature: inspect.Signature | None) -> set[str]:
@@ -190,6 +215,12 @@ def signature_of(fn: Any) -> inspect.Signature | None:
         return inspect.signature(fn)
     except (TypeError, ValueError):
         return None
+
+
+def ensure_check(role: str, check: Any) -> None:
+    """Raises InvalidTypeError for a pre- or post-check that is none, as the bare capture."""
+    if check is not None and not isinstance(check, Check):
+        raise InvalidTypeError(f"{role} must be a Check, got {check!r}; as in {role}=Check(capture, compare)")
 
 
 def check_tool(
@@ -210,11 +241,8 @@ def check_tool(
             "tell that it was run; make it return a list"
         )
     for role, check in zip(("pre_check", "post_check"), checks, strict=True):
-        if check is None:
-            continue
-        if not isinstance(check, Check):
-            raise InvalidTypeError(f"{role} must be a Check, got {check!r}; as in {role}=Check(capture, compare)")
-        if check.capture_async and not is_async(fn):
+        ensure_check(role, check)
+        if check is not None and check.capture_async and not is_async(fn):
             raise InvalidTypeError(
                 f"{role} of {stored_name(fn)} has an async capture, but the tool is a plain function, from which "
                 "nothing can be awaited; make the tool async or the capture plain"

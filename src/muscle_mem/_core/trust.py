@@ -37,9 +37,10 @@ def untrusted(trajectory: Trajectory, wanted: int) -> Refusal | None:
     if have >= asking:
         return None
     needs = "a positive verdict" if asking == 1 else "a person's approval"
+    giving = "a success callback, " if asking == 1 else ""
     evidence = trajectory.standing.reason or "none beyond the recording"
     return Refusal(
         Reason.NOT_APPROVED,
         f"trajectory {trajectory.id} needs {needs} (trust={TRUSTS[asking]!r}); the evidence is: {evidence}; "
-        "a success callback, report_good or `muscle-mem approve` gives it",
+        f"{giving}report_good or `muscle-mem approve` gives it",
     )

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 from .asking import chosen_arguments
+from .check import retold
 from .effects import Ask, Effect
 from .freezing import shown
 from .model import Executed, Hide
@@ -20,11 +21,11 @@ def verdict(run: Run, value: Any) -> Generator[Effect, Any, tuple[bool, str]]:
     assert function is not None
     try:
         answer = yield Ask(function, success_arguments(run, function, value))
-        if bool(answer):
+        if answer is not NotImplemented and bool(answer):
             return True, "accepted it"
-        return False, f"refused it (returned {answer!r})"
+        return False, f"refused it (returned {retold(answer)})"
     except Exception as error:
-        return False, f"raised {error!r}"
+        return False, f"raised {retold(error)}"
 
 
 def success_arguments(run: Run, function: Any, value: Any) -> tuple[Any, ...]:

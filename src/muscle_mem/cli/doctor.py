@@ -11,8 +11,9 @@ import msgspec
 
 from .._core.model import Reason
 from ..errors import StoreError
-from ..store import QUARANTINED, Damaged, Inspecting, Store, Stored
+from ..store import QUARANTINED, Damaged, Store, Stored
 from ..store.paging import pages
+from ..store.verifying import is_inspecting
 from .check_lint import Said, hear, lint
 from .examining import Finding, examine
 from .opening import json_option, named_store, opened, store_option, told
@@ -117,7 +118,7 @@ def _look(source: Store, engine: Engine | None) -> Report:
                 hear(one, said)
     except StoreError as error:
         report.add([Finding("file", "", f"the rows cannot be read any further: {error}")])
-    if isinstance(source, Inspecting):
+    if is_inspecting(source):
         try:
             report.add([Finding(one.kind, one.id, one.what) for one in source.inspect()])
         except StoreError as error:

@@ -30,8 +30,10 @@ ENDINGS = {"json": ".json", "python": ".py"}
 @click.option("--all", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Write all into this folder.")
 @click.option("--format", "kind", type=click.Choice(tuple(ENDINGS)), default="json", show_default=True)
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FILE", help="Write into this file.")
+@click.option("--overwrite", is_flag=True, help="Replace the file of --output if it is there.")
 @click.option("--tools-from", metavar="MODULE", default="", help="Python: import the tools from this module.")
 @click.option("--name", metavar="NAME", default="", help="Python: the name of the function.")
+@click.option("--async", "awaits", is_flag=True, help="Python: an async function, for tools that are async.")
 @filters
 @json_option
 @store_option
@@ -40,8 +42,10 @@ def export(
     folder: Path | None,
     kind: str,
     output: Path | None,
+    overwrite: bool,
     tools_from: str,
     name: str,
+    awaits: bool,
     states: tuple[str, ...],
     scope: str | None,
     task: str | None,
@@ -68,7 +72,7 @@ def export(
     _ensure_names(tools_from, name)
 
     def write(stored: Stored) -> str:
-        return to_text(to_document(stored)) if kind == "json" else _python(stored, tools_from, name)
+        return to_text(to_document(stored)) if kind == "json" else _python(stored, tools_from, name, awaits)
 
     with opened(store) as source:
         if folder is not None:
@@ -81,6 +85,10 @@ def export(
     except InvalidValueError as error:
         raise NotDoneError(f"{stored.sealed.id} cannot be written as {kind}: {error}") from error
     if output is not None:
+        if not overwrite and _holds_another(output, text):
+            raise NotDoneError(
+                f"There is a file at {str(output)!r} already; it was not touched. Give another path, or --overwrite."
+            )
         _write(output, text)
     if as_json:
         print_json({"id": stored.sealed.id, "format": kind, "file": str(output) if output else None, "text": text})
@@ -101,7 +109,7 @@ def _get(source: Store, id: str) -> Stored:
     return stored
 
 
-def _python(stored: Stored, tools_from: str, name: str) -> str:
+def _python(stored: Stored, tools_from: str, name: str, awaits: bool) -> str:
     opened_body = open_body(stored)
     if opened_body.body is None:
         raise InvalidValueError(opened_body.error)
@@ -113,6 +121,7 @@ def _python(stored: Stored, tools_from: str, name: str) -> str:
         id=stored.sealed.id,
         tools_from=tools_from,
         name=name,
+        awaits=awaits,
     )
 
 
@@ -148,6 +157,14 @@ def _export_all(
             click.echo(f"Not written: {visible(id)}: {visible(why)}", err=True)
     if failed:
         click.get_current_context().exit(1)
+
+
+def _holds_another(path: Path, text: str) -> bool:
+    """Whether a file is there that somebody might miss; not if it is this text already, nor a device such as a pipe."""
+    try:
+        return path.is_file() and path.read_bytes() != text.encode()
+    except OSError:
+        return True
 
 
 def _write(path: Path, text: str) -> None:

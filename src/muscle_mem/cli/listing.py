@@ -18,7 +18,6 @@ from .text import count, local, visible
 
 F = TypeVar("F", bound=Callable[..., Any])
 COLUMNS = ("id", "task", "tags/scope", "steps", "state", "hits", "observations", "recorded")
-NUMBERS = ("steps", "hits", "observations")
 
 
 def filters(command: F) -> F:

@@ -8,8 +8,6 @@ from .._core.check import Check
 from .._engine import Engine
 from .page import Page
 
-VERBS = ("click", "pick", "type_text", "select", "pick_date")
-
 
 def look(page: Page, target: str, text: str = "") -> dict[str, Any]:
     """What is under the pointer: its kind, its number among its kind, its place, what covers it."""

@@ -26,6 +26,7 @@ from .base import (
     Summary,
     Surveying,
     Tally,
+    is_store,
 )
 from .copying import Copied, copy_store
 from .digest import SigningKey, checked_key
@@ -96,7 +97,7 @@ def open_store(store: str | os.PathLike[str] | Store | None = None, *, signing_k
         from .urls import open_path, open_url
 
         return open_url(store, key) if isinstance(store, str) and "://" in store else open_path(store, key)
-    if isinstance(store, Store) and not isinstance(store, type):
+    if is_store(store) and not isinstance(store, type):
         if key is not None:
             raise InvalidValueError(
                 f"signing_key was given beside an open store ({store.url}). Give the key to the store itself when you "

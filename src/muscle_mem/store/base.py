@@ -6,7 +6,7 @@ people to search. It is synchronous, safe to call from any thread, and raises on
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 import msgspec
 
@@ -233,3 +233,32 @@ class Confirming(Protocol):
     def confirm(self, key: bytes) -> None:
         """Ask the store itself, in one round trip: afterwards `version(key)` is of now. Raises StoreError."""
         ...
+
+
+def _has(value: object, kind: type) -> bool:
+    """Whether an object has what a protocol names.
+
+    A store around another answers by `__getattr__`, which isinstance does not see from Python 3.12 on.
+    """
+    names = {*vars(kind), *kind.__annotations__}
+    return all(hasattr(value, name) for name in names if not name.startswith("_"))
+
+
+def is_store(value: object) -> TypeGuard[Store]:
+    """Whether an object has the eight methods."""
+    return _has(value, Store)
+
+
+def is_leading(value: object) -> TypeGuard[Leading]:
+    """Whether a store can say who learns a key."""
+    return _has(value, Leading)
+
+
+def is_surveying(value: object) -> TypeGuard[Surveying]:
+    """Whether a store can tell its contents without reading them."""
+    return _has(value, Surveying)
+
+
+def is_confirming(value: object) -> TypeGuard[Confirming]:
+    """Whether the version of a store may lag behind, and can be asked for."""
+    return _has(value, Confirming)

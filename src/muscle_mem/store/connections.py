@@ -27,19 +27,25 @@ _inherited: set[str] = set()  # paths that this process must not open, for it go
 
 
 class Lease:
-    """A connection and the lock that its user holds. `connection` and `cursor` are None once it was closed."""
+    """A connection and the lock that its user holds. Both are None once it was closed, but for at exit."""
 
-    __slots__ = ("__weakref__", "_close", "connection", "cursor", "durable", "generation", "lock")
+    __slots__ = ("__weakref__", "_close", "_held", "connection", "cursor", "durable", "generation", "lock")
 
     def __init__(self, connection: sqlite3.Connection, path: str, generation: int) -> None:
         self.connection: sqlite3.Connection | None = connection
         self.cursor: sqlite3.Cursor | None = connection.cursor()  # for what is asked too often to make one each time
+        self._held = [connection]
         self.durable = True
         self.generation = generation
         self.lock = threading.Lock()
         # Also closes it when the thread it belonged to has ended, the store was dropped unclosed, or at exit. A
         # __del__ would come too late in a cycle, where the connection may be finalized first, with a warning.
-        self._close = weakref.finalize(self, _close, connection, path, os.getpid())
+        self._close = weakref.finalize(self, _close, self._held, path, os.getpid())
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection can be used. It is closed at exit, too, and what was counted is written after that."""
+        return self.connection is not None and bool(self._held)
 
     def close(self) -> None:
         """Close the connection. Only for the holder of the lock, or when nobody else knows the lease."""
@@ -47,7 +53,8 @@ class Lease:
         self._close()
 
 
-def _close(connection: sqlite3.Connection, path: str, pid: int) -> None:
+def _close(held: list[sqlite3.Connection], path: str, pid: int) -> None:
+    connection = held.pop()
     if pid == os.getpid():
         try:
             connection.close()
@@ -88,7 +95,7 @@ class Connections:
         while True:
             lease = self._mine()
             with lease.lock:
-                if lease.connection is None:
+                if lease.connection is None or not lease.is_open:
                     continue  # closed between the two lines, by a fork or by close()
                 try:
                     return work(lease, lease.connection)
@@ -102,7 +109,7 @@ class Connections:
         while True:
             lease = self._mine()
             with lease.lock:
-                if lease.connection is None:
+                if not lease.is_open:
                     continue  # closed between the two lines, by a fork or by close()
                 try:
                     yield lease
@@ -119,7 +126,7 @@ class Connections:
             lease = self._watch
             if lease is not None:
                 with lease.lock:
-                    if lease.cursor is not None:
+                    if lease.cursor is not None and lease.is_open:
                         ((version,),) = lease.cursor.execute("PRAGMA data_version")
                         return lease.generation << 32 | int(version)
             with self._door:
@@ -148,14 +155,14 @@ class Connections:
             leases = list(self._leases)
             for lease in leases:
                 with lease.lock:
-                    if farewell is not None and lease is leases[-1] and lease.connection is not None:
+                    if farewell is not None and lease is leases[-1] and lease.connection is not None and lease.is_open:
                         farewell(lease.connection)
                     lease.close()
 
     def _mine(self) -> Lease:
         self.ensure_open()
         lease: Lease | None = getattr(self._own, "lease", None)
-        if lease is None or lease.connection is None:
+        if lease is None or not lease.is_open:
             with self._door:
                 lease = self._make()
             if self._keep:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from ..errors import StoreError
-from .base import FRESH, QUARANTINED, RETIRED, TRUSTED, Store, Stored, Summary, Surveying
+from .base import FRESH, QUARANTINED, RETIRED, TRUSTED, Store, Stored, Summary, is_surveying
 
 PAGE = 1_000
 BATCH = 100
@@ -59,7 +59,7 @@ def surveyed(store: Store) -> Iterator[Summary]:
     after: int | None = None
     while True:
         page: Sequence[Summary]
-        if isinstance(store, Surveying):
+        if is_surveying(store):
             page = store.survey(after=after, limit=PAGE)
         else:
             page = [summary_of(stored) for stored in store.scan(after=after, limit=PAGE).stored]
@@ -155,5 +155,5 @@ def _drop(store: Store, ids: Sequence[str]) -> int:
     gone = 0
     for start in range(0, len(ids), BATCH):
         batch = tuple(ids[start : start + BATCH])
-        gone += store.drop(batch) if isinstance(store, Surveying) else store.forget(batch)
+        gone += store.drop(batch) if is_surveying(store) else store.forget(batch)
     return gone

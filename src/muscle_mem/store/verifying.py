@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 import msgspec
 
@@ -45,12 +45,17 @@ class Inspecting(Protocol):
         ...
 
 
+def is_inspecting(value: object) -> TypeGuard[Inspecting]:
+    """Whether a store can look at its place; also one that answers by `__getattr__`."""
+    return hasattr(value, "inspect")
+
+
 def verify(store: Store) -> Verified:
     """Read all of a store, and have it look at its place; what is wrong. Changes nothing.
 
     Rows that cannot be read any further are a trouble, not an error.
     """
-    inspect = store.inspect if isinstance(store, Inspecting) else None
+    inspect = store.inspect if is_inspecting(store) else None
     return look_through(lambda after, limit: store.scan(after=after, limit=limit), inspect)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import DamagedStoreError, StoreError
-from ..store.base import Note, Store
+from ..store.base import Note, is_store
 from .records import KEY, a_trajectory, an_observation, ids, observed, raised_by, standing_of
 from .subject import StoreUnderTest
 
@@ -46,7 +46,7 @@ class LivingContract(StoreUnderTest):
 
     def test_it_has_a_name_and_is_a_store(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
-            assert isinstance(store, Store)
+            assert is_store(store)
             assert isinstance(store.url, str)
             assert store.url
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..store.base import Confirming, Found, Observation, Sealed, Standing, Store
+from ..store.base import Found, Observation, Sealed, Standing, Store, is_confirming
 
 KEY = bytes(range(32))
 OTHER_KEY = bytes(reversed(range(32)))
@@ -33,7 +33,7 @@ def an_observation(id: str = "o1", body: bytes = b"\x00snapshots", **changes: An
 
 def confirm(store: Store, key: bytes = KEY) -> None:
     """Bring `version(key)` up to now, where it may lag behind what others wrote."""
-    if isinstance(store, Confirming):
+    if is_confirming(store):
         store.confirm(key)
 
 
