@@ -42,7 +42,8 @@ class OpenRuns:
 
     def leave(self, frame: Frame) -> None:
         """The run is over; calls that come later are not its own."""
-        frame.recording = False
+        if frame.recording:
+            frame.recording = False
         if self.frames:
             self.frames.discard(frame)
         if frame.held is not None:

@@ -133,9 +133,8 @@ def _hit(run: Run, candidate: Candidate, live: tuple[Any, Source] | None = None)
     progress, row = run.progress, candidate.row
     value, source = live or _step_value(progress, row.result)
     steps = len(progress.results) - len(progress.skipped)
-    outcome = Outcome("hit", value, source, HIT, _replayed(steps), steps, candidate.trajectory.id)
-    outcome.saved = row.agent_seconds
-    outcome.saved_tokens = row.tokens
+    id, saved, tokens = candidate.trajectory.id, row.agent_seconds, row.tokens
+    outcome = Outcome("hit", value, source, HIT, _replayed(steps), steps, id, False, None, "", saved, tokens)
     if progress.refreshed is None:
         return Finished(outcome, None, candidate)
     kept = fit_to_keep(progress.refreshed.values(), run.veil, run.context)

@@ -58,13 +58,17 @@ def replay(run: Run, live: Company) -> Generator[Effect, Any, Candidate | Refusa
             if walk is None or place == live.longest:
                 return followed
             found = yield from _end(run, walk, place, followed)
-        elif step.simple and (place or walk is None):
+        elif step.simple:
             args, kwargs = step.args, step.kwargs
             if step.method:
                 args = (objects[step.tool], *args)
             pre = step.pre
             if pre is not None:
                 asked = _ask(run, walk, followed, step, pre, args, kwargs, pres[place], place, False)
+                if walk is not None and not place and followed is not progress.candidate:
+                    followed = progress.candidate
+                    steps, pres, posts = followed.plan()
+                    step = steps[place]
                 if asked is not None:
                     found = asked[0] if walk is None else (yield from decide(run, walk, place, followed, asked))
         else:
@@ -123,17 +127,27 @@ def _ask(
     place: int,
     post: bool,
 ) -> Asked | None:
-    """Capture and compare at once, where nothing can be awaited, waited for or kept; None if it passes."""
+    """Capture and compare at once, where nothing can be awaited, waited for or kept; None if it passes.
+
+    At the start the candidate whose snapshot equals what is seen is asked, and is then the one to follow (D3).
+    """
     try:
         seen = check.capture(*args, **kwargs) if kwargs else check.capture(*args)
     except Exception as error:
         refusal = check_error(step, place, f"its capture raised {retold(error)}", error)
         return refusal, refusal
+    given = seen
+    if walk is not None:
+        if not place and not post:
+            guessed = walk.guess(place, step.call_id, seen)
+            if guessed is not None and guessed.trajectory.steps[place].simple:
+                followed = run.progress.candidate = guessed
+                snapshot = guessed.snapshots(False)[place]
+        if not check.exact and type(seen) not in PLAIN:
+            given = copy_of(seen)
     if type(snapshot) is Fresh:
         snapshot = snapshot.open()
     try:
-        lasting = walk is None or type(seen) in PLAIN
-        given = seen if lasting or check.exact else copy_of(seen)
         answer = check.compare(given, snapshot)
         if answer is not True:
             passed = passes(check, answer)
@@ -145,7 +159,7 @@ def _ask(
     except Exception as error:
         return check_error(step, place, f"its compare raised {retold(error)}", error), seen
     if walk is not None:
-        if lasting:
+        if type(seen) in PLAIN:  # as `saw` does, at once
             walk.sights.append((place, post, followed, seen, None))
         else:
             walk.saw(place, post, followed, seen)
