@@ -55,6 +55,24 @@ def test_a_store_that_somebody_else_uses_stays_open(tmp_path: Path) -> None:
     store.close()
 
 
+def test_an_engine_that_is_let_go_says_nothing_of_a_store_that_another_has_closed() -> None:
+    program = """
+from muscle_mem import Engine
+from muscle_mem.store import MemoryStore
+
+store = MemoryStore()
+engines = [Engine(store), Engine(store)]
+for engine in engines:
+    look = engine.tool(effect="read", name="look")(lambda: "seen")
+    engine.set_agent(lambda task: look())
+    engine("task")
+    engine("task")
+engines[0].close()
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 def test_hits_after_a_fork_are_written_at_exit(tmp_path: Path) -> None:
     program = """
 import multiprocessing, sys

@@ -28,7 +28,7 @@ from ._given import distinct, one_of
 from ._growth import limits_of, seconds, whole
 from ._health import Health
 from ._leading import Leaders
-from ._library import LIBRARY_BYTES, Library, write_counts
+from ._library import LIBRARY_BYTES, Library, write_last_counts
 from ._open import OpenRuns
 from ._perform import Performer, perform_call
 from ._runs import why_raised
@@ -137,7 +137,7 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
         self._open = OpenRuns(self, adopt_threads)
         self._serial = itertools.count(1)
         self._perform = perform_call
-        self._closer = weakref.finalize(self, write_counts, opened, self._library.counts, self._health)
+        self._closer = weakref.finalize(self, write_last_counts, opened, self._library.counts)
 
     # -- building
 

@@ -284,10 +284,16 @@ class Library:
 
     def flush(self) -> None:
         """Write what was counted. Never raises: they are only counts."""
-        write_counts(self.store, self.counts, self.health)
+        notes = self.counts.take()
+        if notes:
+            self._write("count", notes)
 
     def _write(self, operation: str, notes: tuple[Note, ...]) -> None:
-        _write(self.store, self.health, operation, notes)
+        try:
+            self.store.note(notes)
+            self.health.fine(operation)
+        except Exception as error:  # a store of the user's own may raise anything (G4)
+            self.health.trouble(operation, error)
 
     def _before_fork(self) -> None:
         """Nothing: its lock may be held as long as the store takes to answer."""
@@ -312,19 +318,17 @@ class Library:
             self.health.trouble("close", error)
 
 
-def write_counts(store: Store, counts: Counts, health: Told) -> None:
-    """Write what was counted. Never raises: they are only counts. Knows nothing of tools, and so keeps no engine."""
+def write_last_counts(store: Store, counts: Counts) -> None:
+    """Write what an engine had counted that nobody holds any more. Knows nothing of tools, and so keeps no engine.
+
+    Says nothing of trouble: they are only counts, and another engine may have closed the store that both used.
+    """
     notes = counts.take()
     if notes:
-        _write(store, health, "count", notes)
-
-
-def _write(store: Store, health: Told, operation: str, notes: tuple[Note, ...]) -> None:
-    try:
-        store.note(notes)
-        health.fine(operation)
-    except Exception as error:  # a store of the user's own may raise anything (G4)
-        health.trouble(operation, error)
+        try:
+            store.note(notes)
+        except Exception:  # a store of the user's own may raise anything (G4)
+            pass
 
 
 def _records(run: Run, recording: Recording, state: str, reason: str, now: float) -> tuple[Sealed, Observation]:

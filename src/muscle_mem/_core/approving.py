@@ -24,7 +24,11 @@ def disapproved(
     if step.tool.effect != "irreversible" or run.approve is None or (place, step.call_id) in run.approved:
         return None
     args, kwargs = arguments
-    given = {"task": run.task, "params": dict(run.params.values), "step": executed_of(run, step, args, kwargs, None)}
+    given = {
+        "task": lambda: run.task,
+        "params": lambda: dict(run.params.values),
+        "step": lambda: executed_of(run, step, args, kwargs, None),
+    }
     tool = step.tool.name
     try:
         answer = yield Ask(run.approve, chosen_arguments(run.approve, given, "step"))

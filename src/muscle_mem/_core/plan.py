@@ -197,7 +197,7 @@ class Trajectory:
                 member.opens = () if at > start else opening
                 member.stop = stop
                 member.joined = at in opening
-        if not all(step.simple and not step.tool.optional for step in steps):
+        if not all(step.simple and not step.tool.optional and not (step.pre and step.pre.wait) for step in steps):
             self._call_ids = tuple(map(call_id, records))  # asked for on the way of a hit, where nothing is decoded
         self.steps = steps
         self.plan = [*steps, None]

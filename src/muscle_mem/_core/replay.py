@@ -70,7 +70,8 @@ def replay(run: Run, live: Company) -> Generator[Effect, Any, Candidate | Refusa
                     steps, pres, posts = followed.plan()
                     step = steps[place]
                 if asked is not None:
-                    found = asked[0] if walk is None else (yield from decide(run, walk, place, followed, asked))
+                    at_once = walk is None and not pre.wait
+                    found = asked[0] if at_once else (yield from decide(run, walk, place, followed, asked))
         else:
             found = yield from decide(run, walk, place, followed)
         if found is not None:
@@ -127,7 +128,7 @@ def _ask(
     place: int,
     post: bool,
 ) -> Asked | None:
-    """Capture and compare at once, where nothing can be awaited, waited for or kept; None if it passes.
+    """Capture and compare at once, where nothing can be awaited or kept; None if it passes.
 
     At the start the candidate whose snapshot equals what is seen is asked, and is then the one to follow (D3).
     """

@@ -196,8 +196,8 @@ def _builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -> Builde
 
 
 def _at_once(check: Check | None) -> bool:
-    """Whether a check needs nothing awaited, nothing waited for and nothing kept."""
-    return check is None or not (check.capture_async or check.compare_async or check.refresh or check.wait)
+    """Whether a check needs nothing awaited and nothing kept. One that waits does so after it said no."""
+    return check is None or not (check.capture_async or check.compare_async or check.refresh)
 
 
 class Registry(Protocol):

@@ -30,8 +30,12 @@ def verdict(run: Run, value: Any) -> Generator[Effect, Any, tuple[bool, str]]:
 
 def success_arguments(run: Run, function: Any, value: Any) -> tuple[Any, ...]:
     """What a success callback gets: of task, params, steps, value those it names; else all four, or the value."""
-    steps = executed_steps(run)
-    given = {"task": run.task, "params": dict(run.params.values), "steps": steps, "value": value}
+    given = {
+        "task": lambda: run.task,
+        "params": lambda: dict(run.params.values),
+        "steps": lambda: executed_steps(run),
+        "value": lambda: value,
+    }
     return chosen_arguments(function, given, "value")
 
 
