@@ -7,7 +7,9 @@ with its holder. It is a convenience for order, not for safety: every write is a
 
 from __future__ import annotations
 
+import errno
 import os
+import struct
 import sys
 import threading
 import time
@@ -57,7 +59,9 @@ class Gate:
             return None
         file = self._open()
         try:
+            _come_next(file, at_once=True)
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _make_room(file)
             return file
         except BlockingIOError:
             pass
@@ -129,7 +133,9 @@ class _Waiter:
     def _stand(self) -> None:
         if sys.platform != "win32":
             try:
+                _come_next(self._file)
                 fcntl.flock(self._file, fcntl.LOCK_EX)
+                _make_room(self._file)
             except OSError:
                 pass  # the gate is for order, not for safety: pass without it
         with self._decided:
@@ -137,6 +143,37 @@ class _Waiter:
                 _unlock(self._file)
             else:
                 self._got.set()
+
+
+if sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK"):
+
+    def _come_next(file: int, *, at_once: bool = False) -> None:
+        """Be the one who waits at the gate itself; with `at_once`, BlockingIOError while somebody else does.
+
+        A kernel gives a lock that was let go to whoever asks first, which is often the one who just had it. So only
+        one waits at the gate, and all others for its place, which is free again as soon as the gate was passed: a lock
+        on the first byte of the same file, which belongs to the open file as that of the gate does.
+        """
+        _byte(file, fcntl.F_WRLCK, fcntl.F_OFD_SETLK if at_once else fcntl.F_OFD_SETLKW)
+
+    def _make_room(file: int) -> None:
+        _byte(file, fcntl.F_UNLCK, fcntl.F_OFD_SETLK)
+
+    def _byte(file: int, kind: int, command: int) -> None:
+        try:
+            fcntl.fcntl(file, command, struct.pack("hhqqi4x", kind, os.SEEK_SET, 0, 1, 0))
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                raise BlockingIOError(*error.args) from error
+            # a file system without such locks: the gate alone is in no order, and safe all the same
+
+else:
+
+    def _come_next(file: int, *, at_once: bool = False) -> None:
+        """There are no locks of this kind: who waits at the gate passes in the kernel's order."""
+
+    def _make_room(file: int) -> None:
+        """Nothing was taken."""
 
 
 def _unlock(file: int) -> None:
