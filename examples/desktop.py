@@ -235,9 +235,9 @@ def open_screen(browser: str) -> Iterator[Screen]:
 def missing() -> str:
     """What keeps this example from running here, or nothing."""
     try:
-        import numpy  # noqa: F401
-        import PIL  # noqa: F401
-        import playwright  # noqa: F401
+        import numpy  # noqa: F401 - only whether it is there
+        import PIL  # noqa: F401 - likewise
+        import playwright  # noqa: F401 - likewise
     except ImportError as error:
         return f"{error.name} is not installed"
     return "" if find_browser() else "no Chromium-like browser was found"

@@ -42,8 +42,8 @@ def main() -> None:
 
 
 def part_of(names: dict[str, object], draw: object, number: int) -> pictures.Bytes:
-    look = names["Look"](number)  # type: ignore[operator]
-    whole = pictures.as_array(draw(number))  # type: ignore[operator]
+    look = names["Look"](number)  # type: ignore[operator]  # a class of the example, which was run, not imported
+    whole = pictures.as_array(draw(number))  # type: ignore[operator]  # a function of it
     return pictures.cut(whole, image.box_around(look.x, look.y, image.AROUND))
 
 

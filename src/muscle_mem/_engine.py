@@ -24,7 +24,7 @@ from ._decorators import ToolDecorators
 from ._drive import OF_THE_STORE, adrive, aside, drive
 from ._events import Observer
 from ._explaining import Explaining
-from ._given import distinct, one_of
+from ._given import distinct, ensure_callable, one_of
 from ._growth import limits_of, seconds, whole
 from ._health import Health
 from ._leading import Leaders
@@ -102,8 +102,7 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
         if not isinstance(scope, str):
             raise InvalidTypeError(f"scope must be a string, got {scope!r}; as in Engine(scope='tenant-42')")
         for role, function in (("key", key), ("success", success), ("approve", approve), ("result", result)):
-            if function is not None and not callable(function):
-                raise InvalidTypeError(f"Engine({role}=...) must be callable, got {function!r}")
+            ensure_callable(f"Engine({role}=...)", function)
         if isinstance(max_lookups, bool) or not isinstance(max_lookups, int) or max_lookups < 1:
             raise InvalidValueError(f"max_lookups must be 1 or more, got {max_lookups!r}")
         wait, limits = seconds("miss_wait", miss_wait), limits_of(max_items, max_bytes, ttl)

@@ -20,6 +20,12 @@ def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
     return value
 
 
+def ensure_callable(option: str, value: Any) -> None:
+    """Raises InvalidTypeError for what cannot be called; None is no function, and fine."""
+    if value is not None and not callable(value):
+        raise InvalidTypeError(f"{option} must be callable, got {value!r}")
+
+
 def name_given(option: str, value: Any) -> str | None:
     """A name that a user gives, or None. Raises InvalidTypeError, or InvalidValueError for an empty one."""
     if value is not None and not isinstance(value, str):
@@ -49,7 +55,7 @@ def mode_said() -> str:
     a replayed step. The dictionary that it keeps is asked first, where it is as we know it.
     """
     environ = os.environ
-    if environ is _ENVIRON and _MODE not in environ._data:  # type: ignore[attr-defined]
+    if environ is _ENVIRON and _MODE not in environ._data:  # type: ignore[attr-defined]  # looked for above
         return ""
     return environ.get("MUSCLE_MEM_MODE", "").strip().lower()
 

@@ -19,7 +19,7 @@ from ._core.params import Params
 from ._core.run import Policy, Run
 from ._core.steps import Refusal
 from ._core.veil import SCALARS, Veil, veil_of
-from ._given import distinct, label, mode_said, one_of
+from ._given import distinct, ensure_callable, label, mode_said, one_of
 from ._health import Health
 from ._leading import Leaders
 from ._library import Library
@@ -82,12 +82,12 @@ class Runs:
         engine_policy, agent, policy = self._policy, self._agent, self._on_divergence
         if success is None:
             success = engine_policy.success
-        elif not callable(success):
-            raise InvalidTypeError(f"success must be callable, got {success!r}")
+        else:
+            ensure_callable("success", success)
         if approve is None:
             approve = engine_policy.approve
-        elif not callable(approve):
-            raise InvalidTypeError(f"approve must be callable, got {approve!r}")
+        else:
+            ensure_callable("approve", approve)
         if on_divergence is not None:
             policy = cast(OnDivergence, one_of("on_divergence", on_divergence, POLICIES))
         objects = self._context if context is None and not objects_now() else self._objects(context)

@@ -181,10 +181,10 @@ class Check:
         return short(current), short(candidate)
 
 
-def version_of(version: Any) -> str | int:
+def version_of(version: Any) -> str | int | float:
     """What a user declares in place of a fingerprint. Raises InvalidTypeError for what is no text or number."""
     if isinstance(version, str | int | float):
-        return version  # type: ignore[return-value]
+        return version
     raise InvalidTypeError(f"version must be a string or a number, got {version!r}; as in version='2'")
 
 

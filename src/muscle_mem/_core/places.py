@@ -119,7 +119,7 @@ def _parts(value: Any) -> Iterator[tuple[bytes, Any]]:
             yield (b"v" + name if name else b""), child
         return
     if type(value) in (set, frozenset):
-        for child in codec.unfold(value)[1]:  # type: ignore[index]
+        for child in codec.unfold(value)[1]:  # type: ignore[index]  # what opens has parts
             yield _name(child), child
         return
     unfolded = codec.unfold(value)

@@ -101,7 +101,7 @@ def _ask(
     if key not in more:
         more[key] = yield from look(step, step.pre, arguments, at)
     if isinstance(more[key], Refusal):
-        return more[key]  # type: ignore[no-any-return]
+        return more[key]  # type: ignore[no-any-return]  # a Refusal, as was just looked at
     return (yield from judge(run, step, more[key], candidate, at, False, shared=True))
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from ..errors import StoreError
 from .base import Found, Note, Observation, Sealed, Standing, Stored, Summary
-from .forks import watch
+from .forks import Brief, watch
 from .leading import KeyLock, KeyLocks
 from .standing import apply_note
 
@@ -101,7 +101,7 @@ class _Entry:
         return Stored(sealed=self.sealed, seq=self.seq, standing=self.standing, observations=tuple(rows))
 
 
-class MemoryStore:
+class MemoryStore(Brief):
     """Remembers for as long as the process lives; see `muscle_mem.store.base.Store` for each method.
 
     Safe to call from any thread. A child made by os.fork starts with a copy of its own.
@@ -236,12 +236,3 @@ class MemoryStore:
     def _ensure_open(self) -> None:
         if self._closed:
             raise StoreError("The store memory: is closed. Make a new Engine or store to go on.")
-
-    def _before_fork(self) -> None:
-        self._lock.acquire()
-
-    def _after_fork_in_parent(self) -> None:
-        self._lock.release()
-
-    def _after_fork_in_child(self) -> None:
-        self._lock.release()
