@@ -62,7 +62,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.when == "call":
         item.stash[_passed] = report.passed
         error = call.excinfo.value if call.excinfo is not None else None
-        if type(error).__name__ == "Missed" and type(error).__module__ == "muscle_mem.errors":
+        if type(error).__name__ == "Missed" and type(error).__module__ == "muscle_mem":
             report.sections.append(("muscle_mem", _HINT.format(folder=_folder_of(item))))
 
 

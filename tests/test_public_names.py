@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pickle
 import subprocess
 import sys
 
@@ -27,6 +29,24 @@ def test_the_public_names_are_a_closed_list() -> None:
 
 def test_every_public_name_says_what_it_is_for() -> None:
     assert all(getattr(muscle_mem, name).__doc__ for name in NAMES)
+
+
+@pytest.mark.parametrize("home", ["muscle_mem", "muscle_mem.events", "muscle_mem.store", "muscle_mem.testing"])
+def test_public_classes_name_the_module_that_users_import_them_from(home: str) -> None:
+    """So that pickles and tracebacks survive a move of the file that defines them."""
+    module = importlib.import_module(home)
+    classes = [value for name in module.__all__ if isinstance(value := getattr(module, name), type)]
+    assert len(classes) > 0
+    for found in classes:
+        assert found.__module__ in (home, "muscle_mem"), found
+        assert getattr(importlib.import_module(found.__module__), found.__name__) is found
+
+
+@pytest.mark.parametrize("name", sorted(NAMES - {"checks"}))
+def test_every_name_of_the_door_is_pickled_by_that_door(name: str) -> None:
+    value = getattr(muscle_mem, name)
+    assert value.__module__ == "muscle_mem"
+    assert pickle.loads(pickle.dumps(value)) is value
 
 
 def test_errors_have_one_root_and_a_builtin_beside_it() -> None:

@@ -65,6 +65,8 @@ objects_now, off_now = objects_here.get, off_here.get
 class CurrentRun:
     """The run that is open here, as an agent or a tool may look at it."""
 
+    __module__ = "muscle_mem"
+
     __slots__ = ("_number", "_run")
 
     def __init__(self, run: Run, number: int = -1) -> None:
@@ -115,3 +117,6 @@ def current_run() -> CurrentRun | None:
     """The run of an engine that is open in this task or thread, or None."""
     frame = frame_here.get()
     return CurrentRun(frame.run, frame.number) if frame is not None and frame.run is not None else None
+
+
+current_run.__module__ = "muscle_mem"

@@ -75,6 +75,8 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
     One engine serves many threads and asyncio tasks at once.
     """
 
+    __module__ = "muscle_mem"
+
     def __init__(
         self,
         store: str | os.PathLike[str] | Store | None = None,

@@ -23,6 +23,8 @@ class RunEvent(msgspec.Struct, frozen=True):
     and `failed_tool` tell where; -1 and "" otherwise. `error_type` names the exception that ended a raised run.
     """
 
+    __module__ = "muscle_mem.events"
+
     status: str
     reason: str
     message: str
@@ -43,6 +45,8 @@ class RunEvent(msgspec.Struct, frozen=True):
 class RunBeganEvent(msgspec.Struct, frozen=True):
     """A run has begun; the RunEvent of the same `run_id` ends it. Only for observers that want steps."""
 
+    __module__ = "muscle_mem.events"
+
     run_id: str
     task: str
     scope: str
@@ -55,6 +59,8 @@ class StepBeganEvent(msgspec.Struct, frozen=True):
 
     `step` counts from 0. `arguments` are live values by name, and may hold secrets; `hide` takes those out of texts.
     """
+
+    __module__ = "muscle_mem.events"
 
     run_id: str
     step: int
@@ -69,6 +75,8 @@ class StepBeganEvent(msgspec.Struct, frozen=True):
 
 class StepEndedEvent(msgspec.Struct, frozen=True):
     """A replayed tool call has ended with a live `result`, or with an `error`. Only for observers that want steps."""
+
+    __module__ = "muscle_mem.events"
 
     run_id: str
     step: int
@@ -86,6 +94,8 @@ class StepEndedEvent(msgspec.Struct, frozen=True):
 class LearnedEvent(msgspec.Struct, frozen=True):
     """A run was recorded and sealed."""
 
+    __module__ = "muscle_mem.events"
+
     task: str
     trajectory_id: str
     steps: int
@@ -96,6 +106,8 @@ class LearnedEvent(msgspec.Struct, frozen=True):
 class NotLearnedEvent(msgspec.Struct, frozen=True):
     """A run was not recorded, and why."""
 
+    __module__ = "muscle_mem.events"
+
     task: str
     reason: str
     message: str
@@ -105,6 +117,8 @@ class NotLearnedEvent(msgspec.Struct, frozen=True):
 
 class NoticeEvent(msgspec.Struct, frozen=True):
     """Something a person should know, told once per tool and code."""
+
+    __module__ = "muscle_mem.events"
 
     code: str
     message: str
@@ -118,6 +132,8 @@ class StoreEvent(msgspec.Struct, frozen=True):
     Of an operation that goes on failing the first, the tenth, the hundredth failure is told, and so on.
     """
 
+    __module__ = "muscle_mem.events"
+
     operation: str
     message: str
     error: BaseException | None = None
@@ -130,6 +146,8 @@ class WaitEvent(msgspec.Struct, frozen=True):
     `found` says whether there was something new to replay afterwards.
     """
 
+    __module__ = "muscle_mem.events"
+
     task: str
     seconds: float
     found: bool
@@ -138,6 +156,8 @@ class WaitEvent(msgspec.Struct, frozen=True):
 
 class PruneEvent(msgspec.Struct, frozen=True):
     """The store had grown past the engine's limits, and so many trajectories were dropped."""
+
+    __module__ = "muscle_mem.events"
 
     dropped: int
     level: Level = "info"

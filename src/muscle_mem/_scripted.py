@@ -16,6 +16,8 @@ class ScriptedAgent:
     `asked` holds the arguments of every time it was asked, as (args, kwargs). Raises InvalidTypeError for another step.
     """
 
+    __module__ = "muscle_mem.testing"
+
     def __init__(self, *steps: Any, returns: Any = None) -> None:
         self.steps = tuple(_step(step) for step in steps)
         self.returns = returns
@@ -52,6 +54,8 @@ class FakeClock:
 
     Give it where a clock is taken, as in `checks.age(60, clock=clock)`.
     """
+
+    __module__ = "muscle_mem.testing"
 
     def __init__(self, now: float = 1_700_000_000.0) -> None:
         self.now = float(now)

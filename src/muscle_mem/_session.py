@@ -22,6 +22,8 @@ class Session(Steps):
     the block, also decorated ones, are known to be its own.
     """
 
+    __module__ = "muscle_mem"
+
     def next(self) -> Turn:
         """What to do next: a Call to make, Answered, AskAgent or Finished.
 
@@ -71,6 +73,8 @@ class Session(Steps):
 
 class AsyncSession(Steps):
     """The same for async checks and callbacks, made by `engine.asession`: `next`, `said` and `done` are awaited."""
+
+    __module__ = "muscle_mem"
 
     async def next(self) -> Turn:
         """As `Session.next`."""

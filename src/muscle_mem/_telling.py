@@ -63,6 +63,9 @@ class CacheInfo(NamedTuple):
     store_trouble: str
 
 
+CacheInfo.__module__ = "muscle_mem"
+
+
 COUNTED = CacheInfo._fields[: CacheInfo._fields.index("loaded")]
 
 

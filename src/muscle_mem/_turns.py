@@ -22,6 +22,8 @@ class Call(msgspec.Struct, frozen=True, eq=False):
     asked for it, by this `id`. `hide` takes the run's secrets out of texts, as repr() does.
     """
 
+    __module__ = "muscle_mem"
+
     id: str
     tool: str
     name: str
@@ -38,6 +40,8 @@ class Call(msgspec.Struct, frozen=True, eq=False):
 
 class Answered(msgspec.Struct, frozen=True, eq=False):
     """The model asked for what this run has done already (on_divergence="absorb"): give it this, and make no call."""
+
+    __module__ = "muscle_mem"
 
     id: str
     tool: str
@@ -57,11 +61,15 @@ class AskAgent(msgspec.Struct, frozen=True, eq=False):
     model had made them. None after a miss, and when the model's own calls have been made.
     """
 
+    __module__ = "muscle_mem"
+
     handover: Handover | None = None
 
 
 class Finished(msgspec.Struct, frozen=True, eq=False):
     """The run is over."""
+
+    __module__ = "muscle_mem"
 
     outcome: Outcome
 

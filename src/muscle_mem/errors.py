@@ -28,13 +28,19 @@ from typing import Any
 class MuscleMemError(Exception):
     """The root of all errors that muscle_mem raises on purpose."""
 
+    __module__ = "muscle_mem"
+
 
 class InvalidTypeError(MuscleMemError, TypeError):
     """Something of the wrong kind was given: a generator as a tool, an async agent to the plain call."""
 
+    __module__ = "muscle_mem"
+
 
 class NotStorableError(InvalidTypeError):
     """A value has no canonical form. `path` leads to it from the root, as in `items[3].conn`."""
+
+    __module__ = "muscle_mem"
 
     def __init__(self, message: str, path: str = "", type_name: str = "") -> None:
         super().__init__(message)
@@ -45,17 +51,25 @@ class NotStorableError(InvalidTypeError):
 class TooLargeError(NotStorableError):
     """A value is larger or deeper than what is kept inline."""
 
+    __module__ = "muscle_mem"
+
 
 class InvalidValueError(MuscleMemError, ValueError):
     """The right kind of thing with a wrong value: an unknown mode, two context objects of a class."""
+
+    __module__ = "muscle_mem"
 
 
 class DecodeError(InvalidValueError):
     """Bytes that the codec did not write, or that were altered since."""
 
+    __module__ = "muscle_mem"
+
 
 class UnknownTypeError(DecodeError):
     """Well-formed bytes of a class that this process does not know. `type_name` is the stored name."""
+
+    __module__ = "muscle_mem"
 
     def __init__(self, message: str, type_name: str = "") -> None:
         super().__init__(message)
@@ -65,17 +79,25 @@ class UnknownTypeError(DecodeError):
 class NotFoundError(MuscleMemError, LookupError):
     """No trajectory has this id."""
 
+    __module__ = "muscle_mem"
+
 
 class NotReadyError(MuscleMemError, RuntimeError):
     """The engine lacks something the call needs: an agent, or the object that a method tool acts on."""
+
+    __module__ = "muscle_mem"
 
 
 class MissingExtraError(MuscleMemError, ImportError):
     """Something needs a package that is not installed; the message names the extra that brings it."""
 
+    __module__ = "muscle_mem"
+
 
 class Missed(MuscleMemError, LookupError):  # noqa: N818 - the word of the field, as in KeyError's "missing"
     """`mode="replay"` and nothing could be replayed. `outcome` tells the reason; nothing was executed."""
+
+    __module__ = "muscle_mem"
 
     def __init__(self, message: str, outcome: Any = None) -> None:
         super().__init__(message)
@@ -88,6 +110,8 @@ class Diverged(MuscleMemError, RuntimeError):  # noqa: N818 - names an event, no
     `handover` holds the executed steps, their results, and where and why it stopped.
     """
 
+    __module__ = "muscle_mem"
+
     def __init__(self, message: str, handover: Any = None) -> None:
         super().__init__(message)
         self.handover = handover
@@ -99,16 +123,24 @@ class StoreError(MuscleMemError, RuntimeError):
     `outcome` is set where a task was done all the same, and only its recording was not taken.
     """
 
+    __module__ = "muscle_mem"
+
     outcome: Any = None
 
 
 class ForeignStoreError(StoreError):
     """The file or database exists and is not a muscle_mem store. It was not touched."""
 
+    __module__ = "muscle_mem"
+
 
 class NewerStoreError(StoreError):
     """The store was written by a newer release of muscle_mem. It was not touched."""
 
+    __module__ = "muscle_mem"
+
 
 class DamagedStoreError(StoreError):
     """The store's file cannot be read, or what it holds fails its digest."""
+
+    __module__ = "muscle_mem"

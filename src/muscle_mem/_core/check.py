@@ -46,6 +46,8 @@ class Check:
     Raises InvalidTypeError or InvalidValueError for misuse.
     """
 
+    __module__ = "muscle_mem"
+
     __slots__ = (
         "_bind",
         "_fingerprint",

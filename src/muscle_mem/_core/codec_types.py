@@ -151,6 +151,9 @@ def register(
     _adopt(found)
 
 
+register.__module__ = "muscle_mem"
+
+
 def _adopt(shape: Shape) -> None:
     older = _by_name.get(shape.name)
     if older is not None and older.cls is not shape.cls and _current.get(older.cls) is older:

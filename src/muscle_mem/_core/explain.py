@@ -48,6 +48,8 @@ class Explanation(msgspec.Struct, frozen=True):
     `plan` tells the steps of that replay with this call's params; outputs that do not exist yet as `output[step]`.
     """
 
+    __module__ = "muscle_mem"
+
     would: str
     reason: Reason
     message: str

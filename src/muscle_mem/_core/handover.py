@@ -25,6 +25,8 @@ class Handover(msgspec.Struct, frozen=True):
     are live; texts, messages, repr() and str() are without the run's secrets.
     """
 
+    __module__ = "muscle_mem"
+
     executed: tuple[Executed, ...]
     divergence: Divergence
     remaining: tuple[Planned, ...]

@@ -29,6 +29,8 @@ Status = Literal["hit", "miss", "diverged"]
 class Reason(StrEnum):
     """Why a run was not a hit, or why it was not learned: a closed set. Compares equal to its plain text."""
 
+    __module__ = "muscle_mem"
+
     HIT = "hit"
     # a miss: nothing was executed
     NEW_TASK = "new_task"
@@ -237,6 +239,8 @@ class Divergence(msgspec.Struct, frozen=True):
 
     `hide` takes the run's secrets out of texts.
     """
+
+    __module__ = "muscle_mem"
 
     step: int
     reason: Reason

@@ -41,6 +41,8 @@ class Outcome(msgspec.Struct, eq=False):
     `engine.report_bad(outcome.trajectory_id)` and the like.
     """
 
+    __module__ = "muscle_mem"
+
     status: Status
     value: Any = None
     value_source: Source = "agent"

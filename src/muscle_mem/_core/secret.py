@@ -19,6 +19,8 @@ class Secret(Generic[T]):
     is itself. Raises InvalidTypeError for None, a bool or another Secret, InvalidValueError for an empty value.
     """
 
+    __module__ = "muscle_mem"
+
     __slots__ = ("__value",)
     __value: T
 

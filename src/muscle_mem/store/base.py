@@ -25,6 +25,8 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `created` is in seconds since the epoch. `state` and `reason` are the standing that a *new* trajectory starts with.
     """
 
+    __module__ = "muscle_mem.store"
+
     id: str
     key: bytes
     body: bytes
@@ -46,6 +48,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     blobs once, whoever uses them, gives them back in this order, and frees them with their last user.
     """
 
+    __module__ = "muscle_mem.store"
+
     id: str
     body: bytes
     created: float = 0.0
@@ -55,6 +59,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 class Tally(msgspec.Struct, frozen=True, gc=False):
     """How often a check, named by its tool and place as in `click pre`, said yes and no in replays."""
+
+    __module__ = "muscle_mem.store"
 
     check: str
     yes: int = 0
@@ -69,6 +75,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     `held` says that only a person lifts the quarantine. A note with `by_person=False` leaves the state, reason and
     hold of a held trajectory as they are (its counters are still added).
     """
+
+    __module__ = "muscle_mem.store"
 
     id: str
     hits: int = 0
@@ -86,6 +94,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is known about a trajectory by now; see `Note`."""
+
+    __module__ = "muscle_mem.store"
 
     state: str = FRESH
     reason: str = ""
@@ -106,6 +116,8 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     Observations are pairs of their own sequence number and record.
     """
 
+    __module__ = "muscle_mem.store"
+
     sealed: Sealed
     seq: int
     standing: Standing
@@ -115,6 +127,8 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 class Damaged(msgspec.Struct, frozen=True, kw_only=True):
     """A row that fails its digest. It is reported, never offered and never overwritten."""
 
+    __module__ = "muscle_mem.store"
+
     id: str
     what: str
     key: bytes = b""
@@ -122,6 +136,8 @@ class Damaged(msgspec.Struct, frozen=True, kw_only=True):
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of `find` and `scan`: what is whole, newest first, and what is not."""
+
+    __module__ = "muscle_mem.store"
 
     stored: tuple[Stored, ...] = ()
     damaged: tuple[Damaged, ...] = ()
@@ -179,8 +195,13 @@ class Store(Protocol):
         ...
 
 
+Store.__module__ = "muscle_mem.store"
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A trajectory without its contents: what deciding about growth takes. `size`: bytes, blobs counted in full."""
+
+    __module__ = "muscle_mem.store"
 
     id: str
     key: bytes
@@ -201,6 +222,9 @@ class Leadership(Protocol):
         ...
 
 
+Leadership.__module__ = "muscle_mem.store"
+
+
 @runtime_checkable
 class Leading(Protocol):
     """A store that can say, across processes, who learns a key. Beyond the eight methods; an engine does without."""
@@ -208,6 +232,9 @@ class Leading(Protocol):
     def lead(self, key: bytes) -> Leadership | None:
         """Become the only learner of a key, without waiting; None while another has it. Raises StoreError."""
         ...
+
+
+Leading.__module__ = "muscle_mem.store"
 
 
 @runtime_checkable
@@ -226,6 +253,9 @@ class Surveying(Protocol):
         ...
 
 
+Surveying.__module__ = "muscle_mem.store"
+
+
 @runtime_checkable
 class Confirming(Protocol):
     """A store whose `version` may lag behind what others wrote. Beyond the eight methods."""
@@ -233,6 +263,9 @@ class Confirming(Protocol):
     def confirm(self, key: bytes) -> None:
         """Ask the store itself, in one round trip: afterwards `version(key)` is of now. Raises StoreError."""
         ...
+
+
+Confirming.__module__ = "muscle_mem.store"
 
 
 def _has(value: object, kind: type) -> bool:

@@ -20,6 +20,8 @@ class Copied(msgspec.Struct, frozen=True, kw_only=True):
     the source: it was left as it is.
     """
 
+    __module__ = "muscle_mem.store"
+
     trajectories: int = 0
     observations: int = 0
     present: int = 0

@@ -35,6 +35,8 @@ class FolderStore:
     without it are refused like damaged ones.
     """
 
+    __module__ = "muscle_mem.store.folder"
+
     def __init__(self, path: str | os.PathLike[str], *, signing_key: SigningKey | None = None) -> None:
         self._sign = signer(checked_key(signing_key))
         if not isinstance(path, str | os.PathLike):

@@ -107,6 +107,8 @@ class MemoryStore(Brief):
     Safe to call from any thread. A child made by os.fork starts with a copy of its own.
     """
 
+    __module__ = "muscle_mem.store"
+
     url = "memory:"
 
     def __init__(self) -> None:

@@ -36,6 +36,9 @@ class Pruned(NamedTuple):
     kept_bytes: int
 
 
+Pruned.__module__ = "muscle_mem"
+
+
 def prune(store: Store, limits: Limits, now: float, *, in_use: Collection[str] = (), dry_run: bool = False) -> Pruned:
     """Drop what is too old or too much. `now` is in seconds since the epoch, `in_use` holds ids that stay.
 

@@ -42,6 +42,8 @@ class SqliteStore:
     files are read.
     """
 
+    __module__ = "muscle_mem.store"
+
     def __init__(
         self,
         path: str | os.PathLike[str],

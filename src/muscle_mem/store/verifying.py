@@ -19,6 +19,8 @@ class Trouble(msgspec.Struct, frozen=True):
     nothing), `sequence` (the row that numbers recordings), `blob` (missing, altered, or used by nobody).
     """
 
+    __module__ = "muscle_mem.store"
+
     kind: str
     id: str
     what: str
@@ -26,6 +28,8 @@ class Trouble(msgspec.Struct, frozen=True):
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """What a look through a store found. Truthy if nothing is wrong."""
+
+    __module__ = "muscle_mem.store"
 
     trajectories: int = 0
     observations: int = 0
@@ -43,6 +47,9 @@ class Inspecting(Protocol):
     def inspect(self) -> tuple[Trouble, ...]:
         """What is wrong with the place, and cannot be seen by reading trajectories. Changes nothing."""
         ...
+
+
+Inspecting.__module__ = "muscle_mem.store"
 
 
 def is_inspecting(value: object) -> TypeGuard[Inspecting]:

@@ -19,3 +19,5 @@ class StoreContract(
     blobs can be counted, `blobs_kept`. All take pytest's `tmp_path`, a folder of each test's own. The tests speak to
     the store by its public methods only.
     """
+
+    __module__ = "muscle_mem.testing"

@@ -44,6 +44,8 @@ class PostgresStore:
     A server that cannot be reached costs one deadline, then each call raises StoreError at once until it is back.
     """
 
+    __module__ = "muscle_mem.store"
+
     waits_on_network = True
 
     def __init__(self, url: str, *, signing_key: SigningKey | None = None) -> None:
