@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from ._core.codec import register
     from ._core.explain import Explanation
     from ._core.handover import Handover
-    from ._core.model import Divergence, Reason
-    from ._core.outcome import Outcome
+    from ._core.outcome import Divergence, Outcome
+    from ._core.reason import Reason
     from ._core.secret import Secret
     from ._engine import Engine
     from ._session import AsyncSession, Session
@@ -87,8 +87,8 @@ _ROOMS = {
     "_core.codec": "register",
     "_core.explain": "Explanation",
     "_core.handover": "Handover",
-    "_core.model": "Divergence Reason",
-    "_core.outcome": "Outcome",
+    "_core.outcome": "Divergence Outcome",
+    "_core.reason": "Reason",
     "_core.secret": "Secret",
     "_engine": "Engine",
     "_session": "AsyncSession Session",

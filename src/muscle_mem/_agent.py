@@ -7,9 +7,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from ._core.check import short
 from ._core.fingerprint import is_async, is_async_generator, is_generator
 from ._core.params import Params
+from ._core.text import short
 from ._core.tool import signature_of
 from .errors import InvalidTypeError, InvalidValueError
 

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from ._core.model import Reason
+from ._core.reason import Reason
 from ._core.steps import PlanStep, Refusal
 from ._core.tool import Tool
 from .store.forks import Brief, watch

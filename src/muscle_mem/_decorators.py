@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
 from ._core.check import Check
-from ._core.model import Effect
+from ._core.reason import Effect
 from ._core.tool import ensure_check
 from ._core.trust import Trust
 from ._telling import Teller

@@ -15,8 +15,8 @@ from typing import Any, ParamSpec, Self, TypeVar, cast
 from ._agent import Agent
 from ._context import Frame, enter_frame, frame_now, leave_frame, objects_here, objects_now, off_here, off_now
 from ._core.flow import demonstrate, run_task
-from ._core.model import MODES, ON_STORE_ERROR, POLICIES, Mode, OnDivergence, OnStoreError
 from ._core.outcome import Outcome
+from ._core.reason import MODES, ON_STORE_ERROR, POLICIES, Mode, OnDivergence, OnStoreError
 from ._core.run import Policy
 from ._core.trust import TRUSTS, Trust
 from ._core.verdicts import hide_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from ._core.model import Reason
 from ._core.plan import Trajectory
+from ._core.reason import Reason
 from ._core.recorder import Problem
 from ._core.trust import EXPIRED, SUCCESS, TWICE, level
 from .store.base import FRESH, QUARANTINED, RETIRED, TRUSTED, Note, Standing

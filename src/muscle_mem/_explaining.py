@@ -8,8 +8,8 @@ from typing import Any
 
 from ._context import Frame, frame_here
 from ._core.explain import Explanation, explain_task
-from ._core.model import Mode, Reason
 from ._core.plan import Trajectory
+from ._core.reason import Mode, Reason
 from ._core.run import Run
 from ._core.steps import Refusal
 from ._drive import adrive, aside, drive

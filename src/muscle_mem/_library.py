@@ -14,8 +14,9 @@ from ._core import codec
 from ._core.blobs import store_row
 from ._core.company import Company
 from ._core.groups import stored_row
-from ._core.model import Reason, Row
+from ._core.model import Row
 from ._core.plan import Candidate, Trajectory, align, load
+from ._core.reason import Reason
 from ._core.recorder import Problem, Recording
 from ._core.run import Run
 from ._core.steps import Registry

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from ._context import Frame, frame_now, let_go
-from ._core.model import Reason
+from ._core.reason import Reason
 from ._core.run import Run
 from ._core.tool import Tool
 

@@ -12,7 +12,7 @@ from ._context import Frame, let_go
 from ._core import effects
 from ._core.company import Company
 from ._core.handover import Handover
-from ._core.model import Reason
+from ._core.reason import Reason
 from ._core.recorder import Problem, Recording
 from ._core.run import Run
 from ._events import LearnedEvent, PruneEvent, StepBeganEvent, StepEndedEvent

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from ._core.check import short
 from ._core.handover import chat_name
 from ._core.run import Run
 from ._core.steps import Refusal
+from ._core.text import short
 from ._core.tool import Tool
 from .errors import InvalidTypeError, InvalidValueError, NotReadyError
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from ._context import Frame
 from ._core.effects import Effect
-from ._core.model import Mode, OnDivergence
+from ._core.reason import Mode, OnDivergence
 from ._core.run import Run
 from ._drive import adrive, drive
 from ._runs import Runs

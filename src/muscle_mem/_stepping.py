@@ -19,12 +19,12 @@ import msgspec
 
 from ._context import CurrentRun, Frame, frame_here, frame_of_call
 from ._core import flow
-from ._core.check import short
 from ._core.effects import Effect, Invoke, Pause, Reach, RunAgent
 from ._core.handover import chat_name
 from ._core.outcome import Outcome
 from ._core.recording import Answer, record_call
 from ._core.run import Run
+from ._core.text import short
 from ._core.tool import Tool
 from ._core.verdicts import hide_of
 from ._perform import Performer

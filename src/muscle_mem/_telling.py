@@ -6,10 +6,10 @@ import threading
 from collections.abc import Iterable
 from typing import Any, NamedTuple, cast
 
-from ._core.check import retold
-from ._core.model import Reason
 from ._core.outcome import Outcome
+from ._core.reason import Reason
 from ._core.run import Run
+from ._core.text import retold
 from ._events import (
     Event,
     NoticeEvent,

@@ -16,7 +16,8 @@ from ._core import codec
 from ._core.check import Check, version_of
 from ._core.effects import Effect
 from ._core.fingerprint import fingerprint, stored_name
-from ._core.model import Reason, StepRecord
+from ._core.model import StepRecord
+from ._core.reason import Reason
 from ._core.recording import record_call, record_now
 from ._core.run import Run
 from ._core.steps import Refusal

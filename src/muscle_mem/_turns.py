@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 
 from ._core.handover import Handover
-from ._core.model import Hide, shown_struct
-from ._core.outcome import Outcome
+from ._core.outcome import Hide, Outcome, shown_struct
 
 
 class Call(msgspec.Struct, frozen=True, eq=False):

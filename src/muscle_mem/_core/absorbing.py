@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import NotStorableError
 from . import codec
-from .model import Executed
+from .handover import Executed
 from .resolving import Env
 from .secret import Secret
 from .steps import PlanStep

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .company import Company, is_free
 from .concealing import refused_by_secrets
-from .model import Reason
 from .plan import Trajectory
+from .reason import Reason
 from .run import Run
 from .steps import Refusal, Registry
 from .trust import EXPIRED, untrusted

@@ -6,11 +6,11 @@ from collections.abc import Generator
 from typing import Any
 
 from .asking import chosen_arguments
-from .check import retold
 from .effects import Ask, Effect
-from .model import Reason
+from .reason import Reason
 from .run import Run
 from .steps import PlanStep, Refusal
+from .text import retold
 from .verdicts import executed_of
 
 

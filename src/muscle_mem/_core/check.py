@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-import reprlib
 from collections.abc import Awaitable, Callable, Sequence
 from numbers import Number
 from typing import Any
@@ -14,9 +13,9 @@ from ..errors import InvalidTypeError, InvalidValueError
 from . import codec
 from .fingerprint import fingerprint, is_async, is_async_generator, is_generator
 from .heeding import heeded
+from .text import retold, short
 
 UNKNOWN = object()
-_CONTAINERS = (list, tuple, dict, set, frozenset)
 Capture = Callable[..., Any]
 Compare = Callable[[Any, Any], bool | float | Awaitable[bool | float]]
 
@@ -252,26 +251,3 @@ def copy_of(value: Any) -> Any:
         return copy.deepcopy(value)
     except Exception:  # it was made by the user's capture, and may refuse
         return value
-
-
-def _bounded(limit: int) -> reprlib.Repr:
-    """Makes the repr of a container without looking at more of it than will be shown."""
-    bounded = reprlib.Repr()
-    bounded.maxlist = bounded.maxtuple = bounded.maxdict = bounded.maxset = bounded.maxfrozenset = limit // 3
-    bounded.maxstring = bounded.maxlong = bounded.maxother = limit
-    return bounded
-
-
-def short(value: Any, limit: int = 120) -> str:
-    """A one-line repr that is safe to make of any object and never long."""
-    try:
-        text = _bounded(limit).repr(value) if type(value) in _CONTAINERS else repr(value)
-    except Exception as error:
-        text = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
-    text = text.replace("\n", "\\n").replace("\r", "\\r")
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def retold(value: Any) -> str:
-    """The repr of an exception or answer of the user's for a message; its own trouble is not the agent's."""
-    return short(value, 1000)

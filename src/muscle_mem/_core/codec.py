@@ -13,14 +13,14 @@ from typing import Any, Final
 
 import msgspec
 
-from muscle_mem._core.codec_fold import child_path, fold, immutable, unfold
-from muscle_mem._core.codec_know import know
-from muscle_mem._core.codec_read import read
-from muscle_mem._core.codec_record import Record
-from muscle_mem._core.codec_refusal import Refusal
-from muscle_mem._core.codec_types import register, spoken_name
-from muscle_mem._core.codec_write import MAX_DEPTH, PLAIN, PLAIN_OR_FLOAT, Writer, pack
-from muscle_mem.errors import DecodeError, NotStorableError, TooLargeError
+from ..errors import DecodeError, NotStorableError, TooLargeError
+from .codec_fold import child_path, fold, immutable, unfold
+from .codec_know import know
+from .codec_read import read
+from .codec_record import Record
+from .codec_refusal import Refusal
+from .codec_types import register, spoken_name
+from .codec_write import MAX_DEPTH, PLAIN, PLAIN_OR_FLOAT, Writer, pack
 
 __all__ = [
     "MAX_BYTES",

@@ -7,9 +7,9 @@ import re
 import sys
 from typing import Any, Final
 
-from muscle_mem._core.codec_leaves import ARRAY, SCALAR, TENSOR, same_parts, want
-from muscle_mem._core.codec_refusal import Refusal
-from muscle_mem.errors import UnknownTypeError
+from ..errors import UnknownTypeError
+from .codec_leaves import ARRAY, SCALAR, TENSOR, same_parts, want
+from .codec_refusal import Refusal
 
 _DTYPE: Final = re.compile(r"[<>|][biufcSUV?]\d{1,10}|[<>][mM]8(\[\d{0,9}[A-Za-z]{1,7}\])?")
 

@@ -12,26 +12,12 @@ import zoneinfo
 from collections.abc import Sequence
 from typing import Any, Final
 
-from muscle_mem._core.codec_arrays import frozen_scalar
-from muscle_mem._core.codec_parts import (
-    build_model,
-    build_object,
-    build_row,
-    model_parts,
-    object_fields,
-    row_items,
-)
-from muscle_mem._core.codec_read import read_tree
-from muscle_mem._core.codec_types import (
-    MODEL,
-    OBJECT,
-    ROW,
-    Shape,
-    known,
-    shape_of,
-)
-from muscle_mem._core.codec_write import MAX_DEPTH, Writer, pack
-from muscle_mem.errors import DecodeError, UnknownTypeError
+from ..errors import DecodeError, UnknownTypeError
+from .codec_arrays import frozen_scalar
+from .codec_parts import build_model, build_object, build_row, model_parts, object_fields, row_items
+from .codec_read import read_tree
+from .codec_types import MODEL, OBJECT, ROW, Shape, known, shape_of
+from .codec_write import MAX_DEPTH, Writer, pack
 
 _UNCHANGEABLE: Final = frozenset(
     {type(None), bool, int, float, complex, str, bytes, type(...), range, decimal.Decimal, fractions.Fraction}

@@ -6,7 +6,7 @@ import enum
 import typing
 from typing import Any, Final
 
-from muscle_mem._core.codec_types import ENUM, MODEL, REGISTERED, shape_of
+from .codec_types import ENUM, MODEL, REGISTERED, shape_of
 
 _WALKED_LIMIT: Final = 10_000  # annotations of one call; a guard against types that unfold for ever
 

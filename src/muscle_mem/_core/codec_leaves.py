@@ -13,8 +13,8 @@ import zoneinfo
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from muscle_mem._core.codec_refusal import Refusal
-from muscle_mem.errors import DecodeError, UnknownTypeError
+from ..errors import DecodeError, UnknownTypeError
+from .codec_refusal import Refusal
 
 # The tags of the stored form. They never change their meaning.
 LIST, TUPLE, DICT, SET, FROZENSET = range(5)

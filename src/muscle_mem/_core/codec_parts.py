@@ -6,9 +6,9 @@ import functools
 from collections.abc import Mapping
 from typing import Any, Final
 
-from muscle_mem._core.codec_refusal import Refusal
-from muscle_mem._core.codec_types import MODEL, ROW, Shape
-from muscle_mem.errors import UnknownTypeError
+from ..errors import UnknownTypeError
+from .codec_refusal import Refusal
+from .codec_types import MODEL, ROW, Shape
 
 _MISSING: Final = object()
 

@@ -10,22 +10,14 @@ from typing import Any, Final
 
 import msgspec
 
-from muscle_mem._core import codec_leaves as tags
-from muscle_mem._core.codec_arrays import make_array
-from muscle_mem._core.codec_leaves import BY_TAG, LEAVES, NAN_BYTES, ODD, Leaf, same_parts, want
-from muscle_mem._core.codec_parts import build_model, build_object, build_row, changed
-from muscle_mem._core.codec_record import Record
-from muscle_mem._core.codec_types import (
-    ENUM,
-    MODEL,
-    OBJECT,
-    ROW,
-    Shape,
-    known,
-    registration,
-)
-from muscle_mem._core.codec_write import MAX_DEPTH, ONLY_STR, PLAIN, PLAIN_OR_FLOAT, pack
-from muscle_mem.errors import DecodeError, UnknownTypeError
+from ..errors import DecodeError, UnknownTypeError
+from . import codec_leaves as tags
+from .codec_arrays import make_array
+from .codec_leaves import BY_TAG, LEAVES, NAN_BYTES, ODD, Leaf, same_parts, want
+from .codec_parts import build_model, build_object, build_row, changed
+from .codec_record import Record
+from .codec_types import ENUM, MODEL, OBJECT, ROW, Shape, known, registration
+from .codec_write import MAX_DEPTH, ONLY_STR, PLAIN, PLAIN_OR_FLOAT, pack
 
 # Skips over a whole message without making anything. Only after that are the lengths it claims known to be
 # true, and may msgspec, which makes room for a list before it reads the items, be let loose on it.

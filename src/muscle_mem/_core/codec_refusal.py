@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from muscle_mem.errors import NotStorableError
+from ..errors import NotStorableError
 
 
 class Refusal(Exception):  # noqa: N818 - never leaves the codec; its public face is NotStorableError

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
-from muscle_mem._core.codec_leaves import LEAVES
-from muscle_mem._core.secret import Secret
-from muscle_mem.errors import InvalidTypeError
+from ..errors import InvalidTypeError
+from .codec_leaves import LEAVES
+from .secret import Secret
 
 # What a known class is, for the writer and the reader.
 OBJECT: Final = "dataclass"  # dataclass, attrs class, msgspec Struct: named fields

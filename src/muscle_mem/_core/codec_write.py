@@ -13,22 +13,14 @@ from typing import Any, Final
 
 import msgspec
 
-from muscle_mem._core import codec_leaves as tags
-from muscle_mem._core.codec_arrays import take_array
-from muscle_mem._core.codec_leaves import LEAVES, NAN, ODD, is_plain_str
-from muscle_mem._core.codec_parts import model_parts, object_fields, row_items
-from muscle_mem._core.codec_record import Record
-from muscle_mem._core.codec_refusal import Refusal
-from muscle_mem._core.codec_types import (
-    ENUM,
-    MODEL,
-    OBJECT,
-    ROW,
-    Shape,
-    shape_of,
-    why_not,
-)
-from muscle_mem.errors import TooLargeError
+from ..errors import TooLargeError
+from . import codec_leaves as tags
+from .codec_arrays import take_array
+from .codec_leaves import LEAVES, NAN, ODD, is_plain_str
+from .codec_parts import model_parts, object_fields, row_items
+from .codec_record import Record
+from .codec_refusal import Refusal
+from .codec_types import ENUM, MODEL, OBJECT, ROW, Shape, shape_of, why_not
 
 MAX_DEPTH: Final = 64
 PLAIN: Final = frozenset({type(None), bool, int, str, bytes})

@@ -8,15 +8,16 @@ from typing import Any
 import msgspec
 
 from . import codec
-from .check import retold
 from .freezing import Branch, Coded, Opaque, opaque_in, shown
-from .model import Expr, Reason, Sec
+from .model import Expr, Sec
 from .params import literal_leaves
 from .plan import Trajectory
+from .reason import Reason
 from .recorder import Problem, Recorder, Recording, Step
 from .run import Run
 from .secret import MASK
 from .steps import Refusal
+from .text import retold
 from .veil import SCALARS, Veil
 
 _KEPT_BACK = "not kept: it holds the value of a secret"

@@ -11,9 +11,11 @@ import msgspec
 from .admission import admissible
 from .check import copy_of
 from .effects import Effect
+from .handover import Planned
 from .judging import arguments_of, judge, look, unbuildable
-from .model import Planned, Reason, StepRecord
+from .model import StepRecord
 from .plan import Trajectory, open_snapshot
+from .reason import Reason
 from .resolving import bound_text, plan_text
 from .run import Run
 from .steps import Refusal, Registry

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import codec
-from .model import Expr, Ign, Lit, Node, Reason, StepRecord
+from .model import Expr, Ign, Lit, Node, StepRecord
+from .reason import Reason
 from .steps import PlanStep, Refusal
 from .tool import Tool
 from .veil import nothing_in

@@ -11,21 +11,21 @@ import msgspec
 from ..errors import Diverged, Missed
 from .absorbing import Absorber, Call
 from .admission import admit
-from .check import retold
 from .company import Company
 from .concealing import conceal, fit_to_keep
 from .effects import Ask, Effect, Lead, RunAgent, Sleep
-from .handover import Handover, undo_text
+from .handover import Handover, Planned, undo_text
 from .learning import learn, seed
-from .model import Divergence, Planned, Reason
-from .outcome import Outcome, Source
+from .outcome import Divergence, Outcome, Source
 from .plan import Candidate
+from .reason import Reason
 from .recorder import Problem
 from .replay import replay
 from .resolving import plan_text
 from .run import Progress, Run
 from .shadow import held_against
 from .steps import Refusal, Registry
+from .text import retold
 from .verdicts import executed_of, hide_of, verdict
 
 AS_MISS = {

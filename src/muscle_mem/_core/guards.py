@@ -13,9 +13,9 @@ from typing import Any
 
 from ..errors import NotStorableError
 from . import codec
-from .hiding import decimal_text
+from .hiding import SHORT_TEXT, decimal_text
 from .model import Guard, StepRecord
-from .params import SHORT_TEXT, literal_leaves
+from .params import literal_leaves
 from .places import Place, Read, follow, look_into, telling
 
 MAX_GUARDS_A_LEAF = 64

@@ -15,6 +15,22 @@ from ..errors import NotStorableError
 from . import codec
 
 _NUMBERS = (int, float, decimal.Decimal)
+SHORT_TEXT = 3
+SMALL_INT = 100
+
+
+def small(value: Any) -> bool:
+    """Whether a value is so common that equality says little.
+
+    That are bools, None, numbers below 100 without a fraction, texts under three characters, and empty containers.
+    """
+    if value is None or isinstance(value, bool):
+        return True
+    if isinstance(value, int | float):
+        return value < SMALL_INT and (isinstance(value, int) or value.is_integer())
+    if isinstance(value, str | bytes):
+        return len(value) < SHORT_TEXT
+    return type(value) in (list, tuple, dict, set, frozenset) and not value
 
 
 def fold(text: str) -> str:

@@ -7,13 +7,14 @@ from typing import Any
 
 from ..errors import NotStorableError
 from . import codec
-from .check import Check, CheckError, copy_of, passes, retold, short
+from .check import Check, CheckError, copy_of, passes
 from .effects import Capture, Compare, Effect, Sleep
 from .guards import stale
-from .model import Reason
 from .plan import Candidate, open_snapshot
+from .reason import Reason
 from .run import Run
 from .steps import PlanStep, Refusal
+from .text import retold, short
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 

@@ -6,16 +6,16 @@ from collections.abc import Generator
 from typing import Any
 
 from ..errors import NotStorableError
-from .check import retold
 from .concealing import conceal, sealed_without
 from .effects import Effect, Save
-from .model import Reason
 from .outcome import Outcome
 from .plan import Candidate
+from .reason import Reason
 from .recorder import Problem, Recording, ReplayedStep
 from .run import Run
 from .sealing import finish
 from .steps import Refusal
+from .text import retold
 from .verdicts import verdict
 
 

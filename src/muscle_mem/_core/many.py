@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
-from .check import Check, copy_of, short
+from .check import Check, copy_of
 from .plan import Candidate, open_snapshot
 from .run import Run
 from .steps import PlanStep
+from .text import short
 
 Asked = tuple[Any, dict[Candidate, Any]]
 

@@ -7,76 +7,12 @@ The stored records are msgspec structs written as arrays, so that their bytes ar
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 # The stored records have gc=False: they are made of plain data, in which nothing can contain itself.
 FORM = 1
-Effect = Literal["read", "idempotent", "write", "irreversible"]
-EFFECTS = ("read", "idempotent", "write", "irreversible")
-Mode = Literal["auto", "record", "replay", "frozen", "shadow", "off"]
-MODES = ("auto", "record", "replay", "frozen", "shadow", "off")
-OnDivergence = Literal["auto", "continue", "absorb", "raise"]
-POLICIES = ("auto", "continue", "absorb", "raise")
-OnStoreError = Literal["bypass", "raise"]
-ON_STORE_ERROR = ("bypass", "raise")
-Status = Literal["hit", "miss", "diverged"]
-
-
-class Reason(StrEnum):
-    """Why a run was not a hit, or why it was not learned: a closed set. Compares equal to its plain text."""
-
-    __module__ = "muscle_mem"
-
-    HIT = "hit"
-    # a miss: nothing was executed
-    NEW_TASK = "new_task"
-    FIRST_CHECK_REFUSED = "first_check_refused"
-    TOOL_MISSING = "tool_missing"
-    TOOL_CHANGED = "tool_changed"
-    TOOL_AMBIGUOUS = "tool_ambiguous"
-    CHECK_CHANGED = "check_changed"
-    PARAM_MISSING = "param_missing"
-    PARAM_GUARD = "param_guard"
-    PARAM_AMBIGUOUS = "param_ambiguous"
-    SECRET_MISSING = "secret_missing"
-    NOT_REPLAYABLE = "not_replayable"
-    QUARANTINED = "quarantined"
-    EXPIRED = "expired"
-    NEEDS_ACALL = "needs_acall"
-    NOT_APPROVED = "not_approved"
-    NO_KEY = "no_key"
-    MODE = "mode"
-    STORE_UNAVAILABLE = "store_unavailable"
-    DAMAGED = "damaged"
-    # a divergence: at least one tool was entered
-    CHECK_REFUSED = "check_refused"
-    CHECK_ERROR = "check_error"
-    TOOL_RAISED = "tool_raised"
-    POST_CHECK_REFUSED = "post_check_refused"
-    STALE_OUTPUT = "stale_output"
-    UNSUCCESSFUL = "unsuccessful"
-    NO_CANDIDATE = "no_candidate"
-    # not learned: the run stays without a recording
-    AGENT_RAISED = "agent_raised"
-    CANCELLED = "cancelled"
-    NO_CALLS = "no_calls"
-    REFUSED = "refused"
-    OPAQUE_ARGUMENT = "opaque_argument"
-    CAPTURE_FAILED = "capture_failed"
-    CHECK_FAILED = "check_failed"
-    INCOMPLETE_THREADS = "incomplete_threads"
-    OVERLAPPING = "overlapping"
-    NESTED_RUN = "nested_run"
-    FAILED_WRITE = "failed_write"
-    OTHER_INSTANCE = "other_instance"
-    STILL_RUNNING = "still_running"
-    UNKNOWN_EFFECT = "unknown_effect"
-    REPEATED_PREFIX = "repeated_prefix"
-    TOO_LARGE = "too_large"
 
 
 class Lit(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="L"):
@@ -229,89 +165,3 @@ def share_values(row: Row, known: dict[Any, Any]) -> None:
         values = getattr(row, field)
         shared = tuple(map(keep, values, values))
         put(row, field, keep(shared, shared))
-
-
-Hide = Callable[[str], str]
-
-
-class Divergence(msgspec.Struct, frozen=True):
-    """Where and why a replay stopped. `step` counts from 0; `seen` and `expected` are short texts for people.
-
-    `hide` takes the run's secrets out of texts.
-    """
-
-    __module__ = "muscle_mem"
-
-    step: int
-    reason: Reason
-    tool: str
-    message: str
-    seen: str = ""
-    expected: str = ""
-    error: BaseException | None = None
-    hide: Hide = str
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Without what hides the run's secrets, for it knows them, and so without the exception that may hold one."""
-        hide = self.hide
-        texts = hide(self.message), hide(self.seen), hide(self.expected)
-        return Divergence, (self.step, self.reason, self.tool, *texts, self.error if hide is str else None)
-
-    def __str__(self) -> str:
-        return self.hide(f"replay stopped at step {self.step} ({self.tool}): {self.reason.value}: {self.message}")
-
-    def __repr__(self) -> str:
-        return shown_struct(self, self.hide)
-
-
-class Shadow(msgspec.Struct, frozen=True):
-    """What a replay would have done, held against what the agent did in a shadow run; nothing was executed twice.
-
-    `step` is the first step that differs, -1 if none does. `accepted` and `refused` count what the recorded checks said
-    of the snapshots that the agent's own calls met.
-    """
-
-    trajectory_id: str
-    agreed: bool
-    step: int = -1
-    message: str = ""
-    accepted: int = 0
-    refused: int = 0
-
-
-class Executed(msgspec.Struct, frozen=True):
-    """A step that was entered in this run: the call, and its result or the exception it raised.
-
-    `args` and `kwargs` are as the tool got them, without its context object; `arguments` are the same by name.
-    `effect` is what the tool declares, if `declared`; undeclared counts as a write. All values are live, and may hold
-    secrets; `hide` takes those out of texts, as repr() does.
-    """
-
-    tool: str
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    result: Any = None
-    error: BaseException | None = None
-    effect: str = "write"
-    declared: bool = False
-    arguments: dict[str, Any] = {}
-    hide: Hide = str
-
-    def __repr__(self) -> str:
-        return shown_struct(self, self.hide)
-
-
-def shown_struct(told: Any, hide: Hide) -> str:
-    """The repr of a told struct, without secrets."""
-    parts = [f"{name}={getattr(told, name)!r}" for name in type(told).__struct_fields__ if name != "hide"]
-    return hide(f"{type(told).__name__}({', '.join(parts)})")
-
-
-class Planned(msgspec.Struct, frozen=True):
-    """A step that was not run: the tool and its arguments as source text."""
-
-    tool: str
-    arguments: str
-
-    def __str__(self) -> str:
-        return f"{self.tool}({self.arguments})"

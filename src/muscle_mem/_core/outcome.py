@@ -9,9 +9,61 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from ..errors import NotReadyError
-from .model import Divergence, Reason, Shadow, Status
+from .reason import Reason, Status
 
 Source = Literal["agent", "step", "result", "none"]
+Hide = Callable[[str], str]
+
+
+def shown_struct(told: Any, hide: Hide) -> str:
+    """The repr of a told struct, without secrets."""
+    parts = [f"{name}={getattr(told, name)!r}" for name in type(told).__struct_fields__ if name != "hide"]
+    return hide(f"{type(told).__name__}({', '.join(parts)})")
+
+
+class Divergence(msgspec.Struct, frozen=True):
+    """Where and why a replay stopped. `step` counts from 0; `seen` and `expected` are short texts for people.
+
+    `hide` takes the run's secrets out of texts.
+    """
+
+    __module__ = "muscle_mem"
+
+    step: int
+    reason: Reason
+    tool: str
+    message: str
+    seen: str = ""
+    expected: str = ""
+    error: BaseException | None = None
+    hide: Hide = str
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without what hides the run's secrets, for it knows them, and so without the exception that may hold one."""
+        hide = self.hide
+        texts = hide(self.message), hide(self.seen), hide(self.expected)
+        return Divergence, (self.step, self.reason, self.tool, *texts, self.error if hide is str else None)
+
+    def __str__(self) -> str:
+        return self.hide(f"replay stopped at step {self.step} ({self.tool}): {self.reason.value}: {self.message}")
+
+    def __repr__(self) -> str:
+        return shown_struct(self, self.hide)
+
+
+class Shadow(msgspec.Struct, frozen=True):
+    """What a replay would have done, held against what the agent did in a shadow run; nothing was executed twice.
+
+    `step` is the first step that differs, -1 if none does. `accepted` and `refused` count what the recorded checks said
+    of the snapshots that the agent's own calls met.
+    """
+
+    trajectory_id: str
+    agreed: bool
+    step: int = -1
+    message: str = ""
+    accepted: int = 0
+    refused: int = 0
 
 
 class Judge(Protocol):

@@ -9,27 +9,11 @@ from typing import Any
 
 from ..errors import InvalidTypeError, InvalidValueError, NotStorableError
 from . import codec
-from .hiding import decimal_text, hides, texts_of
+from .hiding import SHORT_TEXT, decimal_text, hides, small, texts_of
 from .model import Expr, Lit, Node, Par, Tpl
 
-SHORT_TEXT = 3
-SMALL_INT = 100
 _WORD = re.compile(r"[^\W_]+")
 _JOINERS = "_\u200c\u200d"
-
-
-def small(value: Any) -> bool:
-    """Whether a value is so common that equality says little.
-
-    That are bools, None, numbers below 100 without a fraction, texts under three characters, and empty containers.
-    """
-    if value is None or isinstance(value, bool):
-        return True
-    if isinstance(value, int | float):
-        return value < SMALL_INT and (isinstance(value, int) or value.is_integer())
-    if isinstance(value, str | bytes):
-        return len(value) < SHORT_TEXT
-    return type(value) in (list, tuple, dict, set, frozenset) and not value
 
 
 def tokens(text: str, part: str) -> Iterator[int]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import NotStorableError
 from . import codec
-from .params import SHORT_TEXT, SMALL_INT
+from .hiding import SHORT_TEXT, SMALL_INT
 from .secret import Secret
 
 Place = tuple[tuple[int, ...], tuple[bytes, ...]]

@@ -10,7 +10,6 @@ import msgspec
 from ..errors import DecodeError
 from . import codec
 from .blobs import message, read_row
-from .check import short
 from .fitting import asking, misfit
 from .groups import (
     agreed_order,
@@ -24,14 +23,16 @@ from .groups import (
     row_in_memory,
     spans,
 )
-from .model import Body, Lit, Reason, Row, share_names, share_values
+from .model import Body, Lit, Row, share_names, share_values
 from .params import Params
+from .reason import Reason
 from .resolving import (
     params_in_texts,
     references_in,
     secrets_used,
 )
 from .steps import OpenStep, PlanStep, Refusal, Registry, planned
+from .text import short
 
 
 class Fresh:

@@ -13,8 +13,9 @@ from . import codec
 from .freezing import Known, freeze, has_identity, opaque_in, references_in
 from .groups import Shape, prefix_shapes, shapes_of
 from .guards import Read, look_into
-from .model import Body, Ctx, Ign, Par, Reason, Ref, Row, Sec, StepRecord
+from .model import Body, Ctx, Ign, Par, Ref, Row, Sec, StepRecord
 from .params import Params
+from .reason import Reason
 from .secret import Secret
 from .tool import Named, Tool
 from .veil import nothing_in

@@ -12,11 +12,12 @@ import msgspec
 from ..errors import NotStorableError
 from . import codec
 from .absorbing import same_call
-from .check import Check, CheckError, copy_of, passes, retold, short
+from .check import Check, CheckError, copy_of, passes
 from .effects import Capture, Compare, Effect, Invoke, refuse_awaitable
-from .model import Reason
+from .reason import Reason
 from .recorder import SMALL_TEXT, Recorder, Step, cannot_change
 from .run import Run
+from .text import retold, short
 from .tool import Tool
 from .veil import SCALARS
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from .approving import disapproved
 from .candidates import PLAIN, Sights, Walk, checks_at
-from .check import Check, CheckError, copy_of, passes, retold
+from .check import Check, CheckError, copy_of, passes
 from .company import Company
 from .effects import Effect, Invoke, Pause
 from .judging import (
@@ -26,10 +26,11 @@ from .judging import (
     stale_guard,
     unbuildable,
 )
-from .model import Reason
 from .plan import Candidate, Fresh
+from .reason import Reason
 from .run import Run
 from .steps import PlanStep, Refusal
+from .text import retold
 from .together import due_posts, with_rest
 
 Chosen = tuple[Candidate, Arguments]

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from . import codec
-from .check import short
 from .model import Ctx, Expr, Ign, Lit, Node, Par, Ref, Sec, Tpl
 from .secret import Secret
+from .text import short
 from .tool import Tool
 
 

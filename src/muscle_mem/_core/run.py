@@ -10,9 +10,9 @@ import msgspec
 from .check import Check
 from .freezing import known_of
 from .handover import Handover
-from .model import Mode, OnDivergence, Reason
 from .params import Params
 from .plan import Candidate
+from .reason import Mode, OnDivergence, Reason
 from .recorder import Recorder
 from .resolving import Env
 from .steps import PlanStep, Refusal

@@ -10,7 +10,7 @@ from . import codec
 from .effects import Effect
 from .groups import arranged, call_id, inverse, order_of, sorted_body
 from .judging import judge
-from .model import Shadow
+from .outcome import Shadow
 from .plan import Candidate, Trajectory
 from .recorder import Step
 from .run import Run

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import msgspec
 
 from .check import Check
-from .model import Guard, Lit, Reason, StepRecord
+from .model import Guard, Lit, StepRecord
+from .reason import Reason
 from .resolving import NOTHING, Constant, Env, Resolver, contexts_in, resolver
 from .tool import Tool
 

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import InvalidTypeError, InvalidValueError
 from .check import Check
 from .fingerprint import is_async, is_async_generator, is_generator, made_in_function, stored_name
-from .model import EFFECTS
+from .reason import EFFECTS
 from .secret import Secret
 from .twins import holds_state
 

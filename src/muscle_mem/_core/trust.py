@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from .model import Reason
 from .plan import Trajectory
+from .reason import Reason
 from .steps import Refusal
 
 Trust = Literal["first", "verified", "manual"]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import DecodeError, InvalidTypeError, InvalidValueError, NotStorableError
 from . import codec
-from .hiding import fold, hides, texts_of
-from .params import Params, small
+from .hiding import fold, hides, small, texts_of
 from .secret import MASK, Secret
 from .spelling import spellings, without
 
@@ -18,6 +17,18 @@ SCALARS = frozenset({str, int, bool, float, type(None), bytes, complex})
 MAX_LOOKS = 100_000
 _LONG = 4  # from so many characters on a secret is looked for in the bytes that are written
 _ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+
+
+class NamedValues(Protocol):
+    """What this module needs of a run's params."""
+
+    @property
+    def values(self) -> Mapping[str, Any]: ...
+    @property
+    def canonical(self) -> Mapping[str, bytes]: ...
+    @property
+    def opaque(self) -> Iterable[str]: ...
+    def conceal(self, name: str) -> None: ...
 
 
 class Veil:
@@ -98,14 +109,14 @@ class Veil:
             return None
         return argument if argument in names else min(names)
 
-    def equal_groups(self, used: set[str], params: Params) -> tuple[tuple[str, ...], ...]:
+    def equal_groups(self, used: set[str], params: NamedValues) -> tuple[tuple[str, ...], ...]:
         """Groups of used secrets and others, or params, with equal values: which was meant cannot be told."""
         groups: dict[Any, set[str]] = {}
         for name in {*self.given, *params.canonical}:
             groups.setdefault(self.likeness(name, params), set()).add(name)
         return tuple(sorted(tuple(sorted(names)) for names in groups.values() if len(names) > 1 and names & used))
 
-    def likeness(self, name: str, params: Params) -> Any:
+    def likeness(self, name: str, params: NamedValues) -> Any:
         """What equal values have in common; None for a name that was not given."""
         secret = self.given.get(name)
         return likeness(secret.value) if secret is not None else params.canonical.get(name)
@@ -270,7 +281,7 @@ def secrets_in(value: Any, path: str) -> list[tuple[str, Secret[Any]]]:
     return found
 
 
-def veil_of(arguments: Iterable[tuple[str, Any]], params: Params, secrets: Mapping[str, Any] | None) -> Veil:
+def veil_of(arguments: Iterable[tuple[str, Any]], params: NamedValues, secrets: Mapping[str, Any] | None) -> Veil:
     """The veil of a run: what `secrets` gives, and the Secrets among its params and the agent's arguments.
 
     Params in which a secret stands are secrets themselves. Raises InvalidTypeError or InvalidValueError.

@@ -6,13 +6,14 @@ from collections.abc import Generator
 from typing import Any
 
 from .asking import chosen_arguments
-from .check import retold
 from .effects import Ask, Effect
 from .freezing import shown
-from .model import Executed, Hide
+from .handover import Executed
+from .outcome import Hide
 from .recorder import Step
 from .run import Run
 from .steps import PlanStep
+from .text import retold
 
 
 def verdict(run: Run, value: Any) -> Generator[Effect, Any, tuple[bool, str]]:

@@ -8,7 +8,8 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-from .._core.check import Check, short
+from .._core.check import Check
+from .._core.text import short
 from ..errors import InvalidTypeError
 from . import pictures
 from .extras import need_ocr, need_pillow

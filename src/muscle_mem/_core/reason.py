@@ -1,0 +1,69 @@
+"""The words that a run is described with: modes, policies, effects, and the closed set of reasons."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+Effect = Literal["read", "idempotent", "write", "irreversible"]
+EFFECTS = ("read", "idempotent", "write", "irreversible")
+Mode = Literal["auto", "record", "replay", "frozen", "shadow", "off"]
+MODES = ("auto", "record", "replay", "frozen", "shadow", "off")
+OnDivergence = Literal["auto", "continue", "absorb", "raise"]
+POLICIES = ("auto", "continue", "absorb", "raise")
+OnStoreError = Literal["bypass", "raise"]
+ON_STORE_ERROR = ("bypass", "raise")
+Status = Literal["hit", "miss", "diverged"]
+
+
+class Reason(StrEnum):
+    """Why a run was not a hit, or why it was not learned: a closed set. Compares equal to its plain text."""
+
+    __module__ = "muscle_mem"
+
+    HIT = "hit"
+    # a miss: nothing was executed
+    NEW_TASK = "new_task"
+    FIRST_CHECK_REFUSED = "first_check_refused"
+    TOOL_MISSING = "tool_missing"
+    TOOL_CHANGED = "tool_changed"
+    TOOL_AMBIGUOUS = "tool_ambiguous"
+    CHECK_CHANGED = "check_changed"
+    PARAM_MISSING = "param_missing"
+    PARAM_GUARD = "param_guard"
+    PARAM_AMBIGUOUS = "param_ambiguous"
+    SECRET_MISSING = "secret_missing"
+    NOT_REPLAYABLE = "not_replayable"
+    QUARANTINED = "quarantined"
+    EXPIRED = "expired"
+    NEEDS_ACALL = "needs_acall"
+    NOT_APPROVED = "not_approved"
+    NO_KEY = "no_key"
+    MODE = "mode"
+    STORE_UNAVAILABLE = "store_unavailable"
+    DAMAGED = "damaged"
+    # a divergence: at least one tool was entered
+    CHECK_REFUSED = "check_refused"
+    CHECK_ERROR = "check_error"
+    TOOL_RAISED = "tool_raised"
+    POST_CHECK_REFUSED = "post_check_refused"
+    STALE_OUTPUT = "stale_output"
+    UNSUCCESSFUL = "unsuccessful"
+    NO_CANDIDATE = "no_candidate"
+    # not learned: the run stays without a recording
+    AGENT_RAISED = "agent_raised"
+    CANCELLED = "cancelled"
+    NO_CALLS = "no_calls"
+    REFUSED = "refused"
+    OPAQUE_ARGUMENT = "opaque_argument"
+    CAPTURE_FAILED = "capture_failed"
+    CHECK_FAILED = "check_failed"
+    INCOMPLETE_THREADS = "incomplete_threads"
+    OVERLAPPING = "overlapping"
+    NESTED_RUN = "nested_run"
+    FAILED_WRITE = "failed_write"
+    OTHER_INSTANCE = "other_instance"
+    STILL_RUNNING = "still_running"
+    UNKNOWN_EFFECT = "unknown_effect"
+    REPEATED_PREFIX = "repeated_prefix"
+    TOO_LARGE = "too_large"
