@@ -23,9 +23,9 @@ def key_recall(engine: Engine, task: str, params: dict[str, Any] | None) -> Call
 def key_derivation(engine: Engine, task: str, params: dict[str, Any] | None) -> Callable[[], bytes] | None:
     """A function that derives the key of a call anew, as the engine does for what it has not met of late."""
     try:
-        from muscle_mem._core.freezing import known_of
-        from muscle_mem._core.params import Params
-        from muscle_mem._core.veil import Veil
+        from muscle_mem._core.binding.freeze import known_of
+        from muscle_mem._core.binding.params import Params
+        from muscle_mem._core.redaction.redactor import Veil
 
         derive = engine._key_of
         veil, none = Veil(), Params(None)

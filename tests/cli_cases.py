@@ -17,8 +17,8 @@ from click.testing import CliRunner, Result
 
 from muscle_mem import Check, Engine
 from muscle_mem._core import codec
-from muscle_mem._core.codec_types import restore, snapshot
-from muscle_mem._core.model import FORM, Body, Lit, Ref, Row, StepRecord
+from muscle_mem._core.codec.registry import restore, snapshot
+from muscle_mem._core.model.records import FORM, Body, Lit, Ref, Row, StepRecord
 from muscle_mem.cli import main
 from muscle_mem.store import Observation, Sealed, SqliteStore
 

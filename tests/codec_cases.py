@@ -18,7 +18,8 @@ import numpy as np
 import pydantic
 import pytest
 
-from muscle_mem._core import codec, codec_types
+from muscle_mem._core import codec
+from muscle_mem._core.codec import registry as codec_types
 from muscle_mem.errors import NotStorableError
 
 T = typing.TypeVar("T")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from muscle_mem._core import fingerprint as room
+from muscle_mem._core.tools import fingerprint as room
 from muscle_mem._source import find_source
 
 GOLDEN = Path(__file__).parent / "golden"

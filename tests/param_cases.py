@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from muscle_mem import Engine, Outcome
-from muscle_mem._core.key import bind_task, task_key
-from muscle_mem._core.params import Params
-from muscle_mem._core.tool import signature_of
+from muscle_mem._core.binding.params import Params
+from muscle_mem._core.binding.task_key import bind_task, task_key
+from muscle_mem._core.tools.tool import signature_of
 
 
 @dataclass

@@ -9,8 +9,8 @@ import pytest
 
 from muscle_mem import Check, DecodeError, Engine
 from muscle_mem._core import codec
-from muscle_mem._core.blobs import INLINE, NAME, read_row, store_row
-from muscle_mem._core.model import FORM, Row
+from muscle_mem._core.model.blobs import INLINE, NAME, read_row, store_row
+from muscle_mem._core.model.records import FORM, Row
 from muscle_mem._events import StoreEvent
 from muscle_mem.store import MemoryStore
 

@@ -9,7 +9,7 @@ import msgspec
 from click.testing import CliRunner
 
 from muscle_mem import Check, Engine
-from muscle_mem._core.model import FORM, Body, StepRecord
+from muscle_mem._core.model.records import FORM, Body, StepRecord
 from muscle_mem.cli import main
 from muscle_mem.cli.check_lint import MANY_NO, MANY_YES, Said, hear, lint
 from muscle_mem.store import Sealed, Standing, Stored

@@ -26,7 +26,7 @@ from cli_cases import (
     shop,
 )
 from muscle_mem import Engine
-from muscle_mem._core.model import StepRecord
+from muscle_mem._core.model.records import StepRecord
 from muscle_mem.cli import main
 from muscle_mem.cli.text import duration, iso, local, size, visible
 from muscle_mem.store import MemoryStore, SqliteStore

@@ -23,7 +23,7 @@ from cli_cases import (
     shop,
 )
 from muscle_mem._core import codec
-from muscle_mem._core.model import FORM, Body, Guard, Lit, Node, Par, Ref, Row, StepRecord, Tpl
+from muscle_mem._core.model.records import FORM, Body, Guard, Lit, Node, Par, Ref, Row, StepRecord, Tpl
 from muscle_mem.store import Observation, Sealed, SqliteStore
 
 __all__ = ["no_store_in_the_environment", "recorded_once", "shop"]

@@ -21,7 +21,7 @@ from cli_cases import (
     shop,
 )
 from muscle_mem._core import codec
-from muscle_mem._core.model import Guard, Node, Par, Ref, StepRecord, Tpl
+from muscle_mem._core.model.records import Guard, Node, Par, Ref, StepRecord, Tpl
 from muscle_mem.store.digest import sha256
 from muscle_mem.store.opening import Access, connect
 from muscle_mem.store.rows import Digests

@@ -23,7 +23,8 @@ from codec_cases import (
     no_class_is_left_behind,
     refusal,
 )
-from muscle_mem._core import codec, codec_types
+from muscle_mem._core import codec
+from muscle_mem._core.codec import registry as codec_types
 from muscle_mem.errors import (
     DecodeError,
     TooLargeError,

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from cli_cases import Point, record_orders
 from muscle_mem import InvalidValueError
 from muscle_mem._core import codec
-from muscle_mem._core.codec_types import restore, snapshot
-from muscle_mem._core.readable import from_readable, readable
+from muscle_mem._core.codec.registry import restore, snapshot
+from muscle_mem._core.export.json_values import from_readable, readable
 from muscle_mem.store import Observation, Sealed, Standing, Stored, open_store
 from muscle_mem.store.document import from_document, to_document
 from muscle_mem.store.jsontext import from_text, to_text

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from muscle_mem import Diverged, Missed, Outcome
-from muscle_mem._core.plan import Trajectory
+from muscle_mem._core.plan.trajectory import Trajectory
 from scenarios import Case, atell, cases, tell
 from worlds import ASYNC, MIXED, PLAIN
 

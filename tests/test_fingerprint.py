@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from fingerprint_cases import GOLDEN, all_differ, define, fingerprint, make, run_file, same
-from muscle_mem._core import fingerprint as room
+from muscle_mem._core.tools import fingerprint as room
 
 # --- golden ---
 
@@ -37,7 +37,7 @@ def test_no_two_samples_have_the_same_fingerprint() -> None:
 def test_fingerprints_are_equal_in_other_processes(seed: str) -> None:
     script = (
         "import json, runpy, sys\n"
-        "from muscle_mem._core.fingerprint import fingerprint\n"
+        "from muscle_mem._core.tools.fingerprint import fingerprint\n"
         "from muscle_mem._source import find_source\n"
         "samples = runpy.run_path(sys.argv[1], run_name='__main__')['SAMPLES']\n"
         "print(json.dumps({name: fingerprint(fn, find_source) for name, fn in samples.items()}))\n"

@@ -11,13 +11,7 @@ from typing import Any
 import pytest
 
 from fingerprint_cases import ROW, all_differ, define, fingerprint, make
-from muscle_mem._core.fingerprint import (
-    is_async,
-    is_async_generator,
-    is_generator,
-    made_in_function,
-    stored_name,
-)
+from muscle_mem._core.tools.fingerprint import is_async, is_async_generator, is_generator, made_in_function, stored_name
 
 # --- other callables ---
 

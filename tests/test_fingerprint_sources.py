@@ -12,10 +12,8 @@ from typing import Any
 import pytest
 
 from fingerprint_cases import ALIKE, ROW, TWO_DEFAULTS, all_differ, define, fingerprint, make, run_file
-from muscle_mem._core import fingerprint as room
-from muscle_mem._core.fingerprint import (
-    stored_name,
-)
+from muscle_mem._core.tools import fingerprint as room
+from muscle_mem._core.tools.fingerprint import stored_name
 from muscle_mem._source import find_source
 
 # --- lambdas ---

@@ -10,20 +10,20 @@ import msgspec
 import pytest
 
 from muscle_mem import Check, Diverged, Handover, Missed, Reason
-from muscle_mem._core.admission import admit
-from muscle_mem._core.company import NOBODY, Company
-from muscle_mem._core.effects import Ask, Capture, Compare, Effect, Invoke, RunAgent, Save, Sleep
+from muscle_mem._core.binding.params import Params
 from muscle_mem._core.flow import Finished, demonstrate, run_task
-from muscle_mem._core.model import StepRecord
-from muscle_mem._core.params import Params
-from muscle_mem._core.plan import Candidate, Trajectory, load
-from muscle_mem._core.recorder import Problem, Recording
-from muscle_mem._core.recording import record_call
-from muscle_mem._core.replay import replay
-from muscle_mem._core.run import Policy, Run
-from muscle_mem._core.sealing import finish
-from muscle_mem._core.steps import Refusal
-from muscle_mem._core.tool import Tool
+from muscle_mem._core.model.records import StepRecord
+from muscle_mem._core.plan.candidate_set import NOBODY, Company
+from muscle_mem._core.plan.step import Refusal
+from muscle_mem._core.plan.trajectory import Candidate, Trajectory, load
+from muscle_mem._core.record.call import record_call
+from muscle_mem._core.record.seal import finish
+from muscle_mem._core.replay.eligibility import admit
+from muscle_mem._core.replay.replay import replay
+from muscle_mem._core.run.effects import Ask, Capture, Compare, Effect, Invoke, RunAgent, Save, Sleep
+from muscle_mem._core.run.recorder import Problem, Recording
+from muscle_mem._core.run.run import Policy, Run
+from muscle_mem._core.tools.tool import Tool
 from muscle_mem.store.base import Observation, Sealed, Standing, Stored
 
 

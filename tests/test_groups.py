@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from muscle_mem._core import codec
-from muscle_mem._core.effects import Capture, Compare, Invoke
-from muscle_mem._core.groups import (
+from muscle_mem._core.model.records import FORM, Body, Guard, Lit, Node, Ref, Row, StepRecord
+from muscle_mem._core.plan.parallel import (
     Shape,
     agreed_order,
     arranged,
@@ -29,11 +29,11 @@ from muscle_mem._core.groups import (
     spans,
     stored_row,
 )
-from muscle_mem._core.model import FORM, Body, Guard, Lit, Node, Ref, Row, StepRecord
-from muscle_mem._core.recording import record_call
-from muscle_mem._core.run import Run
-from muscle_mem._core.sealing import finish
-from muscle_mem._core.tool import Tool
+from muscle_mem._core.record.call import record_call
+from muscle_mem._core.record.seal import finish
+from muscle_mem._core.run.effects import Capture, Compare, Invoke
+from muscle_mem._core.run.run import Run
+from muscle_mem._core.tools.tool import Tool
 from muscle_mem.errors import DecodeError
 from test_flow import World, a_check, a_run, a_tool, stored
 

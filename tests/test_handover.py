@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from muscle_mem import Check, Diverged, Engine, Handover, Reason
-from muscle_mem._core.handover import Executed, Planned
-from muscle_mem._core.outcome import Divergence
+from muscle_mem._core.model.handover import Executed, Planned
+from muscle_mem._core.model.outcome import Divergence
 
 
 def made(count: int = 3, rest: int = 2, result: Any = "ok", message: str = "the check said no") -> Handover:

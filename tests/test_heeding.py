@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from muscle_mem import Check, Engine
-from muscle_mem._core.heeding import heeded
+from muscle_mem._core.tools.argument_use import heeded
 
 PAGE = {"title": "start", "seen": 0}
 

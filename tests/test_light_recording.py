@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from muscle_mem import Check, Engine, Secret
-from muscle_mem._core import plan
-from muscle_mem._core.effects import Capture, Compare, Effect, Invoke
-from muscle_mem._core.recording import record_call, record_now
-from muscle_mem._core.run import Run
-from muscle_mem._core.sealing import finish
-from muscle_mem._core.tool import Tool
+from muscle_mem._core.plan.trajectory import trajectory as plan
+from muscle_mem._core.record.call import record_call, record_now
+from muscle_mem._core.record.seal import finish
+from muscle_mem._core.run.effects import Capture, Compare, Effect, Invoke
+from muscle_mem._core.run.run import Run
+from muscle_mem._core.tools.tool import Tool
 from test_flow import a_run, answer
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from muscle_mem import Check, Engine, Reason
 from muscle_mem._core import codec
-from muscle_mem._core.model import Row
+from muscle_mem._core.model.records import Row
 from muscle_mem.checks import equal
 from muscle_mem.store.base import Observation, Sealed
 from muscle_mem.store.memory import MemoryStore

@@ -12,7 +12,7 @@ import pytest
 
 from muscle_mem import Check, Engine, Outcome
 from muscle_mem._core import codec
-from muscle_mem._core.plan import Candidate, load
+from muscle_mem._core.plan.trajectory import Candidate, load
 from muscle_mem.store import MemoryStore
 
 CASES = 150

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from muscle_mem import Engine, InvalidTypeError, Missed, Reason, Secret
-from muscle_mem._core.key import bind_task
-from muscle_mem._core.tool import signature_of
+from muscle_mem._core.binding.task_key import bind_task
+from muscle_mem._core.tools.tool import signature_of
 from param_cases import Call, Client, Letter, World, call, golden_keys, key_of
 
 
@@ -155,7 +155,7 @@ def test_a1_arguments_that_fit_as_they_are_are_bound_as_any(agent: Any, monkeypa
     signature = signature_of(agent)
     given = [(), (1,), (1, 2), (2, 1), (1, 2, 3), (1, 2, 3, 4)]
     quickly = [bind_task(signature, args, {}) for args in given]
-    monkeypatch.setattr("muscle_mem._core.key._fits_as_it_is", lambda *_: False)
+    monkeypatch.setattr("muscle_mem._core.binding.task_key._fits_as_it_is", lambda *_: False)
     assert [bind_task(signature, args, {}) for args in given] == quickly
 
 

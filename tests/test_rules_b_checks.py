@@ -15,7 +15,7 @@ import pytest
 
 from check_cases import Log, engine_with
 from muscle_mem import Check, Engine, Reason
-from muscle_mem._core.check import CheckError, passes
+from muscle_mem._core.tools.check import CheckError, passes
 
 
 class Truthy:

@@ -10,8 +10,8 @@ import pytest
 
 from muscle_mem import Check, Engine, Outcome, Reason
 from muscle_mem._core import codec
-from muscle_mem._core.blobs import INLINE
-from muscle_mem._core.model import Row
+from muscle_mem._core.model.blobs import INLINE
+from muscle_mem._core.model.records import Row
 from muscle_mem.store import MemoryStore
 from recording_cases import Bench, Log, bench
 

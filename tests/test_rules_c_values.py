@@ -31,7 +31,7 @@ from codec_cases import (
     same,
 )
 from muscle_mem import Engine, Outcome, Reason
-from muscle_mem._core import codec_types
+from muscle_mem._core.codec import registry as codec_types
 
 VALUES: dict[str, Any] = {
     **{f"example: {name}": value for name, value in EXAMPLES.items()},

@@ -9,7 +9,7 @@ import pytest
 
 import muscle_mem
 from muscle_mem import Engine, Reason
-from muscle_mem._core.params import Params, express, holds_token, literal_leaves
+from muscle_mem._core.binding.params import Params, express, holds_token, literal_leaves
 from param_cases import Address, Client, Colour, Letter, Play
 
 

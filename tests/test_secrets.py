@@ -14,10 +14,10 @@ import pytest
 import muscle_mem
 from muscle_mem import Check, Diverged, Engine, NotStorableError, Outcome, Reason, Secret, current_run
 from muscle_mem._core import codec
-from muscle_mem._core.model import Ref, Sec
-from muscle_mem._core.params import Params
-from muscle_mem._core.spelling import spellings, without
-from muscle_mem._core.veil import Veil, veil_of
+from muscle_mem._core.binding.params import Params
+from muscle_mem._core.model.records import Ref, Sec
+from muscle_mem._core.redaction.redactor import Veil, veil_of
+from muscle_mem._core.redaction.spellings import spellings, without
 from param_cases import World
 
 ONE, TWO = "hunter2-Alpha", "hunter3-Beta"
@@ -38,7 +38,7 @@ def stored(world: World) -> list[Any]:
     """The arguments of every stored step."""
     import msgspec
 
-    from muscle_mem._core.model import Body
+    from muscle_mem._core.model.records import Body
 
     found = world.engine._library.store.scan().stored
     return [step.arguments for one in found for step in msgspec.msgpack.decode(one.sealed.body, type=Body).steps]

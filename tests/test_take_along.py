@@ -11,7 +11,7 @@ import pytest
 
 from cli_cases import as_json, no_store_in_the_environment, run, step
 from muscle_mem import Engine, Secret
-from muscle_mem._core.model import FORM, Body, Ref, Row, StepRecord
+from muscle_mem._core.model.records import FORM, Body, Ref, Row, StepRecord
 from muscle_mem.store import FRESH, QUARANTINED, TRUSTED, Observation, SqliteStore, open_store
 from muscle_mem.store.document import from_document
 from muscle_mem.store.folder import FolderStore

@@ -17,10 +17,10 @@ import pytest
 from cli_cases import as_json, no_store_in_the_environment, record_orders, run, step
 from muscle_mem import Check, Engine
 from muscle_mem._core import codec
-from muscle_mem._core.layout import Group, laid_out
-from muscle_mem._core.literals import Imports, UnwritableError, spelled
-from muscle_mem._core.model import FORM, Body, Guard, Lit, Ref, Row, StepRecord
-from muscle_mem._core.python_function import python_source
+from muscle_mem._core.export.layout import Group, laid_out
+from muscle_mem._core.export.literals import Imports, UnwritableError, spelled
+from muscle_mem._core.export.python_source import python_source
+from muscle_mem._core.model.records import FORM, Body, Guard, Lit, Ref, Row, StepRecord
 from test_documents import VALUES, classes_become_unknown_again
 
 __all__ = ["classes_become_unknown_again", "no_store_in_the_environment"]

@@ -8,13 +8,13 @@ if TYPE_CHECKING:
 
     from . import checks
     from ._context import CurrentRun, current_run
-    from ._core.check import Check
     from ._core.codec import register
-    from ._core.explain import Explanation
-    from ._core.handover import Handover
-    from ._core.outcome import Divergence, Outcome
-    from ._core.reason import Reason
-    from ._core.secret import Secret
+    from ._core.model.handover import Handover
+    from ._core.model.outcome import Divergence, Outcome
+    from ._core.model.reason import Reason
+    from ._core.model.secret import Secret
+    from ._core.replay.explain import Explanation
+    from ._core.tools.check import Check
     from ._engine import Engine
     from ._session import AsyncSession, Session
     from ._telling import CacheInfo
@@ -83,13 +83,13 @@ __all__ = [
 # A program that imports the package and does not use it pays nothing: a name is looked for when it is first asked for.
 _ROOMS = {
     "_context": "CurrentRun current_run",
-    "_core.check": "Check",
+    "_core.tools.check": "Check",
     "_core.codec": "register",
-    "_core.explain": "Explanation",
-    "_core.handover": "Handover",
-    "_core.outcome": "Divergence Outcome",
-    "_core.reason": "Reason",
-    "_core.secret": "Secret",
+    "_core.replay.explain": "Explanation",
+    "_core.model.handover": "Handover",
+    "_core.model.outcome": "Divergence Outcome",
+    "_core.model.reason": "Reason",
+    "_core.model.secret": "Secret",
     "_engine": "Engine",
     "_session": "AsyncSession Session",
     "_telling": "CacheInfo",

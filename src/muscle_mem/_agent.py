@@ -7,10 +7,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from ._core.fingerprint import is_async, is_async_generator, is_generator
-from ._core.params import Params
-from ._core.text import short
-from ._core.tool import signature_of
+from ._core.binding.params import Params
+from ._core.model.text import short
+from ._core.tools.fingerprint import is_async, is_async_generator, is_generator
+from ._core.tools.tool import signature_of
 from .errors import InvalidTypeError, InvalidValueError
 
 KEYWORDS = ("tags", "params", "key", "mode", "success", "context", "on_divergence", "approve", "trust", "secrets")

@@ -6,9 +6,9 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from ._core.reason import Reason
-from ._core.steps import PlanStep, Refusal
-from ._core.tool import Tool
+from ._core.model.reason import Reason
+from ._core.plan.step import PlanStep, Refusal
+from ._core.tools.tool import Tool
 from .store.forks import Brief, watch
 
 LOOKED_AT = 20

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from ._core.codec import digest
-from ._core.handover import Handover
-from ._core.recorder import Recorder
-from ._core.run import Run
+from ._core.model.handover import Handover
+from ._core.run.recorder import Recorder
+from ._core.run.run import Run
 
 
 class Frame(msgspec.Struct, eq=False):

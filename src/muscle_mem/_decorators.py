@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
-from ._core.check import Check
-from ._core.reason import Effect
-from ._core.tool import ensure_check
-from ._core.trust import Trust
+from ._core.model.reason import Effect
+from ._core.plan.trust import Trust
+from ._core.tools.check import Check
+from ._core.tools.tool import ensure_check
 from ._telling import Teller
 from ._tools import Toolbox, make_tool
 from .errors import InvalidTypeError

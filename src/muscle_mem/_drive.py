@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from ._core.effects import Effect, Lead, Reach, Save, refuse_awaitable
+from ._core.run.effects import Effect, Lead, Reach, Save, refuse_awaitable
 
 T = TypeVar("T")
 Perform = Callable[[Any], Any]

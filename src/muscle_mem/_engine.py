@@ -15,11 +15,11 @@ from typing import Any, ParamSpec, Self, TypeVar, cast
 from ._agent import Agent
 from ._context import Frame, enter_frame, frame_now, leave_frame, objects_here, objects_now, off_here, off_now
 from ._core.flow import demonstrate, run_task
-from ._core.outcome import Outcome
-from ._core.reason import MODES, ON_STORE_ERROR, POLICIES, Mode, OnDivergence, OnStoreError
-from ._core.run import Policy
-from ._core.trust import TRUSTS, Trust
-from ._core.verdicts import hide_of
+from ._core.model.outcome import Outcome
+from ._core.model.reason import MODES, ON_STORE_ERROR, POLICIES, Mode, OnDivergence, OnStoreError
+from ._core.plan.trust import TRUSTS, Trust
+from ._core.record.verdict import hide_of
+from ._core.run.run import Policy
 from ._decorators import ToolDecorators
 from ._drive import OF_THE_STORE, adrive, aside, drive
 from ._events import Observer

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from ._core.outcome import shown_struct
+from ._core.model.outcome import shown_struct
 
 logger = logging.getLogger("muscle_mem")
 Level = Literal["debug", "info", "warning", "error"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from ._core.plan import Trajectory
-from ._core.reason import Reason
-from ._core.recorder import Problem
-from ._core.trust import EXPIRED, SUCCESS, TWICE, level
+from ._core.model.reason import Reason
+from ._core.plan.trajectory import Trajectory
+from ._core.plan.trust import EXPIRED, SUCCESS, TWICE, level
+from ._core.run.recorder import Problem
 from .store.base import FRESH, QUARANTINED, RETIRED, TRUSTED, Note, Standing
 
 

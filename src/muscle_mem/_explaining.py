@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ._context import Frame, frame_here
-from ._core.explain import Explanation, explain_task
-from ._core.plan import Trajectory
-from ._core.reason import Mode, Reason
-from ._core.run import Run
-from ._core.steps import Refusal
+from ._core.model.reason import Mode, Reason
+from ._core.plan.step import Refusal
+from ._core.plan.trajectory import Trajectory
+from ._core.replay.explain import Explanation, explain_task
+from ._core.run.run import Run
 from ._drive import adrive, aside, drive
 from ._perform import perform_call
 from ._runs import Runs

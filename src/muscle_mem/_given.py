@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ._core.text import short
+from ._core.model.text import short
 from .errors import InvalidTypeError, InvalidValueError
 
 _ENVIRON = os.environ if type(getattr(os.environ, "_data", None)) is dict else None

@@ -13,8 +13,8 @@ from collections.abc import Generator
 from typing import Any
 
 from ._context import Frame, let_go
-from ._core.company import NOBODY, Company
-from ._core.run import Run
+from ._core.plan.candidate_set import NOBODY, Company
+from ._core.run.run import Run
 from ._events import WaitEvent
 from .store.base import Leadership, Leading, is_leading
 

@@ -11,16 +11,16 @@ import msgspec
 
 from . import _evidence as evidence
 from ._core import codec
-from ._core.blobs import store_row
-from ._core.company import Company
-from ._core.groups import stored_row
-from ._core.model import Row
-from ._core.plan import Candidate, Trajectory, align, load
-from ._core.reason import Reason
-from ._core.recorder import Problem, Recording
-from ._core.run import Run
-from ._core.steps import Registry
-from ._core.trust import SUCCESS
+from ._core.model.blobs import store_row
+from ._core.model.reason import Reason
+from ._core.model.records import Row
+from ._core.plan.candidate_set import Company
+from ._core.plan.parallel import stored_row
+from ._core.plan.step import Registry
+from ._core.plan.trajectory import Candidate, Trajectory, align, load
+from ._core.plan.trust import SUCCESS
+from ._core.run.recorder import Problem, Recording
+from ._core.run.run import Run
 from ._counts import A_WRITE, Counts
 from ._growth import Growth
 from ._memory import Entry, Memory, is_irreversible, size_of

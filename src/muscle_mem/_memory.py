@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from ._core.blobs import INLINE
-from ._core.company import Company
-from ._core.plan import Candidate, Trajectory
+from ._core.model.blobs import INLINE
+from ._core.plan.candidate_set import Company
+from ._core.plan.trajectory import Candidate, Trajectory
 from .store.forks import Brief, watch
 
 # Measured with tracemalloc on CPython: what objects take beside the bytes of what they hold.

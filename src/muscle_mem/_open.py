@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 
 from ._context import Frame, frame_now, let_go
-from ._core.reason import Reason
-from ._core.run import Run
-from ._core.tool import Tool
+from ._core.model.reason import Reason
+from ._core.run.run import Run
+from ._core.tools.tool import Tool
 
 
 class OpenRuns:

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from ._context import Frame, let_go
-from ._core import effects
-from ._core.company import Company
-from ._core.handover import Handover
-from ._core.reason import Reason
-from ._core.recorder import Problem, Recording
-from ._core.run import Run
+from ._core.model.handover import Handover
+from ._core.model.reason import Reason
+from ._core.plan.candidate_set import Company
+from ._core.run import effects
+from ._core.run.recorder import Problem, Recording
+from ._core.run.run import Run
 from ._events import LearnedEvent, PruneEvent, StepBeganEvent, StepEndedEvent
 from ._leading import Steps, attempt, loop_runs_here
 from .store.base import QUARANTINED

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ._core.reason import Mode
+from ._core.model.reason import Mode
 from ._engine import Engine
 from .errors import InvalidValueError
 from .store.base import Standing, Stored

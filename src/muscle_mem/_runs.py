@@ -8,17 +8,17 @@ from typing import Any, cast
 
 from ._agent import Agent
 from ._context import Frame, enter_frame, leave_frame, let_go, objects_now, off_now
-from ._core.company import NOBODY, Company
+from ._core.binding.freeze import Known, known_of
+from ._core.binding.params import Params
+from ._core.binding.task_key import NoKeyError, bind_task, normal_tags, task_key
 from ._core.flow import Finished, switched_off
-from ._core.freezing import Known, known_of
-from ._core.key import NoKeyError, bind_task, normal_tags, task_key
-from ._core.outcome import Outcome
-from ._core.params import Params
-from ._core.reason import MODES, POLICIES, Mode, OnDivergence, Reason
-from ._core.run import Policy, Run
-from ._core.steps import Refusal
-from ._core.text import retold, short
-from ._core.veil import SCALARS, Veil, veil_of
+from ._core.model.outcome import Outcome
+from ._core.model.reason import MODES, POLICIES, Mode, OnDivergence, Reason
+from ._core.model.text import retold, short
+from ._core.plan.candidate_set import NOBODY, Company
+from ._core.plan.step import Refusal
+from ._core.redaction.redactor import SCALARS, Veil, veil_of
+from ._core.run.run import Policy, Run
 from ._given import distinct, ensure_callable, label, mode_said, one_of
 from ._health import Health
 from ._leading import Leaders

@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from ._core.handover import chat_name
-from ._core.run import Run
-from ._core.steps import Refusal
-from ._core.text import short
-from ._core.tool import Tool
+from ._core.model.handover import chat_name
+from ._core.model.text import short
+from ._core.plan.step import Refusal
+from ._core.run.run import Run
+from ._core.tools.tool import Tool
 from .errors import InvalidTypeError, InvalidValueError, NotReadyError
 
 SHAPES = "(tool, arguments), (tool, arguments, id), or a tool call as a chat API returns it"

@@ -6,9 +6,9 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, Self
 
 from ._context import Frame
-from ._core.effects import Effect
-from ._core.reason import Mode, OnDivergence
-from ._core.run import Run
+from ._core.model.reason import Mode, OnDivergence
+from ._core.run.effects import Effect
+from ._core.run.run import Run
 from ._drive import adrive, drive
 from ._runs import Runs
 from ._stepping import Steps

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from ._core.plan import load
+from ._core.plan.trajectory import load
 from ._engine import Engine
 from .errors import DecodeError
 from .store import Store, Stored

@@ -19,14 +19,14 @@ import msgspec
 
 from ._context import CurrentRun, Frame, frame_here, frame_of_call
 from ._core import flow
-from ._core.effects import Effect, Invoke, Pause, Reach, RunAgent
-from ._core.handover import chat_name
-from ._core.outcome import Outcome
-from ._core.recording import Answer, record_call
-from ._core.run import Run
-from ._core.text import short
-from ._core.tool import Tool
-from ._core.verdicts import hide_of
+from ._core.model.handover import chat_name
+from ._core.model.outcome import Outcome
+from ._core.model.text import short
+from ._core.record.call import Answer, record_call
+from ._core.record.verdict import hide_of
+from ._core.run.effects import Effect, Invoke, Pause, Reach, RunAgent
+from ._core.run.run import Run
+from ._core.tools.tool import Tool
 from ._perform import Performer
 from ._said import Wanted, understand
 from ._turns import Answered, AskAgent, Call, Finished, Turn

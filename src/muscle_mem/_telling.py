@@ -6,10 +6,10 @@ import threading
 from collections.abc import Iterable
 from typing import Any, NamedTuple, cast
 
-from ._core.outcome import Outcome
-from ._core.reason import Reason
-from ._core.run import Run
-from ._core.text import retold
+from ._core.model.outcome import Outcome
+from ._core.model.reason import Reason
+from ._core.model.text import retold
+from ._core.run.run import Run
 from ._events import (
     Event,
     NoticeEvent,

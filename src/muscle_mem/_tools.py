@@ -13,17 +13,17 @@ from typing import Any
 from ._breakers import Breakers
 from ._context import Frame, frame_here, frame_of_call
 from ._core import codec
-from ._core.check import Check, version_of
-from ._core.effects import Effect
-from ._core.fingerprint import fingerprint, stored_name
-from ._core.model import StepRecord
-from ._core.reason import Reason
-from ._core.recording import record_call, record_now
-from ._core.run import Run
-from ._core.steps import Refusal
-from ._core.tool import Tool, check_tool, signature_of
-from ._core.trust import TRUSTS
-from ._core.twins import is_same
+from ._core.model.reason import Reason
+from ._core.model.records import StepRecord
+from ._core.plan.step import Refusal
+from ._core.plan.trust import TRUSTS
+from ._core.record.call import record_call, record_now
+from ._core.run.effects import Effect
+from ._core.run.run import Run
+from ._core.tools.check import Check, version_of
+from ._core.tools.closures import is_same
+from ._core.tools.fingerprint import fingerprint, stored_name
+from ._core.tools.tool import Tool, check_tool, signature_of
 from ._drive import adrive, drive
 from ._given import name_given, names_given, one_of
 from ._source import find_source

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from ._core.handover import Handover
-from ._core.outcome import Hide, Outcome, shown_struct
+from ._core.model.handover import Handover
+from ._core.model.outcome import Hide, Outcome, shown_struct
 
 
 class Call(msgspec.Struct, frozen=True, eq=False):

@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 
 from muscle_mem import Check, Engine
-from muscle_mem._core import codec, plan
+from muscle_mem._core import codec
+from muscle_mem._core.plan.trajectory import trajectory as plan
 from muscle_mem.errors import DecodeError
 from muscle_mem.store import MemoryStore, Stored
 

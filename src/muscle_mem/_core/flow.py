@@ -9,24 +9,24 @@ from typing import Any
 import msgspec
 
 from ..errors import Diverged, Missed
-from .absorbing import Absorber, Call
-from .admission import admit
-from .company import Company
-from .concealing import conceal, fit_to_keep
-from .effects import Ask, Effect, Lead, RunAgent, Sleep
-from .handover import Handover, Planned, undo_text
-from .learning import learn, seed
-from .outcome import Divergence, Outcome, Source
-from .plan import Candidate
-from .reason import Reason
-from .recorder import Problem
-from .replay import replay
-from .resolving import plan_text
-from .run import Progress, Run
-from .shadow import held_against
-from .steps import Refusal, Registry
-from .text import retold
-from .verdicts import executed_of, hide_of, verdict
+from .binding.resolve import plan_text
+from .model.handover import Handover, Planned, undo_text
+from .model.outcome import Divergence, Outcome, Source
+from .model.reason import Reason
+from .model.text import retold
+from .plan.candidate_set import Company
+from .plan.step import Refusal, Registry
+from .plan.trajectory import Candidate
+from .record.absorb import Absorber, Call
+from .record.learn import learn, seed
+from .record.redact import conceal, fit_to_keep
+from .record.verdict import executed_of, hide_of, verdict
+from .replay.eligibility import admit
+from .replay.replay import replay
+from .replay.shadow import held_against
+from .run.effects import Ask, Effect, Lead, RunAgent, Sleep
+from .run.recorder import Problem
+from .run.run import Progress, Run
 
 AS_MISS = {
     Reason.CHECK_REFUSED: Reason.FIRST_CHECK_REFUSED,

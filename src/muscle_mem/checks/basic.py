@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .._core.check import Check, passes
+from .._core.tools.check import Check, passes
 from ..errors import InvalidTypeError, InvalidValueError
 from .given import Looking, capture_of
 from .given import argument as argument_of

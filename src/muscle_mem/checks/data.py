@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .._core import codec
-from .._core.check import Check
+from .._core.tools.check import Check
 from ..errors import InvalidTypeError, InvalidValueError, NotStorableError
 from .given import Looking, ask, capture_of, identity
 

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable, Generator
 from typing import Any
 
-from .._core.check import Check
-from .._core.fingerprint import is_async
+from .._core.tools.check import Check
+from .._core.tools.fingerprint import is_async
 from ..errors import InvalidTypeError
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]

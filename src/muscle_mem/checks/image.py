@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .._core.check import Check
+from .._core.tools.check import Check
 from ..errors import InvalidTypeError, InvalidValueError
 from . import pictures
 from .extras import need_numpy, need_pillow

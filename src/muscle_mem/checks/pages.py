@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from .._core.check import Check
-from .._core.text import short
+from .._core.model.text import short
+from .._core.tools.check import Check
 from ..errors import InvalidTypeError, InvalidValueError
 from .given import Looking, ask, capture_of, identity, need_callable
 

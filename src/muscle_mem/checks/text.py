@@ -8,8 +8,8 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-from .._core.check import Check
-from .._core.text import short
+from .._core.model.text import short
+from .._core.tools.check import Check
 from ..errors import InvalidTypeError
 from . import pictures
 from .extras import need_ocr, need_pillow

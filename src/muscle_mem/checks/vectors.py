@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .._core.check import Check
+from .._core.tools.check import Check
 from ..errors import InvalidTypeError, InvalidValueError
 from .extras import need_numpy
 from .given import Looking, ask, capture_of, identity, need_callable

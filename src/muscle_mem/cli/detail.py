@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._core.model import Body, Guard, Row, StepRecord
+from .._core.model.records import Body, Guard, Row, StepRecord
 from .expressions import Outputs, expression, sources
 from .reading import Opened, Seen, summary
 from .script import call_text

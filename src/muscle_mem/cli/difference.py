@@ -10,8 +10,8 @@ from typing import Any
 import click
 import msgspec
 
-from .._core.groups import moved
-from .._core.model import Body, Row, StepRecord
+from .._core.model.records import Body, Row, StepRecord
+from .._core.plan.parallel import moved
 from ..store import Stored
 from .expressions import Outputs, expression, guard_text
 from .finding import full_id

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from .._core.reason import Reason
+from .._core.model.reason import Reason
 from ..errors import StoreError
 from ..store import QUARANTINED, Damaged, Store, Stored
 from ..store.paging import pages

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from .._core.model import Body, Expr, Guard, Lit, Node, Par, Ref, Row, Tpl
+from .._core.model.records import Body, Expr, Guard, Lit, Node, Par, Ref, Row, Tpl
 from ..store import STATES, Stored
 from .reading import Seen, open_body, open_rows
 from .text import decoded, unknown_classes

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from .._core.python_function import python_source
+from .._core.export.python_source import python_source
 from ..errors import InvalidValueError
 from ..store import Store, Stored
 from ..store.document import to_document

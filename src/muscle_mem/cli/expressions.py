@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from .._core import codec
-from .._core.model import Body, Ctx, Expr, Guard, Ign, Lit, Node, Par, Ref, Row, Sec, StepRecord, Tpl
-from .._core.params import holds_token, literal_leaves
+from .._core.binding.params import holds_token, literal_leaves
+from .._core.model.records import Body, Ctx, Expr, Guard, Ign, Lit, Node, Par, Ref, Row, Sec, StepRecord, Tpl
 from ..errors import MuscleMemError
 from .text import decoded, value_text, visible
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from .._core.blobs import read_row
-from .._core.groups import checked, checked_row, row_in_memory
-from .._core.model import FORM, Body, Row
+from .._core.model.blobs import read_row
+from .._core.model.records import FORM, Body, Row
+from .._core.plan.parallel import checked, checked_row, row_in_memory
 from ..errors import DecodeError
 from ..store import Observation, Stored
 from ..store.pruning import recorded

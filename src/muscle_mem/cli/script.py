@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from .._core.model import Body, Row, StepRecord
+from .._core.model.records import Body, Row, StepRecord
 from .expressions import Outputs, expression, guard_text, sources
 from .text import duration, value_text, visible
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .._core import codec
-from .._core.codec_record import Record
+from .._core.codec.unknown import Record
 from ..errors import DecodeError
 
 _SHORT_FORMS = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}

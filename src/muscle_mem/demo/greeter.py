@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from .._core.check import Check
-from .._core.outcome import Outcome
+from .._core.model.outcome import Outcome
+from .._core.tools.check import Check
 from .._engine import Engine
 
 TRIES = 5

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .._core.outcome import Outcome
+from .._core.model.outcome import Outcome
 from .._engine import Engine
 from .agents import Audit, ScriptedAgent
 from .model import ModelAgent, ModelError

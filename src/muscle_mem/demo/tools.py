@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._core.check import Check
+from .._core.tools.check import Check
 from .._engine import Engine
 from .page import Page
 

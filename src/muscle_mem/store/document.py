@@ -13,10 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from .._core import codec
-from .._core.document import body_document, body_of, row_document, row_of
-from .._core.groups import sorted_body
-from .._core.model import FORM, Body, Row
-from .._core.readable import base64_bytes, from_number, from_text, number, text
+from .._core.export.document import body_document, body_of, row_document, row_of
+from .._core.export.json_values import base64_bytes, from_number, from_text, number, text
+from .._core.model.records import FORM, Body, Row
+from .._core.plan.parallel import sorted_body
 from ..errors import DecodeError, InvalidValueError
 from .base import FRESH, STATES, Observation, Sealed, Standing, Stored, Tally
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._core.trust import APPROVED, GOOD
+from .._core.plan.trust import APPROVED, GOOD
 from .base import QUARANTINED, TRUSTED, Note
 
 __all__ = ["APPROVED", "BAD", "GOOD", "bad", "good"]

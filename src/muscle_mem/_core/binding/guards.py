@@ -1,0 +1,184 @@
+"""Data flow: a literal that was read out of an earlier output is replayed only while that output still holds it.
+
+Ids change from run to run; a number or a text that an agent copied from what a tool told it must not be replayed
+stale. Inferring the flow from one recording would be a guess, so the literal stays, guarded by where it was seen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
+from typing import Any
+
+from ...errors import NotStorableError
+from .. import codec
+from ..model.records import Guard, StepRecord
+from ..redaction.traces import SHORT_TEXT, decimal_text
+from .params import literal_leaves
+from .paths import Place, Read, follow, look_into, telling
+
+MAX_GUARDS_A_LEAF = 64
+_PIECE = re.compile(r"\d+|[^\W\d_]+")
+_WORD = re.compile(r"\w+")
+
+__all__ = ["Read", "infer", "look_into", "stale", "telling"]
+
+
+class Seen:
+    """An index over the leaves of the outputs so far: by value, and by the words and numbers in texts."""
+
+    __slots__ = ("_by_id", "_by_longest", "_by_piece", "_by_value")
+
+    def __init__(self) -> None:
+        self._by_value: dict[bytes, list[Guard]] = {}
+        self._by_piece: dict[str, list[tuple[int, Place, str, bytes | None]]] = {}
+        self._by_longest: dict[str, list[tuple[str, Guard]]] = {}
+        self._by_id: dict[str, list[tuple[int, Place, str]]] = {}
+
+    def add(self, step: int, read: Read) -> None:
+        """Index what was read in the output of a step."""
+        for place, leaf in read:
+            if not telling(leaf):
+                continue
+            data = _bytes_of(leaf)
+            if data is not None:
+                self._by_value.setdefault(data, []).append(_guard(step, place, data))
+            text = _text(leaf)
+            pieces = set(_PIECE.findall(text)) if text is not None else ()
+            if text is None or not pieces:
+                continue
+            for piece in pieces:
+                self._by_piece.setdefault(piece, []).append((step, place, text, data))
+            for part in _ids(text, pieces):
+                self._by_id.setdefault(part, []).append((step, place, text))
+            if data is not None:
+                longest = max(pieces, key=lambda piece: (len(piece), piece))
+                self._by_longest.setdefault(longest, []).append((text, _guard(step, place, data)))
+
+    def guards_of(self, leaf: Any) -> Iterable[Guard]:
+        """The places where a literal leaf was seen: as a whole, within a longer text, or with one within itself."""
+        if not telling(leaf) or not (self._by_value or self._by_piece):
+            return
+        data = codec.canonical(leaf)
+        yield from self._by_value.get(data, ())
+        text = _text(leaf)
+        pieces = set(_PIECE.findall(text)) if text is not None else ()
+        if text is None or not pieces:
+            return
+        rarest = min(sorted(pieces), key=lambda piece: len(self._by_piece.get(piece, ())))
+        for step, place, seen, whole in self._by_piece.get(rarest, ()):
+            if seen == text:
+                if whole is not None:
+                    yield _guard(step, place, whole)
+            else:
+                around = next(stands(seen, text), None)
+                if around is not None:
+                    yield _guard(step, place, data, around)
+        for part in _ids(text, pieces):
+            for step, place, seen in self._by_id.get(part, ()):
+                around = next(stands(seen, part), None)
+                if around is not None and part not in (seen, text):
+                    yield _guard(step, place, codec.canonical(part), around)
+        if isinstance(leaf, str | bytes):
+            for piece in sorted(pieces):
+                for seen, guard in self._by_longest.get(piece, ()):
+                    if seen != text and any(True for _ in stands(text, seen)):
+                        yield guard
+
+
+def _ids(text: str, pieces: Iterable[str]) -> list[str]:
+    """What in a text looks like an id that another text may hold: long numbers, and words with digits in them."""
+    found = {piece for piece in pieces if piece[0].isdigit()} | set(_WORD.findall(text))
+    return sorted(part for part in found if len(part) >= SHORT_TEXT and any(map(str.isdigit, part)))
+
+
+def _guard(step: int, place: Place, data: bytes, around: tuple[str, ...] = ()) -> Guard:
+    path, keys = place
+    return Guard(step, path, data, keys, around)
+
+
+def stands(text: str, part: str) -> Iterator[tuple[str, str]]:
+    """What is around `part` wherever it stands in `text`, no letter joined to its letters, no digit to its digits."""
+    at = text.find(part) if part else -1
+    while at >= 0:
+        end = at + len(part)
+        before, after = text[max(at - 1, 0) : at], text[end : end + 1]
+        if not (before and _joined(before, part[0])) and not (after and _joined(part[-1], after)):
+            yield _writable(before), _writable(after)
+        at = text.find(part, at + 1)
+
+
+def _writable(char: str) -> str:
+    return char.encode("utf-8", "replace").decode()
+
+
+def _joined(one: str, two: str) -> bool:
+    return (one.isdigit() and two.isdigit()) or (one.isalpha() and two.isalpha())
+
+
+def infer(
+    steps: Sequence[StepRecord],
+    outputs: Sequence[Read],
+    *,
+    start: int,
+    events: Iterable[int],
+    names: Sequence[Sequence[str]] = (),
+) -> list[tuple[Guard, ...]]:
+    """The guards of each step from `start` on, given what was read in every step's output.
+
+    `events` names these steps where they began and where they ended: what has not ended tells nothing yet.
+    `names` holds for each step the names of its arguments that are data like their values.
+    """
+    seen = Seen()
+    found: dict[int, tuple[Guard, ...]] = {}
+    for index in range(start):
+        seen.add(index, outputs[index])
+    for index in events:
+        if index in found:
+            seen.add(index, outputs[index])
+            continue
+        guards: dict[Guard, None] = {}
+        given = [leaf for _, expr in steps[index].arguments for leaf in literal_leaves(expr)]
+        for leaf in (*given, *(names[index] if names else ())):
+            for count, guard in enumerate(seen.guards_of(leaf)):
+                if count >= MAX_GUARDS_A_LEAF:
+                    break
+                guards[guard] = None
+        found[index] = tuple(guards)
+    return list(found.values())
+
+
+def stale(guard: Guard, results: Sequence[Any]) -> str | None:
+    """None if this run's output still holds the guarded value at its place, else what is there, for people."""
+    try:
+        value = follow(results[guard.step], guard.path, guard.keys)
+        if _bytes_of(value) == guard.data:
+            return None
+        here, wanted = _text(value), _text(codec.decode(guard.data, lenient=True))
+        if guard.around and here is not None and wanted is not None and guard.around in set(stands(here, wanted)):
+            return None
+        return repr(value)
+    except LookupError:
+        return "nothing at that place"
+    except Exception as error:  # an output that cannot be looked into does not hold the value
+        return f"an output that cannot be read ({error})"
+
+
+def _bytes_of(value: Any) -> bytes | None:
+    try:
+        return codec.canonical(value)
+    except NotStorableError:
+        return None
+
+
+def _text(leaf: Any) -> str | None:
+    if isinstance(leaf, str):
+        return leaf
+    if isinstance(leaf, bytes | bytearray):
+        return leaf.decode("utf-8", "replace")
+    if leaf is None or isinstance(leaf, bool | Enum):
+        return None
+    if isinstance(leaf, int):
+        return decimal_text(leaf)
+    return str(leaf) if codec.unfold(leaf) is None and codec.immutable(leaf) else None

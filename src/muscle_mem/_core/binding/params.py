@@ -1,0 +1,297 @@
+"""Params: the values that differ from run to run, and where they stand in other values."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ...errors import InvalidTypeError, InvalidValueError, NotStorableError
+from .. import codec
+from ..model.records import Expr, Lit, Node, Par, Tpl
+from ..redaction.traces import SHORT_TEXT, decimal_text, hides, small, texts_of
+
+_WORD = re.compile(r"[^\W_]+")
+_JOINERS = "_\u200c\u200d"
+
+
+def tokens(text: str, part: str) -> Iterator[int]:
+    """Where `part` stands in `text` as a token: bounded by anything but letters, digits and underscore."""
+    at = text.find(part) if part else -1
+    while at >= 0:
+        end = at + len(part)
+        joined_before = at > 0 and (_in_word(text[at - 1]) or unicodedata.category(part[0])[0] == "M")
+        if not joined_before and not (end < len(text) and _in_word(text[end])):
+            yield at
+        at = text.find(part, at + 1)
+
+
+def _in_word(char: str) -> bool:
+    """Letters, digits and underscore, and what is drawn onto a letter or joins two: accents, vowel signs, joiners."""
+    return char.isalnum() or char in _JOINERS or unicodedata.category(char)[0] == "M"
+
+
+def holds_token(text: str, part: str) -> bool:
+    """Whether `part` stands in `text` as a token."""
+    return next(tokens(text, part), None) is not None
+
+
+class Params:
+    """The params of one run, prepared for being looked for: canonical bytes, texts, and opaque values by identity.
+
+    Secret ones are given under the same names to the run's veil, and nothing here looks at their values.
+    """
+
+    __slots__ = ("_needles", "_words", "by_bytes", "canonical", "opaque", "secret", "texts", "values")
+
+    def __init__(self, values: Mapping[str, Any] | None) -> None:
+        if values is None:
+            values = {}
+        if not isinstance(values, Mapping):
+            raise InvalidTypeError(f"params must be a mapping of names to values, got {values!r}")
+        for name in values:
+            if not isinstance(name, str):
+                raise InvalidTypeError(f"a param's name must be a string, got {name!r}")
+            if not name:
+                raise InvalidValueError("a param's name is empty")
+        self.values: dict[str, Any] = dict(values)
+        self.canonical: dict[str, bytes] = {}
+        self.opaque: list[str] = []
+        self.secret: set[str] = set()
+        self.texts: dict[str, str] = {}
+        for name in sorted(self.values):
+            value = self.values[name]
+            try:
+                self.canonical[name] = codec.canonical(value)
+            except NotStorableError:
+                self.opaque.append(name)
+                continue
+            if type(value) is str:
+                self.texts[name] = value
+            elif type(value) is int:
+                self.texts[name] = decimal_text(value)
+        self.by_bytes: dict[bytes, list[str]] = {}
+        for name, data in self.canonical.items():
+            self.by_bytes.setdefault(data, []).append(name)
+        self._needles: dict[str, frozenset[str]] = {}
+        self._words: dict[str, list[set[str]]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.values)
+
+    def conceal(self, name: str) -> None:
+        """Take a param for a secret: it is bound, guarded and compared as such, and not as a param."""
+        self.secret.add(name)
+        self.texts.pop(name, None)
+        data = self.canonical.pop(name, None)
+        if data is not None:
+            self.by_bytes[data].remove(name)
+
+    def plain(self) -> list[str]:
+        """The names of the params that are no secrets."""
+        return sorted(self.values.keys() - self.secret)
+
+    def equal_groups(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of params with equal values: which of them a step meant cannot be told."""
+        groups: dict[Any, list[str]] = {}
+        for name in self.plain():
+            groups.setdefault(self.likeness(name), []).append(name)
+        return tuple(tuple(names) for names in groups.values() if len(names) > 1)
+
+    def likeness(self, name: str) -> Any:
+        """What equal values have in common: canonical bytes, or being the same object."""
+        return self.canonical.get(name) or id(self.values[name])
+
+    def alike(self) -> set[str]:
+        """The params whose text is another's too, though the values differ: "5" and 5, "john" and "JOHN"."""
+        groups: dict[str, list[str]] = {}
+        for name, value in self.values.items():
+            if name in self.canonical and isinstance(value, str | int | float | bytes):
+                groups.setdefault(texts_of(value)[0], []).append(name)
+        found = {
+            name for names in groups.values() if len({self.canonical[name] for name in names}) > 1 for name in names
+        }
+        for name, value in self.values.items():
+            if codec.unfold(value) is not None:  # a part of one may be another: which was meant cannot be told
+                parts = {texts_of(leaf)[0] for leaf in leaves(value) if not small(leaf) and texts_of(leaf)}
+                found.update(other for text, names in groups.items() if text in parts for other in (*names, name))
+        return found
+
+    def kind(self, name: str) -> str:
+        """The type of one param's value; empty where the value has no canonical form."""
+        kind = type(self.values[name])
+        return f"{kind.__module__}:{kind.__qualname__}" if name in self.canonical else ""
+
+    def changed(self) -> set[str]:
+        """The params whose values were changed since the run began."""
+        return {name for name, data in self.canonical.items() if _bytes_of(self.values[name]) != data}
+
+    def fingerprint(self, name: str) -> bytes:
+        """A digest of one param's value; of what can be seen of it, where it has no canonical form."""
+        return codec.digest(self.canonical.get(name) or repr(_outline(self.values[name], 0)).encode())
+
+    def whole(self, value: Any, argument: str | None, *, all_sizes: bool = False) -> str | None:
+        """The param whose value this is, exactly. Small values only where the argument bears the param's name."""
+        if not self.canonical:
+            return None
+        try:
+            names = self.by_bytes.get(codec.canonical(value))
+        except NotStorableError:
+            return None
+        if not names:
+            return None
+        if argument in names:
+            return argument
+        return names[0] if all_sizes or not small(value) else None
+
+    def split(self, text: str, *, all_sizes: bool = False) -> tuple[str, ...] | None:
+        """`text` as literal, name, literal, ..., literal where params stand in it as tokens; None if none does.
+
+        The longest value wins. None, too, if two of them overlap, since either may be meant.
+        """
+        names = {
+            self.texts[name]: name
+            for name in sorted(self.texts, reverse=True)
+            if all_sizes or not small(self.values[name])
+        }
+        found: list[tuple[int, int, str]] = []
+        for part in sorted(names, key=lambda part: (-len(part), part)):
+            for start in tokens(text, part):
+                end = start + len(part)
+                over = [(s, e) for s, e, _ in found if start < e and s < end]
+                if not over:
+                    found.append((start, end, names[part]))
+                elif not all_sizes and not any(s <= start and end <= e for s, e in over):
+                    return None
+        if not found:
+            return None
+        parts: list[str] = []
+        at = 0
+        for start, end, name in sorted(found):
+            parts += [text[at:start], name]
+            at = end
+        return (*parts, text[at:])
+
+    def hidden_in(self, value: Any) -> Iterable[str]:
+        """The params whose value is in a literal leaf in a way that cannot be bound: in a word, in other case."""
+        data = _bytes_of(value)
+        if data is None:
+            return
+        for name in self.values:
+            if self.canonical.get(name) == data or hides(value, self._texts_in(name)):
+                yield name
+
+    def split_into(self, value: Any) -> Iterable[str]:
+        """The params of whose words a whole literal leaf is made: a first name, a part of an address, a date as 2/1."""
+        if small(value):
+            return
+        found = [words for words in (set(_WORD.findall(text)) for text in texts_of(value)) if _any_telling(words)]
+        if not found:
+            return
+        for name in self.values:
+            if name not in self._words:
+                self._words[name] = [set(_WORD.findall(text)) for text in self._texts_in(name)]
+            if any(words <= of_param for words in found for of_param in self._words[name]):
+                yield name
+
+    def _texts_in(self, name: str) -> frozenset[str]:
+        if name not in self._needles:
+            param = self.values[name]
+            self._needles[name] = frozenset(text for leaf in leaves(param) for text in texts_of(leaf))
+        return self._needles[name]
+
+
+def _any_telling(words: Iterable[str]) -> bool:
+    """Whether one of these words is long enough to say something."""
+    return any(len(word) >= SHORT_TEXT for word in words)
+
+
+def _bytes_of(value: Any) -> bytes | None:
+    try:
+        return codec.canonical(value)
+    except NotStorableError:
+        return None
+
+
+def _outline(value: Any, depth: int) -> Any:
+    """What can be seen of a value without a canonical form: its storable parts, and the types of the others."""
+    data = _bytes_of(value)
+    if data is not None:
+        return data
+    kind = f"{type(value).__module__}:{type(value).__qualname__}"
+    unfolded = codec.unfold(value) if depth < codec.MAX_DEPTH else None
+    return kind, [_outline(child, depth + 1) for child in unfolded[1]] if unfolded else None
+
+
+def express(value: Any, params: Params, argument: str | None, *, all_sizes: bool = False) -> Expr:
+    """A storable value as an expression: params bound whole, as tokens in texts, and inside containers (E1, E3, E5).
+
+    `all_sizes` also binds small values, which a task key may do: a wrong match of keys is caught by the guards.
+    """
+    if not params.canonical:
+        return Lit(codec.encode(value))
+    name = params.whole(value, argument, all_sizes=all_sizes)
+    if name is not None:
+        return Par(name)
+    if type(value) is str:
+        parts = params.split(value, all_sizes=all_sizes)
+        if parts is not None and (all_sizes or any(parts[::2])) and _writable(parts):
+            return Tpl(parts)
+        return Lit(codec.encode(value))
+    unfolded = codec.unfold(value)
+    if unfolded is not None:
+        kind, children = unfolded
+        items = tuple(express(child, params, None, all_sizes=all_sizes) for child in children)
+        if any(not isinstance(item, Lit) for item in items):
+            return Node(kind, items)
+    return Lit(codec.encode(value))
+
+
+def _writable(parts: tuple[str, ...]) -> bool:
+    try:
+        "".join(parts).encode()
+    except UnicodeEncodeError:  # a lone surrogate: kept as a literal, which the codec can write
+        return False
+    return True
+
+
+def used_in(expr: Expr) -> Iterable[str]:
+    """The names of the params that an expression uses."""
+    if isinstance(expr, Par):
+        yield expr.name
+    elif isinstance(expr, Tpl):
+        yield from expr.parts[1::2]
+    elif isinstance(expr, Node):
+        for item in expr.items:
+            yield from used_in(item)
+
+
+def literal_leaves(expr: Expr) -> Iterable[Any]:
+    """Every literal leaf of an expression, and the literal parts of its templates."""
+    if isinstance(expr, Lit):
+        yield from leaves(codec.decode(expr.data, lenient=True))
+    elif isinstance(expr, Tpl):
+        yield from (part for part in expr.parts[::2] if part)
+    elif isinstance(expr, Node):
+        for item in expr.items:
+            yield from literal_leaves(item)
+
+
+def whole_leaves(expr: Expr) -> Iterable[Any]:
+    """The same without the literal parts of templates."""
+    if isinstance(expr, Node):
+        for item in expr.items:
+            yield from whole_leaves(item)
+    elif not isinstance(expr, Tpl):
+        yield from literal_leaves(expr)
+
+
+def leaves(value: Any, depth: int = 0) -> Iterable[Any]:
+    """The leaves of a value, containers walked as deep as the codec does."""
+    unfolded = codec.unfold(value) if depth <= codec.MAX_DEPTH else None
+    if unfolded is None:
+        yield value
+    else:
+        for child in unfolded[1]:
+            yield from leaves(child, depth + 1)

@@ -1,0 +1,164 @@
+"""Places in an output: how to get to each leaf, and back to the same place in another run's output."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from types import MappingProxyType, MemberDescriptorType, ModuleType
+from typing import Any
+
+from ...errors import NotStorableError
+from .. import codec
+from ..model.secret import Secret
+from ..redaction.traces import SHORT_TEXT, SMALL_INT
+
+Place = tuple[tuple[int, ...], tuple[bytes, ...]]
+Read = list[tuple[Place, Any]]
+
+MAX_LOOKS = 300_000
+_VISITS = 8  # of one object, which may stand in several places, or contain itself
+_AN_OBJECT = 200  # what it costs, in looks, to look into an object that the codec does not know
+_OBJECTS_DEEP = 3
+_AN_ARRAY = 1_000  # items of the largest array that is looked into
+_MISSING = object()
+_SCALARS = frozenset({str, int, bool, float, type(None), bytes})
+_CONTAINERS = (dict, list, tuple, deque)
+_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
+
+
+def telling(leaf: Any) -> bool:
+    """Whether a leaf says enough to be recognised: not a bool, None, an enum member, or a short or small value."""
+    if leaf is None or isinstance(leaf, bool | Enum):
+        return False
+    if isinstance(leaf, str | bytes):
+        return len(leaf) >= SHORT_TEXT
+    if isinstance(leaf, int):
+        return abs(leaf) >= SMALL_INT
+    if isinstance(leaf, float):
+        return not leaf.is_integer() or abs(leaf) >= SMALL_INT
+    return codec.immutable(leaf)
+
+
+def look_into(output: Any) -> Read:
+    """The telling leaves of an output with their places, as they are now; of unknown objects their attributes.
+
+    Never raises, and looks at a bounded number of things.
+    """
+    found: Read = []
+    looks = 0
+    visits: dict[int, int] = {}
+    waiting: deque[tuple[Any, tuple[int, ...], tuple[bytes, ...], int]] = deque([(output, (), (), 0)])
+    while waiting and looks < MAX_LOOKS:
+        value, path, keys, objects = waiting.popleft()
+        looks += 1
+        visits[id(value)] = visits.get(id(value), 0) + 1
+        if visits[id(value)] > _VISITS:
+            continue
+        try:
+            value = _opened(value)
+            own = codec.unfold(value) is None and not isinstance(value, _CONTAINERS)
+            if own and (objects >= _OBJECTS_DEEP or not _opens(value)):
+                if telling(value):
+                    found.append(((path, keys), value))
+                continue
+            looks += _AN_OBJECT if own else 0
+            if len(path) >= codec.MAX_DEPTH:
+                continue
+            for index, (key, child) in enumerate(_parts(value)):
+                if type(child) not in _SCALARS:
+                    waiting.append((child, (*path, index), (*keys, key), objects + own))
+                elif telling(child):
+                    found.append((((*path, index), (*keys, key)), child))
+        except Exception:  # an object whose own methods raise: there is nothing to be read in it
+            continue
+    return found
+
+
+def follow(value: Any, path: Sequence[int], keys: Sequence[bytes]) -> Any:
+    """What is at a place now. Raises LookupError if there is nothing."""
+    for level, index in enumerate(path):
+        value = _opened(value)
+        key = keys[level] if level < len(keys) else b""
+        if not key:
+            value = list(_parts(value))[index][1]
+            continue
+        value = next((child for other, child in _parts(value) if other == key), _MISSING)
+        if value is _MISSING:
+            raise LookupError(key)
+    return _opened(value)
+
+
+def _opened(value: Any) -> Any:
+    """What holds values in a way of its own, as what can be looked into: views, exceptions, small arrays.
+
+    Not large arrays, nor those of bytes: a picture holds every small number, and none was read there.
+    """
+    kind = type(value)
+    if kind in _SCALARS or kind in _CONTAINERS:
+        return value
+    if kind in _VIEWS:
+        return list(value)
+    if kind is MappingProxyType:
+        return dict(value)
+    if kind is memoryview:
+        return value.tobytes()
+    if isinstance(value, BaseException):
+        return [*value.args, value.__dict__]
+    if kind.__name__ == "ndarray" and kind.__module__ == "numpy":
+        return value.tolist() if value.size <= _AN_ARRAY and value.dtype.itemsize > 1 else value
+    return value
+
+
+def _parts(value: Any) -> Iterator[tuple[bytes, Any]]:
+    """The children of a value, each with what leads to it: empty where that is its position."""
+    if isinstance(value, dict):
+        for key, child in dict.items(value):
+            name = _name(key)
+            yield (b"k" + name if name else b""), key
+            yield (b"v" + name if name else b""), child
+        return
+    if type(value) in (set, frozenset):
+        for child in codec.unfold(value)[1]:  # type: ignore[index]  # what opens has parts
+            yield _name(child), child
+        return
+    unfolded = codec.unfold(value)
+    if unfolded is not None:
+        children: Sequence[Any] = unfolded[1]
+    elif isinstance(value, _CONTAINERS):
+        children = list(value)
+    else:
+        for attribute, child in _attributes(value):
+            yield _name(attribute), child
+        return
+    for child in children:
+        yield b"", child
+
+
+def _name(key: Any) -> bytes:
+    try:
+        return codec.digest(codec.canonical(key))[:8]
+    except NotStorableError:
+        return b""
+
+
+def _opens(value: Any) -> bool:
+    """Whether a value is a plain object, whose attributes can be read without running code of its own."""
+    if value is None or isinstance(value, str | bytes | int | float | type | ModuleType | Secret) or callable(value):
+        return False
+    return not codec.immutable(value) and any(True for _ in _attributes(value))
+
+
+def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
+    try:
+        held = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        held = {}
+    if type(held) is dict:
+        yield from list(held.items())
+    for base in type(value).__mro__:
+        for name, slot in list(vars(base).items()):
+            if isinstance(slot, MemberDescriptorType):
+                child = getattr(value, name, _MISSING)
+                if child is not _MISSING:
+                    yield name, child

@@ -1,0 +1,169 @@
+"""Expressions made into this run's values: from params, from its outputs so far, and from context objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from .. import codec
+from ..model.records import Ctx, Expr, Ign, Lit, Node, Par, Ref, Sec, Tpl
+from ..model.secret import Secret
+from ..model.text import short
+from ..tools.tool import Tool
+
+
+class Env(msgspec.Struct):
+    """What expressions are resolved in: this run's params, results so far, context objects and secrets."""
+
+    params: Mapping[str, Any]
+    results: list[Any]
+    context: tuple[Any, ...]
+    secrets: Mapping[str, Secret[Any]] = {}
+
+
+Resolver = Callable[[Env], Any]
+NOTHING = Env({}, [], ())
+
+
+class Constant(msgspec.Struct, frozen=True, eq=False):
+    """The resolver of a literal that can never change."""
+
+    value: Any
+
+    def __call__(self, _: Env) -> Any:
+        return self.value
+
+
+def resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
+    """A function that makes this run's value of an expression; None for an argument that is left to its default.
+
+    Raises DecodeError where a literal's class is not known in this process.
+    """
+    if isinstance(expr, Lit):
+        value = codec.decode(expr.data)
+        if codec.immutable(value):
+            return Constant(value)
+        copy = codec.copier(expr.data, value)
+        return lambda _: copy()
+    if isinstance(expr, Par):
+        param = expr.name
+        return lambda env: env.params[param]
+    if isinstance(expr, Tpl):
+        parts = expr.parts
+        return lambda env: "".join(
+            part if index % 2 == 0 else str(env.params[part]) for index, part in enumerate(parts)
+        )
+    if isinstance(expr, Ref):
+        return _reference(expr)
+    if isinstance(expr, Ctx):
+        wanted = expr.name
+        return lambda env: next(value for value in env.context if type(value).__qualname__ == wanted)
+    if isinstance(expr, Ign):
+        return _injected(tool, name)
+    if isinstance(expr, Sec):
+        secret = expr.name
+        return (lambda env: env.secrets[secret]) if expr.wrapped else (lambda env: env.secrets[secret].value)
+    return _container(expr, tool)
+
+
+def _reference(expr: Ref) -> Resolver:
+    step, path = expr.step, expr.path
+
+    def follow(env: Env) -> Any:
+        value = env.results[step]
+        for index in path:
+            unfolded = codec.unfold(value)
+            if unfolded is None:
+                raise LookupError(f"the output of step {step} has no part {path}")
+            value = unfolded[1][index]
+        return value
+
+    return follow
+
+
+def _injected(tool: Tool, name: str) -> Resolver | None:
+    if name not in tool.inject:
+        parameter = tool.signature.parameters.get(name) if tool.signature else None
+        if parameter is None or parameter.default is parameter.empty:
+            return None
+        default = parameter.default
+        return lambda _: default  # said, not left out: behind it there may be *args
+    value = tool.inject[name]
+    if callable(value):
+        return lambda _: value()
+    return lambda _: value
+
+
+def _container(expr: Node, tool: Tool) -> Resolver:
+    kind = expr.kind
+    made = [resolver(item, tool, "") for item in expr.items]
+    makers = [make for make in made if make is not None]
+    return lambda env: codec.fold(kind, tuple(make(env) for make in makers))
+
+
+def contexts_in(expr: Expr) -> Sequence[str]:
+    """The names of the context classes that an expression needs."""
+    if isinstance(expr, Ctx):
+        return (expr.name,)
+    if isinstance(expr, Node):
+        return [name for item in expr.items for name in contexts_in(item)]
+    return ()
+
+
+def secrets_used(expr: Expr) -> Sequence[str]:
+    """The names of the secrets that an expression needs."""
+    if isinstance(expr, Sec):
+        return (expr.name,)
+    if isinstance(expr, Node):
+        return [name for item in expr.items for name in secrets_used(item)]
+    return ()
+
+
+def params_in_texts(expr: Expr) -> Sequence[str]:
+    """The names of the params that stand in a text of an expression."""
+    if isinstance(expr, Tpl):
+        return expr.parts[1::2]
+    if isinstance(expr, Node):
+        return [name for item in expr.items for name in params_in_texts(item)]
+    return ()
+
+
+def references_in(expr: Expr) -> set[int]:
+    """The steps whose outputs an expression refers to."""
+    if isinstance(expr, Ref):
+        return {expr.step}
+    if isinstance(expr, Node):
+        return set().union(*(references_in(item) for item in expr.items))
+    return set()
+
+
+def plan_text(expr: Expr) -> str:
+    """An expression as a person would write it."""
+    if isinstance(expr, Lit):
+        return short(codec.decode(expr.data, lenient=True))
+    if isinstance(expr, Par):
+        return expr.name
+    if isinstance(expr, Tpl):
+        return "f" + repr("".join(p if i % 2 == 0 else "{" + p + "}" for i, p in enumerate(expr.parts)))
+    if isinstance(expr, Ref):
+        return f"output[{expr.step}]" + "".join(f"[{index}]" for index in expr.path)
+    if isinstance(expr, Ctx):
+        return f"<{expr.name}>"
+    if isinstance(expr, Ign):
+        return "<injected>"
+    if isinstance(expr, Sec):
+        return f"<secret {expr.name}>"
+    return f"{expr.kind.split(chr(0))[0]}({', '.join(plan_text(item) for item in expr.items)})"
+
+
+def bound_text(expr: Expr, params: Mapping[str, Any]) -> str:
+    """An expression as source text with this run's params in it."""
+    if isinstance(expr, Par):
+        return short(params[expr.name])
+    if isinstance(expr, Tpl):
+        return short("".join(p if i % 2 == 0 else str(params[p]) for i, p in enumerate(expr.parts)))
+    if isinstance(expr, Node):
+        return f"{expr.kind.split(chr(0))[0]}({', '.join(bound_text(item, params) for item in expr.items)})"
+    return plan_text(expr)

@@ -1,0 +1,186 @@
+"""The task key: which task a call is, as 32 bytes that are the same on every machine."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from ...errors import InvalidTypeError, NotStorableError
+from .. import codec
+from ..model.records import Expr, Node
+from ..redaction.redactor import Veil
+from .freeze import Branch, Coded, Known, freeze, opaque_in
+from .params import Params, express
+
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+class KeyParts(msgspec.Struct, frozen=True, array_like=True):
+    """What a key is the digest of."""
+
+    version: int
+    scope: str
+    tags: tuple[str, ...]
+    custom: str | None
+    positional: tuple[Expr, ...]
+    named: tuple[tuple[str, Expr], ...]
+
+
+def normal_tags(tags: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Tags without order or repetition; a single string is one tag. Raises InvalidTypeError for what is no string."""
+    if tags is None:
+        return ()
+    if isinstance(tags, str):
+        return (tags,)
+    try:
+        found = list(tags)
+    except TypeError:
+        raise InvalidTypeError(f"tags must be a string or strings, got {tags!r}; as in tags=['invoices']") from None
+    for tag in found:
+        if not isinstance(tag, str):
+            raise InvalidTypeError(f"a tag must be a string, got {tag!r}")
+    return tuple(sorted({str(tag) for tag in found}))
+
+
+def bind_task(signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
+    """The agent's arguments in one spelling: by position as far as possible, those equal to their defaults left out.
+
+    Without a signature, or where the arguments do not fit it, they are taken as they are.
+    """
+    if signature is None or (not kwargs and _fits_as_it_is(signature, len(args))):
+        return args, dict(kwargs)
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError:
+        return args, dict(kwargs)
+    places, rest, named = _sorted_out(signature, bound)
+    last = max((i for i, (_, _, wanted) in enumerate(places) if wanted == "place"), default=-1)
+    fixed = len(places) if rest else last + 1
+    positional = [value for _, value, _ in places[:fixed]]
+    gap = False
+    for name, value, wanted in places[fixed:]:
+        if not wanted:
+            gap = True
+        elif gap:
+            named[name] = value
+        else:
+            positional.append(value)
+    return (*positional, *rest), named
+
+
+def _fits_as_it_is(signature: inspect.Signature, count: int) -> bool:
+    """Whether so many arguments by position are their own spelling: none of them has a default to be left out for."""
+    parameters = tuple(signature.parameters.values())[:count]
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return len(parameters) == count and all(
+        one.default is inspect.Parameter.empty and one.kind in places for one in parameters
+    )
+
+
+def _sorted_out(
+    signature: inspect.Signature, bound: inspect.BoundArguments
+) -> tuple[list[tuple[str, Any, str]], tuple[Any, ...], dict[str, Any]]:
+    """(name, value, "" if it is the default, "place" if only its place can tell it) of each place; *args; by name."""
+    places: list[tuple[str, Any, str]] = []
+    rest: tuple[Any, ...] = ()
+    named: dict[str, Any] = {}
+    for name, parameter in signature.parameters.items():
+        value = bound.arguments.get(name, parameter.default)
+        given = name in bound.arguments and not _is_default(value, parameter.default)
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            rest = bound.arguments.get(name, ())
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            named.update(bound.arguments.get(name, {}))
+        elif parameter.kind is not parameter.KEYWORD_ONLY:
+            kind = "place" if parameter.kind is parameter.POSITIONAL_ONLY else "name"
+            places.append((name, value, kind if given else ""))
+        elif given:
+            named[name] = value
+    return places, rest, named
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    if default is inspect.Parameter.empty:
+        return False
+    if value is default:
+        return True
+    try:
+        return codec.canonical(value) == codec.canonical(default)
+    except NotStorableError:
+        return False
+
+
+class NoKeyError(Exception):
+    """An argument of the task has no canonical form. Stays inside; carries the argument's name and what it is."""
+
+    def __init__(self, argument: str, message: str) -> None:
+        super().__init__(message)
+        self.argument = argument
+
+
+def task_key(
+    arguments: Arguments,
+    params: Params,
+    *,
+    scope: str = "",
+    tags: tuple[str, ...] = (),
+    custom: str | None = None,
+    known: Known | None = None,
+    name_of: Callable[[int], str] = lambda index: f"argument {index + 1}",
+) -> bytes:
+    """The 32-byte key of a task: the digest of its arguments with params masked, tags and scope.
+
+    `custom` replaces the arguments. `known` recognises context objects, opaque params and secrets, of which only the
+    names are in the key. Raises NoKeyError.
+    """
+    positional: tuple[Expr, ...] = ()
+    named: tuple[tuple[str, Expr], ...] = ()
+    known = known if known is not None else Known()
+    mask = known.veil.mask
+    if custom is None:
+        args, kwargs = arguments
+        positional = tuple(_mask(value, params, known, name_of(index)) for index, value in enumerate(args))
+        named = tuple((mask(name), _mask(kwargs[name], params, known, name)) for name in sorted(kwargs))
+    if known.veil:
+        tags, custom = tuple(sorted(map(mask, tags))), mask(custom)
+    parts = KeyParts(1, scope, tags, custom, positional, named)
+    try:
+        return codec.digest(msgspec.msgpack.encode(parts))
+    except UnicodeEncodeError:  # lone surrogates in a scope, tag, key or name: the codec writes what msgpack cannot
+        return codec.digest(codec.canonical(msgspec.to_builtins(parts, builtin_types=(bytes,))))
+
+
+def _mask(value: Any, params: Params, known: Known, argument: str) -> Expr:
+    frozen = freeze(value, known, argument)
+    opaque = opaque_in(frozen)
+    if opaque is not None:
+        raise NoKeyError(argument, opaque.message)
+    try:
+        return _ordered(_masked(frozen, params, known.veil))
+    except NotStorableError as error:  # a text beyond all measure
+        raise NoKeyError(argument, str(error)) from error
+
+
+def _masked(frozen: Any, params: Params, veil: Veil) -> Expr:
+    if isinstance(frozen, Branch):
+        return Node(frozen.kind, tuple(_masked(item, params, veil) for item in frozen.items))
+    if isinstance(frozen, Coded):
+        value = veil.mask(codec.decode(frozen.data, lenient=True))
+        return express(codec.decode(codec.canonical(value), lenient=True), params, None, all_sizes=True)
+    return frozen if isinstance(frozen, Expr) else express(veil.mask(frozen), params, None, all_sizes=True)
+
+
+def _ordered(expr: Expr) -> Expr:
+    """The order in which a dict or set was filled is no part of a task, nor is the order the params' values give it."""
+    if not isinstance(expr, Node):
+        return expr
+    items = tuple(map(_ordered, expr.items))
+    if expr.kind == "dict":
+        pairs = sorted(zip(items[::2], items[1::2], strict=True), key=msgspec.msgpack.encode)
+        items = tuple(item for pair in pairs for item in pair)
+    elif expr.kind in ("set", "frozenset"):
+        items = tuple(sorted(items, key=msgspec.msgpack.encode))
+    return Node(expr.kind, items)

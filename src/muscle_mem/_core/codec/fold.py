@@ -1,0 +1,190 @@
+"""Containers taken apart one level at a time, so that other rooms can replace leaves and keep the types."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import fractions
+import pathlib
+import uuid
+import zoneinfo
+from collections.abc import Sequence
+from typing import Any, Final
+
+from ...errors import DecodeError, UnknownTypeError
+from .arrays import frozen_scalar
+from .parts import build_model, build_object, build_row, model_parts, object_fields, row_items
+from .reader import read_tree
+from .registry import MODEL, OBJECT, ROW, Shape, known, shape_of
+from .writer import MAX_DEPTH, Writer, pack
+
+_UNCHANGEABLE: Final = frozenset(
+    {type(None), bool, int, float, complex, str, bytes, type(...), range, decimal.Decimal, fractions.Fraction}
+    | {
+        datetime.date,
+        datetime.time,
+        datetime.datetime,
+        datetime.timedelta,
+        datetime.timezone,
+        zoneinfo.ZoneInfo,
+    }
+    | {uuid.UUID}
+    | {pathlib.PurePosixPath, pathlib.PureWindowsPath, pathlib.PosixPath, pathlib.WindowsPath}
+)
+
+_LEAVES = frozenset({str, int, bool, float, type(None), bytes})
+
+
+def unfold(value: object) -> tuple[str, tuple[object, ...]] | None:
+    """What kind of container a value is, and its children; None for a leaf or what is not storable.
+
+    A dict's children are k1, v1, k2, v2; a set's come in a fixed order; those of a dataclass, NamedTuple or
+    pydantic model are its fields (and for a model its extra and private values).
+    """
+    kind = type(value)
+    if kind in _LEAVES:
+        return None
+    if kind is list or kind is tuple:
+        return kind.__name__, tuple(value)  # type: ignore[arg-type] # kind says that it can be iterated
+    if kind is dict:
+        return "dict", tuple([part for pair in value.items() for part in pair])  # type: ignore[attr-defined] # a dict
+    if kind is set or kind is frozenset:
+        return kind.__name__, _in_order(value)
+    try:
+        shape = shape_of(kind)
+        if shape is None or shape.kind not in (OBJECT, ROW, MODEL):
+            return None
+        label = "\0".join((shape.kind, shape.name, *shape.fields))
+        if shape.kind == MODEL:
+            return _unfold_model(label, shape, value)
+        return label, _children(shape, value)
+    except Exception:  # a Refusal, or a property that raises: in any case nothing to look into
+        return None
+
+
+def _children(shape: Shape, value: Any) -> tuple[object, ...]:
+    return row_items(shape, value) if shape.kind == ROW else tuple(object_fields(shape, value).values())
+
+
+def _unfold_model(label: str, shape: Shape, value: Any) -> tuple[str, tuple[object, ...]]:
+    # The names of extra, private and given fields are no content that could be replaced, so they go into the kind.
+    fields, extra, private, chosen = model_parts(shape, value)
+    names = [
+        part if part is None else [_to_bytes(name) for name in part]
+        for part in (extra, private, chosen and sorted(chosen))
+    ]
+    children = (*fields.values(), *(extra or {}).values(), *(private or {}).values())
+    return f"{label}\0\0{pack(names).hex()}", children
+
+
+def _model_names(kind: str) -> tuple[list[str], list[list[str] | None]]:
+    """The fields of a model's kind, and the names of its extra, private and given fields."""
+    label, _, rest = kind.partition("\0\0")
+    parts = read_tree(bytes.fromhex(rest))
+    names = [part if part is None else [_to_text(name) for name in part] for part in parts]
+    return label.split("\0")[2:], names
+
+
+def _to_bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogatepass")
+
+
+def _to_text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogatepass")
+
+
+def _in_order(items: Any) -> tuple[object, ...]:
+    try:
+        return tuple(sorted(items, key=lambda item: pack(Writer(True, True, 200_000, 2**24).put(item, 1))))
+    except Exception:  # not storable, so there is no order that would last
+        return tuple(items)
+
+
+def fold(kind: str, children: Sequence[object]) -> Any:
+    """The container of this kind with these children, of the exact type that `unfold` saw.
+
+    Raises UnknownTypeError for a class this process does not know, and DecodeError where the children do not
+    fit: two equal keys of a dict, an unhashable item of a set, too many fields.
+    """
+    try:
+        return _fold(kind, children)
+    except DecodeError:
+        raise
+    except Exception as error:
+        raise DecodeError(f"no {kind.partition(chr(0))[0]} can be made of these: {error}") from error
+
+
+def _fold(kind: str, children: Sequence[Any]) -> Any:
+    if kind in _BUILTIN:
+        return _BUILTIN[kind](children)
+    if kind == "dict":
+        made = dict(zip(children[::2], children[1::2], strict=True))
+        if len(made) * 2 != len(children):
+            raise DecodeError("two keys of a dict have become equal")
+        return made
+    label, name, *fields = kind.split("\0")
+    shape = known(name)
+    if shape is None or shape.kind != label:
+        raise UnknownTypeError(f"no {label} class {name!r} is known in this process", name)
+    if label == MODEL:
+        return _fold_model(shape, kind, children)
+    values = dict(zip(fields, children, strict=True))
+    return build_object(shape, values) if label == OBJECT else build_row(shape, values)
+
+
+def _fold_model(shape: Shape, kind: str, children: Sequence[Any]) -> Any:
+    fields, (extra, private, chosen) = _model_names(kind)
+    waiting = iter(children)
+    # Not strict, and the names first: each group of them takes from the children as many as it has.
+    parts = [None if some is None else dict(zip(some, waiting, strict=False)) for some in (fields, extra, private)]
+    wanted = len(fields) + len(extra or ()) + len(private or ())
+    if len(children) != wanted:
+        raise DecodeError(f"{len(children)} children for the {wanted} values of {shape.name}")
+    return build_model(shape, parts[0] or {}, parts[1], parts[2], chosen)
+
+
+_BUILTIN: Final[dict[str, type]] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
+
+
+def child_path(kind: str, index: int, children: Sequence[object]) -> str:
+    """How a message leads to one child: `[3]`, `['key']`, `.name`; to the key of a dict: `[key 'k']`."""
+    if kind in ("list", "tuple"):
+        return f"[{index}]"
+    if kind in ("set", "frozenset"):
+        return f"{{{index}}}"
+    if kind == "dict":
+        key = _short(children[index - index % 2])
+        return f"[{key}]" if index % 2 else f"[key {key}]"
+    if kind.startswith(MODEL):
+        fields, (extra, private, _) = _model_names(kind)
+        return f".{[*fields, *(extra or ()), *(private or ())][index]}"
+    return f".{kind.split(chr(0))[index + 2]}"
+
+
+def _short(key: object) -> str:
+    try:
+        text = repr(key)
+    except Exception:
+        text = type(key).__name__
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def immutable(value: object, _depth: int = 0) -> bool:
+    """Whether a value can never change, deep down, so that one decoded copy may serve many replays."""
+    kind = type(value)
+    if kind in _UNCHANGEABLE:
+        return True
+    if _depth > MAX_DEPTH:
+        return False
+    if kind is tuple or kind is frozenset:
+        return all(immutable(item, _depth + 1) for item in value)  # type: ignore[attr-defined] # a tuple or frozenset
+    if isinstance(value, enum.Enum) or frozen_scalar(value):
+        return True
+    try:
+        shape = shape_of(kind)
+        if shape is None or not (shape.kind == ROW or shape.frozen):
+            return False
+        return all(immutable(item, _depth + 1) for item in _children(shape, value))
+    except Exception:
+        return False

@@ -1,0 +1,272 @@
+"""Which classes the codec knows, how each is taken apart, and how it is put together again."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import sys
+import types
+import weakref
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from ...errors import InvalidTypeError
+from ..model.secret import Secret
+from .leaves import LEAVES
+
+# What a known class is, for the writer and the reader.
+OBJECT: Final = "dataclass"  # dataclass, attrs class, msgspec Struct: named fields
+ROW: Final = "namedtuple"
+MODEL: Final = "pydantic"
+ENUM: Final = "enum"
+REGISTERED: Final = "registered"
+
+_BUILT_IN: Final = frozenset(LEAVES) | {
+    type(None),
+    bool,
+    int,
+    float,
+    str,
+    bytes,
+    list,
+    tuple,
+    dict,
+    set,
+    frozenset,
+}
+_HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class made by a class statement
+
+
+class Shape:
+    """How instances of one class are stored. `fields` are in the order of the class."""
+
+    __slots__ = (
+        "cls",
+        "decode",
+        "defaults",
+        "encode",
+        "fields",
+        "frozen",
+        "keys",
+        "kind",
+        "name",
+        "slots",
+        "style",
+    )
+
+    def __init__(self, cls: type, kind: str, name: str = "", fields: tuple[str, ...] = (), style: str = "") -> None:
+        self.cls = cls
+        self.kind = kind
+        self.name = name or class_name(cls)
+        self.fields = fields
+        self.keys = frozenset(fields)
+        self.style = style  # OBJECT only: "dict", "slots" or "struct"
+        self.slots: tuple[types.MemberDescriptorType, ...] = ()  # slots that hold no field
+        self.defaults: dict[str, Callable[[], Any]] = {}
+        self.frozen = False
+        self.encode: Callable[[Any], Any] | None = None
+        self.decode: Callable[[Any], Any] | None = None
+
+
+def class_name(cls: type) -> str:
+    """The name under which instances of `cls` are stored, `module:qualname`."""
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def spoken_name(cls: type) -> str:
+    """The name of `cls` in messages."""
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+
+
+# --- the register -----------------------------------------------------------------------------------------
+
+_current: dict[type, Shape] = {}  # the latest class of each name, and every registered class
+_by_name: dict[str, Shape] = {}
+_registered: dict[str, Shape] = {}
+_superseded: weakref.WeakSet[type] = weakref.WeakSet()  # seen before, but a later class took the name
+
+
+def shape_of(cls: type) -> Shape | None:
+    """The shape of a class, which becomes known by this; None for a class that is not storable."""
+    shape = _current.get(cls)
+    if shape is None:
+        shape = _inspect(cls)
+        if shape is not None and cls not in _superseded:
+            _adopt(shape)
+    return shape
+
+
+def known(name: str) -> Shape | None:
+    """The class that was seen last under a stored name."""
+    return _by_name.get(name)
+
+
+def registration(name: str) -> Shape | None:
+    """The registration under a stored name."""
+    return _registered.get(name)
+
+
+def register(
+    cls: type,
+    *,
+    encode: Callable[[Any], Any] | None = None,
+    decode: Callable[[Any], Any] | None = None,
+    name: str | None = None,
+) -> None:
+    """Make instances of exactly `cls` storable; without functions, make a dataclass, Enum or the like known.
+
+    `encode(value)` gives a storable stand-in, `decode(stand_in)` gives the value back; both or neither.
+    `name` is the stored name (default `module:qualname`) and keeps recordings readable when the class moves.
+    A later registration of the same class or name replaces the earlier one. Raises InvalidTypeError.
+    """
+    if not isinstance(cls, type):
+        raise InvalidTypeError(f"register() takes a class, not {cls!r}")
+    if cls is Secret:
+        raise InvalidTypeError("a Secret is never stored, so it cannot be registered")
+    if cls in _BUILT_IN:
+        raise InvalidTypeError(f"{spoken_name(cls)} is stored as it is; a registration would change nothing")
+    if name is not None and (not isinstance(name, str) or not name):
+        raise InvalidTypeError(f"the name of a registered type is a string that is not empty, not {name!r}")
+    if (encode is None) != (decode is None):
+        raise InvalidTypeError(f"register({spoken_name(cls)}) needs both encode= and decode=, or neither")
+    for role, function in (("encode", encode), ("decode", decode)):
+        if function is not None and not callable(function):
+            raise InvalidTypeError(f"register({spoken_name(cls)}): {role}= is not callable: {function!r}")
+    _superseded.discard(cls)
+    if encode is not None:
+        shape = Shape(cls, REGISTERED, name or "")
+        shape.encode, shape.decode = encode, decode
+        _registered[shape.name] = shape
+        _current[cls] = shape
+        return
+    found = _inspect(cls)
+    if found is None:
+        raise InvalidTypeError(
+            f"register({spoken_name(cls)}): {why_not(cls)}; give encode= and decode= to say how it is stored"
+        )
+    found.name = name or found.name
+    _adopt(found)
+
+
+register.__module__ = "muscle_mem"
+
+
+def _adopt(shape: Shape) -> None:
+    older = _by_name.get(shape.name)
+    if older is not None and older.cls is not shape.cls and _current.get(older.cls) is older:
+        del _current[older.cls]
+        _superseded.add(older.cls)
+    _by_name[shape.name] = shape
+    _current[shape.cls] = shape
+
+
+def snapshot() -> tuple[Any, ...]:
+    """The register as it stands, for `restore`; lets a test leave no trace."""
+    return dict(_current), dict(_by_name), dict(_registered), set(_superseded)
+
+
+def restore(saved: tuple[Any, ...]) -> None:
+    """Put the register back to what `snapshot` gave."""
+    registers: tuple[Any, ...] = (_current, _by_name, _registered, _superseded)
+    for live, old in zip(registers, saved, strict=True):
+        live.clear()
+        live.update(old)
+
+
+# --- what a class is --------------------------------------------------------------------------------------
+
+
+def _inspect(cls: type) -> Shape | None:
+    if enum.Enum in cls.__mro__:
+        return Shape(cls, ENUM)
+    if _is_model(cls):
+        return Shape(cls, MODEL, fields=tuple(cls.model_fields))  # type: ignore[attr-defined] # pydantic
+    if msgspec.Struct in cls.__mro__:
+        return Shape(cls, OBJECT, fields=cls.__struct_fields__, style="struct")  # type: ignore[attr-defined] # msgspec
+    if tuple in cls.__mro__:
+        return _row_shape(cls)
+    fields = _field_names(cls)
+    if fields is None or _builtin_base(cls) or _odd_field(cls, fields):
+        return None
+    return _object_shape(cls, fields)
+
+
+def why_not(cls: type) -> str:
+    """Why instances of a class are not storable, as the rest of a sentence that its name begins."""
+    if cls is Secret:
+        return "is a secret, which is never stored"
+    fields = _field_names(cls)
+    if fields is not None and (base := _builtin_base(cls)):
+        return f"is a dataclass that derives from {spoken_name(base)}, so its fields are not all it holds"
+    if fields is not None and (odd := _odd_field(cls, fields)):
+        return f"has a field {odd!r} that is a descriptor"
+    for base in cls.__mro__[1:-1]:
+        if base.__module__ in ("builtins", "datetime", "decimal", "uuid"):
+            return f"is not storable (it derives from {spoken_name(base)}, but only the exact type is)"
+    return "is not storable"
+
+
+def _is_model(cls: type) -> bool:
+    # The submodule, because asking the package for BaseModel would import it.
+    base = getattr(sys.modules.get("pydantic.main"), "BaseModel", None)
+    return base in cls.__mro__ and cls is not base and hasattr(base, "model_fields")
+
+
+def _row_shape(cls: type) -> Shape | None:
+    fields = getattr(cls, "_fields", None)
+    if type(fields) is not tuple or not all(type(field) is str for field in fields):
+        return None
+    shape = Shape(cls, ROW, fields=fields)
+    for name, default in dict(getattr(cls, "_field_defaults", {})).items():
+        shape.defaults[name] = functools.partial(_give, default)
+    return shape
+
+
+def _object_shape(cls: type, fields: tuple[str, ...]) -> Shape:
+    slots = {
+        name: member
+        for base in cls.__mro__
+        for name, member in vars(base).items()
+        if isinstance(member, types.MemberDescriptorType)
+    }
+    in_dict = cls.__dictoffset__ != 0 and slots.keys().isdisjoint(fields)
+    shape = Shape(cls, OBJECT, fields=fields, style="dict" if in_dict else "slots")
+    shape.slots = tuple(member for name, member in slots.items() if name not in fields)
+    if dataclasses.is_dataclass(cls):
+        shape.frozen = bool(cls.__dataclass_params__.frozen)  # type: ignore[attr-defined] # a dataclass
+        for field in dataclasses.fields(cls):
+            if field.default_factory is not dataclasses.MISSING:
+                shape.defaults[field.name] = field.default_factory
+            elif field.default is not dataclasses.MISSING:
+                shape.defaults[field.name] = functools.partial(_give, field.default)
+    return shape
+
+
+def _give(value: Any) -> Any:
+    return value
+
+
+def _field_names(cls: type) -> tuple[str, ...] | None:
+    if dataclasses.is_dataclass(cls):
+        return tuple(field.name for field in dataclasses.fields(cls))
+    attributes = getattr(cls, "__attrs_attrs__", None)
+    if isinstance(attributes, tuple):
+        return tuple(attribute.name for attribute in attributes)
+    return None
+
+
+def _builtin_base(cls: type) -> type | None:
+    """A base other than object whose content lies outside the fields: dict, list, Exception."""
+    return next((base for base in cls.__mro__ if base is not object and not base.__flags__ & _HEAP_TYPE), None)
+
+
+def _odd_field(cls: type, fields: tuple[str, ...]) -> str | None:
+    """A field behind a property or another descriptor: reading it would run code and prove little."""
+    for field in fields:
+        found = next((vars(base)[field] for base in cls.__mro__ if field in vars(base)), None)
+        if hasattr(type(found), "__set__") and not isinstance(found, types.MemberDescriptorType):
+            return field
+    return None

@@ -1,0 +1,322 @@
+"""A trajectory's steps and observations as documents: plain dicts and lists that JSON can hold, and back, exactly.
+
+What has its default is left out. Where an argument is no literal, an object with one of the names `$param`,
+`$template`, `$output`, `$context`, `$ignored`, `$secret` and `$parts` stands in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from ...errors import DecodeError, InvalidValueError
+from ..model.records import FORM, Body, Ctx, Expr, Guard, Ign, Lit, Node, Par, Ref, Row, Sec, StepRecord, Tpl
+from ..plan.parallel import checked, checked_row, row_in_memory
+from .json_values import from_number, from_readable, number, readable
+
+Document = dict[str, Any]
+_STEP_NAMES: Final = {"tool": "tool", "method": "method", "pre": "pre_check", "post": "post_check"}
+_NAMED_LATER: Final = {"group": "group", "late": "late", "fingerprint": "fingerprint", "instance": "instance"}
+_LISTS: Final = ("params", "kinds", "equal", "equal_secrets", "order")
+_PER_STEP: Final = {"note": "notes", "keywords": "keywords", "effect": "effects", "seconds": "seconds"}
+_NOTHING: Final[dict[str, Any]] = {"note": "", "keywords": (), "effect": "", "seconds": 0.0}
+_TOTALS: Final = {"run_seconds": 0.0, "agent_seconds": 0.0, "tokens": 0, "result": -1}
+
+
+# -- the steps
+
+
+def body_document(body: Body) -> Document:
+    """The steps and what they say about params. Raises DecodeError where a value's bytes are not the codec's."""
+    found: Document = {name: _plain(getattr(body, name)) for name in _LISTS if getattr(body, name)}
+    if body.fixed:
+        found["fixed"] = {name: digest.hex() for name, digest in body.fixed}
+    found["steps"] = [_step_document(step) for step in body.steps]
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _step_document(step: StepRecord) -> Document:
+    found: Document = {}
+    for name, key in _STEP_NAMES.items():
+        if getattr(step, name) or name == "tool":
+            found[key] = getattr(step, name)
+    pairs = [(name, _expression(expr)) for name, expr in step.arguments]
+    found["arguments"] = dict(pairs) if len({name for name, _ in pairs}) == len(pairs) else [list(p) for p in pairs]
+    if step.guards:
+        found["guards"] = [_guard_document(guard) for guard in step.guards]
+    found |= {key: getattr(step, name) for name, key in _NAMED_LATER.items() if getattr(step, name)}
+    return found
+
+
+def _guard_document(guard: Guard) -> Document:
+    found: Document = {"output": guard.step, "path": list(guard.path), "value": readable(guard.data)}
+    if guard.keys:
+        found["keys"] = [key.hex() for key in guard.keys]
+    if guard.around:
+        found["around"] = list(guard.around)
+    return found
+
+
+def _expression(expr: Expr) -> Any:
+    if isinstance(expr, Lit):
+        return readable(expr.data)
+    if isinstance(expr, Par):
+        return {"$param": expr.name}
+    if isinstance(expr, Tpl):
+        parts: list[Any] = [{"$param": part} if index % 2 else part for index, part in enumerate(expr.parts)]
+        return {"$template": [part for part in parts if part != ""]}
+    if isinstance(expr, Ref):
+        return {"$output": expr.step} | ({"path": list(expr.path)} if expr.path else {})
+    if isinstance(expr, Ctx):
+        return {"$context": expr.name}
+    if isinstance(expr, Ign):
+        return {"$ignored": True}
+    if isinstance(expr, Sec):
+        return {"$secret": expr.name} | ({"wrapped": True} if expr.wrapped else {})
+    return {"$parts": expr.kind.split("\0"), "items": [_expression(item) for item in expr.items]}
+
+
+def body_of(document: Mapping[str, Any], place: str = "") -> Body:
+    """The body of a document. Raises InvalidValueError with the place of what is wrong; other names are not read."""
+    held = {name: _expect(list, document.get(name, []), f"{place}{name}") for name in _LISTS}
+    fixed = _expect(dict, document.get("fixed", {}), f"{place}fixed")
+    steps = _expect(list, document.get("steps"), f"{place}steps")
+    made = {
+        "form": FORM,
+        "steps": [_step(step, f"{place}steps[{index}]") for index, step in enumerate(steps)],
+        "fixed": [(name, bytes.fromhex(_hex(digest, f"{place}fixed.{name}"))) for name, digest in fixed.items()],
+        **held,
+    }
+    body: Body = _convert(made, Body, place or "the trajectory")
+    try:
+        return checked(_ensure_leads(body, place))
+    except (DecodeError, IndexError) as error:
+        raise InvalidValueError(f"{place}steps: {error}") from error
+
+
+def _step(document: Any, place: str) -> StepRecord:
+    known = {**_STEP_NAMES, **_NAMED_LATER}
+    _expect(dict, document, place)
+    _no_others(document, {*known.values(), "arguments", "guards"}, place)
+    arguments = document.get("arguments", {})
+    pairs = list(arguments.items()) if isinstance(arguments, dict) else _expect(list, arguments, f"{place}.arguments")
+    made: Document = {name: document[key] for name, key in known.items() if key in document}
+    made["arguments"] = [_argument(pair, f"{place}.arguments") for pair in pairs]
+    guards = _expect(list, document.get("guards", []), f"{place}.guards")
+    made["guards"] = [_guard(guard, f"{place}.guards[{index}]") for index, guard in enumerate(guards)]
+    made.setdefault("fingerprint", "")
+    return _convert_step(made, place)
+
+
+def _convert_step(made: Document, place: str) -> StepRecord:
+    for name in StepRecord.__struct_fields__[:2]:
+        if type(made.get(name)) is not str:
+            raise InvalidValueError(f"{place}.{name}: a string belongs here, not {made.get(name)!r:.60}")
+    arguments, guards = tuple(made.pop("arguments")), tuple(made.pop("guards"))
+    kinds = {"method": bool, "late": bool, "group": int}
+    for name, value in made.items():
+        if type(value) is not kinds.get(name, str):
+            raise InvalidValueError(f"{place}.{name}: {kinds.get(name, str).__name__} belongs here, not {value!r:.60}")
+    return StepRecord(arguments=arguments, guards=guards, **made)
+
+
+def _argument(pair: Any, place: str) -> tuple[str, Expr]:
+    if not isinstance(pair, list | tuple) or len(pair) != 2 or type(pair[0]) is not str:
+        raise InvalidValueError(f"{place}: a pair of name and value belongs here, not {pair!r:.60}")
+    return pair[0], _read_expression(pair[1], f"{place}.{pair[0]}")
+
+
+def _guard(document: Any, place: str) -> Guard:
+    _expect(dict, document, place)
+    _no_others(document, {"output", "path", "value", "keys", "around"}, place)
+    if "value" not in document:
+        raise InvalidValueError(f"{place}: a guard needs a value")
+    made = {
+        "step": document.get("output"),
+        "path": document.get("path", []),
+        "data": from_readable(document["value"], f"{place}.value"),
+        "keys": [bytes.fromhex(_hex(key, f"{place}.keys")) for key in document.get("keys", [])],
+        "around": document.get("around", []),
+    }
+    guard: Guard = _convert(made, Guard, place)
+    return guard
+
+
+def _read_expression(value: Any, place: str) -> Expr:
+    name = next((key for key in value if key.startswith("$")), "") if isinstance(value, dict) else ""
+    if name == "$param":
+        return Par(_only_text(value, name, place))
+    if name == "$context":
+        return Ctx(_only_text(value, name, place))
+    if name == "$ignored":
+        return Ign()
+    if name == "$secret":
+        return Sec(_only_text(value, name, place, "wrapped"), wrapped=value.get("wrapped", False) is True)
+    if name == "$output":
+        made = {"step": value[name], "path": value.get("path", [])}
+        reference: Ref = _convert(made, Ref, place)
+        return reference
+    if name == "$template":
+        return Tpl(_template(value[name], place))
+    if name == "$parts":
+        items = _expect(list, value.get("items"), f"{place}.items")
+        kind = _convert_value(value[name], list[str], f"{place}.$parts")
+        return Node(
+            "\0".join(kind), tuple(_read_expression(item, f"{place}[{index}]") for index, item in enumerate(items))
+        )
+    return Lit(from_readable(value, place))
+
+
+def _only_text(value: Document, name: str, place: str, *others: str) -> str:
+    _no_others(value, {name, *others}, place)
+    if type(value.get(name)) is not str:
+        raise InvalidValueError(f"{place}: {name} takes a name, not {value.get(name)!r:.60}")
+    return str(value[name])
+
+
+def _template(parts: Any, place: str) -> tuple[str, ...]:
+    found = [""]
+    for part in _expect(list, parts, place):
+        if isinstance(part, dict):
+            found += [_only_text(part, "$param", place), ""]
+        elif isinstance(part, str):
+            found[-1] += part
+        else:
+            raise InvalidValueError(f'{place}: a template holds texts and {{"$param": name}}, not {part!r:.60}')
+    return tuple(found)
+
+
+def _ensure_leads(body: Body, place: str) -> Body:
+    """Refuse references and guards that lead to no earlier step."""
+    for index, step in enumerate(body.steps):
+        sources = [guard.step for guard in step.guards]
+        sources += [one for _, expr in step.arguments for one in _outputs(expr)]
+        late = [one for one in sources if not 0 <= one < index]
+        if late:
+            raise InvalidValueError(
+                f"{place}steps[{index}]: it takes the output of step {late[0]}, which does not come before it"
+            )
+    return body
+
+
+def _outputs(expr: Expr) -> list[int]:
+    if isinstance(expr, Node):
+        return [one for item in expr.items for one in _outputs(item)]
+    return [expr.step] if isinstance(expr, Ref) else []
+
+
+# -- one observation
+
+
+def row_document(row: Row) -> Document:
+    """An observation, a member of `steps` for each step, in the stored order. Raises DecodeError for foreign bytes."""
+    found: Document = {
+        name: number(value) if isinstance(value, float) else value
+        for name, default in _TOTALS.items()
+        if (value := getattr(row, name)) != default
+    }
+    if row.judged:
+        found["judged"] = list(row.judged)
+    found["steps"] = [_seen_document(row, index) for index in range(len(row.pre))]
+    return found
+
+
+def _seen_document(row: Row, index: int) -> Document:
+    found: Document = {}
+    for name, values in (("pre", row.pre), ("post", row.post), ("output", row.outputs)):
+        data = values[index] if index < len(values) else None
+        if data is not None and (data or name != "output"):  # an empty output is one that was not kept
+            found[name] = readable(data)
+    for name, field in _PER_STEP.items():
+        values = getattr(row, field)
+        value = values[index] if index < len(values) else _NOTHING[name]
+        if value != _NOTHING[name]:
+            found[name] = number(value) if isinstance(value, float) else _plain(value)
+    return found
+
+
+def row_of(document: Mapping[str, Any], body: Body, place: str = "") -> Row:
+    """The observation of a document, fit for a body. Raises InvalidValueError with the place of what is wrong."""
+    steps = _expect(list, document.get("steps"), f"{place}steps")
+    if len(steps) != len(body.steps):
+        raise InvalidValueError(f"{place}steps: {len(steps)} are seen, and the trajectory has {len(body.steps)} steps")
+    made: Document = {"form": FORM, "judged": document.get("judged", [])}
+    for name, default in _TOTALS.items():
+        value = document.get(name, default)
+        made[name] = from_number(value, f"{place}{name}") if isinstance(default, float) else value
+    seen = [_seen(step, f"{place}steps[{index}]") for index, step in enumerate(steps)]
+    for name in ("pre", "post", "output"):
+        made[name + "s" * (name == "output")] = [one[name] for one in seen]
+    for name, field in _PER_STEP.items():
+        made[field] = [one[name] for one in seen]
+    row: Row = _convert(made, Row, place or "the observation")
+    _ensure_snapshots(row, body, place)
+    try:
+        checked_row(body, row_in_memory(row, body.order))
+    except DecodeError as error:
+        raise InvalidValueError(f"{place}judged: {error}") from error
+    if not -1 <= row.result < len(steps):
+        raise InvalidValueError(f"{place}result: there is no step {row.result}")
+    return row
+
+
+def _ensure_snapshots(row: Row, body: Body, place: str) -> None:
+    order: Sequence[int] = body.order or range(len(body.steps))
+    for index, step in enumerate(body.steps):
+        for name, check, seen in (("pre", step.pre, row.pre), ("post", step.post, row.post)):
+            if bool(check) != (seen[order[index]] is not None):
+                has, lacks = ("check", "snapshot") if check else ("snapshot", "check")
+                raise InvalidValueError(f"{place}steps[{order[index]}]: it has a {name}-{has} and no {name}-{lacks}")
+
+
+def _seen(document: Any, place: str) -> Document:
+    _expect(dict, document, place)
+    _no_others(document, {"pre", "post", "output", *_PER_STEP}, place)
+    found: Document = {name: document.get(name, nothing) for name, nothing in _NOTHING.items()}
+    found["seconds"] = from_number(found["seconds"], f"{place}.seconds")
+    for name in ("pre", "post", "output"):
+        nothing = b"" if name == "output" else None
+        found[name] = from_readable(document[name], f"{place}.{name}") if name in document else nothing
+    return found
+
+
+# -- shapes
+
+
+def _expect(kind: Any, value: Any, place: str) -> Any:
+    if type(value) is not kind:
+        what = {list: "an array", dict: "an object"}[kind]
+        raise InvalidValueError(f"{place}: {what} belongs here, not {value!r:.60}")
+    return value
+
+
+def _no_others(document: Mapping[str, Any], names: set[str], place: str) -> None:
+    unknown = sorted(set(document) - names)
+    if unknown:
+        raise InvalidValueError(f"{place}: {unknown[0]!r} is not known here; known are {', '.join(sorted(names))}")
+
+
+def _hex(value: Any, place: str) -> str:
+    try:
+        bytes.fromhex(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidValueError(f"{place}: this is no hexadecimal text ({error})") from error
+    return str(value)
+
+
+def _convert(made: Document, kind: Any, place: str) -> Any:
+    types = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    return kind(**{name: _convert_value(value, types[name], f"{place}.{name}") for name, value in made.items()})
+
+
+def _convert_value(value: Any, kind: Any, place: str) -> Any:
+    try:
+        return msgspec.convert(value, kind, strict=True)
+    except (msgspec.ValidationError, TypeError, RecursionError) as error:
+        raise InvalidValueError(f"{place}: {error}") from error

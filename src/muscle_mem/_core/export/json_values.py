@@ -1,0 +1,315 @@
+"""The codec's bytes as values that JSON can hold, readable and exact: the same bytes come out again.
+
+It works on the tree behind the bytes, so no class need be known and nothing is built. JSON's own values stand for
+themselves, a JSON array for a list; whatever JSON lacks is an object with one name that begins with "$".
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import struct
+import uuid
+from collections.abc import Callable
+from typing import Any, Final
+
+from ...errors import DecodeError, InvalidValueError
+from .. import codec
+from ..codec import leaves as tags
+from ..codec.reader import read_tree
+from ..codec.writer import pack
+
+_SAFE_INT: Final = 2**53  # up to here every reader of JSON has whole numbers
+_MAX_DIGITS: Final = 4_000
+_PAIR: Final = struct.Struct(">dd")
+_ODD: Final = re.compile(r"\\(\\|u[0-9a-f]{4})")
+_ITEMS: Final = {tags.TUPLE: "$tuple", tags.SET: "$set", tags.FROZENSET: "$frozenset"}
+_LEAVES: Final = {
+    tags.BYTEARRAY: "$bytearray",
+    tags.ELLIPSIS: "$ellipsis",
+    tags.RANGE: "$range",
+    tags.SLICE: "$slice",
+    tags.DECIMAL: "$decimal",
+    tags.FRACTION: "$fraction",
+    tags.PATH: "$path",
+    tags.DATE: "$date",
+    tags.TIMEDELTA: "$timedelta",
+    tags.TIMEZONE: "$timezone",
+    tags.ZONE: "$zone",
+    tags.FLAG: "$flag",
+    tags.MEMBER: "$enum",
+    tags.ARRAY: "$array",
+    tags.SCALAR: "$array_scalar",
+    tags.TENSOR: "$tensor",
+}
+_ONE_PART: Final = frozenset({tags.BYTEARRAY, tags.DECIMAL, tags.DATE, tags.ZONE})
+_TIMES: Final = {tags.TIME: "$time", tags.DATETIME: "$datetime"}
+_CLASSES: Final = {tags.OBJECT: "$object", tags.ROW: "$row"}
+
+
+def readable(data: bytes) -> Any:
+    """The value in the codec's bytes as JSON would hold it. Raises DecodeError for other bytes."""
+    if not data or data[0] != codec.VERSION:
+        raise DecodeError(f"the bytes are not of the codec's version {codec.VERSION}")
+    codec.decode(data, lenient=True)  # what it does not refuse has the shapes that `show` relies on
+    return show(read_tree(data[1:]))
+
+
+def from_readable(value: Any, place: str) -> bytes:
+    """The codec's bytes of a readable value. `place` leads to it in messages; raises InvalidValueError."""
+    tree = _tree(value, place)
+    try:
+        data = bytes([codec.VERSION]) + pack(tree)
+        codec.decode(data, lenient=True)
+    except (DecodeError, UnicodeError, OverflowError, RecursionError) as error:
+        raise InvalidValueError(f"{place}: this is no stored value ({error})") from error
+    return data
+
+
+# -- from trees to readable values
+
+
+def show(tree: Any) -> Any:
+    """A tree, as `codec_read.read_tree` gives it, as JSON would hold it."""
+    kind = type(tree)
+    if kind is list:
+        return _show_tagged(tree[0], tree[1:])
+    if kind is dict:
+        if any(key.startswith("$") for key in tree):
+            return {"$map": [[key, show(item)] for key, item in tree.items()]}
+        return {key: show(item) for key, item in tree.items()}
+    if kind is bytes:
+        return {"$bytes": base64.b64encode(tree).decode("ascii")}
+    if kind is float:
+        return number(tree)
+    if kind is int and abs(tree) > _SAFE_INT:
+        return {"$int": _digits(tree)}
+    return tree
+
+
+def number(value: float) -> Any:
+    """A float; JSON has no NaN and no infinities."""
+    return value if value - value == 0 else {"$float": repr(value)}
+
+
+def text(value: str) -> Any:
+    """A string; JSON cannot be trusted with lone surrogates."""
+    return value if tags.is_plain_str(value) else {"$text": _escaped(value)}
+
+
+def _escaped(value: str) -> str:
+    parts = [f"\\u{ord(one):04x}" if "\ud800" <= one <= "\udfff" else one for one in value.replace("\\", "\\\\")]
+    return "".join(parts)
+
+
+def _digits(value: int) -> str:
+    return str(value) if value.bit_length() < 3 * _MAX_DIGITS else hex(value)
+
+
+def _show_tagged(tag: int, parts: list[Any]) -> Any:
+    if tag == tags.LIST:
+        return [show(part) for part in parts]
+    if tag in _ITEMS:
+        return {_ITEMS[tag]: [show(part) for part in parts]}
+    if tag == tags.DICT:
+        shown = [show(part) for part in parts]
+        return {"$dict": [list(pair) for pair in zip(shown[::2], shown[1::2], strict=True)]}
+    if tag in _CLASSES:
+        return {_CLASSES[tag]: parts[0], "fields": show(parts[1])}
+    if tag == tags.MODEL:
+        names = ("fields", "extra", "private", "given")
+        return {"$model": parts[0], **{name: show(part) for name, part in zip(names, parts[1:], strict=True)}}
+    if tag == tags.REGISTERED:
+        return {"$registered": parts[0], "value": show(parts[1])}
+    if tag in _TIMES:
+        return {_TIMES[tag]: _show_time(*parts)}
+    if tag in _SHOW:
+        return _SHOW[tag](parts[0])
+    return {_LEAVES[tag]: show(parts[0]) if tag in _ONE_PART else [show(part) for part in parts]}
+
+
+def _show_time(iso: str, fold: int, zone: Any) -> Any:
+    if fold == 0 and (zone is None or (type(zone) is int and zone == 0)):
+        return iso if zone is None else f"{iso}Z"
+    return [iso, fold, show(zone)]
+
+
+_SHOW: Final[dict[int, Callable[[Any], Any]]] = {
+    tags.BIG_INT: lambda data: {"$int": _digits(int.from_bytes(data, "big", signed=True))},
+    tags.ODD_STR: lambda data: {"$text": _escaped(data.decode("utf-8", "surrogatepass"))},
+    tags.UUID: lambda data: {"$uuid": str(uuid.UUID(bytes=data))},
+    tags.COMPLEX: lambda data: {"$complex": [number(part) for part in _PAIR.unpack(data)]},
+}
+
+
+# -- and back
+
+
+def _tree(value: Any, place: str) -> Any:
+    kind = type(value)
+    if kind is list:
+        return [tags.LIST, *_trees(value, place)]
+    if kind is dict:
+        name = next((key for key in value if key.startswith("$")), None)
+        if name is None:
+            return {key: _tree(item, f"{place}.{key}") for key, item in value.items()}
+        read = _READ.get(name)
+        if read is None:
+            known = ", ".join(sorted(_READ))
+            raise InvalidValueError(
+                f"{place}: {name!r} is no kind of value; known are {known}. An object with such a key of its own is "
+                'written {"$map": [[key, value], ...]}'
+            )
+        try:
+            return read(value, place)
+        except InvalidValueError:
+            raise
+        except Exception as error:  # whatever an edited file may hold
+            raise InvalidValueError(f"{place}: this is no {name} ({type(error).__name__}: {error})") from error
+    if kind is int:
+        return _int_tree(value)
+    if kind is str and not tags.is_plain_str(value):
+        return [tags.ODD_STR, value.encode("utf-8", "surrogatepass")]
+    if kind in (str, bool, float, type(None)):
+        return value
+    raise InvalidValueError(f"{place}: {kind.__name__} is nothing that JSON holds")
+
+
+def _trees(values: Any, place: str) -> list[Any]:
+    if type(values) is not list:
+        raise InvalidValueError(f"{place}: an array belongs here, not {values!r:.60}")
+    return [_tree(item, f"{place}[{index}]") for index, item in enumerate(values)]
+
+
+def _int_tree(value: int) -> Any:
+    if -(2**63) <= value < 2**64:
+        return value
+    return [tags.BIG_INT, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)]
+
+
+def only(value: dict[str, Any], *names: str) -> Any:
+    """The first member of an object that has exactly these names. Raises KeyError."""
+    if set(value) != set(names):
+        raise KeyError(f"it has the names {', '.join(value)} where {', '.join(names)} belong")
+    return value[names[0]]
+
+
+def base64_bytes(value: Any, place: str) -> bytes:
+    """The bytes of a base64 text. Raises InvalidValueError."""
+    try:
+        return base64.b64decode(value.encode("ascii"), validate=True)
+    except (AttributeError, UnicodeError, ValueError) as error:
+        raise InvalidValueError(f"{place}: this is no base64 ({error})") from error
+
+
+def from_number(value: Any, place: str) -> float:
+    """The float that `number` gave. Raises InvalidValueError."""
+    if type(value) is dict and set(value) == {"$float"}:
+        value = _read_float(value, place)
+    if type(value) not in (int, float):
+        raise InvalidValueError(f"{place}: a number belongs here, not {value!r:.60}")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise InvalidValueError(f"{place}: {error}") from error
+
+
+def from_text(value: Any, place: str) -> str:
+    """The string that `text` gave. Raises InvalidValueError."""
+    if type(value) is dict and type(value.get("$text")) is str and len(value) == 1:
+        return _unescaped(value["$text"])
+    if type(value) is not str:
+        raise InvalidValueError(f"{place}: a string belongs here, not {value!r:.60}")
+    return value
+
+
+def _unescaped(value: str) -> str:
+    return _ODD.sub(lambda found: "\\" if found[1] == "\\" else chr(int(found[1][1:], 16)), value)
+
+
+def _read_float(value: dict[str, Any], place: str) -> float:
+    said = only(value, "$float")
+    if said not in ("nan", "inf", "-inf"):
+        raise InvalidValueError(f"{place}: $float is 'nan', 'inf' or '-inf', not {said!r:.60}")
+    return float(said)
+
+
+def _read_int(value: dict[str, Any], _: str) -> Any:
+    return _int_tree(int(only(value, "$int"), 0))
+
+
+def _read_text(value: dict[str, Any], place: str) -> Any:
+    return _tree(_unescaped(only(value, "$text")), place)
+
+
+def _read_pairs(value: dict[str, Any], place: str, name: str) -> list[Any]:
+    return [_trees(pair, f"{place}[{index}]") for index, pair in enumerate(only(value, name))]
+
+
+def _read_map(value: dict[str, Any], place: str) -> Any:
+    pairs = _read_pairs(value, place, "$map")
+    made = {key: item for key, item in pairs}  # noqa: C416 - a pair of another length raises, as it should
+    if len(made) != len(pairs):
+        raise InvalidValueError(f"{place}: two keys of $map are equal")
+    return made
+
+
+def _read_dict(value: dict[str, Any], place: str) -> Any:
+    return [tags.DICT, *[part for key, item in _read_pairs(value, place, "$dict") for part in (key, item)]]
+
+
+def _read_complex(value: dict[str, Any], place: str) -> Any:
+    real, imaginary = only(value, "$complex")
+    return [tags.COMPLEX, _PAIR.pack(from_number(real, place), from_number(imaginary, place))]
+
+
+def _items_reader(tag: int, name: str) -> Callable[[dict[str, Any], str], Any]:
+    def read(value: dict[str, Any], place: str) -> Any:
+        items = _trees(only(value, name), place)
+        return [tag, *(sorted(items, key=pack) if tag in (tags.SET, tags.FROZENSET) else items)]
+
+    return read
+
+
+def _leaf_reader(tag: int, name: str) -> Callable[[dict[str, Any], str], Any]:
+    def read(value: dict[str, Any], place: str) -> Any:
+        held = only(value, name)
+        return [tag, *([_tree(held, place)] if tag in _ONE_PART else _trees(held, place))]
+
+    return read
+
+
+def _time_reader(tag: int, name: str) -> Callable[[dict[str, Any], str], Any]:
+    def read(value: dict[str, Any], place: str) -> Any:
+        held = only(value, name)
+        if type(held) is str:
+            return [tag, held.removesuffix("Z"), 0, 0 if held.endswith("Z") else None]
+        return [tag, *_trees(held, place)]
+
+    return read
+
+
+def _class_reader(tag: int, name: str, *names: str) -> Callable[[dict[str, Any], str], Any]:
+    def read(value: dict[str, Any], place: str) -> Any:
+        only(value, name, *names)
+        return [tag, value[name], *[_tree(value[one], f"{place}.{one}") for one in names]]
+
+    return read
+
+
+_READ: Final[dict[str, Callable[[dict[str, Any], str], Any]]] = {
+    "$bytes": lambda value, place: base64_bytes(only(value, "$bytes"), place),
+    "$float": _read_float,
+    "$int": _read_int,
+    "$text": _read_text,
+    "$map": _read_map,
+    "$dict": _read_dict,
+    "$complex": _read_complex,
+    "$uuid": lambda value, _: [tags.UUID, uuid.UUID(only(value, "$uuid")).bytes],
+    "$model": _class_reader(tags.MODEL, "$model", "fields", "extra", "private", "given"),
+    "$registered": _class_reader(tags.REGISTERED, "$registered", "value"),
+    **{name: _items_reader(tag, name) for tag, name in _ITEMS.items()},
+    **{name: _class_reader(tag, name, "fields") for tag, name in _CLASSES.items()},
+    **{name: _time_reader(tag, name) for tag, name in _TIMES.items()},
+    **{name: _leaf_reader(tag, name) for tag, name in _LEAVES.items()},
+}

@@ -1,0 +1,280 @@
+"""Stored values as Python source that a person would write; never repr() of an instance, and nothing is executed.
+
+It works on the tree behind the codec's bytes. What has no plain spelling raises `UnwritableError`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import keyword
+import math
+import struct
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from ...errors import DecodeError, InvalidValueError
+from .. import codec
+from ..codec import leaves as tags
+from ..codec.reader import read_tree
+from .layout import Group, Pair, Source
+
+BUILTINS: Final = frozenset("bytearray complex float frozenset range set slice".split())
+MODULES: Final = {
+    "datetime": "import datetime",
+    "Decimal": "from decimal import Decimal",
+    "Fraction": "from fractions import Fraction",
+    "UUID": "from uuid import UUID",
+    "Path": "from pathlib import Path",
+    "PurePosixPath": "from pathlib import PurePosixPath",
+    "PureWindowsPath": "from pathlib import PureWindowsPath",
+    "ZoneInfo": "from zoneinfo import ZoneInfo",
+}
+RESERVED: Final = BUILTINS | MODULES.keys()
+_MAX_DIGITS_BITS: Final = 13_000
+_PAIR: Final = struct.Struct(">dd")
+_SHORT: Final = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+# Letters and marks by category, but nothing is seen of them: they could make two texts look alike.
+_UNSEEN: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+
+
+class UnwritableError(InvalidValueError):
+    """A stored value that has no plain spelling in Python."""
+
+
+class Imports:
+    """The imports that the source written so far needs."""
+
+    def __init__(self, taken: Sequence[str] = ()) -> None:
+        self.lines: set[str] = set()
+        self.classes: list[str] = []
+        self._taken = dict.fromkeys((*taken, *RESERVED, *keyword.kwlist), "")
+
+    def plain(self, name: str) -> str:
+        """A name of the standard library."""
+        self.lines.add(MODULES[name])
+        return name
+
+    def known(self, stored: str) -> str:
+        """The name by which the source calls a class that is stored as `module:qualname`."""
+        module, _, qualname = stored.partition(":")
+        parts = qualname.split(".")
+        if not all(part.isidentifier() and not keyword.iskeyword(part) for part in (*module.split("."), *parts)):
+            raise UnwritableError(f"the class {stored!r} cannot be imported by its name")
+        name, count = parts[0], 1
+        while self._taken.setdefault(name, f"{module}:{parts[0]}") != f"{module}:{parts[0]}":
+            count += 1
+            name = f"{parts[0]}_{count}"
+        renamed = "" if name == parts[0] else f" as {name}"
+        self.lines.add(f"from {module} import {parts[0]}{renamed}")
+        self.classes.append(name)
+        return ".".join([name, *parts[1:]])
+
+
+def spelled(data: bytes, imports: Imports) -> Source:
+    """The value in some stored bytes. Raises UnwritableError."""
+    try:
+        codec.decode(data, lenient=True)
+        return _spell(read_tree(data[1:]), imports)
+    except DecodeError as error:
+        raise UnwritableError(f"it cannot be read: {error}") from error
+
+
+def quoted(text: str, *, template: bool = False) -> str:
+    """A string literal, in double quotes where they do not have to be escaped. `template`: braces are doubled."""
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    return quote + escaped(text, quote, template=template) + quote
+
+
+def escaped(text: str, quote: str, *, template: bool = False) -> str:
+    """The inside of a string literal."""
+    inside = "".join(_character(one, quote) for one in text)
+    return inside.replace("{", "{{").replace("}", "}}") if template else inside
+
+
+def _character(one: str, quote: str) -> str:
+    if one == quote:
+        return "\\" + one
+    if one in _SHORT:
+        return _SHORT[one]
+    if one.isprintable() and one not in _UNSEEN:
+        return one
+    number = ord(one)
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def _spell(tree: Any, imports: Imports) -> Source:
+    kind = type(tree)
+    if kind is list:
+        return _tagged(tree[0], tree[1:], imports)
+    if kind is dict:
+        return Group("", "{}", [Pair(quoted(key), ": ", _spell(item, imports)) for key, item in tree.items()])
+    if kind is str:
+        return quoted(tree)
+    if kind is bytes:
+        return _bytes(tree)
+    if kind is float:
+        return repr(tree) if math.isfinite(tree) else f'float("{tree!r}")'
+    return repr(tree)
+
+
+def _bytes(data: bytes) -> str:
+    quote = "'" if data.count(b'"') > data.count(b"'") else '"'
+    text = "".join(_character(chr(one), quote) if one < 0x7F else f"\\x{one:02x}" for one in data)
+    return f"b{quote}{text}{quote}"
+
+
+def _int(value: int) -> str:
+    return repr(value) if value.bit_length() < _MAX_DIGITS_BITS else hex(value)
+
+
+def call(head: str, *parts: Source) -> Group:
+    """A call of something."""
+    return Group(head, "()", parts)
+
+
+def container(kind: str, parts: Sequence[Source], imports: Imports) -> Source:
+    """A container of this kind, as `codec.unfold` names it. Raises UnwritableError."""
+    label, _, rest = kind.partition("\0")
+    if label == "list":
+        return Group("", "[]", parts)
+    if label == "tuple":
+        return Group("", "()", parts, lone=len(parts) == 1)
+    if label == "dict":
+        return Group("", "{}", [Pair(key, ": ", item) for key, item in zip(parts[::2], parts[1::2], strict=True)])
+    if label in ("set", "frozenset"):
+        inner = [Group("", "{}", parts)] if parts else []
+        return inner[0] if inner and label == "set" else call(label, *inner)
+    name, *fields = rest.partition("\0\0")[0].split("\0")
+    if len(fields) != len(parts):
+        raise UnwritableError(f"an instance of {name} holds more than its fields")
+    return _instance(name, dict(zip(fields, parts, strict=True)), imports)
+
+
+def _instance(name: str, fields: dict[str, Source], imports: Imports) -> Source:
+    if not all(field.isidentifier() and not keyword.iskeyword(field) for field in fields):
+        raise UnwritableError(f"an instance of {name} has fields that are no names")
+    return call(imports.known(name), *[Pair(field, "=", value) for field, value in fields.items()])
+
+
+def _tagged(tag: int, parts: list[Any], imports: Imports) -> Source:
+    if tag in _SEQUENCES:
+        return container(_SEQUENCES[tag], [_spell(part, imports) for part in parts], imports)
+    if tag in (tags.OBJECT, tags.ROW):
+        return _instance(parts[0], {name: _spell(item, imports) for name, item in parts[1].items()}, imports)
+    if tag == tags.MODEL:
+        if parts[3]:
+            raise UnwritableError(f"a {parts[0]} holds private attributes")
+        given = {**parts[1], **(parts[2] or {})}
+        return _instance(parts[0], {name: _spell(item, imports) for name, item in given.items()}, imports)
+    if tag == tags.MEMBER:
+        if not parts[1].isidentifier():
+            raise UnwritableError(f"the member {parts[1]!r} of {parts[0]} is no name")
+        return f"{imports.known(parts[0])}.{parts[1]}"
+    if tag == tags.FLAG:
+        return call(imports.known(parts[0]), _spell(parts[1], imports))
+    write = _LEAVES.get(tag)
+    if write is None:
+        what = {tags.REGISTERED: f"a value of the registered type {parts[0]!r}"}.get(tag, "an array")
+        raise UnwritableError(f"{what} has no plain spelling in Python; give it as a param or read it in a tool")
+    return write(parts, imports)
+
+
+def _datetime(parts: list[Any], imports: Imports) -> Source:
+    value = dt.datetime.fromisoformat(parts[0])
+    numbers = [value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond]
+    while len(numbers) > 3 and not numbers[-1]:
+        numbers.pop()
+    return call(imports.plain("datetime") + ".datetime", *map(repr, numbers), *_zone_and_fold(parts, imports))
+
+
+def _time(parts: list[Any], imports: Imports) -> Source:
+    value = dt.time.fromisoformat(parts[0])
+    numbers = [value.hour, value.minute, value.second, value.microsecond]
+    while len(numbers) > 1 and not numbers[-1]:
+        numbers.pop()
+    return call(imports.plain("datetime") + ".time", *map(repr, numbers), *_zone_and_fold(parts, imports))
+
+
+def _zone_and_fold(parts: list[Any], imports: Imports) -> list[Source]:
+    _, fold, zone = parts
+    found: list[Source] = []
+    if type(zone) is int:
+        made = "datetime.UTC" if zone == 0 else _timezone([zone, None], imports)
+        found.append(Pair("tzinfo", "=", made))
+    elif zone is not None:
+        found.append(Pair("tzinfo", "=", _spell(zone, imports)))
+    return [*found, *([Pair("fold", "=", repr(fold))] if fold else [])]
+
+
+def _timezone(parts: list[Any], imports: Imports) -> Source:
+    offset, name = parts
+    seconds, rest = divmod(offset, 1_000_000)
+    amount: Source = Pair("seconds", "=", repr(seconds)) if not rest else Pair("microseconds", "=", repr(offset))
+    if not rest and not seconds % 3600:
+        amount = Pair("hours", "=", repr(seconds // 3600))
+    return call(
+        imports.plain("datetime") + ".timezone",
+        call("datetime.timedelta", amount),
+        *([] if name is None else [_spell(name, imports)]),
+    )
+
+
+def _date(parts: list[Any], imports: Imports) -> Source:
+    value = dt.date.fromisoformat(parts[0])
+    return call(imports.plain("datetime") + ".date", *map(repr, (value.year, value.month, value.day)))
+
+
+def _timedelta(parts: list[Any], imports: Imports) -> Source:
+    names = ("days", "seconds", "microseconds")
+    given = [Pair(name, "=", repr(part)) for name, part in zip(names, parts, strict=True) if part]
+    return call(imports.plain("datetime") + ".timedelta", *given)
+
+
+def _decimal(parts: list[Any], imports: Imports) -> Source:
+    decimal.Decimal(parts[0])
+    return call(imports.plain("Decimal"), quoted(parts[0]))
+
+
+def _path(parts: list[Any], imports: Imports) -> Source:
+    name = "Path" if parts[0] in ("PosixPath", "WindowsPath") else parts[0]
+    return call(imports.plain(name), quoted(parts[1]))
+
+
+def _complex(parts: list[Any], imports: Imports) -> Source:
+    return call("complex", *[_spell(part, imports) for part in _PAIR.unpack(parts[0])])
+
+
+def _plain_call(head: str) -> Callable[[list[Any], Imports], Source]:
+    return lambda parts, imports: call(head, *[_spell(part, imports) for part in parts])
+
+
+_SEQUENCES: Final = {
+    tags.LIST: "list",
+    tags.TUPLE: "tuple",
+    tags.DICT: "dict",
+    tags.SET: "set",
+    tags.FROZENSET: "frozenset",
+}
+_LEAVES: Final[dict[int, Callable[[list[Any], Imports], Source]]] = {
+    tags.BIG_INT: lambda parts, _: _int(int.from_bytes(parts[0], "big", signed=True)),
+    tags.ODD_STR: lambda parts, _: quoted(parts[0].decode("utf-8", "surrogatepass")),
+    tags.BYTEARRAY: _plain_call("bytearray"),
+    tags.COMPLEX: _complex,
+    tags.ELLIPSIS: lambda _, __: "...",
+    tags.RANGE: _plain_call("range"),
+    tags.SLICE: _plain_call("slice"),
+    tags.DECIMAL: _decimal,
+    tags.FRACTION: lambda parts, imports: call(imports.plain("Fraction"), *[_spell(part, imports) for part in parts]),
+    tags.UUID: lambda parts, imports: call(imports.plain("UUID"), quoted(str(uuid.UUID(bytes=parts[0])))),
+    tags.PATH: _path,
+    tags.DATE: _date,
+    tags.TIME: _time,
+    tags.DATETIME: _datetime,
+    tags.TIMEDELTA: _timedelta,
+    tags.TIMEZONE: _timezone,
+    tags.ZONE: lambda parts, imports: call(imports.plain("ZoneInfo"), quoted(parts[0])),
+}

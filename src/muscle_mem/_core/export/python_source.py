@@ -1,0 +1,358 @@
+"""A trajectory as a short Python function that calls the user's own tools: what a person would have written."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from ...errors import DecodeError, MuscleMemError
+from .. import codec
+from ..binding.resolve import references_in
+from ..model.records import Body, Ctx, Expr, Guard, Ign, Lit, Par, Ref, Row, Sec, StepRecord, Tpl
+from ..plan.parallel import spans
+from .layout import INDENT, WIDTH, Group, Pair, Source, flat, laid_out
+from .literals import Imports, UnwritableError, call, container, escaped, quoted, spelled
+from .python_names import Names, function_name, output_name, snake, tool_parts
+
+LARGEST_SNAPSHOT: Final = 400
+_HELPER: Final = '''def require(check, expected, *args, **kwargs):
+    """Stop unless the check, if there is one, accepts what it sees now."""
+    if check is not None and not check(expected, *args, **kwargs):
+        raise RuntimeError(f"the world is not as expected: {expected!r}")
+'''
+_SETTLED: Final = '''async def settled(result):
+    """What a tool or check returns, awaited where it is async."""
+    return await result if inspect.isawaitable(result) else result
+'''
+_ASYNC_HELPER: Final = _HELPER.replace("def require", "async def require", 1).replace(
+    "not check(expected, *args, **kwargs):", "not await settled(check(expected, *args, **kwargs)):", 1
+)
+
+
+def python_source(
+    body: Body, row: Row | None, *, task: str, id: str, tools_from: str = "", name: str = "", awaits: bool = False
+) -> str:
+    """The source of a module with one function.
+
+    Params, secrets and ignored arguments are its keyword arguments, context objects its first ones. Tools come from the
+    module `tools_from`, else from an argument `tools`. Each check is an argument, a function
+    `check(expected, *args) -> bool` of the recorded snapshot and the tool's own arguments, or None. `row` is in the
+    order of the body's steps. With `awaits` the function is async, and awaits the tools and checks that are. Raises
+    UnwritableError, which names the step, for what has no plain spelling.
+    """
+    first = _Writer(body, row, task, id, tools_from, name, awaits, ())
+    first.module()  # now it is known which classes are imported, whose names are taken
+    return _Writer(body, row, task, id, tools_from, name, awaits, first.classes()).module()
+
+
+class _Writer:
+    """Writes one function."""
+
+    def __init__(
+        self,
+        body: Body,
+        row: Row | None,
+        task: str,
+        id: str,
+        tools_from: str,
+        name: str,
+        awaits: bool,
+        taken: Sequence[str],
+    ) -> None:
+        self._body = body
+        self._row = row
+        self._task = task
+        self._id = id
+        self._tools_from = tools_from
+        self._await = "await " if awaits else ""
+        own = ["require", "tools", *(["settled", "inspect"] if awaits else [])]
+        self._name = name or function_name(task)
+        parts = [tool_parts(step.tool) for step in body.steps]
+        self._imported = sorted({one[0] for one, step in zip(parts, body.steps, strict=True) if not step.method})
+        self._names = Names([self._name, *own, *taken, *(self._imported if tools_from else ())])
+        for param in body.params:
+            if any(param in _params(expr) for step in body.steps for _, expr in step.arguments):
+                self._names.of("param", param)
+        for step in body.steps:
+            for at, expr in step.arguments:
+                self._meet(at, expr)
+        self._imports = Imports([self._name, *own, *self._imported, *self._names.all()])
+        self._needed = {guard.step for step in body.steps for guard in step.guards}.union(
+            *(references_in(expr) for step in body.steps for _, expr in step.arguments)
+        )
+        self._checked = False
+        self._asserted: set[str] = set()
+
+    def classes(self) -> list[str]:
+        """The names by which imported classes are called."""
+        return self._imports.classes
+
+    def _meet(self, argument: str, expr: Expr) -> None:
+        """Name what an argument asks of the caller."""
+        if isinstance(expr, Sec):
+            self._names.of("secret", expr.name)
+        elif isinstance(expr, Ign):
+            self._names.of("ignored", argument)
+        elif isinstance(expr, Ctx):
+            self._object(expr.name)
+        for item in getattr(expr, "items", ()):
+            self._meet(argument, item)
+
+    def _object(self, name: str) -> str:
+        last = name.rpartition("<locals>.")[2].rpartition(".")[2]
+        return self._names.of("object", last, snake(last) or "obj")
+
+    # -- the module
+
+    def module(self) -> str:
+        lines = list(self._statements())
+        head = self._signature()
+        parts = [f"# Written by `muscle-mem export` from the trajectory {escaped(self._id, '')}; yours to edit."]
+        imports = sorted(self._imports.lines | ({"import inspect"} if self._await else set()))
+        own = [f"from {self._tools_from} import {', '.join(self._imported)}"] if self._use_module() else []
+        parts += ["", *imports] if imports else []
+        parts += ["", *own] if own else []
+        if self._await:
+            parts += ["", "", *_SETTLED.splitlines()]
+        if self._checked:
+            parts += ["", "", *(_ASYNC_HELPER if self._await else _HELPER).splitlines()]
+        return "\n".join([*parts, "", "", *head, *self._docstring(), *lines]) + "\n"
+
+    def _use_module(self) -> bool:
+        return bool(self._tools_from and self._imported)
+
+    def _signature(self) -> list[str]:
+        first = ["tools"] if self._imported and not self._tools_from else []
+        first += self._names.of_kind("object")
+        later = [name for kind in ("param", "secret", "ignored", "check") for name in self._names.of_kind(kind)]
+        return laid_out(
+            Group(f"{'async ' * bool(self._await)}def {self._name}", "()", [*first, *(["*"] if later else []), *later]),
+            "",
+            "",
+            ":",
+        )
+
+    def _docstring(self) -> list[str]:
+        told = escaped(self._task if len(self._task) <= WIDTH - 10 else self._task[: WIDTH - 11] + "…", '"')
+        notes = [
+            f"Recorded with one value of {escaped(name, chr(34))}, which is not stored: another may not fit."
+            for name, _ in self._body.fixed
+        ]
+        if not notes:
+            return [f'{INDENT}"""{told}"""']
+        return [f'{INDENT}"""{told}', "", *[INDENT + note for note in notes], f'{INDENT}"""']
+
+    # -- the statements
+
+    def _statements(self) -> Iterator[str]:
+        for group in self._body.equal:
+            names = [self._names.of("param", name) for name in group if name in self._params_used()]
+            if len(names) > 1:
+                yield f"{INDENT}assert {' == '.join(names)}  # they were equal: either may be meant"
+        for start, stop in _all_spans(self._body.steps):
+            if stop - start > 1:
+                yield f"{INDENT}# These calls overlapped when they were recorded."
+            for at in range(start, stop):
+                if not self._body.steps[at].late:
+                    yield from self._check(at, "before")
+            for at in range(start, stop):
+                if self._body.steps[at].late:
+                    yield from self._check(at, "before")
+                yield from self._call(at)
+            for at in range(start, stop):
+                yield from self._check(at, "after")
+        result = self._result()
+        if result >= 0 and not self._returned_at_once(result):
+            yield f"{INDENT}return {self._output(result)}"
+
+    def _params_used(self) -> set[str]:
+        return {param for step in self._body.steps for _, expr in step.arguments for param in _params(expr)}
+
+    def _result(self) -> int:
+        return self._row.result if self._row is not None else -1
+
+    def _returned_at_once(self, step: int) -> bool:
+        return step == len(self._body.steps) - 1 and not self._body.steps[step].post
+
+    def _call(self, at: int) -> Iterator[str]:
+        step = self._body.steps[at]
+        for guard in _telling(step.guards):
+            yield from self._guard(guard)
+        before = ""
+        if at == self._result() and self._returned_at_once(at):
+            before = "return "
+        elif at in self._needed or at == self._result():
+            before = f"{self._output(at)} = "
+        made = Group(self._head(step), "()", self._arguments(at))
+        yield from laid_out(call("await settled", made) if self._await else made, INDENT, before)
+
+    def _head(self, step: StepRecord) -> str:
+        parts = tool_parts(step.tool)
+        if step.method:
+            return f"{self._object('.'.join(parts[:-1]))}.{parts[-1]}"
+        return ".".join(parts if self._tools_from else ["tools", *parts])
+
+    def _arguments(self, at: int) -> list[Source]:
+        step = self._body.steps[at]
+        keywords = self._keywords(at)
+        starred = max((place for place, (name, _) in enumerate(step.arguments) if name.startswith("*")), default=-1)
+        found: list[Source] = []
+        for place, (name, expr) in enumerate(step.arguments):
+            value = self._value(at, name, expr)
+            if name.startswith("*") or (place < starred or (keywords is not None and name not in keywords)):
+                found.append(value)
+            elif name.isidentifier() and not keyword.iskeyword(name):
+                found.append(Pair(name, "=", value))
+            else:
+                found.append(Pair("**", "", Group("", "{}", [Pair(quoted(name), ": ", value)])))
+        return found
+
+    def _keywords(self, at: int) -> Sequence[str] | None:
+        keywords = self._row.keywords if self._row is not None else ()
+        return keywords[at] if at < len(keywords) else None
+
+    def _value(self, at: int, name: str, expr: Expr) -> Source:
+        try:
+            return self._expression(name, expr)
+        except UnwritableError as error:
+            tool = self._body.steps[at].tool
+            raise UnwritableError(f"step {at} ({tool}), argument {name}: {error}") from error
+
+    def _expression(self, name: str, expr: Expr) -> Source:
+        if isinstance(expr, Lit):
+            return spelled(expr.data, self._imports)
+        if isinstance(expr, Par):
+            return self._names.of("param", expr.name)
+        if isinstance(expr, Tpl):
+            return self._template(expr.parts)
+        if isinstance(expr, Ref):
+            return self._output(expr.step) + self._place(expr.step, expr.path)[0]
+        if isinstance(expr, Ctx):
+            return self._object(expr.name)
+        if isinstance(expr, Sec):
+            return self._names.of("secret", expr.name)
+        if isinstance(expr, Ign):
+            return self._names.of("ignored", name)
+        return container(expr.kind, [self._expression(name, item) for item in expr.items], self._imports)
+
+    def _template(self, parts: Sequence[str]) -> str:
+        quote = "'" if sum(part.count('"') for part in parts[::2]) else '"'
+        inside = "".join(
+            "{" + self._names.of("param", part) + "}" if index % 2 else escaped(part, quote, template=True)
+            for index, part in enumerate(parts)
+        )
+        return f"f{quote}{inside}{quote}"
+
+    # -- outputs, and what was read in them
+
+    def _output(self, step: int) -> str:
+        return self._names.of("output", str(step), output_name(self._body.steps[step].tool))
+
+    def _place(self, step: int, path: Sequence[int]) -> tuple[str, Any]:
+        """`["rows"][2].name` and the recorded value there. Raises UnwritableError."""
+        if not path:
+            return "", None
+        outputs = self._row.outputs if self._row is not None else ()
+        if step >= len(outputs) or not outputs[step]:
+            raise UnwritableError(f"a part of what step {step} returned is used, and that was not kept")
+        text, value = "", _decoded(outputs[step])
+        for index in path:
+            more, value = _child(value, index, self._imports)
+            text += more
+        return text, value
+
+    def _guard(self, guard: Guard) -> Iterator[str]:
+        wanted = _decoded(guard.data)
+        try:
+            place, seen = self._place(guard.step, guard.path)
+            if not guard.path and self._row is not None and guard.step < len(self._row.outputs):
+                data = self._row.outputs[guard.step]
+                seen = _decoded(data) if data else wanted
+            where = self._output(guard.step) + place
+            value = flat(spelled(guard.data, self._imports))
+            same = codec.canonical(seen) == guard.data
+            text = f"{where} == {value}" if same else f"{quoted(str(wanted))} in {where}"
+        except (UnwritableError, MuscleMemError) as error:
+            text = ""
+            yield f"{INDENT}# What follows was read in an earlier output ({str(error)[:50]!a})."
+        if text and text not in self._asserted:
+            self._asserted.add(text)
+            one = f"{INDENT}assert {text}"
+            yield from [one] if len(one) <= WIDTH else [f"{INDENT}assert (", f"{INDENT * 2}{text}", f"{INDENT})"]
+
+    # -- checks
+
+    def _check(self, at: int, when: str) -> Iterator[str]:
+        step = self._body.steps[at]
+        if not (step.pre if when == "before" else step.post):
+            return
+        row = self._row
+        seen = () if row is None else row.pre if when == "before" else row.post
+        data = seen[at] if at < len(seen) else None
+        try:
+            if data is None:
+                raise UnwritableError("what it saw was not kept")
+            expected = spelled(data, self._imports)
+            if len(flat(expected)) > LARGEST_SNAPSHOT:
+                raise UnwritableError("what it saw is too large to be written here")
+        except UnwritableError as error:
+            short = str(error) if len(str(error)) <= 60 else str(error)[:59] + "…"
+            yield f"{INDENT}# There was a check {when} this call: {escaped(short, '')}."
+            return
+        self._checked = True
+        parts = tool_parts(step.tool)
+        check = self._names.of("check", f"{when} {step.tool}", f"{when}_{parts[-1]}")
+        own: list[Source] = [self._object(".".join(parts[:-1]))] if step.method else []
+        yield from laid_out(call(f"{self._await}require", check, expected, *own, *self._arguments(at)), INDENT)
+
+
+def _child(value: Any, index: int, imports: Imports) -> tuple[str, Any]:
+    unfolded = codec.unfold(value)
+    if unfolded is None and isinstance(value, codec.Record):
+        names = list(value.__record__[3])
+        if index < len(names) and names[index].isidentifier():
+            return f".{names[index]}", value.__record__[3][names[index]]
+    if unfolded is None or index >= len(unfolded[1]):
+        raise UnwritableError("a part of an output is used that is not there in the newest recording")
+    kind, children = unfolded
+    if kind in ("list", "tuple"):
+        return f"[{index}]", children[index]
+    if kind == "dict" and index % 2:
+        return f"[{flat(spelled(codec.encode(children[index - 1]), imports))}]", children[index]
+    path = codec.child_path(kind, index, children)
+    if not path.startswith(".") or not path[1:].isidentifier():
+        raise UnwritableError(f"an item of a {kind.partition(chr(0))[0]} cannot be named")
+    return path, children[index]
+
+
+def _decoded(data: bytes) -> Any:
+    try:
+        return codec.decode(data, lenient=True)
+    except DecodeError as error:
+        raise UnwritableError(f"it cannot be read: {error}") from error
+
+
+def _telling(guards: Sequence[Guard]) -> Iterator[Guard]:
+    """The guards that say something of their own: that a text holds a part of what it must be says nothing more."""
+    whole = {(guard.step, guard.path) for guard in guards if not guard.around}
+    for guard in guards:
+        if not guard.around or (guard.step, guard.path) not in whole:
+            yield guard
+
+
+def _all_spans(steps: Sequence[StepRecord]) -> Iterator[tuple[int, int]]:
+    done = 0
+    for start, stop in spans(steps):
+        yield from ((at, at + 1) for at in range(done, start))
+        yield start, stop
+        done = stop
+    yield from ((at, at + 1) for at in range(done, len(steps)))
+
+
+def _params(expr: Expr) -> set[str]:
+    if isinstance(expr, Par):
+        return {expr.name}
+    if isinstance(expr, Tpl):
+        return set(expr.parts[1::2])
+    return set().union(*(_params(item) for item in getattr(expr, "items", ())), set())

@@ -1,0 +1,235 @@
+"""Parallel groups (C10): which calls of a run overlapped, and one order for calls that started in another order.
+
+A group is a maximal run of calls that overlap in time, one with the next. Those that began before any of them had ended
+are its *opening* members: their order says nothing. A *late* member began after another one had ended, may depend on
+it, and keeps its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from operator import attrgetter
+from typing import NamedTuple
+
+import msgspec
+
+from ...errors import DecodeError
+from .. import codec
+from ..model.records import Body, Expr, Node, Ref, Row, StepRecord
+
+Places = Sequence[int] | Mapping[int, int]
+_group = attrgetter("group")
+ROW_FIELDS = ("pre", "post", "outputs", "notes", "keywords", "effects", "seconds", "judged")
+
+
+class Shape(NamedTuple):
+    """Where a step stands in its group, and how many steps have been made when its post-check is asked."""
+
+    group: int
+    late: bool
+    judged: int
+
+
+def shapes_of(events: Iterable[int], start: int) -> list[Shape]:
+    """The shapes of the steps from `start` on. `events` names each step twice: when it began, and when it ended."""
+    shapes: list[Shape] = []
+    running: set[int] = set()
+    ended: list[int] = []
+    judged: dict[int, int] = {}
+    first = count = start
+    for step in events:
+        if step not in running:
+            running.add(step)
+            for other in ended:
+                judged.setdefault(other, count)
+            shapes.append(Shape(first + 1, bool(ended), 0))
+            count += 1
+            continue
+        running.discard(step)
+        ended.append(step)
+        if running:
+            continue
+        if count - first == 1:
+            shapes[-1] = Shape(0, False, count)
+        for place in range(first, count):
+            shapes[place - start] = shapes[place - start]._replace(judged=judged.get(place, count))
+        first, ended = count, []
+    return shapes
+
+
+def prefix_shapes(records: Sequence[StepRecord], judged: Sequence[int]) -> list[Shape]:
+    """The shapes of replayed steps; of a group that was not replayed to its end, what is left of it."""
+    shapes = [Shape(0, False, place + 1) for place in range(len(records))]
+    for start, stop in spans(records):
+        if stop - start > 1:
+            for place in range(start, stop):
+                shapes[place] = Shape(start + 1, records[place].late, min(judged[place], stop))
+    return shapes
+
+
+def spans(records: Sequence[StepRecord]) -> Iterator[tuple[int, int]]:
+    """(first, behind the last) of every group."""
+    start = 0 if any(map(_group, records)) else len(records)
+    while start < len(records):
+        stop = start + 1
+        if records[start].group:
+            while stop < len(records) and records[stop].group == records[start].group:
+                stop += 1
+            yield start, stop
+        start = stop
+
+
+def judged_of(shapes: Sequence[Shape]) -> tuple[int, ...]:
+    """What an observation keeps of when post-checks are asked: nothing, where that follows from the groups."""
+    usual = [place + 1 for place in range(len(shapes))]
+    for place, shape in enumerate(shapes):
+        if shape.group:
+            usual[shape.group - 1] = place + 1  # in the end: behind the group's last
+    plain = all(shape.judged == usual[shape.group - 1 if shape.group else at] for at, shape in enumerate(shapes))
+    return () if plain else tuple(shape.judged for shape in shapes)
+
+
+def moved(record: StepRecord, places: Places) -> StepRecord:
+    """A record whose references and guards lead to the new places of the steps."""
+    arguments = tuple((name, _moved(expr, places)) for name, expr in record.arguments)
+    if not record.guards:
+        return msgspec.structs.replace(record, arguments=arguments)
+    guards = [msgspec.structs.replace(guard, step=places[guard.step]) for guard in record.guards]
+    return msgspec.structs.replace(
+        record, arguments=arguments, guards=tuple(sorted(guards, key=msgspec.msgpack.encode))
+    )
+
+
+def _moved(expr: Expr, places: Places) -> Expr:
+    if isinstance(expr, Ref):
+        return Ref(places[expr.step], expr.path)
+    if isinstance(expr, Node):
+        return Node(expr.kind, tuple(_moved(item, places) for item in expr.items))
+    return expr
+
+
+def order_of(records: Sequence[StepRecord]) -> tuple[int, ...]:
+    """For each step its place when the opening members of each group are sorted by content."""
+    order = list(range(len(records)))
+    for start, stop in spans(records):
+        opening = [place for place in range(start, stop) if not records[place].late]
+        for rank, place in zip(opening, sorted(opening, key=lambda at: _content(records[at], order)), strict=True):
+            order[place] = rank
+    return tuple(order)
+
+
+def _content(record: StepRecord, places: Places) -> tuple[bytes, bytes]:
+    there = moved(record, places)
+    return call_id(there), msgspec.msgpack.encode(there.guards)
+
+
+def call_id(record: StepRecord) -> bytes:
+    """What makes two recorded calls the same: all of them but where literals were seen before, and their groups."""
+    bare = msgspec.structs.replace(record, guards=(), group=0, late=False)
+    return codec.digest(msgspec.msgpack.encode(bare))[:16]
+
+
+def ids_of(records: Sequence[StepRecord]) -> tuple[bytes, ...]:
+    """What executed steps are compared by: their calls, and where in which group they were made."""
+    ids = [call_id(record) for record in records]
+    for start, stop in spans(records):
+        for place in range(start, stop):
+            shape = (ids[place], place - start, stop - start, records[place].late)
+            ids[place] = codec.digest(msgspec.msgpack.encode(shape))[:16]
+    return tuple(ids)
+
+
+def sorted_body(body: Body) -> Body:
+    """The body with the members of its groups sorted by content: the same for the same calls, however they started."""
+    if not any(record.group for record in body.steps):
+        return body
+    order = body.order or range(len(body.steps))
+    return msgspec.structs.replace(body, steps=arranged(body.steps, order), order=())
+
+
+def arranged(records: Sequence[StepRecord], places: Sequence[int]) -> tuple[StepRecord, ...]:
+    """The records, each at its new place."""
+    return tuple(moved(records[at], places) for at in inverse(places))
+
+
+def arranged_row(row: Row, places: Sequence[int]) -> Row:
+    """An observation whose steps come at new places."""
+    back = inverse(places)
+    changes = {
+        name: tuple(values[at] for at in back) for name in ROW_FIELDS if len(values := getattr(row, name)) == len(back)
+    }
+    result = places[row.result] if 0 <= row.result < len(places) else row.result
+    return msgspec.structs.replace(row, result=result, **changes)
+
+
+def stored_row(row: Row, order: Sequence[int]) -> Row:
+    """An observation in memory as it is stored: its steps where `order` leads."""
+    return arranged_row(row, order) if order else row
+
+
+def row_in_memory(row: Row, order: Sequence[int]) -> Row:
+    """A stored observation in the order of its trajectory's steps."""
+    return arranged_row(row, inverse(order)) if order else row
+
+
+def inverse(places: Sequence[int]) -> list[int]:
+    """What comes at each place."""
+    back = [0] * len(places)
+    for at, place in enumerate(places):
+        back[place] = at
+    return back
+
+
+def checked(body: Body) -> Body:
+    """A body whose groups and order can be relied on. Raises DecodeError for one that we did not write."""
+    records = body.steps
+    for start, stop in spans(records):
+        lates = [records[place].late for place in range(start, stop)]
+        if records[start].group != start + 1 or lates[0] or lates != sorted(lates):
+            raise DecodeError(f"the parallel group of step {start} is none")
+    if body.order:
+        if sorted(body.order) != list(range(len(records))):
+            raise DecodeError("the order of its steps is none")
+        for place, rank in enumerate(body.order):
+            here, there = records[place], records[rank]
+            if here.group != there.group or (place != rank and (not here.group or here.late or there.late)):
+                raise DecodeError(f"step {place} cannot come at place {rank}")
+    return body
+
+
+def checked_row(body: Body, row: Row) -> Row:
+    """An observation whose times can be relied on: no post-check is left out. Raises DecodeError."""
+    if not row.judged:
+        return row
+    ends = list(range(1, len(body.steps) + 1))
+    for start, stop in spans(body.steps):
+        ends[start:stop] = [stop] * (stop - start)
+    late = [at for at, judged in enumerate(row.judged) if not at < judged <= ends[at]]
+    if late or len(row.judged) not in (0, len(ends)):
+        raise DecodeError("it does not say when post-checks are asked")
+    return row
+
+
+def agreed_order(body: Body, agreed: MutableMapping[bytes, Sequence[int]]) -> tuple[int, ...]:
+    """An order in which groups that several trajectories begin with come alike: as in the first that asked.
+
+    `agreed` is kept from one trajectory of a key to the next.
+    """
+    order = list(body.order or range(len(body.steps)))
+    ids = ids_of(sorted_body(body).steps)
+    digest, done = b"", 0
+    for start, stop in spans(body.steps):
+        behind = next((at for at in range(start, stop) if body.steps[at].late), stop)
+        digest = codec.digest(digest + b"".join(ids[done:behind]))
+        order[start:behind] = agreed.setdefault(digest, order[start:behind])
+        done = behind
+    return tuple(order)
+
+
+def covered(times: Iterable[tuple[float, float]]) -> float:
+    """How many seconds lie within (begin, end) times, which may overlap."""
+    total, until = 0.0, float("-inf")
+    for begin, end in sorted(times):
+        total += max(0.0, end - max(begin, until))
+        until = max(until, end)
+    return total

@@ -1,0 +1,90 @@
+"""What the user's success callback says of a run, and what it is shown of it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from ..binding.freeze import shown
+from ..model.handover import Executed
+from ..model.outcome import Hide
+from ..model.text import retold
+from ..plan.step import PlanStep
+from ..run.effects import Ask, Effect
+from ..run.recorder import Step
+from ..run.run import Run
+from ..tools.callbacks import chosen_arguments
+
+
+def verdict(run: Run, value: Any) -> Generator[Effect, Any, tuple[bool, str]]:
+    """What the success callback says, and how: it refused, raised, or gave no verdict."""
+    function = run.success
+    assert function is not None
+    try:
+        answer = yield Ask(function, success_arguments(run, function, value))
+        if answer is not NotImplemented and bool(answer):
+            return True, "accepted it"
+        return False, f"refused it (returned {retold(answer)})"
+    except Exception as error:
+        return False, f"raised {retold(error)}"
+
+
+def success_arguments(run: Run, function: Any, value: Any) -> tuple[Any, ...]:
+    """What a success callback gets: of task, params, steps, value those it names; else all four, or the value."""
+    given = {
+        "task": lambda: run.task,
+        "params": lambda: dict(run.params.values),
+        "steps": lambda: executed_steps(run),
+        "value": lambda: value,
+    }
+    return chosen_arguments(function, given, "value")
+
+
+def hide_of(run: Run) -> Hide:
+    """What takes the run's secrets out of texts."""
+    return run.veil.hide if run.secretive else str
+
+
+def executed_of(
+    run: Run,
+    step: PlanStep,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    result: Any,
+    error: BaseException | None = None,
+) -> Executed:
+    """A replayed step for people, callbacks and the agent to look at."""
+    tool = step.tool
+    args = args[1:] if step.method else args
+    declared = tool.effect is not None
+    return Executed(
+        tool.name,
+        args,
+        dict(kwargs),
+        result,
+        error,
+        tool.effect or "write",
+        declared,
+        dict(tool.named(args, kwargs)),
+        hide_of(run),
+    )
+
+
+def executed_steps(run: Run) -> list[Executed]:
+    """What was done in this run, by replay and by the agent, for a success callback to look at."""
+    progress = run.progress
+    recorder = run.recorder
+    replayed = [
+        executed_of(run, step, args, kwargs, result)
+        for (step, args, kwargs), result in zip(progress.entered, progress.live_results, strict=True)
+    ]
+    return replayed + [_recorded(run, step) for step in recorder.steps if not step.dropped]
+
+
+def _recorded(run: Run, step: Step) -> Executed:
+    tool = step.tool
+    arguments = {name: shown(frozen) for name, frozen in step.arguments}
+    declared = tool.effect is not None
+    return Executed(
+        tool.name, (), arguments, step.result, None, tool.effect or "write", declared, arguments, hide_of(run)
+    )

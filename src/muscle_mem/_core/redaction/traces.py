@@ -1,0 +1,93 @@
+"""The texts in which a value may be hiding: in a word, in other case, in another spelling of Unicode, inside bytes."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import unicodedata
+from collections.abc import Iterable
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from ...errors import NotStorableError
+from .. import codec
+
+_NUMBERS = (int, float, decimal.Decimal)
+SHORT_TEXT = 3
+SMALL_INT = 100
+
+
+def small(value: Any) -> bool:
+    """Whether a value is so common that equality says little.
+
+    That are bools, None, numbers below 100 without a fraction, texts under three characters, and empty containers.
+    """
+    if value is None or isinstance(value, bool):
+        return True
+    if isinstance(value, int | float):
+        return value < SMALL_INT and (isinstance(value, int) or value.is_integer())
+    if isinstance(value, str | bytes):
+        return len(value) < SHORT_TEXT
+    return type(value) in (list, tuple, dict, set, frozenset) and not value
+
+
+def fold(text: str) -> str:
+    """A text without regard to case and to the ways in which Unicode spells one character."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+
+
+def decimal_text(value: int) -> str:
+    """The decimal digits of an int; hexadecimal ones where Python refuses to count that far."""
+    try:
+        return str(value)
+    except ValueError:
+        return hex(value)
+
+
+def texts_of(leaf: Any) -> list[str]:
+    """The folded texts by which a leaf may stand in another value, the plainest first."""
+    if isinstance(leaf, Enum):
+        return [fold(text) for text in (leaf.name or "",)] + texts_of(leaf.value)
+    if isinstance(leaf, str):
+        return [fold(leaf)]
+    if isinstance(leaf, bytes | bytearray):
+        return [fold(leaf.decode("utf-8", "replace"))]
+    if isinstance(leaf, int) and not isinstance(leaf, bool):
+        return [decimal_text(leaf)]
+    if isinstance(leaf, float) and leaf.is_integer():
+        return [fold(str(leaf)), decimal_text(int(leaf))]
+    if isinstance(leaf, datetime.date | datetime.time):
+        return [fold(str(leaf)), fold(leaf.isoformat())]
+    if leaf is None or codec.immutable(leaf):
+        return [fold(str(leaf))]
+    return list(_raw_texts(leaf))
+
+
+def hides(leaf: Any, needles: frozenset[str]) -> bool:
+    """Whether a literal leaf holds one of these texts: anywhere in a text, or as the whole of what is none."""
+    if not needles:
+        return False
+    texts = texts_of(leaf)
+    if isinstance(leaf, _NUMBERS) or leaf is None:
+        return not needles.isdisjoint(texts)
+    return any(needle in text for text in texts for needle in needles)
+
+
+def _raw_texts(leaf: Any) -> Iterable[str]:
+    """The texts and numbers in the stored form of a leaf that nothing else looks into: a registered type, an array."""
+    try:
+        waiting = [msgspec.msgpack.decode(codec.canonical(leaf)[1:])]
+    except (NotStorableError, msgspec.DecodeError):
+        return
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting += [*part, *part.values()]
+        elif isinstance(part, list):
+            waiting += part[1:]  # the first is a tag
+        elif part is not None:
+            yield from texts_of(part)

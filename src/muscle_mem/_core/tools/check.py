@@ -1,0 +1,253 @@
+"""Checks: capture features of the environment, compare them with those recorded, and what counts as yes."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from numbers import Number
+from typing import Any
+
+from ...errors import InvalidTypeError, InvalidValueError
+from .. import codec
+from ..model.text import retold, short
+from .argument_use import heeded
+from .fingerprint import fingerprint, is_async, is_async_generator, is_generator
+
+UNKNOWN = object()
+Capture = Callable[..., Any]
+Compare = Callable[[Any, Any], bool | float | Awaitable[bool | float]]
+
+
+class CheckError(Exception):
+    """A compare gave an answer that is no verdict. Stays inside: it becomes the reason of a refusal."""
+
+
+class Check:
+    """Decides whether a recorded step is safe in the present environment.
+
+    capture: gets the tool's own arguments (for a method tool with `self` first) and returns a snapshot of what matters.
+    compare: gets (current, candidate) and returns a bool, or a score that passes from `threshold` on. Without a
+        compare, snapshots must be exactly equal, types included.
+    threshold: the lowest passing score. Declare it when compare returns a score; undeclared, 1.0 is asked for.
+    wait, every: keep capturing for up to `wait` seconds, every `every` seconds, until the check passes.
+    compare_many: gets (current, candidates) and returns one answer for each, the one that compare gives, where that is
+        cheaper for many at once. It is used where several recordings are left to choose from.
+    refresh: after a hit keep that run's snapshot as an additional reference (sliding expiry). Without it the recorded
+        snapshots stay the reference, so that small drifts never add up.
+    version: stands in for the fingerprint of capture and compare; change it when their meaning changes.
+    describe: gets (current, candidate) and returns what was seen and what was expected as two texts, for `explain`.
+    parts: the checks that this one is made of; their fingerprints count too.
+    bind: gets the signature of the tool that the check is attached to, and returns the check for that tool.
+
+    Capture and compare may be async where the tool is and the engine is called with `await engine.acall(...)`.
+    Raises InvalidTypeError or InvalidValueError for misuse.
+    """
+
+    __module__ = "muscle_mem"
+
+    __slots__ = (
+        "_bind",
+        "_fingerprint",
+        "_heeded",
+        "capture",
+        "capture_async",
+        "compare",
+        "compare_async",
+        "compare_many",
+        "describe",
+        "every",
+        "exact",
+        "met",
+        "parts",
+        "refresh",
+        "scored",
+        "threshold",
+        "threshold_declared",
+        "version",
+        "wait",
+    )
+
+    def __init__(
+        self,
+        capture: Capture,
+        compare: Compare | None = None,
+        *,
+        threshold: float | None = None,
+        wait: float = 0.0,
+        every: float = 0.1,
+        compare_many: Callable[[Any, Sequence[Any]], Any] | None = None,
+        refresh: bool = False,
+        version: str | int | None = None,
+        describe: Callable[[Any, Any], tuple[str, str]] | None = None,
+        parts: tuple[Check, ...] = (),
+        bind: Callable[[inspect.Signature], Check] | None = None,
+    ) -> None:
+        functions = {"capture": capture, "compare": compare, "compare_many": compare_many, "describe": describe}
+        for role, function in functions.items():
+            if function is None and role != "capture":
+                continue
+            if not callable(function):
+                raise InvalidTypeError(
+                    f"Check({role}=...) must be callable, got {function!r}; as in Check(capture, compare)"
+                )
+            if is_generator(function) or is_async_generator(function):
+                raise InvalidTypeError(f"{role} {function!r} is a generator; a check needs a plain or async function")
+        if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, int | float)):
+            raise InvalidTypeError(f"threshold must be a number, got {threshold!r}")
+        if threshold is not None and math.isnan(threshold):
+            raise InvalidValueError("threshold is NaN, which no score ever reaches; give a number such as 0.95")
+        for name, seconds in (("wait", wait), ("every", every)):
+            if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+                raise InvalidTypeError(f"{name} must be a number of seconds, got {seconds!r}")
+            if not (0 <= seconds < math.inf):
+                raise InvalidValueError(f"{name} must be 0 or more seconds, got {seconds!r}")
+        self.capture = capture
+        self.exact = compare is None
+        self.compare: Compare = same if compare is None else compare
+        self.capture_async = is_async(capture)
+        self.compare_async = compare is not None and is_async(compare)
+        if compare_many is not None and (compare is None or self.compare_async or is_async(compare_many)):
+            raise InvalidTypeError(
+                "Check(compare_many=...) goes with a compare that says the same one by one, both plain"
+            )
+        self.compare_many = compare_many
+        self.threshold = 1.0 if threshold is None else threshold
+        self.threshold_declared = threshold is not None
+        self.wait = float(wait)
+        self.every = max(float(every), 0.001)
+        self.refresh = bool(refresh)
+        self.version = None if version is None else version_of(version)
+        self.describe = describe
+        self.parts = parts
+        self._bind = bind
+        self.met: dict[type, str | None] = {}
+        self.scored = False
+        self._fingerprint = ""
+        self._heeded: Any = UNKNOWN
+
+    def __repr__(self) -> str:
+        name = getattr(self.capture, "__qualname__", repr(self.capture))
+        return f"Check({name})"
+
+    def identify(self, find_source: Callable[[object], str | None]) -> str:
+        """The fingerprint that a recorded step and this check must share; computed once."""
+        if not self._fingerprint:
+            halves = [f"v:{self.version}"]
+            if self.version is None:
+                halves = [fingerprint(self.capture, find_source)]
+                if not self.exact:
+                    halves.append(fingerprint(self.compare, find_source))
+                if self.compare_many is not None:
+                    halves.append(fingerprint(self.compare_many, find_source))
+            halves += [part.identify(find_source) for part in self.parts]
+            self._fingerprint = "|".join(halves)
+        return self._fingerprint
+
+    @property
+    def heeded(self) -> frozenset[int] | None:
+        """The positions of the arguments that its capture looks at, as far as that can be told; read once."""
+        if self._heeded is UNKNOWN:
+            self._heeded = heeded(self.capture)
+        found: frozenset[int] | None = self._heeded
+        return found
+
+    @property
+    def needs_signature(self) -> bool:
+        """Whether the check is made anew for each tool it is attached to."""
+        return self._bind is not None
+
+    @property
+    def lacks_threshold(self) -> bool:
+        """Whether a score was seen, here or in a part, and no threshold was declared for it."""
+        return self.scored or any(part.lacks_threshold for part in self.parts)
+
+    def renewed(self, current: Any, candidate: Any) -> Any:  # noqa: ARG002 - for combinations
+        """The snapshot that a hit keeps beside the recorded one, if `refresh` is set."""
+        return current
+
+    def for_signature(self, signature: inspect.Signature | None) -> Check:
+        """The check as it is for a tool of this signature."""
+        return self if self._bind is None or signature is None else self._bind(signature)
+
+    def texts(self, current: Any, candidate: Any) -> tuple[str, str]:
+        """What was seen and what was expected, each as a short line for people."""
+        if self.describe is not None:
+            try:
+                seen, expected = self.describe(current, candidate)
+                return str(seen), str(expected)
+            except Exception as error:  # a describer is only for show
+                return f"{short(current)} (describe raised {retold(error)})", short(candidate)
+        return short(current), short(candidate)
+
+
+def version_of(version: Any) -> str | int | float:
+    """What a user declares in place of a fingerprint. Raises InvalidTypeError for what is no text or number."""
+    if isinstance(version, str | int | float):
+        return version
+    raise InvalidTypeError(f"version must be a string or a number, got {version!r}; as in version='2'")
+
+
+def passes(check: Check, answer: Any) -> bool:
+    """What a compare's answer means. Raises CheckError for None, NaN, arrays and whatever has no truth of its own."""
+    if answer is True or answer is False:
+        return bool(answer)
+    dimensions = getattr(answer, "ndim", None)
+    if isinstance(dimensions, int):
+        if dimensions > 0:
+            raise CheckError("compare returned an array; reduce it to one verdict, as with bool((a == b).all())")
+        answer = _item(answer)
+        if answer is True or answer is False:
+            return bool(answer)
+    if answer is None:
+        raise CheckError("compare returned None; return True or False, or a score")
+    if answer is NotImplemented:  # which is true, and says that nobody could compare
+        raise CheckError("compare returned NotImplemented, as __eq__ does where types differ; use ==")
+    if isinstance(answer, Number):
+        check.scored = check.scored or not check.threshold_declared
+        return _score_passes(check, answer)
+    if getattr(type(answer), "__bool__", None) is None:
+        raise CheckError(f"compare returned {short(answer)}, which is neither a bool nor a score")
+    try:
+        return bool(answer)
+    except Exception as error:
+        raise CheckError(f"bool() of compare's answer raised {retold(error)}") from error
+
+
+def _item(answer: Any) -> Any:
+    try:
+        return answer.item()
+    except Exception as error:
+        raise CheckError(f"compare returned {type(answer).__name__}, which has no single value") from error
+
+
+def _score_passes(check: Check, answer: Any) -> bool:
+    try:
+        if answer != answer:  # NaN, of any numeric type
+            raise CheckError("compare returned NaN; a score must be a number")
+        return bool(answer >= check.threshold)
+    except (TypeError, ArithmeticError) as error:
+        raise CheckError(f"compare returned {short(answer)}, which cannot be held against a threshold") from error
+
+
+def same(current: Any, candidate: Any) -> bool:
+    """Exact equality of canonical values, types included: True is not 1, 0.0 is not -0.0, NaN is NaN."""
+    kind = type(current)
+    if kind is not type(candidate):
+        return False
+    if kind is str or kind is int or kind is bool or kind is bytes:
+        return bool(current == candidate)
+    if current is None:
+        return True
+    return codec.canonical(current) == codec.canonical(candidate)
+
+
+def copy_of(value: Any) -> Any:
+    """A copy that a compare may do with as it likes; the value itself where it cannot change or be copied."""
+    if codec.immutable(value):
+        return value
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # it was made by the user's capture, and may refuse
+        return value

@@ -1,0 +1,77 @@
+"""Twins: callables of one name and fingerprint that may still do different things, since they hold an object."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import re
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any
+
+from ...errors import NotStorableError
+from .. import codec
+
+_TOLD = (type(None), bool, int, float, complex, str, bytes, enum.Enum, re.Pattern, type)
+
+
+def holds_state(fn: Any) -> bool:
+    """Whether a callable holds something that its fingerprint tells by type only: a client, a page, a list.
+
+    So do bound methods, partials and callable objects, and functions with such a thing in their closure or defaults.
+    """
+    if isinstance(fn, FunctionType):
+        return not all(map(_told, _cells(fn) + _defaults(fn)))
+    if isinstance(fn, MethodType | BuiltinFunctionType):
+        return not (fn.__self__ is None or inspect.ismodule(fn.__self__) or inspect.isclass(fn.__self__))
+    return not inspect.isroutine(fn) and type(fn).__name__ != "_lru_cache_wrapper"
+
+
+def is_same(a: Any, b: Any) -> bool:
+    """Whether two callables of one name and fingerprint are one: made again by the same lines, and holding the same."""
+    if a is b:
+        return True
+    if isinstance(a, MethodType) and isinstance(b, MethodType):
+        return a.__self__ is b.__self__ and a.__func__ is b.__func__
+    if not isinstance(a, FunctionType) or not isinstance(b, FunctionType) or _in_class(a):
+        return False
+    pairs = [(_cells(a), _cells(b), False), (_defaults(a), _defaults(b), True)]
+    return all(
+        len(held) == len(other) and all(_alike(x, y, by_value) for x, y in zip(held, other, strict=True))
+        for held, other, by_value in pairs
+    )
+
+
+def _alike(a: Any, b: Any, by_value: bool) -> bool:
+    """The same object, or both told by the fingerprint; a default that is plain data is also the same by its value."""
+    if a is b or (_told(a) and _told(b)):
+        return True
+    try:
+        return by_value and codec.canonical(a) == codec.canonical(b)
+    except NotStorableError:
+        return False
+
+
+def _told(value: Any) -> bool:
+    if type(value) in (tuple, frozenset):
+        return all(map(_told, value))
+    if inspect.ismodule(value) or isinstance(value, _TOLD):
+        return True
+    return inspect.isroutine(value) and not holds_state(value)
+
+
+def _cells(fn: FunctionType) -> list[Any]:
+    found = []
+    for cell in fn.__closure__ or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:  # still empty
+            pass
+    return found
+
+
+def _defaults(fn: FunctionType) -> list[Any]:
+    return [*(fn.__defaults__ or ()), *(value for _, value in sorted((fn.__kwdefaults__ or {}).items()))]
+
+
+def _in_class(fn: FunctionType) -> bool:
+    return "." in fn.__qualname__.rpartition("<locals>.")[2]

@@ -1,0 +1,266 @@
+"""A tool as the engine knows it: a function of the user's, its stored name, fingerprint, checks and effect."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ...errors import InvalidTypeError, InvalidValueError
+from ..model.reason import EFFECTS
+from ..model.secret import Secret
+from .check import Check
+from .closures import holds_state
+from .fingerprint import is_async, is_async_generator, is_generator, made_in_function, stored_name
+
+Named = list[tuple[str, Any]]
+
+
+class Tool:
+    """One registered tool. Two tools are never equal; what a stored step asks for is decided by the registry.
+
+    `fn` is the user's function, `name` the stored name, `method` whether the first argument is an object of the
+    run's context. `effect` is None where it was not declared, which counts as a write. `plain_arguments` is how many
+    arguments by position may be recorded as they are, if they are plain.
+    """
+
+    __slots__ = (
+        "_gathers",
+        "_secret",
+        "aliases",
+        "check_prints",
+        "effect",
+        "factory",
+        "fingerprint",
+        "fn",
+        "ignore",
+        "inject",
+        "instance",
+        "is_async",
+        "method",
+        "name",
+        "optional",
+        "order",
+        "plain_arguments",
+        "positional",
+        "post",
+        "pre",
+        "signature",
+        "trust",
+        "undecided",
+        "undo",
+        "wrapper",
+    )
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        *,
+        name: str | None = None,
+        aliases: Sequence[str] = (),
+        method: bool = False,
+        fingerprint: str = "",
+        pre: Check | None = None,
+        post: Check | None = None,
+        check_prints: tuple[str, str] = ("", ""),
+        effect: str | None = None,
+        ignore: Sequence[str] = (),
+        inject: Mapping[str, Any] | None = None,
+        secret: Sequence[str] = (),
+        trust: int = 0,
+        undo: Any = None,
+        optional: bool = False,
+    ) -> None:
+        self.fn = fn
+        self.name = name or stored_name(fn)
+        self.aliases = tuple(aliases)
+        self.method = method
+        self.fingerprint = fingerprint
+        self.pre = pre
+        self.post = post
+        self.check_prints = check_prints
+        self.effect = effect
+        self.trust = trust
+        self.undo = undo
+        self.optional = optional
+        self.inject = dict(inject or {})
+        self.ignore = frozenset(ignore) | frozenset(self.inject)
+        self.is_async = is_async(fn)
+        self.factory = made_in_function(fn) or holds_state(fn)
+        self.instance = ""
+        self.wrapper: Any = None
+        self.undecided = False
+        self.signature = signature_of(fn)
+        self.secret = frozenset(secret) | _secret_by_default(self.signature)
+
+    @property
+    def secret(self) -> frozenset[str]:
+        """The arguments whose values are never stored."""
+        return self._secret
+
+    @secret.setter
+    def secret(self, names: frozenset[str]) -> None:
+        self._secret = names
+        self._read_signature()
+
+    def become_method(self) -> None:
+        """From now on the first argument is an object of the run's context."""
+        self.method = True
+        self._read_signature()
+
+    def _read_signature(self) -> None:
+        parameters = list(self.signature.parameters.values()) if self.signature else []
+        if self.method and parameters:
+            parameters = parameters[1:]
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        self.positional = tuple(p.name for p in parameters if p.kind in kinds)
+        self.order = {p.name: index for index, p in enumerate(parameters)}
+        self.plain_arguments = -1 if self.method or self.ignore or self._secret else len(self.positional)
+        self._gathers = tuple(
+            next((p.name for p in parameters if p.kind is kind), "")
+            for kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        )
+
+    def __repr__(self) -> str:
+        return f"<tool {self.name}>"
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What a stored step knows it by: a tool that was registered again has the same."""
+        return self.name, self.fingerprint, self.instance
+
+    def is_secret(self, name: str) -> bool:
+        """Whether an argument, as `named` calls it, is declared secret; *args and **kwargs are so by their names."""
+        if name in self.secret:
+            return True
+        gathers = self._gathers[0] if name.startswith("*") else self._gathers[1] if name not in self.order else ""
+        return gathers in self.secret
+
+    def left_secrets(self, named: Named) -> list[Any]:
+        """The defaults of secret arguments that a call leaves out."""
+        given = {name for name, _ in named}
+        parameters = self.signature.parameters if self.signature else {}
+        left = [parameters[name].default for name in self.secret - given if name in parameters]
+        return [value for value in left if value is not inspect.Parameter.empty]
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether the tool is declared to have no effect."""
+        return self.effect == "read"
+
+    def nothing_gives(self) -> list[str]:
+        """The ignored arguments that have neither a default nor an `inject`: steps with them cannot be replayed."""
+        parameters = self.signature.parameters if self.signature else {}
+        return [
+            name
+            for name in sorted(self.ignore)
+            if name not in self.inject and name in parameters and parameters[name].default is inspect.Parameter.empty
+        ]
+
+    def named(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Named:
+        """A call's arguments as (name, value) in the order of the signature, however they were spelled."""
+        names = self.positional
+        count = len(names)
+        found = [(names[i] if i < count else f"*{i - count}", value) for i, value in enumerate(args)]
+        if kwargs:
+            last = len(self.order)
+            found += sorted(kwargs.items(), key=lambda item: (self.order.get(item[0], last), item[0]))
+        return found
+
+    def binds(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Whether the arguments fit the signature at all."""
+        if self.signature is None:
+            return True
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError:
+            return False
+        return True
+
+    def owns(self, value: Any) -> bool:
+        """Whether this method tool stands in the class of `value`, or in one it inherits from."""
+        attribute = getattr(self.fn, "__name__", "")
+        for owner in type(value).__mro__:
+            entry = owner.__dict__.get(attribute)
+            while entry is not None and not isinstance(entry, staticmethod):
+                if entry is self.wrapper or entry is self.fn:
+                    return True
+                entry = getattr(entry, "__wrapped__", None)
+        return any(  # under another name, as one that is private and so mangled; or within a property or a decorator
+            self._stands_in(entry, 3) for owner in type(value).__mro__ for entry in owner.__dict__.values()
+        )
+
+    def _stands_in(self, entry: Any, depth: int) -> bool:
+        if entry is self.wrapper:
+            return True
+        if not depth or isinstance(entry, staticmethod | classmethod | type):
+            return False
+        parts = [getattr(entry, name, None) for name in ("__wrapped__", "fget", "func")]
+        for cell in getattr(entry, "__closure__", None) or ():
+            try:
+                parts.append(cell.cell_contents)
+            except ValueError:  # nothing is in it yet
+                pass
+        return any(self._stands_in(part, depth - 1) for part in parts if part is not None and callable(part))
+
+
+def _secret_by_default(signature: inspect.Signature | None) -> set[str]:
+    parameters = signature.parameters.values() if signature else ()
+    return {parameter.name for parameter in parameters if isinstance(parameter.default, Secret)}
+
+
+def signature_of(fn: Any) -> inspect.Signature | None:
+    """The signature, or None where Python cannot tell it (some builtins)."""
+    try:
+        return inspect.signature(fn)
+    except (TypeError, ValueError):
+        return None
+
+
+def ensure_check(role: str, check: Any) -> None:
+    """Raises InvalidTypeError for a pre- or post-check that is none, as the bare capture."""
+    if check is not None and not isinstance(check, Check):
+        raise InvalidTypeError(f"{role} must be a Check, got {check!r}; as in {role}=Check(capture, compare)")
+
+
+def check_tool(
+    fn: Any, *, effect: str | None, ignore: Sequence[str], checks: tuple[Any, Any], secret: Sequence[str] = ()
+) -> None:
+    """Refuse what can never be a tool, with a clear error: InvalidTypeError or InvalidValueError."""
+    if not callable(fn):
+        raise InvalidTypeError(f"a tool must be callable, got {fn!r}; decorate a function or a method")
+    if inspect.isclass(fn):
+        raise InvalidTypeError(f"{fn.__qualname__} is a class; decorate its methods, or a function that makes one")
+    if isinstance(fn, classmethod):
+        raise InvalidTypeError(
+            f"{fn.__func__.__qualname__} is a classmethod; make it a staticmethod or a plain function, or a method"
+        )
+    if is_generator(fn) or is_async_generator(fn):
+        raise InvalidTypeError(
+            f"{stored_name(fn)} is a generator, whose body runs only while somebody iterates, so a replay could not "
+            "tell that it was run; make it return a list"
+        )
+    for role, check in zip(("pre_check", "post_check"), checks, strict=True):
+        ensure_check(role, check)
+        if check is not None and check.capture_async and not is_async(fn):
+            raise InvalidTypeError(
+                f"{role} of {stored_name(fn)} has an async capture, but the tool is a plain function, from which "
+                "nothing can be awaited; make the tool async or the capture plain"
+            )
+    if effect is not None and effect not in EFFECTS:
+        raise InvalidValueError(f"effect must be one of {', '.join(EFFECTS)}, got {effect!r}")
+    signature = signature_of(fn)
+    if signature is None:
+        return
+    for name in ignore:
+        parameter = signature.parameters.get(name)
+        if parameter is not None and parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            message = f"{stored_name(fn)} gathers many arguments in {name!r}, which cannot be ignored as one"
+            raise InvalidValueError(message)
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+    for what, names in (("to ignore", ignore), ("to keep secret", secret)):
+        for name in names:
+            if name not in signature.parameters and not open_ended:
+                raise InvalidValueError(
+                    f"{stored_name(fn)} has no parameter {name!r} {what}; it has {', '.join(signature.parameters)}"
+                )
