@@ -15,7 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from muscle_mem import Engine
-    from muscle_mem._recordings import Recording
+    from muscle_mem.testing.recordings import Recording
 
 RECORD_MODES = ("none", "once", "new_episodes", "all")
 _passed = pytest.StashKey[bool]()
@@ -69,7 +69,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 @pytest.fixture
 def muscle_mem_secret_names() -> tuple[str, ...]:
     """Names of tool arguments whose values are never recorded; override it in a conftest.py or a module."""
-    from muscle_mem._recordings import SECRET_NAMES
+    from muscle_mem.testing.recordings import SECRET_NAMES
 
     return SECRET_NAMES
 
@@ -79,7 +79,7 @@ def muscle_mem_recording(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, muscle_mem_secret_names: tuple[str, ...]
 ) -> Iterator[Recording]:
     """The recordings of this test: `.engine(**options)` makes an engine on them, `.use(engine)` lends them to one."""
-    from muscle_mem._recordings import Recording
+    from muscle_mem.testing.recordings import Recording
 
     staging = tmp_path_factory.mktemp("muscle_mem")
     recording = Recording(_folder_of(request.node), staging, _mode_of(request), muscle_mem_secret_names)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from muscle_mem._core.tools import fingerprint as room
-from muscle_mem._source import find_source
+from muscle_mem._runtime.source import find_source
 
 GOLDEN = Path(__file__).parent / "golden"
 _numbers = itertools.count()

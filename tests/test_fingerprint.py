@@ -38,7 +38,7 @@ def test_fingerprints_are_equal_in_other_processes(seed: str) -> None:
     script = (
         "import json, runpy, sys\n"
         "from muscle_mem._core.tools.fingerprint import fingerprint\n"
-        "from muscle_mem._source import find_source\n"
+        "from muscle_mem._runtime.source import find_source\n"
         "samples = runpy.run_path(sys.argv[1], run_name='__main__')['SAMPLES']\n"
         "print(json.dumps({name: fingerprint(fn, find_source) for name, fn in samples.items()}))\n"
     )

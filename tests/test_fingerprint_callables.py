@@ -83,7 +83,7 @@ def test_a_cache_around_a_function_does_not_matter_and_other_wrappers_do() -> No
 
 def test_a_wrapper_of_this_library_stands_for_what_it_wraps() -> None:
     wrapper = define(
-        "def f(fn):\n    def tool(*args): return fn(*args)\n    return tool\n", __name__="muscle_mem._engine"
+        "def f(fn):\n    def tool(*args): return fn(*args)\n    return tool\n", __name__="muscle_mem._engine.engine"
     )(make)
     functools.update_wrapper(wrapper, make)
     assert fingerprint(wrapper) == fingerprint(make)

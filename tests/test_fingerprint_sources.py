@@ -14,7 +14,7 @@ import pytest
 from fingerprint_cases import ALIKE, ROW, TWO_DEFAULTS, all_differ, define, fingerprint, make, run_file
 from muscle_mem._core.tools import fingerprint as room
 from muscle_mem._core.tools.fingerprint import stored_name
-from muscle_mem._source import find_source
+from muscle_mem._runtime.source import find_source
 
 # --- lambdas ---
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from muscle_mem import Check, Engine, InvalidTypeError, InvalidValueError, Pruned
 from muscle_mem._core import codec
-from muscle_mem._growth import Growth
-from muscle_mem._memory import Memory
+from muscle_mem._library.cache import Memory
+from muscle_mem._library.limits import Growth
 from muscle_mem.cli import main
 from muscle_mem.store import MemoryStore, Note, Observation, Sealed, SqliteStore, Store, Surveying, Tally
 from muscle_mem.store.pruning import Limits, prune
@@ -28,7 +28,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = NOW
-        monkeypatch.setattr("muscle_mem._library.time.time", lambda: self.now)
+        monkeypatch.setattr("muscle_mem._library.library.time.time", lambda: self.now)
 
 
 @pytest.fixture
@@ -315,7 +315,7 @@ def test_a_check_that_says_no_is_counted_and_written_with_the_next_recording(sto
 
 
 def test_what_is_counted_is_bounded() -> None:
-    from muscle_mem._counts import MOST, Counts
+    from muscle_mem._library.counters import MOST, Counts
 
     counts = Counts()
     for number in range(MOST + 50):

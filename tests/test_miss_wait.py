@@ -200,7 +200,7 @@ def test_an_interrupt_in_the_wait_passes_on_and_leaves_nothing_locked(monkeypatc
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("muscle_mem._perform.time.sleep", interrupt)
+    monkeypatch.setattr("muscle_mem._runtime.performer.time.sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
         crowd.engine("task")
     monkeypatch.undo()

@@ -277,7 +277,7 @@ def test_a_suite_that_does_not_use_it_does_not_load_the_package() -> None:
 
 def test_the_modes_of_the_plugin_are_those_of_its_room() -> None:
     import pytest_muscle_mem
-    from muscle_mem._recordings import RECORD_MODES
+    from muscle_mem.testing.recordings import RECORD_MODES
 
     assert pytest_muscle_mem.RECORD_MODES == RECORD_MODES
 

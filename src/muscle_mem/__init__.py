@@ -7,7 +7,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from . import checks
-    from ._context import CurrentRun, current_run
     from ._core.codec import register
     from ._core.model.handover import Handover
     from ._core.model.outcome import Divergence, Outcome
@@ -15,10 +14,11 @@ if TYPE_CHECKING:
     from ._core.model.secret import Secret
     from ._core.replay.explain import Explanation
     from ._core.tools.check import Check
-    from ._engine import Engine
-    from ._session import AsyncSession, Session
-    from ._telling import CacheInfo
-    from ._turns import Answered, AskAgent, Call, Finished
+    from ._engine.engine import Engine
+    from ._runtime.context import CurrentRun, current_run
+    from ._runtime.reporter import CacheInfo
+    from ._session.session import AsyncSession, Session
+    from ._session.turns import Answered, AskAgent, Call, Finished
     from .errors import (
         DamagedStoreError,
         DecodeError,
@@ -82,7 +82,7 @@ __all__ = [
 
 # A program that imports the package and does not use it pays nothing: a name is looked for when it is first asked for.
 _ROOMS = {
-    "_context": "CurrentRun current_run",
+    "_runtime.context": "CurrentRun current_run",
     "_core.tools.check": "Check",
     "_core.codec": "register",
     "_core.replay.explain": "Explanation",
@@ -90,10 +90,10 @@ _ROOMS = {
     "_core.model.outcome": "Divergence Outcome",
     "_core.model.reason": "Reason",
     "_core.model.secret": "Secret",
-    "_engine": "Engine",
-    "_session": "AsyncSession Session",
-    "_telling": "CacheInfo",
-    "_turns": "Answered AskAgent Call Finished",
+    "_engine.engine": "Engine",
+    "_session.session": "AsyncSession Session",
+    "_runtime.reporter": "CacheInfo",
+    "_session.turns": "Answered AskAgent Call Finished",
     "store.pruning": "Pruned",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}

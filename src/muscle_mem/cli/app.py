@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from .._engine import Engine
+from .._engine.engine import Engine
 
 
 def engine_of(name: str) -> Engine:

@@ -21,7 +21,7 @@ from .output import Cell, console, id_text, print_json, print_pairs, print_table
 from .text import count, visible
 
 if TYPE_CHECKING:
-    from .._engine import Engine
+    from .._engine.engine import Engine
 
 FAILED_WRITE = Reason.FAILED_WRITE.value
 
@@ -89,14 +89,14 @@ def _engine(app: str | None) -> Engine | None:
 def _store(given: str | None, engine: Engine | None) -> AbstractContextManager[Store]:
     if engine is None or named_store(given) is not None:
         return opened(given)
-    from .._stale import store_of
+    from .stale import store_of
 
     return nullcontext(store_of(engine))
 
 
 def _stale(engine: Engine | None, stored: Iterable[Stored]) -> Iterator[Finding]:
     if engine is not None:
-        from .._stale import stale
+        from .stale import stale
 
         yield from (Finding("stale", one.id, f"{one.reason}: {one.message}") for one in stale(engine, stored))
 

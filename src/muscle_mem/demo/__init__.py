@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from .._engine import Engine
+from .._engine.engine import Engine
 from ..store import Store, open_store
 from .agents import ScriptedAgent
 from .browser import (

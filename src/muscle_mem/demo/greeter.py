@@ -9,7 +9,7 @@ from rich.console import Console
 
 from .._core.model.outcome import Outcome
 from .._core.tools.check import Check
-from .._engine import Engine
+from .._engine.engine import Engine
 
 TRIES = 5
 

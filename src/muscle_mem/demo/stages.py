@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._core.model.outcome import Outcome
-from .._engine import Engine
+from .._engine.engine import Engine
 from .agents import Audit, ScriptedAgent
 from .model import ModelAgent, ModelError
 from .page import Page

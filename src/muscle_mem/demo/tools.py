@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._core.tools.check import Check
-from .._engine import Engine
+from .._engine.engine import Engine
 from .page import Page
 
 

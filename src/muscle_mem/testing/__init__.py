@@ -7,8 +7,8 @@ class TestMyStore(muscle_mem.testing.StoreContract):
 
 from __future__ import annotations
 
-from .._scripted import FakeClock, ScriptedAgent
 from .contract import StoreContract
+from .doubles import FakeClock, ScriptedAgent
 from .records import (
     KEY,
     OTHER_KEY,

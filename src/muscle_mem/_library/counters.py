@@ -1,0 +1,91 @@
+"""What runs have counted and nobody has written yet: hits, and the checks that said no."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable
+
+import msgspec
+
+from ..store.base import Note, Tally
+from ..store.forks import Brief, watch
+
+A_WRITE = 1_000  # hits; they are written together
+MOST = 10_000  # trajectories
+
+
+class Count(msgspec.Struct):
+    """Of one trajectory. `noes` are by check, as `Tally.check` names it."""
+
+    hits: int = 0
+    last_hit: float = 0.0
+    noes: dict[str, int] = {}
+
+
+class Counts(Brief):
+    """Bounded: hits are to be written after so many, and what concerns too many trajectories is let go.
+
+    `hits` are pairs of id and time, to be written after `A_WRITE` of them. Who appends one takes no lock: that is
+    atomic, and they are added up later.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Count] = {}
+        self.hits: deque[tuple[str, float]] = deque()
+        self._lock = threading.Lock()
+        watch(self)
+        self._pid = os.getpid()
+
+    def __len__(self) -> int:
+        with self._lock:
+            self._add_up()
+            return len(self._counts)
+
+    def _add_up(self) -> None:
+        hits = self.hits
+        for _ in range(len(hits)):
+            id, now = hits.popleft()
+            count = self._of(id)
+            if count is not None:
+                count.hits += 1
+                count.last_hit = now
+
+    def said_no(self, id: str, check: str) -> None:
+        """Count a check that said no. The yes of a hit are not counted: each of its checks said it once a hit."""
+        with self._lock:
+            count = self._of(id)
+            if count is not None:
+                count.noes[check] = count.noes.get(check, 0) + 1
+
+    def _of(self, id: str) -> Count | None:
+        count = self._counts.get(id)
+        if count is None and len(self._counts) < MOST:
+            count = self._counts[id] = Count()
+        return count
+
+    def drop(self, ids: Iterable[str] | None) -> None:
+        """Forget what was counted of these trajectories (None: of all)."""
+        with self._lock:
+            self._add_up()
+            for id in tuple(self._counts) if ids is None else ids:
+                self._counts.pop(id, None)
+
+    def take(self) -> tuple[Note, ...]:
+        """All that was counted, to be written; it is not counted any more."""
+        with self._lock:
+            self._add_up()
+            counts, self._counts = self._counts, {}
+            if self._pid != os.getpid():  # a forked child: the counts are its parent's to write
+                self._pid = os.getpid()
+                return ()
+        return tuple(
+            Note(
+                id=id,
+                hits=count.hits,
+                last_hit=count.last_hit if count.hits else None,
+                checks=tuple(Tally(check, no=no) for check, no in count.noes.items()),
+            )
+            for id, count in counts.items()
+        )

@@ -1,0 +1,122 @@
+"""The user's agent: what can be known of it before it is called."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from .._core.binding.params import Params
+from .._core.model.text import short
+from .._core.tools.fingerprint import is_async, is_async_generator, is_generator
+from .._core.tools.tool import signature_of
+from ..errors import InvalidTypeError, InvalidValueError
+
+KEYWORDS = ("tags", "params", "key", "mode", "success", "context", "on_divergence", "approve", "trust", "secrets")
+MAX_REMEMBERED = 2_000
+LONG_TASK = 4_000
+PLAIN = frozenset({str, int, bool, bytes, type(None)})
+
+Task = tuple[bytes, str, Params]  # its key, its label, and its params prepared, which runs without secrets share
+
+
+def spelling_of(args: tuple[Any, ...], kwargs: dict[str, Any], params: Any) -> Any:
+    """What two calls have in common only if they are the same task, spelled alike: plain values with their types.
+
+    None where a value is of another type, and so may be opaque, a secret, or changed by the next call.
+    """
+    if params is None:
+        if not kwargs and len(args) == 1 and type(args[0]) is str:
+            return args[0]
+        kinds = (*map(type, args), *map(type, kwargs.values()))
+        return (args, (*kwargs.items(),), kinds) if PLAIN.issuperset(kinds) else None
+    if type(params) is not dict:
+        return None
+    values = (*args, *kwargs.values(), *params, *params.values())
+    kinds = (*map(type, values),)
+    return (values, len(args), (*kwargs,), kinds) if PLAIN.issuperset(kinds) else None
+
+
+class Agent:
+    """An agent and its signature, without `handover`, which the engine gives."""
+
+    __slots__ = ("fn", "is_async", "names", "names_handover", "places", "remembered", "signature")
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        if not callable(fn):
+            raise InvalidTypeError(f"an agent must be callable, got {fn!r}")
+        if is_generator(fn) or is_async_generator(fn):
+            message = f"the agent {short(fn)} is a generator, whose body would never run; make it a function"
+            raise InvalidTypeError(message)
+        signature = signature_of(fn)
+        names = set(signature.parameters) if signature else set()
+        taken = sorted(names.intersection(KEYWORDS))
+        if taken:
+            raise InvalidValueError(
+                f"the agent has a parameter {taken[0]!r}, which is a keyword of the engine's own and never reaches the "
+                f"agent; rename it (the engine's are {', '.join(KEYWORDS)})"
+            )
+        self.fn = fn
+        self.is_async = is_async(fn)
+        self.names_handover = "handover" in names and _takes_handover(fn)
+        self.signature = _without_handover(signature)
+        self.names = list(self.signature.parameters) if self.signature else []
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        parameters = self.signature.parameters.values() if self.signature else ()
+        self.places = tuple(p.name for p in parameters if p.kind in kinds)
+        self.remembered: dict[Any, Task] = {}
+
+    def recall(self, args: tuple[Any, ...], kwargs: dict[str, Any], params: Any) -> Task | None:
+        """A task that was remembered, if this is one, spelled alike; no secret is in it."""
+        if params is None and not kwargs and len(args) == 1 and type(args[0]) is str:
+            return self.remembered.get(args[0])
+        spelled = spelling_of(args, kwargs, params)
+        return None if spelled is None else self.remembered.get(spelled)
+
+    def remember(self, args: tuple[Any, ...], kwargs: dict[str, Any], params: Any, task: Task) -> None:
+        """Keep a task for `recall`, if its values are plain; only late ones are kept, and none that is long."""
+        spelled = spelling_of(args, kwargs, params)
+        _, label, prepared = task
+        if spelled is not None and len(label) + sum(map(len, prepared.canonical.values())) <= LONG_TASK:
+            if len(self.remembered) >= MAX_REMEMBERED:
+                self.remembered.clear()
+            self.remembered[spelled] = task
+
+    def misfit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        """Why the agent cannot be called with these arguments; empty if it can, or if that cannot be told."""
+        if self.signature is None:
+            return ""
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            return str(error)
+        return ""
+
+    def name_of(self, index: int) -> str:
+        """How to call the argument at a position in a message."""
+        return f"argument {self.names[index]!r}" if index < len(self.names) else f"argument {index + 1}"
+
+
+def _takes_handover(fn: Any) -> bool:
+    """Whether `handover=` gets through to the function that names it: every wrapper around it must let it pass (F1)."""
+    while True:
+        try:
+            parameters = inspect.signature(fn, follow_wrapped=False).parameters
+        except (TypeError, ValueError):
+            return False
+        named = parameters.get("handover")
+        if named is not None and named.kind in (named.POSITIONAL_OR_KEYWORD, named.KEYWORD_ONLY):
+            return True
+        inner = fn.func if isinstance(fn, functools.partial) else getattr(fn, "__wrapped__", None)
+        if inner is None and not inspect.isroutine(fn):
+            inner = getattr(type(fn).__call__, "__wrapped__", None)
+        if inner is None or not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return False
+        fn = inner
+
+
+def _without_handover(signature: inspect.Signature | None) -> inspect.Signature | None:
+    if signature is None or "handover" not in signature.parameters:
+        return signature
+    return signature.replace(parameters=[p for p in signature.parameters.values() if p.name != "handover"])

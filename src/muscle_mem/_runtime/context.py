@@ -1,0 +1,122 @@
+"""Which run is open here: carried by contextvars, so that it follows asyncio tasks and `asyncio.to_thread`."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+import msgspec
+
+from .._core.codec import digest
+from .._core.model.handover import Handover
+from .._core.run.recorder import Recorder
+from .._core.run.run import Run
+
+
+class Frame(msgspec.Struct, eq=False):
+    """A place in the stack of runs. `recording` is True exactly while the agent of its run is at work.
+
+    `nested` says that it lies inside another run; `held` is what lets its run be the only learner of its key.
+    `outside` says that the run is stepped by a session, which is told of its calls.
+    `inner` is the frame inside a tool, a capture or a compare, where further tool calls are plain functions; `made` is
+    that frame once it was asked for.
+    """
+
+    engine: Any
+    run: Run | None
+    nested: bool = False
+    recording: bool = False
+    outside: bool = False
+    number: int = -1
+    held: Any = None
+    made: Frame | None = None
+
+    @property
+    def inner(self) -> Frame:
+        """The frame inside this one's calls; always the same, and its own inner one is itself."""
+        if self.made is None:
+            inner = Frame(self.engine, self.run)
+            inner.made = inner
+            self.made = inner
+        return self.made
+
+
+def let_go(frame: Frame) -> None:
+    """Others may learn the key of this frame's run from here on."""
+    held, frame.held = frame.held, None
+    if held is not None:
+        held.release()
+
+
+def frame_of_call(engine: Any, run: Run, recorder: Recorder) -> Frame:
+    """The frame inside one recorded call of a run: numbered on from what the replay had done, if anything."""
+    return Frame(engine, run, False, False, False, len(run.progress.calls) + next(recorder.numbers))
+
+
+frame_here: ContextVar[Frame | None] = ContextVar("muscle_mem_frame", default=None)
+objects_here: ContextVar[tuple[tuple[Any, tuple[Any, ...]], ...]] = ContextVar("muscle_mem_objects", default=())
+off_here: ContextVar[tuple[Any, ...]] = ContextVar("muscle_mem_off", default=())
+
+# Bound once: each look-up of such a method makes an object, and some are called at every run and every call.
+enter_frame, leave_frame, frame_now = frame_here.set, frame_here.reset, frame_here.get
+objects_now, off_now = objects_here.get, off_here.get
+
+
+class CurrentRun:
+    """The run that is open here, as an agent or a tool may look at it."""
+
+    __module__ = "muscle_mem"
+
+    __slots__ = ("_number", "_run")
+
+    def __init__(self, run: Run, number: int = -1) -> None:
+        self._run = run
+        self._number = number
+
+    @property
+    def id(self) -> str:
+        """Names the run within this process."""
+        return self._run.id
+
+    @property
+    def task(self) -> str:
+        """The task as a short text."""
+        return self._run.task
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The params of this run."""
+        return dict(self._run.params.values)
+
+    @property
+    def mode(self) -> str:
+        """The mode of this run."""
+        return self._run.mode
+
+    @property
+    def handover(self) -> Handover | None:
+        """What a replay did before it stopped, if this run is its continuation; else None."""
+        return self._run.handover
+
+    @property
+    def idempotency_key(self) -> str:
+        """A key for the tool call that is being made: the same however often it is asked for, and no other call's.
+
+        Pass it to a service that knows such keys, so that a retry below the tool does nothing twice. Outside of a tool
+        call it names the run alone.
+        """
+        number = self._number if self._number >= 0 else len(self._run.progress.calls) - 1
+        return digest(f"{self._run.id}:{number}".encode())[:16].hex()
+
+    def report_tokens(self, count: int) -> None:
+        """Add tokens that the agent used in this run; kept with the recording, and told as saved by a hit."""
+        self._run.recorder.tokens.append(int(count))
+
+
+def current_run() -> CurrentRun | None:
+    """The run of an engine that is open in this task or thread, or None."""
+    frame = frame_here.get()
+    return CurrentRun(frame.run, frame.number) if frame is not None and frame.run is not None else None
+
+
+current_run.__module__ = "muscle_mem"

@@ -1,0 +1,201 @@
+"""What an engine tells and counts: events to observers, each notice once, and the figures of `cache_info`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any, NamedTuple, cast
+
+from .._core.model.outcome import Outcome
+from .._core.model.reason import Reason
+from .._core.model.text import retold
+from .._core.run.run import Run
+from .._events import Event, NoticeEvent, NotLearnedEvent, Observer, RunBeganEvent, RunEvent, heeds_debug, log_event
+from ..errors import InvalidTypeError
+from ..store.forks import Brief, watch
+
+SUGGEST_KEY_AFTER = 5
+BY_STATUS = {"hit": "hits", "miss": "misses", "diverged": "diverged"}
+NEVER_HITS = frozenset(
+    {
+        Reason.OPAQUE_ARGUMENT,
+        Reason.CAPTURE_FAILED,
+        Reason.CHECK_FAILED,
+        Reason.INCOMPLETE_THREADS,
+        Reason.OVERLAPPING,
+        Reason.NESTED_RUN,
+        Reason.OTHER_INSTANCE,
+        Reason.STILL_RUNNING,
+        Reason.TOO_LARGE,
+        Reason.FAILED_WRITE,
+    }
+)
+
+
+class CacheInfo(NamedTuple):
+    """Counts since the engine was made, or since `cache_clear()`, and how things are now.
+
+    `waited` counts runs that waited for another's recording, `pruned` trajectories dropped as the store had grown past
+    its limits. Now: `loaded` trajectories are in memory, about `loaded_bytes` of them; `store_answers` says whether
+    nothing that the store was last asked for failed, `store_trouble` is the last trouble, if there ever was one.
+    """
+
+    hits: int
+    misses: int
+    diverged: int
+    learned: int
+    not_learned: int
+    store_errors: int
+    waited: int
+    pruned: int
+    loaded: int
+    loaded_bytes: int
+    store_answers: bool
+    store_trouble: str
+
+
+CacheInfo.__module__ = "muscle_mem"
+
+
+COUNTED = CacheInfo._fields[: CacheInfo._fields.index("loaded")]
+
+
+class Teller(Brief):
+    """Gives events to observers, whose own trouble is nobody's, and counts."""
+
+    def __init__(self, observers: Iterable[Observer] | Observer | None) -> None:
+        self._observers = _observers(observers)
+        self._logs = self._observers == (log_event,)
+        self._watchers = tuple(one for one in self._observers if getattr(one, "wants_steps", False))
+        self.watched = bool(self._watchers)
+        self._told: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+        watch(self)
+        self._new_keys: list[bytes] = []
+        self.counts = dict.fromkeys(COUNTED, 0)
+
+    def emit(self, event: Event) -> None:
+        """Give an event to every observer."""
+        self._give(self._observers, event)
+
+    def _give(self, observers: Iterable[Observer], event: Event) -> None:
+        for observer in observers:
+            try:
+                observer(event)
+            except Exception:  # an observer's trouble is not the agent's
+                log_event(NoticeEvent("observer", f"observer {retold(observer)} raised on {type(event).__name__}"))
+
+    def began(self, run: Run) -> None:
+        """Tell those who want steps that a run begins, and see that it tells its own."""
+        run.watched = True
+        self.watch(RunBeganEvent(run.id, run.task, run.veil.hide(run.scope), run.mode))
+
+    def watch(self, event: Event) -> None:
+        """Give an event to those observers that want steps: they say so by an attribute `wants_steps = True`."""
+        self._give(self._watchers, event)
+
+    def notice(self, level: str, code: str, message: str, tool: str = "") -> None:
+        """Tell something once per tool and code."""
+        if (tool, code) not in self._told:
+            self._told.add((tool, code))
+            self.emit(NoticeEvent(code, message, tool, cast(Any, level)))
+
+    def not_learned(self, run: Run, reason: Reason, message: str) -> None:
+        """Why a run will not be replayed: a warning, once per tool and reason, if it never will be."""
+        self.count("not_learned")
+        recorder = run.recorder
+        problem = next((p for p in (*recorder.problems, *recorder.quarantine) if p.reason is reason), None)
+        tool = problem.tool if problem is not None else ""
+        never = reason in NEVER_HITS and (tool, reason.value) not in self._told
+        if never:
+            self._told.add((tool, reason.value))
+        self.emit(NotLearnedEvent(run.task, reason.value, run.hide(message), tool, "warning" if never else "debug"))
+
+    def raised(self, run: Run, error: BaseException, seconds: float) -> None:
+        """Tell that a run ended with an exception."""
+        if not self._logs or heeds_debug():
+            told = run.hide(retold(error))
+            self.emit(
+                RunEvent(
+                    "raised",
+                    "raised",
+                    told,
+                    run.task,
+                    0,
+                    None,
+                    seconds,
+                    run_id=run.id,
+                    scope=run.veil.hide(run.scope),
+                    error_type=type(error).__qualname__,
+                )
+            )
+
+    def ended(self, run: Run, outcome: Outcome, counted: bool = True) -> None:
+        """Count and tell how a run ended."""
+        status = outcome.status
+        if counted:
+            with self._lock:
+                self.counts[BY_STATUS[status]] += 1
+        if status != "hit":
+            if outcome.learned:
+                self.count("learned")
+            if outcome.not_learned is not None and counted:
+                self.not_learned(run, outcome.not_learned, outcome.not_learned_message)
+            self._suggest_key(run, outcome)
+        elif self._new_keys:
+            self._new_keys.clear()
+        if not self._logs or heeds_debug():
+            self._tell_end(run, outcome)
+
+    def _tell_end(self, run: Run, outcome: Outcome) -> None:
+        divergence = outcome.divergence
+        self.emit(
+            RunEvent(
+                outcome.status,
+                outcome.reason.value,
+                outcome.message,
+                run.task,
+                outcome.steps,
+                outcome.trajectory_id,
+                outcome.seconds,
+                run_id=run.id,
+                scope=run.veil.hide(run.scope),
+                saved_seconds=outcome.saved,
+                saved_tokens=outcome.saved_tokens,
+                failed_step=divergence.step if divergence is not None else -1,
+                failed_tool=divergence.tool if divergence is not None else "",
+            )
+        )
+
+    def count(self, what: str, more: int = 1) -> None:
+        """Count one more, or several."""
+        with self._lock:
+            self.counts[what] += more
+
+    def clear(self) -> None:
+        """Start counting anew."""
+        with self._lock:
+            self.counts = dict.fromkeys(self.counts, 0)
+
+    def _suggest_key(self, run: Run, outcome: Outcome) -> None:
+        """Five misses in a row under five new keys: probably the arguments hold what never repeats (A2)."""
+        if outcome.reason is not Reason.NEW_TASK:
+            self._new_keys.clear()
+        elif run.key is not None and len(self._new_keys) < SUGGEST_KEY_AFTER and run.key not in self._new_keys:
+            self._new_keys.append(run.key)
+            if len(self._new_keys) == SUGGEST_KEY_AFTER:
+                message = (
+                    f"{SUGGEST_KEY_AFTER} tasks in a row were all new; if their arguments hold something that never "
+                    "repeats, such as a time stamp, give key= at the call or Engine(key=...)"
+                )
+                self.notice("info", "suggest_key", message)
+
+
+def _observers(given: Iterable[Observer] | Observer | None) -> tuple[Observer, ...]:
+    if given is None:
+        return (log_event,)
+    found = (given,) if callable(given) or not isinstance(given, Iterable) else tuple(given)
+    for observer in found:
+        if not callable(observer):
+            raise InvalidTypeError(f"an observer must be callable, got {observer!r}")
+    return found

@@ -1,0 +1,221 @@
+"""Finds the source text of exactly one function, and says nothing rather than something wrong."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import linecache
+import threading
+import warnings
+from collections.abc import Iterator
+from types import CodeType
+
+from .._core.tools.fingerprint import code_text
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+_FUTURES = 0x1FE0000  # the bits of co_flags that `from __future__ import` sets
+
+# For catch_warnings, which may leave wrong filters behind when two threads use it at once.
+_one_at_a_time = threading.Lock()
+
+
+def find_source(fn: object) -> str | None:
+    """The source of a plain function from its `def`, or of a lambda from its `lambda`, and nothing around it.
+
+    None if `fn` has no code of its own, if there is no text, if the text is no longer what the function was
+    compiled from, or if it cannot be told from a neighbour. Does not follow `__wrapped__`. Never raises.
+
+    The `def` starts at column 0 and the other lines stay as they are in the file, so that the text parses and
+    its strings of several lines keep their content. Text that would warn when parsed is written anew.
+    """
+    try:
+        code = getattr(fn, "__code__", None)
+        lines = _lines(code, getattr(fn, "__globals__", None)) if isinstance(code, CodeType) else []
+        if not isinstance(code, CodeType) or not lines:
+            return None
+        text = "".join(lines)
+        node = _select(code, list(_functions_at(_parse(text), code)))
+        if node is None or not _is_current(code, node, text):
+            return None
+        return _quiet_text(_segment(lines, node), node)
+    except Exception:  # a text that cannot be read is no source; the caller has the code object
+        return None
+
+
+def _lines(code: CodeType, module_globals: dict[str, object] | None) -> list[str]:
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename, module_globals)
+    if not lines and code.co_filename.startswith("<"):
+        lines = inspect.findsource(code)[0]  # the interactive prompt keeps its lines elsewhere
+    return lines
+
+
+@functools.lru_cache(maxsize=16)
+def _parse(text: str) -> ast.Module:
+    # The user's own warnings were given when the user's module was compiled.
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled(text: str, flags: int, line: int | None = None) -> CodeType:
+    """The code of a module, or of those of its statements which cover a line."""
+    body = _parse(text).body
+    return _compile(body if line is None else [node for node in body if _covers(node, line)], flags)
+
+
+def _compile(statements: list[ast.stmt], flags: int) -> CodeType:
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = ast.Module(body=statements, type_ignores=[])
+        code: CodeType = compile(module, "<source>", "exec", flags=flags, dont_inherit=True)
+        return code
+
+
+def _covers(node: ast.AST, line: int) -> bool:
+    """Whether a node, with its decorators, stands on a line; also if it does not say, as arguments do not."""
+    start, end = _first_line(node), getattr(node, "end_lineno", None)
+    return start is None or end is None or start <= line <= end
+
+
+def _first_line(node: ast.AST) -> int | None:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return decorators[0].lineno if decorators else getattr(node, "lineno", None)
+
+
+def _functions_at(node: ast.AST, code: CodeType) -> Iterator[_Function]:
+    """The functions of that name, or the lambdas, which begin where the code object says it begins."""
+    for child in ast.iter_child_nodes(node):
+        if not _covers(child, code.co_firstlineno):
+            continue
+        if isinstance(child, _Function) and _first_line(child) == code.co_firstlineno:
+            name = "<lambda>" if isinstance(child, ast.Lambda) else child.name
+            if name == code.co_name:
+                yield child
+        yield from _functions_at(child, code)
+
+
+def _select(code: CodeType, candidates: list[_Function]) -> _Function | None:
+    """The one candidate that is this code; among several lambdas of a line, by what the code has kept."""
+    if len(candidates) < 2:
+        return candidates[0] if candidates else None
+    lambdas = [node for node in candidates if isinstance(node, ast.Lambda)]
+    spans = [span for span in map(_known_span, code.co_positions()) if span is not None]
+    if spans:
+        holding = [node for node in lambdas if _holds(node.body, spans)]
+        return max(holding, key=lambda node: (node.lineno, node.col_offset), default=None)
+    # A body that is one constant leaves no position in some versions of Python.
+    alike = [node for node in lambdas if _makes(node, code)]
+    return alike[0] if len({ast.dump(node) for node in alike}) == 1 else None
+
+
+def _makes(node: ast.Lambda, code: CodeType) -> bool:
+    """Whether a lambda, compiled outside its place, gives this code."""
+    made = _compile([ast.copy_location(ast.Expr(node), node)], code.co_flags & _FUTURES)
+    text = code_text(code)
+    return any(code_text(inner.replace(co_flags=code.co_flags)) == text for inner in _codes(made))
+
+
+_Span = tuple[tuple[int, int], tuple[int, int]]
+
+
+def _known_span(position: tuple[int | None, int | None, int | None, int | None]) -> _Span | None:
+    """Where an instruction comes from; None for the ones that a compiler adds, which have no width."""
+    line, end_line, column, end_column = position
+    if line is None or end_line is None or column is None or end_column is None:
+        return None
+    start, end = (line, column), (end_line, end_column)
+    return (start, end) if start < end else None
+
+
+def _holds(body: ast.expr, spans: list[_Span]) -> bool:
+    start = (body.lineno, body.col_offset)
+    end = (body.end_lineno or body.lineno, body.end_col_offset or body.col_offset)
+    return all(start <= span[0] and span[1] <= end for span in spans)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _is_current(code: CodeType, node: _Function, text: str) -> bool:
+    """Whether the text, compiled, gives the very code that runs: a file may be edited after it was loaded.
+
+    Compiled by statements, as notebooks do, and if need be as a whole: calls of what a module imports are
+    compiled in another way than other calls.
+    """
+    if _is_rewritten(code):
+        return isinstance(node, ast.Lambda) or _argument_names(node.args) == _argument_names_of(code)
+    flags = code.co_flags & _FUTURES | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    return any(_contains(_compiled(text, flags, line), code) for line in (code.co_firstlineno, None))
+
+
+def _contains(module: CodeType, code: CodeType) -> bool:
+    text = code_text(code)
+    return any(
+        made.co_firstlineno == code.co_firstlineno and made.co_qualname == code.co_qualname and code_text(made) == text
+        for made in _codes(module)
+    )
+
+
+def _is_rewritten(code: CodeType) -> bool:
+    """Whether pytest has rewritten an assert in it, so that more than the text went into it."""
+    return any(name.startswith(("@py_", "@pytest_")) for inner in _codes(code) for name in _names(inner))
+
+
+def _names(code: CodeType) -> tuple[str, ...]:
+    return code.co_names + code.co_varnames + code.co_cellvars + code.co_freevars
+
+
+def _argument_names(args: ast.arguments) -> list[str]:
+    ordered = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]
+    return [arg.arg for arg in ordered if arg is not None]
+
+
+def _argument_names_of(code: CodeType) -> list[str]:
+    stars = bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
+    return list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + stars])
+
+
+def _segment(lines: list[str], node: _Function) -> str:
+    """The text of a node. Columns count bytes of UTF-8."""
+    last = (node.end_lineno or node.lineno) - 1
+    taken = [line.encode() for line in lines[node.lineno - 1 : last + 1]]
+    # The end goes first: on a single line both cuts count from the same start.
+    taken[-1] = taken[-1][: node.end_col_offset]
+    taken[0] = taken[0][node.col_offset :]
+    return b"".join(taken).decode()
+
+
+def _quiet_text(text: str, node: _Function) -> str | None:
+    """The text, or an equal one that parses without a warning; None if, taken alone, it is another function.
+
+    A lambda inside an f-string has wrong positions in some versions of Python.
+    """
+    with _one_at_a_time, warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        alone = _parse_alone(text, node)
+        if given:
+            text = ast.unparse(_without_decorators(node))
+            alone = _parse_alone(text, node)
+    return text if ast.dump(alone) == ast.dump(_without_decorators(node)) else None
+
+
+def _parse_alone(text: str, node: _Function) -> ast.AST:
+    if isinstance(node, ast.Lambda):
+        return ast.parse(f"({text}\n)", mode="eval").body
+    return ast.parse(text).body[0]
+
+
+def _without_decorators(node: _Function) -> _Function:
+    if isinstance(node, ast.Lambda):
+        return node
+    bare = type(node)(**dict(ast.iter_fields(node)))
+    bare.decorator_list = []
+    return ast.copy_location(bare, node)

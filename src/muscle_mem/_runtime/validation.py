@@ -1,0 +1,81 @@
+"""What callers give an engine, checked and made short for people."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .._core.model.text import short
+from ..errors import InvalidTypeError, InvalidValueError
+
+_ENVIRON = os.environ if type(getattr(os.environ, "_data", None)) is dict else None
+_MODE: Any = "MUSCLE_MEM_MODE" if _ENVIRON is None else _ENVIRON.encodekey("MUSCLE_MEM_MODE")
+
+
+def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
+    """A word out of a closed list. Raises InvalidValueError that names the list."""
+    if not isinstance(value, str) or value not in allowed:
+        raise InvalidValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+    return value
+
+
+def ensure_callable(option: str, value: Any) -> None:
+    """Raises InvalidTypeError for what cannot be called; None is no function, and fine."""
+    if value is not None and not callable(value):
+        raise InvalidTypeError(f"{option} must be callable, got {value!r}")
+
+
+def name_given(option: str, value: Any) -> str | None:
+    """A name that a user gives, or None. Raises InvalidTypeError, or InvalidValueError for an empty one."""
+    if value is not None and not isinstance(value, str):
+        raise InvalidTypeError(f"{option} must be a string, got {value!r}; as in {option}='send'")
+    if value == "":
+        raise InvalidValueError(f"{option} is empty; leave it out, or give a name as in {option}='send'")
+    return value
+
+
+def names_given(option: str, value: Any) -> list[str]:
+    """One name or several. Raises InvalidTypeError."""
+    if isinstance(value, str):
+        return [value]
+    try:
+        names = list(value)
+    except TypeError:
+        names = [value]
+    if not all(isinstance(name, str) for name in names):
+        raise InvalidTypeError(f"{option} must be a name or several, got {value!r}; as in {option}=['ctx']")
+    return names
+
+
+def mode_said() -> str:
+    """What MUSCLE_MEM_MODE says at this moment; empty if nothing.
+
+    Asked at every call, and mostly not there: os.environ raises and catches twice to tell that, which takes longer than
+    a replayed step. The dictionary that it keeps is asked first, where it is as we know it.
+    """
+    environ = os.environ
+    if environ is _ENVIRON and _MODE not in environ._data:  # type: ignore[attr-defined]  # looked for above
+        return ""
+    return environ.get("MUSCLE_MEM_MODE", "").strip().lower()
+
+
+def distinct(objects: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Context objects, no two of one class. Raises InvalidValueError."""
+    for index, value in enumerate(objects):
+        if any(type(value) is type(other) and value is not other for other in objects[:index]):
+            raise InvalidValueError(
+                f"two context objects of class {type(value).__qualname__} were given, so which one a method tool acts "
+                "on cannot be told; give one"
+            )
+    return objects
+
+
+def label(args: tuple[Any, ...], kwargs: Mapping[str, Any], key: str | None) -> str:
+    """A task as a text for people, of any length."""
+    if key is not None:
+        return key
+    if len(args) == 1 and not kwargs and isinstance(args[0], str):
+        return args[0]
+    parts = [short(value, 80) for value in args] + [f"{name}={short(value, 80)}" for name, value in kwargs.items()]
+    return ", ".join(parts)

@@ -1,0 +1,124 @@
+"""What a model said it wants: the registered tool each call means, and the arguments it is called with."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from .._core.model.handover import chat_name
+from .._core.model.text import short
+from .._core.plan.step import Refusal
+from .._core.run.run import Run
+from .._core.tools.tool import Tool
+from ..errors import InvalidTypeError, InvalidValueError, NotReadyError
+
+SHAPES = "(tool, arguments), (tool, arguments, id), or a tool call as a chat API returns it"
+
+
+class Wanted(msgspec.Struct, frozen=True, eq=False):
+    """A call that the model wants: `args` has the context object of a method tool first."""
+
+    tool: Tool
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    id: str
+
+
+def understand(tools: Iterable[Tool], run: Run, calls: Any) -> list[Wanted]:
+    """Each call joined with its tool. Raises InvalidTypeError or InvalidValueError, and then none of them is taken."""
+    if isinstance(calls, str | bytes | Mapping) or not isinstance(calls, Iterable):
+        raise InvalidTypeError(f"said() takes a list of calls, each {SHAPES}; got {run.hide(short(calls))}")
+    known = list(tools)
+    try:
+        return [_understood(known, run, call) for call in calls]
+    except (InvalidTypeError, InvalidValueError) as error:
+        if not run.secretive:
+            raise
+        raise type(error)(run.hide(str(error))) from None
+
+
+def _understood(tools: list[Tool], run: Run, call: Any) -> Wanted:
+    what, arguments, id = _parts(call)
+    tool, owner = _tool_of(tools, what)
+    given = _given(tool, arguments)
+    args, kwargs = _spread(run, tool, owner, given)
+    return Wanted(tool, args, kwargs, id)
+
+
+def _parts(call: Any) -> tuple[Any, Any, str]:
+    """(tool, arguments, id) of a call in any of the shapes that are taken."""
+    if isinstance(call, Mapping):
+        function = call.get("function")
+        if isinstance(function, Mapping) and "name" in function:
+            return function["name"], function.get("arguments"), _id(call.get("id"))
+    elif isinstance(call, tuple | list):
+        if len(call) in (2, 3):
+            return call[0], call[1], _id(call[2] if len(call) == 3 else "")
+    elif hasattr(getattr(call, "function", None), "name"):  # the object of a client library
+        return call.function.name, getattr(call.function, "arguments", None), _id(getattr(call, "id", ""))
+    raise InvalidTypeError(f"a call is {SHAPES}; got {short(call)}")
+
+
+def _id(given: Any) -> str:
+    if given is not None and not isinstance(given, str):
+        raise InvalidTypeError(f"the id of a call is a string, got {short(given)}")
+    return given or ""
+
+
+def _given(tool: Tool, arguments: Any) -> dict[str, Any]:
+    """The arguments by name; a JSON text, as chat APIs have it, is read."""
+    if isinstance(arguments, str):
+        try:
+            arguments = msgspec.json.decode(arguments or "{}")
+        except (msgspec.MsgspecError, UnicodeError) as error:
+            raise InvalidValueError(f"the arguments for {tool.name} are no JSON: {error}; tell the model so") from error
+    if arguments is None:
+        arguments = {}
+    if not isinstance(arguments, Mapping) or not all(isinstance(name, str) for name in arguments):
+        raise InvalidTypeError(f"the arguments for {tool.name} are a dict by name, got {short(arguments)}")
+    return dict(arguments)
+
+
+def _tool_of(tools: list[Tool], what: Any) -> tuple[Tool, Any]:
+    """The tool that is meant, and the object of a bound method."""
+    if isinstance(what, str):
+        found = [tool for tool in tools if tool.name == what or what in tool.aliases]
+        found = found or [tool for tool in tools if what in (tool.name.rpartition(".")[2], chat_name(tool.name))]
+        name, owner = what, None
+    else:
+        function = getattr(what, "__func__", what)
+        found = [tool for tool in tools if tool is what or any(f is function for f in (tool.wrapper, tool.fn))]
+        name, owner = short(what), getattr(what, "__self__", None) if inspect.ismethod(what) else None
+    if not found:
+        have = ", ".join(sorted(tool.name for tool in tools)) or "none"
+        raise InvalidValueError(f"no tool {name!r} is registered with the engine; there are: {have}")
+    if len(found) > 1:
+        names = ", ".join(sorted(tool.name for tool in found))
+        raise InvalidValueError(f"{name!r} can mean several tools ({names}); say the whole name, or give the function")
+    return found[0], owner
+
+
+def _spread(run: Run, tool: Tool, owner: Any, given: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments by name as a call has them: the context object first, what is injected added."""
+    if tool.undecided and (owner is not None or any(tool.owns(value) for value in run.context)):
+        tool.undecided = False
+        tool.become_method()
+    args: list[Any] = []
+    if tool.method:
+        owner = owner if owner is not None else run.object_of(tool)
+        if isinstance(owner, Refusal):
+            raise NotReadyError(owner.message)
+        args.append(owner)
+    for name in tool.ignore:
+        if name not in given and name in tool.inject:
+            value = tool.inject[name]
+            given[name] = value() if callable(value) else value
+    parameters = list(tool.signature.parameters.values()) if tool.signature else []
+    for parameter in parameters[1:] if tool.method else parameters:
+        if parameter.kind is not parameter.POSITIONAL_ONLY or parameter.name not in given:
+            break
+        args.append(given.pop(parameter.name))
+    return tuple(args), given

@@ -1,0 +1,170 @@
+"""The recordings of one test: staged while it runs, put in place when it has passed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from .._core.model.reason import Mode
+from .._engine.engine import Engine
+from ..errors import InvalidValueError
+from ..store.base import Standing, Stored
+from ..store.folder import ENDING, FolderStore, unchanged
+from ..store.folder_file import FileEntry, entry_text, read_entry
+from ..store.whole_files import read_whole, remove, write_whole
+
+RECORD_MODES: Final = ("none", "once", "new_episodes", "all")
+SECRET_NAMES: Final = (
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "client_secret",
+    "token",
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "auth_token",
+    "authorization",
+    "api_key",
+    "apikey",
+    "private_key",
+    "credentials",
+    "cookie",
+    "cookies",
+)
+
+
+class Recording:
+    """What the pytest fixture `muscle_mem_recording` gives: engines whose memory is a folder of this test's own.
+
+    `folder` is that folder, of which the tests of others know nothing; `mode` one of none, once, new_episodes, all;
+    `engine_mode` what it comes to for an engine; `store` what engines of this test remember in. What they learn
+    reaches `folder` only when the test has passed.
+    """
+
+    def __init__(self, folder: Path, staging: Path, mode: str, secret_names: Iterable[str] = SECRET_NAMES) -> None:
+        if mode not in RECORD_MODES:
+            raise InvalidValueError(f"the recording mode is one of {', '.join(RECORD_MODES)}, not {mode!r}")
+        self.folder = folder
+        self.mode = mode
+        self.secret_names = frozenset(secret_names)
+        self._staging = staging
+        self._undo: list[Callable[[], None]] = []
+        if mode != "all":
+            _copy(folder, staging)
+        there = any(path.suffix == ENDING for path in staging.iterdir()) if staging.is_dir() else False
+        self.engine_mode: Mode = _engine_mode(mode, there=there)
+        self.store = FolderStore(staging)
+
+    def engine(self, **options: Any) -> Engine:
+        """An engine for this test; `options` are those of `Engine`, without store. It is closed with the test."""
+        made = Engine(self.store, **{"mode": self.engine_mode, **options})
+        made._tools.secret_names = self.secret_names
+        self._undo.append(made._library.flush)
+        return made
+
+    def use(self, engine: Engine) -> Engine:
+        """Let an engine that is there already, with its tools, remember in this test's folder until the test ends.
+
+        Do so before the engine is called in the test, and not while another thread calls it.
+        """
+        library, tools = engine._library, engine._tools
+        library.flush()
+        was = library.store, engine._mode, tools.secret_names
+        secrets = [(tool, tool.secret) for tool in tools]
+
+        def give_back() -> None:
+            library.flush()
+            library.store, engine._mode, tools.secret_names = was
+            for tool, names in secrets:
+                tool.secret = names
+            tools.version += 1  # what is in memory is of the other store
+
+        self._undo.append(give_back)
+        library.store, engine._mode, tools.secret_names = self.store, self.engine_mode, self.secret_names
+        for tool, names in secrets:
+            tool.secret = names | self.secret_names
+        tools.version += 1
+        return engine
+
+    def settle(self, *, passed: bool) -> None:
+        """Give engines back, and put what they have learned in place if the test has passed."""
+        for undo in reversed(self._undo):
+            undo()
+        self._undo.clear()
+        self.store.close()
+        if passed and self.engine_mode != "replay":
+            _put_in_place(self._staging, self.folder, whole=self.mode == "all")
+        shutil.rmtree(self._staging, ignore_errors=True)
+
+
+def _engine_mode(mode: str, *, there: bool) -> Mode:
+    if mode == "none" or (mode == "once" and there):
+        return "replay"
+    return "record" if mode == "all" else "auto"
+
+
+def _copy(folder: Path, staging: Path) -> None:
+    staging.mkdir(parents=True, exist_ok=True)
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if path.suffix == ENDING:
+                shutil.copyfile(path, staging / path.name)
+
+
+def _put_in_place(staging: Path, folder: Path, *, whole: bool) -> None:
+    """Make the folder hold what the staged one holds; a file whose trajectory is only counted on stays as it is.
+
+    With `whole` nothing that was there counts: also files that are not of the staged trajectories go.
+    """
+    staged = _entries(staging)
+    there = _entries(folder)
+    if staged and not folder.is_dir():
+        folder.mkdir(parents=True)
+    for name, entry in staged.items():
+        known = there.get(name)
+        if known is None or not _same(known, entry):
+            write_whole(os.fspath(folder / name), _quiet_text(entry, staging / name))
+    if whole and not staged:  # nothing was learned: that is no reason to lose what there is
+        return
+    for name in there.keys() - staged.keys():
+        remove(os.fspath(folder / name))
+
+
+def _entries(folder: Path) -> dict[str, FileEntry]:
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {path.name: read_entry(read_whole(os.fspath(path))) for path in paths if path.suffix == ENDING}
+
+
+def _stored(entry: FileEntry) -> Stored | None:
+    return entry.stored() if entry.sealed is not None and entry.standing is not None else None
+
+
+def _same(one: FileEntry, other: FileEntry) -> bool:
+    was, now = _stored(one), _stored(other)
+    if was is None or now is None:
+        return was is now
+    return unchanged(was, now)
+
+
+def _quiet_text(entry: FileEntry, path: Path) -> bytes:
+    """The file of an entry without counts, which would change from one day to the next."""
+    if entry.standing is None:
+        return read_whole(os.fspath(path))
+    plain = Standing()
+    entry.standing = msgspec.structs.replace(
+        entry.standing,
+        hits=plain.hits,
+        failures=plain.failures,
+        agreed=plain.agreed,
+        disagreed=plain.disagreed,
+        last_hit=plain.last_hit,
+        checks=plain.checks,
+    )
+    return entry_text(entry).encode()
