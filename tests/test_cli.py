@@ -102,7 +102,7 @@ def test_a_read_only_store_is_read_and_not_forgotten_in(
     shop: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, ids = shop
-    monkeypatch.setattr("muscle_mem.store.opening.os.access", lambda *_: False)
+    monkeypatch.setattr("muscle_mem.store.sqlite.opening.os.access", lambda *_: False)
     assert len(as_json("ls", "--store", path)) == 3
     assert as_json("doctor", "--store", path)["ok"] is True
     result = run("forget", ids[0], "--store", path)

@@ -17,7 +17,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from muscle_mem.cli import main
-from muscle_mem.store import Note, SqliteStore, schema
+from muscle_mem.store import Note, SqliteStore
+from muscle_mem.store.sqlite import schema
 from muscle_mem.testing import a_trajectory, an_observation, ids
 from store_cases import a_foreign_database, a_store_of_the_future, a_text, raw
 

@@ -23,8 +23,8 @@ from cli_cases import (
 from muscle_mem._core import codec
 from muscle_mem._core.model.records import Guard, Node, Par, Ref, StepRecord, Tpl
 from muscle_mem.store.digest import sha256
-from muscle_mem.store.opening import Access, connect
 from muscle_mem.store.rows import Digests
+from muscle_mem.store.sqlite.opening import Access, connect
 
 __all__ = ["no_store_in_the_environment", "recorded_once", "shop"]
 

@@ -167,7 +167,7 @@ def test_all_connections_in_use_is_told(schema: str, database: str) -> None:
 def test_an_interrupt_in_a_transaction_leaves_nothing(
     schema: str, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from muscle_mem.store.postgres.writing import Writer
+    from muscle_mem.store.postgres.writer import Writer
 
     def interrupted(self: Writer, *args: object) -> None:
         raise KeyboardInterrupt

@@ -19,10 +19,11 @@ pytest.importorskip("psycopg", reason=HOW)
 from muscle_mem import Engine
 from muscle_mem.errors import StoreError
 from muscle_mem.store import Confirming, Leading, Note, Store, Surveying
-from muscle_mem.store.postgres import PostgresStore, watching
-from muscle_mem.store.postgres.lines import Line
-from muscle_mem.store.postgres.watching import Known
-from muscle_mem.store.postgres.writing import Changes
+from muscle_mem.store.postgres import PostgresStore
+from muscle_mem.store.postgres import listener as watching
+from muscle_mem.store.postgres.connections import Line
+from muscle_mem.store.postgres.listener import Known
+from muscle_mem.store.postgres.writer import Changes
 from muscle_mem.testing import KEY, OTHER_KEY, a_trajectory, an_observation, raised_by
 from proxies import CuttingProxy
 

@@ -31,7 +31,9 @@ def test_every_public_name_says_what_it_is_for() -> None:
     assert all(getattr(muscle_mem, name).__doc__ for name in NAMES)
 
 
-@pytest.mark.parametrize("home", ["muscle_mem", "muscle_mem.events", "muscle_mem.store", "muscle_mem.testing"])
+@pytest.mark.parametrize(
+    "home", ["muscle_mem", "muscle_mem.events", "muscle_mem.store", "muscle_mem.store.folder", "muscle_mem.testing"]
+)
 def test_public_classes_name_the_module_that_users_import_them_from(home: str) -> None:
     """So that pickles and tracebacks survive a move of the file that defines them."""
     module = importlib.import_module(home)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from muscle_mem.errors import DamagedStoreError, InvalidValueError, StoreError
-from muscle_mem.store import MemoryStore, Note, SqliteStore, Tally, backup, verify
+from muscle_mem.store import MemoryStore, Note, SqliteStore, Tally, verify
+from muscle_mem.store.sqlite import backup
 from muscle_mem.testing import KEY, a_trajectory, an_observation, ids
 from store_cases import raw
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from muscle_mem.store import gate
-from muscle_mem.store.gate import Gate
+from muscle_mem.store.locking import write_lock as gate
+from muscle_mem.store.locking.write_lock import Gate
 
 LONG = 60.0
 

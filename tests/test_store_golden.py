@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from golden.stores import KEYS, SIGNING_KEY, a_trajectory
-from muscle_mem.store import Damaged, Observation, SqliteStore, Standing, Tally, schema
+from muscle_mem.store import Damaged, Observation, SqliteStore, Standing, Tally
+from muscle_mem.store.sqlite import schema
 from muscle_mem.testing import an_observation, ids
 
 GOLDEN = Path(__file__).parent / "golden"

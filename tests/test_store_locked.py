@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from muscle_mem import Engine, StoreError
-from muscle_mem.store import SqliteStore, folder, patience
+from muscle_mem.store import SqliteStore
 from muscle_mem.store.folder import FolderStore
-from muscle_mem.store.gate import Gate
+from muscle_mem.store.folder import store as folder
+from muscle_mem.store.locking import deadline as patience
+from muscle_mem.store.locking.write_lock import Gate
 from muscle_mem.testing import a_trajectory, an_observation
 
 WHOLE = 0.2

@@ -15,7 +15,9 @@ from muscle_mem.errors import (
     NewerStoreError,
     StoreError,
 )
-from muscle_mem.store import SqliteStore, opening, schema, sqlite
+from muscle_mem.store import SqliteStore
+from muscle_mem.store.sqlite import opening, schema
+from muscle_mem.store.sqlite import store as sqlite
 from muscle_mem.testing import KEY, a_trajectory, an_observation, ids
 from store_cases import (
     a_database_without_name,

@@ -18,8 +18,8 @@ from muscle_mem.errors import (
     StoreError,
 )
 from muscle_mem.store import MemoryStore, Note, SqliteStore, Store, open_store
-from muscle_mem.store.filesystems import NETWORK_TYPES, type_of_mount
 from muscle_mem.store.rows import Digests
+from muscle_mem.store.sqlite.filesystems import NETWORK_TYPES, type_of_mount
 from muscle_mem.testing import KEY, StoreContract, a_trajectory, an_observation, ids
 from store_cases import (
     path,
@@ -370,7 +370,7 @@ def test_the_mount_table_tells_the_type(path: str, kind: str) -> None:
 def test_network_file_systems_are_refused_unless_allowed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs"} <= NETWORK_TYPES
     assert not {"ext4", "xfs", "tmpfs", "overlay", "9p", "btrfs", "zfs"} & NETWORK_TYPES
-    monkeypatch.setattr("muscle_mem.store.opening.network_type", lambda folder: "nfs4")
+    monkeypatch.setattr("muscle_mem.store.sqlite.opening.network_type", lambda folder: "nfs4")
     with pytest.raises(StoreError, match=r"nfs4.*network_fs=allow"):
         SqliteStore(path)
     assert not path.exists()

@@ -53,7 +53,7 @@ def _server() -> tuple[Any, str]:
 @contextmanager
 def _counted() -> Iterator[list[int]]:
     """How often a connection waits for the server while this is open, in any thread but the watching one's."""
-    from muscle_mem.store.postgres.lines import Line
+    from muscle_mem.store.postgres.connections import Line
 
     waits = [0]
     plain = Line.wait

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from muscle_mem.store import MemoryStore, SqliteStore
-from muscle_mem.store.opening import Access, connect
+from muscle_mem.store.sqlite.opening import Access, connect
 
 from .. import bulk
 from ..child import ask

@@ -11,7 +11,8 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 
 from muscle_mem.errors import StoreError
-from muscle_mem.store import SqliteStore, Stored, opening
+from muscle_mem.store import SqliteStore, Stored
+from muscle_mem.store.sqlite import opening
 
 from .children import in_child, scratch
 from .figures import Figures, Proof, Size

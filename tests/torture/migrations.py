@@ -11,7 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 from muscle_mem.errors import StoreError
-from muscle_mem.store import SqliteStore, schema
+from muscle_mem.store import SqliteStore
+from muscle_mem.store.sqlite import schema
 
 from .children import ended, fork, scratch
 from .faults import CHANGING, KILL, TORN, WRITE, Shim, under_shim

@@ -11,7 +11,7 @@ import msgspec
 from .._core.model.blobs import INLINE
 from .._core.plan.candidate_set import Company
 from .._core.plan.trajectory import Candidate, Trajectory
-from ..store.forks import Brief, watch
+from .._forks import Brief, watch
 
 # Measured with tracemalloc on CPython: what objects take beside the bytes of what they hold.
 ENTRY = 600

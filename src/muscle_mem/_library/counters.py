@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from .._forks import Brief, watch
 from ..store.base import Note, Tally
-from ..store.forks import Brief, watch
 
 A_WRITE = 1_000  # hits; they are written together
 MOST = 10_000  # trajectories

@@ -20,10 +20,10 @@ from .._core.plan.trajectory import Candidate, Trajectory, align, load
 from .._core.plan.trust import SUCCESS
 from .._core.run.recorder import Problem, Recording
 from .._core.run.run import Run
+from .._forks import watch
 from ..errors import DecodeError
 from ..store import verdicts
 from ..store.base import FRESH, QUARANTINED, TRUSTED, Note, Observation, Sealed, Standing, Store, is_confirming
-from ..store.forks import watch
 from ..store.pruning import Limits, Pruned, is_old, prune, recorded
 from . import evidence
 from .cache import Entry, Memory, is_irreversible, size_of

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from .._core.model.reason import Reason
 from .._core.plan.step import PlanStep, Refusal
 from .._core.tools.tool import Tool
-from ..store.forks import Brief, watch
+from .._forks import Brief, watch
 
 LOOKED_AT = 20
 

@@ -11,8 +11,8 @@ from .._core.model.reason import Reason
 from .._core.model.text import retold
 from .._core.run.run import Run
 from .._events import Event, NoticeEvent, NotLearnedEvent, Observer, RunBeganEvent, RunEvent, heeds_debug, log_event
+from .._forks import Brief, watch
 from ..errors import InvalidTypeError
-from ..store.forks import Brief, watch
 
 SUGGEST_KEY_AFTER = 5
 BY_STATUS = {"hit": "hits", "miss": "misses", "diverged": "diverged"}

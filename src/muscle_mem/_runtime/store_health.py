@@ -6,7 +6,7 @@ import threading
 import weakref
 
 from .._events import StoreEvent, log_event
-from ..store.forks import Brief, watch
+from .._forks import Brief, watch
 from .reporter import Teller
 
 

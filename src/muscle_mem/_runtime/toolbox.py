@@ -22,8 +22,8 @@ from .._core.tools.check import Check, version_of
 from .._core.tools.closures import is_same
 from .._core.tools.fingerprint import fingerprint, stored_name
 from .._core.tools.tool import Tool, check_tool, signature_of
+from .._forks import Brief, watch
 from ..errors import InvalidTypeError
-from ..store.forks import Brief, watch
 from .breakers import Breakers
 from .context import Frame, frame_here, frame_of_call
 from .drivers import adrive, drive

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from ..store.naming import is_postgres, without_secrets
-from ..store.opening import stored_version
-from ..store.schema import LATEST
+from ..store.sqlite.opening import stored_version
+from ..store.sqlite.schema import LATEST
 from ..store.urls import postgres_versions
 from .opening import ensure_there, file_of, json_option, open_named, signing_key, store_option, told, wanted_store
 from .output import print_json

@@ -7,10 +7,10 @@ import threading
 
 import msgspec
 
+from .._forks import Brief, watch
 from ..errors import StoreError
 from .base import Found, Note, Observation, Sealed, Standing, Stored, Summary
-from .forks import Brief, watch
-from .leading import KeyLock, KeyLocks
+from .locking.key_locks import KeyLock, KeyLocks
 from .standing import apply_note
 
 

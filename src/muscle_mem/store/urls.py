@@ -61,7 +61,7 @@ def postgres_versions(url: str) -> tuple[int | None, int]:
     Makes and changes nothing. Raises as opening it would.
     """
     _ensure_driver()
-    from .postgres.looking import versions
+    from .postgres.probe import versions
 
     return versions(url)
 

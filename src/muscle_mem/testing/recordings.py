@@ -14,9 +14,9 @@ from .._core.model.reason import Mode
 from .._engine.engine import Engine
 from ..errors import InvalidValueError
 from ..store.base import Standing, Stored
-from ..store.folder import ENDING, FolderStore, unchanged
-from ..store.folder_file import FileEntry, entry_text, read_entry
-from ..store.whole_files import read_whole, remove, write_whole
+from ..store.folder.store import ENDING, FolderStore, unchanged
+from ..store.folder.atomic import read_whole, remove, write_whole
+from ..store.folder.file import FileEntry, entry_text, read_entry
 
 RECORD_MODES: Final = ("none", "once", "new_episodes", "all")
 SECRET_NAMES: Final = (

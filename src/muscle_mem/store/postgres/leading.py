@@ -8,7 +8,7 @@ import time
 
 import psycopg
 
-from .lines import Line, Lines
+from .connections import Line, Lines
 from .opening import Sessions
 from .schema import number_for
 

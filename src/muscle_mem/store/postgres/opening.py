@@ -12,7 +12,7 @@ from psycopg import errors
 
 from ...errors import ForeignStoreError, NewerStoreError, StoreError
 from . import schema as shapes
-from .lines import Line, Lines
+from .connections import Line, Lines
 from .options import Options
 from .schema import quoted, within
 from .signing import Signing

@@ -6,7 +6,7 @@ import hashlib
 
 from psycopg import sql
 
-from .lines import Line
+from .connections import Line
 
 APPLICATION = 0x4D4D454D  # "MMEM"; what makes a schema ours
 

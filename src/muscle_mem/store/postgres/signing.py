@@ -6,7 +6,7 @@ import hmac
 
 from ...errors import StoreError
 from ..digest import key_check, signer
-from .lines import Line
+from .connections import Line
 
 NOTE = "signed"
 

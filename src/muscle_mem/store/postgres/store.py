@@ -11,25 +11,25 @@ from typing import TypeVar
 
 import psycopg
 
+from ..._forks import watch
 from ...errors import DamagedStoreError, StoreError
 from ..base import Damaged, Found, Note, Observation, Sealed, Stored, Summary
 from ..digest import SigningKey, checked_key
-from ..forks import watch
 from ..verifying import Trouble
 from .breaker import Breaker
-from .inspecting import inspect
+from .connections import Line, Lines
+from .errors import translated
+from .integrity import inspect
 from .leading import Lead, Leads
-from .lines import Line, Lines
+from .listener import Watch
 from .opening import Opened, Sessions, logger, prepare, unreachable
 from .options import parse
-from .reading import Reader
+from .reader import Reader
 from .rows import Rendition, Seals
 from .schema import HELD, quoted
 from .signing import Signing
 from .transactions import Transactions
-from .troubles import translated
-from .watching import Watch
-from .writing import Writer
+from .writer import Writer
 
 T = TypeVar("T")
 

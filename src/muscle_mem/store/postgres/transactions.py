@@ -11,14 +11,14 @@ import msgspec
 import psycopg
 
 from ...errors import StoreError
-from .lines import Line, Lines
+from .connections import Line, Lines
+from .errors import DeadlineError, is_lost, plain, translated
+from .listener import channel_of
 from .opening import begin
-from .reading import Reader
+from .reader import Reader
 from .rows import Rendition, Seals
 from .signing import Signing
-from .troubles import DeadlineError, is_lost, plain, translated
-from .watching import channel_of
-from .writing import Changes, Writer
+from .writer import Changes, Writer
 
 T = TypeVar("T")
 

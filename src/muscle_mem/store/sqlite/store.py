@@ -8,24 +8,24 @@ from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import quote
 
-from ..errors import DamagedStoreError, InvalidValueError, StoreError
+from ...errors import DamagedStoreError, InvalidValueError, StoreError
+from ..base import Damaged, Found, Note, Observation, Sealed, Stored, Summary
+from ..digest import SigningKey, checked_key
+from ..locking.deadline import Patience
+from ..locking.key_locks import KeyLock, KeyLocks
+from ..locking.write_lock import Gate
+from ..rows import Digests
+from ..verifying import Trouble, Verified, verify
 from .backup import back_up
-from .base import Damaged, Found, Note, Observation, Sealed, Stored, Summary
 from .connections import Connections, Lease
-from .digest import SigningKey, checked_key
+from .errors import explain, translated
 from .files import resolved
-from .gate import Gate
-from .inspecting import inspect
-from .leading import KeyLock, KeyLocks
+from .integrity import inspect
 from .opening import Access, connect, connect_to_read, prepare, ready, stamp
-from .patience import Patience
-from .reading import Reader
-from .rows import Digests
+from .reader import Reader
 from .signing import Signing
-from .surveying import survey
-from .troubles import explain, translated
-from .verifying import Trouble, Verified, verify
-from .writing import Writer
+from .summaries import survey
+from .writer import Writer
 
 T = TypeVar("T")
 

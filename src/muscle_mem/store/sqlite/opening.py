@@ -10,13 +10,13 @@ import time
 from contextlib import closing
 from urllib.parse import quote
 
-from ..errors import DamagedStoreError, ForeignStoreError, NewerStoreError, StoreError
+from ...errors import DamagedStoreError, ForeignStoreError, NewerStoreError, StoreError
+from ..locking.write_lock import Gate
 from . import schema
+from .errors import explain
 from .files import make_private, publish, remove, resolved
 from .filesystems import network_type
-from .gate import Gate
 from .signing import Signing
-from .troubles import explain
 
 SETTINGS = (
     "PRAGMA synchronous=FULL",

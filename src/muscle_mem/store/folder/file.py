@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from ..errors import InvalidValueError
-from . import jsontext
-from .base import Observation, Sealed, Standing, Stored
-from .digest import Signer, sha256
-from .document import Document, from_document, standing_of, to_document
+from ...errors import InvalidValueError
+from .. import jsontext
+from ..base import Observation, Sealed, Standing, Stored
+from ..digest import Signer, sha256
+from ..document import Document, from_document, standing_of, to_document
 
 _APART = ("standing", "observations", "seq", "digests")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 from .breaker import Breaker
-from .lines import Lines
+from .connections import Lines
+from .errors import translated
 from .opening import look
 from .options import parse
 from .schema import LATEST
-from .troubles import translated
 
 
 def versions(url: str) -> tuple[int | None, int]:

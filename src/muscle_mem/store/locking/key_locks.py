@@ -11,8 +11,8 @@ import sys
 import threading
 import weakref
 
-from ..errors import StoreError
-from .forks import watch
+from ..._forks import watch
+from ...errors import StoreError
 
 if sys.platform != "win32":
     import fcntl

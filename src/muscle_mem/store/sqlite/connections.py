@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from ..errors import StoreError
-from .forks import watch
+from ..._forks import watch
+from ...errors import StoreError
 
 T = TypeVar("T")
 

@@ -6,13 +6,13 @@ import sqlite3
 
 import msgspec
 
-from ..errors import DamagedStoreError
+from ...errors import DamagedStoreError
+from ..base import Damaged, Note, Observation, Sealed, Standing
+from ..rows import Digests, observation_row, standing_row, to_text, trajectory_row
+from ..standing import apply_note
 from . import blobs
-from .base import Damaged, Note, Observation, Sealed, Standing
-from .reading import Reader, observation_row_of, refresh_rows_of
-from .rows import Digests, observation_row, standing_row, to_text, trajectory_row
+from .reader import Reader, observation_row_of, refresh_rows_of
 from .signing import Signing
-from .standing import apply_note
 
 _TEXT = "CAST(? AS TEXT)"
 _INSERT_TRAJECTORY = (

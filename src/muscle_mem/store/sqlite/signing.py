@@ -6,8 +6,8 @@ import hmac
 import sqlite3
 from contextlib import AbstractContextManager
 
-from ..errors import StoreError
-from .digest import key_check, signer
+from ...errors import StoreError
+from ..digest import key_check, signer
 
 NOTE = "signed"
 _EMPTY = (

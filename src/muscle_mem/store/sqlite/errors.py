@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 
-from ..errors import DamagedStoreError, ForeignStoreError, StoreError
+from ...errors import DamagedStoreError, ForeignStoreError, StoreError
 
 _TOLD: dict[int, str] = {
     sqlite3.SQLITE_READONLY: "it is read-only: what is stored is replayed, but nothing is written. Make "

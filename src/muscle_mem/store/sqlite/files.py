@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..errors import InvalidTypeError, InvalidValueError
+from ...errors import InvalidTypeError, InvalidValueError
 
 _ENDS = ("", "-journal", "-wal", "-shm")
 

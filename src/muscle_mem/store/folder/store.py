@@ -9,15 +9,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..errors import DamagedStoreError, InvalidTypeError, InvalidValueError, StoreError
-from .base import Damaged, Found, Note, Observation, Sealed, Standing, Stored
-from .digest import SigningKey, checked_key, signer
-from .folder_file import FileEntry, entry_text, read_entry
-from .forks import watch
-from .gate import Gate
-from .patience import Patience
-from .standing import apply_note
-from .whole_files import Stamp, read_whole, remove, stamps, write_whole
+from ..._forks import watch
+from ...errors import DamagedStoreError, InvalidTypeError, InvalidValueError, StoreError
+from ..base import Damaged, Found, Note, Observation, Sealed, Standing, Stored
+from ..digest import SigningKey, checked_key, signer
+from ..locking.deadline import Patience
+from ..locking.write_lock import Gate
+from ..standing import apply_note
+from .atomic import Stamp, read_whole, remove, stamps, write_whole
+from .file import FileEntry, entry_text, read_entry
 
 ENDING = ".json"
 _WAIT = 30.0

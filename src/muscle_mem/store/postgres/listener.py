@@ -13,11 +13,11 @@ from typing import Any
 import psycopg
 
 from ...errors import StoreError
-from .lines import Line, Lines
+from .connections import Line, Lines
+from .errors import plain
 from .opening import Sessions
 from .schema import number_for, quoted
-from .troubles import plain
-from .writing import Changes
+from .writer import Changes
 
 POLLED_EVERY = 0.5
 GAP = 0.02  # seconds between two polls, however often a change is told

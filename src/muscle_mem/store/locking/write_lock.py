@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ..errors import StoreError
-from .patience import TooLongError
+from ...errors import StoreError
+from .deadline import TooLongError
 
 if sys.platform != "win32":
     import fcntl

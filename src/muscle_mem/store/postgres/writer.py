@@ -15,8 +15,8 @@ from ..base import Damaged, Note, Observation, Sealed, Standing
 from ..digest import sha256
 from ..rows import to_text
 from ..standing import apply_note
-from .lines import Line
-from .reading import Reader
+from .connections import Line
+from .reader import Reader
 from .rows import (
     OBSERVATION,
     STANDING,

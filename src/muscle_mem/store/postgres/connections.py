@@ -21,8 +21,8 @@ from psycopg.waiting import Ready
 
 from ...errors import StoreError
 from .breaker import Breaker
+from .errors import DeadlineError, explain
 from .options import Options
-from .troubles import DeadlineError, explain
 
 RV = TypeVar("RV")
 Rows = list[tuple[Any, ...]]

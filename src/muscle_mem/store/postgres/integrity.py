@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..rows import readable
 from ..verifying import Trouble
-from .lines import Line
+from .connections import Line
 from .rows import Seals
 
 

@@ -7,15 +7,15 @@ import secrets
 import sqlite3
 from contextlib import closing
 
-from ..errors import DamagedStoreError, StoreError
-from .base import Found
+from ...errors import DamagedStoreError, StoreError
+from ..base import Found
+from ..rows import Digests
+from ..verifying import Trouble, Verified, look_through
+from .errors import translated
 from .files import make_private, publish, remove
-from .inspecting import inspect
+from .integrity import inspect
 from .opening import Access, connect
-from .reading import Reader
-from .rows import Digests
-from .troubles import translated
-from .verifying import Trouble, Verified, look_through
+from .reader import Reader
 
 
 def back_up(

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .base import Observation
+from ..base import Observation
 
 MANY = 64  # observations of a key, from which on it pays to keep their rows
 MOST = 16 * 2**20  # bytes of bodies that are kept

@@ -9,7 +9,7 @@ import msgspec
 from ..base import Damaged, Found, Observation, Sealed, Standing, Stored, Summary
 from ..digest import sha256
 from ..rows import from_text, readable, to_text
-from .lines import Line, Rows
+from .connections import Line, Rows
 from .rows import (
     OBSERVATION,
     STANDING,

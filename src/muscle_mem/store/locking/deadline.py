@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from ..errors import StoreError
+from ...errors import StoreError
 
 MOMENT = 0.25  # seconds; the worst wait of 32 writers was 0.15
 

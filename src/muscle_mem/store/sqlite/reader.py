@@ -7,10 +7,8 @@ from typing import Any
 
 import msgspec
 
-from . import blobs
-from .base import Damaged, Found, Observation, Standing, Stored
-from .known import MANY, Known, Whole
-from .rows import (
+from ..base import Damaged, Found, Observation, Standing, Stored
+from ..rows import (
     OBSERVATION,
     STANDING,
     TRAJECTORY,
@@ -22,6 +20,8 @@ from .rows import (
     readable,
     to_text,
 )
+from . import blobs
+from .row_cache import MANY, Known, Whole
 from .signing import Signing
 
 _COLUMNS = f"t.n, t.digest, s.n, s.digest, {TRAJECTORY}, {STANDING}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from .base import Summary
-from .rows import STANDING, Digests, from_text, read_standing
+from ..base import Summary
+from ..rows import STANDING, Digests, from_text, read_standing
 
 # length() of a blob column takes its size from the head of the row.
 _SUMMARIES = (
