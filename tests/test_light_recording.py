@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from muscle_mem import Check, Engine, Secret
-from muscle_mem._core.plan.trajectory import trajectory as plan
+from muscle_mem._core.plan import trajectory as plan
 from muscle_mem._core.record.call import record_call, record_now
 from muscle_mem._core.record.seal import finish
 from muscle_mem._core.run.effects import Capture, Compare, Effect, Invoke

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from muscle_mem import Check, Engine, current_run
-from muscle_mem._core.replay.replay import replay
+from muscle_mem._core.replay import replay
 from muscle_mem._events import Event, RunBeganEvent, RunEvent, StepBeganEvent, StepEndedEvent
 from muscle_mem.integrations.otel import OtelObserver
 

@@ -284,7 +284,7 @@ def test_a_database_that_is_set_to_reading_only_is_read(schema: str, database: s
 
 KILLED = """
 import os, sys, time
-from muscle_mem.store.postgres import PostgresStore, lines, schema
+from muscle_mem.store.postgres import PostgresStore, connections, schema
 from muscle_mem.testing import a_trajectory, an_observation, ids
 url, old = sys.argv[1], sys.argv[2] == "old"
 later = (("CREATE TABLE two(x int)", "INSERT INTO two VALUES (2)"), ("DROP TABLE two",))
@@ -298,14 +298,14 @@ for n in range(1000):
             schema.MIGRATIONS += later
             schema.LATEST, schema.MIN_READERS = 3, (1, 1, 1)
         left = n
-        real = lines.Line.wait
+        real = connections.Line.wait
         def wait(self, *args, **options):
             global left
             if left == 0:
                 os._exit(9)
             left -= 1
             return real(self, *args, **options)
-        lines.Line.wait = wait
+        connections.Line.wait = wait
         PostgresStore(here)
         os._exit(0)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

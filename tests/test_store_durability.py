@@ -33,7 +33,8 @@ def run(script: str, *args: str) -> str:
 
 KILLED_WHILE_MAKING = """
 import os, sys
-from muscle_mem.store import SqliteStore, opening
+from muscle_mem.store import SqliteStore
+from muscle_mem.store.sqlite import opening
 from muscle_mem.testing import a_trajectory, an_observation, ids
 folder = sys.argv[1]
 real = opening.connect

@@ -14,9 +14,9 @@ from .._core.model.reason import Mode
 from .._engine.engine import Engine
 from ..errors import InvalidValueError
 from ..store.base import Standing, Stored
-from ..store.folder.store import ENDING, FolderStore, unchanged
 from ..store.folder.atomic import read_whole, remove, write_whole
 from ..store.folder.file import FileEntry, entry_text, read_entry
+from ..store.folder.store import ENDING, FolderStore, unchanged
 
 RECORD_MODES: Final = ("none", "once", "new_episodes", "all")
 SECRET_NAMES: Final = (
