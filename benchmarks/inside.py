@@ -13,7 +13,7 @@ def key_recall(engine: Engine, task: str, params: dict[str, Any] | None) -> Call
     """A function that finds the key of a call that was made before, as the engine does for each call."""
     try:
         engine(task, params=params)
-        agent: Any = engine._agent
+        agent: Any = engine._runtime.agent
         recall = agent.recall
         return functools.partial(recall, (task,), {}, params) if recall((task,), {}, params) else None
     except (AttributeError, TypeError):
@@ -27,7 +27,8 @@ def key_derivation(engine: Engine, task: str, params: dict[str, Any] | None) -> 
         from muscle_mem._core.binding.params import Params
         from muscle_mem._core.redaction.redactor import Veil
 
-        derive = engine._key_of
+        runtime = engine._runtime
+        derive = functools.partial(runtime.keys.derive, runtime.agent)
         veil, none = Veil(), Params(None)
 
         def plain() -> bytes:

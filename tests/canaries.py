@@ -116,7 +116,7 @@ class Spy:
         """What the command line shows of the store."""
         runner = CliRunner()
         store = str(self.store)
-        ids = [stored.sealed.id for stored in self.engine._library.store.scan().stored]
+        ids = [stored.sealed.id for stored in self.engine._runtime.library.store.scan().stored]
         calls = [["ls"], ["stats"], ["doctor"], *(["show", id] for id in ids)]
         for call in calls:
             for more in ([], ["--json"]):

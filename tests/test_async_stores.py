@@ -151,9 +151,9 @@ def test_cancelled_while_the_store_takes_its_time_leaves_nothing_locked(name: st
         store.go_on.set()
         with pytest.raises(asyncio.CancelledError):
             await run
-        assert not engine._leaders._held
+        assert not engine._runtime.leaders._held
         assert not store._leading._keys
-        assert not engine._open.frames
+        assert not engine._runtime.open_runs.frames
         assert (await engine.acall("two")).value == "shipped"
 
     asyncio.run(story())
@@ -175,7 +175,7 @@ def test_a_store_that_fails_in_its_thread_is_bypassed() -> None:
             "store_unavailable",
             "store_unavailable",
         )
-        engine._raises = True
+        engine._runtime.raises_store_errors = True
         with pytest.raises(StoreError):
             await engine.acall("task")
 

@@ -103,6 +103,6 @@ def test_a_screen_in_fifty_observations_is_one_in_the_store_and_in_memory() -> N
     (stored,) = store.scan().stored
     assert len(stored.observations) == 50
     assert sum(len(observation.body) for _, observation in stored.observations) < 50 * 600
-    (entry,) = engine._library.entries()
+    (entry,) = engine._runtime.library.entries()
     rows = [candidate.row for candidate in entry.trajectories[0].candidates]
     assert len({id(row.pre[0]) for row in rows}) == 1

@@ -86,7 +86,7 @@ def test_each_method_that_raises_costs_the_task_nothing(method: str, error: Base
         for _ in range(2):
             assert shop.engine(task).value == "bought"
     shop.engine.close()
-    assert not shop.engine._open.frames
+    assert not shop.engine._runtime.open_runs.frames
     info = shop.engine.cache_info()
     assert info.store_errors > 0
     assert not info.store_answers

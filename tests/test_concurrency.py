@@ -111,9 +111,9 @@ def test_threads_with_a_page_each(store: Store) -> None:
     info = engine.cache_info()
     assert (info.hits, info.misses, info.diverged) == (total["hit"], total["miss"], total["diverged"])
     assert min(total["hit"], total["miss"], total["diverged"]) > 0
-    engine._library.flush()
+    engine._runtime.library.flush()
     assert sum(stored.standing.hits for stored in store.scan(limit=500).stored) == total["hit"]
-    assert not engine._open.frames
+    assert not engine._runtime.open_runs.frames
 
 
 def test_a_hundred_tasks_with_a_page_each(store: Store) -> None:
@@ -173,8 +173,8 @@ def test_meddling_while_others_run_troubles_nobody(store: Store, meddle: str) ->
             elif meddle == "replace":
                 engine.tool(name="helper", version=1)(len)
             elif meddle == "agent":
-                assert engine._agent is not None
-                engine.set_agent(engine._agent.fn)
+                assert engine._runtime.agent is not None
+                engine.set_agent(engine._runtime.agent.fn)
             elif meddle == "clear":
                 engine.cache_clear()
             else:
@@ -215,11 +215,11 @@ def test_a_trajectory_is_not_exchanged_under_a_run_that_replays_it() -> None:
     engine.set_agent(lambda task: [note(number) for number in range(3)])
     engine("t")
     assert engine("t")
-    (entry,) = engine._library.entries()
+    (entry,) = engine._runtime.library.entries()
     (trajectory,) = entry.trajectories
     steps = trajectory.steps
     register()
-    trajectory.join(engine._tools)  # as a thread does that had found it before the tool was registered
+    trajectory.join(engine._runtime.tools)  # as a thread does that had found it before the tool was registered
     assert trajectory.steps is steps
     assert engine("t").steps == 3
 
@@ -282,7 +282,7 @@ def test_tools_that_keep_failing_in_many_threads_trouble_nobody() -> None:
         return {engine(name).status for name in names[number::THREADS] * 4}
 
     assert set().union(*in_threads(work)) <= {"hit", "miss", "diverged"}
-    assert not engine._open.frames
+    assert not engine._runtime.open_runs.frames
 
 
 def test_failures_are_counted_while_others_look_at_the_counts() -> None:
@@ -291,18 +291,18 @@ def test_failures_are_counted_while_others_look_at_the_counts() -> None:
     engine.set_agent(lambda task: look())
     engine("t")
     assert engine("t")
-    (entry,) = engine._library.entries()
+    (entry,) = engine._runtime.library.entries()
     steps = entry.trajectories[0].steps
     over = threading.Event()
 
     def work(number: int) -> None:
         if number:
             while not over.is_set():
-                engine._tools.breakers.failed(steps[0].tool)
+                engine._runtime.tools.breakers.failed(steps[0].tool)
         else:
             try:
                 for _ in range(20_000):
-                    engine._tools.breakers.paused(steps)
+                    engine._runtime.tools.breakers.paused(steps)
             finally:
                 over.set()
 

@@ -232,7 +232,7 @@ def test_trouble_in_some_tasks_leaves_the_others_alone() -> None:
                     assert type(end) is (LookupError if name.startswith("bad") else asyncio.CancelledError)
                     assert done[name] == [0, 1, 2]
             assert current_run() is None
-            assert not engine._open.frames
+            assert not engine._runtime.open_runs.frames
 
     asyncio.run(main())
     assert len(store.scan(limit=100).stored) == 20
@@ -322,7 +322,7 @@ def test_an_interrupt_passes_unchanged(error: type[BaseException], where: str, r
         assert caught.value is raised
         assert len(starts) == 1
     assert current_run() is None
-    assert not engine._open.frames
+    assert not engine._runtime.open_runs.frames
     armed.clear()
     done.clear()
     assert call().status == ("hit" if replaying else "miss")

@@ -18,7 +18,7 @@ from muscle_mem._core.plan.step import Refusal
 from muscle_mem._core.plan.trajectory import Candidate, Trajectory, load
 from muscle_mem._core.record.call import record_call
 from muscle_mem._core.record.seal import finish
-from muscle_mem._core.replay import replay
+from muscle_mem._core.replay.replay import replay
 from muscle_mem._core.replay.eligibility import admit
 from muscle_mem._core.run.effects import Ask, Capture, Compare, Effect, Invoke, RunAgent, Save, Sleep
 from muscle_mem._core.run.recorder import Problem, Recording

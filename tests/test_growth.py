@@ -207,11 +207,11 @@ def test_what_has_expired_is_not_replayed_stays_expired_and_becomes_young_again(
     frozen = desk.engine("task", mode="frozen")
     assert (frozen.reason, store.get(id).standing.state) == ("expired", "fresh")
     assert desk.engine.explain("task").reason == "expired"
-    failing, desk.engine._agent = desk.engine._agent, None
+    failing, desk.engine._runtime.agent = desk.engine._runtime.agent, None
     with pytest.raises(LookupError, match="expired"):
         desk.engine("task", mode="replay")
     assert store.get(id).standing.state == "retired"
-    desk.engine._agent = failing
+    desk.engine._runtime.agent = failing
     clock.now = NOW  # a clock set back revives nothing, also for an engine that knows no limit
     assert desk.engine("task", mode="frozen").reason == "expired"
     assert Desk(store).engine("task", mode="frozen").reason in ("expired", "tool_changed")
@@ -255,7 +255,7 @@ def test_the_estimate_of_memory_is_near_the_truth(size: int, tmp_path: Path) -> 
     for number in range(40):
         seen["n"] = number
         engine(f"task {number}")
-    library = engine._library
+    library = engine._runtime.library
     keys = [stored.sealed.key for stored in store.scan().stored]
     library.memory = Memory(2**40)
     library.find(keys[0])
@@ -308,7 +308,7 @@ def test_a_check_that_says_no_is_counted_and_written_with_the_next_recording(sto
     assert not writes
     ok.update(pre=True, post=False)
     engine("task", on_divergence="absorb")
-    engine._library.flush()
+    engine._runtime.library.flush()
     standing = store.get(id).standing
     assert set(standing.checks) == {Tally("click pre", no=2), Tally("click post", no=1)}
     assert standing.hits == 3

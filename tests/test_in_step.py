@@ -168,14 +168,14 @@ def test_what_others_do_to_one_trajectory_leaves_the_loaded_ones_of_its_key_as_t
     engine = worker(store)
     first = engine("task", key="k")
     second = engine("longer task", key="k", mode="record")
-    by_id = {one.id: one for one in engine._library.entries()[0].trajectories}
+    by_id = {one.id: one for one in engine._runtime.library.entries()[0].trajectories}
     engine.report_bad(str(second.trajectory_id))
     engine("task", key="k")
-    after = {one.id: one for one in engine._library.entries()[0].trajectories}
+    after = {one.id: one for one in engine._runtime.library.entries()[0].trajectories}
     assert after[str(first.trajectory_id)] is by_id[str(first.trajectory_id)]
     assert after[str(second.trajectory_id)].standing.state == "quarantined"
     engine("longer task", key="k", mode="record")
     engine("task", key="k")
-    assert {one.id: one.seq for one in engine._library.entries()[0].trajectories} != {
+    assert {one.id: one.seq for one in engine._runtime.library.entries()[0].trajectories} != {
         one.id: one.seq for one in by_id.values()
     }

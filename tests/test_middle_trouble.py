@@ -17,11 +17,11 @@ MODES = ["auto", "replay", "frozen"]
 def unharmed(engine: Engine) -> None:
     """No run is left open."""
     assert current_run() is None
-    assert not engine._open.frames
+    assert not engine._runtime.open_runs.frames
 
 
 def rows(engine: Engine) -> int:
-    return sum(len(stored.observations) for stored in engine._library.store.scan(limit=500).stored)
+    return sum(len(stored.observations) for stored in engine._runtime.library.store.scan(limit=500).stored)
 
 
 # the agent is in trouble
@@ -153,7 +153,7 @@ def test_f6_a_replay_that_left_out_an_optional_step_is_judged_as_a_whole() -> No
     assert (raised.value.handover.step, raised.value.handover.reason) == (2, Reason.UNSUCCESSFUL)
     outcome = engine("t", success=lambda value: False, on_divergence="absorb")
     assert outcome.not_learned is Reason.REFUSED
-    assert engine._tools.breakers.failing == {}  # no tool failed
+    assert engine._runtime.tools.breakers.failing == {}  # no tool failed
 
 
 def test_c4_a_step_that_was_left_out_alone_is_no_plan() -> None:
@@ -297,7 +297,7 @@ def test_g5_an_interrupt_in_a_replayed_tool_is_nobodys_fault(error: type[BaseExc
         unharmed(desk.engine)
     desk.fail.clear()
     assert desk.run()
-    stored = desk.engine._library.store.get(learned.trajectory_id or "")
+    stored = desk.engine._runtime.library.store.get(learned.trajectory_id or "")
     assert stored is not None
     assert stored.standing.failures == 0
 
@@ -364,7 +364,7 @@ def test_forget_while_replaying_ends_the_run_as_it_began_and_then_it_is_gone(ref
         gone.append(desk.engine.forget(learned.trajectory_id or ""))
         return not refused
 
-    tool = next(iter(desk.engine._tools))
+    tool = next(iter(desk.engine._runtime.tools))
     assert tool.pre is not None
     before, tool.pre.compare = tool.pre.compare, lambda now, then: forgetting(now, then) if now[0] == "b" else True
     outcome = desk.run()

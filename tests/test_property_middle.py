@@ -232,7 +232,7 @@ class _Handover:
 
 def contents(bench: Bench) -> dict[str, set[str]]:
     """The observations of every trajectory."""
-    found = bench.engine._library.store.scan(limit=500).stored
+    found = bench.engine._runtime.library.store.scan(limit=500).stored
     return {one.sealed.id: {observation.id for _, observation in one.observations} for one in found}
 
 
@@ -285,7 +285,7 @@ def tell(case: Case, counts: Counter[str]) -> None:
 
 
 def standing(bench: Bench, id: str | None) -> Any:
-    found = bench.engine._library.store.get(id) if id else None
+    found = bench.engine._runtime.library.store.get(id) if id else None
     return found.standing if found else None
 
 
@@ -334,7 +334,7 @@ def judge(bench: Bench, model: Model, outcome: Any, error: BaseException | None)
         elif step is not None and step.effect == "irreversible":
             assert world.log[index - 1] == ("approve", step.tool)  # F4
     assert current_run() is None
-    assert not bench.engine._open.frames
+    assert not bench.engine._runtime.open_runs.frames
 
 
 def compared_in_shadow(case: Case, model: Model, outcome: Any) -> None:

@@ -105,7 +105,7 @@ class Case:
         """The recorded calls, groups whole and in start order, pre-checks before them and post-checks after."""
         candidates = self.followed(outcome.trajectory_id)
         trajectory = candidates[0].trajectory
-        trajectory.join(self.engine._tools)
+        trajectory.join(self.engine._runtime.tools)
         steps = trajectory.steps
         records = trajectory.body.steps
         names = [codec.decode(record.arguments[0][1].data) for record in records]

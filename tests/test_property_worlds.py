@@ -120,7 +120,7 @@ class Oracle:
         if again and case.exact:
             self._same_again(case, outcome)
         assert current_run() is None  # (f)
-        assert not case.engine._open.frames
+        assert not case.engine._runtime.open_runs.frames
 
     def _raised(self, case: Case, mode: str, error: BaseException | None) -> None:
         """(e) Only the agent's own exception, unchanged, Missed and Diverged."""

@@ -27,6 +27,10 @@ def test_the_public_names_are_a_closed_list() -> None:
     assert all(hasattr(muscle_mem, name) for name in NAMES)
 
 
+def test_the_engine_is_a_class_of_its_own_with_a_runtime_behind_it() -> None:
+    assert muscle_mem.Engine.__mro__ == (muscle_mem.Engine, object)
+
+
 def test_every_public_name_says_what_it_is_for() -> None:
     assert all(getattr(muscle_mem, name).__doc__ for name in NAMES)
 

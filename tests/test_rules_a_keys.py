@@ -15,6 +15,7 @@ import pytest
 from muscle_mem import Engine, InvalidTypeError, Missed, Reason, Secret
 from muscle_mem._core.binding.task_key import bind_task
 from muscle_mem._core.tools.tool import signature_of
+from muscle_mem._runtime.options import CallOptions
 from param_cases import Call, Client, Letter, World, call, golden_keys, key_of
 
 
@@ -170,8 +171,8 @@ def test_a1_a_task_that_is_remembered_has_the_key_that_it_had(world: World) -> N
         with pytest.raises(Missed) as caught:
             engine(*args, mode="replay", **named)
         own = {name: value for name, value in named.items() if name != "params"}
-        opened = args, own, (), named.get("params"), None, "replay", None, None, None
-        return caught.value.outcome.reason, engine._open_run(*opened, plain=True)[0].key
+        options = CallOptions(params=named.get("params"))
+        return caught.value.outcome.reason, engine._runtime.open_run(args, own, options, "replay", True)[0].key
 
     engine = Engine().set_agent(agent)
     once = [missed(*one) for one in given]

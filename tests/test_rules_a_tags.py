@@ -85,7 +85,7 @@ def test_a2_five_misses_under_five_new_keys_suggest_a_key_once(world: World) -> 
     for number in range(20):
         world.run(agent, f"another {number}")
     assert len(world.told("suggest_key")) == 1
-    assert len(world.engine._teller._new_keys) <= 5, "nothing grows with the number of tasks"
+    assert len(world.engine._runtime.reporter._new_keys) <= 5, "nothing grows with the number of tasks"
 
 
 def test_a2_a_hit_in_between_or_one_key_again_and_again_suggests_nothing(world: World) -> None:
@@ -131,7 +131,7 @@ def test_a4_an_opaque_argument_warns_once_by_its_name_and_nothing_is_stored(worl
     for part in ("'client'", "Client", "param", "context", "key="):
         assert part in event.message
     assert len(world.made()) == 3
-    assert world.engine._library.store.scan().stored == ()
+    assert world.engine._runtime.library.store.scan().stored == ()
     world.run(agent, task=Client(), client=1)
     assert len(world.told("no_key")) == 2, "another argument is told of, too"
 

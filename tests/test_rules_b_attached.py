@@ -82,7 +82,7 @@ def test_b7_a_trajectory_has_at_most_one_refreshed_row_and_default_hits_write_no
         assert id is not None
         for now[0] in range(1, 10):
             assert engine("a task")
-        stored = engine._library.store.get(id)
+        stored = engine._runtime.library.store.get(id)
         assert stored is not None
         assert len(stored.observations) == rows
 

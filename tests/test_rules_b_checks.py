@@ -223,7 +223,7 @@ def fake_time(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     fake.sleep = sleep
     fake.time = lambda: fake.now
     fake.perf_counter = lambda: fake.now
-    monkeypatch.setattr("muscle_mem._engine.engine.time", fake)
+    monkeypatch.setattr("muscle_mem._runtime.runtime.time", fake)
     monkeypatch.setattr("muscle_mem._runtime.performer.time", fake)
     return fake
 

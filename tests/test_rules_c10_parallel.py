@@ -95,7 +95,7 @@ def test_many_threads_lose_neither_a_call_nor_an_overlap() -> None:
     engine.set_agent(agent)
     assert engine("t").learned
     assert engine.explain("t")
-    (trajectory,) = engine._library.entries()[0].trajectories
+    (trajectory,) = engine._runtime.library.entries()[0].trajectories
     assert [record.group for record in trajectory.body.steps] == [1] * count
     recording.clear()
     assert engine("t").steps == count
@@ -288,7 +288,7 @@ def test_a_group_is_kept_in_a_file_and_marked_by_show(tmp_path: Path) -> None:
         assert bool(bench(mode="record" if turn < 2 else "auto")) is (turn == 2)
         bench.engine.close()
     with Engine(path) as engine:
-        (stored,) = engine._library.store.scan().stored
+        (stored,) = engine._runtime.library.store.scan().stored
     shown = CliRunner().invoke(cli, ["show", stored.sealed.id, "--store", path])
     assert shown.exit_code == 0, shown.output
     assert [line.split()[1] for line in shown.output.splitlines() if "act(" in line and "# " in line][:2] == ["∥", "∥"]

@@ -158,7 +158,7 @@ def test_c6_equal_calls_are_one_trajectory_with_a_row_for_each_recording() -> No
         state["one"], state["two"] = row
         ids.add(engine("a task", mode="record").trajectory_id)
     (id,) = ids
-    stored = engine._library.store.get(str(id))
+    stored = engine._runtime.library.store.get(str(id))
     assert stored is not None
     assert len(stored.observations) == 2
 
@@ -195,7 +195,7 @@ def test_c6_hits_add_no_rows_and_leave_constant_memory(bench: Bench) -> None:
     before = blocks_after(2_000)
     assert blocks_after(20_000) - before < 2_000
     assert engine.cache_info().hits == 22_000
-    stored = engine._library.store.get(id)
+    stored = engine._runtime.library.store.get(id)
     assert stored is not None
     assert len(stored.observations) == 1
 

@@ -114,7 +114,7 @@ def test_c9_a_call_from_elsewhere_while_nothing_records_is_nothing_special() -> 
     engine = engine_with(lambda engine, act: act("run"), log)
     in_thread(lambda: engine("a task"))
     assert engine("a task")
-    act = next(iter(engine._tools)).wrapper
+    act = next(iter(engine._runtime.tools)).wrapper
     in_thread(lambda: act("outside"))
     assert log == ["run", "run", "outside"]
     assert engine.cache_info().not_learned == 0

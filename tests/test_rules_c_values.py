@@ -170,7 +170,7 @@ def test_c2_an_output_that_is_large_is_not_kept_and_does_not_matter() -> None:
     engine.set_agent(lambda task: len(load()))
     outcome = engine("a task")
     assert outcome.learned
-    stored = engine._library.store.get(str(outcome.trajectory_id))
+    stored = engine._runtime.library.store.get(str(outcome.trajectory_id))
     assert stored is not None
     assert sum(len(observation.body) for _, observation in stored.observations) < 2_000
     assert engine("a task")

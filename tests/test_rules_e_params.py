@@ -58,7 +58,7 @@ def test_e1_types_count_so_a_literal_that_only_looks_equal_is_never_replaced(
     play: Play, param: Any, literal: Any
 ) -> None:
     play.twice(lambda n: (play.send(n=n), play.send(to=literal)), {"n": param}, {"n": param})
-    record = play.engine._library.store.scan().stored  # what is stored is what would be replayed
+    record = play.engine._runtime.library.store.scan().stored  # what is stored is what would be replayed
     assert len(record) == 1
     other = {bool: False, int: 77, str: "77", float: 7.5}.get(type(param))
     if other is None:
@@ -338,7 +338,7 @@ def test_e2_a_part_of_one_param_that_equals_another_is_valid_for_that_value_only
     sent: list[Any] = []
     engine = Engine()
     engine.tool(name="send")(lambda to, name: sent.append((to, name)))
-    send = next(iter(engine._tools)).wrapper
+    send = next(iter(engine._runtime.tools)).wrapper
     user = {"name": "John"}
     engine.set_agent(lambda task: send(user, user["name"]))
     engine("greet", params={"user": {"name": "John"}, "name": "John"})

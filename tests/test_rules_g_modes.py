@@ -33,7 +33,7 @@ class World:
         self.acts: list[int] = []
         self.agent_runs = 0
         self.engine.tool(pre_check=Check(lambda n: self.state), name="act")(self.acts.append)
-        self.act = next(iter(self.engine._tools)).wrapper
+        self.act = next(iter(self.engine._runtime.tools)).wrapper
         self.engine.set_agent(self.agent)
 
     def agent(self, task: str) -> str:
@@ -263,7 +263,7 @@ def test_g5_the_agents_exception_passes_unchanged_and_the_engine_stays_usable() 
         with pytest.raises(type(error)) as raised:
             world.engine("crash")
         assert raised.value is error
-        assert not world.engine._open.frames
+        assert not world.engine._runtime.open_runs.frames
     world.engine.set_agent(world.agent)
     assert world.engine("crash").reason is Reason.NEW_TASK
 
@@ -288,7 +288,7 @@ def test_g5_cancellation_passes_and_nothing_is_learned() -> None:
             await task
 
     asyncio.run(main())
-    assert not engine._open.frames
+    assert not engine._runtime.open_runs.frames
     assert engine.explain("t").reason is Reason.NEW_TASK
 
 

@@ -40,7 +40,7 @@ def stored(world: World) -> list[Any]:
 
     from muscle_mem._core.model.records import Body
 
-    found = world.engine._library.store.scan().stored
+    found = world.engine._runtime.library.store.scan().stored
     return [step.arguments for one in found for step in msgspec.msgpack.decode(one.sealed.body, type=Body).steps]
 
 
@@ -188,7 +188,7 @@ def test_c11_two_tools_with_a_password_each_get_names_of_their_own(world: World)
 def test_c11_an_argument_declared_secret_later_is_not_replayed_from_its_stored_value() -> None:
     world = World()
     world.tool("log_in", lambda password: None)
-    agent = lambda task: world.engine._tools._by_name["log_in"][0].wrapper(ONE)
+    agent = lambda task: world.engine._runtime.tools._by_name["log_in"][0].wrapper(ONE)
     world.run(agent, "t")
     world.tool("log_in", lambda password: None, secret=["password"])
     missed = world.run(agent, "t")

@@ -146,7 +146,7 @@ def test_an_async_session_that_is_cancelled_in_a_capture_is_over() -> None:
             await session.next()
 
     asyncio.run(main())
-    assert not engine._open.frames
+    assert not engine._runtime.open_runs.frames
     assert engine.cache_info().not_learned == 1
 
 
@@ -171,7 +171,7 @@ def test_a_step_that_is_dropped_half_way_leaves_the_engine_free() -> None:
             await session.next()
 
     asyncio.run(main())
-    assert not engine._open.frames
+    assert not engine._runtime.open_runs.frames
     assert [event.reason for event in engine_events if isinstance(event, NotLearnedEvent)] == ["cancelled"]
 
 

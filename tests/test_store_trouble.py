@@ -116,7 +116,7 @@ def work(name):
         engine(f"{name} {n}")
         n += 1
 def hold():
-    with engine._library._lock:
+    with engine._runtime.library._lock:
         held.set()
         over.wait()
 threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
@@ -344,7 +344,7 @@ def test_a_trajectory_without_a_whole_observation_is_a_miss_until_it_is_forgotte
         outcome = engine("task")
         assert (outcome.value, outcome.reason, outcome.not_learned) == ("seen", "damaged", "store_unavailable")
         assert engine.explain("task").reason == "damaged"
-        assert engine._library.store.forget() == 1
+        assert engine._runtime.library.store.forget() == 1
         assert engine("task").learned
         assert engine("task")
 
@@ -366,4 +366,4 @@ def test_a_new_observation_beside_a_damaged_one_is_replayed(tmp_path: Path) -> N
         world[0] = 2
         assert engine("task").learned
         assert engine("task")
-        assert engine._health.since == {}
+        assert engine._runtime.store_health.since == {}

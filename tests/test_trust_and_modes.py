@@ -41,7 +41,7 @@ class Shop:
 
     def state_of(self, task: str = "milk") -> tuple[str, str]:
         one = self.engine.explain(task).considered[0]
-        standing = self.engine._library.store.get(one.trajectory_id).standing
+        standing = self.engine._runtime.library.store.get(one.trajectory_id).standing
         return standing.state, standing.reason
 
 
@@ -187,14 +187,14 @@ def test_frozen_replays_or_asks_and_learns_and_counts_nothing(store: Any) -> Non
     assert (outcome.status, outcome.not_learned) == ("miss", Reason.MODE)
     shop.engine("milk")
     before = shop.engine.cache_info()
-    kept = shop.engine._library.store.scan()
+    kept = shop.engine._runtime.library.store.scan()
     assert shop.engine("milk", mode="frozen")
     shop.broken = True
     with pytest.raises(ConnectionError):
         shop.engine("milk", mode="frozen")
     assert shop.engine.cache_info()[:5] == before[:5]
-    shop.engine._library.flush()
-    assert shop.engine._library.store.scan() == kept
+    shop.engine._runtime.library.flush()
+    assert shop.engine._runtime.library.store.scan() == kept
     shop.engine.close()
 
 
@@ -210,7 +210,7 @@ def test_shadow_compares_and_counts_and_executes_nothing_twice(store: Any) -> No
     outcome = shop.engine("milk", mode="shadow")
     assert outcome.shadow is not None
     assert (outcome.shadow.agreed, outcome.shadow.step) == (False, 2)
-    standing = shop.engine._library.store.get(outcome.shadow.trajectory_id).standing
+    standing = shop.engine._runtime.library.store.get(outcome.shadow.trajectory_id).standing
     assert (standing.agreed, standing.disagreed) == (1, 1)
     shop.engine.close()
 

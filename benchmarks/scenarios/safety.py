@@ -107,7 +107,7 @@ def _with_params() -> Engine:
 def _judged(**options: Any) -> Engine:
     engine, _ = engine_of(plain(), STEPS, **options)
     must_learn(engine)
-    engine.report_good(engine._library.store.scan().stored[0].sealed.id)
+    engine.report_good(engine._runtime.library.store.scan().stored[0].sealed.id)
     return engine
 
 

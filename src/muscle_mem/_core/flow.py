@@ -69,7 +69,8 @@ def run_task(run: Run, found: Company, registry: Registry, lookup: Refusal | Non
         end = yield from replay(run, live)
         if not isinstance(end, Refusal):
             if run.success is None and run.policy.result is None:
-                return _hit(run, end)
+                value, source = _step_value(run.progress, end.row.result)
+                return _hit(run, end, value, source)
             return (yield from _judged(run, end))
         refusal = _stopped(run, end)
         if run.progress.entered:
@@ -125,16 +126,15 @@ def _judged(run: Run, candidate: Candidate) -> Flow:
             steps = len(run.progress.results)  # optional steps that were skipped have a place too
             message = f"the replay ran to its end, but the success callback {why}"
             return (yield from _diverge(run, Refusal(Reason.UNSUCCESSFUL, message, steps)))
-    return _hit(run, candidate, live)
+    return _hit(run, candidate, *live)
 
 
-def _hit(run: Run, candidate: Candidate, live: tuple[Any, Source] | None = None) -> Finished:
-    """How a run ended whose candidate came to its own end. `live` is its value, else that of the step it was."""
+def _hit(run: Run, candidate: Candidate, value: Any, source: Source) -> Finished:
+    """How a run ended whose candidate came to its own end, with its live value."""
     progress, row = run.progress, candidate.row
-    value, source = live or _step_value(progress, row.result)
     steps = len(progress.results) - len(progress.skipped)
-    id, saved, tokens = candidate.trajectory.id, row.agent_seconds, row.tokens
-    outcome = Outcome("hit", value, source, HIT, _replayed(steps), steps, id, False, None, "", saved, tokens)
+    id, message = candidate.trajectory.id, _replayed(steps)
+    outcome = Outcome("hit", value, source, HIT, message, steps, id, False, None, "", row.agent_seconds, row.tokens)
     if progress.refreshed is None:
         return Finished(outcome, None, candidate)
     kept = fit_to_keep(progress.refreshed.values(), run.veil, run.context)

@@ -1,50 +1,40 @@
-"""Engine: what a user holds. It keeps tools, agent, library and policy, and lets a flow decide."""
+"""Engine: what a user holds. It keeps nothing but a runtime, and delegates to it."""
 
 from __future__ import annotations
 
 import functools
-import inspect
-import itertools
 import os
-import time
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, ParamSpec, Self, TypeVar, cast
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
 
-from .._core.flow import demonstrate, run_task
 from .._core.model.outcome import Outcome
-from .._core.model.reason import MODES, ON_STORE_ERROR, POLICIES, Mode, OnDivergence, OnStoreError
-from .._core.plan.trust import TRUSTS, Trust
-from .._core.record.verdict import hide_of
-from .._core.run.run import Policy
+from .._core.model.reason import Mode, OnDivergence, OnStoreError
+from .._core.plan.trust import Trust
+from .._core.replay.explain import Explanation
+from .._core.tools.check import Check
 from .._events import Observer
-from .._library.library import LIBRARY_BYTES, Library, write_last_counts
-from .._library.limits import limits_of, seconds, whole
+from .._library.library import LIBRARY_BYTES
 from .._runtime.agent import Agent
-from .._runtime.context import Frame, enter_frame, frame_now, leave_frame, objects_here, objects_now, off_here, off_now
-from .._runtime.drivers import OF_THE_STORE, adrive, aside, drive
-from .._runtime.election import Leaders
-from .._runtime.open_runs import OpenRuns
-from .._runtime.performer import Performer, perform_call
-from .._runtime.reporter import Teller
-from .._runtime.runs import why_raised
-from .._runtime.store_health import Health
-from .._runtime.toolbox import PROCESS, Toolbox
-from .._runtime.validation import distinct, ensure_callable, one_of
-from .._session.session import Sessions
-from ..errors import InvalidTypeError, InvalidValueError, NotReadyError
+from .._runtime.calls import Demonstration, acall, call, record
+from .._runtime.context import enter_frame, frame_now, leave_frame, objects_here, objects_now, off_here, off_now
+from .._runtime.options import CallOptions, EngineOptions, ToolOptions
+from .._runtime.reporter import CacheInfo
+from .._runtime.runtime import Runtime
+from .._runtime.validation import distinct
+from .._session.session import AsyncSession, Session, open_async_session, open_session
+from ..errors import InvalidTypeError, NotReadyError
 from ..store import Store, open_store
-from .decorators import ToolDecorators
-from .explaining import Explaining
-from .maintenance import Tending
+from ..store.pruning import Pruned
+from .decorators import register
+from .explaining import aexplain, explain
 
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Engine(ToolDecorators, Explaining, Tending, Sessions):
+class Engine:
     """A behavior cache around an agent: records its tool calls once, replays them safely when the task comes again.
 
     store: None keeps memory in the process; a path or "sqlite:///..." keeps it in a SQLite file, "postgresql://..." in
@@ -101,46 +91,71 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
         ttl: float | None = None,
         on_store_error: OnStoreError = "bypass",
     ) -> None:
-        if not isinstance(scope, str):
-            raise InvalidTypeError(f"scope must be a string, got {scope!r}; as in Engine(scope='tenant-42')")
-        for role, function in (("key", key), ("success", success), ("approve", approve), ("result", result)):
-            ensure_callable(f"Engine({role}=...)", function)
-        if isinstance(max_lookups, bool) or not isinstance(max_lookups, int) or max_lookups < 1:
-            raise InvalidValueError(f"max_lookups must be 1 or more, got {max_lookups!r}")
-        wait, limits = seconds("miss_wait", miss_wait), limits_of(max_items, max_bytes, ttl)
-        most = whole("library_bytes", library_bytes, "bytes")
-        self._raises = one_of("on_store_error", on_store_error, ON_STORE_ERROR) == "raise"
-        self._mode = cast(Mode, one_of("mode", mode, MODES))
-        self._on_divergence = cast(OnDivergence, one_of("on_divergence", on_divergence, POLICIES))
-        self._scope = scope
-        self._key = key
-        self._teller = Teller(observers)
-        self._policy = Policy(
-            time.perf_counter,
-            self._teller.notice,
-            PROCESS,
-            scope,
+        options = EngineOptions(
+            scope=scope,
+            key=key,
+            mode=mode,
+            on_divergence=on_divergence,
             strict=strict,
-            max_lookups=max_lookups,
             success=success,
             approve=approve,
+            trust=trust,
             result=result,
-            trust=TRUSTS.index(one_of("trust", trust, TRUSTS)),
+            max_lookups=max_lookups,
+            adopt_threads=adopt_threads,
+            miss_wait=miss_wait,
+            library_bytes=library_bytes,
+            max_items=max_items,
+            max_bytes=max_bytes,
+            ttl=ttl,
+            on_store_error=on_store_error,
         )
-        self._tools = Toolbox()
-        opened = open_store(store, signing_key=signing_key)
-        self._away = OF_THE_STORE if getattr(opened, "waits_on_network", False) else ()
-        self._health = Health(self._teller)
-        self._library = Library(opened, self._tools, self._health, most=most, limits=limits)
-        self._leaders = Leaders(self._library, self._health, wait)
-        self._agent: Agent | None = None
-        self._context: tuple[Any, ...] = ()
-        self._open = OpenRuns(self, adopt_threads)
-        self._serial = itertools.count(1)
-        self._perform = perform_call
-        self._closer = weakref.finalize(self, write_last_counts, opened, self._library.counts)
+        self._runtime = Runtime(open_store(store, signing_key=signing_key), options, observers)
 
     # -- building
+
+    @overload
+    def tool(self, fn: Callable[P, R], /) -> Callable[P, R]: ...
+    @overload
+    def tool(
+        self, pre_check: Check | None = None, post_check: Check | None = None, **options: Unpack[ToolOptions]
+    ) -> Callable[[F], F]: ...
+    def tool(self, *args: Any, **options: Any) -> Any:
+        """Register a function or method as a tool, so that its calls inside a run are recorded and can be replayed.
+
+        pre_check: asked before a replayed step; post_check: after it. name: the stored name (default: the qualified
+        name), with aliases for recordings under older names. version: stands in for the fingerprint of the code.
+        effect: "read", "idempotent", "write" (what undeclared counts as) or "irreversible". ignore: arguments that
+        are neither stored nor matched. inject: values, or functions without arguments, that give such arguments in a
+        replay. secret: arguments whose values are never stored, and are given again at each replay. trust: how much
+        evidence a replay of this tool asks for, "first", "verified" or "manual". undo: how to take it back, a text with
+        {argument} and {result} in it, or the tool that does; told in a hand-over, never run. optional: skipped in a
+        replay where its pre-check says no and the next step's says yes. Works bare
+        (`@engine.tool`), on methods, async functions, lambdas, partials and builtins.
+
+        Raises InvalidTypeError or InvalidValueError for what can never be a tool.
+        """
+        return register(self._runtime, None, args, options)
+
+    @overload
+    def function(self, fn: Callable[P, R], /) -> Callable[P, R]: ...
+    @overload
+    def function(
+        self, pre_check: Check | None = None, post_check: Check | None = None, **options: Unpack[ToolOptions]
+    ) -> Callable[[F], F]: ...
+    def function(self, *args: Any, **options: Any) -> Any:
+        """The same as `tool`, for plain functions."""
+        return register(self._runtime, False, args, options)
+
+    @overload
+    def method(self, fn: Callable[P, R], /) -> Callable[P, R]: ...
+    @overload
+    def method(
+        self, pre_check: Check | None = None, post_check: Check | None = None, **options: Unpack[ToolOptions]
+    ) -> Callable[[F], F]: ...
+    def method(self, *args: Any, **options: Any) -> Any:
+        """The same as `tool`, for methods: `self` is not recorded, and given again from the run's context."""
+        return register(self._runtime, True, args, options)
 
     def set_agent(self, agent: Callable[..., Any]) -> Engine:
         """Set the agent that does what cannot be replayed; the latest wins. Chainable.
@@ -148,7 +163,7 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
         Raises InvalidTypeError for what is not callable or is a generator, InvalidValueError for an agent that
         names one of the engine's own keywords.
         """
-        self._agent = Agent(agent)
+        self._runtime.set_agent(Agent(agent))
         return self
 
     def set_context(self, *objects: Any) -> Engine:
@@ -156,13 +171,13 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
 
         Raises InvalidValueError for two objects of one class.
         """
-        self._context = distinct(objects)
+        self._runtime.context = distinct(objects)
         return self
 
     @contextmanager
     def context(self, *objects: Any) -> Iterator[None]:
         """Within the block, in this task or thread, these objects are what method tools act on."""
-        token = objects_here.set((*objects_now(), (self, distinct(objects))))
+        token = objects_here.set((*objects_now(), (self._runtime, distinct(objects))))
         try:
             yield
         finally:
@@ -173,9 +188,10 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
 
         Raises NotReadyError without an agent, or with a method tool whose object was not given by `set_context`.
         """
-        self._require_agent()
-        for tool in self._tools:
-            if tool.method and not any(tool.owns(value) for value in self._objects(None)):
+        self._runtime.require_agent()
+        objects = self._runtime.context_objects()
+        for tool in self._runtime.tools:
+            if tool.method and not any(tool.owns(value) for value in objects):
                 raise NotReadyError(
                     f"the tool {tool.name} is a method, and no object of its class was given; call set_context(obj)"
                 )
@@ -207,41 +223,12 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
         Raises what the agent raises, unchanged; Missed or Diverged with mode="replay"; Diverged with
         on_divergence="raise"; NotReadyError without an agent; InvalidTypeError for an async agent.
         """
-        if self._agent is not None and self._agent.is_async:
-            raise InvalidTypeError("the agent is async; call the engine with `await engine.acall(...)`")
-        wanted = self._wanted_mode(mode)
-        if wanted == "off":
-            return self._off(args, kwargs)
-        run, refusal = self._open_run(
+        return call(
+            self._runtime,
             args,
             kwargs,
-            tags,
-            params,
-            key,
-            wanted,
-            success,
-            context,
-            on_divergence,
-            True,
-            secrets,
-            approve,
+            CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets),
         )
-        frame = self._open.enter(run)
-        token = enter_frame(frame)
-        began = time.perf_counter()
-        if self._teller.watched:
-            self._teller.began(run)
-        try:
-            found, lookup = self._find(run, refusal)
-            flow = run_task(run, found, self._tools, lookup)
-            finished = drive(flow, Performer(self, run, frame, False))
-        except BaseException as error:  # an interrupt within a replayed tool: whoever was told of its beginning
-            self._teller.raised(run, error, time.perf_counter() - began)
-            raise
-        finally:
-            leave_frame(token)
-            self._open.leave(frame)
-        return self._conclude(run, finished, time.perf_counter() - began)
 
     async def acall(
         self,
@@ -261,50 +248,105 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
 
         A store that waits on a network is asked in a thread, so that the loop goes on; observers may be called there.
         """
-        wanted = self._wanted_mode(mode)
-        if wanted == "off":
-            outcome = self._off(args, kwargs)
-            if inspect.isawaitable(outcome.value):
-                frame = Frame(self, None)
-                token = enter_frame(frame)
-                try:
-                    outcome.value = await outcome.value
-                finally:
-                    leave_frame(token)
-            return outcome
-        run, refusal = self._open_run(
-            args,
-            kwargs,
-            tags,
-            params,
-            key,
-            wanted,
-            success,
-            context,
-            on_divergence,
-            False,
-            secrets,
-            approve,
-        )
-        frame = self._open.enter(run)
-        token = enter_frame(frame)
-        began = time.perf_counter()
-        if self._teller.watched:
-            self._teller.began(run)
-        try:
-            away = self._away
-            found, lookup = await aside(self._find, run, refusal) if away else self._find(run, refusal)
-            flow = run_task(run, found, self._tools, lookup)
-            finished = await adrive(flow, Performer(self, run, frame, True), away)
-            if away:
-                await aside(self._settle, run, frame, finished)
-        except BaseException as error:  # an interrupt within a replayed tool: whoever was told of its beginning
-            self._teller.raised(run, error, time.perf_counter() - began)
-            raise
-        finally:
-            leave_frame(token)
-            self._open.leave(frame)
-        return self._conclude(run, finished, time.perf_counter() - began, settled=bool(away))
+        options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
+        return await acall(self._runtime, args, kwargs, options)
+
+    def session(
+        self,
+        *args: Any,
+        tags: str | Iterable[str] = (),
+        params: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        mode: Mode | None = None,
+        success: Callable[..., Any] | None = None,
+        approve: Callable[..., Any] | None = None,
+        context: Any = None,
+        on_divergence: OnDivergence | None = None,
+        secrets: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Session:
+        """A run that the caller steps, so that a framework makes the tool calls and asks the model itself.
+
+        Takes what the engine's own call takes; needs no agent. `on_divergence="auto"` goes on from the middle with the
+        hand-over. Raises for misuse as the engine's own call does; nothing is looked up before `session.next()`.
+        """
+        options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
+        return open_session(self._runtime, args, kwargs, options)
+
+    def asession(
+        self,
+        *args: Any,
+        tags: str | Iterable[str] = (),
+        params: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        mode: Mode | None = None,
+        success: Callable[..., Any] | None = None,
+        approve: Callable[..., Any] | None = None,
+        context: Any = None,
+        on_divergence: OnDivergence | None = None,
+        secrets: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> AsyncSession:
+        """The same for async checks and callbacks; nothing is awaited before `await session.next()`."""
+        options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
+        return open_async_session(self._runtime, args, kwargs, options)
+
+    def record(
+        self,
+        *args: Any,
+        tags: str | Iterable[str] = (),
+        params: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        success: Callable[..., Any] | None = None,
+        context: Any = None,
+        secrets: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> AbstractContextManager[Demonstration]:
+        """Record the tool calls of the block as a demonstration of a task, without an agent.
+
+        Learned when the block ends without an exception; the yielded object's `outcome` tells whether.
+        """
+        options = CallOptions(tags=tags, params=params, key=key, success=success, context=context, secrets=secrets)
+        return record(self._runtime, args, kwargs, options)
+
+    # -- asking before a call
+
+    def explain(
+        self,
+        *args: Any,
+        tags: str | Iterable[str] = (),
+        params: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        mode: Mode | None = None,
+        context: Any = None,
+        secrets: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Explanation:
+        """What a call with these arguments would do now, and why; nothing is executed but captures of first steps.
+
+        The explanation's `plan` holds the steps that a replay would make, with the arguments of this call.
+        """
+        options = CallOptions(tags=tags, params=params, key=key, mode=mode, context=context, secrets=secrets)
+        return explain(self._runtime, args, kwargs, options)
+
+    def dry_run(self, *args: Any, **kwargs: Any) -> Explanation:
+        """The same as `explain`: its `plan` tells the bound steps, and nothing is executed but first captures."""
+        return self.explain(*args, **kwargs)
+
+    async def aexplain(
+        self,
+        *args: Any,
+        tags: str | Iterable[str] = (),
+        params: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        mode: Mode | None = None,
+        context: Any = None,
+        secrets: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Explanation:
+        """The same where captures or compares are async."""
+        options = CallOptions(tags=tags, params=params, key=key, mode=mode, context=context, secrets=secrets)
+        return await aexplain(self._runtime, args, kwargs, options)
 
     # -- around a run
 
@@ -329,74 +371,52 @@ class Engine(ToolDecorators, Explaining, Tending, Sessions):
     @contextmanager
     def disabled(self) -> Iterator[None]:
         """Within the block, in this task or thread, the engine is off: calls go to the agent, nothing is recorded."""
-        token = off_here.set((*off_now(), self))
+        token = off_here.set((*off_now(), self._runtime))
         try:
             yield
         finally:
             off_here.reset(token)
 
-    @contextmanager
-    def record(
-        self,
-        *args: Any,
-        tags: str | Iterable[str] = (),
-        params: Mapping[str, Any] | None = None,
-        key: str | None = None,
-        success: Callable[..., Any] | None = None,
-        context: Any = None,
-        secrets: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> Iterator[Demonstration]:
-        """Record the tool calls of the block as a demonstration of a task, without an agent.
+    # -- the care of what is remembered
 
-        Learned when the block ends without an exception; the yielded object's `outcome` tells whether.
+    def forget(self, trajectory_id: str) -> bool:
+        """Delete a trajectory with all that belongs to it; whether there was one. Raises StoreError."""
+        return self._runtime.maintenance.forget(trajectory_id)
+
+    def report_bad(self, trajectory_id: str, why: str = "") -> None:
+        """Quarantine a trajectory until `report_good`. Raises NotFoundError or StoreError."""
+        self._runtime.maintenance.report_bad(trajectory_id, why)
+
+    def report_good(self, trajectory_id: str, why: str = "") -> None:
+        """Trust a trajectory, and lift whatever quarantine it is in. Raises NotFoundError or StoreError."""
+        self._runtime.maintenance.report_good(trajectory_id, why)
+
+    def cache_info(self) -> CacheInfo:
+        """Counts since the engine was made, or since `cache_clear()`, and how things are now; see `CacheInfo`."""
+        return self._runtime.maintenance.cache_info()
+
+    def cache_clear(self) -> None:
+        """Forget every trajectory of this engine's scope in its store, and start counting anew. Raises StoreError."""
+        self._runtime.maintenance.cache_clear()
+
+    def prune(self, max_items: int | None = None, max_bytes: int | None = None, ttl: float | None = None) -> Pruned:
+        """Drop trajectories that are older than `ttl` seconds, and so many that no more than the limits are left.
+
+        What is not given is as the engine was made with. It concerns the whole store, whatever the scope. What can
+        never be replayed goes first, then what was recorded or hit the longest ago. What an agent is at work on stays,
+        and so do damaged rows, for `muscle-mem doctor` to tell of. Done by itself after a recording, now and then, if
+        the engine has limits.
+
+        Raises InvalidTypeError or InvalidValueError for what is no limit, or if there is none; StoreError.
         """
-        shown = Demonstration()
-        wanted = self._wanted_mode(None)
-        run, _ = self._open_run(
-            args, kwargs, tags, params, key, "record", success, context, None, plain=True, secrets=secrets
-        )
-        frame = self._open.enter(run)
-        token = enter_frame(frame)
-        began = time.perf_counter()
-        if wanted != "off":
-            self._open.record(frame)
-        try:
-            yield shown
-            seconds = time.perf_counter() - began
-            if wanted != "off":
-                shown.outcome = drive(demonstrate(run, seconds), Performer(self, run, frame, False))
-        except BaseException as error:
-            self._teller.not_learned(run, *why_raised(error))
-            raise
-        finally:
-            leave_frame(token)
-            self._open.leave(frame)
-        if shown.outcome is not None:
-            shown.outcome._judge = self
-            shown.outcome._hide = hide_of(run)
-            if shown.outcome.not_learned is not None:
-                self._teller.not_learned(run, shown.outcome.not_learned, shown.outcome.not_learned_message)
-            else:
-                self._teller.count("learned")
-            self._raise_trouble(run, shown.outcome)
+        return self._runtime.maintenance.prune(max_items, max_bytes, ttl)
 
     def close(self) -> None:
         """Write what was counted and release the store. Closing twice is fine."""
-        if self._closer.detach():
-            self._library.close()
+        self._runtime.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-class Demonstration:
-    """What `engine.record` yields: `outcome` is set when the block has ended."""
-
-    __slots__ = ("outcome",)
-
-    def __init__(self) -> None:
-        self.outcome: Outcome | None = None

@@ -22,7 +22,7 @@ class Frame(msgspec.Struct, eq=False):
     that frame once it was asked for.
     """
 
-    engine: Any
+    runtime: Any
     run: Run | None
     nested: bool = False
     recording: bool = False
@@ -35,7 +35,7 @@ class Frame(msgspec.Struct, eq=False):
     def inner(self) -> Frame:
         """The frame inside this one's calls; always the same, and its own inner one is itself."""
         if self.made is None:
-            inner = Frame(self.engine, self.run)
+            inner = Frame(self.runtime, self.run)
             inner.made = inner
             self.made = inner
         return self.made
@@ -48,9 +48,9 @@ def let_go(frame: Frame) -> None:
         held.release()
 
 
-def frame_of_call(engine: Any, run: Run, recorder: Recorder) -> Frame:
+def frame_of_call(runtime: Any, run: Run, recorder: Recorder) -> Frame:
     """The frame inside one recorded call of a run: numbered on from what the replay had done, if anything."""
-    return Frame(engine, run, False, False, False, len(run.progress.calls) + next(recorder.numbers))
+    return Frame(runtime, run, False, False, False, len(run.progress.calls) + next(recorder.numbers))
 
 
 frame_here: ContextVar[Frame | None] = ContextVar("muscle_mem_frame", default=None)

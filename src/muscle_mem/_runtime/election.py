@@ -87,13 +87,13 @@ class Leaders:
                 del self._held[key]
 
 
-def attempt(engine: Any, run: Run, frame: Frame, seen: Company, *, may_wait: bool) -> Steps:
+def attempt(runtime: Any, run: Run, frame: Frame, seen: Company, *, may_wait: bool) -> Steps:
     """Lead the run's key, or wait for another's recording. Yields the seconds to wait before going on.
 
     Returns the company of the key if there is somebody new in it since `seen`; or nobody, and the agent is to run.
     What is held meanwhile is the frame's, which lets it go when the run is over, however it ends.
     """
-    leaders: Leaders = engine._leaders
+    leaders: Leaders = runtime.leaders
     assert run.key is not None
     known = {(one.id, one.seq, one.standing.state) for one in seen.trajectories}
     began = time.monotonic()
@@ -103,32 +103,32 @@ def attempt(engine: Any, run: Run, frame: Frame, seen: Company, *, may_wait: boo
         if frame.held is None:
             frame.held = leaders.take(run.key)
         leads = frame.held is not None and frame.held.reach_across()
-        news = _news(engine, run, known)  # also as a leader: the one before may just have ended
+        news = _news(runtime, run, known)  # also as a leader: the one before may just have ended
         remaining = began + leaders.wait - time.monotonic()
         if leads or news or not may_wait or remaining <= 0:
             break
         if not waited:
             waited = True
-            engine._teller.count("waited")
+            runtime.reporter.count("waited")
         yield min(pause, remaining)
         pause = min(pause * 1.5, LONGEST_LOOK)
     if news or not leads:
         let_go(frame)
     if waited:
-        engine._teller.emit(WaitEvent(run.task, time.monotonic() - began, bool(news)))
+        runtime.reporter.emit(WaitEvent(run.task, time.monotonic() - began, bool(news)))
     return news
 
 
-def _news(engine: Any, run: Run, known: set[tuple[str, int, str]]) -> Company:
+def _news(runtime: Any, run: Run, known: set[tuple[str, int, str]]) -> Company:
     """The trajectories of the key, if there is one among them that was not known."""
     try:
-        entry = engine._library.find(run.key)
+        entry = runtime.library.find(run.key)
     except Exception as error:  # a store of the user's own may raise anything (G4)
-        engine._health.trouble("find", error)
+        runtime.store_health.trouble("find", error)
         return NOBODY
     if all((one.id, one.seq, one.standing.state) in known for one in entry.trajectories):
         return NOBODY
-    found: Company = engine._find(run, None)[0]
+    found: Company = runtime.find(run, None)[0]
     return found
 
 

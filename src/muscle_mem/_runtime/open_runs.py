@@ -16,10 +16,10 @@ class OpenRuns:
     `handed` holds the calls that sessions have handed out and not been told the end of: thread and tool.
     """
 
-    __slots__ = ("_adopt", "_engine", "frames", "handed")
+    __slots__ = ("_adopt", "_runtime", "frames", "handed")
 
-    def __init__(self, engine: object, adopt: bool) -> None:
-        self._engine = engine
+    def __init__(self, runtime: object, adopt: bool) -> None:
+        self._runtime = runtime
         self._adopt = adopt
         self.frames: set[Frame] = set()
         self.handed: dict[Frame, tuple[int, Tool]] = {}
@@ -28,12 +28,12 @@ class OpenRuns:
         """A frame for a run; a run inside another's agent makes that one unlearnable for now (G6)."""
         outer = frame_now()
         if outer is None:
-            return Frame(self._engine, run)
+            return Frame(self._runtime, run)
         if outer.recording and outer.run is not None:
             outer.run.recorder.problem(
                 Reason.NESTED_RUN, "the agent called an engine itself; runs with runs inside are not learned yet"
             )
-        return Frame(self._engine, run, outer.run is not None)
+        return Frame(self._runtime, run, outer.run is not None)
 
     def record(self, frame: Frame) -> None:
         """From here on the tool calls of this frame's run are recorded."""

@@ -34,9 +34,9 @@ def perform_call(effect: effects.Effect) -> Any:
 
 
 class Performer(msgspec.Struct, eq=False):
-    """Performs the effects of one run of an engine. `asynchronous` says that answers may be awaited."""
+    """Performs the effects of one run. `asynchronous` says that answers may be awaited."""
 
-    engine: Any
+    runtime: Any
     run: Run
     frame: Frame
     asynchronous: bool
@@ -61,7 +61,7 @@ class Performer(msgspec.Struct, eq=False):
 
     def _watched_call(self, effect: effects.Invoke) -> Any:
         """A replayed call, told to those who want steps right before and right after it."""
-        run, watch = self.run, self.engine._teller.watch
+        run, watch = self.run, self.runtime.reporter.watch
         step, tool, hide = len(run.progress.results), effect.tool, run.veil.hide
         own = effect.args[1:] if tool.method else effect.args
         watch(StepBeganEvent(run.id, step, tool.name, dict(tool.named(own, effect.kwargs)), hide))
@@ -91,18 +91,18 @@ class Performer(msgspec.Struct, eq=False):
         return answer
 
     def _agent(self, handover: Handover | None) -> Any:
-        """Call the agent, its tool calls recorded from here on; `_engine` closes the frame when the run is over."""
-        engine = self.engine
+        """Call the agent, its tool calls recorded from here on; `calls` closes the frame when the run is over."""
+        runtime = self.runtime
         run = self.run
-        agent = (run.agent or engine._require_agent()).fn  # the one it began with, though another may be set by now
+        agent = (run.agent or runtime.require_agent()).fn  # the one it began with, though another may be set by now
         kwargs = run.kwargs if handover is None else {**run.kwargs, "handover": handover}
-        engine._open.record(self.frame)
+        runtime.open_runs.record(self.frame)
         return agent(*run.args, **kwargs)
 
     def _lead(self, seen: Company) -> float | Company:
         if self.leading is None:
             may_wait = not self.frame.nested and (self.asynchronous or not loop_runs_here())
-            self.leading = attempt(self.engine, self.run, self.frame, seen, may_wait=may_wait)
+            self.leading = attempt(self.runtime, self.run, self.frame, seen, may_wait=may_wait)
         try:
             return next(self.leading)
         except StopIteration as stop:
@@ -120,19 +120,19 @@ class Performer(msgspec.Struct, eq=False):
     def _save(self, recording: tuple[Recording, list[Problem], bool]) -> Problem | None:
         """Seal a recording; a store that fails costs the recording and nothing else (G4)."""
         done, quarantine, accepted = recording
-        engine = self.engine
+        runtime = self.runtime
         try:
-            state = engine._library.seal(self.run, done, quarantine, accepted)
+            state = runtime.library.seal(self.run, done, quarantine, accepted)
         except Exception as error:  # a store of the user's own may raise anything (G4)
-            engine._health.trouble("seal", error)
+            runtime.store_health.trouble("seal", error)
             self.run.trouble = error
             return Problem(Reason.STORE_UNAVAILABLE, f"the store did not take the recording: {error}")
         let_go(self.frame)  # the others may have what was learned
-        pruned = engine._library.prune_if_due(engine._open.followed())
+        pruned = runtime.library.prune_if_due(runtime.open_runs.followed())
         if pruned:
-            engine._teller.count("pruned", pruned)
-            engine._teller.emit(PruneEvent(pruned))
+            runtime.reporter.count("pruned", pruned)
+            runtime.reporter.emit(PruneEvent(pruned))
         if quarantine and state == QUARANTINED:
             return quarantine[0]
-        engine._teller.emit(LearnedEvent(self.run.task, done.id, len(done.body.steps), state))
+        runtime.reporter.emit(LearnedEvent(self.run.task, done.id, len(done.body.steps), state))
         return None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import weakref
 
+from .._core.model.text import retold
 from .._events import StoreEvent, log_event
 from .._forks import Brief, watch
+from ..errors import StoreError
 from .reporter import Teller
 
 
@@ -62,3 +64,8 @@ class Health(Brief):
         if counted:
             teller.count("store_errors")
         teller.emit(event)
+
+
+def as_store_error(error: Exception, what: str) -> StoreError:
+    """The error that a user gets who asked to be told of the store's trouble."""
+    return StoreError(f"the store failed and on_store_error='raise', so {what}: {str(error) or retold(error)}")

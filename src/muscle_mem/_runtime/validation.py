@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from .._core.model.text import short
 from ..errors import InvalidTypeError, InvalidValueError
 
-_ENVIRON = os.environ if type(getattr(os.environ, "_data", None)) is dict else None
-_MODE: Any = "MUSCLE_MEM_MODE" if _ENVIRON is None else _ENVIRON.encodekey("MUSCLE_MEM_MODE")
+T = TypeVar("T")
+
+MODE_NAME = "MUSCLE_MEM_MODE"
+ENVIRON = os.environ if type(getattr(os.environ, "_data", None)) is dict else None
+MODE_KEY: Any = MODE_NAME if ENVIRON is None else ENVIRON.encodekey(MODE_NAME)
+"""The environment is asked at every call, and mostly has no mode: os.environ raises and catches twice to find that out,
+which takes longer than a replayed step. The dictionary below it is asked first, where there is one."""
 
 
 def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
@@ -20,10 +25,11 @@ def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
     return value
 
 
-def ensure_callable(option: str, value: Any) -> None:
-    """Raises InvalidTypeError for what cannot be called; None is no function, and fine."""
+def ensure_callable(option: str, value: T) -> T:
+    """Return a function as it is. Raises InvalidTypeError for what cannot be called; None is no function, and fine."""
     if value is not None and not callable(value):
         raise InvalidTypeError(f"{option} must be callable, got {value!r}")
+    return value
 
 
 def name_given(option: str, value: Any) -> str | None:
@@ -49,15 +55,8 @@ def names_given(option: str, value: Any) -> list[str]:
 
 
 def mode_said() -> str:
-    """What MUSCLE_MEM_MODE says at this moment; empty if nothing.
-
-    Asked at every call, and mostly not there: os.environ raises and catches twice to tell that, which takes longer than
-    a replayed step. The dictionary that it keeps is asked first, where it is as we know it.
-    """
-    environ = os.environ
-    if environ is _ENVIRON and _MODE not in environ._data:  # type: ignore[attr-defined]  # looked for above
-        return ""
-    return environ.get("MUSCLE_MEM_MODE", "").strip().lower()
+    """What MUSCLE_MEM_MODE says at this moment; empty if nothing."""
+    return os.environ.get(MODE_NAME, "").strip().lower()
 
 
 def distinct(objects: tuple[Any, ...]) -> tuple[Any, ...]:

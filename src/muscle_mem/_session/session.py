@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from typing import Any, Self
 
-from .._core.model.reason import Mode, OnDivergence
+import msgspec
+
+from .._core.plan.step import Refusal
 from .._core.run.effects import Effect
 from .._core.run.run import Run
 from .._runtime.context import Frame
 from .._runtime.drivers import adrive, drive
-from .._runtime.runs import Runs
+from .._runtime.options import CallOptions
+from .._runtime.runtime import Runtime
 from .stepper import Steps
 from .turns import Call, Turn
 
@@ -96,7 +99,7 @@ class AsyncSession(Steps):
 
     async def _work(self, work: Generator[Effect, Any, Any]) -> Any:
         try:
-            return await adrive(work, self._perform, self._engine._away)
+            return await adrive(work, self._perform, self._runtime.blocking_effects)
         except BaseException as error:
             self._abandon(error)
             raise
@@ -109,72 +112,28 @@ class AsyncSession(Steps):
         self._close_block(error)
 
 
-class Sessions(Runs):
-    """What an engine offers to those who drive a run themselves."""
-
-    def session(
-        self,
-        *args: Any,
-        tags: str | Iterable[str] = (),
-        params: Mapping[str, Any] | None = None,
-        key: str | None = None,
-        mode: Mode | None = None,
-        success: Callable[..., Any] | None = None,
-        approve: Callable[..., Any] | None = None,
-        context: Any = None,
-        on_divergence: OnDivergence | None = None,
-        secrets: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> Session:
-        """A run that the caller steps, so that a framework makes the tool calls and asks the model itself.
-
-        Takes what the engine's own call takes; needs no agent. `on_divergence="auto"` goes on from the middle with the
-        hand-over. Raises for misuse as the engine's own call does; nothing is looked up before `session.next()`.
-        """
-        asked = (args, kwargs, tags, params, key, mode, success, context, on_divergence)
-        return Session(self, *_opened(self, *asked, approve=approve, plain=True, secrets=secrets))
-
-    def asession(
-        self,
-        *args: Any,
-        tags: str | Iterable[str] = (),
-        params: Mapping[str, Any] | None = None,
-        key: str | None = None,
-        mode: Mode | None = None,
-        success: Callable[..., Any] | None = None,
-        approve: Callable[..., Any] | None = None,
-        context: Any = None,
-        on_divergence: OnDivergence | None = None,
-        secrets: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> AsyncSession:
-        """The same for async checks and callbacks; nothing is awaited before `await session.next()`."""
-        asked = (args, kwargs, tags, params, key, mode, success, context, on_divergence)
-        return AsyncSession(self, *_opened(self, *asked, approve=approve, plain=False, secrets=secrets))
+def open_session(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions) -> Session:
+    """A run that the caller steps; see `Engine.session`."""
+    return Session(runtime, *_open_outside(runtime, args, kwargs, options, is_sync=True))
 
 
-def _opened(
-    engine: Any,
-    args: Any,
-    kwargs: Any,
-    tags: Any,
-    params: Any,
-    key: Any,
-    mode: Any,
-    *more: Any,
-    approve: Any,
-    plain: bool,
-    secrets: Any,
-) -> tuple[Run, Any, Frame]:
+def open_async_session(
+    runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions
+) -> AsyncSession:
+    """The same for async checks and callbacks; see `Engine.asession`."""
+    return AsyncSession(runtime, *_open_outside(runtime, args, kwargs, options, is_sync=False))
+
+
+def _open_outside(
+    runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions, *, is_sync: bool
+) -> tuple[Run, Refusal | None, Frame]:
     """A run that is stepped from outside, why it has no key, if so, and its frame."""
-    wanted = engine._wanted_mode(mode)
-    if wanted == "off" and key is None:
-        key = "off"  # no key is needed, so that no argument is an obstacle
-    run, lookup = engine._open_run(
-        args, kwargs, tags, params, key, wanted, *more, plain=plain, approve=approve, secrets=secrets
-    )
+    mode = runtime.wanted_mode(options.mode)
+    if mode == "off" and options.key is None:  # no key is needed, so that no argument is an obstacle
+        options = msgspec.structs.replace(options, key="off")
+    run, refusal = runtime.open_run(args, kwargs, options, mode, is_sync)
     run.outside = True
     run.names_handover = True
-    frame = engine._open.enter(None if wanted == "off" else run)
+    frame = runtime.open_runs.enter(None if mode == "off" else run)
     frame.outside = True
-    return run, lookup, frame
+    return run, refusal, frame

@@ -26,8 +26,10 @@ from .._core.record.verdict import hide_of
 from .._core.run.effects import Effect, Invoke, Pause, Reach, RunAgent
 from .._core.run.run import Run
 from .._core.tools.tool import Tool
+from .._runtime.conclusion import conclude, settle
 from .._runtime.context import CurrentRun, Frame, frame_here, frame_of_call
 from .._runtime.performer import Performer
+from .._runtime.runtime import Runtime
 from ..errors import InvalidTypeError, InvalidValueError, NotReadyError, StoreError
 from .tool_calls import Wanted, understand
 from .turns import Answered, AskAgent, Call, Finished, Turn
@@ -84,12 +86,12 @@ def _bare_call(wanted: Wanted) -> Generator[Effect, Any, Answer]:
 class Steps:
     """What plain and async sessions share: everything but the waiting."""
 
-    def __init__(self, engine: Any, run: Run, lookup: Any, frame: Frame) -> None:
-        self._engine = engine
+    def __init__(self, runtime: Runtime, run: Run, lookup: Any, frame: Frame) -> None:
+        self._runtime = runtime
         self._run = run
         self._lookup = lookup
         self._frame = frame
-        self._perform = Performer(engine, run, frame, not run.plain)
+        self._perform = Performer(runtime, run, frame, not run.plain)
         self._lock = threading.Lock()
         self._flow: Generator[Effect, Any, flow.Finished] | None = None
         self._at: At | None = None
@@ -103,7 +105,7 @@ class Steps:
         self._ended: Outcome | BaseException | None = None
         self._token: Any = None
         self._shown = False
-        weakref.finalize(self, engine._open.leave, frame).atexit = False
+        weakref.finalize(self, runtime.open_runs.leave, frame).atexit = False
 
     @property
     def run(self) -> CurrentRun:
@@ -161,12 +163,12 @@ class Steps:
         """Step the flow to the next thing that is not ours to do."""
         if self._flow is None:
             self._began = time.perf_counter()
-            engine, run = self._engine, self._run
+            runtime, run = self._runtime, self._run
             if run.mode == "off":
                 self._flow = _unrecorded()
             else:
-                found, lookup = yield Reach(engine._find, (run, self._lookup))
-                self._flow = flow.run_task(run, found, engine._tools, lookup)
+                found, lookup = yield Reach(runtime.find, (run, self._lookup))
+                self._flow = flow.run_task(run, found, runtime.tools, lookup)
         elif not isinstance(self._at, Pause):
             return
         yield from self._stop_at((yield from step(self._flow)))
@@ -189,7 +191,7 @@ class Steps:
     def _begin(self, wanted: Wanted) -> Generator[Effect, Any, Turn]:
         """Hand out a call of the model's, captured and frozen at this moment; or answer it, if it was done already."""
         off = self._run.mode == "off"
-        self._number(-1 if off else frame_of_call(self._engine, self._run, self._run.recorder).number)
+        self._number(-1 if off else frame_of_call(self._runtime, self._run, self._run.recorder).number)
         made = _bare_call(wanted) if off else record_call(self._run, wanted.tool, wanted.args, wanted.kwargs)
         at = yield from step(made)
         id = wanted.id or f"call_mm_{self._count()}"
@@ -217,7 +219,7 @@ class Steps:
             hide_of(self._run),
         )
         self._call = call
-        self._engine._open.hand_out(self._frame, tool)
+        self._runtime.open_runs.hand_out(self._frame, tool)
         return call
 
     def _number(self, number: int) -> None:
@@ -232,11 +234,11 @@ class Steps:
         """The flow waits for something, or has ended."""
         self._at = at
         if isinstance(at, RunAgent) and self._run.mode != "off":
-            self._engine._open.record(self._frame)
+            self._runtime.open_runs.record(self._frame)
         if isinstance(at, End):
             if self._run.mode != "off":
-                yield Reach(self._engine._settle, (self._run, self._frame, at.value))
-            self._engine._open.leave(self._frame)
+                yield Reach(settle, (self._runtime, self._run, self._frame, at.value))
+            self._runtime.open_runs.leave(self._frame)
             self._conclude(at.value, settled=True)
 
     def _conclude(self, finished: flow.Finished, *, settled: bool = False) -> None:
@@ -245,9 +247,8 @@ class Steps:
             self._ended = finished.outcome
             return
         try:
-            self._ended = self._engine._conclude(
-                self._run, finished, time.perf_counter() - self._began, settled=settled
-            )
+            seconds = time.perf_counter() - self._began
+            self._ended = conclude(self._runtime, self._run, finished, seconds, settled=settled)
         except BaseException as error:
             if error is not finished.error and not isinstance(error, StoreError):
                 raise
@@ -269,7 +270,7 @@ class Steps:
         if not self._listening:
             why = "it has not been asked: call session.next() until it returns AskAgent"
             raise NotReadyError(f"session.said() tells what the model wants, and {why}")
-        wanted = understand(self._engine._tools, self._run, calls)
+        wanted = understand(self._runtime.tools, self._run, calls)
         if wanted and value is not None:
             raise InvalidValueError("said(calls, value=...) takes a value only with no calls: the model has finished")
         self._listening = False
@@ -279,7 +280,7 @@ class Steps:
     def _finish(self, value: Any) -> Generator[Effect, Any, None]:
         """The model has finished: learn from the run."""
         assert self._flow is not None
-        self._engine._open.take_back(self._frame)
+        self._runtime.open_runs.take_back(self._frame)
         yield from self._stop_at((yield from step(self._flow, value)))
 
     def _is_outstanding(self, call: Any, result: Any, error: Any) -> None:
@@ -300,7 +301,7 @@ class Steps:
     def _take(self, result: Any, error: BaseException | None) -> Generator[Effect, Any, None]:
         """A call has ended: look at what it did, at once."""
         self._call = None
-        self._engine._open.take_back(self._frame)
+        self._runtime.open_runs.take_back(self._frame)
         made, self._made = self._made, None
         if made is not None:
             yield from step(made, result, error)
@@ -331,9 +332,9 @@ class Steps:
                 self._leave_agent(following, told)
             elif following is not None:
                 following.close()
-                self._engine._teller.raised(self._run, told, time.perf_counter() - self._began)
+                self._runtime.reporter.raised(self._run, told, time.perf_counter() - self._began)
         finally:
-            self._engine._open.leave(self._frame)
+            self._runtime.open_runs.leave(self._frame)
             if not isinstance(self._ended, Outcome):
                 self._ended = None
 

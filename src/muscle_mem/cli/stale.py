@@ -23,10 +23,10 @@ class Stale(msgspec.Struct, frozen=True):
 def stale(engine: Engine, found: Iterable[Stored]) -> Iterator[Stale]:
     """Those that a replay would refuse because tools or checks are missing or changed; of the engine's scope only."""
     for stored in found:
-        if stored.sealed.scope != engine._scope:
+        if stored.sealed.scope != engine._runtime.policy.scope:
             continue
         try:
-            refusal = load(stored).join(engine._tools)
+            refusal = load(stored).join(engine._runtime.tools)
         except (DecodeError, msgspec.DecodeError):
             continue  # damaged, which is another matter
         if refusal is not None:
@@ -35,4 +35,4 @@ def stale(engine: Engine, found: Iterable[Stored]) -> Iterator[Stale]:
 
 def store_of(engine: Engine) -> Store:
     """The store that an engine remembers in."""
-    return engine._library.store
+    return engine._runtime.library.store

@@ -65,8 +65,8 @@ class Recording:
     def engine(self, **options: Any) -> Engine:
         """An engine for this test; `options` are those of `Engine`, without store. It is closed with the test."""
         made = Engine(self.store, **{"mode": self.engine_mode, **options})
-        made._tools.secret_names = self.secret_names
-        self._undo.append(made._library.flush)
+        made._runtime.tools.secret_names = self.secret_names
+        self._undo.append(made._runtime.library.flush)
         return made
 
     def use(self, engine: Engine) -> Engine:
@@ -74,20 +74,21 @@ class Recording:
 
         Do so before the engine is called in the test, and not while another thread calls it.
         """
-        library, tools = engine._library, engine._tools
+        runtime = engine._runtime
+        library, tools = runtime.library, runtime.tools
         library.flush()
-        was = library.store, engine._mode, tools.secret_names
+        was = library.store, runtime.mode, tools.secret_names
         secrets = [(tool, tool.secret) for tool in tools]
 
         def give_back() -> None:
             library.flush()
-            library.store, engine._mode, tools.secret_names = was
+            library.store, runtime.mode, tools.secret_names = was
             for tool, names in secrets:
                 tool.secret = names
             tools.version += 1  # what is in memory is of the other store
 
         self._undo.append(give_back)
-        library.store, engine._mode, tools.secret_names = self.store, self.engine_mode, self.secret_names
+        library.store, runtime.mode, tools.secret_names = self.store, self.engine_mode, self.secret_names
         for tool, names in secrets:
             tool.secret = names | self.secret_names
         tools.version += 1

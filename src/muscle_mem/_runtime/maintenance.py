@@ -1,0 +1,75 @@
+"""The care of what is remembered: forgetting, judging, counting, keeping it small."""
+
+from __future__ import annotations
+
+from .._library.library import Library
+from .._library.limits import limits_of
+from ..errors import InvalidValueError, NotFoundError
+from ..store.pruning import Limits, Pruned
+from .open_runs import OpenRuns
+from .reporter import CacheInfo, Teller
+from .store_health import Health
+
+
+class Maintenance:
+    """What an engine, and each outcome of its runs, does to the recordings; see the engine's methods of these names."""
+
+    __slots__ = ("_health", "_library", "_open_runs", "_reporter", "_scope")
+
+    def __init__(self, library: Library, reporter: Teller, health: Health, open_runs: OpenRuns, scope: str) -> None:
+        self._library = library
+        self._reporter = reporter
+        self._health = health
+        self._open_runs = open_runs
+        self._scope = scope
+
+    def forget(self, trajectory_id: str) -> bool:
+        """Delete a trajectory with all that belongs to it; whether there was one."""
+        return self._library.forget((trajectory_id,)) > 0
+
+    def report_bad(self, trajectory_id: str, why: str = "") -> None:
+        """Quarantine a trajectory until `report_good`."""
+        self._report(trajectory_id, good=False, why=why)
+
+    def report_good(self, trajectory_id: str, why: str = "") -> None:
+        """Trust a trajectory, and lift whatever quarantine it is in."""
+        self._report(trajectory_id, good=True, why=why)
+
+    def _report(self, trajectory_id: str, *, good: bool, why: str) -> None:
+        library = self._library
+        if library.store.get(trajectory_id) is None:
+            raise NotFoundError(f"there is no trajectory {trajectory_id!r} in {library.store.url}")
+        library.judge(trajectory_id, good=good, why=why)
+
+    def cache_info(self) -> CacheInfo:
+        """Counts, and how things are now."""
+        library, health = self._library, self._health
+        return CacheInfo(
+            **self._reporter.counts,
+            loaded=len(library),
+            loaded_bytes=library.memory.size,
+            store_answers=not health.since,
+            store_trouble=health.last,
+        )
+
+    def cache_clear(self) -> None:
+        """Delete every trajectory of the engine's scope, and reset the counts."""
+        self._library.clear(self._scope)
+        self._reporter.clear()
+
+    def prune(self, max_items: int | None, max_bytes: int | None, ttl: float | None) -> Pruned:
+        """Drop what is beyond the limits: those given here, else the engine's."""
+        own, given = self._library.growth.limits, limits_of(max_items, max_bytes, ttl)
+        limits = Limits(
+            max_items=own.max_items if given.max_items is None else given.max_items,
+            max_bytes=own.max_bytes if given.max_bytes is None else given.max_bytes,
+            ttl=own.ttl if given.ttl is None else given.ttl,
+        )
+        if not limits:
+            raise InvalidValueError(
+                "there is no limit to prune by; give max_items, max_bytes or ttl, here or to the Engine, as in "
+                "engine.prune(ttl=30 * 86400)"
+            )
+        done = self._library.prune(limits, self._open_runs.followed())
+        self._reporter.count("pruned", done.dropped)
+        return done

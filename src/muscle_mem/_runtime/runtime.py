@@ -1,0 +1,215 @@
+"""What an engine consists of: tools, library, reporter, policy, open runs; and how a call becomes a run."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+import weakref
+from collections.abc import Iterable
+from typing import Any, cast
+
+from .._core.binding.params import Params
+from .._core.flow import switched_off
+from .._core.model.outcome import Outcome
+from .._core.model.reason import POLICIES, Mode, OnDivergence, Reason
+from .._core.plan.candidate_set import NOBODY, Company
+from .._core.plan.step import Refusal
+from .._core.plan.trust import TRUSTS
+from .._core.redaction.redactor import Veil
+from .._core.run.run import Policy, Run
+from .._events import Observer
+from .._library.cache import Entry, is_irreversible
+from .._library.library import Library, write_last_counts
+from ..errors import NotReadyError
+from ..store.base import Store
+from .agent import Agent
+from .context import enter_frame, leave_frame, objects_now, off_now
+from .drivers import OF_THE_STORE
+from .election import Leaders
+from .maintenance import Maintenance
+from .open_runs import OpenRuns
+from .options import CallOptions, EngineOptions, mode_of
+from .performer import perform_call
+from .reporter import Teller
+from .store_health import Health, as_store_error
+from .task_keys import KeyMaker
+from .toolbox import PROCESS, Toolbox
+from .validation import ENVIRON, MODE_KEY, MODE_NAME, distinct, ensure_callable, mode_said, one_of
+
+NO_PARAMS = Params(None)
+
+
+class Runtime:
+    """The parts of one engine. Everything below the engine's public methods works on these.
+
+    store: where trajectories are kept, open already.
+    options: the engine's options, validated.
+    observers: functions that get every event; None sends events to the log.
+    """
+
+    def __init__(
+        self, store: Store, options: EngineOptions, observers: Iterable[Observer] | Observer | None = None
+    ) -> None:
+        self.mode: Mode = options.mode
+        self.on_divergence: OnDivergence = options.on_divergence
+        self.raises_store_errors = options.on_store_error == "raise"
+        self.reporter = Teller(observers)
+        self.policy = Policy(
+            time.perf_counter,
+            self.reporter.notice,
+            PROCESS,
+            options.scope,
+            strict=options.strict,
+            max_lookups=options.max_lookups,
+            success=options.success,
+            approve=options.approve,
+            result=options.result,
+            trust=TRUSTS.index(options.trust),
+        )
+        self.tools = Toolbox()
+        self.blocking_effects = OF_THE_STORE if getattr(store, "waits_on_network", False) else ()
+        self.store_health = Health(self.reporter)
+        self.library = Library(store, self.tools, self.store_health, most=options.library_bytes, limits=options.limits)
+        self.leaders = Leaders(self.library, self.store_health, options.miss_wait)
+        self.agent: Agent | None = None
+        self.needs_acall = False
+        self.context: tuple[Any, ...] = ()
+        self.open_runs = OpenRuns(self, options.adopt_threads)
+        self.keys = KeyMaker(self.policy, options.key)
+        self.maintenance = Maintenance(self.library, self.reporter, self.store_health, self.open_runs, options.scope)
+        self.perform = perform_call
+        self._numbers = itertools.count(1)
+        self._closer = weakref.finalize(self, write_last_counts, store, self.library.counts)
+
+    def close(self) -> None:
+        """Write what was counted and release the store. Closing twice is fine."""
+        if self._closer.detach():
+            self.library.close()
+
+    def set_agent(self, agent: Agent) -> None:
+        """Let this agent do what cannot be replayed."""
+        self.agent = agent
+        self.needs_acall = agent.is_async
+
+    def require_agent(self) -> Agent:
+        """Return the agent. Raises NotReadyError if there is none."""
+        if self.agent is None:
+            raise NotReadyError("the engine has no agent; call engine.set_agent(agent) first")
+        return self.agent
+
+    def wanted_mode(self, mode: str | None) -> Mode:
+        """The call's mode, else the environment's, else the engine's; but an environment that says off beats all."""
+        environ = os.environ
+        off = off_now()
+        if not off and environ is ENVIRON and MODE_KEY not in environ._data:  # type: ignore[attr-defined]  # see there
+            return self.mode if mode is None else mode_of("mode", mode)
+        said = mode_said()
+        if said == "off" or self in off:
+            return "off"
+        if mode is not None:
+            return mode_of("mode", mode)
+        return mode_of(MODE_NAME, said) if said else self.mode
+
+    def context_objects(self, context: Any = None) -> tuple[Any, ...]:
+        """The objects that method tools act on: those of the call, else of the block, else of the engine."""
+        if context is not None:
+            return distinct(context if isinstance(context, tuple) else (context,))
+        for runtime, objects in reversed(objects_now()):
+            if runtime is self:
+                return tuple(objects)
+        return self.context
+
+    def open_run(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions, mode: Mode, is_sync: bool
+    ) -> tuple[Run, Refusal | None]:
+        """Make the run of one call, and say why it has no key, if so. Raises for misuse."""
+        shared = self.policy
+        agent = self.agent
+        params = options.params
+        context = options.context
+        success = shared.success
+        approve = shared.approve
+        policy = self.on_divergence
+        if options.success is not None:
+            success = ensure_callable("success", options.success)
+        if options.approve is not None:
+            approve = ensure_callable("approve", options.approve)
+        if options.on_divergence is not None:
+            policy = cast(OnDivergence, one_of("on_divergence", options.on_divergence, POLICIES))
+        objects = self.context if context is None and not objects_now() else self.context_objects(context)
+        refusal: Refusal | None = None
+        veil: Veil | None = None
+        shown: tuple[str, ...] = ()
+        task_id: bytes | None
+        plainly = (
+            agent is not None
+            and options.key is None
+            and options.secrets is None
+            and not options.tags
+            and self.keys.custom is None
+        )
+        known = agent.recall(args, kwargs, params) if plainly else None  # type: ignore[union-attr]  # plainly says it
+        if known is not None:
+            task_id, text, prepared = known
+        else:
+            prepared = NO_PARAMS if params is None else Params(params)
+            task_id, text, refusal, veil, shown = self.keys.prepare(agent, args, kwargs, options, prepared, objects)
+            if plainly and task_id is not None:
+                agent.remember(args, kwargs, params, (task_id, text, prepared))  # type: ignore[union-attr]  # likewise
+        run = Run(  # by position: names would be looked up one by one at every call
+            shared,
+            next(self._numbers),
+            text,
+            args,
+            kwargs,
+            task_id,
+            prepared,
+            objects,
+            shown,
+            mode,
+            policy,
+            is_sync,
+            agent is not None and agent.names_handover,
+            agent,
+            success,
+            approve,
+            veil,
+        )
+        if self.leaders.wait and mode == "auto" and task_id is not None:
+            run.leads = True
+        return run, refusal
+
+    def find(self, run: Run, refusal: Refusal | None) -> tuple[Company, Refusal | None]:
+        """The recordings of this task, or why none can be had. A store that fails is no obstacle (G4)."""
+        if refusal is not None or run.key is None or run.mode == "record":
+            return NOBODY, refusal
+        library = self.library
+        entry: Entry | None = None
+        try:
+            entry = library.find(run.key)
+            if entry.plain:
+                return entry.company, None
+            if entry.irreversible and library.confirming:
+                entry = library.confirm(run.key)
+        except Exception as error:  # a store of the user's own may raise anything (G4)
+            self.store_health.trouble("find" if entry is None else "confirm", error)
+            if self.raises_store_errors:
+                raise as_store_error(error, "the task was not begun") from error
+            safe = () if entry is None else [one for one in entry.trajectories if not is_irreversible(one)]
+            return Company(safe), Refusal(Reason.STORE_UNAVAILABLE, f"the store cannot be read: {error}")
+        if library.growth.limits.ttl is not None:
+            library.age(entry, mark=run.mode != "frozen")
+        if entry.damaged and not entry.trajectories:
+            return NOBODY, Refusal(Reason.DAMAGED, f"{entry.damaged} recordings of this task are damaged and not used")
+        return entry.company, None
+
+    def run_agent_alone(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
+        """As if there were no engine: the agent runs, and nothing is looked up, recorded or counted."""
+        agent = self.require_agent().fn
+        token = enter_frame(self.open_runs.enter(None))
+        try:
+            value = agent(*args, **kwargs)
+        finally:
+            leave_frame(token)
+        return switched_off(value)

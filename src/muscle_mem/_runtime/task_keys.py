@@ -1,0 +1,118 @@
+"""The key of a call: derived from its arguments, or given by the user; and the secrets that must not be in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .._core.binding.freeze import Known, known_of
+from .._core.binding.params import Params
+from .._core.binding.task_key import NoKeyError, bind_task, normal_tags, task_key
+from .._core.model.reason import Reason
+from .._core.model.text import retold, short
+from .._core.plan.step import Refusal
+from .._core.redaction.redactor import SCALARS, Veil, veil_of
+from .._core.run.run import Policy
+from ..errors import InvalidTypeError
+from .agent import Agent
+from .options import CallOptions
+from .validation import label
+
+Prepared = tuple[bytes | None, str, Refusal | None, Veil | None, tuple[str, ...]]
+
+
+class KeyMaker:
+    """Derives the task keys of one engine. `custom` is the engine's own `key=` function, if it has one."""
+
+    def __init__(self, policy: Policy, custom: Callable[..., str] | None) -> None:
+        self._policy = policy
+        self.custom = custom
+
+    def prepare(
+        self,
+        agent: Agent | None,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: CallOptions,
+        params: Params,
+        objects: tuple[Any, ...],
+    ) -> Prepared:
+        """The key of a call, its text, why it has no key, its secrets, and its tags without them. Raises for misuse."""
+        key = options.key
+        text = label(args, kwargs, key)
+        tags = normal_tags(options.tags) if options.tags else ()
+        veil = _veil(agent, args, kwargs, params, options.secrets)
+        shown = tuple(map(veil.hide, tags)) if veil else tags
+        task_id, refusal = self._key_or_why(agent, args, kwargs, params, tags, key, known_of(params, objects, veil))
+        return task_id, text, refusal, veil, shown
+
+    def derive(
+        self,
+        agent: Agent | None,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        params: Params,
+        tags: tuple[str, ...],
+        key: Any,
+        known: Known,
+    ) -> bytes:
+        """The key of a call. Raises NoKeyError for arguments without a canonical form, InvalidTypeError for misuse."""
+        if key is not None and not isinstance(key, str):
+            raise InvalidTypeError(f"key must be a string, got {key!r}; a function belongs to Engine(key=...)")
+        scope = self._policy.scope
+        custom = key if key is not None or self.custom is None else self._call_custom(args, kwargs)
+        if custom is not None:
+            return task_key(((), {}), params, scope=scope, tags=tags, custom=custom, known=known)
+        if agent is None:
+            return task_key((args, kwargs), params, scope=scope, tags=tags, known=known)
+        bound = bind_task(agent.signature, args, kwargs)
+        return task_key(bound, params, scope=scope, tags=tags, known=known, name_of=agent.name_of)
+
+    def _call_custom(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        assert self.custom is not None
+        try:
+            key = self.custom(*args, **kwargs)
+        except Exception as error:
+            raise NoKeyError("key", f"Engine(key=...) raised {retold(error)}") from error
+        if not isinstance(key, str):
+            raise NoKeyError("key", f"Engine(key=...) returned {short(key)}, which is no string")
+        return key
+
+    def _key_or_why(
+        self,
+        agent: Agent | None,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        params: Params,
+        tags: tuple[str, ...],
+        key: Any,
+        known: Known,
+    ) -> tuple[bytes | None, Refusal | None]:
+        """The key of a task, or why it has none. Raises InvalidTypeError where the engine is strict."""
+        try:
+            return self.derive(agent, args, kwargs, params, tags, key, known), None
+        except NoKeyError as error:
+            message = (
+                f"the task's {error.argument} has no canonical form ({error}); give it as a param or a context object, "
+                "or say key='...'; the agent runs, and nothing is looked up or stored"
+            )
+            message = known.veil.hide(message)
+            if self._policy.strict:
+                raise InvalidTypeError(message) from (None if known.veil else error)
+            self._policy.tell("warning", Reason.NO_KEY.value, message, error.argument)
+            return None, Refusal(Reason.NO_KEY, message)
+
+
+def _veil(
+    agent: Agent | None, args: tuple[Any, ...], kwargs: dict[str, Any], params: Params, secrets: Any
+) -> Veil | None:
+    """The secrets that a call gives; None where it gives nothing that may be one. Raises for misuse."""
+    places = agent.places if agent is not None else ()
+    loose: list[tuple[str, Any]] = []
+    for index, value in enumerate(args):
+        if type(value) not in SCALARS:
+            loose.append((places[index] if index < len(places) else f"argument {index + 1}", value))
+    loose += [(name, value) for name, value in kwargs.items() if type(value) not in SCALARS]
+    if secrets is None and not loose and not params.opaque:
+        return None
+    return veil_of(loose, params, secrets)
