@@ -7,7 +7,7 @@ from typing import Any
 
 EXACT = {"count"}
 PLAY = 0.10  # of a figure that was taken once, and so has no spread
-PLAY_OF = {"instructions": 0.01, "blocks": 0.5}
+PLAY_OF = {"instructions": 0.01, "bytecodes": 0.01, "blocks": 0.5}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ GROUPS = {
     "import": "Import",
     "safety": "What safety costs",
     "instructions": "Instructions",
+    "bytecodes": "Bytecodes",
 }
 HEAD = "| scenario | unit | ours | prototype | loop | target | met |\n| --- | --- | --- | --- | --- | --- | --- |"
 
