@@ -19,7 +19,7 @@ from ..ours import must_learn, recorded
 from ..scenario import Bench, Row, Target, scenario
 from ..workload import WORLDS
 
-TESTS = Path(__file__).resolve().parent.parent.parent / "tests"
+SUPPORT = Path(__file__).resolve().parent.parent.parent / "tests" / "support"
 
 
 @scenario("postgres")
@@ -37,13 +37,13 @@ def on_loopback(bench: Bench) -> Iterator[Row]:
 
 def _server() -> tuple[Any, str]:
     """A server of our own that keeps what it is told, as a real one does."""
-    sys.path.insert(0, str(TESTS))
+    sys.path.insert(0, str(SUPPORT))
     try:
         found = importlib.import_module("postgres_server")
     except ImportError as error:
         return None, str(error)
     finally:
-        sys.path.remove(str(TESTS))
+        sys.path.remove(str(SUPPORT))
     place = found.binaries()
     if place is None or not found.has_driver():
         return None, found.HOW

@@ -15,8 +15,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-# The proofs stand on cases that the tests of the same folder keep.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+# The proofs stand on cases that the tests share.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 
 from .figures import Figures, Proof, Size
 from .proofs import PROOFS

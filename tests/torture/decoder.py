@@ -47,7 +47,7 @@ PICKLES = [pickle.dumps(one) for one in (PurePosixPath("a/b"), random.Random(1),
 @functools.cache
 def _cases() -> Any:
     """What makes altered bytes; loaded for this proof alone, for half a second of libraries comes along."""
-    return importlib.import_module("test_codec_properties")
+    return importlib.import_module("altered_bytes")
 
 
 def run(seed: int, size: int, control: str) -> Figures:

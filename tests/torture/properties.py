@@ -39,7 +39,7 @@ def _proof(file: str, variable: str, usual: int, large: int, promise: str, blind
 
 PROOFS = {
     "middle": _proof(
-        "test_property_middle.py",
+        "property/test_property_middle.py",
         "MUSCLE_MEM_CASES",
         1,
         50_000,
@@ -47,7 +47,7 @@ PROOFS = {
         "Stories that the model of the rules cannot tell.",
     ),
     "worlds": _proof(
-        "test_property_worlds.py",
+        "property/test_property_worlds.py",
         "MUSCLE_MEM_TIMES",
         2_000,
         50_000,
@@ -55,7 +55,7 @@ PROOFS = {
         "Worlds that are not like the random ones.",
     ),
     "drivers": _proof(
-        "test_drivers_agree.py",
+        "property/test_drivers_agree.py",
         "MUSCLE_MEM_TIMES",
         2_000,
         50_000,
@@ -63,7 +63,7 @@ PROOFS = {
         "Timing between threads.",
     ),
     "stores-agree": _proof(
-        "test_stores_agree.py",
+        "store/contract/test_stores_agree.py",
         "MUSCLE_MEM_TORTURE",
         100,
         5_000,
@@ -71,7 +71,7 @@ PROOFS = {
         "More than a few trajectories at once.",
     ),
     "codec": _proof(
-        "test_codec_properties.py",
+        "property/test_codec_properties.py",
         "MUSCLE_MEM_FUZZ",
         1,
         200_000,

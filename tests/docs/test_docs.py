@@ -1,0 +1,160 @@
+"""Every code block of the README and the docs runs; every public name, reason, keyword and command is in the docs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import muscle_mem
+import postgres_server
+from muscle_mem import Engine, Reason
+from paths import ROOT
+
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```([\w{}-]*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def blocks(page: Path, language: str) -> list[tuple[int, str]]:
+    text = page.read_text(encoding="utf-8")
+    return [(text[: m.start()].count("\n") + 2, m.group(2)) for m in BLOCK.finditer(text) if m.group(1) == language]
+
+
+def commands(page: Path) -> list[tuple[int, str]]:
+    """The muscle-mem commands of a tutorial, as code that runs them where they stand."""
+    if page.parent.name != "tutorial":
+        return []
+    made = []
+    for line, code in blocks(page, "console"):
+        words = [shlex.split(command) for command in re.findall(r"^\$ muscle-mem (.*)$", code, re.MULTILINE)]
+        runs = [f"subprocess.run([sys.executable, '-m', 'muscle_mem', *{each!r}], check=True)" for each in words]
+        if runs:
+            made.append((line, "import subprocess, sys; " + "; ".join(runs) + "\n"))
+    return made
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
+def test_the_python_blocks_of_a_page_run_one_after_the_other(page: Path, tmp_path: Path) -> None:
+    """Blocks of a page share their names, as a reader would expect; each page gets a process and folder of its own."""
+    parts = []
+    for line, code in sorted([*blocks(page, "python"), *commands(page)]):
+        parts.append("\n" * max(0, line - 1 - "".join(parts).count("\n")) + code)
+    script = tmp_path / f"{page.stem}.py"
+    script.write_text("".join(parts), encoding="utf-8")
+    environment = dict(os.environ)
+    if "DATABASE_URL" in "".join(parts):
+        if postgres_server.dsn() is None:
+            pytest.skip(postgres_server.HOW)
+        environment["DATABASE_URL"] = postgres_server.url_of()
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script.name],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_page_has_a_block_that_is_not_run() -> None:
+    known = {"python", "console", "{eval-rst}"}
+    assert not [
+        (page.name, m.group(1)) for page in PAGES for m in BLOCK.finditer(page.read_text()) if m.group(1) not in known
+    ]
+
+
+def test_every_command_that_the_pages_show_exists() -> None:
+    """`$ make x` is a target of the Makefile; `$ muscle-mem x` is a command with these options."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    seen = 0
+    for page in PAGES:
+        for _, code in blocks(page, "console"):
+            for line in re.findall(r"^\$ (.*)$", code, re.MULTILINE):
+                words = shlex.split(line, comments=True)
+                while words and "=" in words[0]:
+                    words = words[1:]
+                seen += 1
+                if words[0] == "make":
+                    assert words[1] in targets, line
+                elif words[0] == "muscle-mem":
+                    known_command(words[1:], line)
+                else:
+                    assert words[0] in {"pip", "python", "python3"}, line
+    assert seen > 5
+
+
+def known_command(words: list[str], line: str) -> None:
+    from muscle_mem.cli import main
+
+    assert words[0] in main.commands, line
+    options = {flag for parameter in main.commands[words[0]].params for flag in parameter.opts}
+    assert not [word for word in words[1:] if word.startswith("--") and word.split("=")[0] not in options], line
+
+
+def everything() -> str:
+    return "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+
+
+def test_every_public_name_is_in_the_docs() -> None:
+    text = everything()
+    assert not [name for name in muscle_mem.__all__ if f"`{name}" not in text and f"`muscle_mem.{name}" not in text]
+
+
+def test_every_reason_is_in_the_reference() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    assert not [reason.value for reason in Reason if f"`{reason.value}`" not in text]
+
+
+def test_every_method_of_the_engine_is_in_the_reference() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    names = [name for name in dir(Engine) if not name.startswith("_")]
+    assert not [name for name in names if f"{name}(" not in text]
+
+
+def test_every_command_and_check_is_in_the_docs() -> None:
+    from muscle_mem.cli import main
+
+    text = everything()
+    assert not [name for name in main.commands if f"muscle-mem {name}" not in text]
+    assert not [name for name in muscle_mem.checks.__all__ if f"`{name}" not in text and f"checks.{name}" not in text]
+
+
+def test_every_environment_variable_is_in_the_reference() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    named = set(re.findall(r"MUSCLE_MEM_[A-Z_]+|OPENAI_[A-Z_]+", source))
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    assert named
+    assert not [name for name in named if f"`{name}`" not in text]
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    broken = []
+    for page in PAGES:
+        targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        broken += [f"{page.name}: {to}" for to in targets if "://" not in to and not (page.parent / to).exists()]
+    assert not broken
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_no_path_of_somebodys_machine_is_in_the_tree() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode != 0:  # an unpacked source distribution
+        return
+    home = os.path.expanduser("~")
+    for name in listed.stdout.split():
+        path = ROOT / name
+        if path.suffix in {".py", ".md", ".toml", ".sh", ".js", ".json", ""} and path.is_file():
+            text = path.read_text(encoding="utf-8", errors="replace")
+            assert str(ROOT) not in text, name
+            assert home == "/" or len(home) < 6 or home + "/" not in text, name
