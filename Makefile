@@ -5,21 +5,27 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo test bench bench-compare torture docs lint fmt
+.PHONY: help setup lock browser demo test bench bench-compare torture docs lint fmt
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 18
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml requirements/dev.txt requirements/pages.in scripts/install.sh
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "muscle_mem needs Python 3.11 or later; say make PYTHON=python3.12")'
 	@echo "setting up $(VENV): the package, its extras and the development tools (a minute, once)"
 	@test -x $(BIN)/python -a -e $(BIN)/pip || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || \
 		{ $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --quiet --python $(BIN)/python install pip; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,demo]'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'miniwob>=1.0'
+	@sh scripts/install.sh $(BIN)/python
 	@touch $@
 
-setup: $(STAMP) ## create the virtual environment with everything in it
+setup: $(STAMP) ## create the virtual environment with everything in it, in the releases of requirements/dev.txt
+
+# One file for every supported Python and platform, as markers say; without the index that this machine happens to use.
+lock: $(STAMP) ## renew requirements/dev.txt: the newest releases that the ranges in pyproject.toml allow
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade uv
+	@$(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-python-downloads \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --extra dev --extra demo \
+		--output-file requirements/dev.txt pyproject.toml requirements/pages.in
 
 browser: ## make sure that there is a browser for the demo, from the system's packages if need be
 	@sh scripts/browser.sh

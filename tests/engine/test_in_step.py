@@ -126,6 +126,27 @@ def test_what_cannot_be_undone_is_confirmed_by_one_round_trip(effect: Any) -> No
     assert store.asked == (2 if effect == "irreversible" else 0)
 
 
+def test_who_comes_to_lead_asks_a_store_that_lags_before_the_agent() -> None:
+    store = Lagging(MemoryStore())
+    asked: list[str] = []
+
+    def an_engine(name: str, store: Any) -> Engine:
+        engine = Engine(store, miss_wait=60.0, observers=[lambda event: None])
+        tool = engine.tool(effect="read", name="tool")(lambda: "done")
+        engine.set_agent(lambda task: asked.append(name) or tool())
+        return engine
+
+    late, quick = an_engine("late", store), an_engine("quick", store._store)
+
+    def lead(key: bytes) -> Any:  # the other one has learned and let go right before
+        quick("task")
+        return store._store.lead(key)
+
+    store.lead = lead  # type: ignore[attr-defined]
+    assert late("task").status == "hit"
+    assert asked == ["quick"]
+
+
 def test_what_cannot_be_confirmed_is_not_replayed() -> None:
     store = Lagging(MemoryStore())
     engine = Engine(store, observers=[lambda event: None])

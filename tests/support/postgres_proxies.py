@@ -149,24 +149,28 @@ class PoolingProxy(_Proxy):
                     server = self._free.get()
                     self.lent += 1
                 server.sendall(message)
-                if kind in b"QS" and self._answer(server, client) == b"I":
-                    self._free.put(server)
+                if kind in b"QS" and self._answer(server, client):
                     server = None
         if server is not None:
             server.sendall(struct.pack(">cI", b"Q", 13) + b"ROLLBACK\0")
             self._answer(server, None)
-            self._free.put(server)
         return cut(client)
 
-    @staticmethod
-    def _answer(server: socket.socket, client: socket.socket | None) -> bytes:
+    def _answer(self, server: socket.socket, client: socket.socket | None) -> bool:
+        """Pass an answer on; whether it ended the transaction, and the server is free again.
+
+        It is so before the client hears of the end: what the client does next may not find the turns in disorder.
+        """
         while True:
             kind, message = _message(server)
+            over = kind == b"Z" and message[-1:] == b"I"
+            if over:
+                self._free.put(server)
             if client is not None:
                 with suppress(OSError):
                     client.sendall(message)
             if kind == b"Z":
-                return message[-1:]
+                return over
 
 
 def _message(one: socket.socket) -> tuple[bytes, bytes]:

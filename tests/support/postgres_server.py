@@ -24,12 +24,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from other_user import as_user, give, other_user, runnable, shared_place
+
 GIVEN = "MUSCLE_MEM_TEST_POSTGRES"
 HOW = (
     f"no PostgreSQL server: pip install 'psycopg[binary]' pgserver (Python 3.11 and 3.12), or install PostgreSQL 12 or "
     f"later on this machine (initdb and postgres on the PATH), or name a database that tests may fill in {GIVEN}"
 )
-WINDOWS = os.name == "nt"
+PROGRAMS = ("initdb", "postgres")
 
 # Runs a server while its standard input is open: neither it nor its files outlive a test that was killed.
 KEEPER = """
@@ -55,19 +57,18 @@ class Server:
     """A server on a loopback port with its files in a temporary folder. `fsync` makes it survive a stop at once."""
 
     def __init__(self, binaries: Path, *, fsync: bool = False) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="mmpg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="mmpg-", dir=shared_place()))
         self.password = secrets.token_hex(8)
         self.keeper: subprocess.Popen[str] | None = None
         self.pid = 0
         self.fsync = fsync
-        self.user = _other_user()
+        self.user = other_user()  # PostgreSQL refuses to run as root
         atexit.register(self.remove)
-        self.binaries = self._runnable(binaries)
+        self.binaries = runnable(binaries, PROGRAMS, self.folder, self.user)
         word = self.folder / "password"
         word.write_text(self.password)
         if self.user:
-            for path in (self.folder, word):
-                os.chown(path, *self.user)
+            give(self.folder, self.user)
         self.data = self.folder / "data"
         self._run("initdb", "-D", str(self.data), "-U", "muscle", "-A", "scram-sha-256", f"--pwfile={word}", "-E",
                   "UTF8", "--no-locale", "--no-sync")  # fmt: skip
@@ -173,33 +174,17 @@ class Server:
                     raise RuntimeError((self.folder / "log").read_text(errors="replace")) from None
                 time.sleep(0.02)
 
-    def _runnable(self, binaries: Path) -> Path:
-        """PostgreSQL refuses to run as root; another user may not reach a virtual environment in root's home."""
-        if self.user and subprocess.run([binaries / "postgres", "-V"], capture_output=True, **self._as()).returncode:
-            os.chmod(self.folder, 0o711)
-            shutil.copytree(binaries.parent, self.folder / "install")
-            return self.folder / "install" / "bin"
-        return binaries
-
-    def _as(self) -> dict[str, Any]:
-        return {"user": self.user[0], "group": self.user[1], "extra_groups": []} if self.user else {}
-
     def _run(self, program: str, *args: str) -> None:
         done = subprocess.run(
-            [self.binaries / program, *args], capture_output=True, text=True, cwd=self.folder, timeout=120, **self._as()
+            [self.binaries / program, *args],
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            timeout=120,
+            **as_user(self.user),
         )
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stdout}{done.stderr}")
-
-
-def _other_user() -> tuple[int, int] | None:
-    """Whom a server runs as where tests run as root."""
-    if WINDOWS or os.geteuid() != 0:
-        return None
-    import pwd
-
-    entry = pwd.getpwnam("nobody")
-    return entry.pw_uid, entry.pw_gid
 
 
 def binaries() -> Path | None:
@@ -214,7 +199,7 @@ def binaries() -> Path | None:
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     places += sorted(Path("/opt/homebrew/opt").glob("postgresql@*/bin"), reverse=True)
     for place in places:
-        if all((place / name).exists() for name in ("postgres", "initdb")):
+        if all((place / name).exists() for name in PROGRAMS):
             return place
     return None
 

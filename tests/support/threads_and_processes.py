@@ -48,9 +48,9 @@ def in_threads(work: Callable[[int], Any], count: int = THREADS) -> list[Any]:
 
 
 PROCESS = """
-import os, sys, time
+import os, sys, threading, time
 from muscle_mem import Engine
-engine = Engine(sys.argv[1], miss_wait=60.0, observers=[lambda event: None])
+engine = Engine(sys.argv[1], miss_wait=300.0, observers=[lambda event: None])
 tool = engine.tool(effect="read", name="tool")(lambda: "done")
 def agent(task):
     with open(sys.argv[2], "ab", 0) as file:
@@ -58,11 +58,16 @@ def agent(task):
     if sys.argv[3:] == ["hang"]:
         print("leads", flush=True)
         time.sleep(3600)
-    time.sleep(0.2)
     return tool()
+def tell_of_waiting():
+    while not engine.cache_info().waited:
+        time.sleep(0.01)
+    print("waits", flush=True)
 engine.set_agent(agent)
 print("ready", flush=True)
 sys.stdin.readline()
+if sys.argv[3:] != ["hang"]:
+    threading.Thread(target=tell_of_waiting, daemon=True).start()
 outcome = engine("task")
 print(outcome.status, outcome.value, flush=True)
 engine.close()
@@ -97,6 +102,8 @@ def one_of_eight_leads(store: str, runs: Path) -> None:
         assert hear(one) == "ready"
     for one in others:
         say(one)
+    for one in others:
+        assert hear(one) == "waits"
     assert len(runs.read_bytes().splitlines()) == 1
     os.kill(leader.pid, signal.SIGKILL)
     with leader:

@@ -103,7 +103,7 @@ def attempt(runtime: Any, run: Run, frame: Frame, seen: Company, *, may_wait: bo
         if frame.held is None:
             frame.held = leaders.take(run.key)
         leads = frame.held is not None and frame.held.reach_across()
-        news = _news(runtime, run, known)  # also as a leader: the one before may just have ended
+        news = _news(runtime, run, known, leads)  # also as a leader: the one before may just have ended
         remaining = began + leaders.wait - time.monotonic()
         if leads or news or not may_wait or remaining <= 0:
             break
@@ -119,12 +119,17 @@ def attempt(runtime: Any, run: Run, frame: Frame, seen: Company, *, may_wait: bo
     return news
 
 
-def _news(runtime: Any, run: Run, known: set[tuple[str, int, str]]) -> Company:
-    """The trajectories of the key, if there is one among them that was not known."""
+def _news(runtime: Any, run: Run, known: set[tuple[str, int, str]], leads: bool) -> Company:
+    """The trajectories of the key, if there is one among them that was not known.
+
+    Who leads looks for the last time before its agent runs: a store that lags has to be asked what the leader before
+    has written. Who waits will look again.
+    """
+    library = runtime.library
     try:
-        entry = runtime.library.find(run.key)
+        entry = library.confirm(run.key) if leads else library.find(run.key)
     except Exception as error:  # a store of the user's own may raise anything (G4)
-        runtime.store_health.trouble("find", error)
+        runtime.store_health.trouble("confirm" if leads and library.confirming else "find", error)
         return NOBODY
     if all((one.id, one.seq, one.standing.state) in known for one in entry.trajectories):
         return NOBODY

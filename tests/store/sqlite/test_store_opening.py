@@ -15,6 +15,7 @@ from muscle_mem.store import SqliteStore
 from muscle_mem.store.sqlite import opening, schema
 from muscle_mem.store.sqlite import store as sqlite
 from muscle_mem.testing import KEY, a_trajectory, an_observation, ids
+from other_user import shared_place
 from store_cases import (
     a_database_without_name,
     a_device,
@@ -183,7 +184,7 @@ print(type(raised_by(lambda: store.find(KEY))).__name__)
 @pytest.mark.parametrize("in_use", [False, True])
 @pytest.mark.parametrize("folder_mode", [0o555, 0o777])
 def test_a_read_only_store_is_read_and_not_written(in_use: bool, folder_mode: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=shared_place()) as folder:
         path = Path(folder) / "store.db"
         writer = SqliteStore(path)
         writer.seal(a_trajectory(), an_observation())

@@ -1,0 +1,73 @@
+"""`make test` installs the same releases on each day and machine: those that requirements/dev.txt locks."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+
+HERE = Path(__file__).parent.parent
+LOCK = HERE / "requirements" / "dev.txt"
+PROJECT: dict[str, Any] = tomllib.loads((HERE / "pyproject.toml").read_text())["project"]
+PYTHONS = [found[1] for line in PROJECT["classifiers"] if (found := re.fullmatch(r".* :: Python :: (3\.\d+)", line))]
+PLATFORMS = ["linux", "darwin"]
+
+
+def locked() -> list[Requirement]:
+    lines = (line.strip() for line in LOCK.read_text().splitlines())
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def environment(python: str, platform: str) -> dict[str, str]:
+    return {
+        "python_version": python,
+        "python_full_version": f"{python}.9",
+        "sys_platform": platform,
+        "platform_system": platform.title(),
+        "platform_machine": "arm64" if platform == "darwin" else "x86_64",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+        "extra": "",
+    }
+
+
+def wanted(texts: list[str]) -> Iterator[Requirement]:
+    """Requirements, with those of this project's own extras in place of the extra."""
+    for requirement in map(Requirement, texts):
+        if requirement.name == PROJECT["name"]:
+            for extra in requirement.extras:
+                yield from wanted(PROJECT["optional-dependencies"][extra])
+        else:
+            yield requirement
+
+
+def applies(requirement: Requirement, where: dict[str, str]) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate(where)
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("python", PYTHONS)
+def test_all_that_development_needs_is_locked_to_one_release(python: str, platform: str) -> None:
+    where = environment(python, platform)
+    releases: dict[str, str] = {}
+    for one in locked():
+        if applies(one, where):
+            (exact,) = one.specifier
+            assert exact.operator == "=="
+            assert releases.setdefault(one.name, exact.version) == exact.version
+    extras = PROJECT["optional-dependencies"]
+    pages = [line for line in (HERE / "requirements" / "pages.in").read_text().splitlines() if not line.startswith("#")]
+    for requirement in wanted([*PROJECT["dependencies"], *extras["dev"], *extras["demo"], *pages]):
+        if applies(requirement, where):
+            assert requirement.specifier.contains(releases[requirement.name]), "out of date: make lock"
+
+
+def test_the_lock_names_no_index_and_no_place_of_the_machine_that_made_it() -> None:
+    text = LOCK.read_text()
+    assert "://" not in text
+    assert not re.search(r"^-|\s/| @ ", text, re.MULTILINE)  # an option, an absolute path, a direct reference
