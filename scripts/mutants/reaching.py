@@ -38,10 +38,12 @@ class Reach:
         }
 
     def tests(self, mutant: Mutant) -> list[str]:
-        """The tests of a mutant, likely killers first; of its file, if nobody executes its line in this process."""
-        of_file = self._lines.get(mutant.path, {})
-        found = self._of_lines(self._lines_of(mutant)) or {test for tests in of_file.values() for test in tests}
-        return self._ordered(found)
+        """The tests that execute a mutant's lines in the process of pytest, likely killers first."""
+        return self._ordered(self._of_lines(self._lines_of(mutant)))
+
+    def near(self, mutant: Mutant) -> list[str]:
+        """The tests that execute anything of a mutant's file."""
+        return self._ordered({test for tests in self._lines.get(mutant.path, {}).values() for test in tests})
 
     def _of_lines(self, places: Iterable[tuple[Path, int]]) -> set[str]:
         nobody: dict[int, set[str]] = {}
