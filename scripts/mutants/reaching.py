@@ -65,18 +65,16 @@ class Reach:
         for node in _around(self._trees[mutant.path], mutant.line):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 inside = node.body[0].lineno <= mutant.line
-                yield from ((mutant.path, line) for line in ([mutant.line] if inside else _lines(node.body)))
-                if inside:
-                    yield from ((mutant.path, line) for line in _statement(node, mutant.line))
+                lines = _statement(node, mutant.line) if inside else _lines(node.body)
+                yield from ((mutant.path, line) for line in lines)
                 return
-            if isinstance(node, ast.ClassDef):
-                names.add(node.name)
-            elif isinstance(node, ast.stmt):
-                names |= {
-                    name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
-                }
+            names |= {node.name} if isinstance(node, ast.ClassDef) else _assigned(node)
         for path, tree in self._trees.items():
             yield from ((path, line) for line in _using(tree, names))
+
+
+def _assigned(node: ast.AST) -> set[str]:
+    return {name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
 
 
 def _around(tree: ast.AST, line: int) -> Iterator[ast.AST]:
@@ -96,7 +94,7 @@ def _statement(function: ast.AST, line: int) -> Iterable[int]:
     """The lines of the innermost statement at a line, without the statements in it."""
     found = [node for node in _around(function, line) if isinstance(node, ast.stmt)]
     if not found:
-        return ()
+        return (line,)
     body = getattr(found[-1], "body", None)
     end = body[0].lineno - 1 if isinstance(body, list) and body else found[-1].end_lineno
     return range(found[-1].lineno, max(end or line, line) + 1)
