@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock browser demo test bench bench-compare torture docs lint fmt
+.PHONY: help setup lock browser demo test bench bench-compare torture mutants docs lint fmt
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 18
@@ -40,6 +40,10 @@ test: $(STAMP) browser ## lint, types and all tests
 
 torture: $(STAMP) ## the long proofs: a line of JSON each; PROOF=kills for one, TORTURE_SCALE=0.1 for a tenth
 	@$(BIN)/python -m tests.torture $(PROOF) --large --jobs 2 --scale $(or $(TORTURE_SCALE),1) $(if $(RESULTS),--append $(RESULTS))
+
+mutants: $(STAMP) ## do the tests notice small changes of the code? N=60, SEED=2, ONLY='store/*', LIMIT=60, SHOW=3
+	@$(BIN)/python -m scripts.mutants --seed $(or $(SEED),1) -n $(or $(N),20) --jobs $(or $(JOBS),2) \
+		--limit $(or $(LIMIT),120) $(if $(ONLY),--only '$(ONLY)') $(if $(SHOW),--show $(SHOW))
 
 bench: $(STAMP) ## measure ours, the prototype and a plain loop; QUICK=1, FULL=1, ONLY=replay, PYTHONS=later
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full) $(ONLY:%=--only=%) --pythons="$(PYTHONS)"

@@ -77,6 +77,22 @@ def test_what_is_too_old_goes_and_what_comes_from_the_future_is_young(store: Any
     assert left(store) == ["t1", "t2"]
 
 
+def test_what_is_as_old_as_it_may_get_stays_and_what_is_a_second_older_goes(store: Any) -> None:
+    fill(store, 7, 7 + 1 / DAY)
+    assert prune(store, Limits(ttl=7 * DAY), NOW).expired == 1
+    assert left(store) == ["t0"]
+    assert prune(store, Limits(ttl=7 * DAY), NOW + 1).expired == 1
+
+
+def test_what_is_as_old_as_it_may_get_is_replayed_and_a_second_later_expired(clock: Clock) -> None:
+    desk = Desk(None, ttl=7 * DAY)
+    desk.engine("task")
+    clock.now += 7 * DAY
+    assert desk.engine("task")
+    clock.now += 1
+    assert desk.engine("task", mode="frozen").reason == "expired"
+
+
 def test_the_least_recently_used_go_first_the_useless_before_them_a_persons_verdict_last(store: Any) -> None:
     fill(store, 6, 5, 4, 3, 2, 1)
     store.note(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
-from muscle_mem import Outcome, Reason
+from muscle_mem import Check, Outcome, Reason
 from param_cases import Address, Client, Letter, Order, World
 
 
@@ -191,6 +192,23 @@ def test_e6_a_text_may_change_around_the_id(flow: Flow) -> None:
 def test_e6_what_says_little_is_not_guarded(flow: Flow) -> None:
     agent = lambda task: (flow.give(), flow.many(7, "ok", True, None, 99, "", 0.0))
     assert flow.twice(agent, [7, "ok", True, None, 99], ["other"])
+
+
+@pytest.mark.parametrize("changed", ["billing", "shipping", "note"])
+def test_e6_a_value_that_was_seen_at_several_places_is_guarded_at_each(flow: Flow, changed: str) -> None:
+    then = {"billing": 1001, "shipping": 1001, "note": "order 1001"}
+    outcome = flow.twice(lambda task: flow.many(flow.give()["billing"]), dict(then), {**then, changed: "2002"})
+    assert stale(outcome)
+
+
+def test_e6_a_stale_step_does_not_wait_out_the_patience_of_its_check(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    patient = flow.tool("patient", lambda id: None, pre_check=Check(lambda id: 1, wait=0.05, every=0.01))
+    assert stale(flow.twice(lambda task: patient(flow.give()), 1001, 2002))
+    assert slept == []
 
 
 def test_e6_what_was_never_in_an_output_is_not_guarded(flow: Flow) -> None:

@@ -80,6 +80,18 @@ def test_e1_a_small_float_says_as_little_as_a_small_int(play: Play) -> None:
     assert not outcome
 
 
+@pytest.mark.parametrize("bound", [100, 100.0, 99.5, 0.5])
+def test_e1_a_number_of_100_or_more_or_with_a_fraction_is_bound_wherever_it_stands(play: Play, bound: Any) -> None:
+    assert play.twice(lambda x: play.many(x), {"x": bound}, {"x": bound + 1000})
+
+
+@pytest.mark.parametrize("little", [99, 99.0, 0, -1])
+def test_e1_a_number_below_100_is_bound_only_where_the_argument_bears_its_name(play: Play, little: Any) -> None:
+    assert not play.twice(lambda x: play.many(x), {"x": little}, {"x": little + 1})
+    named = Play()
+    assert named.twice(lambda n: named.send(n=n), {"n": little}, {"n": little + 1})
+
+
 # E2: equal values
 
 

@@ -160,7 +160,8 @@ def test_a_formatter_would_change_nothing(shop: Shop, tmp_path: Path) -> None:
         assert formatted(source, tmp_path) == source
 
 
-PLAIN = [value for value in VALUES if not isinstance(value, slice | type(...))]
+BRACES = ["{} {name} }}", {"{": ("}", b"{}")}]  # nothing to be filled in, as in a template
+PLAIN = [*BRACES, *(value for value in VALUES if not isinstance(value, slice | type(...)))]
 
 
 @pytest.mark.parametrize("value", PLAIN, ids=lambda value: type(value).__name__)

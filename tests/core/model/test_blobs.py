@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from muscle_mem._core import codec
 from muscle_mem._core.model.blobs import INLINE, NAME, read_row, store_row
 from muscle_mem._core.model.records import FORM, Row
 from muscle_mem._events import StoreEvent
-from muscle_mem.store import MemoryStore
+from muscle_mem.store import MemoryStore, Observation, Sealed
 
 BIG = codec.encode("x" * 5000)
 OTHER = codec.encode(b"y" * 5000)
@@ -64,6 +65,24 @@ def test_a_row_under_a_good_digest_whose_text_is_not_utf_8_is_damaged_and_the_ot
     outcome = engine("task")
     assert outcome
     assert [one.operation for one in told if isinstance(one, StoreEvent)] == ["damaged"]
+
+
+def test_a_store_in_memory_holds_a_blob_for_as_long_as_an_observation_uses_it() -> None:
+    blob = bytes(bytearray(5000))  # an object of its own, that nobody else refers to
+    free = sys.getrefcount(blob)
+    store = MemoryStore()
+    for id in "ab":
+        store.seal(
+            Sealed(id=id, key=b"k" * 32, body=b"", steps=0), Observation(id="o", body=b"", blobs=(blob, bytes(4000)))
+        )
+    store.forget(("a",))
+    ((_, left),) = store.scan().stored[0].observations
+    assert left.blobs[0] is blob
+    del left
+    assert sys.getrefcount(blob) > free
+    store.forget(("b",))
+    assert store.scan().stored == ()
+    assert sys.getrefcount(blob) == free
 
 
 def test_no_value_looks_like_a_name() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from muscle_mem import Check, Engine, Reason
+from muscle_mem.store import MemoryStore
 from overlapping_calls import Bench
 
 
@@ -61,6 +62,58 @@ def test_a_refused_member_of_a_later_group_stops_at_the_groups_first_step(bench:
     assert (outcome.divergence.step, outcome.divergence.tool, outcome.learned) == (1, "act", True)
     assert [entry for entry in bench.log if " " not in entry] == ["z", "agent", "a", "b"]
     assert bench()
+
+
+class TwoWays:
+    """A task with two recordings that begin with groups of different calls; `slides` are those whose checks refresh."""
+
+    def __init__(self, slides: str) -> None:
+        self.state: dict[str, Any] = {name: (name, 0) for name in "abcd"}
+        self.log: list[str] = []
+        self.store = MemoryStore()
+        self.engine = Engine(self.store, observers=[lambda event: None])
+        self.tools = {name: self._tool(name, name in slides) for name in "abcd"}
+        for names in ("cd", "ab"):  # the group that was recorded last is preferred
+            self.engine.set_agent(self._gathers(names))
+            assert asyncio.run(self.engine.acall("t", mode="record")).learned
+        self.log.clear()
+
+    def _tool(self, name: str, refresh: bool) -> Any:
+        async def fn() -> None:
+            self.log.append(name)
+            await asyncio.sleep(0)
+
+        near = lambda now, then: now[0] == then[0] and abs(now[1] - then[1]) <= 1
+        check = Check(lambda: self.state[name], near, refresh=refresh)
+        return self.engine.tool(name=name, effect="write", pre_check=check)(fn)
+
+    def _gathers(self, names: str) -> Any:
+        async def agent(task: str) -> None:
+            await asyncio.gather(*(self.tools[name]() for name in names))
+
+        return agent
+
+    def replay(self) -> Any:
+        return asyncio.run(self.engine.acall("t", mode="replay"))
+
+
+def test_what_a_refused_group_has_seen_is_not_held_against_another_recording() -> None:
+    ways = TwoWays(slides="")
+    ways.state["b"] = ("b", 9)
+    assert ways.replay()
+    assert ways.log == ["c", "d"]
+
+
+@pytest.mark.parametrize(("slides", "rows"), [("a", 0), ("b", 0), ("abcd", 1), ("ad", 1)])
+def test_what_a_refused_group_has_seen_refreshes_nothing(slides: str, rows: int) -> None:
+    ways = TwoWays(slides)
+    ways.state.update(a=("a", 1), b=("b", 9), c=("c", 1), d=("d", 1))
+    assert ways.replay()
+    assert ways.log == ["c", "d"]
+    stored = ways.store.scan().stored
+    assert sum(row.refresh for one in stored for _, row in one.observations) == rows
+    ways.state.update(c=("c", 2 if "c" in slides else 1), d=("d", 2 if "d" in slides else 1))
+    assert ways.replay()
 
 
 @pytest.mark.parametrize("order", ["abc", "cba", "bca"])

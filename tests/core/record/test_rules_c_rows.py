@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import logging
 import sys
 from typing import Any
@@ -74,6 +75,14 @@ def test_c5_a_type_error_from_within_a_write_is_a_failed_write(bench: Bench) -> 
         raise TypeError("odd() takes 0 positional arguments but 1 was given")
 
     bench.plan = swallowing(lambda: odd(1), lambda: bench.write("y"))
+    assert bench.engine("a task").not_learned is Reason.FAILED_WRITE
+
+
+def test_c5_a_type_error_of_a_write_whose_signature_nobody_knows_is_a_failed_write(bench: Bench) -> None:
+    with pytest.raises(ValueError, match="signature"):
+        inspect.signature(max)
+    largest = bench.engine.tool(max, name="largest")
+    bench.plan = swallowing(lambda: largest(1, "x"), lambda: bench.write("y"))
     assert bench.engine("a task").not_learned is Reason.FAILED_WRITE
 
 

@@ -114,6 +114,37 @@ def test_f4_an_approval_may_be_async_under_acall() -> None:
     assert bank.engine("pay Bob").reason is Reason.NOT_APPROVED  # nothing can be awaited here
 
 
+@pytest.mark.parametrize("answer", [True, False])
+def test_f4_a_person_is_asked_once_for_one_step(answer: bool) -> None:
+    asked: list[Any] = []
+    looks: list[int] = []
+
+    def look() -> int:
+        looks.append(1)
+        return min(len(looks), 3)  # settles with the third look
+
+    engine = Engine(approve=lambda step: asked.append(step) or answer)
+    check = Check(look, lambda now, then: now == 3, wait=5, every=0.001)
+    pay = engine.tool(name="pay", effect="irreversible", pre_check=check)(lambda: None)
+    engine.set_agent(lambda task: pay())
+    engine("pay Bob")
+    looks.clear()
+    assert engine("pay Bob", mode="frozen").reason is (Reason.HIT if answer else Reason.NOT_APPROVED)
+    assert len(asked) == 1
+
+
+def test_f4_a_person_is_asked_for_each_step_of_each_run() -> None:
+    asked: list[Any] = []
+    engine = Engine(approve=lambda step: asked.append(step.arguments) or True)
+    pay = engine.tool(name="pay", effect="irreversible")(lambda to: None)
+    engine.set_agent(lambda task: [pay("Bob"), pay("Bob"), pay("Eve")])
+    engine("pay them")
+    for _ in range(2):
+        asked.clear()
+        assert engine("pay them")
+        assert asked == [{"to": "Bob"}, {"to": "Bob"}, {"to": "Eve"}]
+
+
 def test_an_approval_that_cannot_be_called_is_refused_at_once() -> None:
     with pytest.raises(InvalidTypeError, match="approve"):
         Engine(approve=True)

@@ -51,6 +51,20 @@ def test_b7_a_refreshed_post_check_slides_too() -> None:
         assert engine("a task"), now
 
 
+def test_b7_checks_before_and_after_several_steps_slide_together() -> None:
+    now = [0]
+    engine = Engine()
+    near = Check(lambda name: now[0], lambda current, candidate: abs(current - candidate) <= 1, refresh=True)
+
+    @engine.tool(pre_check=near, post_check=near, effect="read")
+    def act(name: str) -> None: ...
+
+    engine.set_agent(lambda task: [act("a"), act("b")])
+    engine("a task")
+    for now[0] in range(1, 6):
+        assert engine("a task"), now
+
+
 def test_b7_only_refreshing_checks_move_in_a_row() -> None:
     now = {"page": 0, "age": 0}
 

@@ -63,6 +63,22 @@ def test_what_people_see_of_a_url_has_no_secret_and_opens_the_same_store() -> No
     assert parse("postgresql://a:1,b:2/x").url == "postgresql:///x?host=a%2Cb&port=1%2C2"
 
 
+@pytest.mark.parametrize(
+    ("name", "within", "beyond"),
+    [
+        ("mm_timeout", ("0.1", "86400"), ("0.09", "86400.1", "-1")),
+        ("mm_connections", ("1", "1000"), ("0", "1001", "1.5")),
+        ("mm_schema", ("s", "s" * 63), ("", "s" * 64, "pg_s")),
+    ],
+)
+def test_an_option_is_taken_up_to_its_bounds(name: str, within: tuple[str, ...], beyond: tuple[str, ...]) -> None:
+    for value in within:
+        assert str(getattr(parse(f"postgresql:///x?{name}={value}"), name[3:])).removesuffix(".0") == value
+    for value in beyond:
+        with pytest.raises(InvalidValueError, match=name):
+            parse(f"postgresql:///x?{name}={value}")
+
+
 def test_a_connection_has_deadlines_that_a_url_may_set(schema: str, database: str) -> None:
     assert parse("postgresql:///x").conninfo["tcp_user_timeout"] == "20000"
     assert parse("postgresql:///x?connect_timeout=9").conninfo["connect_timeout"] == "9"
