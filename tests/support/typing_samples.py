@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import assert_type
 
-from muscle_mem import Answered, AskAgent, Call, Check, Engine, Finished, Handover, Outcome, current_run
+from muscle_mem import (
+    Answered,
+    AskAgent,
+    Call,
+    Check,
+    Engine,
+    Explanation,
+    Finished,
+    Handover,
+    Outcome,
+    Pruned,
+    current_run,
+)
 
 engine = Engine("memory.db", scope="a", mode="auto")
 
@@ -24,6 +36,28 @@ async def later(x: int) -> bytes:
     return b""
 
 
+@engine.function(
+    Check(lambda x: x),
+    None,
+    name="sent",
+    aliases=["post"],
+    version=2,
+    ignore=["ctx"],
+    inject={"ctx": object},
+    secret=["token"],
+    trust="verified",
+    undo="unsend {x}",
+    optional=True,
+)
+def with_all_options(x: int, ctx: object = None, token: str = "") -> bool:
+    return True
+
+
+@engine.tool(Check(len), post_check=Check(len))
+def checked_by_position(text: str) -> int:
+    return len(text)
+
+
 class Page:
     @engine.method(pre_check=Check(lambda self, target: target))
     def click(self, target: str) -> None: ...
@@ -33,7 +67,14 @@ assert_type(bare(1), str)
 assert_type(checked(1, y="z"), float)
 bare("1")  # type: ignore[arg-type]
 checked(1, z=2)  # type: ignore[call-arg]
+assert_type(with_all_options(1, token="t"), bool)
+assert_type(checked_by_position("text"), int)
+Page().click(3)  # type: ignore[arg-type]
 engine.tool(effect="harmless")  # type: ignore[call-overload]
+engine.tool(efect="read")  # type: ignore[call-overload]
+engine.function(aliases=[1])  # type: ignore[list-item]
+engine.method(version=1.5)  # type: ignore[call-overload]
+engine.tool(pre_check=len)  # type: ignore[call-overload]
 Engine(mode="fast")  # type: ignore[arg-type]
 
 outcome = engine("task", tags=["a"], params={"name": "x"}, mode="replay", on_divergence="absorb")
@@ -43,6 +84,12 @@ assert_type(outcome.trajectory_id, str | None)
 assert_type(engine.set_agent(bare).set_context(Page()).finalize(), Engine)
 assert_type(engine.session("task", mode="replay").next(), Call | Answered | AskAgent | Finished)
 engine.session("task", mode="fast")  # type: ignore[arg-type]
+engine("task", params=["x"])  # type: ignore[arg-type]
+assert_type(engine.explain("task", context=Page()), Explanation)
+assert_type(engine.prune(ttl=3600.0), Pruned)
+with engine.record("task", secrets={"token": "t"}) as shown:
+    checked(1)
+assert_type(shown.outcome, Outcome | None)
 
 
 async def main() -> None:
