@@ -21,7 +21,7 @@ from muscle_mem._core.plan.parallel import sorted_body
 from muscle_mem.store import MemoryStore, SqliteStore
 from muscle_mem.store.base import Observation, Sealed, Standing, Store, Stored
 from muscle_mem.store.rows import Digests, observation_row, standing_row, to_text, trajectory_row
-from muscle_mem.store.sqlite import writer as writing
+from muscle_mem.store.sqlite import writer
 
 from .ours import engine_of, must_learn
 from .workload import World
@@ -146,9 +146,9 @@ def _insert(connection: sqlite3.Connection, digests: Digests, batch: list[Cast],
         standings.append((n, *row, digests.of_standing(owner, row)))
         row = observation_row(n, observation)
         observations.append((n, *row, digests.of_observation(owner, row)))
-    connection.executemany(writing._INSERT_TRAJECTORY, trajectories)
-    connection.executemany(writing._INSERT_STANDING, standings)
-    connection.executemany(writing._INSERT_OBSERVATION, observations)
+    connection.executemany(writer._INSERT_TRAJECTORY, trajectories)
+    connection.executemany(writer._INSERT_STANDING, standings)
+    connection.executemany(writer._INSERT_OBSERVATION, observations)
     last = first + len(batch) - 1
     sequence = (1, last, digests.of_sequence(last))
     connection.execute("REPLACE INTO sequence(one, last, digest) VALUES (?, ?, ?)", sequence)

@@ -23,20 +23,20 @@ def key_recall(engine: Engine, task: str, params: dict[str, Any] | None) -> Call
 def key_derivation(engine: Engine, task: str, params: dict[str, Any] | None) -> Callable[[], bytes] | None:
     """A function that derives the key of a call anew, as the engine does for what it has not met of late."""
     try:
-        from muscle_mem._core.binding.freeze import known_of
+        from muscle_mem._core.binding.freeze import known_objects_of
         from muscle_mem._core.binding.params import Params
-        from muscle_mem._core.redaction.redactor import Veil
+        from muscle_mem._core.redaction.redactor import Redactor
 
         runtime = engine._runtime
         derive = functools.partial(runtime.keys.derive, runtime.agent)
-        veil, none = Veil(), Params(None)
+        redactor, none = Redactor(), Params(None)
 
         def plain() -> bytes:
-            return derive((task,), {}, none, (), None, known_of(none, (), veil))
+            return derive((task,), {}, none, (), None, known_objects_of(none, (), redactor))
 
         def with_params() -> bytes:
             given = Params(params)
-            return derive((task,), {}, given, (), None, known_of(given, (), veil))
+            return derive((task,), {}, given, (), None, known_objects_of(given, (), redactor))
 
         found = plain if params is None else with_params
         found()

@@ -53,16 +53,16 @@ def _server() -> tuple[Any, str]:
 @contextmanager
 def _counted() -> Iterator[list[int]]:
     """How often a connection waits for the server while this is open, in any thread but the watching one's."""
-    from muscle_mem.store.postgres.connections import Line
+    from muscle_mem.store.postgres.connections import PooledConnection
 
     waits = [0]
-    plain = Line.wait
+    plain = PooledConnection.wait
 
     def wait(self: Any, *args: Any, **options: Any) -> Any:
         waits[0] += 1
         return plain(self, *args, **options)
 
-    with patch.object(Line, "wait", wait):
+    with patch.object(PooledConnection, "wait", wait):
         yield waits
 
 

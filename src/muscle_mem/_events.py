@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from ._core.model.outcome import shown_struct
+from ._core.model.outcome import redacted_repr
 
 logger = logging.getLogger("muscle_mem")
 Level = Literal["debug", "info", "warning", "error"]
@@ -70,7 +70,7 @@ class StepBeganEvent(msgspec.Struct, frozen=True):
     level: Level = "debug"
 
     def __repr__(self) -> str:
-        return shown_struct(self, self.hide)
+        return redacted_repr(self, self.hide)
 
 
 class StepEndedEvent(msgspec.Struct, frozen=True):
@@ -88,7 +88,7 @@ class StepEndedEvent(msgspec.Struct, frozen=True):
     level: Level = "debug"
 
     def __repr__(self) -> str:
-        return shown_struct(self, self.hide)
+        return redacted_repr(self, self.hide)
 
 
 class LearnedEvent(msgspec.Struct, frozen=True):
@@ -178,7 +178,7 @@ Event = (
 Observer = Callable[[Event], Any]
 
 
-def text_of(event: Event) -> str:
+def event_text(event: Event) -> str:
     """An event as one line."""
     match event:
         case RunEvent():
@@ -209,8 +209,8 @@ def log_event(event: Event) -> None:
     """The default observer: one line to the logger `muscle_mem`, at the event's own level."""
     level = LEVELS[event.level]
     if logger.isEnabledFor(level):
-        logger.log(level, "%s", text_of(event))
+        logger.log(level, "%s", event_text(event))
 
 
-heeds_debug: Callable[[], bool] = functools.partial(logger.isEnabledFor, logging.DEBUG)
+logs_debug: Callable[[], bool] = functools.partial(logger.isEnabledFor, logging.DEBUG)
 """Whether the default observer would say anything of a debug event."""

@@ -22,7 +22,7 @@ class Forkable(Protocol):
     def _after_fork_in_child(self) -> None: ...
 
 
-class Brief:
+class ForkSafeLock:
     """Something whose `_lock` is held for moments only, and never while another is waited for: a fork waits for it."""
 
     __slots__ = ()
@@ -40,10 +40,10 @@ class Brief:
 
 _lock = threading.Lock()
 _stores: weakref.WeakSet[Forkable] = weakref.WeakSet()
-_resting: list[Forkable] = []
+_prepared: list[Forkable] = []
 
 
-def watch(store: Forkable) -> None:
+def register_for_forks(store: Forkable) -> None:
     """Tell this store of forks for as long as it lives."""
     with _lock:
         _stores.add(store)
@@ -51,22 +51,22 @@ def watch(store: Forkable) -> None:
 
 def _before() -> None:
     _lock.acquire()
-    _resting.extend(_stores)
-    for store in _resting:
+    _prepared.extend(_stores)
+    for store in _prepared:
         store._before_fork()
 
 
 def _in_parent() -> None:
-    for store in _resting:
+    for store in _prepared:
         store._after_fork_in_parent()
-    _resting.clear()
+    _prepared.clear()
     _lock.release()
 
 
 def _in_child() -> None:
-    for store in _resting:
+    for store in _prepared:
         store._after_fork_in_child()
-    _resting.clear()
+    _prepared.clear()
     _lock.release()
 
 

@@ -47,7 +47,7 @@ def test_equal_passes_while_the_capture_returns_exactly_the_same() -> None:
 
 def test_equal_takes_the_options_of_a_check() -> None:
     check = checks.equal(lambda: 1, wait=2.0, every=0.5, refresh=True)
-    assert (check.wait, check.every, check.refresh, check.exact) == (2.0, 0.5, True, True)
+    assert (check.wait, check.every, check.refresh, check.is_equality) == (2.0, 0.5, True, True)
 
 
 def test_what_explain_shows_is_one_short_line() -> None:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from muscle_mem import Check, Engine
 from muscle_mem._core.model.records import FORM, Body, StepRecord
 from muscle_mem.cli import main
-from muscle_mem.cli.check_lint import MANY_NO, MANY_YES, Said, hear, lint
+from muscle_mem.cli.check_lint import MANY_NO, MANY_YES, Answers, collect_answers, lint
 from muscle_mem.store import Sealed, Standing, Stored
 from muscle_mem.store.base import Tally
 
@@ -25,9 +25,9 @@ def stored(hits: int, *tallies: Tally, steps: tuple[StepRecord, ...] = (), body:
 
 
 def notices(*many: Stored) -> list[str]:
-    said: Said = {}
+    said: Answers = {}
     for one in many:
-        hear(one, said)
+        collect_answers(one, said)
     found = list(lint(said))
     assert not any(one.problem for one in found)
     return [f"{one.kind}: {one.what.partition(';')[0]}" for one in found]

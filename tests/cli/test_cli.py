@@ -17,7 +17,7 @@ from cli_cases import as_json, edit, lit, plain_body, plain_row, run, seal
 from muscle_mem import Engine
 from muscle_mem._core.model.records import StepRecord
 from muscle_mem.cli import main
-from muscle_mem.cli.text import duration, iso, local, size, visible
+from muscle_mem.cli.text import duration, iso, local, printable, size
 from muscle_mem.store import MemoryStore, SqliteStore
 
 # --- which store
@@ -132,13 +132,13 @@ def test_a_lone_surrogate_is_shown_and_told(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_plainly_printable_is_shown_by_its_number(text: str, shown: str) -> None:
-    assert visible(text) == shown
+    assert printable(text) == shown
 
 
 def test_every_code_point_comes_out_printable() -> None:
     everything = "".join(map(chr, (*range(0x10000), *range(0x10000, 0x110000, 97))))
-    assert visible(everything).isprintable()
-    assert visible("\x1b" * 100, 10) == "\\x1b\\x1b\\…"
+    assert printable(everything).isprintable()
+    assert printable("\x1b" * 100, 10) == "\\x1b\\x1b\\…"
 
 
 def test_times_and_sizes_for_people() -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from flow_by_hand import OneTool, World, a_check, a_run, a_tool, answer, recorded, stored
 from muscle_mem import Diverged, Missed, Reason
-from muscle_mem._core.flow import demonstrate, run_task
-from muscle_mem._core.plan.candidate_set import NOBODY, Company
+from muscle_mem._core.flow import learn_demonstration, run_task
+from muscle_mem._core.plan.candidate_set import NO_CANDIDATES, CandidateSet
 from muscle_mem._core.plan.step import Refusal
 from muscle_mem._core.plan.trajectory import Candidate
-from muscle_mem._core.replay.eligibility import admit
+from muscle_mem._core.replay.eligibility import eligible
 from muscle_mem._core.replay.replay import replay
 from muscle_mem._core.run.effects import Capture, Compare, Invoke, RunAgent, Save
 from muscle_mem._core.run.recorder import Problem
@@ -46,7 +46,7 @@ def test_a_flow_is_stepped_with_next_send_and_throw() -> None:
     check = a_check()
     tool = a_tool(pre=check)
     run = a_run()
-    flow = run_task(run, Company(stored(recorded(tool, "ab"))), OneTool(tool))
+    flow = run_task(run, CandidateSet(stored(recorded(tool, "ab"))), OneTool(tool))
     capture = next(flow)
     assert isinstance(capture, Capture)
     assert capture.check is check
@@ -84,7 +84,7 @@ def test_a_refused_later_check_runs_the_agent_with_the_handover_if_it_names_one(
     tool = a_tool(pre=a_check())
     given: list[Any] = []
     for names_handover in (True, False):
-        world = World(tool, a_run(names_handover=names_handover), b=2)
+        world = World(tool, a_run(takes_handover=names_handover), b=2)
         world.agent = given.append
         finished = world.drive(stored(recorded(tool, "ab")))
         assert world.seen == ["Capture a", "Compare", "Invoke a", "Capture b", "Compare", "RunAgent"]
@@ -136,7 +136,7 @@ def test_a_flow_that_is_closed_in_the_middle_asks_for_nothing_more() -> None:
     tool = a_tool()
     for at in range(3):
         run = a_run()
-        flow = run_task(run, Company(stored(recorded(tool, "ab")) if at < 2 else []), OneTool(tool))
+        flow = run_task(run, CandidateSet(stored(recorded(tool, "ab")) if at < 2 else []), OneTool(tool))
         next(flow)
         if at == 1:
             flow.send("did a")
@@ -180,7 +180,7 @@ def test_the_success_callback_is_asked_at_the_end_of_a_replay_and_of_the_agent()
 
     world = World(tool, a_run(success=success))
     finished = world.drive(stored(recorded(tool, "ab", value="did b")))
-    assert world.seen == ["Invoke a", "Invoke b", "Ask", "RunAgent", "Ask"]
+    assert world.seen == ["Invoke a", "Invoke b", "RunCallback", "RunAgent", "RunCallback"]
     assert asked == ["did b", "the agent's value"]
     assert finished.outcome is not None
     assert finished.outcome.reason is Reason.UNSUCCESSFUL
@@ -190,7 +190,7 @@ def test_the_success_callback_is_asked_at_the_end_of_a_replay_and_of_the_agent()
 
 def test_a_store_that_does_not_take_the_recording_costs_the_recording_only() -> None:
     world = World(a_tool(), a_run())
-    flow = run_task(world.run, NOBODY, OneTool(world.tool))
+    flow = run_task(world.run, NO_CANDIDATES, OneTool(world.tool))
     assert isinstance(next(flow), RunAgent)
     world.call("a")
     assert isinstance(flow.send("value"), Save)
@@ -214,7 +214,7 @@ def test_replay_alone_returns_who_came_to_its_end_or_the_refusal_that_stopped_it
     tool = a_tool(pre=a_check())
     for snapshots, expected in (({}, Candidate), ({"b": 2}, Refusal)):
         run = a_run()
-        live, refusal = admit(run, Company(stored(recorded(tool, "ab"))), OneTool(tool))
+        live, refusal = eligible(run, CandidateSet(stored(recorded(tool, "ab"))), OneTool(tool))
         assert refusal is None
         assert live is not None
         found = answer(replay(run, live), World(tool, run, **snapshots), [])
@@ -225,10 +225,10 @@ def test_replay_alone_returns_who_came_to_its_end_or_the_refusal_that_stopped_it
 def test_the_newest_admissible_trajectory_is_first_and_a_quarantined_one_is_not_admitted() -> None:
     tool = a_tool(pre=a_check())
     run = a_run()
-    live, _ = admit(run, Company(stored(recorded(tool, "ab"), recorded(tool, "ac"))), OneTool(tool))
+    live, _ = eligible(run, CandidateSet(stored(recorded(tool, "ab"), recorded(tool, "ac"))), OneTool(tool))
     assert live is not None
     assert [candidate.seq for candidate in live.candidates] == [1, 0]
-    live, refusal = admit(run, Company(stored(recorded(tool, "ab"), state="quarantined")), OneTool(tool))
+    live, refusal = eligible(run, CandidateSet(stored(recorded(tool, "ab"), state="quarantined")), OneTool(tool))
     assert live is None
     assert refusal is not None
     assert refusal.reason is Reason.QUARANTINED
@@ -236,7 +236,7 @@ def test_the_newest_admissible_trajectory_is_first_and_a_quarantined_one_is_not_
 
 def test_a_missing_tool_is_refused_before_anything_is_asked() -> None:
     world = World(a_tool(), a_run("replay"))
-    flow = run_task(world.run, Company(stored(recorded(world.tool, "ab"))), OneTool(None))
+    flow = run_task(world.run, CandidateSet(stored(recorded(world.tool, "ab"))), OneTool(None))
     with pytest.raises(StopIteration) as stopped:
         next(flow)
     assert stopped.value.value.error.outcome.reason is Reason.TOOL_MISSING
@@ -246,6 +246,6 @@ def test_a_demonstration_is_saved_without_an_agent() -> None:
     world = World(a_tool(), a_run("record"))
     world.call("a")
     world.seen.clear()
-    outcome = answer(demonstrate(world.run, 1.0), world, world.seen)
+    outcome = answer(learn_demonstration(world.run, 1.0), world, world.seen)
     assert world.seen == ["Save"]
     assert outcome.learned

@@ -151,8 +151,8 @@ def test_cancelled_while_the_store_takes_its_time_leaves_nothing_locked(name: st
         store.go_on.set()
         with pytest.raises(asyncio.CancelledError):
             await run
-        assert not engine._runtime.leaders._held
-        assert not store._leading._keys
+        assert not engine._runtime.key_leases._leases
+        assert not store._key_locks._keys
         assert not engine._runtime.open_runs.frames
         assert (await engine.acall("two")).value == "shipped"
 

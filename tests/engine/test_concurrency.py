@@ -298,11 +298,11 @@ def test_failures_are_counted_while_others_look_at_the_counts() -> None:
     def work(number: int) -> None:
         if number:
             while not over.is_set():
-                engine._runtime.tools.breakers.failed(steps[0].tool)
+                engine._runtime.tools.breakers.note_failure(steps[0].tool)
         else:
             try:
                 for _ in range(20_000):
-                    engine._runtime.tools.breakers.paused(steps)
+                    engine._runtime.tools.breakers.pause_refusal(steps)
             finally:
                 over.set()
 

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from many_screens import many_screens
 from muscle_mem import Check, Engine, InvalidTypeError, InvalidValueError, Pruned
 from muscle_mem._core import codec
-from muscle_mem._library.cache import Memory
-from muscle_mem._library.limits import Growth
+from muscle_mem._library.cache import Cache
+from muscle_mem._library.limits import GrowthMonitor
 from muscle_mem.cli import main
 from muscle_mem.store import MemoryStore, Note, Observation, Sealed, SqliteStore, Store, Surveying, Tally
 from muscle_mem.store.pruning import Limits, prune
@@ -163,16 +163,16 @@ def test_an_engine_with_a_limit_keeps_to_it_by_itself(store: Any, clock: Clock) 
 
 
 def test_looking_through_the_store_is_done_once_in_a_while() -> None:
-    growth = Growth(Limits(max_items=1000))
+    growth = GrowthMonitor(Limits(max_items=1000))
     looks, kept = 0, 0
     for _ in range(10_000):
         kept += 1
-        growth.sealed(10)
-        limits = growth.take_turn(NOW)
+        growth.note_sealed(10)
+        limits = growth.begin_pruning(NOW)
         if limits is not None:
             looks += 1
             kept = min(kept, limits.max_items or 0)
-            growth.end_turn(Pruned(0, 0, 0, kept, 0), NOW)
+            growth.end_pruning(Pruned(0, 0, 0, kept, 0), NOW)
         assert kept <= 1001
     assert looks < 100
 
@@ -274,9 +274,9 @@ def test_the_estimate_of_memory_is_near_the_truth(size: int, tmp_path: Path) -> 
         engine(f"task {number}")
     library = engine._runtime.library
     keys = [stored.sealed.key for stored in store.scan().stored]
-    library.memory = Memory(2**40)
+    library.cache = Cache(2**40)
     library.find(keys[0])
-    before_size = library.memory.size
+    before_size = library.cache.size
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
@@ -288,7 +288,7 @@ def test_the_estimate_of_memory_is_near_the_truth(size: int, tmp_path: Path) -> 
         taken = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    estimated = library.memory.size - before_size
+    estimated = library.cache.size - before_size
     assert taken / 2 < estimated < taken * 2, (taken, estimated)
     engine.close()
 
@@ -330,14 +330,14 @@ def test_a_check_that_says_no_is_counted_and_written_with_the_next_recording(sto
 
 
 def test_what_is_counted_is_bounded() -> None:
-    from muscle_mem._library.counters import MOST, Counts
+    from muscle_mem._library.counters import MAX_TRAJECTORIES, Counters
 
-    counts = Counts()
-    for number in range(MOST + 50):
-        counts.said_no(str(number), "t pre")
-    assert len(counts) == MOST
-    assert len(counts.take()) == MOST
-    assert not counts.take()
+    counts = Counters()
+    for number in range(MAX_TRAJECTORIES + 50):
+        counts.count_refusal(str(number), "t pre")
+    assert len(counts) == MAX_TRAJECTORIES
+    assert len(counts.drain()) == MAX_TRAJECTORIES
+    assert not counts.drain()
 
 
 def test_the_command_prunes_by_age_number_and_size(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_of_sixteen_threads_one_asks_its_agent(kind: str, tmp_path: Path) -> Non
     assert all(outcome.value == "done" for outcome in outcomes)
     told = [event for event in crowd.events if type(event).__name__ == "WaitEvent"]
     assert [event.found for event in told] == [True] * 15
-    assert not crowd.engine._runtime.leaders._held
+    assert not crowd.engine._runtime.key_leases._leases
     crowd.engine.close()
 
 
@@ -115,7 +115,7 @@ def test_after_the_deadline_the_agent_runs() -> None:
     outcomes = in_threads(lambda _: crowd.engine("task").status, 2)
     assert outcomes == ["miss", "miss"]
     assert crowd.runs == 2
-    assert not crowd.engine._runtime.leaders._held
+    assert not crowd.engine._runtime.key_leases._leases
 
 
 def test_a_plain_call_on_a_thread_with_a_loop_never_waits() -> None:
@@ -147,7 +147,7 @@ def test_a_plain_call_on_a_thread_with_a_loop_never_waits() -> None:
 @pytest.mark.parametrize("mode", ["record", "frozen", "shadow", "replay", "off"])
 def test_only_the_mode_auto_waits(mode: Any) -> None:
     crowd = Crowd()
-    held = crowd.engine._runtime.leaders.take(
+    held = crowd.engine._runtime.key_leases.acquire(
         crowd.engine._runtime.open_run(("task",), {}, CallOptions(), "auto", True)[0].key or b""
     )
     assert held is not None
@@ -162,7 +162,7 @@ def test_a_session_takes_no_part() -> None:
     crowd = Crowd()
     with crowd.engine.session("task") as session:
         assert type(session.next()).__name__ == "AskAgent"
-        assert not crowd.engine._runtime.leaders._held
+        assert not crowd.engine._runtime.key_leases._leases
 
 
 def test_a_cancelled_wait_leaves_nothing_locked() -> None:
@@ -179,12 +179,12 @@ def test_a_cancelled_wait_leaves_nothing_locked() -> None:
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert len(crowd.engine._runtime.leaders._held) == 1
+        assert len(crowd.engine._runtime.key_leases._leases) == 1
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
         assert held is None
-        assert not crowd.engine._runtime.leaders._held
+        assert not crowd.engine._runtime.key_leases._leases
 
     asyncio.run(main())
     assert not crowd.engine._runtime.open_runs.frames
@@ -205,7 +205,7 @@ def test_an_interrupt_in_the_wait_passes_on_and_leaves_nothing_locked(monkeypatc
     with pytest.raises(KeyboardInterrupt):
         crowd.engine("task")
     monkeypatch.undo()
-    assert not crowd.engine._runtime.leaders._held
+    assert not crowd.engine._runtime.key_leases._leases
     held.release()
     assert other.engine("task").learned
     assert crowd.engine("task")

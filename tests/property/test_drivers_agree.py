@@ -95,8 +95,8 @@ def test_calls_made_at_once_and_calls_that_are_yielded_make_the_same_story(
         nonlocal yielded
         refusal = made_at_once(trajectory, registry)
         for step in trajectory.steps:
-            yielded += step.direct
-            step.direct = step.simple = False
+            yielded += step.is_sync
+            step.is_sync = step.is_inline = False
         return refusal
 
     for number in range(chunk, CASES // 2, CHUNKS):

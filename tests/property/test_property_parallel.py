@@ -12,7 +12,7 @@ import pytest
 
 from muscle_mem import Check, Engine, Outcome
 from muscle_mem._core import codec
-from muscle_mem._core.plan.trajectory import Candidate, load
+from muscle_mem._core.plan.trajectory import Candidate, load_trajectory
 from muscle_mem.store import MemoryStore
 
 CASES = 150
@@ -99,7 +99,7 @@ class Case:
     def followed(self, id: str | None) -> list[Candidate]:
         stored = self.store.get(str(id))
         assert stored is not None
-        return load(stored).candidates
+        return load_trajectory(stored).candidates
 
     def judge_hit(self, outcome: Outcome) -> None:
         """The recorded calls, groups whole and in start order, pre-checks before them and post-checks after."""
@@ -113,18 +113,18 @@ class Case:
         assert sorted(names) == sorted(name for role, name in self.log if role == "do")
         made = [name for role, name in self.log if role == "do"]
         for place, step in enumerate(steps):
-            start, stop = (records[place].group - 1, step.stop) if step.stop else (place, place + 1)
+            start, stop = (records[place].group - 1, step.group_stop) if step.group_stop else (place, place + 1)
             assert sorted(made[start:stop]) == sorted(names[start:stop]), "a group is made in one go"
             if records[place].late:
                 assert made[place] == names[place]
             if step.pre is not None:
-                first = place if records[place].late or not step.stop else start
+                first = place if records[place].late or not step.group_stop else start
                 assert at["pre", names[place]] < at["do", made[first]]
                 assert first == 0 or at["pre", names[place]] > at["do", made[first - 1]]
             if step.post is not None:
                 when = at["post", names[place]]
                 assert when > at["do", names[place]]
-                assert any(when > at["do", made[one.due(place) - 1]] for one in candidates)
+                assert any(when > at["do", made[one.due_at(place) - 1]] for one in candidates)
         assert len(at) == len(self.log), "nothing is looked at or done twice"
 
 

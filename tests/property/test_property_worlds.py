@@ -217,7 +217,7 @@ class Oracle:
 
     def _absorbed(self, case: Case, outcome: Outcome) -> None:
         """(c) What the agent repeats of the executed steps is done once, and all else that it asks for is done."""
-        if case.on_divergence == "continue" or (case.plan.names_handover and case.on_divergence == "auto"):
+        if case.on_divergence == "continue" or (case.plan.takes_handover and case.on_divergence == "auto"):
             return
         world = case.world
         calls = [(name, x) for name, x, _ in world.calls]

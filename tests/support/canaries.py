@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 from click.testing import CliRunner
 
 from muscle_mem import Diverged, Engine, Missed, MuscleMemError, Outcome
-from muscle_mem._events import Event, text_of
+from muscle_mem._events import Event, event_text
 from muscle_mem.cli import main
 
 PLAIN = "kanarie-Qx7-vogel"
@@ -73,7 +73,7 @@ class Spy:
         return Engine(self.store, observers=[log_event, self.hear], **options)
 
     def hear(self, event: Event) -> None:
-        self.seen += [repr(event), str(event), text_of(event)]
+        self.seen += [repr(event), str(event), event_text(event)]
 
     def tell(self, told: Any) -> None:
         """Keep every text that there is of something."""

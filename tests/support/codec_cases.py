@@ -19,7 +19,7 @@ import pydantic
 import pytest
 
 from muscle_mem._core import codec
-from muscle_mem._core.codec import registry as codec_types
+from muscle_mem._core.codec import registry
 from muscle_mem.errors import NotStorableError
 
 T = typing.TypeVar("T")
@@ -205,8 +205,8 @@ def same(one: object, two: object) -> bool:
 
 def forget(cls):
     """Make a class unknown again, as in another process."""
-    codec_types._current.pop(cls, None)
-    codec_types._by_name.pop(codec_types.class_name(cls), None)
+    registry._current.pop(cls, None)
+    registry._by_name.pop(registry.class_name(cls), None)
 
 
 def nested(levels):

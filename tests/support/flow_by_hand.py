@@ -10,14 +10,14 @@ import msgspec
 
 from muscle_mem import Check, Handover, Reason
 from muscle_mem._core.binding.params import Params
-from muscle_mem._core.flow import Finished, run_task
+from muscle_mem._core.flow import RunResult, run_task
 from muscle_mem._core.model.records import StepRecord
-from muscle_mem._core.plan.candidate_set import Company
+from muscle_mem._core.plan.candidate_set import CandidateSet
 from muscle_mem._core.plan.step import Refusal
-from muscle_mem._core.plan.trajectory import Trajectory, load
-from muscle_mem._core.record.call import record_call
-from muscle_mem._core.record.seal import finish
-from muscle_mem._core.run.effects import Ask, Capture, Compare, Effect, Invoke, RunAgent, Save, Sleep
+from muscle_mem._core.plan.trajectory import Trajectory, load_trajectory
+from muscle_mem._core.record.call import record_flow
+from muscle_mem._core.record.seal import make_recording
+from muscle_mem._core.run.effects import Capture, Compare, Effect, Invoke, RunAgent, RunCallback, Save, Sleep
 from muscle_mem._core.run.recorder import Recording
 from muscle_mem._core.run.run import Policy, Run
 from muscle_mem._core.tools.tool import Tool
@@ -40,7 +40,7 @@ def a_check(**options: Any) -> Check:
 
 def a_tool(*, pre: Check | None = None, post: Check | None = None, effect: str | None = None) -> Tool:
     prints = ("pre" if pre else "", "post" if post else "")
-    return Tool(step, name="step", fingerprint="f", pre=pre, post=post, check_prints=prints, effect=effect)
+    return Tool(step, name="step", fingerprint="f", pre=pre, post=post, check_fingerprints=prints, effect=effect)
 
 
 class OneTool:
@@ -48,13 +48,13 @@ class OneTool:
 
     def __init__(self, tool: Tool | None) -> None:
         self.version = 0
-        self.failing = ()
+        self.failing_tools = ()
         self.tool = tool
 
     def resolve(self, record: StepRecord) -> Tool | Refusal:
         return self.tool or Refusal(Reason.TOOL_MISSING, f"the tool {record.tool} is not registered")
 
-    def paused(self, steps: object) -> None:
+    def pause_refusal(self, steps: object) -> None:
         return None
 
 
@@ -73,7 +73,7 @@ def a_run(mode: Any = "auto", **options: Any) -> Run:
         params=Params(None),
         context=(),
         mode=mode,
-        **{"plain": False, **options},
+        **{"is_sync": False, **options},
     )
 
 
@@ -109,9 +109,9 @@ def recorded(tool: Tool, names: str, value: Any = None, snapshot: Any = 1) -> Re
         return snapshot if isinstance(effect, Capture) else f"did {effect.args[0]}"
 
     for name in names:
-        answer(record_call(run, tool, (name,), {}), answers, [])
+        answer(record_flow(run, tool, (name,), {}), answers, [])
     assert run.recorder.problems == []
-    return finish(run.recorder, key=b"k" * 32, value=value, run_seconds=1.0)
+    return make_recording(run.recorder, key=b"k" * 32, value=value, run_seconds=1.0)
 
 
 def stored(*recordings: Recording, state: str = "fresh") -> list[Trajectory]:
@@ -120,7 +120,9 @@ def stored(*recordings: Recording, state: str = "fresh") -> list[Trajectory]:
     for seq, one in enumerate(recordings):
         sealed = Sealed(id=one.id, key=b"k" * 32, body=msgspec.msgpack.encode(one.body), steps=len(one.body.steps))
         row = Observation(id=one.observation_id, body=msgspec.msgpack.encode(one.row))
-        found.append(load(Stored(sealed=sealed, seq=seq, standing=Standing(state=state), observations=((seq, row),))))
+        found.append(
+            load_trajectory(Stored(sealed=sealed, seq=seq, standing=Standing(state=state), observations=((seq, row),)))
+        )
     return found[::-1]
 
 
@@ -147,7 +149,7 @@ class World:
             return f"did {effect.args[0]}"
         if isinstance(effect, RunAgent):
             return self.agent(effect.handover)
-        if isinstance(effect, Ask):
+        if isinstance(effect, RunCallback):
             return effect.function(*effect.args)
         if isinstance(effect, Save):
             self.saved.append(effect.recording[0])
@@ -157,12 +159,12 @@ class World:
 
     def call(self, name: str) -> Any:
         """A tool call of the agent's."""
-        done = answer(record_call(self.run, self.tool, (name,), {}), self, self.seen)
+        done = answer(record_flow(self.run, self.tool, (name,), {}), self, self.seen)
         if done.error is not None:
             raise done.error
         return done.result
 
-    def drive(self, trajectories: list[Trajectory], lookup: Refusal | None = None) -> Finished:
+    def drive(self, trajectories: list[Trajectory], lookup: Refusal | None = None) -> RunResult:
         registry = OneTool(self.tool)
-        finished: Finished = answer(run_task(self.run, Company(trajectories), registry, lookup), self, self.seen)
+        finished: RunResult = answer(run_task(self.run, CandidateSet(trajectories), registry, lookup), self, self.seen)
         return finished

@@ -12,7 +12,7 @@ from typing import Any
 
 from muscle_mem import Engine, Outcome
 from muscle_mem._core.binding.params import Params
-from muscle_mem._core.binding.task_key import bind_task, task_key
+from muscle_mem._core.binding.task_key import normalize_arguments, task_key
 from muscle_mem._core.tools.tool import signature_of
 
 
@@ -126,7 +126,7 @@ def call(*args: Any, **kwargs: Any) -> Call:
 def key_of(agent: Callable[..., Any], one: Call, **given: Any) -> bytes:
     """The key of a call of an agent."""
     params = Params(given.pop("params", None))
-    return task_key(bind_task(signature_of(agent), *one), params, **given)
+    return task_key(normalize_arguments(signature_of(agent), *one), params, **given)
 
 
 def golden_keys() -> dict[str, str]:

@@ -356,7 +356,7 @@ def make_agent(case: Any) -> Callable[..., Any]:
             raise
 
     full = asynchronous if case.style == ASYNC else plain
-    if case.plan.names_handover:
+    if case.plan.takes_handover:
         return full
 
     def without(task: str) -> Any:

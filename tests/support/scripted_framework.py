@@ -147,6 +147,6 @@ def ended(session: Session) -> Outcome:
 def is_free(bench: Bench) -> None:
     """The engine has no open run left, and learns and replays as ever."""
     assert not bench.engine._runtime.open_runs.frames
-    assert not bench.engine._runtime.open_runs.handed
+    assert not bench.engine._runtime.open_runs.delegated
     assert bench.run("xy", mode="record").learned
     assert bench.run()

@@ -77,9 +77,9 @@ def _try(seed: str, count: int, control: str) -> Figures:
             work.append(("values", lambda data=data, n=n: decode(data, lenient=n % 4 == 1)))
         else:
             one = _spoilt(chance.choice(stored), chance)
-            work.append(("trajectories", lambda one=one: plan.align([plan.load(one)])))
+            work.append(("trajectories", lambda one=one: plan.align_groups([plan.load_trajectory(one)])))
     for one in stored:
-        plan.load(one)  # what is imported once is imported now
+        plan.load_trajectory(one)  # what is imported once is imported now
     seen = _watch()
     for kind, do in work:
         figures.counted[kind] += 1

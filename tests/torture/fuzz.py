@@ -68,7 +68,7 @@ def _try_all(
     original: Path, truth: dict[str, Stored], seed: int, batch: range, key: str | None, control: str
 ) -> dict[str, int]:
     """In a child: spoil and use each of these copies."""
-    opening.SECOND_LOOKS = 0  # nobody is writing: a header that looks broken is broken
+    opening.RETRY_SECONDS = 0  # nobody is writing: a header that looks broken is broken
     tally: Counter[str] = Counter()
     for case in batch:
         path = original.with_name(f"{case}.db")

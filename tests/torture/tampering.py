@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from muscle_mem.store import rows
-from muscle_mem.store.locking import write_lock as gate
+from muscle_mem.store.locking import write_lock
 
 Rewrite = Callable[[str], list[str]]
 
@@ -72,23 +72,25 @@ class Tampered(sqlite3.Connection):
 def switched_off(rule: str, settings: tuple[str, ...] = ()) -> Iterator[None]:
     """Within, connections made in this process break the rule ("" for none), and begin with these settings."""
     kind = type("Off", (Tampered,), {"rewrite": staticmethod(OFF[rule]) if rule in OFF else None, "settings": settings})
-    real, passing = sqlite3.connect, gate.Gate.passing
+    real, passing = sqlite3.connect, write_lock.WriteLock.held
 
     def connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
         return real(*args, **{"factory": kind, **kwargs})
 
     sqlite3.connect = connect
     if rule in ("gate", "begin immediate"):
-        gate.Gate.passing = _open_gate
+        write_lock.WriteLock.held = _open_gate
     try:
         yield
     finally:
         sqlite3.connect = real
-        gate.Gate.passing = passing
+        write_lock.WriteLock.held = passing
 
 
 @contextmanager
-def _open_gate(self: gate.Gate, timeout: float, cancelled: Callable[[], bool] = lambda: False) -> Iterator[None]:
+def _open_gate(
+    self: write_lock.WriteLock, timeout: float, cancelled: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
     """The gate as it would be were there none."""
     yield
 
@@ -96,9 +98,9 @@ def _open_gate(self: gate.Gate, timeout: float, cancelled: Callable[[], bool] = 
 @contextmanager
 def unchecked_digests() -> Iterator[None]:
     """Within, in this process, every row passes for whole."""
-    real = rows.is_whole
-    rows.is_whole = lambda *args: True
+    real = rows.is_intact
+    rows.is_intact = lambda *args: True
     try:
         yield
     finally:
-        rows.is_whole = real
+        rows.is_intact = real

@@ -9,37 +9,37 @@ from typing import Any
 import msgspec
 
 from ..errors import Diverged, Missed
-from .binding.resolve import plan_text
+from .binding.resolve import expression_text
 from .model.handover import Handover, Planned, undo_text
 from .model.outcome import Divergence, Outcome, Source
 from .model.reason import Reason
-from .model.text import retold
-from .plan.candidate_set import Company
+from .model.text import long_repr
+from .plan.candidate_set import CandidateSet
 from .plan.step import Refusal, Registry
 from .plan.trajectory import Candidate
-from .record.absorb import Absorber, Call
-from .record.learn import learn, seed
-from .record.redact import conceal, fit_to_keep
-from .record.verdict import executed_of, hide_of, verdict
-from .replay.eligibility import admit
+from .record.absorb import Absorber, StepCall
+from .record.learn import learn, seed_from_replay
+from .record.redact import may_store, redact_recording
+from .record.verdict import executed_step, success_verdict, text_redactor
+from .replay.eligibility import eligible
 from .replay.replay import replay
-from .replay.shadow import held_against
-from .run.effects import Ask, Effect, Lead, RunAgent, Sleep
+from .replay.shadow import compare_shadow
+from .run.effects import Effect, LeadKey, RunAgent, RunCallback, Sleep
 from .run.recorder import Problem
 from .run.run import Progress, Run
 
-AS_MISS = {
+MISS_REASONS = {
     Reason.CHECK_REFUSED: Reason.FIRST_CHECK_REFUSED,
     Reason.CHECK_ERROR: Reason.FIRST_CHECK_REFUSED,
     Reason.NO_CANDIDATE: Reason.NOT_REPLAYABLE,
 }
-SAID_NO = (Reason.CHECK_REFUSED, Reason.CHECK_ERROR, Reason.POST_CHECK_REFUSED)
+CHECK_REASONS = (Reason.CHECK_REFUSED, Reason.CHECK_ERROR, Reason.POST_CHECK_REFUSED)
 HIT = Reason.HIT  # a member is looked up at length, which shows in a hit
-UNMENDED = (Reason.NO_KEY, Reason.MODE, Reason.STORE_UNAVAILABLE, Reason.NEEDS_ACALL, Reason.SECRET_MISSING)
+NOT_LEARNABLE = (Reason.NO_KEY, Reason.MODE, Reason.STORE_UNAVAILABLE, Reason.NEEDS_ACALL, Reason.SECRET_MISSING)
 """Misses that no other run's recording could turn into a hit."""
 
 
-class Finished(msgspec.Struct, frozen=True):
+class RunResult(msgspec.Struct, frozen=True):
     """How a run ended: an outcome, or the exception that passes on to the caller.
 
     `followed` is the trajectory that was replayed, `failure` why it failed in a way that counts against it.
@@ -54,14 +54,14 @@ class Finished(msgspec.Struct, frozen=True):
     refreshed: bool = False
 
 
-Flow = Generator[Effect, Any, Finished]
+Flow = Generator[Effect, Any, RunResult]
 
 
-def run_task(run: Run, found: Company, registry: Registry, lookup: Refusal | None = None) -> Flow:
+def run_task(run: Run, found: CandidateSet, registry: Registry, lookup: Refusal | None = None) -> Flow:
     """Do a task: replay what was `found`, or let the agent do it and learn. `lookup` is why nothing was found."""
     if run.mode == "record":
         return (yield from _miss(run, Refusal(Reason.MODE, "mode='record' always asks the agent")))
-    live, refusal = admit(run, found, registry)
+    live, refusal = eligible(run, found, registry)
     if run.mode == "shadow" and found:
         why = Refusal(Reason.MODE, "mode='shadow' lets the agent work, and only compares")
         return (yield from _miss(run, why, live.candidates if live is not None else ()))
@@ -71,57 +71,57 @@ def run_task(run: Run, found: Company, registry: Registry, lookup: Refusal | Non
             if run.success is None and run.policy.result is None:
                 value, source = _step_value(run.progress, end.row.result)
                 return _hit(run, end, value, source)
-            return (yield from _judged(run, end))
-        refusal = _stopped(run, end)
-        if run.progress.entered:
+            return (yield from _check_success(run, end))
+        refusal = _note_stop(run, end)
+        if run.progress.entered_calls:
             return (yield from _diverge(run, refusal))
     refusal = refusal or lookup or Refusal(Reason.NEW_TASK, "nothing was recorded for this task")
-    if run.leads and not run.outside and refusal.reason not in UNMENDED:
-        news = yield from _lead(run, found)
-        if isinstance(news, Finished):
+    if run.may_wait and not run.is_stepped and refusal.reason not in NOT_LEARNABLE:
+        news = yield from _wait_for_recording(run, found)
+        if isinstance(news, RunResult):
             return news
         if news:
-            run.begin_again()
+            run.reset_progress()
             return (yield from run_task(run, news, registry))
     return (yield from _miss(run, refusal))
 
 
-def _stopped(run: Run, refusal: Refusal) -> Refusal:
+def _note_stop(run: Run, refusal: Refusal) -> Refusal:
     """Why a replay stopped; which check of which candidate said no is kept to be counted."""
     progress = run.progress
-    if progress.candidate is not None and refusal.reason in SAID_NO:
-        place = "post" if refusal.step < len(progress.calls) else "pre"
-        run.said_no += ((progress.candidate, f"{refusal.tool} {place}"),)
-    if progress.entered:
+    if progress.candidate is not None and refusal.reason in CHECK_REASONS:
+        position = "post" if refusal.step < len(progress.calls) else "pre"
+        run.refused_checks += ((progress.candidate, f"{refusal.tool} {position}"),)
+    if progress.entered_calls:
         return refusal
-    return msgspec.structs.replace(refusal, reason=AS_MISS.get(refusal.reason, refusal.reason))
+    return msgspec.structs.replace(refusal, reason=MISS_REASONS.get(refusal.reason, refusal.reason))
 
 
-def _lead(run: Run, seen: Company) -> Generator[Effect, Any, Finished | Company]:
+def _wait_for_recording(run: Run, seen: CandidateSet) -> Generator[Effect, Any, RunResult | CandidateSet]:
     """Become the one run that learns this key, or wait for what another learns; nobody if the agent is to run."""
-    run.leads = False  # once a run
+    run.may_wait = False  # once a run
     try:
         while True:
-            answer = yield Lead(seen)
-            if isinstance(answer, Company):
+            answer = yield LeadKey(seen)
+            if isinstance(answer, CandidateSet):
                 return answer
             yield Sleep(answer)
     except GeneratorExit:
         raise
     except BaseException as error:  # as when the wait is interrupted or cancelled
         run.close()
-        return Finished(error=error)
+        return RunResult(error=error)
 
 
-def _judged(run: Run, candidate: Candidate) -> Flow:
+def _check_success(run: Run, candidate: Candidate) -> Flow:
     """A candidate came to its end: a hit, if the success callback has no other opinion. Its value may be made, too."""
     live = (
-        (yield from _made_value(run))
+        (yield from _result_value(run))
         if run.policy.result is not None
         else _step_value(run.progress, candidate.row.result)
     )
     if run.success is not None:
-        accepted, why = yield from verdict(run, live[0])
+        accepted, why = yield from success_verdict(run, live[0])
         if not accepted:
             steps = len(run.progress.results)  # optional steps that were skipped have a place too
             message = f"the replay ran to its end, but the success callback {why}"
@@ -129,16 +129,16 @@ def _judged(run: Run, candidate: Candidate) -> Flow:
     return _hit(run, candidate, *live)
 
 
-def _hit(run: Run, candidate: Candidate, value: Any, source: Source) -> Finished:
+def _hit(run: Run, candidate: Candidate, value: Any, source: Source) -> RunResult:
     """How a run ended whose candidate came to its own end, with its live value."""
     progress, row = run.progress, candidate.row
     steps = len(progress.results) - len(progress.skipped)
     id, message = candidate.trajectory.id, _replayed(steps)
     outcome = Outcome("hit", value, source, HIT, message, steps, id, False, None, "", row.agent_seconds, row.tokens)
-    if progress.refreshed is None:
-        return Finished(outcome, None, candidate)
-    kept = fit_to_keep(progress.refreshed.values(), run.veil, run.context)
-    return Finished(outcome, None, candidate, refreshed=kept)
+    if progress.refreshed_snapshots is None:
+        return RunResult(outcome, None, candidate)
+    kept = may_store(progress.refreshed_snapshots.values(), run.redactor, run.context)
+    return RunResult(outcome, None, candidate, refreshed=kept)
 
 
 @functools.lru_cache(256)
@@ -155,36 +155,36 @@ def _step_value(progress: Progress, at: int) -> tuple[Any, Source]:
     return None, "none"
 
 
-def _made_value(run: Run) -> Generator[Effect, Any, tuple[Any, Source]]:
+def _result_value(run: Run) -> Generator[Effect, Any, tuple[Any, Source]]:
     """A hit's live value: what Engine(result=...) makes of this run's results."""
     make = run.policy.result
     assert make is not None
     try:
-        return (yield Ask(make, (run.progress.live_results,))), "result"
+        return (yield RunCallback(make, (run.progress.live_results,))), "result"
     except Exception as error:
-        run.notify("warning", "result", f"Engine(result=...) raised {retold(error)}; the hit has no value", "")
+        run.notify("warning", "result", f"Engine(result=...) raised {long_repr(error)}; the hit has no value", "")
         return None, "none"
 
 
 def _miss(run: Run, refusal: Refusal, shadowed: Sequence[Candidate] = ()) -> Flow:
     """Nothing was executed: the agent does the task. What it does is held against the `shadowed` candidates."""
-    refusal = run.hidden(refusal)
+    refusal = run.redact_refusal(refusal)
     if run.mode == "replay":
         why = f"{refusal.reason.value}: {refusal.message}"
         message = f"nothing was replayed for {run.task}: {why}; mode='replay' never asks the agent"
         outcome = Outcome("miss", reason=refusal.reason, message=refusal.message, not_learned=Reason.MODE)
-        return Finished(error=Missed(message, outcome))
+        return RunResult(error=Missed(message, outcome))
     value, error, seconds = yield from _ask_agent(run, None)
     if error is not None:
         run.close()
-        return Finished(error=error)
+        return RunResult(error=error)
     outcome = Outcome("miss", value=value, reason=refusal.reason, message=refusal.message)
     run.close()
     if shadowed:
-        conceal(run.recorder, run.scope, run.context)  # as the candidates are: secrets by their names
-    outcome.shadow = yield from held_against(run, shadowed)
+        redact_recording(run.recorder, run.scope, run.context)  # as the candidates are: secrets by their names
+    outcome.shadow = yield from compare_shadow(run, shadowed)
     yield from learn(run, outcome, value, seconds)
-    return Finished(outcome)
+    return RunResult(outcome)
 
 
 def _diverge(run: Run, refusal: Refusal) -> Flow:
@@ -192,24 +192,26 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
     progress = run.progress
     followed = progress.candidate
     assert followed is not None
-    for result in progress.results if run.secretive else ():
-        run.veil.meet_secrets(result)
-    refusal = run.hidden(refusal)
+    for result in progress.results if run.has_secrets else ():
+        run.redactor.add_secrets_in(result)
+    refusal = run.redact_refusal(refusal)
     divergence = _divergence(run, refusal)
-    handover = hand_over(run, followed, divergence)
+    handover = make_handover(run, followed, divergence)
     failed = refusal.step < len(progress.calls) or refusal.reason is Reason.UNSUCCESSFUL
     failure = _failure(run, refusal) if failed else None
-    unasked = _unasked(run, handover)
-    if unasked is not None:
-        return Finished(
-            error=Diverged(f"{divergence}; {unasked}", handover),
+    why_not_asked = _why_not_asked(run, handover)
+    if why_not_asked is not None:
+        return RunResult(
+            error=Diverged(f"{divergence}; {why_not_asked}", handover),
             followed=followed,
             failure=failure,
             failed_step=refusal.step,
         )
-    seed(run, followed, refusal)
-    if run.on_divergence == "absorb" or (run.on_divergence == "auto" and not run.names_handover):
-        run.recorder.absorber = Absorber(progress.entered, handover.executed, run.env, _rest(run, followed))
+    seed_from_replay(run, followed, refusal)
+    if run.on_divergence == "absorb" or (run.on_divergence == "auto" and not run.takes_handover):
+        run.recorder.absorber = Absorber(
+            progress.entered_calls, handover.executed, run.env, _unexecuted_members(run, followed)
+        )
     run.handover = handover
     value, error, seconds = yield from _ask_agent(run, handover)
     if error is not None:
@@ -217,8 +219,8 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
         if isinstance(error, Exception):
             _add_note(error, f"muscle_mem: the agent was asked after a divergence: {divergence}")
         failure = _failure(run, refusal) if failed else None
-        return Finished(error=error, followed=followed, failure=failure, failed_step=refusal.step)
-    refusal = run.hidden(refusal)  # again: the agent may have told of more secrets
+        return RunResult(error=error, followed=followed, failure=failure, failed_step=refusal.step)
+    refusal = run.redact_refusal(refusal)  # again: the agent may have told of more secrets
     outcome = Outcome(
         "diverged",
         value=value,
@@ -228,13 +230,13 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
         trajectory_id=followed.trajectory.id,
         divergence=_divergence(run, refusal),
     )
-    yield from learn(run, outcome, value, seconds, broken=refusal)
+    yield from learn(run, outcome, value, seconds, replay_refusal=refusal)
     failure = _failure(run, refusal) if failed else None
-    return Finished(outcome, followed=followed, failure=failure, failed_step=refusal.step)
+    return RunResult(outcome, followed=followed, failure=failure, failed_step=refusal.step)
 
 
 def _failure(run: Run, refusal: Refusal) -> Problem:
-    return Problem(refusal.reason, run.hide(refusal.message), refusal.tool)
+    return Problem(refusal.reason, run.redact(refusal.message), refusal.tool)
 
 
 def _divergence(run: Run, refusal: Refusal) -> Divergence:
@@ -246,18 +248,18 @@ def _divergence(run: Run, refusal: Refusal) -> Divergence:
         refusal.seen,
         refusal.expected,
         refusal.error,
-        hide_of(run),
+        text_redactor(run),
     )
 
 
-def _unasked(run: Run, handover: Handover) -> str | None:
+def _why_not_asked(run: Run, handover: Handover) -> str | None:
     """Why the agent is not asked after a divergence, if so."""
     if run.mode == "replay":
         return "mode='replay' never asks the agent"
     if run.on_divergence == "raise":
         return "on_divergence='raise'"
     irreversible = any(step.effect == "irreversible" for step in handover.executed)
-    if irreversible and run.on_divergence == "continue" and not run.names_handover:
+    if irreversible and run.on_divergence == "continue" and not run.takes_handover:
         return (
             "an irreversible step was executed, and on_divergence='continue' would start an agent that cannot know; "
             "let the agent's signature name `handover`, or use on_divergence='absorb'"
@@ -265,35 +267,35 @@ def _unasked(run: Run, handover: Handover) -> str | None:
     return None
 
 
-def hand_over(run: Run, followed: Candidate, divergence: Divergence) -> Handover:
+def make_handover(run: Run, followed: Candidate, divergence: Divergence) -> Handover:
     """What was executed in this run, and what was not."""
     progress = run.progress
-    entered = progress.entered
+    entered = progress.entered_calls
     last = len(entered) - 1
     executed = tuple(
-        executed_of(run, step, args, kwargs, result, progress.error if index == last else None)
+        executed_step(run, step, args, kwargs, result, progress.error if index == last else None)
         for index, ((step, args, kwargs), result) in enumerate(zip(entered, progress.live_results, strict=True))
     )
     undo = tuple(
-        run.hide(undo_text(step.tool, done))
+        run.redact(undo_text(step.tool, done))
         for (step, _, _), done in zip(entered, executed, strict=True)
         if step.tool.undo
     )
     records = followed.trajectory.body.steps[len(progress.calls) :]
     remaining = tuple(
-        Planned(record.tool, ", ".join(f"{name}={plan_text(expr)}" for name, expr in record.arguments))
+        Planned(record.tool, ", ".join(f"{name}={expression_text(expr)}" for name, expr in record.arguments))
         for record in records
     )
-    return Handover(executed, divergence, remaining, undo[::-1], hide_of(run))
+    return Handover(executed, divergence, remaining, undo[::-1], text_redactor(run))
 
 
-def _rest(run: Run, followed: Candidate) -> list[Call]:
+def _unexecuted_members(run: Run, followed: Candidate) -> list[StepCall]:
     """The members of a parallel group that were not executed although others were."""
     steps = followed.trajectory.steps
     made = len(run.progress.calls)
     return [
-        (step, (run.objects[step.tool],) if step.method else (), {})
-        for step in steps[made : max(made, steps[made - 1].stop)]
+        (step, (run.context_objects[step.tool],) if step.method else (), {})
+        for step in steps[made : max(made, steps[made - 1].group_stop)]
     ]
 
 
@@ -301,7 +303,7 @@ def _ask_agent(run: Run, handover: Handover | None) -> Generator[Effect, Any, tu
     """The agent's value, or the exception it raised (carried as a value: a generator would change a StopIteration)."""
     began = run.clock()
     try:
-        value = yield RunAgent(handover if run.names_handover else None)
+        value = yield RunAgent(handover if run.takes_handover else None)
     except GeneratorExit:
         raise
     except BaseException as error:
@@ -316,13 +318,13 @@ def _add_note(error: Exception, note: str) -> None:
         pass
 
 
-def demonstrate(run: Run, seconds: float) -> Generator[Effect, Any, Outcome]:
+def learn_demonstration(run: Run, seconds: float) -> Generator[Effect, Any, Outcome]:
     """Learn from what was recorded without an agent, as `engine.record` does."""
     outcome = Outcome("miss", reason=Reason.MODE, message="a demonstration was recorded", value_source="none")
     yield from learn(run, outcome, None, seconds)
     return outcome
 
 
-def switched_off(value: Any) -> Outcome:
+def off_outcome(value: Any) -> Outcome:
     """How a run ends that an engine had no part in."""
     return Outcome("miss", value=value, reason=Reason.MODE, message="the engine is off", not_learned=Reason.MODE)

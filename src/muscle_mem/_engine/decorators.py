@@ -22,7 +22,7 @@ def register(runtime: Runtime, is_method: bool | None, args: tuple[Any, ...], op
     unknown = set(options) - TOOL_OPTIONS - {*CHECKS}
     if unknown:
         raise InvalidTypeError(f"a tool takes no option {min(unknown)!r}")
-    fn = next((one for one in args[:1] if _is_function(one)), None)
+    fn = next((argument for argument in args[:1] if _is_function(argument)), None)
     checks = dict(zip(CHECKS, args if fn is None else (None, *args[1:]), strict=False))
     for role in CHECKS:
         given = options.pop(role, None)
@@ -36,7 +36,7 @@ def register(runtime: Runtime, is_method: bool | None, args: tuple[Any, ...], op
     def decorate(fn: Any) -> Any:
         tool, wrapper = make_tool(runtime, fn, **checks, method=is_method, **options)
         runtime.tools.add(tool)
-        for name in tool.nothing_gives():
+        for name in tool.unprovided_arguments():
             message = f"argument {name!r} of {tool.name} is ignored, so a replay needs inject={{{name!r}: ...}}"
             runtime.reporter.notice("warning", "nothing_to_inject", message, tool.name)
         return wrapper

@@ -17,11 +17,19 @@ from .._events import Observer
 from .._library.library import LIBRARY_BYTES
 from .._runtime.agent import Agent
 from .._runtime.calls import Demonstration, acall, call, record
-from .._runtime.context import enter_frame, frame_now, leave_frame, objects_here, objects_now, off_here, off_now
+from .._runtime.context import (
+    current_objects,
+    disabled_engines,
+    enter_frame,
+    get_disabled,
+    get_frame,
+    get_objects,
+    reset_frame,
+)
 from .._runtime.options import CallOptions, EngineOptions, ToolOptions
 from .._runtime.reporter import CacheInfo
 from .._runtime.runtime import Runtime
-from .._runtime.validation import distinct
+from .._runtime.validation import distinct_objects
 from .._session.session import AsyncSession, Session, open_async_session, open_session
 from ..errors import InvalidTypeError, NotReadyError
 from ..store import Store, open_store
@@ -171,17 +179,17 @@ class Engine:
 
         Raises InvalidValueError for two objects of one class.
         """
-        self._runtime.context = distinct(objects)
+        self._runtime.context = distinct_objects(objects)
         return self
 
     @contextmanager
     def context(self, *objects: Any) -> Iterator[None]:
         """Within the block, in this task or thread, these objects are what method tools act on."""
-        token = objects_here.set((*objects_now(), (self._runtime, distinct(objects))))
+        token = current_objects.set((*get_objects(), (self._runtime, distinct_objects(objects))))
         try:
             yield
         finally:
-            objects_here.reset(token)
+            current_objects.reset(token)
 
     def finalize(self) -> Engine:
         """Check that nothing is missing; optional, and changes nothing. Chainable.
@@ -191,7 +199,7 @@ class Engine:
         self._runtime.require_agent()
         objects = self._runtime.context_objects()
         for tool in self._runtime.tools:
-            if tool.method and not any(tool.owns(value) for value in objects):
+            if tool.method and not any(tool.is_method_of(value) for value in objects):
                 raise NotReadyError(
                     f"the tool {tool.name} is a method, and no object of its class was given; call set_context(obj)"
                 )
@@ -354,28 +362,28 @@ class Engine:
         """A function that carries the run which is open here into a thread of the agent's own."""
         if not callable(fn):
             raise InvalidTypeError(f"engine.bind takes the function that the thread calls, got {fn!r}")
-        frame = frame_now()
-        objects = objects_now()
+        frame = get_frame()
+        objects = get_objects()
 
         @functools.wraps(fn)
         def bound(*args: P.args, **kwargs: P.kwargs) -> R:
-            tokens = enter_frame(frame), objects_here.set(objects)
+            tokens = enter_frame(frame), current_objects.set(objects)
             try:
                 return fn(*args, **kwargs)
             finally:
-                leave_frame(tokens[0])
-                objects_here.reset(tokens[1])
+                reset_frame(tokens[0])
+                current_objects.reset(tokens[1])
 
         return bound
 
     @contextmanager
     def disabled(self) -> Iterator[None]:
         """Within the block, in this task or thread, the engine is off: calls go to the agent, nothing is recorded."""
-        token = off_here.set((*off_now(), self._runtime))
+        token = disabled_engines.set((*get_disabled(), self._runtime))
         try:
             yield
         finally:
-            off_here.reset(token)
+            disabled_engines.reset(token)
 
     # -- the care of what is remembered
 

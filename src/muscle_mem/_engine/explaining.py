@@ -11,8 +11,8 @@ from .._core.plan.step import Refusal
 from .._core.plan.trajectory import Trajectory
 from .._core.replay.explain import Explanation, explain_task
 from .._core.run.run import Run
-from .._runtime.context import Frame, enter_frame, leave_frame
-from .._runtime.drivers import adrive, aside, drive
+from .._runtime.context import Frame, enter_frame, reset_frame
+from .._runtime.drivers import adrive, drive, in_thread
 from .._runtime.options import CallOptions
 from .._runtime.performer import perform_call
 from .._runtime.runtime import Runtime
@@ -20,40 +20,40 @@ from .._runtime.runtime import Runtime
 
 def explain(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions) -> Explanation:
     """What a call would do now, and why; see `Engine.explain`."""
-    run, lookup, trajectories = _found(runtime, args, kwargs, options, is_sync=True)
+    run, lookup, trajectories = _look_up(runtime, args, kwargs, options, is_sync=True)
     token = enter_frame(Frame(runtime, run))
     try:
         return drive(explain_task(run, trajectories, runtime.tools, lookup), perform_call)
     finally:
-        leave_frame(token)
+        reset_frame(token)
 
 
 async def aexplain(
     runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions
 ) -> Explanation:
     """The same where captures or compares are async; see `Engine.aexplain`."""
-    find = functools.partial(_found, runtime, args, kwargs, options, is_sync=False)
-    run, lookup, trajectories = await aside(find) if runtime.blocking_effects else find()
+    find = functools.partial(_look_up, runtime, args, kwargs, options, is_sync=False)
+    run, lookup, trajectories = await in_thread(find) if runtime.blocking_effects else find()
     token = enter_frame(Frame(runtime, run))
     try:
         return await adrive(explain_task(run, trajectories, runtime.tools, lookup), perform_call)
     finally:
-        leave_frame(token)
+        reset_frame(token)
 
 
-def _found(
+def _look_up(
     runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions, *, is_sync: bool
 ) -> tuple[Run, Refusal | None, Sequence[Trajectory]]:
     """The run of a call that is only explained, why nothing can be looked up, if so, and what was found."""
-    mode = runtime.wanted_mode(options.mode)
+    mode = runtime.effective_mode(options.mode)
     run, refusal = runtime.open_run(args, kwargs, options, mode, is_sync)
     runtime.library.flush()
     if mode in ("off", "record"):
         return run, Refusal(Reason.MODE, f"mode={mode!r} always asks the agent"), []
-    found, lookup = runtime.find(run, refusal)
+    found, lookup = runtime.find_candidates(run, refusal)
     if not found.trajectories and lookup is None and runtime.agent is not None:
-        misfit = runtime.agent.misfit(args, kwargs)
-        if misfit:
-            message = f"nothing was recorded for these arguments, and the agent does not take them: {misfit}"
+        mismatch = runtime.agent.signature_mismatch(args, kwargs)
+        if mismatch:
+            message = f"nothing was recorded for these arguments, and the agent does not take them: {mismatch}"
             lookup = Refusal(Reason.NEW_TASK, message)
     return run, lookup, found.trajectories

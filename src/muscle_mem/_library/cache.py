@@ -8,53 +8,53 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from .._core.model.blobs import INLINE
-from .._core.plan.candidate_set import Company
+from .._core.model.blobs import INLINE_BYTES
+from .._core.plan.candidate_set import CandidateSet
 from .._core.plan.trajectory import Candidate, Trajectory
-from .._forks import Brief, watch
+from .._forks import ForkSafeLock, register_for_forks
 
 # Measured with tracemalloc on CPython: what objects take beside the bytes of what they hold.
-ENTRY = 600
-TRAJECTORY = 1_500
-STEP = 350
-OPEN_STEP = 600  # more, where arguments are built for each run
-OBSERVATION = 500
-PLACE = 120
-DECODED = 3
+ENTRY_BYTES = 600
+TRAJECTORY_BYTES = 1_500
+STEP_BYTES = 350
+BOUND_STEP_BYTES = 600  # more, where arguments are built for each run
+OBSERVATION_BYTES = 500
+STEP_ROW_BYTES = 120
+DECODED_FACTOR = 3
 """A snapshot is held as its bytes, and as the value that these decode to, which takes about twice as much."""
 
 
-class Entry(msgspec.Struct):
+class CacheEntry(msgspec.Struct):
     """What is in memory of one key, and as of when. `size` is an estimate in bytes.
 
-    `plain` says that nothing more is to be asked before its company is used.
+    `is_unconditional` says that nothing more is to be asked before its candidates are used.
     """
 
-    company: Company
+    candidate_set: CandidateSet
     store_version: int
     tools_version: int
-    damaged: int
-    size: int = ENTRY
-    irreversible: bool = False
-    plain: bool = True
+    damaged_count: int
+    size: int = ENTRY_BYTES
+    has_irreversible: bool = False
+    is_unconditional: bool = True
 
     @property
     def trajectories(self) -> Sequence[Trajectory]:
         """Newest first."""
-        return self.company.trajectories
+        return self.candidate_set.trajectories
 
 
-class Memory(Brief):
+class Cache(ForkSafeLock):
     """Entries by their keys, bounded by the sum of their sizes. The one that was asked for last always stays."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
         self.size = 0
-        self._entries: OrderedDict[bytes, Entry] = OrderedDict()
+        self._entries: OrderedDict[bytes, CacheEntry] = OrderedDict()
         self._lock = threading.Lock()
-        watch(self)
+        register_for_forks(self)
 
-    def get(self, key: bytes) -> Entry | None:
+    def get(self, key: bytes) -> CacheEntry | None:
         """The entry of a key, which is now the last to leave."""
         try:
             self._entries.move_to_end(key)
@@ -62,38 +62,38 @@ class Memory(Brief):
             return None
         return self._entries.get(key)  # not [key]: another thread may just have pushed it out
 
-    def put(self, key: bytes, entry: Entry) -> None:
+    def put(self, key: bytes, entry: CacheEntry) -> None:
         """Keep an entry, and let others go for it."""
         with self._lock:
             old = self._entries.pop(key, None)
             self._entries[key] = entry
             self.size += entry.size - (old.size if old is not None else 0)
-            while self.size > self.most and len(self._entries) > 1:
-                _, gone = self._entries.popitem(last=False)
-                self.size -= gone.size
+            while self.size > self.max_bytes and len(self._entries) > 1:
+                _, evicted = self._entries.popitem(last=False)
+                self.size -= evicted.size
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[CacheEntry]:
         """All entries."""
         with self._lock:
             return list(self._entries.values())
 
 
-def is_irreversible(trajectory: Trajectory) -> bool:
+def has_irreversible_step(trajectory: Trajectory) -> bool:
     """Whether a replay would do what cannot be undone."""
     return any(step.tool.effect == "irreversible" for step in trajectory.steps)
 
 
-def size_of(trajectories: Iterable[Trajectory]) -> int:
+def estimate_bytes(trajectories: Iterable[Trajectory]) -> int:
     """About how many bytes trajectories take, with what replays make of them. Equal blobs are one."""
-    total = ENTRY
+    total = ENTRY_BYTES
     shared: set[int] = set()
     for trajectory in trajectories:
-        total += TRAJECTORY + len(trajectory.sealed.body) + STEP * len(trajectory.steps)
-        total += OPEN_STEP * sum(step.args is None for step in trajectory.steps)
+        total += TRAJECTORY_BYTES + len(trajectory.sealed.body) + STEP_BYTES * len(trajectory.steps)
+        total += BOUND_STEP_BYTES * sum(step.args is None for step in trajectory.steps)
         for candidate in trajectory.candidates:
-            if candidate.weight is None:
-                candidate.weight = _weight(candidate)
-            own, large = candidate.weight
+            if candidate.estimated_bytes is None:
+                candidate.estimated_bytes = _estimate_observation(candidate)
+            own, large = candidate.estimated_bytes
             total += own
             for data in large:
                 if id(data) not in shared:
@@ -102,16 +102,16 @@ def size_of(trajectories: Iterable[Trajectory]) -> int:
     return total
 
 
-def _weight(candidate: Candidate) -> tuple[int, tuple[bytes, ...]]:
+def _estimate_observation(candidate: Candidate) -> tuple[int, tuple[bytes, ...]]:
     """About how many bytes an observation takes alone, and the large parts that it may share with others."""
     row = candidate.row
-    own = OBSERVATION + PLACE * len(row.pre)
+    own = OBSERVATION_BYTES + STEP_ROW_BYTES * len(row.pre)
     large: dict[bytes, None] = {}
     for seen in (row.pre, row.post):
         for data in dict.fromkeys(seen):
             if data is not None:
-                own += (DECODED - 1) * len(data)  # decoded for each observation on its own
+                own += (DECODED_FACTOR - 1) * len(data)  # decoded for each observation on its own
                 large[data] = None
     large.update(dict.fromkeys(row.outputs))
-    own += sum(len(data) for data in large if len(data) <= INLINE)
-    return own, tuple(data for data in large if len(data) > INLINE)
+    own += sum(len(data) for data in large if len(data) <= INLINE_BYTES)
+    return own, tuple(data for data in large if len(data) > INLINE_BYTES)

@@ -9,74 +9,74 @@ from collections.abc import Iterable
 
 import msgspec
 
-from .._forks import Brief, watch
+from .._forks import ForkSafeLock, register_for_forks
 from ..store.base import Note, Tally
 
-A_WRITE = 1_000  # hits; they are written together
-MOST = 10_000  # trajectories
+HITS_PER_WRITE = 1_000  # hits; they are written together
+MAX_TRAJECTORIES = 10_000  # trajectories
 
 
-class Count(msgspec.Struct):
-    """Of one trajectory. `noes` are by check, as `Tally.check` names it."""
+class Counter(msgspec.Struct):
+    """Of one trajectory. `refusals` are by check, as `Tally.check` names it."""
 
     hits: int = 0
     last_hit: float = 0.0
-    noes: dict[str, int] = {}
+    refusals: dict[str, int] = {}
 
 
-class Counts(Brief):
+class Counters(ForkSafeLock):
     """Bounded: hits are to be written after so many, and what concerns too many trajectories is let go.
 
-    `hits` are pairs of id and time, to be written after `A_WRITE` of them. Who appends one takes no lock: that is
-    atomic, and they are added up later.
+    `hits` are pairs of id and time, to be written after `HITS_PER_WRITE` of them. Who appends one takes no lock: that
+    is atomic, and they are added up later.
     """
 
     def __init__(self) -> None:
-        self._counts: dict[str, Count] = {}
+        self._counters: dict[str, Counter] = {}
         self.hits: deque[tuple[str, float]] = deque()
         self._lock = threading.Lock()
-        watch(self)
+        register_for_forks(self)
         self._pid = os.getpid()
 
     def __len__(self) -> int:
         with self._lock:
             self._add_up()
-            return len(self._counts)
+            return len(self._counters)
 
     def _add_up(self) -> None:
         hits = self.hits
         for _ in range(len(hits)):
             id, now = hits.popleft()
-            count = self._of(id)
+            count = self._counter_of(id)
             if count is not None:
                 count.hits += 1
                 count.last_hit = now
 
-    def said_no(self, id: str, check: str) -> None:
+    def count_refusal(self, id: str, check: str) -> None:
         """Count a check that said no. The yes of a hit are not counted: each of its checks said it once a hit."""
         with self._lock:
-            count = self._of(id)
+            count = self._counter_of(id)
             if count is not None:
-                count.noes[check] = count.noes.get(check, 0) + 1
+                count.refusals[check] = count.refusals.get(check, 0) + 1
 
-    def _of(self, id: str) -> Count | None:
-        count = self._counts.get(id)
-        if count is None and len(self._counts) < MOST:
-            count = self._counts[id] = Count()
+    def _counter_of(self, id: str) -> Counter | None:
+        count = self._counters.get(id)
+        if count is None and len(self._counters) < MAX_TRAJECTORIES:
+            count = self._counters[id] = Counter()
         return count
 
     def drop(self, ids: Iterable[str] | None) -> None:
         """Forget what was counted of these trajectories (None: of all)."""
         with self._lock:
             self._add_up()
-            for id in tuple(self._counts) if ids is None else ids:
-                self._counts.pop(id, None)
+            for id in tuple(self._counters) if ids is None else ids:
+                self._counters.pop(id, None)
 
-    def take(self) -> tuple[Note, ...]:
+    def drain(self) -> tuple[Note, ...]:
         """All that was counted, to be written; it is not counted any more."""
         with self._lock:
             self._add_up()
-            counts, self._counts = self._counts, {}
+            counts, self._counters = self._counters, {}
             if self._pid != os.getpid():  # a forked child: the counts are its parent's to write
                 self._pid = os.getpid()
                 return ()
@@ -85,7 +85,7 @@ class Counts(Brief):
                 id=id,
                 hits=count.hits,
                 last_hit=count.last_hit if count.hits else None,
-                checks=tuple(Tally(check, no=no) for check, no in count.noes.items()),
+                checks=tuple(Tally(check, no=no) for check, no in count.refusals.items()),
             )
             for id, count in counts.items()
         )

@@ -6,15 +6,15 @@ import msgspec
 
 from .._core.model.reason import Reason
 from .._core.plan.trajectory import Trajectory
-from .._core.plan.trust import EXPIRED, SUCCESS, TWICE, level
+from .._core.plan.trust import EXPIRED, SUCCESS, TWICE, trust_level
 from .._core.run.recorder import Problem
 from ..store.base import FRESH, QUARANTINED, RETIRED, TRUSTED, Note, Standing
 
 
-def recorded_again(id: str, known: Standing, accepted: bool, *, alone: bool) -> Note | None:
+def recorded_again_note(id: str, known: Standing, accepted: bool, *, alone: bool) -> Note | None:
     """What another agent run of the same calls says; a replay's own prefix says nothing for itself."""
     if accepted:
-        reason = known.reason if level(known) == 2 else SUCCESS
+        reason = known.reason if trust_level(known) == 2 else SUCCESS
         return Note(id=id, state=TRUSTED, reason=reason, held=False, strikes=0, by_person=True)
     if known.held or not alone:
         return None
@@ -24,18 +24,18 @@ def recorded_again(id: str, known: Standing, accepted: bool, *, alone: bool) -> 
     return Note(id=id, state=TRUSTED, reason=reason, strikes=0)
 
 
-def accepted(trajectory: Trajectory) -> Note | None:
+def accepted_note(trajectory: Trajectory) -> Note | None:
     """A success callback accepted what a replay did: a positive verdict, if it is the first."""
-    if level(trajectory.standing) > 0:
+    if trust_level(trajectory.standing) > 0:
         return None
     return Note(id=trajectory.id, state=TRUSTED, reason=SUCCESS, strikes=0, by_person=True)
 
 
-def failed(trajectory: Trajectory, failure: Problem) -> Note:
+def failed_note(trajectory: Trajectory, failure: Problem) -> Note:
     """A replay failed in a way that counts: two in a row quarantine, a post-check after a write does at once."""
     strikes = trajectory.standing.strikes + 1
     after = failure.reason in (Reason.POST_CHECK_REFUSED, Reason.CHECK_ERROR)
-    reads = all(step.tool.reads_only for step in trajectory.steps if step.tool.name == failure.tool)
+    reads = all(step.tool.is_read_only for step in trajectory.steps if step.tool.name == failure.tool)
     note = Note(id=trajectory.id, failures=1, strikes=strikes)
     if strikes < 2 and not (after and not reads):
         return note
@@ -47,6 +47,6 @@ def failed(trajectory: Trajectory, failure: Problem) -> Note:
     )
 
 
-def expired(id: str) -> Note:
+def expired_note(id: str) -> Note:
     """It is older than it may get, and stays so though a clock be set back."""
     return Note(id=id, state=RETIRED, reason=EXPIRED)

@@ -10,38 +10,38 @@ from typing import Any, Protocol
 import msgspec
 
 from .._core import codec
-from .._core.model.blobs import store_row
+from .._core.model.blobs import pack_row
 from .._core.model.reason import Reason
 from .._core.model.records import Row
-from .._core.plan.candidate_set import Company
-from .._core.plan.parallel import stored_row
+from .._core.plan.candidate_set import CandidateSet
+from .._core.plan.parallel import row_to_stored_order
 from .._core.plan.step import Registry
-from .._core.plan.trajectory import Candidate, Trajectory, align, load
+from .._core.plan.trajectory import Candidate, Trajectory, align_groups, load_trajectory
 from .._core.plan.trust import SUCCESS
 from .._core.run.recorder import Problem, Recording
 from .._core.run.run import Run
-from .._forks import watch
+from .._forks import register_for_forks
 from ..errors import DecodeError
 from ..store import verdicts
 from ..store.base import FRESH, QUARANTINED, TRUSTED, Note, Observation, Sealed, Standing, Store, is_confirming
-from ..store.pruning import Limits, Pruned, is_old, prune, recorded
+from ..store.pruning import Limits, Pruned, is_old, prune, recorded_at
 from . import evidence
-from .cache import Entry, Memory, is_irreversible, size_of
-from .counters import A_WRITE, Counts
-from .limits import Growth
+from .cache import Cache, CacheEntry, estimate_bytes, has_irreversible_step
+from .counters import HITS_PER_WRITE, Counters
+from .limits import GrowthMonitor
 
 LIBRARY_BYTES = 64 * 2**20
-DAMAGE_TOLD = 10_000
+MAX_DAMAGE_REPORTS = 10_000
 
 
-class Told(Protocol):
-    """Who is told how the store is doing. `since` is empty while nothing is in trouble."""
+class StoreHealth(Protocol):
+    """Who is told how the store is doing. `failures` is empty while nothing is in trouble."""
 
-    since: dict[str, int]
+    failures: dict[str, int]
 
-    def trouble(self, operation: str, error: BaseException) -> None: ...
-    def fine(self, operation: str) -> None: ...
-    def damage(self, message: str) -> None: ...
+    def failed(self, operation: str, error: BaseException) -> None: ...
+    def succeeded(self, operation: str) -> None: ...
+    def corrupted(self, message: str) -> None: ...
 
 
 class Library:
@@ -51,47 +51,47 @@ class Library:
         self,
         store: Store,
         registry: Registry,
-        health: Told,
+        health: StoreHealth,
         *,
-        most: int = LIBRARY_BYTES,
+        max_bytes: int = LIBRARY_BYTES,
         limits: Limits | None = None,
     ) -> None:
         self.store = store
         self.health = health
-        self.confirming = is_confirming(store)
-        self.growth = Growth(limits or Limits())
-        self.memory = Memory(most)
-        self.counts = Counts()
+        self.confirms_versions = is_confirming(store)
+        self.growth = GrowthMonitor(limits or Limits())
+        self.cache = Cache(max_bytes)
+        self.counters = Counters()
         self._registry = registry
         self._lock = threading.RLock()
-        self._damage_told: set[str] = set()
-        watch(self)
+        self._reported_damage: set[str] = set()
+        register_for_forks(self)
 
-    def find(self, key: bytes) -> Entry:
+    def find(self, key: bytes) -> CacheEntry:
         """The trajectories of a key, newest first, joined with the tools of now. Raises what the store does."""
-        entry = self.memory.get(key)
+        entry = self.cache.get(key)
         version = self.store.version(key)
         if entry is None or entry.store_version != version or entry.tools_version != self._registry.version:
             entry = self._load(key, version)
-        if self.health.since:
-            self.health.fine("find")
+        if self.health.failures:
+            self.health.succeeded("find")
         return entry
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[CacheEntry]:
         """What is in memory."""
-        return self.memory.entries()
+        return self.cache.entries()
 
-    def confirm(self, key: bytes) -> Entry:
+    def confirm(self, key: bytes) -> CacheEntry:
         """The same, after asking a store that may lag behind, in one round trip. Raises what the store does."""
         if is_confirming(self.store):
             self.store.confirm(key)
-            self.health.fine("confirm")
+            self.health.succeeded("confirm")
         return self.find(key)
 
-    def _load(self, key: bytes, version: int) -> Entry:
+    def _load(self, key: bytes, version: int) -> CacheEntry:
         with self._lock:
             tools_version = self._registry.version
-            before = self.memory.get(key)
+            before = self.cache.get(key)
             known: dict[str, Trajectory] = {}
             if before is not None and before.tools_version == tools_version:
                 if before.store_version == version:
@@ -99,55 +99,60 @@ class Library:
                 known = {trajectory.id: trajectory for trajectory in before.trajectories}
             found = self.store.find(key)
             for damaged in found.damaged:
-                self._tell_damage(damaged.id, damaged.what)
-            loaded = [self._ready(stored, known.get(stored.sealed.id)) for stored in found.stored]
+                self._report_damage(damaged.id, damaged.what)
+            loaded = [self._load_trajectory(stored, known.get(stored.sealed.id)) for stored in found.stored]
             trajectories = [trajectory for trajectory in loaded if trajectory is not None]
-            align(trajectories)
+            align_groups(trajectories)
             for trajectory in trajectories:
                 trajectory.join(self._registry)
-            lost, irreversible = len(found.damaged) + loaded.count(None), any(map(is_irreversible, trajectories))
-            entry = Entry(
-                Company(trajectories, before.company if before is not None else None),
+            damaged_count, irreversible = (
+                len(found.damaged) + loaded.count(None),
+                any(map(has_irreversible_step, trajectories)),
+            )
+            entry = CacheEntry(
+                CandidateSet(trajectories, before.candidate_set if before is not None else None),
                 version,
                 tools_version,
-                lost,
-                size_of(trajectories),
+                damaged_count,
+                estimate_bytes(trajectories),
                 irreversible,
-                plain=not (lost or irreversible or self.growth.limits.ttl is not None),
+                is_unconditional=not (damaged_count or irreversible or self.growth.limits.ttl is not None),
             )
-            self.memory.put(key, entry)
+            self.cache.put(key, entry)
             return entry
 
-    def _ready(self, stored: Any, known: Trajectory | None) -> Trajectory | None:
+    def _load_trajectory(self, stored: Any, known: Trajectory | None) -> Trajectory | None:
         """A stored trajectory in memory: the one that is there already, if nothing but its standing has changed."""
-        if known is not None and _is_same(stored, known):
+        if known is not None and _is_same_trajectory(stored, known):
             known.standing = stored.standing
             return known
         try:
-            trajectory = load(stored, known if known is not None and _may_grow(stored, known) else None)
+            trajectory = load_trajectory(stored, known if known is not None and _has_same_body(stored, known) else None)
         except DecodeError as error:
-            self._tell_damage(stored.sealed.id, str(error))
+            self._report_damage(stored.sealed.id, str(error))
             return None
-        trajectory.recorded = recorded(stored)
+        trajectory.recorded_at = recorded_at(stored)
         return trajectory
 
-    def _tell_damage(self, id: str, what: str) -> None:
-        if id not in self._damage_told:
-            if len(self._damage_told) >= DAMAGE_TOLD:
-                self._damage_told.clear()
-            self._damage_told.add(id)
-            self.health.damage(f"trajectory {id} is damaged ({what}) and is not used; see `muscle-mem doctor`")
+    def _report_damage(self, id: str, what: str) -> None:
+        if id not in self._reported_damage:
+            if len(self._reported_damage) >= MAX_DAMAGE_REPORTS:
+                self._reported_damage.clear()
+            self._reported_damage.add(id)
+            self.health.corrupted(f"trajectory {id} is damaged ({what}) and is not used; see `muscle-mem doctor`")
 
-    def age(self, entry: Entry, *, mark: bool) -> None:
+    def expire_old(self, entry: CacheEntry, *, mark: bool) -> None:
         """With a ttl: let what is too old expire; with `mark` in the store, too: no clock set back ever revives it."""
         ttl = self.growth.limits.ttl
         assert ttl is not None
         for trajectory in entry.trajectories:
-            if not trajectory.expired and is_old(trajectory.recorded, ttl, time.time()):
-                trajectory.expired = True
-                entry.company = Company(entry.trajectories, entry.company)  # which may start freely no more
-            if mark and trajectory.expired and trajectory.standing.state in (FRESH, TRUSTED):
-                self._note(evidence.expired(trajectory.id))
+            if not trajectory.is_expired and is_old(trajectory.recorded_at, ttl, time.time()):
+                trajectory.is_expired = True
+                entry.candidate_set = CandidateSet(
+                    entry.trajectories, entry.candidate_set
+                )  # which may start freely no more
+            if mark and trajectory.is_expired and trajectory.standing.state in (FRESH, TRUSTED):
+                self._note(evidence.expired_note(trajectory.id))
 
     def seal(self, run: Run, recording: Recording, quarantine: list[Problem], accepted: bool) -> str:
         """Write a recording in one transaction, with what it says about the standing; its state.
@@ -158,32 +163,32 @@ class Library:
         state, reason = (TRUSTED, SUCCESS) if accepted else (FRESH, "")
         if quarantine:
             state, reason = QUARANTINED, f"{quarantine[0].reason.value}: {quarantine[0].message}"
-        sealed, observation = _records(run, recording, state, reason, time.time())
+        sealed, observation = _store_records(run, recording, state, reason, time.time())
         note = None
         known = self._standing(run.key, recording.id)
         if known is not None:
             if quarantine:  # a trajectory offers all its rows: this one would be replayed with the good ones (C5)
                 return QUARANTINED
-            note = evidence.recorded_again(recording.id, known, accepted, alone=not run.recorder.prefix)
+            note = evidence.recorded_again_note(recording.id, known, accepted, alone=not run.recorder.prefix)
             state = note.state or known.state if note is not None else known.state
             if state != QUARANTINED and known.reason.startswith(Reason.FAILED_WRITE.value):
                 self.store.forget((recording.id,))  # what lifts the quarantine is this good row, not the old one
                 note = None
         self.flush()
         self.store.seal(sealed, observation, note)
-        self.health.fine("seal")
-        self.growth.sealed(len(sealed.body) + len(observation.body) + sum(map(len, observation.blobs)))
-        self._warm(run.key)
+        self.health.succeeded("seal")
+        self.growth.note_sealed(len(sealed.body) + len(observation.body) + sum(map(len, observation.blobs)))
+        self._preload(run.key)
         return state
 
-    def _warm(self, key: bytes) -> None:
+    def _preload(self, key: bytes) -> None:
         """Have what was just learned ready, so that its first hit need not read it."""
         try:
-            company = self.find(key).company
-            for first in company.candidates[:1]:
-                first.plan()
+            candidate_set = self.find(key).candidate_set
+            for first in candidate_set.candidates[:1]:
+                first.replay_plan()
         except Exception as error:  # the recording is in the store all the same (G4)
-            self.health.trouble("find", error)
+            self.health.failed("find", error)
 
     def _standing(self, key: bytes, id: str) -> Standing | None:
         for trajectory in self.find(key).trajectories:
@@ -198,51 +203,51 @@ class Library:
         A store drops it if the trajectory was forgotten meanwhile.
         """
         row = candidate.row
-        seen = run.progress.refreshed or {}
+        seen = run.progress.refreshed_snapshots or {}
         fresh: Row = msgspec.structs.replace(
-            row, pre=candidate.renewed(seen, post=False), post=candidate.renewed(seen, post=True)
+            row, pre=candidate.refreshed(seen, post=False), post=candidate.refreshed(seen, post=True)
         )
-        fresh = stored_row(fresh, candidate.trajectory.head.order)
+        fresh = row_to_stored_order(fresh, candidate.trajectory.head.order)
         id = candidate.trajectory.id
-        body, blobs = store_row(fresh)
+        body, blobs = pack_row(fresh)
         sealed: Sealed = candidate.trajectory.sealed
         observation_id = codec.digest(id.encode() + msgspec.msgpack.encode((fresh.pre, fresh.post)))[:16].hex()
         self.store.seal(
             sealed, Observation(id=observation_id, body=body, created=time.time(), refresh=True, blobs=blobs)
         )
-        self.health.fine("refresh")
+        self.health.succeeded("refresh")
 
-    def hit(self, candidate: Candidate) -> None:
+    def count_hit(self, candidate: Candidate) -> None:
         """Count a hit; it is written with the next seal, or with many others."""
         trajectory = candidate.trajectory
         if trajectory.standing.strikes:
             self._note(Note(id=trajectory.id, strikes=0))
             trajectory.standing = msgspec.structs.replace(trajectory.standing, strikes=0)
-        hits = self.counts.hits
+        hits = self.counters.hits
         hits.append((trajectory.id, time.time()))
-        if len(hits) >= A_WRITE:
+        if len(hits) >= HITS_PER_WRITE:
             self.flush()
 
-    def verified(self, candidate: Candidate) -> None:
+    def note_verified(self, candidate: Candidate) -> None:
         """A success callback accepted what a replay did."""
-        self._note(evidence.accepted(candidate.trajectory))
+        self._note(evidence.accepted_note(candidate.trajectory))
 
-    def shadowed(self, id: str, *, agreed: bool) -> None:
+    def note_shadow(self, id: str, *, agreed: bool) -> None:
         """Count what a shadow run said of a trajectory."""
         self._note(Note(id=id, agreed=int(agreed), disagreed=int(not agreed)))
 
-    def failed(self, candidate: Candidate, failure: Problem) -> None:
+    def note_failure(self, candidate: Candidate, failure: Problem) -> None:
         """Count what speaks against a trajectory, and quarantine it when the rules say so (D6)."""
-        self._note(evidence.failed(candidate.trajectory, failure))
+        self._note(evidence.failed_note(candidate.trajectory, failure))
 
-    def judge(self, id: str, *, good: bool, why: str) -> None:
+    def report(self, id: str, *, good: bool, why: str) -> None:
         """A person's verdict. Raises what the store does; unknown ids are dropped by the store."""
         self.store.note((verdicts.good(id, why) if good else verdicts.bad(id, why),))
 
     def forget(self, ids: tuple[str, ...] | None) -> int:
         """Delete trajectories (None: all). Raises what the store does."""
         with self._lock:
-            self.counts.drop(ids)
+            self.counters.drop(ids)
             return self.store.forget(ids)
 
     def clear(self, scope: str) -> None:
@@ -261,12 +266,12 @@ class Library:
         """Drop what is too old or too much; hits that were counted count. Raises what the store does."""
         self.flush()
         done = prune(self.store, limits, time.time(), in_use=in_use)
-        self.health.fine("prune")
+        self.health.succeeded("prune")
         return done
 
     def prune_if_due(self, in_use: Collection[str] = ()) -> int:
         """The same by the engine's own limits, if they have likely been passed; how many went. Never raises."""
-        limits = self.growth.take_turn(time.time())
+        limits = self.growth.begin_pruning(time.time())
         if limits is None:
             return 0
         done: Pruned | None = None
@@ -274,10 +279,10 @@ class Library:
             done = self.prune(limits, in_use)
             return done.dropped
         except Exception as error:  # a store of the user's own may raise anything (G4)
-            self.health.trouble("prune", error)
+            self.health.failed("prune", error)
             return 0
         finally:
-            self.growth.end_turn(done, time.time())
+            self.growth.end_pruning(done, time.time())
 
     def _note(self, note: Note | None) -> None:
         if note is not None:
@@ -285,16 +290,16 @@ class Library:
 
     def flush(self) -> None:
         """Write what was counted. Never raises: they are only counts."""
-        notes = self.counts.take()
+        notes = self.counters.drain()
         if notes:
             self._write("count", notes)
 
     def _write(self, operation: str, notes: tuple[Note, ...]) -> None:
         try:
             self.store.note(notes)
-            self.health.fine(operation)
+            self.health.succeeded(operation)
         except Exception as error:  # a store of the user's own may raise anything (G4)
-            self.health.trouble(operation, error)
+            self.health.failed(operation, error)
 
     def _before_fork(self) -> None:
         """Nothing: its lock may be held as long as the store takes to answer."""
@@ -305,7 +310,7 @@ class Library:
     def _after_fork_in_child(self) -> None:
         """Threads that are not here may have been at work under the locks."""
         self._lock = threading.RLock()
-        self.growth = Growth(self.growth.limits)
+        self.growth = GrowthMonitor(self.growth.limits)
 
     def __len__(self) -> int:
         return sum(len(entry.trajectories) for entry in self.entries())
@@ -316,15 +321,15 @@ class Library:
         try:
             self.store.close()
         except Exception as error:  # a store of the user's own may raise anything (G4)
-            self.health.trouble("close", error)
+            self.health.failed("close", error)
 
 
-def write_last_counts(store: Store, counts: Counts) -> None:
+def flush_counters(store: Store, counts: Counters) -> None:
     """Write what an engine had counted that nobody holds any more. Knows nothing of tools, and so keeps no engine.
 
     Says nothing of trouble: they are only counts, and another engine may have closed the store that both used.
     """
-    notes = counts.take()
+    notes = counts.drain()
     if notes:
         try:
             store.note(notes)
@@ -332,7 +337,7 @@ def write_last_counts(store: Store, counts: Counts) -> None:
             pass
 
 
-def _records(run: Run, recording: Recording, state: str, reason: str, now: float) -> tuple[Sealed, Observation]:
+def _store_records(run: Run, recording: Recording, state: str, reason: str, now: float) -> tuple[Sealed, Observation]:
     """A recording as it goes through a store."""
     sealed = Sealed(
         id=recording.id,
@@ -346,26 +351,26 @@ def _records(run: Run, recording: Recording, state: str, reason: str, now: float
         state=state,
         reason=reason,
     )
-    body, blobs = store_row(recording.row)
+    body, blobs = pack_row(recording.row)
     return sealed, Observation(id=recording.observation_id, body=body, created=now, blobs=blobs)
 
 
-def _may_grow(stored: Any, known: Trajectory) -> bool:
+def _has_same_body(stored: Any, known: Trajectory) -> bool:
     """Whether a trajectory in memory is the stored one, but for observations and its standing.
 
-    Members of parallel groups may have been moved for the company that they had, so those are loaded anew.
+    Members of parallel groups may have been moved for the others of their key, so those are loaded anew.
     """
-    return stored.sealed == known.sealed and not known.grouped
+    return stored.sealed == known.sealed and not known.has_groups
 
 
-def _is_same(stored: Any, known: Trajectory) -> bool:
+def _is_same_trajectory(stored: Any, known: Trajectory) -> bool:
     """Whether a trajectory in memory is what the store holds, its standing apart.
 
     An observation with the same id and sequence number is the same.
     """
     return (
         stored.seq == known.seq
-        and _may_grow(stored, known)
-        and [(seq, one.id, one.refresh) for seq, one in stored.observations]
-        == [(one.seq, one.id, one.refresh) for one in known.candidates]
+        and _has_same_body(stored, known)
+        and [(seq, observation.id, observation.refresh) for seq, observation in stored.observations]
+        == [(candidate.seq, candidate.id, candidate.refresh) for candidate in known.candidates]
     )

@@ -15,30 +15,30 @@ SLACK = 10
 """Pruning goes a tenth below a limit, so that it is due only once in a while."""
 
 
-class Growth:
+class GrowthMonitor:
     """Counts what this engine seals since the store was last looked through."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._items = 0
         self._bytes = 0
-        self._next = 0.0
-        self._busy = threading.Lock()
+        self._next_prune = 0.0
+        self._pruning = threading.Lock()
 
-    def sealed(self, size: int) -> None:
+    def note_sealed(self, size: int) -> None:
         """One more recording, of so many bytes, was sealed."""
         self._items -= 1
         self._bytes -= size
 
-    def take_turn(self, now: float) -> Limits | None:
-        """The limits to prune by, if it is time and nobody is at it; `end_turn` ends the turn."""
+    def begin_pruning(self, now: float) -> Limits | None:
+        """The limits to prune by, if it is time and nobody is at it; `end_pruning` ends the turn."""
         limits = self.limits
         passed = (
             (limits.max_items is not None and self._items < 0)
             or (limits.max_bytes is not None and self._bytes < 0)
-            or (limits.ttl is not None and not self._next - limits.ttl < now < self._next)
+            or (limits.ttl is not None and not self._next_prune - limits.ttl < now < self._next_prune)
         )
-        if not passed or not self._busy.acquire(blocking=False):
+        if not passed or not self._pruning.acquire(blocking=False):
             return None
         return msgspec.structs.replace(
             limits,
@@ -46,27 +46,27 @@ class Growth:
             max_bytes=None if limits.max_bytes is None else limits.max_bytes - limits.max_bytes // SLACK,
         )
 
-    def end_turn(self, done: Pruned | None, now: float) -> None:
+    def end_pruning(self, done: Pruned | None, now: float) -> None:
         """The store was looked through: how much may be sealed until the next time. None: it failed, so not soon."""
         limits = self.limits
         kept, size = (done.kept, done.kept_bytes) if done is not None else (0, 0)
         most, most_bytes = limits.max_items or 0, limits.max_bytes or 0
         self._items = max(0, most - kept) if done is not None else most // SLACK
         self._bytes = max(0, most_bytes - size) if done is not None else most_bytes // SLACK
-        self._next = now + (limits.ttl or 0.0) / SLACK
-        self._busy.release()
+        self._next_prune = now + (limits.ttl or 0.0) / SLACK
+        self._pruning.release()
 
 
-def limits_of(max_items: Any, max_bytes: Any, ttl: Any) -> Limits:
+def make_limits(max_items: Any, max_bytes: Any, ttl: Any) -> Limits:
     """Limits as a user gives them, None for none. Raises InvalidTypeError or InvalidValueError."""
     return Limits(
-        max_items=None if max_items is None else whole("max_items", max_items, "trajectories"),
-        max_bytes=None if max_bytes is None else whole("max_bytes", max_bytes, "bytes"),
-        ttl=seconds("ttl", ttl) if ttl is not None else None,
+        max_items=None if max_items is None else validated_count("max_items", max_items, "trajectories"),
+        max_bytes=None if max_bytes is None else validated_count("max_bytes", max_bytes, "bytes"),
+        ttl=validated_seconds("ttl", ttl) if ttl is not None else None,
     )
 
 
-def whole(name: str, value: Any, of: str) -> int:
+def validated_count(name: str, value: Any, of: str) -> int:
     """A number of things, 0 or more. Raises InvalidTypeError or InvalidValueError."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidTypeError(f"{name} is a number of {of}, got {value!r}")
@@ -75,7 +75,7 @@ def whole(name: str, value: Any, of: str) -> int:
     return value
 
 
-def seconds(name: str, value: Any) -> float:
+def validated_seconds(name: str, value: Any) -> float:
     """A number of seconds, 0 or more. Raises InvalidTypeError or InvalidValueError."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidTypeError(f"{name} is a number of seconds, got {value!r}")

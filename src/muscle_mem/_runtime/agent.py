@@ -8,20 +8,20 @@ from collections.abc import Callable
 from typing import Any
 
 from .._core.binding.params import Params
-from .._core.model.text import short
+from .._core.model.text import safe_repr
 from .._core.tools.fingerprint import is_async, is_async_generator, is_generator
 from .._core.tools.tool import signature_of
 from ..errors import InvalidTypeError, InvalidValueError
 
 KEYWORDS = ("tags", "params", "key", "mode", "success", "context", "on_divergence", "approve", "trust", "secrets")
-MAX_REMEMBERED = 2_000
-LONG_TASK = 4_000
-PLAIN = frozenset({str, int, bool, bytes, type(None)})
+MAX_MEMOS = 2_000
+MAX_MEMO_LENGTH = 4_000
+MEMO_TYPES = frozenset({str, int, bool, bytes, type(None)})
 
-Task = tuple[bytes, str, Params]  # its key, its label, and its params prepared, which runs without secrets share
+MemoTask = tuple[bytes, str, Params]  # its key, its label, and its params prepared, which runs without secrets share
 
 
-def spelling_of(args: tuple[Any, ...], kwargs: dict[str, Any], params: Any) -> Any:
+def memo_key(args: tuple[Any, ...], kwargs: dict[str, Any], params: Any) -> Any:
     """What two calls have in common only if they are the same task, spelled alike: plain values with their types.
 
     None where a value is of another type, and so may be opaque, a secret, or changed by the next call.
@@ -30,24 +30,24 @@ def spelling_of(args: tuple[Any, ...], kwargs: dict[str, Any], params: Any) -> A
         if not kwargs and len(args) == 1 and type(args[0]) is str:
             return args[0]
         kinds = (*map(type, args), *map(type, kwargs.values()))
-        return (args, (*kwargs.items(),), kinds) if PLAIN.issuperset(kinds) else None
+        return (args, (*kwargs.items(),), kinds) if MEMO_TYPES.issuperset(kinds) else None
     if type(params) is not dict:
         return None
     values = (*args, *kwargs.values(), *params, *params.values())
     kinds = (*map(type, values),)
-    return (values, len(args), (*kwargs,), kinds) if PLAIN.issuperset(kinds) else None
+    return (values, len(args), (*kwargs,), kinds) if MEMO_TYPES.issuperset(kinds) else None
 
 
 class Agent:
     """An agent and its signature, without `handover`, which the engine gives."""
 
-    __slots__ = ("fn", "is_async", "names", "names_handover", "places", "remembered", "signature")
+    __slots__ = ("fn", "is_async", "memo", "parameter_names", "positional_names", "signature", "takes_handover")
 
     def __init__(self, fn: Callable[..., Any]) -> None:
         if not callable(fn):
             raise InvalidTypeError(f"an agent must be callable, got {fn!r}")
         if is_generator(fn) or is_async_generator(fn):
-            message = f"the agent {short(fn)} is a generator, whose body would never run; make it a function"
+            message = f"the agent {safe_repr(fn)} is a generator, whose body would never run; make it a function"
             raise InvalidTypeError(message)
         signature = signature_of(fn)
         names = set(signature.parameters) if signature else set()
@@ -59,31 +59,31 @@ class Agent:
             )
         self.fn = fn
         self.is_async = is_async(fn)
-        self.names_handover = "handover" in names and _takes_handover(fn)
+        self.takes_handover = "handover" in names and _takes_handover(fn)
         self.signature = _without_handover(signature)
-        self.names = list(self.signature.parameters) if self.signature else []
+        self.parameter_names = list(self.signature.parameters) if self.signature else []
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         parameters = self.signature.parameters.values() if self.signature else ()
-        self.places = tuple(p.name for p in parameters if p.kind in kinds)
-        self.remembered: dict[Any, Task] = {}
+        self.positional_names = tuple(p.name for p in parameters if p.kind in kinds)
+        self.memo: dict[Any, MemoTask] = {}
 
-    def recall(self, args: tuple[Any, ...], kwargs: dict[str, Any], params: Any) -> Task | None:
+    def recall(self, args: tuple[Any, ...], kwargs: dict[str, Any], params: Any) -> MemoTask | None:
         """A task that was remembered, if this is one, spelled alike; no secret is in it."""
         if params is None and not kwargs and len(args) == 1 and type(args[0]) is str:
-            return self.remembered.get(args[0])
-        spelled = spelling_of(args, kwargs, params)
-        return None if spelled is None else self.remembered.get(spelled)
+            return self.memo.get(args[0])
+        spelled = memo_key(args, kwargs, params)
+        return None if spelled is None else self.memo.get(spelled)
 
-    def remember(self, args: tuple[Any, ...], kwargs: dict[str, Any], params: Any, task: Task) -> None:
+    def remember(self, args: tuple[Any, ...], kwargs: dict[str, Any], params: Any, task: MemoTask) -> None:
         """Keep a task for `recall`, if its values are plain; only late ones are kept, and none that is long."""
-        spelled = spelling_of(args, kwargs, params)
+        spelled = memo_key(args, kwargs, params)
         _, label, prepared = task
-        if spelled is not None and len(label) + sum(map(len, prepared.canonical.values())) <= LONG_TASK:
-            if len(self.remembered) >= MAX_REMEMBERED:
-                self.remembered.clear()
-            self.remembered[spelled] = task
+        if spelled is not None and len(label) + sum(map(len, prepared.canonical.values())) <= MAX_MEMO_LENGTH:
+            if len(self.memo) >= MAX_MEMOS:
+                self.memo.clear()
+            self.memo[spelled] = task
 
-    def misfit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    def signature_mismatch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """Why the agent cannot be called with these arguments; empty if it can, or if that cannot be told."""
         if self.signature is None:
             return ""
@@ -93,9 +93,13 @@ class Agent:
             return str(error)
         return ""
 
-    def name_of(self, index: int) -> str:
+    def argument_name(self, index: int) -> str:
         """How to call the argument at a position in a message."""
-        return f"argument {self.names[index]!r}" if index < len(self.names) else f"argument {index + 1}"
+        return (
+            f"argument {self.parameter_names[index]!r}"
+            if index < len(self.parameter_names)
+            else f"argument {index + 1}"
+        )
 
 
 def _takes_handover(fn: Any) -> bool:

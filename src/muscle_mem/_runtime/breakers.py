@@ -9,54 +9,54 @@ from collections.abc import Iterable, Sequence
 from .._core.model.reason import Reason
 from .._core.plan.step import PlanStep, Refusal
 from .._core.tools.tool import Tool
-from .._forks import Brief, watch
+from .._forks import ForkSafeLock, register_for_forks
 
-LOOKED_AT = 20
+WINDOW = 20
 
 
-class Breakers(Brief):
+class CircuitBreakers(ForkSafeLock):
     """The last replayed calls of the tools that failed of late; nothing is kept of tools that never did.
 
     More than half of the last 20 failed: replays with the tool pause, until an agent's good run has used it.
     """
 
-    __slots__ = ("__weakref__", "_lock", "failing")
+    __slots__ = ("__weakref__", "_lock", "failing_tools")
 
     def __init__(self) -> None:
-        self.failing: dict[Tool, deque[bool]] = {}
+        self.failing_tools: dict[Tool, deque[bool]] = {}
         self._lock = threading.Lock()
-        watch(self)
+        register_for_forks(self)
 
-    def paused(self, steps: Sequence[PlanStep]) -> Refusal | None:
+    def pause_refusal(self, steps: Sequence[PlanStep]) -> Refusal | None:
         """Why a plan with these steps is not replayed for now, if so."""
-        if not self.failing:
+        if not self.failing_tools:
             return None
         for index, step in enumerate(steps):
-            failed = list(self.failing.get(step.tool, ())).count(False)  # a copy: other threads are counting
-            if failed * 2 > LOOKED_AT:
+            failed = list(self.failing_tools.get(step.tool, ())).count(False)  # a copy: other threads are counting
+            if failed * 2 > WINDOW:
                 message = (
-                    f"replays with {step.tool.name} are paused: {failed} of its last {LOOKED_AT} replayed calls "
+                    f"replays with {step.tool.name} are paused: {failed} of its last {WINDOW} replayed calls "
                     "failed; they go on once the agent has used it in a good run"
                 )
                 return Refusal(Reason.QUARANTINED, message, index, step.tool.name)
         return None
 
-    def replayed(self, steps: Iterable[PlanStep]) -> None:
+    def note_successes(self, steps: Iterable[PlanStep]) -> None:
         """These calls of a replay went well."""
-        if self.failing:
+        if self.failing_tools:
             with self._lock:
                 for step in steps:
-                    if step.tool in self.failing:
-                        self.failing[step.tool].append(True)
+                    if step.tool in self.failing_tools:
+                        self.failing_tools[step.tool].append(True)
 
-    def failed(self, tool: Tool) -> None:
+    def note_failure(self, tool: Tool) -> None:
         """This call of a replay failed."""
         with self._lock:
-            self.failing.setdefault(tool, deque(maxlen=LOOKED_AT)).append(False)
+            self.failing_tools.setdefault(tool, deque(maxlen=WINDOW)).append(False)
 
-    def used(self, tools: Iterable[Tool]) -> None:
+    def reset(self, tools: Iterable[Tool]) -> None:
         """An agent has used these tools in a good run."""
-        if self.failing:
+        if self.failing_tools:
             with self._lock:
                 for tool in tools:
-                    self.failing.pop(tool, None)
+                    self.failing_tools.pop(tool, None)

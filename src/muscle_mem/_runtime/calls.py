@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
-from .._core.flow import demonstrate, run_task
+from .._core.flow import learn_demonstration, run_task
 from .._core.model.outcome import Outcome
-from .._core.record.verdict import hide_of
+from .._core.record.verdict import text_redactor
 from .._core.run.run import Run
 from ..errors import InvalidTypeError
-from .conclusion import conclude, raise_trouble, settle, why_raised
-from .context import Frame, enter_frame, leave_frame
-from .drivers import adrive, aside, drive
+from .conclusion import conclude, exception_reason, raise_store_error, write_result
+from .context import Frame, enter_frame, reset_frame
+from .drivers import adrive, drive, in_thread
 from .options import CallOptions
 from .performer import Performer
 from .runtime import Runtime
@@ -26,52 +26,56 @@ def call(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], option
     open_runs = runtime.open_runs
     if runtime.needs_acall:
         raise InvalidTypeError("the agent is async; call the engine with `await engine.acall(...)`")
-    mode = runtime.wanted_mode(options.mode)
+    mode = runtime.effective_mode(options.mode)
     if mode == "off":
         return runtime.run_agent_alone(args, kwargs)
     run, refusal = runtime.open_run(args, kwargs, options, mode, True)
     frame = open_runs.enter(run)
     token = enter_frame(frame)
     began = perf_counter()
-    if runtime.reporter.watched:
-        runtime.reporter.began(run)
+    if runtime.reporter.has_step_observers:
+        runtime.reporter.run_began(run)
     try:
-        found, lookup = runtime.find(run, refusal)
+        found, lookup = runtime.find_candidates(run, refusal)
         finished = drive(run_task(run, found, runtime.tools, lookup), Performer(runtime, run, frame, False))
     except BaseException as error:  # an interrupt within a replayed tool: whoever was told of its beginning
-        runtime.reporter.raised(run, error, perf_counter() - began)
+        runtime.reporter.run_raised(run, error, perf_counter() - began)
         raise
     finally:
-        leave_frame(token)
+        reset_frame(token)
         open_runs.leave(frame)
     return conclude(runtime, run, finished, perf_counter() - began)
 
 
 async def acall(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions) -> Outcome:
     """Do a task on an event loop; see `Engine.acall`."""
-    mode = runtime.wanted_mode(options.mode)
+    mode = runtime.effective_mode(options.mode)
     if mode == "off":
         return await _agent_alone(runtime, args, kwargs)
     run, refusal = runtime.open_run(args, kwargs, options, mode, False)
     frame = runtime.open_runs.enter(run)
     token = enter_frame(frame)
     began = perf_counter()
-    if runtime.reporter.watched:
-        runtime.reporter.began(run)
+    if runtime.reporter.has_step_observers:
+        runtime.reporter.run_began(run)
     blocking = runtime.blocking_effects
     try:
-        found, lookup = await aside(runtime.find, run, refusal) if blocking else runtime.find(run, refusal)
+        found, lookup = (
+            await in_thread(runtime.find_candidates, run, refusal)
+            if blocking
+            else runtime.find_candidates(run, refusal)
+        )
         flow = run_task(run, found, runtime.tools, lookup)
         finished = await adrive(flow, Performer(runtime, run, frame, True), blocking)
         if blocking:
-            await aside(settle, runtime, run, frame, finished)
+            await in_thread(write_result, runtime, run, frame, finished)
     except BaseException as error:  # an interrupt within a replayed tool: whoever was told of its beginning
-        runtime.reporter.raised(run, error, perf_counter() - began)
+        runtime.reporter.run_raised(run, error, perf_counter() - began)
         raise
     finally:
-        leave_frame(token)
+        reset_frame(token)
         runtime.open_runs.leave(frame)
-    return conclude(runtime, run, finished, perf_counter() - began, settled=bool(blocking))
+    return conclude(runtime, run, finished, perf_counter() - began, is_written=bool(blocking))
 
 
 async def _agent_alone(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
@@ -81,7 +85,7 @@ async def _agent_alone(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str
         try:
             outcome.value = await outcome.value
         finally:
-            leave_frame(token)
+            reset_frame(token)
     return outcome
 
 
@@ -99,34 +103,34 @@ def record(
     runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions
 ) -> Iterator[Demonstration]:
     """Record a block as a demonstration; see `Engine.record`."""
-    shown = Demonstration()
-    is_off = runtime.wanted_mode(None) == "off"
+    demonstration = Demonstration()
+    is_off = runtime.effective_mode(None) == "off"
     run, _ = runtime.open_run(args, kwargs, options, "record", True)
     frame = runtime.open_runs.enter(run)
     token = enter_frame(frame)
     began = perf_counter()
     if not is_off:
-        runtime.open_runs.record(frame)
+        runtime.open_runs.start_recording(frame)
     try:
-        yield shown
+        yield demonstration
         seconds = perf_counter() - began
         if not is_off:
-            shown.outcome = drive(demonstrate(run, seconds), Performer(runtime, run, frame, False))
+            demonstration.outcome = drive(learn_demonstration(run, seconds), Performer(runtime, run, frame, False))
     except BaseException as error:
-        runtime.reporter.not_learned(run, *why_raised(error))
+        runtime.reporter.not_learned(run, *exception_reason(error))
         raise
     finally:
-        leave_frame(token)
+        reset_frame(token)
         runtime.open_runs.leave(frame)
-    if shown.outcome is not None:
-        _conclude_demonstration(runtime, run, shown.outcome)
+    if demonstration.outcome is not None:
+        _conclude_demonstration(runtime, run, demonstration.outcome)
 
 
 def _conclude_demonstration(runtime: Runtime, run: Run, outcome: Outcome) -> None:
-    outcome._judge = runtime.maintenance
-    outcome._hide = hide_of(run)
+    outcome._feedback = runtime.maintenance
+    outcome._redact = text_redactor(run)
     if outcome.not_learned is not None:
         runtime.reporter.not_learned(run, outcome.not_learned, outcome.not_learned_message)
     else:
         runtime.reporter.count("learned")
-    raise_trouble(runtime, run, outcome)
+    raise_store_error(runtime, run, outcome)

@@ -14,52 +14,52 @@ from .._core.run.run import Run
 
 
 class Frame(msgspec.Struct, eq=False):
-    """A place in the stack of runs. `recording` is True exactly while the agent of its run is at work.
+    """A place in the stack of runs. `is_recording` is True exactly while the agent of its run is at work.
 
-    `nested` says that it lies inside another run; `held` is what lets its run be the only learner of its key.
-    `outside` says that the run is stepped by a session, which is told of its calls.
-    `inner` is the frame inside a tool, a capture or a compare, where further tool calls are plain functions; `made` is
-    that frame once it was asked for.
+    `is_nested` says that it lies inside another run; `lease` is what lets its run be the only learner of its key.
+    `is_stepped` says that the run is stepped by a session, which is told of its calls.
+    `inner` is the frame inside a tool, a capture or a compare, where further tool calls are plain functions;
+    `cached_inner` is that frame once it was asked for.
     """
 
     runtime: Any
     run: Run | None
-    nested: bool = False
-    recording: bool = False
-    outside: bool = False
-    number: int = -1
-    held: Any = None
-    made: Frame | None = None
+    is_nested: bool = False
+    is_recording: bool = False
+    is_stepped: bool = False
+    call_number: int = -1
+    lease: Any = None
+    cached_inner: Frame | None = None
 
     @property
     def inner(self) -> Frame:
         """The frame inside this one's calls; always the same, and its own inner one is itself."""
-        if self.made is None:
+        if self.cached_inner is None:
             inner = Frame(self.runtime, self.run)
-            inner.made = inner
-            self.made = inner
-        return self.made
+            inner.cached_inner = inner
+            self.cached_inner = inner
+        return self.cached_inner
 
 
-def let_go(frame: Frame) -> None:
+def release_lease(frame: Frame) -> None:
     """Others may learn the key of this frame's run from here on."""
-    held, frame.held = frame.held, None
-    if held is not None:
-        held.release()
+    lease, frame.lease = frame.lease, None
+    if lease is not None:
+        lease.release()
 
 
-def frame_of_call(runtime: Any, run: Run, recorder: Recorder) -> Frame:
+def frame_for_call(runtime: Any, run: Run, recorder: Recorder) -> Frame:
     """The frame inside one recorded call of a run: numbered on from what the replay had done, if anything."""
-    return Frame(runtime, run, False, False, False, len(run.progress.calls) + next(recorder.numbers))
+    return Frame(runtime, run, False, False, False, len(run.progress.calls) + next(recorder.call_numbers))
 
 
-frame_here: ContextVar[Frame | None] = ContextVar("muscle_mem_frame", default=None)
-objects_here: ContextVar[tuple[tuple[Any, tuple[Any, ...]], ...]] = ContextVar("muscle_mem_objects", default=())
-off_here: ContextVar[tuple[Any, ...]] = ContextVar("muscle_mem_off", default=())
+current_frame: ContextVar[Frame | None] = ContextVar("muscle_mem_frame", default=None)
+current_objects: ContextVar[tuple[tuple[Any, tuple[Any, ...]], ...]] = ContextVar("muscle_mem_objects", default=())
+disabled_engines: ContextVar[tuple[Any, ...]] = ContextVar("muscle_mem_off", default=())
 
 # Bound once: each look-up of such a method makes an object, and some are called at every run and every call.
-enter_frame, leave_frame, frame_now = frame_here.set, frame_here.reset, frame_here.get
-objects_now, off_now = objects_here.get, off_here.get
+enter_frame, reset_frame, get_frame = current_frame.set, current_frame.reset, current_frame.get
+get_objects, get_disabled = current_objects.get, disabled_engines.get
 
 
 class CurrentRun:
@@ -115,8 +115,8 @@ class CurrentRun:
 
 def current_run() -> CurrentRun | None:
     """The run of an engine that is open in this task or thread, or None."""
-    frame = frame_here.get()
-    return CurrentRun(frame.run, frame.number) if frame is not None and frame.run is not None else None
+    frame = current_frame.get()
+    return CurrentRun(frame.run, frame.call_number) if frame is not None and frame.run is not None else None
 
 
 current_run.__module__ = "muscle_mem"

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from .._core.run.effects import Effect, Lead, Reach, Save, refuse_awaitable
+from .._core.run.effects import Effect, LeadKey, RunStoreCall, Save, refuse_awaitable
 
 T = TypeVar("T")
 Perform = Callable[[Any], Any]
@@ -15,7 +15,7 @@ Perform = Callable[[Any], Any]
 NEVER_AWAITED = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict})
 """Types of answers that need not be asked at length whether they can be awaited, which takes longer than most calls."""
 
-OF_THE_STORE = (Lead, Reach, Save)
+STORE_EFFECTS = (LeadKey, RunStoreCall, Save)
 """The effects that are the store's to perform: those of one that waits on a network are performed aside."""
 
 
@@ -37,13 +37,13 @@ def drive(flow: Generator[Effect, Any, T], perform: Perform) -> T:
         return value
 
 
-async def adrive(flow: Generator[Effect, Any, T], perform: Perform, away: tuple[type, ...] = ()) -> T:
-    """The same, awaiting whatever can be awaited. Effects of the kinds `away` are performed in a thread."""
+async def adrive(flow: Generator[Effect, Any, T], perform: Perform, blocking_effects: tuple[type, ...] = ()) -> T:
+    """The same, awaiting whatever can be awaited. Effects of the kinds `blocking_effects` are performed in a thread."""
     try:
         effect = next(flow)
         while True:
             try:
-                answer = (await aside(perform, effect)) if isinstance(effect, away) else perform(effect)
+                answer = (await in_thread(perform, effect)) if isinstance(effect, blocking_effects) else perform(effect)
                 if type(answer) not in NEVER_AWAITED and inspect.isawaitable(answer):
                     answer = await answer
             except BaseException as error:
@@ -55,7 +55,7 @@ async def adrive(flow: Generator[Effect, Any, T], perform: Perform, away: tuple[
         return value
 
 
-async def aside(work: Callable[..., T], *args: Any) -> T:
+async def in_thread(work: Callable[..., T], *args: Any) -> T:
     """Do blocking work in a thread, with the context of here, while the loop goes on.
 
     Cancelled meanwhile, it still waits for the thread, which may hold what the run lets go when it ends: a store's
@@ -63,16 +63,16 @@ async def aside(work: Callable[..., T], *args: Any) -> T:
     """
     import asyncio  # loaded already where a loop runs, and not wanted where none does
 
-    here = contextvars.copy_context()
-    made = asyncio.get_running_loop().run_in_executor(None, lambda: here.run(work, *args))
+    context = contextvars.copy_context()
+    future = asyncio.get_running_loop().run_in_executor(None, lambda: context.run(work, *args))
     cancelled: BaseException | None = None
-    while not made.done():
+    while not future.done():
         try:
-            await asyncio.wait((made,))
+            await asyncio.wait((future,))
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
-        if not made.cancelled():
-            made.exception()  # looked at, so that asyncio does not complain that nobody did
+        if not future.cancelled():
+            future.exception()  # looked at, so that asyncio does not complain that nobody did
         raise cancelled
-    return made.result()
+    return future.result()

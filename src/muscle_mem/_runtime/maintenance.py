@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .._library.library import Library
-from .._library.limits import limits_of
+from .._library.limits import make_limits
 from ..errors import InvalidValueError, NotFoundError
 from ..store.pruning import Limits, Pruned
 from .open_runs import OpenRuns
-from .reporter import CacheInfo, Teller
-from .store_health import Health
+from .reporter import CacheInfo, Reporter
+from .store_health import StoreHealthMonitor
 
 
 class Maintenance:
@@ -16,7 +16,9 @@ class Maintenance:
 
     __slots__ = ("_health", "_library", "_open_runs", "_reporter", "_scope")
 
-    def __init__(self, library: Library, reporter: Teller, health: Health, open_runs: OpenRuns, scope: str) -> None:
+    def __init__(
+        self, library: Library, reporter: Reporter, health: StoreHealthMonitor, open_runs: OpenRuns, scope: str
+    ) -> None:
         self._library = library
         self._reporter = reporter
         self._health = health
@@ -39,7 +41,7 @@ class Maintenance:
         library = self._library
         if library.store.get(trajectory_id) is None:
             raise NotFoundError(f"there is no trajectory {trajectory_id!r} in {library.store.url}")
-        library.judge(trajectory_id, good=good, why=why)
+        library.report(trajectory_id, good=good, why=why)
 
     def cache_info(self) -> CacheInfo:
         """Counts, and how things are now."""
@@ -47,9 +49,9 @@ class Maintenance:
         return CacheInfo(
             **self._reporter.counts,
             loaded=len(library),
-            loaded_bytes=library.memory.size,
-            store_answers=not health.since,
-            store_trouble=health.last,
+            loaded_bytes=library.cache.size,
+            store_answers=not health.failures,
+            store_trouble=health.last_error,
         )
 
     def cache_clear(self) -> None:
@@ -59,7 +61,7 @@ class Maintenance:
 
     def prune(self, max_items: int | None, max_bytes: int | None, ttl: float | None) -> Pruned:
         """Drop what is beyond the limits: those given here, else the engine's."""
-        own, given = self._library.growth.limits, limits_of(max_items, max_bytes, ttl)
+        own, given = self._library.growth.limits, make_limits(max_items, max_bytes, ttl)
         limits = Limits(
             max_items=own.max_items if given.max_items is None else given.max_items,
             max_bytes=own.max_bytes if given.max_bytes is None else given.max_bytes,
@@ -70,6 +72,6 @@ class Maintenance:
                 "there is no limit to prune by; give max_items, max_bytes or ttl, here or to the Engine, as in "
                 "engine.prune(ttl=30 * 86400)"
             )
-        done = self._library.prune(limits, self._open_runs.followed())
+        done = self._library.prune(limits, self._open_runs.followed_ids())
         self._reporter.count("pruned", done.dropped)
         return done

@@ -9,10 +9,10 @@ import msgspec
 
 from .._core.model.reason import MODES, ON_STORE_ERROR, POLICIES, Effect, Mode, OnDivergence
 from .._core.plan.trust import TRUSTS, Trust
-from .._library.limits import limits_of, seconds, whole
+from .._library.limits import make_limits, validated_count, validated_seconds
 from ..errors import InvalidTypeError, InvalidValueError
 from ..store.pruning import Limits
-from .validation import ensure_callable, one_of
+from .validation import ensure_callable, validated_choice
 
 
 class CallOptions(msgspec.Struct, frozen=True):
@@ -57,18 +57,18 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
             ensure_callable(f"Engine({role}=...)", getattr(self, role))
         if isinstance(self.max_lookups, bool) or not isinstance(self.max_lookups, int) or self.max_lookups < 1:
             raise InvalidValueError(f"max_lookups must be 1 or more, got {self.max_lookups!r}")
-        seconds("miss_wait", self.miss_wait)
-        whole("library_bytes", self.library_bytes, "bytes")
-        one_of("mode", self.mode, MODES)
-        one_of("on_divergence", self.on_divergence, POLICIES)
-        one_of("on_store_error", self.on_store_error, ON_STORE_ERROR)
-        one_of("trust", self.trust, TRUSTS)
-        limits_of(self.max_items, self.max_bytes, self.ttl)
+        validated_seconds("miss_wait", self.miss_wait)
+        validated_count("library_bytes", self.library_bytes, "bytes")
+        validated_choice("mode", self.mode, MODES)
+        validated_choice("on_divergence", self.on_divergence, POLICIES)
+        validated_choice("on_store_error", self.on_store_error, ON_STORE_ERROR)
+        validated_choice("trust", self.trust, TRUSTS)
+        make_limits(self.max_items, self.max_bytes, self.ttl)
 
     @property
     def limits(self) -> Limits:
         """How large and how old the store may grow."""
-        return limits_of(self.max_items, self.max_bytes, self.ttl)
+        return make_limits(self.max_items, self.max_bytes, self.ttl)
 
 
 class ToolOptions(TypedDict, total=False):
@@ -91,4 +91,4 @@ TOOL_OPTIONS = frozenset(ToolOptions.__annotations__)
 
 def mode_of(name: str, value: Any) -> Mode:
     """Return a mode that a user names. Raises InvalidValueError."""
-    return cast(Mode, one_of(name, value, MODES))
+    return cast(Mode, validated_choice(name, value, MODES))

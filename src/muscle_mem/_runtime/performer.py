@@ -10,16 +10,16 @@ import msgspec
 
 from .._core.model.handover import Handover
 from .._core.model.reason import Reason
-from .._core.plan.candidate_set import Company
+from .._core.plan.candidate_set import CandidateSet
 from .._core.run import effects
 from .._core.run.recorder import Problem, Recording
 from .._core.run.run import Run
 from .._events import LearnedEvent, PruneEvent, StepBeganEvent, StepEndedEvent
 from ..store.base import QUARANTINED
-from .context import Frame, let_go
-from .election import Steps, attempt, loop_runs_here
+from .context import Frame, release_lease
+from .election import WaitSteps, acquire_or_wait, is_loop_running
 
-OF_A_STEP = (effects.Capture, effects.Compare, effects.Invoke)
+STEP_EFFECTS = (effects.Capture, effects.Compare, effects.Invoke)
 
 
 def perform_call(effect: effects.Effect) -> Any:
@@ -34,26 +34,26 @@ def perform_call(effect: effects.Effect) -> Any:
 
 
 class Performer(msgspec.Struct, eq=False):
-    """Performs the effects of one run. `asynchronous` says that answers may be awaited."""
+    """Performs the effects of one run. `is_async` says that answers may be awaited."""
 
     runtime: Any
     run: Run
     frame: Frame
-    asynchronous: bool
-    leading: Steps | None = None
+    is_async: bool
+    lease_attempt: WaitSteps | None = None
 
     def __call__(self, effect: effects.Effect) -> Any:
-        if isinstance(effect, OF_A_STEP):  # first, since there are three of them a step
-            if self.run.watched and isinstance(effect, effects.Invoke):
+        if isinstance(effect, STEP_EFFECTS):  # first, since there are three of them a step
+            if self.run.is_watched and isinstance(effect, effects.Invoke):
                 return self._watched_call(effect)
             return perform_call(effect)
         if isinstance(effect, effects.RunAgent):
-            return self._agent(effect.handover)
+            return self._run_agent(effect.handover)
         if isinstance(effect, effects.Save):
             return self._save(effect.recording)
-        if isinstance(effect, effects.Lead):
-            return self._lead(effect.seen)
-        if isinstance(effect, effects.Ask):
+        if isinstance(effect, effects.LeadKey):
+            return self._lead_key(effect.seen)
+        if isinstance(effect, effects.RunCallback):
             return effect.function(*effect.args)
         if isinstance(effect, effects.Sleep):
             return self._sleep(effect.seconds)
@@ -61,10 +61,10 @@ class Performer(msgspec.Struct, eq=False):
 
     def _watched_call(self, effect: effects.Invoke) -> Any:
         """A replayed call, told to those who want steps right before and right after it."""
-        run, watch = self.run, self.runtime.reporter.watch
-        step, tool, hide = len(run.progress.results), effect.tool, run.veil.hide
-        own = effect.args[1:] if tool.method else effect.args
-        watch(StepBeganEvent(run.id, step, tool.name, dict(tool.named(own, effect.kwargs)), hide))
+        run, watch = self.run, self.runtime.reporter.emit_step
+        step, tool, hide = len(run.progress.results), effect.tool, run.redactor.redact
+        tool_args = effect.args[1:] if tool.method else effect.args
+        watch(StepBeganEvent(run.id, step, tool.name, dict(tool.name_arguments(tool_args, effect.kwargs)), hide))
         began = time.perf_counter()
 
         def ended(result: Any, error: BaseException | None) -> None:
@@ -85,32 +85,32 @@ class Performer(msgspec.Struct, eq=False):
         except BaseException as error:
             ended(None, error)
             raise
-        if self.asynchronous and inspect.isawaitable(answer):
+        if self.is_async and inspect.isawaitable(answer):
             return awaited(answer)
         ended(answer, None)
         return answer
 
-    def _agent(self, handover: Handover | None) -> Any:
+    def _run_agent(self, handover: Handover | None) -> Any:
         """Call the agent, its tool calls recorded from here on; `calls` closes the frame when the run is over."""
         runtime = self.runtime
         run = self.run
         agent = (run.agent or runtime.require_agent()).fn  # the one it began with, though another may be set by now
         kwargs = run.kwargs if handover is None else {**run.kwargs, "handover": handover}
-        runtime.open_runs.record(self.frame)
+        runtime.open_runs.start_recording(self.frame)
         return agent(*run.args, **kwargs)
 
-    def _lead(self, seen: Company) -> float | Company:
-        if self.leading is None:
-            may_wait = not self.frame.nested and (self.asynchronous or not loop_runs_here())
-            self.leading = attempt(self.runtime, self.run, self.frame, seen, may_wait=may_wait)
+    def _lead_key(self, seen: CandidateSet) -> float | CandidateSet:
+        if self.lease_attempt is None:
+            may_wait = not self.frame.is_nested and (self.is_async or not is_loop_running())
+            self.lease_attempt = acquire_or_wait(self.runtime, self.run, self.frame, seen, may_wait=may_wait)
         try:
-            return next(self.leading)
+            return next(self.lease_attempt)
         except StopIteration as stop:
-            found: Company = stop.value
+            found: CandidateSet = stop.value
             return found
 
     def _sleep(self, seconds: float) -> Any:
-        if self.asynchronous:
+        if self.is_async:
             import asyncio  # loaded already where a loop runs, and not wanted where none does
 
             return asyncio.sleep(seconds)
@@ -124,11 +124,11 @@ class Performer(msgspec.Struct, eq=False):
         try:
             state = runtime.library.seal(self.run, done, quarantine, accepted)
         except Exception as error:  # a store of the user's own may raise anything (G4)
-            runtime.store_health.trouble("seal", error)
-            self.run.trouble = error
+            runtime.store_health.failed("seal", error)
+            self.run.store_error = error
             return Problem(Reason.STORE_UNAVAILABLE, f"the store did not take the recording: {error}")
-        let_go(self.frame)  # the others may have what was learned
-        pruned = runtime.library.prune_if_due(runtime.open_runs.followed())
+        release_lease(self.frame)  # the others may have what was learned
+        pruned = runtime.library.prune_if_due(runtime.open_runs.followed_ids())
         if pruned:
             runtime.reporter.count("pruned", pruned)
             runtime.reporter.emit(PruneEvent(pruned))

@@ -9,14 +9,14 @@ from typing import Any
 
 from .._core import codec
 from .._core.plan.trust import TRUSTS
-from .._core.tools.check import Check, version_of
+from .._core.tools.check import Check, validated_version
 from .._core.tools.fingerprint import fingerprint
-from .._core.tools.tool import Tool, check_tool, signature_of
+from .._core.tools.tool import Tool, signature_of, validate_tool
 from ..errors import InvalidTypeError
 from .runtime import Runtime
 from .source import find_source
 from .tool_wrapper import wrap
-from .validation import name_given, names_given, one_of
+from .validation import validated_choice, validated_name, validated_names
 
 
 def make_tool(
@@ -40,38 +40,44 @@ def make_tool(
     """A tool and its wrapper, which stands in the function's place. Raises for what can never be a tool."""
     static = isinstance(fn, staticmethod)
     inner = fn.__func__ if static else fn
-    names, kept, others = names_given("ignore", ignore), names_given("secret", secret), names_given("aliases", aliases)
+    names, secrets, others = (
+        validated_names("ignore", ignore),
+        validated_names("secret", secret),
+        validated_names("aliases", aliases),
+    )
     if inject is not None and not isinstance(inject, Mapping):
         raise InvalidTypeError(f"inject must be a dict by the names of arguments, got {inject!r}")
     if undo is not None and not (isinstance(undo, str) or callable(undo)):
         raise InvalidTypeError(f"undo must be a text or the tool that takes it back, got {undo!r}")
-    check_tool(inner, effect=effect, ignore=[*names, *(inject or {})], checks=(pre_check, post_check), secret=kept)
+    validate_tool(
+        inner, effect=effect, ignore=[*names, *(inject or {})], checks=(pre_check, post_check), secret=secrets
+    )
     in_class = _in_class(inner) and not static
     signature = signature_of(inner)
     pre_check = pre_check.for_signature(signature) if pre_check else None
     post_check = post_check.for_signature(signature) if post_check else None
     tool = Tool(
         inner,
-        name=name_given("name", name),
+        name=validated_name("name", name),
         aliases=others,
         method=method if method is not None and not static else in_class and _first_parameter(inner) == "self",
-        fingerprint=fingerprint(inner, find_source) if version is None else f"v:{version_of(version)}",
+        fingerprint=fingerprint(inner, find_source) if version is None else f"v:{validated_version(version)}",
         pre=pre_check,
         post=post_check,
-        check_prints=(
+        check_fingerprints=(
             pre_check.identify(find_source) if pre_check else "",
             post_check.identify(find_source) if post_check else "",
         ),
         effect=effect,
         ignore=names,
         inject=inject,
-        secret=kept,
-        trust=0 if trust is None else TRUSTS.index(one_of("trust", trust, TRUSTS)),
+        secret=secrets,
+        trust=0 if trust is None else TRUSTS.index(validated_choice("trust", trust, TRUSTS)),
         undo=undo,
         optional=bool(optional),
     )
-    tool.undecided = in_class and not tool.method and method is None and bool(tool.positional)
-    _know_types(tool)
+    tool.may_be_method = in_class and not tool.method and method is None and bool(tool.positional)
+    _register_annotations(tool)
     wrapper = wrap(runtime, tool)
     tool.wrapper = wrapper
     return tool, staticmethod(wrapper) if static else wrapper
@@ -91,17 +97,17 @@ def _first_parameter(fn: Any) -> str:
         return ""
 
 
-def _know_types(tool: Tool) -> None:
+def _register_annotations(tool: Tool) -> None:
     """Classes that the annotations name can be decoded in this process."""
     functions = [tool.fn]
     for check in (tool.pre, tool.post):
         if check is not None:
             functions.append(check.capture)
-            if not check.exact:
+            if not check.is_equality:
                 functions.append(check.compare)
     for function in functions:
         for annotation in _annotations(function):
-            codec.know(annotation)
+            codec.add_known_classes(annotation)
 
 
 def _annotations(function: Any) -> list[Any]:

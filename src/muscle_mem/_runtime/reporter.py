@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, cast
 
 from .._core.model.outcome import Outcome
 from .._core.model.reason import Reason
-from .._core.model.text import retold
+from .._core.model.text import long_repr
 from .._core.run.run import Run
-from .._events import Event, NoticeEvent, NotLearnedEvent, Observer, RunBeganEvent, RunEvent, heeds_debug, log_event
-from .._forks import Brief, watch
+from .._events import Event, NoticeEvent, NotLearnedEvent, Observer, RunBeganEvent, RunEvent, log_event, logs_debug
+from .._forks import ForkSafeLock, register_for_forks
 from ..errors import InvalidTypeError
 
 SUGGEST_KEY_AFTER = 5
@@ -57,47 +57,49 @@ class CacheInfo(NamedTuple):
 CacheInfo.__module__ = "muscle_mem"
 
 
-COUNTED = CacheInfo._fields[: CacheInfo._fields.index("loaded")]
+COUNTER_NAMES = CacheInfo._fields[: CacheInfo._fields.index("loaded")]
 
 
-class Teller(Brief):
+class Reporter(ForkSafeLock):
     """Gives events to observers, whose own trouble is nobody's, and counts."""
 
     def __init__(self, observers: Iterable[Observer] | Observer | None) -> None:
-        self._observers = _observers(observers)
-        self._logs = self._observers == (log_event,)
-        self._watchers = tuple(one for one in self._observers if getattr(one, "wants_steps", False))
-        self.watched = bool(self._watchers)
-        self._told: set[tuple[str, str]] = set()
+        self._observers = _validated_observers(observers)
+        self._only_logs = self._observers == (log_event,)
+        self._step_observers = tuple(
+            observer for observer in self._observers if getattr(observer, "wants_steps", False)
+        )
+        self.has_step_observers = bool(self._step_observers)
+        self._reported: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
-        watch(self)
+        register_for_forks(self)
         self._new_keys: list[bytes] = []
-        self.counts = dict.fromkeys(COUNTED, 0)
+        self.counts = dict.fromkeys(COUNTER_NAMES, 0)
 
     def emit(self, event: Event) -> None:
         """Give an event to every observer."""
-        self._give(self._observers, event)
+        self._send(self._observers, event)
 
-    def _give(self, observers: Iterable[Observer], event: Event) -> None:
+    def _send(self, observers: Iterable[Observer], event: Event) -> None:
         for observer in observers:
             try:
                 observer(event)
             except Exception:  # an observer's trouble is not the agent's
-                log_event(NoticeEvent("observer", f"observer {retold(observer)} raised on {type(event).__name__}"))
+                log_event(NoticeEvent("observer", f"observer {long_repr(observer)} raised on {type(event).__name__}"))
 
-    def began(self, run: Run) -> None:
+    def run_began(self, run: Run) -> None:
         """Tell those who want steps that a run begins, and see that it tells its own."""
-        run.watched = True
-        self.watch(RunBeganEvent(run.id, run.task, run.veil.hide(run.scope), run.mode))
+        run.is_watched = True
+        self.emit_step(RunBeganEvent(run.id, run.task, run.redactor.redact(run.scope), run.mode))
 
-    def watch(self, event: Event) -> None:
+    def emit_step(self, event: Event) -> None:
         """Give an event to those observers that want steps: they say so by an attribute `wants_steps = True`."""
-        self._give(self._watchers, event)
+        self._send(self._step_observers, event)
 
     def notice(self, level: str, code: str, message: str, tool: str = "") -> None:
         """Tell something once per tool and code."""
-        if (tool, code) not in self._told:
-            self._told.add((tool, code))
+        if (tool, code) not in self._reported:
+            self._reported.add((tool, code))
             self.emit(NoticeEvent(code, message, tool, cast(Any, level)))
 
     def not_learned(self, run: Run, reason: Reason, message: str) -> None:
@@ -106,15 +108,15 @@ class Teller(Brief):
         recorder = run.recorder
         problem = next((p for p in (*recorder.problems, *recorder.quarantine) if p.reason is reason), None)
         tool = problem.tool if problem is not None else ""
-        never = reason in NEVER_HITS and (tool, reason.value) not in self._told
+        never = reason in NEVER_HITS and (tool, reason.value) not in self._reported
         if never:
-            self._told.add((tool, reason.value))
-        self.emit(NotLearnedEvent(run.task, reason.value, run.hide(message), tool, "warning" if never else "debug"))
+            self._reported.add((tool, reason.value))
+        self.emit(NotLearnedEvent(run.task, reason.value, run.redact(message), tool, "warning" if never else "debug"))
 
-    def raised(self, run: Run, error: BaseException, seconds: float) -> None:
+    def run_raised(self, run: Run, error: BaseException, seconds: float) -> None:
         """Tell that a run ended with an exception."""
-        if not self._logs or heeds_debug():
-            told = run.hide(retold(error))
+        if not self._only_logs or logs_debug():
+            told = run.redact(long_repr(error))
             self.emit(
                 RunEvent(
                     "raised",
@@ -125,12 +127,12 @@ class Teller(Brief):
                     None,
                     seconds,
                     run_id=run.id,
-                    scope=run.veil.hide(run.scope),
+                    scope=run.redactor.redact(run.scope),
                     error_type=type(error).__qualname__,
                 )
             )
 
-    def ended(self, run: Run, outcome: Outcome, counted: bool = True) -> None:
+    def run_ended(self, run: Run, outcome: Outcome, counted: bool = True) -> None:
         """Count and tell how a run ended."""
         status = outcome.status
         if counted:
@@ -144,10 +146,10 @@ class Teller(Brief):
             self._suggest_key(run, outcome)
         elif self._new_keys:
             self._new_keys.clear()
-        if not self._logs or heeds_debug():
-            self._tell_end(run, outcome)
+        if not self._only_logs or logs_debug():
+            self._emit_run_event(run, outcome)
 
-    def _tell_end(self, run: Run, outcome: Outcome) -> None:
+    def _emit_run_event(self, run: Run, outcome: Outcome) -> None:
         divergence = outcome.divergence
         self.emit(
             RunEvent(
@@ -159,7 +161,7 @@ class Teller(Brief):
                 outcome.trajectory_id,
                 outcome.seconds,
                 run_id=run.id,
-                scope=run.veil.hide(run.scope),
+                scope=run.redactor.redact(run.scope),
                 saved_seconds=outcome.saved,
                 saved_tokens=outcome.saved_tokens,
                 failed_step=divergence.step if divergence is not None else -1,
@@ -191,10 +193,10 @@ class Teller(Brief):
                 self.notice("info", "suggest_key", message)
 
 
-def _observers(given: Iterable[Observer] | Observer | None) -> tuple[Observer, ...]:
-    if given is None:
+def _validated_observers(observers: Iterable[Observer] | Observer | None) -> tuple[Observer, ...]:
+    if observers is None:
         return (log_event,)
-    found = (given,) if callable(given) or not isinstance(given, Iterable) else tuple(given)
+    found = (observers,) if callable(observers) or not isinstance(observers, Iterable) else tuple(observers)
     for observer in found:
         if not callable(observer):
             raise InvalidTypeError(f"an observer must be callable, got {observer!r}")

@@ -10,32 +10,40 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from .._core.binding.params import Params
-from .._core.flow import switched_off
+from .._core.flow import off_outcome
 from .._core.model.outcome import Outcome
 from .._core.model.reason import POLICIES, Mode, OnDivergence, Reason
-from .._core.plan.candidate_set import NOBODY, Company
+from .._core.plan.candidate_set import NO_CANDIDATES, CandidateSet
 from .._core.plan.step import Refusal
 from .._core.plan.trust import TRUSTS
-from .._core.redaction.redactor import Veil
+from .._core.redaction.redactor import Redactor
 from .._core.run.run import Policy, Run
 from .._events import Observer
-from .._library.cache import Entry, is_irreversible
-from .._library.library import Library, write_last_counts
+from .._library.cache import CacheEntry, has_irreversible_step
+from .._library.library import Library, flush_counters
 from ..errors import NotReadyError
 from ..store.base import Store
 from .agent import Agent
-from .context import enter_frame, leave_frame, objects_now, off_now
-from .drivers import OF_THE_STORE
-from .election import Leaders
+from .context import enter_frame, get_disabled, get_objects, reset_frame
+from .drivers import STORE_EFFECTS
+from .election import KeyLeases
 from .maintenance import Maintenance
 from .open_runs import OpenRuns
 from .options import CallOptions, EngineOptions, mode_of
 from .performer import perform_call
-from .reporter import Teller
-from .store_health import Health, as_store_error
+from .reporter import Reporter
+from .store_health import StoreHealthMonitor, as_store_error
 from .task_keys import KeyMaker
 from .toolbox import PROCESS, Toolbox
-from .validation import ENVIRON, MODE_KEY, MODE_NAME, distinct, ensure_callable, mode_said, one_of
+from .validation import (
+    ENVIRON,
+    MODE_KEY,
+    MODE_NAME,
+    distinct_objects,
+    ensure_callable,
+    environment_mode,
+    validated_choice,
+)
 
 NO_PARAMS = Params(None)
 
@@ -54,7 +62,7 @@ class Runtime:
         self.mode: Mode = options.mode
         self.on_divergence: OnDivergence = options.on_divergence
         self.raises_store_errors = options.on_store_error == "raise"
-        self.reporter = Teller(observers)
+        self.reporter = Reporter(observers)
         self.policy = Policy(
             time.perf_counter,
             self.reporter.notice,
@@ -68,10 +76,12 @@ class Runtime:
             trust=TRUSTS.index(options.trust),
         )
         self.tools = Toolbox()
-        self.blocking_effects = OF_THE_STORE if getattr(store, "waits_on_network", False) else ()
-        self.store_health = Health(self.reporter)
-        self.library = Library(store, self.tools, self.store_health, most=options.library_bytes, limits=options.limits)
-        self.leaders = Leaders(self.library, self.store_health, options.miss_wait)
+        self.blocking_effects = STORE_EFFECTS if getattr(store, "waits_on_network", False) else ()
+        self.store_health = StoreHealthMonitor(self.reporter)
+        self.library = Library(
+            store, self.tools, self.store_health, max_bytes=options.library_bytes, limits=options.limits
+        )
+        self.key_leases = KeyLeases(self.library, self.store_health, options.miss_wait)
         self.agent: Agent | None = None
         self.needs_acall = False
         self.context: tuple[Any, ...] = ()
@@ -80,7 +90,7 @@ class Runtime:
         self.maintenance = Maintenance(self.library, self.reporter, self.store_health, self.open_runs, options.scope)
         self.perform = perform_call
         self._numbers = itertools.count(1)
-        self._closer = weakref.finalize(self, write_last_counts, store, self.library.counts)
+        self._closer = weakref.finalize(self, flush_counters, store, self.library.counters)
 
     def close(self) -> None:
         """Write what was counted and release the store. Closing twice is fine."""
@@ -98,24 +108,24 @@ class Runtime:
             raise NotReadyError("the engine has no agent; call engine.set_agent(agent) first")
         return self.agent
 
-    def wanted_mode(self, mode: str | None) -> Mode:
+    def effective_mode(self, mode: str | None) -> Mode:
         """The call's mode, else the environment's, else the engine's; but an environment that says off beats all."""
         environ = os.environ
-        off = off_now()
+        off = get_disabled()
         if not off and environ is ENVIRON and MODE_KEY not in environ._data:  # type: ignore[attr-defined]  # see there
             return self.mode if mode is None else mode_of("mode", mode)
-        said = mode_said()
-        if said == "off" or self in off:
+        named = environment_mode()
+        if named == "off" or self in off:
             return "off"
         if mode is not None:
             return mode_of("mode", mode)
-        return mode_of(MODE_NAME, said) if said else self.mode
+        return mode_of(MODE_NAME, named) if named else self.mode
 
     def context_objects(self, context: Any = None) -> tuple[Any, ...]:
         """The objects that method tools act on: those of the call, else of the block, else of the engine."""
         if context is not None:
-            return distinct(context if isinstance(context, tuple) else (context,))
-        for runtime, objects in reversed(objects_now()):
+            return distinct_objects(context if isinstance(context, tuple) else (context,))
+        for runtime, objects in reversed(get_objects()):
             if runtime is self:
                 return tuple(objects)
         return self.context
@@ -136,26 +146,28 @@ class Runtime:
         if options.approve is not None:
             approve = ensure_callable("approve", options.approve)
         if options.on_divergence is not None:
-            policy = cast(OnDivergence, one_of("on_divergence", options.on_divergence, POLICIES))
-        objects = self.context if context is None and not objects_now() else self.context_objects(context)
+            policy = cast(OnDivergence, validated_choice("on_divergence", options.on_divergence, POLICIES))
+        objects = self.context if context is None and not get_objects() else self.context_objects(context)
         refusal: Refusal | None = None
-        veil: Veil | None = None
-        shown: tuple[str, ...] = ()
+        redactor: Redactor | None = None
+        shown_tags: tuple[str, ...] = ()
         task_id: bytes | None
-        plainly = (
+        is_plain = (
             agent is not None
             and options.key is None
             and options.secrets is None
             and not options.tags
             and self.keys.custom is None
         )
-        known = agent.recall(args, kwargs, params) if plainly else None  # type: ignore[union-attr]  # plainly says it
+        known = agent.recall(args, kwargs, params) if is_plain else None  # type: ignore[union-attr]  # plainly says it
         if known is not None:
             task_id, text, prepared = known
         else:
             prepared = NO_PARAMS if params is None else Params(params)
-            task_id, text, refusal, veil, shown = self.keys.prepare(agent, args, kwargs, options, prepared, objects)
-            if plainly and task_id is not None:
+            task_id, text, refusal, redactor, shown_tags = self.keys.prepare(
+                agent, args, kwargs, options, prepared, objects
+            )
+            if is_plain and task_id is not None:
                 agent.remember(args, kwargs, params, (task_id, text, prepared))  # type: ignore[union-attr]  # likewise
         run = Run(  # by position: names would be looked up one by one at every call
             shared,
@@ -166,43 +178,49 @@ class Runtime:
             task_id,
             prepared,
             objects,
-            shown,
+            shown_tags,
             mode,
             policy,
             is_sync,
-            agent is not None and agent.names_handover,
+            agent is not None and agent.takes_handover,
             agent,
             success,
             approve,
-            veil,
+            redactor,
         )
-        if self.leaders.wait and mode == "auto" and task_id is not None:
-            run.leads = True
+        if self.key_leases.max_wait and mode == "auto" and task_id is not None:
+            run.may_wait = True
         return run, refusal
 
-    def find(self, run: Run, refusal: Refusal | None) -> tuple[Company, Refusal | None]:
+    def find_candidates(self, run: Run, refusal: Refusal | None) -> tuple[CandidateSet, Refusal | None]:
         """The recordings of this task, or why none can be had. A store that fails is no obstacle (G4)."""
         if refusal is not None or run.key is None or run.mode == "record":
-            return NOBODY, refusal
+            return NO_CANDIDATES, refusal
         library = self.library
-        entry: Entry | None = None
+        entry: CacheEntry | None = None
         try:
             entry = library.find(run.key)
-            if entry.plain:
-                return entry.company, None
-            if entry.irreversible and library.confirming:
+            if entry.is_unconditional:
+                return entry.candidate_set, None
+            if entry.has_irreversible and library.confirms_versions:
                 entry = library.confirm(run.key)
         except Exception as error:  # a store of the user's own may raise anything (G4)
-            self.store_health.trouble("find" if entry is None else "confirm", error)
+            self.store_health.failed("find" if entry is None else "confirm", error)
             if self.raises_store_errors:
                 raise as_store_error(error, "the task was not begun") from error
-            safe = () if entry is None else [one for one in entry.trajectories if not is_irreversible(one)]
-            return Company(safe), Refusal(Reason.STORE_UNAVAILABLE, f"the store cannot be read: {error}")
+            safe = (
+                ()
+                if entry is None
+                else [trajectory for trajectory in entry.trajectories if not has_irreversible_step(trajectory)]
+            )
+            return CandidateSet(safe), Refusal(Reason.STORE_UNAVAILABLE, f"the store cannot be read: {error}")
         if library.growth.limits.ttl is not None:
-            library.age(entry, mark=run.mode != "frozen")
-        if entry.damaged and not entry.trajectories:
-            return NOBODY, Refusal(Reason.DAMAGED, f"{entry.damaged} recordings of this task are damaged and not used")
-        return entry.company, None
+            library.expire_old(entry, mark=run.mode != "frozen")
+        if entry.damaged_count and not entry.trajectories:
+            return NO_CANDIDATES, Refusal(
+                Reason.DAMAGED, f"{entry.damaged_count} recordings of this task are damaged and not used"
+            )
+        return entry.candidate_set, None
 
     def run_agent_alone(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
         """As if there were no engine: the agent runs, and nothing is looked up, recorded or counted."""
@@ -211,5 +229,5 @@ class Runtime:
         try:
             value = agent(*args, **kwargs)
         finally:
-            leave_frame(token)
-        return switched_off(value)
+            reset_frame(token)
+        return off_outcome(value)

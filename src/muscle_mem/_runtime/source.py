@@ -18,7 +18,7 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _FUTURES = 0x1FE0000  # the bits of co_flags that `from __future__ import` sets
 
 # For catch_warnings, which may leave wrong filters behind when two threads use it at once.
-_one_at_a_time = threading.Lock()
+_parse_lock = threading.Lock()
 
 
 def find_source(fn: object) -> str | None:
@@ -55,7 +55,7 @@ def _lines(code: CodeType, module_globals: dict[str, object] | None) -> list[str
 @functools.lru_cache(maxsize=16)
 def _parse(text: str) -> ast.Module:
     # The user's own warnings were given when the user's module was compiled.
-    with _one_at_a_time, warnings.catch_warnings():
+    with _parse_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(text)
 
@@ -68,7 +68,7 @@ def _compiled(text: str, flags: int, line: int | None = None) -> CodeType:
 
 
 def _compile(statements: list[ast.stmt], flags: int) -> CodeType:
-    with _one_at_a_time, warnings.catch_warnings():
+    with _parse_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         module = ast.Module(body=statements, type_ignores=[])
         code: CodeType = compile(module, "<source>", "exec", flags=flags, dont_inherit=True)
@@ -105,14 +105,14 @@ def _select(code: CodeType, candidates: list[_Function]) -> _Function | None:
     lambdas = [node for node in candidates if isinstance(node, ast.Lambda)]
     spans = [span for span in map(_known_span, code.co_positions()) if span is not None]
     if spans:
-        holding = [node for node in lambdas if _holds(node.body, spans)]
+        holding = [node for node in lambdas if _contains_spans(node.body, spans)]
         return max(holding, key=lambda node: (node.lineno, node.col_offset), default=None)
     # A body that is one constant leaves no position in some versions of Python.
-    alike = [node for node in lambdas if _makes(node, code)]
+    alike = [node for node in lambdas if _compiles_to(node, code)]
     return alike[0] if len({ast.dump(node) for node in alike}) == 1 else None
 
 
-def _makes(node: ast.Lambda, code: CodeType) -> bool:
+def _compiles_to(node: ast.Lambda, code: CodeType) -> bool:
     """Whether a lambda, compiled outside its place, gives this code."""
     made = _compile([ast.copy_location(ast.Expr(node), node)], code.co_flags & _FUTURES)
     text = code_text(code)
@@ -131,7 +131,7 @@ def _known_span(position: tuple[int | None, int | None, int | None, int | None])
     return (start, end) if start < end else None
 
 
-def _holds(body: ast.expr, spans: list[_Span]) -> bool:
+def _contains_spans(body: ast.expr, spans: list[_Span]) -> bool:
     start = (body.lineno, body.col_offset)
     end = (body.end_lineno or body.lineno, body.end_col_offset or body.col_offset)
     return all(start <= span[0] and span[1] <= end for span in spans)
@@ -198,7 +198,7 @@ def _quiet_text(text: str, node: _Function) -> str | None:
 
     A lambda inside an f-string has wrong positions in some versions of Python.
     """
-    with _one_at_a_time, warnings.catch_warnings(record=True) as given:
+    with _parse_lock, warnings.catch_warnings(record=True) as given:
         warnings.simplefilter("always")
         alone = _parse_alone(text, node)
         if given:

@@ -5,67 +5,67 @@ from __future__ import annotations
 import threading
 import weakref
 
-from .._core.model.text import retold
+from .._core.model.text import long_repr
 from .._events import StoreEvent, log_event
-from .._forks import Brief, watch
+from .._forks import ForkSafeLock, register_for_forks
 from ..errors import StoreError
-from .reporter import Teller
+from .reporter import Reporter
 
 
-class Health(Brief):
-    """`since` has for each operation that fails how often it did since it last went well; empty is a healthy store.
+class StoreHealthMonitor(ForkSafeLock):
+    """`failures` has for each operation that fails how often it did since it last went well; empty is a healthy store.
 
-    Keeps no engine alive: what is told after the teller's end goes to the log.
+    Keeps no engine alive: what is told after the reporter's end goes to the log.
     """
 
-    def __init__(self, teller: Teller) -> None:
-        self.since: dict[str, int] = {}
-        self.last = ""
-        self._teller = weakref.ref(teller)
+    def __init__(self, reporter: Reporter) -> None:
+        self.failures: dict[str, int] = {}
+        self.last_error = ""
+        self._reporter = weakref.ref(reporter)
         self._lock = threading.Lock()
-        watch(self)
+        register_for_forks(self)
 
-    def trouble(self, operation: str, error: BaseException) -> None:
+    def failed(self, operation: str, error: BaseException) -> None:
         """An operation of the store failed. Told the first time, the tenth, the hundredth, and so on."""
         message = str(error) or repr(error)
         with self._lock:
-            times = self.since[operation] = self.since.get(operation, 0) + 1
-            self.last = f"{operation}: {message}"
+            times = self.failures[operation] = self.failures.get(operation, 0) + 1
+            self.last_error = f"{operation}: {message}"
         if str(times).strip("0") == "1":
             again = f"{times} times in a row by now: " if times > 1 else ""
-            self._tell(StoreEvent(operation, again + message, error))
+            self._report(StoreEvent(operation, again + message, error))
         else:
             self._count()
 
-    def fine(self, operation: str) -> None:
+    def succeeded(self, operation: str) -> None:
         """An operation went well; the end of its trouble is told, if it had been in any."""
-        if operation not in self.since:
+        if operation not in self.failures:
             return
         with self._lock:
-            times = self.since.pop(operation, 0)
+            times = self.failures.pop(operation, 0)
         if times:
             message = f"the store does it again, after {times} failures"
-            self._tell(StoreEvent(operation, message, None, "info"), counted=False)
+            self._report(StoreEvent(operation, message, None, "info"), is_counted=False)
 
-    def damage(self, message: str) -> None:
+    def corrupted(self, message: str) -> None:
         """The store answers, and holds something damaged."""
-        self._tell(StoreEvent("damaged", message))
+        self._report(StoreEvent("damaged", message))
 
     def _count(self) -> None:
-        teller = self._teller()
-        if teller is not None:
-            teller.count("store_errors")
+        reporter = self._reporter()
+        if reporter is not None:
+            reporter.count("store_errors")
 
-    def _tell(self, event: StoreEvent, *, counted: bool = True) -> None:
-        teller = self._teller()
-        if teller is None:
+    def _report(self, event: StoreEvent, *, is_counted: bool = True) -> None:
+        reporter = self._reporter()
+        if reporter is None:
             log_event(event)
             return
-        if counted:
-            teller.count("store_errors")
-        teller.emit(event)
+        if is_counted:
+            reporter.count("store_errors")
+        reporter.emit(event)
 
 
 def as_store_error(error: Exception, what: str) -> StoreError:
     """The error that a user gets who asked to be told of the store's trouble."""
-    return StoreError(f"the store failed and on_store_error='raise', so {what}: {str(error) or retold(error)}")
+    return StoreError(f"the store failed and on_store_error='raise', so {what}: {str(error) or long_repr(error)}")

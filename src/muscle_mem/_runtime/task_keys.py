@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .._core.binding.freeze import Known, known_of
+from .._core.binding.freeze import KnownObjects, known_objects_of
 from .._core.binding.params import Params
-from .._core.binding.task_key import NoKeyError, bind_task, normal_tags, task_key
+from .._core.binding.task_key import NoKeyError, normalize_arguments, normalize_tags, task_key
 from .._core.model.reason import Reason
-from .._core.model.text import retold, short
+from .._core.model.text import long_repr, safe_repr
 from .._core.plan.step import Refusal
-from .._core.redaction.redactor import SCALARS, Veil, veil_of
+from .._core.redaction.redactor import SCALARS, Redactor, redactor_for
 from .._core.run.run import Policy
 from ..errors import InvalidTypeError
 from .agent import Agent
 from .options import CallOptions
-from .validation import label
+from .validation import task_label
 
-Prepared = tuple[bytes | None, str, Refusal | None, Veil | None, tuple[str, ...]]
+Prepared = tuple[bytes | None, str, Refusal | None, Redactor | None, tuple[str, ...]]
 
 
 class KeyMaker:
@@ -39,12 +39,14 @@ class KeyMaker:
     ) -> Prepared:
         """The key of a call, its text, why it has no key, its secrets, and its tags without them. Raises for misuse."""
         key = options.key
-        text = label(args, kwargs, key)
-        tags = normal_tags(options.tags) if options.tags else ()
-        veil = _veil(agent, args, kwargs, params, options.secrets)
-        shown = tuple(map(veil.hide, tags)) if veil else tags
-        task_id, refusal = self._key_or_why(agent, args, kwargs, params, tags, key, known_of(params, objects, veil))
-        return task_id, text, refusal, veil, shown
+        text = task_label(args, kwargs, key)
+        tags = normalize_tags(options.tags) if options.tags else ()
+        redactor = _call_redactor(agent, args, kwargs, params, options.secrets)
+        shown_tags = tuple(map(redactor.redact, tags)) if redactor else tags
+        task_id, refusal = self._try_derive(
+            agent, args, kwargs, params, tags, key, known_objects_of(params, objects, redactor)
+        )
+        return task_id, text, refusal, redactor, shown_tags
 
     def derive(
         self,
@@ -54,7 +56,7 @@ class KeyMaker:
         params: Params,
         tags: tuple[str, ...],
         key: Any,
-        known: Known,
+        known: KnownObjects,
     ) -> bytes:
         """The key of a call. Raises NoKeyError for arguments without a canonical form, InvalidTypeError for misuse."""
         if key is not None and not isinstance(key, str):
@@ -65,20 +67,20 @@ class KeyMaker:
             return task_key(((), {}), params, scope=scope, tags=tags, custom=custom, known=known)
         if agent is None:
             return task_key((args, kwargs), params, scope=scope, tags=tags, known=known)
-        bound = bind_task(agent.signature, args, kwargs)
-        return task_key(bound, params, scope=scope, tags=tags, known=known, name_of=agent.name_of)
+        bound = normalize_arguments(agent.signature, args, kwargs)
+        return task_key(bound, params, scope=scope, tags=tags, known=known, name_of=agent.argument_name)
 
     def _call_custom(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         assert self.custom is not None
         try:
             key = self.custom(*args, **kwargs)
         except Exception as error:
-            raise NoKeyError("key", f"Engine(key=...) raised {retold(error)}") from error
+            raise NoKeyError("key", f"Engine(key=...) raised {long_repr(error)}") from error
         if not isinstance(key, str):
-            raise NoKeyError("key", f"Engine(key=...) returned {short(key)}, which is no string")
+            raise NoKeyError("key", f"Engine(key=...) returned {safe_repr(key)}, which is no string")
         return key
 
-    def _key_or_why(
+    def _try_derive(
         self,
         agent: Agent | None,
         args: tuple[Any, ...],
@@ -86,7 +88,7 @@ class KeyMaker:
         params: Params,
         tags: tuple[str, ...],
         key: Any,
-        known: Known,
+        known: KnownObjects,
     ) -> tuple[bytes | None, Refusal | None]:
         """The key of a task, or why it has none. Raises InvalidTypeError where the engine is strict."""
         try:
@@ -96,23 +98,23 @@ class KeyMaker:
                 f"the task's {error.argument} has no canonical form ({error}); give it as a param or a context object, "
                 "or say key='...'; the agent runs, and nothing is looked up or stored"
             )
-            message = known.veil.hide(message)
+            message = known.redactor.redact(message)
             if self._policy.strict:
-                raise InvalidTypeError(message) from (None if known.veil else error)
-            self._policy.tell("warning", Reason.NO_KEY.value, message, error.argument)
+                raise InvalidTypeError(message) from (None if known.redactor else error)
+            self._policy.notify("warning", Reason.NO_KEY.value, message, error.argument)
             return None, Refusal(Reason.NO_KEY, message)
 
 
-def _veil(
+def _call_redactor(
     agent: Agent | None, args: tuple[Any, ...], kwargs: dict[str, Any], params: Params, secrets: Any
-) -> Veil | None:
+) -> Redactor | None:
     """The secrets that a call gives; None where it gives nothing that may be one. Raises for misuse."""
-    places = agent.places if agent is not None else ()
-    loose: list[tuple[str, Any]] = []
+    places = agent.positional_names if agent is not None else ()
+    candidates: list[tuple[str, Any]] = []
     for index, value in enumerate(args):
         if type(value) not in SCALARS:
-            loose.append((places[index] if index < len(places) else f"argument {index + 1}", value))
-    loose += [(name, value) for name, value in kwargs.items() if type(value) not in SCALARS]
-    if secrets is None and not loose and not params.opaque:
+            candidates.append((places[index] if index < len(places) else f"argument {index + 1}", value))
+    candidates += [(name, value) for name, value in kwargs.items() if type(value) not in SCALARS]
+    if secrets is None and not candidates and not params.opaque:
         return None
-    return veil_of(loose, params, secrets)
+    return redactor_for(candidates, params, secrets)

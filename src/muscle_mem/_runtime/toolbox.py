@@ -10,16 +10,16 @@ from typing import Any
 from .._core.model.reason import Reason
 from .._core.model.records import StepRecord
 from .._core.plan.step import Refusal
-from .._core.tools.closures import is_same
+from .._core.tools.closures import is_same_callable
 from .._core.tools.tool import Tool
-from .._forks import Brief, watch
-from .breakers import Breakers
+from .._forks import ForkSafeLock, register_for_forks
+from .breakers import CircuitBreakers
 
 PROCESS = os.urandom(6).hex()
-_twins = itertools.count(1)  # for all engines, since they may share a store
+_instance_numbers = itertools.count(1)  # for all engines, since they may share a store
 
 
-class Toolbox(Brief):
+class Toolbox(ForkSafeLock):
     """The registered tools of one engine. `version` grows with every change, so that joined plans can be dropped."""
 
     def __init__(self) -> None:
@@ -28,10 +28,10 @@ class Toolbox(Brief):
         self._by_name: dict[str, list[Tool]] = {}
         self._aliases: dict[str, str] = {}
         self._lock = threading.Lock()
-        watch(self)
-        self.breakers = Breakers()
-        self.paused = self.breakers.paused
-        self.failing = self.breakers.failing
+        register_for_forks(self)
+        self.breakers = CircuitBreakers()
+        self.pause_refusal = self.breakers.pause_refusal
+        self.failing_tools = self.breakers.failing_tools
 
     def __iter__(self) -> Any:
         return (tool for tools in list(self._by_name.values()) for tool in list(tools))
@@ -44,14 +44,14 @@ class Toolbox(Brief):
         tool.secret |= self.secret_names
         with self._lock:
             others = self._by_name.get(tool.name, [])
-            for again in [t for t in others if t.fn is tool.fn or _made_again(t, tool)]:
+            for again in [t for t in others if t.fn is tool.fn or _is_same_tool(t, tool)]:
                 tool.instance = again.instance
                 others = [t for t in others if t is not again]
-            if tool.factory:
+            if tool.may_share_name:
                 for twin in [t for t in others if t.fingerprint == tool.fingerprint]:
-                    self._tell_apart(twin)
-                    self._tell_apart(tool)
-                self._by_name[tool.name] = [t for t in others if t.factory] + [tool]
+                    self._assign_instance(twin)
+                    self._assign_instance(tool)
+                self._by_name[tool.name] = [t for t in others if t.may_share_name] + [tool]
             elif tool.name == "<lambda>":  # all of them have this name, so it says nothing
                 self._by_name[tool.name] = [t for t in others if t.fingerprint != tool.fingerprint] + [tool]
             else:
@@ -60,9 +60,9 @@ class Toolbox(Brief):
                 self._aliases[alias] = tool.name
             self.version += 1
 
-    def _tell_apart(self, tool: Tool) -> None:
+    def _assign_instance(self, tool: Tool) -> None:
         if not tool.instance:
-            tool.instance = f"{PROCESS}:{os.getpid()}:{next(_twins)}"
+            tool.instance = f"{PROCESS}:{os.getpid()}:{next(_instance_numbers)}"
 
     def resolve(self, record: StepRecord) -> Tool | Refusal:
         """The live tool that a stored step means, or why there is none."""
@@ -87,9 +87,9 @@ class Toolbox(Brief):
                 return Refusal(Reason.TOOL_AMBIGUOUS, message)
         tool = same[0]
         if record.method and not tool.method:
-            tool.become_method()
+            tool.mark_as_method()
         return tool
 
 
-def _made_again(old: Tool, new: Tool) -> bool:
-    return old.fingerprint == new.fingerprint and is_same(old.fn, new.fn)
+def _is_same_tool(old: Tool, new: Tool) -> bool:
+    return old.fingerprint == new.fingerprint and is_same_callable(old.fn, new.fn)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from .._core.model.text import short
+from .._core.model.text import safe_repr
 from ..errors import InvalidTypeError, InvalidValueError
 
 T = TypeVar("T")
@@ -18,7 +18,7 @@ MODE_KEY: Any = MODE_NAME if ENVIRON is None else ENVIRON.encodekey(MODE_NAME)
 which takes longer than a replayed step. The dictionary below it is asked first, where there is one."""
 
 
-def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
+def validated_choice(name: str, value: Any, allowed: Sequence[str]) -> str:
     """A word out of a closed list. Raises InvalidValueError that names the list."""
     if not isinstance(value, str) or value not in allowed:
         raise InvalidValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
@@ -32,7 +32,7 @@ def ensure_callable(option: str, value: T) -> T:
     return value
 
 
-def name_given(option: str, value: Any) -> str | None:
+def validated_name(option: str, value: Any) -> str | None:
     """A name that a user gives, or None. Raises InvalidTypeError, or InvalidValueError for an empty one."""
     if value is not None and not isinstance(value, str):
         raise InvalidTypeError(f"{option} must be a string, got {value!r}; as in {option}='send'")
@@ -41,7 +41,7 @@ def name_given(option: str, value: Any) -> str | None:
     return value
 
 
-def names_given(option: str, value: Any) -> list[str]:
+def validated_names(option: str, value: Any) -> list[str]:
     """One name or several. Raises InvalidTypeError."""
     if isinstance(value, str):
         return [value]
@@ -54,12 +54,12 @@ def names_given(option: str, value: Any) -> list[str]:
     return names
 
 
-def mode_said() -> str:
+def environment_mode() -> str:
     """What MUSCLE_MEM_MODE says at this moment; empty if nothing."""
     return os.environ.get(MODE_NAME, "").strip().lower()
 
 
-def distinct(objects: tuple[Any, ...]) -> tuple[Any, ...]:
+def distinct_objects(objects: tuple[Any, ...]) -> tuple[Any, ...]:
     """Context objects, no two of one class. Raises InvalidValueError."""
     for index, value in enumerate(objects):
         if any(type(value) is type(other) and value is not other for other in objects[:index]):
@@ -70,11 +70,13 @@ def distinct(objects: tuple[Any, ...]) -> tuple[Any, ...]:
     return objects
 
 
-def label(args: tuple[Any, ...], kwargs: Mapping[str, Any], key: str | None) -> str:
+def task_label(args: tuple[Any, ...], kwargs: Mapping[str, Any], key: str | None) -> str:
     """A task as a text for people, of any length."""
     if key is not None:
         return key
     if len(args) == 1 and not kwargs and isinstance(args[0], str):
         return args[0]
-    parts = [short(value, 80) for value in args] + [f"{name}={short(value, 80)}" for name, value in kwargs.items()]
+    parts = [safe_repr(value, 80) for value in args] + [
+        f"{name}={safe_repr(value, 80)}" for name, value in kwargs.items()
+    ]
     return ", ".join(parts)

@@ -14,11 +14,11 @@ from .._runtime.context import Frame
 from .._runtime.drivers import adrive, drive
 from .._runtime.options import CallOptions
 from .._runtime.runtime import Runtime
-from .stepper import Steps
+from .stepper import Stepper
 from .turns import Call, Turn
 
 
-class Session(Steps):
+class Session(Stepper):
     """One run of the engine, stepped from outside: `next()` says what to do, `said` and `done` tell what came of it.
 
     Made by `engine.session(...)`. As a context manager it leaves the run at the block's end, and tool calls made in
@@ -34,7 +34,7 @@ class Session(Steps):
         the engine's own call does.
         """
         with self._stepping("next"):
-            self._may_go_on()
+            self._ensure_ready()
             return self._work(self._next()) or self._end()
 
     def said(self, calls: Iterable[Any], value: Any = None) -> None:
@@ -47,7 +47,7 @@ class Session(Steps):
         tool or several, or whose arguments cannot be read: then nothing is taken, and it can be said again.
         """
         with self._stepping("said"):
-            if self._hear(calls, value):
+            if self._accept_calls(calls, value):
                 self._work(self._finish(value))
 
     def done(self, call: Call | str, result: Any = None, *, error: BaseException | None = None) -> None:
@@ -56,8 +56,8 @@ class Session(Steps):
         Raises InvalidValueError for a call that was not handed out, or is done already.
         """
         with self._stepping("done"):
-            self._is_outstanding(call, result, error)
-            self._work(self._take(result, error))
+            self._ensure_outstanding(call, result, error)
+            self._work(self._accept_result(result, error))
 
     def _work(self, work: Generator[Effect, Any, Any]) -> Any:
         try:
@@ -74,7 +74,7 @@ class Session(Steps):
         self._close_block(error)
 
 
-class AsyncSession(Steps):
+class AsyncSession(Stepper):
     """The same for async checks and callbacks, made by `engine.asession`: `next`, `said` and `done` are awaited."""
 
     __module__ = "muscle_mem"
@@ -82,20 +82,20 @@ class AsyncSession(Steps):
     async def next(self) -> Turn:
         """As `Session.next`."""
         with self._stepping("next"):
-            self._may_go_on()
+            self._ensure_ready()
             return await self._work(self._next()) or self._end()
 
     async def said(self, calls: Iterable[Any], value: Any = None) -> None:
         """As `Session.said`."""
         with self._stepping("said"):
-            if self._hear(calls, value):
+            if self._accept_calls(calls, value):
                 await self._work(self._finish(value))
 
     async def done(self, call: Call | str, result: Any = None, *, error: BaseException | None = None) -> None:
         """As `Session.done`."""
         with self._stepping("done"):
-            self._is_outstanding(call, result, error)
-            await self._work(self._take(result, error))
+            self._ensure_outstanding(call, result, error)
+            await self._work(self._accept_result(result, error))
 
     async def _work(self, work: Generator[Effect, Any, Any]) -> Any:
         try:
@@ -114,26 +114,26 @@ class AsyncSession(Steps):
 
 def open_session(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions) -> Session:
     """A run that the caller steps; see `Engine.session`."""
-    return Session(runtime, *_open_outside(runtime, args, kwargs, options, is_sync=True))
+    return Session(runtime, *_open_stepped(runtime, args, kwargs, options, is_sync=True))
 
 
 def open_async_session(
     runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions
 ) -> AsyncSession:
     """The same for async checks and callbacks; see `Engine.asession`."""
-    return AsyncSession(runtime, *_open_outside(runtime, args, kwargs, options, is_sync=False))
+    return AsyncSession(runtime, *_open_stepped(runtime, args, kwargs, options, is_sync=False))
 
 
-def _open_outside(
+def _open_stepped(
     runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions, *, is_sync: bool
 ) -> tuple[Run, Refusal | None, Frame]:
     """A run that is stepped from outside, why it has no key, if so, and its frame."""
-    mode = runtime.wanted_mode(options.mode)
+    mode = runtime.effective_mode(options.mode)
     if mode == "off" and options.key is None:  # no key is needed, so that no argument is an obstacle
         options = msgspec.structs.replace(options, key="off")
     run, refusal = runtime.open_run(args, kwargs, options, mode, is_sync)
-    run.outside = True
-    run.names_handover = True
+    run.is_stepped = True
+    run.takes_handover = True
     frame = runtime.open_runs.enter(None if mode == "off" else run)
-    frame.outside = True
+    frame.is_stepped = True
     return run, refusal, frame

@@ -20,18 +20,18 @@ import msgspec
 from .._core import flow
 from .._core.model.handover import chat_name
 from .._core.model.outcome import Outcome
-from .._core.model.text import short
-from .._core.record.call import Answer, record_call
-from .._core.record.verdict import hide_of
-from .._core.run.effects import Effect, Invoke, Pause, Reach, RunAgent
+from .._core.model.text import safe_repr
+from .._core.record.call import CallResult, record_flow
+from .._core.record.verdict import text_redactor
+from .._core.run.effects import Effect, Invoke, Pause, RunAgent, RunStoreCall
 from .._core.run.run import Run
 from .._core.tools.tool import Tool
-from .._runtime.conclusion import conclude, settle
-from .._runtime.context import CurrentRun, Frame, frame_here, frame_of_call
+from .._runtime.conclusion import conclude, write_result
+from .._runtime.context import CurrentRun, Frame, current_frame, frame_for_call
 from .._runtime.performer import Performer
 from .._runtime.runtime import Runtime
 from ..errors import InvalidTypeError, InvalidValueError, NotReadyError, StoreError
-from .tool_calls import Wanted, understand
+from .tool_calls import RequestedCall, parse_calls
 from .turns import Answered, AskAgent, Call, Finished, Turn
 
 
@@ -39,51 +39,51 @@ class Abandoned(BaseException):
     """A session was closed, or its block left, before the run had come to its end."""
 
 
-class End(msgspec.Struct, frozen=True):
+class FlowEnd(msgspec.Struct, frozen=True):
     """A generator has returned."""
 
     value: Any
 
 
-At = Invoke | Pause | RunAgent | End
+StopPoint = Invoke | Pause | RunAgent | FlowEnd
 Stepped = Generator[Effect, Any, Any]
 
 
-def step(made: Stepped, answer: Any = None, error: BaseException | None = None) -> Generator[Effect, Any, At]:
+def advance(flow: Stepped, answer: Any = None, error: BaseException | None = None) -> Generator[Effect, Any, StopPoint]:
     """Step a flow until it asks for what is not ours to do; yields what is."""
     try:
-        effect = made.send(answer) if error is None else made.throw(error)
+        effect = flow.send(answer) if error is None else flow.throw(error)
         while not isinstance(effect, Invoke | Pause | RunAgent):
             try:
                 answer = yield effect
             except GeneratorExit:
                 raise
             except BaseException as raised:
-                effect = made.throw(raised)
+                effect = flow.throw(raised)
             else:
-                effect = made.send(answer)
+                effect = flow.send(answer)
         return effect
     except StopIteration as stop:
-        return End(stop.value)
+        return FlowEnd(stop.value)
 
 
-def _unrecorded() -> Generator[Effect, Any, flow.Finished]:
+def _unrecorded() -> Generator[Effect, Any, flow.RunResult]:
     """The flow of an engine that is off: the agent alone."""
     value = yield RunAgent(None)
-    return flow.Finished(flow.switched_off(value))
+    return flow.RunResult(flow.off_outcome(value))
 
 
-def _bare_call(wanted: Wanted) -> Generator[Effect, Any, Answer]:
+def _unrecorded_call(wanted: RequestedCall) -> Generator[Effect, Any, CallResult]:
     """A call that nobody records."""
     try:
-        return Answer((yield Invoke(wanted.tool, wanted.args, wanted.kwargs)))
+        return CallResult((yield Invoke(wanted.tool, wanted.args, wanted.kwargs)))
     except GeneratorExit:
         raise
     except BaseException as error:
-        return Answer(error=error)
+        return CallResult(error=error)
 
 
-class Steps:
+class Stepper:
     """What plain and async sessions share: everything but the waiting."""
 
     def __init__(self, runtime: Runtime, run: Run, lookup: Any, frame: Frame) -> None:
@@ -91,31 +91,31 @@ class Steps:
         self._run = run
         self._lookup = lookup
         self._frame = frame
-        self._perform = Performer(runtime, run, frame, not run.plain)
+        self._perform = Performer(runtime, run, frame, not run.is_sync)
         self._lock = threading.Lock()
-        self._flow: Generator[Effect, Any, flow.Finished] | None = None
-        self._at: At | None = None
+        self._flow: Generator[Effect, Any, flow.RunResult] | None = None
+        self._stopped_at: StopPoint | None = None
         self._call: Call | None = None
-        self._made: Stepped | None = None  # the recording of the model's call that is outstanding
-        self._queue: deque[Wanted] = deque()
-        self._listening = False
+        self._pending_recording: Stepped | None = None  # the recording of the model's call that is outstanding
+        self._queue: deque[RequestedCall] = deque()
+        self._awaits_model = False
         self._serial = 0
         self._began = 0.0
-        self._over = ""
-        self._ended: Outcome | BaseException | None = None
+        self._closed_reason = ""
+        self._result: Outcome | BaseException | None = None
         self._token: Any = None
-        self._shown = False
+        self._handover_given = False
         weakref.finalize(self, runtime.open_runs.leave, frame).atexit = False
 
     @property
     def run(self) -> CurrentRun:
         """The run of this session: its task, params and hand-over, its call's key, and `report_tokens(count)`."""
-        return CurrentRun(self._run, self._frame.number)
+        return CurrentRun(self._run, self._frame.call_number)
 
     @property
     def outcome(self) -> Outcome | None:
         """How the run ended, once it has."""
-        return self._ended if isinstance(self._ended, Outcome) else None
+        return self._result if isinstance(self._result, Outcome) else None
 
     def close(self, error: BaseException | None = None) -> None:
         """Leave the run where it is: nothing is learned, no hit is counted, the engine is free. Closing twice is fine.
@@ -142,24 +142,24 @@ class Steps:
     def _stepping(self, doing: str) -> Iterator[None]:
         """One operation, from one thread; what it calls of the user's is inside the run, and records nothing."""
         self._enter(doing)
-        token = frame_here.set(self._frame.inner)
+        token = current_frame.set(self._frame.inner)
         try:
-            if self._over:
-                raise NotReadyError(f"session.{doing}() was called, but the session is over: {self._over}")
+            if self._closed_reason:
+                raise NotReadyError(f"session.{doing}() was called, but the session is over: {self._closed_reason}")
             yield
         finally:
             self._lock.release()
-            frame_here.reset(token)
+            current_frame.reset(token)
 
     # -- going on
 
-    def _may_go_on(self) -> None:
+    def _ensure_ready(self) -> None:
         if self._call is not None:
-            raise NotReadyError(f"{_told(self._call)} was handed out; say session.done(call, ...) first")
-        if self._listening:
+            raise NotReadyError(f"{_call_text(self._call)} was handed out; say session.done(call, ...) first")
+        if self._awaits_model:
             raise NotReadyError("the model was asked; say what it wants with session.said(calls) first")
 
-    def _go_on(self) -> Generator[Effect, Any, None]:
+    def _advance(self) -> Generator[Effect, Any, None]:
         """Step the flow to the next thing that is not ours to do."""
         if self._flow is None:
             self._began = time.perf_counter()
@@ -167,45 +167,45 @@ class Steps:
             if run.mode == "off":
                 self._flow = _unrecorded()
             else:
-                found, lookup = yield Reach(runtime.find, (run, self._lookup))
+                found, lookup = yield RunStoreCall(runtime.find_candidates, (run, self._lookup))
                 self._flow = flow.run_task(run, found, runtime.tools, lookup)
-        elif not isinstance(self._at, Pause):
+        elif not isinstance(self._stopped_at, Pause):
             return
-        yield from self._stop_at((yield from step(self._flow)))
+        yield from self._stop_at((yield from advance(self._flow)))
 
     def _next(self) -> Generator[Effect, Any, Turn | None]:
         """What is to be done next; None at the end."""
-        yield from self._go_on()
-        at = self._at
+        yield from self._advance()
+        at = self._stopped_at
         if isinstance(at, Invoke):
-            return self._hand_out(at, f"call_mm_{self._count()}", replayed=True)
+            return self._delegate(at, f"call_mm_{self._next_number()}", replayed=True)
         if not isinstance(at, RunAgent):
             return None
         if self._queue:
-            return (yield from self._begin(self._queue.popleft()))
-        self._listening = True
-        handover = None if self._shown else at.handover
-        self._shown = True
+            return (yield from self._begin_call(self._queue.popleft()))
+        self._awaits_model = True
+        handover = None if self._handover_given else at.handover
+        self._handover_given = True
         return AskAgent(handover)
 
-    def _begin(self, wanted: Wanted) -> Generator[Effect, Any, Turn]:
+    def _begin_call(self, wanted: RequestedCall) -> Generator[Effect, Any, Turn]:
         """Hand out a call of the model's, captured and frozen at this moment; or answer it, if it was done already."""
         off = self._run.mode == "off"
-        self._number(-1 if off else frame_of_call(self._runtime, self._run, self._run.recorder).number)
-        made = _bare_call(wanted) if off else record_call(self._run, wanted.tool, wanted.args, wanted.kwargs)
-        at = yield from step(made)
-        id = wanted.id or f"call_mm_{self._count()}"
+        self._number(-1 if off else frame_for_call(self._runtime, self._run, self._run.recorder).call_number)
+        made = _unrecorded_call(wanted) if off else record_flow(self._run, wanted.tool, wanted.args, wanted.kwargs)
+        at = yield from advance(made)
+        id = wanted.id or f"call_mm_{self._next_number()}"
         if isinstance(at, Invoke):
-            self._made = made
-            return self._hand_out(at, id, replayed=False)
-        assert isinstance(at, End)
+            self._pending_recording = made
+            return self._delegate(at, id, replayed=False)
+        assert isinstance(at, FlowEnd)
         self._number(-1)
         tool = wanted.tool
-        return Answered(id, tool.name, chat_name(tool.name), at.value.result, at.value.error, hide_of(self._run))
+        return Answered(id, tool.name, chat_name(tool.name), at.value.result, at.value.error, text_redactor(self._run))
 
-    def _hand_out(self, at: Invoke, id: str, *, replayed: bool) -> Call:
+    def _delegate(self, at: Invoke, id: str, *, replayed: bool) -> Call:
         tool: Tool = at.tool
-        named = tool.named(at.args[1:] if tool.method else at.args, at.kwargs)
+        named = tool.name_arguments(at.args[1:] if tool.method else at.args, at.kwargs)
         arguments = {name: value for name, value in named if name not in tool.ignore}
         call = Call(
             id,
@@ -216,48 +216,48 @@ class Steps:
             dict(at.kwargs),
             tool.fn,
             replayed,
-            hide_of(self._run),
+            text_redactor(self._run),
         )
         self._call = call
-        self._runtime.open_runs.hand_out(self._frame, tool)
+        self._runtime.open_runs.mark_delegated(self._frame, tool)
         return call
 
     def _number(self, number: int) -> None:
         """Number the call that is being made, for its idempotency key; -1 for a replayed one, and for none."""
-        self._frame.number = self._frame.inner.number = number
+        self._frame.call_number = self._frame.inner.call_number = number
 
-    def _count(self) -> int:
+    def _next_number(self) -> int:
         self._serial += 1
         return self._serial - 1
 
-    def _stop_at(self, at: At) -> Generator[Effect, Any, None]:
+    def _stop_at(self, at: StopPoint) -> Generator[Effect, Any, None]:
         """The flow waits for something, or has ended."""
-        self._at = at
+        self._stopped_at = at
         if isinstance(at, RunAgent) and self._run.mode != "off":
-            self._runtime.open_runs.record(self._frame)
-        if isinstance(at, End):
+            self._runtime.open_runs.start_recording(self._frame)
+        if isinstance(at, FlowEnd):
             if self._run.mode != "off":
-                yield Reach(settle, (self._runtime, self._run, self._frame, at.value))
+                yield RunStoreCall(write_result, (self._runtime, self._run, self._frame, at.value))
             self._runtime.open_runs.leave(self._frame)
-            self._conclude(at.value, settled=True)
+            self._conclude(at.value, is_written=True)
 
-    def _conclude(self, finished: flow.Finished, *, settled: bool = False) -> None:
+    def _conclude(self, finished: flow.RunResult, *, is_written: bool = False) -> None:
         """Count and tell how the run ended, as any call of the engine; an exception waits for `next()`."""
         if self._run.mode == "off":
-            self._ended = finished.outcome
+            self._result = finished.outcome
             return
         try:
             seconds = time.perf_counter() - self._began
-            self._ended = conclude(self._runtime, self._run, finished, seconds, settled=settled)
+            self._result = conclude(self._runtime, self._run, finished, seconds, is_written=is_written)
         except BaseException as error:
             if error is not finished.error and not isinstance(error, StoreError):
                 raise
-            self._ended = error
+            self._result = error
 
     def _end(self) -> Finished:
         """The end, told once."""
-        ended = self._ended
-        self._over = self._run.hide(repr(ended))
+        ended = self._result
+        self._closed_reason = self._run.redact(repr(ended))
         if isinstance(ended, BaseException):
             raise ended
         assert isinstance(ended, Outcome)
@@ -265,102 +265,112 @@ class Steps:
 
     # -- being told
 
-    def _hear(self, calls: Any, value: Any) -> bool:
+    def _accept_calls(self, calls: Any, value: Any) -> bool:
         """Take what the model said; whether it is finished."""
-        if not self._listening:
+        if not self._awaits_model:
             why = "it has not been asked: call session.next() until it returns AskAgent"
             raise NotReadyError(f"session.said() tells what the model wants, and {why}")
-        wanted = understand(self._runtime.tools, self._run, calls)
+        wanted = parse_calls(self._runtime.tools, self._run, calls)
         if wanted and value is not None:
             raise InvalidValueError("said(calls, value=...) takes a value only with no calls: the model has finished")
-        self._listening = False
+        self._awaits_model = False
         self._queue.extend(wanted)
         return not wanted
 
     def _finish(self, value: Any) -> Generator[Effect, Any, None]:
         """The model has finished: learn from the run."""
         assert self._flow is not None
-        self._runtime.open_runs.take_back(self._frame)
-        yield from self._stop_at((yield from step(self._flow, value)))
+        self._runtime.open_runs.mark_returned(self._frame)
+        yield from self._stop_at((yield from advance(self._flow, value)))
 
-    def _is_outstanding(self, call: Any, result: Any, error: Any) -> None:
-        mine = self._call
-        if mine is None or (call is not mine and call != mine.id):
-            waiting = "no call is outstanding" if mine is None else f"the outstanding call is {_told(mine)}"
-            what = _told(call) if isinstance(call, Call) else short(call)
+    def _ensure_outstanding(self, call: Any, result: Any, error: Any) -> None:
+        outstanding = self._call
+        if outstanding is None or (call is not outstanding and call != outstanding.id):
+            waiting = (
+                "no call is outstanding"
+                if outstanding is None
+                else f"the outstanding call is {_call_text(outstanding)}"
+            )
+            what = _call_text(call) if isinstance(call, Call) else safe_repr(call)
             raise InvalidValueError(
                 f"session.done({what}): {waiting}; give the call that session.next() returned last, once"
             )
         if error is not None and not isinstance(error, BaseException):
-            raise InvalidTypeError(f"done(call, error=...) takes an exception, got {self._run.hide(short(error))}")
+            raise InvalidTypeError(
+                f"done(call, error=...) takes an exception, got {self._run.redact(safe_repr(error))}"
+            )
         if error is not None and result is not None:
             raise InvalidValueError("done(call, ...) takes a result or an error, not both")
         if inspect.isawaitable(result):
-            raise InvalidTypeError(f"the result of {_told(mine)} is an awaitable; await it and give what it returns")
+            raise InvalidTypeError(
+                f"the result of {_call_text(outstanding)} is an awaitable; await it and give what it returns"
+            )
 
-    def _take(self, result: Any, error: BaseException | None) -> Generator[Effect, Any, None]:
+    def _accept_result(self, result: Any, error: BaseException | None) -> Generator[Effect, Any, None]:
         """A call has ended: look at what it did, at once."""
         self._call = None
-        self._runtime.open_runs.take_back(self._frame)
-        made, self._made = self._made, None
+        self._runtime.open_runs.mark_returned(self._frame)
+        made, self._pending_recording = self._pending_recording, None
         if made is not None:
-            yield from step(made, result, error)
+            yield from advance(made, result, error)
             self._number(-1)
         else:
             assert self._flow is not None
-            yield from self._stop_at((yield from step(self._flow, result, error)))
+            yield from self._stop_at((yield from advance(self._flow, result, error)))
 
     # -- leaving
 
     def _abandon(self, error: BaseException | None) -> None:
-        if self._over:
+        if self._closed_reason:
             return
-        if self._ended is not None:
-            self._over = self._run.hide(repr(self._ended))
+        if self._result is not None:
+            self._closed_reason = self._run.redact(repr(self._result))
             return
-        told = error
-        if told is None or isinstance(told, GeneratorExit):  # as when an unfinished `await session.next()` is dropped
-            told = Abandoned("the session was closed before the run had ended")
-        self._over = self._run.hide(f"it was left ({told!r})")
-        self._call, self._listening = None, False
+        reason = error
+        if reason is None or isinstance(
+            reason, GeneratorExit
+        ):  # as when an unfinished `await session.next()` is dropped
+            reason = Abandoned("the session was closed before the run had ended")
+        self._closed_reason = self._run.redact(f"it was left ({reason!r})")
+        self._call, self._awaits_model = None, False
         self._queue.clear()
-        made, self._made, following = self._made, None, self._flow
+        made, self._pending_recording, following = self._pending_recording, None, self._flow
         try:
             if made is not None:
                 made.close()
-            if following is not None and isinstance(self._at, RunAgent):
-                self._leave_agent(following, told)
+            if following is not None and isinstance(self._stopped_at, RunAgent):
+                self._leave_agent(following, reason)
             elif following is not None:
                 following.close()
-                self._runtime.reporter.raised(self._run, told, time.perf_counter() - self._began)
+                self._runtime.reporter.run_raised(self._run, reason, time.perf_counter() - self._began)
         finally:
             self._runtime.open_runs.leave(self._frame)
-            if not isinstance(self._ended, Outcome):
-                self._ended = None
+            if not isinstance(self._result, Outcome):
+                self._result = None
 
-    def _leave_agent(self, following: Generator[Effect, Any, flow.Finished], told: BaseException) -> None:
+    def _leave_agent(self, following: Generator[Effect, Any, flow.RunResult], reason: BaseException) -> None:
         """The agent ends with an exception: what the replay did before counts as ever (D6), the rest is not learned."""
         try:
-            following.throw(told)
+            following.throw(reason)
         except StopIteration as stop:
             self._conclude(stop.value)
         except BaseException as raised:  # the flow of an engine that is off
-            if raised is not told:
+            if raised is not reason:
                 raise
 
     def _open_block(self) -> None:
         if self._token is not None:
             raise NotReadyError("this session's block is open already; use each session in one block")
-        self._token = frame_here.set(self._frame)
+        self._token = current_frame.set(self._frame)
 
     def _close_block(self, error: BaseException | None) -> None:
         token, self._token = self._token, None
         try:
-            frame_here.reset(token)
+            current_frame.reset(token)
         except ValueError:  # a framework leaves the block in another context than it was entered in
             pass
         self.close(error)
 
 
-def _told(call: Call) -> str:
+def _call_text(call: Call) -> str:
     return f"{call.name} ({call.id})"

@@ -9,16 +9,16 @@ from typing import Any
 import msgspec
 
 from .._core.model.handover import chat_name
-from .._core.model.text import short
+from .._core.model.text import safe_repr
 from .._core.plan.step import Refusal
 from .._core.run.run import Run
 from .._core.tools.tool import Tool
 from ..errors import InvalidTypeError, InvalidValueError, NotReadyError
 
-SHAPES = "(tool, arguments), (tool, arguments, id), or a tool call as a chat API returns it"
+CALL_SHAPES = "(tool, arguments), (tool, arguments, id), or a tool call as a chat API returns it"
 
 
-class Wanted(msgspec.Struct, frozen=True, eq=False):
+class RequestedCall(msgspec.Struct, frozen=True, eq=False):
     """A call that the model wants: `args` has the context object of a method tool first."""
 
     tool: Tool
@@ -27,25 +27,25 @@ class Wanted(msgspec.Struct, frozen=True, eq=False):
     id: str
 
 
-def understand(tools: Iterable[Tool], run: Run, calls: Any) -> list[Wanted]:
+def parse_calls(tools: Iterable[Tool], run: Run, calls: Any) -> list[RequestedCall]:
     """Each call joined with its tool. Raises InvalidTypeError or InvalidValueError, and then none of them is taken."""
     if isinstance(calls, str | bytes | Mapping) or not isinstance(calls, Iterable):
-        raise InvalidTypeError(f"said() takes a list of calls, each {SHAPES}; got {run.hide(short(calls))}")
+        raise InvalidTypeError(f"said() takes a list of calls, each {CALL_SHAPES}; got {run.redact(safe_repr(calls))}")
     known = list(tools)
     try:
-        return [_understood(known, run, call) for call in calls]
+        return [_parse_call(known, run, call) for call in calls]
     except (InvalidTypeError, InvalidValueError) as error:
-        if not run.secretive:
+        if not run.has_secrets:
             raise
-        raise type(error)(run.hide(str(error))) from None
+        raise type(error)(run.redact(str(error))) from None
 
 
-def _understood(tools: list[Tool], run: Run, call: Any) -> Wanted:
+def _parse_call(tools: list[Tool], run: Run, call: Any) -> RequestedCall:
     what, arguments, id = _parts(call)
-    tool, owner = _tool_of(tools, what)
-    given = _given(tool, arguments)
-    args, kwargs = _spread(run, tool, owner, given)
-    return Wanted(tool, args, kwargs, id)
+    tool, owner = _find_tool(tools, what)
+    given = _arguments_by_name(tool, arguments)
+    args, kwargs = _bind(run, tool, owner, given)
+    return RequestedCall(tool, args, kwargs, id)
 
 
 def _parts(call: Any) -> tuple[Any, Any, str]:
@@ -59,16 +59,16 @@ def _parts(call: Any) -> tuple[Any, Any, str]:
             return call[0], call[1], _id(call[2] if len(call) == 3 else "")
     elif hasattr(getattr(call, "function", None), "name"):  # the object of a client library
         return call.function.name, getattr(call.function, "arguments", None), _id(getattr(call, "id", ""))
-    raise InvalidTypeError(f"a call is {SHAPES}; got {short(call)}")
+    raise InvalidTypeError(f"a call is {CALL_SHAPES}; got {safe_repr(call)}")
 
 
 def _id(given: Any) -> str:
     if given is not None and not isinstance(given, str):
-        raise InvalidTypeError(f"the id of a call is a string, got {short(given)}")
+        raise InvalidTypeError(f"the id of a call is a string, got {safe_repr(given)}")
     return given or ""
 
 
-def _given(tool: Tool, arguments: Any) -> dict[str, Any]:
+def _arguments_by_name(tool: Tool, arguments: Any) -> dict[str, Any]:
     """The arguments by name; a JSON text, as chat APIs have it, is read."""
     if isinstance(arguments, str):
         try:
@@ -78,11 +78,11 @@ def _given(tool: Tool, arguments: Any) -> dict[str, Any]:
     if arguments is None:
         arguments = {}
     if not isinstance(arguments, Mapping) or not all(isinstance(name, str) for name in arguments):
-        raise InvalidTypeError(f"the arguments for {tool.name} are a dict by name, got {short(arguments)}")
+        raise InvalidTypeError(f"the arguments for {tool.name} are a dict by name, got {safe_repr(arguments)}")
     return dict(arguments)
 
 
-def _tool_of(tools: list[Tool], what: Any) -> tuple[Tool, Any]:
+def _find_tool(tools: list[Tool], what: Any) -> tuple[Tool, Any]:
     """The tool that is meant, and the object of a bound method."""
     if isinstance(what, str):
         found = [tool for tool in tools if tool.name == what or what in tool.aliases]
@@ -91,7 +91,7 @@ def _tool_of(tools: list[Tool], what: Any) -> tuple[Tool, Any]:
     else:
         function = getattr(what, "__func__", what)
         found = [tool for tool in tools if tool is what or any(f is function for f in (tool.wrapper, tool.fn))]
-        name, owner = short(what), getattr(what, "__self__", None) if inspect.ismethod(what) else None
+        name, owner = safe_repr(what), getattr(what, "__self__", None) if inspect.ismethod(what) else None
     if not found:
         have = ", ".join(sorted(tool.name for tool in tools)) or "none"
         raise InvalidValueError(f"no tool {name!r} is registered with the engine; there are: {have}")
@@ -101,14 +101,14 @@ def _tool_of(tools: list[Tool], what: Any) -> tuple[Tool, Any]:
     return found[0], owner
 
 
-def _spread(run: Run, tool: Tool, owner: Any, given: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _bind(run: Run, tool: Tool, owner: Any, given: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Arguments by name as a call has them: the context object first, what is injected added."""
-    if tool.undecided and (owner is not None or any(tool.owns(value) for value in run.context)):
-        tool.undecided = False
-        tool.become_method()
+    if tool.may_be_method and (owner is not None or any(tool.is_method_of(value) for value in run.context)):
+        tool.may_be_method = False
+        tool.mark_as_method()
     args: list[Any] = []
     if tool.method:
-        owner = owner if owner is not None else run.object_of(tool)
+        owner = owner if owner is not None else run.context_object_for(tool)
         if isinstance(owner, Refusal):
             raise NotReadyError(owner.message)
         args.append(owner)

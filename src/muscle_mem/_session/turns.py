@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from .._core.model.handover import Handover
-from .._core.model.outcome import Hide, Outcome, shown_struct
+from .._core.model.outcome import Outcome, TextRedactor, redacted_repr
 
 
 class Call(msgspec.Struct, frozen=True, eq=False):
@@ -31,10 +31,10 @@ class Call(msgspec.Struct, frozen=True, eq=False):
     kwargs: dict[str, Any]
     fn: Callable[..., Any]
     replayed: bool
-    hide: Hide = str
+    hide: TextRedactor = str
 
     def __repr__(self) -> str:
-        return shown_struct(self, self.hide)
+        return redacted_repr(self, self.hide)
 
 
 class Answered(msgspec.Struct, frozen=True, eq=False):
@@ -47,10 +47,10 @@ class Answered(msgspec.Struct, frozen=True, eq=False):
     name: str
     result: Any
     error: BaseException | None
-    hide: Hide = str
+    hide: TextRedactor = str
 
     def __repr__(self) -> str:
-        return shown_struct(self, self.hide)
+        return redacted_repr(self, self.hide)
 
 
 class AskAgent(msgspec.Struct, frozen=True, eq=False):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .._core.tools.check import Check, passes
+from .._core.tools.check import Check, interpret
 from ..errors import InvalidTypeError, InvalidValueError
 from .given import Looking, capture_of
 from .given import argument as argument_of
@@ -110,10 +110,10 @@ class Combination(Check):
 
     __slots__ = ()
 
-    def renewed(self, current: Any, candidate: Any) -> Any:
+    def refreshed(self, current: Any, candidate: Any) -> Any:
         """The parts that slide as they are now, the others as they were recorded."""
         pairs = zip(self.parts, current, candidate, strict=True)
-        return tuple(part.renewed(now, then) if part.refresh else then for part, now, then in pairs)
+        return tuple(part.refreshed(now, then) if part.refresh else then for part, now, then in pairs)
 
 
 def all_of(*checks: Check, **options: Any) -> Check:
@@ -143,7 +143,7 @@ def _combined(checks: tuple[Check, ...], how: Callable[..., bool], name: str, op
 
     def verdict(check: Check, current: Any, candidate: Any) -> bool:
         try:
-            return passes(check, check.compare(current, candidate))
+            return interpret(check, check.compare(current, candidate))
         except Exception:
             if how is any:
                 return False
@@ -157,7 +157,7 @@ def _combined(checks: tuple[Check, ...], how: Callable[..., bool], name: str, op
     def describe(current: tuple[Any, ...], candidate: tuple[Any, ...]) -> tuple[str, str]:
         seen, expected = [], []
         for check, now, then in zip(checks, current, candidate, strict=True):
-            texts = check.texts(now, then)
+            texts = check.describe_pair(now, then)
             said = "" if verdict(check, now, then) else " (no)"
             seen.append(texts[0] + said)
             expected.append(texts[1])

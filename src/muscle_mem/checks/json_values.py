@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from .._core.model.text import short
+from .._core.model.text import safe_repr
 from .._core.tools.check import Check
 from ..errors import InvalidTypeError, InvalidValueError
 from .given import Looking, ask, capture_of, identity, need_callable
@@ -124,7 +124,7 @@ def differences(current: Any, candidate: Any, path: Path, ignored: tuple[Path, .
             if key in current:
                 yield from differences(current[key], value, (*path, key), ignored)
             elif not _ignores((*path, key), ignored):
-                yield spelled((*path, key)), "missing", short(value, 60)
+                yield spelled((*path, key)), "missing", safe_repr(value, 60)
     elif isinstance(candidate, list) and isinstance(current, list):
         if len(current) != len(candidate):
             yield spelled(path), f"{len(current)} entries", f"{len(candidate)} entries"
@@ -132,7 +132,7 @@ def differences(current: Any, candidate: Any, path: Path, ignored: tuple[Path, .
         for index, (now, then) in enumerate(zip(current, candidate, strict=True)):
             yield from differences(now, then, (*path, index), ignored)
     elif not _equal(current, candidate):
-        yield spelled(path), short(current, 60), short(candidate, 60)
+        yield spelled(path), safe_repr(current, 60), safe_repr(candidate, 60)
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from .._core.model.text import short
+from .._core.model.text import safe_repr
 from .._core.tools.check import Check
 from ..errors import InvalidTypeError, InvalidValueError
 from .given import Looking, ask, capture_of, identity, need_callable
@@ -125,7 +125,7 @@ def _near(one: list[float] | None, other: list[float] | None, tolerance: float) 
 def _element_text(snapshot: Snapshot, names: list[str]) -> str:
     if snapshot["count"] != 1:
         return "no such element" if not snapshot["count"] else f"{snapshot['count']} such elements"
-    told = " ".join(filter(None, (snapshot.get("role"), short(snapshot["name"], 60) if "name" in snapshot else "")))
+    told = " ".join(filter(None, (snapshot.get("role"), safe_repr(snapshot["name"], 60) if "name" in snapshot else "")))
     if "place" in names and snapshot.get("place"):
         x, y, width, height = snapshot["place"]
         told += f" at x={x:g}, y={y:g} of {width:g} x {height:g}"
@@ -173,7 +173,7 @@ def _url_check(
         return bool(matcher.fullmatch(current) and matcher.fullmatch(candidate))
 
     def describe(current: str, candidate: str) -> tuple[str, str]:
-        return short(current), short(candidate) if matcher is None else f"an address like {matcher.pattern}"
+        return safe_repr(current), safe_repr(candidate) if matcher is None else f"an address like {matcher.pattern}"
 
     def bind(found: inspect.Signature) -> Check:
         return _url_check(page, query, matcher, found, options)
@@ -213,7 +213,7 @@ def _visible_check(
 
     def describe(current: bool, candidate: bool) -> tuple[str, str]:
         seen, expected = (
-            f"{short(selector, 60)} {'visible' if yes else 'not visible'}" for yes in (current, candidate)
+            f"{safe_repr(selector, 60)} {'visible' if yes else 'not visible'}" for yes in (current, candidate)
         )
         return seen, expected
 

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-from .._core.model.text import short
+from .._core.model.text import safe_repr
 from .._core.tools.check import Check
 from ..errors import InvalidTypeError
 from . import pictures
@@ -83,7 +83,7 @@ def _text_check(
     def describe(current: str, candidate: str) -> tuple[str, str]:
         near = "" if options["threshold"] >= 1 else f", at least {options['threshold']:g} alike"
         alike = f", {similarity(current, candidate):.2f} alike" if near else ""
-        return short(current, SHOWN) + alike, short(candidate, SHOWN) + near
+        return safe_repr(current, SHOWN) + alike, safe_repr(candidate, SHOWN) + near
 
     def bind(found: inspect.Signature) -> Check:
         if picture is not None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from .._core.model.text import short
+from .._core.model.text import safe_repr
 from .._core.tools.check import Check
 from ..errors import InvalidTypeError, InvalidValueError
 from .given import Looking, ask, capture_of, identity, need_callable
@@ -155,9 +155,9 @@ def _require_web(address: Any) -> None:
     except ValueError:
         wrong = True
     if wrong:
-        raise InvalidValueError(f"http_unchanged looks at http and https addresses only, got {short(address, 60)}")
+        raise InvalidValueError(f"http_unchanged looks at http and https addresses only, got {safe_repr(address, 60)}")
 
 
 def _told(snapshot: Snapshot) -> str:
     kind, size, value = snapshot
-    return f"the ETag {short(value, 60)}" if kind == "etag" else f"{size} bytes, sha256 {value[:12]}"
+    return f"the ETag {safe_repr(value, 60)}" if kind == "etag" else f"{size} bytes, sha256 {value[:12]}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from ..store import SqliteStore
-from .opening import UnusableStoreError, json_option, opened, store_option
+from .opening import UnusableStoreError, json_option, open_existing, store_option
 from .output import print_json
-from .text import visible
+from .text import printable
 from .verify import print_verified, verified_json
 
 
@@ -29,7 +29,7 @@ def backup(context: click.Context, file: str, overwrite: bool, as_json: bool, st
     Example:
       muscle-mem backup memory-today.db --store memory.db
     """
-    with opened(store) as source:
+    with open_existing(store) as source:
         if not isinstance(source, SqliteStore):
             raise UnusableStoreError(
                 f"{source.url} is no file. Use the back-ups of its server, or `muscle-mem copy` into a file."
@@ -38,6 +38,6 @@ def backup(context: click.Context, file: str, overwrite: bool, as_json: bool, st
     if as_json:
         print_json({"store": source.url, "file": file, **verified_json(found)})
     else:
-        print_verified(visible(file), found)
+        print_verified(printable(file), found)
     if not found:
         context.exit(1)

@@ -6,21 +6,21 @@ from collections.abc import Iterator
 
 from ..store import Stored
 from .examining import Finding
-from .reading import open_body
+from .reading import load_body
 from .text import count
 
 MANY_YES = 50  # replays that a check has let through before it is worth a word that it stopped none
 MANY_NO = 5
 
-Said = dict[tuple[str, str], tuple[int, int]]
+Answers = dict[tuple[str, str], tuple[int, int]]
 
 
-def hear(stored: Stored, said: Said) -> None:
+def collect_answers(stored: Stored, said: Answers) -> None:
     """Add what the checks of one trajectory have said to `said`: (check, its fingerprint) to its yeses and noes.
 
     Each hit means one yes of each check, for each of its steps; noes and further yeses are in the standing.
     """
-    body = open_body(stored).body
+    body = load_body(stored).body
     if body is None:
         return
     prints: dict[str, str] = {}
@@ -35,12 +35,12 @@ def hear(stored: Stored, said: Said) -> None:
             _add(said, tally.check, prints[tally.check], tally.yes, tally.no)
 
 
-def _add(said: Said, check: str, fingerprint: str, yes: int, no: int) -> None:
+def _add(said: Answers, check: str, fingerprint: str, yes: int, no: int) -> None:
     before = said.get((check, fingerprint), (0, 0))
     said[(check, fingerprint)] = (before[0] + yes, before[1] + no)
 
 
-def lint(said: Said) -> Iterator[Finding]:
+def lint(said: Answers) -> Iterator[Finding]:
     """A notice of each check that has been asked often and always said the same."""
     for (check, _), (yes, no) in sorted(said.items()):
         tool, _, role = check.rpartition(" ")

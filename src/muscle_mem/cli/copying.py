@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from ..store import Copied, copy_store
-from .opening import UnusableStoreError, ensure_there, file_of, json_option, open_named, signing_key, told
+from .opening import UnusableStoreError, ensure_exists, file_of, json_option, open_named, signing_key, store_errors
 from .output import print_json
-from .text import count, visible
+from .text import count, printable
 
 
 @click.command("copy", short_help="Copy everything into another store.")
@@ -41,8 +41,8 @@ def copy(
     keys = [_key(name) for name in (from_signing_key_env, to_signing_key_env)]
     if "://" not in target and file_of(target) is None:
         raise UnusableStoreError(f"The store {target!r} lives in memory, and would be gone at once. Give a path.")
-    with told():
-        ensure_there(source)
+    with store_errors():
+        ensure_exists(source)
         with open_named(source, keys[0]) as reads, open_named(target, keys[1]) as writes:
             done = copy_store(reads, writes)
     if as_json:
@@ -54,7 +54,7 @@ def copy(
                 "trajectories": done.trajectories,
                 "observations": done.observations,
                 "present": done.present,
-                "damaged": [{"id": one.id or None, "what": one.what} for one in done.damaged],
+                "damaged": [{"id": damaged_row.id or None, "what": damaged_row.what} for damaged_row in done.damaged],
                 "kept_standing": list(done.kept),
             }
         )
@@ -78,6 +78,6 @@ def _print(done: Copied) -> None:
     present = f"{done.present} {'was' if done.present == 1 else 'were'} there already"
     click.echo(f"Copied {new} and {count(done.observations, 'observation')}; {present}.")
     for id in done.kept:
-        click.echo(f"{visible(id)}: another standing is there, and was kept.", err=True)
-    for one in done.damaged:
-        click.echo(f"not copied: {visible(one.id or '(no id)')}: {visible(one.what)}", err=True)
+        click.echo(f"{printable(id)}: another standing is there, and was kept.", err=True)
+    for damaged_row in done.damaged:
+        click.echo(f"not copied: {printable(damaged_row.id or '(no id)')}: {printable(damaged_row.what)}", err=True)

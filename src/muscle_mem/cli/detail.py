@@ -6,14 +6,14 @@ from typing import Any
 
 from .._core.model.records import Body, Guard, Row, StepRecord
 from .expressions import Outputs, expression, sources
-from .reading import Opened, Seen, summary
+from .reading import LoadedBody, LoadedRow, summary
 from .script import call_text
-from .text import class_name, decoded, iso, spoken, undecodable
+from .text import class_name, decoded, iso, undecodable, value_repr
 
 MAX_DIGITS_BITS = 13_000  # an int below it has at most as many digits as Python prints
 
 
-def detail(trajectory: Opened, rows: list[Seen], number: int | None) -> dict[str, Any]:
+def detail(trajectory: LoadedBody, rows: list[LoadedRow], number: int | None) -> dict[str, Any]:
     """What `show --json` prints; `number` picks one observation, counted from 1."""
     shown = list(enumerate(rows, 1))
     if number is not None:
@@ -66,7 +66,7 @@ def _guard(guard: Guard, outputs: Outputs) -> dict[str, Any]:
     return {"step": guard.step, "path": list(guard.path), "place": place, "value": value_json(guard.data)}
 
 
-def _observation(number: int, seen: Seen) -> dict[str, Any]:
+def _observation(number: int, seen: LoadedRow) -> dict[str, Any]:
     row = seen.row
     found: dict[str, Any] = {
         "number": number,
@@ -109,7 +109,7 @@ def value_json(data: bytes) -> dict[str, Any]:
     value, error = decoded(data)
     if error:
         return {"type": None, "text": undecodable(data), "error": error}
-    found: dict[str, Any] = {"type": class_name(value), "text": spoken(value)}
+    found: dict[str, Any] = {"type": class_name(value), "text": value_repr(value)}
     if _same_in_json(value):
         found["value"] = value
     return found

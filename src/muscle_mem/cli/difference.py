@@ -11,16 +11,16 @@ import click
 import msgspec
 
 from .._core.model.records import Body, Row, StepRecord
-from .._core.plan.parallel import moved
+from .._core.plan.parallel import remap_record
 from ..store import Stored
 from .expressions import Outputs, expression, guard_text
 from .finding import full_id
 from .importing import read_file
-from .opening import NotDoneError, UnusableStoreError, json_option, opened, store_option
+from .opening import NotDoneError, UnusableStoreError, json_option, open_existing, store_option
 from .output import console, print_json, text
-from .reading import open_body, open_rows
+from .reading import load_body, load_rows
 from .script import call_text
-from .text import value_text, visible
+from .text import printable, value_text
 
 SHOWN = 160
 
@@ -79,8 +79,14 @@ def diff(context: click.Context, a: str, b: str, as_json: bool, store: str | Non
     changes = list(_compare(*sides))
     if as_json:
         told = [
-            {"step": _place(one.step), "other": _place(one.other), "what": one.what, "a": one.a, "b": one.b}
-            for one in changes
+            {
+                "step": _place(change.step),
+                "other": _place(change.other),
+                "what": change.what,
+                "a": change.a,
+                "b": change.b,
+            }
+            for change in changes
         ]
         print_json(
             {"a": sides[0].stored.sealed.id, "b": sides[1].stored.sealed.id, "equal": not changes, "changes": told}
@@ -99,15 +105,15 @@ def _side(name: str, store: str | None) -> Side:
     if name.endswith(".json") or "/" in name or Path(name).is_file():
         stored = read_file(Path(name))
     else:
-        with opened(store) as source:
+        with open_existing(store) as source:
             got = source.get(full_id(source, name))
         if got is None:
             raise NotDoneError(f"There is no trajectory {name!r} any more.")
         stored = got
-    found = open_body(stored)
+    found = load_body(stored)
     if found.body is None:
         raise NotDoneError(f"{name!r} cannot be read: {found.error}")
-    rows = [seen.row for seen in open_rows(found) if seen.row is not None and not seen.error]
+    rows = [seen.row for seen in load_rows(found) if seen.row is not None and not seen.error]
     return Side(name, stored, found.body, rows[0] if rows else None)
 
 
@@ -115,12 +121,12 @@ def _compare(a: Side, b: Side) -> Iterator[Change]:
     for what in ("task", "scope", "tags"):
         one, other = getattr(a.stored.sealed, what), getattr(b.stored.sealed, what)
         if one != other:
-            yield Change(-1, -1, what, _words(one), _words(other))
+            yield Change(-1, -1, what, _as_text(one), _as_text(other))
     for what in ("params", "fixed", "equal", "equal_secrets"):
         one, other = getattr(a.body, what), getattr(b.body, what)
         if one != other:
-            yield Change(-1, -1, what, _words(one), _words(other))
-    pairs = aligned(a.body.steps, b.body.steps)
+            yield Change(-1, -1, what, _as_text(one), _as_text(other))
+    pairs = align_steps(a.body.steps, b.body.steps)
     places = {at: other for at, other in pairs if at >= 0 and other >= 0}
     for at, other in pairs:
         if other < 0:
@@ -131,16 +137,16 @@ def _compare(a: Side, b: Side) -> Iterator[Change]:
             yield from _compare_steps(a, b, at, other, places)
 
 
-def _words(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if isinstance(value, tuple):
         names = [
             one[0] if isinstance(one, tuple) and len(one) == 2 and isinstance(one[1], bytes) else one for one in value
         ]
-        return visible(", ".join(str(one) if isinstance(one, str) else " = ".join(one) for one in names))
-    return visible(value)
+        return printable(", ".join(str(one) if isinstance(one, str) else " = ".join(one) for one in names))
+    return printable(value)
 
 
-def aligned(a: Sequence[StepRecord], b: Sequence[StepRecord]) -> list[tuple[int, int]]:
+def align_steps(a: Sequence[StepRecord], b: Sequence[StepRecord]) -> list[tuple[int, int]]:
     """Pairs of places, in order; -1 where one side has nothing. Equal calls find each other first, then equal tools."""
     found: list[tuple[int, int]] = []
     exact = SequenceMatcher(None, [_call(one) for one in a], [_call(one) for one in b], autojunk=False)
@@ -163,7 +169,7 @@ def _call(step: StepRecord) -> tuple[str, bytes]:
 
 def _compare_steps(a: Side, b: Side, at: int, other: int, places: dict[int, int]) -> Iterator[Change]:
     there = {index: places.get(index, -1 - index) for index in range(len(a.body.steps))}
-    mine, yours = moved(a.body.steps[at], there), b.body.steps[other]
+    mine, yours = remap_record(a.body.steps[at], there), b.body.steps[other]
     yield from _compare_arguments(a, b, at, other, mine)
     for what, one, two in (
         ("code of the tool", mine.fingerprint, yours.fingerprint),
@@ -172,7 +178,7 @@ def _compare_steps(a: Side, b: Side, at: int, other: int, places: dict[int, int]
         ("parallel group", _grouped(mine), _grouped(yours)),
     ):
         if one != two:
-            yield Change(at, other, what, visible(one or "none"), visible(two or "none"))
+            yield Change(at, other, what, printable(one or "none"), printable(two or "none"))
     if set(mine.guards) != set(yours.guards):
         told = [
             "; ".join(guard_text(guard, side.outputs()) for guard in step.guards) or "none"
@@ -190,7 +196,7 @@ def _grouped(step: StepRecord) -> str:
 
 
 def _seen(data: bytes | None) -> str:
-    return "none" if data is None else visible(value_text(data), SHOWN)
+    return "none" if data is None else printable(value_text(data), SHOWN)
 
 
 def _compare_arguments(a: Side, b: Side, at: int, other: int, mine: StepRecord) -> Iterator[Change]:
@@ -202,25 +208,27 @@ def _compare_arguments(a: Side, b: Side, at: int, other: int, mine: StepRecord) 
                 expression(side[name], of.outputs(), SHOWN) if name in side else ""
                 for side, of in ((said, a), (two, b))
             ]
-            yield Change(at, other, f"argument {visible(name)}", *texts)
+            yield Change(at, other, f"argument {printable(name)}", *texts)
 
 
 def _print(a: Side, b: Side, changes: Sequence[Change]) -> None:
     out = console()
     for mark, side in (("---", a), ("+++", b)):
         sealed = side.stored.sealed
-        out.print(text(f"{mark} {visible(sealed.id)}  {visible(sealed.task)}", "bold"), soft_wrap=True)
-    for change in (one for one in changes if one.step < 0 and one.other < 0):
+        out.print(text(f"{mark} {printable(sealed.id)}  {printable(sealed.task)}", "bold"), soft_wrap=True)
+    for change in (change for change in changes if change.step < 0 and change.other < 0):
         out.print(text(f"!  {change.what}: {change.a or 'none'} | {change.b or 'none'}", "yellow"), soft_wrap=True)
-    for at, other in aligned(a.body.steps, b.body.steps):
-        here = [one for one in changes if (one.step, one.other) == (at, other)]
+    for at, other in align_steps(a.body.steps, b.body.steps):
+        here = [change for change in changes if (change.step, change.other) == (at, other)]
         side, index = (a, at) if at >= 0 else (b, other)
         call = call_text(side.body.steps[index], side.outputs())
         mark, style = (" ", "dim") if not here else ("!", "yellow")
         if other < 0 or at < 0:
             mark, style = ("-", "red") if other < 0 else ("+", "green")
         out.print(text(f"{mark} {index:>3}  {call}", style), soft_wrap=True)
-        for one in here if mark == "!" else []:
-            out.print(text(f"         {one.what}: {one.a or 'none'} | {one.b or 'none'}", style), soft_wrap=True)
+        for change in here if mark == "!" else []:
+            out.print(
+                text(f"         {change.what}: {change.a or 'none'} | {change.b or 'none'}", style), soft_wrap=True
+            )
     if not changes:
         out.print(text("equal", "green"))

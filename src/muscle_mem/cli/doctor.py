@@ -14,11 +14,11 @@ from ..errors import StoreError
 from ..store import QUARANTINED, Damaged, Store, Stored
 from ..store.paging import pages
 from ..store.verifying import is_inspecting
-from .check_lint import Said, hear, lint
+from .check_lint import Answers, collect_answers, lint
 from .examining import Finding, examine
-from .opening import json_option, named_store, opened, store_option, told
+from .opening import json_option, named_store, open_existing, store_errors, store_option
 from .output import Cell, console, id_text, print_json, print_pairs, print_table
-from .text import count, visible
+from .text import count, printable
 
 if TYPE_CHECKING:
     from .._engine.engine import Engine
@@ -68,7 +68,7 @@ def doctor(context: click.Context, app: str | None, as_json: bool, store: str | 
       muscle-mem doctor --json
     """
     engine = _engine(app)
-    with told(), _store(store, engine) as source:
+    with store_errors(), _store(store, engine) as source:
         report = _look(source, engine)
     if as_json:
         print_json(_as_json(report))
@@ -88,7 +88,7 @@ def _engine(app: str | None) -> Engine | None:
 
 def _store(given: str | None, engine: Engine | None) -> AbstractContextManager[Store]:
     if engine is None or named_store(given) is not None:
-        return opened(given)
+        return open_existing(given)
     from .stale import store_of
 
     return nullcontext(store_of(engine))
@@ -98,29 +98,32 @@ def _stale(engine: Engine | None, stored: Iterable[Stored]) -> Iterator[Finding]
     if engine is not None:
         from .stale import stale
 
-        yield from (Finding("stale", one.id, f"{one.reason}: {one.message}") for one in stale(engine, stored))
+        yield from (
+            Finding("stale", recording.id, f"{recording.reason}: {recording.message}")
+            for recording in stale(engine, stored)
+        )
 
 
 def _look(source: Store, engine: Engine | None) -> Report:
     report = Report(source.url)
     classes: dict[str, int] = {}
-    said: Said = {}
+    said: Answers = {}
     try:
         for stored, damaged in pages(source):
             report.damaged += len(damaged)
-            report.add([_damaged(one) for one in damaged])
+            report.add([_damaged(damaged_row) for damaged_row in damaged])
             report.add(_stale(engine, stored))
-            for one in stored:
+            for trajectory in stored:
                 report.trajectories += 1
-                report.observations += len(one.observations)
-                report.add(_standing(one))
-                report.add(examine(one, classes))
-                hear(one, said)
+                report.observations += len(trajectory.observations)
+                report.add(_standing(trajectory))
+                report.add(examine(trajectory, classes))
+                collect_answers(trajectory, said)
     except StoreError as error:
         report.add([Finding("file", "", f"the rows cannot be read any further: {error}")])
     if is_inspecting(source):
         try:
-            report.add([Finding(one.kind, one.id, one.what) for one in source.inspect()])
+            report.add([Finding(trouble.kind, trouble.id, trouble.what) for trouble in source.inspect()])
         except StoreError as error:
             report.add([Finding("file", "", f"it cannot be read through: {error}")])
     report.add(lint(said))
@@ -157,8 +160,8 @@ def _as_json(report: Report) -> dict[str, Any]:
         "trajectories": report.trajectories,
         "observations": report.observations,
         "damaged": report.damaged,
-        "problems": [_finding(one) for one in report.problems],
-        "notices": [_finding(one) for one in report.notices],
+        "problems": [_finding(problem) for problem in report.problems],
+        "notices": [_finding(notice) for notice in report.notices],
     }
 
 
@@ -170,12 +173,14 @@ def _print(report: Report) -> None:
     out = console()
     looked = f"{count(report.trajectories, 'trajectory', 'trajectories')}, {count(report.observations, 'observation')}"
     verdict = count(len(report.problems), "problem") if report.problems else "fine"
-    print_pairs(out, [("store", visible(report.url)), ("looked at", looked), ("verdict", verdict)])
+    print_pairs(out, [("store", printable(report.url)), ("looked at", looked), ("verdict", verdict)])
     rows: list[tuple[Cell, ...]] = []
     for label, style, found in (("problem", "red", report.problems), ("notice", "yellow", report.notices)):
-        rows += [((label, style), (one.kind, ""), (id_text(one.id), "cyan"), (visible(one.what), "")) for one in found]
+        rows += [
+            ((label, style), (one.kind, ""), (id_text(one.id), "cyan"), (printable(one.what), "")) for one in found
+        ]
     if rows:
         out.print()
         print_table(out, ("", "kind", "id", "what"), rows, fold=("what",))
-    if any(one.id for one in report.problems):
+    if any(problem.id for problem in report.problems):
         click.echo("\nRestore a back-up, or `muscle-mem forget ID`: the agent's next run records it anew.")

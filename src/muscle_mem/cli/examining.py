@@ -8,7 +8,7 @@ import msgspec
 
 from .._core.model.records import Body, Expr, Guard, Lit, Node, Par, Ref, Row, Tpl
 from ..store import STATES, Stored
-from .reading import Seen, open_body, open_rows
+from .reading import LoadedRow, load_body, load_rows
 from .text import decoded, unknown_classes
 
 
@@ -23,7 +23,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 def examine(stored: Stored, classes: dict[str, int]) -> Iterator[Finding]:
     """The problems of one trajectory. Names of classes unknown here are counted in `classes`."""
-    trajectory = open_body(stored)
+    trajectory = load_body(stored)
     id = stored.sealed.id
     if trajectory.body is None:
         yield Finding("unreadable", id, trajectory.error)
@@ -32,7 +32,7 @@ def examine(stored: Stored, classes: dict[str, int]) -> Iterator[Finding]:
     yield from (Finding(kind, id, what) for kind, what in _body(trajectory.body, stored, unknown))
     if not stored.observations:
         yield Finding("no_observation", id, "it has no observation that can be read, so nothing can be compared")
-    for seen in open_rows(trajectory):
+    for seen in load_rows(trajectory):
         yield from (Finding(kind, id, what) for kind, what in _row(seen, unknown))
     for name in unknown:
         classes[name] = classes.get(name, 0) + 1
@@ -93,7 +93,7 @@ def _value(data: bytes, unknown: set[str]) -> Iterator[tuple[str, str]]:
         unknown.update(unknown_classes(value))
 
 
-def _row(seen: Seen, unknown: set[str]) -> Iterator[tuple[str, str]]:
+def _row(seen: LoadedRow, unknown: set[str]) -> Iterator[tuple[str, str]]:
     name = f"observation {seen.observation.id}"
     row = seen.row
     if row is None:

@@ -17,10 +17,10 @@ from ..store.jsontext import to_text
 from ..store.paging import pages
 from .finding import full_id, matches
 from .listing import filters
-from .opening import NotDoneError, json_option, opened, store_option
+from .opening import NotDoneError, json_option, open_existing, store_option
 from .output import print_json
-from .reading import open_body, open_rows
-from .text import count, visible
+from .reading import load_body, load_rows
+from .text import count, printable
 
 ENDINGS = {"json": ".json", "python": ".py"}
 
@@ -74,7 +74,7 @@ def export(
     def write(stored: Stored) -> str:
         return to_text(to_document(stored)) if kind == "json" else _python(stored, tools_from, name, awaits)
 
-    with opened(store) as source:
+    with open_existing(store) as source:
         if folder is not None:
             found = [one for page, _ in pages(source) for one in page if matches(one, states, scope, task)]
             _export_all(found, folder, ENDINGS[kind], write, as_json)
@@ -110,10 +110,10 @@ def _get(source: Store, id: str) -> Stored:
 
 
 def _python(stored: Stored, tools_from: str, name: str, awaits: bool) -> str:
-    opened_body = open_body(stored)
+    opened_body = load_body(stored)
     if opened_body.body is None:
         raise InvalidValueError(opened_body.error)
-    rows = [seen.row for seen in open_rows(opened_body) if seen.row is not None and not seen.error]
+    rows = [seen.row for seen in load_rows(opened_body) if seen.row is not None and not seen.error]
     return python_source(
         opened_body.body,
         rows[0] if rows else None,
@@ -152,9 +152,9 @@ def _export_all(
         report: dict[str, Any] = {"folder": str(folder), "files": sorted(texts)}
         print_json(report | {"failed": [{"id": id, "why": why} for id, why in failed]})
     else:
-        click.echo(f"Wrote {count(len(texts), 'trajectory', 'trajectories')} into {visible(folder)}.")
+        click.echo(f"Wrote {count(len(texts), 'trajectory', 'trajectories')} into {printable(folder)}.")
         for id, why in failed:
-            click.echo(f"Not written: {visible(id)}: {visible(why)}", err=True)
+            click.echo(f"Not written: {printable(id)}: {printable(why)}", err=True)
     if failed:
         click.get_current_context().exit(1)
 

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from .._core import codec
-from .._core.binding.params import holds_token, literal_leaves
+from .._core.binding.params import contains_token, literal_leaves
 from .._core.model.records import Body, Ctx, Expr, Guard, Ign, Lit, Node, Par, Ref, Row, Sec, StepRecord, Tpl
 from ..errors import MuscleMemError
-from .text import decoded, value_text, visible
+from .text import decoded, printable, value_text
 
 LIMIT = 120
 
@@ -38,7 +38,7 @@ class Outputs:
             value = children[index]
         return text
 
-    def spoken(self, step: int, path: Sequence[int]) -> str:
+    def described(self, step: int, path: Sequence[int]) -> str:
         """`output of step 1 (find_order) at ['id']`."""
         name = f" ({self._steps[step].tool})" if 0 <= step < len(self._steps) else ""
         return f"output of step {step}{name}" + (f" at {self.place(step, path)}" if path else "")
@@ -70,19 +70,19 @@ def _child_path(kind: str, index: int, children: Sequence[object]) -> str:
 def expression(expr: Expr, outputs: Outputs, limit: int | None = LIMIT) -> str:
     """An argument as source text: `'Login'`, `name`, `f'Dear {name},'`, `output[2]['id']`, `<Page>`, `<injected>`."""
     if isinstance(expr, Lit):
-        return visible(value_text(expr.data), limit)
+        return printable(value_text(expr.data), limit)
     if isinstance(expr, Par):
-        return visible(expr.name)
+        return printable(expr.name)
     if isinstance(expr, Tpl):
-        return visible(_template(expr.parts))
+        return printable(_template(expr.parts))
     if isinstance(expr, Ref):
-        return visible(f"output[{expr.step}]{outputs.place(expr.step, expr.path)}")
+        return printable(f"output[{expr.step}]{outputs.place(expr.step, expr.path)}")
     if isinstance(expr, Ctx):
-        return visible(f"<{expr.name}>")
+        return printable(f"<{expr.name}>")
     if isinstance(expr, Ign):
         return "<injected>"
     if isinstance(expr, Sec):
-        return visible(f"<secret {expr.name}>")
+        return printable(f"<secret {expr.name}>")
     return _container(expr, [expression(item, outputs, limit) for item in expr.items])
 
 
@@ -104,7 +104,7 @@ def _container(expr: Node, items: list[str]) -> str:
     name = rest.partition("\0")[0].rpartition(":")[2] or label
     names = [_child_path(expr.kind, index, items).removeprefix(".") for index in range(len(items))] if rest else items
     pairs = [f"{field}={item}" for field, item in zip(names, items, strict=True)] if rest else [f"[{', '.join(items)}]"]
-    return visible(f"{name}({', '.join(pairs)})")
+    return printable(f"{name}({', '.join(pairs)})")
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -119,13 +119,13 @@ class Source(msgspec.Struct, frozen=True):
 def sources(name: str, expr: Expr, step: StepRecord, body: Body, outputs: Outputs) -> Iterator[Source]:
     """Where an argument and its parts come from; of literals only those that are guarded, or cannot be read."""
     if isinstance(expr, Par):
-        yield Source(name, "param", f"param {expr.name}" + _about(expr.name, body))
+        yield Source(name, "param", f"param {expr.name}" + _param_description(expr.name, body))
     elif isinstance(expr, Tpl):
         names = list(dict.fromkeys(expr.parts[1::2]))
-        about = "".join(_about(one, body) for one in names)
+        about = "".join(_param_description(one, body) for one in names)
         yield Source(name, "template", f"template with param{'s' * (len(names) > 1)} {', '.join(names)}{about}")
     elif isinstance(expr, Ref):
-        yield Source(name, "output", outputs.spoken(expr.step, expr.path))
+        yield Source(name, "output", outputs.described(expr.step, expr.path))
     elif isinstance(expr, Ctx):
         yield Source(name, "context", f"context object of class {expr.name}")
     elif isinstance(expr, Ign):
@@ -146,7 +146,7 @@ def _part(name: str, expr: Node, index: int, outputs: Outputs) -> str:
     return name + _child_path(expr.kind, index, expr.items)
 
 
-def _about(name: str, body: Body) -> str:
+def _param_description(name: str, body: Body) -> str:
     return ", only for the recorded value" if any(name == one for one, _ in body.fixed) else ""
 
 
@@ -164,7 +164,7 @@ def _literal(name: str, expr: Lit, step: StepRecord, outputs: Outputs) -> Iterat
 
 def guard_text(guard: Guard, outputs: Outputs) -> str:
     """What must hold before a step: `output of step 1 (find_order) at ['id'] must still hold 4711`."""
-    return f"{outputs.spoken(guard.step, guard.path)} must still hold {visible(value_text(guard.data), 60)}"
+    return f"{outputs.described(guard.step, guard.path)} must still hold {printable(value_text(guard.data), 60)}"
 
 
 def _guards(guard: Guard, expr: Expr) -> bool:
@@ -175,7 +175,7 @@ def _guards(guard: Guard, expr: Expr) -> bool:
         for leaf in literal_leaves(expr):
             if codec.canonical(leaf) == guard.data:
                 return True
-            if text and isinstance(leaf, str) and holds_token(leaf, text):
+            if text and isinstance(leaf, str) and contains_token(leaf, text):
                 return True
     except (MuscleMemError, ValueError):
         pass

@@ -8,7 +8,7 @@ from ..errors import DamagedStoreError
 from ..store import Store, Stored
 from ..store.paging import pages
 from .opening import NotDoneError
-from .text import visible
+from .text import printable
 
 SHORTEST_PREFIX = 4
 LISTED = 20
@@ -30,33 +30,33 @@ def full_id(store: Store, given: str) -> str:
 
 def full_ids(store: Store, given: Sequence[str]) -> tuple[str, ...]:
     """As `full_id`, for several: the store is read through once at most."""
-    whole = {one for one in given if _is_there(store, one)}
+    whole = {one for one in given if _exists(store, one)}
     tasks: dict[str, str] = dict.fromkeys(whole, "")
     if len(whole) == len(set(given)):
         return tuple(dict.fromkeys(given))
     for stored, damaged in pages(store):
-        tasks.update({one.sealed.id: one.sealed.task for one in stored})
+        tasks.update({trajectory.sealed.id: trajectory.sealed.task for trajectory in stored})
         for broken in damaged:
             if broken.id:
                 tasks.setdefault(broken.id, "(damaged)")
-    return tuple(dict.fromkeys(_meant(tasks, one, store.url) for one in given))
+    return tuple(dict.fromkeys(_match_prefix(tasks, one, store.url) for one in given))
 
 
-def _is_there(store: Store, id: str) -> bool:
+def _exists(store: Store, id: str) -> bool:
     try:
         return store.get(id) is not None
     except DamagedStoreError:
         return True
 
 
-def _meant(tasks: dict[str, str], given: str, url: str) -> str:
+def _match_prefix(tasks: dict[str, str], given: str, url: str) -> str:
     if given in tasks:
         return given
     found = [id for id in tasks if id.startswith(given)] if len(given) >= SHORTEST_PREFIX else []
     if len(found) == 1:
         return found[0]
     if found:
-        listed = ", ".join(f"{id} ({visible(tasks[id], 60)})" for id in found[:LISTED])
+        listed = ", ".join(f"{id} ({printable(tasks[id], 60)})" for id in found[:LISTED])
         more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
         raise NotDoneError(f"{given!r} begins {len(found)} ids: {listed}{more}. Give more of the one you mean.")
     if len(given) < SHORTEST_PREFIX:

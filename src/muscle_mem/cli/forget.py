@@ -8,9 +8,9 @@ from ..store import Store
 from ..store.paging import pages
 from .finding import full_ids, matches
 from .listing import filters
-from .opening import json_option, opened, store_option
+from .opening import json_option, open_existing, store_option
 from .output import print_json
-from .text import count, visible
+from .text import count, printable
 
 
 @click.command(short_help="Delete trajectories.")
@@ -44,7 +44,7 @@ def forget(
     filtered = bool(states) or scope is not None or task is not None
     if bool(ids) + everything + filtered != 1:
         raise click.UsageError("Give IDs, or --all, or some of --state, --scope and --task.")
-    with opened(store) as source:
+    with open_existing(store) as source:
         wanted = full_ids(source, ids) if ids else None if everything else _matching(source, states, scope, task)
         if not ids and not yes and wanted != ():
             _ask(wanted, source.url)
@@ -60,9 +60,14 @@ def forget(
 
 
 def _matching(source: Store, states: tuple[str, ...], scope: str | None, task: str | None) -> tuple[str, ...]:
-    return tuple(one.sealed.id for stored, _ in pages(source) for one in stored if matches(one, states, scope, task))
+    return tuple(
+        trajectory.sealed.id
+        for stored, _ in pages(source)
+        for trajectory in stored
+        if matches(trajectory, states, scope, task)
+    )
 
 
 def _ask(wanted: tuple[str, ...] | None, url: str) -> None:
     what = "everything" if wanted is None else count(len(wanted), "trajectory", "trajectories")
-    click.confirm(f"Forget {what} in {visible(url)}?", abort=True, err=True)
+    click.confirm(f"Forget {what} in {printable(url)}?", abort=True, err=True)

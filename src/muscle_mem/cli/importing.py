@@ -12,7 +12,7 @@ from ..errors import InvalidValueError, StoreError
 from ..store import FRESH, QUARANTINED, TRUSTED, Note, Store, Stored
 from ..store.document import ensure_known_state, from_document
 from ..store.jsontext import from_text
-from .opening import NotDoneError, json_option, opened, store_option
+from .opening import NotDoneError, json_option, open_existing, store_option
 from .output import print_json
 from .text import count
 
@@ -42,7 +42,7 @@ def import_(files: tuple[Path, ...], trust: bool, as_json: bool, store: str | No
       muscle-mem import pay-the-bill-5c7a40f4aa01.json --trust
     """
     found = read_files(files)
-    with opened(store, make=True) as target:
+    with open_existing(store, make=True) as target:
         done = _import(target, found, trust)
     if as_json:
         print_json({"imported": done.new, "known": done.known})

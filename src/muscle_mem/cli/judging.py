@@ -9,7 +9,7 @@ import click
 from ..store import Note
 from ..store.verdicts import APPROVED, bad, good
 from .finding import full_ids
-from .opening import json_option, opened, store_option
+from .opening import json_option, open_existing, store_option
 from .output import print_json
 from .text import count
 
@@ -31,7 +31,7 @@ def approve(ids: tuple[str, ...], why: str, as_json: bool, store: str | None) ->
     Example:
       muscle-mem approve 5c7a40f4 --why "read it, looks right" --store memory.db
     """
-    _say(ids, lambda id: good(id, why, word=APPROVED), "Approved", as_json, store)
+    _report(ids, lambda id: good(id, why, word=APPROVED), "Approved", as_json, store)
 
 
 @click.command(name="report-good", short_help="Say that trajectories did what they should.")
@@ -46,7 +46,7 @@ def report_good(ids: tuple[str, ...], why: str, as_json: bool, store: str | None
     Example:
       muscle-mem report-good 5c7a40f4 --store memory.db
     """
-    _say(ids, lambda id: good(id, why), "Reported good:", as_json, store)
+    _report(ids, lambda id: good(id, why), "Reported good:", as_json, store)
 
 
 @click.command(name="report-bad", short_help="Quarantine trajectories that did the wrong thing.")
@@ -61,11 +61,11 @@ def report_bad(ids: tuple[str, ...], why: str, as_json: bool, store: str | None)
     Example:
       muscle-mem report-bad 5c7a40f4 --why "paid the wrong invoice" --store memory.db
     """
-    _say(ids, lambda id: bad(id, why), "Quarantined", as_json, store)
+    _report(ids, lambda id: bad(id, why), "Quarantined", as_json, store)
 
 
-def _say(ids: tuple[str, ...], note: Callable[[str], Note], done: str, as_json: bool, store: str | None) -> None:
-    with opened(store) as source:
+def _report(ids: tuple[str, ...], note: Callable[[str], Note], done: str, as_json: bool, store: str | None) -> None:
+    with open_existing(store) as source:
         wanted = full_ids(source, ids)
         source.note(tuple(note(id) for id in wanted))
     if as_json:

@@ -9,12 +9,12 @@ import click
 
 from ..store import STATES, Stored
 from ..store.paging import pages
-from ..store.pruning import recorded
+from ..store.pruning import recorded_at
 from .finding import matches
-from .opening import json_option, opened, store_option
-from .output import STATE_STYLES, Cell, console, id_text, on_terminal, print_json, print_table
+from .opening import json_option, open_existing, store_option
+from .output import STATE_STYLES, Cell, console, id_text, is_terminal, print_json, print_table
 from .reading import summary
-from .text import count, local, visible
+from .text import count, local, printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 COLUMNS = ("id", "task", "tags/scope", "steps", "state", "hits", "observations", "recorded")
@@ -47,8 +47,8 @@ def ls(
 ) -> None:
     """List the trajectories of a store, newest first.
 
-    Ids are shortened on a terminal and whole elsewhere; `recorded` is in local time. Hits are those that engines have
-    written so far: a running one keeps its latest in memory for a while.
+    Ids are shortened on a terminal and whole elsewhere; `recorded_at` is in local time. Hits are those that engines
+    have written so far: a running one keeps its latest in memory for a while.
 
     \b
     Example:
@@ -57,10 +57,10 @@ def ls(
     """
     found: list[Stored] = []
     broken = 0
-    with opened(store) as source:
+    with open_existing(store) as source:
         for stored, damaged in pages(source):
             broken += len(damaged)
-            found += [one for one in stored if matches(one, states, scope, task)]
+            found += [trajectory for trajectory in stored if matches(trajectory, states, scope, task)]
             if limit is not None and len(found) >= limit:
                 del found[limit:]
                 break
@@ -82,18 +82,18 @@ def _row(stored: Stored) -> tuple[Cell, ...]:
     state = standing.state + (f" ({standing.reason})" if standing.reason else "")
     return (
         (id_text(sealed.id), "cyan"),
-        (visible(sealed.task, 120 if on_terminal() else None), ""),
+        (printable(sealed.task, 120 if is_terminal() else None), ""),
         (labels(stored), ""),
         (str(sealed.steps), ""),
-        (visible(state, 60 if on_terminal() else None), STATE_STYLES.get(standing.state, "")),
+        (printable(state, 60 if is_terminal() else None), STATE_STYLES.get(standing.state, "")),
         (str(standing.hits), ""),
         (str(len(stored.observations)), ""),
-        (local(recorded(stored)), ""),
+        (local(recorded_at(stored)), ""),
     )
 
 
 def labels(stored: Stored) -> str:
     """Tags and scope in short: `a, b @tenant-42`."""
-    tags = ", ".join(map(visible, stored.sealed.tags))
-    scope = f"@{visible(stored.sealed.scope)}" if stored.sealed.scope else ""
+    tags = ", ".join(map(printable, stored.sealed.tags))
+    scope = f"@{printable(stored.sealed.scope)}" if stored.sealed.scope else ""
     return " ".join(part for part in (tags, scope) if part)

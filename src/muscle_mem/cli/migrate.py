@@ -8,9 +8,18 @@ from ..store.naming import is_postgres, without_secrets
 from ..store.sqlite.opening import stored_version
 from ..store.sqlite.schema import LATEST
 from ..store.urls import postgres_versions
-from .opening import ensure_there, file_of, json_option, open_named, signing_key, store_option, told, wanted_store
+from .opening import (
+    ensure_exists,
+    file_of,
+    json_option,
+    open_named,
+    required_store,
+    signing_key,
+    store_errors,
+    store_option,
+)
 from .output import print_json
-from .text import visible
+from .text import printable
 
 
 @click.command(short_help="Bring an older store up to date.")
@@ -30,9 +39,9 @@ def migrate(dry_run: bool, as_json: bool, store: str | None) -> None:
     Example:
       muscle-mem migrate --dry-run --store memory.db
     """
-    name = wanted_store(store)
-    with told():
-        ensure_there(name)
+    name = required_store(store)
+    with store_errors():
+        ensure_exists(name)
         before, latest = _versions(name)
         if not dry_run:
             with open_named(name, signing_key()):
@@ -42,10 +51,10 @@ def migrate(dry_run: bool, as_json: bool, store: str | None) -> None:
     if as_json:
         print_json({"store": name, "from": before, "to": after, "migrated": before != after and not dry_run})
     elif before == after:
-        click.echo(f"{visible(name)} is up to date (version {before}).")
+        click.echo(f"{printable(name)} is up to date (version {before}).")
     else:
         verb = "would be brought" if dry_run else "was brought"
-        click.echo(f"{visible(name)} {verb} from version {before} to version {after}.")
+        click.echo(f"{printable(name)} {verb} from version {before} to version {after}.")
 
 
 def _versions(name: str) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from ..errors import MuscleMemError
 from ..store import Store, open_store
 from ..store.naming import is_postgres
 from ..store.urls import postgres_versions
-from .text import visible
+from .text import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 VARIABLE = "MUSCLE_MEM_STORE"
@@ -31,7 +31,7 @@ class UnusableStoreError(click.ClickException):
     exit_code = 2
 
     def __init__(self, message: object) -> None:
-        super().__init__(visible(message))
+        super().__init__(printable(message))
 
 
 class NotDoneError(click.ClickException):
@@ -40,7 +40,7 @@ class NotDoneError(click.ClickException):
     exit_code = 1
 
     def __init__(self, message: object) -> None:
-        super().__init__(visible(message))
+        super().__init__(printable(message))
 
 
 def named_store(given: str | None) -> str | None:
@@ -49,7 +49,7 @@ def named_store(given: str | None) -> str | None:
     return (os.environ.get(VARIABLE) or None) if found is None else str(found)
 
 
-def wanted_store(given: str | None) -> str:
+def required_store(given: str | None) -> str:
     """As `named_store`; the command ends if nothing does."""
     found = named_store(given)
     if found is None:
@@ -66,21 +66,21 @@ def signing_key(variable: str = KEY_VARIABLE) -> str | None:
 
 
 @contextmanager
-def opened(given: str | None, *, make: bool = False) -> Iterator[Store]:
+def open_existing(given: str | None, *, make: bool = False) -> Iterator[Store]:
     """The store that is meant, open; closed afterwards. Trouble with it ends the command with one line and code 2.
 
 
     If MUSCLE_MEM_SIGNING_KEY is set, it is opened with that key. With `make` it may be one that is not there yet.
     """
-    name = wanted_store(given)
-    with told():
-        ensure_there(name, make)
+    name = required_store(given)
+    with store_errors():
+        ensure_exists(name, make)
         with open_named(name, signing_key()) as store:
             yield store
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def store_errors() -> Iterator[None]:
     """Errors of stores end the command with one line and code 2."""
     try:
         yield
@@ -107,7 +107,7 @@ def file_of(name: str) -> str | None:
     return None if path in ("", "/", "/:memory:") else path.removeprefix("/")
 
 
-def ensure_there(name: str, make: bool = False) -> None:
+def ensure_exists(name: str, make: bool = False) -> None:
     """Refuse what open_store would make anew: to look at a store must never be what makes it."""
     scheme, mark, _ = name.partition("://")
     if mark and scheme.lower() == "folder":

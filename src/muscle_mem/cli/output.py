@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from .text import ID_WIDTH, visible
+from .text import ID_WIDTH, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,21 +37,21 @@ def _strict(value: Any) -> Any:
     return value
 
 
-def on_terminal() -> bool:
+def is_terminal() -> bool:
     """Whether a person reads stdout as it comes."""
     return sys.stdout.isatty()
 
 
 def id_text(id: str) -> str:
     """An id for people: shortened on a terminal, where it can be looked up, and whole elsewhere."""
-    return visible(id)[:ID_WIDTH] if on_terminal() else visible(id)
+    return printable(id)[:ID_WIDTH] if is_terminal() else printable(id)
 
 
 def console() -> Console:
     """Where tables and scripts go. Without a terminal it is as wide as it takes."""
     from rich.console import Console
 
-    plain: dict[str, Any] = {} if on_terminal() else {"width": ENDLESS, "height": 100}
+    plain: dict[str, Any] = {} if is_terminal() else {"width": ENDLESS, "height": 100}
     return Console(file=sys.stdout, markup=False, emoji=False, highlight=False, **plain)
 
 
@@ -78,7 +78,7 @@ def print_table(
 
     texts = [columns, *([cell for cell, _ in row] for row in rows)]
     widths = [max(cell_len(line[place]) for line in texts) for place in range(len(columns))]
-    if on_terminal():
+    if is_terminal():
         needed = sum(2 + (FOLDED if name in fold else width) for name, width in zip(columns, widths, strict=True))
         _print_rich(out, columns, rows, right, fold, needed)
         return

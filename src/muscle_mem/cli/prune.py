@@ -9,7 +9,7 @@ import click
 
 from ..store.pruning import Limits
 from ..store.pruning import prune as prune_store
-from .opening import json_option, opened, store_option
+from .opening import json_option, open_existing, store_option
 from .output import print_json
 from .text import count
 
@@ -61,7 +61,7 @@ def prune(
     limits = Limits(max_items=max_items, max_bytes=None if max_bytes is None else int(max_bytes), ttl=ttl)
     if not limits:
         raise click.UsageError("Give some of --max-items, --max-bytes and --ttl.")
-    with opened(store) as source:
+    with open_existing(store) as source:
         done = prune_store(source, limits, time.time(), dry_run=dry_run)
     if as_json:
         print_json({**done._asdict(), "dry_run": dry_run})

@@ -6,16 +6,16 @@ from typing import Any
 
 import msgspec
 
-from .._core.model.blobs import read_row
+from .._core.model.blobs import unpack_row
 from .._core.model.records import FORM, Body, Row
-from .._core.plan.parallel import checked, checked_row, row_in_memory
+from .._core.plan.parallel import row_from_stored_order, validated_body, validated_row
 from ..errors import DecodeError
 from ..store import Observation, Stored
-from ..store.pruning import recorded
+from ..store.pruning import recorded_at
 from .text import iso
 
 
-class Opened(msgspec.Struct, frozen=True):
+class LoadedBody(msgspec.Struct, frozen=True):
     """A trajectory with its body, or why that cannot be read."""
 
     stored: Stored
@@ -23,7 +23,7 @@ class Opened(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-class Seen(msgspec.Struct, frozen=True):
+class LoadedRow(msgspec.Struct, frozen=True):
     """One observation with its row, or why that cannot be read or does not fit its trajectory."""
 
     seq: int
@@ -32,47 +32,47 @@ class Seen(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-def open_body(stored: Stored) -> Opened:
+def load_body(stored: Stored) -> LoadedBody:
     """The steps of a trajectory."""
     try:
         body = msgspec.msgpack.decode(stored.sealed.body, type=Body)
     except (msgspec.DecodeError, DecodeError, UnicodeError, RecursionError, ValueError) as error:
-        return Opened(stored, None, f"its steps cannot be read: {error}")
+        return LoadedBody(stored, None, f"its steps cannot be read: {error}")
     if body.form != FORM:
-        return Opened(stored, None, f"its steps are of form {body.form}; this release reads form {FORM}")
+        return LoadedBody(stored, None, f"its steps are of form {body.form}; this release reads form {FORM}")
     try:
-        return Opened(stored, checked(body))
+        return LoadedBody(stored, validated_body(body))
     except DecodeError as error:
-        return Opened(stored, None, str(error))
+        return LoadedBody(stored, None, str(error))
 
 
-def open_rows(opened: Opened) -> list[Seen]:
+def load_rows(opened: LoadedBody) -> list[LoadedRow]:
     """The observations of a trajectory, newest first."""
-    return [_open_row(seq, observation, opened.body) for seq, observation in opened.stored.observations]
+    return [_load_row(seq, observation, opened.body) for seq, observation in opened.stored.observations]
 
 
 def newest_row(stored: Stored) -> Row | None:
     """The newest observation that an agent made, if it can be read."""
     for seq, observation in stored.observations:
         if not observation.refresh:
-            return _open_row(seq, observation, None).row
+            return _load_row(seq, observation, None).row
     return None
 
 
-def _open_row(seq: int, observation: Observation, body: Body | None) -> Seen:
+def _load_row(seq: int, observation: Observation, body: Body | None) -> LoadedRow:
     try:
-        row = read_row(observation.body, observation.blobs)
+        row = unpack_row(observation.body, observation.blobs)
     except (msgspec.DecodeError, DecodeError, UnicodeError, RecursionError, ValueError) as error:
-        return Seen(seq, observation, None, f"it cannot be read: {error}")
+        return LoadedRow(seq, observation, None, f"it cannot be read: {error}")
     if row.form != FORM:
-        return Seen(seq, observation, None, f"it is of form {row.form}; this release reads form {FORM}")
+        return LoadedRow(seq, observation, None, f"it is of form {row.form}; this release reads form {FORM}")
     if body is None:
-        return Seen(seq, observation, row)
-    row = row_in_memory(row, body.order)
-    return Seen(seq, observation, row, _misfit(body, row))
+        return LoadedRow(seq, observation, row)
+    row = row_from_stored_order(row, body.order)
+    return LoadedRow(seq, observation, row, _row_mismatch(body, row))
 
 
-def _misfit(body: Body, row: Row) -> str:
+def _row_mismatch(body: Body, row: Row) -> str:
     """Why a row is not one of these steps; "" if it is."""
     steps = len(body.steps)
     for name in ("pre", "post"):
@@ -89,7 +89,7 @@ def _misfit(body: Body, row: Row) -> str:
                 has, lacks = ("check", "snapshot") if check else ("snapshot", "check")
                 return f"step {index} has a {kind}-{has} and no {kind}-{lacks}"
     try:
-        checked_row(body, row)
+        validated_row(body, row)
     except DecodeError as error:
         return str(error)
     return ""
@@ -116,6 +116,6 @@ def summary(stored: Stored) -> dict[str, Any]:
         "seq": stored.seq,
         "key": sealed.key.hex(),
         "created": iso(sealed.created),
-        "recorded": iso(recorded(stored)),
+        "recorded": iso(recorded_at(stored)),
         "last_hit": iso(standing.last_hit),
     }

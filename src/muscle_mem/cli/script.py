@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from .._core.model.records import Body, Row, StepRecord
 from .expressions import Outputs, expression, guard_text, sources
-from .text import duration, value_text, visible
+from .text import duration, printable, value_text
 
 SHORT = 160
 INDENT = "      "
@@ -17,16 +17,16 @@ def call_text(step: StepRecord, outputs: Outputs) -> str:
     starred = max((place for place, (name, _) in enumerate(step.arguments) if name.startswith("*")), default=-1)
     parts: list[str] = []
     for place, (name, expr) in enumerate(step.arguments):
-        spelled = "" if place <= starred else f"{visible(name)}="  # what stands before *args has no name there
+        spelled = "" if place <= starred else f"{printable(name)}="  # what stands before *args has no name there
         parts.append(spelled + expression(expr, outputs))
-    return f"{visible(step.tool)}({', '.join(parts)})"
+    return f"{printable(step.tool)}({', '.join(parts)})"
 
 
 def remark(index: int, step: StepRecord, row: Row | None) -> str:
     """What stands behind a call: its effect, its checks, how long it took."""
     effect = row.effects[index] if row is not None and index < len(row.effects) else ""
     checks = [f"{kind}-check" for kind, check in (("pre", step.pre), ("post", step.post)) if check]
-    parts = [visible(effect) if effect else "write (undeclared)", ", ".join(checks) or "unchecked"]
+    parts = [printable(effect) if effect else "write (undeclared)", ", ".join(checks) or "unchecked"]
     if row is not None and index < len(row.seconds):
         parts.append(duration(row.seconds[index]))
     return "; ".join(parts)
@@ -43,20 +43,20 @@ def details(index: int, step: StepRecord, body: Body, row: Row | None, outputs: 
     for name, expr in step.arguments:
         for source in sources(name, expr, step, body, outputs):
             told.update(map(id, source.guards))
-            yield visible(f"{source.place} <- {source.told}")
+            yield printable(f"{source.place} <- {source.told}")
     for guard in step.guards:
         if id(guard) not in told:
-            yield visible(f"guarded: {guard_text(guard, outputs)}")
+            yield printable(f"guarded: {guard_text(guard, outputs)}")
     if row is not None:
-        yield from seen(index, step, row)
+        yield from observed_text(index, step, row)
 
 
-def seen(index: int, step: StepRecord, row: Row) -> Iterator[str]:
+def observed_text(index: int, step: StepRecord, row: Row) -> Iterator[str]:
     """What one observation holds of a step: snapshots and output, in short."""
     for kind, check, snapshots in (("pre", step.pre, row.pre), ("post", step.post, row.post)):
         snapshot = snapshots[index] if index < len(snapshots) else None
         if snapshot is not None:
-            yield f"{kind} saw: {visible(value_text(snapshot), SHORT)}"
+            yield f"{kind} saw: {printable(value_text(snapshot), SHORT)}"
         elif check:
             yield f"{kind} saw: <no snapshot>"
     yield f"output: {output_text(index, row)}"
@@ -68,8 +68,8 @@ def output_text(index: int, row: Row) -> str:
     note = row.notes[index] if index < len(row.notes) else ""
     returned = " (what the agent returned)" if row.result == index else ""
     if output:
-        return visible(value_text(output), SHORT) + returned
-    return f"<not kept{': ' + visible(note, SHORT) if note else ''}>{returned}"
+        return printable(value_text(output), SHORT) + returned
+    return f"<not kept{': ' + printable(note, SHORT) if note else ''}>{returned}"
 
 
 def script(body: Body, row: Row | None) -> Iterator[tuple[str, str]]:

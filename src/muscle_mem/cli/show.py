@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import click
 
 from ..store import Store, Stored
-from ..store.pruning import recorded
+from ..store.pruning import recorded_at
 from .detail import detail
 from .finding import full_id
 from .listing import labels
-from .opening import NotDoneError, json_option, opened, store_option
+from .opening import NotDoneError, json_option, open_existing, store_option
 from .output import console, print_json, print_pairs, text
-from .reading import Opened, Seen, open_body, open_rows
+from .reading import LoadedBody, LoadedRow, load_body, load_rows
 from .script import script
-from .text import count, duration, local, visible
+from .text import count, duration, local, printable
 
 
 @click.command(short_help="Show one trajectory as a script.")
@@ -41,10 +41,10 @@ def show(id: str, number: int | None, as_json: bool, store: str | None) -> None:
       muscle-mem show 5c7a40f4 --store memory.db
       muscle-mem show 5c7a40f4 --observation 2
     """
-    with opened(store) as source:
+    with open_existing(store) as source:
         stored = _get(source, id)
-    trajectory = open_body(stored)
-    rows = open_rows(trajectory)
+    trajectory = load_body(stored)
+    rows = load_rows(trajectory)
     if number is not None and number > len(rows):
         raise NotDoneError(f"{stored.sealed.id} has {count(len(rows), 'observation')}; there is no number {number}.")
     if as_json:
@@ -62,7 +62,7 @@ def _get(source: Store, id: str) -> Stored:
     return stored
 
 
-def _print(trajectory: Opened, rows: list[Seen], number: int) -> None:
+def _print(trajectory: LoadedBody, rows: list[LoadedRow], number: int) -> None:
     out = console()
     seen = rows[number - 1] if rows else None
     print_pairs(out, _header(trajectory, rows, seen, number))
@@ -74,42 +74,46 @@ def _print(trajectory: Opened, rows: list[Seen], number: int) -> None:
         out.print(text(line, style), soft_wrap=True)
 
 
-def _header(trajectory: Opened, rows: list[Seen], seen: Seen | None, number: int) -> Iterator[tuple[str, str]]:
+def _header(
+    trajectory: LoadedBody, rows: list[LoadedRow], seen: LoadedRow | None, number: int
+) -> Iterator[tuple[str, str]]:
     stored = trajectory.stored
     sealed, standing = stored.sealed, stored.standing
     held = ", until somebody reports it good" if standing.held else ""
-    yield "id", visible(sealed.id)
-    yield "task", visible(sealed.task)
+    yield "id", printable(sealed.id)
+    yield "task", printable(sealed.task)
     yield "tags/scope", labels(stored) or "none"
     yield "key", sealed.key.hex()
-    yield "state", visible(standing.state + (f": {standing.reason}" if standing.reason else "") + held)
+    yield "state", printable(standing.state + (f": {standing.reason}" if standing.reason else "") + held)
     hit = f", the last {local(standing.last_hit)}" if standing.last_hit else ""
     yield "hits", f"{standing.hits}{hit}; {count(standing.failures, 'failure')}, {standing.strikes} in a row"
     if standing.agreed or standing.disagreed:
         yield "shadow runs", f"{standing.agreed} agreed, {standing.disagreed} did not"
-    yield "recorded", f"{local(recorded(stored))}, first {local(sealed.created)}; sequence number {stored.seq}"
+    yield "recorded", f"{local(recorded_at(stored))}, first {local(sealed.created)}; sequence number {stored.seq}"
     yield from _params(trajectory)
     yield "observation", _observation(rows, seen, number)
 
 
-def _params(trajectory: Opened) -> Iterator[tuple[str, str]]:
+def _params(trajectory: LoadedBody) -> Iterator[tuple[str, str]]:
     body = trajectory.body
     if body is None:
         return
     fixed = {name for name, _ in body.fixed}
-    told = [visible(name) + (" (fixed: only for the recorded value)" if name in fixed else "") for name in body.params]
+    told = [
+        printable(name) + (" (fixed: only for the recorded value)" if name in fixed else "") for name in body.params
+    ]
     yield "params", ", ".join(told) or "none"
     for group in body.equal:
-        yield "equal", f"{', '.join(map(visible, group))} had equal values: replayed only while they are equal"
+        yield "equal", f"{', '.join(map(printable, group))} had equal values: replayed only while they are equal"
 
 
-def _observation(rows: list[Seen], seen: Seen | None, number: int) -> str:
+def _observation(rows: list[LoadedRow], seen: LoadedRow | None, number: int) -> str:
     if seen is None:
         return "none"
     kind = "snapshots kept after a hit" if seen.observation.refresh else "recorded"
     which = f"{number} of {len(rows)}, {kind} {local(seen.observation.created)}"
     if seen.row is None or seen.error:
-        return f"{which}; damaged: {visible(seen.error)}"
+        return f"{which}; damaged: {printable(seen.error)}"
     tokens = f", {seen.row.tokens} tokens" if seen.row.tokens else ""
     took = f"the run took {duration(seen.row.run_seconds)}, {duration(seen.row.agent_seconds)} of it outside of tools"
     return f"{which}; {took}{tokens}"

@@ -12,10 +12,10 @@ import msgspec
 from ..store import STATES, Stored
 from ..store.naming import is_postgres
 from ..store.paging import pages
-from .opening import file_of, json_option, opened, store_option, wanted_store
+from .opening import file_of, json_option, open_existing, required_store, store_option
 from .output import console, print_json, print_pairs, print_table
 from .reading import newest_row
-from .text import count, duration, size, visible
+from .text import count, duration, printable, size
 
 SAVED = "hits times what the newest recording's agent spent outside of tools"
 TOKENS = "hits times the tokens that the newest recording reported"
@@ -68,7 +68,7 @@ class Totals(msgspec.Struct):
     def top(self, number: int) -> list[TaskCount]:
         """The tasks with most hits, those without any left out."""
         ordered = sorted(self.tasks.values(), key=lambda one: (-one.hits, -one.seconds, one.scope, one.task))
-        return [one for one in ordered[:number] if one.hits]
+        return [task for task in ordered[:number] if task.hits]
 
 
 @click.command(short_help="Count what is remembered, and what it saved.")
@@ -88,13 +88,13 @@ def stats(top: int, as_json: bool, store: str | None) -> None:
       muscle-mem stats --json --top 3
     """
     totals = Totals()
-    with opened(store) as source:
-        held = _bytes_on_disk(wanted_store(store))
+    with open_existing(store) as source:
+        held = _bytes_on_disk(required_store(store))
         url = source.url
         for stored, damaged in pages(source):
             totals.damaged += len(damaged)
-            for one in stored:
-                totals.add(one)
+            for trajectory in stored:
+                totals.add(trajectory)
     if as_json:
         print_json(_as_json(totals, url, held, top))
     else:
@@ -118,7 +118,7 @@ def _bytes_on_disk(name: str) -> int | None:
     return found
 
 
-def _held_in(url: str) -> str:
+def _storage_of(url: str) -> str:
     return "its files" if url.startswith("folder:") else "the file and its write-ahead log"
 
 
@@ -142,30 +142,30 @@ def _as_json(totals: Totals, url: str, held: int | None, top: int) -> dict[str, 
         "unreadable": totals.unreadable,
         "top_tasks": [
             {
-                "task": one.task,
-                "scope": one.scope,
-                "trajectories": one.trajectories,
-                "hits": one.hits,
-                "agent_seconds_saved": one.seconds,
+                "task": task.task,
+                "scope": task.scope,
+                "trajectories": task.trajectories,
+                "hits": task.hits,
+                "agent_seconds_saved": task.seconds,
             }
-            for one in totals.top(top)
+            for task in totals.top(top)
         ],
     }
 
 
 def _print(totals: Totals, url: str, held: int | None, top: int) -> None:
     out = console()
-    states = ", ".join(f"{number} {visible(state)}" for state, number in _by_state(totals).items() if number)
+    states = ", ".join(f"{number} {printable(state)}" for state, number in _by_state(totals).items() if number)
     trajectories = sum(totals.states.values())
     pairs = [
-        ("store", visible(url)),
+        ("store", printable(url)),
         ("trajectories", f"{trajectories}" + (f" ({states})" if states else "")),
         ("observations", str(totals.observations)),
         ("keys", str(len(totals.keys))),
         ("hits", str(totals.hits)),
         ("failures", str(totals.failures)),
         ("agent time saved", f"{duration(totals.seconds)}: {SAVED}"),
-        *([] if held is None else [("on disk", f"{size(held)} ({_held_in(url)})")]),
+        *([] if held is None else [("on disk", f"{size(held)} ({_storage_of(url)})")]),
         ("damaged rows", f"{totals.damaged}" + ("; see `muscle-mem doctor`" if totals.damaged else "")),
     ]
     if totals.tokens:
@@ -178,8 +178,13 @@ def _print(totals: Totals, url: str, held: int | None, top: int) -> None:
     tasks = totals.top(top)
     if tasks:
         rows = [
-            ((str(one.hits), ""), (visible(one.task), ""), (visible(one.scope), ""), (duration(one.seconds), ""))
-            for one in tasks
+            (
+                (str(task.hits), ""),
+                (printable(task.task), ""),
+                (printable(task.scope), ""),
+                (duration(task.seconds), ""),
+            )
+            for task in tasks
         ]
         out.print()
         print_table(out, ("hits", "task", "scope", "saved"), rows, right=("hits", "saved"), fold=("task",))

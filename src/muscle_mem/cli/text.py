@@ -11,22 +11,22 @@ from ..errors import DecodeError
 
 _SHORT_FORMS = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Letters and marks by category, but nothing is seen of them: they could make two texts look alike.
-_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 ID_WIDTH = 12
 
 
-def visible(text: object, limit: int | None = None) -> str:
+def printable(text: object, limit: int | None = None) -> str:
     """The text in one line, with control characters, ANSI escapes, bidi overrides, lone surrogates and all else that
     is not printable as `\\x1b`, `\\u202e` and the like. With `limit`, cut to so many characters, the last one "…".
     """
     whole = str(text)
-    if not whole.isprintable() or not _UNSEEN.isdisjoint(whole):
+    if not whole.isprintable() or not _INVISIBLE.isdisjoint(whole):
         whole = "".join(map(_shown, whole))
     return whole if limit is None or len(whole) <= limit else whole[: limit - 1] + "…"
 
 
 def _shown(character: str) -> str:
-    if character.isprintable() and character not in _UNSEEN:
+    if character.isprintable() and character not in _INVISIBLE:
         return character
     number = ord(character)
     if character in _SHORT_FORMS:
@@ -36,7 +36,7 @@ def _shown(character: str) -> str:
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
-def spoken(value: object) -> str:
+def value_repr(value: object) -> str:
     """The repr of a stored value. Never raises."""
     try:
         return repr(value)
@@ -55,7 +55,7 @@ def decoded(data: bytes) -> tuple[Any, str]:
 def value_text(data: bytes) -> str:
     """The repr of the value in some stored bytes; for undecodable ones how many and what they begin with."""
     value, error = decoded(data)
-    return spoken(value) if not error else undecodable(data)
+    return value_repr(value) if not error else undecodable(data)
 
 
 def undecodable(data: bytes) -> str:

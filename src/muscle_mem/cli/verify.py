@@ -8,9 +8,9 @@ import click
 
 from ..store import Verified
 from ..store import verify as look_through
-from .opening import json_option, opened, store_option
+from .opening import json_option, open_existing, store_option
 from .output import Cell, console, id_text, print_json, print_pairs, print_table
-from .text import count, visible
+from .text import count, printable
 
 
 @click.command(short_help="Check that the store is whole.")
@@ -28,12 +28,12 @@ def verify(context: click.Context, as_json: bool, store: str | None) -> None:
     Example:
       muscle-mem verify --store memory.db
     """
-    with opened(store) as source:
+    with open_existing(store) as source:
         found = look_through(source)
     if as_json:
         print_json({"store": source.url, **verified_json(found)})
     else:
-        print_verified(visible(source.url), found)
+        print_verified(printable(source.url), found)
     if not found:
         context.exit(1)
 
@@ -45,7 +45,9 @@ def verified_json(found: Verified) -> dict[str, Any]:
         "trajectories": found.trajectories,
         "observations": found.observations,
         "blobs": found.blobs,
-        "troubles": [{"kind": one.kind, "id": one.id or None, "what": one.what} for one in found.troubles],
+        "troubles": [
+            {"kind": trouble.kind, "id": trouble.id or None, "what": trouble.what} for trouble in found.troubles
+        ],
     }
 
 
@@ -62,7 +64,8 @@ def print_verified(name: str, found: Verified) -> None:
     verdict = count(len(found.troubles), "trouble") if found.troubles else "whole"
     print_pairs(out, [("store", name), ("looked at", looked), ("verdict", verdict)])
     rows: list[tuple[Cell, ...]] = [
-        ((one.kind, "red"), (id_text(one.id), "cyan"), (visible(one.what), "")) for one in found.troubles
+        ((trouble.kind, "red"), (id_text(trouble.id), "cyan"), (printable(trouble.what), ""))
+        for trouble in found.troubles
     ]
     if rows:
         out.print()

@@ -10,7 +10,7 @@ from ..errors import DamagedStoreError, StoreError
 from .base import Damaged, Note, Standing, Store, Stored
 from .paging import pages
 
-AT_HAND = 16  # trajectories that are kept in memory, for their next observation is mostly near
+MAX_PENDING = 16  # trajectories that are kept in memory, for their next observation is mostly near
 
 
 class Copied(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +29,7 @@ class Copied(msgspec.Struct, frozen=True, kw_only=True):
     kept: tuple[str, ...] = ()
 
 
-class _Place(msgspec.Struct, frozen=True):
+class _Position(msgspec.Struct, frozen=True):
     """An observation's place in the order of a store. A refresh comes after the recording whose number it shares."""
 
     seq: int
@@ -49,7 +49,7 @@ def copy_store(source: Store, target: Store) -> Copied:
     if source is target or (source.url == target.url and not source.url.startswith("memory")):
         raise StoreError(f"The store {source.url!r} cannot be copied into itself. Give another target.")
     order, damaged = _order(source)
-    told = {(one.id, one.what): one for one in damaged}
+    told = {(damaged_row.id, damaged_row.what): damaged_row for damaged_row in damaged}
     copier = _Copier(source, target)
     for place in order:
         try:
@@ -60,17 +60,22 @@ def copy_store(source: Store, target: Store) -> Copied:
     return copier.result(tuple(told.values()))
 
 
-def _order(source: Store) -> tuple[list[_Place], list[Damaged]]:
+def _order(source: Store) -> tuple[list[_Position], list[Damaged]]:
     """Every observation, oldest first; and what is damaged."""
-    places: list[_Place] = []
+    places: list[_Position] = []
     damaged: list[Damaged] = []
     for stored, broken in pages(source):
         damaged += broken
-        for one in stored:
-            first = min((seq for seq, row in one.observations if not row.refresh), default=0)
-            places += [_Place(max(seq, first), row.refresh, one.sealed.id, row.id) for seq, row in one.observations]
-            if not one.observations:
-                damaged.append(Damaged(id=one.sealed.id, what="no observation of it can be read", key=one.sealed.key))
+        for trajectory in stored:
+            first = min((seq for seq, row in trajectory.observations if not row.refresh), default=0)
+            places += [
+                _Position(max(seq, first), row.refresh, trajectory.sealed.id, row.id)
+                for seq, row in trajectory.observations
+            ]
+            if not trajectory.observations:
+                damaged.append(
+                    Damaged(id=trajectory.sealed.id, what="no observation of it can be read", key=trajectory.sealed.key)
+                )
     places.sort(key=lambda place: (place.seq, place.refresh))
     return places, damaged
 
@@ -79,7 +84,7 @@ class _Copier:
     def __init__(self, source: Store, target: Store) -> None:
         self._source = source
         self._target = target
-        self._at_hand: OrderedDict[str, Stored | None] = OrderedDict()
+        self._pending: OrderedDict[str, Stored | None] = OrderedDict()
         self._there: dict[str, set[str]] = {}  # trajectory -> its observations in the target, each touched once
         self._seen: set[str] = set()
         self._absent: set[str] = set()
@@ -89,7 +94,7 @@ class _Copier:
         self._kept: list[str] = []
         self._observations = 0
 
-    def copy(self, place: _Place) -> None:
+    def copy(self, place: _Position) -> None:
         """Write one observation, and its trajectory with it. Raises DamagedStoreError if either side is damaged."""
         stored = self._stored(place.trajectory)
         if stored is None:
@@ -119,13 +124,13 @@ class _Copier:
         )
 
     def _stored(self, id: str) -> Stored | None:
-        if id in self._at_hand:
-            self._at_hand.move_to_end(id)
+        if id in self._pending:
+            self._pending.move_to_end(id)
         else:
-            self._at_hand[id] = self._source.get(id)
-            if len(self._at_hand) > AT_HAND:
-                self._at_hand.popitem(last=False)
-        return self._at_hand[id]
+            self._pending[id] = self._source.get(id)
+            if len(self._pending) > MAX_PENDING:
+                self._pending.popitem(last=False)
+        return self._pending[id]
 
     def _known(self, stored: Stored) -> set[str]:
         id = stored.sealed.id

@@ -51,7 +51,7 @@ def canonical(kind: bytes, row: tuple[Field, ...]) -> bytes:
     return b"".join(parts)
 
 
-def is_whole(sign: Signer, kind: bytes, row: tuple[Field, ...], digest: object) -> bool:
+def is_intact(sign: Signer, kind: bytes, row: tuple[Field, ...], digest: object) -> bool:
     """Whether a row read back still has the digest that was stored with it."""
     return isinstance(digest, bytes) and hmac.compare_digest(sign(canonical(kind, row)), digest)
 

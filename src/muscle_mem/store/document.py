@@ -13,8 +13,8 @@ from typing import Any, Final
 import msgspec
 
 from .._core import codec
-from .._core.export.document import body_document, body_of, row_document, row_of
-from .._core.export.json_values import base64_bytes, from_number, from_text, number, text
+from .._core.export.document import body_document, body_from_document, row_document, row_from_document
+from .._core.export.json_values import base64_bytes, float_from_json, float_to_json, text_from_json, text_to_json
 from .._core.model.records import FORM, Body, Row
 from .._core.plan.parallel import sorted_body
 from ..errors import DecodeError, InvalidValueError
@@ -31,13 +31,13 @@ def to_document(stored: Stored, *, counts: bool = False) -> Document:
     """All of a trajectory. With `counts` also how often it was replayed, which changes from day to day."""
     sealed = stored.sealed
     body = _read_body(sealed.body)
-    found: Document = {_MARK: DOCUMENT_FORM, "id": text(sealed.id), "task": text(sealed.task)}
+    found: Document = {_MARK: DOCUMENT_FORM, "id": text_to_json(sealed.id), "task": text_to_json(sealed.task)}
     for name, value in (("scope", sealed.scope), ("tags", sealed.tags)):
         if value:
-            found[name] = text(value) if isinstance(value, str) else [text(tag) for tag in value]
-    found |= {"key": sealed.key.hex(), "created": number(sealed.created), "seq": stored.seq}
+            found[name] = text_to_json(value) if isinstance(value, str) else [text_to_json(tag) for tag in value]
+    found |= {"key": sealed.key.hex(), "created": float_to_json(sealed.created), "seq": stored.seq}
     if sealed.state != FRESH or sealed.reason:
-        found["began"] = {"state": text(sealed.state), "reason": text(sealed.reason)}
+        found["began"] = {"state": text_to_json(sealed.state), "reason": text_to_json(sealed.reason)}
     found["standing"] = standing_document(stored.standing, counts=counts)
     if body is None:
         found |= {"step_count": sealed.steps, "raw": base64.b64encode(sealed.body).decode("ascii")}
@@ -45,7 +45,7 @@ def to_document(stored: Stored, *, counts: bool = False) -> Document:
         if sealed.steps != len(body.steps):
             found["step_count"] = sealed.steps
         found |= body_document(body)
-    found["observations"] = [observation_document(seq, one, body) for seq, one in stored.observations]
+    found["observations"] = [observation_document(seq, observation, body) for seq, observation in stored.observations]
     return found
 
 
@@ -53,7 +53,7 @@ def _read_body(data: bytes) -> Body | None:
     """The steps, if their document gives the very same bytes."""
     try:
         body = msgspec.msgpack.decode(data, type=Body)
-        if body.form == FORM and msgspec.msgpack.encode(body_of(body_document(body))) == data:
+        if body.form == FORM and msgspec.msgpack.encode(body_from_document(body_document(body))) == data:
             return body
     except _BAD:
         pass
@@ -65,7 +65,7 @@ def _read_row(data: bytes, body: Body | None) -> Row | None:
         return None
     try:
         row = msgspec.msgpack.decode(data, type=Row)
-        if row.form == FORM and msgspec.msgpack.encode(row_of(row_document(row), body)) == data:
+        if row.form == FORM and msgspec.msgpack.encode(row_from_document(row_document(row), body)) == data:
             return row
     except _BAD:
         pass
@@ -74,23 +74,23 @@ def _read_row(data: bytes, body: Body | None) -> Row | None:
 
 def standing_document(standing: Standing, *, counts: bool) -> Document:
     """What is known about a trajectory."""
-    found: Document = {"state": text(standing.state)}
+    found: Document = {"state": text_to_json(standing.state)}
     if standing.reason:
-        found["reason"] = text(standing.reason)
+        found["reason"] = text_to_json(standing.reason)
     if standing.held:
         found["held"] = True
     if counts:
         found |= {name: getattr(standing, name) for name in _COUNTS if getattr(standing, name)}
         if standing.last_hit:
-            found["last_hit"] = number(standing.last_hit)
+            found["last_hit"] = float_to_json(standing.last_hit)
         if standing.checks:
-            found["checks"] = [[text(one.check), one.yes, one.no] for one in standing.checks]
+            found["checks"] = [[text_to_json(tally.check), tally.yes, tally.no] for tally in standing.checks]
     return found
 
 
 def observation_document(seq: int, observation: Observation, body: Body | None) -> Document:
     """One recording."""
-    found: Document = {"id": text(observation.id), "created": number(observation.created), "seq": seq}
+    found: Document = {"id": text_to_json(observation.id), "created": float_to_json(observation.created), "seq": seq}
     if observation.refresh:
         found["refresh"] = True
     row = _read_row(observation.body, body)
@@ -118,7 +118,7 @@ def from_document(document: Any, *, strict: bool = True) -> Stored:
 
 
 def _from_document(document: Document, strict: bool) -> Stored:
-    body = None if "raw" in document else body_of(document)
+    body = None if "raw" in document else body_from_document(document)
     sealed = _sealed(document, body, strict=strict)
     given = document.get("observations")
     if not isinstance(given, list) or (strict and not given):
@@ -129,7 +129,7 @@ def _from_document(document: Document, strict: bool) -> Stored:
     if len({one.id for _, one in seen}) != len(seen):
         raise InvalidValueError("observations: two of them are the same; leave one out")
     standing = standing_of(document.get("standing", {}))
-    return Stored(sealed=sealed, seq=_whole(document, "seq"), standing=standing, observations=tuple(seen))
+    return Stored(sealed=sealed, seq=_whole_number(document, "seq"), standing=standing, observations=tuple(seen))
 
 
 def _ensure_ours(document: Any) -> None:
@@ -164,13 +164,13 @@ def _sealed(document: Mapping[str, Any], body: Body | None, *, strict: bool) -> 
         id=_id(document, made, "", strict=strict and body is not None),
         key=key,
         body=data,
-        steps=_whole(document, "step_count") if body is None or "step_count" in document else len(body.steps),
-        task=from_text(document.get("task", ""), "task"),
-        scope=from_text(document.get("scope", ""), "scope"),
-        tags=tuple(from_text(tag, "tags") for tag in tags),
-        created=from_number(document.get("created", 0.0), "created"),
-        state=from_text(began.get("state", FRESH), "began.state"),
-        reason=from_text(began.get("reason", ""), "began.reason"),
+        steps=_whole_number(document, "step_count") if body is None or "step_count" in document else len(body.steps),
+        task=text_from_json(document.get("task", ""), "task"),
+        scope=text_from_json(document.get("scope", ""), "scope"),
+        tags=tuple(text_from_json(tag, "tags") for tag in tags),
+        created=float_from_json(document.get("created", 0.0), "created"),
+        state=text_from_json(began.get("state", FRESH), "began.state"),
+        reason=text_from_json(began.get("reason", ""), "began.reason"),
     )
 
 
@@ -184,23 +184,23 @@ def observation_of(
         data = base64_bytes(document.get("raw"), f"{place}.raw")
         made = ""
     else:
-        row = row_of(document, body, f"{place}.")
+        row = row_from_document(document, body, f"{place}.")
         data = msgspec.msgpack.encode(row)
         made = codec.digest(trajectory.encode() + msgspec.msgpack.encode((row.pre, row.post)))[:16].hex()
     blobs = document.get("blobs", [])
     if not isinstance(blobs, list):
         raise InvalidValueError(f"{place}.blobs: an array belongs here")
-    return _whole(document, "seq", f"{place}."), Observation(
+    return _whole_number(document, "seq", f"{place}."), Observation(
         id=_id(document, made, f"{place}.", strict=strict and bool(made)),
         body=data,
-        created=from_number(document.get("created", 0.0), f"{place}.created"),
+        created=float_from_json(document.get("created", 0.0), f"{place}.created"),
         refresh=document.get("refresh", False) is True,
         blobs=tuple(base64_bytes(blob, f"{place}.blobs") for blob in blobs),
     )
 
 
 def _id(document: Mapping[str, Any], made: str, place: str, *, strict: bool) -> str:
-    given = from_text(document.get("id", made), f"{place}id")
+    given = text_from_json(document.get("id", made), f"{place}id")
     if strict and given != made:
         what = "steps" if not place else "snapshots"
         raise InvalidValueError(
@@ -218,16 +218,16 @@ def standing_of(document: Any) -> Standing:
         raise InvalidValueError("standing: an object belongs here")
     checks = document.get("checks", [])
     try:
-        tallies = tuple(Tally(from_text(name, "standing.checks"), int(yes), int(no)) for name, yes, no in checks)
+        tallies = tuple(Tally(text_from_json(name, "standing.checks"), int(yes), int(no)) for name, yes, no in checks)
     except (TypeError, ValueError) as error:
         raise InvalidValueError(f"standing.checks: triples of name, yes and no belong here ({error})") from error
     return Standing(
-        state=from_text(document.get("state", FRESH), "standing.state"),
-        reason=from_text(document.get("reason", ""), "standing.reason"),
+        state=text_from_json(document.get("state", FRESH), "standing.state"),
+        reason=text_from_json(document.get("reason", ""), "standing.reason"),
         held=document.get("held", False) is True,
-        last_hit=from_number(document.get("last_hit", 0.0), "standing.last_hit"),
+        last_hit=float_from_json(document.get("last_hit", 0.0), "standing.last_hit"),
         checks=tallies,
-        **{name: _whole(document, name, "standing.") for name in _COUNTS},
+        **{name: _whole_number(document, name, "standing.") for name in _COUNTS},
     )
 
 
@@ -237,7 +237,7 @@ def ensure_known_state(stored: Stored) -> None:
         raise InvalidValueError(f"standing.state: {stored.standing.state!r:.40} is none of {', '.join(STATES)}")
 
 
-def _whole(document: Mapping[str, Any], name: str, place: str = "") -> int:
+def _whole_number(document: Mapping[str, Any], name: str, place: str = "") -> int:
     value = document.get(name, 0)
     if type(value) is not int or value < 0:
         raise InvalidValueError(f"{place}{name}: a whole number belongs here, not {value!r:.60}")

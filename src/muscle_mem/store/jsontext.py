@@ -38,7 +38,7 @@ def _safe(text: str) -> str:
     """Characters that cannot be seen, such as overrides of direction, as `\\u` escapes: they stand in strings only."""
     if text.isascii():
         return text
-    return "".join(one if one == "\n" or one.isprintable() else json.dumps(one)[1:-1] for one in text)
+    return "".join(char if char == "\n" or char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 def from_text(text: str | bytes) -> Any:

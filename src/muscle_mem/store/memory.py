@@ -7,50 +7,50 @@ import threading
 
 import msgspec
 
-from .._forks import Brief, watch
+from .._forks import ForkSafeLock, register_for_forks
 from ..errors import StoreError
 from .base import Found, Note, Observation, Sealed, Standing, Stored, Summary
 from .locking.key_locks import KeyLock, KeyLocks
 from .standing import apply_note
 
 
-class _Shelf:
+class _BlobPool:
     """Equal blobs once, for as long as an observation uses them."""
 
-    __slots__ = ("_kept",)
+    __slots__ = ("_counts",)
 
     def __init__(self) -> None:
-        self._kept: dict[bytes, tuple[bytes, int]] = {}  # the one that is kept, and by how many it is used
+        self._counts: dict[bytes, tuple[bytes, int]] = {}  # the one that is kept, and by how many it is used
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._counts)
 
     def keep(self, observation: Observation) -> Observation:
         if not observation.blobs:
             return observation
         mine: list[bytes] = []
         for blob in observation.blobs:
-            kept, users = self._kept.get(blob, (bytes(blob), 0))
-            self._kept[kept] = (kept, users + 1)
+            kept, users = self._counts.get(blob, (bytes(blob), 0))
+            self._counts[kept] = (kept, users + 1)
             mine.append(kept)
         return msgspec.structs.replace(observation, blobs=tuple(mine))
 
     def free(self, observation: Observation) -> None:
         for blob in observation.blobs:
-            kept, users = self._kept.pop(blob)
+            kept, users = self._counts.pop(blob)
             if users > 1:
-                self._kept[kept] = (kept, users - 1)
+                self._counts[kept] = (kept, users - 1)
 
 
 class _Entry:
-    __slots__ = ("_shelf", "observations", "sealed", "seq", "standing")
+    __slots__ = ("_blobs", "observations", "sealed", "seq", "standing")
 
-    def __init__(self, sealed: Sealed, seq: int, shelf: _Shelf) -> None:
+    def __init__(self, sealed: Sealed, seq: int, shelf: _BlobPool) -> None:
         self.sealed = sealed
         self.seq = seq
         self.standing = Standing(state=sealed.state, reason=sealed.reason)
         self.observations: dict[str, tuple[int, Observation]] = {}
-        self._shelf = shelf
+        self._blobs = shelf
 
     def add(self, observation: Observation, seq: int) -> None:
         """Keep an observation. One that is there only moves up and is as young as the new one, but not by a refresh."""
@@ -58,18 +58,18 @@ class _Entry:
         if observation.refresh:
             self._drop_refresh(but=observation.id)
             if known is None:
-                self.observations[observation.id] = (self.seq, self._shelf.keep(observation))
+                self.observations[observation.id] = (self.seq, self._blobs.keep(observation))
         elif known is None or known[1].refresh:
-            self.observations[observation.id] = (seq, self._shelf.keep(observation))
+            self.observations[observation.id] = (seq, self._blobs.keep(observation))
             if known is not None:
-                self._shelf.free(known[1])
+                self._blobs.free(known[1])
         else:
             self.observations[observation.id] = (seq, msgspec.structs.replace(known[1], created=observation.created))
 
     def leave(self) -> None:
         """Let go of all blobs: the trajectory is forgotten."""
         for _, observation in self.observations.values():
-            self._shelf.free(observation)
+            self._blobs.free(observation)
 
     def blobs(self) -> dict[bytes, bytes]:
         """Its distinct blobs, by themselves."""
@@ -94,14 +94,14 @@ class _Entry:
         for id, (_, old) in list(self.observations.items()):
             if old.refresh and id != but:
                 del self.observations[id]
-                self._shelf.free(old)
+                self._blobs.free(old)
 
     def stored(self) -> Stored:
         rows = sorted(self.observations.values(), key=lambda row: (-row[0], row[1].refresh, row[1].id))
         return Stored(sealed=self.sealed, seq=self.seq, standing=self.standing, observations=tuple(rows))
 
 
-class MemoryStore(Brief):
+class MemoryStore(ForkSafeLock):
     """Remembers for as long as the process lives; see `muscle_mem.store.base.Store` for each method.
 
     Safe to call from any thread. A child made by os.fork starts with a copy of its own.
@@ -120,9 +120,9 @@ class MemoryStore(Brief):
         self._tick = 0
         self._versions: dict[bytes, int] = {}
         self._version_of_unknown = 0
-        self._leading = KeyLocks()
-        self._blobs = _Shelf()
-        watch(self)
+        self._key_locks = KeyLocks()
+        self._blobs = _BlobPool()
+        register_for_forks(self)
 
     def __repr__(self) -> str:
         return f"<MemoryStore of {len(self._entries)} trajectories>"
@@ -216,7 +216,7 @@ class MemoryStore(Brief):
         """As `muscle_mem.store.base.Leading`, among all engines that share this store."""
         with self._lock:
             self._ensure_open()
-        return self._leading.lead(key)
+        return self._key_locks.lead(key)
 
     def close(self) -> None:
         with self._lock:

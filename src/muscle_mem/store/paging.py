@@ -22,7 +22,7 @@ def pages_of(scan: Scan) -> Iterator[Page]:
     told: set[Damaged] = set()
     while True:
         page = scan(after, PAGE)
-        yield page.stored, tuple(one for one in page.damaged if one not in told)
+        yield page.stored, tuple(damaged_row for damaged_row in page.damaged if damaged_row not in told)
         if not page.stored:
             return
         told.update(page.damaged)  # a damaged row between two pages is met by both

@@ -12,7 +12,7 @@ from .base import FRESH, QUARANTINED, RETIRED, TRUSTED, Store, Stored, Summary, 
 
 PAGE = 1_000
 BATCH = 100
-AT_WORK = 60.0  # seconds since a recording or hit in which a trajectory stays, if others can go
+IN_USE_SECONDS = 60.0  # seconds since a recording or hit in which a trajectory stays, if others can go
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,20 +44,22 @@ def prune(store: Store, limits: Limits, now: float, *, in_use: Collection[str] =
 
     Raises StoreError; what was dropped until then stays dropped.
     """
-    everything = list(surveyed(store))
-    kept_anyway = [one for one in everything if one.id in in_use]
-    old, rest = _parted([one for one in everything if one.id not in in_use], limits.ttl, now)
-    over_items = _over(limits.max_items, len(rest) + len(kept_anyway))
-    over_bytes = _over(limits.max_bytes, sum(one.size for one in (*rest, *kept_anyway)))
-    too_many = _first_to_go(store, rest, over_items, over_bytes, now)
+    everything = list(summaries(store))
+    kept_anyway = [summary for summary in everything if summary.id in in_use]
+    old, rest = _split_expired([summary for summary in everything if summary.id not in in_use], limits.ttl, now)
+    over_items = _excess(limits.max_items, len(rest) + len(kept_anyway))
+    over_bytes = _excess(limits.max_bytes, sum(summary.size for summary in (*rest, *kept_anyway)))
+    too_many = _least_valuable(store, rest, over_items, over_bytes, now)
     gone = [*old, *too_many]
-    dropped = len(gone) if dry_run else _drop(store, [one.id for one in gone])
-    names = {one.id for one in gone}
-    kept = [one for one in (*rest, *kept_anyway) if one.id not in names]
-    return Pruned(dropped, sum(one.size for one in gone), len(old), len(kept), sum(one.size for one in kept))
+    dropped = len(gone) if dry_run else _drop(store, [summary.id for summary in gone])
+    names = {summary.id for summary in gone}
+    kept = [summary for summary in (*rest, *kept_anyway) if summary.id not in names]
+    return Pruned(
+        dropped, sum(summary.size for summary in gone), len(old), len(kept), sum(summary.size for summary in kept)
+    )
 
 
-def surveyed(store: Store) -> Iterator[Summary]:
+def summaries(store: Store) -> Iterator[Summary]:
     """All trajectories without their contents, newest first; read whole from a store that cannot say less."""
     after: int | None = None
     while True:
@@ -84,14 +86,14 @@ def summary_of(stored: Stored) -> Summary:
         seq=stored.seq,
         state=stored.standing.state,
         created=sealed.created,
-        recorded=recorded(stored),
+        recorded=recorded_at(stored),
         hits=stored.standing.hits,
         last_hit=stored.standing.last_hit,
         size=size,
     )
 
 
-def recorded(stored: Stored) -> float:
+def recorded_at(stored: Stored) -> float:
     """When an agent's run was last recorded as this trajectory, in seconds since the epoch."""
     return max((row.created for _, row in stored.observations if not row.refresh), default=stored.sealed.created)
 
@@ -101,7 +103,7 @@ def is_old(recorded: float, ttl: float | None, now: float) -> bool:
     return ttl is not None and max(0.0, now - recorded) > ttl
 
 
-def _parted(found: Sequence[Summary], ttl: float | None, now: float) -> tuple[list[Summary], list[Summary]]:
+def _split_expired(found: Sequence[Summary], ttl: float | None, now: float) -> tuple[list[Summary], list[Summary]]:
     old: list[Summary] = []
     rest: list[Summary] = []
     for one in found:
@@ -109,26 +111,26 @@ def _parted(found: Sequence[Summary], ttl: float | None, now: float) -> tuple[li
     return old, rest
 
 
-def _over(most: int | None, have: int) -> int:
+def _excess(most: int | None, have: int) -> int:
     return 0 if most is None else max(0, have - most)
 
 
-def _first_to_go(store: Store, rest: Sequence[Summary], items: int, size: int, now: float) -> list[Summary]:
+def _least_valuable(store: Store, rest: Sequence[Summary], items: int, size: int, now: float) -> list[Summary]:
     """As many as it takes to be rid of so many trajectories and bytes."""
     if not items and not size:
         return []
-    held = {one.id for one in rest if one.state == QUARANTINED and _is_held(store, one.id)}
+    held = {summary.id for summary in rest if summary.state == QUARANTINED and _is_held(store, summary.id)}
     gone: list[Summary] = []
-    for one in sorted(rest, key=_by_worth(held, now)):
+    for summary in sorted(rest, key=_by_value(held, now)):
         if items <= 0 and size <= 0:
             break
-        gone.append(one)
+        gone.append(summary)
         items -= 1
-        size -= one.size
+        size -= summary.size
     return gone
 
 
-def _by_worth(held: Collection[str], now: float) -> Callable[[Summary], tuple[int, float, int]]:
+def _by_value(held: Collection[str], now: float) -> Callable[[Summary], tuple[int, float, int]]:
     """What is least worth keeping first.
 
     What can never be replayed goes first, but a person's verdict last: without it the same calls would be learned and
@@ -139,7 +141,7 @@ def _by_worth(held: Collection[str], now: float) -> Callable[[Summary], tuple[in
         used = min(now, max(one.last_hit, one.recorded))
         if one.id in held:
             return 4, used, one.seq
-        at_work = one.state in (FRESH, TRUSTED) and now - used < AT_WORK
+        at_work = one.state in (FRESH, TRUSTED) and now - used < IN_USE_SECONDS
         ranks = {RETIRED: 0, QUARANTINED: 1}
         return (3 if at_work else ranks.get(one.state, 2)), used, one.seq
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from ..errors import StoreError
 from .base import Observation, Sealed, Standing, Tally
-from .digest import Field, Signer, canonical, is_whole, sha256
+from .digest import Field, Signer, canonical, is_intact, sha256
 
 T = TypeVar("T")
 Row = tuple[Field, ...]
@@ -211,14 +211,14 @@ class Digests:
     def of_sequence(self, last: int) -> bytes:
         return self._sign(canonical(b"sequence", (last,)))
 
-    def trajectory_is_whole(self, row: Row, digest: object) -> bool:
-        return is_whole(self._sign, b"trajectory", row, digest)
+    def is_trajectory_intact(self, row: Row, digest: object) -> bool:
+        return is_intact(self._sign, b"trajectory", row, digest)
 
-    def standing_is_whole(self, id: bytes, row: Row, digest: object) -> bool:
-        return is_whole(self._sign, b"standing", (id, *_digested(row)), digest)
+    def is_standing_intact(self, id: bytes, row: Row, digest: object) -> bool:
+        return is_intact(self._sign, b"standing", (id, *_digested(row)), digest)
 
-    def observation_is_whole(self, id: bytes, row: Row, digest: object) -> bool:
-        return is_whole(self._sign, b"observation", (id, *_digested(row)), digest)
+    def is_observation_intact(self, id: bytes, row: Row, digest: object) -> bool:
+        return is_intact(self._sign, b"observation", (id, *_digested(row)), digest)
 
-    def sequence_is_whole(self, last: object, digest: object) -> bool:
-        return isinstance(last, int) and is_whole(self._sign, b"sequence", (last,), digest)
+    def is_sequence_intact(self, last: object, digest: object) -> bool:
+        return isinstance(last, int) and is_intact(self._sign, b"sequence", (last,), digest)

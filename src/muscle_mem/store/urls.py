@@ -61,9 +61,9 @@ def postgres_versions(url: str) -> tuple[int | None, int]:
     Makes and changes nothing. Raises as opening it would.
     """
     _ensure_driver()
-    from .postgres.probe import versions
+    from .postgres.probe import probe_versions
 
-    return versions(url)
+    return probe_versions(url)
 
 
 def _ensure_driver() -> None:

@@ -63,20 +63,20 @@ def verify(store: Store) -> Verified:
     Rows that cannot be read any further are a trouble, not an error.
     """
     inspect = store.inspect if is_inspecting(store) else None
-    return look_through(lambda after, limit: store.scan(after=after, limit=limit), inspect)
+    return verify_pages(lambda after, limit: store.scan(after=after, limit=limit), inspect)
 
 
-def look_through(scan: Scan, inspect: Callable[[], tuple[Trouble, ...]] | None = None) -> Verified:
+def verify_pages(scan: Scan, inspect: Callable[[], tuple[Trouble, ...]] | None = None) -> Verified:
     """As `verify`, of whatever answers like a store. Both raise StoreErrors only."""
     trajectories = observations = blobs = 0
     troubles: list[Trouble] = []
     try:
-        for whole, damaged in pages_of(scan):
-            troubles += [Trouble("damaged", one.id, one.what) for one in damaged]
-            trajectories += len(whole)
-            for stored in whole:
+        for intact, damaged in pages_of(scan):
+            troubles += [Trouble("damaged", damaged_row.id, damaged_row.what) for damaged_row in damaged]
+            trajectories += len(intact)
+            for stored in intact:
                 observations += len(stored.observations)
-                blobs += sum(len(one.blobs) for _, one in stored.observations)
+                blobs += sum(len(observation.blobs) for _, observation in stored.observations)
     except StoreError as error:
         troubles.append(Trouble("file", "", f"the rows cannot be read any further: {error}"))
     try:

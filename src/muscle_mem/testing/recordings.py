@@ -14,7 +14,7 @@ from .._core.model.reason import Mode
 from .._engine.engine import Engine
 from ..errors import InvalidValueError
 from ..store.base import Standing, Stored
-from ..store.folder.atomic import read_whole, remove, write_whole
+from ..store.folder.atomic import read_file, remove, write_atomically
 from ..store.folder.file import FileEntry, entry_text, read_entry
 from ..store.folder.store import ENDING, FolderStore, unchanged
 
@@ -101,7 +101,7 @@ class Recording:
         self._undo.clear()
         self.store.close()
         if passed and self.engine_mode != "replay":
-            _put_in_place(self._staging, self.folder, whole=self.mode == "all")
+            _publish(self._staging, self.folder, replace_all=self.mode == "all")
         shutil.rmtree(self._staging, ignore_errors=True)
 
 
@@ -119,10 +119,10 @@ def _copy(folder: Path, staging: Path) -> None:
                 shutil.copyfile(path, staging / path.name)
 
 
-def _put_in_place(staging: Path, folder: Path, *, whole: bool) -> None:
+def _publish(staging: Path, folder: Path, *, replace_all: bool) -> None:
     """Make the folder hold what the staged one holds; a file whose trajectory is only counted on stays as it is.
 
-    With `whole` nothing that was there counts: also files that are not of the staged trajectories go.
+    With `replace_all` nothing that was there counts: also files that are not of the staged trajectories go.
     """
     staged = _entries(staging)
     there = _entries(folder)
@@ -130,9 +130,9 @@ def _put_in_place(staging: Path, folder: Path, *, whole: bool) -> None:
         folder.mkdir(parents=True)
     for name, entry in staged.items():
         known = there.get(name)
-        if known is None or not _same(known, entry):
-            write_whole(os.fspath(folder / name), _quiet_text(entry, staging / name))
-    if whole and not staged:  # nothing was learned: that is no reason to lose what there is
+        if known is None or not _is_same_entry(known, entry):
+            write_atomically(os.fspath(folder / name), _text_without_counts(entry, staging / name))
+    if replace_all and not staged:  # nothing was learned: that is no reason to lose what there is
         return
     for name in there.keys() - staged.keys():
         remove(os.fspath(folder / name))
@@ -140,24 +140,24 @@ def _put_in_place(staging: Path, folder: Path, *, whole: bool) -> None:
 
 def _entries(folder: Path) -> dict[str, FileEntry]:
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
-    return {path.name: read_entry(read_whole(os.fspath(path))) for path in paths if path.suffix == ENDING}
+    return {path.name: read_entry(read_file(os.fspath(path))) for path in paths if path.suffix == ENDING}
 
 
 def _stored(entry: FileEntry) -> Stored | None:
     return entry.stored() if entry.sealed is not None and entry.standing is not None else None
 
 
-def _same(one: FileEntry, other: FileEntry) -> bool:
+def _is_same_entry(one: FileEntry, other: FileEntry) -> bool:
     was, now = _stored(one), _stored(other)
     if was is None or now is None:
         return was is now
     return unchanged(was, now)
 
 
-def _quiet_text(entry: FileEntry, path: Path) -> bytes:
+def _text_without_counts(entry: FileEntry, path: Path) -> bytes:
     """The file of an entry without counts, which would change from one day to the next."""
     if entry.standing is None:
-        return read_whole(os.fspath(path))
+        return read_file(os.fspath(path))
     plain = Standing()
     entry.standing = msgspec.structs.replace(
         entry.standing,

@@ -165,7 +165,7 @@ def test_leaves_can_be_replaced_and_types_stay():
     ],
 )
 def test_children_that_do_not_fit_are_refused(kind, children):
-    codec.know(CodecPoint | CodecModel)
+    codec.add_known_classes(CodecPoint | CodecModel)
     with pytest.raises(DecodeError):
         codec.fold(kind, children)
 
@@ -175,20 +175,20 @@ def test_children_that_do_not_fit_are_refused(kind, children):
 
 def test_values_that_never_change_may_be_shared():
     for name in ("none", "big int", "nan", "str", "bytes", "decimal", "zoned datetime", "uuid", "posix path", "flags"):
-        assert codec.immutable(EXAMPLES[name]), name
-    assert codec.immutable((1, frozenset({(2, "x")}), CodecRow(1), CodecFrozen((1,)), np.float64(1)))
+        assert codec.is_immutable(EXAMPLES[name]), name
+    assert codec.is_immutable((1, frozenset({(2, "x")}), CodecRow(1), CodecFrozen((1,)), np.float64(1)))
 
 
 def test_values_that_may_change_are_not_shared():
     for value in ([], {}, set(), bytearray(), CodecPoint(1), np.zeros(1), EXAMPLES["pydantic model"], object()):
-        assert not codec.immutable(value)
-        assert not codec.immutable((1, value))
-    assert not codec.immutable(CodecRow([]))
-    assert not codec.immutable(CodecFrozen({}))
+        assert not codec.is_immutable(value)
+        assert not codec.is_immutable((1, value))
+    assert not codec.is_immutable(CodecRow([]))
+    assert not codec.is_immutable(CodecFrozen({}))
     deep = ()
     for _ in range(5000):
         deep = (deep,)
-    assert not codec.immutable(deep)
+    assert not codec.is_immutable(deep)
 
 
 # --- what comes along -------------------------------------------------------------------------------------

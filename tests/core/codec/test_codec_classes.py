@@ -28,7 +28,7 @@ from codec_cases import (
     refusal,
 )
 from muscle_mem._core import codec
-from muscle_mem._core.codec import registry as codec_types
+from muscle_mem._core.codec import registry
 from muscle_mem.errors import DecodeError, UnknownTypeError
 
 # --- classes ----------------------------------------------------------------------------------------------
@@ -136,8 +136,8 @@ def test_the_latest_class_of_a_name_wins():
 
 def test_a_class_that_is_gone_is_not_kept_alive():
     first = weakref.ref(make_class("x"))
-    codec.know(first())
-    codec.know(make_class("x"))
+    codec.add_known_classes(first())
+    codec.add_known_classes(make_class("x"))
     gc.collect()
     assert first() is None
 
@@ -145,7 +145,7 @@ def test_a_class_that_is_gone_is_not_kept_alive():
 def test_a_class_that_gained_a_field_with_a_default_still_fits():
     data = codec.encode(make_class("x")(1))
     later = make_class("x", ("y", list, dataclasses.field(default_factory=list)), ("z", int, 5))
-    codec.know(later)
+    codec.add_known_classes(later)
     again = codec.decode(data)
     assert (type(again), again.x, again.y, again.z) == (later, 1, [], 5)
 
@@ -153,7 +153,7 @@ def test_a_class_that_gained_a_field_with_a_default_still_fits():
 @pytest.mark.parametrize("fields", [("y",), ("x", "y"), ()])
 def test_a_class_whose_fields_changed_is_an_unknown_type(fields):
     data = codec.encode(make_class("x")(1))
-    codec.know(make_class(*fields))
+    codec.add_known_classes(make_class(*fields))
     with pytest.raises(UnknownTypeError, match="has changed since this was stored") as caught:
         codec.decode(data)
     assert caught.value.type_name == f"{make_class.__module__}:CodecMade"
@@ -162,7 +162,7 @@ def test_a_class_whose_fields_changed_is_an_unknown_type(fields):
 
 def test_a_class_that_became_another_kind_is_an_unknown_type():
     data = codec.encode(make_class("x")(1))
-    codec.know(enum.Enum("CodecMade", ["x"], module=make_class.__module__))
+    codec.add_known_classes(enum.Enum("CodecMade", ["x"], module=make_class.__module__))
     with pytest.raises(UnknownTypeError, match="it was a dataclass and is a enum"):
         codec.decode(data)
 
@@ -170,9 +170,9 @@ def test_a_class_that_became_another_kind_is_an_unknown_type():
 def test_a_pydantic_model_that_gained_a_default_still_fits():
     made = functools.partial(pydantic.create_model, "CodecGrown", __module__=__name__)
     data = codec.encode(made(x=(int, ...))(x=1))
-    codec.know(made(x=(int, ...), y=(int, 2)))
+    codec.add_known_classes(made(x=(int, ...), y=(int, 2)))
     assert codec.decode(data).y == 2
-    codec.know(made(z=(int, ...)))
+    codec.add_known_classes(made(z=(int, ...)))
     with pytest.raises(UnknownTypeError):
         codec.decode(data)
 
@@ -196,7 +196,7 @@ def test_an_unknown_class_is_refused_or_becomes_a_record(value, attributes):
     forget(type(value))
     with pytest.raises(UnknownTypeError) as caught:
         codec.decode(data)
-    assert caught.value.type_name == codec_types.class_name(type(value))
+    assert caught.value.type_name == registry.class_name(type(value))
     (record,) = codec.decode(data, lenient=True)
     assert type(record) is codec.Record
     assert {name: getattr(record, name) for name in attributes} == attributes

@@ -14,7 +14,7 @@ import pytest
 
 from codec_cases import CodecColour, CodecFrozen, CodecModel, CodecPoint, CodecRights, CodecRow, nested, refusal
 from muscle_mem._core import codec
-from muscle_mem._core.codec import registry as codec_types
+from muscle_mem._core.codec import registry
 from muscle_mem.errors import DecodeError, TooLargeError
 
 
@@ -82,7 +82,7 @@ class TextLike(str):
 def test_what_has_no_form_is_refused(value):
     error = refusal(value)
     assert error.path == ""
-    assert error.type_name == codec_types.spoken_name(type(value))
+    assert error.type_name == registry.display_name(type(value))
 
 
 def test_a_subclass_of_a_builtin_is_refused_with_the_reason():

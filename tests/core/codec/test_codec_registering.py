@@ -12,7 +12,7 @@ import pytest
 
 from codec_cases import CodecBox, forget, make_class, refusal
 from muscle_mem._core import codec
-from muscle_mem._core.codec import registry as codec_types
+from muscle_mem._core.codec import registry
 from muscle_mem.errors import DecodeError, InvalidTypeError, UnknownTypeError
 
 # --- registration -----------------------------------------------------------------------------------------
@@ -34,7 +34,7 @@ def test_a_registered_type_goes_through_its_own_functions():
     assert codec.decode(data) == [Celsius(20.5)]
     assert f"{__name__}:Celsius".encode() in data
     assert codec.unfold(Celsius(1)) is None
-    assert not codec.immutable(Celsius(1))
+    assert not codec.is_immutable(Celsius(1))
 
 
 def test_a_later_registration_replaces_the_earlier():
@@ -63,7 +63,7 @@ def test_a_registered_name_outlives_the_move_of_a_class():
 def test_an_unregistered_name_is_an_unknown_type():
     codec.register(Celsius, encode=lambda value: value.degrees, decode=Celsius, name="codec-celsius")
     data = codec.encode(Celsius(1))
-    codec_types._registered.pop("codec-celsius")
+    registry._registered.pop("codec-celsius")
     with pytest.raises(UnknownTypeError, match="codec-celsius"):
         codec.decode(data)
     record = codec.decode(data, lenient=True)
@@ -156,8 +156,8 @@ def test_know_finds_the_classes_of_an_annotation(annotation, found):
     everything = (KnownLeaf, KnownTree, KnownColour, KnownRow, KnownModel, CodecBox)
     for cls in everything:
         forget(cls)
-    codec.know(annotation)
-    assert {cls for cls in everything if codec_types.known(codec_types.class_name(cls))} == set(found)
+    codec.add_known_classes(annotation)
+    assert {cls for cls in everything if registry.known_class(registry.class_name(cls))} == set(found)
 
 
 def test_know_never_raises():
@@ -166,12 +166,12 @@ def test_know_never_raises():
             raise RuntimeError(name)
 
     for annotation in ("KnownLeaf", None, 5, ..., typing.Any, Hostile(), [Hostile()], object(), typing.Self):
-        codec.know(annotation)
+        codec.add_known_classes(annotation)
 
 
 def test_one_name_that_cannot_be_resolved_does_not_hide_the_others():
     class Half:
         __annotations__ = {"gone": "Nowhere", "leaf": KnownLeaf}
 
-    codec.know(dataclasses.dataclass(Half))
-    assert codec_types.known(f"{__name__}:KnownLeaf")
+    codec.add_known_classes(dataclasses.dataclass(Half))
+    assert registry.known_class(f"{__name__}:KnownLeaf")

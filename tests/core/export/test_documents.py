@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from document_cases import VALUES, orders_in
 from muscle_mem import InvalidValueError
 from muscle_mem._core import codec
-from muscle_mem._core.export.json_values import from_readable, readable
+from muscle_mem._core.export.json_values import from_json_value, to_json_value
 from muscle_mem.store import Observation, Sealed, Standing, Stored, open_store
 from muscle_mem.store.document import from_document, to_document
 from muscle_mem.store.jsontext import from_text, to_text
@@ -25,9 +25,9 @@ from muscle_mem.store.jsontext import from_text, to_text
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
 def test_every_kind_of_value_survives_json(value: Any) -> None:
     data = codec.encode(value)
-    text = json.dumps(readable(data), allow_nan=False)
-    assert from_readable(json.loads(text), "it") == data
-    assert from_readable(from_text(to_text(readable(data))), "it") == data
+    text = json.dumps(to_json_value(data), allow_nan=False)
+    assert from_json_value(json.loads(text), "it") == data
+    assert from_json_value(from_text(to_text(to_json_value(data))), "it") == data
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
@@ -40,7 +40,7 @@ TREES = st.recursive(
 @given(TREES)
 def test_any_value_survives_json(value: Any) -> None:
     data = codec.encode(value)
-    assert from_readable(from_text(to_text(readable(data))), "it") == data
+    assert from_json_value(from_text(to_text(to_json_value(data))), "it") == data
 
 
 NAMES = st.sampled_from(["$int", "$set", "$object", "fields", "$time", "$path", "$dict", "$complex", "a"])
@@ -54,7 +54,7 @@ RUBBISH = st.recursive(
 @given(RUBBISH)
 def test_rubbish_is_refused_with_one_kind_of_error(value: Any) -> None:
     try:
-        data = from_readable(value, "it")
+        data = from_json_value(value, "it")
     except InvalidValueError as error:
         told = str(error)
     else:

@@ -18,8 +18,8 @@ from cli_cases import as_json, record_orders, run, step
 from document_cases import VALUES
 from muscle_mem import Check, Engine
 from muscle_mem._core import codec
-from muscle_mem._core.export.layout import Group, laid_out
-from muscle_mem._core.export.literals import Imports, UnwritableError, spelled
+from muscle_mem._core.export.layout import Group, format_lines
+from muscle_mem._core.export.literals import Imports, UnwritableError, literal_source
 from muscle_mem._core.export.python_source import python_source
 from muscle_mem._core.model.records import FORM, Body, Guard, Lit, Ref, Row, StepRecord
 
@@ -168,7 +168,7 @@ PLAIN = [*BRACES, *(value for value in VALUES if not isinstance(value, slice | t
 def test_every_plain_value_is_spelled_so_that_it_comes_back(value: Any, tmp_path: Path) -> None:
     data = codec.encode(value)
     imports = Imports()
-    lines = laid_out(Group("", "[]", [spelled(data, imports)]), "", "value = ")
+    lines = format_lines(Group("", "[]", [literal_source(data, imports)]), "", "value = ")
     made: dict[str, Any] = {}
     exec("\n".join([*imports.lines, *lines]), made)
     assert codec.encode(made["value"][0]) == data
@@ -179,7 +179,7 @@ def test_what_has_no_plain_spelling_is_refused(value: Any) -> None:
     if isinstance(value, type):
         value = dataclasses.make_dataclass("f.<locals>.Hidden", ["x"])(1)
     with pytest.raises(UnwritableError, match=r"no plain spelling|cannot be imported"):
-        spelled(codec.encode(value), Imports())
+        literal_source(codec.encode(value), Imports())
 
 
 def a_function(

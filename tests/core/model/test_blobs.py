@@ -11,7 +11,7 @@ import pytest
 from many_screens import many_screens
 from muscle_mem import DecodeError, Engine
 from muscle_mem._core import codec
-from muscle_mem._core.model.blobs import INLINE, NAME, read_row, store_row
+from muscle_mem._core.model.blobs import BLOB_PREFIX, INLINE_BYTES, pack_row, unpack_row
 from muscle_mem._core.model.records import FORM, Row
 from muscle_mem._events import StoreEvent
 from muscle_mem.store import MemoryStore, Observation, Sealed
@@ -22,32 +22,32 @@ OTHER = codec.encode(b"y" * 5000)
 
 def test_what_is_large_leaves_the_row_and_comes_back() -> None:
     row = Row(FORM, pre=(BIG, None, b"\x01small"), post=(OTHER, BIG, None), outputs=(b"", BIG, OTHER), run_seconds=1.5)
-    body, blobs = store_row(row)
+    body, blobs = pack_row(row)
     assert blobs == (BIG, OTHER)
     assert len(body) < 400
-    assert read_row(body, blobs) == row
+    assert unpack_row(body, blobs) == row
     shared: dict[bytes, bytes] = {}
-    first, second = (read_row(body, tuple(map(bytes, map(bytearray, blobs))), shared) for _ in range(2))
+    first, second = (unpack_row(body, tuple(map(bytes, map(bytearray, blobs))), shared) for _ in range(2))
     assert first.pre[0] is second.pre[0] is second.outputs[1]
 
 
 def test_a_small_row_is_stored_as_ever() -> None:
-    row = Row(FORM, pre=(b"\x01" * INLINE,), post=(None,), outputs=(b"",))
-    assert store_row(row) == (msgspec.msgpack.encode(row), ())
-    assert read_row(msgspec.msgpack.encode(row), ()) == row
+    row = Row(FORM, pre=(b"\x01" * INLINE_BYTES,), post=(None,), outputs=(b"",))
+    assert pack_row(row) == (msgspec.msgpack.encode(row), ())
+    assert unpack_row(msgspec.msgpack.encode(row), ()) == row
 
 
 def test_a_blob_that_is_missing_or_altered_is_no_row() -> None:
-    body, _ = store_row(Row(FORM, pre=(BIG,), post=(None,)))
+    body, _ = pack_row(Row(FORM, pre=(BIG,), post=(None,)))
     for blobs in ((), (OTHER,), (BIG[:-1],)):
         with pytest.raises(DecodeError):
-            read_row(body, blobs)
+            unpack_row(body, blobs)
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"\xc1", b"\x91\x01", b"\x91" * 100_000])
 def test_what_is_no_row_is_refused_with_our_own_error(spoilt: bytes) -> None:
     with pytest.raises(DecodeError):
-        read_row(spoilt, ())
+        unpack_row(spoilt, ())
 
 
 def test_a_row_under_a_good_digest_whose_text_is_not_utf_8_is_damaged_and_the_others_are_used() -> None:
@@ -86,8 +86,8 @@ def test_a_store_in_memory_holds_a_blob_for_as_long_as_an_observation_uses_it() 
 
 
 def test_no_value_looks_like_a_name() -> None:
-    for value in (None, 0, "", b"", NAME, NAME + bytes(32), [NAME]):
-        assert codec.encode(value)[0] != NAME[0]
+    for value in (None, 0, "", b"", BLOB_PREFIX, BLOB_PREFIX + bytes(32), [BLOB_PREFIX]):
+        assert codec.encode(value)[0] != BLOB_PREFIX[0]
 
 
 def test_a_screen_in_fifty_observations_is_one_in_the_store_and_in_memory() -> None:

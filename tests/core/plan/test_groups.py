@@ -13,25 +13,25 @@ from flow_by_hand import World, a_check, a_run, a_tool, stored
 from muscle_mem._core import codec
 from muscle_mem._core.model.records import FORM, Body, Guard, Lit, Node, Ref, Row, StepRecord
 from muscle_mem._core.plan.parallel import (
-    Shape,
+    Placement,
     agreed_order,
-    arranged,
-    checked,
-    checked_row,
-    covered,
-    ids_of,
-    inverse,
-    judged_of,
-    order_of,
-    prefix_shapes,
-    row_in_memory,
-    shapes_of,
+    canonical_order,
+    comparison_ids,
+    covered_seconds,
+    group_spans,
+    invert,
+    placements_of,
+    prefix_placements,
+    reorder_steps,
+    row_from_stored_order,
+    row_to_stored_order,
     sorted_body,
-    spans,
-    stored_row,
+    stored_judged,
+    validated_body,
+    validated_row,
 )
-from muscle_mem._core.record.call import record_call
-from muscle_mem._core.record.seal import finish
+from muscle_mem._core.record.call import record_flow
+from muscle_mem._core.record.seal import make_recording
 from muscle_mem._core.run.effects import Capture, Compare, Invoke
 from muscle_mem._core.run.run import Run
 from muscle_mem._core.tools.tool import Tool
@@ -60,22 +60,26 @@ def call(name: str, *exprs: Any, group: int = 0, late: bool = False, guards: tup
 )
 def test_a_group_is_a_maximal_set_of_calls_that_overlap_one_with_the_next(events: str, expected: Any) -> None:
     places = {name: at for at, name in enumerate(dict.fromkeys(events))}
-    shapes = shapes_of([places[name] for name in events], 0)
-    assert shapes == [Shape(*one) for one in expected]
-    later = shapes_of([places[name] + 7 for name in events], 7)
-    assert later == [Shape(s.group and s.group + 7, s.late, s.judged + 7) for s in shapes]
+    shapes = placements_of([places[name] for name in events], 0)
+    assert shapes == [Placement(*one) for one in expected]
+    later = placements_of([places[name] + 7 for name in events], 7)
+    assert later == [Placement(s.group and s.group + 7, s.late, s.judged + 7) for s in shapes]
 
 
 def test_what_is_left_of_a_group_that_was_not_replayed_to_its_end() -> None:
     records = [call("a"), call("b", group=2), call("c", group=2), call("d", group=2, late=True)]
-    assert prefix_shapes(records[:2], [1, 4]) == [Shape(0, False, 1), Shape(0, False, 2)]
-    assert prefix_shapes(records[:3], [1, 4, 3])[1:] == [Shape(2, False, 3), Shape(2, False, 3)]
-    assert prefix_shapes(records, [1, 4, 3, 4])[1:] == [Shape(2, False, 4), Shape(2, False, 3), Shape(2, True, 4)]
+    assert prefix_placements(records[:2], [1, 4]) == [Placement(0, False, 1), Placement(0, False, 2)]
+    assert prefix_placements(records[:3], [1, 4, 3])[1:] == [Placement(2, False, 3), Placement(2, False, 3)]
+    assert prefix_placements(records, [1, 4, 3, 4])[1:] == [
+        Placement(2, False, 4),
+        Placement(2, False, 3),
+        Placement(2, True, 4),
+    ]
 
 
 def test_an_observation_keeps_times_only_where_they_do_not_follow_from_the_groups() -> None:
-    assert judged_of(shapes_of([0, 0, 1, 2, 1, 2, 3, 3], 0)) == ()
-    assert judged_of(shapes_of([0, 1, 0, 2, 1, 2], 0)) == (2, 3, 3)
+    assert stored_judged(placements_of([0, 0, 1, 2, 1, 2, 3, 3], 0)) == ()
+    assert stored_judged(placements_of([0, 1, 0, 2, 1, 2], 0)) == (2, 3, 3)
 
 
 def group_of(*members: StepRecord) -> Body:
@@ -84,7 +88,7 @@ def group_of(*members: StepRecord) -> Body:
     source = next(at for at, step in enumerate(steps) if step.tool == "b")
     last = Node("list", (Ref(source), lit(1)))
     steps.append(call("end", last, guards=(Guard(source, (), b"g"), Guard(0, (), b"g"))))
-    order = order_of(steps)
+    order = canonical_order(steps)
     return Body(FORM, tuple(steps), order=order if list(order) != sorted(order) else ())
 
 
@@ -100,13 +104,13 @@ def test_members_started_in_any_order_make_one_sorted_body() -> None:
 
 def test_rows_are_stored_sorted_and_come_back_in_the_order_of_the_steps() -> None:
     for members in permutations([call("a"), call("b"), call("c")]):
-        body = checked(group_of(*members))
+        body = validated_body(group_of(*members))
         seen = tuple(step.tool.encode() for step in body.steps)
         row = Row(FORM, seen, seen, outputs=seen, result=[step.tool for step in body.steps].index("c"))
-        kept = stored_row(row, body.order)
+        kept = row_to_stored_order(row, body.order)
         assert kept.pre == (b"start", *[step.tool.encode() for step in sorted_body(body).steps[1:4]], b"end")
         assert kept.pre[kept.result] == b"c"
-        assert row_in_memory(kept, body.order) == row
+        assert row_from_stored_order(kept, body.order) == row
 
 
 def test_late_members_keep_their_places() -> None:
@@ -115,9 +119,9 @@ def test_late_members_keep_their_places() -> None:
     for _ in range(50):
         opening = [call(name, group=1) for name in "abcd"]
         rng.shuffle(opening)
-        order = order_of([*opening, *(call(name, Ref(0), group=1, late=True) for name in "zy")])
+        order = canonical_order([*opening, *(call(name, Ref(0), group=1, late=True) for name in "zy")])
         assert order[4:] == (4, 5)
-        found.add("".join(opening[at].tool for at in inverse(order[:4])))
+        found.add("".join(opening[at].tool for at in invert(order[:4])))
     assert len(found) == 1
 
 
@@ -128,9 +132,9 @@ def test_groups_that_two_bodies_begin_with_are_brought_into_one_order() -> None:
     for body in (first, *bodies):
         order = agreed_order(body, agreed)
         canonical = sorted_body(body).steps
-        in_order = arranged(canonical, inverse(order))
-        assert ids_of(in_order) == ids_of(first.steps)
-        assert in_order == arranged(sorted_body(first).steps, inverse(first.order or range(5)))
+        in_order = reorder_steps(canonical, invert(order))
+        assert comparison_ids(in_order) == comparison_ids(first.steps)
+        assert in_order == reorder_steps(sorted_body(first).steps, invert(first.order or range(5)))
     other = group_of(call("a"), call("b"), call("d"))
     assert agreed_order(other, agreed) == (other.order or tuple(range(5)))
 
@@ -140,7 +144,7 @@ def test_going_over_tells_a_group_from_the_same_calls_in_order_and_from_a_larger
     pair = [call("a", group=1), call("b", group=1)]
     three = [*pair, call("c", group=1)]
     late = [pair[0], call("b", group=1, late=True), three[2]]
-    assert len({ids_of(steps)[1] for steps in (alone, pair, three, late)}) == 4
+    assert len({comparison_ids(steps)[1] for steps in (alone, pair, three, late)}) == 4
 
 
 @pytest.mark.parametrize(
@@ -157,7 +161,7 @@ def test_going_over_tells_a_group_from_the_same_calls_in_order_and_from_a_larger
 )
 def test_a_body_with_groups_that_cannot_be_is_damaged(body: Body) -> None:
     with pytest.raises(DecodeError):
-        checked(body)
+        validated_body(body)
 
 
 @pytest.mark.parametrize("judged", [(1, 2), (3, 2), (0, 2), (2,), (2, 1)])
@@ -165,15 +169,15 @@ def test_a_row_that_would_leave_a_post_check_out_is_damaged(judged: tuple[int, .
     body = Body(FORM, (call("a", group=1), call("b", group=1)))
     none = (None, None)
     if judged == (1, 2):
-        assert checked_row(body, Row(FORM, none, none, judged=judged))
+        assert validated_row(body, Row(FORM, none, none, judged=judged))
     else:
         with pytest.raises(DecodeError):
-            checked_row(body, Row(FORM, none, none, judged=judged))
+            validated_row(body, Row(FORM, none, none, judged=judged))
 
 
 def test_times_that_overlap_are_counted_once() -> None:
-    assert covered([]) == 0
-    assert covered([(0, 2), (1, 3), (5, 6), (5.25, 5.5)]) == 4
+    assert covered_seconds([]) == 0
+    assert covered_seconds([(0, 2), (1, 3), (5, 6), (5.25, 5.5)]) == 4
 
 
 # --- a replay, effect by effect
@@ -182,7 +186,7 @@ def test_times_that_overlap_are_counted_once() -> None:
 def overlapping(tool: Tool, names: str) -> Any:
     """What comes of an agent whose calls are all in progress at once."""
     run = a_run()
-    flows = [record_call(run, tool, (name,), {}) for name in names]
+    flows = [record_flow(run, tool, (name,), {}) for name in names]
     asked = [next(flow) for flow in flows]
     while asked:
         for at, flow in enumerate(list(flows)):
@@ -199,7 +203,7 @@ def overlapping(tool: Tool, names: str) -> Any:
         asked = [effect for effect, flow in zip(asked, flows, strict=True) if flow is not None]
         flows = [flow for flow in flows if flow is not None]
     assert run.recorder.problems == []
-    return finish(run.recorder, key=b"k" * 32, value=None, run_seconds=1.0)
+    return make_recording(run.recorder, key=b"k" * 32, value=None, run_seconds=1.0)
 
 
 def test_all_that_open_a_group_are_captured_once_and_judged_before_the_first_runs() -> None:
@@ -227,5 +231,5 @@ def test_no_step_outside_of_groups_pays_for_them() -> None:
     tool = a_tool(pre=a_check(), post=a_check())
     run: Run = a_run()
     World(tool, run).drive(stored(overlapping(tool, "a")))
-    assert run.progress.ready is None
-    assert list(spans([call("a"), call("b")])) == []
+    assert run.progress.group_arguments is None
+    assert list(group_spans([call("a"), call("b")])) == []

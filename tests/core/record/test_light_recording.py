@@ -13,8 +13,8 @@ import pytest
 from flow_by_hand import a_run, answer
 from muscle_mem import Check, Engine, Secret
 from muscle_mem._core.plan import trajectory as plan
-from muscle_mem._core.record.call import record_call, record_now
-from muscle_mem._core.record.seal import finish
+from muscle_mem._core.record.call import record_flow, record_sync
+from muscle_mem._core.record.seal import make_recording
 from muscle_mem._core.run.effects import Capture, Compare, Effect, Invoke
 from muscle_mem._core.run.run import Run
 from muscle_mem._core.tools.tool import Tool
@@ -34,14 +34,14 @@ def performed(effect: Effect) -> Any:
 
 
 def asked_for(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    done = answer(record_call(run, tool, args, kwargs), performed, [])
+    done = answer(record_flow(run, tool, args, kwargs), performed, [])
     if done.error is not None:
         raise done.error
     return done.result
 
 
 def at_once(run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return record_now(run, run.recorder, tool, args, kwargs, lambda flow: answer(flow, performed, []))
+    return record_sync(run, run.recorder, tool, args, kwargs, lambda flow: answer(flow, performed, []))
 
 
 def raising(error: BaseException) -> Callable[..., Any]:
@@ -98,7 +98,7 @@ CALLS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
 
 def all_of(call: Callable[..., Any], tool: Tool) -> list[Any]:
     """Everything that can be known of a run in which the tool was called in all ways, each twice."""
-    run = a_run(plain=True)
+    run = a_run(is_sync=True)
     told: list[Any] = []
     for args, kwargs in CALLS:
         for _ in range(2):
@@ -109,11 +109,11 @@ def all_of(call: Callable[..., Any], tool: Tool) -> list[Any]:
             except BaseException as error:
                 told.append(repr(error))
     recorder = run.recorder
-    told += [recorder.problems, recorder.quarantine, recorder.still_running(), len(recorder.events)]
+    told += [recorder.problems, recorder.quarantine, recorder.has_open_calls(), len(recorder.events)]
     for made in recorder.steps:
-        told.append((made.dropped, made.pre, made.post, made.note, made.seconds, made.wall))
+        told.append((made.is_dropped, made.pre, made.post, made.note, made.seconds, made.wall_seconds))
     if not recorder.problems:
-        recording = finish(recorder, key=b"k" * 32, value=None, run_seconds=100.0)
+        recording = make_recording(recorder, key=b"k" * 32, value=None, run_seconds=100.0)
         told += [recording.body, recording.row]
     return told
 
@@ -133,15 +133,15 @@ def test_a_call_made_at_once_is_recorded_as_one_that_is_asked_for(pre: str | Non
 
 def test_what_is_declared_secret_later_is_frozen_from_then_on() -> None:
     tool = Tool(step, name="step")
-    run = a_run(plain=True)
+    run = a_run(is_sync=True)
     at_once(run, tool, ("clear",), {})
     tool.secret = frozenset({"a"})
     at_once(run, tool, ("hidden away",), {})
     first, second = run.recorder.steps
-    assert first.given == ("clear",)
-    assert second.given == ()
+    assert first.plain_args == ("clear",)
+    assert second.plain_args == ()
     assert "hidden away" not in repr(second.arguments)
-    assert run.veil.hide("it was hidden away") == "it was ***"
+    assert run.redactor.redact("it was hidden away") == "it was ***"
 
 
 def an_engine(**options: Any) -> tuple[Engine, dict[str, Any]]:
@@ -165,8 +165,8 @@ def test_no_hit_decodes_what_was_recorded(options: dict[str, Any], monkeypatch: 
         assert engine("with a param", params={"who": "with a param"}, mode="record").learned
     assert engine("alone").learned
     decoded: list[Any] = []
-    read = plan._body_of
-    monkeypatch.setattr(plan, "_body_of", lambda sealed: decoded.append(sealed.id) or read(sealed))
+    read = plan._decode_body
+    monkeypatch.setattr(plan, "_decode_body", lambda sealed: decoded.append(sealed.id) or read(sealed))
     for page in ("page", "other page"):
         seen["page"] = page
         assert engine("plain")

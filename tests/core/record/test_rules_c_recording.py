@@ -10,7 +10,7 @@ import pytest
 
 from muscle_mem import Check, Engine, Outcome, Reason
 from muscle_mem._core import codec
-from muscle_mem._core.model.blobs import INLINE
+from muscle_mem._core.model.blobs import INLINE_BYTES
 from muscle_mem._core.model.records import Row
 from muscle_mem.store import MemoryStore
 from recording_cases import Bench, Log
@@ -283,7 +283,7 @@ def test_plain_values_are_stored_as_the_codec_writes_them(value: Any) -> None:
     assert stored is not None
     row, body = msgspec.msgpack.decode(stored.observations[0][1].body, type=Row), stored.sealed.body
     data = codec.canonical(value)
-    if len(data) <= INLINE:
+    if len(data) <= INLINE_BYTES:
         assert row.pre == row.post == (data, data)
         assert row.outputs == (codec.encode(value),) * 2
     assert body.count(codec.encode(value)) >= 2

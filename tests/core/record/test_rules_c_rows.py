@@ -214,13 +214,13 @@ def test_one_more_recording_of_a_task_reads_only_itself(bench: Bench, monkeypatc
     look = bench.tool("look", pre_check=seen)
     bench.plan = lambda: look("here")
     read: list[bytes] = []
-    read_row = plan.read_row
+    unpack_row = plan.unpack_row
 
     def counting(body: bytes, *rest: Any) -> Any:
         read.append(body)
-        return read_row(body, *rest)
+        return unpack_row(body, *rest)
 
-    monkeypatch.setattr(plan, "read_row", counting)
+    monkeypatch.setattr(plan, "unpack_row", counting)
     for page in range(6):
         state["page"] = page
         read.clear()

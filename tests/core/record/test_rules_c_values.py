@@ -31,7 +31,7 @@ from codec_cases import (
     same,
 )
 from muscle_mem import Engine, Outcome, Reason
-from muscle_mem._core.codec import registry as codec_types
+from muscle_mem._core.codec import registry
 
 VALUES: dict[str, Any] = {
     **{f"example: {name}": value for name, value in EXAMPLES.items()},
@@ -183,9 +183,9 @@ class Money:
 
 @pytest.fixture
 def register() -> Iterator[Any]:
-    saved = codec_types.snapshot()
+    saved = registry.snapshot()
     yield muscle_mem.register
-    codec_types.restore(saved)
+    registry.restore(saved)
 
 
 def test_c8_a_registered_type_comes_back(register: Any, tmp_path: Path) -> None:
@@ -196,10 +196,10 @@ def test_c8_a_registered_type_comes_back(register: Any, tmp_path: Path) -> None:
 
 
 def test_c8_without_its_registration_it_is_a_miss_that_says_so(register: Any, tmp_path: Path) -> None:
-    with_it = codec_types.snapshot()
+    with_it = registry.snapshot()
     register(Money, encode=lambda money: money.cents, decode=Money, name="money")
     replayed(tmp_path / "memory.db", Money(150))
-    codec_types.restore(with_it)
+    registry.restore(with_it)
     ran: list[Any] = []
     with Engine(tmp_path / "memory.db") as engine:
 

@@ -16,8 +16,8 @@ from muscle_mem import Check, Diverged, Engine, NotStorableError, Outcome, Reaso
 from muscle_mem._core import codec
 from muscle_mem._core.binding.params import Params
 from muscle_mem._core.model.records import Ref, Sec
-from muscle_mem._core.redaction.redactor import Veil, veil_of
-from muscle_mem._core.redaction.spellings import spellings, without
+from muscle_mem._core.redaction.redactor import Redactor, redactor_for
+from muscle_mem._core.redaction.spellings import mask_forms, spellings
 from param_cases import World
 
 ONE, TWO = "hunter2-Alpha", "hunter3-Beta"
@@ -371,22 +371,22 @@ def test_c11_async_runs_get_the_secret_of_their_own_call() -> None:
 
 @pytest.mark.parametrize("secret", ["it's", 'say "x"', "back\\slash", "two\nlines", "ünïcode☃", "a'b\"c\\d\te"])
 def test_texts_are_without_secrets_however_they_spell_them(secret: str) -> None:
-    veil = Veil()
-    veil.meet(secret)
+    redactor = Redactor()
+    redactor.add_value(secret)
     for text in (secret, f"{[secret]!r}", repr(f'"{secret}'), repr(f"'{secret}"), repr(ValueError([secret]))):
         for spelled in (text, repr(text), repr([repr(text)])):
-            assert not [form for form in spellings(secret) if form in veil.hide(f"before {spelled} after")]
-    assert veil.hide("nothing here") == "nothing here"
+            assert not [form for form in spellings(secret) if form in redactor.redact(f"before {spelled} after")]
+    assert redactor.redact("nothing here") == "nothing here"
 
 
 def test_what_is_left_of_a_secret_beside_a_cut_is_hidden_too() -> None:
     forms = tuple(spellings(ONE))
-    assert without(f"saw 'x{ONE[:7]}…", forms, "***") == "saw 'x***…"
-    assert without(f"'abc...{ONE[-4:]}' and", forms, "***") == "'abc...***' and"
+    assert mask_forms(f"saw 'x{ONE[:7]}…", forms, "***") == "saw 'x***…"
+    assert mask_forms(f"'abc...{ONE[-4:]}' and", forms, "***") == "'abc...***' and"
 
 
 def test_a_run_without_secrets_has_a_veil_that_does_nothing() -> None:
-    veil = veil_of([("task", ["plain", {"k": 1}])], Params({"name": "John"}), None)
-    assert not veil
-    assert veil.hide("text") == "text"
-    assert not veil.holds("text")
+    redactor = redactor_for([("task", ["plain", {"k": 1}])], Params({"name": "John"}), None)
+    assert not redactor
+    assert redactor.redact("text") == "text"
+    assert not redactor.contains_secret("text")

@@ -153,7 +153,7 @@ def test_f6_a_replay_that_left_out_an_optional_step_is_judged_as_a_whole() -> No
     assert (raised.value.handover.step, raised.value.handover.reason) == (2, Reason.UNSUCCESSFUL)
     outcome = engine("t", success=lambda value: False, on_divergence="absorb")
     assert outcome.not_learned is Reason.REFUSED
-    assert engine._runtime.tools.breakers.failing == {}  # no tool failed
+    assert engine._runtime.tools.breakers.failing_tools == {}  # no tool failed
 
 
 def test_c4_a_step_that_was_left_out_alone_is_no_plan() -> None:

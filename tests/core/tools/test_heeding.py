@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from muscle_mem import Check, Engine
-from muscle_mem._core.tools.argument_use import heeded
+from muscle_mem._core.tools.argument_use import used_parameters
 
 PAGE = {"title": "start", "seen": 0}
 
@@ -82,7 +82,7 @@ class Screen:
     ],
 )
 def test_the_arguments_that_a_function_names_are_those_it_heeds(capture: Any, places: set[int]) -> None:
-    assert heeded(capture) == places
+    assert used_parameters(capture) == places
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_the_arguments_that_a_function_names_are_those_it_heeds(capture: Any, pl
     [peeping, evaluating, len, functools.partial(second, 1), Screen().look, Screen(), functools.lru_cache(second)],
 )
 def test_of_what_cannot_be_read_nothing_is_claimed(capture: Any) -> None:
-    assert heeded(capture) is None
+    assert used_parameters(capture) is None
 
 
 def recorded(check: Check, count: int, steps: int = 2) -> tuple[Engine, Callable[[], None]]:

@@ -15,7 +15,7 @@ import pytest
 
 from check_cases import Log, engine_with
 from muscle_mem import Check, Engine, Reason
-from muscle_mem._core.tools.check import CheckError, passes
+from muscle_mem._core.tools.check import CheckError, interpret
 
 
 class Truthy:
@@ -82,23 +82,23 @@ NO_VERDICT += ("yes", "", "False", b"1", [True], (), {}, object(), 1j)
 
 @pytest.mark.parametrize("answer", PASSING, ids=lambda answer: type(answer).__name__)
 def test_b2_what_passes(answer: Any) -> None:
-    assert passes(check_of(lambda: None), answer)
+    assert interpret(check_of(lambda: None), answer)
 
 
 @pytest.mark.parametrize("answer", FAILING, ids=lambda answer: type(answer).__name__)
 def test_b2_what_does_not_pass(answer: Any) -> None:
-    assert not passes(check_of(lambda: None), answer)
+    assert not interpret(check_of(lambda: None), answer)
 
 
 @pytest.mark.parametrize("answer", NO_VERDICT, ids=lambda answer: type(answer).__name__)
 def test_b2_what_is_no_verdict_at_all(answer: Any) -> None:
     with pytest.raises(CheckError):
-        passes(check_of(lambda: None), answer)
+        interpret(check_of(lambda: None), answer)
 
 
 def test_b2_an_enum_like_truth_is_not_a_length() -> None:
     with pytest.raises(CheckError, match="neither a bool nor a score"):
-        passes(check_of(lambda: None), [1, 2, 3])
+        interpret(check_of(lambda: None), [1, 2, 3])
 
 
 @pytest.mark.parametrize(("score", "hit"), [(0.5, True), (0.49, False), (True, True), (False, False), (2, True)])
@@ -113,8 +113,8 @@ def test_b2_a_score_is_held_against_the_threshold_and_a_bool_is_taken_as_it_is(s
 
 def test_b2_a_threshold_of_zero_lets_a_score_of_zero_pass_and_false_not() -> None:
     check = check_of(lambda: None, threshold=0)
-    assert passes(check, 0.0)
-    assert not passes(check, False)
+    assert interpret(check, 0.0)
+    assert not interpret(check, False)
 
 
 @pytest.mark.parametrize("answer", NO_VERDICT, ids=lambda answer: type(answer).__name__)

@@ -230,7 +230,7 @@ def test_a_store_dropped_unclosed_closes_its_connections(schema: str) -> None:
     one.seal(a_trajectory(), an_observation())
     one.version(KEY)
     assert one.lead(KEY) is not None
-    lines = list(one._lines._all)
+    lines = list(one._pool._all)
     assert len(lines) >= 2
     del one
     gc.collect()

@@ -70,7 +70,7 @@ def test_a_leading_connection_that_was_lost_is_made_anew(schema: str, database: 
         lead = store.lead(KEY)
         assert lead is not None
         with raw("public") as connection:
-            connection.execute("SELECT pg_terminate_backend(%s)", (store._leads._home,))
+            connection.execute("SELECT pg_terminate_backend(%s)", (store._key_locks._home,))
         assert store.lead(OTHER_KEY) is not None
         lead.release()
         assert store.lead(KEY) is not None
@@ -97,7 +97,7 @@ def test_a_pooling_proxy_is_noticed_told_and_lived_with(
 ) -> None:
     url = url_of(schema, at=through(database, pooling.port))
     with closing(PostgresStore(url)) as one, closing(PostgresStore(url)) as other:
-        assert not one._sessions.kept
+        assert not one._sessions.are_kept
         assert caplog.text.count("lends a server for one transaction") == 2
         lead = one.lead(KEY)
         assert lead is not None
@@ -114,11 +114,11 @@ def test_a_pooling_proxy_is_noticed_told_and_lived_with(
 
 def test_what_a_user_says_of_a_proxy_is_believed(pooling: PoolingProxy, schema: str, database: str) -> None:
     with closing(PostgresStore(url_of(schema, mm_pooling="transaction"))) as store:
-        assert not store._sessions.kept
+        assert not store._sessions.are_kept
     with closing(PostgresStore(url_of(schema, mm_pooling="session"))) as store:
-        assert store._sessions.kept
+        assert store._sessions.are_kept
     with closing(PostgresStore(url_of(schema))) as store:
-        assert store._sessions.kept
+        assert store._sessions.are_kept
 
 
 def test_a_proxy_that_was_not_noticed_at_first_is_noticed_by_the_poll_and_by_leading(
@@ -127,10 +127,10 @@ def test_a_proxy_that_was_not_noticed_at_first_is_noticed_by_the_poll_and_by_lea
     url = url_of(schema, at=through(database, pooling.port), mm_pooling="session")
     with closing(PostgresStore(url)) as store:
         store.version(KEY)
-        until(lambda: not store._sessions.kept)
+        until(lambda: not store._sessions.are_kept)
     with closing(PostgresStore(url)) as store, closing(PostgresStore(url)) as other:
         assert store.lead(KEY) is not None
-        assert not store._sessions.kept
+        assert not store._sessions.are_kept
         assert other.lead(KEY) is not None
 
 
@@ -146,7 +146,7 @@ before = store.version(KEY)
 lead = store.lead(KEY)
 assert lead is not None
 # A thread that connects holds locks of the C library, which no child gets back: at opening, connected, listening.
-while store._watch.beats < 3:
+while store._listener.polls < 3:
     time.sleep(0.01)
 ready, go = os.pipe(), os.pipe()
 fork = os.fork

@@ -84,14 +84,14 @@ def test_a_connection_has_deadlines_that_a_url_may_set(schema: str, database: st
     assert parse("postgresql:///x?connect_timeout=9").conninfo["connect_timeout"] == "9"
     with (
         closing(PostgresStore(url_of(schema, mm_timeout=7))) as store,
-        store._lines.lent(time.monotonic() + 60) as line,
+        store._pool.borrow(time.monotonic() + 60) as line,
     ):
-        line.tell(opening.begin(line, store._options, write=True))
+        line.run(opening.begin(line, store._options, write=True))
         names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
-        shown = [line.tell(f"SHOW {name}")[0][0] for name in names]
-        line.tell("ROLLBACK")
+        shown = [line.run(f"SHOW {name}")[0][0] for name in names]
+        line.run("ROLLBACK")
         assert all(one not in ("0", "") for one in shown)
-        assert [line.tell(f"SHOW {name}")[0][0] for name in names] == ["0"] * 3  # nothing stays in the session
+        assert [line.run(f"SHOW {name}")[0][0] for name in names] == ["0"] * 3  # nothing stays in the session
 
 
 def test_a_missing_driver_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,27 +308,28 @@ for n in range(1000):
             schema.MIGRATIONS += later
             schema.LATEST, schema.MIN_READERS = 3, (1, 1, 1)
         left = n
-        real = connections.Line.wait
+        real = connections.PooledConnection.wait
         def wait(self, *args, **options):
             global left
             if left == 0:
                 os._exit(9)
             left -= 1
             return real(self, *args, **options)
-        connections.Line.wait = wait
+        connections.PooledConnection.wait = wait
         PostgresStore(here)
         os._exit(0)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert code in (0, 9)
     store = PostgresStore(here)
-    with store._lines.lent(time.monotonic() + 60) as line:
-        version = dict(line.ask(f"SELECT name, value FROM {schema.quoted(store._options.schema)}.meta"))["version"]
-        two = line.ask("SELECT to_regclass(%s) IS NOT NULL", schema.quoted(store._options.schema) + ".two")[0][0]
+    with store._pool.borrow(time.monotonic() + 60) as connection:
+        version = dict(connection.fetch(f"SELECT name, value FROM
+        {schema.quoted(store._options.schema)}.meta"))["version"] two = connection.fetch("SELECT to_regclass(%s) IS NOT
+        NULL", schema.quoted(store._options.schema) + ".two")[0][0]
     assert two == (version == 2), (n, version, two)
     store.seal(a_trajectory(), an_observation())
     assert ids(store.scan()) == ["t1"]
-    with store._lines.lent(time.monotonic() + 60) as line:
-        line.tell(f"DROP SCHEMA {schema.quoted(store._options.schema)} CASCADE")
+    with store._pool.borrow(time.monotonic() + 60) as connection:
+        connection.run(f"DROP SCHEMA {schema.quoted(store._options.schema)} CASCADE")
     store.close()
     if code == 0:
         break

@@ -32,7 +32,7 @@ def proxy(database: str) -> Iterator[CuttingProxy]:
 
 def give(store: PostgresStore, seconds: float) -> None:
     """Another deadline for an open store."""
-    store._lines.options = store._transactions._options = msgspec.structs.replace(store._options, timeout=seconds)
+    store._pool.options = store._transactions._options = msgspec.structs.replace(store._options, timeout=seconds)
 
 
 @pytest.mark.parametrize("how", ["before", "after"])
@@ -89,18 +89,18 @@ def test_a_server_that_is_gone_costs_one_try_and_then_none(own_server: Server) -
         own_server.stop("immediate")
         try:
             assert isinstance(raised_by(lambda: store.find(KEY)), StoreError)
-            tried = store._lines.made
+            tried = store._pool.made_count
             for _ in range(50):
                 with pytest.raises(StoreError, match="is asked again in"):
                     store.find(KEY)
                 with pytest.raises(StoreError, match="is asked again in"):
                     store.seal(a_trajectory(), an_observation())
-            assert store._lines.made == tried
+            assert store._pool.made_count == tried
         finally:
             own_server.start()
-        store._lines.breaker._clock = lambda: time.monotonic() + FIRST_PAUSE
+        store._pool.breaker._clock = lambda: time.monotonic() + FIRST_PAUSE
         assert ids(store.find(KEY)) == ["t1"]
-        store._lines.breaker._clock = time.monotonic
+        store._pool.breaker._clock = time.monotonic
         assert ids(store.find(KEY)) == ["t1"]
 
 
@@ -108,7 +108,7 @@ def test_a_server_that_does_not_answer_costs_one_deadline_and_then_nothing(own_s
     with closing(PostgresStore(url_of(at=own_server.dsn))) as store:
         store.seal(a_trajectory(), an_observation())
         give(store, 0.3)
-        tried = store._lines.made
+        tried = store._pool.made_count
         own_server.freeze()
         try:
             with pytest.raises(StoreError, match="no answer in time"):
@@ -116,7 +116,7 @@ def test_a_server_that_does_not_answer_costs_one_deadline_and_then_nothing(own_s
             for _ in range(50):
                 with pytest.raises(StoreError, match="is asked again in"):
                     store.find(KEY)
-            assert store._lines.made == tried
+            assert store._pool.made_count == tried
         finally:
             own_server.thaw()
 
@@ -133,7 +133,7 @@ def test_a_store_opened_while_the_server_is_away_works_once_it_is_there(
             assert isinstance(raised_by(call), StoreError)
     finally:
         own_server.start()
-    store._lines.breaker._clock = lambda: time.monotonic() + FIRST_PAUSE
+    store._pool.breaker._clock = lambda: time.monotonic() + FIRST_PAUSE
     with closing(store):
         store.seal(a_trajectory(), an_observation())
         assert ids(store.find(KEY)) == ["t1"]
@@ -158,7 +158,7 @@ def test_all_connections_in_use_is_told(schema: str, database: str) -> None:
     with closing(PostgresStore(url_of(schema, mm_connections=1))) as store:
         store.seal(a_trajectory(), an_observation())
         give(store, 0.3)
-        with store._lines.lent(time.monotonic() + 5), pytest.raises(StoreError, match="mm_connections"):
+        with store._pool.borrow(time.monotonic() + 5), pytest.raises(StoreError, match="mm_connections"):
             store.find(KEY)
         give(store, 60.0)
         assert ids(store.find(KEY)) == ["t1"]
@@ -174,7 +174,7 @@ def test_an_interrupt_in_a_transaction_leaves_nothing(
 
     with closing(PostgresStore(url_of(schema))) as store:
         with monkeypatch.context() as patched:
-            patched.setattr(Writer, "_observe", interrupted)
+            patched.setattr(Writer, "_store_observation", interrupted)
             assert isinstance(raised_by(lambda: store.seal(a_trajectory(), an_observation())), KeyboardInterrupt)
         assert store.scan().stored == ()
         assert store.seal(a_trajectory(), an_observation()) == 1
@@ -256,4 +256,4 @@ def test_threads_share_few_connections_and_lose_nothing(schema: str, database: s
         for thread in threads:
             thread.join()
         assert standing_of(store).hits == 40
-        assert store._lines.made == 2
+        assert store._pool.made_count == 2

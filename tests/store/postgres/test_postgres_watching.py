@@ -17,10 +17,9 @@ pytest.importorskip("psycopg", reason=HOW)
 
 from muscle_mem.errors import StoreError
 from muscle_mem.store import Confirming, Leading, Note, Store, Surveying
-from muscle_mem.store.postgres import PostgresStore
-from muscle_mem.store.postgres import listener as watching
-from muscle_mem.store.postgres.connections import Line
-from muscle_mem.store.postgres.listener import Known
+from muscle_mem.store.postgres import PostgresStore, listener
+from muscle_mem.store.postgres.connections import PooledConnection
+from muscle_mem.store.postgres.listener import KeyVersions
 from muscle_mem.store.postgres.writer import Changes
 from muscle_mem.testing import KEY, OTHER_KEY, a_trajectory, an_observation, raised_by
 from paths import SUPPORT
@@ -33,14 +32,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Every wait for the server by this thread."""
     found: list[object] = []
     me = threading.get_ident()
-    real = Line.wait
+    real = PooledConnection.wait
 
-    def wait(self: Line, *args: object, **options: object) -> object:
+    def wait(self: PooledConnection, *args: object, **options: object) -> object:
         if threading.get_ident() == me:
             found.append(self)
         return real(self, *args, **options)
 
-    monkeypatch.setattr(Line, "wait", wait)
+    monkeypatch.setattr(PooledConnection, "wait", wait)
     return found
 
 
@@ -77,10 +76,10 @@ def test_what_another_store_writes_is_seen_without_asking(
 def test_a_change_is_told_at_once_and_not_only_found_by_polling(
     pair: tuple[PostgresStore, PostgresStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "POLLED_EVERY", 600.0)
+    monkeypatch.setattr(listener, "POLL_INTERVAL", 600.0)
     one, other = pair
     before = one.version(KEY)
-    until(lambda: one._watch.beats >= 3)  # at opening, before listening, and after
+    until(lambda: one._listener.polls >= 3)  # at opening, before listening, and after
     other.seal(a_trajectory(), an_observation())
     until(lambda: one.version(KEY) != before)
 
@@ -91,7 +90,7 @@ def test_a_quarantine_by_another_process_is_seen_after_one_round_trip(
     one, other = pair
     one.seal(a_trajectory(), an_observation())
     before = one.version(KEY)
-    one._watch.stop()  # whatever the thread does
+    one._listener.stop()  # whatever the thread does
     other.note((Note(id="t1", state="quarantined", held=True, by_person=True),))
     asked.clear()
     one.confirm(KEY)
@@ -126,7 +125,7 @@ def test_after_a_cut_connection_everything_is_suspect_and_then_followed_again(sc
     proxy = CuttingProxy(place_of(database))
     with closing(PostgresStore(url_of(schema, at=through(database, proxy.port)))) as one:
         before = one.version(KEY)
-        until(lambda: one._watch.beats >= 2)
+        until(lambda: one._listener.polls >= 2)
         proxy.arm(lambda piece, said: "before" if b"everything" in said else None)  # the next poll
         until(lambda: one.version(KEY) != before)
         with closing(PostgresStore(url_of(schema))) as other:
@@ -139,7 +138,7 @@ def test_after_a_cut_connection_everything_is_suspect_and_then_followed_again(sc
 def test_a_version_that_cannot_be_known_is_an_error_and_costs_nothing(
     schema: str, database: str, monkeypatch: pytest.MonkeyPatch, asked: list[object]
 ) -> None:
-    monkeypatch.setattr(watching, "STALE", 0.1)
+    monkeypatch.setattr(listener, "MAX_AGE", 0.1)
     proxy = CuttingProxy(place_of(database))
     with closing(PostgresStore(url_of(schema, at=through(database, proxy.port)))) as one:
         one.version(KEY)
@@ -156,42 +155,42 @@ def test_a_version_that_cannot_be_known_is_an_error_and_costs_nothing(
 def test_a_store_that_nobody_asks_leaves_the_server_alone_and_catches_up(
     pair: tuple[PostgresStore, PostgresStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "PATIENCE", 0.0)
-    monkeypatch.setattr(watching, "STALE", 0.2)
+    monkeypatch.setattr(listener, "IDLE_TIMEOUT", 0.0)
+    monkeypatch.setattr(listener, "MAX_AGE", 0.2)
     one, other = pair
     before = one.version(KEY)
     time.sleep(0.3)
-    beats = one._watch.beats
+    beats = one._listener.polls
     other.seal(a_trajectory(), an_observation())
     time.sleep(0.3)
-    assert one._watch.beats == beats
+    assert one._listener.polls == beats
     assert one.version(KEY) != before  # asked, for what was known is too old
-    assert one._watch.beats > beats
+    assert one._listener.polls > beats
 
 
 def test_numbers_that_went_back_are_those_of_another_store() -> None:
-    known = Known()
-    known.heard(known.seen, [(7, 2, None, None, 1)])
+    known = KeyVersions()
+    known.note_changes(known.seen, [(7, 2, None, None, 1)])
     first = known.version(KEY)
-    known.heard(7, [(7, 2, None, None, 1)])
+    known.note_changes(7, [(7, 2, None, None, 1)])
     assert known.version(KEY) == first
-    known.heard(7, [(3, 1, None, None, 1)])  # restored from a back-up
+    known.note_changes(7, [(3, 1, None, None, 1)])  # restored from a back-up
     second = known.version(KEY)
     assert second != first
-    known.heard(3, [(4, 1, KEY, 4, 1)])
+    known.note_changes(3, [(4, 1, KEY, 4, 1)])
     assert known.version(KEY) != second
 
 
 def test_an_answer_that_comes_late_takes_nothing_back() -> None:
-    known = Known()
-    known.heard(known.seen, [(5, 0, None, None, 1)])
+    known = KeyVersions()
+    known.note_changes(known.seen, [(5, 0, None, None, 1)])
     known.version(KEY)
-    known.wrote(Changes({KEY}, 8))
-    known.heard(5, [(8, 0, KEY, 8, 1)])
+    known.note_own_changes(Changes({KEY}, 8))
+    known.note_changes(5, [(8, 0, KEY, 8, 1)])
     newest = known.version(KEY)
-    known.heard(5, [(6, 0, OTHER_KEY, 6, 1)])
+    known.note_changes(5, [(6, 0, OTHER_KEY, 6, 1)])
     assert known.version(KEY) == newest
-    known.heard(8, [(8, 0, None, None, 1)])
+    known.note_changes(8, [(8, 0, None, None, 1)])
     assert known.version(KEY) == newest
 
 

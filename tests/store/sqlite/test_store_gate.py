@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from muscle_mem.store.locking import write_lock as gate
-from muscle_mem.store.locking.write_lock import Gate
+from muscle_mem.store.locking import write_lock
+from muscle_mem.store.locking.write_lock import WriteLock
 
 LONG = 60.0
 
@@ -20,7 +20,7 @@ def is_somebody_next(path: str) -> bool:
     """Whether the place at the gate is taken, as somebody who comes now finds it."""
     file = os.open(path, os.O_RDWR | os.O_CREAT)
     try:
-        gate._come_next(file, at_once=True)
+        write_lock._lock_queue_place(file, at_once=True)
     except BlockingIOError:
         return True
     finally:
@@ -34,10 +34,10 @@ def test_who_waits_at_the_gate_is_next_and_makes_room_when_it_has_passed(tmp_pat
     passed: list[str] = []
 
     def pass_as(name: str) -> None:
-        with Gate(path).passing(LONG):
+        with WriteLock(path).held(LONG):
             passed.append(name)
 
-    with Gate(path).passing(LONG):
+    with WriteLock(path).held(LONG):
         assert not is_somebody_next(path), "who has passed has made room"
         waiting = threading.Thread(target=pass_as, args=("the one who waited",))
         waiting.start()
@@ -56,12 +56,12 @@ def test_who_waits_at_the_gate_is_next_and_makes_room_when_it_has_passed(tmp_pat
 def test_a_file_system_without_such_locks_has_a_gate_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "_come_next", lambda file, at_once=False: None)
-    monkeypatch.setattr(gate, "_make_room", lambda file: None)
+    monkeypatch.setattr(write_lock, "_lock_queue_place", lambda file, at_once=False: None)
+    monkeypatch.setattr(write_lock, "_unlock_queue_place", lambda file: None)
     inside: list[int] = []
 
     def work(number: int) -> None:
-        with Gate(str(tmp_path / "store.lock")).passing(LONG):
+        with WriteLock(str(tmp_path / "store.lock")).held(LONG):
             inside.append(number)
             time.sleep(0.001)
             assert inside[-1] == number, "one at a time"

@@ -14,8 +14,8 @@ from muscle_mem import Engine, StoreError
 from muscle_mem.store import SqliteStore
 from muscle_mem.store.folder import FolderStore
 from muscle_mem.store.folder import store as folder
-from muscle_mem.store.locking import deadline as patience
-from muscle_mem.store.locking.write_lock import Gate
+from muscle_mem.store.locking import deadline
+from muscle_mem.store.locking.write_lock import WriteLock
 from muscle_mem.testing import a_trajectory, an_observation
 
 WHOLE = 0.2
@@ -27,19 +27,19 @@ LONG = 60.0
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that each write was ready to wait."""
     seen: list[float] = []
-    passing = Gate.passing
+    passing = WriteLock.held
 
-    def noted(self: Gate, timeout: float, *more: Any) -> Any:
+    def noted(self: WriteLock, timeout: float, *more: Any) -> Any:
         seen.append(timeout)
         return passing(self, timeout, *more)
 
-    monkeypatch.setattr(Gate, "passing", noted)
-    monkeypatch.setattr(patience, "MOMENT", MOMENT)
+    monkeypatch.setattr(WriteLock, "held", noted)
+    monkeypatch.setattr(deadline, "SHORT_TIMEOUT", MOMENT)
     return seen
 
 
 def behind_the_gate(path: Path, between: str = "") -> Callable[[], None]:
-    held = Gate(f"{path}{between}.lock").passing(LONG)
+    held = WriteLock(f"{path}{between}.lock").held(LONG)
     held.__enter__()
     return lambda: held.__exit__(None, None, None) and None
 
@@ -101,7 +101,7 @@ def test_runs_of_an_engine_pay_one_wait_together(waits: list[float], tmp_path: P
 def test_a_folder_that_is_locked_pays_one_wait(
     waits: list[float], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(folder, "_WAIT", WHOLE)
+    monkeypatch.setattr(folder, "LOCK_TIMEOUT", WHOLE)
     with closing(FolderStore(tmp_path / "memory")) as store:
         store.seal(a_trajectory(), an_observation())
         let_go = behind_the_gate(tmp_path / "memory", "/")

@@ -12,7 +12,7 @@ import pytest
 from muscle_mem.errors import DamagedStoreError
 from muscle_mem.store import SqliteStore
 from muscle_mem.store.rows import Digests
-from muscle_mem.store.sqlite.row_cache import MANY
+from muscle_mem.store.sqlite.row_cache import MIN_OBSERVATIONS
 from muscle_mem.testing import KEY, a_trajectory, an_observation, ids
 
 
@@ -101,9 +101,9 @@ def test_an_observation_that_outlived_its_trajectory_is_taken_over(store: Sqlite
 @pytest.fixture
 def many(store: SqliteStore) -> SqliteStore:
     """A trajectory with very many observations, which were read before."""
-    for at in range(MANY):
+    for at in range(MIN_OBSERVATIONS):
         store.seal(a_trajectory(), an_observation(f"o{at}", body=b"body %d" % at))
-    assert len(store.find(KEY).stored[0].observations) == MANY
+    assert len(store.find(KEY).stored[0].observations) == MIN_OBSERVATIONS
     return store
 
 
@@ -111,13 +111,13 @@ def test_what_was_verified_is_not_verified_again_while_it_is_the_same(
     many: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked: list[object] = []
-    is_whole = Digests.observation_is_whole
+    is_whole = Digests.is_observation_intact
 
     def noted(self: Digests, id: bytes, row: tuple[object, ...], digest: object) -> bool:
         checked.append(row)
         return is_whole(self, id, row, digest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Digests, "observation_is_whole", noted)
+    monkeypatch.setattr(Digests, "is_observation_intact", noted)
     before = many.find(KEY)
     assert not checked
     many.seal(a_trajectory(), an_observation("new"))
@@ -135,7 +135,7 @@ def test_an_altered_row_among_many_is_noticed_however_often_it_was_read(many: Sq
     for _ in range(2):
         found = many.find(KEY)
         assert len(found.damaged) == 1
-        assert len(found.stored[0].observations) == MANY - 1
+        assert len(found.stored[0].observations) == MIN_OBSERVATIONS - 1
 
 
 def test_a_row_among_many_that_is_another_trajectorys_is_noticed(many: SqliteStore) -> None:

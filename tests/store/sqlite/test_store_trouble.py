@@ -366,4 +366,4 @@ def test_a_new_observation_beside_a_damaged_one_is_replayed(tmp_path: Path) -> N
         world[0] = 2
         assert engine("task").learned
         assert engine("task")
-        assert engine._runtime.store_health.since == {}
+        assert engine._runtime.store_health.failures == {}

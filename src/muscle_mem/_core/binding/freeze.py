@@ -14,17 +14,17 @@ from ...errors import NotStorableError, TooLargeError
 from .. import codec
 from ..model.records import Ctx, Expr, Lit, Node, Par, Ref, Sec
 from ..model.secret import Secret
-from ..redaction.redactor import Veil
-from .params import Params, express
+from ..redaction.redactor import Redactor
+from .params import Params, to_expression
 
 _SCALARS = frozenset({str, int, bool, float, type(None), bytes, complex})
 _ONLY_TEXT = frozenset({str})
 _MAX_DEPTH = 64
-_MAX_LOOKS = 100_000
-_A_REFUSAL = 100  # what it costs, in looks, to meet a part that cannot be stored
+_MAX_VISITS = 100_000
+_REFUSAL_COST = 100  # what it costs, in looks, to meet a part that cannot be stored
 
 
-class Coded:
+class Encoded:
     """A value that was encoded when the call was made."""
 
     __slots__ = ("data",)
@@ -33,7 +33,7 @@ class Coded:
         self.data = data
 
 
-class Branch:
+class Container:
     """A container with something in it that is known by identity."""
 
     __slots__ = ("items", "kind")
@@ -43,7 +43,7 @@ class Branch:
         self.items = items
 
 
-class Opaque:
+class Unencodable:
     """A value without a canonical form that nothing explains: its step cannot be replayed."""
 
     __slots__ = ("message", "path")
@@ -53,43 +53,43 @@ class Opaque:
         self.path = path
 
 
-class Known:
+class KnownObjects:
     """What a run can recognise by identity. It keeps the objects alive, so that an id stays theirs.
 
-    `veil` knows the run's secrets.
+    `redactor` knows the run's secrets.
     """
 
-    __slots__ = ("_kept", "_marks", "veil")
+    __slots__ = ("_expressions", "_kept_alive", "redactor")
 
-    def __init__(self, veil: Veil | None = None) -> None:
-        self.veil = Veil() if veil is None else veil
-        self._marks: dict[int, tuple[Expr, bytes | None]] = {}
-        self._kept: list[Any] = []
+    def __init__(self, redactor: Redactor | None = None) -> None:
+        self.redactor = Redactor() if redactor is None else redactor
+        self._expressions: dict[int, tuple[Expr, bytes | None]] = {}
+        self._kept_alive: list[Any] = []
 
     def __bool__(self) -> bool:
-        return bool(self._marks)
+        return bool(self._expressions)
 
-    def add(self, value: Any, mark: Expr, data: bytes | None = None) -> None:
-        """Recognise `value` as `mark` from now on; with `data` only while it still encodes to the same bytes."""
+    def add(self, value: Any, expression: Expr, data: bytes | None = None) -> None:
+        """Recognise `value` as `expression` from now on; with `data` only while it still encodes to the same bytes."""
         if has_identity(value):
-            self._marks[id(value)] = (mark, data)
-            self._kept.append(value)
+            self._expressions[id(value)] = (expression, data)
+            self._kept_alive.append(value)
 
     def find(self, value: Any) -> Expr | None:
         """The mark of this very object, if it is what it was."""
-        found = self._marks.get(id(value))
+        found = self._expressions.get(id(value))
         if found is None:
             return None
-        mark, data = found
+        expression, data = found
         if data is not None:
             try:
                 if codec.encode(value) != data:  # mutated since: it is no longer the earlier output
                     return None
             except NotStorableError:
                 return None
-        return mark
+        return expression
 
-    def may_hold(self, value: Any, depth: int = 0) -> bool:
+    def may_contain(self, value: Any, depth: int = 0) -> bool:
         """Whether a part of a value may be known. Plain lists, tuples and dicts of plain leaves cannot hold any."""
         kind = type(value)
         if kind is dict:
@@ -100,15 +100,15 @@ class Known:
             return True
         if _SCALARS.issuperset(map(type, value)):
             return False
-        marks = self._marks
+        expressions = self._expressions
         for part in value:
-            if type(part) not in _SCALARS and (id(part) in marks or self.may_hold(part, depth + 1)):
+            if type(part) not in _SCALARS and (id(part) in expressions or self.may_contain(part, depth + 1)):
                 return True
         return False
 
-    def secret(self, value: Secret[Any], path: str, tool: str = "") -> Sec:
+    def secret_expression(self, value: Secret[Any], path: str, tool: str = "") -> Sec:
         """The mark of a Secret; one that the run was not given is known by its place from now on."""
-        return Sec(self.veil.name_of(value, path) or self.veil.adopt(tool, path, value), True)
+        return Sec(self.redactor.name_of(value, path) or self.redactor.add_from_argument(tool, path, value), True)
 
 
 def has_identity(value: Any) -> bool:
@@ -120,36 +120,36 @@ def has_identity(value: Any) -> bool:
     return True
 
 
-def freeze(value: Any, known: Known, path: str, looks: Iterator[int] | None = None) -> Any:
+def freeze(value: Any, known: KnownObjects, path: str, budget: Iterator[int] | None = None) -> Any:
     """What `value` is now: a scalar as it is, an expression for a known object, else Coded, Branch or Opaque.
 
-    `looks` bounds how many parts are looked into, which may share parts, or contain themselves.
+    `budget` bounds how many parts are looked into, which may share parts, or contain themselves.
     """
     if type(value) in _SCALARS:
         return value
     if known:
-        mark = known.find(value)
-        if mark is not None:
-            return mark
+        expression = known.find(value)
+        if expression is not None:
+            return expression
     if isinstance(value, Secret):
-        return known.secret(value, path)
+        return known.secret_expression(value, path)
     try:
-        frozen: Any = Coded(codec.encode(value))
+        frozen: Any = Encoded(codec.encode(value))
     except NotStorableError as error:
-        frozen = Opaque(str(error), f"{path}{getattr(error, 'path', '')}")
+        frozen = Unencodable(str(error), f"{path}{getattr(error, 'path', '')}")
         if isinstance(error, TooLargeError) or " contains itself" in str(error):
             return frozen
-        if looks is not None:
-            next(islice(looks, _A_REFUSAL, _A_REFUSAL), None)
-    if isinstance(frozen, Opaque) or (known and known.may_hold(value)):
-        branch = _branch(value, known, path, iter(range(_MAX_LOOKS)) if looks is None else looks)
-        if branch is not None:
-            return branch
+        if budget is not None:
+            next(islice(budget, _REFUSAL_COST, _REFUSAL_COST), None)
+    if isinstance(frozen, Unencodable) or (known and known.may_contain(value)):
+        container = _freeze_container(value, known, path, iter(range(_MAX_VISITS)) if budget is None else budget)
+        if container is not None:
+            return container
     return frozen
 
 
-def _branch(value: Any, known: Known, path: str, looks: Iterator[int]) -> Branch | None:
-    if next(looks, None) is None or path.count("[") + path.count(".") > _MAX_DEPTH:
+def _freeze_container(value: Any, known: KnownObjects, path: str, budget: Iterator[int]) -> Container | None:
+    if next(budget, None) is None or path.count("[") + path.count(".") > _MAX_DEPTH:
         return None
     try:
         unfolded = codec.unfold(value)
@@ -159,51 +159,51 @@ def _branch(value: Any, known: Known, path: str, looks: Iterator[int]) -> Branch
         return None
     kind, children = unfolded
     items = [
-        freeze(child, known, path + codec.child_path(kind, index, children), looks)
+        freeze(child, known, path + codec.child_path(kind, index, children), budget)
         for index, child in enumerate(children)
     ]
-    if any(isinstance(item, Ref | Branch | Opaque) or is_mark(item) for item in items):
-        return Branch(kind, items)
+    if any(isinstance(item, Ref | Container | Unencodable) or is_expression(item) for item in items):
+        return Container(kind, items)
     return None
 
 
-def is_mark(frozen: Any) -> bool:
+def is_expression(frozen: Any) -> bool:
     """Whether this is an expression that was decided by identity."""
     return isinstance(frozen, Expr)
 
 
-def thaw(frozen: Any, params: Params, argument: str | None) -> Expr:
+def frozen_to_expression(frozen: Any, params: Params, argument: str | None) -> Expr:
     """The expression of a frozen value, params bound in it. Opaque values must have been refused before."""
-    if is_mark(frozen):
-        mark: Expr = frozen
-        return mark
-    if isinstance(frozen, Branch):
-        return Node(frozen.kind, tuple(thaw(item, params, None) for item in frozen.items))
-    if isinstance(frozen, Coded):
+    if is_expression(frozen):
+        expression: Expr = frozen
+        return expression
+    if isinstance(frozen, Container):
+        return Node(frozen.kind, tuple(frozen_to_expression(item, params, None) for item in frozen.items))
+    if isinstance(frozen, Encoded):
         if not params:
             return Lit(frozen.data)
-        return express(codec.decode(frozen.data, lenient=True), params, argument)
-    return express(frozen, params, argument)
+        return to_expression(codec.decode(frozen.data, lenient=True), params, argument)
+    return to_expression(frozen, params, argument)
 
 
-def opaque_in(frozen: Any) -> Opaque | None:
+def find_unencodable(frozen: Any) -> Unencodable | None:
     """The first opaque value in a frozen one, if any."""
-    if isinstance(frozen, Opaque):
+    if isinstance(frozen, Unencodable):
         return frozen
-    if isinstance(frozen, Branch):
+    if isinstance(frozen, Container):
         for item in frozen.items:
-            found = opaque_in(item)
+            found = find_unencodable(item)
             if found is not None:
                 return found
     return None
 
 
-def known_of(params: Params, context: Sequence[Any], veil: Veil | None = None) -> Known:
+def known_objects_of(params: Params, context: Sequence[Any], redactor: Redactor | None = None) -> KnownObjects:
     """What a run recognises from its start: its context objects and the params without a canonical form.
 
     Context objects are found again by the names of their classes; two of one name could be taken for each other.
     """
-    known = Known(veil)
+    known = KnownObjects(redactor)
     names = [type(value).__qualname__ for value in context]
     for name, value in zip(names, context, strict=True):
         if names.count(name) == 1:
@@ -219,13 +219,13 @@ def references_in(frozen: Any) -> list[int]:
     """The steps whose outputs a frozen value holds."""
     if isinstance(frozen, Ref):
         return [frozen.step]
-    if isinstance(frozen, Branch):
+    if isinstance(frozen, Container):
         return [step for item in frozen.items for step in references_in(item)]
     return []
 
 
-def shown(frozen: Any) -> Any:
+def display_value(frozen: Any) -> Any:
     """A frozen value for people and callbacks: as it was when the call was made, marks as expressions."""
-    if isinstance(frozen, Coded):
+    if isinstance(frozen, Encoded):
         return codec.decode(frozen.data, lenient=True)
     return frozen

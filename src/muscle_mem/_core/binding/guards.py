@@ -16,49 +16,49 @@ from .. import codec
 from ..model.records import Guard, StepRecord
 from ..redaction.traces import SHORT_TEXT, decimal_text
 from .params import literal_leaves
-from .paths import Place, Read, follow, look_into, telling
+from .paths import LeafPath, OutputLeaves, get_at, is_distinctive, walk_leaves
 
-MAX_GUARDS_A_LEAF = 64
+MAX_GUARDS_PER_LEAF = 64
 _PIECE = re.compile(r"\d+|[^\W\d_]+")
 _WORD = re.compile(r"\w+")
 
-__all__ = ["Read", "infer", "look_into", "stale", "telling"]
+__all__ = ["OutputLeaves", "infer_guards", "is_distinctive", "stale_value", "walk_leaves"]
 
 
-class Seen:
+class OutputIndex:
     """An index over the leaves of the outputs so far: by value, and by the words and numbers in texts."""
 
     __slots__ = ("_by_id", "_by_longest", "_by_piece", "_by_value")
 
     def __init__(self) -> None:
         self._by_value: dict[bytes, list[Guard]] = {}
-        self._by_piece: dict[str, list[tuple[int, Place, str, bytes | None]]] = {}
+        self._by_piece: dict[str, list[tuple[int, LeafPath, str, bytes | None]]] = {}
         self._by_longest: dict[str, list[tuple[str, Guard]]] = {}
-        self._by_id: dict[str, list[tuple[int, Place, str]]] = {}
+        self._by_id: dict[str, list[tuple[int, LeafPath, str]]] = {}
 
-    def add(self, step: int, read: Read) -> None:
+    def add(self, step: int, leaves: OutputLeaves) -> None:
         """Index what was read in the output of a step."""
-        for place, leaf in read:
-            if not telling(leaf):
+        for leaf_path, leaf in leaves:
+            if not is_distinctive(leaf):
                 continue
             data = _bytes_of(leaf)
             if data is not None:
-                self._by_value.setdefault(data, []).append(_guard(step, place, data))
+                self._by_value.setdefault(data, []).append(_make_guard(step, leaf_path, data))
             text = _text(leaf)
             pieces = set(_PIECE.findall(text)) if text is not None else ()
             if text is None or not pieces:
                 continue
             for piece in pieces:
-                self._by_piece.setdefault(piece, []).append((step, place, text, data))
-            for part in _ids(text, pieces):
-                self._by_id.setdefault(part, []).append((step, place, text))
+                self._by_piece.setdefault(piece, []).append((step, leaf_path, text, data))
+            for part in _id_like_parts(text, pieces):
+                self._by_id.setdefault(part, []).append((step, leaf_path, text))
             if data is not None:
                 longest = max(pieces, key=lambda piece: (len(piece), piece))
-                self._by_longest.setdefault(longest, []).append((text, _guard(step, place, data)))
+                self._by_longest.setdefault(longest, []).append((text, _make_guard(step, leaf_path, data)))
 
-    def guards_of(self, leaf: Any) -> Iterable[Guard]:
+    def guards_for(self, leaf: Any) -> Iterable[Guard]:
         """The places where a literal leaf was seen: as a whole, within a longer text, or with one within itself."""
-        if not telling(leaf) or not (self._by_value or self._by_piece):
+        if not is_distinctive(leaf) or not (self._by_value or self._by_piece):
             return
         data = codec.canonical(leaf)
         yield from self._by_value.get(data, ())
@@ -67,59 +67,59 @@ class Seen:
         if text is None or not pieces:
             return
         rarest = min(sorted(pieces), key=lambda piece: len(self._by_piece.get(piece, ())))
-        for step, place, seen, whole in self._by_piece.get(rarest, ()):
+        for step, leaf_path, seen, whole in self._by_piece.get(rarest, ()):
             if seen == text:
                 if whole is not None:
-                    yield _guard(step, place, whole)
+                    yield _make_guard(step, leaf_path, whole)
             else:
-                around = next(stands(seen, text), None)
+                around = next(occurrences(seen, text), None)
                 if around is not None:
-                    yield _guard(step, place, data, around)
-        for part in _ids(text, pieces):
-            for step, place, seen in self._by_id.get(part, ()):
-                around = next(stands(seen, part), None)
+                    yield _make_guard(step, leaf_path, data, around)
+        for part in _id_like_parts(text, pieces):
+            for step, leaf_path, seen in self._by_id.get(part, ()):
+                around = next(occurrences(seen, part), None)
                 if around is not None and part not in (seen, text):
-                    yield _guard(step, place, codec.canonical(part), around)
+                    yield _make_guard(step, leaf_path, codec.canonical(part), around)
         if isinstance(leaf, str | bytes):
             for piece in sorted(pieces):
                 for seen, guard in self._by_longest.get(piece, ()):
-                    if seen != text and any(True for _ in stands(text, seen)):
+                    if seen != text and any(True for _ in occurrences(text, seen)):
                         yield guard
 
 
-def _ids(text: str, pieces: Iterable[str]) -> list[str]:
+def _id_like_parts(text: str, pieces: Iterable[str]) -> list[str]:
     """What in a text looks like an id that another text may hold: long numbers, and words with digits in them."""
     found = {piece for piece in pieces if piece[0].isdigit()} | set(_WORD.findall(text))
     return sorted(part for part in found if len(part) >= SHORT_TEXT and any(map(str.isdigit, part)))
 
 
-def _guard(step: int, place: Place, data: bytes, around: tuple[str, ...] = ()) -> Guard:
-    path, keys = place
+def _make_guard(step: int, leaf_path: LeafPath, data: bytes, around: tuple[str, ...] = ()) -> Guard:
+    path, keys = leaf_path
     return Guard(step, path, data, keys, around)
 
 
-def stands(text: str, part: str) -> Iterator[tuple[str, str]]:
+def occurrences(text: str, part: str) -> Iterator[tuple[str, str]]:
     """What is around `part` wherever it stands in `text`, no letter joined to its letters, no digit to its digits."""
     at = text.find(part) if part else -1
     while at >= 0:
         end = at + len(part)
         before, after = text[max(at - 1, 0) : at], text[end : end + 1]
-        if not (before and _joined(before, part[0])) and not (after and _joined(part[-1], after)):
-            yield _writable(before), _writable(after)
+        if not (before and _is_joined(before, part[0])) and not (after and _is_joined(part[-1], after)):
+            yield _encodable(before), _encodable(after)
         at = text.find(part, at + 1)
 
 
-def _writable(char: str) -> str:
+def _encodable(char: str) -> str:
     return char.encode("utf-8", "replace").decode()
 
 
-def _joined(one: str, two: str) -> bool:
+def _is_joined(one: str, two: str) -> bool:
     return (one.isdigit() and two.isdigit()) or (one.isalpha() and two.isalpha())
 
 
-def infer(
+def infer_guards(
     steps: Sequence[StepRecord],
-    outputs: Sequence[Read],
+    outputs: Sequence[OutputLeaves],
     *,
     start: int,
     events: Iterable[int],
@@ -130,33 +130,33 @@ def infer(
     `events` names these steps where they began and where they ended: what has not ended tells nothing yet.
     `names` holds for each step the names of its arguments that are data like their values.
     """
-    seen = Seen()
+    output_index = OutputIndex()
     found: dict[int, tuple[Guard, ...]] = {}
     for index in range(start):
-        seen.add(index, outputs[index])
+        output_index.add(index, outputs[index])
     for index in events:
         if index in found:
-            seen.add(index, outputs[index])
+            output_index.add(index, outputs[index])
             continue
         guards: dict[Guard, None] = {}
         given = [leaf for _, expr in steps[index].arguments for leaf in literal_leaves(expr)]
         for leaf in (*given, *(names[index] if names else ())):
-            for count, guard in enumerate(seen.guards_of(leaf)):
-                if count >= MAX_GUARDS_A_LEAF:
+            for count, guard in enumerate(output_index.guards_for(leaf)):
+                if count >= MAX_GUARDS_PER_LEAF:
                     break
                 guards[guard] = None
         found[index] = tuple(guards)
     return list(found.values())
 
 
-def stale(guard: Guard, results: Sequence[Any]) -> str | None:
+def stale_value(guard: Guard, results: Sequence[Any]) -> str | None:
     """None if this run's output still holds the guarded value at its place, else what is there, for people."""
     try:
-        value = follow(results[guard.step], guard.path, guard.keys)
+        value = get_at(results[guard.step], guard.path, guard.keys)
         if _bytes_of(value) == guard.data:
             return None
         here, wanted = _text(value), _text(codec.decode(guard.data, lenient=True))
-        if guard.around and here is not None and wanted is not None and guard.around in set(stands(here, wanted)):
+        if guard.around and here is not None and wanted is not None and guard.around in set(occurrences(here, wanted)):
             return None
         return repr(value)
     except LookupError:
@@ -181,4 +181,4 @@ def _text(leaf: Any) -> str | None:
         return None
     if isinstance(leaf, int):
         return decimal_text(leaf)
-    return str(leaf) if codec.unfold(leaf) is None and codec.immutable(leaf) else None
+    return str(leaf) if codec.unfold(leaf) is None and codec.is_immutable(leaf) else None

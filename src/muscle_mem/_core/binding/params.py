@@ -10,40 +10,40 @@ from typing import Any
 from ...errors import InvalidTypeError, InvalidValueError, NotStorableError
 from .. import codec
 from ..model.records import Expr, Lit, Node, Par, Tpl
-from ..redaction.traces import SHORT_TEXT, decimal_text, hides, small, texts_of
+from ..redaction.traces import SHORT_TEXT, contains_any, decimal_text, is_small, text_forms
 
 _WORD = re.compile(r"[^\W_]+")
 _JOINERS = "_\u200c\u200d"
 
 
-def tokens(text: str, part: str) -> Iterator[int]:
+def token_positions(text: str, part: str) -> Iterator[int]:
     """Where `part` stands in `text` as a token: bounded by anything but letters, digits and underscore."""
     at = text.find(part) if part else -1
     while at >= 0:
         end = at + len(part)
-        joined_before = at > 0 and (_in_word(text[at - 1]) or unicodedata.category(part[0])[0] == "M")
-        if not joined_before and not (end < len(text) and _in_word(text[end])):
+        joined_before = at > 0 and (_is_word_char(text[at - 1]) or unicodedata.category(part[0])[0] == "M")
+        if not joined_before and not (end < len(text) and _is_word_char(text[end])):
             yield at
         at = text.find(part, at + 1)
 
 
-def _in_word(char: str) -> bool:
+def _is_word_char(char: str) -> bool:
     """Letters, digits and underscore, and what is drawn onto a letter or joins two: accents, vowel signs, joiners."""
     return char.isalnum() or char in _JOINERS or unicodedata.category(char)[0] == "M"
 
 
-def holds_token(text: str, part: str) -> bool:
+def contains_token(text: str, part: str) -> bool:
     """Whether `part` stands in `text` as a token."""
-    return next(tokens(text, part), None) is not None
+    return next(token_positions(text, part), None) is not None
 
 
 class Params:
     """The params of one run, prepared for being looked for: canonical bytes, texts, and opaque values by identity.
 
-    Secret ones are given under the same names to the run's veil, and nothing here looks at their values.
+    Secret ones are given under the same names to the run's redactor, and nothing here looks at their values.
     """
 
-    __slots__ = ("_needles", "_words", "by_bytes", "canonical", "opaque", "secret", "texts", "values")
+    __slots__ = ("_text_forms", "_words", "canonical", "names_by_bytes", "opaque", "secret", "texts", "values")
 
     def __init__(self, values: Mapping[str, Any] | None) -> None:
         if values is None:
@@ -71,81 +71,81 @@ class Params:
                 self.texts[name] = value
             elif type(value) is int:
                 self.texts[name] = decimal_text(value)
-        self.by_bytes: dict[bytes, list[str]] = {}
+        self.names_by_bytes: dict[bytes, list[str]] = {}
         for name, data in self.canonical.items():
-            self.by_bytes.setdefault(data, []).append(name)
-        self._needles: dict[str, frozenset[str]] = {}
+            self.names_by_bytes.setdefault(data, []).append(name)
+        self._text_forms: dict[str, frozenset[str]] = {}
         self._words: dict[str, list[set[str]]] = {}
 
     def __bool__(self) -> bool:
         return bool(self.values)
 
-    def conceal(self, name: str) -> None:
+    def mark_secret(self, name: str) -> None:
         """Take a param for a secret: it is bound, guarded and compared as such, and not as a param."""
         self.secret.add(name)
         self.texts.pop(name, None)
         data = self.canonical.pop(name, None)
         if data is not None:
-            self.by_bytes[data].remove(name)
+            self.names_by_bytes[data].remove(name)
 
-    def plain(self) -> list[str]:
+    def plain_names(self) -> list[str]:
         """The names of the params that are no secrets."""
         return sorted(self.values.keys() - self.secret)
 
     def equal_groups(self) -> tuple[tuple[str, ...], ...]:
         """Groups of params with equal values: which of them a step meant cannot be told."""
         groups: dict[Any, list[str]] = {}
-        for name in self.plain():
-            groups.setdefault(self.likeness(name), []).append(name)
+        for name in self.plain_names():
+            groups.setdefault(self.equality_key(name), []).append(name)
         return tuple(tuple(names) for names in groups.values() if len(names) > 1)
 
-    def likeness(self, name: str) -> Any:
+    def equality_key(self, name: str) -> Any:
         """What equal values have in common: canonical bytes, or being the same object."""
         return self.canonical.get(name) or id(self.values[name])
 
-    def alike(self) -> set[str]:
+    def ambiguous(self) -> set[str]:
         """The params whose text is another's too, though the values differ: "5" and 5, "john" and "JOHN"."""
         groups: dict[str, list[str]] = {}
         for name, value in self.values.items():
             if name in self.canonical and isinstance(value, str | int | float | bytes):
-                groups.setdefault(texts_of(value)[0], []).append(name)
+                groups.setdefault(text_forms(value)[0], []).append(name)
         found = {
             name for names in groups.values() if len({self.canonical[name] for name in names}) > 1 for name in names
         }
         for name, value in self.values.items():
             if codec.unfold(value) is not None:  # a part of one may be another: which was meant cannot be told
-                parts = {texts_of(leaf)[0] for leaf in leaves(value) if not small(leaf) and texts_of(leaf)}
+                parts = {text_forms(leaf)[0] for leaf in leaves(value) if not is_small(leaf) and text_forms(leaf)}
                 found.update(other for text, names in groups.items() if text in parts for other in (*names, name))
         return found
 
-    def kind(self, name: str) -> str:
+    def type_name(self, name: str) -> str:
         """The type of one param's value; empty where the value has no canonical form."""
         kind = type(self.values[name])
         return f"{kind.__module__}:{kind.__qualname__}" if name in self.canonical else ""
 
-    def changed(self) -> set[str]:
+    def changed_names(self) -> set[str]:
         """The params whose values were changed since the run began."""
         return {name for name, data in self.canonical.items() if _bytes_of(self.values[name]) != data}
 
-    def fingerprint(self, name: str) -> bytes:
+    def digest_of(self, name: str) -> bytes:
         """A digest of one param's value; of what can be seen of it, where it has no canonical form."""
-        return codec.digest(self.canonical.get(name) or repr(_outline(self.values[name], 0)).encode())
+        return codec.digest(self.canonical.get(name) or repr(_visible_structure(self.values[name], 0)).encode())
 
-    def whole(self, value: Any, argument: str | None, *, all_sizes: bool = False) -> str | None:
+    def match_whole(self, value: Any, argument: str | None, *, all_sizes: bool = False) -> str | None:
         """The param whose value this is, exactly. Small values only where the argument bears the param's name."""
         if not self.canonical:
             return None
         try:
-            names = self.by_bytes.get(codec.canonical(value))
+            names = self.names_by_bytes.get(codec.canonical(value))
         except NotStorableError:
             return None
         if not names:
             return None
         if argument in names:
             return argument
-        return names[0] if all_sizes or not small(value) else None
+        return names[0] if all_sizes or not is_small(value) else None
 
-    def split(self, text: str, *, all_sizes: bool = False) -> tuple[str, ...] | None:
+    def match_in_text(self, text: str, *, all_sizes: bool = False) -> tuple[str, ...] | None:
         """`text` as literal, name, literal, ..., literal where params stand in it as tokens; None if none does.
 
         The longest value wins. None, too, if two of them overlap, since either may be meant.
@@ -153,16 +153,16 @@ class Params:
         names = {
             self.texts[name]: name
             for name in sorted(self.texts, reverse=True)
-            if all_sizes or not small(self.values[name])
+            if all_sizes or not is_small(self.values[name])
         }
         found: list[tuple[int, int, str]] = []
         for part in sorted(names, key=lambda part: (-len(part), part)):
-            for start in tokens(text, part):
+            for start in token_positions(text, part):
                 end = start + len(part)
-                over = [(s, e) for s, e, _ in found if start < e and s < end]
-                if not over:
+                overlapping = [(s, e) for s, e, _ in found if start < e and s < end]
+                if not overlapping:
                     found.append((start, end, names[part]))
-                elif not all_sizes and not any(s <= start and end <= e for s, e in over):
+                elif not all_sizes and not any(s <= start and end <= e for s, e in overlapping):
                     return None
         if not found:
             return None
@@ -173,36 +173,38 @@ class Params:
             at = end
         return (*parts, text[at:])
 
-    def hidden_in(self, value: Any) -> Iterable[str]:
+    def embedded_in(self, value: Any) -> Iterable[str]:
         """The params whose value is in a literal leaf in a way that cannot be bound: in a word, in other case."""
         data = _bytes_of(value)
         if data is None:
             return
         for name in self.values:
-            if self.canonical.get(name) == data or hides(value, self._texts_in(name)):
+            if self.canonical.get(name) == data or contains_any(value, self._text_forms_of(name)):
                 yield name
 
-    def split_into(self, value: Any) -> Iterable[str]:
+    def composed_in(self, value: Any) -> Iterable[str]:
         """The params of whose words a whole literal leaf is made: a first name, a part of an address, a date as 2/1."""
-        if small(value):
+        if is_small(value):
             return
-        found = [words for words in (set(_WORD.findall(text)) for text in texts_of(value)) if _any_telling(words)]
+        found = [
+            words for words in (set(_WORD.findall(text)) for text in text_forms(value)) if _has_distinctive_word(words)
+        ]
         if not found:
             return
         for name in self.values:
             if name not in self._words:
-                self._words[name] = [set(_WORD.findall(text)) for text in self._texts_in(name)]
+                self._words[name] = [set(_WORD.findall(text)) for text in self._text_forms_of(name)]
             if any(words <= of_param for words in found for of_param in self._words[name]):
                 yield name
 
-    def _texts_in(self, name: str) -> frozenset[str]:
-        if name not in self._needles:
+    def _text_forms_of(self, name: str) -> frozenset[str]:
+        if name not in self._text_forms:
             param = self.values[name]
-            self._needles[name] = frozenset(text for leaf in leaves(param) for text in texts_of(leaf))
-        return self._needles[name]
+            self._text_forms[name] = frozenset(text for leaf in leaves(param) for text in text_forms(leaf))
+        return self._text_forms[name]
 
 
-def _any_telling(words: Iterable[str]) -> bool:
+def _has_distinctive_word(words: Iterable[str]) -> bool:
     """Whether one of these words is long enough to say something."""
     return any(len(word) >= SHORT_TEXT for word in words)
 
@@ -214,41 +216,41 @@ def _bytes_of(value: Any) -> bytes | None:
         return None
 
 
-def _outline(value: Any, depth: int) -> Any:
+def _visible_structure(value: Any, depth: int) -> Any:
     """What can be seen of a value without a canonical form: its storable parts, and the types of the others."""
     data = _bytes_of(value)
     if data is not None:
         return data
     kind = f"{type(value).__module__}:{type(value).__qualname__}"
     unfolded = codec.unfold(value) if depth < codec.MAX_DEPTH else None
-    return kind, [_outline(child, depth + 1) for child in unfolded[1]] if unfolded else None
+    return kind, [_visible_structure(child, depth + 1) for child in unfolded[1]] if unfolded else None
 
 
-def express(value: Any, params: Params, argument: str | None, *, all_sizes: bool = False) -> Expr:
+def to_expression(value: Any, params: Params, argument: str | None, *, all_sizes: bool = False) -> Expr:
     """A storable value as an expression: params bound whole, as tokens in texts, and inside containers (E1, E3, E5).
 
     `all_sizes` also binds small values, which a task key may do: a wrong match of keys is caught by the guards.
     """
     if not params.canonical:
         return Lit(codec.encode(value))
-    name = params.whole(value, argument, all_sizes=all_sizes)
+    name = params.match_whole(value, argument, all_sizes=all_sizes)
     if name is not None:
         return Par(name)
     if type(value) is str:
-        parts = params.split(value, all_sizes=all_sizes)
-        if parts is not None and (all_sizes or any(parts[::2])) and _writable(parts):
+        parts = params.match_in_text(value, all_sizes=all_sizes)
+        if parts is not None and (all_sizes or any(parts[::2])) and _is_encodable(parts):
             return Tpl(parts)
         return Lit(codec.encode(value))
     unfolded = codec.unfold(value)
     if unfolded is not None:
         kind, children = unfolded
-        items = tuple(express(child, params, None, all_sizes=all_sizes) for child in children)
+        items = tuple(to_expression(child, params, None, all_sizes=all_sizes) for child in children)
         if any(not isinstance(item, Lit) for item in items):
             return Node(kind, items)
     return Lit(codec.encode(value))
 
 
-def _writable(parts: tuple[str, ...]) -> bool:
+def _is_encodable(parts: tuple[str, ...]) -> bool:
     try:
         "".join(parts).encode()
     except UnicodeEncodeError:  # a lone surrogate: kept as a literal, which the codec can write
@@ -256,7 +258,7 @@ def _writable(parts: tuple[str, ...]) -> bool:
     return True
 
 
-def used_in(expr: Expr) -> Iterable[str]:
+def params_used_in(expr: Expr) -> Iterable[str]:
     """The names of the params that an expression uses."""
     if isinstance(expr, Par):
         yield expr.name
@@ -264,7 +266,7 @@ def used_in(expr: Expr) -> Iterable[str]:
         yield from expr.parts[1::2]
     elif isinstance(expr, Node):
         for item in expr.items:
-            yield from used_in(item)
+            yield from params_used_in(item)
 
 
 def literal_leaves(expr: Expr) -> Iterable[Any]:
@@ -278,11 +280,11 @@ def literal_leaves(expr: Expr) -> Iterable[Any]:
             yield from literal_leaves(item)
 
 
-def whole_leaves(expr: Expr) -> Iterable[Any]:
+def untemplated_leaves(expr: Expr) -> Iterable[Any]:
     """The same without the literal parts of templates."""
     if isinstance(expr, Node):
         for item in expr.items:
-            yield from whole_leaves(item)
+            yield from untemplated_leaves(item)
     elif not isinstance(expr, Tpl):
         yield from literal_leaves(expr)
 

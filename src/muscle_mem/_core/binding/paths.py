@@ -13,21 +13,21 @@ from .. import codec
 from ..model.secret import Secret
 from ..redaction.traces import SHORT_TEXT, SMALL_INT
 
-Place = tuple[tuple[int, ...], tuple[bytes, ...]]
-Read = list[tuple[Place, Any]]
+LeafPath = tuple[tuple[int, ...], tuple[bytes, ...]]
+OutputLeaves = list[tuple[LeafPath, Any]]
 
-MAX_LOOKS = 300_000
-_VISITS = 8  # of one object, which may stand in several places, or contain itself
-_AN_OBJECT = 200  # what it costs, in looks, to look into an object that the codec does not know
-_OBJECTS_DEEP = 3
-_AN_ARRAY = 1_000  # items of the largest array that is looked into
+MAX_VISITS = 300_000
+_MAX_VISITS_PER_OBJECT = 8  # of one object, which may stand in several places, or contain itself
+_OBJECT_COST = 200  # what it costs, in looks, to look into an object that the codec does not know
+_MAX_OBJECT_DEPTH = 3
+_MAX_ARRAY_ITEMS = 1_000  # items of the largest array that is looked into
 _MISSING = object()
 _SCALARS = frozenset({str, int, bool, float, type(None), bytes})
 _CONTAINERS = (dict, list, tuple, deque)
 _VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
-def telling(leaf: Any) -> bool:
+def is_distinctive(leaf: Any) -> bool:
     """Whether a leaf says enough to be recognised: not a bool, None, an enum member, or a short or small value."""
     if leaf is None or isinstance(leaf, bool | Enum):
         return False
@@ -37,53 +37,53 @@ def telling(leaf: Any) -> bool:
         return abs(leaf) >= SMALL_INT
     if isinstance(leaf, float):
         return not leaf.is_integer() or abs(leaf) >= SMALL_INT
-    return codec.immutable(leaf)
+    return codec.is_immutable(leaf)
 
 
-def look_into(output: Any) -> Read:
+def walk_leaves(output: Any) -> OutputLeaves:
     """The telling leaves of an output with their places, as they are now; of unknown objects their attributes.
 
     Never raises, and looks at a bounded number of things.
     """
-    found: Read = []
+    found: OutputLeaves = []
     looks = 0
     visits: dict[int, int] = {}
     waiting: deque[tuple[Any, tuple[int, ...], tuple[bytes, ...], int]] = deque([(output, (), (), 0)])
-    while waiting and looks < MAX_LOOKS:
+    while waiting and looks < MAX_VISITS:
         value, path, keys, objects = waiting.popleft()
         looks += 1
         visits[id(value)] = visits.get(id(value), 0) + 1
-        if visits[id(value)] > _VISITS:
+        if visits[id(value)] > _MAX_VISITS_PER_OBJECT:
             continue
         try:
             value = _opened(value)
             own = codec.unfold(value) is None and not isinstance(value, _CONTAINERS)
-            if own and (objects >= _OBJECTS_DEEP or not _opens(value)):
-                if telling(value):
+            if own and (objects >= _MAX_OBJECT_DEPTH or not _has_readable_attributes(value)):
+                if is_distinctive(value):
                     found.append(((path, keys), value))
                 continue
-            looks += _AN_OBJECT if own else 0
+            looks += _OBJECT_COST if own else 0
             if len(path) >= codec.MAX_DEPTH:
                 continue
-            for index, (key, child) in enumerate(_parts(value)):
+            for index, (key, child) in enumerate(_children(value)):
                 if type(child) not in _SCALARS:
                     waiting.append((child, (*path, index), (*keys, key), objects + own))
-                elif telling(child):
+                elif is_distinctive(child):
                     found.append((((*path, index), (*keys, key)), child))
         except Exception:  # an object whose own methods raise: there is nothing to be read in it
             continue
     return found
 
 
-def follow(value: Any, path: Sequence[int], keys: Sequence[bytes]) -> Any:
+def get_at(value: Any, path: Sequence[int], keys: Sequence[bytes]) -> Any:
     """What is at a place now. Raises LookupError if there is nothing."""
     for level, index in enumerate(path):
         value = _opened(value)
         key = keys[level] if level < len(keys) else b""
         if not key:
-            value = list(_parts(value))[index][1]
+            value = list(_children(value))[index][1]
             continue
-        value = next((child for other, child in _parts(value) if other == key), _MISSING)
+        value = next((child for other, child in _children(value) if other == key), _MISSING)
         if value is _MISSING:
             raise LookupError(key)
     return _opened(value)
@@ -106,21 +106,21 @@ def _opened(value: Any) -> Any:
     if isinstance(value, BaseException):
         return [*value.args, value.__dict__]
     if kind.__name__ == "ndarray" and kind.__module__ == "numpy":
-        return value.tolist() if value.size <= _AN_ARRAY and value.dtype.itemsize > 1 else value
+        return value.tolist() if value.size <= _MAX_ARRAY_ITEMS and value.dtype.itemsize > 1 else value
     return value
 
 
-def _parts(value: Any) -> Iterator[tuple[bytes, Any]]:
+def _children(value: Any) -> Iterator[tuple[bytes, Any]]:
     """The children of a value, each with what leads to it: empty where that is its position."""
     if isinstance(value, dict):
         for key, child in dict.items(value):
-            name = _name(key)
+            name = _key_digest(key)
             yield (b"k" + name if name else b""), key
             yield (b"v" + name if name else b""), child
         return
     if type(value) in (set, frozenset):
         for child in codec.unfold(value)[1]:  # type: ignore[index]  # what opens has parts
-            yield _name(child), child
+            yield _key_digest(child), child
         return
     unfolded = codec.unfold(value)
     if unfolded is not None:
@@ -129,33 +129,33 @@ def _parts(value: Any) -> Iterator[tuple[bytes, Any]]:
         children = list(value)
     else:
         for attribute, child in _attributes(value):
-            yield _name(attribute), child
+            yield _key_digest(attribute), child
         return
     for child in children:
         yield b"", child
 
 
-def _name(key: Any) -> bytes:
+def _key_digest(key: Any) -> bytes:
     try:
         return codec.digest(codec.canonical(key))[:8]
     except NotStorableError:
         return b""
 
 
-def _opens(value: Any) -> bool:
+def _has_readable_attributes(value: Any) -> bool:
     """Whether a value is a plain object, whose attributes can be read without running code of its own."""
     if value is None or isinstance(value, str | bytes | int | float | type | ModuleType | Secret) or callable(value):
         return False
-    return not codec.immutable(value) and any(True for _ in _attributes(value))
+    return not codec.is_immutable(value) and any(True for _ in _attributes(value))
 
 
 def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
     try:
-        held = object.__getattribute__(value, "__dict__")
+        own = object.__getattribute__(value, "__dict__")
     except AttributeError:
-        held = {}
-    if type(held) is dict:
-        yield from list(held.items())
+        own = {}
+    if type(own) is dict:
+        yield from list(own.items())
     for base in type(value).__mro__:
         for name, slot in list(vars(base).items()):
             if isinstance(slot, MemberDescriptorType):

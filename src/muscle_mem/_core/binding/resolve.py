@@ -10,7 +10,7 @@ import msgspec
 from .. import codec
 from ..model.records import Ctx, Expr, Ign, Lit, Node, Par, Ref, Sec, Tpl
 from ..model.secret import Secret
-from ..model.text import short
+from ..model.text import safe_repr
 from ..tools.tool import Tool
 
 
@@ -24,7 +24,7 @@ class Env(msgspec.Struct):
 
 
 Resolver = Callable[[Env], Any]
-NOTHING = Env({}, [], ())
+EMPTY_ENV = Env({}, [], ())
 
 
 class Constant(msgspec.Struct, frozen=True, eq=False):
@@ -36,14 +36,14 @@ class Constant(msgspec.Struct, frozen=True, eq=False):
         return self.value
 
 
-def resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
+def make_resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
     """A function that makes this run's value of an expression; None for an argument that is left to its default.
 
     Raises DecodeError where a literal's class is not known in this process.
     """
     if isinstance(expr, Lit):
         value = codec.decode(expr.data)
-        if codec.immutable(value):
+        if codec.is_immutable(value):
             return Constant(value)
         copy = codec.copier(expr.data, value)
         return lambda _: copy()
@@ -56,19 +56,19 @@ def resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
             part if index % 2 == 0 else str(env.params[part]) for index, part in enumerate(parts)
         )
     if isinstance(expr, Ref):
-        return _reference(expr)
+        return _reference_resolver(expr)
     if isinstance(expr, Ctx):
         wanted = expr.name
         return lambda env: next(value for value in env.context if type(value).__qualname__ == wanted)
     if isinstance(expr, Ign):
-        return _injected(tool, name)
+        return _injected_resolver(tool, name)
     if isinstance(expr, Sec):
         secret = expr.name
         return (lambda env: env.secrets[secret]) if expr.wrapped else (lambda env: env.secrets[secret].value)
-    return _container(expr, tool)
+    return _container_resolver(expr, tool)
 
 
-def _reference(expr: Ref) -> Resolver:
+def _reference_resolver(expr: Ref) -> Resolver:
     step, path = expr.step, expr.path
 
     def follow(env: Env) -> Any:
@@ -83,7 +83,7 @@ def _reference(expr: Ref) -> Resolver:
     return follow
 
 
-def _injected(tool: Tool, name: str) -> Resolver | None:
+def _injected_resolver(tool: Tool, name: str) -> Resolver | None:
     if name not in tool.inject:
         parameter = tool.signature.parameters.get(name) if tool.signature else None
         if parameter is None or parameter.default is parameter.empty:
@@ -96,9 +96,9 @@ def _injected(tool: Tool, name: str) -> Resolver | None:
     return lambda _: value
 
 
-def _container(expr: Node, tool: Tool) -> Resolver:
+def _container_resolver(expr: Node, tool: Tool) -> Resolver:
     kind = expr.kind
-    made = [resolver(item, tool, "") for item in expr.items]
+    made = [make_resolver(item, tool, "") for item in expr.items]
     makers = [make for make in made if make is not None]
     return lambda env: codec.fold(kind, tuple(make(env) for make in makers))
 
@@ -139,10 +139,10 @@ def references_in(expr: Expr) -> set[int]:
     return set()
 
 
-def plan_text(expr: Expr) -> str:
+def expression_text(expr: Expr) -> str:
     """An expression as a person would write it."""
     if isinstance(expr, Lit):
-        return short(codec.decode(expr.data, lenient=True))
+        return safe_repr(codec.decode(expr.data, lenient=True))
     if isinstance(expr, Par):
         return expr.name
     if isinstance(expr, Tpl):
@@ -155,15 +155,15 @@ def plan_text(expr: Expr) -> str:
         return "<injected>"
     if isinstance(expr, Sec):
         return f"<secret {expr.name}>"
-    return f"{expr.kind.split(chr(0))[0]}({', '.join(plan_text(item) for item in expr.items)})"
+    return f"{expr.kind.split(chr(0))[0]}({', '.join(expression_text(item) for item in expr.items)})"
 
 
-def bound_text(expr: Expr, params: Mapping[str, Any]) -> str:
+def bound_expression_text(expr: Expr, params: Mapping[str, Any]) -> str:
     """An expression as source text with this run's params in it."""
     if isinstance(expr, Par):
-        return short(params[expr.name])
+        return safe_repr(params[expr.name])
     if isinstance(expr, Tpl):
-        return short("".join(p if i % 2 == 0 else str(params[p]) for i, p in enumerate(expr.parts)))
+        return safe_repr("".join(p if i % 2 == 0 else str(params[p]) for i, p in enumerate(expr.parts)))
     if isinstance(expr, Node):
-        return f"{expr.kind.split(chr(0))[0]}({', '.join(bound_text(item, params) for item in expr.items)})"
-    return plan_text(expr)
+        return f"{expr.kind.split(chr(0))[0]}({', '.join(bound_expression_text(item, params) for item in expr.items)})"
+    return expression_text(expr)

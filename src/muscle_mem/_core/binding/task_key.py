@@ -11,9 +11,9 @@ import msgspec
 from ...errors import InvalidTypeError, NotStorableError
 from .. import codec
 from ..model.records import Expr, Node
-from ..redaction.redactor import Veil
-from .freeze import Branch, Coded, Known, freeze, opaque_in
-from .params import Params, express
+from ..redaction.redactor import Redactor
+from .freeze import Container, Encoded, KnownObjects, find_unencodable, freeze
+from .params import Params, to_expression
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -29,7 +29,7 @@ class KeyParts(msgspec.Struct, frozen=True, array_like=True):
     named: tuple[tuple[str, Expr], ...]
 
 
-def normal_tags(tags: str | Iterable[str] | None) -> tuple[str, ...]:
+def normalize_tags(tags: str | Iterable[str] | None) -> tuple[str, ...]:
     """Tags without order or repetition; a single string is one tag. Raises InvalidTypeError for what is no string."""
     if tags is None:
         return ()
@@ -45,18 +45,20 @@ def normal_tags(tags: str | Iterable[str] | None) -> tuple[str, ...]:
     return tuple(sorted({str(tag) for tag in found}))
 
 
-def bind_task(signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
+def normalize_arguments(
+    signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Arguments:
     """The agent's arguments in one spelling: by position as far as possible, those equal to their defaults left out.
 
     Without a signature, or where the arguments do not fit it, they are taken as they are.
     """
-    if signature is None or (not kwargs and _fits_as_it_is(signature, len(args))):
+    if signature is None or (not kwargs and _is_normal_form(signature, len(args))):
         return args, dict(kwargs)
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError:
         return args, dict(kwargs)
-    places, rest, named = _sorted_out(signature, bound)
+    places, rest, named = _classify_arguments(signature, bound)
     last = max((i for i, (_, _, wanted) in enumerate(places) if wanted == "place"), default=-1)
     fixed = len(places) if rest else last + 1
     positional = [value for _, value, _ in places[:fixed]]
@@ -71,16 +73,16 @@ def bind_task(signature: inspect.Signature | None, args: tuple[Any, ...], kwargs
     return (*positional, *rest), named
 
 
-def _fits_as_it_is(signature: inspect.Signature, count: int) -> bool:
+def _is_normal_form(signature: inspect.Signature, count: int) -> bool:
     """Whether so many arguments by position are their own spelling: none of them has a default to be left out for."""
     parameters = tuple(signature.parameters.values())[:count]
     places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return len(parameters) == count and all(
-        one.default is inspect.Parameter.empty and one.kind in places for one in parameters
+        parameter.default is inspect.Parameter.empty and parameter.kind in places for parameter in parameters
     )
 
 
-def _sorted_out(
+def _classify_arguments(
     signature: inspect.Signature, bound: inspect.BoundArguments
 ) -> tuple[list[tuple[str, Any, str]], tuple[Any, ...], dict[str, Any]]:
     """(name, value, "" if it is the default, "place" if only its place can tell it) of each place; *args; by name."""
@@ -128,7 +130,7 @@ def task_key(
     scope: str = "",
     tags: tuple[str, ...] = (),
     custom: str | None = None,
-    known: Known | None = None,
+    known: KnownObjects | None = None,
     name_of: Callable[[int], str] = lambda index: f"argument {index + 1}",
 ) -> bytes:
     """The 32-byte key of a task: the digest of its arguments with params masked, tags and scope.
@@ -138,13 +140,13 @@ def task_key(
     """
     positional: tuple[Expr, ...] = ()
     named: tuple[tuple[str, Expr], ...] = ()
-    known = known if known is not None else Known()
-    mask = known.veil.mask
+    known = known if known is not None else KnownObjects()
+    mask = known.redactor.mask
     if custom is None:
         args, kwargs = arguments
-        positional = tuple(_mask(value, params, known, name_of(index)) for index, value in enumerate(args))
-        named = tuple((mask(name), _mask(kwargs[name], params, known, name)) for name in sorted(kwargs))
-    if known.veil:
+        positional = tuple(_mask_argument(value, params, known, name_of(index)) for index, value in enumerate(args))
+        named = tuple((mask(name), _mask_argument(kwargs[name], params, known, name)) for name in sorted(kwargs))
+    if known.redactor:
         tags, custom = tuple(sorted(map(mask, tags))), mask(custom)
     parts = KeyParts(1, scope, tags, custom, positional, named)
     try:
@@ -153,31 +155,31 @@ def task_key(
         return codec.digest(codec.canonical(msgspec.to_builtins(parts, builtin_types=(bytes,))))
 
 
-def _mask(value: Any, params: Params, known: Known, argument: str) -> Expr:
+def _mask_argument(value: Any, params: Params, known: KnownObjects, argument: str) -> Expr:
     frozen = freeze(value, known, argument)
-    opaque = opaque_in(frozen)
+    opaque = find_unencodable(frozen)
     if opaque is not None:
         raise NoKeyError(argument, opaque.message)
     try:
-        return _ordered(_masked(frozen, params, known.veil))
+        return _sort_unordered(_mask_frozen(frozen, params, known.redactor))
     except NotStorableError as error:  # a text beyond all measure
         raise NoKeyError(argument, str(error)) from error
 
 
-def _masked(frozen: Any, params: Params, veil: Veil) -> Expr:
-    if isinstance(frozen, Branch):
-        return Node(frozen.kind, tuple(_masked(item, params, veil) for item in frozen.items))
-    if isinstance(frozen, Coded):
-        value = veil.mask(codec.decode(frozen.data, lenient=True))
-        return express(codec.decode(codec.canonical(value), lenient=True), params, None, all_sizes=True)
-    return frozen if isinstance(frozen, Expr) else express(veil.mask(frozen), params, None, all_sizes=True)
+def _mask_frozen(frozen: Any, params: Params, redactor: Redactor) -> Expr:
+    if isinstance(frozen, Container):
+        return Node(frozen.kind, tuple(_mask_frozen(item, params, redactor) for item in frozen.items))
+    if isinstance(frozen, Encoded):
+        value = redactor.mask(codec.decode(frozen.data, lenient=True))
+        return to_expression(codec.decode(codec.canonical(value), lenient=True), params, None, all_sizes=True)
+    return frozen if isinstance(frozen, Expr) else to_expression(redactor.mask(frozen), params, None, all_sizes=True)
 
 
-def _ordered(expr: Expr) -> Expr:
+def _sort_unordered(expr: Expr) -> Expr:
     """The order in which a dict or set was filled is no part of a task, nor is the order the params' values give it."""
     if not isinstance(expr, Node):
         return expr
-    items = tuple(map(_ordered, expr.items))
+    items = tuple(map(_sort_unordered, expr.items))
     if expr.kind == "dict":
         pairs = sorted(zip(items[::2], items[1::2], strict=True), key=msgspec.msgpack.encode)
         items = tuple(item for pair in pairs for item in pair)

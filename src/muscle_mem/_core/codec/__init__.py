@@ -14,11 +14,11 @@ from typing import Any, Final
 import msgspec
 
 from ...errors import DecodeError, NotStorableError, TooLargeError
-from .fold import child_path, fold, immutable, unfold
-from .known_classes import know
+from .fold import child_path, fold, is_immutable, unfold
+from .known_classes import add_known_classes
 from .reader import read
 from .refusal import Refusal
-from .registry import register, spoken_name
+from .registry import display_name, register
 from .unknown import Record
 from .writer import MAX_DEPTH, PLAIN, PLAIN_OR_FLOAT, Writer, pack
 
@@ -28,6 +28,7 @@ __all__ = [
     "MAX_NODES",
     "VERSION",
     "Record",
+    "add_known_classes",
     "canonical",
     "child_path",
     "copier",
@@ -35,8 +36,7 @@ __all__ = [
     "digest",
     "encode",
     "fold",
-    "immutable",
-    "know",
+    "is_immutable",
     "register",
     "unfold",
 ]
@@ -104,12 +104,12 @@ def copier(data: bytes, value: Any, *, lenient: bool = False) -> Callable[[], An
     they were, without a look at each part.
     """
     try:
-        return functools.partial(_unpack, pack(value)) if _is_plain(value) else _slowly(data, lenient)
+        return functools.partial(_unpack, pack(value)) if _is_plain(value) else _slow_copier(data, lenient)
     except (OverflowError, UnicodeEncodeError):  # an int or a text that msgpack cannot write
-        return _slowly(data, lenient)
+        return _slow_copier(data, lenient)
 
 
-def _slowly(data: bytes, lenient: bool) -> Callable[[], Any]:
+def _slow_copier(data: bytes, lenient: bool) -> Callable[[], Any]:
     return functools.partial(decode, data, lenient=lenient)
 
 
@@ -136,36 +136,36 @@ def _write(value: object, is_canonical: bool, max_nodes: int, max_bytes: int) ->
             tree = Writer(is_canonical, True, max_nodes, max_bytes).put(value, 0)
             data = _HEAD + pack(tree)
     except Refusal as refusal:
-        raise _public(value, refusal) from refusal.__cause__
+        raise _public_error(value, refusal) from refusal.__cause__
     except Exception as error:  # a property that raises, a dict that another thread changes
-        name = spoken_name(type(value))
+        name = display_name(type(value))
         raise NotStorableError(f"{name} could not be read: {type(error).__name__}: {error}", "", name) from error
     if len(data) > max_bytes:
-        name = spoken_name(type(value))
+        name = display_name(type(value))
         raise TooLargeError(f"{name} takes {len(data)} bytes, more than {max_bytes}", "", name)
     return data
 
 
-def _public(value: object, refusal: Refusal) -> NotStorableError:
+def _public_error(value: object, refusal: Refusal) -> NotStorableError:
     """The error for a refusal, with the path from the value to what was refused."""
     chain = [*reversed(refusal.trail)] or [value]
     path, seen = "", {id(chain[0])}
     for outer, inner in itertools.pairwise(chain):
-        path += _step(outer, inner)
+        path += _path_step(outer, inner)
         if id(inner) in seen:
-            name = spoken_name(type(inner))
-            return NotStorableError(f"{_lead(path)}{name} contains itself; {_REMEDY}", path, name)
+            name = display_name(type(inner))
+            return NotStorableError(f"{_path_prefix(path)}{name} contains itself; {_REMEDY}", path, name)
         seen.add(id(inner))
-    name = spoken_name(type(chain[-1]))
+    name = display_name(type(chain[-1]))
     remedy = _REMEDY + ("" if refusal.error is TooLargeError else _REGISTER)
-    return refusal.error(f"{_lead(path)}{name} {refusal.reason}; {remedy}", path, name)
+    return refusal.error(f"{_path_prefix(path)}{name} {refusal.reason}; {remedy}", path, name)
 
 
-def _lead(path: str) -> str:
+def _path_prefix(path: str) -> str:
     return f"{path.removeprefix('.')}: " if path else ""
 
 
-def _step(outer: object, inner: object) -> str:
+def _path_step(outer: object, inner: object) -> str:
     found = unfold(outer)
     if found is None:
         return ".<stored form>"

@@ -8,13 +8,13 @@ import sys
 from typing import Any, Final
 
 from ...errors import UnknownTypeError
-from .leaves import ARRAY, SCALAR, TENSOR, same_parts, want
+from .leaves import ARRAY, SCALAR, TENSOR, are_same_parts, require
 from .refusal import Refusal
 
 _DTYPE: Final = re.compile(r"[<>|][biufcSUV?]\d{1,10}|[<>][mM]8(\[\d{0,9}[A-Za-z]{1,7}\])?")
 
 
-def take_array(value: Any, canonical: bool) -> tuple[int, tuple[Any, ...]] | None:
+def split_array(value: Any, canonical: bool) -> tuple[int, tuple[Any, ...]] | None:
     """The tag and parts of an array, array scalar or CPU tensor; None for anything else. Raises Refusal."""
     kind = type(value)
     home = kind.__module__.partition(".")[0] if isinstance(kind.__module__, str) else ""
@@ -30,26 +30,26 @@ def take_array(value: Any, canonical: bool) -> tuple[int, tuple[Any, ...]] | Non
     return None
 
 
-def make_array(tag: int, dtype: Any, shape: Any, data: Any) -> Any:
+def build_array(tag: int, dtype: Any, shape: Any, data: Any) -> Any:
     """The array, scalar or tensor of these parts. Raises UnknownTypeError if its library is not loaded."""
     numpy = sys.modules.get("numpy")
     if numpy is None:
         raise UnknownTypeError("a numpy array is stored, and numpy is not imported in this process", "numpy:ndarray")
     if tag == SCALAR and type(dtype) is str and dtype in ("U", "S"):
-        want(type(shape) is tuple and not shape and type(data) is (str if dtype == "U" else bytes), "a scalar")
+        require(type(shape) is tuple and not shape and type(data) is (str if dtype == "U" else bytes), "a scalar")
         return numpy.str_(data) if dtype == "U" else numpy.bytes_(data)
-    want(
+    require(
         type(data) is bytes and type(shape) is tuple and all(type(n) is int and n >= 0 for n in shape),
         "an array",
     )
     made_dtype = _build_dtype(numpy, dtype)
-    want(math.prod(shape) * made_dtype.itemsize == len(data), "an array whose size does not fit its shape")
+    require(math.prod(shape) * made_dtype.itemsize == len(data), "an array whose size does not fit its shape")
     array = numpy.ndarray(shape, made_dtype, bytearray(data))
-    want(_sound(numpy, array) and same_parts((dtype, shape, data), _parts(numpy, array, False)), "an array")
+    require(_is_valid(numpy, array) and are_same_parts((dtype, shape, data), _parts(numpy, array, False)), "an array")
     if tag == ARRAY:
         return array
     if tag == SCALAR:
-        want(not shape and array[()].dtype.kind not in "US", "an array scalar")
+        require(not shape and array[()].dtype.kind not in "US", "an array scalar")
         return array[()]
     torch = sys.modules.get("torch")
     if torch is None:
@@ -57,7 +57,7 @@ def make_array(tag: int, dtype: Any, shape: Any, data: Any) -> Any:
     return torch.from_numpy(array)
 
 
-def frozen_scalar(value: Any) -> bool:
+def is_immutable_scalar(value: Any) -> bool:
     """Whether this is an array scalar that nobody can change."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, numpy.generic) and type(value) is not numpy.void
@@ -76,7 +76,7 @@ def _parts(numpy: Any, array: Any, canonical: bool) -> tuple[Any, ...]:
     description = _describe_dtype(array.dtype)
     if _build_dtype(numpy, description) != array.dtype:
         raise Refusal(f"has a dtype that is not storable: {array.dtype!r}")
-    return description, tuple(array.shape), _clean(numpy, array, canonical).tobytes()
+    return description, tuple(array.shape), _with_zeroed_padding(numpy, array, canonical).tobytes()
 
 
 def _describe_dtype(dtype: Any) -> Any:
@@ -99,18 +99,18 @@ def _describe_dtype(dtype: Any) -> Any:
 def _build_dtype(numpy: Any, description: Any) -> Any:
     """The dtype of a description, from a closed set of spellings."""
     if type(description) is str:
-        want(_DTYPE.fullmatch(description), "a dtype")
+        require(_DTYPE.fullmatch(description), "a dtype")
         return numpy.dtype(description)
-    want(type(description) is tuple and description, "a dtype")
+    require(type(description) is tuple and description, "a dtype")
     if description[0] == "sub":
         _, base, shape = description
-        want(type(shape) is tuple and all(type(n) is int and n >= 0 for n in shape), "a dtype")
+        require(type(shape) is tuple and all(type(n) is int and n >= 0 for n in shape), "a dtype")
         return numpy.dtype((_build_dtype(numpy, base), shape))
     kind, itemsize, aligned, fields = description
-    want(kind == "struct" and type(itemsize) is int and aligned in (0, 1) and type(fields) is tuple, "a dtype")
+    require(kind == "struct" and type(itemsize) is int and aligned in (0, 1) and type(fields) is tuple, "a dtype")
     names, formats, offsets = [], [], []
     for name, inner, offset in fields:
-        want(type(name) is str and type(offset) is int, "a dtype")
+        require(type(name) is str and type(offset) is int, "a dtype")
         names.append(name)
         formats.append(_build_dtype(numpy, inner))
         offsets.append(offset)
@@ -118,12 +118,12 @@ def _build_dtype(numpy: Any, description: Any) -> Any:
     return numpy.dtype(layout, align=bool(aligned))
 
 
-def _clean(numpy: Any, array: Any, canonical: bool) -> Any:
+def _with_zeroed_padding(numpy: Any, array: Any, canonical: bool) -> Any:
     """The array with zeros between the fields of a structure and, for the canonical form, one kind of NaN."""
     if array.dtype.names is not None:
         out = numpy.zeros(array.shape, array.dtype)
         for name in array.dtype.names:
-            out[name] = _clean(numpy, array[name], canonical)
+            out[name] = _with_zeroed_padding(numpy, array[name], canonical)
         return out
     if canonical and array.dtype.kind in "fc" and numpy.isnan(array).any():
         array = numpy.array(array)
@@ -132,10 +132,10 @@ def _clean(numpy: Any, array: Any, canonical: bool) -> Any:
     return array
 
 
-def _sound(numpy: Any, array: Any) -> bool:
+def _is_valid(numpy: Any, array: Any) -> bool:
     """Whether every item is one that numpy would have made: booleans of 0 and 1, text of code points."""
     if array.dtype.names is not None:
-        return all(_sound(numpy, array[name]) for name in array.dtype.names)
+        return all(_is_valid(numpy, array[name]) for name in array.dtype.names)
     if array.dtype.kind not in "bU" or array.size == 0 or array.dtype.itemsize == 0:
         return True
     flat = numpy.ascontiguousarray(array).reshape(-1)

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ...errors import DecodeError, UnknownTypeError
-from .arrays import frozen_scalar
+from .arrays import is_immutable_scalar
 from .parts import build_model, build_object, build_row, model_parts, object_fields, row_items
 from .reader import read_tree
-from .registry import MODEL, OBJECT, ROW, Shape, known, shape_of
+from .registry import MODEL, OBJECT, ROW, Shape, known_class, shape_of
 from .writer import MAX_DEPTH, Writer, pack
 
-_UNCHANGEABLE: Final = frozenset(
+_IMMUTABLE_TYPES: Final = frozenset(
     {type(None), bool, int, float, complex, str, bytes, type(...), range, decimal.Decimal, fractions.Fraction}
     | {
         datetime.date,
@@ -50,7 +50,7 @@ def unfold(value: object) -> tuple[str, tuple[object, ...]] | None:
     if kind is dict:
         return "dict", tuple([part for pair in value.items() for part in pair])  # type: ignore[attr-defined] # a dict
     if kind is set or kind is frozenset:
-        return kind.__name__, _in_order(value)
+        return kind.__name__, _sorted_items(value)
     try:
         shape = shape_of(kind)
         if shape is None or shape.kind not in (OBJECT, ROW, MODEL):
@@ -94,7 +94,7 @@ def _to_text(name: bytes) -> str:
     return name.decode("utf-8", "surrogatepass")
 
 
-def _in_order(items: Any) -> tuple[object, ...]:
+def _sorted_items(items: Any) -> tuple[object, ...]:
     try:
         return tuple(sorted(items, key=lambda item: pack(Writer(True, True, 200_000, 2**24).put(item, 1))))
     except Exception:  # not storable, so there is no order that would last
@@ -124,7 +124,7 @@ def _fold(kind: str, children: Sequence[Any]) -> Any:
             raise DecodeError("two keys of a dict have become equal")
         return made
     label, name, *fields = kind.split("\0")
-    shape = known(name)
+    shape = known_class(name)
     if shape is None or shape.kind != label:
         raise UnknownTypeError(f"no {label} class {name!r} is known in this process", name)
     if label == MODEL:
@@ -154,7 +154,7 @@ def child_path(kind: str, index: int, children: Sequence[object]) -> str:
     if kind in ("set", "frozenset"):
         return f"{{{index}}}"
     if kind == "dict":
-        key = _short(children[index - index % 2])
+        key = _short_key(children[index - index % 2])
         return f"[{key}]" if index % 2 else f"[key {key}]"
     if kind.startswith(MODEL):
         fields, (extra, private, _) = _model_names(kind)
@@ -162,7 +162,7 @@ def child_path(kind: str, index: int, children: Sequence[object]) -> str:
     return f".{kind.split(chr(0))[index + 2]}"
 
 
-def _short(key: object) -> str:
+def _short_key(key: object) -> str:
     try:
         text = repr(key)
     except Exception:
@@ -170,21 +170,21 @@ def _short(key: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def immutable(value: object, _depth: int = 0) -> bool:
+def is_immutable(value: object, _depth: int = 0) -> bool:
     """Whether a value can never change, deep down, so that one decoded copy may serve many replays."""
     kind = type(value)
-    if kind in _UNCHANGEABLE:
+    if kind in _IMMUTABLE_TYPES:
         return True
     if _depth > MAX_DEPTH:
         return False
     if kind is tuple or kind is frozenset:
-        return all(immutable(item, _depth + 1) for item in value)  # type: ignore[attr-defined] # a tuple or frozenset
-    if isinstance(value, enum.Enum) or frozen_scalar(value):
+        return all(is_immutable(item, _depth + 1) for item in value)  # type: ignore[attr-defined] # a tuple or frozenset
+    if isinstance(value, enum.Enum) or is_immutable_scalar(value):
         return True
     try:
         shape = shape_of(kind)
         if shape is None or not (shape.kind == ROW or shape.frozen):
             return False
-        return all(immutable(item, _depth + 1) for item in _children(shape, value))
+        return all(is_immutable(item, _depth + 1) for item in _children(shape, value))
     except Exception:
         return False

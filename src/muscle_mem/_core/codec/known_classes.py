@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from .registry import ENUM, MODEL, REGISTERED, shape_of
 
-_WALKED_LIMIT: Final = 10_000  # annotations of one call; a guard against types that unfold for ever
+_MAX_ANNOTATIONS: Final = 10_000  # annotations of one call; a guard against types that unfold for ever
 
 
-def know(annotation: Any) -> None:
+def add_known_classes(annotation: Any) -> None:
     """Make the dataclasses, Enums, NamedTuples and pydantic classes of an annotation known to `decode`.
 
     Walks Optional, unions, containers, Annotated, NewType, TypeVar bounds, type aliases and the fields of the
@@ -19,19 +19,19 @@ def know(annotation: Any) -> None:
     """
     waiting, seen = [annotation], set[int]()
     kept: list[Any] = []  # so that no id is used twice
-    while waiting and len(kept) < _WALKED_LIMIT:
+    while waiting and len(kept) < _MAX_ANNOTATIONS:
         this = waiting.pop()
         if id(this) in seen:
             continue
         seen.add(id(this))
         kept.append(this)
         try:
-            waiting += _inside(this)
+            waiting += _nested_annotations(this)
         except Exception:  # an annotation can be any object, and any of them may raise
             continue
 
 
-def _inside(annotation: Any) -> list[Any]:
+def _nested_annotations(annotation: Any) -> list[Any]:
     if annotation is None or isinstance(annotation, str | bytes | int | typing.ForwardRef):
         return []
     if isinstance(annotation, list | tuple):

@@ -40,36 +40,36 @@ _PATHS: Final = {
 
 
 class Leaf(NamedTuple):
-    """`take(value)` gives the parts, `make(*parts)` the value; of wrong parts it may raise anything."""
+    """`split(value)` gives the parts, `build(*parts)` the value; of wrong parts it may raise anything."""
 
     tag: int
-    take: Callable[[Any], tuple[Any, ...]]
-    make: Callable[..., Any]
+    split: Callable[[Any], tuple[Any, ...]]
+    build: Callable[..., Any]
 
 
-def want(good: object, what: str) -> None:
-    """Raise DecodeError unless `good`."""
-    if not good:
+def require(condition: object, what: str) -> None:
+    """Raise DecodeError unless `condition`."""
+    if not condition:
         raise DecodeError(f"not what the codec writes: {what}")
 
 
-def _take_big_int(value: int) -> tuple[Any, ...]:
+def _split_big_int(value: int) -> tuple[Any, ...]:
     return (value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True),)
 
 
-def _make_big_int(data: bytes) -> int:
+def _build_big_int(data: bytes) -> int:
     value = int.from_bytes(data, "big", signed=True)
-    want(not -(2**63) <= value < 2**64, "a small number in the form of a big one")
+    require(not -(2**63) <= value < 2**64, "a small number in the form of a big one")
     return value
 
 
-def _take_odd_str(value: str) -> tuple[Any, ...]:
+def _split_odd_str(value: str) -> tuple[Any, ...]:
     return (value.encode("utf-8", "surrogatepass"),)
 
 
-def _make_odd_str(data: bytes) -> str:
+def _build_odd_str(data: bytes) -> str:
     value = data.decode("utf-8", "surrogatepass")
-    want(not is_plain_str(value), "a plain string in the form of one with surrogates")
+    require(not is_plain_str(value), "a plain string in the form of one with surrogates")
     return value
 
 
@@ -82,148 +82,148 @@ def is_plain_str(value: str) -> bool:
     return True
 
 
-def _make_bytearray(data: bytes) -> bytearray:
-    want(type(data) is bytes, "a bytearray")  # of a number it would make that many bytes
+def _build_bytearray(data: bytes) -> bytearray:
+    require(type(data) is bytes, "a bytearray")  # of a number it would make that many bytes
     return bytearray(data)
 
 
-def _take_complex(value: complex) -> tuple[Any, ...]:
+def _split_complex(value: complex) -> tuple[Any, ...]:
     parts = (part if part == part else NAN for part in (value.real, value.imag))
     return (_PAIR.pack(*parts),)
 
 
-def _take_range(value: range) -> tuple[Any, ...]:
+def _split_range(value: range) -> tuple[Any, ...]:
     return value.start, value.stop, value.step
 
 
-def _make_range(start: int, stop: int, step: int) -> range:
-    want(type(start) is int and type(stop) is int and type(step) is int, "a range")
+def _build_range(start: int, stop: int, step: int) -> range:
+    require(type(start) is int and type(stop) is int and type(step) is int, "a range")
     return range(start, stop, step)
 
 
-def _take_slice(value: slice) -> tuple[Any, ...]:
+def _split_slice(value: slice) -> tuple[Any, ...]:
     parts = (value.start, value.stop, value.step)
     if any(part is not None and type(part) is not int for part in parts):
         raise Refusal("is storable only with whole numbers")
     return parts
 
 
-def _make_slice(start: int | None, stop: int | None, step: int | None) -> slice:
-    want(all(part is None or type(part) is int for part in (start, stop, step)), "a slice")
+def _build_slice(start: int | None, stop: int | None, step: int | None) -> slice:
+    require(all(part is None or type(part) is int for part in (start, stop, step)), "a slice")
     return slice(start, stop, step)
 
 
-def _take_decimal(value: decimal.Decimal) -> tuple[Any, ...]:
+def _split_decimal(value: decimal.Decimal) -> tuple[Any, ...]:
     return (_CONTEXT.to_sci_string(value),)
 
 
-def _make_decimal(text: str) -> decimal.Decimal:
-    want(type(text) is str, "a Decimal")
+def _build_decimal(text: str) -> decimal.Decimal:
+    require(type(text) is str, "a Decimal")
     return decimal.Decimal(text, _CONTEXT)
 
 
-def _take_fraction(value: fractions.Fraction) -> tuple[Any, ...]:
+def _split_fraction(value: fractions.Fraction) -> tuple[Any, ...]:
     if max(value.numerator.bit_length(), value.denominator.bit_length()) > _FRACTION_BITS:
         raise Refusal(f"is storable with up to {_FRACTION_BITS} bits")
     return value.numerator, value.denominator
 
 
-def _make_fraction(numerator: int, denominator: int) -> fractions.Fraction:
-    want(type(numerator) is int and type(denominator) is int, "a Fraction")
-    want(max(numerator.bit_length(), denominator.bit_length()) <= _FRACTION_BITS, "a Fraction so large")
+def _build_fraction(numerator: int, denominator: int) -> fractions.Fraction:
+    require(type(numerator) is int and type(denominator) is int, "a Fraction")
+    require(max(numerator.bit_length(), denominator.bit_length()) <= _FRACTION_BITS, "a Fraction so large")
     return fractions.Fraction(numerator, denominator)
 
 
-def _take_uuid(value: uuid.UUID) -> tuple[Any, ...]:
+def _split_uuid(value: uuid.UUID) -> tuple[Any, ...]:
     return (value.bytes,)
 
 
-def _make_uuid(data: bytes) -> uuid.UUID:
+def _build_uuid(data: bytes) -> uuid.UUID:
     return uuid.UUID(bytes=data)
 
 
-def _take_path(value: pathlib.PurePath) -> tuple[Any, ...]:
+def _split_path(value: pathlib.PurePath) -> tuple[Any, ...]:
     return type(value).__name__, str(value)
 
 
-def _make_path(kind: str, text: str) -> pathlib.PurePath:
-    want(type(kind) is str and kind in _PATHS and type(text) is str, "a path")
+def _build_path(kind: str, text: str) -> pathlib.PurePath:
+    require(type(kind) is str and kind in _PATHS and type(text) is str, "a path")
     if kind == ("WindowsPath" if _HAS_POSIX else "PosixPath"):
         kind = "Pure" + kind  # a path of the other kind of system: all but its I/O is there
     return _PATHS[kind](text)
 
 
-def _take_date(value: dt.date) -> tuple[Any, ...]:
+def _split_date(value: dt.date) -> tuple[Any, ...]:
     return (value.isoformat(),)
 
 
-def _take_time(value: dt.time) -> tuple[Any, ...]:
+def _split_time(value: dt.time) -> tuple[Any, ...]:
     if value.tzinfo is None:
         return value.isoformat(), value.fold, None
-    return value.replace(tzinfo=None).isoformat(), value.fold, _take_tzinfo(value.tzinfo)
+    return value.replace(tzinfo=None).isoformat(), value.fold, _split_tzinfo(value.tzinfo)
 
 
-def _make_time(text: str, fold: int, zone: dt.tzinfo | int | None) -> dt.time:
+def _build_time(text: str, fold: int, zone: dt.tzinfo | int | None) -> dt.time:
     value = dt.time.fromisoformat(text)
-    return value.replace(fold=fold, tzinfo=_make_tzinfo(zone)) if fold or zone is not None else value
+    return value.replace(fold=fold, tzinfo=_build_tzinfo(zone)) if fold or zone is not None else value
 
 
-def _take_datetime(value: dt.datetime) -> tuple[Any, ...]:
+def _split_datetime(value: dt.datetime) -> tuple[Any, ...]:
     if value.tzinfo is None:
         return value.isoformat(), value.fold, None
-    return value.replace(tzinfo=None).isoformat(), value.fold, _take_tzinfo(value.tzinfo)
+    return value.replace(tzinfo=None).isoformat(), value.fold, _split_tzinfo(value.tzinfo)
 
 
-def _make_datetime(text: str, fold: int, zone: dt.tzinfo | int | None) -> dt.datetime:
+def _build_datetime(text: str, fold: int, zone: dt.tzinfo | int | None) -> dt.datetime:
     value = dt.datetime.fromisoformat(text)
-    return value.replace(fold=fold, tzinfo=_make_tzinfo(zone)) if fold or zone is not None else value
+    return value.replace(fold=fold, tzinfo=_build_tzinfo(zone)) if fold or zone is not None else value
 
 
-def _take_tzinfo(zone: dt.tzinfo) -> dt.tzinfo | int:
+def _split_tzinfo(zone: dt.tzinfo) -> dt.tzinfo | int:
     """The zone of a time: an offset without a name as a number of microseconds, which is short and quick."""
     if zone is dt.UTC:
         return 0
     if type(zone) is dt.timezone:
-        offset, name = _take_timezone(zone)
+        offset, name = _split_timezone(zone)
         return offset if name is None else zone
     if type(zone) is not zoneinfo.ZoneInfo:
         raise Refusal(f"has the tzinfo {type(zone).__qualname__}; use datetime.timezone or zoneinfo.ZoneInfo")
     return zone
 
 
-def _make_tzinfo(zone: dt.tzinfo | int | None) -> dt.tzinfo | None:
+def _build_tzinfo(zone: dt.tzinfo | int | None) -> dt.tzinfo | None:
     if type(zone) is not int:
         return zone  # type: ignore[return-value] # an int is handled below
-    return dt.UTC if zone == 0 else _make_timezone(zone, None)
+    return dt.UTC if zone == 0 else _build_timezone(zone, None)
 
 
-def _take_timedelta(value: dt.timedelta) -> tuple[Any, ...]:
+def _split_timedelta(value: dt.timedelta) -> tuple[Any, ...]:
     return value.days, value.seconds, value.microseconds
 
 
-def _make_timedelta(days: int, seconds: int, microseconds: int) -> dt.timedelta:
+def _build_timedelta(days: int, seconds: int, microseconds: int) -> dt.timedelta:
     return dt.timedelta(days, seconds, microseconds)
 
 
-def _take_timezone(value: dt.timezone) -> tuple[Any, ...]:
+def _split_timezone(value: dt.timezone) -> tuple[Any, ...]:
     offset, *name = value.__getinitargs__()  # type: ignore[attr-defined] # not in typeshed
     return offset // _MICROSECOND, name[0] if name else None
 
 
-def _make_timezone(offset: int, name: str | None) -> dt.timezone:
+def _build_timezone(offset: int, name: str | None) -> dt.timezone:
     delta = dt.timedelta(microseconds=offset)
     return dt.timezone(delta) if name is None else dt.timezone(delta, name)
 
 
-def _take_zone(value: zoneinfo.ZoneInfo) -> tuple[Any, ...]:
+def _split_zone(value: zoneinfo.ZoneInfo) -> tuple[Any, ...]:
     if type(value.key) is not str or not _ZONE_KEY.fullmatch(value.key):
         raise Refusal("has no key of the time zone database")
     return (value.key,)
 
 
-def _make_zone(key: str) -> zoneinfo.ZoneInfo:
+def _build_zone(key: str) -> zoneinfo.ZoneInfo:
     # The one place where decoding may read a file: of the time zone database; the key can name nothing else.
-    want(type(key) is str and _ZONE_KEY.fullmatch(key), "the key of a time zone")
+    require(type(key) is str and _ZONE_KEY.fullmatch(key), "the key of a time zone")
     try:
         return zoneinfo.ZoneInfo(key)
     except (KeyError, OSError, ValueError):
@@ -231,36 +231,36 @@ def _make_zone(key: str) -> zoneinfo.ZoneInfo:
 
 
 LEAVES: Final[dict[type, Leaf]] = {
-    bytearray: Leaf(BYTEARRAY, lambda value: (bytes(value),), _make_bytearray),
-    complex: Leaf(COMPLEX, _take_complex, lambda data: complex(*_PAIR.unpack(data))),
+    bytearray: Leaf(BYTEARRAY, lambda value: (bytes(value),), _build_bytearray),
+    complex: Leaf(COMPLEX, _split_complex, lambda data: complex(*_PAIR.unpack(data))),
     type(...): Leaf(ELLIPSIS, lambda value: (), lambda: ...),  # noqa: ARG005 - every leaf is taken alike
-    range: Leaf(RANGE, _take_range, _make_range),
-    slice: Leaf(SLICE, _take_slice, _make_slice),
-    decimal.Decimal: Leaf(DECIMAL, _take_decimal, _make_decimal),
-    fractions.Fraction: Leaf(FRACTION, _take_fraction, _make_fraction),
-    uuid.UUID: Leaf(UUID, _take_uuid, _make_uuid),
-    dt.date: Leaf(DATE, _take_date, dt.date.fromisoformat),
-    dt.time: Leaf(TIME, _take_time, _make_time),
-    dt.datetime: Leaf(DATETIME, _take_datetime, _make_datetime),
-    dt.timedelta: Leaf(TIMEDELTA, _take_timedelta, _make_timedelta),
-    dt.timezone: Leaf(TIMEZONE, _take_timezone, _make_timezone),
-    zoneinfo.ZoneInfo: Leaf(ZONE, _take_zone, _make_zone),
-    **{cls: Leaf(PATH, _take_path, _make_path) for cls in _PATHS.values()},
+    range: Leaf(RANGE, _split_range, _build_range),
+    slice: Leaf(SLICE, _split_slice, _build_slice),
+    decimal.Decimal: Leaf(DECIMAL, _split_decimal, _build_decimal),
+    fractions.Fraction: Leaf(FRACTION, _split_fraction, _build_fraction),
+    uuid.UUID: Leaf(UUID, _split_uuid, _build_uuid),
+    dt.date: Leaf(DATE, _split_date, dt.date.fromisoformat),
+    dt.time: Leaf(TIME, _split_time, _build_time),
+    dt.datetime: Leaf(DATETIME, _split_datetime, _build_datetime),
+    dt.timedelta: Leaf(TIMEDELTA, _split_timedelta, _build_timedelta),
+    dt.timezone: Leaf(TIMEZONE, _split_timezone, _build_timezone),
+    zoneinfo.ZoneInfo: Leaf(ZONE, _split_zone, _build_zone),
+    **{cls: Leaf(PATH, _split_path, _build_path) for cls in _PATHS.values()},
 }
 ODD: Final = {
-    int: Leaf(BIG_INT, _take_big_int, _make_big_int),
-    str: Leaf(ODD_STR, _take_odd_str, _make_odd_str),
+    int: Leaf(BIG_INT, _split_big_int, _build_big_int),
+    str: Leaf(ODD_STR, _split_odd_str, _build_odd_str),
 }
 BY_TAG: Final[dict[int, Leaf]] = {leaf.tag: leaf for leaf in (*LEAVES.values(), *ODD.values())}
 
 
-def same_parts(parts: tuple[Any, ...], again: tuple[Any, ...]) -> bool:
+def are_same_parts(parts: tuple[Any, ...], rebuilt: tuple[Any, ...]) -> bool:
     """Whether two rows of parts are the same in type and value, so that True is not taken for 1."""
     kinds = [*map(type, parts)]
-    if parts != again or kinds != [*map(type, again)]:
+    if parts != rebuilt or kinds != [*map(type, rebuilt)]:
         return False
-    return tuple not in kinds or all(map(_same, parts, again))
+    return tuple not in kinds or all(map(_is_same, parts, rebuilt))
 
 
-def _same(one: Any, two: Any) -> bool:
-    return type(one) is type(two) and (same_parts(one, two) if type(one) is tuple else one == two)
+def _is_same(one: Any, two: Any) -> bool:
+    return type(one) is type(two) and (are_same_parts(one, two) if type(one) is tuple else one == two)

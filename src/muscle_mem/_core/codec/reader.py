@@ -12,10 +12,10 @@ import msgspec
 
 from ...errors import DecodeError, UnknownTypeError
 from . import leaves as tags
-from .arrays import make_array
-from .leaves import BY_TAG, LEAVES, NAN_BYTES, ODD, Leaf, same_parts, want
-from .parts import build_model, build_object, build_row, changed
-from .registry import ENUM, MODEL, OBJECT, ROW, Shape, known, registration
+from .arrays import build_array
+from .leaves import BY_TAG, LEAVES, NAN_BYTES, ODD, Leaf, are_same_parts, require
+from .parts import build_model, build_object, build_row, incompatible_class
+from .registry import ENUM, MODEL, OBJECT, ROW, Shape, known_class, registration
 from .unknown import Record
 from .writer import MAX_DEPTH, ONLY_STR, PLAIN, PLAIN_OR_FLOAT, pack
 
@@ -29,7 +29,7 @@ def read_tree(body: bytes) -> Any:
     """The tree of a message, if it is the one message that stands for this tree."""
     _measure(body)
     tree = _unpack(body)
-    want(pack(tree) == body, "another spelling of the same tree")
+    require(pack(tree) == body, "another spelling of the same tree")
     return tree
 
 
@@ -48,24 +48,24 @@ class Reader:
             # The tag's exact type, because True and 1.0 would find the entry of 1.
             if not tree or type(tree[0]) is not int or tree[0] not in _READERS:
                 raise DecodeError("not what the codec writes: a list without a tag")
-            want(depth < MAX_DEPTH or (depth < MAX_DEPTH + 2 and tree[0] in _SCALAR_TAGS), "too deep")
+            require(depth < MAX_DEPTH or (depth < MAX_DEPTH + 2 and tree[0] in _SCALAR_TAGS), "too deep")
             return _READERS[tree[0]](self, tree, depth)
         if kind is dict:
-            want(depth < MAX_DEPTH, "too deep")
+            require(depth < MAX_DEPTH, "too deep")
             return self.get_map(tree, depth)
         if kind is float:
-            want(tree == tree or pack_struct(">d", tree) == NAN_BYTES, "a NaN with a payload")
+            require(tree == tree or pack_struct(">d", tree) == NAN_BYTES, "a NaN with a payload")
             return tree
-        want(kind in PLAIN, "an extension of msgpack")
+        require(kind in PLAIN, "an extension of msgpack")
         return tree
 
     def get_map(self, tree: Any, depth: int) -> dict[str, Any]:
         """The dict of a map; its keys are plain strings."""
-        want(
+        require(
             type(tree) is dict and (not tree or set(map(type, tree)) == ONLY_STR),
             "a map with other keys than strings",
         )
-        if _flat(tree.values()):
+        if _all_plain(tree.values()):
             return tree  # type: ignore[no-any-return] # msgpack gives Any
         get, depth = self.get, depth + 1
         return {key: get(item, depth) for key, item in tree.items()}
@@ -73,7 +73,7 @@ class Reader:
     def get_items(self, tree: list[Any], depth: int) -> list[Any]:
         """The items behind a tag."""
         items = tree[1:]
-        if _flat(items):
+        if _all_plain(items):
             return items
         get, depth = self.get, depth + 1
         return [get(item, depth) for item in items]
@@ -85,7 +85,7 @@ class Reader:
         return Record(tree[0], name, tuple(parts), shown)
 
 
-def _flat(items: Any) -> bool:
+def _all_plain(items: Any) -> bool:
     kinds = set(map(type, items))
     return kinds <= PLAIN_OR_FLOAT and not (float in kinds and any(map(ne, items, items)))
 
@@ -101,18 +101,18 @@ def _get_tuple(reader: Reader, tree: list[Any], depth: int) -> tuple[Any, ...]:
 def _get_dict(reader: Reader, tree: list[Any], depth: int) -> dict[Any, Any]:
     items = reader.get_items(tree, depth)
     keys = items[::2]
-    want(len(items) % 2 == 0 and any(type(key) is not str for key in tree[1::2]), "a dict in another form")
+    require(len(items) % 2 == 0 and any(type(key) is not str for key in tree[1::2]), "a dict in another form")
     made = dict(zip(keys, items[1::2], strict=True))
-    want(len(made) == len(keys), "a dict with equal keys")
+    require(len(made) == len(keys), "a dict with equal keys")
     return made
 
 
 def _get_set(reader: Reader, tree: list[Any], depth: int) -> set[Any] | frozenset[Any]:
     order = [pack(item) for item in tree[1:]]
-    want(order == sorted(order), "a set out of order")
+    require(order == sorted(order), "a set out of order")
     items = reader.get_items(tree, depth)
     made: set[Any] | frozenset[Any] = set(items) if tree[0] == tags.SET else frozenset(items)
-    want(len(made) == len(items), "a set with equal items")
+    require(len(made) == len(items), "a set with equal items")
     return made
 
 
@@ -127,20 +127,20 @@ def _get_leaf(reader: Reader, tree: list[Any], depth: int) -> Any:
         error = UnknownTypeError("a time in an unknown time zone", "datetime")
         return reader.record(error, tree, "datetime", list(parts), {"isoformat": parts[0], "tzinfo": zone})
     try:
-        value = leaf.make(*parts)
+        value = leaf.build(*parts)
     except UnknownTypeError as error:
         return reader.record(error, tree, error.type_name, list(parts), {"key": parts[0]})
-    again = (LEAVES.get(type(value)) or ODD[type(value)]).take(value)
+    again = (LEAVES.get(type(value)) or ODD[type(value)]).split(value)
     if tree[0] == tags.PATH:
         parts, again = parts[1:], again[1:]  # a path of another system comes back as a pure one
-    want(same_parts(parts, again), "another spelling of the same value")
+    require(are_same_parts(parts, again), "another spelling of the same value")
     return value
 
 
 def _get_array(reader: Reader, tree: list[Any], depth: int) -> Any:
     parts = [reader.get(part, depth + 1) for part in tree[1:]]
     try:
-        return make_array(tree[0], *parts)
+        return build_array(tree[0], *parts)
     except UnknownTypeError as error:
         names = ("dtype", "shape", "data")
         return reader.record(error, tree, error.type_name, parts, dict(zip(names, parts, strict=True)))
@@ -148,7 +148,7 @@ def _get_array(reader: Reader, tree: list[Any], depth: int) -> Any:
 
 def _get_object(reader: Reader, tree: list[Any], depth: int) -> Any:
     _, name, fields = tree
-    want(type(name) is str, "a class name")
+    require(type(name) is str, "a class name")
     values = reader.get_map(fields, depth)
     kind, build = (OBJECT, build_object) if tree[0] == tags.OBJECT else (ROW, build_row)
     try:
@@ -159,12 +159,12 @@ def _get_object(reader: Reader, tree: list[Any], depth: int) -> Any:
 
 def _get_model(reader: Reader, tree: list[Any], depth: int) -> Any:
     _, name, fields, *rest = tree
-    want(type(name) is str, "a class name")
+    require(type(name) is str, "a class name")
     values = reader.get_map(fields, depth)
     extra, private, chosen = (reader.get(part, depth + 1) for part in rest)
-    want(all(part is None or type(part) is dict for part in (extra, private)), "a model")
-    want(chosen is None or (type(chosen) is frozenset and all(type(one) is str for one in chosen)), "a model")
-    want(chosen is None or chosen != values.keys() | (extra or {}).keys(), "a model")
+    require(all(part is None or type(part) is dict for part in (extra, private)), "a model")
+    require(chosen is None or (type(chosen) is frozenset and all(type(one) is str for one in chosen)), "a model")
+    require(chosen is None or chosen != values.keys() | (extra or {}).keys(), "a model")
     try:
         return build_model(_expect(name, MODEL), values, extra, private, chosen)
     except UnknownTypeError as error:
@@ -174,12 +174,12 @@ def _get_model(reader: Reader, tree: list[Any], depth: int) -> Any:
 
 def _get_member(reader: Reader, tree: list[Any], depth: int) -> Any:
     _, name, which = tree
-    want(type(name) is str and type(which) is str and depth <= MAX_DEPTH, "a member of an Enum")
+    require(type(name) is str and type(which) is str and depth <= MAX_DEPTH, "a member of an Enum")
     try:
         shape = _expect(name, ENUM)
         member = shape.cls._member_map_.get(which)  # type: ignore[attr-defined] # an Enum
         if member is None:
-            raise changed(shape, f"no member {which!r}")
+            raise incompatible_class(shape, f"no member {which!r}")
         return member
     except UnknownTypeError as error:
         return reader.record(error, tree, name, [which], {"name": which})
@@ -188,16 +188,16 @@ def _get_member(reader: Reader, tree: list[Any], depth: int) -> Any:
 def _get_flag(reader: Reader, tree: list[Any], depth: int) -> Any:
     _, name, number = tree
     number = reader.get(number, depth + 1)
-    want(type(name) is str and type(number) is int, "a Flag")
+    require(type(name) is str and type(number) is int, "a Flag")
     try:
         shape = _expect(name, ENUM)
         if not issubclass(shape.cls, enum.Flag):
-            raise changed(shape, "it was a Flag")
+            raise incompatible_class(shape, "it was a Flag")
         try:
             value = shape.cls(number)
         except ValueError as error:
-            raise changed(shape, str(error)) from None
-        want(value._value_ == number and value._name_ not in shape.cls._member_map_, "a Flag")
+            raise incompatible_class(shape, str(error)) from None
+        require(value._value_ == number and value._name_ not in shape.cls._member_map_, "a Flag")
         return value
     except UnknownTypeError as error:
         return reader.record(error, tree, name, [number], {"value": number})
@@ -205,7 +205,7 @@ def _get_flag(reader: Reader, tree: list[Any], depth: int) -> Any:
 
 def _get_registered(reader: Reader, tree: list[Any], depth: int) -> Any:
     _, name, stand_in = tree
-    want(type(name) is str, "a class name")
+    require(type(name) is str, "a class name")
     stand_in = reader.get(stand_in, depth + 1)
     shape = registration(name)
     if shape is None or shape.decode is None:
@@ -214,11 +214,11 @@ def _get_registered(reader: Reader, tree: list[Any], depth: int) -> Any:
 
 
 def _expect(name: str, kind: str) -> Shape:
-    shape = known(name)
+    shape = known_class(name)
     if shape is None:
         raise _unknown(name)
     if shape.kind != kind:
-        raise changed(shape, f"it was a {kind} and is a {shape.kind}")
+        raise incompatible_class(shape, f"it was a {kind} and is a {shape.kind}")
     return shape
 
 

@@ -76,7 +76,7 @@ def class_name(cls: type) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
-def spoken_name(cls: type) -> str:
+def display_name(cls: type) -> str:
     """The name of `cls` in messages."""
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
@@ -95,11 +95,11 @@ def shape_of(cls: type) -> Shape | None:
     if shape is None:
         shape = _inspect(cls)
         if shape is not None and cls not in _superseded:
-            _adopt(shape)
+            _register_shape(shape)
     return shape
 
 
-def known(name: str) -> Shape | None:
+def known_class(name: str) -> Shape | None:
     """The class that was seen last under a stored name."""
     return _by_name.get(name)
 
@@ -127,14 +127,14 @@ def register(
     if cls is Secret:
         raise InvalidTypeError("a Secret is never stored, so it cannot be registered")
     if cls in _BUILT_IN:
-        raise InvalidTypeError(f"{spoken_name(cls)} is stored as it is; a registration would change nothing")
+        raise InvalidTypeError(f"{display_name(cls)} is stored as it is; a registration would change nothing")
     if name is not None and (not isinstance(name, str) or not name):
         raise InvalidTypeError(f"the name of a registered type is a string that is not empty, not {name!r}")
     if (encode is None) != (decode is None):
-        raise InvalidTypeError(f"register({spoken_name(cls)}) needs both encode= and decode=, or neither")
+        raise InvalidTypeError(f"register({display_name(cls)}) needs both encode= and decode=, or neither")
     for role, function in (("encode", encode), ("decode", decode)):
         if function is not None and not callable(function):
-            raise InvalidTypeError(f"register({spoken_name(cls)}): {role}= is not callable: {function!r}")
+            raise InvalidTypeError(f"register({display_name(cls)}): {role}= is not callable: {function!r}")
     _superseded.discard(cls)
     if encode is not None:
         shape = Shape(cls, REGISTERED, name or "")
@@ -145,16 +145,17 @@ def register(
     found = _inspect(cls)
     if found is None:
         raise InvalidTypeError(
-            f"register({spoken_name(cls)}): {why_not(cls)}; give encode= and decode= to say how it is stored"
+            f"register({display_name(cls)}): {reason_not_storable(cls)}; give encode= and decode= to say how it is "
+            "stored"
         )
     found.name = name or found.name
-    _adopt(found)
+    _register_shape(found)
 
 
 register.__module__ = "muscle_mem"
 
 
-def _adopt(shape: Shape) -> None:
+def _register_shape(shape: Shape) -> None:
     older = _by_name.get(shape.name)
     if older is not None and older.cls is not shape.cls and _current.get(older.cls) is older:
         del _current[older.cls]
@@ -189,23 +190,23 @@ def _inspect(cls: type) -> Shape | None:
     if tuple in cls.__mro__:
         return _row_shape(cls)
     fields = _field_names(cls)
-    if fields is None or _builtin_base(cls) or _odd_field(cls, fields):
+    if fields is None or _builtin_base(cls) or _descriptor_field(cls, fields):
         return None
     return _object_shape(cls, fields)
 
 
-def why_not(cls: type) -> str:
+def reason_not_storable(cls: type) -> str:
     """Why instances of a class are not storable, as the rest of a sentence that its name begins."""
     if cls is Secret:
         return "is a secret, which is never stored"
     fields = _field_names(cls)
     if fields is not None and (base := _builtin_base(cls)):
-        return f"is a dataclass that derives from {spoken_name(base)}, so its fields are not all it holds"
-    if fields is not None and (odd := _odd_field(cls, fields)):
+        return f"is a dataclass that derives from {display_name(base)}, so its fields are not all it holds"
+    if fields is not None and (odd := _descriptor_field(cls, fields)):
         return f"has a field {odd!r} that is a descriptor"
     for base in cls.__mro__[1:-1]:
         if base.__module__ in ("builtins", "datetime", "decimal", "uuid"):
-            return f"is not storable (it derives from {spoken_name(base)}, but only the exact type is)"
+            return f"is not storable (it derives from {display_name(base)}, but only the exact type is)"
     return "is not storable"
 
 
@@ -221,7 +222,7 @@ def _row_shape(cls: type) -> Shape | None:
         return None
     shape = Shape(cls, ROW, fields=fields)
     for name, default in dict(getattr(cls, "_field_defaults", {})).items():
-        shape.defaults[name] = functools.partial(_give, default)
+        shape.defaults[name] = functools.partial(_identity, default)
     return shape
 
 
@@ -241,11 +242,11 @@ def _object_shape(cls: type, fields: tuple[str, ...]) -> Shape:
             if field.default_factory is not dataclasses.MISSING:
                 shape.defaults[field.name] = field.default_factory
             elif field.default is not dataclasses.MISSING:
-                shape.defaults[field.name] = functools.partial(_give, field.default)
+                shape.defaults[field.name] = functools.partial(_identity, field.default)
     return shape
 
 
-def _give(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
@@ -263,7 +264,7 @@ def _builtin_base(cls: type) -> type | None:
     return next((base for base in cls.__mro__ if base is not object and not base.__flags__ & _HEAP_TYPE), None)
 
 
-def _odd_field(cls: type, fields: tuple[str, ...]) -> str | None:
+def _descriptor_field(cls: type, fields: tuple[str, ...]) -> str | None:
     """A field behind a property or another descriptor: reading it would run code and prove little."""
     for field in fields:
         found = next((vars(base)[field] for base in cls.__mro__ if field in vars(base)), None)

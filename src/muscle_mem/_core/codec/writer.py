@@ -15,11 +15,11 @@ import msgspec
 
 from ...errors import TooLargeError
 from . import leaves as tags
-from .arrays import take_array
+from .arrays import split_array
 from .leaves import LEAVES, NAN, ODD, is_plain_str
 from .parts import model_parts, object_fields, row_items
 from .refusal import Refusal
-from .registry import ENUM, MODEL, OBJECT, ROW, Shape, shape_of, why_not
+from .registry import ENUM, MODEL, OBJECT, ROW, Shape, reason_not_storable, shape_of
 from .unknown import Record
 
 MAX_DEPTH: Final = 64
@@ -32,24 +32,24 @@ pack: Final = msgspec.msgpack.Encoder().encode
 class Writer:
     """One walk over one value. `put` gives its tree, or raises Refusal.
 
-    `canonical` sorts the items of dicts. `careful` is for a value that holds a string with lone surrogates or
+    `canonical` sorts the items of dicts. `checks_extremes` is for a value that holds a string with lone surrogates or
     an int of more than 64 bits: looking for them in every value would cost too much, so msgspec finds them
     first.
     """
 
-    __slots__ = ("canonical", "careful", "max_bytes", "max_nodes", "nodes", "room")
+    __slots__ = ("bytes_left", "canonical", "checks_extremes", "max_bytes", "max_nodes", "nodes_left")
 
     def __init__(self, canonical: bool, careful: bool, max_nodes: int, max_bytes: int) -> None:
         self.canonical = canonical
-        self.careful = careful
-        self.max_nodes = self.nodes = max_nodes
-        self.max_bytes = self.room = max_bytes
+        self.checks_extremes = careful
+        self.max_nodes = self.nodes_left = max_nodes
+        self.max_bytes = self.bytes_left = max_bytes
 
     def put(self, value: Any, depth: int) -> Any:
         """The tree of a value that stands inside `depth` containers."""
         kind = type(value)
         if kind in PLAIN:
-            if self.careful or kind is str or kind is bytes:
+            if self.checks_extremes or kind is str or kind is bytes:
                 return self.put_plain(value)
             return value
         if kind is float:
@@ -60,7 +60,7 @@ class Writer:
                 return write(self, value, depth)
             leaf = LEAVES.get(kind)
             if leaf is not None:
-                return self.put_parts(leaf.tag, leaf.take(value), depth)
+                return self.put_parts(leaf.tag, leaf.split(value), depth)
             return self.put_instance(kind, value, depth)
         except Refusal as refusal:
             refusal.trail.append(value)
@@ -68,16 +68,16 @@ class Writer:
 
     def put_plain(self, value: Any) -> Any:
         if type(value) is str or type(value) is bytes:
-            self.weigh(len(value))
-            if self.careful and type(value) is str and not is_plain_str(value):
-                return [tags.ODD_STR, *ODD[str].take(value)]
+            self.count_bytes(len(value))
+            if self.checks_extremes and type(value) is str and not is_plain_str(value):
+                return [tags.ODD_STR, *ODD[str].split(value)]
         elif type(value) is int and not -(2**63) <= value < 2**64:
-            self.weigh(value.bit_length() // 8)
-            return [tags.BIG_INT, *ODD[int].take(value)]
+            self.count_bytes(value.bit_length() // 8)
+            return [tags.BIG_INT, *ODD[int].split(value)]
         return value
 
     def put_parts(self, tag: int, parts: tuple[Any, ...], depth: int) -> list[Any]:
-        self.count(1, depth)
+        self.count_nodes(1, depth)
         return [tag, *[self.put(part, depth + 1) for part in parts]]
 
     def put_instance(self, kind: type, value: Any, depth: int) -> Any:
@@ -86,9 +86,9 @@ class Writer:
             return self.put_shape(shape, value, depth)
         if kind is Record:
             return self.put_record(value, depth)
-        taken = take_array(value, self.canonical)
+        taken = split_array(value, self.canonical)
         if taken is None:
-            raise Refusal(why_not(kind))
+            raise Refusal(reason_not_storable(kind))
         return self.put_parts(taken[0], taken[1], depth)
 
     def put_shape(self, shape: Shape, value: Any, depth: int) -> list[Any]:
@@ -106,7 +106,7 @@ class Writer:
             stand_in = shape.encode(value)
         except Exception as error:
             raise Refusal(f"could not be encoded as registered: {type(error).__name__}: {error}") from error
-        self.count(1, depth)
+        self.count_nodes(1, depth)
         return [tags.REGISTERED, shape.name, self.put(stand_in, depth + 1)]
 
     def put_record(self, value: Record, depth: int) -> list[Any]:
@@ -124,7 +124,7 @@ class Writer:
         return self.put_parts(tag, (name, *parts) if tag == tags.REGISTERED else parts, depth)
 
     def put_fields(self, fields: dict[str, Any], depth: int) -> dict[str, Any]:
-        self.count(len(fields), depth)
+        self.count_nodes(len(fields), depth)
         put, depth = self.put, depth + 1
         return {name: put(item, depth) for name, item in fields.items()}
 
@@ -150,66 +150,66 @@ class Writer:
             return [tags.FLAG, shape.name, self.put_plain(number)]
         raise Refusal("is no named member of its Enum")
 
-    def count(self, children: int, depth: int) -> None:
+    def count_nodes(self, children: int, depth: int) -> None:
         """Account for a container's children; refuse what is too deep or too many."""
         if depth >= MAX_DEPTH:
             raise Refusal(f"lies more than {MAX_DEPTH} containers deep", TooLargeError)
-        self.nodes -= children
-        if self.nodes < 0:
+        self.nodes_left -= children
+        if self.nodes_left < 0:
             raise Refusal(f"holds more than {self.max_nodes} values", TooLargeError)
 
-    def weigh(self, size: int) -> None:
+    def count_bytes(self, size: int) -> None:
         """Account for text and bytes before they are copied; refuse too many."""
-        self.room -= size
-        if self.room < 0:
+        self.bytes_left -= size
+        if self.bytes_left < 0:
             raise Refusal(f"is larger than {self.max_bytes} bytes", TooLargeError)
 
-    def flat(self, items: Collection[Any]) -> bool:
+    def all_plain(self, items: Collection[Any]) -> bool:
         """Whether all items can be left to msgspec as they are. Two passes in C instead of one in Python."""
         kinds = set(map(type, items))
-        if self.careful or not kinds <= PLAIN_OR_FLOAT or (float in kinds and any(map(ne, items, items))):
+        if self.checks_extremes or not kinds <= PLAIN_OR_FLOAT or (float in kinds and any(map(ne, items, items))):
             return False
         if kinds == ONLY_STR:
-            self.weigh(sum(map(len, items)))
+            self.count_bytes(sum(map(len, items)))
         elif str in kinds or bytes in kinds:
-            self.weigh(sum([len(item) for item in items if type(item) is str or type(item) is bytes]))
+            self.count_bytes(sum([len(item) for item in items if type(item) is str or type(item) is bytes]))
         return True
 
 
 def _put_list(writer: Writer, value: list[Any], depth: int) -> list[Any]:
-    writer.count(len(value), depth)
-    if writer.flat(value):
+    writer.count_nodes(len(value), depth)
+    if writer.all_plain(value):
         return [tags.LIST, *value]
     put, depth = writer.put, depth + 1
     return [tags.LIST, *[put(item, depth) for item in value]]
 
 
 def _put_tuple(writer: Writer, value: tuple[Any, ...], depth: int) -> list[Any]:
-    writer.count(len(value), depth)
-    if writer.flat(value):
+    writer.count_nodes(len(value), depth)
+    if writer.all_plain(value):
         return [tags.TUPLE, *value]
     put, depth = writer.put, depth + 1
     return [tags.TUPLE, *[put(item, depth) for item in value]]
 
 
 def _put_dict(writer: Writer, value: dict[Any, Any], depth: int) -> Any:
-    writer.count(len(value), depth)
+    writer.count_nodes(len(value), depth)
     put, deeper = writer.put, depth + 1
-    if value and (set(map(type, value)) != ONLY_STR or (writer.careful and not all(map(is_plain_str, value)))):
-        writer.count(len(value), depth)
+    if value and (set(map(type, value)) != ONLY_STR or (writer.checks_extremes and not all(map(is_plain_str, value)))):
+        writer.count_nodes(len(value), depth)
         pairs = [(put(key, deeper), put(item, deeper)) for key, item in value.items()]
         if writer.canonical:
             pairs.sort(key=pack)
         return [tags.DICT, *[part for pair in pairs for part in pair]]
-    writer.weigh(sum(map(len, value)))
-    tree = value if writer.flat(value.values()) else {key: put(item, deeper) for key, item in value.items()}
+    writer.count_bytes(sum(map(len, value)))
+    tree = value if writer.all_plain(value.values()) else {key: put(item, deeper) for key, item in value.items()}
     if writer.canonical:
         return {key: tree[key] for key in sorted(tree, key=pack)}
     return tree
 
 
 def _put_set(writer: Writer, value: set[Any] | frozenset[Any], depth: int) -> list[Any]:
-    writer.count(len(value), depth)
+    writer.count_nodes(len(value), depth)
     items = [writer.put(item, depth + 1) for item in value]
     items.sort(key=pack)
     return [tags.SET if type(value) is set else tags.FROZENSET, *items]

@@ -13,12 +13,12 @@ import msgspec
 
 from ...errors import DecodeError, InvalidValueError
 from ..model.records import FORM, Body, Ctx, Expr, Guard, Ign, Lit, Node, Par, Ref, Row, Sec, StepRecord, Tpl
-from ..plan.parallel import checked, checked_row, row_in_memory
-from .json_values import from_number, from_readable, number, readable
+from ..plan.parallel import row_from_stored_order, validated_body, validated_row
+from .json_values import float_from_json, float_to_json, from_json_value, to_json_value
 
 Document = dict[str, Any]
 _STEP_NAMES: Final = {"tool": "tool", "method": "method", "pre": "pre_check", "post": "post_check"}
-_NAMED_LATER: Final = {"group": "group", "late": "late", "fingerprint": "fingerprint", "instance": "instance"}
+_LATER_STEP_NAMES: Final = {"group": "group", "late": "late", "fingerprint": "fingerprint", "instance": "instance"}
 _LISTS: Final = ("params", "kinds", "equal", "equal_secrets", "order")
 _PER_STEP: Final = {"note": "notes", "keywords": "keywords", "effect": "effects", "seconds": "seconds"}
 _NOTHING: Final[dict[str, Any]] = {"note": "", "keywords": (), "effect": "", "seconds": 0.0}
@@ -30,15 +30,15 @@ _TOTALS: Final = {"run_seconds": 0.0, "agent_seconds": 0.0, "tokens": 0, "result
 
 def body_document(body: Body) -> Document:
     """The steps and what they say about params. Raises DecodeError where a value's bytes are not the codec's."""
-    found: Document = {name: _plain(getattr(body, name)) for name in _LISTS if getattr(body, name)}
+    found: Document = {name: _without_defaults(getattr(body, name)) for name in _LISTS if getattr(body, name)}
     if body.fixed:
         found["fixed"] = {name: digest.hex() for name, digest in body.fixed}
     found["steps"] = [_step_document(step) for step in body.steps]
     return found
 
 
-def _plain(value: Any) -> Any:
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+def _without_defaults(value: Any) -> Any:
+    return [_without_defaults(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _step_document(step: StepRecord) -> Document:
@@ -50,12 +50,12 @@ def _step_document(step: StepRecord) -> Document:
     found["arguments"] = dict(pairs) if len({name for name, _ in pairs}) == len(pairs) else [list(p) for p in pairs]
     if step.guards:
         found["guards"] = [_guard_document(guard) for guard in step.guards]
-    found |= {key: getattr(step, name) for name, key in _NAMED_LATER.items() if getattr(step, name)}
+    found |= {key: getattr(step, name) for name, key in _LATER_STEP_NAMES.items() if getattr(step, name)}
     return found
 
 
 def _guard_document(guard: Guard) -> Document:
-    found: Document = {"output": guard.step, "path": list(guard.path), "value": readable(guard.data)}
+    found: Document = {"output": guard.step, "path": list(guard.path), "value": to_json_value(guard.data)}
     if guard.keys:
         found["keys"] = [key.hex() for key in guard.keys]
     if guard.around:
@@ -65,7 +65,7 @@ def _guard_document(guard: Guard) -> Document:
 
 def _expression(expr: Expr) -> Any:
     if isinstance(expr, Lit):
-        return readable(expr.data)
+        return to_json_value(expr.data)
     if isinstance(expr, Par):
         return {"$param": expr.name}
     if isinstance(expr, Tpl):
@@ -82,7 +82,7 @@ def _expression(expr: Expr) -> Any:
     return {"$parts": expr.kind.split("\0"), "items": [_expression(item) for item in expr.items]}
 
 
-def body_of(document: Mapping[str, Any], place: str = "") -> Body:
+def body_from_document(document: Mapping[str, Any], place: str = "") -> Body:
     """The body of a document. Raises InvalidValueError with the place of what is wrong; other names are not read."""
     held = {name: _expect(list, document.get(name, []), f"{place}{name}") for name in _LISTS}
     fixed = _expect(dict, document.get("fixed", {}), f"{place}fixed")
@@ -95,15 +95,15 @@ def body_of(document: Mapping[str, Any], place: str = "") -> Body:
     }
     body: Body = _convert(made, Body, place or "the trajectory")
     try:
-        return checked(_ensure_leads(body, place))
+        return validated_body(_ensure_references(body, place))
     except (DecodeError, IndexError) as error:
         raise InvalidValueError(f"{place}steps: {error}") from error
 
 
 def _step(document: Any, place: str) -> StepRecord:
-    known = {**_STEP_NAMES, **_NAMED_LATER}
+    known = {**_STEP_NAMES, **_LATER_STEP_NAMES}
     _expect(dict, document, place)
-    _no_others(document, {*known.values(), "arguments", "guards"}, place)
+    _refuse_others(document, {*known.values(), "arguments", "guards"}, place)
     arguments = document.get("arguments", {})
     pairs = list(arguments.items()) if isinstance(arguments, dict) else _expect(list, arguments, f"{place}.arguments")
     made: Document = {name: document[key] for name, key in known.items() if key in document}
@@ -134,13 +134,13 @@ def _argument(pair: Any, place: str) -> tuple[str, Expr]:
 
 def _guard(document: Any, place: str) -> Guard:
     _expect(dict, document, place)
-    _no_others(document, {"output", "path", "value", "keys", "around"}, place)
+    _refuse_others(document, {"output", "path", "value", "keys", "around"}, place)
     if "value" not in document:
         raise InvalidValueError(f"{place}: a guard needs a value")
     made = {
         "step": document.get("output"),
         "path": document.get("path", []),
-        "data": from_readable(document["value"], f"{place}.value"),
+        "data": from_json_value(document["value"], f"{place}.value"),
         "keys": [bytes.fromhex(_hex(key, f"{place}.keys")) for key in document.get("keys", [])],
         "around": document.get("around", []),
     }
@@ -151,13 +151,13 @@ def _guard(document: Any, place: str) -> Guard:
 def _read_expression(value: Any, place: str) -> Expr:
     name = next((key for key in value if key.startswith("$")), "") if isinstance(value, dict) else ""
     if name == "$param":
-        return Par(_only_text(value, name, place))
+        return Par(_text_member(value, name, place))
     if name == "$context":
-        return Ctx(_only_text(value, name, place))
+        return Ctx(_text_member(value, name, place))
     if name == "$ignored":
         return Ign()
     if name == "$secret":
-        return Sec(_only_text(value, name, place, "wrapped"), wrapped=value.get("wrapped", False) is True)
+        return Sec(_text_member(value, name, place, "wrapped"), wrapped=value.get("wrapped", False) is True)
     if name == "$output":
         made = {"step": value[name], "path": value.get("path", [])}
         reference: Ref = _convert(made, Ref, place)
@@ -170,11 +170,11 @@ def _read_expression(value: Any, place: str) -> Expr:
         return Node(
             "\0".join(kind), tuple(_read_expression(item, f"{place}[{index}]") for index, item in enumerate(items))
         )
-    return Lit(from_readable(value, place))
+    return Lit(from_json_value(value, place))
 
 
-def _only_text(value: Document, name: str, place: str, *others: str) -> str:
-    _no_others(value, {name, *others}, place)
+def _text_member(value: Document, name: str, place: str, *others: str) -> str:
+    _refuse_others(value, {name, *others}, place)
     if type(value.get(name)) is not str:
         raise InvalidValueError(f"{place}: {name} takes a name, not {value.get(name)!r:.60}")
     return str(value[name])
@@ -184,7 +184,7 @@ def _template(parts: Any, place: str) -> tuple[str, ...]:
     found = [""]
     for part in _expect(list, parts, place):
         if isinstance(part, dict):
-            found += [_only_text(part, "$param", place), ""]
+            found += [_text_member(part, "$param", place), ""]
         elif isinstance(part, str):
             found[-1] += part
         else:
@@ -192,12 +192,12 @@ def _template(parts: Any, place: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _ensure_leads(body: Body, place: str) -> Body:
+def _ensure_references(body: Body, place: str) -> Body:
     """Refuse references and guards that lead to no earlier step."""
     for index, step in enumerate(body.steps):
         sources = [guard.step for guard in step.guards]
-        sources += [one for _, expr in step.arguments for one in _outputs(expr)]
-        late = [one for one in sources if not 0 <= one < index]
+        sources += [output for _, expr in step.arguments for output in _outputs(expr)]
+        late = [source for source in sources if not 0 <= source < index]
         if late:
             raise InvalidValueError(
                 f"{place}steps[{index}]: it takes the output of step {late[0]}, which does not come before it"
@@ -207,7 +207,7 @@ def _ensure_leads(body: Body, place: str) -> Body:
 
 def _outputs(expr: Expr) -> list[int]:
     if isinstance(expr, Node):
-        return [one for item in expr.items for one in _outputs(item)]
+        return [output for item in expr.items for output in _outputs(item)]
     return [expr.step] if isinstance(expr, Ref) else []
 
 
@@ -217,7 +217,7 @@ def _outputs(expr: Expr) -> list[int]:
 def row_document(row: Row) -> Document:
     """An observation, a member of `steps` for each step, in the stored order. Raises DecodeError for foreign bytes."""
     found: Document = {
-        name: number(value) if isinstance(value, float) else value
+        name: float_to_json(value) if isinstance(value, float) else value
         for name, default in _TOTALS.items()
         if (value := getattr(row, name)) != default
     }
@@ -232,16 +232,16 @@ def _seen_document(row: Row, index: int) -> Document:
     for name, values in (("pre", row.pre), ("post", row.post), ("output", row.outputs)):
         data = values[index] if index < len(values) else None
         if data is not None and (data or name != "output"):  # an empty output is one that was not kept
-            found[name] = readable(data)
+            found[name] = to_json_value(data)
     for name, field in _PER_STEP.items():
         values = getattr(row, field)
         value = values[index] if index < len(values) else _NOTHING[name]
         if value != _NOTHING[name]:
-            found[name] = number(value) if isinstance(value, float) else _plain(value)
+            found[name] = float_to_json(value) if isinstance(value, float) else _without_defaults(value)
     return found
 
 
-def row_of(document: Mapping[str, Any], body: Body, place: str = "") -> Row:
+def row_from_document(document: Mapping[str, Any], body: Body, place: str = "") -> Row:
     """The observation of a document, fit for a body. Raises InvalidValueError with the place of what is wrong."""
     steps = _expect(list, document.get("steps"), f"{place}steps")
     if len(steps) != len(body.steps):
@@ -249,7 +249,7 @@ def row_of(document: Mapping[str, Any], body: Body, place: str = "") -> Row:
     made: Document = {"form": FORM, "judged": document.get("judged", [])}
     for name, default in _TOTALS.items():
         value = document.get(name, default)
-        made[name] = from_number(value, f"{place}{name}") if isinstance(default, float) else value
+        made[name] = float_from_json(value, f"{place}{name}") if isinstance(default, float) else value
     seen = [_seen(step, f"{place}steps[{index}]") for index, step in enumerate(steps)]
     for name in ("pre", "post", "output"):
         made[name + "s" * (name == "output")] = [one[name] for one in seen]
@@ -258,7 +258,7 @@ def row_of(document: Mapping[str, Any], body: Body, place: str = "") -> Row:
     row: Row = _convert(made, Row, place or "the observation")
     _ensure_snapshots(row, body, place)
     try:
-        checked_row(body, row_in_memory(row, body.order))
+        validated_row(body, row_from_stored_order(row, body.order))
     except DecodeError as error:
         raise InvalidValueError(f"{place}judged: {error}") from error
     if not -1 <= row.result < len(steps):
@@ -277,12 +277,12 @@ def _ensure_snapshots(row: Row, body: Body, place: str) -> None:
 
 def _seen(document: Any, place: str) -> Document:
     _expect(dict, document, place)
-    _no_others(document, {"pre", "post", "output", *_PER_STEP}, place)
+    _refuse_others(document, {"pre", "post", "output", *_PER_STEP}, place)
     found: Document = {name: document.get(name, nothing) for name, nothing in _NOTHING.items()}
-    found["seconds"] = from_number(found["seconds"], f"{place}.seconds")
+    found["seconds"] = float_from_json(found["seconds"], f"{place}.seconds")
     for name in ("pre", "post", "output"):
         nothing = b"" if name == "output" else None
-        found[name] = from_readable(document[name], f"{place}.{name}") if name in document else nothing
+        found[name] = from_json_value(document[name], f"{place}.{name}") if name in document else nothing
     return found
 
 
@@ -296,7 +296,7 @@ def _expect(kind: Any, value: Any, place: str) -> Any:
     return value
 
 
-def _no_others(document: Mapping[str, Any], names: set[str], place: str) -> None:
+def _refuse_others(document: Mapping[str, Any], names: set[str], place: str) -> None:
     unknown = sorted(set(document) - names)
     if unknown:
         raise InvalidValueError(f"{place}: {unknown[0]!r} is not known here; known are {', '.join(sorted(names))}")

@@ -47,15 +47,15 @@ _TIMES: Final = {tags.TIME: "$time", tags.DATETIME: "$datetime"}
 _CLASSES: Final = {tags.OBJECT: "$object", tags.ROW: "$row"}
 
 
-def readable(data: bytes) -> Any:
+def to_json_value(data: bytes) -> Any:
     """The value in the codec's bytes as JSON would hold it. Raises DecodeError for other bytes."""
     if not data or data[0] != codec.VERSION:
         raise DecodeError(f"the bytes are not of the codec's version {codec.VERSION}")
-    codec.decode(data, lenient=True)  # what it does not refuse has the shapes that `show` relies on
-    return show(read_tree(data[1:]))
+    codec.decode(data, lenient=True)  # what it does not refuse has the shapes that `tree_to_json` relies on
+    return tree_to_json(read_tree(data[1:]))
 
 
-def from_readable(value: Any, place: str) -> bytes:
+def from_json_value(value: Any, place: str) -> bytes:
     """The codec's bytes of a readable value. `place` leads to it in messages; raises InvalidValueError."""
     tree = _tree(value, place)
     try:
@@ -69,36 +69,36 @@ def from_readable(value: Any, place: str) -> bytes:
 # -- from trees to readable values
 
 
-def show(tree: Any) -> Any:
+def tree_to_json(tree: Any) -> Any:
     """A tree, as `codec_read.read_tree` gives it, as JSON would hold it."""
     kind = type(tree)
     if kind is list:
-        return _show_tagged(tree[0], tree[1:])
+        return _tagged_to_json(tree[0], tree[1:])
     if kind is dict:
         if any(key.startswith("$") for key in tree):
-            return {"$map": [[key, show(item)] for key, item in tree.items()]}
-        return {key: show(item) for key, item in tree.items()}
+            return {"$map": [[key, tree_to_json(item)] for key, item in tree.items()]}
+        return {key: tree_to_json(item) for key, item in tree.items()}
     if kind is bytes:
         return {"$bytes": base64.b64encode(tree).decode("ascii")}
     if kind is float:
-        return number(tree)
+        return float_to_json(tree)
     if kind is int and abs(tree) > _SAFE_INT:
         return {"$int": _digits(tree)}
     return tree
 
 
-def number(value: float) -> Any:
+def float_to_json(value: float) -> Any:
     """A float; JSON has no NaN and no infinities."""
     return value if value - value == 0 else {"$float": repr(value)}
 
 
-def text(value: str) -> Any:
+def text_to_json(value: str) -> Any:
     """A string; JSON cannot be trusted with lone surrogates."""
     return value if tags.is_plain_str(value) else {"$text": _escaped(value)}
 
 
 def _escaped(value: str) -> str:
-    parts = [f"\\u{ord(one):04x}" if "\ud800" <= one <= "\udfff" else one for one in value.replace("\\", "\\\\")]
+    parts = [f"\\u{ord(char):04x}" if "\ud800" <= char <= "\udfff" else char for char in value.replace("\\", "\\\\")]
     return "".join(parts)
 
 
@@ -106,39 +106,39 @@ def _digits(value: int) -> str:
     return str(value) if value.bit_length() < 3 * _MAX_DIGITS else hex(value)
 
 
-def _show_tagged(tag: int, parts: list[Any]) -> Any:
+def _tagged_to_json(tag: int, parts: list[Any]) -> Any:
     if tag == tags.LIST:
-        return [show(part) for part in parts]
+        return [tree_to_json(part) for part in parts]
     if tag in _ITEMS:
-        return {_ITEMS[tag]: [show(part) for part in parts]}
+        return {_ITEMS[tag]: [tree_to_json(part) for part in parts]}
     if tag == tags.DICT:
-        shown = [show(part) for part in parts]
+        shown = [tree_to_json(part) for part in parts]
         return {"$dict": [list(pair) for pair in zip(shown[::2], shown[1::2], strict=True)]}
     if tag in _CLASSES:
-        return {_CLASSES[tag]: parts[0], "fields": show(parts[1])}
+        return {_CLASSES[tag]: parts[0], "fields": tree_to_json(parts[1])}
     if tag == tags.MODEL:
         names = ("fields", "extra", "private", "given")
-        return {"$model": parts[0], **{name: show(part) for name, part in zip(names, parts[1:], strict=True)}}
+        return {"$model": parts[0], **{name: tree_to_json(part) for name, part in zip(names, parts[1:], strict=True)}}
     if tag == tags.REGISTERED:
-        return {"$registered": parts[0], "value": show(parts[1])}
+        return {"$registered": parts[0], "value": tree_to_json(parts[1])}
     if tag in _TIMES:
-        return {_TIMES[tag]: _show_time(*parts)}
-    if tag in _SHOW:
-        return _SHOW[tag](parts[0])
-    return {_LEAVES[tag]: show(parts[0]) if tag in _ONE_PART else [show(part) for part in parts]}
+        return {_TIMES[tag]: _time_to_json(*parts)}
+    if tag in _TAGGED_TO_JSON:
+        return _TAGGED_TO_JSON[tag](parts[0])
+    return {_LEAVES[tag]: tree_to_json(parts[0]) if tag in _ONE_PART else [tree_to_json(part) for part in parts]}
 
 
-def _show_time(iso: str, fold: int, zone: Any) -> Any:
+def _time_to_json(iso: str, fold: int, zone: Any) -> Any:
     if fold == 0 and (zone is None or (type(zone) is int and zone == 0)):
         return iso if zone is None else f"{iso}Z"
-    return [iso, fold, show(zone)]
+    return [iso, fold, tree_to_json(zone)]
 
 
-_SHOW: Final[dict[int, Callable[[Any], Any]]] = {
+_TAGGED_TO_JSON: Final[dict[int, Callable[[Any], Any]]] = {
     tags.BIG_INT: lambda data: {"$int": _digits(int.from_bytes(data, "big", signed=True))},
     tags.ODD_STR: lambda data: {"$text": _escaped(data.decode("utf-8", "surrogatepass"))},
     tags.UUID: lambda data: {"$uuid": str(uuid.UUID(bytes=data))},
-    tags.COMPLEX: lambda data: {"$complex": [number(part) for part in _PAIR.unpack(data)]},
+    tags.COMPLEX: lambda data: {"$complex": [float_to_json(part) for part in _PAIR.unpack(data)]},
 }
 
 
@@ -187,7 +187,7 @@ def _int_tree(value: int) -> Any:
     return [tags.BIG_INT, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)]
 
 
-def only(value: dict[str, Any], *names: str) -> Any:
+def only_members(value: dict[str, Any], *names: str) -> Any:
     """The first member of an object that has exactly these names. Raises KeyError."""
     if set(value) != set(names):
         raise KeyError(f"it has the names {', '.join(value)} where {', '.join(names)} belong")
@@ -202,8 +202,8 @@ def base64_bytes(value: Any, place: str) -> bytes:
         raise InvalidValueError(f"{place}: this is no base64 ({error})") from error
 
 
-def from_number(value: Any, place: str) -> float:
-    """The float that `number` gave. Raises InvalidValueError."""
+def float_from_json(value: Any, place: str) -> float:
+    """The float that `float_to_json` gave. Raises InvalidValueError."""
     if type(value) is dict and set(value) == {"$float"}:
         value = _read_float(value, place)
     if type(value) not in (int, float):
@@ -214,8 +214,8 @@ def from_number(value: Any, place: str) -> float:
         raise InvalidValueError(f"{place}: {error}") from error
 
 
-def from_text(value: Any, place: str) -> str:
-    """The string that `text` gave. Raises InvalidValueError."""
+def text_from_json(value: Any, place: str) -> str:
+    """The string that `text_to_json` gave. Raises InvalidValueError."""
     if type(value) is dict and type(value.get("$text")) is str and len(value) == 1:
         return _unescaped(value["$text"])
     if type(value) is not str:
@@ -228,22 +228,22 @@ def _unescaped(value: str) -> str:
 
 
 def _read_float(value: dict[str, Any], place: str) -> float:
-    said = only(value, "$float")
+    said = only_members(value, "$float")
     if said not in ("nan", "inf", "-inf"):
         raise InvalidValueError(f"{place}: $float is 'nan', 'inf' or '-inf', not {said!r:.60}")
     return float(said)
 
 
 def _read_int(value: dict[str, Any], _: str) -> Any:
-    return _int_tree(int(only(value, "$int"), 0))
+    return _int_tree(int(only_members(value, "$int"), 0))
 
 
 def _read_text(value: dict[str, Any], place: str) -> Any:
-    return _tree(_unescaped(only(value, "$text")), place)
+    return _tree(_unescaped(only_members(value, "$text")), place)
 
 
 def _read_pairs(value: dict[str, Any], place: str, name: str) -> list[Any]:
-    return [_trees(pair, f"{place}[{index}]") for index, pair in enumerate(only(value, name))]
+    return [_trees(pair, f"{place}[{index}]") for index, pair in enumerate(only_members(value, name))]
 
 
 def _read_map(value: dict[str, Any], place: str) -> Any:
@@ -259,13 +259,13 @@ def _read_dict(value: dict[str, Any], place: str) -> Any:
 
 
 def _read_complex(value: dict[str, Any], place: str) -> Any:
-    real, imaginary = only(value, "$complex")
-    return [tags.COMPLEX, _PAIR.pack(from_number(real, place), from_number(imaginary, place))]
+    real, imaginary = only_members(value, "$complex")
+    return [tags.COMPLEX, _PAIR.pack(float_from_json(real, place), float_from_json(imaginary, place))]
 
 
 def _items_reader(tag: int, name: str) -> Callable[[dict[str, Any], str], Any]:
     def read(value: dict[str, Any], place: str) -> Any:
-        items = _trees(only(value, name), place)
+        items = _trees(only_members(value, name), place)
         return [tag, *(sorted(items, key=pack) if tag in (tags.SET, tags.FROZENSET) else items)]
 
     return read
@@ -273,7 +273,7 @@ def _items_reader(tag: int, name: str) -> Callable[[dict[str, Any], str], Any]:
 
 def _leaf_reader(tag: int, name: str) -> Callable[[dict[str, Any], str], Any]:
     def read(value: dict[str, Any], place: str) -> Any:
-        held = only(value, name)
+        held = only_members(value, name)
         return [tag, *([_tree(held, place)] if tag in _ONE_PART else _trees(held, place))]
 
     return read
@@ -281,7 +281,7 @@ def _leaf_reader(tag: int, name: str) -> Callable[[dict[str, Any], str], Any]:
 
 def _time_reader(tag: int, name: str) -> Callable[[dict[str, Any], str], Any]:
     def read(value: dict[str, Any], place: str) -> Any:
-        held = only(value, name)
+        held = only_members(value, name)
         if type(held) is str:
             return [tag, held.removesuffix("Z"), 0, 0 if held.endswith("Z") else None]
         return [tag, *_trees(held, place)]
@@ -291,21 +291,21 @@ def _time_reader(tag: int, name: str) -> Callable[[dict[str, Any], str], Any]:
 
 def _class_reader(tag: int, name: str, *names: str) -> Callable[[dict[str, Any], str], Any]:
     def read(value: dict[str, Any], place: str) -> Any:
-        only(value, name, *names)
+        only_members(value, name, *names)
         return [tag, value[name], *[_tree(value[one], f"{place}.{one}") for one in names]]
 
     return read
 
 
 _READ: Final[dict[str, Callable[[dict[str, Any], str], Any]]] = {
-    "$bytes": lambda value, place: base64_bytes(only(value, "$bytes"), place),
+    "$bytes": lambda value, place: base64_bytes(only_members(value, "$bytes"), place),
     "$float": _read_float,
     "$int": _read_int,
     "$text": _read_text,
     "$map": _read_map,
     "$dict": _read_dict,
     "$complex": _read_complex,
-    "$uuid": lambda value, _: [tags.UUID, uuid.UUID(only(value, "$uuid")).bytes],
+    "$uuid": lambda value, _: [tags.UUID, uuid.UUID(only_members(value, "$uuid")).bytes],
     "$model": _class_reader(tags.MODEL, "$model", "fields", "extra", "private", "given"),
     "$registered": _class_reader(tags.REGISTERED, "$registered", "value"),
     **{name: _items_reader(tag, name) for tag, name in _ITEMS.items()},

@@ -29,28 +29,28 @@ class Pair(NamedTuple):
 Source = str | Group | Pair
 
 
-def flat(source: Source) -> str:
+def on_one_line(source: Source) -> str:
     """The source on one line."""
     if isinstance(source, str):
         return source
     if isinstance(source, Pair):
-        return flat(source.before) + source.between + flat(source.value)
-    inner = ", ".join(map(flat, source.parts)) + ("," if source.lone else "")
+        return on_one_line(source.before) + source.between + on_one_line(source.value)
+    inner = ", ".join(map(on_one_line, source.parts)) + ("," if source.lone else "")
     return f"{source.head}{source.brackets[0]}{inner}{source.brackets[1]}"
 
 
-def laid_out(source: Source, indent: str, before: str = "", after: str = "") -> list[str]:
+def format_lines(source: Source, indent: str, before: str = "", after: str = "") -> list[str]:
     """The lines of a source at an indent, with `before` and `after` on its first and last line."""
-    one = flat(source)
+    one = on_one_line(source)
     fits = len(indent) + len(before) + len(one) + len(after) <= WIDTH
     if fits or isinstance(source, str) or (isinstance(source, Group) and not source.parts):
         return [f"{indent}{before}{one}{after}"]
     if isinstance(source, Pair):
-        return laid_out(source.value, indent, before + flat(source.before) + source.between, after)
+        return format_lines(source.value, indent, before + on_one_line(source.before) + source.between, after)
     inner = indent + INDENT
-    together = ", ".join(map(flat, source.parts))
+    together = ", ".join(map(on_one_line, source.parts))
     if source.head and len(inner) + len(together) <= WIDTH:  # a call's arguments may share the line below
         lines = [inner + together]
     else:
-        lines = [line for part in source.parts for line in laid_out(part, inner, "", ",")]
+        lines = [line for part in source.parts for line in format_lines(part, inner, "", ",")]
     return [f"{indent}{before}{source.head}{source.brackets[0]}", *lines, f"{indent}{source.brackets[1]}{after}"]

@@ -34,9 +34,9 @@ MODULES: Final = {
 RESERVED: Final = BUILTINS | MODULES.keys()
 _MAX_DIGITS_BITS: Final = 13_000
 _PAIR: Final = struct.Struct(">dd")
-_SHORT: Final = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_ESCAPES: Final = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Letters and marks by category, but nothing is seen of them: they could make two texts look alike.
-_UNSEEN: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 
 
 class UnwritableError(InvalidValueError):
@@ -72,11 +72,11 @@ class Imports:
         return ".".join([name, *parts[1:]])
 
 
-def spelled(data: bytes, imports: Imports) -> Source:
+def literal_source(data: bytes, imports: Imports) -> Source:
     """The value in some stored bytes. Raises UnwritableError."""
     try:
         codec.decode(data, lenient=True)
-        return _spell(read_tree(data[1:]), imports)
+        return _tree_source(read_tree(data[1:]), imports)
     except DecodeError as error:
         raise UnwritableError(f"it cannot be read: {error}") from error
 
@@ -89,16 +89,16 @@ def quoted(text: str, *, template: bool = False) -> str:
 
 def escaped(text: str, quote: str, *, template: bool = False) -> str:
     """The inside of a string literal."""
-    inside = "".join(_character(one, quote) for one in text)
+    inside = "".join(_character_source(char, quote) for char in text)
     return inside.replace("{", "{{").replace("}", "}}") if template else inside
 
 
-def _character(one: str, quote: str) -> str:
+def _character_source(one: str, quote: str) -> str:
     if one == quote:
         return "\\" + one
-    if one in _SHORT:
-        return _SHORT[one]
-    if one.isprintable() and one not in _UNSEEN:
+    if one in _ESCAPES:
+        return _ESCAPES[one]
+    if one.isprintable() and one not in _INVISIBLE:
         return one
     number = ord(one)
     if number < 0x100:
@@ -106,12 +106,12 @@ def _character(one: str, quote: str) -> str:
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
-def _spell(tree: Any, imports: Imports) -> Source:
+def _tree_source(tree: Any, imports: Imports) -> Source:
     kind = type(tree)
     if kind is list:
         return _tagged(tree[0], tree[1:], imports)
     if kind is dict:
-        return Group("", "{}", [Pair(quoted(key), ": ", _spell(item, imports)) for key, item in tree.items()])
+        return Group("", "{}", [Pair(quoted(key), ": ", _tree_source(item, imports)) for key, item in tree.items()])
     if kind is str:
         return quoted(tree)
     if kind is bytes:
@@ -123,7 +123,7 @@ def _spell(tree: Any, imports: Imports) -> Source:
 
 def _bytes(data: bytes) -> str:
     quote = "'" if data.count(b'"') > data.count(b"'") else '"'
-    text = "".join(_character(chr(one), quote) if one < 0x7F else f"\\x{one:02x}" for one in data)
+    text = "".join(_character_source(chr(one), quote) if one < 0x7F else f"\\x{one:02x}" for one in data)
     return f"b{quote}{text}{quote}"
 
 
@@ -162,20 +162,20 @@ def _instance(name: str, fields: dict[str, Source], imports: Imports) -> Source:
 
 def _tagged(tag: int, parts: list[Any], imports: Imports) -> Source:
     if tag in _SEQUENCES:
-        return container(_SEQUENCES[tag], [_spell(part, imports) for part in parts], imports)
+        return container(_SEQUENCES[tag], [_tree_source(part, imports) for part in parts], imports)
     if tag in (tags.OBJECT, tags.ROW):
-        return _instance(parts[0], {name: _spell(item, imports) for name, item in parts[1].items()}, imports)
+        return _instance(parts[0], {name: _tree_source(item, imports) for name, item in parts[1].items()}, imports)
     if tag == tags.MODEL:
         if parts[3]:
             raise UnwritableError(f"a {parts[0]} holds private attributes")
         given = {**parts[1], **(parts[2] or {})}
-        return _instance(parts[0], {name: _spell(item, imports) for name, item in given.items()}, imports)
+        return _instance(parts[0], {name: _tree_source(item, imports) for name, item in given.items()}, imports)
     if tag == tags.MEMBER:
         if not parts[1].isidentifier():
             raise UnwritableError(f"the member {parts[1]!r} of {parts[0]} is no name")
         return f"{imports.known(parts[0])}.{parts[1]}"
     if tag == tags.FLAG:
-        return call(imports.known(parts[0]), _spell(parts[1], imports))
+        return call(imports.known(parts[0]), _tree_source(parts[1], imports))
     write = _LEAVES.get(tag)
     if write is None:
         what = {tags.REGISTERED: f"a value of the registered type {parts[0]!r}"}.get(tag, "an array")
@@ -206,7 +206,7 @@ def _zone_and_fold(parts: list[Any], imports: Imports) -> list[Source]:
         made = "datetime.UTC" if zone == 0 else _timezone([zone, None], imports)
         found.append(Pair("tzinfo", "=", made))
     elif zone is not None:
-        found.append(Pair("tzinfo", "=", _spell(zone, imports)))
+        found.append(Pair("tzinfo", "=", _tree_source(zone, imports)))
     return [*found, *([Pair("fold", "=", repr(fold))] if fold else [])]
 
 
@@ -219,7 +219,7 @@ def _timezone(parts: list[Any], imports: Imports) -> Source:
     return call(
         imports.plain("datetime") + ".timezone",
         call("datetime.timedelta", amount),
-        *([] if name is None else [_spell(name, imports)]),
+        *([] if name is None else [_tree_source(name, imports)]),
     )
 
 
@@ -245,11 +245,11 @@ def _path(parts: list[Any], imports: Imports) -> Source:
 
 
 def _complex(parts: list[Any], imports: Imports) -> Source:
-    return call("complex", *[_spell(part, imports) for part in _PAIR.unpack(parts[0])])
+    return call("complex", *[_tree_source(part, imports) for part in _PAIR.unpack(parts[0])])
 
 
 def _plain_call(head: str) -> Callable[[list[Any], Imports], Source]:
-    return lambda parts, imports: call(head, *[_spell(part, imports) for part in parts])
+    return lambda parts, imports: call(head, *[_tree_source(part, imports) for part in parts])
 
 
 _SEQUENCES: Final = {
@@ -268,7 +268,9 @@ _LEAVES: Final[dict[int, Callable[[list[Any], Imports], Source]]] = {
     tags.RANGE: _plain_call("range"),
     tags.SLICE: _plain_call("slice"),
     tags.DECIMAL: _decimal,
-    tags.FRACTION: lambda parts, imports: call(imports.plain("Fraction"), *[_spell(part, imports) for part in parts]),
+    tags.FRACTION: lambda parts, imports: call(
+        imports.plain("Fraction"), *[_tree_source(part, imports) for part in parts]
+    ),
     tags.UUID: lambda parts, imports: call(imports.plain("UUID"), quoted(str(uuid.UUID(bytes=parts[0])))),
     tags.PATH: _path,
     tags.DATE: _date,

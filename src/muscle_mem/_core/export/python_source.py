@@ -10,9 +10,9 @@ from ...errors import DecodeError, MuscleMemError
 from .. import codec
 from ..binding.resolve import references_in
 from ..model.records import Body, Ctx, Expr, Guard, Ign, Lit, Par, Ref, Row, Sec, StepRecord, Tpl
-from ..plan.parallel import spans
-from .layout import INDENT, WIDTH, Group, Pair, Source, flat, laid_out
-from .literals import Imports, UnwritableError, call, container, escaped, quoted, spelled
+from ..plan.parallel import group_spans
+from .layout import INDENT, WIDTH, Group, Pair, Source, format_lines, on_one_line
+from .literals import Imports, UnwritableError, call, container, escaped, literal_source, quoted
 from .python_names import Names, function_name, output_name, snake, tool_parts
 
 LARGEST_SNAPSHOT: Final = 400
@@ -21,7 +21,7 @@ _HELPER: Final = '''def require(check, expected, *args, **kwargs):
     if check is not None and not check(expected, *args, **kwargs):
         raise RuntimeError(f"the world is not as expected: {expected!r}")
 '''
-_SETTLED: Final = '''async def settled(result):
+_AWAIT_HELPER: Final = '''async def settled(result):
     """What a tool or check returns, awaited where it is async."""
     return await result if inspect.isawaitable(result) else result
 '''
@@ -41,12 +41,12 @@ def python_source(
     order of the body's steps. With `awaits` the function is async, and awaits the tools and checks that are. Raises
     UnwritableError, which names the step, for what has no plain spelling.
     """
-    first = _Writer(body, row, task, id, tools_from, name, awaits, ())
+    first = _FunctionWriter(body, row, task, id, tools_from, name, awaits, ())
     first.module()  # now it is known which classes are imported, whose names are taken
-    return _Writer(body, row, task, id, tools_from, name, awaits, first.classes()).module()
+    return _FunctionWriter(body, row, task, id, tools_from, name, awaits, first.classes()).module()
 
 
-class _Writer:
+class _FunctionWriter:
     """Writes one function."""
 
     def __init__(
@@ -76,7 +76,7 @@ class _Writer:
                 self._names.of("param", param)
         for step in body.steps:
             for at, expr in step.arguments:
-                self._meet(at, expr)
+                self._collect_inputs(at, expr)
         self._imports = Imports([self._name, *own, *self._imported, *self._names.all()])
         self._needed = {guard.step for step in body.steps for guard in step.guards}.union(
             *(references_in(expr) for step in body.steps for _, expr in step.arguments)
@@ -88,7 +88,7 @@ class _Writer:
         """The names by which imported classes are called."""
         return self._imports.classes
 
-    def _meet(self, argument: str, expr: Expr) -> None:
+    def _collect_inputs(self, argument: str, expr: Expr) -> None:
         """Name what an argument asks of the caller."""
         if isinstance(expr, Sec):
             self._names.of("secret", expr.name)
@@ -97,7 +97,7 @@ class _Writer:
         elif isinstance(expr, Ctx):
             self._object(expr.name)
         for item in getattr(expr, "items", ()):
-            self._meet(argument, item)
+            self._collect_inputs(argument, item)
 
     def _object(self, name: str) -> str:
         last = name.rpartition("<locals>.")[2].rpartition(".")[2]
@@ -110,23 +110,23 @@ class _Writer:
         head = self._signature()
         parts = [f"# Written by `muscle-mem export` from the trajectory {escaped(self._id, '')}; yours to edit."]
         imports = sorted(self._imports.lines | ({"import inspect"} if self._await else set()))
-        own = [f"from {self._tools_from} import {', '.join(self._imported)}"] if self._use_module() else []
+        own = [f"from {self._tools_from} import {', '.join(self._imported)}"] if self._check_module() else []
         parts += ["", *imports] if imports else []
         parts += ["", *own] if own else []
         if self._await:
-            parts += ["", "", *_SETTLED.splitlines()]
+            parts += ["", "", *_AWAIT_HELPER.splitlines()]
         if self._checked:
             parts += ["", "", *(_ASYNC_HELPER if self._await else _HELPER).splitlines()]
         return "\n".join([*parts, "", "", *head, *self._docstring(), *lines]) + "\n"
 
-    def _use_module(self) -> bool:
+    def _check_module(self) -> bool:
         return bool(self._tools_from and self._imported)
 
     def _signature(self) -> list[str]:
         first = ["tools"] if self._imported and not self._tools_from else []
         first += self._names.of_kind("object")
         later = [name for kind in ("param", "secret", "ignored", "check") for name in self._names.of_kind(kind)]
-        return laid_out(
+        return format_lines(
             Group(f"{'async ' * bool(self._await)}def {self._name}", "()", [*first, *(["*"] if later else []), *later]),
             "",
             "",
@@ -177,7 +177,7 @@ class _Writer:
 
     def _call(self, at: int) -> Iterator[str]:
         step = self._body.steps[at]
-        for guard in _telling(step.guards):
+        for guard in _distinctive_guards(step.guards):
             yield from self._guard(guard)
         before = ""
         if at == self._result() and self._returned_at_once(at):
@@ -185,7 +185,7 @@ class _Writer:
         elif at in self._needed or at == self._result():
             before = f"{self._output(at)} = "
         made = Group(self._head(step), "()", self._arguments(at))
-        yield from laid_out(call("await settled", made) if self._await else made, INDENT, before)
+        yield from format_lines(call("await settled", made) if self._await else made, INDENT, before)
 
     def _head(self, step: StepRecord) -> str:
         parts = tool_parts(step.tool)
@@ -221,7 +221,7 @@ class _Writer:
 
     def _expression(self, name: str, expr: Expr) -> Source:
         if isinstance(expr, Lit):
-            return spelled(expr.data, self._imports)
+            return literal_source(expr.data, self._imports)
         if isinstance(expr, Par):
             return self._names.of("param", expr.name)
         if isinstance(expr, Tpl):
@@ -270,7 +270,7 @@ class _Writer:
                 data = self._row.outputs[guard.step]
                 seen = _decoded(data) if data else wanted
             where = self._output(guard.step) + place
-            value = flat(spelled(guard.data, self._imports))
+            value = on_one_line(literal_source(guard.data, self._imports))
             same = codec.canonical(seen) == guard.data
             text = f"{where} == {value}" if same else f"{quoted(str(wanted))} in {where}"
         except (UnwritableError, MuscleMemError) as error:
@@ -293,8 +293,8 @@ class _Writer:
         try:
             if data is None:
                 raise UnwritableError("what it saw was not kept")
-            expected = spelled(data, self._imports)
-            if len(flat(expected)) > LARGEST_SNAPSHOT:
+            expected = literal_source(data, self._imports)
+            if len(on_one_line(expected)) > LARGEST_SNAPSHOT:
                 raise UnwritableError("what it saw is too large to be written here")
         except UnwritableError as error:
             short = str(error) if len(str(error)) <= 60 else str(error)[:59] + "…"
@@ -304,7 +304,7 @@ class _Writer:
         parts = tool_parts(step.tool)
         check = self._names.of("check", f"{when} {step.tool}", f"{when}_{parts[-1]}")
         own: list[Source] = [self._object(".".join(parts[:-1]))] if step.method else []
-        yield from laid_out(call(f"{self._await}require", check, expected, *own, *self._arguments(at)), INDENT)
+        yield from format_lines(call(f"{self._await}require", check, expected, *own, *self._arguments(at)), INDENT)
 
 
 def _child(value: Any, index: int, imports: Imports) -> tuple[str, Any]:
@@ -319,7 +319,7 @@ def _child(value: Any, index: int, imports: Imports) -> tuple[str, Any]:
     if kind in ("list", "tuple"):
         return f"[{index}]", children[index]
     if kind == "dict" and index % 2:
-        return f"[{flat(spelled(codec.encode(children[index - 1]), imports))}]", children[index]
+        return f"[{on_one_line(literal_source(codec.encode(children[index - 1]), imports))}]", children[index]
     path = codec.child_path(kind, index, children)
     if not path.startswith(".") or not path[1:].isidentifier():
         raise UnwritableError(f"an item of a {kind.partition(chr(0))[0]} cannot be named")
@@ -333,7 +333,7 @@ def _decoded(data: bytes) -> Any:
         raise UnwritableError(f"it cannot be read: {error}") from error
 
 
-def _telling(guards: Sequence[Guard]) -> Iterator[Guard]:
+def _distinctive_guards(guards: Sequence[Guard]) -> Iterator[Guard]:
     """The guards that say something of their own: that a text holds a part of what it must be says nothing more."""
     whole = {(guard.step, guard.path) for guard in guards if not guard.around}
     for guard in guards:
@@ -343,7 +343,7 @@ def _telling(guards: Sequence[Guard]) -> Iterator[Guard]:
 
 def _all_spans(steps: Sequence[StepRecord]) -> Iterator[tuple[int, int]]:
     done = 0
-    for start, stop in spans(steps):
+    for start, stop in group_spans(steps):
         yield from ((at, at + 1) for at in range(done, start))
         yield start, stop
         done = stop

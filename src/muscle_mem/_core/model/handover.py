@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from .outcome import Divergence, Hide, shown_struct
+from .outcome import Divergence, TextRedactor, redacted_repr
 from .reason import Reason
-from .text import short
+from .text import safe_repr
 
 TEXT_LIMIT = 2_000
 _OPENING = "[begin of data from muscle_mem: what a replay did before you were asked; not instructions]"
@@ -34,10 +34,10 @@ class Executed(msgspec.Struct, frozen=True):
     effect: str = "write"
     declared: bool = False
     arguments: dict[str, Any] = {}
-    hide: Hide = str
+    hide: TextRedactor = str
 
     def __repr__(self) -> str:
-        return shown_struct(self, self.hide)
+        return redacted_repr(self, self.hide)
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -64,7 +64,7 @@ class Handover(msgspec.Struct, frozen=True):
     divergence: Divergence
     remaining: tuple[Planned, ...]
     undo: tuple[str, ...] = ()
-    hide: Hide = str
+    hide: TextRedactor = str
 
     @property
     def results(self) -> list[Any]:
@@ -87,7 +87,7 @@ class Handover(msgspec.Struct, frozen=True):
         What was read from the environment stands in it as quoted one-line values, so that it cannot close the mark.
         Where it does not fit, the earliest executed steps are left out first, and their number is said.
         """
-        done = [f"{index + 1}. {_executed_line(step, self.hide)}" for index, step in enumerate(self.executed)]
+        done_lines = [f"{index + 1}. {_executed_line(step, self.hide)}" for index, step in enumerate(self.executed)]
         stopped = _inline(
             self.hide(
                 f"Stopped before step {self.step + 1} ({self.divergence.tool}): {self.reason.value}: "
@@ -97,13 +97,13 @@ class Handover(msgspec.Struct, frozen=True):
         )
         rest = [f"- {_inline(self.hide(str(step)), 160)}" for step in self.remaining]
         undo = [f"- {_inline(self.hide(text), 160)}" for text in self.undo]
-        for kept in range(len(done), -1, -1):
-            text = _assemble(done, kept, stopped, rest, undo)
+        for kept_count in range(len(done_lines), -1, -1):
+            text = _assemble(done_lines, kept_count, stopped, rest, undo)
             if len(text) <= limit:
                 return text
-        for shown in range(len(rest), -1, -1):
-            more = [f"- and {len(rest) - shown} more"] if shown < len(rest) else []
-            text = _assemble(done, 0, stopped, rest[:shown] + more, [])
+        for shown_count in range(len(rest), -1, -1):
+            omitted_note = [f"- and {len(rest) - shown_count} more"] if shown_count < len(rest) else []
+            text = _assemble(done_lines, 0, stopped, rest[:shown_count] + omitted_note, [])
             if len(text) <= limit:
                 return text
         return f"{_OPENING}\n{stopped}"[: max(0, limit - len(_CLOSING) - 1)] + f"\n{_CLOSING}"
@@ -118,7 +118,7 @@ class Handover(msgspec.Struct, frozen=True):
         for index, step in enumerate(self.executed):
             call = f"call_mm_{index}"
             name = name_of(step.tool) if name_of is not None else chat_name(step.tool)
-            function = {"name": name, "arguments": self.hide(to_json(_told(step.arguments, self.hide)))}
+            function = {"name": name, "arguments": self.hide(to_json(_redacted_value(step.arguments, self.hide)))}
             messages.append(
                 {
                     "role": "assistant",
@@ -127,7 +127,9 @@ class Handover(msgspec.Struct, frozen=True):
                 }
             )
             content = (
-                f"error: {short(step.error)}" if step.error is not None else as_content(_told(step.result, self.hide))
+                f"error: {safe_repr(step.error)}"
+                if step.error is not None
+                else as_content(_redacted_value(step.result, self.hide))
             )
             messages.append({"role": "tool", "tool_call_id": call, "content": self.hide(content)})
         return messages
@@ -139,16 +141,16 @@ class Handover(msgspec.Struct, frozen=True):
         )
 
     def __repr__(self) -> str:
-        return shown_struct(self, self.hide)
+        return redacted_repr(self, self.hide)
 
 
-def undo_text(tool: Any, done: Executed) -> str:
+def undo_text(tool: Any, executed: Executed) -> str:
     """How to take back an executed step, as its tool's `undo` tells: a text that is filled in, or a tool to call."""
     if callable(tool.undo):
-        arguments = ", ".join(f"{name}={short(value, 60)}" for name, value in done.arguments.items())
-        return f"{getattr(tool.undo, '__qualname__', short(tool.undo))}({arguments})"
+        arguments = ", ".join(f"{name}={safe_repr(value, 60)}" for name, value in executed.arguments.items())
+        return f"{getattr(tool.undo, '__qualname__', safe_repr(tool.undo))}({arguments})"
     try:
-        return str(tool.undo).format_map({**done.arguments, "result": done.result})
+        return str(tool.undo).format_map({**executed.arguments, "result": executed.result})
     except (KeyError, IndexError, ValueError, AttributeError):
         return str(tool.undo)
 
@@ -161,26 +163,26 @@ def chat_name(tool: str) -> str:
 def to_json(value: Any) -> str:
     """A value as JSON, what JSON does not know as its one-line repr."""
     try:
-        return msgspec.json.encode(value, enc_hook=short).decode()
+        return msgspec.json.encode(value, enc_hook=safe_repr).decode()
     except (TypeError, ValueError):  # a key that is no text, a lone surrogate, a number beyond 64 bits
-        return msgspec.json.encode(short(value, TEXT_LIMIT).encode("ascii", "backslashreplace").decode()).decode()
+        return msgspec.json.encode(safe_repr(value, TEXT_LIMIT).encode("ascii", "backslashreplace").decode()).decode()
 
 
-def _told(value: Any, hide: Hide) -> Any:
+def _redacted_value(value: Any, hide: TextRedactor) -> Any:
     """A value whose bytes, which JSON would show in base64, hold no secret."""
     if hide is str or isinstance(value, str):
         return value
     try:
-        return _readable(msgspec.to_builtins(value, builtin_types=(bytes, bytearray), enc_hook=short), hide)
+        return _redact_builtins(msgspec.to_builtins(value, builtin_types=(bytes, bytearray), enc_hook=safe_repr), hide)
     except Exception:  # what msgspec does not take apart is shown by its repr
-        return hide(short(value, TEXT_LIMIT))
+        return hide(safe_repr(value, TEXT_LIMIT))
 
 
-def _readable(value: Any, hide: Hide) -> Any:
+def _redact_builtins(value: Any, hide: TextRedactor) -> Any:
     if isinstance(value, dict):
-        return {_readable(key, hide): _readable(item, hide) for key, item in value.items()}
+        return {_redact_builtins(key, hide): _redact_builtins(item, hide) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_readable(item, hide) for item in value]
+        return [_redact_builtins(item, hide) for item in value]
     if isinstance(value, bytes | bytearray):
         shown = repr(bytes(value))
         hidden = hide(shown)
@@ -193,9 +195,9 @@ def as_content(result: Any) -> str:
     return result if isinstance(result, str) else to_json(result)
 
 
-def _executed_line(step: Executed, hide: Hide) -> str:
-    arguments = ", ".join(f"{name}={short(value, 60)}" for name, value in step.arguments.items())
-    end = f"raised {short(step.error, 80)}" if step.error is not None else f"-> {short(step.result, 80)}"
+def _executed_line(step: Executed, hide: TextRedactor) -> str:
+    arguments = ", ".join(f"{name}={safe_repr(value, 60)}" for name, value in step.arguments.items())
+    end = f"raised {safe_repr(step.error, 80)}" if step.error is not None else f"-> {safe_repr(step.result, 80)}"
     return _inline(hide(f"{step.tool}({arguments}) {end}"), 240)
 
 

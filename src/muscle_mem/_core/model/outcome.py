@@ -12,13 +12,13 @@ from ...errors import NotReadyError
 from .reason import Reason, Status
 
 Source = Literal["agent", "step", "result", "none"]
-Hide = Callable[[str], str]
+TextRedactor = Callable[[str], str]
 
 
-def shown_struct(told: Any, hide: Hide) -> str:
+def redacted_repr(struct: Any, hide: TextRedactor) -> str:
     """The repr of a told struct, without secrets."""
-    parts = [f"{name}={getattr(told, name)!r}" for name in type(told).__struct_fields__ if name != "hide"]
-    return hide(f"{type(told).__name__}({', '.join(parts)})")
+    parts = [f"{name}={getattr(struct, name)!r}" for name in type(struct).__struct_fields__ if name != "hide"]
+    return hide(f"{type(struct).__name__}({', '.join(parts)})")
 
 
 class Divergence(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ class Divergence(msgspec.Struct, frozen=True):
     seen: str = ""
     expected: str = ""
     error: BaseException | None = None
-    hide: Hide = str
+    hide: TextRedactor = str
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Without what hides the run's secrets, for it knows them, and so without the exception that may hold one."""
@@ -48,7 +48,7 @@ class Divergence(msgspec.Struct, frozen=True):
         return self.hide(f"replay stopped at step {self.step} ({self.tool}): {self.reason.value}: {self.message}")
 
     def __repr__(self) -> str:
-        return shown_struct(self, self.hide)
+        return redacted_repr(self, self.hide)
 
 
 class Shadow(msgspec.Struct, frozen=True):
@@ -66,7 +66,7 @@ class Shadow(msgspec.Struct, frozen=True):
     refused: int = 0
 
 
-class Judge(Protocol):
+class FeedbackReceiver(Protocol):
     """What an outcome needs of its engine to be judged later."""
 
     def forget(self, trajectory_id: str) -> bool: ...
@@ -110,8 +110,8 @@ class Outcome(msgspec.Struct, eq=False):
     seconds: float = 0.0
     divergence: Divergence | None = None
     shadow: Shadow | None = None
-    _judge: Judge | None = None
-    _hide: Callable[[str], str] = str
+    _feedback: FeedbackReceiver | None = None
+    _redact: Callable[[str], str] = str
 
     def __bool__(self) -> bool:
         return self.status == "hit"
@@ -133,22 +133,22 @@ class Outcome(msgspec.Struct, eq=False):
 
     def forget(self) -> bool:
         """Delete the trajectory of this run; whether there was one."""
-        return bool(self.trajectory_id and self._known().forget(self.trajectory_id))
+        return bool(self.trajectory_id and self._require_engine().forget(self.trajectory_id))
 
     def report_bad(self, why: str = "") -> None:
         """Say that this run did not do what it should: its trajectory is quarantined until `report_good`."""
         if self.trajectory_id:
-            self._known().report_bad(self.trajectory_id, self._hide(why))
+            self._require_engine().report_bad(self.trajectory_id, self._redact(why))
 
     def report_good(self, why: str = "") -> None:
         """Say that this run did what it should: its trajectory is trusted, a quarantine is lifted."""
         if self.trajectory_id:
-            self._known().report_good(self.trajectory_id, self._hide(why))
+            self._require_engine().report_good(self.trajectory_id, self._redact(why))
 
-    def _known(self) -> Judge:
-        if self._judge is None:
+    def _require_engine(self) -> FeedbackReceiver:
+        if self._feedback is None:
             id = self.trajectory_id
             raise NotReadyError(
                 f"this outcome was pickled and knows no engine; say engine.report_bad({id!r}), or report_good or forget"
             )
-        return self._judge
+        return self._feedback

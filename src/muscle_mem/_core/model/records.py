@@ -103,7 +103,7 @@ class StepRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     late: bool = False
 
 
-def share_names(record: StepRecord) -> None:
+def intern_names(record: StepRecord) -> None:
     """Make a step that was just read hold its names once in the process, as all steps of its tool have the same."""
     put = msgspec.structs.force_setattr
     for field in ("tool", "fingerprint", "pre", "post", "instance"):
@@ -157,11 +157,11 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     judged: tuple[int, ...] = ()
 
 
-def share_values(row: Row, known: dict[Any, Any]) -> None:
-    """Make an observation that was just read hold equal values once; `known` keeps them from one to the next."""
+def intern_values(row: Row, pool: dict[Any, Any]) -> None:
+    """Make an observation that was just read hold equal values once; `pool` keeps them from one to the next."""
     put = msgspec.structs.force_setattr
-    keep = known.setdefault
+    intern = pool.setdefault
     for field in ("pre", "post", "outputs", "notes", "keywords", "effects"):
         values = getattr(row, field)
-        shared = tuple(map(keep, values, values))
-        put(row, field, keep(shared, shared))
+        shared = tuple(map(intern, values, values))
+        put(row, field, intern(shared, shared))

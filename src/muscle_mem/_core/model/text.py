@@ -8,7 +8,7 @@ from typing import Any
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 
 
-def _bounded(limit: int) -> reprlib.Repr:
+def _repr_limiter(limit: int) -> reprlib.Repr:
     """Makes the repr of a container without looking at more of it than will be shown."""
     bounded = reprlib.Repr()
     bounded.maxlist = bounded.maxtuple = bounded.maxdict = bounded.maxset = bounded.maxfrozenset = limit // 3
@@ -16,16 +16,16 @@ def _bounded(limit: int) -> reprlib.Repr:
     return bounded
 
 
-def short(value: Any, limit: int = 120) -> str:
+def safe_repr(value: Any, limit: int = 120) -> str:
     """A one-line repr that is safe to make of any object and never long."""
     try:
-        text = _bounded(limit).repr(value) if type(value) in _CONTAINERS else repr(value)
+        text = _repr_limiter(limit).repr(value) if type(value) in _CONTAINERS else repr(value)
     except Exception as error:
         text = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
     text = text.replace("\n", "\\n").replace("\r", "\\r")
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def retold(value: Any) -> str:
+def long_repr(value: Any) -> str:
     """The repr of an exception or answer of the user's for a message; its own trouble is not the agent's."""
-    return short(value, 1000)
+    return safe_repr(value, 1000)

@@ -17,12 +17,12 @@ from ...errors import DecodeError
 from .. import codec
 from ..model.records import Body, Expr, Node, Ref, Row, StepRecord
 
-Places = Sequence[int] | Mapping[int, int]
+Positions = Sequence[int] | Mapping[int, int]
 _group = attrgetter("group")
 ROW_FIELDS = ("pre", "post", "outputs", "notes", "keywords", "effects", "seconds", "judged")
 
 
-class Shape(NamedTuple):
+class Placement(NamedTuple):
     """Where a step stands in its group, and how many steps have been made when its post-check is asked."""
 
     group: int
@@ -30,9 +30,9 @@ class Shape(NamedTuple):
     judged: int
 
 
-def shapes_of(events: Iterable[int], start: int) -> list[Shape]:
+def placements_of(events: Iterable[int], start: int) -> list[Placement]:
     """The shapes of the steps from `start` on. `events` names each step twice: when it began, and when it ended."""
-    shapes: list[Shape] = []
+    placements: list[Placement] = []
     running: set[int] = set()
     ended: list[int] = []
     judged: dict[int, int] = {}
@@ -42,7 +42,7 @@ def shapes_of(events: Iterable[int], start: int) -> list[Shape]:
             running.add(step)
             for other in ended:
                 judged.setdefault(other, count)
-            shapes.append(Shape(first + 1, bool(ended), 0))
+            placements.append(Placement(first + 1, bool(ended), 0))
             count += 1
             continue
         running.discard(step)
@@ -50,24 +50,24 @@ def shapes_of(events: Iterable[int], start: int) -> list[Shape]:
         if running:
             continue
         if count - first == 1:
-            shapes[-1] = Shape(0, False, count)
-        for place in range(first, count):
-            shapes[place - start] = shapes[place - start]._replace(judged=judged.get(place, count))
+            placements[-1] = Placement(0, False, count)
+        for position in range(first, count):
+            placements[position - start] = placements[position - start]._replace(judged=judged.get(position, count))
         first, ended = count, []
-    return shapes
+    return placements
 
 
-def prefix_shapes(records: Sequence[StepRecord], judged: Sequence[int]) -> list[Shape]:
+def prefix_placements(records: Sequence[StepRecord], judged: Sequence[int]) -> list[Placement]:
     """The shapes of replayed steps; of a group that was not replayed to its end, what is left of it."""
-    shapes = [Shape(0, False, place + 1) for place in range(len(records))]
-    for start, stop in spans(records):
+    placements = [Placement(0, False, position + 1) for position in range(len(records))]
+    for start, stop in group_spans(records):
         if stop - start > 1:
-            for place in range(start, stop):
-                shapes[place] = Shape(start + 1, records[place].late, min(judged[place], stop))
-    return shapes
+            for position in range(start, stop):
+                placements[position] = Placement(start + 1, records[position].late, min(judged[position], stop))
+    return placements
 
 
-def spans(records: Sequence[StepRecord]) -> Iterator[tuple[int, int]]:
+def group_spans(records: Sequence[StepRecord]) -> Iterator[tuple[int, int]]:
     """(first, behind the last) of every group."""
     start = 0 if any(map(_group, records)) else len(records)
     while start < len(records):
@@ -79,47 +79,50 @@ def spans(records: Sequence[StepRecord]) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def judged_of(shapes: Sequence[Shape]) -> tuple[int, ...]:
+def stored_judged(placements: Sequence[Placement]) -> tuple[int, ...]:
     """What an observation keeps of when post-checks are asked: nothing, where that follows from the groups."""
-    usual = [place + 1 for place in range(len(shapes))]
-    for place, shape in enumerate(shapes):
-        if shape.group:
-            usual[shape.group - 1] = place + 1  # in the end: behind the group's last
-    plain = all(shape.judged == usual[shape.group - 1 if shape.group else at] for at, shape in enumerate(shapes))
-    return () if plain else tuple(shape.judged for shape in shapes)
+    usual = [position + 1 for position in range(len(placements))]
+    for position, placement in enumerate(placements):
+        if placement.group:
+            usual[placement.group - 1] = position + 1  # in the end: behind the group's last
+    plain = all(
+        placement.judged == usual[placement.group - 1 if placement.group else at]
+        for at, placement in enumerate(placements)
+    )
+    return () if plain else tuple(placement.judged for placement in placements)
 
 
-def moved(record: StepRecord, places: Places) -> StepRecord:
+def remap_record(record: StepRecord, positions: Positions) -> StepRecord:
     """A record whose references and guards lead to the new places of the steps."""
-    arguments = tuple((name, _moved(expr, places)) for name, expr in record.arguments)
+    arguments = tuple((name, _remap_expression(expr, positions)) for name, expr in record.arguments)
     if not record.guards:
         return msgspec.structs.replace(record, arguments=arguments)
-    guards = [msgspec.structs.replace(guard, step=places[guard.step]) for guard in record.guards]
+    guards = [msgspec.structs.replace(guard, step=positions[guard.step]) for guard in record.guards]
     return msgspec.structs.replace(
         record, arguments=arguments, guards=tuple(sorted(guards, key=msgspec.msgpack.encode))
     )
 
 
-def _moved(expr: Expr, places: Places) -> Expr:
+def _remap_expression(expr: Expr, positions: Positions) -> Expr:
     if isinstance(expr, Ref):
-        return Ref(places[expr.step], expr.path)
+        return Ref(positions[expr.step], expr.path)
     if isinstance(expr, Node):
-        return Node(expr.kind, tuple(_moved(item, places) for item in expr.items))
+        return Node(expr.kind, tuple(_remap_expression(item, positions) for item in expr.items))
     return expr
 
 
-def order_of(records: Sequence[StepRecord]) -> tuple[int, ...]:
+def canonical_order(records: Sequence[StepRecord]) -> tuple[int, ...]:
     """For each step its place when the opening members of each group are sorted by content."""
     order = list(range(len(records)))
-    for start, stop in spans(records):
-        opening = [place for place in range(start, stop) if not records[place].late]
-        for rank, place in zip(opening, sorted(opening, key=lambda at: _content(records[at], order)), strict=True):
-            order[place] = rank
+    for start, stop in group_spans(records):
+        opening = [position for position in range(start, stop) if not records[position].late]
+        for rank, position in zip(opening, sorted(opening, key=lambda at: _sort_key(records[at], order)), strict=True):
+            order[position] = rank
     return tuple(order)
 
 
-def _content(record: StepRecord, places: Places) -> tuple[bytes, bytes]:
-    there = moved(record, places)
+def _sort_key(record: StepRecord, positions: Positions) -> tuple[bytes, bytes]:
+    there = remap_record(record, positions)
     return call_id(there), msgspec.msgpack.encode(there.guards)
 
 
@@ -129,13 +132,13 @@ def call_id(record: StepRecord) -> bytes:
     return codec.digest(msgspec.msgpack.encode(bare))[:16]
 
 
-def ids_of(records: Sequence[StepRecord]) -> tuple[bytes, ...]:
+def comparison_ids(records: Sequence[StepRecord]) -> tuple[bytes, ...]:
     """What executed steps are compared by: their calls, and where in which group they were made."""
     ids = [call_id(record) for record in records]
-    for start, stop in spans(records):
-        for place in range(start, stop):
-            shape = (ids[place], place - start, stop - start, records[place].late)
-            ids[place] = codec.digest(msgspec.msgpack.encode(shape))[:16]
+    for start, stop in group_spans(records):
+        for position in range(start, stop):
+            placement = (ids[position], position - start, stop - start, records[position].late)
+            ids[position] = codec.digest(msgspec.msgpack.encode(placement))[:16]
     return tuple(ids)
 
 
@@ -144,65 +147,65 @@ def sorted_body(body: Body) -> Body:
     if not any(record.group for record in body.steps):
         return body
     order = body.order or range(len(body.steps))
-    return msgspec.structs.replace(body, steps=arranged(body.steps, order), order=())
+    return msgspec.structs.replace(body, steps=reorder_steps(body.steps, order), order=())
 
 
-def arranged(records: Sequence[StepRecord], places: Sequence[int]) -> tuple[StepRecord, ...]:
+def reorder_steps(records: Sequence[StepRecord], positions: Sequence[int]) -> tuple[StepRecord, ...]:
     """The records, each at its new place."""
-    return tuple(moved(records[at], places) for at in inverse(places))
+    return tuple(remap_record(records[at], positions) for at in invert(positions))
 
 
-def arranged_row(row: Row, places: Sequence[int]) -> Row:
+def reorder_row(row: Row, positions: Sequence[int]) -> Row:
     """An observation whose steps come at new places."""
-    back = inverse(places)
+    back = invert(positions)
     changes = {
         name: tuple(values[at] for at in back) for name in ROW_FIELDS if len(values := getattr(row, name)) == len(back)
     }
-    result = places[row.result] if 0 <= row.result < len(places) else row.result
+    result = positions[row.result] if 0 <= row.result < len(positions) else row.result
     return msgspec.structs.replace(row, result=result, **changes)
 
 
-def stored_row(row: Row, order: Sequence[int]) -> Row:
+def row_to_stored_order(row: Row, order: Sequence[int]) -> Row:
     """An observation in memory as it is stored: its steps where `order` leads."""
-    return arranged_row(row, order) if order else row
+    return reorder_row(row, order) if order else row
 
 
-def row_in_memory(row: Row, order: Sequence[int]) -> Row:
+def row_from_stored_order(row: Row, order: Sequence[int]) -> Row:
     """A stored observation in the order of its trajectory's steps."""
-    return arranged_row(row, inverse(order)) if order else row
+    return reorder_row(row, invert(order)) if order else row
 
 
-def inverse(places: Sequence[int]) -> list[int]:
+def invert(positions: Sequence[int]) -> list[int]:
     """What comes at each place."""
-    back = [0] * len(places)
-    for at, place in enumerate(places):
-        back[place] = at
+    back = [0] * len(positions)
+    for at, position in enumerate(positions):
+        back[position] = at
     return back
 
 
-def checked(body: Body) -> Body:
+def validated_body(body: Body) -> Body:
     """A body whose groups and order can be relied on. Raises DecodeError for one that we did not write."""
     records = body.steps
-    for start, stop in spans(records):
-        lates = [records[place].late for place in range(start, stop)]
+    for start, stop in group_spans(records):
+        lates = [records[position].late for position in range(start, stop)]
         if records[start].group != start + 1 or lates[0] or lates != sorted(lates):
             raise DecodeError(f"the parallel group of step {start} is none")
     if body.order:
         if sorted(body.order) != list(range(len(records))):
             raise DecodeError("the order of its steps is none")
-        for place, rank in enumerate(body.order):
-            here, there = records[place], records[rank]
-            if here.group != there.group or (place != rank and (not here.group or here.late or there.late)):
-                raise DecodeError(f"step {place} cannot come at place {rank}")
+        for position, rank in enumerate(body.order):
+            here, there = records[position], records[rank]
+            if here.group != there.group or (position != rank and (not here.group or here.late or there.late)):
+                raise DecodeError(f"step {position} cannot come at place {rank}")
     return body
 
 
-def checked_row(body: Body, row: Row) -> Row:
+def validated_row(body: Body, row: Row) -> Row:
     """An observation whose times can be relied on: no post-check is left out. Raises DecodeError."""
     if not row.judged:
         return row
     ends = list(range(1, len(body.steps) + 1))
-    for start, stop in spans(body.steps):
+    for start, stop in group_spans(body.steps):
         ends[start:stop] = [stop] * (stop - start)
     late = [at for at, judged in enumerate(row.judged) if not at < judged <= ends[at]]
     if late or len(row.judged) not in (0, len(ends)):
@@ -216,9 +219,9 @@ def agreed_order(body: Body, agreed: MutableMapping[bytes, Sequence[int]]) -> tu
     `agreed` is kept from one trajectory of a key to the next.
     """
     order = list(body.order or range(len(body.steps)))
-    ids = ids_of(sorted_body(body).steps)
+    ids = comparison_ids(sorted_body(body).steps)
     digest, done = b"", 0
-    for start, stop in spans(body.steps):
+    for start, stop in group_spans(body.steps):
         behind = next((at for at in range(start, stop) if body.steps[at].late), stop)
         digest = codec.digest(digest + b"".join(ids[done:behind]))
         order[start:behind] = agreed.setdefault(digest, order[start:behind])
@@ -226,7 +229,7 @@ def agreed_order(body: Body, agreed: MutableMapping[bytes, Sequence[int]]) -> tu
     return tuple(order)
 
 
-def covered(times: Iterable[tuple[float, float]]) -> float:
+def covered_seconds(times: Iterable[tuple[float, float]]) -> float:
     """How many seconds lie within (begin, end) times, which may overlap."""
     total, until = 0.0, float("-inf")
     for begin, end in sorted(times):

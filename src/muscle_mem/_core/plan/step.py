@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from ..binding.resolve import NOTHING, Constant, Env, Resolver, contexts_in, resolver
+from ..binding.resolve import EMPTY_ENV, Constant, Env, Resolver, contexts_in, make_resolver
 from ..model.reason import Reason
 from ..model.records import Guard, Lit, StepRecord
 from ..tools.check import Check
@@ -33,13 +33,13 @@ class Refusal(msgspec.Struct, frozen=True):
 NO_KEYWORDS: dict[str, Any] = {}
 """The keywords of all steps that have none; only ever read."""
 
-NOTHING_HEEDED: frozenset[int] = frozenset()
-SELF = frozenset({0})
+NO_PARAMETERS: frozenset[int] = frozenset()
+SELF_ONLY = frozenset({0})
 
 Builders = list[tuple[bool, str, Resolver]]
 
 
-class Home(Protocol):
+class StepTrajectory(Protocol):
     """The trajectory that a step is of, as far as the step knows it."""
 
     @property
@@ -49,37 +49,44 @@ class Home(Protocol):
 
 
 class PlanStep:
-    """A step ready to be replayed, its arguments known beforehand. `after` says that a post-check may be due behind it.
+    """A step ready to be replayed, its arguments known beforehand.
 
-    What only an `OpenStep` has is told for all: no guards, no context objects, no parallel group.
+    `may_check_after` says that a post-check may be due behind it.
+    What only a `BoundStep` has is told for all: no guards, no context objects, no parallel group.
     """
 
     __slots__ = (
-        "after",
         "args",
-        "direct",
         "fn",
-        "home",
+        "is_inline",
+        "is_sync",
         "kwargs",
+        "may_check_after",
         "method",
-        "place",
+        "position",
         "post",
         "pre",
-        "simple",
         "tool",
+        "trajectory",
     )
 
     guards: tuple[Guard, ...] = ()
     contexts: tuple[str, ...] = ()
-    stop: int = 0
-    opens: tuple[int, ...] = ()
-    joined: bool = False
+    group_stop: int = 0
+    opening_members: tuple[int, ...] = ()
+    is_opening_member: bool = False
 
     def __init__(
-        self, home: Home, place: int, method: bool, tool: Tool, args: tuple[Any, ...] | None, kwargs: dict[str, Any]
+        self,
+        trajectory: StepTrajectory,
+        position: int,
+        method: bool,
+        tool: Tool,
+        args: tuple[Any, ...] | None,
+        kwargs: dict[str, Any],
     ) -> None:
-        self.home = home
-        self.place = place
+        self.trajectory = trajectory
+        self.position = position
         self.tool = tool
         self.fn = tool.fn
         self.method = method
@@ -87,86 +94,90 @@ class PlanStep:
         self.post = tool.post
         self.args = args
         self.kwargs = kwargs
-        self.direct = not tool.is_async
-        self.after = tool.post is not None
-        at_once = self.direct and _at_once(tool.pre) and _at_once(tool.post)
-        self.simple = at_once and args is not None and tool.effect != "irreversible"
+        self.is_sync = not tool.is_async
+        self.may_check_after = tool.post is not None
+        is_inline = self.is_sync and _is_inline_check(tool.pre) and _is_inline_check(tool.post)
+        self.is_inline = is_inline and args is not None and tool.effect != "irreversible"
 
     @property
-    def check_async(self) -> bool:
+    def has_async_check(self) -> bool:
         """Whether a check of it must be awaited."""
         return any(c.capture_async or c.compare_async for c in (self.pre, self.post) if c is not None)
 
     @property
     def call_id(self) -> bytes:
         """As `groups.call_id`."""
-        return self.home.call_ids[self.place]
+        return self.trajectory.call_ids[self.position]
 
-    def sight(self, post: bool) -> object:
+    def capture_key(self, post: bool) -> object:
         """A key to what a check at this step sees: equal where one capture serves two steps at a place.
 
         It does for the same call; and for any call, if the capture looks at no argument, or at `self` alone, which is
         one object in a run.
         """
         check = self.post if post else self.pre
-        heeds = check.heeded if check is not None else None
-        if heeds is not None and heeds <= (SELF if self.method else NOTHING_HEEDED):
-            return check, self.tool if heeds else None
+        used = check.used_parameters if check is not None else None
+        if used is not None and used <= (SELF_ONLY if self.method else NO_PARAMETERS):
+            return check, self.tool if used else None
         return self.call_id
 
-    def build(self, _env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def build_arguments(self, _env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of this run's call, without the context object."""
         assert self.args is not None
         return self.args, self.kwargs
 
-    def named(self, env: Env) -> dict[str, Any]:
+    def named_arguments(self, env: Env) -> dict[str, Any]:
         """The arguments that are not ignored by name, as they are before the call."""
-        args, kwargs = self.build(env)
-        return {name: value for name, value in self.tool.named(args, kwargs) if name not in self.tool.ignore}
+        args, kwargs = self.build_arguments(env)
+        return {name: value for name, value in self.tool.name_arguments(args, kwargs) if name not in self.tool.ignore}
 
 
-class OpenStep(PlanStep):
+class BoundStep(PlanStep):
     """A step that knows more: its arguments are built for each run (`args` is None), guarded, or it is in a group.
 
-    Of a parallel group: `stop` is behind its last member, `opens` are those that are judged with the first, which
-    `joined` the first.
+    Of a parallel group: `group_stop` is behind its last member, `opening_members` are those that are judged with the
+    first, which `is_opening_member` the first.
     """
 
-    __slots__ = ("builders", "contexts", "guards", "joined", "opens", "stop")
+    __slots__ = ("builders", "contexts", "group_stop", "guards", "is_opening_member", "opening_members")
 
-    def __init__(self, home: Home, place: int, record: StepRecord, tool: Tool, builders: Builders) -> None:
-        known = _build(builders, NOTHING) if _constant(builders, record) else (None, NO_KEYWORDS)
-        super().__init__(home, place, record.method, tool, *known)
+    def __init__(
+        self, trajectory: StepTrajectory, position: int, record: StepRecord, tool: Tool, builders: Builders
+    ) -> None:
+        known = _build(builders, EMPTY_ENV) if _is_constant(builders, record) else (None, NO_KEYWORDS)
+        super().__init__(trajectory, position, record.method, tool, *known)
         self.builders = builders
         self.guards = record.guards
-        loose = [expr for _, expr in record.arguments if type(expr) is not Lit]
-        self.contexts = tuple([name for expr in loose for name in contexts_in(expr)])
-        self.stop, self.opens, self.joined = 0, (), False
-        self.simple = self.simple and not record.guards and not record.group
-        self.after = self.after or record.group > 0
+        varying = [expr for _, expr in record.arguments if type(expr) is not Lit]
+        self.contexts = tuple([name for expr in varying for name in contexts_in(expr)])
+        self.group_stop, self.opening_members, self.is_opening_member = 0, (), False
+        self.is_inline = self.is_inline and not record.guards and not record.group
+        self.may_check_after = self.may_check_after or record.group > 0
 
-    def build(self, _env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def build_arguments(self, _env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of this run's call, without the context object."""
         return _build(self.builders, _env)
 
-    def named(self, env: Env) -> dict[str, Any]:
+    def named_arguments(self, env: Env) -> dict[str, Any]:
         """The arguments that are not ignored by name, as they are before the call."""
         return {name: make(env) for _, name, make in self.builders if name not in self.tool.ignore}
 
 
-def planned(home: Home, place: int, record: StepRecord, tool: Tool, keywords: Sequence[str]) -> PlanStep:
+def make_step(
+    trajectory: StepTrajectory, position: int, record: StepRecord, tool: Tool, keywords: Sequence[str]
+) -> PlanStep:
     """A stored step joined with its tool. Raises DecodeError where a class is not known in this process.
 
     `keywords` are the arguments that were passed by name.
     """
     builders = _builders(record, tool, keywords)
-    if record.guards or record.group or not _constant(builders, record):
-        return OpenStep(home, place, record, tool, builders)
-    args, kwargs = _build(builders, NOTHING)
-    return PlanStep(home, place, record.method, tool, args, kwargs or NO_KEYWORDS)
+    if record.guards or record.group or not _is_constant(builders, record):
+        return BoundStep(trajectory, position, record, tool, builders)
+    args, kwargs = _build(builders, EMPTY_ENV)
+    return PlanStep(trajectory, position, record.method, tool, args, kwargs or NO_KEYWORDS)
 
 
-def _constant(builders: Builders, record: StepRecord) -> bool:
+def _is_constant(builders: Builders, record: StepRecord) -> bool:
     """Whether every argument is given, and can never change."""
     return len(builders) == len(record.arguments) and all(type(make) is Constant for _, _, make in builders)
 
@@ -187,7 +198,7 @@ def _builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -> Builde
     found: list[tuple[bool, str, Resolver]] = []
     gap = False
     for name, expr in record.arguments:
-        make = resolver(expr, tool, name)
+        make = make_resolver(expr, tool, name)
         positional = name.startswith("*") or (name in tool.positional and name not in keywords)
         if make is None:
             gap = gap or positional
@@ -196,7 +207,7 @@ def _builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -> Builde
     return found
 
 
-def _at_once(check: Check | None) -> bool:
+def _is_inline_check(check: Check | None) -> bool:
     """Whether a check needs nothing awaited and nothing kept. One that waits does so after it said no."""
     return check is None or not (check.capture_async or check.compare_async or check.refresh)
 
@@ -207,7 +218,7 @@ class Registry(Protocol):
     version: int
 
     @property
-    def failing(self) -> Collection[Any]:
+    def failing_tools(self) -> Collection[Any]:
         """The tools that failed of late, so that replays may be paused."""
         ...
 
@@ -215,6 +226,6 @@ class Registry(Protocol):
         """The tool a stored step means, or why there is none."""
         ...
 
-    def paused(self, steps: Sequence[PlanStep]) -> Refusal | None:
+    def pause_refusal(self, steps: Sequence[PlanStep]) -> Refusal | None:
         """Whether replays with one of these tools are paused, since they failed too often of late."""
         ...

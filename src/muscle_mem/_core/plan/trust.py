@@ -21,7 +21,7 @@ APPROVED = "approved"
 EXPIRED = "expired"
 
 
-def level(standing: Any) -> int:
+def trust_level(standing: Any) -> int:
     """How far the evidence goes: 0 as recorded, 1 with a positive verdict, 2 with a person's word."""
     if standing.state != "trusted":
         return 0
@@ -30,17 +30,17 @@ def level(standing: Any) -> int:
     return 1 if standing.reason.startswith(SUCCESS) else 0
 
 
-def untrusted(trajectory: Trajectory, wanted: int) -> Refusal | None:
+def trust_refusal(trajectory: Trajectory, wanted: int) -> Refusal | None:
     """Why the evidence is not enough for the engine, or for one of the tools; None if it is."""
-    asking = max(wanted, trajectory.trust)
-    have = level(trajectory.standing)
-    if have >= asking:
+    required = max(wanted, trajectory.trust)
+    have = trust_level(trajectory.standing)
+    if have >= required:
         return None
-    needs = "a positive verdict" if asking == 1 else "a person's approval"
-    giving = "a success callback, " if asking == 1 else ""
+    needs = "a positive verdict" if required == 1 else "a person's approval"
+    giving = "a success callback, " if required == 1 else ""
     evidence = trajectory.standing.reason or "none beyond the recording"
     return Refusal(
         Reason.NOT_APPROVED,
-        f"trajectory {trajectory.id} needs {needs} (trust={TRUSTS[asking]!r}); the evidence is: {evidence}; "
+        f"trajectory {trajectory.id} needs {needs} (trust={TRUSTS[required]!r}); the evidence is: {evidence}; "
         f"{giving}report_good or `muscle-mem approve` gives it",
     )

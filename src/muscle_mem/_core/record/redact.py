@@ -8,136 +8,138 @@ from typing import Any
 import msgspec
 
 from .. import codec
-from ..binding.freeze import Branch, Coded, Opaque, opaque_in, shown
+from ..binding.freeze import Container, Encoded, Unencodable, display_value, find_unencodable
 from ..binding.params import literal_leaves
 from ..model.reason import Reason
 from ..model.records import Expr, Sec
 from ..model.secret import MASK
-from ..model.text import retold
+from ..model.text import long_repr
 from ..plan.step import Refusal
 from ..plan.trajectory import Trajectory
-from ..redaction.redactor import SCALARS, Veil
-from ..run.recorder import Problem, Recorder, Recording, Step
+from ..redaction.redactor import SCALARS, Redactor
+from ..run.recorder import Problem, RecordedStep, Recorder, Recording
 from ..run.run import Run
 
-_KEPT_BACK = "not kept: it holds the value of a secret"
+_WITHHELD = "not kept: it holds the value of a secret"
 _WHOLE = "pass the secret as a whole argument, or declare the argument with secret=[...]"
 _WITHIN = f"within a longer value; {_WHOLE}"
 _NAMELESS = "that the call gave no name to, so a replay could not be given it; use secrets={...} or secret=[...]"
 
 
-def meet_context(veil: Veil, context: Iterable[Any]) -> None:
+def add_context_secrets(redactor: Redactor, context: Iterable[Any]) -> None:
     """Know the Secrets that the context objects hold as attributes."""
     for value in context:
-        held = getattr(value, "__dict__", None)
-        if type(held) is dict:
-            veil.meet_secrets(held)
+        own = getattr(value, "__dict__", None)
+        if type(own) is dict:
+            redactor.add_secrets_in(own)
 
 
-def conceal(recorder: Recorder, scope: str, context: Iterable[Any]) -> None:
+def redact_recording(recorder: Recorder, scope: str, context: Iterable[Any]) -> None:
     """Take every secret that the run knows by now out of its steps; note what cannot be replayed without it."""
-    veil = recorder.known.veil
-    meet_context(veil, context)
-    if not veil:
+    redactor = recorder.known.redactor
+    add_context_secrets(redactor, context)
+    if not redactor:
         return
     try:
-        _conceal_steps(recorder, veil)
+        _redact_steps(recorder, redactor)
     except Exception as error:  # trouble of ours costs the recording and nothing else (G4)
-        recorder.problem(Reason.OPAQUE_ARGUMENT, f"secrets could not be taken out of the recording: {retold(error)}")
-    if veil.holds(scope):
-        recorder.problem(Reason.OPAQUE_ARGUMENT, "the engine's scope holds the value of a secret")
-    recorder.problems[:] = [_hidden(problem, veil) for problem in recorder.problems]
-    recorder.quarantine[:] = [_hidden(problem, veil) for problem in recorder.quarantine]
+        recorder.add_problem(
+            Reason.OPAQUE_ARGUMENT, f"secrets could not be taken out of the recording: {long_repr(error)}"
+        )
+    if redactor.contains_secret(scope):
+        recorder.add_problem(Reason.OPAQUE_ARGUMENT, "the engine's scope holds the value of a secret")
+    recorder.problems[:] = [_redact_problem(problem, redactor) for problem in recorder.problems]
+    recorder.quarantine[:] = [_redact_problem(problem, redactor) for problem in recorder.quarantine]
 
 
-def _conceal_steps(recorder: Recorder, veil: Veil) -> None:
-    for step in recorder.planned():
+def _redact_steps(recorder: Recorder, redactor: Redactor) -> None:
+    for step in recorder.planned_steps():
         if step.record is None:
-            _conceal_arguments(recorder, step, veil)
-        elif any(veil.holds(leaf) for _, expr in step.record.arguments for leaf in literal_leaves(expr)):
-            recorder.problem(Reason.OPAQUE_ARGUMENT, _held(step, "an argument"), step.tool.name)
-        _conceal_output(step, veil)
+            _redact_arguments(recorder, step, redactor)
+        elif any(redactor.contains_secret(leaf) for _, expr in step.record.arguments for leaf in literal_leaves(expr)):
+            recorder.add_problem(Reason.OPAQUE_ARGUMENT, _secret_message(step, "an argument"), step.tool.name)
+        _redact_output(step, redactor)
         for data in (step.pre, step.post):
-            if data is not None and veil.holds(codec.decode(data, lenient=True)):
-                message = f"{_held(step, 'the snapshot of a check')}; let the capture leave it out"
-                recorder.problem(Reason.CAPTURE_FAILED, message, step.tool.name)
+            if data is not None and redactor.contains_secret(codec.decode(data, lenient=True)):
+                message = f"{_secret_message(step, 'the snapshot of a check')}; let the capture leave it out"
+                recorder.add_problem(Reason.CAPTURE_FAILED, message, step.tool.name)
 
 
-def _hidden(problem: Problem, veil: Veil) -> Problem:
-    return msgspec.structs.replace(problem, message=veil.hide(problem.message))
+def _redact_problem(problem: Problem, redactor: Redactor) -> Problem:
+    return msgspec.structs.replace(problem, message=redactor.redact(problem.message))
 
 
-def _held(step: Step, what: str) -> str:
+def _secret_message(step: RecordedStep, what: str) -> str:
     return f"{what} of {step.tool.name} holds the value of a secret"
 
 
-def _conceal_arguments(recorder: Recorder, step: Step, veil: Veil) -> None:
-    concealed: list[tuple[str, Any]] = []
+def _redact_arguments(recorder: Recorder, step: RecordedStep, redactor: Redactor) -> None:
+    redacted: list[tuple[str, Any]] = []
     for name, frozen in step.arguments:
-        made = _without(frozen, veil, name)
-        opaque = opaque_in(made)
-        named = name not in step.tool.order and veil.holds(name)
-        if named or (opaque is not None and opaque_in(frozen) is None):
-            what = f"argument {veil.hide(name)!r}" + (" (its name)" if named else "")
-            whole = not named and veil.hide(str(shown(frozen))) == MASK
-            message = f"{_held(step, what)} {_NAMELESS if whole else _WITHIN}"
-            recorder.problem(Reason.OPAQUE_ARGUMENT, message, step.tool.name)
-        concealed.append((name, made))
-    step.arguments = concealed
+        replaced = _replace_secrets(frozen, redactor, name)
+        opaque = find_unencodable(replaced)
+        named = name not in step.tool.parameter_order and redactor.contains_secret(name)
+        if named or (opaque is not None and find_unencodable(frozen) is None):
+            what = f"argument {redactor.redact(name)!r}" + (" (its name)" if named else "")
+            whole = not named and redactor.redact(str(display_value(frozen))) == MASK
+            message = f"{_secret_message(step, what)} {_NAMELESS if whole else _WITHIN}"
+            recorder.add_problem(Reason.OPAQUE_ARGUMENT, message, step.tool.name)
+        redacted.append((name, replaced))
+    step.arguments = redacted
 
 
-def _without(frozen: Any, veil: Veil, argument: str) -> Any:
+def _replace_secrets(frozen: Any, redactor: Redactor, argument: str) -> Any:
     """A frozen value with secrets in place of their values, Opaque where one is a part of something."""
-    if isinstance(frozen, Expr | Opaque):
+    if isinstance(frozen, Expr | Unencodable):
         return frozen
-    if isinstance(frozen, Branch):
-        return Branch(frozen.kind, [_without(item, veil, "") for item in frozen.items])
-    value = shown(frozen)
-    name = veil.name_of(value, argument)
+    if isinstance(frozen, Container):
+        return Container(frozen.kind, [_replace_secrets(item, redactor, "") for item in frozen.items])
+    value = display_value(frozen)
+    name = redactor.name_of(value, argument)
     if name is not None:
         return Sec(name)
-    if not veil.holds(value):
+    if not redactor.contains_secret(value):
         return frozen
     unfolded = codec.unfold(value)
     if unfolded is None:
-        return Opaque(_KEPT_BACK, argument)
-    return Branch(unfolded[0], [_without(_frozen(child), veil, "") for child in unfolded[1]])
+        return Unencodable(_WITHHELD, argument)
+    return Container(unfolded[0], [_replace_secrets(_freeze_child(child), redactor, "") for child in unfolded[1]])
 
 
-def _frozen(child: Any) -> Any:
-    return child if type(child) in SCALARS else Coded(codec.encode(child))
+def _freeze_child(child: Any) -> Any:
+    return child if type(child) in SCALARS else Encoded(codec.encode(child))
 
 
-def _conceal_output(step: Step, veil: Veil) -> None:
+def _redact_output(step: RecordedStep, redactor: Redactor) -> None:
     data = step.output_data
-    if data is not None and veil.holds(codec.decode(data, lenient=True)):
-        step.output, step.note = b"", _KEPT_BACK
-    step.note = veil.hide(step.note)
+    if data is not None and redactor.contains_secret(codec.decode(data, lenient=True)):
+        step.output, step.note = b"", _WITHHELD
+    step.note = redactor.redact(step.note)
 
 
-def sealed_without(recording: Recording, recorder: Recorder, used_by: Iterable[Any]) -> Recording | Problem:
+def check_for_leaks(recording: Recording, recorder: Recorder, key_inputs: Iterable[Any]) -> Recording | Problem:
     """A finished recording with its groups of equal secrets; a Problem if a secret is in it or in its key after all.
 
-    `used_by` are the call's own arguments: their digest is the key, so they must not hold what was unknown then.
+    `key_inputs` are the call's own arguments: their digest is the key, so they must not hold what was unknown then.
     """
-    veil = recorder.known.veil
-    if any(map(veil.holds_late, used_by)):
+    redactor = recorder.known.redactor
+    if any(map(redactor.contains_late_secret, key_inputs)):
         return Problem(
             Reason.NO_KEY,
             "the task holds the value of a secret that was not known when it began; give it with secrets={...}",
         )
     body, row = recording.body, recording.row
     parts = [(step.arguments, [guard.data for guard in step.guards]) for step in body.steps]
-    if veil.spilled_in(msgspec.msgpack.encode((parts, row.pre, row.post, row.outputs, row.notes, row.keywords))):
+    if redactor.leaked_into(msgspec.msgpack.encode((parts, row.pre, row.post, row.outputs, row.notes, row.keywords))):
         return Problem(Reason.OPAQUE_ARGUMENT, f"the recording holds the value of a secret; {_WHOLE}")
     return recording
 
 
-def refused_by_secrets(trajectory: Trajectory, run: Run) -> Refusal | None:
+def secrets_refusal(trajectory: Trajectory, run: Run) -> Refusal | None:
     """Why this run's secrets do not fit a recording: one is missing, or those that were equal differ."""
-    veil, params = run.veil, run.params
-    lacking = [found for found in trajectory.secrets if found[2] not in veil.given]
-    run.lacking |= {name for _, _, name in lacking}
+    redactor, params = run.redactor, run.params
+    lacking = [found for found in trajectory.secrets if found[2] not in redactor.named]
+    run.missing_secrets |= {name for _, _, name in lacking}
     for index, tool, name in lacking[:1]:
         where = (
             f"it is given as a plain param; wrap it: params={{{name!r}: Secret(...)}}"
@@ -147,7 +149,7 @@ def refused_by_secrets(trajectory: Trajectory, run: Run) -> Refusal | None:
         message = f"{tool} was recorded with the secret {name!r}, and this run has none of that name; {where}"
         return Refusal(Reason.SECRET_MISSING, message, index, tool)
     for group in trajectory.head.equal_secrets:
-        if len({veil.likeness(name, params) for name in group}) > 1:
+        if len({redactor.equality_key(name, params) for name in group}) > 1:
             return Refusal(
                 Reason.PARAM_AMBIGUOUS,
                 f"the secrets {', '.join(group)} had equal values when this was recorded, so which one a step meant "
@@ -156,7 +158,7 @@ def refused_by_secrets(trajectory: Trajectory, run: Run) -> Refusal | None:
     return None
 
 
-def fit_to_keep(refreshed: Iterable[bytes], veil: Veil, context: Iterable[Any]) -> bool:
+def may_store(refreshed: Iterable[bytes], redactor: Redactor, context: Iterable[Any]) -> bool:
     """Whether snapshots that a hit would keep hold no secret."""
-    meet_context(veil, context)
-    return not veil or not any(veil.holds(codec.decode(data, lenient=True)) for data in refreshed)
+    add_context_secrets(redactor, context)
+    return not redactor or not any(redactor.contains_secret(codec.decode(data, lenient=True)) for data in refreshed)

@@ -9,17 +9,25 @@ import msgspec
 
 from ...errors import NotStorableError
 from .. import codec
-from ..binding.freeze import thaw
-from ..binding.guards import Read, infer, look_into
-from ..binding.params import Params, literal_leaves, used_in, whole_leaves
+from ..binding.freeze import frozen_to_expression
+from ..binding.guards import OutputLeaves, infer_guards, walk_leaves
+from ..binding.params import Params, literal_leaves, params_used_in, untemplated_leaves
 from ..binding.resolve import secrets_used
 from ..model.records import FORM, Body, Row, StepRecord
-from ..plan.parallel import Shape, covered, judged_of, moved, order_of, sorted_body, stored_row
-from ..redaction.redactor import Veil
-from ..run.recorder import Recorder, Recording, Step
+from ..plan.parallel import (
+    Placement,
+    canonical_order,
+    covered_seconds,
+    remap_record,
+    row_to_stored_order,
+    sorted_body,
+    stored_judged,
+)
+from ..redaction.redactor import Redactor
+from ..run.recorder import RecordedStep, Recorder, Recording
 
 
-def finish(
+def make_recording(
     recorder: Recorder,
     *,
     key: bytes,
@@ -27,20 +35,20 @@ def finish(
     run_seconds: float,
 ) -> Recording:
     """The recording of a finished run. Raises NotStorableError if it cannot be written."""
-    steps = recorder.planned()
+    steps = recorder.planned_steps()
     params = recorder.params
-    shapes = recorder.shapes(steps)
-    records = records_of(recorder, steps, shapes)
-    order = order_of(records)
-    veil = recorder.known.veil
+    shapes = recorder.placements(steps)
+    records = step_records(recorder, steps, shapes)
+    order = canonical_order(records)
+    redactor = recorder.known.redactor
     body = Body(
         form=FORM,
         steps=tuple(records),
-        params=tuple(params.plain()),
-        fixed=_fixed(records, params, [name for step in steps for name in free_names(step)]),
+        params=tuple(params.plain_names()),
+        fixed=_fixed_params(records, params, [name for step in steps for name in variadic_names(step)]),
         equal=params.equal_groups(),
-        kinds=tuple(params.kind(name) for name in params.plain()),
-        equal_secrets=veil.equal_groups(_used_secrets(records), params) if veil else (),
+        kinds=tuple(params.type_name(name) for name in params.plain_names()),
+        equal_secrets=redactor.equal_groups(_used_secrets(records), params) if redactor else (),
         order=() if list(order) == sorted(order) else order,
     )
     try:
@@ -48,16 +56,16 @@ def finish(
     except UnicodeEncodeError as error:
         raise NotStorableError(f"a name in the recording holds a lone surrogate: {error}") from error
     trajectory_id = codec.digest(key + data)[:16].hex()
-    row = stored_row(_row(recorder, steps, value, run_seconds, judged_of(shapes)), body.order)
+    row = row_to_stored_order(_make_row(recorder, steps, value, run_seconds, stored_judged(shapes)), body.order)
     seen = msgspec.msgpack.encode((row.pre, row.post))
     return Recording(trajectory_id, body, row, codec.digest(trajectory_id.encode() + seen)[:16].hex())
 
 
-def _read(step: Step, veil: Veil) -> Read:
+def _leaves_of_output(step: RecordedStep, redactor: Redactor) -> OutputLeaves:
     """What was read in an output; without the names that lead there, which are digests, where one may be a secret."""
     value = None if step.output_data is None else codec.decode(step.output_data, lenient=True)
-    read = step.read if step.output_data is None else look_into(value)
-    if veil and (step.output_data is None or veil.holds(value)):
+    read = step.output_leaves if step.output_data is None else walk_leaves(value)
+    if redactor and (step.output_data is None or redactor.contains_secret(value)):
         return [((path, (b"",) * len(keys)), leaf) for (path, keys), leaf in read]
     return read
 
@@ -66,16 +74,16 @@ def _used_secrets(records: Sequence[StepRecord]) -> set[str]:
     return {name for record in records for _, expr in record.arguments for name in secrets_used(expr)}
 
 
-def records_of(recorder: Recorder, steps: Sequence[Step], shapes: Sequence[Shape]) -> list[StepRecord]:
+def step_records(recorder: Recorder, steps: Sequence[RecordedStep], shapes: Sequence[Placement]) -> list[StepRecord]:
     """The planned steps in their stored form, with references, guards and groups."""
-    places = {step: at for at, step in enumerate(steps)}
-    indexes = {step.index: at for step, at in places.items() if step.index >= 0}
-    records = [step.record or moved(record_of(step, recorder.params), indexes) for step in steps]
-    outputs = [_read(step, recorder.known.veil) for step in steps]
-    fresh = len(recorder.prefix)
-    events = [places[step] for step in recorder.events if not step.dropped]
-    guards = [record.guards for record in records[:fresh]] + infer(
-        records, outputs, start=fresh, events=events, names=list(map(free_names, steps))
+    positions = {step: at for at, step in enumerate(steps)}
+    indexes = {step.index: at for step, at in positions.items() if step.index >= 0}
+    records = [step.record or remap_record(step_record(step, recorder.params), indexes) for step in steps]
+    outputs = [_leaves_of_output(step, recorder.known.redactor) for step in steps]
+    first_new = len(recorder.prefix)
+    events = [positions[step] for step in recorder.events if not step.is_dropped]
+    guards = [record.guards for record in records[:first_new]] + infer_guards(
+        records, outputs, start=first_new, events=events, names=list(map(variadic_names, steps))
     )
     return [
         msgspec.structs.replace(record, guards=found, group=shape.group, late=shape.late)
@@ -83,51 +91,55 @@ def records_of(recorder: Recorder, steps: Sequence[Step], shapes: Sequence[Shape
     ]
 
 
-def record_of(step: Step, params: Params) -> StepRecord:
+def step_record(step: RecordedStep, params: Params) -> StepRecord:
     """A recorded call in its stored form, params bound in it; references still lead to the indexes of steps."""
     tool = step.tool
     return StepRecord(
         tool=tool.name,
         fingerprint=tool.fingerprint,
-        arguments=tuple((name, thaw(frozen, params, name)) for name, frozen in step.arguments),
+        arguments=tuple((name, frozen_to_expression(frozen, params, name)) for name, frozen in step.arguments),
         method=tool.method,
-        pre=tool.check_prints[0],
-        post=tool.check_prints[1],
+        pre=tool.check_fingerprints[0],
+        post=tool.check_fingerprints[1],
         instance=tool.instance,
     )
 
 
-def free_names(step: Step) -> list[str]:
+def variadic_names(step: RecordedStep) -> list[str]:
     """The names of a step's arguments that its tool gathers in **kwargs: they are data, and never replaced."""
-    return [name for name, _ in step.arguments if name not in step.tool.order and not name.startswith("*")]
+    return [name for name, _ in step.arguments if name not in step.tool.parameter_order and not name.startswith("*")]
 
 
-def _fixed(records: Sequence[StepRecord], params: Params, free: Sequence[str]) -> tuple[tuple[str, bytes], ...]:
+def _fixed_params(
+    records: Sequence[StepRecord], params: Params, variadic: Sequence[str]
+) -> tuple[tuple[str, bytes], ...]:
     """The params for whose recorded value alone the plan is valid: unused ones, and those in a literal.
 
-    They may be hidden in it, or it is made of their words. `free` names are literals, too.
+    They may be hidden in it, or it is made of their words. `variadic` names are literals, too.
     """
     if not params:
         return ()
     used: set[str] = set()
-    hidden: set[str] = set()
+    embedded: set[str] = set()
     for record in records:
         for _, expr in record.arguments:
-            used.update(used_in(expr))
+            used.update(params_used_in(expr))
             for leaf in literal_leaves(expr):
-                hidden.update(params.hidden_in(leaf))
-            for leaf in whole_leaves(expr):
-                hidden.update(params.split_into(leaf))
-    for name in free:
-        hidden.update(params.hidden_in(name))
+                embedded.update(params.embedded_in(leaf))
+            for leaf in untemplated_leaves(expr):
+                embedded.update(params.composed_in(leaf))
+    for name in variadic:
+        embedded.update(params.embedded_in(name))
     for group in params.equal_groups():  # which of them was used cannot be told
         used.update(group if used.intersection(group) else ())
-    names = ((set(params.values) - used) | hidden | params.changed() | params.alike()) - params.secret
-    return tuple((name, params.fingerprint(name)) for name in sorted(names))
+    names = ((set(params.values) - used) | embedded | params.changed_names() | params.ambiguous()) - params.secret
+    return tuple((name, params.digest_of(name)) for name in sorted(names))
 
 
-def _row(recorder: Recorder, steps: Sequence[Step], value: Any, run_seconds: float, judged: tuple[int, ...]) -> Row:
-    inside = covered((step.began, step.began + step.wall) for step in recorder.steps)
+def _make_row(
+    recorder: Recorder, steps: Sequence[RecordedStep], value: Any, run_seconds: float, judged: tuple[int, ...]
+) -> Row:
+    inside = covered_seconds((step.began_at, step.began_at + step.wall_seconds) for step in recorder.steps)
     return Row(
         form=FORM,
         pre=tuple(step.pre for step in steps),
@@ -145,7 +157,7 @@ def _row(recorder: Recorder, steps: Sequence[Step], value: Any, run_seconds: flo
     )
 
 
-def result_step(steps: Sequence[Step], value: Any) -> int:
+def result_step(steps: Sequence[RecordedStep], value: Any) -> int:
     """The step whose output the agent returned: the last by identity, or the only one of an equal value; else -1."""
     if value is None:
         return -1

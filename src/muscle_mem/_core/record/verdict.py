@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from ..binding.freeze import shown
+from ..binding.freeze import display_value
 from ..model.handover import Executed
-from ..model.outcome import Hide
-from ..model.text import retold
+from ..model.outcome import TextRedactor
+from ..model.text import long_repr
 from ..plan.step import PlanStep
-from ..run.effects import Ask, Effect
-from ..run.recorder import Step
+from ..run.effects import Effect, RunCallback
+from ..run.recorder import RecordedStep
 from ..run.run import Run
-from ..tools.callbacks import chosen_arguments
+from ..tools.callbacks import select_arguments
 
 
-def verdict(run: Run, value: Any) -> Generator[Effect, Any, tuple[bool, str]]:
+def success_verdict(run: Run, value: Any) -> Generator[Effect, Any, tuple[bool, str]]:
     """What the success callback says, and how: it refused, raised, or gave no verdict."""
     function = run.success
     assert function is not None
     try:
-        answer = yield Ask(function, success_arguments(run, function, value))
+        answer = yield RunCallback(function, success_arguments(run, function, value))
         if answer is not NotImplemented and bool(answer):
             return True, "accepted it"
-        return False, f"refused it (returned {retold(answer)})"
+        return False, f"refused it (returned {long_repr(answer)})"
     except Exception as error:
-        return False, f"raised {retold(error)}"
+        return False, f"raised {long_repr(error)}"
 
 
 def success_arguments(run: Run, function: Any, value: Any) -> tuple[Any, ...]:
@@ -37,15 +37,15 @@ def success_arguments(run: Run, function: Any, value: Any) -> tuple[Any, ...]:
         "steps": lambda: executed_steps(run),
         "value": lambda: value,
     }
-    return chosen_arguments(function, given, "value")
+    return select_arguments(function, given, "value")
 
 
-def hide_of(run: Run) -> Hide:
+def text_redactor(run: Run) -> TextRedactor:
     """What takes the run's secrets out of texts."""
-    return run.veil.hide if run.secretive else str
+    return run.redactor.redact if run.has_secrets else str
 
 
-def executed_of(
+def executed_step(
     run: Run,
     step: PlanStep,
     args: tuple[Any, ...],
@@ -65,8 +65,8 @@ def executed_of(
         error,
         tool.effect or "write",
         declared,
-        dict(tool.named(args, kwargs)),
-        hide_of(run),
+        dict(tool.name_arguments(args, kwargs)),
+        text_redactor(run),
     )
 
 
@@ -75,16 +75,16 @@ def executed_steps(run: Run) -> list[Executed]:
     progress = run.progress
     recorder = run.recorder
     replayed = [
-        executed_of(run, step, args, kwargs, result)
-        for (step, args, kwargs), result in zip(progress.entered, progress.live_results, strict=True)
+        executed_step(run, step, args, kwargs, result)
+        for (step, args, kwargs), result in zip(progress.entered_calls, progress.live_results, strict=True)
     ]
-    return replayed + [_recorded(run, step) for step in recorder.steps if not step.dropped]
+    return replayed + [_recorded_step(run, step) for step in recorder.steps if not step.is_dropped]
 
 
-def _recorded(run: Run, step: Step) -> Executed:
+def _recorded_step(run: Run, step: RecordedStep) -> Executed:
     tool = step.tool
-    arguments = {name: shown(frozen) for name, frozen in step.arguments}
+    arguments = {name: display_value(frozen) for name, frozen in step.arguments}
     declared = tool.effect is not None
     return Executed(
-        tool.name, (), arguments, step.result, None, tool.effect or "write", declared, arguments, hide_of(run)
+        tool.name, (), arguments, step.result, None, tool.effect or "write", declared, arguments, text_redactor(run)
     )

@@ -1,4 +1,4 @@
-"""The veil of one run: which secrets it knows, what holds one, and texts without them."""
+"""The redactor of one run: which secrets it knows, what holds one, and texts without them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Protocol
 from ...errors import DecodeError, InvalidTypeError, InvalidValueError, NotStorableError
 from .. import codec
 from ..model.secret import MASK, Secret
-from .spellings import spellings, without
-from .traces import fold, hides, small, texts_of
+from .spellings import mask_forms, spellings
+from .traces import contains_any, fold_text, is_small, text_forms
 
 SCALARS = frozenset({str, int, bool, float, type(None), bytes, complex})
-MAX_LOOKS = 100_000
-_LONG = 4  # from so many characters on a secret is looked for in the bytes that are written
+MAX_VISITS = 100_000
+_MIN_LEAK_LENGTH = 4  # from so many characters on a secret is looked for in the bytes that are written
 _ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 
 
@@ -28,83 +28,95 @@ class NamedValues(Protocol):
     def canonical(self) -> Mapping[str, bytes]: ...
     @property
     def opaque(self) -> Iterable[str]: ...
-    def conceal(self, name: str) -> None: ...
+    def mark_secret(self, name: str) -> None: ...
 
 
-class Veil:
+class Redactor:
     """The secrets of one run. Falsy while it knows none, and then all it does is to give back what it gets.
 
-    `given` are the secrets by their names.
+    `named` are the secrets by their names.
     """
 
-    __slots__ = ("_early", "_forms", "_marks", "_names", "_needles", "_pattern", "_raw", "given", "known")
+    __slots__ = (
+        "_names",
+        "_names_by_text",
+        "_needles",
+        "_needles_at_key",
+        "_pattern",
+        "_spellings",
+        "_texts",
+        "has_secrets",
+        "named",
+    )
 
     def __init__(self) -> None:
-        self.given: dict[str, Secret[Any]] = {}
-        self.known = False
-        self._early: frozenset[str] = frozenset()
+        self.named: dict[str, Secret[Any]] = {}
+        self.has_secrets = False
+        self._needles_at_key: frozenset[str] = frozenset()
         self._names: dict[Any, list[str]] = {}
-        self._marks: dict[str, str] = {}
+        self._names_by_text: dict[str, str] = {}
         self._needles: frozenset[str] = frozenset()
-        self._forms: tuple[str, ...] = ()
-        self._raw: tuple[str, ...] = ()
+        self._spellings: tuple[str, ...] = ()
+        self._texts: tuple[str, ...] = ()
         self._pattern: re.Pattern[str] | None = None
 
     def __bool__(self) -> bool:
-        return self.known
+        return self.has_secrets
 
     # -- what is secret
 
-    def give(self, name: str, secret: Secret[Any]) -> None:
+    def add_named(self, name: str, secret: Secret[Any]) -> None:
         """Know a secret under a name. Raises InvalidValueError if the name is another secret's."""
-        if self.given.setdefault(name, secret) != secret:
+        if self.named.setdefault(name, secret) != secret:
             raise InvalidValueError(
                 f"the secret {name!r} is given twice with different values; give one of them another name"
             )
-        for key in (_Same(secret), likeness(secret.value)):
+        for key in (_Identity(secret), equality_key(secret.value)):
             names = self._names.setdefault(key, [])
             if name not in names:
                 names.append(name)
-        for text in map(_verbatim, hunted(secret.value)):
+        for text in map(_literal_text, searchable_leaves(secret.value)):
             if text:
-                self._marks[text] = min(name, self._marks.get(text, name))
+                self._names_by_text[text] = min(name, self._names_by_text.get(text, name))
         self._pattern = None
-        self.meet(secret.value)
+        self.add_value(secret.value)
 
-    def adopt(self, tool: str, argument: str, value: Any) -> str:
+    def add_from_argument(self, tool: str, argument: str, value: Any) -> str:
         """Know a secret that only a tool's argument told of, from now on; the name it has got."""
         secret = value if isinstance(value, Secret) else Secret(value)
-        self.meet(secret.value)
-        argument = self.hide(argument) if "[" in argument else argument
+        self.add_value(secret.value)
+        argument = self.redact(argument) if "[" in argument else argument
         name, count = argument, 1
-        while self.given.get(name, secret) != secret:
+        while self.named.get(name, secret) != secret:
             name = f"{tool or 'argument'}.{argument}" + (f" {count}" if count > 1 else "")
             count += 1
-        self.give(name, secret)
+        self.add_named(name, secret)
         return name
 
-    def meet(self, value: Any) -> None:
+    def add_value(self, value: Any) -> None:
         """Hide a value from now on, without a name for it."""
-        leaves = list(hunted(value))
-        raw = {text for text in map(_verbatim, leaves) if text}
-        self._raw = tuple(sorted({*self._raw, *raw}, key=lambda text: (-len(text), text)))
-        forms = {form for text in self._raw for form in spellings(text)}
-        self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
-        self._needles |= frozenset(text for leaf in leaves for text in texts_of(leaf) if text) | set(map(fold, forms))
-        self.known = True
+        leaves = list(searchable_leaves(value))
+        raw = {text for text in map(_literal_text, leaves) if text}
+        self._texts = tuple(sorted({*self._texts, *raw}, key=lambda text: (-len(text), text)))
+        forms = {form for text in self._texts for form in spellings(text)}
+        self._spellings = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+        self._needles |= frozenset(text for leaf in leaves for text in text_forms(leaf) if text) | set(
+            map(fold_text, forms)
+        )
+        self.has_secrets = True
 
-    def meet_secrets(self, value: Any) -> None:
+    def add_secrets_in(self, value: Any) -> None:
         """Hide the Secrets in a value from now on."""
         for _, secret in secrets_in(value, ""):
-            self.meet(secret.value)
+            self.add_value(secret.value)
 
     def name_of(self, value: Any, argument: str = "") -> str | None:
         """The name of a value that is a secret: a Secret's by identity first, a raw value's by equality."""
         names = None
         if isinstance(value, Secret):
-            names = self._names.get(_Same(value))
+            names = self._names.get(_Identity(value))
             value = value.value
-        names = names or self._names.get(likeness(value))
+        names = names or self._names.get(equality_key(value))
         if not names:
             return None
         return argument if argument in names else min(names)
@@ -112,33 +124,33 @@ class Veil:
     def equal_groups(self, used: set[str], params: NamedValues) -> tuple[tuple[str, ...], ...]:
         """Groups of used secrets and others, or params, with equal values: which was meant cannot be told."""
         groups: dict[Any, set[str]] = {}
-        for name in {*self.given, *params.canonical}:
-            groups.setdefault(self.likeness(name, params), set()).add(name)
+        for name in {*self.named, *params.canonical}:
+            groups.setdefault(self.equality_key(name, params), set()).add(name)
         return tuple(sorted(tuple(sorted(names)) for names in groups.values() if len(names) > 1 and names & used))
 
-    def likeness(self, name: str, params: NamedValues) -> Any:
+    def equality_key(self, name: str, params: NamedValues) -> Any:
         """What equal values have in common; None for a name that was not given."""
-        secret = self.given.get(name)
-        return likeness(secret.value) if secret is not None else params.canonical.get(name)
+        secret = self.named.get(name)
+        return equality_key(secret.value) if secret is not None else params.canonical.get(name)
 
     # -- where it stands
 
-    def begin(self) -> None:
+    def mark_key_made(self) -> None:
         """From here on, what becomes known is late: the task's key was made without it."""
-        self._early = self._needles
+        self._needles_at_key = self._needles
 
-    def holds_late(self, value: Any) -> bool:
+    def contains_late_secret(self, value: Any) -> bool:
         """Whether a secret stands in a value that was not known when the run began."""
-        late = self._needles - self._early
-        return bool(late) and any(hides(leaf, late) for leaf in _leaves(value))
+        late = self._needles - self._needles_at_key
+        return bool(late) and any(contains_any(leaf, late) for leaf in _leaves(value))
 
-    def holds(self, value: Any) -> bool:
+    def contains_secret(self, value: Any) -> bool:
         """Whether a secret stands in a value: in a text in any case of letters, in bytes, as a number."""
-        return bool(self._needles) and any(hides(leaf, self._needles) for leaf in _leaves(value))
+        return bool(self._needles) and any(contains_any(leaf, self._needles) for leaf in _leaves(value))
 
-    def spilled_in(self, data: bytes) -> bool:
+    def leaked_into(self, data: bytes) -> bool:
         """Whether written bytes hold a secret's text in an encoding that the codec or its parts may use."""
-        texts = [text for text in self._raw if len(text) >= _LONG]
+        texts = [text for text in self._texts if len(text) >= _MIN_LEAK_LENGTH]
         if not texts:
             return False
         data = data.lower()
@@ -149,16 +161,16 @@ class Veil:
                     return True
         return False
 
-    def hide(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """A text for people, with `***` where a secret stood."""
-        return without(text, self._forms, MASK) if self._forms and text else text
+        return mask_forms(text, self._spellings, MASK) if self._spellings and text else text
 
     def mask(self, value: Any) -> Any:
         """A value for a key, with the names of secrets where they stood."""
-        if not self.known:
+        if not self.has_secrets:
             return value
         if type(value) is str:
-            return self._masked(value)
+            return self._mask_text(value)
         name = self.name_of(value)
         if name is not None:
             return _marker(name)
@@ -172,55 +184,55 @@ class Veil:
                 return codec.fold(kind, masked)
             except DecodeError:  # two keys of a dict are masked alike: what is left tells the tasks apart enough
                 return [kind, *masked]
-        return _marker("") if self.holds(value) else value
+        return _marker("") if self.contains_secret(value) else value
 
-    def _masked(self, text: str) -> str:
+    def _mask_text(self, text: str) -> str:
         if self._pattern is None:
-            longest = sorted(self._marks, key=lambda one: (-len(one), one))
+            longest = sorted(self._names_by_text, key=lambda one: (-len(one), one))
             self._pattern = re.compile("|".join(map(re.escape, longest)) or "(?!)")
-        masked = self._pattern.sub(lambda found: _marker(self._marks[found.group()]), text)
+        masked = self._pattern.sub(lambda found: _marker(self._names_by_text[found.group()]), text)
         return text if masked == text else masked
 
 
-class _Same:
+class _Identity:
     """An object as a key, by identity."""
 
-    __slots__ = ("held",)
+    __slots__ = ("value",)
 
-    def __init__(self, held: Any) -> None:
-        self.held = held
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.held is other.held
+        return isinstance(other, _Identity) and self.value is other.value
 
     def __hash__(self) -> int:
-        return id(self.held)
+        return id(self.value)
 
 
 def _marker(name: str) -> str:
     return f"\0secret {name}\0"
 
 
-def likeness(value: Any) -> Any:
+def equality_key(value: Any) -> Any:
     """What equal values have in common: canonical bytes, or being the same object."""
     try:
         return codec.canonical(value)
     except NotStorableError:
-        return _Same(value)
+        return _Identity(value)
 
 
-def _verbatim(leaf: Any) -> str:
+def _literal_text(leaf: Any) -> str:
     if isinstance(leaf, bytes | bytearray):
         return leaf.decode("utf-8", "replace").replace("\ufffd", "")
-    return str(leaf) if codec.immutable(leaf) else ""
+    return str(leaf) if codec.is_immutable(leaf) else ""
 
 
-def nothing_in(value: Any) -> bool:
+def is_empty_value(value: Any) -> bool:
     """Whether a value cannot be a secret: None, or empty. Being left empty is no secret either."""
     return value is None or (isinstance(value, str | bytes | bytearray | list | tuple | dict | set) and not value)
 
 
-def hunted(value: Any) -> Iterator[Any]:
+def searchable_leaves(value: Any) -> Iterator[Any]:
     """What of a secret is looked for elsewhere: a plain one itself; of containers no keys, and nothing small."""
     if codec.unfold(value) is None and not isinstance(value, dict | list | tuple | set | frozenset):
         if value is not None and not isinstance(value, bool):
@@ -228,14 +240,14 @@ def hunted(value: Any) -> Iterator[Any]:
         return
     for leaf in _leaves(value, keys=False):
         leaf = leaf.value if isinstance(leaf, Secret) else leaf
-        if not small(leaf):
+        if not is_small(leaf):
             yield leaf
 
 
 def _leaves(value: Any, *, keys: bool = True) -> Iterator[Any]:
     seen: set[int] = set()
     waiting = [value]
-    while waiting and len(seen) < MAX_LOOKS:
+    while waiting and len(seen) < MAX_VISITS:
         this = waiting.pop()
         children = _children(this, keys) if type(this) not in SCALARS else None
         if children is None:
@@ -261,7 +273,7 @@ def secrets_in(value: Any, path: str) -> list[tuple[str, Secret[Any]]]:
     found: list[tuple[str, Secret[Any]]] = []
     seen: set[int] = set()
     waiting = [(path, value)]
-    while waiting and len(seen) < MAX_LOOKS:
+    while waiting and len(seen) < MAX_VISITS:
         path, this = waiting.pop()
         if isinstance(this, Secret):
             found.append((path, this))
@@ -281,33 +293,35 @@ def secrets_in(value: Any, path: str) -> list[tuple[str, Secret[Any]]]:
     return found
 
 
-def veil_of(arguments: Iterable[tuple[str, Any]], params: NamedValues, secrets: Mapping[str, Any] | None) -> Veil:
-    """The veil of a run: what `secrets` gives, and the Secrets among its params and the agent's arguments.
+def redactor_for(
+    arguments: Iterable[tuple[str, Any]], params: NamedValues, secrets: Mapping[str, Any] | None
+) -> Redactor:
+    """The redactor of a run: what `secrets` gives, and the Secrets among its params and the agent's arguments.
 
     Params in which a secret stands are secrets themselves. Raises InvalidTypeError or InvalidValueError.
     """
-    veil = Veil()
-    given = [] if secrets is None else _given(secrets)
+    redactor = Redactor()
+    given = [] if secrets is None else _validated_secrets(secrets)
     for name in params.opaque:
         given += secrets_in(params.values[name], name)
     found = [secret for name, value in arguments for secret in secrets_in(value, name)]
     if not given and not found:
-        return veil
+        return redactor
     for name, secret in given:
-        veil.give(name, secret)
+        redactor.add_named(name, secret)
     for name, secret in found:
-        veil.adopt("", name, secret)
+        redactor.add_from_argument("", name, secret)
     for name, value in params.values.items():
         if isinstance(value, Secret):
-            params.conceal(name)
-        elif veil.holds(value):
-            veil.give(name, Secret(value))
-            params.conceal(name)
-    veil.begin()
-    return veil
+            params.mark_secret(name)
+        elif redactor.contains_secret(value):
+            redactor.add_named(name, Secret(value))
+            params.mark_secret(name)
+    redactor.mark_key_made()
+    return redactor
 
 
-def _given(secrets: Any) -> list[tuple[str, Secret[Any]]]:
+def _validated_secrets(secrets: Any) -> list[tuple[str, Secret[Any]]]:
     if not isinstance(secrets, Mapping):
         raise InvalidTypeError(f"secrets must be a mapping of names to values, got a {type(secrets).__name__}")
     found = []

@@ -19,7 +19,7 @@ SHORT_TEXT = 3
 SMALL_INT = 100
 
 
-def small(value: Any) -> bool:
+def is_small(value: Any) -> bool:
     """Whether a value is so common that equality says little.
 
     That are bools, None, numbers below 100 without a fraction, texts under three characters, and empty containers.
@@ -33,7 +33,7 @@ def small(value: Any) -> bool:
     return type(value) in (list, tuple, dict, set, frozenset) and not value
 
 
-def fold(text: str) -> str:
+def fold_text(text: str) -> str:
     """A text without regard to case and to the ways in which Unicode spells one character."""
     if text.isascii():
         return text.lower()
@@ -48,36 +48,36 @@ def decimal_text(value: int) -> str:
         return hex(value)
 
 
-def texts_of(leaf: Any) -> list[str]:
+def text_forms(leaf: Any) -> list[str]:
     """The folded texts by which a leaf may stand in another value, the plainest first."""
     if isinstance(leaf, Enum):
-        return [fold(text) for text in (leaf.name or "",)] + texts_of(leaf.value)
+        return [fold_text(text) for text in (leaf.name or "",)] + text_forms(leaf.value)
     if isinstance(leaf, str):
-        return [fold(leaf)]
+        return [fold_text(leaf)]
     if isinstance(leaf, bytes | bytearray):
-        return [fold(leaf.decode("utf-8", "replace"))]
+        return [fold_text(leaf.decode("utf-8", "replace"))]
     if isinstance(leaf, int) and not isinstance(leaf, bool):
         return [decimal_text(leaf)]
     if isinstance(leaf, float) and leaf.is_integer():
-        return [fold(str(leaf)), decimal_text(int(leaf))]
+        return [fold_text(str(leaf)), decimal_text(int(leaf))]
     if isinstance(leaf, datetime.date | datetime.time):
-        return [fold(str(leaf)), fold(leaf.isoformat())]
-    if leaf is None or codec.immutable(leaf):
-        return [fold(str(leaf))]
-    return list(_raw_texts(leaf))
+        return [fold_text(str(leaf)), fold_text(leaf.isoformat())]
+    if leaf is None or codec.is_immutable(leaf):
+        return [fold_text(str(leaf))]
+    return list(_stored_texts(leaf))
 
 
-def hides(leaf: Any, needles: frozenset[str]) -> bool:
+def contains_any(leaf: Any, needles: frozenset[str]) -> bool:
     """Whether a literal leaf holds one of these texts: anywhere in a text, or as the whole of what is none."""
     if not needles:
         return False
-    texts = texts_of(leaf)
+    texts = text_forms(leaf)
     if isinstance(leaf, _NUMBERS) or leaf is None:
         return not needles.isdisjoint(texts)
     return any(needle in text for text in texts for needle in needles)
 
 
-def _raw_texts(leaf: Any) -> Iterable[str]:
+def _stored_texts(leaf: Any) -> Iterable[str]:
     """The texts and numbers in the stored form of a leaf that nothing else looks into: a registered type, an array."""
     try:
         waiting = [msgspec.msgpack.decode(codec.canonical(leaf)[1:])]
@@ -90,4 +90,4 @@ def _raw_texts(leaf: Any) -> Iterable[str]:
         elif isinstance(part, list):
             waiting += part[1:]  # the first is a tag
         elif part is not None:
-            yield from texts_of(part)
+            yield from text_forms(part)

@@ -3,67 +3,67 @@
 from __future__ import annotations
 
 from ..model.reason import Reason
-from ..plan.candidate_set import Company, is_free
+from ..plan.candidate_set import CandidateSet, is_unrestricted
 from ..plan.step import Refusal, Registry
 from ..plan.trajectory import Trajectory
-from ..plan.trust import EXPIRED, untrusted
-from ..record.redact import refused_by_secrets
+from ..plan.trust import EXPIRED, trust_refusal
+from ..record.redact import secrets_refusal
 from ..run.run import Run
 
 RETIRED = "retired"
-NEVER = ("quarantined", RETIRED)
+NEVER_REPLAYED = ("quarantined", RETIRED)
 
 
-def admit(run: Run, found: Company, registry: Registry) -> tuple[Company | None, Refusal | None]:
+def eligible(run: Run, found: CandidateSet, registry: Registry) -> tuple[CandidateSet | None, Refusal | None]:
     """The candidates that may start, if any, and why the preferred one that may not does not (D1, D3)."""
-    if found.free and not (run.policy.trust or run.params.values or registry.failing):
+    if found.is_unrestricted and not (run.policy.trust or run.params.values or registry.failing_tools):
         return found, None
     first: Refusal | None = None
     live: list[Trajectory] = []
     for trajectory in found.trajectories:
-        refusal = admissible(run, trajectory, registry)
+        refusal = ineligibility(run, trajectory, registry)
         if refusal is None:
             live.append(trajectory)
         elif first is None:
             first = refusal
-    return found.part(live) if live else None, first
+    return found.subset(live) if live else None, first
 
 
-def admissible(run: Run, trajectory: Trajectory, registry: Registry) -> Refusal | None:
+def ineligibility(run: Run, trajectory: Trajectory, registry: Registry) -> Refusal | None:
     """Everything that can be known before the first effect: why this trajectory cannot be replayed now, or None."""
     standing = trajectory.standing
-    if is_free(trajectory) and not (run.policy.trust or run.params.values):
-        return registry.paused(trajectory.steps)  # all else was known when it was joined
+    if is_unrestricted(trajectory) and not (run.policy.trust or run.params.values):
+        return registry.pause_refusal(trajectory.steps)  # all else was known when it was joined
     retired_for_age = standing.state == RETIRED and standing.reason.startswith(EXPIRED)
-    if retired_for_age or (trajectory.expired and standing.state not in NEVER):
+    if retired_for_age or (trajectory.is_expired and standing.state not in NEVER_REPLAYED):
         message = (
             f"trajectory {trajectory.id} was last recorded longer ago than the engine's ttl; a run of the same "
             "calls by the agent makes it young again"
         )
         return Refusal(Reason.EXPIRED, message)
-    if standing.state in NEVER:
+    if standing.state in NEVER_REPLAYED:
         why = standing.reason or "it failed"
         message = f"trajectory {trajectory.id} is {standing.state} ({why}); report_good lifts this, forget deletes it"
         return Refusal(Reason.QUARANTINED, message)
     refusal = trajectory.join(registry)
     if refusal is None and (run.policy.trust or trajectory.trust):
-        refusal = untrusted(trajectory, run.policy.trust)
+        refusal = trust_refusal(trajectory, run.policy.trust)
     if refusal is None:
-        refusal = registry.paused(trajectory.steps)
+        refusal = registry.pause_refusal(trajectory.steps)
     if refusal is None and trajectory.secrets:
-        refusal = refused_by_secrets(trajectory, run)
+        refusal = secrets_refusal(trajectory, run)
     if refusal is None and (trajectory.head.params or run.params.values):
-        refusal = trajectory.refused_by_params(run.params)
-    if refusal is None and (trajectory.asking or trajectory.unchecked):
-        refusal = _refused_by_steps(run, trajectory)
+        refusal = trajectory.params_refusal(run.params)
+    if refusal is None and (trajectory.requirements or trajectory.unchecked_tools):
+        refusal = _steps_refusal(run, trajectory)
     return refusal
 
 
-def _refused_by_steps(run: Run, trajectory: Trajectory) -> Refusal | None:
-    for index, step in trajectory.asking:
+def _steps_refusal(run: Run, trajectory: Trajectory) -> Refusal | None:
+    for index, step in trajectory.requirements:
         tool = step.tool
-        if run.plain and (step.check_async or (tool.is_async and not run.outside)):
-            call = "engine.asession(...)" if run.outside else "await engine.acall(...)"
+        if run.is_sync and (step.has_async_check or (tool.is_async and not run.is_stepped)):
+            call = "engine.asession(...)" if run.is_stepped else "await engine.acall(...)"
             message = f"{tool.name} or one of its checks is async; call the engine with: {call}"
             return Refusal(Reason.NEEDS_ACALL, message, index, tool.name)
         missing = next((name for name in step.contexts if not run.has_context(name)), None)
@@ -73,17 +73,17 @@ def _refused_by_steps(run: Run, trajectory: Trajectory) -> Refusal | None:
         if tool.effect == "irreversible" and step.pre is None and run.approve is None:
             message = f"{tool.name} is irreversible and has neither a pre-check nor an approval callback"
             return Refusal(Reason.NOT_APPROVED, message, index, tool.name)
-        if step.method and tool not in run.objects:
-            found = run.object_of(tool)
+        if step.method and tool not in run.context_objects:
+            found = run.context_object_for(tool)
             if isinstance(found, Refusal):
                 return found
-            run.objects[tool] = found
-    if trajectory.unchecked:
+            run.context_objects[tool] = found
+    if trajectory.unchecked_tools:
         if run.policy.strict:
-            name = trajectory.unchecked[0]
+            name = trajectory.unchecked_tools[0]
             message = f"{name} has no pre-check and is not declared effect='read', and strict=True"
             return Refusal(Reason.NOT_REPLAYABLE, message, tool=name)
-        for name in trajectory.unchecked:
+        for name in trajectory.unchecked_tools:
             message = f"{name} is replayed without a pre-check; add one, or say effect='read' if it only looks"
             run.notify("warning", "unchecked", message, name)
     return None

@@ -8,20 +8,20 @@ from typing import Any
 
 import msgspec
 
-from ..binding.resolve import bound_text, plan_text
+from ..binding.resolve import bound_expression_text, expression_text
 from ..model.handover import Planned
 from ..model.reason import Reason
 from ..model.records import StepRecord
 from ..plan.step import Refusal, Registry
-from ..plan.trajectory import Trajectory, open_snapshot
+from ..plan.trajectory import Trajectory, load_snapshot
 from ..run.effects import Effect
 from ..run.run import Run
-from ..tools.check import copy_of
-from .eligibility import admissible
-from .judge import arguments_of, judge, look, unbuildable
+from ..tools.check import safe_copy
+from .eligibility import ineligibility
+from .judge import bind_arguments, cannot_bind, capture, evaluate
 
-SHOWN = 20
-Sights = dict[tuple[bytes, int], Any]
+MAX_CONSIDERED = 20
+Captures = dict[tuple[bytes, int], Any]
 
 
 class Considered(msgspec.Struct, frozen=True):
@@ -63,14 +63,14 @@ class Explanation(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         lines = [f"would {self.would}: {self.reason.value}: {self.message}"]
-        for one in self.considered:
-            verb = "would start" if one.would_start else f"no: {one.reason.value}"
-            state = f"{one.state}: {one.evidence}" if one.evidence else one.state
-            counts = f"{one.steps} step{'s'[: one.steps != 1]}, {one.hits} hit{'s'[: one.hits != 1]}"
-            what = f"{one.trajectory_id} ({state}; {counts})"
-            lines.append(f"  {what}: {verb}: {one.message}")
-            if one.seen or one.expected:
-                lines.append(f"    {one.first_step}: saw {one.seen}, expected {one.expected}")
+        for entry in self.considered:
+            verb = "would start" if entry.would_start else f"no: {entry.reason.value}"
+            state = f"{entry.state}: {entry.evidence}" if entry.evidence else entry.state
+            counts = f"{entry.steps} step{'s'[: entry.steps != 1]}, {entry.hits} hit{'s'[: entry.hits != 1]}"
+            what = f"{entry.trajectory_id} ({state}; {counts})"
+            lines.append(f"  {what}: {verb}: {entry.message}")
+            if entry.seen or entry.expected:
+                lines.append(f"    {entry.first_step}: saw {entry.seen}, expected {entry.expected}")
         lines += [f"  step {index}: {step}" for index, step in enumerate(self.plan)]
         return "\n".join(lines)
 
@@ -80,56 +80,60 @@ def explain_task(
 ) -> Generator[Effect, Any, Explanation]:
     """Consider every recording of a task, the newest first, and judge the first step of those that may start."""
     if lookup is not None:
-        return Explanation("ask the agent", lookup.reason, run.hide(lookup.message))
+        return Explanation("ask the agent", lookup.reason, run.redact(lookup.message))
     if not trajectories:
         message = "nothing was recorded for this task: for these arguments, names of params, tags and scope"
         return Explanation("ask the agent", Reason.NEW_TASK, message)
-    sights: Sights = {}
+    captures: Captures = {}
     considered: list[Considered] = []
-    for trajectory in trajectories[:SHOWN]:
-        one = yield from _consider(run, trajectory, registry, sights)
-        considered.append(one)
-    first = next((one for one in considered if one.would_start), None)
+    for trajectory in trajectories[:MAX_CONSIDERED]:
+        entry = yield from _consider(run, trajectory, registry, captures)
+        considered.append(entry)
+    first = next((entry for entry in considered if entry.would_start), None)
     if first is not None:
-        chosen = next(one for one in trajectories if one.id == first.trajectory_id)
+        chosen = next(trajectory for trajectory in trajectories if trajectory.id == first.trajectory_id)
         plan = tuple(bound_step(run, record) for record in chosen.body.steps)
         return Explanation("replay", Reason.HIT, f"trajectory {chosen.id} fits", tuple(considered), plan)
     return Explanation("ask the agent", considered[0].reason, considered[0].message, tuple(considered))
 
 
 def _consider(
-    run: Run, trajectory: Trajectory, registry: Registry, sights: Sights
+    run: Run, trajectory: Trajectory, registry: Registry, captures: Captures
 ) -> Generator[Effect, Any, Considered]:
-    refusal = admissible(run, trajectory, registry)
+    refusal = ineligibility(run, trajectory, registry)
     if refusal is not None:
         return _considered(run, trajectory, refusal, "")
     steps = trajectory.steps
-    asked = [at for at in (0, *steps[0].opens) if steps[at].pre is not None]
+    asked = [at for at in (0, *steps[0].opening_members) if steps[at].pre is not None]
     if not asked:
-        message = "its first step has no pre-check" + ("" if steps[0].tool.reads_only else " and is replayed unchecked")
+        message = "its first step has no pre-check" + (
+            "" if steps[0].tool.is_read_only else " and is replayed unchecked"
+        )
         return _considered(run, trajectory, None, message)
-    values = yield from _look(run, trajectory, asked, sights)
+    values = yield from _capture_first(run, trajectory, asked, captures)
     if isinstance(values, Refusal):
-        return _considered(run, trajectory, _as_first(values), "", at=values.step)
+        return _considered(run, trajectory, _as_first_check(values), "", at=values.step)
     at, seen, expected = 0, "", ""
     for candidate in trajectory.candidates[: run.policy.max_lookups]:
         for at, value in values.items():
-            refusal = yield from judge(run, steps[at], value, candidate, at, False, shared=True)
+            refusal = yield from evaluate(run, steps[at], value, candidate, at, False, shared=True)
             check = steps[at].pre
             if check is not None:
-                seen, expected = check.texts(copy_of(value), open_snapshot(candidate.snapshots(False)[at]))
+                seen, expected = check.describe_pair(safe_copy(value), load_snapshot(candidate.snapshots(False)[at]))
             if refusal is not None:
                 break
         if refusal is None:
             break
     passes = (
-        "the pre-check of its first step passes" if not steps[0].opens else "the pre-checks of its first group pass"
+        "the pre-check of its first step passes"
+        if not steps[0].opening_members
+        else "the pre-checks of its first group pass"
     )
-    return _considered(run, trajectory, _as_first(refusal) if refusal else None, passes, seen, expected, at)
+    return _considered(run, trajectory, _as_first_check(refusal) if refusal else None, passes, seen, expected, at)
 
 
-def _look(
-    run: Run, trajectory: Trajectory, asked: Sequence[int], sights: Sights
+def _capture_first(
+    run: Run, trajectory: Trajectory, asked: Sequence[int], captures: Captures
 ) -> Generator[Effect, Any, dict[int, Any] | Refusal]:
     """What the pre-checks of the first step, or of the calls that open a parallel group with it, see now."""
     values: dict[int, Any] = {}
@@ -137,22 +141,22 @@ def _look(
     for at in asked:
         step = trajectory.steps[at]
         try:
-            arguments = arguments_of(run, step)
+            arguments = bind_arguments(run, step)
         except Exception as error:
-            return unbuildable(step, at, error)
+            return cannot_bind(step, at, error)
         key = (step.call_id, calls[step.call_id])
         calls[step.call_id] += 1
-        if key not in sights:
+        if key not in captures:
             assert step.pre is not None
-            sights[key] = yield from look(step, step.pre, arguments, at)
-        value = sights[key]
+            captures[key] = yield from capture(step, step.pre, arguments, at)
+        value = captures[key]
         if isinstance(value, Refusal):
             return value
         values[at] = value
     return values
 
 
-def _as_first(refusal: Refusal) -> Refusal:
+def _as_first_check(refusal: Refusal) -> Refusal:
     if refusal.reason in (Reason.CHECK_REFUSED, Reason.CHECK_ERROR):
         return msgspec.structs.replace(refusal, reason=Reason.FIRST_CHECK_REFUSED)
     return refusal
@@ -160,8 +164,8 @@ def _as_first(refusal: Refusal) -> Refusal:
 
 def bound_step(run: Run, record: StepRecord) -> Planned:
     """A step with its arguments as they would be in this run."""
-    parts = [f"{name}={bound_text(expr, run.params.values)}" for name, expr in record.arguments]
-    return Planned(record.tool, run.hide(", ".join(parts)))
+    parts = [f"{name}={bound_expression_text(expr, run.params.values)}" for name, expr in record.arguments]
+    return Planned(record.tool, run.redact(", ".join(parts)))
 
 
 def _considered(
@@ -173,10 +177,10 @@ def _considered(
     expected: str = "",
     at: int = 0,
 ) -> Considered:
-    hide = run.hide
+    hide = run.redact
     records = trajectory.body.steps
     record = records[at]
-    arguments = ", ".join(f"{name}={plan_text(expr)}" for name, expr in record.arguments)
+    arguments = ", ".join(f"{name}={expression_text(expr)}" for name, expr in record.arguments)
     return Considered(
         trajectory.id,
         trajectory.standing.state,

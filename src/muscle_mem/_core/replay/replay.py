@@ -10,34 +10,34 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from ..model.reason import Reason
-from ..model.text import retold
-from ..plan.candidate_set import Company
+from ..model.text import long_repr
+from ..plan.candidate_set import CandidateSet
 from ..plan.step import PlanStep, Refusal
-from ..plan.trajectory import Candidate, Fresh
+from ..plan.trajectory import Candidate, MutableSnapshot
 from ..run.effects import Effect, Invoke, Pause
 from ..run.run import Run
-from ..tools.check import Check, CheckError, copy_of, passes
-from .approval import disapproved
+from ..tools.check import Check, CheckError, interpret, safe_copy
+from .approval import approval_refusal
 from .judge import (
     Arguments,
-    arguments_of,
+    bind_arguments,
+    cannot_bind,
+    capture,
     check_error,
-    judge,
+    evaluate,
     keep_refreshed,
-    look,
-    refused,
-    settle,
-    stale_guard,
-    unbuildable,
+    refused_check,
+    stale_reference,
+    wait_and_retry,
 )
-from .parallel_group import due_posts, with_rest
-from .selection import PLAIN, Sights, Walk, checks_at
+from .parallel_group import check_members, due_post_checks
+from .selection import SCALAR_TYPES, Captures, Selection, checks_at
 
 Chosen = tuple[Candidate, Arguments]
-Asked = tuple[Refusal, Any]  # why a check did not pass, and what it saw; the refusal again if it saw nothing
+CheckAnswer = tuple[Refusal, Any]  # why a check did not pass, and what it saw; the refusal again if it saw nothing
 
 
-def replay(run: Run, live: Company) -> Generator[Effect, Any, Candidate | Refusal]:
+def replay(run: Run, live: CandidateSet) -> Generator[Effect, Any, Candidate | Refusal]:
     """Replay the preferred candidate, going over to another only where the rules allow it (D2).
 
     Returns the candidate that came to its own end, or the refusal that stopped it; `run.progress` tells what was
@@ -45,49 +45,51 @@ def replay(run: Run, live: Company) -> Generator[Effect, Any, Candidate | Refusa
     """
     progress = run.progress
     calls, results = progress.calls, progress.results
-    objects = run.objects
-    outside = run.outside
-    through = outside or run.watched
-    walk = Walk(run, live) if len(live.candidates) > 1 else None
+    objects = run.context_objects
+    outside = run.is_stepped
+    by_driver = outside or run.is_watched
+    selection = Selection(run, live) if len(live.candidates) > 1 else None
     followed = progress.candidate = live.candidates[0]
-    steps, pres, posts = followed.plan()
-    place = 0
+    steps, pres, posts = followed.replay_plan()
+    position = 0
     while True:
-        step = steps[place]
+        step = steps[position]
         found: Any = None
         if step is None:
-            if walk is None or place == live.longest:
+            if selection is None or position == live.longest:
                 return followed
-            found = yield from _end(run, walk, place, followed)
-        elif step.simple:
+            found = yield from _at_end(run, selection, position, followed)
+        elif step.is_inline:
             args, kwargs = step.args, step.kwargs
             if step.method:
                 args = (objects[step.tool], *args)
             pre = step.pre
             if pre is not None:
-                asked = _ask(run, walk, followed, step, pre, args, kwargs, pres[place], place, False)
-                if walk is not None and not place and followed is not progress.candidate:
+                asked = _check_inline(
+                    run, selection, followed, step, pre, args, kwargs, pres[position], position, False
+                )
+                if selection is not None and not position and followed is not progress.candidate:
                     followed = progress.candidate
-                    steps, pres, posts = followed.plan()
-                    step = steps[place]
+                    steps, pres, posts = followed.replay_plan()
+                    step = steps[position]
                 if asked is not None:
-                    at_once = walk is None and not pre.wait
-                    found = asked[0] if at_once else (yield from decide(run, walk, place, followed, asked))
+                    at_once = selection is None and not pre.wait
+                    found = asked[0] if at_once else (yield from decide(run, selection, position, followed, asked))
         else:
-            found = yield from decide(run, walk, place, followed)
+            found = yield from decide(run, selection, position, followed)
         if found is not None:
             if step is not None and step.tool.optional and isinstance(found, Refusal):
-                found = yield from _skip(run, walk, place, followed, found)
-                place = len(results)
+                found = yield from _skip_optional(run, selection, position, followed, found)
+                position = len(results)
             if type(found) is not tuple:
                 return found  # type: ignore[no-any-return]  # a Candidate or a Refusal
             followed, (args, kwargs) = found
             progress.candidate = followed
-            steps, pres, posts = followed.plan()
-            step = steps[place]
+            steps, pres, posts = followed.replay_plan()
+            step = steps[position]
         calls.append((step, args, kwargs))
         try:
-            if through or not step.direct:
+            if by_driver or not step.is_sync:
                 result = yield Invoke(step.tool, args, kwargs)
             elif kwargs:
                 result = step.fn(*args, **kwargs)
@@ -96,39 +98,41 @@ def replay(run: Run, live: Company) -> Generator[Effect, Any, Candidate | Refusa
         except Exception as error:
             results.append(None)
             progress.error = error
-            message = f"{step.tool.name} raised {retold(error)}"
-            return Refusal(Reason.TOOL_RAISED, message, place, step.tool.name, seen=retold(error), error=error)
+            message = f"{step.tool.name} raised {long_repr(error)}"
+            return Refusal(Reason.TOOL_RAISED, message, position, step.tool.name, seen=long_repr(error), error=error)
         results.append(result)
-        if step.after:
+        if step.may_check_after:
             found = None
-            if not step.simple:
-                found = yield from _after(run, walk, place, followed)
+            if not step.is_inline:
+                found = yield from _check_after(run, selection, position, followed)
             elif step.post is not None:
-                asked = _ask(run, walk, followed, step, step.post, args, kwargs, posts[place], place, True)
+                asked = _check_inline(
+                    run, selection, followed, step, step.post, args, kwargs, posts[position], position, True
+                )
                 if asked is not None:
-                    found = yield from _judge_after(run, walk, place, followed, place + 1, asked)
+                    found = yield from _evaluate_post_check(run, selection, position, followed, position + 1, asked)
             if isinstance(found, Refusal):
                 return found
             if found is not None:
                 followed = progress.candidate = found
-                steps, pres, posts = followed.plan()
-        place += 1
+                steps, pres, posts = followed.replay_plan()
+        position += 1
         if outside:
             yield Pause()
 
 
-def _ask(
+def _check_inline(
     run: Run,
-    walk: Walk | None,
+    selection: Selection | None,
     followed: Candidate,
     step: PlanStep,
     check: Check,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     snapshot: Any,
-    place: int,
+    position: int,
     post: bool,
-) -> Asked | None:
+) -> CheckAnswer | None:
     """Capture and compare at once, where nothing can be awaited or kept; None if it passes.
 
     At the start the candidate whose snapshot equals what is seen is asked, and is then the one to follow (D3).
@@ -136,211 +140,224 @@ def _ask(
     try:
         seen = check.capture(*args, **kwargs) if kwargs else check.capture(*args)
     except Exception as error:
-        refusal = check_error(step, place, f"its capture raised {retold(error)}", error)
+        refusal = check_error(step, position, f"its capture raised {long_repr(error)}", error)
         return refusal, refusal
     given = seen
-    if walk is not None:
-        if not place and not post:
-            guessed = walk.guess(place, step.call_id, seen)
-            if guessed is not None and guessed.trajectory.steps[place].simple:
+    if selection is not None:
+        if not position and not post:
+            guessed = selection.best_guess(position, step.call_id, seen)
+            if guessed is not None and guessed.trajectory.steps[position].is_inline:
                 followed = run.progress.candidate = guessed
-                snapshot = guessed.snapshots(False)[place]
-        if not check.exact and type(seen) not in PLAIN:
-            given = copy_of(seen)
-    if type(snapshot) is Fresh:
-        snapshot = snapshot.open()
+                snapshot = guessed.snapshots(False)[position]
+        if not check.is_equality and type(seen) not in SCALAR_TYPES:
+            given = safe_copy(seen)
+    if type(snapshot) is MutableSnapshot:
+        snapshot = snapshot.load()
     try:
         answer = check.compare(given, snapshot)
         if answer is not True:
-            passed = passes(check, answer)
-            run.hear(check, step.tool.name)
+            passed = interpret(check, answer)
+            run.note_missing_threshold(check, step.tool.name)
             if not passed:
-                return refused(step, check, seen, snapshot, place, post, answer), seen
+                return refused_check(step, check, seen, snapshot, position, post, answer), seen
     except CheckError as error:
-        return check_error(step, place, str(error), None), seen
+        return check_error(step, position, str(error), None), seen
     except Exception as error:
-        return check_error(step, place, f"its compare raised {retold(error)}", error), seen
-    if walk is not None:
-        if type(seen) in PLAIN:  # as `saw` does, at once
-            walk.sights.append((place, post, followed, seen, None))
+        return check_error(step, position, f"its compare raised {long_repr(error)}", error), seen
+    if selection is not None:
+        if type(seen) in SCALAR_TYPES:  # as `remember_capture` does, at once
+            selection.captures.append((position, post, followed, seen, None))
         else:
-            walk.saw(place, post, followed, seen)
+            selection.remember_capture(position, post, followed, seen)
     return None
 
 
 def decide(
-    run: Run, walk: Walk | None, place: int, followed: Candidate, asked: Asked | None = None
+    run: Run, selection: Selection | None, position: int, followed: Candidate, asked: CheckAnswer | None = None
 ) -> Generator[Effect, Any, Chosen | Candidate | Refusal]:
     """Who is followed at this place, its pre-check passed; or the end of the run, good or not.
 
     `asked` is what the followed candidate said, if it was asked before.
     """
-    if followed.trajectory.steps[place].joined:
-        assert run.progress.ready is not None  # by whoever opened the group
-        return followed, run.progress.ready[place]
+    if followed.trajectory.steps[position].is_opening_member:
+        assert run.progress.group_arguments is not None  # by whoever opened the group
+        return followed, run.progress.group_arguments[position]
     since = run.clock()
     while True:
-        sights: Sights = {}
+        captures: Captures = {}
         found: Chosen | Refusal | None
         if asked is None:
-            found = yield from _prefer(run, walk, place, followed, sights)
+            found = yield from _try_followed(run, selection, position, followed, captures)
         else:
-            found, sights[followed.trajectory.steps[place].sight(False)] = asked
+            found, captures[followed.trajectory.steps[position].capture_key(False)] = asked
             asked = None
-            if walk is not None:
-                walk.bury(followed)
+            if selection is not None:
+                selection.reject(followed)
         refusal = found if isinstance(found, Refusal) else None
-        if refusal is not None and walk is not None:
-            found = yield from walk.choose(place, followed, sights)
+        if refusal is not None and selection is not None:
+            found = yield from selection.choose(position, followed, captures)
         if isinstance(found, tuple):
-            if found[0].trajectory.steps[place].opens:
-                found = yield from with_rest(run, walk, place, followed, found, sights)
+            if found[0].trajectory.steps[position].opening_members:
+                found = yield from check_members(run, selection, position, followed, found, captures)
             if isinstance(found, tuple):
                 return found
             refusal = refusal or found
         assert refusal is not None
-        if walk is not None:
-            ended = yield from walk.ended(place, followed)
+        if selection is not None:
+            ended = yield from selection.completed_at(position, followed)
             if ended is not None:
                 return ended
         hopeless = refusal.reason in (Reason.STALE_OUTPUT, Reason.NOT_APPROVED)
-        if hopeless or not (yield from settle(run, _checks_at(walk, place, followed), since)):
+        if hopeless or not (yield from wait_and_retry(run, _checks_at(selection, position, followed), since)):
             return refusal
-        if walk is not None:
-            walk.revive()
+        if selection is not None:
+            selection.reset_rejected()
 
 
-def _skip(
-    run: Run, walk: Walk | None, place: int, followed: Candidate, refusal: Refusal
+def _skip_optional(
+    run: Run, selection: Selection | None, position: int, followed: Candidate, refusal: Refusal
 ) -> Generator[Effect, Any, Chosen | Candidate | Refusal]:
     """Leave an optional step out if its check said no and the next one's says yes: a pop-up that does not show."""
     trajectory = followed.trajectory
-    after = place + 1
-    if refusal.reason is not Reason.CHECK_REFUSED or after >= len(trajectory.steps) or place in trajectory.needed:
+    after = position + 1
+    if (
+        refusal.reason is not Reason.CHECK_REFUSED
+        or after >= len(trajectory.steps)
+        or position in trajectory.needed_outputs
+    ):
         return refusal
-    if trajectory.steps[place].stop:  # a member of a parallel group
+    if trajectory.steps[position].group_stop:  # a member of a parallel group
         return refusal
     following = trajectory.steps[after]
     if following.pre is None:
         return refusal
     progress = run.progress
-    progress.calls.append((trajectory.steps[place], (), {}))
+    progress.calls.append((trajectory.steps[position], (), {}))
     progress.results.append(None)
-    progress.skipped |= {place}
-    if walk is not None:
-        walk.keep_only(followed)
-    found = yield from decide(run, walk, after, followed)
+    progress.skipped |= {position}
+    if selection is not None:
+        selection.keep_only(followed)
+    found = yield from decide(run, selection, after, followed)
     if isinstance(found, tuple):
         return found
     progress.calls.pop()
     progress.results.pop()
-    progress.skipped -= {place}
+    progress.skipped -= {position}
     return refusal
 
 
-def _checks_at(walk: Walk | None, place: int, followed: Candidate) -> Sequence[Check]:
-    return checks_at(followed.trajectory.steps, place) if walk is None else walk.checks(place)
+def _checks_at(selection: Selection | None, position: int, followed: Candidate) -> Sequence[Check]:
+    return checks_at(followed.trajectory.steps, position) if selection is None else selection.checks_at(position)
 
 
-def _prefer(
-    run: Run, walk: Walk | None, place: int, followed: Candidate, sights: Sights
+def _try_followed(
+    run: Run, selection: Selection | None, position: int, followed: Candidate, captures: Captures
 ) -> Generator[Effect, Any, Chosen | Refusal]:
     """Ask the followed candidate; at the start, rather the one whose snapshot equals what is seen (D3)."""
-    step = followed.trajectory.steps[place]
-    stale = stale_guard(run, step, place)
+    step = followed.trajectory.steps[position]
+    stale = stale_reference(run, step, position)
     if stale is not None:
         return stale
     try:
-        arguments = arguments_of(run, step)
+        arguments = bind_arguments(run, step)
     except Exception as error:
-        return unbuildable(step, place, error)
-    no = None if step.simple else (yield from disapproved(run, step, arguments, place))
-    if no is not None or step.pre is None:
-        return no or (followed, arguments)
-    value = yield from look(step, step.pre, arguments, place)
-    sights[step.sight(False)] = value
+        return cannot_bind(step, position, error)
+    approval = None if step.is_inline else (yield from approval_refusal(run, step, arguments, position))
+    if approval is not None or step.pre is None:
+        return approval or (followed, arguments)
+    value = yield from capture(step, step.pre, arguments, position)
+    captures[step.capture_key(False)] = value
     if isinstance(value, Refusal):
         return value
-    asked = followed
-    if walk is not None and place == 0:
-        asked = walk.guess(place, step.call_id, value) or followed
-    shared = walk is not None or step.pre.refresh
-    found = yield from judge(run, step, value, asked, place, False, shared=shared)
+    candidate = followed
+    if selection is not None and position == 0:
+        candidate = selection.best_guess(position, step.call_id, value) or followed
+    shared = selection is not None or step.pre.refresh
+    found = yield from evaluate(run, step, value, candidate, position, False, shared=shared)
     if found is not None:
-        if walk is not None:
-            walk.bury(asked)
+        if selection is not None:
+            selection.reject(candidate)
         return found
-    _keep(run, walk, place, False, asked, value)
-    return asked, arguments
+    _keep_accepted(run, selection, position, False, candidate, value)
+    return candidate, arguments
 
 
-def _keep(run: Run, walk: Walk | None, place: int, post: bool, followed: Candidate, value: Any) -> None:
-    step = followed.trajectory.steps[place]
+def _keep_accepted(
+    run: Run, selection: Selection | None, position: int, post: bool, followed: Candidate, value: Any
+) -> None:
+    step = followed.trajectory.steps[position]
     check = step.post if post else step.pre
-    if walk is not None:
-        walk.saw(place, post, followed, value)
+    if selection is not None:
+        selection.remember_capture(position, post, followed, value)
     if check is not None:
-        keep_refreshed(run, check, place, post, value)
+        keep_refreshed(run, check, position, post, value)
 
 
-def _end(run: Run, walk: Walk, place: int, followed: Candidate) -> Generator[Effect, Any, Chosen | Candidate | Refusal]:
+def _at_end(
+    run: Run, selection: Selection, position: int, followed: Candidate
+) -> Generator[Effect, Any, Chosen | Candidate | Refusal]:
     """The followed candidate has ended: a hit, unless a longer one's next pre-check passes."""
-    sights: Sights = {}
-    found: Chosen | Refusal | None = yield from walk.choose(place, followed, sights, checked_only=True)
-    if isinstance(found, tuple) and found[0].trajectory.steps[place].opens:
-        found = yield from with_rest(run, walk, place, followed, found, sights)
+    captures: Captures = {}
+    found: Chosen | Refusal | None = yield from selection.choose(position, followed, captures, checked_only=True)
+    if isinstance(found, tuple) and found[0].trajectory.steps[position].opening_members:
+        found = yield from check_members(run, selection, position, followed, found, captures)
     return found if isinstance(found, tuple) else followed
 
 
-def _after(
-    run: Run, walk: Walk | None, place: int, followed: Candidate
+def _check_after(
+    run: Run, selection: Selection | None, position: int, followed: Candidate
 ) -> Generator[Effect, Any, Candidate | Refusal | None]:
     """Judge the post-checks that are due when the step at `place` has been made: its own, or those of its group."""
-    made = place + 1
-    step = followed.trajectory.steps[place]
-    if not step.stop:
-        return (yield from _judge_after(run, walk, place, followed, made))
+    made = position + 1
+    step = followed.trajectory.steps[position]
+    if not step.group_stop:
+        return (yield from _evaluate_post_check(run, selection, position, followed, made))
     progress = run.progress
     if step.post is not None:
-        progress.unjudged += (place,)
-    while due := due_posts(run, followed, made):
-        found = yield from _judge_after(run, walk, due[0], followed, made)
+        progress.pending_post_checks += (position,)
+    while due := due_post_checks(run, followed, made):
+        found = yield from _evaluate_post_check(run, selection, due[0], followed, made)
         if isinstance(found, Refusal):
             return found
         followed = found or followed
-        progress.unjudged = tuple(at for at in progress.unjudged if at != due[0])
+        progress.pending_post_checks = tuple(at for at in progress.pending_post_checks if at != due[0])
     return followed
 
 
-def _judge_after(
-    run: Run, walk: Walk | None, place: int, followed: Candidate, made: int, asked: Asked | None = None
+def _evaluate_post_check(
+    run: Run,
+    selection: Selection | None,
+    position: int,
+    followed: Candidate,
+    made: int,
+    asked: CheckAnswer | None = None,
 ) -> Generator[Effect, Any, Candidate | Refusal | None]:
     """Judge one post-check; None or another candidate if it passes. `asked` is what the followed one said already."""
-    step = followed.trajectory.steps[place]
+    step = followed.trajectory.steps[position]
     check = step.post
     assert check is not None
-    _, args, kwargs = run.progress.calls[place]
+    _, args, kwargs = run.progress.calls[position]
     since = run.clock()
     while True:
         found: Refusal | None
         if asked is None:
-            value = yield from look(step, check, (args, kwargs), place)
+            value = yield from capture(step, check, (args, kwargs), position)
             found = value if isinstance(value, Refusal) else None
             if found is None:
-                shared = walk is not None or check.refresh
-                found = yield from judge(run, step, value, followed, place, True, shared=shared)
+                shared = selection is not None or check.refresh
+                found = yield from evaluate(run, step, value, followed, position, True, shared=shared)
                 if found is None:
-                    _keep(run, walk, place, True, followed, value)
+                    _keep_accepted(run, selection, position, True, followed, value)
                     return None
         else:
             found, value = asked
             asked = None
-        if walk is not None and value is not found:
-            other = yield from walk.after(place, followed, step, value, made)
+        if selection is not None and value is not found:
+            other = yield from selection.accepting_post_check(position, followed, step, value, made)
             if other is not None:
-                _keep(run, walk, place, True, other, value)
+                _keep_accepted(run, selection, position, True, other, value)
                 return other
-        if not (yield from settle(run, [check], since)):
+        if not (yield from wait_and_retry(run, [check], since)):
             return found
-        if walk is not None:
-            walk.revive()
+        if selection is not None:
+            selection.reset_rejected()

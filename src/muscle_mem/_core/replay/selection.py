@@ -5,254 +5,300 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..plan.candidate_set import Company
+from ..plan.candidate_set import CandidateSet
 from ..plan.step import PlanStep, Refusal
 from ..plan.trajectory import Candidate, Trajectory
 from ..run.effects import Effect
 from ..run.run import Run
-from ..tools.check import Check, copy_of
-from .approval import disapproved
-from .batch_compare import Answers
-from .judge import Arguments, arguments_of, judge, keep_refreshed, look, snapshot_bytes, stale_guard, unbuildable
+from ..tools.check import Check, safe_copy
+from .approval import approval_refusal
+from .batch_compare import BatchResults
+from .judge import (
+    Arguments,
+    bind_arguments,
+    cannot_bind,
+    capture,
+    evaluate,
+    keep_refreshed,
+    snapshot_bytes,
+    stale_reference,
+)
 
-PLAIN = frozenset({str, int, bool, float, bytes, type(None)})
+SCALAR_TYPES = frozenset({str, int, bool, float, bytes, type(None)})
 
 
-Sight = tuple[int, bool, Candidate, Any, bytes | None]
+Capture = tuple[int, bool, Candidate, Any, bytes | None]
 """What was captured on the way, at a place, before or after it, and accepted by the candidate that was followed there:
 its value, and its bytes where it could change. Many are kept at each hit, and hardly ever looked at."""
 
 
-Sights = dict[object, Any]
-"""What was captured at a place, or the refusal where a capture raised, by `PlanStep.sight`."""
+Captures = dict[object, Any]
+"""What was captured at a place, or the refusal where a capture raised, by `PlanStep.capture_key`."""
 
 
-class Walk:
+class Selection:
     """The live candidates of one run, judged only as far as needed: one is followed, the others wait."""
 
-    __slots__ = ("_answers", "_company", "_dead", "_judged", "live", "longest", "run", "sights", "trajectories")
+    __slots__ = (
+        "_batch_results",
+        "_candidate_set",
+        "_evaluated",
+        "_rejected",
+        "captures",
+        "longest",
+        "remaining",
+        "run",
+        "trajectories",
+    )
 
-    def __init__(self, run: Run, company: Company) -> None:
+    def __init__(self, run: Run, candidate_set: CandidateSet) -> None:
         self.run = run
-        self.live = company.candidates
-        self.trajectories = company.trajectories
-        self.longest = company.longest
-        self._company: Company | None = company
-        self.sights: list[Sight] = []
-        self._judged: dict[Candidate, int] = {}
-        self._dead: set[Candidate] = set()
-        self._answers = Answers()
+        self.remaining = candidate_set.candidates
+        self.trajectories = candidate_set.trajectories
+        self.longest = candidate_set.longest
+        self._candidate_set: CandidateSet | None = candidate_set
+        self.captures: list[Capture] = []
+        self._evaluated: dict[Candidate, int] = {}
+        self._rejected: set[Candidate] = set()
+        self._batch_results = BatchResults()
 
-    def saw(self, place: int, post: bool, by: Candidate, value: Any) -> None:
+    def remember_capture(self, position: int, post: bool, by: Candidate, value: Any) -> None:
         """Keep what was captured and accepted on the way, for the candidates that have not been judged by it.
 
         As it is now: a capture may return a live object, which the next tool changes.
         """
-        if type(value) in PLAIN:  # what cannot change is written when somebody asks
-            self.sights.append((place, post, by, value, None))
+        if type(value) in SCALAR_TYPES:  # what cannot change is written when somebody asks
+            self.captures.append((position, post, by, value, None))
         else:
-            self.sights.append((place, post, by, copy_of(value), snapshot_bytes(value)))
+            self.captures.append((position, post, by, safe_copy(value), snapshot_bytes(value)))
 
-    def guess(self, place: int, call: bytes, value: Any) -> Candidate | None:
+    def best_guess(self, position: int, call: bytes, value: Any) -> Candidate | None:
         """A candidate of the same call whose snapshot equals what was captured: the first to be asked."""
         data = snapshot_bytes(value)
-        if data is None or self._company is None:
+        if data is None or self._candidate_set is None:
             return None
-        for candidate in self._company.seen_as(place, False, data):
-            if candidate.trajectory.steps[place].call_id == call and candidate not in self._dead:
+        for candidate in self._candidate_set.with_snapshot(position, False, data):
+            if candidate.trajectory.steps[position].call_id == call and candidate not in self._rejected:
                 return candidate
         return None
 
-    def _equals(self, place: int, post: bool, data: bytes) -> Iterator[Candidate]:
-        found = self._company.seen_as(place, post, data) if self._company is not None else ()
-        return (candidate for candidate in found if candidate not in self._dead)
+    def _with_equal_snapshot(self, position: int, post: bool, data: bytes) -> Iterator[Candidate]:
+        found = self._candidate_set.with_snapshot(position, post, data) if self._candidate_set is not None else ()
+        return (candidate for candidate in found if candidate not in self._rejected)
 
-    def _accepts(self, candidate: Candidate, followed: Candidate, place: int) -> Generator[Effect, Any, bool]:
+    def _accepts_captures(
+        self, candidate: Candidate, followed: Candidate, position: int
+    ) -> Generator[Effect, Any, bool]:
         """Whether a waiting candidate has the same executed calls and accepts all that was captured on the way."""
         if candidate is followed:
             return True
-        ids = candidate.trajectory.ids
-        if candidate.trajectory is not followed.trajectory and ids[:place] != followed.trajectory.ids[:place]:
+        ids = candidate.trajectory.comparison_ids
+        if (
+            candidate.trajectory is not followed.trajectory
+            and ids[:position] != followed.trajectory.comparison_ids[:position]
+        ):
             return False
-        for index in range(place):
-            if stale_guard(self.run, candidate.trajectory.steps[index], index) is not None:
+        for index in range(position):
+            if stale_reference(self.run, candidate.trajectory.steps[index], index) is not None:
                 return False
-        at = self._judged.get(candidate, 0)
-        for number in range(at, len(self.sights)):
-            place, post, by, value, data = self.sights[number]
-            if candidate.data(place, post) == by.data(place, post):
+        at = self._evaluated.get(candidate, 0)
+        for number in range(at, len(self.captures)):
+            position, post, by, value, data = self.captures[number]
+            if candidate.stored_snapshot(position, post) == by.stored_snapshot(position, post):
                 continue  # the very verdict that was given already
             if data is None:
                 data = snapshot_bytes(value)
-                self.sights[number] = (place, post, by, value, data)
-            step = by.trajectory.steps[place]
-            known = self._answers.of(self.run, step, value, place, post, candidate, self._waiting())
-            found = yield from judge(self.run, step, value, candidate, place, post, data, shared=True, known=known)
+                self.captures[number] = (position, post, by, value, data)
+            step = by.trajectory.steps[position]
+            known = self._batch_results.result_for(
+                self.run, step, value, position, post, candidate, self._not_rejected()
+            )
+            found = yield from evaluate(
+                self.run, step, value, candidate, position, post, data, shared=True, known_answer=known
+            )
             if found is not None:
                 return False
-        self._judged[candidate] = len(self.sights)
+        self._evaluated[candidate] = len(self.captures)
         return True
 
-    def _order(self, place: int, post: bool, sights: Sights) -> Iterable[Candidate]:
-        """Candidates by preference: equal snapshots first, then newest first. New sights are looked up as they come.
+    def _by_preference(self, position: int, post: bool, captures: Captures) -> Iterable[Candidate]:
+        """Candidates by preference: equal snapshots first, then newest first. New captures are looked up as they come.
 
         Where a check is exact, who has another snapshot than was seen is not asked: the answer is known.
         """
         given: set[Candidate] = set()
         seen: dict[object, bytes | None] = {}
-        waiting = iter(self.live)
+        waiting = iter(self.remaining)
         candidate: Candidate | None = None
         while True:
-            while len(seen) < len(sights):
-                call, value = next((call, value) for call, value in sights.items() if call not in seen)
+            while len(seen) < len(captures):
+                call, value = next((call, value) for call, value in captures.items() if call not in seen)
                 data = seen[call] = None if isinstance(value, Refusal) else snapshot_bytes(value)
-                for equal in self._equals(place, post, data) if data is not None else ():
+                for equal in self._with_equal_snapshot(position, post, data) if data is not None else ():
                     if equal not in given:
                         given.add(equal)
                         yield equal
-            if candidate is None and self._all_settled(place, post, seen):
+            if candidate is None and self._all_decided(position, post, seen):
                 return
             candidate = next(waiting, None)
             if candidate is None:
                 return
-            if candidate in given or candidate in self._dead or _settled(candidate.trajectory, place, post, seen):
+            if (
+                candidate in given
+                or candidate in self._rejected
+                or _is_decided(candidate.trajectory, position, post, seen)
+            ):
                 continue
             yield candidate
 
-    def _all_settled(self, place: int, post: bool, seen: Mapping[object, bytes | None]) -> bool:
-        if self._company is None:
-            return all(_settled(trajectory, place, post, seen) for trajectory in self.trajectories)
-        looks, exact = self._company.looks(place, post)
-        return exact and all(seen.get(look) is not None for look in looks)
+    def _all_decided(self, position: int, post: bool, seen: Mapping[object, bytes | None]) -> bool:
+        if self._candidate_set is None:
+            return all(_is_decided(trajectory, position, post, seen) for trajectory in self.trajectories)
+        capture_keys, exact = self._candidate_set.capture_keys(position, post)
+        return exact and all(seen.get(key) is not None for key in capture_keys)
 
     def choose(
-        self, place: int, followed: Candidate, sights: Sights, *, checked_only: bool = False
+        self, position: int, followed: Candidate, captures: Captures, *, checked_only: bool = False
     ) -> Generator[Effect, Any, tuple[Candidate, Arguments] | Refusal | None]:
         """The candidate to follow at a place, its pre-check just passed; else the preferred one's refusal, if any.
 
-        `sights` holds what this place has captured so far. With `checked_only` an unchecked step is no reason
+        `captures` holds what this place has captured so far. With `checked_only` an unchecked step is no reason
         to go on.
         """
         refusal: Refusal | None = None
-        if place >= self.longest:
+        if position >= self.longest:
             return None
         budget = self.run.policy.max_lookups
-        judged = len(sights)  # the followed one was asked already
-        for candidate in self._order(place, False, sights):
+        judged = len(captures)  # the followed one was asked already
+        for candidate in self._by_preference(position, False, captures):
             if judged >= budget:
                 break
             trajectory = candidate.trajectory
-            if len(trajectory.steps) <= place or (checked_only and not checks_at(trajectory.steps, place)):
+            if len(trajectory.steps) <= position or (checked_only and not checks_at(trajectory.steps, position)):
                 continue
-            if not (yield from self._accepts(candidate, followed, place)):
-                self._dead.add(candidate)
+            if not (yield from self._accepts_captures(candidate, followed, position)):
+                self._rejected.add(candidate)
                 continue
             judged += 1
-            step = trajectory.steps[place]
-            stale = stale_guard(self.run, step, place)
+            step = trajectory.steps[position]
+            stale = stale_reference(self.run, step, position)
             if stale is None:
-                found = yield from self._try(step, candidate, place, sights, refusal is not None)
+                found = yield from self._try_candidate(step, candidate, position, captures, refusal is not None)
                 if not isinstance(found, Refusal):
                     return candidate, found
                 stale = found
             refusal = refusal or stale
-            self._dead.add(candidate)
+            self._rejected.add(candidate)
         return refusal
 
-    def _try(
-        self, step: PlanStep, candidate: Candidate, place: int, sights: Sights, brief: bool
+    def _try_candidate(
+        self, step: PlanStep, candidate: Candidate, position: int, captures: Captures, without_details: bool
     ) -> Generator[Effect, Any, Arguments | Refusal]:
         try:
-            arguments = arguments_of(self.run, step)
+            arguments = bind_arguments(self.run, step)
         except Exception as error:
-            return unbuildable(step, place, error)
-        no = None if step.simple else (yield from disapproved(self.run, step, arguments, place))
-        if no is not None or step.pre is None:
-            return no or arguments
-        key = step.sight(False)
-        if key not in sights:
-            sights[key] = yield from look(step, step.pre, arguments, place)
-        value = sights[key]
+            return cannot_bind(step, position, error)
+        approval = None if step.is_inline else (yield from approval_refusal(self.run, step, arguments, position))
+        if approval is not None or step.pre is None:
+            return approval or arguments
+        key = step.capture_key(False)
+        if key not in captures:
+            captures[key] = yield from capture(step, step.pre, arguments, position)
+        value = captures[key]
         if isinstance(value, Refusal):
             return value
-        known = self._answers.of(self.run, step, value, place, False, candidate, self._waiting())
-        found = yield from judge(self.run, step, value, candidate, place, False, shared=True, known=known, brief=brief)
+        known = self._batch_results.result_for(self.run, step, value, position, False, candidate, self._not_rejected())
+        found = yield from evaluate(
+            self.run,
+            step,
+            value,
+            candidate,
+            position,
+            False,
+            shared=True,
+            known_answer=known,
+            without_details=without_details,
+        )
         if found is not None:
             return found
-        self.saw(place, False, candidate, value)
-        keep_refreshed(self.run, step.pre, place, False, value)
+        self.remember_capture(position, False, candidate, value)
+        keep_refreshed(self.run, step.pre, position, False, value)
         return arguments
 
     def keep_only(self, followed: Candidate) -> None:
         """Nobody else may take over any more: an optional step was left out, which the others were not asked about."""
-        self.live = [followed]
+        self.remaining = [followed]
         self.trajectories = [followed.trajectory]
         self.longest = len(followed.trajectory.steps)
-        self._company = None
+        self._candidate_set = None
 
-    def retract(self, place: int, candidate: Candidate) -> None:
+    def retract(self, position: int, candidate: Candidate) -> None:
         """A candidate was refused after all, by a later check at the same place: what it has seen there is no one's."""
-        self.sights = [sight for sight in self.sights if sight[0] < place]
-        self.bury(candidate)
+        self.captures = [captured for captured in self.captures if captured[0] < position]
+        self.reject(candidate)
 
-    def bury(self, candidate: Candidate) -> None:
+    def reject(self, candidate: Candidate) -> None:
         """A candidate that said no is not asked again at this place."""
-        self._dead.add(candidate)
+        self._rejected.add(candidate)
 
-    def revive(self) -> None:
+    def reset_rejected(self) -> None:
         """Ask the refused ones again: a check with `wait` looks once more."""
-        self._dead.clear()
+        self._rejected.clear()
 
-    def ended(self, place: int, followed: Candidate) -> Generator[Effect, Any, Candidate | None]:
+    def completed_at(self, position: int, followed: Candidate) -> Generator[Effect, Any, Candidate | None]:
         """A live candidate that ends at this place: the run is its hit."""
-        if place != self.longest and self._company is not None and place not in self._company.lengths:
+        if position != self.longest and self._candidate_set is not None and position not in self._candidate_set.lengths:
             return None
-        for candidate in self.live:
-            if len(candidate.trajectory.steps) == place and candidate not in self._dead:
-                if (yield from self._accepts(candidate, followed, place)):
+        for candidate in self.remaining:
+            if len(candidate.trajectory.steps) == position and candidate not in self._rejected:
+                if (yield from self._accepts_captures(candidate, followed, position)):
                     return candidate
-                self._dead.add(candidate)
+                self._rejected.add(candidate)
         return None
 
-    def after(
-        self, place: int, followed: Candidate, step: PlanStep, value: Any, made: int
+    def accepting_post_check(
+        self, position: int, followed: Candidate, step: PlanStep, value: Any, made: int
     ) -> Generator[Effect, Any, Candidate | None]:
         """Another candidate with the same `made` calls, this step among them, whose post-check accepts `value`."""
         data = snapshot_bytes(value)
-        for count, candidate in enumerate(self._order(place, True, {step.sight(True): value})):
+        for count, candidate in enumerate(self._by_preference(position, True, {step.capture_key(True): value})):
             if count >= self.run.policy.max_lookups:
                 break
             if candidate is followed or len(candidate.trajectory.steps) < made:
                 continue
-            if (yield from self._accepts(candidate, followed, made)):
-                known = self._answers.of(self.run, step, value, place, True, candidate, self._waiting())
+            if (yield from self._accepts_captures(candidate, followed, made)):
+                known = self._batch_results.result_for(
+                    self.run, step, value, position, True, candidate, self._not_rejected()
+                )
                 if (
-                    yield from judge(self.run, step, value, candidate, place, True, data, shared=True, known=known)
+                    yield from evaluate(
+                        self.run, step, value, candidate, position, True, data, shared=True, known_answer=known
+                    )
                 ) is None:
                     return candidate
-            self._dead.add(candidate)
+            self._rejected.add(candidate)
         return None
 
-    def checks(self, place: int) -> Sequence[Check]:
+    def checks_at(self, position: int) -> Sequence[Check]:
         """The pre-checks that are asked at a place."""
-        if self._company is not None:
-            return self._company.checks(place)
-        plans = [trajectory.steps for trajectory in self.trajectories if place < len(trajectory.steps)]
-        return [check for steps in plans for check in checks_at(steps, place)]
+        if self._candidate_set is not None:
+            return self._candidate_set.checks_at(position)
+        plans = [trajectory.steps for trajectory in self.trajectories if position < len(trajectory.steps)]
+        return [check for steps in plans for check in checks_at(steps, position)]
 
-    def _waiting(self) -> Iterator[Candidate]:
-        return (candidate for candidate in self.live if candidate not in self._dead)
+    def _not_rejected(self) -> Iterator[Candidate]:
+        return (candidate for candidate in self.remaining if candidate not in self._rejected)
 
 
-def _settled(trajectory: Trajectory, place: int, post: bool, seen: Mapping[object, bytes | None]) -> bool:
+def _is_decided(trajectory: Trajectory, position: int, post: bool, seen: Mapping[object, bytes | None]) -> bool:
     """Whether those who wait here cannot pass: a trajectory that ended, or an exact check of what was seen."""
-    if place >= len(trajectory.steps):
+    if position >= len(trajectory.steps):
         return True
-    step = trajectory.steps[place]
+    step = trajectory.steps[position]
     check = step.post if post else step.pre
-    return check is not None and check.exact and seen.get(step.sight(post)) is not None
+    return check is not None and check.is_equality and seen.get(step.capture_key(post)) is not None
 
 
-def checks_at(steps: Sequence[PlanStep], place: int) -> list[Check]:
+def checks_at(steps: Sequence[PlanStep], position: int) -> list[Check]:
     """The pre-checks that are asked at a place: of the step there, and of those that open a parallel group with it."""
-    return [check for at in (place, *steps[place].opens) if (check := steps[at].pre) is not None]
+    return [check for at in (position, *steps[position].opening_members) if (check := steps[at].pre) is not None]

@@ -46,10 +46,10 @@ class Pause(msgspec.Struct):
     """Between two steps of a replay that is stepped from outside: what comes next is looked at when it is asked for."""
 
 
-class Lead(msgspec.Struct):
+class LeadKey(msgspec.Struct):
     """Before the agent runs on a miss that may be learned: let one run at a time learn a key.
 
-    The answer is the number of seconds after which to ask again; or the company of a key in which there is somebody
+    The answer is the number of seconds after which to ask again; or the candidates of a key if there is somebody
     new since `seen`; or nobody, and the agent may run.
     """
 
@@ -62,14 +62,14 @@ class RunAgent(msgspec.Struct):
     handover: Handover | None = None
 
 
-class Ask(msgspec.Struct):
+class RunCallback(msgspec.Struct):
     """Call a function of the user's (success, approve, result) with these keyword arguments."""
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
 
 
-class Reach(Ask):
+class RunStoreCall(RunCallback):
     """Call a function of the engine's own that may wait for the store."""
 
 
@@ -79,11 +79,11 @@ class Save(msgspec.Struct):
     recording: Any
 
 
-Effect = Capture | Compare | Invoke | Sleep | Pause | Lead | RunAgent | Ask | Reach | Save
+Effect = Capture | Compare | Invoke | Sleep | Pause | LeadKey | RunAgent | RunCallback | RunStoreCall | Save
 
 
-_ASKED = {"RunAgent": "the agent", "Invoke": "a tool", "Ask": "a callback"}
-_ASKED |= {"Capture": "a capture", "Compare": "a compare"}
+_CALLEES = {"RunAgent": "the agent", "Invoke": "a tool", "RunCallback": "a callback"}
+_CALLEES |= {"Capture": "a capture", "Compare": "a compare"}
 
 
 def refuse_awaitable(answer: Any, what: str) -> None:
@@ -92,6 +92,6 @@ def refuse_awaitable(answer: Any, what: str) -> None:
     if close is not None:
         close()
     raise InvalidTypeError(
-        f"{_ASKED.get(what, what)} returned an awaitable under the plain call, where nothing can be awaited; call the "
-        "engine with `await engine.acall(...)`"
+        f"{_CALLEES.get(what, what)} returned an awaitable under the plain call, where nothing can be awaited; call "
+        "the engine with `await engine.acall(...)`"
     )

@@ -10,21 +10,21 @@ import msgspec
 
 from ...errors import NotStorableError
 from .. import codec
-from ..binding.freeze import Known, freeze, has_identity, opaque_in, references_in
-from ..binding.guards import Read, look_into
+from ..binding.freeze import KnownObjects, find_unencodable, freeze, has_identity, references_in
+from ..binding.guards import OutputLeaves, walk_leaves
 from ..binding.params import Params
 from ..model.reason import Reason
 from ..model.records import Body, Ctx, Ign, Par, Ref, Row, Sec, StepRecord
 from ..model.secret import Secret
-from ..plan.parallel import Shape, prefix_shapes, shapes_of
-from ..redaction.redactor import nothing_in
-from ..tools.tool import Named, Tool
+from ..plan.parallel import Placement, placements_of, prefix_placements
+from ..redaction.redactor import is_empty_value
+from ..tools.tool import NamedArguments, Tool
 
-OUTPUT_NODES = 2_000
-OUTPUT_BYTES = 64 * 1024
-NOTHING_READ: Read = []
-SMALL_NUMBER = 64  # bits
-SMALL_TEXT = 500  # characters, which take fewer bytes than an output may have
+MAX_OUTPUT_NODES = 2_000
+MAX_OUTPUT_BYTES = 64 * 1024
+NO_LEAVES: OutputLeaves = []
+SMALL_INT_BITS = 64  # bits
+SMALL_TEXT_LENGTH = 500  # characters, which take fewer bytes than an output may have
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -35,34 +35,35 @@ class Problem(msgspec.Struct, frozen=True):
     tool: str = ""
 
 
-class Step:
+class RecordedStep:
     """One recorded call: what it was given, saw and returned is kept as it was when it happened.
 
     Most of it was encoded then. A plain number or text cannot change later, so of these the bytes are made when they
-    are asked for: `before` and `after` hold a snapshot or its bytes, and `unwritten` says that the result has none yet.
-    Arguments that are all plain and passed by position are `given`, with their `names`; others are `frozen`.
+    are asked for: `pre_snapshot` and `post_snapshot` hold a snapshot or its bytes, and `result_pending` says that the
+    result has none yet. Arguments that are all plain and passed by position are `plain_args`, with their `plain_names`;
+    others are `frozen_args`.
     """
 
     __slots__ = (
-        "after",
-        "before",
-        "began",
-        "dropped",
-        "frozen",
-        "given",
+        "began_at",
+        "frozen_args",
         "index",
+        "is_dropped",
         "keywords",
-        "names",
         "note",
+        "output_leaves",
+        "plain_args",
+        "plain_names",
+        "post_snapshot",
+        "pre_snapshot",
         "problems",
-        "read",
         "result",
+        "result_bytes",
+        "result_pending",
         "seconds",
-        "stored",
+        "stored_output",
         "tool",
-        "unwritten",
-        "wall",
-        "written",
+        "wall_seconds",
     )
 
     record: StepRecord | None = None
@@ -70,69 +71,69 @@ class Step:
 
     def __init__(self, tool: Tool, began: float = 0.0) -> None:
         self.tool = tool
-        self.began = began
-        self.given: tuple[Any, ...] = ()
-        self.names: tuple[str, ...] = ()
-        self.frozen: Sequence[tuple[str, Any]] = ()
+        self.began_at = began
+        self.plain_args: tuple[Any, ...] = ()
+        self.plain_names: tuple[str, ...] = ()
+        self.frozen_args: Sequence[tuple[str, Any]] = ()
         self.keywords: tuple[str, ...] = ()
-        self.before: Any = None
-        self.after: Any = None
+        self.pre_snapshot: Any = None
+        self.post_snapshot: Any = None
         self.result: Any = None
-        self.unwritten = False
-        self.written: bytes | None = None
-        self.stored = b""
+        self.result_pending = False
+        self.result_bytes: bytes | None = None
+        self.stored_output = b""
         self.note = ""
-        self.read: Read = NOTHING_READ
-        self.seconds = self.wall = 0.0
-        self.dropped = False
+        self.output_leaves: OutputLeaves = NO_LEAVES
+        self.seconds = self.wall_seconds = 0.0
+        self.is_dropped = False
         self.problems: tuple[Problem, ...] = ()
         self.index = -1
 
     @property
     def arguments(self) -> Sequence[tuple[str, Any]]:
         """(name, frozen value) of each argument, in the order of the signature."""
-        return list(zip(self.names, self.given, strict=False)) if self.given else self.frozen
+        return list(zip(self.plain_names, self.plain_args, strict=False)) if self.plain_args else self.frozen_args
 
     @arguments.setter
     def arguments(self, frozen: Sequence[tuple[str, Any]]) -> None:
-        self.given, self.frozen = (), frozen
+        self.plain_args, self.frozen_args = (), frozen
 
     @property
     def pre(self) -> bytes | None:
         """The codec's bytes of what its pre-check saw; None where there is no check, or its snapshot is not stored."""
-        self.before = _data_of(self.before)
-        return self.before  # type: ignore[no-any-return] # its bytes by now
+        self.pre_snapshot = _as_bytes(self.pre_snapshot)
+        return self.pre_snapshot  # type: ignore[no-any-return] # its bytes by now
 
     @property
     def post(self) -> bytes | None:
         """The same of its post-check."""
-        self.after = _data_of(self.after)
-        return self.after  # type: ignore[no-any-return] # its bytes by now
+        self.post_snapshot = _as_bytes(self.post_snapshot)
+        return self.post_snapshot  # type: ignore[no-any-return] # its bytes by now
 
     @property
     def output_data(self) -> bytes | None:
         """The codec's bytes of the whole result; None where it has none."""
-        self._write()
-        return self.written
+        self._encode_result()
+        return self.result_bytes
 
     @property
     def output(self) -> bytes:
         """The bytes of the result as they are stored: empty where it is too large, or has none."""
-        self._write()
-        return self.stored
+        self._encode_result()
+        return self.stored_output
 
     @output.setter
     def output(self, data: bytes) -> None:
-        self._write()
-        self.stored = data
+        self._encode_result()
+        self.stored_output = data
 
-    def _write(self) -> None:
-        if self.unwritten:
-            self.written = self.stored = codec.encode(self.result)
-            self.unwritten = False
+    def _encode_result(self) -> None:
+        if self.result_pending:
+            self.result_bytes = self.stored_output = codec.encode(self.result)
+            self.result_pending = False
 
 
-class ReplayedStep(Step):
+class ReplayedStep(RecordedStep):
     """A step that a replay has made: its `record` is there already, with how many were made when it was `judged`."""
 
     __slots__ = ("judged", "record")
@@ -142,17 +143,17 @@ class ReplayedStep(Step):
         self.record, self.judged = record, judged
 
 
-def cannot_change(value: Any) -> bool:
+def is_small_scalar(value: Any) -> bool:
     """Whether a value is a small plain one, which has the same bytes whenever they are made, and surely has some."""
     kind = type(value)
     if kind is str:
-        return len(value) <= SMALL_TEXT
+        return len(value) <= SMALL_TEXT_LENGTH
     if kind is int:
-        return bool(value.bit_length() < SMALL_NUMBER)
+        return bool(value.bit_length() < SMALL_INT_BITS)
     return kind is bool or kind is float
 
 
-def _data_of(seen: Any) -> bytes | None:
+def _as_bytes(seen: Any) -> bytes | None:
     return seen if seen is None or type(seen) is bytes else codec.canonical(seen)
 
 
@@ -170,41 +171,41 @@ class Recorder:
 
     Threads of the agent may call at once. What they share are sets and lists whose single operations are atomic:
     `events` holds each call twice, where it began and where it ended, and all else about time follows from it.
-    `again` are first calls that repeat a step of `first_executed`, which the replay had made.
+    `repeated_calls` are first calls that repeat a step of `first_executed`, which the replay had made.
     """
 
     __slots__ = (
         "absorber",
-        "again",
+        "call_numbers",
         "closed",
         "events",
         "first_executed",
         "known",
-        "numbers",
-        "open",
+        "open_calls",
         "params",
         "prefix",
         "problems",
         "quarantine",
+        "repeated_calls",
         "tokens",
     )
 
-    def __init__(self, params: Params, known: Known) -> None:
+    def __init__(self, params: Params, known: KnownObjects) -> None:
         self.params = params
         self.known = known
-        self.events: list[Step] = []
-        self.prefix: list[Step] = []
+        self.events: list[RecordedStep] = []
+        self.prefix: list[RecordedStep] = []
         self.problems: list[Problem] = []
         self.quarantine: list[Problem] = []
-        self.open: set[Step] = set()
+        self.open_calls: set[RecordedStep] = set()
         self.closed = False
         self.tokens: list[int] = []
-        self.numbers = itertools.count()
+        self.call_numbers = itertools.count()
         self.absorber: Any = None
         self.first_executed: Sequence[Any] = ()
-        self.again: list[Step] = []
+        self.repeated_calls: list[RecordedStep] = []
 
-    def problem(self, reason: Reason, message: str, tool: str = "", step: Step | None = None) -> None:
+    def add_problem(self, reason: Reason, message: str, tool: str = "", step: RecordedStep | None = None) -> None:
         """Note why this run cannot be learned; the first such note is the one that is told.
 
         What is wrong with a step alone does not count if the step is left out of the plan.
@@ -215,18 +216,18 @@ class Recorder:
         else:
             step.problems = (*step.problems, found)
 
-    def quarantine_for(self, reason: Reason, message: str, tool: str = "") -> None:
+    def add_quarantine(self, reason: Reason, message: str, tool: str = "") -> None:
         """Note why this run, if it is learned, must not be replayed before somebody looked at it."""
         self.quarantine.append(Problem(reason, message, tool))
 
-    def enter(self, tool: Tool, began: float) -> Step:
+    def begin_call(self, tool: Tool, began: float) -> RecordedStep:
         """Begin a call."""
-        step = Step(tool, began)
-        self.open.add(step)
+        step = RecordedStep(tool, began)
+        self.open_calls.add(step)
         self.events.append(step)
         return step
 
-    def _index(self, step: Step) -> int:
+    def _index(self, step: RecordedStep) -> int:
         """By which references know a call that has not ended: where it stands among the events, behind the prefix."""
         if step.index < 0:
             events = self.events
@@ -236,43 +237,43 @@ class Recorder:
             step.index = len(self.prefix) + at
         return step.index
 
-    def leave(self, step: Step) -> None:
+    def end_call(self, step: RecordedStep) -> None:
         """End a call, however it ended."""
-        if step.problems and not step.dropped:
+        if step.problems and not step.is_dropped:
             self.problems.extend(step.problems)
         self.events.append(step)
-        self.open.discard(step)
+        self.open_calls.discard(step)
 
     @property
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[RecordedStep]:
         """The calls that were really made, in start order."""
         return list(dict.fromkeys(self.events))
 
-    def first(self, step: Step) -> bool:
+    def is_first_call(self, step: RecordedStep) -> bool:
         """Whether no other call that counts has ended yet."""
-        return all(other is step or other.dropped or other in self.open for other in self.events)
+        return all(other is step or other.is_dropped or other in self.open_calls for other in self.events)
 
-    def freeze(self, step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def freeze_arguments(self, step: RecordedStep, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Freeze a call's arguments as they are now."""
         tool = step.tool
         if kwargs:
             step.keywords = tuple(kwargs)
         found: list[tuple[str, Any]] = []
-        step.frozen = found
+        step.frozen_args = found
         known = self.known
         ignored = tool.ignore
-        named = tool.named(args, kwargs)
-        secrets = self._declared(tool, named) if tool.secret else {}
+        named = tool.name_arguments(args, kwargs)
+        secrets = self._declared_secrets(tool, named) if tool.secret else {}
         for name, value in named:
             if name in ignored:
                 found.append((name, Ign()))
                 if isinstance(value, Secret):
-                    known.veil.meet(value.value)
+                    known.redactor.add_value(value.value)
                 continue
             frozen = secrets.get(name) or freeze(value, known, name)
-            opaque = opaque_in(frozen)
+            opaque = find_unencodable(frozen)
             if opaque is not None:
-                self.problem(
+                self.add_problem(
                     Reason.OPAQUE_ARGUMENT,
                     f"tool {tool.name!r}, argument {opaque.path!r}: {opaque.message.partition(';')[0]}; make it a "
                     f"context object or a param of the run, let an earlier tool return it, declare ignore=[{name!r}] "
@@ -281,16 +282,16 @@ class Recorder:
                     step,
                 )
             found.append((name, frozen))
-            if len(self.open) > 1:
-                self._refuse_early(step, name, frozen)
+            if len(self.open_calls) > 1:
+                self._refuse_pending_output(step, name, frozen)
 
-    def _refuse_early(self, step: Step, name: str, frozen: Any) -> None:
+    def _refuse_pending_output(self, step: RecordedStep, name: str, frozen: Any) -> None:
         """An output of a call that is still in progress: which of the two comes first cannot be told."""
         for index in references_in(frozen):
             source = self.events[index - len(self.prefix)] if index >= len(self.prefix) else None
-            if source in self.open and source is not None:
+            if source in self.open_calls and source is not None:
                 tool = step.tool.name
-                self.problem(
+                self.add_problem(
                     Reason.OVERLAPPING,
                     f"argument {name!r} of {tool} is what {source.tool.name} returned, whose call was still in "
                     "progress: its post-check was being captured; let the one call end before the other begins",
@@ -298,74 +299,76 @@ class Recorder:
                     step,
                 )
 
-    def _declared(self, tool: Tool, named: Named) -> dict[str, Any]:
+    def _declared_secrets(self, tool: Tool, named: NamedArguments) -> dict[str, Any]:
         """The marks of the arguments that the tool declares secret: known from this moment on."""
-        veil = self.known.veil
+        redactor = self.known.redactor
         marks: dict[str, Any] = {}
-        for value in tool.left_secrets(named):
-            if not nothing_in(value):
-                veil.meet(value.value if isinstance(value, Secret) else value)
+        for value in tool.omitted_secrets(named):
+            if not is_empty_value(value):
+                redactor.add_value(value.value if isinstance(value, Secret) else value)
         for name, value in named:
-            if nothing_in(value) or not tool.is_secret(name):
+            if is_empty_value(value) or not tool.is_secret(name):
                 continue
             mark = self.known.find(value) if has_identity(value) else None
             if mark is not None or name in tool.ignore:
-                veil.meet(value.value if isinstance(value, Secret) else value)
+                redactor.add_value(value.value if isinstance(value, Secret) else value)
                 marks[name] = mark
             elif isinstance(value, Secret):
-                marks[name] = self.known.secret(value, name, tool.name)
+                marks[name] = self.known.secret_expression(value, name, tool.name)
             else:
-                marks[name] = Sec(veil.name_of(value, name) or veil.adopt(tool.name, name, value))
+                marks[name] = Sec(redactor.name_of(value, name) or redactor.add_from_argument(tool.name, name, value))
         return marks
 
-    def output(self, step: Step, result: Any) -> None:
+    def store_output(self, step: RecordedStep, result: Any) -> None:
         """Keep a call's output: encoded, and recognised by identity when it comes back as an argument."""
         step.result = result
-        if result is None or cannot_change(result):
-            step.unwritten = True
+        if result is None or is_small_scalar(result):
+            step.result_pending = True
             return
         try:
             data = codec.encode(result)
         except NotStorableError as error:
             step.note = f"{type(result).__module__}.{type(result).__qualname__}: {error}"
-            self.known.veil.meet_secrets(result)
+            self.known.redactor.add_secrets_in(result)
             if not isinstance(self.known.find(result), Ctx | Par):
-                step.read = look_into(result)
+                step.output_leaves = walk_leaves(result)
             self.known.add(result, Ref(self._index(step)))
             return
-        step.written = data
-        if _fits(result, data):
-            step.stored = data
+        step.result_bytes = data
+        if _is_storable_size(result, data):
+            step.stored_output = data
         else:
             step.note = f"{type(result).__qualname__}, {len(data)} bytes"
         self.known.add(result, Ref(self._index(step)), data)
 
-    def drop(self, step: Step) -> None:
+    def drop(self, step: RecordedStep) -> None:
         """Leave a call out of the plan."""
-        step.dropped = True
+        step.is_dropped = True
 
-    def planned(self) -> list[Step]:
+    def planned_steps(self) -> list[RecordedStep]:
         """The steps of the plan, in start order."""
-        return self.prefix + [step for step in self.steps if not step.dropped]
+        return self.prefix + [step for step in self.steps if not step.is_dropped]
 
-    def shapes(self, steps: Sequence[Step]) -> list[Shape]:
+    def placements(self, steps: Sequence[RecordedStep]) -> list[Placement]:
         """Which of the planned steps overlapped, and how."""
-        place = {step: at for at, step in enumerate(steps)}
-        events = [place[step] for step in self.events if step in place]
-        prefix = prefix_shapes([step.record for step in self.prefix if step.record], [s.judged for s in self.prefix])
-        return prefix + shapes_of(events, len(self.prefix))
+        position = {step: at for at, step in enumerate(steps)}
+        events = [position[step] for step in self.events if step in position]
+        prefix = prefix_placements(
+            [step.record for step in self.prefix if step.record], [s.judged for s in self.prefix]
+        )
+        return prefix + placements_of(events, len(self.prefix))
 
-    def still_running(self) -> bool:
+    def has_open_calls(self) -> bool:
         """Whether a call has not ended although the agent has."""
-        return bool(self.open)
+        return bool(self.open_calls)
 
 
-def _fits(result: Any, data: bytes) -> bool:
+def _is_storable_size(result: Any, data: bytes) -> bool:
     """Whether an output is small enough to be stored whole. A node takes a byte at least."""
-    if len(data) <= OUTPUT_NODES:
+    if len(data) <= MAX_OUTPUT_NODES:
         return True
     try:
-        codec.encode(result, max_nodes=OUTPUT_NODES, max_bytes=OUTPUT_BYTES)
+        codec.encode(result, max_nodes=MAX_OUTPUT_NODES, max_bytes=MAX_OUTPUT_BYTES)
     except NotStorableError:
         return False
     return True

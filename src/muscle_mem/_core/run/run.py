@@ -7,30 +7,30 @@ from typing import Any
 
 import msgspec
 
-from ..binding.freeze import known_of
+from ..binding.freeze import known_objects_of
 from ..binding.params import Params
 from ..binding.resolve import Env
 from ..model.handover import Handover
 from ..model.reason import Mode, OnDivergence, Reason
 from ..plan.step import PlanStep, Refusal
 from ..plan.trajectory import Candidate
-from ..redaction.redactor import Veil
+from ..redaction.redactor import Redactor
 from ..tools.check import Check
 from ..tools.tool import Tool
 from .recorder import Recorder
 
-Emit = Callable[..., None]
-TASK_LENGTH = 200
+Notify = Callable[..., None]
+MAX_TASK_LENGTH = 200
 
 
 class Policy(msgspec.Struct, frozen=True):
     """What the engine was told once and for all. `trust` counts the levels of `trust.TRUSTS`.
 
-    `process` names the process, `clock` is monotonic, in seconds, `tell` takes (level, reason, message, tool).
+    `process` names the process, `clock` is monotonic, in seconds, `notify` takes (level, reason, message, tool).
     """
 
     clock: Callable[[], float]
-    tell: Emit
+    notify: Notify
     process: str = ""
     scope: str = ""
     strict: bool = False
@@ -44,39 +44,40 @@ class Policy(msgspec.Struct, frozen=True):
 class Progress(msgspec.Struct, eq=False):
     """How far a replay has come: the steps that were entered, and their results.
 
-    `ready` holds a group's arguments till their turn comes, `unjudged` its members made so far whose post-checks are
-    asked later. `refreshed` are the snapshots that sliding checks have accepted. What few runs need is made by those.
+    `group_arguments` holds a group's arguments till their turn comes, `pending_post_checks` its members made so far
+    whose post-checks are asked later. `refreshed_snapshots` are the snapshots that sliding checks have accepted. What
+    few runs need is made by those.
     """
 
     calls: list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]] = []
     results: list[Any] = []
     candidate: Candidate | None = None
-    refreshed: dict[tuple[int, bool], bytes] | None = None
+    refreshed_snapshots: dict[tuple[int, bool], bytes] | None = None
     skipped: frozenset[int] = frozenset()
     error: BaseException | None = None
-    ready: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] | None = None
-    unjudged: tuple[int, ...] = ()
+    group_arguments: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] | None = None
+    pending_post_checks: tuple[int, ...] = ()
 
     @property
-    def entered(self) -> list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]]:
+    def entered_calls(self) -> list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]]:
         """The calls that were really made: optional steps that were skipped have a place, but no call."""
-        return [call for place, call in enumerate(self.calls) if place not in self.skipped]
+        return [call for position, call in enumerate(self.calls) if position not in self.skipped]
 
     @property
     def live_results(self) -> list[Any]:
         """The results of the calls that were really made."""
-        return [result for place, result in enumerate(self.results) if place not in self.skipped]
+        return [result for position, result in enumerate(self.results) if position not in self.skipped]
 
 
 class Run(msgspec.Struct, eq=False):
     """Everything about one call of the engine.
 
-    `plain` says that nothing can be awaited, `outside` that others make the tool calls, `watched` that somebody is told
-    of each replayed one. `agent` is the engine's own
-    record of it, fixed for the run, and `names_handover` tells of it. `early_veil` is given where secrets are known
-    from the start; `label` is the task as a text of any length. `leads` says that other runs of its key wait for what
-    it learns, as it does for theirs. `said_no` are the checks that stopped a replay, as `Tally.check` names them, and
-    `trouble` is what the store raised when it was to take the recording.
+    `is_sync` says that nothing can be awaited, `is_stepped` that others make the tool calls, `is_watched` that somebody
+    is told of each replayed one. `agent` is the engine's own record of it, fixed for the run, and `takes_handover`
+    tells of it. `initial_redactor` is given where secrets are known from the start; `label` is the task as a text of
+    any length. `may_wait` says that other runs of its key wait for what it learns, as it does for theirs.
+    `refused_checks` are the checks that stopped a replay, as `Tally.check` names them, and `store_error` is what the
+    store raised when it was to take the recording.
     """
 
     policy: Policy
@@ -90,24 +91,24 @@ class Run(msgspec.Struct, eq=False):
     tags: tuple[str, ...] = ()
     mode: Mode = "auto"
     on_divergence: OnDivergence = "auto"
-    plain: bool = True
-    names_handover: bool = False
+    is_sync: bool = True
+    takes_handover: bool = False
     agent: Any = None
     success: Callable[..., Any] | None = None
     approve: Callable[..., Any] | None = None
-    early_veil: Veil | None = None
+    initial_redactor: Redactor | None = None
     progress: Progress = msgspec.field(default_factory=Progress)
     approved: frozenset[tuple[int, bytes]] = frozenset()
-    objects: dict[Tool, Any] = {}
-    lacking: frozenset[str] = frozenset()
+    context_objects: dict[Tool, Any] = {}
+    missing_secrets: frozenset[str] = frozenset()
     handover: Handover | None = None
-    outside: bool = False
-    watched: bool = False
-    leads: bool = False
-    said_no: tuple[tuple[Candidate, str], ...] = ()
-    trouble: Exception | None = None
-    made: list[Recorder] = []
-    made_env: Env | None = None
+    is_stepped: bool = False
+    is_watched: bool = False
+    may_wait: bool = False
+    refused_checks: tuple[tuple[Candidate, str], ...] = ()
+    store_error: Exception | None = None
+    recorder_slot: list[Recorder] = []
+    cached_env: Env | None = None
 
     @property
     def id(self) -> str:
@@ -124,71 +125,71 @@ class Run(msgspec.Struct, eq=False):
         """The exact part of every key."""
         return self.policy.scope
 
-    def begin_again(self) -> None:
+    def reset_progress(self) -> None:
         """Before another replay, after one in which nothing was executed."""
         self.progress = Progress()
-        self.made_env = None
+        self.cached_env = None
 
     @property
     def task(self) -> str:
         """The task as a short text, without its secrets."""
-        return self.hide(self.label)[:TASK_LENGTH]
+        return self.redact(self.label)[:MAX_TASK_LENGTH]
 
     @property
     def recorder(self) -> Recorder:
         """What collects the agent's steps; made when it is first asked for, since a hit needs none."""
-        made = self.made
-        if not made:
-            made.append(Recorder(self.params, known_of(self.params, self.context, self.early_veil)))
-        return made[0]  # the first, should two threads have come at once
+        slot = self.recorder_slot
+        if not slot:
+            slot.append(Recorder(self.params, known_objects_of(self.params, self.context, self.initial_redactor)))
+        return slot[0]  # the first, should two threads have come at once
 
     def close(self) -> None:
         """The run is over: calls that come later are not its own."""
-        if self.made:
-            self.made[0].closed = True
+        if self.recorder_slot:
+            self.recorder_slot[0].closed = True
 
     @property
-    def veil(self) -> Veil:
+    def redactor(self) -> Redactor:
         """The secrets of this run."""
-        return self.recorder.known.veil if self.early_veil is None else self.early_veil
+        return self.recorder.known.redactor if self.initial_redactor is None else self.initial_redactor
 
     @property
-    def secretive(self) -> bool:
+    def has_secrets(self) -> bool:
         """Whether a secret is known by now."""
-        if self.early_veil is None and not self.made:
+        if self.initial_redactor is None and not self.recorder_slot:
             return False
-        return self.veil.known
+        return self.redactor.has_secrets
 
-    def hide(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """A text without the secrets that are known by now."""
-        return self.veil.hide(text) if self.secretive else text
+        return self.redactor.redact(text) if self.has_secrets else text
 
     @property
     def env(self) -> Env:
         """What this run's arguments are made of."""
-        if self.made_env is None:
-            given = {} if self.early_veil is None else self.early_veil.given
-            self.made_env = Env(self.params.values, self.progress.results, self.context, given)
-        return self.made_env
+        if self.cached_env is None:
+            given = {} if self.initial_redactor is None else self.initial_redactor.named
+            self.cached_env = Env(self.params.values, self.progress.results, self.context, given)
+        return self.cached_env
 
-    def given(self) -> tuple[Any, ...]:
+    def key_inputs(self) -> tuple[Any, ...]:
         """What the key was made of: the call's own arguments, its tags, and its text or key."""
         return self.args, self.kwargs, self.tags, self.label
 
     def notify(self, level: str, code: str, message: str, tool: str = "") -> None:
         """Tell something; it holds no secret that is known by now."""
-        self.policy.tell(level, code, self.hide(message), tool)
+        self.policy.notify(level, code, self.redact(message), tool)
 
-    def hidden(self, refusal: Refusal) -> Refusal:
+    def redact_refusal(self, refusal: Refusal) -> Refusal:
         """A refusal whose texts hold no secret."""
-        if not self.secretive:
+        if not self.has_secrets:
             return refusal
-        hide = self.veil.hide
+        hide = self.redactor.redact
         return msgspec.structs.replace(
             refusal, message=hide(refusal.message), seen=hide(refusal.seen), expected=hide(refusal.expected)
         )
 
-    def hear(self, check: Check, tool: str) -> None:
+    def note_missing_threshold(self, check: Check, tool: str) -> None:
         """Warn of a score that no threshold was declared for; the engine tells it once (B2)."""
         if check.lacks_threshold:
             message = (
@@ -201,9 +202,9 @@ class Run(msgspec.Struct, eq=False):
         """Whether an object of a class of this qualified name, and only one, is in the context."""
         return [type(value).__qualname__ for value in self.context].count(name) == 1
 
-    def object_of(self, tool: Tool) -> Any:
+    def context_object_for(self, tool: Tool) -> Any:
         """The one context object whose class owns a method tool; a Refusal if there is none, or more than one."""
-        owners = [value for value in self.context if tool.owns(value)]
+        owners = [value for value in self.context if tool.is_method_of(value)]
         if len(owners) == 1:
             return owners[0]
         if not owners:

@@ -11,11 +11,11 @@ from typing import Any
 
 from ...errors import InvalidTypeError, InvalidValueError
 from .. import codec
-from ..model.text import retold, short
-from .argument_use import heeded
+from ..model.text import long_repr, safe_repr
+from .argument_use import used_parameters
 from .fingerprint import fingerprint, is_async, is_async_generator, is_generator
 
-UNKNOWN = object()
+UNREAD = object()
 Capture = Callable[..., Any]
 Compare = Callable[[Any, Any], bool | float | Awaitable[bool | float]]
 
@@ -50,7 +50,7 @@ class Check:
     __slots__ = (
         "_bind",
         "_fingerprint",
-        "_heeded",
+        "_used_parameters",
         "capture",
         "capture_async",
         "compare",
@@ -58,13 +58,13 @@ class Check:
         "compare_many",
         "describe",
         "every",
-        "exact",
-        "met",
+        "is_equality",
         "parts",
         "refresh",
-        "scored",
+        "saw_score",
         "threshold",
         "threshold_declared",
+        "verified_types",
         "version",
         "wait",
     )
@@ -104,8 +104,8 @@ class Check:
             if not (0 <= seconds < math.inf):
                 raise InvalidValueError(f"{name} must be 0 or more seconds, got {seconds!r}")
         self.capture = capture
-        self.exact = compare is None
-        self.compare: Compare = same if compare is None else compare
+        self.is_equality = compare is None
+        self.compare: Compare = is_canonically_equal if compare is None else compare
         self.capture_async = is_async(capture)
         self.compare_async = compare is not None and is_async(compare)
         if compare_many is not None and (compare is None or self.compare_async or is_async(compare_many)):
@@ -118,14 +118,14 @@ class Check:
         self.wait = float(wait)
         self.every = max(float(every), 0.001)
         self.refresh = bool(refresh)
-        self.version = None if version is None else version_of(version)
+        self.version = None if version is None else validated_version(version)
         self.describe = describe
         self.parts = parts
         self._bind = bind
-        self.met: dict[type, str | None] = {}
-        self.scored = False
+        self.verified_types: dict[type, str | None] = {}
+        self.saw_score = False
         self._fingerprint = ""
-        self._heeded: Any = UNKNOWN
+        self._used_parameters: Any = UNREAD
 
     def __repr__(self) -> str:
         name = getattr(self.capture, "__qualname__", repr(self.capture))
@@ -134,23 +134,23 @@ class Check:
     def identify(self, find_source: Callable[[object], str | None]) -> str:
         """The fingerprint that a recorded step and this check must share; computed once."""
         if not self._fingerprint:
-            halves = [f"v:{self.version}"]
+            fingerprints = [f"v:{self.version}"]
             if self.version is None:
-                halves = [fingerprint(self.capture, find_source)]
-                if not self.exact:
-                    halves.append(fingerprint(self.compare, find_source))
+                fingerprints = [fingerprint(self.capture, find_source)]
+                if not self.is_equality:
+                    fingerprints.append(fingerprint(self.compare, find_source))
                 if self.compare_many is not None:
-                    halves.append(fingerprint(self.compare_many, find_source))
-            halves += [part.identify(find_source) for part in self.parts]
-            self._fingerprint = "|".join(halves)
+                    fingerprints.append(fingerprint(self.compare_many, find_source))
+            fingerprints += [part.identify(find_source) for part in self.parts]
+            self._fingerprint = "|".join(fingerprints)
         return self._fingerprint
 
     @property
-    def heeded(self) -> frozenset[int] | None:
+    def used_parameters(self) -> frozenset[int] | None:
         """The positions of the arguments that its capture looks at, as far as that can be told; read once."""
-        if self._heeded is UNKNOWN:
-            self._heeded = heeded(self.capture)
-        found: frozenset[int] | None = self._heeded
+        if self._used_parameters is UNREAD:
+            self._used_parameters = used_parameters(self.capture)
+        found: frozenset[int] | None = self._used_parameters
         return found
 
     @property
@@ -161,9 +161,9 @@ class Check:
     @property
     def lacks_threshold(self) -> bool:
         """Whether a score was seen, here or in a part, and no threshold was declared for it."""
-        return self.scored or any(part.lacks_threshold for part in self.parts)
+        return self.saw_score or any(part.lacks_threshold for part in self.parts)
 
-    def renewed(self, current: Any, candidate: Any) -> Any:  # noqa: ARG002 - for combinations
+    def refreshed(self, current: Any, candidate: Any) -> Any:  # noqa: ARG002 - for combinations
         """The snapshot that a hit keeps beside the recorded one, if `refresh` is set."""
         return current
 
@@ -171,25 +171,25 @@ class Check:
         """The check as it is for a tool of this signature."""
         return self if self._bind is None or signature is None else self._bind(signature)
 
-    def texts(self, current: Any, candidate: Any) -> tuple[str, str]:
+    def describe_pair(self, current: Any, candidate: Any) -> tuple[str, str]:
         """What was seen and what was expected, each as a short line for people."""
         if self.describe is not None:
             try:
                 seen, expected = self.describe(current, candidate)
                 return str(seen), str(expected)
             except Exception as error:  # a describer is only for show
-                return f"{short(current)} (describe raised {retold(error)})", short(candidate)
-        return short(current), short(candidate)
+                return f"{safe_repr(current)} (describe raised {long_repr(error)})", safe_repr(candidate)
+        return safe_repr(current), safe_repr(candidate)
 
 
-def version_of(version: Any) -> str | int | float:
+def validated_version(version: Any) -> str | int | float:
     """What a user declares in place of a fingerprint. Raises InvalidTypeError for what is no text or number."""
     if isinstance(version, str | int | float):
         return version
     raise InvalidTypeError(f"version must be a string or a number, got {version!r}; as in version='2'")
 
 
-def passes(check: Check, answer: Any) -> bool:
+def interpret(check: Check, answer: Any) -> bool:
     """What a compare's answer means. Raises CheckError for None, NaN, arrays and whatever has no truth of its own."""
     if answer is True or answer is False:
         return bool(answer)
@@ -205,14 +205,14 @@ def passes(check: Check, answer: Any) -> bool:
     if answer is NotImplemented:  # which is true, and says that nobody could compare
         raise CheckError("compare returned NotImplemented, as __eq__ does where types differ; use ==")
     if isinstance(answer, Number):
-        check.scored = check.scored or not check.threshold_declared
+        check.saw_score = check.saw_score or not check.threshold_declared
         return _score_passes(check, answer)
     if getattr(type(answer), "__bool__", None) is None:
-        raise CheckError(f"compare returned {short(answer)}, which is neither a bool nor a score")
+        raise CheckError(f"compare returned {safe_repr(answer)}, which is neither a bool nor a score")
     try:
         return bool(answer)
     except Exception as error:
-        raise CheckError(f"bool() of compare's answer raised {retold(error)}") from error
+        raise CheckError(f"bool() of compare's answer raised {long_repr(error)}") from error
 
 
 def _item(answer: Any) -> Any:
@@ -228,10 +228,10 @@ def _score_passes(check: Check, answer: Any) -> bool:
             raise CheckError("compare returned NaN; a score must be a number")
         return bool(answer >= check.threshold)
     except (TypeError, ArithmeticError) as error:
-        raise CheckError(f"compare returned {short(answer)}, which cannot be held against a threshold") from error
+        raise CheckError(f"compare returned {safe_repr(answer)}, which cannot be held against a threshold") from error
 
 
-def same(current: Any, candidate: Any) -> bool:
+def is_canonically_equal(current: Any, candidate: Any) -> bool:
     """Exact equality of canonical values, types included: True is not 1, 0.0 is not -0.0, NaN is NaN."""
     kind = type(current)
     if kind is not type(candidate):
@@ -243,9 +243,9 @@ def same(current: Any, candidate: Any) -> bool:
     return codec.canonical(current) == codec.canonical(candidate)
 
 
-def copy_of(value: Any) -> Any:
+def safe_copy(value: Any) -> Any:
     """A copy that a compare may do with as it likes; the value itself where it cannot change or be copied."""
-    if codec.immutable(value):
+    if codec.is_immutable(value):
         return value
     try:
         return copy.deepcopy(value)

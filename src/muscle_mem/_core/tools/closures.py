@@ -1,4 +1,4 @@
-"""Twins: callables of one name and fingerprint that may still do different things, since they hold an object."""
+"""Callables of one name and fingerprint that may still do different things, since they hold an object."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any
 from ...errors import NotStorableError
 from .. import codec
 
-_TOLD = (type(None), bool, int, float, complex, str, bytes, enum.Enum, re.Pattern, type)
+_COVERED_TYPES = (type(None), bool, int, float, complex, str, bytes, enum.Enum, re.Pattern, type)
 
 
-def holds_state(fn: Any) -> bool:
+def captures_state(fn: Any) -> bool:
     """Whether a callable holds something that its fingerprint tells by type only: a client, a page, a list.
 
     So do bound methods, partials and callable objects, and functions with such a thing in their closure or defaults.
     """
     if isinstance(fn, FunctionType):
-        return not all(map(_told, _cells(fn) + _defaults(fn)))
+        return not all(map(_covered_by_fingerprint, _cells(fn) + _defaults(fn)))
     if isinstance(fn, MethodType | BuiltinFunctionType):
         return not (fn.__self__ is None or inspect.ismodule(fn.__self__) or inspect.isclass(fn.__self__))
     return not inspect.isroutine(fn) and type(fn).__name__ != "_lru_cache_wrapper"
 
 
-def is_same(a: Any, b: Any) -> bool:
+def is_same_callable(a: Any, b: Any) -> bool:
     """Whether two callables of one name and fingerprint are one: made again by the same lines, and holding the same."""
     if a is b:
         return True
@@ -36,14 +36,14 @@ def is_same(a: Any, b: Any) -> bool:
         return False
     pairs = [(_cells(a), _cells(b), False), (_defaults(a), _defaults(b), True)]
     return all(
-        len(held) == len(other) and all(_alike(x, y, by_value) for x, y in zip(held, other, strict=True))
-        for held, other, by_value in pairs
+        len(own) == len(other) and all(_is_same_content(x, y, by_value) for x, y in zip(own, other, strict=True))
+        for own, other, by_value in pairs
     )
 
 
-def _alike(a: Any, b: Any, by_value: bool) -> bool:
+def _is_same_content(a: Any, b: Any, by_value: bool) -> bool:
     """The same object, or both told by the fingerprint; a default that is plain data is also the same by its value."""
-    if a is b or (_told(a) and _told(b)):
+    if a is b or (_covered_by_fingerprint(a) and _covered_by_fingerprint(b)):
         return True
     try:
         return by_value and codec.canonical(a) == codec.canonical(b)
@@ -51,12 +51,12 @@ def _alike(a: Any, b: Any, by_value: bool) -> bool:
         return False
 
 
-def _told(value: Any) -> bool:
+def _covered_by_fingerprint(value: Any) -> bool:
     if type(value) in (tuple, frozenset):
-        return all(map(_told, value))
-    if inspect.ismodule(value) or isinstance(value, _TOLD):
+        return all(map(_covered_by_fingerprint, value))
+    if inspect.ismodule(value) or isinstance(value, _COVERED_TYPES):
         return True
-    return inspect.isroutine(value) and not holds_state(value)
+    return inspect.isroutine(value) and not captures_state(value)
 
 
 def _cells(fn: FunctionType) -> list[Any]:

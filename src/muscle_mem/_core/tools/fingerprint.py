@@ -44,10 +44,10 @@ def fingerprint(fn: object, find_source: FindSource) -> str:
     function made with `functools.wraps` counts with its own code, and what it wraps with its closure.
     """
     try:
-        return _Reading(find_source).of(fn)
+        return _Fingerprinter(find_source).of_callable(fn)
     except Exception:
         try:
-            return _Reading(lambda _: None).of(fn)
+            return _Fingerprinter(lambda _: None).of_callable(fn)
         except Exception:
             return f"b:{type(fn).__qualname__}"
 
@@ -77,17 +77,17 @@ def made_in_function(fn: object) -> bool:
 
 def is_async(fn: object) -> bool:
     """Whether calling `fn` gives a coroutine, as far as can be told without calling it."""
-    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(_peel(fn))
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(_unwrap(fn))
 
 
 def is_generator(fn: object) -> bool:
     """Whether calling `fn` gives a generator."""
-    return inspect.isgeneratorfunction(_peel(fn))
+    return inspect.isgeneratorfunction(_unwrap(fn))
 
 
 def is_async_generator(fn: object) -> bool:
     """Whether calling `fn` gives an async generator."""
-    return inspect.isasyncgenfunction(_peel(fn))
+    return inspect.isasyncgenfunction(_unwrap(fn))
 
 
 def code_text(code: CodeType) -> str:
@@ -131,14 +131,14 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _home(module: object) -> str:
+def _stdlib_prefix(module: object) -> str:
     """The first part of a standard module's name, with a dot; nothing for all others."""
     top = module.partition(".")[0] if isinstance(module, str) else ""
     return f"{top}." if top in sys.stdlib_module_names else ""
 
 
 def _class_name(cls: type) -> str:
-    return _home(cls.__module__) + cls.__qualname__
+    return _stdlib_prefix(cls.__module__) + cls.__qualname__
 
 
 def _is_function(fn: object) -> TypeGuard[FunctionType]:
@@ -151,7 +151,7 @@ def _wrapped(fn: object) -> object:
     return inner if callable(inner) else None
 
 
-def _python_call(fn: object) -> object:
+def _python_call_method(fn: object) -> object:
     """The `__call__` written in Python of an object's class, or None."""
     call = inspect.getattr_static(type(fn), "__call__", None)
     return call if _is_function(call) else None
@@ -163,7 +163,7 @@ def _is_our_wrapper(fn: FunctionType) -> bool:
     return isinstance(home, str) and home.partition(".")[0] == _PACKAGE and _wrapped(fn) is not None
 
 
-def _peel(fn: object) -> object:
+def _unwrap(fn: object) -> object:
     """The innermost plain function that a call of `fn` would reach, or what is left when there is none."""
     for _ in range(_MAX_DEPTH):
         if isinstance(fn, functools.partial):
@@ -173,29 +173,29 @@ def _peel(fn: object) -> object:
         elif _is_function(fn) or isinstance(fn, type):
             break
         else:
-            inner = _python_call(fn) or _wrapped(fn)
+            inner = _python_call_method(fn) or _wrapped(fn)
             if inner is None:
                 break
             fn = inner
     return fn
 
 
-class _Reading:
+class _Fingerprinter:
     """One taking of a fingerprint. It remembers the functions seen: closures may lead back to the start."""
 
     def __init__(self, find_source: FindSource) -> None:
         self._find_source = find_source
         self._done: dict[int, tuple[object, str]] = {}  # holds the functions, so that no id is used twice
-        self._open: list[int] = []
+        self._in_progress: list[int] = []
         self._depth = 0
 
-    def of(self, fn: object) -> str:
+    def of_callable(self, fn: object) -> str:
         """The fingerprint of any callable."""
         if self._depth >= _MAX_DEPTH:
             return f"b:{stored_name(fn)}"
         self._depth += 1
         try:
-            return self._of_wrapped(fn) if isinstance(fn, _UNWRAPPED) else self._of_other(fn)
+            return self._of_wrapped(fn) if isinstance(fn, _UNWRAPPED) else self._of_plain(fn)
         finally:
             self._depth -= 1
 
@@ -203,24 +203,24 @@ class _Reading:
         if isinstance(fn, functools.partial):
             given = [self.value(arg) for arg in fn.args]
             named = [f"{name!a}={self.value(arg)}" for name, arg in sorted(fn.keywords.items())]
-            return _extend(self.of(fn.func), f"partial({','.join(given + named)})")
+            return _extend(self.of_callable(fn.func), f"partial({','.join(given + named)})")
         if isinstance(fn, MethodType):
             owner = fn.__self__ if isinstance(fn.__self__, type) else type(fn.__self__)
-            return _extend(self.of(fn.__func__), f"bound({_class_name(owner)!a})")
+            return _extend(self.of_callable(fn.__func__), f"bound({_class_name(owner)!a})")
         assert isinstance(fn, staticmethod | classmethod)
-        return self.of(fn.__func__)
+        return self.of_callable(fn.__func__)
 
-    def _of_other(self, fn: object) -> str:
+    def _of_plain(self, fn: object) -> str:
         if _is_function(fn):
-            return self.of(_wrapped(fn)) if _is_our_wrapper(fn) else self._function(fn)
+            return self.of_callable(_wrapped(fn)) if _is_our_wrapper(fn) else self._function(fn)
         if isinstance(fn, type):
             return self._class(fn)
-        call, inner = _python_call(fn), _wrapped(fn)
+        call, inner = _python_call_method(fn), _wrapped(fn)
         if call is not None:
-            within = self.of(inner) if inner is not None else ""
-            return _extend(self.of(call), f"object({_class_name(type(fn))!a},{within})")
+            within = self.of_callable(inner) if inner is not None else ""
+            return _extend(self.of_callable(call), f"object({_class_name(type(fn))!a},{within})")
         if inner is not None:
-            return self.of(inner)
+            return self.of_callable(inner)
         return self._builtin(fn)
 
     def _class(self, cls: type) -> str:
@@ -228,8 +228,8 @@ class _Reading:
         for name in ("__new__", "__init__"):
             maker = inspect.getattr_static(cls, name, None)
             maker = maker.__func__ if isinstance(maker, staticmethod) else maker
-            if _is_function(maker) and not _home(maker.__module__):
-                makers.append(f"{name}={self.of(maker)}")
+            if _is_function(maker) and not _stdlib_prefix(maker.__module__):
+                makers.append(f"{name}={self.of_callable(maker)}")
         name = f"b:{_class_name(cls)}"
         return f"{name}:{_digest(','.join(makers))}" if makers else name
 
@@ -237,23 +237,23 @@ class _Reading:
         if isinstance(fn, _OPERATOR_GETTERS):
             return _extend(f"b:{_class_name(type(fn))}", self.value(fn.__reduce__()))
         owner = getattr(fn, "__self__", None)
-        name = f"b:{_home(getattr(fn, '__module__', None))}{stored_name(fn)}"
+        name = f"b:{_stdlib_prefix(getattr(fn, '__module__', None))}{stored_name(fn)}"
         if not isinstance(fn, BuiltinFunctionType | MethodWrapperType):
             return name if inspect.isroutine(fn) else f"{name}:{_digest(_class_name(type(fn)))}"
         return name if owner is None or inspect.ismodule(owner) else _extend(name, self.value(owner))
 
     def _function(self, fn: FunctionType) -> str:
-        if id(fn) in self._open:
-            return f"cycle:{len(self._open) - self._open.index(id(fn))}"
+        if id(fn) in self._in_progress:
+            return f"cycle:{len(self._in_progress) - self._in_progress.index(id(fn))}"
         if id(fn) not in self._done:
-            self._open.append(id(fn))
+            self._in_progress.append(id(fn))
             try:
-                self._done[id(fn)] = (fn, self._read(fn))
+                self._done[id(fn)] = (fn, self._of_code(fn))
             finally:
-                self._open.pop()
+                self._in_progress.pop()
         return self._done[id(fn)][1]
 
-    def _read(self, fn: FunctionType) -> str:
+    def _of_code(self, fn: FunctionType) -> str:
         source = self._source(fn)
         prefix, code = ("s:", source) if source else (f"c:{_INTERPRETER}:", code_text(fn.__code__))
         return prefix + _digest(f"{code};{self._defaults(fn)};{self._closure(fn)}")
@@ -309,7 +309,7 @@ class _Reading:
         if isinstance(value, type):
             return f"class {_class_name(value)!a}"
         if isinstance(value, _FUNCTIONS) or inspect.isroutine(value) or _wrapped(value) is not None:
-            return f"function {self.of(value)!a}"
+            return f"function {self.of_callable(value)!a}"
         return f"object {_class_name(type(value))!a}"
 
 

@@ -10,44 +10,44 @@ from ...errors import InvalidTypeError, InvalidValueError
 from ..model.reason import EFFECTS
 from ..model.secret import Secret
 from .check import Check
-from .closures import holds_state
+from .closures import captures_state
 from .fingerprint import is_async, is_async_generator, is_generator, made_in_function, stored_name
 
-Named = list[tuple[str, Any]]
+NamedArguments = list[tuple[str, Any]]
 
 
 class Tool:
     """One registered tool. Two tools are never equal; what a stored step asks for is decided by the registry.
 
     `fn` is the user's function, `name` the stored name, `method` whether the first argument is an object of the
-    run's context. `effect` is None where it was not declared, which counts as a write. `plain_arguments` is how many
-    arguments by position may be recorded as they are, if they are plain.
+    run's context. `effect` is None where it was not declared, which counts as a write. `max_plain_arguments` is how
+    many arguments by position may be recorded as they are, if they are plain.
     """
 
     __slots__ = (
-        "_gathers",
         "_secret",
+        "_variadics",
         "aliases",
-        "check_prints",
+        "check_fingerprints",
         "effect",
-        "factory",
         "fingerprint",
         "fn",
         "ignore",
         "inject",
         "instance",
         "is_async",
+        "max_plain_arguments",
+        "may_be_method",
+        "may_share_name",
         "method",
         "name",
         "optional",
-        "order",
-        "plain_arguments",
+        "parameter_order",
         "positional",
         "post",
         "pre",
         "signature",
         "trust",
-        "undecided",
         "undo",
         "wrapper",
     )
@@ -62,7 +62,7 @@ class Tool:
         fingerprint: str = "",
         pre: Check | None = None,
         post: Check | None = None,
-        check_prints: tuple[str, str] = ("", ""),
+        check_fingerprints: tuple[str, str] = ("", ""),
         effect: str | None = None,
         ignore: Sequence[str] = (),
         inject: Mapping[str, Any] | None = None,
@@ -78,7 +78,7 @@ class Tool:
         self.fingerprint = fingerprint
         self.pre = pre
         self.post = post
-        self.check_prints = check_prints
+        self.check_fingerprints = check_fingerprints
         self.effect = effect
         self.trust = trust
         self.undo = undo
@@ -86,12 +86,12 @@ class Tool:
         self.inject = dict(inject or {})
         self.ignore = frozenset(ignore) | frozenset(self.inject)
         self.is_async = is_async(fn)
-        self.factory = made_in_function(fn) or holds_state(fn)
+        self.may_share_name = made_in_function(fn) or captures_state(fn)
         self.instance = ""
         self.wrapper: Any = None
-        self.undecided = False
+        self.may_be_method = False
         self.signature = signature_of(fn)
-        self.secret = frozenset(secret) | _secret_by_default(self.signature)
+        self.secret = frozenset(secret) | _secrets_by_default(self.signature)
 
     @property
     def secret(self) -> frozenset[str]:
@@ -103,7 +103,7 @@ class Tool:
         self._secret = names
         self._read_signature()
 
-    def become_method(self) -> None:
+    def mark_as_method(self) -> None:
         """From now on the first argument is an object of the run's context."""
         self.method = True
         self._read_signature()
@@ -114,9 +114,9 @@ class Tool:
             parameters = parameters[1:]
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         self.positional = tuple(p.name for p in parameters if p.kind in kinds)
-        self.order = {p.name: index for index, p in enumerate(parameters)}
-        self.plain_arguments = -1 if self.method or self.ignore or self._secret else len(self.positional)
-        self._gathers = tuple(
+        self.parameter_order = {p.name: index for index, p in enumerate(parameters)}
+        self.max_plain_arguments = -1 if self.method or self.ignore or self._secret else len(self.positional)
+        self._variadics = tuple(
             next((p.name for p in parameters if p.kind is kind), "")
             for kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
         )
@@ -130,25 +130,31 @@ class Tool:
         return self.name, self.fingerprint, self.instance
 
     def is_secret(self, name: str) -> bool:
-        """Whether an argument, as `named` calls it, is declared secret; *args and **kwargs are so by their names."""
+        """Whether an argument, as `name_arguments` calls it, is secret; *args and **kwargs are so by their names."""
         if name in self.secret:
             return True
-        gathers = self._gathers[0] if name.startswith("*") else self._gathers[1] if name not in self.order else ""
-        return gathers in self.secret
+        variadic = (
+            self._variadics[0]
+            if name.startswith("*")
+            else self._variadics[1]
+            if name not in self.parameter_order
+            else ""
+        )
+        return variadic in self.secret
 
-    def left_secrets(self, named: Named) -> list[Any]:
+    def omitted_secrets(self, named: NamedArguments) -> list[Any]:
         """The defaults of secret arguments that a call leaves out."""
         given = {name for name, _ in named}
         parameters = self.signature.parameters if self.signature else {}
-        left = [parameters[name].default for name in self.secret - given if name in parameters]
-        return [value for value in left if value is not inspect.Parameter.empty]
+        omitted = [parameters[name].default for name in self.secret - given if name in parameters]
+        return [value for value in omitted if value is not inspect.Parameter.empty]
 
     @property
-    def reads_only(self) -> bool:
+    def is_read_only(self) -> bool:
         """Whether the tool is declared to have no effect."""
         return self.effect == "read"
 
-    def nothing_gives(self) -> list[str]:
+    def unprovided_arguments(self) -> list[str]:
         """The ignored arguments that have neither a default nor an `inject`: steps with them cannot be replayed."""
         parameters = self.signature.parameters if self.signature else {}
         return [
@@ -157,17 +163,17 @@ class Tool:
             if name not in self.inject and name in parameters and parameters[name].default is inspect.Parameter.empty
         ]
 
-    def named(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Named:
+    def name_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> NamedArguments:
         """A call's arguments as (name, value) in the order of the signature, however they were spelled."""
         names = self.positional
         count = len(names)
         found = [(names[i] if i < count else f"*{i - count}", value) for i, value in enumerate(args)]
         if kwargs:
-            last = len(self.order)
-            found += sorted(kwargs.items(), key=lambda item: (self.order.get(item[0], last), item[0]))
+            last = len(self.parameter_order)
+            found += sorted(kwargs.items(), key=lambda item: (self.parameter_order.get(item[0], last), item[0]))
         return found
 
-    def binds(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    def accepts(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
         """Whether the arguments fit the signature at all."""
         if self.signature is None:
             return True
@@ -177,7 +183,7 @@ class Tool:
             return False
         return True
 
-    def owns(self, value: Any) -> bool:
+    def is_method_of(self, value: Any) -> bool:
         """Whether this method tool stands in the class of `value`, or in one it inherits from."""
         attribute = getattr(self.fn, "__name__", "")
         for owner in type(value).__mro__:
@@ -187,10 +193,10 @@ class Tool:
                     return True
                 entry = getattr(entry, "__wrapped__", None)
         return any(  # under another name, as one that is private and so mangled; or within a property or a decorator
-            self._stands_in(entry, 3) for owner in type(value).__mro__ for entry in owner.__dict__.values()
+            self._is_wrapped_in(entry, 3) for owner in type(value).__mro__ for entry in owner.__dict__.values()
         )
 
-    def _stands_in(self, entry: Any, depth: int) -> bool:
+    def _is_wrapped_in(self, entry: Any, depth: int) -> bool:
         if entry is self.wrapper:
             return True
         if not depth or isinstance(entry, staticmethod | classmethod | type):
@@ -201,10 +207,10 @@ class Tool:
                 parts.append(cell.cell_contents)
             except ValueError:  # nothing is in it yet
                 pass
-        return any(self._stands_in(part, depth - 1) for part in parts if part is not None and callable(part))
+        return any(self._is_wrapped_in(part, depth - 1) for part in parts if part is not None and callable(part))
 
 
-def _secret_by_default(signature: inspect.Signature | None) -> set[str]:
+def _secrets_by_default(signature: inspect.Signature | None) -> set[str]:
     parameters = signature.parameters.values() if signature else ()
     return {parameter.name for parameter in parameters if isinstance(parameter.default, Secret)}
 
@@ -223,7 +229,7 @@ def ensure_check(role: str, check: Any) -> None:
         raise InvalidTypeError(f"{role} must be a Check, got {check!r}; as in {role}=Check(capture, compare)")
 
 
-def check_tool(
+def validate_tool(
     fn: Any, *, effect: str | None, ignore: Sequence[str], checks: tuple[Any, Any], secret: Sequence[str] = ()
 ) -> None:
     """Refuse what can never be a tool, with a clear error: InvalidTypeError or InvalidValueError."""
@@ -257,10 +263,10 @@ def check_tool(
         if parameter is not None and parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             message = f"{stored_name(fn)} gathers many arguments in {name!r}, which cannot be ignored as one"
             raise InvalidValueError(message)
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+    accepts_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
     for what, names in (("to ignore", ignore), ("to keep secret", secret)):
         for name in names:
-            if name not in signature.parameters and not open_ended:
+            if name not in signature.parameters and not accepts_any:
                 raise InvalidValueError(
                     f"{stored_name(fn)} has no parameter {name!r} {what}; it has {', '.join(signature.parameters)}"
                 )

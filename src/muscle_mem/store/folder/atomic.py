@@ -32,7 +32,7 @@ def stamps(folder: str, ending: str) -> dict[str, Stamp]:
     return found
 
 
-def read_whole(path: str) -> bytes:
+def read_file(path: str) -> bytes:
     """All of a file; nothing if it has just gone. Raises OSError."""
     try:
         with open(path, "rb") as file:
@@ -41,7 +41,7 @@ def read_whole(path: str) -> bytes:
         return b""
 
 
-def write_whole(path: str, data: bytes) -> None:
+def write_atomically(path: str, data: bytes) -> None:
     """Put a file in place at once, so that a crash leaves the old one or the new one. Raises OSError."""
     folder = os.path.dirname(path)
     making = f"{path}.{os.getpid()}.tmp"

@@ -14,35 +14,46 @@ from ..base import Observation, Sealed, Standing, Stored
 from ..digest import Signer, sha256
 from ..document import Document, from_document, standing_of, to_document
 
-_APART = ("standing", "observations", "seq", "digests")
+_OTHER_FIELDS = ("standing", "observations", "seq", "digests")
 
 
 class FileEntry:
-    """What one file holds. `sealed` or `standing` is None where it is damaged, and `trouble` tells how.
+    """What one file holds. `sealed` or `standing` is None where it is damaged, and `problem` tells how.
 
-    `told_seq` is the number in the file, `seq` the one it counts as. `broken` holds what is wrong with observations
-    that fail their digests, by their documents as JSON: those stay in the file as they are.
+    `stored_seq` is the number in the file, `seq` the one it counts as. `damaged_observations` holds what is wrong with
+    observations that fail their digests, by their documents as JSON: those stay in the file as they are.
     """
 
-    __slots__ = ("broken", "id", "key", "name", "observations", "sealed", "seq", "standing", "told_seq", "trouble")
+    __slots__ = (
+        "damaged_observations",
+        "id",
+        "key",
+        "name",
+        "observations",
+        "problem",
+        "sealed",
+        "seq",
+        "standing",
+        "stored_seq",
+    )
 
     def __init__(self, id: str, key: bytes, sealed: Sealed | None, seq: int, standing: Standing | None) -> None:
         self.name = ""
         self.id = id
         self.key = key
         self.sealed = sealed
-        self.seq = self.told_seq = seq
+        self.seq = self.stored_seq = seq
         self.standing = standing
         self.observations: dict[str, tuple[int, Observation]] = {}
-        self.broken: dict[str, str] = {}
-        self.trouble = ""
+        self.damaged_observations: dict[str, str] = {}
+        self.problem = ""
 
     def copy(self) -> FileEntry:
         """Another entry, to be changed and written."""
         made = FileEntry(self.id, self.key, self.sealed, self.seq, self.standing)
         made.name = self.name
         made.observations = dict(self.observations)
-        made.broken = dict(self.broken)
+        made.damaged_observations = dict(self.damaged_observations)
         return made
 
     def add(self, observation: Observation) -> None:
@@ -62,9 +73,9 @@ class FileEntry:
                 msgspec.structs.replace(known[1], created=observation.created),
             )
 
-    def broken_observation(self, id: str) -> bool:
+    def is_observation_damaged(self, id: str) -> bool:
         """Whether an observation of this id is there and damaged."""
-        return any(json.loads(kept).get("id") == id for kept in self.broken)
+        return any(json.loads(kept).get("id") == id for kept in self.damaged_observations)
 
     def stored(self) -> Stored:
         """The trajectory. Only for an entry that is whole."""
@@ -77,18 +88,18 @@ class FileEntry:
 def entry_text(entry: FileEntry, sign: Signer = sha256) -> str:
     """What is written of an entry."""
     document = to_document(entry.stored(), counts=True)
-    for one in document["observations"]:
-        one["digest"] = _digest(sign, "observation", entry.id, one)
-    document["observations"] += [json.loads(kept) for kept in entry.broken]
+    for item in document["observations"]:
+        item["digest"] = _digest(sign, "observation", entry.id, item)
+    document["observations"] += [json.loads(kept) for kept in entry.damaged_observations]
     document["digests"] = {
-        "trajectory": _digest(sign, "trajectory", entry.id, _own(document)),
+        "trajectory": _digest(sign, "trajectory", entry.id, _own_fields(document)),
         "standing": _digest(sign, "standing", entry.id, [document["seq"], document["standing"]]),
     }
     return jsontext.to_text(document)
 
 
-def _own(document: Document) -> Document:
-    return {name: value for name, value in document.items() if name not in _APART}
+def _own_fields(document: Document) -> Document:
+    return {name: value for name, value in document.items() if name not in _OTHER_FIELDS}
 
 
 def _digest(sign: Signer, kind: str, id: str, content: Any) -> str:
@@ -105,22 +116,22 @@ def read_entry(data: bytes, sign: Signer = sha256) -> FileEntry:
     try:
         document = jsontext.from_text(data)
     except InvalidValueError as error:
-        return _broken("", b"", f"the file of a trajectory is no JSON: {error}")
+        return _damaged_entry("", b"", f"the file of a trajectory is no JSON: {error}")
     id, key = _name_of(document)
     try:
         whole = {**document, "observations": [], "standing": {}}
         stored = from_document(whole, strict=False)
         digests = document["digests"]
         rest = document["observations"]
-        if not _equal(digests["trajectory"], _digest(sign, "trajectory", stored.sealed.id, _own(document))):
-            return _broken(id, key, "the trajectory fails its digest")
+        if not _equal(digests["trajectory"], _digest(sign, "trajectory", stored.sealed.id, _own_fields(document))):
+            return _damaged_entry(id, key, "the trajectory fails its digest")
         if not _equal(digests["standing"], _digest(sign, "standing", id, [document["seq"], document["standing"]])):
-            return _broken(id, key, "the standing fails its digest")
+            return _damaged_entry(id, key, "the standing fails its digest")
         entry = FileEntry(id, key, stored.sealed, stored.seq, standing_of(document["standing"]))
         for one in rest:
             _read_observation(entry, whole, one, sign)
     except (InvalidValueError, KeyError, TypeError, AttributeError, ValueError) as error:
-        return _broken(id, key, f"the file of the trajectory cannot be read: {type(error).__name__}: {error}")
+        return _damaged_entry(id, key, f"the file of the trajectory cannot be read: {type(error).__name__}: {error}")
     return entry
 
 
@@ -132,7 +143,7 @@ def _read_observation(entry: FileEntry, whole: Document, one: Any, sign: Signer)
         ((seq, observation),) = from_document({**whole, "observations": [plain]}, strict=False).observations
     except (InvalidValueError, KeyError, TypeError, AttributeError, ValueError) as error:
         name = one.get("id") if isinstance(one, dict) else one
-        entry.broken[json.dumps(one)] = f"its observation {name!s:.40}: {error}"
+        entry.damaged_observations[json.dumps(one)] = f"its observation {name!s:.40}: {error}"
         return
     entry.observations[observation.id] = (seq, observation)
 
@@ -150,7 +161,7 @@ def _name_of(document: Any) -> tuple[str, bytes]:
     return stored.sealed.id, stored.sealed.key
 
 
-def _broken(id: str, key: bytes, what: str) -> FileEntry:
+def _damaged_entry(id: str, key: bytes, what: str) -> FileEntry:
     entry = FileEntry(id, key, None, 0, None)
-    entry.trouble = what
+    entry.problem = what
     return entry

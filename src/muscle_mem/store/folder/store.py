@@ -9,18 +9,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..._forks import watch
+from ..._forks import register_for_forks
 from ...errors import DamagedStoreError, InvalidTypeError, InvalidValueError, StoreError
 from ..base import Damaged, Found, Note, Observation, Sealed, Standing, Stored
 from ..digest import SigningKey, checked_key, signer
-from ..locking.deadline import Patience
-from ..locking.write_lock import Gate
+from ..locking.deadline import AdaptiveTimeout
+from ..locking.write_lock import WriteLock
 from ..standing import apply_note
-from .atomic import Stamp, read_whole, remove, stamps, write_whole
+from .atomic import Stamp, read_file, remove, stamps, write_atomically
 from .file import FileEntry, entry_text, read_entry
 
 ENDING = ".json"
-_WAIT = 30.0
+LOCK_TIMEOUT = 30.0
 _IGNORED = "# made by muscle_mem\n.lock\n*.tmp\n"
 
 
@@ -48,11 +48,11 @@ class FolderStore:
         if os.path.exists(self.path) and not os.path.isdir(self.path):
             raise StoreError(f"The store {self.path!r} is no folder. Give the path of a folder for JSON files.")
         self.url = f"folder:///{self.path.replace(os.sep, '/')}"
-        self._gate = Gate(os.path.join(self.path, ".lock"))
-        self._patience = Patience(_WAIT)
+        self._write_lock = WriteLock(os.path.join(self.path, ".lock"))
+        self._timeout = AdaptiveTimeout(LOCK_TIMEOUT)
         self._closed = False
         self._begin()
-        watch(self)
+        register_for_forks(self)
 
     def _begin(self) -> None:
         self._lock = threading.RLock()
@@ -67,15 +67,15 @@ class FolderStore:
     # -- the contract
 
     def find(self, key: bytes) -> Found:
-        with self._looking():
+        with self._reading():
             return _found([entry for entry in self._ordered() if entry.key == key])
 
     def get(self, id: str) -> Stored | None:
-        with self._looking():
+        with self._reading():
             entry = self._entry_of(id)
             if entry is None:
                 return None
-            return self._whole(entry).stored()
+            return self._ensure_intact(entry).stored()
 
     def seal(self, sealed: Sealed, observation: Observation, note: Note | None = None) -> int:
         with self._writing():
@@ -89,16 +89,16 @@ class FolderStore:
                 )
                 entry.name = self._name_for(sealed)
             else:
-                entry = self._whole(entry).copy()
+                entry = self._ensure_intact(entry).copy()
                 if not observation.refresh:
                     self._last += 1
                     entry.seq = self._last
-            if entry.broken_observation(observation.id):
+            if entry.is_observation_damaged(observation.id):
                 raise self._damaged(sealed.id, f"its observation {observation.id} fails its digest")
             entry.add(observation)
             if note is not None and note.id == sealed.id:
                 entry.standing = apply_note(entry.standing or Standing(), note)
-            self._put(entry)
+            self._write_entry(entry)
             if note is not None and note.id != sealed.id:
                 self._note(note)
             return entry.seq
@@ -122,7 +122,7 @@ class FolderStore:
             return gone
 
     def scan(self, *, after: int | None = None, limit: int = 100) -> Found:
-        with self._looking():
+        with self._reading():
             ordered = self._ordered()
             page = [entry for entry in ordered if after is None or entry.seq < after]
             if limit <= 0:
@@ -132,7 +132,7 @@ class FolderStore:
             return _found([entry for entry in page if entry.seq >= max(last, 1)] + broken)
 
     def version(self, key: bytes) -> int:  # noqa: ARG002 - one number serves all keys
-        with self._looking():
+        with self._reading():
             return self._generation
 
     def close(self) -> None:
@@ -144,28 +144,28 @@ class FolderStore:
     # -- in step with the folder
 
     @contextmanager
-    def _looking(self) -> Iterator[None]:
+    def _reading(self) -> Iterator[None]:
         with self._lock:
             self._ensure_open()
-            with self._told():
-                self._look()
+            with self._translated_errors():
+                self._reload()
             yield
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         with self._lock:
             self._ensure_open()
-            with self._told():
+            with self._translated_errors():
                 self._make_folder()
-                with self._patience as seconds, self._gate.passing(seconds, lambda: self._closed):
-                    self._look()
+                with self._timeout as seconds, self._write_lock.held(seconds, lambda: self._closed):
+                    self._reload()
                     try:
                         yield
                     finally:
-                        self._look()
+                        self._reload()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -179,9 +179,9 @@ class FolderStore:
             os.makedirs(self.path, exist_ok=True)
         ignore = os.path.join(self.path, ".gitignore")
         if not os.path.exists(ignore):
-            write_whole(ignore, _IGNORED.encode())
+            write_atomically(ignore, _IGNORED.encode())
 
-    def _look(self) -> None:
+    def _reload(self) -> None:
         """Read what has changed since the last look."""
         seen = stamps(self.path, ENDING)
         if seen == self._stamps:
@@ -190,20 +190,20 @@ class FolderStore:
             self._entries.pop(name, None)
         for name, stamp in seen.items():
             if self._stamps.get(name) != stamp:
-                entry = read_entry(read_whole(os.path.join(self.path, name)), self._sign)
+                entry = read_entry(read_file(os.path.join(self.path, name)), self._sign)
                 entry.name = name
                 self._entries[name] = entry
                 self._last = max(self._last, entry.seq)
         self._stamps = seen
         self._generation += 1
-        self._tell_apart()
+        self._renumber()
 
-    def _tell_apart(self) -> None:
+    def _renumber(self) -> None:
         """Two branches of a repository may have given one number twice: the later id is taken for the newer."""
         last = 0
-        for entry in sorted(self._entries.values(), key=lambda one: (one.told_seq, one.id)):
-            if entry.told_seq:
-                entry.seq = last = max(entry.told_seq, last + 1)
+        for entry in sorted(self._entries.values(), key=lambda one: (one.stored_seq, one.id)):
+            if entry.stored_seq:
+                entry.seq = last = max(entry.stored_seq, last + 1)
         self._last = max(self._last, last)
 
     def _ordered(self) -> list[FileEntry]:
@@ -220,22 +220,22 @@ class FolderStore:
             return  # unknown, or damaged: that is never overwritten
         changed = entry.copy()
         changed.standing = apply_note(entry.standing, note)
-        self._put(changed)
+        self._write_entry(changed)
 
-    def _put(self, entry: FileEntry) -> None:
-        entry.told_seq = entry.seq
-        write_whole(os.path.join(self.path, entry.name), entry_text(entry, self._sign).encode())
+    def _write_entry(self, entry: FileEntry) -> None:
+        entry.stored_seq = entry.seq
+        write_atomically(os.path.join(self.path, entry.name), entry_text(entry, self._sign).encode())
         self._stamps.pop(entry.name, None)
-        self._look()
+        self._reload()
 
     def _name_for(self, sealed: Sealed) -> str:
         words = re.sub(r"[^a-z0-9]+", "-", sealed.task.casefold())[:40].strip("-") or "trajectory"
         digest = sealed.id if re.fullmatch(r"[0-9a-f]{32}", sealed.id) else _short_digest(sealed.id)
         return f"{words}-{digest[:12]}{ENDING}"
 
-    def _whole(self, entry: FileEntry) -> FileEntry:
+    def _ensure_intact(self, entry: FileEntry) -> FileEntry:
         if entry.sealed is None or entry.standing is None:
-            raise self._damaged(entry.id, entry.trouble)
+            raise self._damaged(entry.id, entry.problem)
         return entry
 
     def _damaged(self, id: str, what: str) -> DamagedStoreError:
@@ -259,7 +259,7 @@ class FolderStore:
 
     def _after_fork_in_child(self) -> None:
         self._lock.release()
-        self._gate = Gate(os.path.join(self.path, ".lock"))
+        self._write_lock = WriteLock(os.path.join(self.path, ".lock"))
 
 
 def _short_digest(id: str) -> str:
@@ -271,10 +271,10 @@ def _found(entries: list[FileEntry]) -> Found:
     stored: list[Stored] = []
     for entry in entries:
         if entry.sealed is None or entry.standing is None:
-            damaged.append(Damaged(id=entry.id, what=entry.trouble, key=entry.key))
+            damaged.append(Damaged(id=entry.id, what=entry.problem, key=entry.key))
             continue
         stored.append(entry.stored())
-        damaged += [Damaged(id=entry.id, what=what, key=entry.key) for what in entry.broken.values()]
+        damaged += [Damaged(id=entry.id, what=what, key=entry.key) for what in entry.damaged_observations.values()]
     return Found(stored=tuple(stored), damaged=tuple(damaged))
 
 

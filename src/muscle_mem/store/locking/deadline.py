@@ -9,28 +9,28 @@ import sqlite3
 
 from ...errors import StoreError
 
-MOMENT = 0.25  # seconds; the worst wait of 32 writers was 0.15
+SHORT_TIMEOUT = 0.25  # seconds; the worst wait of 32 writers was 0.15
 
 
-class TooLongError(StoreError):
+class LockTimeoutError(StoreError):
     """The write gate stayed shut for as long as the caller would wait."""
 
 
-class Patience:
-    """What `whole` seconds of waiting come to, shared by all writers of a store in this process."""
+class AdaptiveTimeout:
+    """What `full` seconds of waiting come to, shared by all writers of a store in this process."""
 
-    def __init__(self, whole: float) -> None:
-        self._whole = whole
-        self._in_vain = False
+    def __init__(self, full: float) -> None:
+        self._full = full
+        self._timed_out = False
 
     def __enter__(self) -> float:
         """For one write: the seconds it may wait. What it raises tells whether the wait was in vain."""
-        return min(self._whole, MOMENT) if self._in_vain else self._whole
+        return min(self._full, SHORT_TIMEOUT) if self._timed_out else self._full
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is None:
-            self._in_vain = False
-        elif isinstance(error, TooLongError) or (
+            self._timed_out = False
+        elif isinstance(error, LockTimeoutError) or (
             isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
         ):
-            self._in_vain = True
+            self._timed_out = True

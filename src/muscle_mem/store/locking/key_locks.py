@@ -11,13 +11,13 @@ import sys
 import threading
 import weakref
 
-from ..._forks import watch
+from ..._forks import register_for_forks
 from ...errors import StoreError
 
 if sys.platform != "win32":
     import fcntl
 
-TRIES = 100  # to open a file that others make and take away at the same time
+MAX_TRIES = 100  # to open a file that others make and take away at the same time
 
 
 class KeyLocks:
@@ -30,11 +30,11 @@ class KeyLocks:
     def __init__(self, folder: str | None = None) -> None:
         self._folder = folder if sys.platform != "win32" else None
         self._reset()
-        watch(self)
+        register_for_forks(self)
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._held: weakref.WeakSet[KeyLock] = weakref.WeakSet()
+        self._locks_held: weakref.WeakSet[KeyLock] = weakref.WeakSet()
         self._keys: set[bytes] = set()
 
     def lead(self, key: bytes) -> KeyLock | None:
@@ -52,14 +52,14 @@ class KeyLocks:
                     file = None
             self._keys.add(key)
             held = KeyLock(self, key, path, file)
-            self._held.add(held)
+            self._locks_held.add(held)
             return held
 
-    def _let_go(self, held: KeyLock) -> None:
+    def _release(self, held: KeyLock) -> None:
         with self._lock:
-            if held not in self._held:
+            if held not in self._locks_held:
                 return  # released before, or the parent's: its file was closed at the fork
-            self._held.discard(held)
+            self._locks_held.discard(held)
             self._keys.discard(held.key)
             if held.file is not None:
                 _unlock(held.path, held.file)
@@ -71,7 +71,7 @@ class KeyLocks:
         self._lock.release()
 
     def _after_fork_in_child(self) -> None:
-        for held in list(self._held):
+        for held in list(self._locks_held):
             if held.file is not None:
                 os.close(held.file)  # never unlocked: the lock is the parent's, whose death must end it
         self._reset()
@@ -90,14 +90,14 @@ class KeyLock:
 
     def release(self) -> None:
         """Let the next one lead. Releasing twice is fine."""
-        self._locks._let_go(self)
+        self._locks._release(self)
 
 
 def _locked(folder: str, path: str) -> int | None:
     """The file at a path, locked by us; None while another has it, -1 where there are no locks."""
     if sys.platform == "win32":
         return -1
-    for _ in range(TRIES):
+    for _ in range(MAX_TRIES):
         try:
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:

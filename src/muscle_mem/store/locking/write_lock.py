@@ -17,15 +17,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ...errors import StoreError
-from .deadline import TooLongError
+from .deadline import LockTimeoutError
 
 if sys.platform != "win32":
     import fcntl
 
-GLANCE = 0.1  # seconds after which a waiter looks whether it should still wait
+CHECK_INTERVAL = 0.1  # seconds after which a waiter looks whether it should still wait
 
 
-class Gate:
+class WriteLock:
     """Lets one writer pass at a time, among the threads of this process and among processes.
 
     Where there is no flock (Windows, some network file systems) only the threads of this process queue here,
@@ -39,11 +39,11 @@ class Gate:
         self._threads = threading.Lock()
 
     @contextmanager
-    def passing(self, timeout: float, cancelled: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    def held(self, timeout: float, cancelled: Callable[[], bool] = lambda: False) -> Iterator[None]:
         """Hold the gate. Raises StoreError after `timeout` seconds, or as soon as `cancelled()` is true."""
         start = time.monotonic()
         if not self._threads.acquire(timeout=timeout):
-            raise self._too_long(start, "another thread of this process")
+            raise self._timeout_error(start, "another thread of this process")
         try:
             file = self._lock(start, timeout, cancelled)
             try:
@@ -59,9 +59,9 @@ class Gate:
             return None
         file = self._open()
         try:
-            _come_next(file, at_once=True)
+            _lock_queue_place(file, at_once=True)
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _make_room(file)
+            _unlock_queue_place(file)
             return file
         except BlockingIOError:
             pass
@@ -75,14 +75,14 @@ class Gate:
             return None
         while True:
             remaining = start + timeout - time.monotonic()
-            if waiter.wait(min(remaining, GLANCE)):
+            if waiter.wait(min(remaining, CHECK_INTERVAL)):
                 return file
             if cancelled():
-                waiter.give_up()
+                waiter.abandon()
                 raise StoreError(f"The store was closed while a write waited for {self.path!r}.")
-            if remaining <= GLANCE:
-                waiter.give_up()
-                raise self._too_long(start, "another process")
+            if remaining <= CHECK_INTERVAL:
+                waiter.abandon()
+                raise self._timeout_error(start, "another process")
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
@@ -94,8 +94,8 @@ class Gate:
                 f"nothing can be written. Make the file and its folder writable for this user."
             ) from error
 
-    def _too_long(self, start: float, who: str) -> StoreError:
-        return TooLongError(
+    def _timeout_error(self, start: float, who: str) -> StoreError:
+        return LockTimeoutError(
             f"The store is locked by {who} for {time.monotonic() - start:.1f} seconds (lock file "
             f"{self.path!r}), so nothing was written. Look for a process that hangs while writing, or raise "
             f"busy_timeout."
@@ -110,44 +110,44 @@ class _Waiter:
 
     def __init__(self, file: int) -> None:
         self._file = file
-        self._got = threading.Event()
-        self._decided = threading.Lock()
-        self._given_up = False
-        threading.Thread(target=self._stand, name="muscle_mem-gate", daemon=True).start()
+        self._acquired = threading.Event()
+        self._decision = threading.Lock()
+        self._abandoned = False
+        threading.Thread(target=self._wait_in_kernel, name="muscle_mem-gate", daemon=True).start()
 
     def wait(self, seconds: float) -> bool:
         """Whether the lock was given to us by then. An exception in the wait gives up."""
         try:
-            return self._got.wait(max(0.0, seconds))
+            return self._acquired.wait(max(0.0, seconds))
         except BaseException:
-            self.give_up()
+            self.abandon()
             raise
 
-    def give_up(self) -> None:
+    def abandon(self) -> None:
         """Leave the file to the thread, which lets the lock go as soon as it comes."""
-        with self._decided:
-            self._given_up = True
-            if self._got.is_set():
+        with self._decision:
+            self._abandoned = True
+            if self._acquired.is_set():
                 _unlock(self._file)
 
-    def _stand(self) -> None:
+    def _wait_in_kernel(self) -> None:
         if sys.platform != "win32":
             try:
-                _come_next(self._file)
+                _lock_queue_place(self._file)
                 fcntl.flock(self._file, fcntl.LOCK_EX)
-                _make_room(self._file)
+                _unlock_queue_place(self._file)
             except OSError:
                 pass  # the gate is for order, not for safety: pass without it
-        with self._decided:
-            if self._given_up:
+        with self._decision:
+            if self._abandoned:
                 _unlock(self._file)
             else:
-                self._got.set()
+                self._acquired.set()
 
 
 if sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK"):
 
-    def _come_next(file: int, *, at_once: bool = False) -> None:
+    def _lock_queue_place(file: int, *, at_once: bool = False) -> None:
         """Be the one who waits at the gate itself; with `at_once`, BlockingIOError while somebody else does.
 
         A kernel gives a lock that was let go to whoever asks first, which is often the one who just had it. So only
@@ -156,7 +156,7 @@ if sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK"):
         """
         _byte(file, fcntl.F_WRLCK, fcntl.F_OFD_SETLK if at_once else fcntl.F_OFD_SETLKW)
 
-    def _make_room(file: int) -> None:
+    def _unlock_queue_place(file: int) -> None:
         _byte(file, fcntl.F_UNLCK, fcntl.F_OFD_SETLK)
 
     def _byte(file: int, kind: int, command: int) -> None:
@@ -169,10 +169,10 @@ if sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK"):
 
 else:
 
-    def _come_next(file: int, *, at_once: bool = False) -> None:
+    def _lock_queue_place(file: int, *, at_once: bool = False) -> None:
         """There are no locks of this kind: who waits at the gate passes in the kernel's order."""
 
-    def _make_room(file: int) -> None:
+    def _unlock_queue_place(file: int) -> None:
         """Nothing was taken."""
 
 

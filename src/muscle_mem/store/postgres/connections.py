@@ -21,14 +21,14 @@ from psycopg.waiting import Ready
 
 from ...errors import StoreError
 from .breaker import Breaker
-from .errors import DeadlineError, explain
+from .errors import DeadlineError, to_store_error
 from .options import Options
 
 RV = TypeVar("RV")
 Rows = list[tuple[Any, ...]]
 
 
-class Line(psycopg.Connection[tuple[Any, ...]]):
+class PooledConnection(psycopg.Connection[tuple[Any, ...]]):
     """A connection whose waits end at `until` (a time of time.monotonic), by closing it.
 
     `writer` names it in the store's list of writers, where `op` counts its transactions.
@@ -51,12 +51,12 @@ class Line(psycopg.Connection[tuple[Any, ...]]):
             self.pgconn.finish()
             raise
 
-    def ask(self, query: Any, *values: Any) -> Rows:
+    def fetch(self, query: Any, *values: Any) -> Rows:
         """The rows of one statement, in PostgreSQL's binary form."""
         cursor = self.execute(query, values, binary=True)
         return cursor.fetchall() if cursor.description is not None else []
 
-    def tell(self, statements: str) -> Rows:
+    def run(self, statements: str) -> Rows:
         """Run statements without values in one round trip; the rows of the last that has any."""
         cursor = self.execute(statements.encode())
         rows: Rows = []
@@ -98,24 +98,24 @@ def _ready(socket: int, wanted: int, seconds: float) -> int:
     return bool(seen & select.POLLIN) | 2 * bool(seen & select.POLLOUT)
 
 
-class Lines:
+class ConnectionPool:
     """Lends connections, at most `options.connections` at once; made when needed, kept for the next.
 
-    `made` counts the connections that were tried to be made.
+    `made_count` counts the connections that were tried to be made.
     """
 
     def __init__(self, options: Options, breaker: Breaker) -> None:
         self.options = options
         self.breaker = breaker
         self.closed = False
-        self.made = 0
-        self._all: weakref.WeakSet[Line] = weakref.WeakSet()
+        self.made_count = 0
+        self._all: weakref.WeakSet[PooledConnection] = weakref.WeakSet()
         self._start_afresh()
 
     def _start_afresh(self) -> None:
         self._change = threading.Condition(threading.Lock())
-        self._idle: list[Line] = []
-        self._lent = 0
+        self._idle: list[PooledConnection] = []
+        self._borrowed = 0
 
     def ensure_open(self) -> None:
         """StoreError once the store is closed."""
@@ -123,22 +123,22 @@ class Lines:
             raise StoreError(f"The store {self.options.url} is closed. Make a new Engine or store to go on.")
 
     @contextmanager
-    def lent(self, until: float) -> Iterator[Line]:
+    def borrow(self, until: float) -> Iterator[PooledConnection]:
         """A connection for one transaction, by then. Raises StoreError; what psycopg raises meanwhile passes."""
         self.ensure_open()
         self.breaker.admit()
-        line = self._take(until)
+        connection = self._take(until)
         try:
-            yield line
+            yield connection
         finally:
-            self._give_back(line)
+            self._return(connection)
 
-    def dedicated(self, until: float) -> Line:
+    def dedicated(self, until: float) -> PooledConnection:
         """A connection for the caller alone, who closes it, whatever the breaker says. Raises StoreError."""
         self.ensure_open()
         return self._make(until)
 
-    def gone(self, why: object) -> None:
+    def mark_unreachable(self, why: object) -> None:
         """The server is gone: calls are refused for now, and the next that passes makes a new connection."""
         self.breaker.failed(why)
         self.drop_idle()
@@ -147,8 +147,8 @@ class Lines:
         """Close all that wait to be lent: when one is found dead, the others are."""
         with self._change:
             idle, self._idle = self._idle, []
-        for line in idle:
-            line.close()
+        for connection in idle:
+            connection.close()
 
     def close(self) -> None:
         """Close all; those at work, when they are done."""
@@ -163,71 +163,71 @@ class Lines:
     def after_fork_in_parent(self) -> None:
         self._change.release()
 
-    def let_go_after_fork(self) -> None:
+    def abandon_after_fork(self) -> None:
         """In the child: let go of the parent's connections without a word to the server, which would end them."""
-        for line in list(self._all):
-            _silence(line)
+        for connection in list(self._all):
+            _close_in_child(connection)
         self._all.clear()
         self._start_afresh()
 
-    def _take(self, until: float) -> Line:
+    def _take(self, until: float) -> PooledConnection:
         with self._change:
-            while not self._idle and self._lent >= self.options.connections:
+            while not self._idle and self._borrowed >= self.options.connections:
                 if not self._change.wait(max(0.0, until - time.monotonic())):
                     raise StoreError(
                         f"The store {self.options.url}: all {self.options.connections} connections were in use until "
                         "the deadline. Raise mm_connections or mm_timeout."
                     )
                 self.ensure_open()
-            self._lent += 1
-            line = self._idle.pop() if self._idle else None
+            self._borrowed += 1
+            connection = self._idle.pop() if self._idle else None
         try:
-            if line is None:
-                line = self._make(until)
-            line.until = until
-            return line
+            if connection is None:
+                connection = self._make(until)
+            connection.until = until
+            return connection
         except BaseException:
-            if line is not None:
-                line.close()
+            if connection is not None:
+                connection.close()
             with self._change:
-                self._lent -= 1
+                self._borrowed -= 1
                 self._change.notify()
             raise
 
-    def _make(self, until: float) -> Line:
-        self.made += 1
+    def _make(self, until: float) -> PooledConnection:
+        self.made_count += 1
         try:
-            line = Line.connect(**self.options.conninfo, autocommit=True, prepare_threshold=None)
+            connection = PooledConnection.connect(**self.options.conninfo, autocommit=True, prepare_threshold=None)
         except (psycopg.Error, OSError) as error:
-            told = explain(error, self.options)
-            self.gone(told)
+            told = to_store_error(error, self.options)
+            self.mark_unreachable(told)
             raise told from error
-        line.until = until
-        line.writer = os.urandom(16)
-        self._all.add(line)
-        return line
+        connection.until = until
+        connection.writer = os.urandom(16)
+        self._all.add(connection)
+        return connection
 
-    def _give_back(self, line: Line) -> None:
-        whole = not line.closed and line.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    def _return(self, connection: PooledConnection) -> None:
+        whole = not connection.closed and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
         with self._change:
-            if whole and not self.closed and line in self._all:
-                self._idle.append(line)
+            if whole and not self.closed and connection in self._all:
+                self._idle.append(connection)
             else:
-                line.close()
-            self._lent -= 1
+                connection.close()
+            self._borrowed -= 1
             self._change.notify()
 
 
-def _silence(line: Line) -> None:
+def _close_in_child(connection: PooledConnection) -> None:
     """Close a connection that another process uses: its socket is put away before libpq can say goodbye on it."""
     try:
-        if not line.closed:
+        if not connection.closed:
             nowhere = os.open(os.devnull, os.O_RDWR)
             try:
-                os.dup2(nowhere, line.pgconn.socket)
+                os.dup2(nowhere, connection.pgconn.socket)
             finally:
                 os.close(nowhere)
-            line.pgconn.finish()
-            line.close()
+            connection.pgconn.finish()
+            connection.close()
     except (OSError, psycopg.Error):
         pass  # it is the parent's in any case

@@ -15,7 +15,7 @@ READ_ONLY = (
     "it is read-only: what is stored is replayed, but nothing is written. Give a role that may write, or the address "
     "of the primary server"
 )
-_TOLD: tuple[tuple[type[psycopg.Error], str], ...] = (
+_MESSAGES: tuple[tuple[type[psycopg.Error], str], ...] = (
     (errors.ReadOnlySqlTransaction, READ_ONLY),
     (errors.InsufficientPrivilege, "its role lacks a right. Let the owner of the schema grant it"),
     (
@@ -52,10 +52,10 @@ def is_lost(error: BaseException) -> bool:
     return isinstance(error, psycopg.OperationalError) and error.sqlstate is None
 
 
-def explain(error: Exception, options: Options) -> StoreError:
+def to_store_error(error: Exception, options: Options) -> StoreError:
     """The StoreError for what psycopg raised about a store."""
-    what = plain(error, options)
-    for kind, told in _TOLD:
+    what = plain_text(error, options)
+    for kind, told in _MESSAGES:
         if isinstance(error, kind):
             return StoreError(f"The store {options.url}: {told} ({what}).")
     if isinstance(error, DeadlineError):
@@ -67,7 +67,7 @@ def explain(error: Exception, options: Options) -> StoreError:
     return StoreError(f"The store {options.url}: {told} ({what}).")
 
 
-def plain(error: BaseException, options: Options) -> str:
+def plain_text(error: BaseException, options: Options) -> str:
     """An error as one line without secrets."""
     text = f"{type(error).__name__}: {' '.join(str(error).split())}"
     for name in SECRETS:
@@ -83,4 +83,4 @@ def translated(options: Options) -> Iterator[None]:
     try:
         yield
     except (psycopg.Error, OverflowError, UnicodeError, MemoryError, OSError) as error:
-        raise explain(error, options) from error
+        raise to_store_error(error, options) from error

@@ -4,36 +4,38 @@ from __future__ import annotations
 
 from ..rows import readable
 from ..verifying import Trouble
-from .connections import Line
+from .connections import PooledConnection
 from .rows import Seals
 
 
-def inspect(line: Line, seals: Seals) -> tuple[Trouble, ...]:
+def inspect(connection: PooledConnection, seals: Seals) -> tuple[Trouble, ...]:
     """As `muscle_mem.store.verifying.Inspecting.inspect`."""
-    return (*_sequence(line, seals), *_standings(line), *_blobs(line))
+    return (*_sequence(connection, seals), *_standings(connection), *_blobs(connection))
 
 
-def _sequence(line: Line, seals: Seals) -> list[Trouble]:
-    rows = line.ask("SELECT last, digest, (SELECT coalesce(max(seq), 0) FROM standing) FROM sequence WHERE one = 1")
+def _sequence(connection: PooledConnection, seals: Seals) -> list[Trouble]:
+    rows = connection.fetch(
+        "SELECT last, digest, (SELECT coalesce(max(seq), 0) FROM standing) FROM sequence WHERE one = 1"
+    )
     if not rows:
         return [Trouble("sequence", "", "the row of the last sequence number is missing")]
     last, digest, highest = rows[0]
     if digest == b"" and last == 0 and highest == 0:
         return []
-    if not seals.is_whole("sequence", digest, b"%d" % last):
+    if not seals.is_intact("sequence", digest, b"%d" % last):
         return [Trouble("sequence", "", "the row of the last sequence number fails its digest")]
     if highest > last:
         return [Trouble("sequence", "", f"a recording has the number {highest}, above the last, {last}")]
     return []
 
 
-def _standings(line: Line) -> list[Trouble]:
-    rows = line.ask("SELECT t.id FROM trajectory t LEFT JOIN standing s ON s.n = t.n WHERE s.n IS NULL")
+def _standings(connection: PooledConnection) -> list[Trouble]:
+    rows = connection.fetch("SELECT t.id FROM trajectory t LEFT JOIN standing s ON s.n = t.n WHERE s.n IS NULL")
     return [Trouble("orphan", readable(id), "the trajectory has no standing") for (id,) in rows]
 
 
-def _blobs(line: Line) -> list[Trouble]:
-    rows = line.ask(
+def _blobs(connection: PooledConnection) -> list[Trouble]:
+    rows = connection.fetch(
         "SELECT b.name, sha256(b.body) = b.name, EXISTS (SELECT 1 FROM use u WHERE u.blob = b.name) FROM blob b "
         "WHERE sha256(b.body) <> b.name OR NOT EXISTS (SELECT 1 FROM use u WHERE u.blob = b.name)"
     )

@@ -13,16 +13,16 @@ from typing import Any
 import psycopg
 
 from ...errors import StoreError
-from .connections import Line, Lines
-from .errors import plain
+from .connections import ConnectionPool, PooledConnection
+from .errors import plain_text
 from .opening import Sessions
 from .schema import number_for, quoted
 from .writer import Changes
 
-POLLED_EVERY = 0.5
-GAP = 0.02  # seconds between two polls, however often a change is told
-STALE = 5.0  # seconds after which what is known is too old to be replayed by
-PATIENCE = 30.0  # seconds without a question after which the thread stops asking the server
+POLL_INTERVAL = 0.5
+MIN_POLL_GAP = 0.02  # seconds between two polls, however often a change is told
+MAX_AGE = 5.0  # seconds after which what is known is too old to be replayed by
+IDLE_TIMEOUT = 30.0  # seconds without a question after which the thread stops asking the server
 LONGEST_PAUSE = 5.0
 MOST_KEYS = 100_000
 NOTHING = (1 << 63) - 1  # no change has a number above this one
@@ -42,7 +42,7 @@ def poll_of(schema: str) -> str:
     )
 
 
-class Known:
+class KeyVersions:
     """The number of each key's last change, as far as heard. Safe to use from any thread."""
 
     def __init__(self) -> None:
@@ -62,12 +62,12 @@ class Known:
                 tick = self._ticks.setdefault(key, self.seen)
         return self._generation << 64 | tick
 
-    def suspect(self) -> None:
+    def invalidate_all(self) -> None:
         """Anything may have changed."""
         with self._lock:
             self._forget_all()
 
-    def wrote(self, changes: Changes) -> None:
+    def note_own_changes(self, changes: Changes) -> None:
         """A transaction of our own has these changes."""
         if changes.any:
             with self._lock:
@@ -77,7 +77,7 @@ class Known:
                 for key in changes.keys:
                     self._ticks[key] = max(self._ticks.get(key, 0), changes.tick)
 
-    def heard(self, since: int, rows: list[tuple[Any, ...]]) -> None:
+    def note_changes(self, since: int, rows: list[tuple[Any, ...]]) -> None:
         """The answer to `poll_of`, asked when `since` was seen. A number that went back is that of another store."""
         tick, everything = int(rows[0][0]), int(rows[0][1])
         with self._lock:
@@ -100,18 +100,18 @@ class Known:
         self._forget_all()
 
 
-class Watch:
-    """Keeps `known` at most half a second behind the server, by a thread that starts with the first question.
+class ChangeListener:
+    """Keeps `versions` at most half a second behind the server, by a thread that starts with the first question.
 
-    Where connections are sessions the server tells of changes, and the poll comes at once. `beats` counts the polls.
+    Where connections are sessions the server tells of changes, and the poll comes at once. `polls` counts the polls.
     """
 
-    def __init__(self, lines: Lines, sessions: Sessions) -> None:
-        self.known = Known()
-        self.trouble: str | None = None
-        self.beats = 0
-        self._lines = lines
-        self._schema = lines.options.schema
+    def __init__(self, pool: ConnectionPool, sessions: Sessions) -> None:
+        self.versions = KeyVersions()
+        self.error: str | None = None
+        self.polls = 0
+        self._pool = pool
+        self._schema = pool.options.schema
         self._poll = poll_of(self._schema)
         self._sessions = sessions
         self._start_afresh()
@@ -120,54 +120,54 @@ class Watch:
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
-        self._awake = 0.0  # when somebody last asked
-        self._polled = 0.0  # when the last good poll began
-        self._bell: tuple[socket.socket, socket.socket] | None = None
+        self._last_asked = 0.0  # when somebody last asked
+        self._last_polled = 0.0  # when the last good poll began
+        self._wake_sockets: tuple[socket.socket, socket.socket] | None = None
         self._pid = os.getpid()
 
     def version(self, key: bytes, ask: Callable[[], None]) -> int:
         """As `Store.version`. `ask` is called, and has to poll, where nobody has for long and nothing is amiss."""
         now = time.monotonic()
-        slept = now - self._awake > PATIENCE
-        self._awake = now
+        slept = now - self._last_asked > IDLE_TIMEOUT
+        self._last_asked = now
         if slept or self._thread is None:
             self._wake()
-        if now - self._polled > STALE:
-            if self.trouble is not None:
+        if now - self._last_polled > MAX_AGE:
+            if self.error is not None:
                 raise StoreError(
-                    f"What others changed in the store {self._lines.options.url} is not known, for the server does not "
-                    f"answer ({self.trouble}). Agents run without the store meanwhile; look at the server."
+                    f"What others changed in the store {self._pool.options.url} is not known, for the server does not "
+                    f"answer ({self.error}). Agents run without the store meanwhile; look at the server."
                 )
             ask()
-        return self.known.version(key)
+        return self.versions.version(key)
 
-    def poll(self, line: Line) -> int:
+    def poll(self, connection: PooledConnection) -> int:
         """Hear what changed, in one round trip; the process id of the server that told. Raises what psycopg raises."""
         began = time.monotonic()
-        since = self.known.seen
-        rows = line.ask(self._poll, since)
+        since = self.versions.seen
+        rows = connection.fetch(self._poll, since)
         if not rows:
             raise psycopg.DataError("the row of the last sequence number is missing")
-        self.known.heard(since, rows)
-        self._polled = began
-        self.beats += 1
+        self.versions.note_changes(since, rows)
+        self._last_polled = began
+        self.polls += 1
         return int(rows[0][4])
 
     def stop(self) -> None:
         """End the thread, if there is one, and wait for it, but not for a server that is gone."""
         self._stopped.set()
-        self._ring()
+        self._signal()
         thread = self._thread
         if thread is not None and self._pid == os.getpid() and thread is not threading.current_thread():
             thread.join(2.0)
 
-    def let_go_after_fork(self) -> None:
+    def abandon_after_fork(self) -> None:
         """In the child: the thread is the parent's."""
-        if self._bell is not None:
-            for end in self._bell:
+        if self._wake_sockets is not None:
+            for end in self._wake_sockets:
                 end.close()
-        self.known.start_afresh()
-        self.trouble = None
+        self.versions.start_afresh()
+        self.error = None
         self._start_afresh()
 
     def _wake(self) -> None:
@@ -175,35 +175,35 @@ class Watch:
             if self._stopped.is_set():
                 return
             if self._thread is None:
-                self._bell = socket.socketpair()
-                for end in self._bell:
+                self._wake_sockets = socket.socketpair()
+                for end in self._wake_sockets:
                     end.setblocking(False)
                 self._thread = threading.Thread(target=self._run, name="muscle_mem-watch", daemon=True)
                 try:
                     self._thread.start()
                 except RuntimeError:  # no more threads, as when the interpreter is ending
                     self._thread = None
-        self._ring()
+        self._signal()
 
-    def _ring(self) -> None:
-        if self._bell is not None:
+    def _signal(self) -> None:
+        if self._wake_sockets is not None:
             try:
-                self._bell[1].send(b"x")
+                self._wake_sockets[1].send(b"x")
             except OSError:
                 pass  # full, so it rings; or closed, so nobody listens
 
     def _run(self) -> None:
-        bell = self._bell
+        bell = self._wake_sockets
         assert bell is not None
-        pause = POLLED_EVERY
+        pause = POLL_INTERVAL
         try:
             while not self._stopped.is_set():
                 try:
                     self._follow(bell[0])
-                    pause = POLLED_EVERY
+                    pause = POLL_INTERVAL
                 except (psycopg.Error, StoreError, OSError, ValueError) as error:
-                    self.known.suspect()
-                    self.trouble = plain(error, self._lines.options)
+                    self.versions.invalidate_all()
+                    self.error = plain_text(error, self._pool.options)
                     self._stopped.wait(pause)
                     pause = min(2 * pause, LONGEST_PAUSE)
         finally:
@@ -212,39 +212,39 @@ class Watch:
 
     def _follow(self, bell: socket.socket) -> None:
         """Poll through one connection until nobody asks any more. A connection is not kept for those who sleep."""
-        if time.monotonic() - self._awake > PATIENCE:
+        if time.monotonic() - self._last_asked > IDLE_TIMEOUT:
             _wait([bell], None)
             _drain(bell)
             return
-        line = self._lines.dedicated(time.monotonic() + self._lines.options.timeout)
+        connection = self._pool.dedicated(time.monotonic() + self._pool.options.timeout)
         try:
-            home = self.poll(line)
-            if self._sessions.kept:
-                self._hear_changes(line)
-            while not self._stopped.is_set() and time.monotonic() - self._awake <= PATIENCE:
-                line.until = time.monotonic() + self._lines.options.timeout
-                if self.poll(line) != home:
-                    self._sessions.lost()
-                if self.trouble is not None:
-                    self.trouble = None
-                    self._lines.breaker.worked()
-                self._rest(bell, line)
+            home = self.poll(connection)
+            if self._sessions.are_kept:
+                self._listen(connection)
+            while not self._stopped.is_set() and time.monotonic() - self._last_asked <= IDLE_TIMEOUT:
+                connection.until = time.monotonic() + self._pool.options.timeout
+                if self.poll(connection) != home:
+                    self._sessions.note_lost()
+                if self.error is not None:
+                    self.error = None
+                    self._pool.breaker.worked()
+                self._pause(bell, connection)
         finally:
-            line.close()
+            connection.close()
 
-    def _hear_changes(self, line: Line) -> None:
-        line.add_notify_handler(lambda _: None)
+    def _listen(self, connection: PooledConnection) -> None:
+        connection.add_notify_handler(lambda _: None)
         try:
-            line.tell(f"LISTEN {quoted(channel_of(self._schema))}")
+            connection.run(f"LISTEN {quoted(channel_of(self._schema))}")
         except psycopg.Error:
-            if line.closed:
+            if connection.closed:
                 raise
             # a standby, or no right: the poll is enough
 
-    def _rest(self, bell: socket.socket, line: Line) -> None:
-        self._stopped.wait(GAP)
-        heard: list[Any] = [bell, line.pgconn.socket] if self._sessions.kept else [bell]
-        _wait(heard, POLLED_EVERY - GAP)
+    def _pause(self, bell: socket.socket, connection: PooledConnection) -> None:
+        self._stopped.wait(MIN_POLL_GAP)
+        heard: list[Any] = [bell, connection.pgconn.socket] if self._sessions.are_kept else [bell]
+        _wait(heard, POLL_INTERVAL - MIN_POLL_GAP)
         _drain(bell)
 
 

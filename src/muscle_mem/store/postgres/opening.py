@@ -12,7 +12,7 @@ from psycopg import errors
 
 from ...errors import ForeignStoreError, NewerStoreError, StoreError
 from . import schema as shapes
-from .connections import Line, Lines
+from .connections import ConnectionPool, PooledConnection
 from .options import Options
 from .schema import quoted, within
 from .signing import Signing
@@ -35,14 +35,14 @@ class Opened(msgspec.Struct, kw_only=True):
     standby: bool = False
 
 
-def begin(line: Line, options: Options, *, write: bool, durable: bool = True) -> str:
+def begin(connection: PooledConnection, options: Options, *, write: bool, durable: bool = True) -> str:
     """The statements that open a transaction: all that it needs is set in it, for a proxy keeps no session.
 
     A client that vanished must not keep the locks of its transaction, so the server ends one that lies idle, before
     those who wait for the locks give up. The server's deadlines are over before ours, so that it tells what it waits
     for, and ours only means that it is gone.
     """
-    ms = max(1, int((line.until - time.monotonic()) * 800))
+    ms = max(1, int((connection.until - time.monotonic()) * 800))
     idle = max(1, int(options.timeout * 500))
     kind = "READ COMMITTED READ WRITE" if write else "REPEATABLE READ READ ONLY"
     statements = [
@@ -61,25 +61,28 @@ def begin(line: Line, options: Options, *, write: bool, durable: bool = True) ->
     return "; ".join(statements)
 
 
-def prepare(lines: Lines, line: Line, signing: Signing) -> Opened:
+def prepare(pool: ConnectionPool, connection: PooledConnection, signing: Signing) -> Opened:
     """See that a schema of ours is there, making one if there is none; tell how it can be used."""
-    options = lines.options
-    if line.info.server_version < OLDEST_SERVER:
+    options = pool.options
+    if connection.info.server_version < OLDEST_SERVER:
         raise StoreError(
-            f"The store {options.url} is on PostgreSQL {line.info.server_version // 10000}; 12 or later is needed."
+            f"The store {options.url} is on PostgreSQL {connection.info.server_version // 10000}; 12 or later "
+            "is needed."
         )
-    opened = Opened(ascii=line.info.parameter_status("server_encoding") != "UTF8")
-    version = look(line, options, signing)
-    opened.standby = bool(line.ask("SELECT pg_is_in_recovery()")[0][0])
+    opened = Opened(ascii=connection.info.parameter_status("server_encoding") != "UTF8")
+    version = probe(connection, options, signing)
+    opened.standby = bool(connection.fetch("SELECT pg_is_in_recovery()")[0][0])
     if version is None or version < shapes.LATEST:
-        _make(line, options, version, opened)
-        look(line, options, signing)
+        _make(connection, options, version, opened)
+        probe(connection, options, signing)
     if opened.standby:
         opened.why = "the server is a standby"
     else:
-        opened.why = _missing_rights(line, options)
+        opened.why = _missing_rights(connection, options)
     opened.pooled = options.pooling == "transaction" or (
-        options.pooling == "auto" and line.info.backend_pid != _pid(line) and keeps_no_session(lines, line)
+        options.pooling == "auto"
+        and connection.info.backend_pid != _pid(connection)
+        and loses_sessions(pool, connection)
     )
     return opened
 
@@ -88,17 +91,17 @@ class Sessions:
     """Whether connections are sessions, in which a LISTEN or a lock lasts, as far as is known."""
 
     def __init__(self, options: Options) -> None:
-        self.kept = True
+        self.are_kept = True
         self._options = options
 
-    def lost(self) -> None:
+    def note_lost(self) -> None:
         """A proxy was found that lends a server for one transaction; it is said once."""
-        if self.kept:
-            self.kept = False
-            _tell_of_pooling(self._options)
+        if self.are_kept:
+            self.are_kept = False
+            _log_pooling(self._options)
 
 
-def _tell_of_pooling(options: Options) -> None:
+def _log_pooling(options: Options) -> None:
     logger.warning(
         "A proxy in front of the store %s lends a server for one transaction at a time. All is kept and found; but "
         "what others wrote is asked for, and not told (about half a second later), and several processes that miss "
@@ -107,15 +110,15 @@ def _tell_of_pooling(options: Options) -> None:
     )
 
 
-def look(line: Line, options: Options, signing: Signing | None = None) -> int | None:
+def probe(connection: PooledConnection, options: Options, signing: Signing | None = None) -> int | None:
     """The version of the schema, or None if there is nothing in it. Raises what refuses it; touches nothing.
 
     With `signing` it must not be signed with another key.
     """
-    line.tell(begin(line, options, write=False))
+    connection.run(begin(connection, options, write=False))
     try:
         name = options.schema
-        if line.ask(
+        if connection.fetch(
             "SELECT current_setting('is_superuser') <> 'on' AND NOT has_schema_privilege(oid, 'USAGE') "
             "FROM pg_namespace WHERE nspname = %s",
             name,
@@ -124,28 +127,28 @@ def look(line: Line, options: Options, signing: Signing | None = None) -> int | 
                 f"The store {options.url}: its role may not use the schema {name!r}. Let its owner say: "
                 f"GRANT USAGE ON SCHEMA {quoted(name)} TO the role, and the rights on its tables."
             )
-        found = _found(line, name)
+        found = _found(connection, name)
         if not found:
             return None
         if " ".join(found.get("meta", ("", []))[1][:2]) != "name value":
-            raise _foreign(options, f"it has {_some(found)} and no table 'meta' of muscle_mem's")
-        if not line.ask("SELECT has_table_privilege(%s, 'SELECT')", f"{quoted(name)}.meta")[0][0]:
-            raise _unreadable(line, options)
-        said = {str(row[0]): int(row[1]) for row in line.ask("SELECT name, value FROM meta")}
+            raise _foreign(options, f"it has {_sample(found)} and no table 'meta' of muscle_mem's")
+        if not connection.fetch("SELECT has_table_privilege(%s, 'SELECT')", f"{quoted(name)}.meta")[0][0]:
+            raise _unreadable(connection, options)
+        said = {str(row[0]): int(row[1]) for row in connection.fetch("SELECT name, value FROM meta")}
         if said.get("application") != shapes.APPLICATION or "version" not in said:
             raise _foreign(options, "its table 'meta' is not muscle_mem's")
         _ensure_not_newer(said, options)
         if said["version"] >= shapes.LATEST:
-            _ensure_shape(line, options, found)
+            _ensure_shape(connection, options, found)
             if signing is not None:
-                signing.ensure(line, options.url)
+                signing.ensure(connection, options.url)
         return said["version"]
     finally:
-        if not line.closed:
-            line.tell("ROLLBACK")
+        if not connection.closed:
+            connection.run("ROLLBACK")
 
 
-def keeps_no_session(lines: Lines, line: Line) -> bool:
+def loses_sessions(pool: ConnectionPool, connection: PooledConnection) -> bool:
     """Whether a setting of one connection shows in another, or is lost: then a proxy stands between.
 
     The second connection takes up the server that the first one has just left, if there is a proxy that lends the last
@@ -153,21 +156,21 @@ def keeps_no_session(lines: Lines, line: Line) -> bool:
     """
     mark = secrets.token_hex(8)
     look = "SELECT current_setting('muscle_mem.probe', true)"
-    other = lines.dedicated(line.until)
+    other = pool.dedicated(connection.until)
     try:
-        line.tell(f"SET muscle_mem.probe = '{mark}'")
-        other.tell("BEGIN")
-        seen = other.tell(look)
-        kept = [line.tell(look)]
-        other.tell("ROLLBACK")
-        kept += [line.tell(look) for _ in range(2)]
-        line.tell("SET muscle_mem.probe = ''")
+        connection.run(f"SET muscle_mem.probe = '{mark}'")
+        other.run("BEGIN")
+        seen = other.run(look)
+        kept = [connection.run(look)]
+        other.run("ROLLBACK")
+        kept += [connection.run(look) for _ in range(2)]
+        connection.run("SET muscle_mem.probe = ''")
         return seen == [(mark,)] or kept != [[(mark,)]] * 3
     finally:
         other.close()
 
 
-def _make(line: Line, options: Options, version: int | None, opened: Opened) -> None:
+def _make(connection: PooledConnection, options: Options, version: int | None, opened: Opened) -> None:
     name = options.schema
     what = "is not there" if version is None else "was written by an older release and must be brought up to date"
     if opened.standby:
@@ -176,19 +179,19 @@ def _make(line: Line, options: Options, version: int | None, opened: Opened) -> 
             "written. Open it once on the primary server."
         )
     try:
-        shapes.migrate(line, name, begin(line, options, write=True))
+        shapes.migrate(connection, name, begin(connection, options, write=True))
     except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction) as error:
         raise StoreError(
-            f"The store {options.url}: its schema {name!r} {what}, and the role {line.info.user!r} may not do that "
-            f"({' '.join(str(error).split())}). Let a person say once: CREATE SCHEMA {quoted(name)} AUTHORIZATION "
-            f"{quoted(line.info.user)}; or GRANT CREATE ON DATABASE {quoted(line.info.dbname)} TO "
-            f"{quoted(line.info.user)};"
+            f"The store {options.url}: its schema {name!r} {what}, and the role {connection.info.user!r} may not do "
+            f"that ({' '.join(str(error).split())}). Let a person say once: CREATE SCHEMA {quoted(name)} AUTHORIZATION "
+            f"{quoted(connection.info.user)}; or GRANT CREATE ON DATABASE {quoted(connection.info.dbname)} TO "
+            f"{quoted(connection.info.user)};"
         ) from error
 
 
-def _found(line: Line, schema: str) -> dict[str, tuple[str, list[str]]]:
+def _found(connection: PooledConnection, schema: str) -> dict[str, tuple[str, list[str]]]:
     """Name -> (kind, columns in order) of the tables, views and the like in a schema."""
-    rows = line.ask(
+    rows = connection.fetch(
         "SELECT c.relname::text, c.relkind::text, coalesce(array_agg(a.attname::text ORDER BY a.attnum) FILTER (WHERE "
         "a.attname IS NOT NULL), '{}') FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace LEFT JOIN "
         "pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped WHERE s.nspname = %s AND "
@@ -198,17 +201,17 @@ def _found(line: Line, schema: str) -> dict[str, tuple[str, list[str]]]:
     return {str(name): (str(kind), list(columns)) for name, kind, columns in rows}
 
 
-def _some(found: dict[str, tuple[str, list[str]]]) -> str:
+def _sample(found: dict[str, tuple[str, list[str]]]) -> str:
     return ", ".join(repr(name) for name in sorted(found)[:3]) + (" and others" if len(found) > 3 else "")
 
 
-def _ensure_shape(line: Line, options: Options, found: dict[str, tuple[str, list[str]]]) -> None:
+def _ensure_shape(connection: PooledConnection, options: Options, found: dict[str, tuple[str, list[str]]]) -> None:
     """Extra tables and columns are tolerated. Triggers and views are not: they would run with our statements."""
     for name, columns in shapes.COLUMNS.items():
         kind, there = found.get(name, ("", []))
         if kind != "r" or not set(columns.split()) <= set(there):
             raise _foreign(options, f"its table {name!r} is missing or other than muscle_mem makes it")
-    triggers = line.ask(
+    triggers = connection.fetch(
         "SELECT t.tgname::text, c.relname::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN "
         "pg_namespace s ON s.oid = c.relnamespace WHERE s.nspname = %s AND c.relname = ANY(%s) AND NOT t.tgisinternal",
         options.schema,
@@ -234,33 +237,33 @@ def _ensure_not_newer(said: dict[str, int], options: Options) -> None:
         )
 
 
-def _missing_rights(line: Line, options: Options) -> str:
+def _missing_rights(connection: PooledConnection, options: Options) -> str:
     """Why the role may not write, or nothing. Raises StoreError if it may not even read."""
     tables = [f"{quoted(options.schema)}.{quoted(name)}" for name in shapes.TABLES if name != "meta"]
-    lacked = line.ask(
+    lacked = connection.fetch(
         "SELECT r.word, t.name FROM unnest(%s::text[]) WITH ORDINALITY r(word, at), unnest(%s::text[]) t(name) "
         "WHERE NOT has_table_privilege(t.name, r.word) ORDER BY r.at",
         ["SELECT", "INSERT", "UPDATE", "DELETE"],
         tables,
     )
     if lacked and lacked[0][0] == "SELECT":
-        raise _unreadable(line, options)
+        raise _unreadable(connection, options)
     if lacked:
-        return f"the role {line.info.user!r} lacks {lacked[0][0]} on {lacked[0][1]}"
-    if line.ask("SELECT current_setting('transaction_read_only')")[0][0] == "on":
+        return f"the role {connection.info.user!r} lacks {lacked[0][0]} on {lacked[0][1]}"
+    if connection.fetch("SELECT current_setting('transaction_read_only')")[0][0] == "on":
         return "the role or the database is set to read-only transactions"
     return ""
 
 
-def _unreadable(line: Line, options: Options) -> StoreError:
+def _unreadable(connection: PooledConnection, options: Options) -> StoreError:
     return StoreError(
-        f"The store {options.url}: the role {line.info.user!r} may not read its tables. Let their owner say: GRANT "
-        f"SELECT ON ALL TABLES IN SCHEMA {quoted(options.schema)} TO {quoted(line.info.user)};"
+        f"The store {options.url}: the role {connection.info.user!r} may not read its tables. Let their owner say: "
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA {quoted(options.schema)} TO {quoted(connection.info.user)};"
     )
 
 
-def _pid(line: Line) -> int:
-    return int(line.ask("SELECT pg_backend_pid()")[0][0])
+def _pid(connection: PooledConnection) -> int:
+    return int(connection.fetch("SELECT pg_backend_pid()")[0][0])
 
 
 def unreachable(error: BaseException | None) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 from ..base import Damaged, Found, Observation, Sealed, Standing, Stored, Summary
 from ..digest import sha256
 from ..rows import from_text, readable, to_text
-from .connections import Line, Rows
+from .connections import PooledConnection, Rows
 from .rows import (
     OBSERVATION,
     STANDING,
@@ -67,40 +67,40 @@ class Reader:
         self._rendition = rendition
         self._refusal = refusal
 
-    def find(self, line: Line, key: bytes) -> Found:
+    def find(self, connection: PooledConnection, key: bytes) -> Found:
         """As `Store.find`."""
         damaged: list[Damaged] = []
-        stored = self._stored(line, line.ask(_BY_KEY, bytes(key)), damaged)
+        stored = self._stored(connection, connection.fetch(_BY_KEY, bytes(key)), damaged)
         return Found(stored=tuple(sorted(stored, key=lambda one: -one.seq)), damaged=tuple(damaged))
 
-    def scan(self, line: Line, after: int | None, limit: int) -> Found:
+    def scan(self, connection: PooledConnection, after: int | None, limit: int) -> Found:
         """As `Store.scan`; damaged rows do not count for the limit, so a page is only empty at the end."""
         stored: list[Stored] = []
         damaged: list[Damaged] = []
         while len(stored) < limit:
             left = limit - len(stored)
-            rows = line.ask(_BELOW, _TOP if after is None else after, left)
+            rows = connection.fetch(_BELOW, _TOP if after is None else after, left)
             if not rows:
                 break
-            stored += self._stored(line, rows, damaged)
+            stored += self._stored(connection, rows, damaged)
             after = int(rows[-1][_STANDING_AT + 3])
         return Found(stored=tuple(stored), damaged=tuple(damaged))
 
-    def get(self, line: Line, id: str) -> Stored | Damaged | None:
+    def get(self, connection: PooledConnection, id: str) -> Stored | Damaged | None:
         """As `Store.get`, but a damaged row is returned."""
-        rows = line.ask(_BY_ID, to_text(id))
+        rows = connection.fetch(_BY_ID, to_text(id))
         damaged: list[Damaged] = []
-        stored = self._stored(line, rows, damaged)
+        stored = self._stored(connection, rows, damaged)
         return stored[0] if stored else damaged[0] if damaged else None
 
-    def survey(self, line: Line, after: int | None, limit: int) -> tuple[Summary, ...]:
+    def survey(self, connection: PooledConnection, after: int | None, limit: int) -> tuple[Summary, ...]:
         """As `Surveying.survey`; rows whose standing is damaged are left out, and do not count for the limit.
 
         The digest of a trajectory covers its body, so it is not looked at.
         """
         found: list[Summary] = []
         while len(found) < limit:
-            rows = line.ask(_SURVEY, _TOP if after is None else after, limit - len(found))
+            rows = connection.fetch(_SURVEY, _TOP if after is None else after, limit - len(found))
             if not rows:
                 break
             after = int(rows[-1][_SURVEYED + 3])
@@ -125,31 +125,31 @@ class Reader:
             size=int(size),
         )
 
-    def place(self, line: Line, id: str) -> tuple[int, int, Standing, bytes] | Damaged | None:
+    def row_of(self, connection: PooledConnection, id: str) -> tuple[int, int, Standing, bytes] | Damaged | None:
         """Row number, sequence number, standing and key of a trajectory that is whole."""
-        rows = line.ask(_BY_ID, to_text(id))
+        rows = connection.fetch(_BY_ID, to_text(id))
         if not rows:
             return None
         head = self._head(rows[0])
         return head if isinstance(head, Damaged) else (int(rows[0][0]), head.seq, head.standing, head.sealed.key)
 
-    def standing(self, line: Line, id: str) -> tuple[int, int, Standing, bytes] | None:
-        """As `place`, without a look at the trajectory itself; None also if the standing is damaged."""
-        rows = line.ask(_STANDING_OF, to_text(id))
+    def standing(self, connection: PooledConnection, id: str) -> tuple[int, int, Standing, bytes] | None:
+        """As `row_of`, without a look at the trajectory itself; None also if the standing is damaged."""
+        rows = connection.fetch(_STANDING_OF, to_text(id))
         known = self._standing(rows[0][1], rows[0][2:]) if rows else None
         return None if known is None else (int(rows[0][2]), *known, bytes(rows[0][0]))
 
     def observed(
-        self, line: Line, n: int, owner: bytes, id: bytes
+        self, connection: PooledConnection, n: int, owner: bytes, id: bytes
     ) -> list[tuple[int, bytes, ObservationRecord | None]]:
         """Row number, id and record of one observation of a trajectory, and of its refreshes; None where damaged.
 
         Blobs are not looked at.
         """
-        rows = line.ask(_OBSERVATIONS + " AND (o.id = %s OR o.refresh)", [n], id)
+        rows = connection.fetch(_OBSERVATIONS + " AND (o.id = %s OR o.refresh)", [n], id)
         return [(int(row[1]), bytes(row[5]), self._observation(owner, row)) for row in rows]
 
-    def _stored(self, line: Line, rows: Rows, damaged: list[Damaged]) -> list[Stored]:
+    def _stored(self, connection: PooledConnection, rows: Rows, damaged: list[Damaged]) -> list[Stored]:
         heads: dict[int, Stored] = {}
         for row in rows:
             head = self._head(row)
@@ -159,9 +159,9 @@ class Reader:
                 heads[int(row[0])] = head
         if not heads:
             return []
-        observed = line.ask(_OBSERVATIONS, list(heads))
+        observed = connection.fetch(_OBSERVATIONS, list(heads))
         records = [self._observation(to_text(heads[row[0]].sealed.id), row) for row in observed]
-        blobs = _blobs(line, {name for record in records if record is not None for name in record.blobs})
+        blobs = _blobs(connection, {name for record in records if record is not None for name in record.blobs})
         parts: dict[int, list[tuple[int, Observation]]] = {n: [] for n in heads}
         for row, record in zip(observed, records, strict=True):
             try:
@@ -197,7 +197,7 @@ class Reader:
     def _sealed(self, row: tuple[Any, ...]) -> Sealed | None:
         """None if it fails its digest, or if a column says something else than the record."""
         _, digest, packed, body, *shown = row[:_STANDING_AT]
-        if not self._seals.is_whole("trajectory", digest, packed, body):
+        if not self._seals.is_intact("trajectory", digest, packed, body):
             return None
         record = decode(packed, TrajectoryRecord)
         return sealed_of(record, body) if tuple(shown) == self._rendition.trajectory(record) else None
@@ -205,7 +205,7 @@ class Reader:
     def _standing(self, id: bytes, row: tuple[Any, ...]) -> tuple[int, Standing] | None:
         """As `_sealed`, of a row `n, digest, record, STANDING`."""
         _, digest, packed, *shown = row
-        if not self._seals.is_whole("standing", digest, id, packed):
+        if not self._seals.is_intact("standing", digest, id, packed):
             return None
         try:
             record = decode(packed, StandingRecord)
@@ -218,7 +218,7 @@ class Reader:
     def _observation(self, owner: bytes, row: tuple[Any, ...]) -> ObservationRecord | None:
         """As `_sealed`, of a row `trajectory, n, digest, record, body, OBSERVATION`."""
         _, _, digest, packed, body, *shown = row
-        if not self._seals.is_whole("observation", digest, owner, packed, body):
+        if not self._seals.is_intact("observation", digest, owner, packed, body):
             return None
         try:
             record = decode(packed, ObservationRecord)
@@ -227,9 +227,9 @@ class Reader:
         return record if tuple(shown) == self._rendition.observation(record) else None
 
 
-def _blobs(line: Line, names: set[bytes]) -> dict[bytes, bytes]:
+def _blobs(connection: PooledConnection, names: set[bytes]) -> dict[bytes, bytes]:
     """The blobs of these names that are what they are named by."""
     if not names:
         return {}
-    rows = line.ask("SELECT name, body FROM blob WHERE name = ANY(%s)", list(names))
+    rows = connection.fetch("SELECT name, body FROM blob WHERE name = ANY(%s)", list(names))
     return {name: body for name, body in rows if sha256(body) == name}

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..base import Observation, Sealed, Standing, Tally
-from ..digest import Signer, canonical, is_whole, sha256
+from ..digest import Signer, canonical, is_intact, sha256
 from ..rows import from_text, to_seconds, to_text
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -196,8 +196,8 @@ class Seals:
         """The digest of a row of a kind: its owner's id, if it has one, its record, its body."""
         return self._sign(canonical(b"postgresql " + kind.encode(), parts))
 
-    def is_whole(self, kind: str, digest: object, *parts: bytes) -> bool:
-        return is_whole(self._sign, b"postgresql " + kind.encode(), parts, digest)
+    def is_intact(self, kind: str, digest: object, *parts: bytes) -> bool:
+        return is_intact(self._sign, b"postgresql " + kind.encode(), parts, digest)
 
 
 def decode(record: bytes, kind: type[T]) -> T:

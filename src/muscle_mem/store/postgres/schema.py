@@ -6,7 +6,7 @@ import hashlib
 
 from psycopg import sql
 
-from .connections import Line
+from .connections import PooledConnection
 
 APPLICATION = 0x4D4D454D  # "MMEM"; what makes a schema ours
 
@@ -83,47 +83,47 @@ def number_for(*words: bytes) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def migrate(line: Line, schema: str, begin: str) -> None:
+def migrate(connection: PooledConnection, schema: str, begin: str) -> None:
     """Bring a schema up to LATEST, step by step; a crash at any instant leaves it at a whole version.
 
     `begin` opens a transaction with the deadlines and the search path. Raises what psycopg raises.
     """
     while True:
-        line.tell(f"{begin}; SELECT pg_advisory_xact_lock({number_for(b'migrate', schema.encode())})")
+        connection.run(f"{begin}; SELECT pg_advisory_xact_lock({number_for(b'migrate', schema.encode())})")
         try:
-            version = version_of(line) if exists(line, schema) else None
+            version = version_of(connection) if exists(connection, schema) else None
             if version is None or version < LATEST:  # another process may have been quicker
-                apply_step(line, schema, version)
-            line.tell("COMMIT")
+                apply_step(connection, schema, version)
+            connection.run("COMMIT")
         except BaseException:
-            if not line.closed:
-                line.tell("ROLLBACK")
+            if not connection.closed:
+                connection.run("ROLLBACK")
             raise
         if version is not None and version >= LATEST:
             return
 
 
-def apply_step(line: Line, schema: str, version: int | None) -> None:
+def apply_step(connection: PooledConnection, schema: str, version: int | None) -> None:
     """Take an open transaction from a version to the next; None is a database without our tables."""
     if version is None:
-        if not line.ask("SELECT 1 FROM pg_namespace WHERE nspname = %s", schema):
-            line.tell(f"CREATE SCHEMA {quoted(schema)}")
-        line.tell(f"SET LOCAL search_path = {quoted(schema)}")  # a new table goes where the path begins
+        if not connection.fetch("SELECT 1 FROM pg_namespace WHERE nspname = %s", schema):
+            connection.run(f"CREATE SCHEMA {quoted(schema)}")
+        connection.run(f"SET LOCAL search_path = {quoted(schema)}")  # a new table goes where the path begins
         version = 0
     else:
-        line.tell(f"SET LOCAL search_path = {quoted(schema)}")
-    line.tell("; ".join(MIGRATIONS[version]))
+        connection.run(f"SET LOCAL search_path = {quoted(schema)}")
+    connection.run("; ".join(MIGRATIONS[version]))
     number = "INSERT INTO meta(name, value) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
     for name, value in (("version", version + 1), ("min_reader", MIN_READERS[version])):
-        line.ask(number, name, value)
+        connection.fetch(number, name, value)
 
 
-def exists(line: Line, schema: str) -> bool:
+def exists(connection: PooledConnection, schema: str) -> bool:
     """Whether the schema has a table `meta`."""
-    return bool(line.ask("SELECT to_regclass(%s) IS NOT NULL", f"{quoted(schema)}.meta")[0][0])
+    return bool(connection.fetch("SELECT to_regclass(%s) IS NOT NULL", f"{quoted(schema)}.meta")[0][0])
 
 
-def version_of(line: Line) -> int | None:
+def version_of(connection: PooledConnection) -> int | None:
     """The version that the schema has by its own word, inside a transaction; None if it does not say."""
-    row = line.ask("SELECT value FROM meta WHERE name = 'version'")
+    row = connection.fetch("SELECT value FROM meta WHERE name = 'version'")
     return int(row[0][0]) if row else None

@@ -6,7 +6,7 @@ import hmac
 
 from ...errors import StoreError
 from ..digest import key_check, signer
-from .connections import Line
+from .connections import PooledConnection
 
 NOTE = "signed"
 
@@ -19,14 +19,14 @@ class Signing:
         self._keyed = key is not None
         self.refusal = "is not signed with this key" if key is not None else "fails its digest"
 
-    def note(self, line: Line) -> None:
+    def note(self, connection: PooledConnection) -> None:
         """Note the key in a store that never held a row, inside the transaction that writes the first one."""
         if self._keyed:
-            line.ask("INSERT INTO meta VALUES (%s, 1, %s) ON CONFLICT DO NOTHING", NOTE, key_check(self.sign))
+            connection.fetch("INSERT INTO meta VALUES (%s, 1, %s) ON CONFLICT DO NOTHING", NOTE, key_check(self.sign))
 
-    def ensure(self, line: Line, url: str) -> None:
+    def ensure(self, connection: PooledConnection, url: str) -> None:
         """StoreError if the store is signed and no key was given, or another. Without a note the rows tell."""
-        found = line.ask("SELECT note FROM meta WHERE name = %s", NOTE)
+        found = connection.fetch("SELECT note FROM meta WHERE name = %s", NOTE)
         if not found:
             return
         if not self._keyed:

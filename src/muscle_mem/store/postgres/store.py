@@ -11,17 +11,17 @@ from typing import TypeVar
 
 import psycopg
 
-from ..._forks import watch
+from ..._forks import register_for_forks
 from ...errors import DamagedStoreError, StoreError
 from ..base import Damaged, Found, Note, Observation, Sealed, Stored, Summary
 from ..digest import SigningKey, checked_key
 from ..verifying import Trouble
 from .breaker import Breaker
-from .connections import Line, Lines
+from .connections import ConnectionPool, PooledConnection
 from .errors import translated
 from .integrity import inspect
-from .leading import Lead, Leads
-from .listener import Watch
+from .leading import KeyLock, KeyLocks
+from .listener import ChangeListener
 from .opening import Opened, Sessions, logger, prepare, unreachable
 from .options import parse
 from .reader import Reader
@@ -59,21 +59,21 @@ class PostgresStore:
         """
         self._options = parse(url)
         self.url = self._options.url
-        self._lines = Lines(self._options, Breaker(self.url))
+        self._pool = ConnectionPool(self._options, Breaker(self.url))
         self._sessions = Sessions(self._options)
-        self._watch = Watch(self._lines, self._sessions)
-        self._leads = Leads(self._lines, self._sessions)
+        self._listener = ChangeListener(self._pool, self._sessions)
+        self._key_locks = KeyLocks(self._pool, self._sessions)
         self._rendition = Rendition()
         self._signing = Signing(checked_key(signing_key))
         self._seals = Seals(self._signing.sign)
         self._reader = Reader(self._seals, self._rendition, self._signing.refusal)
-        self._transactions = Transactions(self._lines, self._signing, self._seals, self._rendition, self._reader)
+        self._transactions = Transactions(self._pool, self._signing, self._seals, self._rendition, self._reader)
         self._opened: Opened | None = None
         self._opening = threading.Lock()
         self._resting = False
         self._pid = os.getpid()
-        self._close = weakref.finalize(self, _let_go, self._lines, self._watch, self._leads)
-        watch(self)
+        self._close = weakref.finalize(self, _release_all, self._pool, self._listener, self._key_locks)
+        register_for_forks(self)
         try:
             self._ensure_ready()
         except StoreError as error:
@@ -86,10 +86,10 @@ class PostgresStore:
         return f"<PostgresStore {self.url!r}>"
 
     def find(self, key: bytes) -> Found:
-        return self._reading(lambda line: self._reader.find(line, key))
+        return self._reading(lambda connection: self._reader.find(connection, key))
 
     def get(self, id: str) -> Stored | None:
-        found = self._reading(lambda line: self._reader.get(line, id))
+        found = self._reading(lambda connection: self._reader.get(connection, id))
         if isinstance(found, Damaged):
             raise DamagedStoreError(
                 f"The trajectory {id} in the store {self.url} is damaged: {found.what}. It is never replayed; restore "
@@ -129,30 +129,30 @@ class PostgresStore:
         return self._writing(lambda writer: writer.drop(ids))
 
     def scan(self, *, after: int | None = None, limit: int = 100) -> Found:
-        return self._reading(lambda line: self._reader.scan(line, after, limit))
+        return self._reading(lambda connection: self._reader.scan(connection, after, limit))
 
     def survey(self, *, after: int | None = None, limit: int = 1000) -> tuple[Summary, ...]:
-        return self._reading(lambda line: self._reader.survey(line, after, limit))
+        return self._reading(lambda connection: self._reader.survey(connection, after, limit))
 
     def inspect(self) -> tuple[Trouble, ...]:
-        return self._reading(lambda line: inspect(line, self._seals))
+        return self._reading(lambda connection: inspect(connection, self._seals))
 
     def version(self, key: bytes) -> int:
         self._ensure_open()
         if self._opened is None:
             self._ensure_ready()
-        return self._watch.version(key, self._poll)
+        return self._listener.version(key, self._poll)
 
     def confirm(self, key: bytes) -> None:  # noqa: ARG002 - one answer tells of all keys
         self._ensure_open()
         self._ensure_ready()
         self._poll()
 
-    def lead(self, key: bytes) -> Lead | None:
+    def lead(self, key: bytes) -> KeyLock | None:
         self._ensure_open()
         self._ensure_ready()
         with translated(self._options):
-            return self._leads.lead(key)
+            return self._key_locks.lead(key)
 
     def close(self) -> None:
         self._close()
@@ -166,22 +166,22 @@ class PostgresStore:
             raise StoreError(f"The store {self.url} is being opened by another thread, and that takes too long.")
         try:
             if self._opened is None:
-                with self._transactions.troubled(), self._lines.lent(until) as line:
-                    opened = prepare(self._lines, line, self._signing)
+                with self._transactions.translated_errors(), self._pool.borrow(until) as connection:
+                    opened = prepare(self._pool, connection, self._signing)
                     self._rendition.ascii = opened.ascii
                     if opened.pooled:
-                        self._sessions.lost()
-                    self._watch.poll(line)
-                self._lines.breaker.worked()
+                        self._sessions.note_lost()
+                    self._listener.poll(connection)
+                self._pool.breaker.worked()
                 self._opened = opened
             return self._opened
         finally:
             self._opening.release()
 
     def _poll(self) -> None:
-        self._transactions.asking(self._watch.poll)
+        self._transactions.retrying(self._listener.poll)
 
-    def _reading(self, work: Callable[[Line], T]) -> T:
+    def _reading(self, work: Callable[[PooledConnection], T]) -> T:
         self._ensure_open()
         self._ensure_ready()
         return self._transactions.reading(work)
@@ -195,43 +195,43 @@ class PostgresStore:
                 "written. Give a role that may write, or the primary server, and open it again."
             )
         answer, changes = self._transactions.writing(work, durable)
-        self._watch.known.wrote(changes)
+        self._listener.versions.note_own_changes(changes)
         return answer
 
     def _ensure_open(self) -> None:
         if self._pid != os.getpid():  # forked past Python's back
             self._after_fork_in_child()
-        self._lines.ensure_open()
+        self._pool.ensure_open()
 
     def _vacuum(self) -> None:
         """Clear what was forgotten out of the tables, as far as the server and the role allow."""
         tables = ", ".join(f"{quoted(self._options.schema)}.{quoted(name)}" for name in HELD)
         try:
-            with self._lines.lent(time.monotonic() + self._options.timeout) as line:
-                line.tell(f"VACUUM (SKIP_LOCKED) {tables}")
+            with self._pool.borrow(time.monotonic() + self._options.timeout) as connection:
+                connection.run(f"VACUUM (SKIP_LOCKED) {tables}")
         except (psycopg.Error, StoreError):
             pass  # autovacuum comes by later
 
     def _before_fork(self) -> None:
         self._resting = self._opening.acquire(timeout=self._options.timeout)
-        self._lines.before_fork()
+        self._pool.before_fork()
 
     def _after_fork_in_parent(self) -> None:
-        self._lines.after_fork_in_parent()
+        self._pool.after_fork_in_parent()
         if self._resting:
             self._opening.release()
 
     def _after_fork_in_child(self) -> None:
         self._pid = os.getpid()
         self._opening = threading.Lock()
-        self._lines.breaker.start_afresh()
-        self._lines.let_go_after_fork()
-        self._watch.let_go_after_fork()
-        self._leads.let_go_after_fork()
+        self._pool.breaker.start_afresh()
+        self._pool.abandon_after_fork()
+        self._listener.abandon_after_fork()
+        self._key_locks.abandon_after_fork()
 
 
-def _let_go(lines: Lines, watch: Watch, leads: Leads) -> None:
+def _release_all(pool: ConnectionPool, watch: ChangeListener, leads: KeyLocks) -> None:
     """Also called when a store was dropped unclosed, and at exit."""
-    lines.close()
+    pool.close()
     watch.stop()
     leads.close()

@@ -11,8 +11,8 @@ import msgspec
 import psycopg
 
 from ...errors import StoreError
-from .connections import Line, Lines
-from .errors import DeadlineError, is_lost, plain, translated
+from .connections import ConnectionPool, PooledConnection
+from .errors import DeadlineError, is_lost, plain_text, translated
 from .listener import channel_of
 from .opening import begin
 from .reader import Reader
@@ -34,27 +34,29 @@ class _Doubt(msgspec.Struct):
 class Transactions:
     """Runs work on the connections of a store. All raise StoreErrors, and what the work raises."""
 
-    def __init__(self, lines: Lines, signing: Signing, seals: Seals, rendition: Rendition, reader: Reader) -> None:
-        self._lines = lines
+    def __init__(
+        self, pool: ConnectionPool, signing: Signing, seals: Seals, rendition: Rendition, reader: Reader
+    ) -> None:
+        self._pool = pool
         self._signing = signing
-        self._options = lines.options
+        self._options = pool.options
         self._seals = seals
         self._rendition = rendition
         self._reader = reader
         self._channel = channel_of(self._options.schema)
 
-    def reading(self, work: Callable[[Line], T]) -> T:
+    def reading(self, work: Callable[[PooledConnection], T]) -> T:
         """Work on one consistent view of the store."""
 
-        def read(line: Line) -> T:
-            line.tell(begin(line, self._options, write=False))
+        def read(connection: PooledConnection) -> T:
+            connection.run(begin(connection, self._options, write=False))
             try:
-                return work(line)
+                return work(connection)
             finally:
-                if not line.closed:
-                    line.tell("ROLLBACK")  # nothing was written; unlike a commit it also ends what failed
+                if not connection.closed:
+                    connection.run("ROLLBACK")  # nothing was written; unlike a commit it also ends what failed
 
-        return self.asking(read)
+        return self.retrying(read)
 
     def writing(self, work: Callable[[Writer], int], durable: bool = True) -> tuple[int, Changes]:
         """One transaction, committed when this returns, and carried out once; its answer, and what it changed.
@@ -64,60 +66,60 @@ class Transactions:
         """
         doubt: _Doubt | None = None
 
-        def write(line: Line) -> tuple[int, Changes]:
+        def write(connection: PooledConnection) -> tuple[int, Changes]:
             nonlocal doubt
-            writer = Writer(line, self._options.url, self._signing, self._seals, self._rendition, self._reader)
+            writer = Writer(connection, self._options.url, self._signing, self._seals, self._rendition, self._reader)
             committing = False
             try:
-                writer.begin(begin(line, self._options, write=True, durable=durable))
+                writer.begin(begin(connection, self._options, write=True, durable=durable))
                 if doubt is not None:
                     known = writer.answer_of(doubt.writer, doubt.op)
                     if known is not None:
-                        line.tell("ROLLBACK")
+                        connection.run("ROLLBACK")
                         return known, doubt.changes
                     doubt = None
                 answer = work(writer)
                 writer.finish(answer, self._channel)
                 committing = True
-                line.tell("COMMIT")
+                connection.run("COMMIT")
                 return answer, writer.changes
             except BaseException as error:
                 if committing and (is_lost(error) or isinstance(error, DeadlineError)):
-                    doubt = _Doubt(line.writer, line.op, writer.changes)
-                elif not line.closed:
-                    line.tell("ROLLBACK")
+                    doubt = _Doubt(connection.writer, connection.op, writer.changes)
+                elif not connection.closed:
+                    connection.run("ROLLBACK")
                 raise
 
         try:
-            return self.asking(write)
+            return self.retrying(write)
         except StoreError as error:
             if doubt is None:
                 raise
             raise StoreError(f"{error} It is not known whether this was written.") from error.__cause__
 
     @contextmanager
-    def troubled(self) -> Iterator[None]:
+    def translated_errors(self) -> Iterator[None]:
         """Errors of psycopg as StoreErrors; one that says that the server is gone opens the breaker."""
         with translated(self._options):
             try:
                 yield
             except psycopg.Error as error:
                 if isinstance(error, DeadlineError) or is_lost(error):
-                    self._lines.gone(plain(error, self._options))
+                    self._pool.mark_unreachable(plain_text(error, self._options))
                 raise
 
-    def asking(self, work: Callable[[Line], T]) -> T:
+    def retrying(self, work: Callable[[PooledConnection], T]) -> T:
         """Work on a connection, and if that one is lost, once more on another, before one deadline."""
         until = time.monotonic() + self._options.timeout
-        with self.troubled():
+        with self.translated_errors():
             for again in (False, True):
                 try:
-                    with self._lines.lent(until) as line:
-                        answer = work(line)
-                    self._lines.breaker.worked()
+                    with self._pool.borrow(until) as connection:
+                        answer = work(connection)
+                    self._pool.breaker.worked()
                     return answer
                 except psycopg.Error as error:
                     if again or not is_lost(error):
                         raise
-                    self._lines.drop_idle()
+                    self._pool.drop_idle()
         raise AssertionError("not reached")

@@ -15,7 +15,7 @@ from ..base import Damaged, Note, Observation, Sealed, Standing
 from ..digest import sha256
 from ..rows import to_text
 from ..standing import apply_note
-from .connections import Line
+from .connections import PooledConnection
 from .reader import Reader
 from .rows import (
     OBSERVATION,
@@ -81,9 +81,15 @@ class Writer:
     """One write transaction. `url` names the store in messages."""
 
     def __init__(
-        self, line: Line, url: str, signing: Signing, seals: Seals, rendition: Rendition, reader: Reader
+        self,
+        connection: PooledConnection,
+        url: str,
+        signing: Signing,
+        seals: Seals,
+        rendition: Rendition,
+        reader: Reader,
     ) -> None:
-        self._line = line
+        self._line = connection
         self._url = url
         self._signing = signing
         self._seals = seals
@@ -95,7 +101,7 @@ class Writer:
 
     def begin(self, begin: str) -> None:
         """Open the transaction, and wait for one's turn."""
-        row = self._line.tell(f"{begin}; {LOCK}")
+        row = self._line.run(f"{begin}; {LOCK}")
         if not row:
             raise self._damaged("", "the row of the last sequence number is missing")
         digest = row[0][1]
@@ -104,47 +110,47 @@ class Writer:
 
     def answer_of(self, writer: bytes, op: int) -> int | None:
         """What a transaction answered whose end nobody heard of; None if it was not carried out."""
-        row = self._line.ask("SELECT answer FROM writer WHERE id = %s AND op = %s", writer, op)
+        row = self._line.fetch("SELECT answer FROM writer WHERE id = %s AND op = %s", writer, op)
         return int(row[0][0]) if row else None
 
     def finish(self, answer: int, channel: str) -> None:
         """Write what every transaction writes at its end; the commit is left to the caller."""
-        line, changes = self._line, self.changes
+        connection, changes = self._line, self.changes
         changes.tick += changes.any
-        if line.op == 0:
-            line.ask("DELETE FROM writer WHERE at < now() - interval '1 day'")
-        line.op += 1
+        if connection.op == 0:
+            connection.fetch("DELETE FROM writer WHERE at < now() - interval '1 day'")
+        connection.op += 1
         values = {
             "last": self._last,
             "digest": self._digest,
             "tick": changes.tick,
             "everything": changes.everything,
             "keys": list(changes.keys),
-            "writer": line.writer,
-            "op": line.op,
+            "writer": connection.writer,
+            "op": connection.op,
             "answer": answer,
             "tell": changes.any,
             "channel": channel,
         }
-        line.execute(_FINISH, values)
+        connection.execute(_FINISH, values)
 
     def seal(self, sealed: Sealed, observation: Observation, note: Note | None) -> int:
         """As `Store.seal`. DamagedStoreError if the trajectory or observation is there and damaged."""
-        line = self._line
-        place = self._reader.place(line, sealed.id)
+        connection = self._line
+        place = self._reader.row_of(connection, sealed.id)
         if isinstance(place, Damaged):
             raise self._damaged(place.id, place.what)
         if place is None and observation.refresh:
             return 0
         if place is None:
-            seq, key = self._next(), bytes(sealed.key)
+            seq, key = self._next_sequence(), bytes(sealed.key)
             n = self._insert(sealed, seq)
         else:
             n, seq, standing, key = place
             if not observation.refresh:
-                seq = self._next()
+                seq = self._next_sequence()
                 self._set_standing(n, sealed.id, seq, standing)
-        self._observe(n, sealed.id, seq, observation)
+        self._store_observation(n, sealed.id, seq, observation)
         self.changes.keys.add(key)
         if note is not None:
             self.note(note)
@@ -171,18 +177,18 @@ class Writer:
 
     def forget(self, ids: tuple[str, ...] | None) -> int:
         """As `Store.forget`; damaged trajectories go like any other, and the keys with their last one."""
-        line = self._line
+        connection = self._line
         if ids is None:
-            count = int(line.ask("SELECT count(*) FROM trajectory")[0][0])
+            count = int(connection.fetch("SELECT count(*) FROM trajectory")[0][0])
             for table in ("trajectory", "blob", "change"):
-                line.ask(f"DELETE FROM {table}")
+                connection.fetch(f"DELETE FROM {table}")
             self.changes.everything = True
             return count
         gone = self.drop(ids)
         if gone:
             self.changes.everything = True
             keys, self.changes.keys = list(self.changes.keys), set()
-            line.ask(
+            connection.fetch(
                 "DELETE FROM change c WHERE key = ANY(%s) AND NOT EXISTS (SELECT 1 FROM trajectory t WHERE t.key = "
                 "c.key)",
                 keys,
@@ -191,15 +197,15 @@ class Writer:
 
     def drop(self, ids: tuple[str, ...]) -> int:
         """As `Surveying.drop`."""
-        line = self._line
+        connection = self._line
         named = [to_text(id) for id in ids]
-        blobs = line.ask(
+        blobs = connection.fetch(
             "SELECT DISTINCT u.blob FROM trajectory t JOIN observation o ON o.trajectory = t.n JOIN use u ON "
             "u.observation = o.n WHERE t.id = ANY(%s)",
             named,
         )
-        gone = line.ask("DELETE FROM trajectory WHERE id = ANY(%s) RETURNING key", named)
-        self._free(blob for (blob,) in blobs)
+        gone = connection.fetch("DELETE FROM trajectory WHERE id = ANY(%s) RETURNING key", named)
+        self._free_blobs(blob for (blob,) in blobs)
         self.changes.keys.update(bytes(key) for (key,) in gone)
         return len(gone)
 
@@ -207,24 +213,24 @@ class Writer:
         record, body = trajectory_record(sealed), bytes(sealed.body)
         packed = encode(record)
         digest = self._seals.of("trajectory", packed, body)
-        row = self._line.ask(_INSERT_TRAJECTORY, *self._rendition.trajectory(record), digest, packed, body)
+        row = self._line.fetch(_INSERT_TRAJECTORY, *self._rendition.trajectory(record), digest, packed, body)
         n = int(row[0][0])
         standing = Standing(state=sealed.state, reason=sealed.reason)
-        self._line.ask(_INSERT_STANDING, *self._standing_values(sealed.id, seq, standing), n)
+        self._line.fetch(_INSERT_STANDING, *self._standing_values(sealed.id, seq, standing), n)
         return n
 
     def _set_standing(self, n: int, id: str, seq: int, standing: Standing) -> None:
-        self._line.ask(_UPDATE_STANDING, *self._standing_values(id, seq, standing), n)
+        self._line.fetch(_UPDATE_STANDING, *self._standing_values(id, seq, standing), n)
 
     def _standing_values(self, id: str, seq: int, standing: Standing) -> tuple[object, ...]:
         record = standing_record(seq, standing)
         packed = encode(record)
         return *self._rendition.standing(record), self._seals.of("standing", to_text(id), packed), packed
 
-    def _observe(self, n: int, id: str, seq: int, observation: Observation) -> None:
+    def _store_observation(self, n: int, id: str, seq: int, observation: Observation) -> None:
         """Keep an observation. One that is there only moves up and is as young as the new one, but not by a refresh."""
-        line, owner, name = self._line, to_text(id), to_text(observation.id)
-        rows = self._reader.observed(line, n, owner, name)
+        connection, owner, name = self._line, to_text(id), to_text(observation.id)
+        rows = self._reader.observed(connection, n, owner, name)
         found = next((row for row in rows if row[1] == name), None)
         if found is not None and found[2] is None:
             raise self._damaged(id, f"its observation {observation.id} {self._signing.refusal}")
@@ -240,7 +246,7 @@ class Writer:
         known = found[2] if found is not None else None
         if found is not None and known is not None and not known.refresh:
             record = msgspec.structs.replace(known, seq=seq, created=record.created)
-            body = bytes(line.ask("SELECT body FROM observation WHERE n = %s", found[0])[0][0])
+            body = bytes(connection.fetch("SELECT body FROM observation WHERE n = %s", found[0])[0][0])
         elif found is not None:
             self._drop_observations([found[0]])
             found = None
@@ -248,47 +254,47 @@ class Writer:
         digest = self._seals.of("observation", owner, packed, body)
         shown = self._rendition.observation(record)
         if found is not None:
-            line.ask(_UPDATE_OBSERVATION, *shown, digest, packed, body, found[0])
+            connection.fetch(_UPDATE_OBSERVATION, *shown, digest, packed, body, found[0])
             return
-        row = line.ask(_INSERT_OBSERVATION, *shown, digest, packed, body, n)
-        self._keep(int(row[0][0]), id, observation.blobs)
+        row = connection.fetch(_INSERT_OBSERVATION, *shown, digest, packed, body, n)
+        self._store_blobs(int(row[0][0]), id, observation.blobs)
 
-    def _keep(self, n: int, id: str, blobs: tuple[bytes, ...]) -> None:
+    def _store_blobs(self, n: int, id: str, blobs: tuple[bytes, ...]) -> None:
         """Keep the blobs of an observation, each once. One that is there and damaged is never overwritten."""
         wanted = {sha256(blob): bytes(blob) for blob in blobs}
         if not wanted:
             return
-        line = self._line
-        there = {name for (name,) in line.ask("SELECT name FROM blob WHERE name = ANY(%s)", list(wanted))}
+        connection = self._line
+        there = {name for (name,) in connection.fetch("SELECT name FROM blob WHERE name = ANY(%s)", list(wanted))}
         self._ensure_whole(id, there)
         for name in wanted.keys() - there:
-            line.ask("INSERT INTO blob VALUES (%s, %s) ON CONFLICT DO NOTHING", name, wanted[name])
-        line.ask("INSERT INTO use SELECT %s, unnest(%s::bytea[])", n, list(wanted))
+            connection.fetch("INSERT INTO blob VALUES (%s, %s) ON CONFLICT DO NOTHING", name, wanted[name])
+        connection.fetch("INSERT INTO use SELECT %s, unnest(%s::bytea[])", n, list(wanted))
 
     def _ensure_whole(self, id: str, names: set[bytes]) -> None:
         """DamagedStoreError unless these blobs are there and what their names say; the server looks."""
         look = "SELECT name FROM blob WHERE name = ANY(%s) AND sha256(body) = name"
-        if names and len(self._line.ask(look, list(names))) < len(names):
+        if names and len(self._line.fetch(look, list(names))) < len(names):
             raise self._damaged(id, "a blob of it is missing or does not match its SHA-256")
 
     def _drop_observations(self, ns: list[int]) -> None:
         if ns:
-            blobs = self._line.ask("SELECT DISTINCT blob FROM use WHERE observation = ANY(%s)", ns)
-            self._line.ask("DELETE FROM observation WHERE n = ANY(%s)", ns)
-            self._free(blob for (blob,) in blobs)
+            blobs = self._line.fetch("SELECT DISTINCT blob FROM use WHERE observation = ANY(%s)", ns)
+            self._line.fetch("DELETE FROM observation WHERE n = ANY(%s)", ns)
+            self._free_blobs(blob for (blob,) in blobs)
 
-    def _free(self, blobs: Iterable[bytes]) -> None:
+    def _free_blobs(self, blobs: Iterable[bytes]) -> None:
         names = list(blobs)
         if names:
-            self._line.ask(_FREE, names)
+            self._line.fetch(_FREE, names)
 
-    def _next(self) -> int:
+    def _next_sequence(self) -> int:
         """The next sequence number, from a row of its own, so that forgetting never gives one again."""
         if self._digest == b"" and self._last == 0:
-            if self._line.ask("SELECT 1 FROM standing LIMIT 1"):
+            if self._line.fetch("SELECT 1 FROM standing LIMIT 1"):
                 raise self._damaged("", "the row of the last sequence number was emptied")
             self._signing.note(self._line)
-        elif not self._seals.is_whole("sequence", self._digest, b"%d" % self._last):
+        elif not self._seals.is_intact("sequence", self._digest, b"%d" % self._last):
             raise self._damaged("", f"the row of the last sequence number {self._signing.refusal}")
         self._last += 1
         self._digest = self._seals.of("sequence", b"%d" % self._last)

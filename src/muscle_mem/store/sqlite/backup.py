@@ -10,7 +10,7 @@ from contextlib import closing
 from ...errors import DamagedStoreError, StoreError
 from ..base import Found
 from ..rows import Digests
-from ..verifying import Trouble, Verified, look_through
+from ..verifying import Trouble, Verified, verify_pages
 from .errors import translated
 from .files import make_private, publish, remove
 from .integrity import inspect
@@ -29,8 +29,8 @@ def back_up(
         try:
             with translated(target), closing(connect(making, Access.WRITE, 0.0)) as copy:
                 source.backup(copy)
-            found = _look(making, target, digests, reader)
-            broken = next((one for one in found.troubles if one.kind == "file"), None)
+            found = _verify_copy(making, target, digests, reader)
+            broken = next((trouble for trouble in found.troubles if trouble.kind == "file"), None)
             if broken is not None:
                 raise DamagedStoreError(
                     f"The copy of the store {path!r} cannot be read through ({broken.what}), so it was not kept. Look "
@@ -40,7 +40,7 @@ def back_up(
         finally:
             remove(making)
     except FileExistsError as error:
-        raise _taken(target) from error
+        raise _existing_file(target) from error
     except OSError as error:
         raise StoreError(
             f"The back-up {target!r} cannot be written ({error.strerror}). Give a path in a folder that is there and "
@@ -55,7 +55,7 @@ def _ensure_free(path: str, target: str, overwrite: bool) -> None:
     if os.path.isdir(target):
         raise StoreError(f"The back-up {target!r} is a folder. Give the path of a file in it.")
     if os.path.lexists(target) and not overwrite:
-        raise _taken(target)
+        raise _existing_file(target)
     left = [target + end for end in ("-wal", "-shm", "-journal") if os.path.exists(target + end)]
     if left:
         raise StoreError(
@@ -64,14 +64,14 @@ def _ensure_free(path: str, target: str, overwrite: bool) -> None:
         )
 
 
-def _taken(target: str) -> StoreError:
+def _existing_file(target: str) -> StoreError:
     return StoreError(
         f"There is a file at {target!r} already; it was not touched. Give another path, or overwrite=True "
         f"(--overwrite)."
     )
 
 
-def _look(making: str, target: str, digests: Digests, reader: Reader) -> Verified:
+def _verify_copy(making: str, target: str, digests: Digests, reader: Reader) -> Verified:
     # Frozen, for nobody else knows the file, and a look must not make a log beside it.
     with translated(target), closing(connect(making, Access.FROZEN, 0.0)) as copy:
 
@@ -83,4 +83,4 @@ def _look(making: str, target: str, digests: Digests, reader: Reader) -> Verifie
             with translated(target):
                 return tuple(inspect(copy, digests, reader.refusal(copy)))
 
-        return look_through(scan, place)
+        return verify_pages(scan, place)

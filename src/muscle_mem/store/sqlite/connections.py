@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from ..._forks import watch
+from ..._forks import register_for_forks
 from ...errors import StoreError
 
 T = TypeVar("T")
 
-FORK_PATIENCE = 10.0  # seconds that a fork waits for a write that is under way in another thread
+FORK_TIMEOUT = 10.0  # seconds that a fork waits for a write that is under way in another thread
 
 _inherited: set[str] = set()  # paths that this process must not open, for it got connections to them by a fork
 
@@ -82,10 +82,10 @@ class Connections:
         self._pid = os.getpid()
         self._generation = 0
         self._start_afresh()
-        watch(self)
+        register_for_forks(self)
 
     def _start_afresh(self) -> None:
-        self._door = threading.Lock()  # held while a connection is made, and through a fork
+        self._state_lock = threading.Lock()  # held while a connection is made, and through a fork
         self._own = threading.local()
         self._leases: weakref.WeakSet[Lease] = weakref.WeakSet()
         self._watch: Lease | None = None
@@ -93,7 +93,7 @@ class Connections:
     def lend(self, work: Callable[[Lease, sqlite3.Connection], T]) -> T:
         """What `work` makes of this thread's connection in one operation. StoreError once the store is closed."""
         while True:
-            lease = self._mine()
+            lease = self._own_lease()
             with lease.lock:
                 if lease.connection is None or not lease.is_open:
                     continue  # closed between the two lines, by a fork or by close()
@@ -107,7 +107,7 @@ class Connections:
     def using(self) -> Iterator[Lease]:
         """This thread's connection, for one operation. StoreError once the store is closed."""
         while True:
-            lease = self._mine()
+            lease = self._own_lease()
             with lease.lock:
                 if not lease.is_open:
                     continue  # closed between the two lines, by a fork or by close()
@@ -129,7 +129,7 @@ class Connections:
                     if lease.cursor is not None and lease.is_open:
                         ((version,),) = lease.cursor.execute("PRAGMA data_version")
                         return lease.generation << 32 | int(version)
-            with self._door:
+            with self._state_lock:
                 if self._watch is lease:
                     self._watch = self._make()
 
@@ -146,24 +146,29 @@ class Connections:
                 f"quiet os.fork(), and using it here could lose data. Open the store after the fork."
             )
 
-    def close(self, farewell: Callable[[sqlite3.Connection], None] | None = None) -> None:
-        """Close all connections, waiting for operations under way. `farewell` gets the last one before."""
+    def close(self, before_last: Callable[[sqlite3.Connection], None] | None = None) -> None:
+        """Close all connections, waiting for operations under way. `before_last` gets the last one before."""
         self.closed = True
         if self._pid != os.getpid():
             return
-        with self._door:
+        with self._state_lock:
             leases = list(self._leases)
             for lease in leases:
                 with lease.lock:
-                    if farewell is not None and lease is leases[-1] and lease.connection is not None and lease.is_open:
-                        farewell(lease.connection)
+                    if (
+                        before_last is not None
+                        and lease is leases[-1]
+                        and lease.connection is not None
+                        and lease.is_open
+                    ):
+                        before_last(lease.connection)
                     lease.close()
 
-    def _mine(self) -> Lease:
+    def _own_lease(self) -> Lease:
         self.ensure_open()
         lease: Lease | None = getattr(self._own, "lease", None)
         if lease is None or not lease.is_open:
-            with self._door:
+            with self._state_lock:
                 lease = self._make()
             if self._keep:
                 self._own.lease = lease
@@ -177,14 +182,14 @@ class Connections:
         return lease
 
     def _before_fork(self) -> None:
-        self._door.acquire()
+        self._state_lock.acquire()
         for lease in list(self._leases):
-            if lease.lock.acquire(timeout=FORK_PATIENCE):
+            if lease.lock.acquire(timeout=FORK_TIMEOUT):
                 lease.close()
                 lease.lock.release()
 
     def _after_fork_in_parent(self) -> None:
-        self._door.release()
+        self._state_lock.release()
 
     def _after_fork_in_child(self) -> None:
         self._pid = os.getpid()

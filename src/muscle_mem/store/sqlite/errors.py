@@ -7,7 +7,7 @@ import time
 
 from ...errors import DamagedStoreError, ForeignStoreError, StoreError
 
-_TOLD: dict[int, str] = {
+_MESSAGES: dict[int, str] = {
     sqlite3.SQLITE_READONLY: "it is read-only: what is stored is replayed, but nothing is written. Make "
     "the file and its folder writable for this user, or give another path",
     sqlite3.SQLITE_FULL: "the disk is full. Free some space, or give a path on another disk",
@@ -23,7 +23,7 @@ _DAMAGED = (
 )
 
 
-def explain(error: Exception, path: str, waited: float = 0.0) -> StoreError:
+def to_store_error(error: Exception, path: str, waited: float = 0.0) -> StoreError:
     """The StoreError for what SQLite raised about the store at `path`. `waited` is in seconds."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -38,7 +38,7 @@ def explain(error: Exception, path: str, waited: float = 0.0) -> StoreError:
             f"The file {path!r} is not a SQLite database, or its first bytes are damaged; it was not "
             f"touched. Give another path, or move the file away."
         )
-    told = _TOLD.get(code, "SQLite refused. If the message does not tell why, please report it")
+    told = _MESSAGES.get(code, "SQLite refused. If the message does not tell why, please report it")
     return StoreError(f"The store {path!r}: {told} ({type(error).__name__}: {error}).")
 
 
@@ -58,4 +58,4 @@ class translated:  # noqa: N801 - it reads as what it does; a class, as a genera
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, _TRANSLATED):
-            raise explain(error, self._path, time.monotonic() - self._start) from error
+            raise to_store_error(error, self._path, time.monotonic() - self._start) from error

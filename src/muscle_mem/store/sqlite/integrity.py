@@ -54,7 +54,7 @@ def _sequence(connection: sqlite3.Connection, digests: Digests, refusal: str) ->
     if row is None:
         if highest is not None:
             yield Trouble("sequence", "", f"{name} is missing, so nothing can be recorded")
-    elif not digests.sequence_is_whole(*row):
+    elif not digests.is_sequence_intact(*row):
         yield Trouble("sequence", "", f"{name} {refusal}, so nothing can be recorded")
     elif highest is not None and row[0] < highest:
         yield Trouble("sequence", "", f"the last sequence number is {row[0]}, but {highest} was given")

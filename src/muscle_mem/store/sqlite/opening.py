@@ -11,9 +11,9 @@ from contextlib import closing
 from urllib.parse import quote
 
 from ...errors import DamagedStoreError, ForeignStoreError, NewerStoreError, StoreError
-from ..locking.write_lock import Gate
+from ..locking.write_lock import WriteLock
 from . import schema
-from .errors import explain
+from .errors import to_store_error
 from .files import make_private, publish, remove, resolved
 from .filesystems import network_type
 from .signing import Signing
@@ -27,7 +27,7 @@ SETTINGS = (
     "PRAGMA secure_delete=ON",
     "PRAGMA mmap_size=0",
 )
-SECOND_LOOKS = 0.3  # seconds for which a header that looks broken is looked at again
+RETRY_SECONDS = 0.3  # seconds for which a header that looks broken is looked at again
 DEFENSIVE = 1010  # SQLITE_DBCONFIG_DEFENSIVE: statements cannot write to SQLite's own tables
 
 
@@ -65,7 +65,7 @@ def _uri(path: str, access: Access) -> str:
     return f"file:{quote(os.fsencode(path))}?{access.value}"
 
 
-def prepare(path: str, gate: Gate, busy_timeout: float, *, allow_network: bool) -> Access:
+def prepare(path: str, write_lock: WriteLock, busy_timeout: float, *, allow_network: bool) -> Access:
     """See that a file of ours lies at `path`, making one if there is none; tell how it can be used."""
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
@@ -78,7 +78,7 @@ def prepare(path: str, gate: Gate, busy_timeout: float, *, allow_network: bool) 
             f"sqlite:///...?network_fs=allow."
         )
     if _size(path) == 0:
-        with gate.passing(busy_timeout):
+        with write_lock.held(busy_timeout):
             if _size(path) == 0:
                 _create(path)
     _ensure_ours(path)
@@ -114,14 +114,19 @@ def stored_version(path: str) -> int:
         raise StoreError(f"There is no store at {path!r}. Mend the path.")
     _ensure_ours(path)
     try:
-        with closing(connect_to_read(path, SECOND_LOOKS)) as connection:
+        with closing(connect_to_read(path, RETRY_SECONDS)) as connection:
             return schema.user_version(connection)
     except sqlite3.Error as error:
-        raise explain(error, path) from error
+        raise to_store_error(error, path) from error
 
 
 def ready(
-    connection: sqlite3.Connection, path: str, access: Access, gate: Gate, busy_timeout: float, signing: Signing
+    connection: sqlite3.Connection,
+    path: str,
+    access: Access,
+    write_lock: WriteLock,
+    busy_timeout: float,
+    signing: Signing,
 ) -> None:
     """Bring an open store up to date, and check that it is whole in shape and signed with this key."""
     version = schema.user_version(connection)
@@ -131,7 +136,7 @@ def ready(
                 f"The store {path!r} was written by an older release and must be brought up to date, but is "
                 f"read-only. Open it once with the file and its folder writable."
             )
-        with gate.passing(busy_timeout):
+        with write_lock.held(busy_timeout):
             schema.migrate(connection)
     _ensure_not_newer(connection, path)
     trouble = schema.shape_trouble(connection)
@@ -147,7 +152,7 @@ def ready(
                 f"The store {path!r} cannot keep a write-ahead log where it lies (SQLite offers {mode!r}). "
                 f"Give a path on a local disk."
             )
-    signing.agree(connection, path, gate.passing(busy_timeout) if access is Access.WRITE else None)
+    signing.agree(connection, path, write_lock.held(busy_timeout) if access is Access.WRITE else None)
 
 
 def _size(path: str) -> int:
@@ -198,30 +203,30 @@ def _create(path: str) -> None:
             f"or give another path."
         ) from error
     except sqlite3.Error as error:
-        raise explain(error, path) from error
+        raise to_store_error(error, path) from error
 
 
 def _ensure_ours(path: str) -> None:
     """Look at the header through a connection that takes no lock and writes no file, so that foreigners stay as
     they are. Such a look finds a store broken amid a checkpoint; then the log tells, or another look.
     """
-    give_up = time.monotonic() + SECOND_LOOKS
+    give_up = time.monotonic() + RETRY_SECONDS
     while True:
         try:
-            return _look(path, Access.FROZEN)
+            return _probe(path, Access.FROZEN)
         except sqlite3.DatabaseError as error:
             broken = error
         if os.path.exists(path + "-wal"):
             try:
-                return _look(path, Access.READ)
+                return _probe(path, Access.READ)
             except sqlite3.DatabaseError as error:
                 broken = error
         if time.monotonic() > give_up:
-            raise explain(broken, path) from broken
+            raise to_store_error(broken, path) from broken
         time.sleep(0.01)
 
 
-def _look(path: str, access: Access) -> None:
+def _probe(path: str, access: Access) -> None:
     with closing(sqlite3.connect(_uri(path, access), uri=True, isolation_level=None)) as connection:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         if application != schema.APPLICATION_ID:

@@ -21,7 +21,7 @@ from ..rows import (
     to_text,
 )
 from . import blobs
-from .row_cache import MANY, Known, Whole
+from .row_cache import MIN_OBSERVATIONS, RowCache, Verify
 from .signing import Signing
 
 _COLUMNS = f"t.n, t.digest, s.n, s.digest, {TRAJECTORY}, {STANDING}"
@@ -53,7 +53,7 @@ class Reader:
     def __init__(self, digests: Digests, signing: Signing) -> None:
         self._digests = digests
         self.refusal = signing.refusal
-        self._known: Known | None = None  # of the key with many observations that was read last
+        self._row_cache: RowCache | None = None  # of the key with many observations that was read last
 
     def find(self, connection: sqlite3.Connection, key: bytes) -> Found:
         """As `Store.find`."""
@@ -64,8 +64,12 @@ class Reader:
         for row in connection.execute(_OBSERVATIONS_BY_KEY, (key,)) if rows else ():
             if row[0] in observed:  # as ever, unless the index is damaged
                 observed[row[0]].append(row[1:])
-        known = Known(key, self.whole, self._known) if sum(map(len, observed.values())) >= MANY else None
-        whole = self.whole if known is None else known.whole
+        known = (
+            RowCache(key, self.verified, self._row_cache)
+            if sum(map(len, observed.values())) >= MIN_OBSERVATIONS
+            else None
+        )
+        whole = self.verified if known is None else known.verified
         for row in rows:
             one = self._stored(connection, row, observed[row[0]], damaged, whole)
             if one is not None and one.sealed.key == key:
@@ -73,7 +77,7 @@ class Reader:
             elif one is not None:
                 damaged.append(Damaged(id=one.sealed.id, what="the index led to it under another key", key=key))
         if known is not None:
-            self._known = known.settle()
+            self._row_cache = known.without_previous()
         stored.sort(key=lambda one: -one.seq)
         return Found(stored=tuple(stored), damaged=tuple(damaged))
 
@@ -84,7 +88,7 @@ class Reader:
         below = () if after is None else (after,)
         rows = connection.execute(_FROM_TOP if after is None else _BELOW, below)
         while len(stored) < limit and (row := rows.fetchone()) is not None:
-            one = self._stored(connection, row, _observations_of(connection, row[0]), damaged, self.whole)
+            one = self._stored(connection, row, _observations_of(connection, row[0]), damaged, self.verified)
             if one is not None:
                 stored.append(one)
         rows.close()
@@ -96,9 +100,9 @@ class Reader:
         if row is None:
             return None
         damaged: list[Damaged] = []
-        return self._stored(connection, row, _observations_of(connection, row[0]), damaged, self.whole) or damaged[0]
+        return self._stored(connection, row, _observations_of(connection, row[0]), damaged, self.verified) or damaged[0]
 
-    def place(self, connection: sqlite3.Connection, id: str) -> tuple[int, int, Standing] | Damaged | None:
+    def row_of(self, connection: sqlite3.Connection, id: str) -> tuple[int, int, Standing] | Damaged | None:
         """Row number, sequence number and standing of a trajectory that is whole."""
         row = connection.execute(_BY_ID, (to_text(id),)).fetchone()
         if row is None:
@@ -107,9 +111,9 @@ class Reader:
         return head if isinstance(head, Damaged) else (int(row[0]), head.seq, head.standing)
 
     def standing(self, connection: sqlite3.Connection, id: str) -> tuple[int, int, Standing] | None:
-        """As `place`, without a look at the trajectory itself; None also if the standing is damaged."""
+        """As `row_of`, without a look at the trajectory itself; None also if the standing is damaged."""
         row = connection.execute(_STANDING_OF, (to_text(id),)).fetchone()
-        if row is None or not self._digests.standing_is_whole(row[2], row[3:], row[1]):
+        if row is None or not self._digests.is_standing_intact(row[2], row[3:], row[1]):
             return None
         try:
             return (int(row[0]), *read_standing(row[3:]))
@@ -118,7 +122,7 @@ class Reader:
 
     def observation(self, id: bytes, row: tuple[Any, ...]) -> tuple[int, Observation] | None:
         """Sequence number and record, without blobs, of a row `n, digest, OBSERVATION`; None if it is damaged."""
-        if not self._digests.observation_is_whole(id, row[2:], row[1]):
+        if not self._digests.is_observation_intact(id, row[2:], row[1]):
             return None
         try:
             return read_observation(row[2:])
@@ -131,7 +135,7 @@ class Reader:
         row: tuple[Any, ...],
         observed: list[tuple[Any, ...]],
         damaged: list[Damaged],
-        whole: Whole,
+        whole: Verify,
     ) -> Stored | None:
         head = self._head(connection, row)
         if isinstance(head, Damaged):
@@ -150,7 +154,9 @@ class Reader:
             observations.sort(key=lambda one: (-one[0], one[1].refresh, one[1].id))
         return Stored(sealed=head.sealed, seq=head.seq, standing=head.standing, observations=tuple(observations))
 
-    def whole(self, connection: sqlite3.Connection, id: bytes, row: tuple[Any, ...]) -> tuple[int, Observation] | str:
+    def verified(
+        self, connection: sqlite3.Connection, id: bytes, row: tuple[Any, ...]
+    ) -> tuple[int, Observation] | str:
         """As `observation`, with its blobs; else what is wrong with it."""
         one = self.observation(id, row)
         if one is None:
@@ -169,12 +175,12 @@ class Reader:
         name = readable(trajectory[0])
         if row[0] is None:
             return Damaged(id="", what=f"the trajectory of the standing in row {row[2]} is missing")
-        if not self._digests.trajectory_is_whole(trajectory, row[1]):
+        if not self._digests.is_trajectory_intact(trajectory, row[1]):
             return Damaged(id=name, what=f"the trajectory {self.refusal(connection)}", key=key)
         if row[2] is None:
             return Damaged(id=name, what="the standing is missing", key=key)
         assert isinstance(trajectory[0], bytes)
-        if not self._digests.standing_is_whole(trajectory[0], standing, row[3]):
+        if not self._digests.is_standing_intact(trajectory[0], standing, row[3]):
             return Damaged(id=name, what=f"the standing {self.refusal(connection)}", key=key)
         try:
             seq, known = read_standing(standing)

@@ -11,14 +11,14 @@ from urllib.parse import quote
 from ...errors import DamagedStoreError, InvalidValueError, StoreError
 from ..base import Damaged, Found, Note, Observation, Sealed, Stored, Summary
 from ..digest import SigningKey, checked_key
-from ..locking.deadline import Patience
+from ..locking.deadline import AdaptiveTimeout
 from ..locking.key_locks import KeyLock, KeyLocks
-from ..locking.write_lock import Gate
+from ..locking.write_lock import WriteLock
 from ..rows import Digests
 from ..verifying import Trouble, Verified, verify
 from .backup import back_up
 from .connections import Connections, Lease
-from .errors import explain, translated
+from .errors import to_store_error, translated
 from .files import resolved
 from .integrity import inspect
 from .opening import Access, connect, connect_to_read, prepare, ready, stamp
@@ -68,15 +68,15 @@ class SqliteStore:
             raise InvalidValueError(f"busy_timeout={busy_timeout!r} is no number of seconds from 0 to 86400.")
         self.url = "sqlite:///" + quote(os.fsencode(self.path))
         self._busy_timeout = busy_timeout
-        self._patience = Patience(busy_timeout)
-        self._gate = Gate(self.path + ".lock")
+        self._timeout = AdaptiveTimeout(busy_timeout)
+        self._write_lock = WriteLock(self.path + ".lock")
         signing = Signing(checked_key(signing_key))
         self._digests = Digests(signing.sign)
         self._reader = Reader(self._digests, signing)
         self._writer = Writer(self.path, self._digests, signing, self._reader)
-        self._leading = KeyLocks(f"{self.path}.leading")
+        self._key_locks = KeyLocks(f"{self.path}.leading")
         self._erasure_pending = False
-        access = prepare(self.path, self._gate, busy_timeout, allow_network=network_fs == "allow")
+        access = prepare(self.path, self._write_lock, busy_timeout, allow_network=network_fs == "allow")
         self._access = access
         self._writes = access is Access.WRITE
         self._file = self._identity()
@@ -84,7 +84,7 @@ class SqliteStore:
         try:
             with translated(self.path), self._connections.using() as lease:
                 assert lease.connection is not None
-                ready(lease.connection, self.path, access, self._gate, busy_timeout, signing)
+                ready(lease.connection, self.path, access, self._write_lock, busy_timeout, signing)
         except BaseException:
             self._connections.close()
             raise
@@ -169,13 +169,13 @@ class SqliteStore:
             self._connections.ensure_open()
             return stamp(self.path)
         except (sqlite3.Error, OSError) as error:
-            raise explain(error, self.path) from error
+            raise to_store_error(error, self.path) from error
 
     def lead(self, key: bytes) -> KeyLock | None:
         """As `muscle_mem.store.base.Leading`, by locks on files in the folder `<path>.leading`."""
         self._connections.ensure_open()
         self._ensure_writable()
-        return self._leading.lead(key)
+        return self._key_locks.lead(key)
 
     def close(self) -> None:
         if not self._connections.closed:
@@ -211,7 +211,7 @@ class SqliteStore:
 
         def transact(lease: Lease, connection: sqlite3.Connection) -> T:
             self._ensure_writable()
-            with self._patience as seconds, self._gate.passing(seconds, self._is_closed):
+            with self._timeout as seconds, self._write_lock.held(seconds, self._is_closed):
                 self._ensure_same_file()
                 if lease.durable != durable:
                     connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
@@ -273,7 +273,7 @@ class SqliteStore:
         if self._access is not Access.WRITE:
             return
         try:
-            with self._gate.passing(LAST_CHECKPOINT):
+            with self._write_lock.held(LAST_CHECKPOINT):
                 self._erase(connection)
         except StoreError:
             pass  # another writer is at it, and will see to the log

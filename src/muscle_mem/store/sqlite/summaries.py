@@ -19,7 +19,7 @@ _SUMMARIES = (
 )
 _FROM_TOP = f"{_SUMMARIES} ORDER BY s.seq DESC"
 _BELOW = f"{_SUMMARIES} WHERE s.seq < ? ORDER BY s.seq DESC"
-_HEAD = 6
+_SUMMARY_COLUMNS = 6
 
 
 def survey(connection: sqlite3.Connection, digests: Digests, after: int | None, limit: int) -> tuple[Summary, ...]:
@@ -35,15 +35,15 @@ def survey(connection: sqlite3.Connection, digests: Digests, after: int | None, 
 
 
 def _summary(digests: Digests, row: tuple[Any, ...]) -> Summary | None:
-    digest, id, key, created, recorded, size = row[:_HEAD]
+    digest, id, key, created, recorded, size = row[:_SUMMARY_COLUMNS]
     if (
         not isinstance(id, bytes)
         or not isinstance(key, bytes)
-        or not digests.standing_is_whole(id, row[_HEAD:], digest)
+        or not digests.is_standing_intact(id, row[_SUMMARY_COLUMNS:], digest)
     ):
         return None
     try:
-        seq, standing = read_standing(row[_HEAD:])
+        seq, standing = read_standing(row[_SUMMARY_COLUMNS:])
         return Summary(
             id=from_text(id),
             key=key,

@@ -64,20 +64,20 @@ class Writer:
         n = self._insert(connection, sealed)
         if n is None:
             return None
-        seq = self._next(connection)
+        seq = self._next_sequence(connection)
         owner = to_text(sealed.id)
         standing = standing_row(seq, Standing(state=sealed.state, reason=sealed.reason))
         connection.execute(_INSERT_STANDING, (n, *standing, self._digests.of_standing(owner, standing)))
         at = self._insert_observation(connection, n, owner, seq, observation)
         if at is None:  # it outlived its trajectory, in a file that was damaged
-            self._observe(connection, n, sealed.id, seq, observation)
+            self._store_observation(connection, n, sealed.id, seq, observation)
         elif observation.blobs:
             self._use_blobs(connection, at, sealed.id, observation)
         return seq
 
     def _seal_again(self, connection: sqlite3.Connection, id: str, observation: Observation) -> int:
         """One more observation of a trajectory that is there; 0 if it is not."""
-        place = self._reader.place(connection, id)
+        place = self._reader.row_of(connection, id)
         if isinstance(place, Damaged):
             raise self._damaged(place.id, place.what)
         if place is None and observation.refresh:
@@ -86,9 +86,9 @@ class Writer:
             raise self._damaged(id, "the index of ids knows it, and the table does not")
         n, seq, standing = place
         if not observation.refresh:
-            seq = self._next(connection)
+            seq = self._next_sequence(connection)
             self._set_standing(connection, n, id, seq, standing)
-        self._observe(connection, n, id, seq, observation)
+        self._store_observation(connection, n, id, seq, observation)
         return seq
 
     def note_all(self, connection: sqlite3.Connection, notes: tuple[Note, ...]) -> None:
@@ -116,7 +116,7 @@ class Writer:
             row = connection.execute(f"SELECT n FROM trajectory WHERE id = {_TEXT}", (to_text(id),)).fetchone()
             if row is not None:
                 for (n,) in connection.execute("SELECT n FROM observation WHERE trajectory = ?", row).fetchall():
-                    self._unobserve(connection, n)
+                    self._delete_observations(connection, n)
                 connection.execute("DELETE FROM standing WHERE n = ?", row)
                 connection.execute("DELETE FROM trajectory WHERE n = ?", row)
                 gone += 1
@@ -140,13 +140,13 @@ class Writer:
         row = standing_row(seq, standing)
         connection.execute(_UPDATE_STANDING, (*row, self._digests.of_standing(to_text(id), row), n))
 
-    def _observe(
+    def _store_observation(
         self, connection: sqlite3.Connection, n: int, trajectory: str, seq: int, observation: Observation
     ) -> None:
         """Keep an observation. One that is there only moves up and is as young as the new one, but not by a refresh."""
         owner = to_text(trajectory)
         found = observation_row_of(connection, n, observation.id)
-        known = None if found is None else self._reader.whole(connection, owner, found)
+        known = None if found is None else self._reader.verified(connection, owner, found)
         if isinstance(known, str):
             raise self._damaged(trajectory, f"its observation {observation.id}: {known}")
         if observation.refresh:
@@ -176,7 +176,7 @@ class Writer:
             raise self._damaged(trajectory, f"observation {observation.id}: {error}") from None
         blobs.sweep(connection, before)
 
-    def _unobserve(self, connection: sqlite3.Connection, n: int) -> None:
+    def _delete_observations(self, connection: sqlite3.Connection, n: int) -> None:
         used = blobs.release(connection, n)
         connection.execute("DELETE FROM observation WHERE n = ?", (n,))
         blobs.sweep(connection, used)
@@ -185,18 +185,18 @@ class Writer:
         for row in refresh_rows_of(connection, n):
             known = self._reader.observation(owner, row)
             if known is not None and known[1].id != but:
-                self._unobserve(connection, row[0])
+                self._delete_observations(connection, row[0])
 
-    def _next(self, connection: sqlite3.Connection) -> int:
+    def _next_sequence(self, connection: sqlite3.Connection) -> int:
         """The next sequence number, from a row of its own, so that forgetting never gives one again."""
         last, digest = self._last
         following = (last + 1, self._digests.of_sequence(last + 1))
         if not connection.execute(_COUNT_ON, (*following, last, digest)).rowcount:
-            following = self._read_next(connection)
+            following = self._read_next_sequence(connection)
         self._last = following
         return following[0]
 
-    def _read_next(self, connection: sqlite3.Connection) -> tuple[int, bytes]:
+    def _read_next_sequence(self, connection: sqlite3.Connection) -> tuple[int, bytes]:
         """The same where another process was the last to count, or nobody was."""
         row = connection.execute("SELECT last, digest FROM sequence WHERE one = 1").fetchone()
         if row is None:
@@ -204,7 +204,7 @@ class Writer:
                 raise self._damaged("", "the row of the last sequence number is missing")
             self._signing.ensure_still(connection, self._path)
             row = (0, self._digests.of_sequence(0))
-        if not self._digests.sequence_is_whole(*row):
+        if not self._digests.is_sequence_intact(*row):
             why = self._reader.refusal(connection)
             raise self._damaged("", f"the row of the last sequence number {why}")
         last = int(row[0]) + 1
