@@ -19,7 +19,7 @@ pytest.importorskip("psycopg", reason=HOW)
 from muscle_mem import Engine
 from muscle_mem.errors import StoreError
 from muscle_mem.store import Confirming, Leading, Note, Store, Surveying
-from muscle_mem.store.postgres import PostgresStore, watching
+from muscle_mem.store.postgres import PostgresStore, opening, watching
 from muscle_mem.store.postgres.lines import Line
 from muscle_mem.store.postgres.watching import Known
 from muscle_mem.store.postgres.writing import Changes
@@ -51,6 +51,19 @@ def test_it_can_all_that_a_store_can(pair: tuple[PostgresStore, PostgresStore]) 
 
 
 # version
+
+
+def test_a_server_that_nothing_stands_before_is_not_taken_for_a_pooling_proxy(
+    pair: tuple[PostgresStore, PostgresStore], caplog: pytest.LogCaptureFixture
+) -> None:
+    one, other = pair
+    before = one.version(KEY)
+    until(lambda: one._watch.beats >= 3)  # at opening, before listening, and after
+    other.seal(a_trajectory(), an_observation())
+    until(lambda: one.version(KEY) != before)
+    with one._lines.lent(time.monotonic() + 60) as line:
+        assert not opening.keeps_no_session(one._lines, line)
+    assert caplog.records == []
 
 
 def test_what_another_store_writes_is_seen_without_asking(
