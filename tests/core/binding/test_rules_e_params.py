@@ -204,6 +204,14 @@ def test_e3_characters_that_mean_something_to_patterns_are_plain_text(play: Play
     assert not contains_token("abc", "a.c")
 
 
+def test_e3_a_value_that_ends_with_what_is_drawn_onto_a_letter_is_a_token_and_one_that_begins_so_is_none(
+    play: Play,
+) -> None:
+    agent = lambda name: play.send(to=name, text=f"Dear {name}, hello")
+    assert play.twice(agent, {"name": "Jose\u0301"}, {"name": "हिन्दी"})
+    assert not contains_token("Dear \u0301abc", "\u0301abc")
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

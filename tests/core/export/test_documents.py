@@ -88,6 +88,13 @@ def test_ids_may_be_left_out_and_are_made_again(stored: Stored) -> None:
     assert from_document(document) == stored
 
 
+def test_a_recording_that_does_not_say_when_it_was_made_is_as_old_as_can_be(stored: Stored) -> None:
+    document = to_document(stored)
+    for one in document["observations"]:
+        del one["created"]
+    assert {row.created for _, row in from_document(document).observations} == {0.0}
+
+
 def test_without_counts_the_text_stays_the_same_after_a_hit(stored: Stored) -> None:
     hit = msgspec.structs.replace(stored, standing=msgspec.structs.replace(stored.standing, hits=99, last_hit=5.0))
     assert to_text(to_document(hit)) == to_text(to_document(stored))
@@ -138,6 +145,10 @@ WRONG = [
     (put("steps", 0, "colour", value=1), "steps[0]: 'colour' is not known here"),
     (put("steps", 0, "arguments", "text", value={"$parm": "name"}), "steps[0].arguments.text: '$parm' is no kind"),
     (put("steps", 0, "arguments", "text", value={"$param": 1}), "$param takes a name"),
+    (
+        put("steps", 0, "arguments", "text", value={"$param": "name", "n": 1}),
+        "steps[0].arguments.text: 'n' is not known",
+    ),
     (put("steps", 0, "arguments", "text", value={"$output": 0}), "steps[0]: it takes the output of step 0"),
     (put("steps", 0, "arguments", "text", value={"$set": [[1]]}), "steps[0].arguments.text: this is no stored value"),
     (put("steps", 0, "arguments", "text", value="Jane"), "id: its steps have the id "),

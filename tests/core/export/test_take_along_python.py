@@ -130,6 +130,28 @@ def test_a_number_read_from_an_output_is_asserted(shop: Shop, tmp_path: Path) ->
     assert [entry[0] for entry in shop.log] == ["find"]
 
 
+def test_params_that_were_equal_are_asserted_to_be_so(tmp_path: Path) -> None:
+    engine = Engine(str(tmp_path / "shop.db"))
+    sent: list[Any] = []
+    send = engine.tool(name="send", version=1)(lambda payer, payee, memo: sent.append((payer, payee, memo)))
+    engine.set_agent(lambda task, payer, payee, memo: send(payer, payee, memo))
+    given = {"payer": "Ann", "payee": "Ann", "memo": "rent"}
+    assert engine("pay", params=given, **given).learned
+    engine.close()
+    (one,) = as_json("ls", "--store", str(tmp_path / "shop.db"))
+    source = run(
+        "export", one["id"], "--format", "python", "--name", "settle", "--store", str(tmp_path / "shop.db")
+    ).stdout
+    function = function_of(source, "settle")
+    sent.clear()
+    given = dict.fromkeys(("payer", "payee"), "Bob")
+    function(types.SimpleNamespace(send=send), **given, memo="gift")
+    assert sent == [("Bob", "Bob", "gift")]
+    with pytest.raises(AssertionError):
+        function(types.SimpleNamespace(send=send), **{**given, "payee": "Eve"}, memo="gift")
+    assert len(sent) == 1
+
+
 def test_it_reads_as_a_person_would_write_it(shop: Shop, tmp_path: Path) -> None:
     source = exported(shop, tmp_path, "--tools-from", "shop", "--name", "pay")
     assert "hunter2" not in source

@@ -64,6 +64,23 @@ def test_a_refused_member_of_a_later_group_stops_at_the_groups_first_step(bench:
     assert bench()
 
 
+@pytest.mark.parametrize("approved", [True, False])
+def test_nothing_of_a_group_is_executed_whose_irreversible_member_is_not_approved(bench: Bench, approved: bool) -> None:
+    pay = bench.tool("pay", effect="irreversible")
+
+    async def plan() -> None:
+        await asyncio.gather(bench.act("a"), pay("b"))
+
+    bench.plan = plan
+    bench()
+    asked: list[str] = []
+    outcome = bench(mode="frozen", approve=lambda step: asked.append(step.tool) or approved)
+    assert outcome.reason is (Reason.HIT if approved else Reason.NOT_APPROVED)
+    assert asked == ["pay"]
+    replayed = bench.log[: bench.log.index("agent")] if "agent" in bench.log else bench.log
+    assert [entry for entry in replayed if " " not in entry] == (["a", "b"] if approved else [])
+
+
 class TwoWays:
     """A task with two recordings that begin with groups of different calls; `slides` are those whose checks refresh."""
 

@@ -160,6 +160,17 @@ def test_c2_an_argument_is_encoded_at_the_moment_of_the_call() -> None:
     assert received == [[0], [0, 1], [0, 1, 2]]
 
 
+@pytest.mark.parametrize("bits", [0x7FF8_0000_0000_0000, 0xFFF8_0000_0000_0000, 0x7FF8_0000_0000_0001])
+def test_c2_an_array_is_replayed_with_every_bit_of_it_also_of_what_is_no_number(bits: int) -> None:
+    engine = Engine()
+    made: list[bytes] = []
+    draw = engine.tool(name="draw", version=1)(lambda points: made.append(points.tobytes()))
+    engine.set_agent(lambda task: draw(np.array([bits, 0], dtype="u8").view("f8")))
+    assert engine("draw").learned
+    assert engine("draw")
+    assert made[0] == made[1] == np.array([bits, 0], dtype="u8").tobytes()
+
+
 def test_c2_an_output_that_is_large_is_not_kept_and_does_not_matter() -> None:
     engine = Engine()
 

@@ -17,7 +17,7 @@ pytest.importorskip("psycopg", reason=HOW)
 
 from muscle_mem.errors import StoreError
 from muscle_mem.store import Confirming, Leading, Note, Store, Surveying
-from muscle_mem.store.postgres import PostgresStore, listener
+from muscle_mem.store.postgres import PostgresStore, listener, opening
 from muscle_mem.store.postgres.connections import PooledConnection
 from muscle_mem.store.postgres.listener import KeyVersions
 from muscle_mem.store.postgres.writer import Changes
@@ -51,6 +51,19 @@ def test_it_can_all_that_a_store_can(pair: tuple[PostgresStore, PostgresStore]) 
 
 
 # version
+
+
+def test_a_server_that_nothing_stands_before_is_not_taken_for_a_pooling_proxy(
+    pair: tuple[PostgresStore, PostgresStore], caplog: pytest.LogCaptureFixture
+) -> None:
+    one, other = pair
+    before = one.version(KEY)
+    until(lambda: one._listener.polls >= 3)  # at opening, before listening, and after
+    other.seal(a_trajectory(), an_observation())
+    until(lambda: one.version(KEY) != before)
+    with one._pool.borrow(time.monotonic() + 60) as connection:
+        assert not opening.loses_sessions(one._pool, connection)
+    assert caplog.records == []
 
 
 def test_what_another_store_writes_is_seen_without_asking(
