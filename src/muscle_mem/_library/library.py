@@ -105,10 +105,8 @@ class Library:
             align_groups(trajectories)
             for trajectory in trajectories:
                 trajectory.join(self._registry)
-            damaged_count, irreversible = (
-                len(found.damaged) + loaded.count(None),
-                any(map(has_irreversible_step, trajectories)),
-            )
+            damaged_count = len(found.damaged) + loaded.count(None)
+            irreversible = any(map(has_irreversible_step, trajectories))
             entry = CacheEntry(
                 CandidateSet(trajectories, before.candidate_set if before is not None else None),
                 version,
@@ -148,9 +146,8 @@ class Library:
         for trajectory in entry.trajectories:
             if not trajectory.is_expired and is_old(trajectory.recorded_at, ttl, time.time()):
                 trajectory.is_expired = True
-                entry.candidate_set = CandidateSet(
-                    entry.trajectories, entry.candidate_set
-                )  # which may start freely no more
+                # it may start freely no more
+                entry.candidate_set = CandidateSet(entry.trajectories, entry.candidate_set)
             if mark and trajectory.is_expired and trajectory.standing.state in (FRESH, TRUSTED):
                 self._note(evidence.expired_note(trajectory.id))
 

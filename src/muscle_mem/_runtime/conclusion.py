@@ -36,9 +36,8 @@ def conclude(runtime: Runtime, run: Run, finished: RunResult, seconds: float, *,
         raise error
     outcome._feedback = runtime.maintenance
     outcome.seconds = seconds
-    if (
-        run.initial_redactor is not None or run.recorder_slot
-    ) and run.has_secrets:  # asked first: a hit mostly has neither
+    # asked first: a hit mostly has neither
+    if (run.initial_redactor is not None or run.recorder_slot) and run.has_secrets:
         outcome._redact = run.redactor.redact
     runtime.reporter.run_ended(run, outcome, counted)
     if run.store_error is not None:

@@ -103,9 +103,8 @@ def acquire_or_wait(runtime: Any, run: Run, frame: Frame, seen: CandidateSet, *,
         if frame.lease is None:
             frame.lease = key_leases.acquire(run.key)
         leads = frame.lease is not None and frame.lease.acquire_shared()
-        new_recordings = _new_recordings(
-            runtime, run, known, leads
-        )  # also as a leader: the one before may just have ended
+        # also as a leader: the one before may just have ended
+        new_recordings = _new_recordings(runtime, run, known, leads)
         remaining = began + key_leases.max_wait - time.monotonic()
         if leads or new_recordings or not may_wait or remaining <= 0:
             break

@@ -327,9 +327,8 @@ class Stepper:
             self._closed_reason = self._run.redact(repr(self._result))
             return
         reason = error
-        if reason is None or isinstance(
-            reason, GeneratorExit
-        ):  # as when an unfinished `await session.next()` is dropped
+        # GeneratorExit: as when an unfinished `await session.next()` is dropped
+        if reason is None or isinstance(reason, GeneratorExit):
             reason = Abandoned("the session was closed before the run had ended")
         self._closed_reason = self._run.redact(f"it was left ({reason!r})")
         self._call, self._awaits_model = None, False

@@ -322,9 +322,9 @@ for n in range(1000):
     assert code in (0, 9)
     store = PostgresStore(here)
     with store._pool.borrow(time.monotonic() + 60) as connection:
-        version = dict(connection.fetch(f"SELECT name, value FROM
-        {schema.quoted(store._options.schema)}.meta"))["version"] two = connection.fetch("SELECT to_regclass(%s) IS NOT
-        NULL", schema.quoted(store._options.schema) + ".two")[0][0]
+        name = schema.quoted(store._options.schema)
+        version = dict(connection.fetch(f"SELECT name, value FROM {name}.meta"))["version"]
+        two = connection.fetch("SELECT to_regclass(%s) IS NOT NULL", name + ".two")[0][0]
     assert two == (version == 2), (n, version, two)
     store.seal(a_trajectory(), an_observation())
     assert ids(store.scan()) == ["t1"]

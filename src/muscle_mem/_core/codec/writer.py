@@ -39,9 +39,9 @@ class Writer:
 
     __slots__ = ("bytes_left", "canonical", "checks_extremes", "max_bytes", "max_nodes", "nodes_left")
 
-    def __init__(self, canonical: bool, careful: bool, max_nodes: int, max_bytes: int) -> None:
+    def __init__(self, canonical: bool, checks_extremes: bool, max_nodes: int, max_bytes: int) -> None:
         self.canonical = canonical
-        self.checks_extremes = careful
+        self.checks_extremes = checks_extremes
         self.max_nodes = self.nodes_left = max_nodes
         self.max_bytes = self.bytes_left = max_bytes
 

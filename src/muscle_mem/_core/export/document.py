@@ -30,15 +30,15 @@ _TOTALS: Final = {"run_seconds": 0.0, "agent_seconds": 0.0, "tokens": 0, "result
 
 def body_document(body: Body) -> Document:
     """The steps and what they say about params. Raises DecodeError where a value's bytes are not the codec's."""
-    found: Document = {name: _without_defaults(getattr(body, name)) for name in _LISTS if getattr(body, name)}
+    found: Document = {name: _tuples_as_lists(getattr(body, name)) for name in _LISTS if getattr(body, name)}
     if body.fixed:
         found["fixed"] = {name: digest.hex() for name, digest in body.fixed}
     found["steps"] = [_step_document(step) for step in body.steps]
     return found
 
 
-def _without_defaults(value: Any) -> Any:
-    return [_without_defaults(item) for item in value] if isinstance(value, tuple) else value
+def _tuples_as_lists(value: Any) -> Any:
+    return [_tuples_as_lists(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _step_document(step: StepRecord) -> Document:
@@ -237,7 +237,7 @@ def _seen_document(row: Row, index: int) -> Document:
         values = getattr(row, field)
         value = values[index] if index < len(values) else _NOTHING[name]
         if value != _NOTHING[name]:
-            found[name] = float_to_json(value) if isinstance(value, float) else _without_defaults(value)
+            found[name] = float_to_json(value) if isinstance(value, float) else _tuples_as_lists(value)
     return found
 
 

@@ -61,7 +61,7 @@ class CandidateSet:
         return part
 
     def capture_keys(self, position: int, post: bool) -> tuple[frozenset[object], bool]:
-        """The different `PlanStep.capture_key` of all checks at a place, and whether each of these is exact."""
+        """The different `PlanStep.capture_key` of all checks at a position, and whether each of these is exact."""
         known = self._capture_keys.get((position, post))
         if known is None:
             steps = [trajectory.steps[position] for trajectory in self.trajectories if position < len(trajectory.steps)]
@@ -80,7 +80,7 @@ class CandidateSet:
         return known
 
     def with_snapshot(self, position: int, post: bool, data: bytes) -> Sequence[Candidate]:
-        """The candidates whose snapshot at a place is these bytes, whatever their calls, the preferred first."""
+        """The candidates whose snapshot at a position is these bytes, whatever their calls, the preferred first."""
         index = self._index.get((position, post))
         if index is None:
             index = {}

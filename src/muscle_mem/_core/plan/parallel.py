@@ -93,7 +93,7 @@ def stored_judged(placements: Sequence[Placement]) -> tuple[int, ...]:
 
 
 def remap_record(record: StepRecord, positions: Positions) -> StepRecord:
-    """A record whose references and guards lead to the new places of the steps."""
+    """A record whose references and guards lead to the new positions of the steps."""
     arguments = tuple((name, _remap_expression(expr, positions)) for name, expr in record.arguments)
     if not record.guards:
         return msgspec.structs.replace(record, arguments=arguments)
@@ -151,12 +151,12 @@ def sorted_body(body: Body) -> Body:
 
 
 def reorder_steps(records: Sequence[StepRecord], positions: Sequence[int]) -> tuple[StepRecord, ...]:
-    """The records, each at its new place."""
+    """The records, each at its new position."""
     return tuple(remap_record(records[at], positions) for at in invert(positions))
 
 
 def reorder_row(row: Row, positions: Sequence[int]) -> Row:
-    """An observation whose steps come at new places."""
+    """An observation whose steps come at new positions."""
     back = invert(positions)
     changes = {
         name: tuple(values[at] for at in back) for name in ROW_FIELDS if len(values := getattr(row, name)) == len(back)
@@ -176,7 +176,7 @@ def row_from_stored_order(row: Row, order: Sequence[int]) -> Row:
 
 
 def invert(positions: Sequence[int]) -> list[int]:
-    """What comes at each place."""
+    """What comes at each position."""
     back = [0] * len(positions)
     for at, position in enumerate(positions):
         back[position] = at

@@ -110,7 +110,7 @@ class PlanStep:
         return self.trajectory.call_ids[self.position]
 
     def capture_key(self, post: bool) -> object:
-        """A key to what a check at this step sees: equal where one capture serves two steps at a place.
+        """A key to what a check at this step sees: equal where one capture serves two steps at a position.
 
         It does for the same call; and for any call, if the capture looks at no argument, or at `self` alone, which is
         one object in a run.

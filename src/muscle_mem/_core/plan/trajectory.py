@@ -397,7 +397,7 @@ def load_trajectory(stored: Any, known: Trajectory | None = None) -> Trajectory:
 
 
 def align_groups(trajectories: Sequence[Trajectory]) -> None:
-    """Have the trajectories of a key ready to be compared, place by place, before they are joined.
+    """Have the trajectories of a key ready to be compared, position by position, before they are joined.
 
     Groups that several of them begin with come in one order: that in which the first of them, the newest, had recorded
     them.

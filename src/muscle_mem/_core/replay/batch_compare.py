@@ -59,7 +59,7 @@ def _compare_all(
     first: Candidate,
     waiting: Iterable[Candidate],
 ) -> dict[Candidate, Any]:
-    """Compare with all that wait for the same capture at this place, as many as a run may look at."""
+    """Compare with all that wait for the same capture at this position, as many as a run may look at."""
     sharing = (
         candidate
         for candidate in waiting

@@ -175,7 +175,7 @@ def _check_inline(
 def decide(
     run: Run, selection: Selection | None, position: int, followed: Candidate, asked: CheckAnswer | None = None
 ) -> Generator[Effect, Any, Chosen | Candidate | Refusal]:
-    """Who is followed at this place, its pre-check passed; or the end of the run, good or not.
+    """Who is followed at this position, its pre-check passed; or the end of the run, good or not.
 
     `asked` is what the followed candidate said, if it was asked before.
     """
@@ -307,7 +307,7 @@ def _at_end(
 def _check_after(
     run: Run, selection: Selection | None, position: int, followed: Candidate
 ) -> Generator[Effect, Any, Candidate | Refusal | None]:
-    """Judge the post-checks that are due when the step at `place` has been made: its own, or those of its group."""
+    """Judge the post-checks that are due when the step at `position` has been made: its own, or those of its group."""
     made = position + 1
     step = followed.trajectory.steps[position]
     if not step.group_stop:

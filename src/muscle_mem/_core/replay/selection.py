@@ -33,7 +33,7 @@ its value, and its bytes where it could change. Many are kept at each hit, and h
 
 
 Captures = dict[object, Any]
-"""What was captured at a place, or the refusal where a capture raised, by `PlanStep.capture_key`."""
+"""What was captured at a position, or the refusal where a capture raised, by `PlanStep.capture_key`."""
 
 
 class Selection:
@@ -160,9 +160,9 @@ class Selection:
     def choose(
         self, position: int, followed: Candidate, captures: Captures, *, checked_only: bool = False
     ) -> Generator[Effect, Any, tuple[Candidate, Arguments] | Refusal | None]:
-        """The candidate to follow at a place, its pre-check just passed; else the preferred one's refusal, if any.
+        """The candidate to follow at a position, its pre-check just passed; else the preferred one's refusal, if any.
 
-        `captures` holds what this place has captured so far. With `checked_only` an unchecked step is no reason
+        `captures` holds what this position has captured so far. With `checked_only` an unchecked step is no reason
         to go on.
         """
         refusal: Refusal | None = None
@@ -238,7 +238,7 @@ class Selection:
         self.reject(candidate)
 
     def reject(self, candidate: Candidate) -> None:
-        """A candidate that said no is not asked again at this place."""
+        """A candidate that said no is not asked again at this position."""
         self._rejected.add(candidate)
 
     def reset_rejected(self) -> None:
@@ -246,7 +246,7 @@ class Selection:
         self._rejected.clear()
 
     def completed_at(self, position: int, followed: Candidate) -> Generator[Effect, Any, Candidate | None]:
-        """A live candidate that ends at this place: the run is its hit."""
+        """A live candidate that ends at this position: the run is its hit."""
         if position != self.longest and self._candidate_set is not None and position not in self._candidate_set.lengths:
             return None
         for candidate in self.remaining:
@@ -280,7 +280,7 @@ class Selection:
         return None
 
     def checks_at(self, position: int) -> Sequence[Check]:
-        """The pre-checks that are asked at a place."""
+        """The pre-checks that are asked at a position."""
         if self._candidate_set is not None:
             return self._candidate_set.checks_at(position)
         plans = [trajectory.steps for trajectory in self.trajectories if position < len(trajectory.steps)]

@@ -79,7 +79,7 @@ def _sorted_calls(run: Run, steps: list[RecordedStep]) -> tuple[list[RecordedSte
 
 
 def sorted_plan(trajectory: Trajectory) -> list[tuple[int, bytes]]:
-    """(place, call) of the planned steps, sorted in the same way."""
+    """(position, call) of the planned steps, sorted in the same way."""
     body = trajectory.body
     positions = invert(body.order) if body.order else range(len(body.steps))
     return list(zip(positions, map(call_id, sorted_body(body).steps), strict=True))
@@ -96,7 +96,7 @@ def _choose_candidate(live: Sequence[Candidate], first: bytes, step: RecordedSte
 def _match_calls(
     plan: Sequence[tuple[int, bytes]], ids: Sequence[bytes], made: Sequence[RecordedStep]
 ) -> list[tuple[int, RecordedStep]]:
-    """Pairs of a planned place and the agent's step of the same call, each used once."""
+    """Pairs of a planned position and the agent's step of the same call, each used once."""
     left = list(range(len(ids)))
     pairs: list[tuple[int, RecordedStep]] = []
     for position, wanted in plan:

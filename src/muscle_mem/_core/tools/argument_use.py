@@ -28,7 +28,7 @@ def used_parameters(capture: Callable[..., Any]) -> frozenset[int] | None:
         return None
     count = code.co_argcount + code.co_kwonlyargcount
     count += bool(code.co_flags & VARARGS) + bool(code.co_flags & VARKEYWORDS)
-    positions = {name: place for place, name in enumerate(code.co_varnames[:count])}
+    positions = {name: position for position, name in enumerate(code.co_varnames[:count])}
     return frozenset(positions[name] for name in _names_in_code(code) if name in positions)
 
 
