@@ -8,10 +8,11 @@ from typing import Any
 from .._core.binding.freeze import KnownObjects, known_objects_of
 from .._core.binding.params import Params
 from .._core.binding.task_key import NoKeyError, normalize_arguments, normalize_tags, task_key
+from .._core.codec.walk import SCALARS
 from .._core.model.reason import Reason
 from .._core.model.text import long_repr, safe_repr
 from .._core.plan.step import Refusal
-from .._core.redaction.redactor import SCALARS, Redactor, redactor_for
+from .._core.redaction.redactor import Redactor, redactor_for
 from .._core.run.run import Policy
 from ..errors import InvalidTypeError
 from .agent import Agent

@@ -12,15 +12,14 @@ from typing import Any
 
 from ...errors import NotStorableError, TooLargeError
 from .. import codec
+from ..codec.walk import MAX_VISITS, SCALARS
 from ..model.records import Ctx, Expr, Lit, Node, Par, Ref, Sec
 from ..model.secret import Secret
 from ..redaction.redactor import Redactor
 from .params import Params, to_expression
 
-_SCALARS = frozenset({str, int, bool, float, type(None), bytes, complex})
 _ONLY_TEXT = frozenset({str})
 _MAX_DEPTH = 64
-_MAX_VISITS = 100_000
 _REFUSAL_COST = 100  # what it costs, in looks, to meet a part that cannot be stored
 
 
@@ -98,11 +97,11 @@ class KnownObjects:
             value = value.values()
         elif (kind is not list and kind is not tuple) or depth > _MAX_DEPTH:
             return True
-        if _SCALARS.issuperset(map(type, value)):
+        if SCALARS.issuperset(map(type, value)):
             return False
         expressions = self._expressions
         for part in value:
-            if type(part) not in _SCALARS and (id(part) in expressions or self.may_contain(part, depth + 1)):
+            if type(part) not in SCALARS and (id(part) in expressions or self.may_contain(part, depth + 1)):
                 return True
         return False
 
@@ -113,7 +112,7 @@ class KnownObjects:
 
 def has_identity(value: Any) -> bool:
     """Whether being the same object says anything: not for scalars, enum members, empty containers and classes."""
-    if type(value) in _SCALARS or isinstance(value, Enum | type):
+    if type(value) in SCALARS or isinstance(value, Enum | type):
         return False
     if type(value) in (list, tuple, dict, set, frozenset):
         return len(value) > 0
@@ -125,7 +124,7 @@ def freeze(value: Any, known: KnownObjects, path: str, budget: Iterator[int] | N
 
     `budget` bounds how many parts are looked into, which may share parts, or contain themselves.
     """
-    if type(value) in _SCALARS:
+    if type(value) in SCALARS:
         return value
     if known:
         expression = known.find(value)
@@ -142,7 +141,7 @@ def freeze(value: Any, known: KnownObjects, path: str, budget: Iterator[int] | N
         if budget is not None:
             next(islice(budget, _REFUSAL_COST, _REFUSAL_COST), None)
     if isinstance(frozen, Unencodable) or (known and known.may_contain(value)):
-        container = _freeze_container(value, known, path, iter(range(_MAX_VISITS)) if budget is None else budget)
+        container = _freeze_container(value, known, path, iter(range(MAX_VISITS)) if budget is None else budget)
         if container is not None:
             return container
     return frozen

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...errors import InvalidTypeError, InvalidValueError, NotStorableError
 from .. import codec
+from ..codec.walk import stored_leaves
 from ..model.records import Expr, Lit, Node, Par, Tpl
 from ..redaction.traces import SHORT_TEXT, contains_any, decimal_text, is_small, text_forms
 
@@ -114,7 +115,9 @@ class Params:
         }
         for name, value in self.values.items():
             if codec.unfold(value) is not None:  # a part of one may be another: which was meant cannot be told
-                parts = {text_forms(leaf)[0] for leaf in leaves(value) if not is_small(leaf) and text_forms(leaf)}
+                parts = {
+                    text_forms(leaf)[0] for leaf in stored_leaves(value) if not is_small(leaf) and text_forms(leaf)
+                }
                 found.update(other for text, names in groups.items() if text in parts for other in (*names, name))
         return found
 
@@ -200,7 +203,7 @@ class Params:
     def _text_forms_of(self, name: str) -> frozenset[str]:
         if name not in self._text_forms:
             param = self.values[name]
-            self._text_forms[name] = frozenset(text for leaf in leaves(param) for text in text_forms(leaf))
+            self._text_forms[name] = frozenset(text for leaf in stored_leaves(param) for text in text_forms(leaf))
         return self._text_forms[name]
 
 
@@ -272,7 +275,7 @@ def params_used_in(expr: Expr) -> Iterable[str]:
 def literal_leaves(expr: Expr) -> Iterable[Any]:
     """Every literal leaf of an expression, and the literal parts of its templates."""
     if isinstance(expr, Lit):
-        yield from leaves(codec.decode(expr.data, lenient=True))
+        yield from stored_leaves(codec.decode(expr.data, lenient=True))
     elif isinstance(expr, Tpl):
         yield from (part for part in expr.parts[::2] if part)
     elif isinstance(expr, Node):
@@ -287,13 +290,3 @@ def untemplated_leaves(expr: Expr) -> Iterable[Any]:
             yield from untemplated_leaves(item)
     elif not isinstance(expr, Tpl):
         yield from literal_leaves(expr)
-
-
-def leaves(value: Any, depth: int = 0) -> Iterable[Any]:
-    """The leaves of a value, containers walked as deep as the codec does."""
-    unfolded = codec.unfold(value) if depth <= codec.MAX_DEPTH else None
-    if unfolded is None:
-        yield value
-    else:
-        for child in unfolded[1]:
-            yield from leaves(child, depth + 1)

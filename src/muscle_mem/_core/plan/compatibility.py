@@ -8,7 +8,7 @@ from typing import Any
 from .. import codec
 from ..model.reason import Reason
 from ..model.records import Expr, Ign, Lit, Node, StepRecord
-from ..redaction.redactor import is_empty_value
+from ..redaction.secret_leaves import is_empty_value
 from ..tools.tool import Tool
 from .step import PlanStep, Refusal
 

@@ -11,7 +11,7 @@ from ..binding.resolve import Env
 from ..model.handover import Executed
 from ..model.secret import Secret
 from ..plan.step import PlanStep
-from ..redaction.redactor import secrets_in
+from ..redaction.secret_leaves import secrets_in
 from ..tools.tool import Tool
 
 StepCall = tuple[PlanStep, tuple[Any, ...], dict[str, Any]]

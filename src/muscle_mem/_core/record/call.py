@@ -11,9 +11,9 @@ import msgspec
 
 from ...errors import NotStorableError
 from .. import codec
+from ..codec.walk import SCALARS
 from ..model.reason import Reason
 from ..model.text import long_repr, safe_repr
-from ..redaction.redactor import SCALARS
 from ..run.effects import Capture, Compare, Effect, Invoke, refuse_awaitable
 from ..run.recorder import SMALL_TEXT_LENGTH, RecordedStep, Recorder, is_small_scalar
 from ..run.run import Run

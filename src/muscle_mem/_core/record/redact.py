@@ -10,13 +10,14 @@ import msgspec
 from .. import codec
 from ..binding.freeze import Container, Encoded, Unencodable, display_value, find_unencodable
 from ..binding.params import literal_leaves
+from ..codec.walk import SCALARS
 from ..model.reason import Reason
 from ..model.records import Expr, Sec
 from ..model.secret import MASK
 from ..model.text import long_repr
 from ..plan.step import Refusal
 from ..plan.trajectory import Trajectory
-from ..redaction.redactor import SCALARS, Redactor
+from ..redaction.redactor import Redactor
 from ..run.recorder import Problem, RecordedStep, Recorder, Recording
 from ..run.run import Run
 

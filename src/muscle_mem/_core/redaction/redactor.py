@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from ...errors import DecodeError, InvalidTypeError, InvalidValueError, NotStorableError
 from .. import codec
+from ..codec.walk import visible_leaves
 from ..model.secret import MASK, Secret
+from .secret_leaves import literal_text, searchable_leaves, secrets_in
 from .spellings import mask_forms, spellings
-from .traces import contains_any, fold_text, is_small, text_forms
+from .traces import contains_any, fold_text, text_forms
 
-SCALARS = frozenset({str, int, bool, float, type(None), bytes, complex})
-MAX_VISITS = 100_000
 _MIN_LEAK_LENGTH = 4  # from so many characters on a secret is looked for in the bytes that are written
 _ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 
@@ -75,7 +74,7 @@ class Redactor:
             names = self._names.setdefault(key, [])
             if name not in names:
                 names.append(name)
-        for text in map(_literal_text, searchable_leaves(secret.value)):
+        for text in map(literal_text, searchable_leaves(secret.value)):
             if text:
                 self._names_by_text[text] = min(name, self._names_by_text.get(text, name))
         self._pattern = None
@@ -96,7 +95,7 @@ class Redactor:
     def add_value(self, value: Any) -> None:
         """Hide a value from now on, without a name for it."""
         leaves = list(searchable_leaves(value))
-        raw = {text for text in map(_literal_text, leaves) if text}
+        raw = {text for text in map(literal_text, leaves) if text}
         self._texts = tuple(sorted({*self._texts, *raw}, key=lambda text: (-len(text), text)))
         forms = {form for text in self._texts for form in spellings(text)}
         self._spellings = tuple(sorted(forms, key=lambda form: (-len(form), form)))
@@ -142,11 +141,11 @@ class Redactor:
     def contains_late_secret(self, value: Any) -> bool:
         """Whether a secret stands in a value that was not known when the run began."""
         late = self._needles - self._needles_at_key
-        return bool(late) and any(contains_any(leaf, late) for leaf in _leaves(value))
+        return bool(late) and any(contains_any(leaf, late) for leaf in visible_leaves(value))
 
     def contains_secret(self, value: Any) -> bool:
         """Whether a secret stands in a value: in a text in any case of letters, in bytes, as a number."""
-        return bool(self._needles) and any(contains_any(leaf, self._needles) for leaf in _leaves(value))
+        return bool(self._needles) and any(contains_any(leaf, self._needles) for leaf in visible_leaves(value))
 
     def leaked_into(self, data: bytes) -> bool:
         """Whether written bytes hold a secret's text in an encoding that the codec or its parts may use."""
@@ -219,78 +218,6 @@ def equality_key(value: Any) -> Any:
         return codec.canonical(value)
     except NotStorableError:
         return _Identity(value)
-
-
-def _literal_text(leaf: Any) -> str:
-    if isinstance(leaf, bytes | bytearray):
-        return leaf.decode("utf-8", "replace").replace("\ufffd", "")
-    return str(leaf) if codec.is_immutable(leaf) else ""
-
-
-def is_empty_value(value: Any) -> bool:
-    """Whether a value cannot be a secret: None, or empty. Being left empty is no secret either."""
-    return value is None or (isinstance(value, str | bytes | bytearray | list | tuple | dict | set) and not value)
-
-
-def searchable_leaves(value: Any) -> Iterator[Any]:
-    """What of a secret is looked for elsewhere: a plain one itself; of containers no keys, and nothing small."""
-    if codec.unfold(value) is None and not isinstance(value, dict | list | tuple | set | frozenset):
-        if value is not None and not isinstance(value, bool):
-            yield value.value if isinstance(value, Secret) else value
-        return
-    for leaf in _leaves(value, keys=False):
-        leaf = leaf.value if isinstance(leaf, Secret) else leaf
-        if not is_small(leaf):
-            yield leaf
-
-
-def _leaves(value: Any, *, keys: bool = True) -> Iterator[Any]:
-    seen: set[int] = set()
-    waiting = [value]
-    while waiting and len(seen) < MAX_VISITS:
-        this = waiting.pop()
-        children = _children(this, keys) if type(this) not in SCALARS else None
-        if children is None:
-            yield this
-        elif id(this) not in seen:
-            seen.add(id(this))
-            waiting += children
-
-
-def _children(value: Any, keys: bool = True) -> Iterable[Any] | None:
-    if isinstance(value, dict):
-        return [*(dict.keys(value) if keys else ()), *dict.values(value)]
-    if isinstance(value, list | set | frozenset | deque) or type(value) is tuple:
-        return list(value)
-    unfolded = codec.unfold(value)
-    return None if unfolded is None else unfolded[1]
-
-
-def secrets_in(value: Any, path: str) -> list[tuple[str, Secret[Any]]]:
-    """The Secrets in a value, containers walked, each with the path to it."""
-    if not any(isinstance(leaf, Secret) for leaf in _leaves(value)):
-        return []
-    found: list[tuple[str, Secret[Any]]] = []
-    seen: set[int] = set()
-    waiting = [(path, value)]
-    while waiting and len(seen) < MAX_VISITS:
-        path, this = waiting.pop()
-        if isinstance(this, Secret):
-            found.append((path, this))
-        elif id(this) not in seen:
-            seen.add(id(this))
-            unfolded = codec.unfold(this)
-            if unfolded is None:
-                children = _children(this) or ()
-                waiting += [(f"{path}[...]", child) for child in children if type(child) not in SCALARS]
-                continue
-            kind, children = unfolded
-            waiting += [
-                (path + codec.child_path(kind, index, unfolded[1]), child)
-                for index, child in enumerate(children)
-                if type(child) not in SCALARS
-            ]
-    return found
 
 
 def redactor_for(

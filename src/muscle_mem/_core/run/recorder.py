@@ -17,7 +17,7 @@ from ..model.reason import Reason
 from ..model.records import Body, Ctx, Ign, Par, Ref, Row, Sec, StepRecord
 from ..model.secret import Secret
 from ..plan.parallel import Placement, placements_of, prefix_placements
-from ..redaction.redactor import is_empty_value
+from ..redaction.secret_leaves import is_empty_value
 from ..tools.tool import NamedArguments, Tool
 
 MAX_OUTPUT_NODES = 2_000

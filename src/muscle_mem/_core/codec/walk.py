@@ -1,0 +1,58 @@
+"""Walks over the leaves of a value, for code that searches values.
+
+Two walks are here, because their callers need different bounds:
+
+- `stored_leaves` sees what the codec stores. The value is finite and at most MAX_DEPTH deep, so a recursion suffices,
+  and the leaves come in the order in which they are stored.
+- `visible_leaves` sees every value that a caller passes, storable or not: subclasses of containers, shared parts and
+  cycles. It visits each container once and at most MAX_VISITS containers. The order of the leaves is not defined.
+
+`binding.paths.walk_leaves` is separate. It must return the position of each leaf, visit an object again at each of its
+positions, and read the attributes of unknown objects, which the searches for secrets and params must not do.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from .fold import unfold
+from .writer import MAX_DEPTH
+
+SCALARS: Final = frozenset({str, int, bool, float, type(None), bytes, complex})
+MAX_VISITS: Final = 100_000
+
+
+def stored_leaves(value: Any, depth: int = 0) -> Iterator[Any]:
+    """Yield the leaves of a value in stored order; a part below MAX_DEPTH counts as a leaf."""
+    unfolded = unfold(value) if depth <= MAX_DEPTH else None
+    if unfolded is None:
+        yield value
+    else:
+        for child in unfolded[1]:
+            yield from stored_leaves(child, depth + 1)
+
+
+def visible_leaves(value: Any, *, keys: bool = True) -> Iterator[Any]:
+    """Yield the leaves of any value; without `keys`, the keys of dicts are skipped."""
+    seen: set[int] = set()
+    waiting = [value]
+    while waiting and len(seen) < MAX_VISITS:
+        this = waiting.pop()
+        children = visible_children(this, keys=keys) if type(this) not in SCALARS else None
+        if children is None:
+            yield this
+        elif id(this) not in seen:
+            seen.add(id(this))
+            waiting += children
+
+
+def visible_children(value: Any, *, keys: bool = True) -> Iterable[Any] | None:
+    """Return the children of a container, subclasses and deques included; None for a leaf."""
+    if isinstance(value, dict):
+        return [*(dict.keys(value) if keys else ()), *dict.values(value)]
+    if isinstance(value, list | set | frozenset | deque) or type(value) is tuple:
+        return list(value)
+    unfolded = unfold(value)
+    return None if unfolded is None else unfolded[1]
