@@ -1,4 +1,4 @@
-"""Engine: what a user holds. It keeps nothing but a runtime, and delegates to it."""
+"""The engine: the public interface, which delegates to a runtime."""
 
 from __future__ import annotations
 
@@ -43,34 +43,50 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Engine:
-    """A behavior cache around an agent: records its tool calls once, replays them safely when the task comes again.
+    """A behavior cache around an agent.
 
-    store: None keeps memory in the process; a path or "sqlite:///..." keeps it in a SQLite file, "postgresql://..." in
-        a database, "folder:///..." in a folder of JSON files; or a Store.
-    scope: an exact part of every key; nothing matches across scopes.
-    key: a function of the call's arguments that returns the key as a string, in place of the arguments.
-    mode: "auto", "record" (always the agent), "replay" (never the agent), "frozen" (nothing is learned or counted),
-        "shadow" (the agent, compared with what a replay would have done) or "off"; see also MUSCLE_MEM_MODE.
-    on_divergence: what happens when a replay stops in the middle: "auto", "continue", "absorb" or "raise".
-    strict: raise where a task has no key, and never replay an unchecked tool that is not declared effect="read".
-    success: a function that says whether a run did what it should, of task, params, steps, value those it names.
-    approve: a function that is asked before an irreversible step is replayed, of task, params, step those it names.
-    trust: what a replay asks for: "first" (a finished, unrefused run), "verified" (a positive verdict) or "manual" (a
-        person's word).
-    result: a function of the list of this run's results that makes the value of a hit.
-    observers: functions that get every event; without any, events go to the logger "muscle_mem".
-    max_lookups: at most so many calls are captured and recordings judged at one place.
-    adopt_threads: take a tool call from a thread of the agent's own into the run, if exactly one is open.
-    miss_wait: when several runs miss the same task at once, in threads, tasks or processes, one asks its agent and the
-    others wait for its recording, at most so many seconds; 0 is not at all.
-    library_bytes: about how much of the store is kept in memory; the least recently used tasks leave.
-    max_items, max_bytes, ttl: how many trajectories and bytes the store may hold, and for how many seconds after it was
-    last recorded a trajectory is replayed; None is no limit. See `prune`.
-    on_store_error: "bypass" lets the agent do the task whatever the store does; "raise" raises StoreError before the
-    agent runs if the store cannot be read, and after it if the recording was not taken (`error.outcome`).
-    signing_key: a secret of at least 16 bytes; recordings that were not written with it are refused (store files only).
+    The engine records the tool calls of your agent while it does a task, and replays them when the same task comes
+    again. Before each replayed step it runs the step's check. One engine serves many threads and asyncio tasks
+    concurrently.
 
-    One engine serves many threads and asyncio tasks at once.
+    Args:
+        store: Where recordings are kept. None keeps them in the process. A path or "sqlite:///..." uses a SQLite file,
+            "postgresql://..." a database, "folder:///..." a folder of JSON files. A `Store` is used as it is.
+        scope: An exact part of every task key. Recordings of different scopes never match.
+        key: A function of the call's arguments that returns the task key as a string, in place of the arguments.
+        mode: "auto" (replay or agent), "record" (always the agent), "replay" (never the agent), "frozen" (learns and
+            counts nothing), "shadow" (runs the agent and compares it with a replay) or "off". The environment variable
+            MUSCLE_MEM_MODE overrides it.
+        on_divergence: What happens when a replay stops in the middle: "auto", "continue", "absorb" or "raise".
+        strict: Whether to raise if a task has no key, and to refuse to replay unchecked tools that are not declared
+            effect="read".
+        success: A function that returns whether a run succeeded. It is called with those of task, params, steps and
+            value that it names.
+        approve: A function that is called before an irreversible step is replayed, with those of task, params and step
+            that it names. The step is replayed if it returns a true value.
+        trust: The evidence that a replay requires: "first" (a finished run that was not rejected), "verified" (a
+            positive verdict) or "manual" (a review).
+        result: A function that gets the list of this run's results and returns the value of a hit.
+        observers: A function, or several, that get every event. By default, events go to the logger "muscle_mem".
+        max_lookups: The maximum number of calls that are captured, and of recordings that are compared, at one step.
+        adopt_threads: Whether a tool call from a thread that does not belong to a run joins the run that is open, if
+            exactly one is.
+        signing_key: A secret of at least 16 bytes. Recordings that were not written with it are rejected. Only for
+            stores in files and databases.
+        miss_wait: How many seconds a run waits when another run, in any thread, task or process, is learning the same
+            task. 0 does not wait.
+        library_bytes: The approximate number of bytes of recordings that are kept in memory. The least recently used
+            tasks are dropped first.
+        max_items: The maximum number of trajectories in the store. None is no limit. See `prune`.
+        max_bytes: The maximum number of bytes in the store. None is no limit. See `prune`.
+        ttl: For how many seconds after it was last recorded a trajectory is replayed. None is no limit.
+        on_store_error: "bypass" runs the agent if the store fails. "raise" raises StoreError: before the agent runs if
+            the store cannot be read, and afterwards if the recording was not stored (`error.outcome`).
+
+    Raises:
+        InvalidTypeError: An option has the wrong type.
+        InvalidValueError: An option has a value that is not allowed.
+        StoreError: The store cannot be opened.
     """
 
     __module__ = "muscle_mem"
@@ -129,19 +145,30 @@ class Engine:
         self, pre_check: Check | None = None, post_check: Check | None = None, **options: Unpack[ToolOptions]
     ) -> Callable[[F], F]: ...
     def tool(self, *args: Any, **options: Any) -> Any:
-        """Register a function or method as a tool, so that its calls inside a run are recorded and can be replayed.
+        """Register a function or method as a tool.
 
-        pre_check: asked before a replayed step; post_check: after it. name: the stored name (default: the qualified
-        name), with aliases for recordings under older names. version: stands in for the fingerprint of the code.
-        effect: "read", "idempotent", "write" (what undeclared counts as) or "irreversible". ignore: arguments that
-        are neither stored nor matched. inject: values, or functions without arguments, that give such arguments in a
-        replay. secret: arguments whose values are never stored, and are given again at each replay. trust: how much
-        evidence a replay of this tool asks for, "first", "verified" or "manual". undo: how to take it back, a text with
-        {argument} and {result} in it, or the tool that does; told in a hand-over, never run. optional: skipped in a
-        replay where its pre-check says no and the next step's says yes. Works bare
-        (`@engine.tool`), on methods, async functions, lambdas, partials and builtins.
+        The calls that the agent makes to it during a run are recorded and can be replayed. Outside a run the decorated
+        function behaves exactly like the original. Use it bare (`@engine.tool`) or with options, on functions, methods,
+        async functions, lambdas, partials and builtins.
 
-        Raises InvalidTypeError or InvalidValueError for what can never be a tool.
+        Args:
+            pre_check: The check that runs before a replayed step.
+            post_check: The check that runs after a replayed step.
+            name: The stored name. Defaults to the qualified name without the module.
+            aliases: Older stored names whose recordings belong to this tool.
+            version: A string or number that stands in for the fingerprint of the code. Change it when the meaning changes.
+            effect: "read", "idempotent", "write" (the default) or "irreversible".
+            ignore: Names of arguments that are neither stored nor compared.
+            inject: Values, or functions without arguments, that provide such arguments during a replay, by name.
+            secret: Names of arguments whose values are never stored. Pass them again for each replay.
+            trust: The evidence that a replay of this tool requires: "first", "verified" or "manual".
+            undo: How to undo a call: a text with {argument} and {result} in it, or the tool that does it. It is part of
+                the hand-over and is never run by the engine.
+            optional: Whether a replay skips the step if its pre-check fails and the pre-check of the next step passes.
+
+        Raises:
+            InvalidTypeError: The function cannot be a tool, or an option has the wrong type.
+            InvalidValueError: An option has a value that is not allowed.
         """
         return register(self._runtime, None, args, options)
 
@@ -152,7 +179,7 @@ class Engine:
         self, pre_check: Check | None = None, post_check: Check | None = None, **options: Unpack[ToolOptions]
     ) -> Callable[[F], F]: ...
     def function(self, *args: Any, **options: Any) -> Any:
-        """The same as `tool`, for plain functions."""
+        """Register a plain function as a tool; see `tool`."""
         return register(self._runtime, False, args, options)
 
     @overload
@@ -162,29 +189,46 @@ class Engine:
         self, pre_check: Check | None = None, post_check: Check | None = None, **options: Unpack[ToolOptions]
     ) -> Callable[[F], F]: ...
     def method(self, *args: Any, **options: Any) -> Any:
-        """The same as `tool`, for methods: `self` is not recorded, and given again from the run's context."""
+        """Register a method as a tool; see `tool`.
+
+        `self` is not recorded. During a replay it is the run's context object of that class.
+        """
         return register(self._runtime, True, args, options)
 
     def set_agent(self, agent: Callable[..., Any]) -> Engine:
-        """Set the agent that does what cannot be replayed; the latest wins. Chainable.
+        """Set the agent that runs when nothing can be replayed; the latest call wins.
 
-        Raises InvalidTypeError for what is not callable or is a generator, InvalidValueError for an agent that
-        names one of the engine's own keywords.
+        Returns:
+            The engine, so that calls can be chained.
+
+        Raises:
+            InvalidTypeError: The agent is not callable, or is a generator.
+            InvalidValueError: A parameter of the agent has the name of an option of the engine's call.
         """
         self._runtime.set_agent(Agent(agent))
         return self
 
     def set_context(self, *objects: Any) -> Engine:
-        """Set the objects that method tools act on in a replay; the latest call wins. Chainable.
+        """Set the objects that method tools act on during a replay; the latest call wins.
 
-        Raises InvalidValueError for two objects of one class.
+        Returns:
+            The engine, so that calls can be chained.
+
+        Raises:
+            InvalidValueError: Two of the objects have the same class.
         """
         self._runtime.context = distinct_objects(objects)
         return self
 
     @contextmanager
     def context(self, *objects: Any) -> Iterator[None]:
-        """Within the block, in this task or thread, these objects are what method tools act on."""
+        """Set the objects that method tools act on, within a block.
+
+        The objects apply to the current task or thread, and take precedence over those of `set_context`.
+
+        Raises:
+            InvalidValueError: Two of the objects have the same class.
+        """
         token = current_objects.set((*get_objects(), (self._runtime, distinct_objects(objects))))
         try:
             yield
@@ -192,16 +236,20 @@ class Engine:
             current_objects.reset(token)
 
     def finalize(self) -> Engine:
-        """Check that nothing is missing; optional, and changes nothing. Chainable.
+        """Check that the engine is complete. Optional; changes nothing.
 
-        Raises NotReadyError without an agent, or with a method tool whose object was not given by `set_context`.
+        Returns:
+            The engine, so that calls can be chained.
+
+        Raises:
+            NotReadyError: There is no agent, or a method tool has no context object.
         """
         self._runtime.require_agent()
         objects = self._runtime.context_objects()
         for tool in self._runtime.tools:
             if tool.method and not any(tool.is_method_of(value) for value in objects):
                 raise NotReadyError(
-                    f"the tool {tool.name} is a method, and no object of its class was given; call set_context(obj)"
+                    f"{tool.name!r} is a method and has no context object: call engine.set_context(obj)"
                 )
         return self
 
@@ -221,15 +269,33 @@ class Engine:
         secrets: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Outcome:
-        """Do a task: replay it if that is safe, else let the agent do it and learn. Truthy exactly on a hit.
+        """Do a task: replay it if that is safe, else run the agent and learn.
 
-        The positional and other keyword arguments are the agent's. tags are added to the task's key; params are the
-        values that differ from run to run; key replaces the arguments in the key; context is the object, or a tuple of
-        objects, that method tools act on. mode, success and on_divergence override the engine's. secrets are values, by
-        names, that tools will be given and that are never stored; Secrets in params and arguments need not be repeated.
+        Args:
+            *args: Arguments of the agent.
+            tags: A tag, or several, that become part of the task key.
+            params: The values that differ from run to run, by name. They are masked in the task key, and replaced in the
+                arguments of replayed steps.
+            key: The task key, in place of the arguments.
+            mode: Overrides the engine's mode.
+            success: Overrides the engine's success callback.
+            approve: Overrides the engine's approval callback.
+            context: The object, or tuple of objects, that method tools act on.
+            on_divergence: Overrides the engine's setting.
+            secrets: Values, by name, that tools get and that are never stored. `Secret` values in params and arguments
+                need not be repeated here.
+            **kwargs: Keyword arguments of the agent.
 
-        Raises what the agent raises, unchanged; Missed or Diverged with mode="replay"; Diverged with
-        on_divergence="raise"; NotReadyError without an agent; InvalidTypeError for an async agent.
+        Returns:
+            The outcome. It is truthy exactly on a hit.
+
+        Raises:
+            Exception: Whatever the agent raises, unchanged.
+            Missed: mode="replay", and nothing could be replayed.
+            Diverged: A replay stopped, and mode="replay" or on_divergence="raise" forbids the agent to continue.
+            NotReadyError: There is no agent.
+            InvalidTypeError: The agent is async, or an option has the wrong type.
+            InvalidValueError: An option has a value that is not allowed.
         """
         return call(
             self._runtime,
@@ -252,9 +318,10 @@ class Engine:
         secrets: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Outcome:
-        """The same for async agents, tools and checks; plain ones work too, called inline.
+        """Do a task with async agents, tools and checks.
 
-        A store that waits on a network is asked in a thread, so that the loop goes on; observers may be called there.
+        Takes the arguments of `__call__`, returns and raises the same. Plain agents, tools and checks work too and are
+        called inline. A store that waits on a network is called in a thread, so observers may be called there.
         """
         options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
         return await acall(self._runtime, args, kwargs, options)
@@ -273,10 +340,11 @@ class Engine:
         secrets: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Session:
-        """A run that the caller steps, so that a framework makes the tool calls and asks the model itself.
+        """Open a run that the caller steps.
 
-        Takes what the engine's own call takes; needs no agent. `on_divergence="auto"` goes on from the middle with the
-        hand-over. Raises for misuse as the engine's own call does; nothing is looked up before `session.next()`.
+        A framework then makes the tool calls and calls the model itself. Takes the arguments of `__call__` and raises the
+        same for invalid ones, but needs no agent. With on_divergence="auto" the run continues from the middle with the
+        hand-over. Nothing is looked up before `session.next()`.
         """
         options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
         return open_session(self._runtime, args, kwargs, options)
@@ -295,7 +363,10 @@ class Engine:
         secrets: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> AsyncSession:
-        """The same for async checks and callbacks; nothing is awaited before `await session.next()`."""
+        """Open a run that the caller steps, with async checks and callbacks.
+
+        Takes the arguments of `session`. Nothing is awaited before `await session.next()`.
+        """
         options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
         return open_async_session(self._runtime, args, kwargs, options)
 
@@ -310,9 +381,12 @@ class Engine:
         secrets: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> AbstractContextManager[Demonstration]:
-        """Record the tool calls of the block as a demonstration of a task, without an agent.
+        """Record the tool calls of a block as a demonstration of a task, without an agent.
 
-        Learned when the block ends without an exception; the yielded object's `outcome` tells whether.
+        The recording is stored when the block ends without an exception. The arguments are those of `__call__`.
+
+        Returns:
+            A context manager. The object that it yields has the `outcome` when the block has ended.
         """
         options = CallOptions(tags=tags, params=params, key=key, success=success, context=context, secrets=secrets)
         return record(self._runtime, args, kwargs, options)
@@ -330,15 +404,18 @@ class Engine:
         secrets: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Explanation:
-        """What a call with these arguments would do now, and why; nothing is executed but captures of first steps.
+        """Return what a call with these arguments would do now, and why.
 
-        The explanation's `plan` holds the steps that a replay would make, with the arguments of this call.
+        Takes the arguments of `__call__`. Only the captures of first steps are called.
+
+        Returns:
+            The explanation. Its `plan` holds the steps that a replay would make, with this call's arguments.
         """
         options = CallOptions(tags=tags, params=params, key=key, mode=mode, context=context, secrets=secrets)
         return explain(self._runtime, args, kwargs, options)
 
     def dry_run(self, *args: Any, **kwargs: Any) -> Explanation:
-        """The same as `explain`: its `plan` tells the bound steps, and nothing is executed but first captures."""
+        """Return the same as `explain`."""
         return self.explain(*args, **kwargs)
 
     async def aexplain(
@@ -352,16 +429,22 @@ class Engine:
         secrets: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Explanation:
-        """The same where captures or compares are async."""
+        """Return what `explain` does, where captures or compares are async."""
         options = CallOptions(tags=tags, params=params, key=key, mode=mode, context=context, secrets=secrets)
         return await aexplain(self._runtime, args, kwargs, options)
 
     # -- around a run
 
     def bind(self, fn: Callable[P, R]) -> Callable[P, R]:
-        """A function that carries the run which is open here into a thread of the agent's own."""
+        """Return a function that carries the current run into another thread.
+
+        Wrap the target of a thread that your agent starts, so that its tool calls belong to the run.
+
+        Raises:
+            InvalidTypeError: The argument is not callable.
+        """
         if not callable(fn):
-            raise InvalidTypeError(f"engine.bind takes the function that the thread calls, got {fn!r}")
+            raise InvalidTypeError(f"engine.bind() failed: expected the function that the thread calls, got {fn!r}")
         frame = get_frame()
         objects = get_objects()
 
@@ -378,7 +461,10 @@ class Engine:
 
     @contextmanager
     def disabled(self) -> Iterator[None]:
-        """Within the block, in this task or thread, the engine is off: calls go to the agent, nothing is recorded."""
+        """Turn the engine off within a block, in the current task or thread.
+
+        Calls go to the agent, and nothing is recorded.
+        """
         token = disabled_engines.set((*get_disabled(), self._runtime))
         try:
             yield
@@ -388,39 +474,78 @@ class Engine:
     # -- the care of what is remembered
 
     def forget(self, trajectory_id: str) -> bool:
-        """Delete a trajectory with all that belongs to it; whether there was one. Raises StoreError."""
+        """Delete a trajectory and everything that belongs to it.
+
+        Returns:
+            Whether it existed.
+
+        Raises:
+            StoreError: The store failed.
+        """
         return self._runtime.maintenance.forget(trajectory_id)
 
     def report_bad(self, trajectory_id: str, why: str = "") -> None:
-        """Quarantine a trajectory until `report_good`. Raises NotFoundError or StoreError."""
+        """Quarantine a trajectory until `report_good`.
+
+        Args:
+            trajectory_id: The id, as in `outcome.trajectory_id`.
+            why: The reason, which is stored and shown.
+
+        Raises:
+            NotFoundError: The store has no such trajectory.
+            StoreError: The store failed.
+        """
         self._runtime.maintenance.report_bad(trajectory_id, why)
 
     def report_good(self, trajectory_id: str, why: str = "") -> None:
-        """Trust a trajectory, and lift whatever quarantine it is in. Raises NotFoundError or StoreError."""
+        """Trust a trajectory, and lift its quarantine.
+
+        Args:
+            trajectory_id: The id, as in `outcome.trajectory_id`.
+            why: The reason, which is stored and shown.
+
+        Raises:
+            NotFoundError: The store has no such trajectory.
+            StoreError: The store failed.
+        """
         self._runtime.maintenance.report_good(trajectory_id, why)
 
     def cache_info(self) -> CacheInfo:
-        """Counts since the engine was made, or since `cache_clear()`, and how things are now; see `CacheInfo`."""
+        """Return counts since the engine was created or `cache_clear()` was called, and its current state."""
         return self._runtime.maintenance.cache_info()
 
     def cache_clear(self) -> None:
-        """Forget every trajectory of this engine's scope in its store, and start counting anew. Raises StoreError."""
+        """Delete every trajectory of the engine's scope from its store, and reset the counts.
+
+        Raises:
+            StoreError: The store failed.
+        """
         self._runtime.maintenance.cache_clear()
 
     def prune(self, max_items: int | None = None, max_bytes: int | None = None, ttl: float | None = None) -> Pruned:
-        """Drop trajectories that are older than `ttl` seconds, and so many that no more than the limits are left.
+        """Delete expired trajectories, and as many others as exceed the limits.
 
-        What is not given is as the engine was made with. It concerns the whole store, whatever the scope. What can
-        never be replayed goes first, then what was recorded or hit the longest ago. What an agent is at work on stays,
-        and so do damaged rows, for `muscle-mem doctor` to tell of. Done by itself after a recording, now and then, if
-        the engine has limits.
+        It applies to the whole store, whatever the scope. Trajectories that can never be replayed are deleted first, then
+        those that were recorded or hit the longest ago. Trajectories that an agent is working on stay, and so do damaged
+        rows, which `muscle-mem doctor` reports. An engine with limits prunes by itself, now and then after a recording.
 
-        Raises InvalidTypeError or InvalidValueError for what is no limit, or if there is none; StoreError.
+        Args:
+            max_items: The maximum number of trajectories. Defaults to the engine's.
+            max_bytes: The maximum number of bytes. Defaults to the engine's.
+            ttl: The age in seconds beyond which a trajectory is deleted. Defaults to the engine's.
+
+        Returns:
+            What was deleted and what was kept.
+
+        Raises:
+            InvalidTypeError: A limit is not a number.
+            InvalidValueError: A limit is negative, or there is no limit.
+            StoreError: The store failed.
         """
         return self._runtime.maintenance.prune(max_items, max_bytes, ttl)
 
     def close(self) -> None:
-        """Write what was counted and release the store. Closing twice is fine."""
+        """Write the counts and release the store. Closing twice is allowed."""
         self._runtime.close()
 
     def __enter__(self) -> Self:
