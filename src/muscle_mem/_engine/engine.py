@@ -77,9 +77,9 @@ class Engine:
             task. 0 does not wait.
         library_bytes: The approximate number of bytes of recordings that are kept in memory. The least recently used
             tasks are dropped first.
-        max_items: The maximum number of trajectories in the store. None is no limit. See `prune`.
-        max_bytes: The maximum number of bytes in the store. None is no limit. See `prune`.
-        ttl: For how many seconds after it was last recorded a trajectory is replayed. None is no limit.
+        max_items: The maximum number of trajectories in the store. None means unlimited. See `prune`.
+        max_bytes: The maximum number of bytes in the store. None means unlimited. See `prune`.
+        ttl: For how many seconds after it was last recorded a trajectory is replayed. None means unlimited.
         on_store_error: "bypass" runs the agent if the store fails. "raise" raises StoreError: before the agent runs if
             the store cannot be read, and afterwards if the recording was not stored (`error.outcome`).
 
@@ -156,7 +156,7 @@ class Engine:
             post_check: The check that runs after a replayed step.
             name: The stored name. Defaults to the qualified name without the module.
             aliases: Older stored names whose recordings belong to this tool.
-            version: A string or number that stands in for the fingerprint of the code. Change it when the meaning changes.
+            version: A string or number in place of the fingerprint of the code. Change it when the meaning changes.
             effect: "read", "idempotent", "write" (the default) or "irreversible".
             ignore: Names of arguments that are neither stored nor compared.
             inject: Values, or functions without arguments, that provide such arguments during a replay, by name.
@@ -274,8 +274,8 @@ class Engine:
         Args:
             *args: Arguments of the agent.
             tags: A tag, or several, that become part of the task key.
-            params: The values that differ from run to run, by name. They are masked in the task key, and replaced in the
-                arguments of replayed steps.
+            params: The values that differ from run to run, by name. They are masked in the task key, and replaced in
+                the arguments of replayed steps.
             key: The task key, in place of the arguments.
             mode: Overrides the engine's mode.
             success: Overrides the engine's success callback.
@@ -342,9 +342,9 @@ class Engine:
     ) -> Session:
         """Open a run that the caller steps.
 
-        A framework then makes the tool calls and calls the model itself. Takes the arguments of `__call__` and raises the
-        same for invalid ones, but needs no agent. With on_divergence="auto" the run continues from the middle with the
-        hand-over. Nothing is looked up before `session.next()`.
+        A framework then makes the tool calls and calls the model itself. Takes the arguments of `__call__` and raises
+        the same for invalid ones, but needs no agent. With on_divergence="auto" the run continues from the middle
+        with the hand-over. Nothing is looked up before `session.next()`.
         """
         options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
         return open_session(self._runtime, args, kwargs, options)
@@ -525,9 +525,10 @@ class Engine:
     def prune(self, max_items: int | None = None, max_bytes: int | None = None, ttl: float | None = None) -> Pruned:
         """Delete expired trajectories, and as many others as exceed the limits.
 
-        It applies to the whole store, whatever the scope. Trajectories that can never be replayed are deleted first, then
-        those that were recorded or hit the longest ago. Trajectories that an agent is working on stay, and so do damaged
-        rows, which `muscle-mem doctor` reports. An engine with limits prunes by itself, now and then after a recording.
+        It applies to the whole store, whatever the scope. Trajectories that can never be replayed are deleted first,
+        then those that were recorded or hit the longest ago. Trajectories that an agent is working on stay, and so do
+        damaged rows, which `muscle-mem doctor` reports. An engine with limits prunes automatically, now and then
+        after a recording.
 
         Args:
             max_items: The maximum number of trajectories. Defaults to the engine's.
