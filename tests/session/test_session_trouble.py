@@ -265,16 +265,16 @@ def test_done_for_what_was_never_handed_out_or_is_done_already() -> None:
 def test_steps_out_of_turn_say_which_step_is_missing() -> None:
     bench = Bench()
     session = bench.session()
-    with pytest.raises(NotReadyError, match="it has not been asked"):
+    with pytest.raises(NotReadyError, match=r"session\.next\(\)"):
         session.said([])
     asked(session)
-    with pytest.raises(NotReadyError, match="the model was asked"):
+    with pytest.raises(NotReadyError, match=r"session\.said"):
         session.next()
     session.said([("press", {"name": "a"})])
-    with pytest.raises(NotReadyError, match="it has not been asked"):
+    with pytest.raises(NotReadyError, match=r"session\.next\(\)"):
         session.said([])
     call = handed(session)
-    with pytest.raises(NotReadyError, match=r"press \(call_mm_0\) was handed out"):
+    with pytest.raises(NotReadyError, match=r"press \(call_mm_0\)"):
         session.next()
     session.done(call)
     asked(session).said([])
@@ -290,16 +290,16 @@ def test_steps_out_of_turn_say_which_step_is_missing() -> None:
         ("press", InvalidTypeError, "a list of calls"),
         ({"name": "press"}, InvalidTypeError, "a list of calls"),
         (None, InvalidTypeError, "a list of calls"),
-        (["press"], InvalidTypeError, "a call is"),
-        ([("press",)], InvalidTypeError, "a call is"),
-        ([("press", {}, 7)], InvalidTypeError, "id of a call"),
-        ([("pull", {})], InvalidValueError, "there are: Lever.press, Panel.press"),
-        ([("press", {})], InvalidValueError, "can mean several tools"),
+        (["press"], InvalidTypeError, "call"),
+        ([("press",)], InvalidTypeError, "call"),
+        ([("press", {}, 7)], InvalidTypeError, "id.*7"),
+        ([("pull", {})], InvalidValueError, "Lever.press, Panel.press"),
+        ([("press", {})], InvalidValueError, "Lever.press, Panel.press"),
         ([("Panel.press", [1])], InvalidTypeError, "dict by name"),
         ([("Panel.press", {1: 2})], InvalidTypeError, "dict by name"),
-        ([("Panel.press", "{no json")], InvalidValueError, "no JSON"),
-        ([(print, {})], InvalidValueError, "no tool"),
-        ([{"function": {"arguments": "{}"}}], InvalidTypeError, "a call is"),
+        ([("Panel.press", "{no json")], InvalidValueError, "Panel.press.*JSON"),
+        ([(print, {})], InvalidValueError, "print"),
+        ([{"function": {"arguments": "{}"}}], InvalidTypeError, "call"),
     ],
 )
 def test_a_call_that_cannot_be_understood_is_refused_whole_and_can_be_said_again(
@@ -323,7 +323,7 @@ def test_a_call_that_cannot_be_understood_is_refused_whole_and_can_be_said_again
 def test_results_that_cannot_be_are_refused_and_the_call_stays_outstanding() -> None:
     bench = Bench()
     session = asked(bench.session())
-    with pytest.raises(InvalidValueError, match="only with no calls"):
+    with pytest.raises(InvalidValueError, match="value="):
         session.said([("press", {"name": "a"})], value="done")
     session.said([("press", {"name": "a"})])
     call = handed(session)
@@ -331,12 +331,12 @@ def test_results_that_cannot_be_are_refused_and_the_call_stays_outstanding() -> 
     async def later() -> None: ...
 
     pending = later()
-    with pytest.raises(InvalidTypeError, match="await it"):
+    with pytest.raises(InvalidTypeError, match=r"(?i)await it"):
         session.done(call, pending)
     pending.close()
-    with pytest.raises(InvalidTypeError, match="takes an exception"):
+    with pytest.raises(InvalidTypeError, match=r"error=.*exception"):
         session.done(call, error="no")
-    with pytest.raises(InvalidValueError, match="not both"):
+    with pytest.raises(InvalidValueError, match="error="):
         session.done(call, "x", error=ValueError())
     session.done(call, "x")
 
@@ -359,5 +359,5 @@ def test_misuse_is_refused_when_the_session_is_made() -> None:
         engine.session("task", mode="sometimes")
     with pytest.raises(InvalidTypeError, match="success must be callable"):
         engine.asession("task", success=1)
-    with pytest.raises(NotReadyError, match="block is open already"), engine.session("task") as session, session:
+    with pytest.raises(NotReadyError, match="context manager"), engine.session("task") as session, session:
         raise AssertionError

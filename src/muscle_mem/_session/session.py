@@ -1,4 +1,4 @@
-"""A run that others drive: stepped from outside, so that a framework makes the tool calls and asks the model itself."""
+"""Sessions: runs that the caller steps, so that a framework makes the tool calls and calls the model."""
 
 from __future__ import annotations
 
@@ -19,41 +19,57 @@ from .turns import Call, Turn
 
 
 class Session(Stepper):
-    """One run of the engine, stepped from outside: `next()` says what to do, `said` and `done` tell what came of it.
+    """A run of the engine that the caller steps.
 
-    Made by `engine.session(...)`. As a context manager it leaves the run at the block's end, and tool calls made in
-    the block, also decorated ones, are known to be its own.
+    Create it with `engine.session(...)`. `next()` returns what to do, `said()` takes the calls of the model and
+    `done()` takes the result of a call. As a context manager, the session closes the run at the end of the block, and
+    tool calls in the block, including those of decorated functions, belong to the run.
     """
 
     __module__ = "muscle_mem"
 
     def next(self) -> Turn:
-        """What to do next: a Call to make, Answered, AskAgent or Finished.
+        """Return what to do next: a Call to make, Answered, AskAgent or Finished.
 
-        Raises NotReadyError while a call or the model is being waited for, and after the end; Missed or Diverged as
-        the engine's own call does.
+        Raises:
+            NotReadyError: A call or the model has not been answered yet, or the session is over.
+            Missed: mode="replay", and nothing could be replayed.
+            Diverged: The replay stopped, and the agent may not continue.
         """
         with self._stepping("next"):
             self._ensure_ready()
             return self._work(self._next()) or self._end()
 
     def said(self, calls: Iterable[Any], value: Any = None) -> None:
-        """Tell what the model wants: calls, which `next()` hands out one by one; none if it has finished, with a value.
+        """Take the calls that the model requested. `next()` returns them one by one.
 
-        A call is (tool, arguments), (tool, arguments, id), or a tool call as a chat API returns it; a tool is known by
-        its stored name, the last part of it, or the function itself. With no calls the run ends, and is learned.
+        Args:
+            calls: The calls, each as (tool, arguments), (tool, arguments, id) or a tool call in the shape of a chat
+                API. A tool is given by its stored name, the last part of that name, or the function. Without calls the
+                run ends and is learned.
+            value: The final answer of the model. Only allowed without calls.
 
-        Raises NotReadyError if the model was not asked; InvalidTypeError or InvalidValueError for a call that means no
-        tool or several, or whose arguments cannot be read: then nothing is taken, and it can be said again.
+        Raises:
+            NotReadyError: `next()` has not returned AskAgent.
+            InvalidTypeError: A call has an unknown shape. No call of the list is taken, and you can call `said` again.
+            InvalidValueError: A call names an unknown or ambiguous tool, or its arguments cannot be parsed. No call of
+                the list is taken, and you can call `said` again.
         """
         with self._stepping("said"):
             if self._accept_calls(calls, value):
                 self._work(self._finish(value))
 
     def done(self, call: Call | str, result: Any = None, *, error: BaseException | None = None) -> None:
-        """Tell what came of the call that `next()` returned: its result, or the exception it raised.
+        """Take the result of the call that `next()` returned.
 
-        Raises InvalidValueError for a call that was not handed out, or is done already.
+        Args:
+            call: The call, or its id.
+            result: What the tool returned.
+            error: The exception that it raised, in place of a result.
+
+        Raises:
+            InvalidValueError: The call is not the outstanding one, or both result and error are given.
+            InvalidTypeError: The error is not an exception, or the result is an awaitable.
         """
         with self._stepping("done"):
             self._ensure_outstanding(call, result, error)
@@ -75,24 +91,27 @@ class Session(Stepper):
 
 
 class AsyncSession(Stepper):
-    """The same for async checks and callbacks, made by `engine.asession`: `next`, `said` and `done` are awaited."""
+    """A session with async checks and callbacks.
+
+    Create it with `engine.asession(...)`, and await `next`, `said` and `done`.
+    """
 
     __module__ = "muscle_mem"
 
     async def next(self) -> Turn:
-        """As `Session.next`."""
+        """Return what to do next; see `Session.next`."""
         with self._stepping("next"):
             self._ensure_ready()
             return await self._work(self._next()) or self._end()
 
     async def said(self, calls: Iterable[Any], value: Any = None) -> None:
-        """As `Session.said`."""
+        """Take the calls that the model requested; see `Session.said`."""
         with self._stepping("said"):
             if self._accept_calls(calls, value):
                 await self._work(self._finish(value))
 
     async def done(self, call: Call | str, result: Any = None, *, error: BaseException | None = None) -> None:
-        """As `Session.done`."""
+        """Take the result of a call; see `Session.done`."""
         with self._stepping("done"):
             self._ensure_outstanding(call, result, error)
             await self._work(self._accept_result(result, error))
@@ -113,23 +132,23 @@ class AsyncSession(Stepper):
 
 
 def open_session(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions) -> Session:
-    """A run that the caller steps; see `Engine.session`."""
+    """Open a run that the caller steps; see `Engine.session`."""
     return Session(runtime, *_open_stepped(runtime, args, kwargs, options, is_sync=True))
 
 
 def open_async_session(
     runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions
 ) -> AsyncSession:
-    """The same for async checks and callbacks; see `Engine.asession`."""
+    """Open a run with async checks and callbacks; see `Engine.asession`."""
     return AsyncSession(runtime, *_open_stepped(runtime, args, kwargs, options, is_sync=False))
 
 
 def _open_stepped(
     runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions, *, is_sync: bool
 ) -> tuple[Run, Refusal | None, Frame]:
-    """A run that is stepped from outside, why it has no key, if so, and its frame."""
+    """Return the run, the reason why it has no key, if any, and its frame."""
     mode = runtime.effective_mode(options.mode)
-    if mode == "off" and options.key is None:  # no key is needed, so that no argument is an obstacle
+    if mode == "off" and options.key is None:  # An engine that is off needs no key.
         options = msgspec.structs.replace(options, key="off")
     run, refusal = runtime.open_run(args, kwargs, options, mode, is_sync)
     run.is_stepped = True

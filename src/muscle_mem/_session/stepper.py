@@ -1,7 +1,7 @@
-"""The third kind of driver: it steps a flow for a caller who makes the tool calls and asks the model.
+"""Stepping a flow for a caller who makes the tool calls and calls the model.
 
-What is ours to do (captures, compares, callbacks, saving) the other two drivers perform; the rest is handed out:
-`Invoke` as a `Call`, `RunAgent` as `AskAgent`.
+Captures, compares, callbacks and saving are performed as by the other drivers. `Invoke` is handed out as a `Call`,
+`RunAgent` as `AskAgent`.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from .turns import Answered, AskAgent, Call, Finished, Turn
 
 
 class Abandoned(BaseException):
-    """A session was closed, or its block left, before the run had come to its end."""
+    """Raised into a run whose session was closed before it finished."""
 
 
 class FlowEnd(msgspec.Struct, frozen=True):
-    """A generator has returned."""
+    """The result of a generator that has returned."""
 
     value: Any
 
@@ -50,7 +50,7 @@ Stepped = Generator[Effect, Any, Any]
 
 
 def advance(flow: Stepped, answer: Any = None, error: BaseException | None = None) -> Generator[Effect, Any, StopPoint]:
-    """Step a flow until it asks for what is not ours to do; yields what is."""
+    """Step a flow to its next call, pause or agent request; yield the effects before it."""
     try:
         effect = flow.send(answer) if error is None else flow.throw(error)
         while not isinstance(effect, Invoke | Pause | RunAgent):
@@ -68,13 +68,13 @@ def advance(flow: Stepped, answer: Any = None, error: BaseException | None = Non
 
 
 def _unrecorded() -> Generator[Effect, Any, flow.RunResult]:
-    """The flow of an engine that is off: the agent alone."""
+    """Yield only the agent request, as the flow of an engine that is off."""
     value = yield RunAgent(None)
     return flow.RunResult(flow.off_outcome(value))
 
 
 def _unrecorded_call(wanted: RequestedCall) -> Generator[Effect, Any, CallResult]:
-    """A call that nobody records."""
+    """Make a call without recording it."""
     try:
         return CallResult((yield Invoke(wanted.tool, wanted.args, wanted.kwargs)))
     except GeneratorExit:
@@ -84,7 +84,7 @@ def _unrecorded_call(wanted: RequestedCall) -> Generator[Effect, Any, CallResult
 
 
 class Stepper:
-    """What plain and async sessions share: everything but the waiting."""
+    """The common part of sync and async sessions."""
 
     def __init__(self, runtime: Runtime, run: Run, lookup: Any, frame: Frame) -> None:
         self._runtime = runtime
@@ -96,7 +96,7 @@ class Stepper:
         self._flow: Generator[Effect, Any, flow.RunResult] | None = None
         self._stopped_at: StopPoint | None = None
         self._call: Call | None = None
-        self._pending_recording: Stepped | None = None  # the recording of the model's call that is outstanding
+        self._pending_recording: Stepped | None = None  # The recording of the outstanding call of the model.
         self._queue: deque[RequestedCall] = deque()
         self._awaits_model = False
         self._serial = 0
@@ -109,19 +109,25 @@ class Stepper:
 
     @property
     def run(self) -> CurrentRun:
-        """The run of this session: its task, params and hand-over, its call's key, and `report_tokens(count)`."""
+        """The current run: its task, params, hand-over, idempotency key and `report_tokens(count)`."""
         return CurrentRun(self._run, self._frame.call_number)
 
     @property
     def outcome(self) -> Outcome | None:
-        """How the run ended, once it has."""
+        """The outcome of the run, or None while it is open."""
         return self._result if isinstance(self._result, Outcome) else None
 
     def close(self, error: BaseException | None = None) -> None:
-        """Leave the run where it is: nothing is learned, no hit is counted, the engine is free. Closing twice is fine.
+        """Close the session. Closing twice is allowed.
 
-        `error` is what the model or the framework failed with: then the run ends as if an agent had raised it.
-        Raises NotReadyError while the session is being stepped, as by another thread.
+        An unfinished run is not learned and does not count as a hit.
+
+        Args:
+            error: The exception with which the model or the framework failed. The run then ends as if an agent had
+                raised it.
+
+        Raises:
+            NotReadyError: Another thread is stepping the session.
         """
         self._enter("close")
         try:
@@ -134,33 +140,33 @@ class Stepper:
     def _enter(self, doing: str) -> None:
         if not self._lock.acquire(blocking=False):
             raise NotReadyError(
-                f"session.{doing}() was called while another call of this session is in progress; step a session from "
-                "one thread or task at a time"
+                f"session.{doing}() failed: another call of this session is in progress. Step a session from "
+                "one thread or task at a time."
             )
 
     @contextmanager
     def _stepping(self, doing: str) -> Iterator[None]:
-        """One operation, from one thread; what it calls of the user's is inside the run, and records nothing."""
+        """Run one operation from one thread. Tool calls made inside it are not recorded."""
         self._enter(doing)
         token = current_frame.set(self._frame.inner)
         try:
             if self._closed_reason:
-                raise NotReadyError(f"session.{doing}() was called, but the session is over: {self._closed_reason}")
+                raise NotReadyError(f"session.{doing}() failed: the session is over: {self._closed_reason}")
             yield
         finally:
             self._lock.release()
             current_frame.reset(token)
 
-    # -- going on
+    # -- continuing
 
     def _ensure_ready(self) -> None:
         if self._call is not None:
-            raise NotReadyError(f"{_call_text(self._call)} was handed out; say session.done(call, ...) first")
+            raise NotReadyError(f"{_call_text(self._call)} is outstanding. Call session.done(call, ...) first.")
         if self._awaits_model:
-            raise NotReadyError("the model was asked; say what it wants with session.said(calls) first")
+            raise NotReadyError("the model has not answered yet. Call session.said(calls) first.")
 
     def _advance(self) -> Generator[Effect, Any, None]:
-        """Step the flow to the next thing that is not ours to do."""
+        """Step the flow to the next thing that the caller must do."""
         if self._flow is None:
             self._began = time.perf_counter()
             runtime, run = self._runtime, self._run
@@ -174,7 +180,7 @@ class Stepper:
         yield from self._stop_at((yield from advance(self._flow)))
 
     def _next(self) -> Generator[Effect, Any, Turn | None]:
-        """What is to be done next; None at the end."""
+        """Return what to do next, or None at the end."""
         yield from self._advance()
         at = self._stopped_at
         if isinstance(at, Invoke):
@@ -189,7 +195,7 @@ class Stepper:
         return AskAgent(handover)
 
     def _begin_call(self, wanted: RequestedCall) -> Generator[Effect, Any, Turn]:
-        """Hand out a call of the model's, captured and frozen at this moment; or answer it, if it was done already."""
+        """Hand out a requested call, or return its result if the run has already made it."""
         off = self._run.mode == "off"
         self._number(-1 if off else frame_for_call(self._runtime, self._run, self._run.recorder).call_number)
         made = _unrecorded_call(wanted) if off else record_flow(self._run, wanted.tool, wanted.args, wanted.kwargs)
@@ -223,7 +229,7 @@ class Stepper:
         return call
 
     def _number(self, number: int) -> None:
-        """Number the call that is being made, for its idempotency key; -1 for a replayed one, and for none."""
+        """Set the number of the current call, for its idempotency key; -1 for a replayed call or none."""
         self._frame.call_number = self._frame.inner.call_number = number
 
     def _next_number(self) -> int:
@@ -231,7 +237,7 @@ class Stepper:
         return self._serial - 1
 
     def _stop_at(self, at: StopPoint) -> Generator[Effect, Any, None]:
-        """The flow waits for something, or has ended."""
+        """Note what the flow waits for, or conclude the run if it has ended."""
         self._stopped_at = at
         if isinstance(at, RunAgent) and self._run.mode != "off":
             self._runtime.open_runs.start_recording(self._frame)
@@ -242,7 +248,7 @@ class Stepper:
             self._conclude(at.value, is_written=True)
 
     def _conclude(self, finished: flow.RunResult, *, is_written: bool = False) -> None:
-        """Count and tell how the run ended, as any call of the engine; an exception waits for `next()`."""
+        """Conclude the run like any other. An exception is raised by the next `next()`."""
         if self._run.mode == "off":
             self._result = finished.outcome
             return
@@ -255,7 +261,7 @@ class Stepper:
             self._result = error
 
     def _end(self) -> Finished:
-        """The end, told once."""
+        """Return the end of the run, or raise its exception; only once."""
         ended = self._result
         self._closed_reason = self._run.redact(repr(ended))
         if isinstance(ended, BaseException):
@@ -263,22 +269,22 @@ class Stepper:
         assert isinstance(ended, Outcome)
         return Finished(ended)
 
-    # -- being told
+    # -- taking what the caller passes
 
     def _accept_calls(self, calls: Any, value: Any) -> bool:
-        """Take what the model said; whether it is finished."""
+        """Take the requested calls; return whether the model has finished."""
         if not self._awaits_model:
-            why = "it has not been asked: call session.next() until it returns AskAgent"
-            raise NotReadyError(f"session.said() tells what the model wants, and {why}")
+            why = "the model was not asked. Call session.next() until it returns AskAgent."
+            raise NotReadyError(f"session.said() failed: {why}")
         wanted = parse_calls(self._runtime.tools, self._run, calls)
         if wanted and value is not None:
-            raise InvalidValueError("said(calls, value=...) takes a value only with no calls: the model has finished")
+            raise InvalidValueError("said() got calls and value=. value= is only allowed when calls is empty.")
         self._awaits_model = False
         self._queue.extend(wanted)
         return not wanted
 
     def _finish(self, value: Any) -> Generator[Effect, Any, None]:
-        """The model has finished: learn from the run."""
+        """Finish the run and learn from it."""
         assert self._flow is not None
         self._runtime.open_runs.mark_returned(self._frame)
         yield from self._stop_at((yield from advance(self._flow, value)))
@@ -293,21 +299,21 @@ class Stepper:
             )
             what = _call_text(call) if isinstance(call, Call) else safe_repr(call)
             raise InvalidValueError(
-                f"session.done({what}): {waiting}; give the call that session.next() returned last, once"
+                f"session.done({what}) failed: {waiting}. Pass the call that session.next() returned last, once."
             )
         if error is not None and not isinstance(error, BaseException):
             raise InvalidTypeError(
-                f"done(call, error=...) takes an exception, got {self._run.redact(safe_repr(error))}"
+                f"done() got an invalid error=: expected an exception, got {self._run.redact(safe_repr(error))}"
             )
         if error is not None and result is not None:
-            raise InvalidValueError("done(call, ...) takes a result or an error, not both")
+            raise InvalidValueError("done() got both a result and error=. Pass one of them.")
         if inspect.isawaitable(result):
             raise InvalidTypeError(
-                f"the result of {_call_text(outstanding)} is an awaitable; await it and give what it returns"
+                f"result of {_call_text(outstanding)} is an awaitable. Await it and pass what it returns."
             )
 
     def _accept_result(self, result: Any, error: BaseException | None) -> Generator[Effect, Any, None]:
-        """A call has ended: look at what it did, at once."""
+        """Take the result of a call and run its post-check immediately."""
         self._call = None
         self._runtime.open_runs.mark_returned(self._frame)
         made, self._pending_recording = self._pending_recording, None
@@ -318,7 +324,7 @@ class Stepper:
             assert self._flow is not None
             yield from self._stop_at((yield from advance(self._flow, result, error)))
 
-    # -- leaving
+    # -- closing
 
     def _abandon(self, error: BaseException | None) -> None:
         if self._closed_reason:
@@ -327,8 +333,7 @@ class Stepper:
             self._closed_reason = self._run.redact(repr(self._result))
             return
         reason = error
-        # GeneratorExit: as when an unfinished `await session.next()` is dropped
-        if reason is None or isinstance(reason, GeneratorExit):
+        if reason is None or isinstance(reason, GeneratorExit):  # An unfinished `await session.next()` was dropped.
             reason = Abandoned("the session was closed before the run had ended")
         self._closed_reason = self._run.redact(f"it was left ({reason!r})")
         self._call, self._awaits_model = None, False
@@ -348,25 +353,25 @@ class Stepper:
                 self._result = None
 
     def _leave_agent(self, following: Generator[Effect, Any, flow.RunResult], reason: BaseException) -> None:
-        """The agent ends with an exception: what the replay did before counts as ever (D6), the rest is not learned."""
+        """End the agent with an exception. The replayed prefix still counts (D6); the rest is not learned."""
         try:
             following.throw(reason)
         except StopIteration as stop:
             self._conclude(stop.value)
-        except BaseException as raised:  # the flow of an engine that is off
+        except BaseException as raised:  # The flow of an engine that is off.
             if raised is not reason:
                 raise
 
     def _open_block(self) -> None:
         if self._token is not None:
-            raise NotReadyError("this session's block is open already; use each session in one block")
+            raise NotReadyError("session is already open as a context manager. Use each session in one block.")
         self._token = current_frame.set(self._frame)
 
     def _close_block(self, error: BaseException | None) -> None:
         token, self._token = self._token, None
         try:
             current_frame.reset(token)
-        except ValueError:  # a framework leaves the block in another context than it was entered in
+        except ValueError:  # A framework may leave the block in another context than it entered it in.
             pass
         self.close(error)
 

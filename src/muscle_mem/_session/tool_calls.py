@@ -1,4 +1,4 @@
-"""What a model said it wants: the registered tool each call means, and the arguments it is called with."""
+"""Parsing the tool calls of a model: the registered tool and the arguments of each call."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CALL_SHAPES = "(tool, arguments), (tool, arguments, id), or a tool call as a cha
 
 
 class RequestedCall(msgspec.Struct, frozen=True, eq=False):
-    """A call that the model wants: `args` has the context object of a method tool first."""
+    """A call that the model requested. `args` starts with the context object of a method tool."""
 
     tool: Tool
     args: tuple[Any, ...]
@@ -28,9 +28,14 @@ class RequestedCall(msgspec.Struct, frozen=True, eq=False):
 
 
 def parse_calls(tools: Iterable[Tool], run: Run, calls: Any) -> list[RequestedCall]:
-    """Each call joined with its tool. Raises InvalidTypeError or InvalidValueError, and then none of them is taken."""
+    """Return the requested calls with their tools.
+
+    Raises InvalidTypeError or InvalidValueError if any call cannot be parsed.
+    """
     if isinstance(calls, str | bytes | Mapping) or not isinstance(calls, Iterable):
-        raise InvalidTypeError(f"said() takes a list of calls, each {CALL_SHAPES}; got {run.redact(safe_repr(calls))}")
+        raise InvalidTypeError(
+            f"said() failed: expected a list of calls, each {CALL_SHAPES}, got {run.redact(safe_repr(calls))}"
+        )
     known = list(tools)
     try:
         return [_parse_call(known, run, call) for call in calls]
@@ -49,7 +54,7 @@ def _parse_call(tools: list[Tool], run: Run, call: Any) -> RequestedCall:
 
 
 def _parts(call: Any) -> tuple[Any, Any, str]:
-    """(tool, arguments, id) of a call in any of the shapes that are taken."""
+    """Return (tool, arguments, id) of a call in any supported shape."""
     if isinstance(call, Mapping):
         function = call.get("function")
         if isinstance(function, Mapping) and "name" in function:
@@ -57,33 +62,37 @@ def _parts(call: Any) -> tuple[Any, Any, str]:
     elif isinstance(call, tuple | list):
         if len(call) in (2, 3):
             return call[0], call[1], _id(call[2] if len(call) == 3 else "")
-    elif hasattr(getattr(call, "function", None), "name"):  # the object of a client library
+    elif hasattr(getattr(call, "function", None), "name"):  # An object of a client library.
         return call.function.name, getattr(call.function, "arguments", None), _id(getattr(call, "id", ""))
-    raise InvalidTypeError(f"a call is {CALL_SHAPES}; got {safe_repr(call)}")
+    raise InvalidTypeError(f"call cannot be parsed: expected {CALL_SHAPES}, got {safe_repr(call)}")
 
 
 def _id(given: Any) -> str:
     if given is not None and not isinstance(given, str):
-        raise InvalidTypeError(f"the id of a call is a string, got {safe_repr(given)}")
+        raise InvalidTypeError(f"call has an invalid id: expected a string, got {safe_repr(given)}")
     return given or ""
 
 
 def _arguments_by_name(tool: Tool, arguments: Any) -> dict[str, Any]:
-    """The arguments by name; a JSON text, as chat APIs have it, is read."""
+    """Return the arguments by name, decoded if they are JSON text as in chat APIs."""
     if isinstance(arguments, str):
         try:
             arguments = msgspec.json.decode(arguments or "{}")
         except (msgspec.MsgspecError, UnicodeError) as error:
-            raise InvalidValueError(f"the arguments for {tool.name} are no JSON: {error}; tell the model so") from error
+            raise InvalidValueError(
+                f"arguments for {tool.name!r} are not valid JSON: {error}. Return this error to the model."
+            ) from error
     if arguments is None:
         arguments = {}
     if not isinstance(arguments, Mapping) or not all(isinstance(name, str) for name in arguments):
-        raise InvalidTypeError(f"the arguments for {tool.name} are a dict by name, got {safe_repr(arguments)}")
+        raise InvalidTypeError(
+            f"arguments for {tool.name!r} are invalid: expected a dict by name, got {safe_repr(arguments)}"
+        )
     return dict(arguments)
 
 
 def _find_tool(tools: list[Tool], what: Any) -> tuple[Tool, Any]:
-    """The tool that is meant, and the object of a bound method."""
+    """Return the requested tool, and the object of a bound method."""
     if isinstance(what, str):
         found = [tool for tool in tools if tool.name == what or what in tool.aliases]
         found = found or [tool for tool in tools if what in (tool.name.rpartition(".")[2], chat_name(tool.name))]
@@ -94,15 +103,15 @@ def _find_tool(tools: list[Tool], what: Any) -> tuple[Tool, Any]:
         name, owner = safe_repr(what), getattr(what, "__self__", None) if inspect.ismethod(what) else None
     if not found:
         have = ", ".join(sorted(tool.name for tool in tools)) or "none"
-        raise InvalidValueError(f"no tool {name!r} is registered with the engine; there are: {have}")
+        raise InvalidValueError(f"tool {name!r} is not registered. Use one of: {have}")
     if len(found) > 1:
         names = ", ".join(sorted(tool.name for tool in found))
-        raise InvalidValueError(f"{name!r} can mean several tools ({names}); say the whole name, or give the function")
+        raise InvalidValueError(f"tool {name!r} is ambiguous: it matches {names}. Pass the full name or the function.")
     return found[0], owner
 
 
 def _bind(run: Run, tool: Tool, owner: Any, given: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Arguments by name as a call has them: the context object first, what is injected added."""
+    """Return positional and keyword arguments, with the context object first and injected arguments added."""
     if tool.may_be_method and (owner is not None or any(tool.is_method_of(value) for value in run.context)):
         tool.may_be_method = False
         tool.mark_as_method()

@@ -1,4 +1,4 @@
-"""What a session says: make this call, give the model this answer, ask the model, or finished."""
+"""What `session.next()` returns: a call to make, an answer for the model, a request to the model, or the end."""
 
 from __future__ import annotations
 
@@ -12,13 +12,20 @@ from .._core.model.outcome import Outcome, TextRedactor, redacted_repr
 
 
 class Call(msgspec.Struct, frozen=True, eq=False):
-    """Make this call now, and tell what came of it with `session.done(call, result)`. Its pre-check has just passed
-    (in a parallel group: before the group's first call).
+    """A call to make now; pass its result to `session.done(call, result)`.
 
-    tool: the tool's stored name. name: its last part, as a model knows it. arguments: by name, without those that the
-    tool ignores. args, kwargs: everything, a method's object first, so that `fn(*args, **kwargs)` makes the call;
-    `fn` is the function that was registered, undecorated. replayed: whether it comes from a recording; else the model
-    asked for it, by this `id`. `hide` takes the run's secrets out of texts, as repr() does.
+    Its pre-check has just passed. In a parallel group the pre-checks pass before the first call of the group.
+
+    Attributes:
+        id: The id of the call; that of the model's request, if there was one.
+        tool: The stored name of the tool.
+        name: The last part of the stored name, as a model knows it.
+        arguments: The arguments by name, without those that the tool ignores.
+        args: All positional arguments, starting with the object of a method.
+        kwargs: All keyword arguments, so that `fn(*args, **kwargs)` makes the call.
+        fn: The registered function, undecorated.
+        replayed: Whether the call comes from a recording. Otherwise the model requested it.
+        hide: A function that removes the run's secrets from a text, as repr() does.
     """
 
     __module__ = "muscle_mem"
@@ -38,7 +45,7 @@ class Call(msgspec.Struct, frozen=True, eq=False):
 
 
 class Answered(msgspec.Struct, frozen=True, eq=False):
-    """The model asked for what this run has done already (on_divergence="absorb"): give it this, and make no call."""
+    """The result of a step that this run has already executed; pass it to the model and make no call."""
 
     __module__ = "muscle_mem"
 
@@ -54,10 +61,11 @@ class Answered(msgspec.Struct, frozen=True, eq=False):
 
 
 class AskAgent(msgspec.Struct, frozen=True, eq=False):
-    """Let the model speak, and tell what it wants with `session.said(calls)`.
+    """A request to call the model; pass its calls to `session.said(calls)`.
 
-    `handover` is what a replay did before it stopped, given once: `handover.as_messages()` are its steps as if the
-    model had made them. None after a miss, and when the model's own calls have been made.
+    Attributes:
+        handover: What a replay did before it stopped, on the first request after it; `handover.as_messages()` returns
+            its steps as chat messages. None after a miss and on later requests.
     """
 
     __module__ = "muscle_mem"
@@ -66,7 +74,7 @@ class AskAgent(msgspec.Struct, frozen=True, eq=False):
 
 
 class Finished(msgspec.Struct, frozen=True, eq=False):
-    """The run is over."""
+    """The end of the run, with its outcome."""
 
     __module__ = "muscle_mem"
 
