@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from scripts.mutants.changing import mutants_of, says_something_else
 
-ROOT = Path(__file__).parents[1]
+from paths import ROOT
+
 CODE = {
     "src/toy/deep/limits.py": "BOUND = 10\n\n\ndef small(number):\n    return number < BOUND\n",
     "src/toy/deep/raised.py": "def raised(number):\n    if number > 0:\n        return number\n    return -number\n",

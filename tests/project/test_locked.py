@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 
-HERE = Path(__file__).parent.parent
-LOCK = HERE / "requirements" / "dev.txt"
-PROJECT: dict[str, Any] = tomllib.loads((HERE / "pyproject.toml").read_text())["project"]
+from paths import ROOT
+
+LOCK = ROOT / "requirements" / "dev.txt"
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PYTHONS = [found[1] for line in PROJECT["classifiers"] if (found := re.fullmatch(r".* :: Python :: (3\.\d+)", line))]
 PLATFORMS = ["linux", "darwin"]
 
@@ -61,7 +61,7 @@ def test_all_that_development_needs_is_locked_to_one_release(python: str, platfo
             assert exact.operator == "=="
             assert releases.setdefault(one.name, exact.version) == exact.version
     extras = PROJECT["optional-dependencies"]
-    pages = [line for line in (HERE / "requirements" / "pages.in").read_text().splitlines() if not line.startswith("#")]
+    pages = [line for line in (ROOT / "requirements" / "pages.in").read_text().splitlines() if not line.startswith("#")]
     for requirement in wanted([*PROJECT["dependencies"], *extras["dev"], *extras["demo"], *pages]):
         if applies(requirement, where):
             assert requirement.specifier.contains(releases[requirement.name]), "out of date: make lock"
