@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile -q
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock browser demo test bench bench-compare torture mutants docs lint fmt
+.PHONY: help setup lock browser demo quick test test-rest slow slow-check bench bench-compare torture mutants docs lint fmt
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 18
@@ -33,10 +34,26 @@ browser: ## make sure that there is a browser for the demo, from the system's pa
 demo: $(STAMP) browser ## an agent on real web pages: learned, replayed, handed over; remembers in demo-memory.db
 	@$(BIN)/muscle-mem demo --store demo-memory.db
 
-test: $(STAMP) browser ## lint, types and all tests
+quick: $(STAMP) ## lint, types and the tests that take under a tenth of a second each: run it after each edit
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && echo "ruff: clean"
 	@$(BIN)/mypy --no-error-summary && echo "mypy: clean"
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -q
+	@$(PYTEST) -m "not slow"
+
+test: $(STAMP) browser ## lint, types and the tests, but for those of test-rest
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && echo "ruff: clean"
+	@$(BIN)/mypy --no-error-summary && echo "mypy: clean"
+	@$(PYTEST) -m "not rest"
+
+test-rest: $(STAMP) browser ## the tests that are too long for make test: controls of the proofs, more random cases, the site
+	@$(PYTEST) -m "rest"
+
+slow: $(STAMP) browser ## measure all tests, and write the list of the slow ones, tests/slow.txt
+	@rm -f .pytest_cache/costs.json
+	@$(PYTEST)
+	@cd tests/support && $(abspath $(BIN))/python costs.py --write
+
+slow-check: $(STAMP) ## fail if a test that is not in tests/slow.txt took over half a second in the last run
+	@cd tests/support && $(abspath $(BIN))/python costs.py
 
 torture: $(STAMP) ## the long proofs: a line of JSON each; PROOF=kills for one, TORTURE_SCALE=0.1 for a tenth
 	@$(BIN)/python -m tests.torture $(PROOF) --large --jobs 2 --scale $(or $(TORTURE_SCALE),1) $(if $(RESULTS),--append $(RESULTS))

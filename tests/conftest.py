@@ -1,27 +1,97 @@
-"""Which tests go to which worker."""
+"""Which tests run where, what each costs, and which worker gets which; the lists are in tests/support/costs.py."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections import OrderedDict
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
-# Files of long tests that share nothing costly: their tests go one by one to whichever worker is free.
-SPREAD = """
-test_codec_properties test_docs test_drivers_agree test_postgres_opening test_property_middle test_property_params
-test_property_worlds test_torture
-""".split()
+import costs
+
+COSTS = pytest.StashKey[dict[str, costs.Cost]]()
+SHARED = pytest.StashKey[list[costs.Cost]]()  # what the running test made for others too
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    costs.today()  # before the workers begin
+    config.stash[COSTS] = {}
+    config.stash[SHARED] = []
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the lists that it is in."""
+    for item in items:
+        rest = costs.in_rest(item.nodeid, item.callspec.params if hasattr(item, "callspec") else {})
+        if rest:
+            item.add_marker("rest")
+        if rest or costs.is_slow(item.nodeid):
+            item.add_marker("slow")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    before = costs.meter()
+    item.config.stash[SHARED].clear()
+    try:
+        return (yield)
+    finally:
+        item.config.stash[COSTS][item.nodeid] = costs.since(before).without(item.config.stash[SHARED])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: Any) -> Generator[None, object, object]:
+    before = costs.meter()
+    try:
+        return (yield)
+    finally:
+        if fixturedef.scope != "function":
+            request.config.stash[SHARED].append(costs.since(before))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Keep what the tests cost; a worker tells it to the process that keeps it."""
+    found = session.config.stash[COSTS]
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["costs"] = {test: list(cost) for test, cost in found.items()}
+    elif found:
+        costs.keep(found)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    told = getattr(node, "workeroutput", {}).get("costs", {})
+    node.config.stash[COSTS].update({test: costs.Cost(*cost) for test, cost in told.items()})
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `--dist loadfile` a file goes to one worker, so that what its tests share is made once; but for `SPREAD`."""
+    """With `--dist loadfile` a file goes to one worker, so that what its tests share is made once; but for `SPREAD`.
+
+    What takes longest begins first, so that at the end no worker is left with much to do.
+    """
+    if config.getoption("dist") != "loadfile":
+        return None
     from xdist.scheduler import LoadFileScheduling
 
     class ByFile(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = super()._split_scope(nodeid)
-            return nodeid if Path(file).stem in SPREAD else file
+            return nodeid if costs.named(nodeid, costs.SPREAD) else super()._split_scope(nodeid)
 
-    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
+        def schedule(self) -> None:
+            if self.collection is None:
+                self.workqueue = LongestFirst()
+            super().schedule()
+
+    return ByFile(config, log)
+
+
+class LongestFirst(OrderedDict[str, dict[str, bool]]):
+    """Units of work, of which the one is next whose tests take longest by the list."""
+
+    def popitem(self, last: bool = True) -> tuple[str, dict[str, bool]]:
+        unit = max(self, key=lambda unit: costs.expected(self[unit]))
+        return unit, self.pop(unit)
