@@ -47,7 +47,7 @@ def ls(
 ) -> None:
     """List the trajectories of a store, newest first.
 
-    Ids are shortened on a terminal and whole elsewhere; `recorded_at` is in local time. Hits are those that engines
+    Ids are shortened on a terminal and whole elsewhere; `recorded` is in local time. Hits are those that engines
     have written so far: a running one keeps its latest in memory for a while.
 
     \b
