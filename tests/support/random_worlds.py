@@ -251,7 +251,7 @@ def think(plan: Any, world: World, params: dict[str, Any]) -> Asking:
 class Plan(NamedTuple):
     body: list[Any]
     returns: str
-    names_handover: bool = False
+    takes_handover: bool = False
     tireless: bool = False  # loops until the state says so, not three times at most
 
 
