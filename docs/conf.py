@@ -13,7 +13,7 @@ project = "muscle_mem"
 copyright = "the muscle_mem authors"
 version = release = muscle_mem.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_click", "docstrings"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click", "docstrings"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build", "_ext"]
@@ -23,6 +23,8 @@ smartquotes = False  # it would turn the -- of options and the quotes of command
 
 autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
 autodoc_typehints = "signature"
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
 autodoc_class_signature = "separated"
 autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 90

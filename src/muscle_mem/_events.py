@@ -1,7 +1,5 @@
 """What the engine tells: frozen events, given to observers. The default observer is the standard logging module."""
 
-from __future__ import annotations
-
 import functools
 import logging
 from collections.abc import Callable

@@ -20,8 +20,6 @@
 Each message says what happened, with which value, and what to do.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 

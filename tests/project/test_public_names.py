@@ -6,6 +6,7 @@ import importlib
 import pickle
 import subprocess
 import sys
+import typing
 
 import pytest
 
@@ -53,6 +54,15 @@ def test_every_name_of_the_door_is_pickled_by_that_door(name: str) -> None:
     value = getattr(muscle_mem, name)
     assert value.__module__ == "muscle_mem"
     assert pickle.loads(pickle.dumps(value)) is value
+
+
+@pytest.mark.parametrize("home", ["muscle_mem", "muscle_mem.events", "muscle_mem.store", "muscle_mem.testing"])
+def test_the_type_hints_of_public_classes_resolve_where_users_import_them_from(home: str) -> None:
+    """Whatever reads annotations looks for their names in the module that the class names."""
+    module = importlib.import_module(home)
+    for found in [value for name in module.__all__ if isinstance(value := getattr(module, name), type)]:
+        typing.get_type_hints(found)
+    assert typing.get_type_hints(muscle_mem.Outcome)["divergence"] == muscle_mem.Divergence | None
 
 
 def test_errors_have_one_root_and_a_builtin_beside_it() -> None:

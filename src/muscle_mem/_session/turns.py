@@ -1,7 +1,5 @@
 """What `session.next()` returns: a call to make, an answer for the model, a request to the model, or the end."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The hand-over: what an agent needs to go on from the middle, as data, as text for a prompt, as chat messages."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

@@ -1,10 +1,8 @@
 """What a caller is told about a run: truthy exactly on a hit."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import msgspec
 
@@ -122,7 +120,7 @@ class Outcome(msgspec.Struct, eq=False):
         learned = f"learned as {self.trajectory_id}" if self.learned else f"not learned ({self.not_learned})"
         return f"<Outcome {self.status}: {self.reason.value}; {learned}>"
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Outcome:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         made = copy.copy(self)
         made.value = copy.deepcopy(self.value, memo)
         return made

@@ -1,8 +1,6 @@
 """Secret: a value that may be used and must not be seen, written or copied."""
 
-from __future__ import annotations
-
-from typing import Any, Generic, NoReturn, TypeVar, final
+from typing import Any, Generic, NoReturn, Self, TypeVar, final
 
 from ...errors import InvalidTypeError, InvalidValueError
 
@@ -59,10 +57,10 @@ class Secret(Generic[T]):
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError("a Secret cannot be changed")
 
-    def __copy__(self) -> Secret[T]:
+    def __copy__(self) -> Self:
         return self
 
-    def __deepcopy__(self, memo: Any) -> Secret[T]:
+    def __deepcopy__(self, memo: Any) -> Self:
         return self
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:

@@ -1,7 +1,5 @@
 """Explaining: what a call would do and why, executing nothing but the captures of first steps."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Generator, Sequence
 from typing import Any
