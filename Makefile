@@ -36,11 +36,13 @@ demo: $(STAMP) browser ## an agent on real web pages: learned, replayed, handed 
 
 quick: $(STAMP) ## lint, types and the tests that take under a tenth of a second each: run it after each edit
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && echo "ruff: clean"
+	@$(BIN)/python scripts/words.py && echo "words: clean"
 	@$(BIN)/mypy --no-error-summary && echo "mypy: clean"
 	@$(PYTEST) -m "not slow"
 
 test: $(STAMP) browser ## lint, types and the tests, but for those of test-rest
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && echo "ruff: clean"
+	@$(BIN)/python scripts/words.py && echo "words: clean"
 	@$(BIN)/mypy --no-error-summary && echo "mypy: clean"
 	@$(PYTEST) -m "not rest"
 
@@ -78,8 +80,8 @@ docs: $(STAMP) ## the documentation as a site, in docs/_build; warnings are erro
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
 	@echo "docs: docs/_build/index.html"
 
-lint: $(STAMP) ## ruff and mypy only
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+lint: $(STAMP) ## ruff, mypy and the word list
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/python scripts/words.py
 
 fmt: $(STAMP) ## format, and fix what can be fixed
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -90,8 +90,15 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
         return
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type in (tokenize.COMMENT, tokenize.STRING) or tokenize.tok_name[token.type] == "FSTRING_MIDDLE":
-            for offset, line in enumerate(token.string.split("\n")):
+            for offset, line in enumerate(without_names(token.string).split("\n")):
                 yield token.start[0] + offset, line
+
+
+def without_names(text: str) -> str:
+    """A comment or string without the names in it: keys of one word, fields of f-strings, placeholders of SQL."""
+    if not any(map(str.isspace, text)):
+        return ""
+    return re.sub(r"%\(\w+\)s", "", re.sub(r"\{[^{}\n]*\}", "", text))
 
 
 def without_code(text: str) -> str:

@@ -1,6 +1,6 @@
 """The pytest plugin of muscle_mem: an agent's recordings are replayed in tests. Nothing is loaded until a test asks.
 
-It lies beside the package, so that a suite which does not use it does not import the package.
+It is beside the package, so that a suite which does not use it does not import the package.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _passed = pytest.StashKey[bool]()
 _HINT = (
     "muscle_mem replayed nothing, and this mode never asks the agent. Run the test with --mm-mode=once to record it if "
     "it has no recordings yet, with --mm-mode=new_episodes to record what is new or does not fit any more, or with "
-    "--mm-mode=all to record it anew; see {folder}. If that records nothing, -rP shows the log, which tells why."
+    "--mm-mode=all to record it again; see {folder}. If that records nothing, -rP shows the log, which has the reason."
 )
 
 
@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=RECORD_MODES,
         default=None,
         help="none: only replay (default); once: record where a test has no recordings; new_episodes: replay, and "
-        "record what is new; all: record anew",
+        "record what is new; all: record again",
     )
     parser.addini("muscle_mem_mode", "the mode where --mm-mode is not given", default="none")
     parser.addini(
@@ -103,7 +103,7 @@ def _mode_of(request: pytest.FixtureRequest) -> str:
 
 
 def _folder_of(node: Any) -> Path:
-    """`trajectories/test_shop/test_buys_milk` beside the test's module; a folder of its own for each param."""
+    """`trajectories/test_shop/test_buys_milk` beside the test's module; a separate folder for each param."""
     parts = node.nodeid.rpartition(".py::")[2].split("::")
     name = "-".join(re.sub(r"[^A-Za-z0-9_.\[\]-]+", "_", part) for part in parts)
     if name != "-".join(parts) or len(name) > 80 or name.casefold() != name:  # two names may come to the same folder

@@ -1,4 +1,4 @@
-"""What the engine tells: frozen events, given to observers. The default observer is the standard logging module."""
+"""Events: frozen records that observers get. The default observer is the standard logging module."""
 
 import functools
 import logging
@@ -18,7 +18,7 @@ class RunEvent(msgspec.Struct, frozen=True):
     """A run has ended: `status` is hit, miss, diverged or raised. `seconds` is how long it took.
 
     `saved_seconds` and `saved_tokens` are what a hit spared the agent. Of a replay that stopped, `failed_step` (from 0)
-    and `failed_tool` tell where; -1 and "" otherwise. `error_type` names the exception that ended a raised run.
+    and `failed_tool` say where; -1 and "" otherwise. `error_type` names the exception that ended a raised run.
     """
 
     __module__ = "muscle_mem.events"
@@ -114,7 +114,7 @@ class NotLearnedEvent(msgspec.Struct, frozen=True):
 
 
 class NoticeEvent(msgspec.Struct, frozen=True):
-    """Something a person should know, told once per tool and code."""
+    """A notice for people, emitted once per tool and code."""
 
     __module__ = "muscle_mem.events"
 
@@ -127,7 +127,7 @@ class NoticeEvent(msgspec.Struct, frozen=True):
 class StoreEvent(msgspec.Struct, frozen=True):
     """The store failed, or answers again (level info), or holds something damaged. The task went on without it.
 
-    Of an operation that goes on failing the first, the tenth, the hundredth failure is told, and so on.
+    Of an operation that goes on failing the first, the tenth, the hundredth failure is reported, and so on.
     """
 
     __module__ = "muscle_mem.events"

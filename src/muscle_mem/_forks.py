@@ -1,6 +1,6 @@
-"""Carries open stores over os.fork: each is told before, and after in the parent and in the child.
+"""Keep open stores usable across os.fork(): hooks run before it, and after it in parent and child.
 
-A store that a fork finds half-way through an operation would be broken in the child for ever, and SQLite
+A store that a fork finds half-way through an operation would be broken in the child forever, and SQLite
 loses commits when a child opens a file that its parent had open at the fork. So stores come to rest first.
 """
 

@@ -93,7 +93,7 @@ class MissingExtraError(MuscleMemError, ImportError):
 
 
 class Missed(MuscleMemError, LookupError):  # noqa: N818 - the word of the field, as in KeyError's "missing"
-    """`mode="replay"` and nothing could be replayed. `outcome` tells the reason; nothing was executed."""
+    """`mode="replay"` and nothing could be replayed. `outcome` has the reason; nothing was executed."""
 
     __module__ = "muscle_mem"
 
@@ -118,7 +118,7 @@ class Diverged(MuscleMemError, RuntimeError):  # noqa: N818 - names an event, no
 class StoreError(MuscleMemError, RuntimeError):
     """The store cannot do what was asked; the message says which store, why, and the way out.
 
-    `outcome` is set where a task was done all the same, and only its recording was not taken.
+    `outcome` is set where a task was done anyway, and only its recording was not taken.
     """
 
     __module__ = "muscle_mem"

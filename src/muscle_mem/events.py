@@ -1,4 +1,4 @@
-"""What observers get: the kinds of event, to tell them apart by their class."""
+"""The events that observers get, one class for each kind."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def notices(*many: Stored) -> list[str]:
 def test_a_check_that_never_said_no_is_told_once_it_was_asked_often() -> None:
     assert notices(stored(MANY_YES - 1)) == []
     assert notices(stored(MANY_YES, Tally("save post", 0, 1))) == [
-        "never_no: the pre-check of click said yes 50 times and never no"
+        "never_no: the pre-check of click passed 50 times and never failed"
     ]
     assert notices(stored(MANY_YES - 1, Tally("click pre", 1, 0), Tally("save post", 0, 1))) != []
 
@@ -44,14 +44,14 @@ def test_a_check_that_never_said_no_is_told_once_it_was_asked_often() -> None:
 def test_a_check_that_never_said_yes_is_told() -> None:
     assert notices(stored(0, Tally("click pre", 0, MANY_NO - 1))) == []
     assert notices(stored(0, Tally("click pre", 0, MANY_NO))) == [
-        "never_yes: the pre-check of click said no 5 times and never yes"
+        "never_yes: the pre-check of click failed 5 times and never passed"
     ]
     assert notices(stored(1, Tally("click pre", 0, MANY_NO))) == []
 
 
 def test_what_a_check_said_is_added_up_over_trajectories_and_told_apart_by_its_code() -> None:
     half = MANY_YES // 2
-    both = ["never_no: the pre-check of click said yes 50 times and never no"]
+    both = ["never_no: the pre-check of click passed 50 times and never failed"]
     no = Tally("save post", 0, 1)
     assert notices(stored(half, no), stored(half, no)) == both
     assert notices(stored(half, no), stored(half, no, Tally("click pre", 0, 1))) == []
@@ -77,4 +77,4 @@ def test_the_doctor_tells_it(tmp_path: Path) -> None:
     assert result.exit_code == 0
     report = json.loads(result.stdout)
     assert [one["kind"] for one in report["notices"]] == ["never_no"]
-    assert "the pre-check of click said yes 50 times" in report["notices"][0]["what"]
+    assert "the pre-check of click passed 50 times" in report["notices"][0]["what"]

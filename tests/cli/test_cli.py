@@ -66,7 +66,7 @@ def test_a_store_that_cannot_be_used_is_one_line_and_code_2(command: str, tmp_pa
         "sqlite://": "memory of one process",
         "mongodb://u:hunter2@host/db": "unknown scheme",
         "sqlite://host/db": "names a host",
-        "": "is no path",
+        "": "is not a path",
         "a" * 5000: "cannot be looked at",
     }
     for name, words in cases.items():

@@ -126,7 +126,7 @@ def test_copy_tells_damage_and_kept_standings(path: Path, tmp_path: Path) -> Non
     ("arguments", "words"),
     [
         (["copy", "{path}", "{path}"], "into itself"),
-        (["copy", "{path}", "memory:"], "lives in memory"),
+        (["copy", "{path}", "memory:"], "in memory"),
         (["copy", "memory:", "{path}"], "lives in the memory"),
         (["copy", "{path}.none", "{path}"], "no store at"),
         (["copy", "{path}", "{folder}"], "is a folder"),

@@ -149,7 +149,7 @@ def test_a_target_is_found_only_if_it_is_the_only_one() -> None:
         view.find('link "Ann"')
     with pytest.raises(TargetError, match="shows no"):
         view.find('link "Cid"')
-    with pytest.raises(TargetError, match="is no target"):
+    with pytest.raises(TargetError, match="is not a target"):
         view.find("the link on top")
 
 

@@ -87,7 +87,7 @@ def run_task(run: Run, found: CandidateSet, registry: Registry, lookup: Refusal 
 
 
 def _note_stop(run: Run, refusal: Refusal) -> Refusal:
-    """Why a replay stopped; which check of which candidate said no is kept to be counted."""
+    """Why a replay stopped; which check of which candidate failed is kept to be counted."""
     progress = run.progress
     if progress.candidate is not None and refusal.reason in CHECK_REASONS:
         position = "post" if refusal.step < len(progress.calls) else "pre"
@@ -98,7 +98,7 @@ def _note_stop(run: Run, refusal: Refusal) -> Refusal:
 
 
 def _wait_for_recording(run: Run, seen: CandidateSet) -> Generator[Effect, Any, RunResult | CandidateSet]:
-    """Become the one run that learns this key, or wait for what another learns; nobody if the agent is to run."""
+    """Become the one run that learns this key, or wait for what another learns; no candidates if the agent must run."""
     run.may_wait = False  # once a run
     try:
         while True:
@@ -167,7 +167,7 @@ def _result_value(run: Run) -> Generator[Effect, Any, tuple[Any, Source]]:
 
 
 def _miss(run: Run, refusal: Refusal, shadowed: Sequence[Candidate] = ()) -> Flow:
-    """Nothing was executed: the agent does the task. What it does is held against the `shadowed` candidates."""
+    """Nothing was executed: the agent does the task. What it does is compared with the `shadowed` candidates."""
     refusal = run.redact_refusal(refusal)
     if run.mode == "replay":
         why = f"{refusal.reason.value}: {refusal.message}"
@@ -220,7 +220,7 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
             _add_note(error, f"muscle_mem: the agent was asked after a divergence: {divergence}")
         failure = _failure(run, refusal) if failed else None
         return RunResult(error=error, followed=followed, failure=failure, failed_step=refusal.step)
-    refusal = run.redact_refusal(refusal)  # again: the agent may have told of more secrets
+    refusal = run.redact_refusal(refusal)  # again: the agent may have revealed more secrets
     outcome = Outcome(
         "diverged",
         value=value,

@@ -1,4 +1,4 @@
-"""What runs have counted and nobody has written yet: hits, and the checks that said no."""
+"""What runs have counted and is not written yet: hits, and the checks that failed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Counter(msgspec.Struct):
 
 
 class Counters(ForkSafeLock):
-    """Bounded: hits are to be written after so many, and what concerns too many trajectories is let go.
+    """Bounded: hits are to be written after so many, and what concerns too many trajectories is dropped.
 
     `hits` are pairs of id and time, to be written after `HITS_PER_WRITE` of them. Who appends one takes no lock: that
     is atomic, and they are added up later.
@@ -53,7 +53,7 @@ class Counters(ForkSafeLock):
                 count.last_hit = now
 
     def count_refusal(self, id: str, check: str) -> None:
-        """Count a check that said no. The yes of a hit are not counted: each of its checks said it once a hit."""
+        """Count a check that failed. The yes of a hit are not counted: each of its checks said it once a hit."""
         with self._lock:
             count = self._counter_of(id)
             if count is not None:

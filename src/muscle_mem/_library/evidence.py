@@ -32,7 +32,7 @@ def accepted_note(trajectory: Trajectory) -> Note | None:
 
 
 def failed_note(trajectory: Trajectory, failure: Problem) -> Note:
-    """A replay failed in a way that counts: two in a row quarantine, a post-check after a write does at once."""
+    """A replay failed in a way that counts: two in a row quarantine, a post-check after a write does immediately."""
     strikes = trajectory.standing.strikes + 1
     after = failure.reason in (Reason.POST_CHECK_REFUSED, Reason.CHECK_ERROR)
     reads = all(step.tool.is_read_only for step in trajectory.steps if step.tool.name == failure.tool)

@@ -35,7 +35,7 @@ MAX_DAMAGE_REPORTS = 10_000
 
 
 class StoreHealth(Protocol):
-    """Who is told how the store is doing. `failures` is empty while nothing is in trouble."""
+    """Gets reports on the state of the store. `failures` is empty while nothing is in trouble."""
 
     failures: dict[str, int]
 
@@ -45,7 +45,7 @@ class StoreHealth(Protocol):
 
 
 class Library:
-    """The store, as the engine sees it. Trouble with it is told to `health`, and raised only by what says so."""
+    """The store, as the engine sees it. Failures are reported to `health`, and raised only by what says so."""
 
     def __init__(
         self,
@@ -184,7 +184,7 @@ class Library:
             candidate_set = self.find(key).candidate_set
             for first in candidate_set.candidates[:1]:
                 first.replay_plan()
-        except Exception as error:  # the recording is in the store all the same (G4)
+        except Exception as error:  # the recording is in the store anyway (G4)
             self.health.failed("find", error)
 
     def _standing(self, key: bytes, id: str) -> Standing | None:
@@ -322,7 +322,7 @@ class Library:
 
 
 def flush_counters(store: Store, counts: Counters) -> None:
-    """Write what an engine had counted that nobody holds any more. Knows nothing of tools, and so keeps no engine.
+    """Write the counts of an unreferenced engine. Knows nothing of tools, and so keeps no engine.
 
     Says nothing of trouble: they are only counts, and another engine may have closed the store that both used.
     """
@@ -355,7 +355,7 @@ def _store_records(run: Run, recording: Recording, state: str, reason: str, now:
 def _has_same_body(stored: Any, known: Trajectory) -> bool:
     """Whether a trajectory in memory is the stored one, but for observations and its standing.
 
-    Members of parallel groups may have been moved for the others of their key, so those are loaded anew.
+    Members of parallel groups may have been moved for the others of their key, so those are loaded again.
     """
     return stored.sealed == known.sealed and not known.has_groups
 

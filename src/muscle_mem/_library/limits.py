@@ -31,7 +31,7 @@ class GrowthMonitor:
         self._bytes -= size
 
     def begin_pruning(self, now: float) -> Limits | None:
-        """The limits to prune by, if it is time and nobody is at it; `end_pruning` ends the turn."""
+        """The limits to prune by, if it is due and no other thread prunes; `end_pruning` ends the turn."""
         limits = self.limits
         passed = (
             (limits.max_items is not None and self._items < 0)

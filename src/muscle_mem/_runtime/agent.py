@@ -84,7 +84,7 @@ class Agent:
             self.memo[spelled] = task
 
     def signature_mismatch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        """Why the agent cannot be called with these arguments; empty if it can, or if that cannot be told."""
+        """Why the agent cannot be called with these arguments; empty if it can, or if that cannot be determined."""
         if self.signature is None:
             return ""
         try:

@@ -38,7 +38,7 @@ def call(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], option
     try:
         found, lookup = runtime.find_candidates(run, refusal)
         finished = drive(run_task(run, found, runtime.tools, lookup), Performer(runtime, run, frame, False))
-    except BaseException as error:  # an interrupt within a replayed tool: whoever was told of its beginning
+    except BaseException as error:  # an interrupt within a replayed tool: observers got its beginning
         runtime.reporter.run_raised(run, error, perf_counter() - began)
         raise
     finally:
@@ -69,7 +69,7 @@ async def acall(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any],
         finished = await adrive(flow, Performer(runtime, run, frame, True), blocking)
         if blocking:
             await in_thread(write_result, runtime, run, frame, finished)
-    except BaseException as error:  # an interrupt within a replayed tool: whoever was told of its beginning
+    except BaseException as error:  # an interrupt within a replayed tool: observers got its beginning
         runtime.reporter.run_raised(run, error, perf_counter() - began)
         raise
     finally:

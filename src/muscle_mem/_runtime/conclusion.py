@@ -1,4 +1,4 @@
-"""How a run ends: what it says of the trajectory it replayed is counted, its outcome is told, errors are raised."""
+"""How a run ends: what it says of the trajectory it replayed is counted, its outcome is reported, errors are raised."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write_result(runtime: Runtime, run: Run, frame: Frame, finished: RunResult) 
 
 
 def conclude(runtime: Runtime, run: Run, finished: RunResult, seconds: float, *, is_written: bool = False) -> Outcome:
-    """Count and tell how a run ended; raise what is to be raised."""
+    """Count and report how a run ended, or raise its error."""
     outcome = finished.outcome
     counted = run.mode != "frozen"
     if counted and not is_written:

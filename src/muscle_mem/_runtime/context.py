@@ -16,8 +16,8 @@ from .._core.run.run import Run
 class Frame(msgspec.Struct, eq=False):
     """A place in the stack of runs. `is_recording` is True exactly while the agent of its run is at work.
 
-    `is_nested` says that it lies inside another run; `lease` is what lets its run be the only learner of its key.
-    `is_stepped` says that the run is stepped by a session, which is told of its calls.
+    `is_nested` says that it is inside another run; `lease` is what lets its run be the only learner of its key.
+    `is_stepped` says that the run is stepped by a session, which gets its calls.
     `inner` is the frame inside a tool, a capture or a compare, where further tool calls are plain functions;
     `cached_inner` is that frame once it was asked for.
     """
@@ -109,7 +109,7 @@ class CurrentRun:
         return digest(f"{self._run.id}:{number}".encode())[:16].hex()
 
     def report_tokens(self, count: int) -> None:
-        """Add tokens that the agent used in this run; kept with the recording, and told as saved by a hit."""
+        """Add tokens that the agent used in this run; kept with the recording, and reported as saved by a hit."""
         self._run.recorder.tokens.append(int(count))
 
 

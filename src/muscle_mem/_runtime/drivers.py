@@ -58,7 +58,7 @@ async def adrive(flow: Generator[Effect, Any, T], perform: Perform, blocking_eff
 async def in_thread(work: Callable[..., T], *args: Any) -> T:
     """Do blocking work in a thread, with the context of here, while the loop goes on.
 
-    Cancelled meanwhile, it still waits for the thread, which may hold what the run lets go when it ends: a store's
+    Cancelled meanwhile, it still waits for the thread, which may hold what the run releases when it ends: a store's
     call ends within the store's own deadline.
     """
     import asyncio  # loaded already where a loop runs, and not wanted where none does
@@ -73,6 +73,6 @@ async def in_thread(work: Callable[..., T], *args: Any) -> T:
             cancelled = error
     if cancelled is not None:
         if not future.cancelled():
-            future.exception()  # looked at, so that asyncio does not complain that nobody did
+            future.exception()  # looked at, so that asyncio does not log that it was never retrieved
         raise cancelled
     return future.result()

@@ -36,7 +36,7 @@ class KeyLease:
         self._shared_lease: Leadership | None = None
 
     def acquire_shared(self) -> bool:
-        """Whether no other process leads the key. A store that cannot say is no obstacle."""
+        """Whether no other process leads the key. A store that cannot say does not prevent the run."""
         leases = self._leases
         if leases.store is None:
             return True
@@ -90,7 +90,7 @@ class KeyLeases:
 def acquire_or_wait(runtime: Any, run: Run, frame: Frame, seen: CandidateSet, *, may_wait: bool) -> WaitSteps:
     """Lead the run's key, or wait for another's recording. Yields the seconds to wait before going on.
 
-    Returns the candidates of the key if there is somebody new among them since `seen`; or nobody, and the agent is to
+    Returns the candidates of the key if there are new ones since `seen`; or none, and the agent must
     run. What is held meanwhile is the frame's, which lets it go when the run is over, however it ends.
     """
     key_leases: KeyLeases = runtime.key_leases

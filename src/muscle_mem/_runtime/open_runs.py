@@ -13,7 +13,7 @@ from .context import Frame, get_frame, release_lease
 class OpenRuns:
     """The frames of the runs that record now. With `adopt`, a call from an unknown thread may join the only one.
 
-    `delegated` holds the calls that sessions have handed out and not been told the end of: thread and tool.
+    `delegated` holds the calls that sessions have handed out and that have not ended: thread and tool.
     """
 
     __slots__ = ("_adopt_threads", "_runtime", "delegated", "frames")
@@ -102,7 +102,7 @@ class OpenRuns:
         """A tool was called while a session's agent was at work, and the session knows nothing of it."""
         run.recorder.add_problem(
             Reason.INCOMPLETE_THREADS,
-            f"{tool.name} was called while the agent of a session was at work, and the session was not told; say "
+            f"{tool.name} was called while the agent of a session was at work, and the session did not get it; use "
             "session.said([...]), make the calls that session.next() hands out, and keep to the thread of the session "
             "or use it in a `with` block",
             tool.name,

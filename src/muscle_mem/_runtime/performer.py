@@ -60,7 +60,7 @@ class Performer(msgspec.Struct, eq=False):
         raise AssertionError(effect)
 
     def _watched_call(self, effect: effects.Invoke) -> Any:
-        """A replayed call, told to those who want steps right before and right after it."""
+        """Make a replayed call, with events right before and right after it."""
         run, watch = self.run, self.runtime.reporter.emit_step
         step, tool, hide = len(run.progress.results), effect.tool, run.redactor.redact
         tool_args = effect.args[1:] if tool.method else effect.args

@@ -1,4 +1,4 @@
-"""What an engine tells and counts: events to observers, each notice once, and the figures of `cache_info`."""
+"""Reporting and counting: events to observers, each notice once, and the figures of `cache_info`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ COUNTER_NAMES = CacheInfo._fields[: CacheInfo._fields.index("loaded")]
 
 
 class Reporter(ForkSafeLock):
-    """Gives events to observers, whose own trouble is nobody's, and counts."""
+    """Pass events to observers, log and ignore their exceptions, and count."""
 
     def __init__(self, observers: Iterable[Observer] | Observer | None) -> None:
         self._observers = _validated_observers(observers)
@@ -88,7 +88,7 @@ class Reporter(ForkSafeLock):
                 log_event(NoticeEvent("observer", f"observer {long_repr(observer)} raised on {type(event).__name__}"))
 
     def run_began(self, run: Run) -> None:
-        """Tell those who want steps that a run begins, and see that it tells its own."""
+        """Report the beginning of a run to observers of steps, and have its steps reported."""
         run.is_watched = True
         self.emit_step(RunBeganEvent(run.id, run.task, run.redactor.redact(run.scope), run.mode))
 
@@ -133,7 +133,7 @@ class Reporter(ForkSafeLock):
             )
 
     def run_ended(self, run: Run, outcome: Outcome, counted: bool = True) -> None:
-        """Count and tell how a run ended."""
+        """Count and report how a run ended."""
         status = outcome.status
         if counted:
             with self._lock:
@@ -175,7 +175,7 @@ class Reporter(ForkSafeLock):
             self.counts[what] += more
 
     def clear(self) -> None:
-        """Start counting anew."""
+        """Reset the counts."""
         with self._lock:
             self.counts = dict.fromkeys(self.counts, 0)
 

@@ -193,7 +193,7 @@ class Runtime:
         return run, refusal
 
     def find_candidates(self, run: Run, refusal: Refusal | None) -> tuple[CandidateSet, Refusal | None]:
-        """The recordings of this task, or why none can be had. A store that fails is no obstacle (G4)."""
+        """The recordings of this task, or why there are none. A store that fails does not prevent the run (G4)."""
         if refusal is not None or run.key is None or run.mode == "record":
             return NO_CANDIDATES, refusal
         library = self.library

@@ -17,18 +17,18 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 _FUTURES = 0x1FE0000  # the bits of co_flags that `from __future__ import` sets
 
-# For catch_warnings, which may leave wrong filters behind when two threads use it at once.
+# For catch_warnings, which may leave wrong filters behind when two threads use it concurrently.
 _parse_lock = threading.Lock()
 
 
 def find_source(fn: object) -> str | None:
     """The source of a plain function from its `def`, or of a lambda from its `lambda`, and nothing around it.
 
-    None if `fn` has no code of its own, if there is no text, if the text is no longer what the function was
-    compiled from, or if it cannot be told from a neighbour. Does not follow `__wrapped__`. Never raises.
+    None if `fn` has no Python code, if there is not a text, if the text is no longer what the function was
+    compiled from, or if it cannot be determined from a neighbour. Does not follow `__wrapped__`. Never raises.
 
     The `def` starts at column 0 and the other lines stay as they are in the file, so that the text parses and
-    its strings of several lines keep their content. Text that would warn when parsed is written anew.
+    its strings of several lines keep their content. Text that would warn when parsed is written again.
     """
     try:
         code = getattr(fn, "__code__", None)
@@ -40,7 +40,7 @@ def find_source(fn: object) -> str | None:
         if node is None or not _is_current(code, node, text):
             return None
         return _quiet_text(_segment(lines, node), node)
-    except Exception:  # a text that cannot be read is no source; the caller has the code object
+    except Exception:  # a text that cannot be read is not source; the caller has the code object
         return None
 
 

@@ -1,4 +1,4 @@
-"""How the store is doing: its troubles are counted, and told when they begin, as they pile up, and when they end."""
+"""The state of the store: failures are counted, and reported at their beginning, as they repeat, and at their end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .reporter import Reporter
 class StoreHealthMonitor(ForkSafeLock):
     """`failures` has for each operation that fails how often it did since it last went well; empty is a healthy store.
 
-    Keeps no engine alive: what is told after the reporter's end goes to the log.
+    Keeps no engine alive: what is reported after the reporter's end goes to the log.
     """
 
     def __init__(self, reporter: Reporter) -> None:
@@ -38,7 +38,7 @@ class StoreHealthMonitor(ForkSafeLock):
             self._count()
 
     def succeeded(self, operation: str) -> None:
-        """An operation went well; the end of its trouble is told, if it had been in any."""
+        """An operation went well; its recovery is reported, if it had failed before."""
         if operation not in self.failures:
             return
         with self._lock:
@@ -67,5 +67,5 @@ class StoreHealthMonitor(ForkSafeLock):
 
 
 def as_store_error(error: Exception, what: str) -> StoreError:
-    """The error that a user gets who asked to be told of the store's trouble."""
+    """Return the error to raise under on_store_error="raise"."""
     return StoreError(f"the store failed and on_store_error='raise', so {what}: {str(error) or long_repr(error)}")

@@ -78,7 +78,7 @@ class KeyMaker:
         except Exception as error:
             raise NoKeyError("key", f"Engine(key=...) raised {long_repr(error)}") from error
         if not isinstance(key, str):
-            raise NoKeyError("key", f"Engine(key=...) returned {safe_repr(key)}, which is no string")
+            raise NoKeyError("key", f"Engine(key=...) returned {safe_repr(key)}, which is not a string")
         return key
 
     def _try_derive(

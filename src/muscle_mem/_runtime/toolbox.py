@@ -76,7 +76,7 @@ class Toolbox(ForkSafeLock):
         same = [tool for tool in tools if tool.fingerprint == record.fingerprint]
         if not same:
             message = (
-                f"the tool {name} has changed since this was recorded; the agent's next run records it anew, and a "
+                f"the tool {name} has changed since this was recorded; the agent's next run records it again, and a "
                 f"declared version= keeps later edits from counting"
             )
             return Refusal(Reason.TOOL_CHANGED, message)

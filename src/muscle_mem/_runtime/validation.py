@@ -26,7 +26,9 @@ def validated_choice(name: str, value: Any, allowed: Sequence[str]) -> str:
 
 
 def ensure_callable(option: str, value: T) -> T:
-    """Return a function as it is. Raises InvalidTypeError for what cannot be called; None is no function, and fine."""
+    """Return a function as it is. Raises InvalidTypeError for what cannot be called; None is not a function, and
+    fine.
+    """
     if value is not None and not callable(value):
         raise InvalidTypeError(f"{option} must be callable, got {value!r}")
     return value
@@ -65,7 +67,7 @@ def distinct_objects(objects: tuple[Any, ...]) -> tuple[Any, ...]:
         if any(type(value) is type(other) and value is not other for other in objects[:index]):
             raise InvalidValueError(
                 f"two context objects of class {type(value).__qualname__} were given, so which one a method tool acts "
-                "on cannot be told; give one"
+                "on cannot be determined; give one"
             )
     return objects
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # the name alone tells type checkers; importing typing would cost more than all the rest
+TYPE_CHECKING = False  # type checkers recognize the name; importing typing would cost more than all the rest
 if TYPE_CHECKING:
     from typing import Any
 

@@ -27,8 +27,8 @@ def equal(capture: Callable[..., Any], **options: Any) -> Check:
 def age(seconds: float, *, clock: Callable[[], float] = time.time, **options: Any) -> Check:
     """Passes while the recording is at most `seconds` old, and never if it seems to come from the future.
 
-    With refresh=True every hit starts the time anew. `clock` returns seconds since the epoch. Raises InvalidTypeError
-    or InvalidValueError for a limit that is no number, negative, infinite or NaN.
+    With refresh=True every hit starts the time again. `clock` returns seconds since the epoch. Raises InvalidTypeError
+    or InvalidValueError for a limit that is not a number, negative, infinite or NaN.
     """
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise InvalidTypeError(f"age needs a number of seconds, got {seconds!r}")
@@ -52,7 +52,8 @@ def file_unchanged(argument: str, **options: Any) -> Check:
     """Passes while the file that the tool's argument `argument` names has the same content, or is still absent.
 
     The snapshot is the size and the SHA-256 of the file's bytes; a directory has the sorted names in it. The tool's
-    signature tells which argument is meant, however it is passed. Raises InvalidTypeError for a name that is no string.
+    signature says which argument is meant, however it is passed. Raises InvalidTypeError for a name that is not a
+    string.
     """
     if not isinstance(argument, str):
         raise InvalidTypeError(f"file_unchanged needs the name of a tool's argument, got {argument!r}")
@@ -122,7 +123,7 @@ def all_of(*checks: Check, **options: Any) -> Check:
 
 
 def any_of(*checks: Check, **options: Any) -> Check:
-    """Passes when at least one of the checks does; each is captured, in order. One that cannot decide says no."""
+    """Passes when at least one of the checks does; each is captured, in order. One that cannot decide fails."""
     return _combined(checks, any, "any_of", options)
 
 

@@ -16,7 +16,7 @@ _PLAIN = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEY
 
 
 def need_callable(check: str, name: str, function: Any) -> None:
-    """Raises InvalidTypeError if an argument of a check is no function."""
+    """Raises InvalidTypeError if an argument of a check is not a function."""
     if not callable(function):
         raise InvalidTypeError(f"{check}({name}=...) must be callable, got {function!r}")
 
@@ -45,7 +45,8 @@ def ask(
 ) -> Any:
     """Call a function of the user's with those of the tool's arguments that it names.
 
-    Without parameters it is called so; if its single parameter is none of the tool's, it gets the tool's first argument
+    Without parameters it is called so; if its single parameter is not one of the tool's, it gets the tool's first
+    argument
     (of a method, the object); in all other cases the arguments as they are.
     """
     try:
@@ -69,7 +70,8 @@ def ask(
 
 
 def walk(looking: Looking) -> Any:
-    """What a look returns that yields what it asks for: at once, or a coroutine where something must be awaited.
+    """Return the result of a look that yields what it needs: immediately, or a coroutine where something must be
+    awaited.
 
     So one text serves pages that answer and pages that must be awaited.
     """

@@ -127,7 +127,7 @@ def snapshot(picture: Any, box: pictures.Box, keep: str) -> Snapshot:
 
 
 def _opened(snapshot: Snapshot) -> pictures.Bytes:
-    """The thumbnail of a snapshot. Raises InvalidValueError if it is none."""
+    """The thumbnail of a snapshot. Raises InvalidValueError for anything else."""
     width, height = snapshot["thumbnail"]
     if not (0 < width <= LONGEST and 0 < height <= LONGEST):
         raise InvalidValueError(f"a thumbnail of {width} x {height} was not made by image_similar")
@@ -158,7 +158,7 @@ def _scaled(box: pictures.Box, scale: float) -> pictures.Box:
 def _number(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise InvalidTypeError(
-            f"the tool's argument {name!r} is no coordinate: {value!r}; give the check a fixed place"
+            f"the tool's argument {name!r} is not a coordinate: {value!r}; give the check a fixed place"
         )
     return value
 

@@ -85,7 +85,7 @@ def parsed(text: str) -> Path:
         at = match.end()
     if at < len(text) or not parts:
         raise InvalidValueError(
-            f"json_subset(ignore=...): {text!r} is no path (trouble at character {at}); write it like "
+            f"json_subset(ignore=...): {text!r} is not a path (trouble at character {at}); write it like "
             """items[*].updated_at, meta.* or headers["x.y"]"""
         )
     return tuple(parts)
@@ -103,7 +103,7 @@ def _kept(value: Any, path: Path, ignored: tuple[Path, ...]) -> Any:
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
-                raise InvalidTypeError(f"json_subset: {spelled(path)} has the key {key!r}, which is no text")
+                raise InvalidTypeError(f"json_subset: {spelled(path)} has the key {key!r}, which is not a text")
         return {k: _kept(v, (*path, k), ignored) for k, v in value.items() if not _ignores((*path, k), ignored)}
     if isinstance(value, list | tuple):
         return [

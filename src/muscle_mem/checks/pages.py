@@ -149,7 +149,7 @@ def url(
     try:
         matcher = None if pattern is None else re.compile(pattern)
     except (re.error, TypeError) as error:
-        raise InvalidValueError(f"url(pattern={pattern!r}) is no regular expression: {error}") from error
+        raise InvalidValueError(f"url(pattern={pattern!r}) is not a regular expression: {error}") from error
     return _url_check(page, bool(query), matcher, None, options)
 
 
@@ -233,5 +233,5 @@ def _page_of(
     found = first if hasattr(first, "locator") else getattr(first, "page", first)
     if not (isinstance(found, str) or hasattr(found, "locator") or hasattr(found, "url")):
         kind = type(first).__name__
-        raise InvalidTypeError(f"the tool's first argument, a {kind}, is no page and has none; give page=")
+        raise InvalidTypeError(f"the tool's first argument, a {kind}, is not a page and has none; give page=")
     return found

@@ -42,7 +42,7 @@ def screen_text(
     names and finds the text by itself; that needs no extra. All of them may be async.
 
     With a `threshold` below 1.0 the texts need only be that similar, as difflib's ratio says: 0.9 forgives one
-    character in ten, also the one that tells two files apart. Raises MissingExtraError if no engine is there,
+    character in ten, even the one that distinguishes two files. Raises MissingExtraError if no engine is there,
     InvalidTypeError or InvalidValueError for misuse.
     """
     if picture is None and read is None:

@@ -27,7 +27,7 @@ def vector_similar(embed: Callable[..., Any], *, threshold: float, **options: An
     need_callable("vector_similar", "embed", embed)
     need_numpy("vector_similar")
     if isinstance(threshold, int | float) and not isinstance(threshold, bool) and not -1 <= threshold <= 1:
-        raise InvalidValueError(f"vector_similar(threshold={threshold!r}): a cosine lies between -1 and 1")
+        raise InvalidValueError(f"vector_similar(threshold={threshold!r}): a cosine is between -1 and 1")
     return _vector_check(embed, None, {"threshold": threshold, **options})
 
 
@@ -53,7 +53,7 @@ def _vector_check(embed: Callable[..., Any], signature: inspect.Signature | None
 
 
 def packed(vector: Any) -> Vector:
-    """A vector as it is stored. Raises InvalidTypeError or InvalidValueError if it is none."""
+    """A vector as it is stored. Raises InvalidTypeError or InvalidValueError for anything else."""
     numpy = need_numpy("vector_similar")
     try:
         array = numpy.asarray(vector, dtype=numpy.float64)

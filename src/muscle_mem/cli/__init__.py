@@ -1,4 +1,4 @@
-"""The command line `muscle-mem`: what a store remembers, shown and tended without the code that recorded it."""
+"""The command line `muscle-mem`: inspect and maintain a store without the code that recorded it."""
 
 from __future__ import annotations
 

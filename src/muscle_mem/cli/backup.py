@@ -21,7 +21,7 @@ def backup(context: click.Context, file: str, overwrite: bool, as_json: bool, st
     """Back a store up into FILE, while agents go on using it.
 
     The copy is one state of the store, and is looked through before it appears under its name. Damaged rows are copied
-    as they are, and told. Only its owner may read the file; it holds all that the store holds.
+    as they are, and reported. Only its owner may read the file; it holds all that the store holds.
 
     Exit codes: 0 made and fine, 1 made and damaged rows are in it, 2 not made.
 
@@ -32,7 +32,7 @@ def backup(context: click.Context, file: str, overwrite: bool, as_json: bool, st
     with open_existing(store) as source:
         if not isinstance(source, SqliteStore):
             raise UnusableStoreError(
-                f"{source.url} is no file. Use the back-ups of its server, or `muscle-mem copy` into a file."
+                f"{source.url} is not a file. Use the back-ups of its server, or `muscle-mem copy` into a file."
             )
         found = source.backup(file, overwrite=overwrite)
     if as_json:

@@ -1,4 +1,4 @@
-"""Checks that cannot be right: those that never said no, and those that never said yes."""
+"""Checks that cannot be right: those that never failed, and those that never passed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Answers = dict[tuple[str, str], tuple[int, int]]
 
 
 def collect_answers(stored: Stored, said: Answers) -> None:
-    """Add what the checks of one trajectory have said to `said`: (check, its fingerprint) to its yeses and noes.
+    """Add what the checks of one trajectory have said to `said`: (check, its fingerprint) to its passes and refusals.
 
-    Each hit means one yes of each check, for each of its steps; noes and further yeses are in the standing.
+    Each hit counts as one pass of each check, for each of its steps; refusals and further passes are in the standing.
     """
     body = load_body(stored).body
     if body is None:
@@ -46,10 +46,8 @@ def lint(said: Answers) -> Iterator[Finding]:
         tool, _, role = check.rpartition(" ")
         name = f"the {role}-check of {tool}"
         if no == 0 and yes >= MANY_YES:
-            what = (
-                f"{name} said yes {count(yes, 'time')} and never no; see that it does when what it looks at has changed"
-            )
+            what = f"{name} passed {count(yes, 'time')} and never failed; verify that it can fail"
             yield Finding("never_no", "", what, problem=False)
         elif yes == 0 and no >= MANY_NO:
-            what = f"{name} said no {count(no, 'time')} and never yes; it may look at something that always changes"
+            what = f"{name} failed {count(no, 'time')} and never passed; it may capture something that always changes"
             yield Finding("never_yes", "", what, problem=False)

@@ -1,4 +1,4 @@
-"""`muscle-mem copy`: everything from one store into another, signed anew."""
+"""`muscle-mem copy`: everything from one store into another, signed again."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def copy(
 
     Trajectories keep their order, standings, observations and blobs; TO signs them under its own key, or none. A key is
     used only where an option names its variable. Copying again writes only what is missing. A trajectory that TO has
-    keeps the standing it has there. Damaged rows are told and not copied.
+    keeps the standing it has there. Damaged rows are reported and not copied.
 
     Exit codes: 0 all copied, 1 damaged rows were left out, 2 one of the stores cannot be used.
 
@@ -40,7 +40,9 @@ def copy(
     """
     keys = [_key(name) for name in (from_signing_key_env, to_signing_key_env)]
     if "://" not in target and file_of(target) is None:
-        raise UnusableStoreError(f"The store {target!r} lives in memory, and would be gone at once. Give a path.")
+        raise UnusableStoreError(
+            f"The store {target!r} is in memory, and would be lost when the command ends. Give a path."
+        )
     with store_errors():
         ensure_exists(source)
         with open_named(source, keys[0]) as reads, open_named(target, keys[1]) as writes:

@@ -34,7 +34,7 @@ class Side(msgspec.Struct, frozen=True):
     row: Row | None
 
     def outputs(self) -> Outputs:
-        """By which places in outputs are told."""
+        """Names for positions in outputs."""
         return Outputs(self.row, self.body.steps)
 
     def snapshot(self, index: int, *, post: bool) -> bytes | None:

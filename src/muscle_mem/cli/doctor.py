@@ -1,4 +1,4 @@
-"""`muscle-mem doctor`: every row of a store looked at, and what was found told."""
+"""`muscle-mem doctor`: check every row of a store and report problems."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def doctor(context: click.Context, app: str | None, as_json: bool, store: str | 
     Problems are damaged rows, bytes that cannot be read, and recordings that do not fit their trajectory: they cost
     hits, and are never replayed. Notices are what keeps trajectories from being replayed although nothing is broken:
     quarantines with their reasons, steps that wait for a person's verdict (unresolved), and classes that only your own
-    code knows; and checks that are worth a look, since they never said no in 50 replays, or said nothing else. Nothing
+    code knows; and checks that are worth a look, since they never failed in 50 replays, or said nothing else. Nothing
     is changed.
 
     With --app the module is imported, and recordings whose tools or checks are missing or changed in its Engine are
@@ -81,7 +81,7 @@ def doctor(context: click.Context, app: str | None, as_json: bool, store: str | 
 def _engine(app: str | None) -> Engine | None:
     if app is None:
         return None
-    from .app import engine_of  # here, for without --app nobody's code is needed
+    from .app import engine_of  # here, because only --app needs the user's code
 
     return engine_of(app)
 
@@ -183,4 +183,4 @@ def _print(report: Report) -> None:
         out.print()
         print_table(out, ("", "kind", "id", "what"), rows, fold=("what",))
     if any(problem.id for problem in report.problems):
-        click.echo("\nRestore a back-up, or `muscle-mem forget ID`: the agent's next run records it anew.")
+        click.echo("\nRestore a back-up, or `muscle-mem forget ID`: the agent's next run records it again.")

@@ -42,7 +42,7 @@ def _body(body: Body, stored: Stored, unknown: set[str]) -> Iterator[tuple[str, 
     if len(body.steps) != stored.sealed.steps:
         yield "misfit", f"its row says {stored.sealed.steps} steps, and there are {len(body.steps)}"
     if stored.standing.state not in STATES:
-        yield "misfit", f"its state {stored.standing.state!r} is none of {', '.join(STATES)}"
+        yield "misfit", f"its state {stored.standing.state!r} is not one of {', '.join(STATES)}"
     for index, step in enumerate(body.steps):
         for name, expr in step.arguments:
             for kind, what in _expression(expr, index, body, unknown):

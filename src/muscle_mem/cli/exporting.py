@@ -99,7 +99,7 @@ def export(
 def _ensure_names(tools_from: str, name: str) -> None:
     for option, value, parts in (("--tools-from", tools_from, tools_from.split(".")), ("--name", name, [name])):
         if value and not all(part.isidentifier() for part in parts):
-            raise click.UsageError(f"{option} {value!r} is no name in Python.")
+            raise click.UsageError(f"{option} {value!r} is not a name in Python.")
 
 
 def _get(source: Store, id: str) -> Stored:
@@ -126,7 +126,7 @@ def _python(stored: Stored, tools_from: str, name: str, awaits: bool) -> str:
 
 
 def file_name(stored: Stored, ending: str) -> str:
-    """The name of a trajectory's file: always the same, with its task for people and its id to tell it apart."""
+    """The name of a trajectory's file: always the same, with its task for people and its id as the unique part."""
     words = re.sub(r"[^a-z0-9]+", "_" if ending == ".py" else "-", stored.sealed.task.casefold())[:40].strip("-_")
     mark = "_" if ending == ".py" else "-"
     return f"{words or 'trajectory'}{mark}{re.sub(r'[^0-9a-zA-Z]', '', stored.sealed.id)[:12]}{ending}"
@@ -160,7 +160,7 @@ def _export_all(
 
 
 def _holds_another(path: Path, text: str) -> bool:
-    """Whether a file is there that somebody might miss; not if it is this text already, nor a device such as a pipe."""
+    """Whether writing would replace a file; not if it is this text already, nor a device such as a pipe."""
     try:
         return path.is_file() and path.read_bytes() != text.encode()
     except OSError:

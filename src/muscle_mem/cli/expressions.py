@@ -17,7 +17,7 @@ LIMIT = 120
 
 
 class Outputs:
-    """The outputs of one observation, by which a stored path, which counts children, can be told in names."""
+    """The outputs of one observation, by which a stored path, which counts children, can be determined in names."""
 
     def __init__(self, row: Row | None, steps: Sequence[StepRecord]) -> None:
         self._row = row

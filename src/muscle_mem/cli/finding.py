@@ -60,5 +60,5 @@ def _match_prefix(tasks: dict[str, str], given: str, url: str) -> str:
         more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
         raise NotDoneError(f"{given!r} begins {len(found)} ids: {listed}{more}. Give more of the one you mean.")
     if len(given) < SHORTEST_PREFIX:
-        raise NotDoneError(f"{given!r} is no id; give at least its first {SHORTEST_PREFIX} characters.")
+        raise NotDoneError(f"{given!r} is not an id; give at least its first {SHORTEST_PREFIX} characters.")
     raise NotDoneError(f"There is no trajectory {given!r} in {url}; see `muscle-mem ls`.")

@@ -33,7 +33,7 @@ def import_(files: tuple[Path, ...], trust: bool, as_json: bool, store: str | No
     """Import trajectories that `muscle-mem export` wrote: FILEs, or folders of them. The store is made if need be.
 
     Ids stay the same, so a trajectory that is there already only gains recordings. One that is new starts as fresh:
-    that somebody trusted it elsewhere is no evidence here, unless you say --trust; a quarantine is kept in any case.
+    trust given elsewhere is not evidence here, unless you say --trust; a quarantine is kept in any case.
     All files are checked before anything is written, and if one is wrong, or the store fails, nothing is imported.
 
     \b
@@ -117,5 +117,5 @@ def _seal(target: Store, stored: Stored, trust: bool, *, new: bool) -> None:
 def _take_back(target: Store, ids: list[str]) -> None:
     try:
         target.forget(tuple(ids))
-    except StoreError:  # it has failed already, and that is told
+    except StoreError:  # it has failed already, and that is reported
         pass

@@ -1,4 +1,4 @@
-"""`muscle-mem approve`, `report-good` and `report-bad`: a person's word on trajectories, later and from anywhere."""
+"""`muscle-mem approve`, `report-good` and `report-bad`: review trajectories later and from anywhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _why = click.option("--why", default="", metavar="TEXT", help="The reason, shown
 @json_option
 @store_option
 def approve(ids: tuple[str, ...], why: str, as_json: bool, store: str | None) -> None:
-    """Approve trajectories after looking at them with `show`: a replay that asks for a person's word may use them.
+    """Approve trajectories after looking at them with `show`: a replay that requires a review may use them.
 
     Lifts a quarantine too. IDs may be cut to their first four characters or more; if one is not there, nothing is said.
 
@@ -55,7 +55,7 @@ def report_good(ids: tuple[str, ...], why: str, as_json: bool, store: str | None
 @json_option
 @store_option
 def report_bad(ids: tuple[str, ...], why: str, as_json: bool, store: str | None) -> None:
-    """Say that trajectories did the wrong thing: they are not replayed again until somebody reports them good.
+    """Say that trajectories did the wrong thing: they are not replayed again until they are reported good.
 
     \b
     Example:

@@ -24,7 +24,7 @@ def filters(command: F) -> F:
     """The options --state, --scope and --task, which `matches` understands."""
     for option in (
         click.option("--task", metavar="TEXT", help="Only those with TEXT in the task, in whatever case."),
-        click.option("--scope", metavar="SCOPE", help="Only those of exactly this scope; '' is none."),
+        click.option("--scope", metavar="SCOPE", help="Only those of exactly this scope; '' means no scope."),
         click.option(
             "--state",
             "states",

@@ -1,4 +1,4 @@
-"""`muscle-mem migrate`: bring a store of an older release up to date, or tell whether it needs to be."""
+"""`muscle-mem migrate`: bring a store of an older release up to date, or report whether it needs to be."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .text import printable
 
 
 @click.command(short_help="Bring an older store up to date.")
-@click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
+@click.option("--dry-run", is_flag=True, help="Only report what would be done.")
 @json_option
 @store_option
 def migrate(dry_run: bool, as_json: bool, store: str | None) -> None:

@@ -108,7 +108,7 @@ def file_of(name: str) -> str | None:
 
 
 def ensure_exists(name: str, make: bool = False) -> None:
-    """Refuse what open_store would make anew: to look at a store must never be what makes it."""
+    """Refuse what open_store would make again: to look at a store must never be what makes it."""
     scheme, mark, _ = name.partition("://")
     if mark and scheme.lower() == "folder":
         path = file_of(name)
@@ -150,4 +150,4 @@ def ensure_exists(name: str, make: bool = False) -> None:
         why = getattr(error, "strerror", None) or error
         raise UnusableStoreError(f"The store {path!r} cannot be looked at ({why}). Mend the path.") from error
     if stat.S_ISREG(found.st_mode) and found.st_size == 0:
-        raise UnusableStoreError(f"The file {path!r} is empty, so it is no store yet; it was not touched.")
+        raise UnusableStoreError(f"The file {path!r} is empty, so it is not a store yet; it was not touched.")

@@ -29,7 +29,7 @@ class Amount(click.ParamType[float]):
         """The number in the smallest unit."""
         found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]?)", str(value).strip().lower())
         if found is None or found[2] not in self._units:
-            self.fail(f"{value!r} is none; write {self._example}.", param, ctx)
+            self.fail(f"{value!r} is not valid; write {self._example}.", param, ctx)
         return float(found[1]) * self._units[found[2]]
 
 
@@ -42,7 +42,7 @@ class Amount(click.ParamType[float]):
     type=Amount("age", SECONDS, "seconds, 90m, 12h, 30d or 2w"),
     help="Drop what was not recorded for so long, as 12h or 30d.",
 )
-@click.option("--dry-run", is_flag=True, help="Only tell what would be dropped.")
+@click.option("--dry-run", is_flag=True, help="Only report what would be dropped.")
 @json_option
 @store_option
 def prune(

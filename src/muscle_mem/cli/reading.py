@@ -96,7 +96,7 @@ def _row_mismatch(body: Body, row: Row) -> str:
 
 
 def summary(stored: Stored) -> dict[str, Any]:
-    """A trajectory as `ls --json` tells it, from its columns alone."""
+    """A trajectory as `ls --json` prints it, from its columns alone."""
     sealed, standing = stored.sealed, stored.standing
     return {
         "id": sealed.id,

@@ -33,8 +33,8 @@ def show(id: str, number: int | None, as_json: bool, store: str | None) -> None:
     """Show a trajectory: what is known about it, and its steps as a script.
 
     ID may be cut to its first four characters or more, if no other begins with them. Steps are numbered from 0. Each
-    line tells the call, its effect, its checks and its time; below it stands where each argument comes from that is
-    no literal, and what the newest recording saw. With --json all recordings are told, or the one of --observation.
+    line shows the call, its effect, its checks and its time; below it stands where each argument comes from that is
+    no literal, and what the newest recording saw. With --json all recordings are printed, or the one of --observation.
 
     \b
     Example:
@@ -79,7 +79,7 @@ def _header(
 ) -> Iterator[tuple[str, str]]:
     stored = trajectory.stored
     sealed, standing = stored.sealed, stored.standing
-    held = ", until somebody reports it good" if standing.held else ""
+    held = ", until it is reported good" if standing.held else ""
     yield "id", printable(sealed.id)
     yield "task", printable(sealed.task)
     yield "tags/scope", labels(stored) or "none"

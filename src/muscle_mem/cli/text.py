@@ -86,7 +86,7 @@ def unknown_classes(value: object) -> set[str]:
 
 
 def iso(seconds: float) -> str | None:
-    """A stored time as ISO 8601 in UTC; None for never, and for what is no time."""
+    """A stored time as ISO 8601 in UTC; None for never, and for what is not a time."""
     moment = _moment(seconds)
     return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 

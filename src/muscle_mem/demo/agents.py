@@ -23,7 +23,7 @@ class ScriptedAgent:
         self.calls = 0
         self.decisions = 0
 
-    def __call__(self, instruction: str, handover: Any = None) -> str:  # noqa: ARG002 - the page tells it all
+    def __call__(self, instruction: str, handover: Any = None) -> str:  # noqa: ARG002 - the page shows it all
         """Do what the instruction says on the page; returns a word about it."""
         self.calls += 1
         for _ in range(MOST_ACTIONS):

@@ -1,4 +1,4 @@
-"""The smallest example, for where no browser can be had: a greeting, remembered for a second."""
+"""The smallest example, for machines without a browser: a greeting, remembered for a second."""
 
 from __future__ import annotations
 

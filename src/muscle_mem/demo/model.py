@@ -119,7 +119,7 @@ class ModelAgent:
         raise ModelError(f"the model was not done after {MOST_TURNS} turns")
 
     def _perform(self, call: dict[str, Any]) -> str:
-        """Make one call. A wrong one is told to the model and never reaches the tool."""
+        """Make one call. An invalid one is reported to the model and never reaches the tool."""
         try:
             name = call["function"]["name"]
             given = json.loads(call["function"]["arguments"] or "{}")

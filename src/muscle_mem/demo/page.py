@@ -13,7 +13,7 @@ from .sight import FIELDS, TargetError, Thing, View, view_of
 if TYPE_CHECKING:
     from playwright.sync_api import Page as BrowserPage
 
-# An auditor is told of every action before it happens: the verb, the thing and the text.
+# An auditor gets every action before it happens: the verb, the thing and the text.
 Auditor = Callable[[View, str, Thing, str], None]
 
 CALENDAR = "() => (document.querySelector('.ui-datepicker-title') || {innerText: ''}).innerText"

@@ -50,7 +50,7 @@ class View:
         """The one thing a target describes; TargetError if there is none or more than one."""
         said = TARGET.match(target)
         if said is None:
-            raise TargetError(f'{target!r} is no target; write role "name", role ~"part", or add #2')
+            raise TargetError(f'{target!r} is not a target; write role "name", role ~"part", or add #2')
         found = self._alike(said["role"], said["name"], bool(said["part"]))
         if said["nth"]:
             found = found[int(said["nth"]) - 1 : int(said["nth"])]

@@ -1,6 +1,6 @@
 """The scripted agent's mind: what it would do next on a page, from the page and the instruction alone.
 
-A policy keeps no state of its own, so that an audit can ask it about any page at any moment.
+A policy keeps no state, so that an audit can ask it about any page at any moment.
 """
 
 from __future__ import annotations

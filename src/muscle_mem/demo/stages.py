@@ -53,7 +53,7 @@ class Lab:
     def warm_up(self, task: Task) -> None:
         """Let the script do a task outside of any run, where nothing is recorded.
 
-        The first clicks in a fresh browser are slow, and would count against whoever makes them.
+        The first clicks in a fresh browser are slow, and would distort the comparison.
         """
         ScriptedAgent(self.page)(self.page.open(self.pages / f"{task.page}.html", task.seed))
 

@@ -1,4 +1,4 @@
-"""An observer that tells OpenTelemetry of runs, of replayed tool calls, and of what they saved.
+"""An observer that reports runs, replayed tool calls and savings to OpenTelemetry.
 
     engine = Engine("memory.db", observers=[OtelObserver()])
 
@@ -40,7 +40,7 @@ _Open = tuple[Span, Any]
 class OtelObserver:
     """Makes spans and metrics of an engine's events; give it in `Engine(observers=[...])`.
 
-    contents: also tell tasks, arguments, results and messages, cut to 4,096 characters and without what the run knows
+    contents: also report tasks, arguments, results and messages, cut to 4,096 characters and without what the run knows
     to be secret; off by default, since they are your users' data. name: what runs are called, `gen_ai.workflow.name`.
     The providers are the global ones unless given. One observer may serve several engines, threads and tasks.
     """
@@ -167,7 +167,7 @@ class OtelObserver:
         span.end()
 
     def _past(self, event: RunEvent) -> Span:
-        """A span for a run whose caller steps it, so that nobody was told of its beginning."""
+        """A span for a run whose caller steps it, so that its beginning was not reported."""
         began = time.time_ns() - int(event.seconds * 1e9)
         attributes = self._of_run(event.task, event.scope)
         return self._tracer.start_span(f"invoke_workflow {self._name}", attributes=attributes, start_time=began)

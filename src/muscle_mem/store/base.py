@@ -45,7 +45,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `id` is made out of the trajectory's id and the snapshots, so identical rows are one.
     `refresh` rows come from hits (sliding expiry): a trajectory has at most one, the newest.
     `blobs` are large parts of the recording that `body` names by their SHA-256 and does not hold. A store keeps equal
-    blobs once, whoever uses them, gives them back in this order, and frees them with their last user.
+    blobs once, for all their users, gives them back in this order, and frees them with their last user.
     """
 
     __module__ = "muscle_mem.store"
@@ -58,7 +58,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Tally(msgspec.Struct, frozen=True, gc=False):
-    """How often a check, named by its tool and place as in `click pre`, said yes and no in replays."""
+    """How often a check, named by its tool and place as in `click pre`, passed and failed in replays."""
 
     __module__ = "muscle_mem.store"
 
@@ -113,7 +113,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """A trajectory as it is read, with its observations, newest (highest sequence number) first.
 
     `seq` orders trajectories and observations of a store by their last agent recording; it only ever grows.
-    Observations are pairs of their own sequence number and record.
+    Observations are pairs of sequence number and record.
     """
 
     __module__ = "muscle_mem.store"
@@ -166,7 +166,7 @@ class Store(Protocol):
 
         A trajectory that is already there keeps its body and standing; an observation that is already there keeps its
         body and blobs, and takes the new one's `created`: it was recorded again. Both get the new sequence number. A
-        `refresh` orders nothing anew, and makes no trajectory: that of an unknown one is dropped (its note, too), and
+        `refresh` orders nothing again, and makes no trajectory: that of an unknown one is dropped (its note, too), and
         the answer is 0. When this returns, the recording survives a crash of process or machine.
         """
         ...
@@ -184,7 +184,8 @@ class Store(Protocol):
         ...
 
     def version(self, key: bytes) -> int:
-        """A number that changes when `find(key)` may answer anew, whoever wrote. Cheap: called before every run.
+        """A number that changes when `find(key)` may have another answer, after a write of any process. Cheap:
+        called before every run.
 
         Counters may change without it: what only counts decides nothing. See also `Confirming`.
         """
@@ -239,7 +240,7 @@ Leading.__module__ = "muscle_mem.store"
 
 @runtime_checkable
 class Surveying(Protocol):
-    """A store that can tell its contents without reading them, and drop some cheaply. Beyond the eight methods."""
+    """A store that can list its contents without reading them, and drop some cheaply. Beyond the eight methods."""
 
     def survey(self, *, after: int | None = None, limit: int = 1000) -> tuple[Summary, ...]:
         """A page of all trajectories, newest first, as `scan` orders them; bodies are not read."""
@@ -288,7 +289,7 @@ def is_leading(value: object) -> TypeGuard[Leading]:
 
 
 def is_surveying(value: object) -> TypeGuard[Surveying]:
-    """Whether a store can tell its contents without reading them."""
+    """Return whether a store can list its contents without reading them."""
     return _has(value, Surveying)
 
 

@@ -1,4 +1,4 @@
-"""Copying everything from one store to another, over the protocol alone: signed anew, in the order it was recorded."""
+"""Copying everything from one store to another, over the protocol alone: signed again, in the order it was recorded."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class _Position(msgspec.Struct, frozen=True):
 
 
 def copy_store(source: Store, target: Store) -> Copied:
-    """Write all that `source` holds into `target`, oldest first, and tell what came of it. Raises StoreError.
+    """Write all that `source` holds into `target`, oldest first, and return what was copied. Raises StoreError.
 
-    A trajectory arrives with its standing in one transaction, each further observation in one of its own. Copying
+    A trajectory arrives with its standing in one transaction, each further observation in a separate one. Copying
     again writes only what is missing, so a copy that was cut off is mended by another. What others record in the
     source meanwhile may be missing until then. A refresh, which orders nothing, comes to stand with the recording
     before it. Contents pass through memory a few trajectories at a time.
@@ -88,7 +88,7 @@ class _Copier:
         self._there: dict[str, set[str]] = {}  # trajectory -> its observations in the target, each touched once
         self._seen: set[str] = set()
         self._absent: set[str] = set()
-        self._refreshed: set[str] = set()  # those that have a refresh of their own in the target
+        self._refreshed: set[str] = set()  # those that already have a refresh in the target
         self._new: set[str] = set()
         self._changed: set[str] = set()
         self._kept: list[str] = []

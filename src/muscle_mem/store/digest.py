@@ -80,5 +80,5 @@ def signer(key: bytes | None) -> Signer:
 
 
 def key_check(sign: Signer) -> bytes:
-    """What a store notes of the key that signs it: it tells keys apart, and nothing about them."""
+    """What a store notes of the key that signs it: it distinguishes keys, and reveals nothing about them."""
     return sign(canonical(b"key check", ()))

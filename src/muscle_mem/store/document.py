@@ -104,7 +104,7 @@ def observation_document(seq: int, observation: Observation, body: Body | None) 
 
 
 def from_document(document: Any, *, strict: bool = True) -> Stored:
-    """The trajectory of a document. Raises InvalidValueError, which tells the place and what belongs there.
+    """The trajectory of a document. Raises InvalidValueError with the place and what belongs there.
 
     With `strict`, ids must be those that the calls and snapshots have, or be left out: recordings are known by them.
     """
@@ -135,7 +135,7 @@ def _from_document(document: Document, strict: bool) -> Stored:
 def _ensure_ours(document: Any) -> None:
     if not isinstance(document, dict) or _MARK not in document:
         raise InvalidValueError(
-            f'it is no trajectory: an object with "{_MARK}": {DOCUMENT_FORM} belongs here, as from `muscle-mem export`'
+            f'it is not a trajectory: an object with "{_MARK}": {DOCUMENT_FORM} is expected, as `muscle-mem export` has'
         )
     if document[_MARK] != DOCUMENT_FORM:
         raise InvalidValueError(
@@ -234,7 +234,7 @@ def standing_of(document: Any) -> Standing:
 def ensure_known_state(stored: Stored) -> None:
     """Refuse a state that no release knows. Raises InvalidValueError."""
     if stored.standing.state not in STATES:
-        raise InvalidValueError(f"standing.state: {stored.standing.state!r:.40} is none of {', '.join(STATES)}")
+        raise InvalidValueError(f"standing.state: {stored.standing.state!r:.40} is not one of {', '.join(STATES)}")
 
 
 def _whole_number(document: Mapping[str, Any], name: str, place: str = "") -> int:

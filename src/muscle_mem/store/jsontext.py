@@ -42,7 +42,7 @@ def _safe(text: str) -> str:
 
 
 def from_text(text: str | bytes) -> Any:
-    """The document in a text. Raises InvalidValueError with line and column of what is no JSON."""
+    """The document in a text. Raises InvalidValueError with line and column of what is not JSON."""
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
@@ -50,7 +50,7 @@ def from_text(text: str | bytes) -> Any:
     except RecursionError as error:
         raise InvalidValueError("it is nested too deeply") from error
     except UnicodeDecodeError as error:
-        raise InvalidValueError(f"it is no UTF-8 text ({error})") from error
+        raise InvalidValueError(f"it is not UTF-8 text ({error})") from error
     except json.JSONDecodeError as error:
         raise InvalidValueError(f"line {error.lineno}, column {error.colno}: {error.msg}") from error
     except InvalidValueError:
@@ -69,4 +69,4 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> Any:
-    raise InvalidValueError(f'{constant} is no JSON; write {{"$float": "nan"}}, "inf" or "-inf"')
+    raise InvalidValueError(f'{constant} is not JSON; write {{"$float": "nan"}}, "inf" or "-inf"')

@@ -104,7 +104,7 @@ class _Entry:
 class MemoryStore(ForkSafeLock):
     """Remembers for as long as the process lives; see `muscle_mem.store.base.Store` for each method.
 
-    Safe to call from any thread. A child made by os.fork starts with a copy of its own.
+    Safe to call from any thread. A child made by os.fork starts with its own copy.
     """
 
     __module__ = "muscle_mem.store"

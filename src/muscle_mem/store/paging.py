@@ -12,7 +12,7 @@ Page = tuple[tuple[Stored, ...], tuple[Damaged, ...]]
 
 
 def pages(store: Store) -> Iterator[Page]:
-    """All that a store holds, newest first, a page at a time; what is damaged is told once. Raises StoreError."""
+    """All that a store holds, newest first, a page at a time; damage is reported once. Raises StoreError."""
     return pages_of(lambda after, limit: store.scan(after=after, limit=limit))
 
 

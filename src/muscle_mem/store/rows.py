@@ -4,7 +4,7 @@ A row is a tuple of the raw values of its columns, text as bytes, so that what i
 file. Text is UTF-8 with lone surrogates let through, for task texts may hold them.
 
 The last column of a standing and of an observation came with version 2 of the store. While it is empty it is left out
-of the digest, so that rows of version 1 are as good as they ever were, and their digests need not be made anew.
+of the digest, so that rows of version 1 are as good as they ever were, and their digests need not be made again.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def blob_names(row: Row) -> tuple[bytes, ...]:
     """The names of an observation row's blobs, in order. TypeError or ValueError as `read_observation`."""
     names = _expect(bytes, row[-1])
     if len(names) % NAME:
-        raise ValueError(f"{len(names)} bytes of blob names, which is no multiple of {NAME}")
+        raise ValueError(f"{len(names)} bytes of blob names, which is not a multiple of {NAME}")
     return tuple(names[at : at + NAME] for at in range(0, len(names), NAME))
 
 

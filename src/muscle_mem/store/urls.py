@@ -99,6 +99,6 @@ def _options(query: str, url: str) -> dict[str, Any]:
             options["busy_timeout"] = float(options["busy_timeout"])
         except ValueError:
             raise InvalidValueError(
-                f"The store URL {url!r} gives busy_timeout={options['busy_timeout']!r}, which is no number of seconds."
+                f"The store URL {url!r} gives busy_timeout={options['busy_timeout']!r}, not a number of seconds."
             ) from None
     return options

@@ -11,7 +11,7 @@ BAD = "reported bad"
 
 
 def good(id: str, why: str = "", *, word: str = GOOD) -> Note:
-    """Trust it on a person's word, and lift whatever quarantine it is in."""
+    """Trust it after a review, and lift its quarantine."""
     return Note(id=id, state=TRUSTED, reason=_reason(word, why), held=False, strikes=0, by_person=True)
 
 

@@ -1,4 +1,4 @@
-"""Looking through a whole store: every row against its digest, and what the place itself can tell."""
+"""Looking through a whole store: every row against its digest, and what the storage itself reports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Trouble(msgspec.Struct, frozen=True):
     """Something wrong in a store: its kind as a word, the id of the trajectory it is about ("" for none), a sentence.
 
     Kinds: `damaged` (a row that fails its digest), `file` (pages that cannot be read), `orphan` (a row that belongs to
-    nothing), `sequence` (the row that numbers recordings), `blob` (missing, altered, or used by nobody).
+    nothing), `sequence` (the row that numbers recordings), `blob` (missing, altered, or not used).
     """
 
     __module__ = "muscle_mem.store"

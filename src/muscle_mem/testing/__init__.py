@@ -1,4 +1,4 @@
-"""For tests of users: what proves that a store of their own keeps the promises of muscle_mem's.
+"""For your tests: proof that a store of yours keeps the promises of muscle_mem's stores.
 
 class TestMyStore(muscle_mem.testing.StoreContract):
     def make_store(self, tmp_path):

@@ -1,4 +1,4 @@
-"""For tests of users: an agent that does as it was told, and a clock that goes when it is told."""
+"""For your tests: an agent that follows a script, and a clock that you advance."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _raise(error: BaseException) -> Any:
 
 
 class FakeClock:
-    """A clock for tests: calling it tells the time in seconds, `advance` and `sleep` move it, nothing else does.
+    """A clock for tests: calling it returns the time in seconds, `advance` and `sleep` move it, nothing else does.
 
     Give it where a clock is taken, as in `checks.age(60, clock=clock)`.
     """

@@ -132,7 +132,7 @@ def _publish(staging: Path, folder: Path, *, replace_all: bool) -> None:
         known = there.get(name)
         if known is None or not _is_same_entry(known, entry):
             write_atomically(os.fspath(folder / name), _text_without_counts(entry, staging / name))
-    if replace_all and not staged:  # nothing was learned: that is no reason to lose what there is
+    if replace_all and not staged:  # nothing was learned: that is not a reason to lose what there is
         return
     for name in there.keys() - staged.keys():
         remove(os.fspath(folder / name))

@@ -31,7 +31,7 @@ class StoreUnderTest:
         return False
 
     def blobs_kept(self, tmp_path: Path) -> int | None:  # noqa: ARG002 - a hook
-        """How many blobs lie in the store that `make_store` made; None if that cannot be told."""
+        """How many blobs are in the store that `make_store` made; None if that cannot be determined."""
         return None
 
     @contextmanager

@@ -10,7 +10,7 @@ from .subject import StoreUnderTest
 
 
 class SurveyingContract(StoreUnderTest):
-    """Promises of `muscle_mem.store.base.Surveying`; nothing is tested of a store that is none."""
+    """Promises of `muscle_mem.store.base.Surveying`; other stores are not tested."""
 
     def test_a_survey_tells_without_contents(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:

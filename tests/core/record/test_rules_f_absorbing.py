@@ -63,7 +63,7 @@ def test_f2_raise_raises_diverged_with_the_handover_and_asks_nobody() -> None:
     desk = Desk(handover=True)
     desk.learn("abc", ONES)
     desk.handovers.clear()
-    with pytest.raises(Diverged, match="said no") as diverged:
+    with pytest.raises(Diverged, match="check_refused") as diverged:
         desk.run(C_BROKEN, on_divergence="raise")
     assert diverged.value.handover.results == ["did a", "did b"]
     assert desk.handovers == []

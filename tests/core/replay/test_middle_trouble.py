@@ -104,7 +104,7 @@ def test_f4_an_approval_that_is_not_given_stops_before_the_step(mode: Any, raise
     desk = Desk(effect="irreversible", approve=approve)
     desk.learn("ab", ONES)
     status, at = ("miss", 0) if raises else ("diverged", 1)
-    words = "raised RuntimeError.*no approval" if raises else "was not approved"
+    words = "raised RuntimeError" if raises else "was not approved"
     if mode == "replay":
         with pytest.raises(Missed if raises else Diverged, match=words):
             desk.run(mode=mode)

@@ -155,7 +155,7 @@ def test_urls_of_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="no folder"):
+    with pytest.raises(StoreError, match="not a folder"):
         FolderStore(tmp_path / "file")
     with pytest.raises(InvalidTypeError):
         FolderStore(3)

@@ -189,7 +189,7 @@ TROUBLES: list[tuple[str, set[tuple[str, str]], str]] = [
     ("DELETE FROM sequence", {("sequence", "")}, "is missing"),
     ("UPDATE blob SET body = x'00' WHERE n = 2", {("damaged", "b"), ("blob", "")}, "does not match its SHA-256"),
     ("DELETE FROM blob WHERE n = 2", {("damaged", "b")}, "is missing"),
-    ("INSERT INTO blob(hash, body) VALUES (x'6e', x'6e')", {("blob", "")}, "used by nobody"),
+    ("INSERT INTO blob(hash, body) VALUES (x'6e', x'6e')", {("blob", "")}, "is not used"),
     ("DELETE FROM blob_user WHERE observation = 2", {("blob", "b"), ("blob", "")}, "use of 0 is noted"),
     ("INSERT INTO blob_user VALUES (99, x'6e')", {("blob", "")}, "an observation that is not there"),
     ("DELETE FROM observation WHERE n = 1", {("blob", "")}, "an observation that is not there"),

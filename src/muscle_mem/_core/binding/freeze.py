@@ -1,4 +1,4 @@
-"""Arguments at the moment of the call: encoded at once, so that later mutation changes nothing.
+"""Arguments at the moment of the call: encoded immediately, so that later mutation changes nothing.
 
 What has no canonical form is recognised by identity: a context object, a param's value, an earlier output.
 """

@@ -1,6 +1,6 @@
 """Data flow: a literal that was read out of an earlier output is replayed only while that output still holds it.
 
-Ids change from run to run; a number or a text that an agent copied from what a tool told it must not be replayed
+Ids change from run to run; a number or a text that an agent copied from a tool's output must not be replayed
 stale. Inferring the flow from one recording would be a guess, so the literal stays, guarded by where it was seen.
 """
 
@@ -127,7 +127,7 @@ def infer_guards(
 ) -> list[tuple[Guard, ...]]:
     """The guards of each step from `start` on, given what was read in every step's output.
 
-    `events` names these steps where they began and where they ended: what has not ended tells nothing yet.
+    `events` names these steps where they began and where they ended: what has not ended has no output yet.
     `names` holds for each step the names of its arguments that are data like their values.
     """
     output_index = OutputIndex()

@@ -90,11 +90,11 @@ class Params:
             self.names_by_bytes[data].remove(name)
 
     def plain_names(self) -> list[str]:
-        """The names of the params that are no secrets."""
+        """The names of the params that are not secrets."""
         return sorted(self.values.keys() - self.secret)
 
     def equal_groups(self) -> tuple[tuple[str, ...], ...]:
-        """Groups of params with equal values: which of them a step meant cannot be told."""
+        """Groups of params with equal values: which of them a step meant cannot be determined."""
         groups: dict[Any, list[str]] = {}
         for name in self.plain_names():
             groups.setdefault(self.equality_key(name), []).append(name)
@@ -114,7 +114,7 @@ class Params:
             name for names in groups.values() if len({self.canonical[name] for name in names}) > 1 for name in names
         }
         for name, value in self.values.items():
-            if codec.unfold(value) is not None:  # a part of one may be another: which was meant cannot be told
+            if codec.unfold(value) is not None:  # a part of one may be another: which was meant cannot be determined
                 parts = {
                     text_forms(leaf)[0] for leaf in stored_leaves(value) if not is_small(leaf) and text_forms(leaf)
                 }

@@ -41,7 +41,7 @@ def is_distinctive(leaf: Any) -> bool:
 
 
 def walk_leaves(output: Any) -> OutputLeaves:
-    """The telling leaves of an output with their places, as they are now; of unknown objects their attributes.
+    """The distinctive leaves of an output with their places, as they are now; of unknown objects their attributes.
 
     Never raises, and looks at a bounded number of things.
     """
@@ -90,7 +90,7 @@ def get_at(value: Any, path: Sequence[int], keys: Sequence[bytes]) -> Any:
 
 
 def _opened(value: Any) -> Any:
-    """What holds values in a way of its own, as what can be looked into: views, exceptions, small arrays.
+    """Return special containers in a form that can be walked: views, exceptions, small arrays.
 
     Not large arrays, nor those of bytes: a picture holds every small number, and none was read there.
     """
@@ -143,7 +143,7 @@ def _key_digest(key: Any) -> bytes:
 
 
 def _has_readable_attributes(value: Any) -> bool:
-    """Whether a value is a plain object, whose attributes can be read without running code of its own."""
+    """Whether a value is a plain object, whose attributes can be read without running its code."""
     if value is None or isinstance(value, str | bytes | int | float | type | ModuleType | Secret) or callable(value):
         return False
     return not codec.is_immutable(value) and any(True for _ in _attributes(value))

@@ -30,7 +30,9 @@ class KeyParts(msgspec.Struct, frozen=True, array_like=True):
 
 
 def normalize_tags(tags: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Tags without order or repetition; a single string is one tag. Raises InvalidTypeError for what is no string."""
+    """Tags without order or repetition; a single string is one tag. Raises InvalidTypeError for what is not a
+    string.
+    """
     if tags is None:
         return ()
     if isinstance(tags, str):
@@ -85,7 +87,9 @@ def _is_normal_form(signature: inspect.Signature, count: int) -> bool:
 def _classify_arguments(
     signature: inspect.Signature, bound: inspect.BoundArguments
 ) -> tuple[list[tuple[str, Any, str]], tuple[Any, ...], dict[str, Any]]:
-    """(name, value, "" if it is the default, "place" if only its place can tell it) of each place; *args; by name."""
+    """(name, value, "" if it is the default, "place" if only its position identifies it) of each place; *args; by
+    name.
+    """
     places: list[tuple[str, Any, str]] = []
     rest: tuple[Any, ...] = ()
     named: dict[str, Any] = {}
@@ -176,7 +180,9 @@ def _mask_frozen(frozen: Any, params: Params, redactor: Redactor) -> Expr:
 
 
 def _sort_unordered(expr: Expr) -> Expr:
-    """The order in which a dict or set was filled is no part of a task, nor is the order the params' values give it."""
+    """The order in which a dict or set was filled is not part of a task, nor is the order the params' values give
+    it.
+    """
     if not isinstance(expr, Node):
         return expr
     items = tuple(map(_sort_unordered, expr.items))

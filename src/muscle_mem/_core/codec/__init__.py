@@ -98,7 +98,7 @@ def decode(data: bytes, *, lenient: bool = False) -> Any:
 
 
 def copier(data: bytes, value: Any, *, lenient: bool = False) -> Callable[[], Any]:
-    """A function that decodes `data`, of which `value` was decoded, anew at each call; quick where all in it is plain.
+    """A function that decodes `data`, of which `value` was decoded, again at each call; quick where all in it is plain.
 
     None, bools, ints, floats, texts and bytes, in lists and in dicts by texts, are what plain msgpack gives back as
     they were, without a look at each part.

@@ -58,7 +58,7 @@ def build_array(tag: int, dtype: Any, shape: Any, data: Any) -> Any:
 
 
 def is_immutable_scalar(value: Any) -> bool:
-    """Whether this is an array scalar that nobody can change."""
+    """Whether this is an immutable array scalar."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, numpy.generic) and type(value) is not numpy.void
 

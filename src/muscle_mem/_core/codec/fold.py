@@ -68,7 +68,7 @@ def _children(shape: Shape, value: Any) -> tuple[object, ...]:
 
 
 def _unfold_model(label: str, shape: Shape, value: Any) -> tuple[str, tuple[object, ...]]:
-    # The names of extra, private and given fields are no content that could be replaced, so they go into the kind.
+    # The names of extra, private and given fields are not content that could be replaced, so they go into the kind.
     fields, extra, private, chosen = model_parts(shape, value)
     names = [
         part if part is None else [_to_bytes(name) for name in part]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from .registry import ENUM, MODEL, REGISTERED, shape_of
 
-_MAX_ANNOTATIONS: Final = 10_000  # annotations of one call; a guard against types that unfold for ever
+_MAX_ANNOTATIONS: Final = 10_000  # annotations of one call; a guard against types that unfold forever
 
 
 def add_known_classes(annotation: Any) -> None:

@@ -24,7 +24,7 @@ def object_fields(shape: Shape, value: Any) -> dict[str, Any]:
             try:
                 return {name: held[name] for name in shape.fields}
             except KeyError:
-                pass  # told below
+                pass  # reported below
     found = {}
     for name in shape.fields:
         found[name] = got = getattr(value, name, _MISSING)

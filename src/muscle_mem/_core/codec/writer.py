@@ -137,7 +137,7 @@ class Writer:
             except Refusal as refusal:
                 refusal.trail.pop()  # to a reader of the path these are attributes of the model, and no dict
                 raise
-        # Which fields were given and which took their defaults is no part of equality, nor of the canonical
+        # Which fields were given and which took their defaults is not part of equality, nor of the canonical
         # form.
         tree.append(None if self.canonical else self.put(chosen, depth + 1))
         return tree
@@ -148,7 +148,7 @@ class Writer:
         if isinstance(value, enum.Flag) and type(value._value_) is int:
             number = value._value_
             return [tags.FLAG, shape.name, self.put_plain(number)]
-        raise Refusal("is no named member of its Enum")
+        raise Refusal("is not a named member of its Enum")
 
     def count_nodes(self, children: int, depth: int) -> None:
         """Account for a container's children; refuse what is too deep or too many."""

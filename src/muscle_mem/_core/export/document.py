@@ -1,6 +1,6 @@
 """A trajectory's steps and observations as documents: plain dicts and lists that JSON can hold, and back, exactly.
 
-What has its default is left out. Where an argument is no literal, an object with one of the names `$param`,
+What has its default is left out. Where an argument is not a literal, an object with one of the names `$param`,
 `$template`, `$output`, `$context`, `$ignored`, `$secret` and `$parts` stands in its place.
 """
 
@@ -306,7 +306,7 @@ def _hex(value: Any, place: str) -> str:
     try:
         bytes.fromhex(value)
     except (TypeError, ValueError) as error:
-        raise InvalidValueError(f"{place}: this is no hexadecimal text ({error})") from error
+        raise InvalidValueError(f"{place}: this is not hexadecimal text ({error})") from error
     return str(value)
 
 

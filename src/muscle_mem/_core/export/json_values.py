@@ -62,7 +62,7 @@ def from_json_value(value: Any, place: str) -> bytes:
         data = bytes([codec.VERSION]) + pack(tree)
         codec.decode(data, lenient=True)
     except (DecodeError, UnicodeError, OverflowError, RecursionError) as error:
-        raise InvalidValueError(f"{place}: this is no stored value ({error})") from error
+        raise InvalidValueError(f"{place}: this is not a stored value ({error})") from error
     return data
 
 
@@ -157,7 +157,7 @@ def _tree(value: Any, place: str) -> Any:
         if read is None:
             known = ", ".join(sorted(_READ))
             raise InvalidValueError(
-                f"{place}: {name!r} is no kind of value; known are {known}. An object with such a key of its own is "
+                f"{place}: {name!r} is not a kind of value; known are {known}. An object that really has such a key is "
                 'written {"$map": [[key, value], ...]}'
             )
         try:
@@ -199,7 +199,7 @@ def base64_bytes(value: Any, place: str) -> bytes:
     try:
         return base64.b64decode(value.encode("ascii"), validate=True)
     except (AttributeError, UnicodeError, ValueError) as error:
-        raise InvalidValueError(f"{place}: this is no base64 ({error})") from error
+        raise InvalidValueError(f"{place}: this is not base64 ({error})") from error
 
 
 def float_from_json(value: Any, place: str) -> float:

@@ -156,7 +156,7 @@ def container(kind: str, parts: Sequence[Source], imports: Imports) -> Source:
 
 def _instance(name: str, fields: dict[str, Source], imports: Imports) -> Source:
     if not all(field.isidentifier() and not keyword.iskeyword(field) for field in fields):
-        raise UnwritableError(f"an instance of {name} has fields that are no names")
+        raise UnwritableError(f"an instance of {name} has fields that are not names")
     return call(imports.known(name), *[Pair(field, "=", value) for field, value in fields.items()])
 
 
@@ -172,7 +172,7 @@ def _tagged(tag: int, parts: list[Any], imports: Imports) -> Source:
         return _instance(parts[0], {name: _tree_source(item, imports) for name, item in given.items()}, imports)
     if tag == tags.MEMBER:
         if not parts[1].isidentifier():
-            raise UnwritableError(f"the member {parts[1]!r} of {parts[0]} is no name")
+            raise UnwritableError(f"the member {parts[1]!r} of {parts[0]} is not a name")
         return f"{imports.known(parts[0])}.{parts[1]}"
     if tag == tags.FLAG:
         return call(imports.known(parts[0]), _tree_source(parts[1], imports))

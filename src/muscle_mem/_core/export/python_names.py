@@ -13,7 +13,7 @@ _VERBS: Final = re.compile(r"^(find|get|read|load|fetch|look_up|list|make|create
 
 
 class Names:
-    """Gives each meaning an identifier of its own, the plain one if it is free."""
+    """Give each meaning a unique identifier, the plain one if it is free."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._given: dict[tuple[str, str], str] = {}

@@ -334,7 +334,7 @@ def _decoded(data: bytes) -> Any:
 
 
 def _distinctive_guards(guards: Sequence[Guard]) -> Iterator[Guard]:
-    """The guards that say something of their own: that a text holds a part of what it must be says nothing more."""
+    """The guards that are not implied by others: that a text holds a part of what it must be says nothing more."""
     whole = {(guard.step, guard.path) for guard in guards if not guard.around}
     for guard in guards:
         if not guard.around or (guard.step, guard.path) not in whole:

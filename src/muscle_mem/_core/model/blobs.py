@@ -39,7 +39,7 @@ def pack_row(row: Row) -> tuple[bytes, tuple[bytes, ...]]:
 
 
 def decode_message(data: bytes, kind: type[T]) -> T:
-    """A stored message of this kind. Raises DecodeError for bytes that are none, text that is not UTF-8 included."""
+    """A stored message of this kind. Raises DecodeError for other bytes, including text that is not UTF-8."""
     try:
         return msgspec.msgpack.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

@@ -143,7 +143,7 @@ class Handover(msgspec.Struct, frozen=True):
 
 
 def undo_text(tool: Any, executed: Executed) -> str:
-    """How to take back an executed step, as its tool's `undo` tells: a text that is filled in, or a tool to call."""
+    """How to take back an executed step, as its tool's `undo` says: a text that is filled in, or a tool to call."""
     if callable(tool.undo):
         arguments = ", ".join(f"{name}={safe_repr(value, 60)}" for name, value in executed.arguments.items())
         return f"{getattr(tool.undo, '__qualname__', safe_repr(tool.undo))}({arguments})"
@@ -162,7 +162,7 @@ def to_json(value: Any) -> str:
     """A value as JSON, what JSON does not know as its one-line repr."""
     try:
         return msgspec.json.encode(value, enc_hook=safe_repr).decode()
-    except (TypeError, ValueError):  # a key that is no text, a lone surrogate, a number beyond 64 bits
+    except (TypeError, ValueError):  # a key that is not a text, a lone surrogate, a number beyond 64 bits
         return msgspec.json.encode(safe_repr(value, TEXT_LIMIT).encode("ascii", "backslashreplace").decode()).decode()
 
 

@@ -1,4 +1,4 @@
-"""What a caller is told about a run: truthy exactly on a hit."""
+"""The outcome of a run: truthy exactly on a hit."""
 
 import copy
 from collections.abc import Callable
@@ -14,7 +14,7 @@ TextRedactor = Callable[[str], str]
 
 
 def redacted_repr(struct: Any, hide: TextRedactor) -> str:
-    """The repr of a told struct, without secrets."""
+    """Return the repr of a struct, without secrets."""
     parts = [f"{name}={getattr(struct, name)!r}" for name in type(struct).__struct_fields__ if name != "hide"]
     return hide(f"{type(struct).__name__}({', '.join(parts)})")
 
@@ -50,7 +50,7 @@ class Divergence(msgspec.Struct, frozen=True):
 
 
 class Shadow(msgspec.Struct, frozen=True):
-    """What a replay would have done, held against what the agent did in a shadow run; nothing was executed twice.
+    """What a replay would have done, compared with what the agent did in a shadow run; nothing was executed twice.
 
     `step` is the first step that differs, -1 if none does. `accepted` and `refused` count what the recorded checks said
     of the snapshots that the agent's own calls met.

@@ -1,7 +1,7 @@
-"""The records: what is stored of a trajectory, and what a caller is told about a run.
+"""The records: what is stored of a trajectory, and what a caller gets about a run.
 
 The stored records are msgspec structs written as arrays, so that their bytes are canonical; values inside them are
-`bytes` made by the codec. The told ones (`Outcome`, `Divergence`, `Handover`) are plain read-only objects.
+`bytes` made by the codec. Those for callers (`Outcome`, `Divergence`, `Handover`) are plain read-only objects.
 """
 
 from __future__ import annotations
@@ -85,8 +85,9 @@ class Guard(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class StepRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One tool call as it is stored. `arguments` are (parameter name, expression) in the order of the signature.
 
-    `pre` and `post` are the checks' fingerprints, empty where there was none; `instance` tells tools apart that cannot
-    be told apart by name and fingerprint, within one process; `method` says that the first argument is an object
+    `pre` and `post` are the checks' fingerprints, empty where there was none; `instance` distinguishes tools that
+    cannot
+    be distinguished by name and fingerprint, within one process; `method` says that the first argument is an object
     of the run's context. Members of a parallel group share a `group`, the number of its first member counted from 1;
     0 is a call that overlapped no other. A member is `late` if another one had ended when it began.
     """

@@ -31,7 +31,7 @@ def _changed_check(record: StepRecord, tool: Tool, index: int) -> Refusal | None
             what = "added" if not then else "removed" if not now else "changed"
             message = (
                 f"the {role}-check of {record.tool} (step {index}) was {what} since this was recorded; the agent's "
-                f"next run records it anew"
+                f"next run records it again"
             )
             return Refusal(Reason.CHECK_CHANGED, message, index, record.tool)
     return None

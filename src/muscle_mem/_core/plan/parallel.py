@@ -189,10 +189,10 @@ def validated_body(body: Body) -> Body:
     for start, stop in group_spans(records):
         lates = [records[position].late for position in range(start, stop)]
         if records[start].group != start + 1 or lates[0] or lates != sorted(lates):
-            raise DecodeError(f"the parallel group of step {start} is none")
+            raise DecodeError(f"the parallel group of step {start} is invalid")
     if body.order:
         if sorted(body.order) != list(range(len(records))):
-            raise DecodeError("the order of its steps is none")
+            raise DecodeError("the order of its steps is invalid")
         for position, rank in enumerate(body.order):
             here, there = records[position], records[rank]
             if here.group != there.group or (position != rank and (not here.group or here.late or there.late)):
@@ -230,7 +230,7 @@ def agreed_order(body: Body, agreed: MutableMapping[bytes, Sequence[int]]) -> tu
 
 
 def covered_seconds(times: Iterable[tuple[float, float]]) -> float:
-    """How many seconds lie within (begin, end) times, which may overlap."""
+    """Return the seconds covered by (begin, end) times, which may overlap."""
     total, until = 0.0, float("-inf")
     for begin, end in sorted(times):
         total += max(0.0, end - max(begin, until))

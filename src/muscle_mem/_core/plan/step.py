@@ -1,4 +1,4 @@
-"""A step of a plan: a stored step joined with its live tool, and why one cannot be had."""
+"""A step of a plan: a stored step joined with its live tool, and why there is none."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class PlanStep:
     """A step ready to be replayed, its arguments known beforehand.
 
     `may_check_after` says that a post-check may be due behind it.
-    What only a `BoundStep` has is told for all: no guards, no context objects, no parallel group.
+    What only a `BoundStep` has has a default here: no guards, no context objects, no parallel group.
     """
 
     __slots__ = (
@@ -208,7 +208,7 @@ def _builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -> Builde
 
 
 def _is_inline_check(check: Check | None) -> bool:
-    """Whether a check needs nothing awaited and nothing kept. One that waits does so after it said no."""
+    """Whether a check needs nothing awaited and nothing kept. One that waits does so after it failed."""
     return check is None or not (check.capture_async or check.compare_async or check.refresh)
 
 

@@ -32,7 +32,7 @@ from .step import BoundStep, PlanStep, Refusal, Registry, make_step
 
 
 class MutableSnapshot:
-    """A snapshot that is mutable: decoded anew by `load` for each compare, which might change it."""
+    """A snapshot that is mutable: decoded again by `load` for each compare, which might change it."""
 
     __slots__ = ("load",)
 
@@ -116,7 +116,7 @@ class Trajectory:
 
     @property
     def body(self) -> Body:
-        """The recorded calls. Once they are joined they are decoded again whenever somebody asks, which no hit does:
+        """The recorded calls. Once they are joined they are decoded again on demand, which no hit does:
         they would take more room than the plan that was made of them.
         """
         if self._body is not None:
@@ -232,7 +232,7 @@ class Trajectory:
                 return Refusal(
                     Reason.PARAM_AMBIGUOUS,
                     f"params {', '.join(group)} had equal values when this was recorded, so which one a step meant "
-                    "cannot be told now that they differ",
+                    "cannot be determined now that they differ",
                 )
         for name in self.params_in_texts:
             if type(values[name]) not in (str, int):
@@ -299,7 +299,7 @@ class Candidate:
         return self._replay_plan
 
     def with_trajectory(self, trajectory: Trajectory) -> Candidate:
-        """The same observation of the same trajectory, which was loaded anew."""
+        """The same observation of the same trajectory, which was loaded again."""
         copied = Candidate(trajectory, self.seq, self.id, self.row, self.refresh)
         copied._pre_snapshots, copied._post_snapshots, copied.estimated_bytes = (
             self._pre_snapshots,

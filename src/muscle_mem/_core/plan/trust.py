@@ -22,7 +22,7 @@ EXPIRED = "expired"
 
 
 def trust_level(standing: Any) -> int:
-    """How far the evidence goes: 0 as recorded, 1 with a positive verdict, 2 with a person's word."""
+    """How far the evidence goes: 0 as recorded, 1 with a positive verdict, 2 with a manual review."""
     if standing.state != "trusted":
         return 0
     if standing.reason.startswith((GOOD, APPROVED)):

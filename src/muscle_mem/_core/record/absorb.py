@@ -24,7 +24,8 @@ class Absorber:
     The first difference ends that, once that call has returned, but executed steps of tools declared write or
     irreversible that were not repeated yet still answer one identical call each. A step that raised answers with its
     exception, once. From the first parallel group on, the steps may be repeated in any order, since that of an agent's
-    strands says nothing; `unexecuted` are the members of a broken group that were not executed, and are no difference.
+    strands says nothing; `unexecuted` are the members of a broken group that were not executed, and do not count as
+    a difference.
     """
 
     __slots__ = ("_calls", "_differences", "_env", "_executed", "_is_over", "_ordered_count", "_pending", "_unexecuted")
@@ -39,7 +40,7 @@ class Absorber:
         self._unexecuted = dict(enumerate(unexecuted))
         self._ordered_count = next((at for at, (step, _, _) in enumerate(calls) if step.group_stop), len(calls))
         self._is_over = False
-        self._differences: dict[int, dict[str, Any]] = {}  # by identity: each call has keywords of its own
+        self._differences: dict[int, dict[str, Any]] = {}  # by identity: each call has a separate dict of keywords
 
     def has_repeated(self, count: int) -> bool:
         """Whether the first `count` executed steps have all been repeated."""
@@ -74,14 +75,14 @@ class Absorber:
             self._is_over = True
 
     def ignore_difference(self, kwargs: dict[str, Any]) -> None:
-        """This call failed in a way that a plan leaves out (C5), so it is no difference either."""
+        """This call failed in a way that a plan leaves out (C5), so it is not difference either."""
         self._differences.pop(id(kwargs), None)
 
 
 def is_same_call(call: StepCall, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any], env: Env) -> bool:
     """Whether a call repeats an executed one: the same tool, and arguments that are the same objects or equal values.
 
-    The executed call's arguments are made anew, since the tool may have changed those it was given.
+    The executed call's arguments are made again, since the tool may have changed those it was given.
     """
     step, ours, _ = call
     if step.tool is not tool and step.tool.identity != tool.identity:

@@ -177,7 +177,7 @@ def _freeze_arguments(run: Run, step: RecordedStep, args: tuple[Any, ...], kwarg
 def _note_failure(
     run: Run, step: RecordedStep, args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException
 ) -> None:
-    """A call that raised is no step; unless it can have had no effect, the rest is not trusted either (C5)."""
+    """A call that raised is not a step; unless it can have had no effect, the rest is not trusted either (C5)."""
     tool = step.tool
     run.recorder.drop(step)
     unbound = (run.is_stepped or isinstance(error, TypeError)) and not tool.accepts(args, kwargs)
@@ -195,7 +195,7 @@ def _note_failure(
 def _interrupted(
     run: Run, step: RecordedStep, args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException, entered: bool
 ) -> None:
-    """A call that did not come to its end; before the tool was entered nothing has happened."""
+    """A call that was interrupted; before the tool was entered nothing has happened."""
     if entered:
         _note_failure(run, step, args, kwargs, error)
     else:
@@ -217,7 +217,9 @@ def _reject_unfinished(recorder: Recorder, step: RecordedStep, result: Any) -> N
 def _capture_sync(
     run: Run, step: RecordedStep, check: Check, args: tuple[Any, ...], kwargs: dict[str, Any], run_flow: RunFlow
 ) -> Any:
-    """Capture at once: the snapshot as `_encode_snapshot` gives it, or a plain value whose like the check knows."""
+    """Capture immediately: the snapshot as `_encode_snapshot` gives it, or a plain value of a type that the check
+    has verified.
+    """
     try:
         value = check.capture(*args, **kwargs) if kwargs else check.capture(*args)
         kind = type(value)
@@ -236,7 +238,7 @@ def _capture_sync(
 def _capture_flow(
     run: Run, step: RecordedStep, check: Check, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Generator[Effect, Any, bytes | None]:
-    """The same where somebody else captures."""
+    """Capture where another driver makes the call."""
     try:
         value = yield Capture(check, args, kwargs)
     except Exception as error:
@@ -252,7 +254,7 @@ def _note_capture_error(run: Run, step: RecordedStep, error: Exception) -> None:
 
 
 def _encode_snapshot(run: Run, step: RecordedStep, check: Check, value: Any) -> Generator[Effect, Any, bytes | None]:
-    """The bytes of a snapshot, and whether the check can judge its like; trouble is noted (B3, B4)."""
+    """The bytes of a snapshot, and whether the check can judge its type; problems are noted (B3, B4)."""
     recorder = run.recorder
     tool = step.tool
     try:
@@ -266,7 +268,7 @@ def _encode_snapshot(run: Run, step: RecordedStep, check: Check, value: Any) -> 
         if check.compare_async and (not tool.is_async or (run.is_stepped and run.is_sync)):
             return data  # nothing can be awaited here; the compare is judged when it is used
         problem = yield from _verify_type(run, tool, check, value, data)
-        check.verified_types[kind] = problem and run.redact(problem)  # it is told in later runs too
+        check.verified_types[kind] = problem and run.redact(problem)  # reported in later runs too
     problem = check.verified_types[kind]
     if problem is not None:
         recorder.add_problem(Reason.CHECK_FAILED, problem, tool.name, step)
@@ -292,7 +294,7 @@ def _verify_type(run: Run, tool: Tool, check: Check, value: Any, data: bytes) ->
     if verdicts[0] != verdicts[1]:
         return f"{name} judges a {type(value).__name__} differently once it was stored and read back"
     if not verdicts[0]:
-        message = f"{name} refuses a snapshot compared with itself; so a hit at once never happens"
+        message = f"{name} rejects a snapshot compared with itself, so an immediate hit never happens; check compare()"
         run.notify("warning", "refuses_itself", message, tool.name)
     return None
 

@@ -42,11 +42,11 @@ def learn(
                 make_recording(recorder, key=run.key, value=value, run_seconds=seconds), recorder, run.key_inputs()
             )
             recording, problem = (None, made) if isinstance(made, Problem) else (made, None)
-            if problem is not None and problem.reason is Reason.NO_KEY:  # else it is told when the key is made
+            if problem is not None and problem.reason is Reason.NO_KEY:  # else it is reported when the key is made
                 run.notify("warning", "secret_in_task", f"never learned: {problem.message}", "")
         except NotStorableError as error:
             problem = Problem(Reason.TOO_LARGE, str(error))
-        except Exception as error:  # trouble of ours costs the recording and nothing else (G4)
+        except Exception as error:  # an internal error costs the recording and nothing else (G4)
             problem = Problem(Reason.NOT_REPLAYABLE, f"the recording could not be made: {long_repr(error)}")
     if recording is not None:
         problem = yield Save((recording, recorder.quarantine[:1], accepted is True))
@@ -54,7 +54,7 @@ def learn(
     if problem is not None:
         outcome.not_learned = problem.reason
         outcome.not_learned_message = run.redact(problem.message)
-        if recording is not None and problem in recorder.quarantine:  # kept, and waiting for somebody's verdict
+        if recording is not None and problem in recorder.quarantine:  # kept, and waiting for a review
             outcome.trajectory_id = recording.id
         return
     assert recording is not None
@@ -119,7 +119,7 @@ def _merge_problem(run: Run, replay_refusal: Refusal, accepted: bool) -> Problem
 def seed_from_replay(run: Run, followed: Candidate, refusal: Refusal) -> None:
     """Begin the recording with the steps that were replayed, under the snapshots that accepted them (F5, B7).
 
-    A step that only reads is one of them even if its post-check said no: the agent goes on with what it returned.
+    A step that only reads is one of them even if its post-check failed: the agent goes on with what it returned.
     """
     progress = run.progress
     recorder = run.recorder

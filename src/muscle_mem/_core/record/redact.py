@@ -43,7 +43,7 @@ def redact_recording(recorder: Recorder, scope: str, context: Iterable[Any]) -> 
         return
     try:
         _redact_steps(recorder, redactor)
-    except Exception as error:  # trouble of ours costs the recording and nothing else (G4)
+    except Exception as error:  # an internal error costs the recording and nothing else (G4)
         recorder.add_problem(
             Reason.OPAQUE_ARGUMENT, f"secrets could not be taken out of the recording: {long_repr(error)}"
         )
@@ -154,7 +154,7 @@ def secrets_refusal(trajectory: Trajectory, run: Run) -> Refusal | None:
             return Refusal(
                 Reason.PARAM_AMBIGUOUS,
                 f"the secrets {', '.join(group)} had equal values when this was recorded, so which one a step meant "
-                "cannot be told now that they differ",
+                "cannot be determined now that they differ",
             )
     return None
 

@@ -130,7 +130,7 @@ def _fixed_params(
                 embedded.update(params.composed_in(leaf))
     for name in variadic:
         embedded.update(params.embedded_in(name))
-    for group in params.equal_groups():  # which of them was used cannot be told
+    for group in params.equal_groups():  # which of them was used cannot be determined
         used.update(group if used.intersection(group) else ())
     names = ((set(params.values) - used) | embedded | params.changed_names() | params.ambiguous()) - params.secret
     return tuple((name, params.digest_of(name)) for name in sorted(names))

@@ -81,7 +81,7 @@ class Redactor:
         self.add_value(secret.value)
 
     def add_from_argument(self, tool: str, argument: str, value: Any) -> str:
-        """Know a secret that only a tool's argument told of, from now on; the name it has got."""
+        """Add a secret that was found in a tool's argument; return its name."""
         secret = value if isinstance(value, Secret) else Secret(value)
         self.add_value(secret.value)
         argument = self.redact(argument) if "[" in argument else argument
@@ -121,7 +121,7 @@ class Redactor:
         return argument if argument in names else min(names)
 
     def equal_groups(self, used: set[str], params: NamedValues) -> tuple[tuple[str, ...], ...]:
-        """Groups of used secrets and others, or params, with equal values: which was meant cannot be told."""
+        """Groups of used secrets and others, or params, with equal values: which was meant cannot be determined."""
         groups: dict[Any, set[str]] = {}
         for name in {*self.named, *params.canonical}:
             groups.setdefault(self.equality_key(name, params), set()).add(name)
@@ -181,7 +181,7 @@ class Redactor:
                 return value
             try:
                 return codec.fold(kind, masked)
-            except DecodeError:  # two keys of a dict are masked alike: what is left tells the tasks apart enough
+            except DecodeError:  # two keys of a dict are masked alike: the rest distinguishes the tasks well enough
                 return [kind, *masked]
         return _marker("") if self.contains_secret(value) else value
 

@@ -63,7 +63,7 @@ def _mask_beside(text: str, cut: str, forms: Iterable[str], mask: str) -> str:
 
 
 def _overlap_length(one: str, two: str) -> int:
-    """How many characters `two` begins with that `one` ends with; 0 for fewer than tell anything."""
+    """How many characters `two` begins with that `one` ends with; 0 for too few to be significant."""
     for length in range(min(len(one), len(two)), _MIN_OVERLAP - 1, -1):
         if one.endswith(two[:length]):
             return length

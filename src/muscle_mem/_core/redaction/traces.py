@@ -68,7 +68,7 @@ def text_forms(leaf: Any) -> list[str]:
 
 
 def contains_any(leaf: Any, needles: frozenset[str]) -> bool:
-    """Whether a literal leaf holds one of these texts: anywhere in a text, or as the whole of what is none."""
+    """Whether a literal leaf holds one of these texts: anywhere in a text, or as the whole of another value."""
     if not needles:
         return False
     texts = text_forms(leaf)

@@ -17,7 +17,7 @@ from ..tools.callbacks import select_arguments
 def approval_refusal(
     run: Run, step: PlanStep, arguments: tuple[tuple[Any, ...], dict[str, Any]], position: int
 ) -> Generator[Effect, Any, Refusal | None]:
-    """Whether the approval callback says no to a bound irreversible step; None if it says yes, or is not to be asked.
+    """Return why a bound irreversible step is not approved; None if it is, or needs no approval.
 
     Asked once per step of a run. It gets task, params, step (an `Executed` without a result): those it names.
     """
@@ -39,5 +39,5 @@ def approval_refusal(
             Reason.NOT_APPROVED, f"the replay of {tool} was not approved (got {long_repr(answer)})", position, tool
         )
     except Exception as error:
-        message = f"the approval of {tool} raised {long_repr(error)}, which is no approval"
+        message = f"the approval of {tool} raised {long_repr(error)}, which does not count as approval"
         return Refusal(Reason.NOT_APPROVED, message, position, tool, error=error)

@@ -1,4 +1,4 @@
-"""Comparing what was captured with many recordings at once, for checks that can (`compare_many`)."""
+"""Comparing what was captured with many recordings in one call, for checks that can (`compare_many`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Batch = tuple[Any, dict[Candidate, Any]]
 
 
 class BatchResults:
-    """The answers of one run's checks that compare many at once: each captured value is asked about once."""
+    """The answers of one run's checks that compare many in one call: each captured value is asked about once."""
 
     __slots__ = ("_batches",)
 

@@ -45,7 +45,7 @@ class Considered(msgspec.Struct, frozen=True):
 class Explanation(msgspec.Struct, frozen=True):
     """What the engine would do with a task now, and why. Truthy if a replay would start.
 
-    `plan` tells the steps of that replay with this call's params; outputs that do not exist yet as `output[step]`.
+    `plan` holds the steps of that replay with this call's params; outputs that do not exist yet as `output[step]`.
     """
 
     __module__ = "muscle_mem"

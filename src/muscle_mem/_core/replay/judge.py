@@ -1,4 +1,4 @@
-"""Capturing, comparing and refusing: what one step asks of the environment, and how the answer is told."""
+"""Capturing, comparing and refusing: what one step asks of the environment, and how the answer is reported."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def keep_refreshed(run: Run, check: Check, position: int, post: bool, value: Any
             progress.refreshed_snapshots[(position, post)] = data
 
 
-REFUSED = Refusal(Reason.CHECK_REFUSED, "the check said no")
+REFUSED = Refusal(Reason.CHECK_REFUSED, "the check failed")
 
 
 def capture(step: PlanStep, check: Check, arguments: Arguments, position: int) -> Generator[Effect, Any, Any]:
@@ -90,7 +90,8 @@ def evaluate(
     """Compare what was captured with one candidate's snapshot; None if it passes.
 
     `shared` says that the value is needed again afterwards, so that the compare must get a copy. `known_answer` holds
-    the answer of the compare, where it was given already. `without_details` says that nobody will read why it said no.
+    the answer of the compare, where it was given already. `without_details` says that the reason of a failure is
+    not needed.
     """
     check = step.post if post else step.pre
     if check is None:
@@ -125,11 +126,11 @@ def evaluate(
 def refused_check(
     step: PlanStep, check: Check, value: Any, snapshot: Any, position: int, post: bool, answer: Any
 ) -> Refusal:
-    """The refusal of a check that said no, with what was seen and what was expected."""
+    """The refusal of a check that failed, with what was seen and what was expected."""
     seen, expected = check.describe_pair(value, snapshot)
     score = "" if isinstance(answer, bool) else f" (score {safe_repr(answer)}, threshold {check.threshold})"
     role = "post-check" if post else "pre-check"
-    message = f"the {role} of {step.tool.name} said no{score}: saw {seen}, expected {expected}"
+    message = f"the {role} of {step.tool.name} failed{score}: saw {seen}, expected {expected}"
     reason = Reason.POST_CHECK_REFUSED if post else Reason.CHECK_REFUSED
     data = snapshot_bytes(value) if post else None
     return Refusal(reason, message, position, step.tool.name, seen, expected, data=data)

@@ -32,7 +32,7 @@ def check_members(
 ) -> Generator[Effect, Any, Chosen | Refusal]:
     """Judge the other opening members of the group that the chosen candidate begins here, before anything runs.
 
-    If one says no, the next candidate is asked, and the group stops where it begins: nothing of it was made.
+    If one fails, the next candidate is asked, and the group stops where it begins: nothing of it was made.
     """
     member_captures: dict[tuple[bytes, int], Any] = {}
     first: Refusal | None = None

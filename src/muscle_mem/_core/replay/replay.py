@@ -1,6 +1,6 @@
 """Replaying: follow one candidate step by step, each checked against the live environment before it is done.
 
-Where a call may be made at once, the line makes it; only what must be awaited, or belongs to another driver, is
+Where a call may be made immediately, the line makes it; only what must be awaited, or belongs to another driver, is
 yielded. Nothing of ours runs between the verdict of a pre-check and its tool.
 """
 
@@ -40,7 +40,7 @@ CheckAnswer = tuple[Refusal, Any]  # why a check did not pass, and what it saw; 
 def replay(run: Run, live: CandidateSet) -> Generator[Effect, Any, Candidate | Refusal]:
     """Replay the preferred candidate, going over to another only where the rules allow it (D2).
 
-    Returns the candidate that came to its own end, or the refusal that stopped it; `run.progress` tells what was
+    Returns the candidate that finished, or the refusal that stopped it; `run.progress` says what was
     executed.
     """
     progress = run.progress
@@ -133,7 +133,7 @@ def _check_inline(
     position: int,
     post: bool,
 ) -> CheckAnswer | None:
-    """Capture and compare at once, where nothing can be awaited or kept; None if it passes.
+    """Capture and compare immediately, where nothing can be awaited or kept; None if it passes.
 
     At the start the candidate whose snapshot equals what is seen is asked, and is then the one to follow (D3).
     """
@@ -165,7 +165,7 @@ def _check_inline(
     except Exception as error:
         return check_error(step, position, f"its compare raised {long_repr(error)}", error), seen
     if selection is not None:
-        if type(seen) in SCALAR_TYPES:  # as `remember_capture` does, at once
+        if type(seen) in SCALAR_TYPES:  # as `remember_capture` does, inline
             selection.captures.append((position, post, followed, seen, None))
         else:
             selection.remember_capture(position, post, followed, seen)
@@ -180,7 +180,7 @@ def decide(
     `asked` is what the followed candidate said, if it was asked before.
     """
     if followed.trajectory.steps[position].is_opening_member:
-        assert run.progress.group_arguments is not None  # by whoever opened the group
+        assert run.progress.group_arguments is not None  # set when the group was opened
         return followed, run.progress.group_arguments[position]
     since = run.clock()
     while True:
@@ -217,7 +217,7 @@ def decide(
 def _skip_optional(
     run: Run, selection: Selection | None, position: int, followed: Candidate, refusal: Refusal
 ) -> Generator[Effect, Any, Chosen | Candidate | Refusal]:
-    """Leave an optional step out if its check said no and the next one's says yes: a pop-up that does not show."""
+    """Leave an optional step out if its check failed and the next one's passes: a pop-up that does not show."""
     trajectory = followed.trajectory
     after = position + 1
     if (

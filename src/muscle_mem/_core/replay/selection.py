@@ -67,7 +67,7 @@ class Selection:
 
         As it is now: a capture may return a live object, which the next tool changes.
         """
-        if type(value) in SCALAR_TYPES:  # what cannot change is written when somebody asks
+        if type(value) in SCALAR_TYPES:  # what cannot change is written on demand
             self.captures.append((position, post, by, value, None))
         else:
             self.captures.append((position, post, by, safe_copy(value), snapshot_bytes(value)))
@@ -162,7 +162,7 @@ class Selection:
     ) -> Generator[Effect, Any, tuple[Candidate, Arguments] | Refusal | None]:
         """The candidate to follow at a position, its pre-check just passed; else the preferred one's refusal, if any.
 
-        `captures` holds what this position has captured so far. With `checked_only` an unchecked step is no reason
+        `captures` holds what this position has captured so far. With `checked_only` an unchecked step is not a reason
         to go on.
         """
         refusal: Refusal | None = None
@@ -238,7 +238,7 @@ class Selection:
         self.reject(candidate)
 
     def reject(self, candidate: Candidate) -> None:
-        """A candidate that said no is not asked again at this position."""
+        """A candidate that failed is not asked again at this position."""
         self._rejected.add(candidate)
 
     def reset_rejected(self) -> None:

@@ -1,4 +1,4 @@
-"""A shadow run: the agent did the task, and what a replay would have done is held against it; nothing runs twice."""
+"""A shadow run: the agent did the task, and what a replay would have done is compared with it; nothing runs twice."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def compare_shadow(run: Run, live: Sequence[Candidate]) -> Generator[Effect, Any
     """Whether the candidate that a replay would have followed made the calls that the agent made; None without one.
 
     Calls of tools declared `read` may come in another order. The recorded checks judge what the agent's own calls
-    captured; one that says no would have stopped the replay there, which is no agreement either.
+    captured; one that fails would have stopped the replay there, which is not an agreement either.
     """
     steps = run.recorder.planned_steps()
     if not live or not steps:
         return None
     try:
         made, ids = _sorted_calls(run, steps)
-    except Exception:  # trouble of ours with what the agent did: it is told when the run is learned (G4)
+    except Exception:  # an internal error with what the agent did: it is reported when the run is learned (G4)
         return None
     followed = _choose_candidate(live, ids[0], made[0])
     shadow = yield from _compare_candidate(run, followed, ids, made)

@@ -49,8 +49,8 @@ class Pause(msgspec.Struct):
 class LeadKey(msgspec.Struct):
     """Before the agent runs on a miss that may be learned: let one run at a time learn a key.
 
-    The answer is the number of seconds after which to ask again; or the candidates of a key if there is somebody
-    new since `seen`; or nobody, and the agent may run.
+    The answer is the number of seconds after which to ask again; or the candidates of a key if there is one
+    new since `seen`; or none, and the agent may run.
     """
 
     seen: Any

@@ -169,7 +169,7 @@ class Recording(msgspec.Struct, frozen=True):
 class Recorder:
     """Collects the steps of one open run. `closed` once the agent has returned; later calls are not the run's.
 
-    Threads of the agent may call at once. What they share are sets and lists whose single operations are atomic:
+    Threads of the agent may call concurrently. What they share are sets and lists whose single operations are atomic:
     `events` holds each call twice, where it began and where it ended, and all else about time follows from it.
     `repeated_calls` are first calls that repeat a step of `first_executed`, which the replay had made.
     """
@@ -206,7 +206,7 @@ class Recorder:
         self.repeated_calls: list[RecordedStep] = []
 
     def add_problem(self, reason: Reason, message: str, tool: str = "", step: RecordedStep | None = None) -> None:
-        """Note why this run cannot be learned; the first such note is the one that is told.
+        """Note why this run cannot be learned; the first such note is the one that is reported.
 
         What is wrong with a step alone does not count if the step is left out of the plan.
         """
@@ -217,7 +217,7 @@ class Recorder:
             step.problems = (*step.problems, found)
 
     def add_quarantine(self, reason: Reason, message: str, tool: str = "") -> None:
-        """Note why this run, if it is learned, must not be replayed before somebody looked at it."""
+        """Note why this run, if it is learned, must not be replayed before a review."""
         self.quarantine.append(Problem(reason, message, tool))
 
     def begin_call(self, tool: Tool, began: float) -> RecordedStep:
@@ -286,7 +286,7 @@ class Recorder:
                 self._refuse_pending_output(step, name, frozen)
 
     def _refuse_pending_output(self, step: RecordedStep, name: str, frozen: Any) -> None:
-        """An output of a call that is still in progress: which of the two comes first cannot be told."""
+        """An output of a call that is still in progress: which of the two comes first cannot be determined."""
         for index in references_in(frozen):
             source = self.events[index - len(self.prefix)] if index >= len(self.prefix) else None
             if source in self.open_calls and source is not None:

@@ -24,7 +24,7 @@ MAX_TASK_LENGTH = 200
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """What the engine was told once and for all. `trust` counts the levels of `trust.TRUSTS`.
+    """The settings of the engine. `trust` counts the levels of `trust.TRUSTS`.
 
     `process` names the process, `clock` is monotonic, in seconds, `notify` takes (level, reason, message, tool).
     """
@@ -44,7 +44,7 @@ class Policy(msgspec.Struct, frozen=True):
 class Progress(msgspec.Struct, eq=False):
     """How far a replay has come: the steps that were entered, and their results.
 
-    `group_arguments` holds a group's arguments till their turn comes, `pending_post_checks` its members made so far
+    `group_arguments` holds a group's arguments until their turn comes, `pending_post_checks` its members made so far
     whose post-checks are asked later. `refreshed_snapshots` are the snapshots that sliding checks have accepted. What
     few runs need is made by those.
     """
@@ -72,9 +72,11 @@ class Progress(msgspec.Struct, eq=False):
 class Run(msgspec.Struct, eq=False):
     """Everything about one call of the engine.
 
-    `is_sync` says that nothing can be awaited, `is_stepped` that others make the tool calls, `is_watched` that somebody
-    is told of each replayed one. `agent` is the engine's own record of it, fixed for the run, and `takes_handover`
-    tells of it. `initial_redactor` is given where secrets are known from the start; `label` is the task as a text of
+    `is_sync` says that nothing can be awaited, `is_stepped` that others make the tool calls, `is_watched` that
+    observers
+    get an event for each replayed one. `agent` is the engine's own record of it, fixed for the run, and
+    `takes_handover`
+    comes from it. `initial_redactor` is given where secrets are known from the start; `label` is the task as a text of
     any length. `may_wait` says that other runs of its key wait for what it learns, as it does for theirs.
     `refused_checks` are the checks that stopped a replay, as `Tally.check` names them, and `store_error` is what the
     store raised when it was to take the recording.
@@ -141,7 +143,7 @@ class Run(msgspec.Struct, eq=False):
         slot = self.recorder_slot
         if not slot:
             slot.append(Recorder(self.params, known_objects_of(self.params, self.context, self.initial_redactor)))
-        return slot[0]  # the first, should two threads have come at once
+        return slot[0]  # the first, if two threads came concurrently
 
     def close(self) -> None:
         """The run is over: calls that come later are not its own."""
@@ -190,7 +192,7 @@ class Run(msgspec.Struct, eq=False):
         )
 
     def note_missing_threshold(self, check: Check, tool: str) -> None:
-        """Warn of a score that no threshold was declared for; the engine tells it once (B2)."""
+        """Warn of a score that no threshold was declared for; the engine reports it once (B2)."""
         if check.lacks_threshold:
             message = (
                 f"the compare of {tool}'s check returns a score and no threshold is declared, so 1.0 is asked for; say "

@@ -17,7 +17,7 @@ INTROSPECTION_NAMES = frozenset(
 def used_parameters(capture: Callable[..., Any]) -> frozenset[int] | None:
     """The positions of the parameters that a function's code names, those behind * or ** included.
 
-    None where that cannot be told: of anything but a plain function, and of one that may look at its own frame.
+    None where that cannot be determined: of anything but a plain function, and of one that may look at its own frame.
     """
     if type(capture) is not FunctionType:
         return None

@@ -21,7 +21,7 @@ Compare = Callable[[Any, Any], bool | float | Awaitable[bool | float]]
 
 
 class CheckError(Exception):
-    """A compare gave an answer that is no verdict. Stays inside: it becomes the reason of a refusal."""
+    """A compare gave an answer that is not a verdict. Stays inside: it becomes the reason of a refusal."""
 
 
 class Check:
@@ -33,7 +33,7 @@ class Check:
     threshold: the lowest passing score. Declare it when compare returns a score; undeclared, 1.0 is asked for.
     wait, every: keep capturing for up to `wait` seconds, every `every` seconds, until the check passes.
     compare_many: gets (current, candidates) and returns one answer for each, the one that compare gives, where that is
-        cheaper for many at once. It is used where several recordings are left to choose from.
+        cheaper for many in one call. It is used where several recordings are left to choose from.
     refresh: after a hit keep that run's snapshot as an additional reference (sliding expiry). Without it the recorded
         snapshots stay the reference, so that small drifts never add up.
     version: stands in for the fingerprint of capture and compare; change it when their meaning changes.
@@ -147,7 +147,7 @@ class Check:
 
     @property
     def used_parameters(self) -> frozenset[int] | None:
-        """The positions of the arguments that its capture looks at, as far as that can be told; read once."""
+        """The positions of the arguments that its capture looks at, as far as that can be determined; read once."""
         if self._used_parameters is UNREAD:
             self._used_parameters = used_parameters(self.capture)
         found: frozenset[int] | None = self._used_parameters
@@ -155,7 +155,7 @@ class Check:
 
     @property
     def needs_signature(self) -> bool:
-        """Whether the check is made anew for each tool it is attached to."""
+        """Whether the check is made again for each tool it is attached to."""
         return self._bind is not None
 
     @property
@@ -183,14 +183,14 @@ class Check:
 
 
 def validated_version(version: Any) -> str | int | float:
-    """What a user declares in place of a fingerprint. Raises InvalidTypeError for what is no text or number."""
+    """What a user declares in place of a fingerprint. Raises InvalidTypeError for what is not a text or number."""
     if isinstance(version, str | int | float):
         return version
     raise InvalidTypeError(f"version must be a string or a number, got {version!r}; as in version='2'")
 
 
 def interpret(check: Check, answer: Any) -> bool:
-    """What a compare's answer means. Raises CheckError for None, NaN, arrays and whatever has no truth of its own."""
+    """What a compare's answer means. Raises CheckError for None, NaN, arrays and values without a truth value."""
     if answer is True or answer is False:
         return bool(answer)
     dimensions = getattr(answer, "ndim", None)
@@ -202,7 +202,7 @@ def interpret(check: Check, answer: Any) -> bool:
             return bool(answer)
     if answer is None:
         raise CheckError("compare returned None; return True or False, or a score")
-    if answer is NotImplemented:  # which is true, and says that nobody could compare
+    if answer is NotImplemented:  # which is truthy, and means that the types cannot be compared
         raise CheckError("compare returned NotImplemented, as __eq__ does where types differ; use ==")
     if isinstance(answer, Number):
         check.saw_score = check.saw_score or not check.threshold_declared
@@ -228,7 +228,7 @@ def _score_passes(check: Check, answer: Any) -> bool:
             raise CheckError("compare returned NaN; a score must be a number")
         return bool(answer >= check.threshold)
     except (TypeError, ArithmeticError) as error:
-        raise CheckError(f"compare returned {safe_repr(answer)}, which cannot be held against a threshold") from error
+        raise CheckError(f"compare returned {safe_repr(answer)}, which cannot be compared with a threshold") from error
 
 
 def is_canonically_equal(current: Any, candidate: Any) -> bool:

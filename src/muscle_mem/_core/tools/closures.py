@@ -15,7 +15,7 @@ _COVERED_TYPES = (type(None), bool, int, float, complex, str, bytes, enum.Enum, 
 
 
 def captures_state(fn: Any) -> bool:
-    """Whether a callable holds something that its fingerprint tells by type only: a client, a page, a list.
+    """Whether a callable holds something that its fingerprint covers by type only: a client, a page, a list.
 
     So do bound methods, partials and callable objects, and functions with such a thing in their closure or defaults.
     """
@@ -42,7 +42,9 @@ def is_same_callable(a: Any, b: Any) -> bool:
 
 
 def _is_same_content(a: Any, b: Any, by_value: bool) -> bool:
-    """The same object, or both told by the fingerprint; a default that is plain data is also the same by its value."""
+    """The same object, or both covered by the fingerprint; a default that is plain data is also the same by its
+    value.
+    """
     if a is b or (_covered_by_fingerprint(a) and _covered_by_fingerprint(b)):
         return True
     try:

@@ -76,7 +76,7 @@ def made_in_function(fn: object) -> bool:
 
 
 def is_async(fn: object) -> bool:
-    """Whether calling `fn` gives a coroutine, as far as can be told without calling it."""
+    """Whether calling `fn` gives a coroutine, as far as can be determined without calling it."""
     return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(_unwrap(fn))
 
 
@@ -326,7 +326,7 @@ def _extend(found: str, more: str) -> str:
 
 
 def _own_name(code: CodeType) -> str | None:
-    """The name by which a function calls itself, which is no part of what it does; None if it cannot."""
+    """The name by which a function calls itself, which is not part of what it does; None if it cannot."""
     owner = code.co_qualname.rpartition(".")[0]
     is_method = bool(owner) and not owner.endswith("<locals>")
     local = code.co_name in code.co_varnames or code.co_name in code.co_cellvars
@@ -337,7 +337,7 @@ def source_text(text: str, code: CodeType) -> str | None:
     """The source of one function as canonical text, alike under every Python; None if it is another's.
 
     Not by `ast.dump`, whose output changes between versions. Without recursion, since how deep one may
-    recurse depends on the caller. Raises SyntaxError if the text is no Python.
+    recurse depends on the caller. Raises SyntaxError if the text is not Python.
     """
     is_lambda = code.co_name == "<lambda>"
     statements = ast.parse(f"({text}\n)" if is_lambda else text).body

@@ -216,7 +216,7 @@ def _secrets_by_default(signature: inspect.Signature | None) -> set[str]:
 
 
 def signature_of(fn: Any) -> inspect.Signature | None:
-    """The signature, or None where Python cannot tell it (some builtins)."""
+    """The signature, or None where Python has none (some builtins)."""
     try:
         return inspect.signature(fn)
     except (TypeError, ValueError):
@@ -224,7 +224,7 @@ def signature_of(fn: Any) -> inspect.Signature | None:
 
 
 def ensure_check(role: str, check: Any) -> None:
-    """Raises InvalidTypeError for a pre- or post-check that is none, as the bare capture."""
+    """Raise InvalidTypeError unless a pre- or post-check is a Check."""
     if check is not None and not isinstance(check, Check):
         raise InvalidTypeError(f"{role} must be a Check, got {check!r}; as in {role}=Check(capture, compare)")
 
@@ -243,8 +243,8 @@ def validate_tool(
         )
     if is_generator(fn) or is_async_generator(fn):
         raise InvalidTypeError(
-            f"{stored_name(fn)} is a generator, whose body runs only while somebody iterates, so a replay could not "
-            "tell that it was run; make it return a list"
+            f"{stored_name(fn)} is a generator, whose body runs only while it is iterated, so a replay cannot "
+            "ensure that it runs; return a list"
         )
     for role, check in zip(("pre_check", "post_check"), checks, strict=True):
         ensure_check(role, check)

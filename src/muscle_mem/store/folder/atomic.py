@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Stamp(NamedTuple):
-    """What tells one state of a file from another, by stat alone."""
+    """Return what distinguishes two states of a file, by stat alone."""
 
     inode: int
     size: int
@@ -42,7 +42,7 @@ def read_file(path: str) -> bytes:
 
 
 def write_atomically(path: str, data: bytes) -> None:
-    """Put a file in place at once, so that a crash leaves the old one or the new one. Raises OSError."""
+    """Put a file in place atomically, so that a crash leaves the old one or the new one. Raises OSError."""
     folder = os.path.dirname(path)
     making = f"{path}.{os.getpid()}.tmp"
     file = os.open(making, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
@@ -63,7 +63,9 @@ def write_atomically(path: str, data: bytes) -> None:
 
 
 def _make_newer(making: str, path: str) -> None:
-    """A file system's clock may tick slowly: what replaces a file must bear a later time, or nobody sees the change."""
+    """A file system's clock may tick slowly: what replaces a file must have a later time, or readers miss the
+    change.
+    """
     try:
         before, now = os.stat(path).st_mtime_ns, os.stat(making)
     except FileNotFoundError:

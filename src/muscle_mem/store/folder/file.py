@@ -18,7 +18,7 @@ _OTHER_FIELDS = ("standing", "observations", "seq", "digests")
 
 
 class FileEntry:
-    """What one file holds. `sealed` or `standing` is None where it is damaged, and `problem` tells how.
+    """What one file holds. `sealed` or `standing` is None where it is damaged, and `problem` says how.
 
     `stored_seq` is the number in the file, `seq` the one it counts as. `damaged_observations` holds what is wrong with
     observations that fail their digests, by their documents as JSON: those stay in the file as they are.
@@ -112,11 +112,11 @@ def _equal(given: Any, made: str) -> bool:
 
 
 def read_entry(data: bytes, sign: Signer = sha256) -> FileEntry:
-    """What a file holds, each part checked by its digest. Never raises: trouble is told in the entry."""
+    """What a file holds, each part checked by its digest. Never raises: problems are reported in the entry."""
     try:
         document = jsontext.from_text(data)
     except InvalidValueError as error:
-        return _damaged_entry("", b"", f"the file of a trajectory is no JSON: {error}")
+        return _damaged_entry("", b"", f"the file of a trajectory is not JSON: {error}")
     id, key = _name_of(document)
     try:
         whole = {**document, "observations": [], "standing": {}}
@@ -149,7 +149,7 @@ def _read_observation(entry: FileEntry, whole: Document, one: Any, sign: Signer)
 
 
 def _name_of(document: Any) -> tuple[str, bytes]:
-    """Id and key, as far as they can be told."""
+    """Id and key, as far as they can be determined."""
     held = document if isinstance(document, dict) else {}
     try:
         stored = from_document(

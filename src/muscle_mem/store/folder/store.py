@@ -43,10 +43,10 @@ class FolderStore:
             raise InvalidTypeError(f"A store's path is a string or a pathlib.Path, not {type(path).__name__}.")
         text = os.fsdecode(path)
         if not text or "\0" in text:
-            raise InvalidValueError(f"{text!r} is no path of a folder. Give the path of a folder.")
+            raise InvalidValueError(f"{text!r} is not a path of a folder. Give the path of a folder.")
         self.path = os.path.realpath(text)
         if os.path.exists(self.path) and not os.path.isdir(self.path):
-            raise StoreError(f"The store {self.path!r} is no folder. Give the path of a folder for JSON files.")
+            raise StoreError(f"The store {self.path!r} is not a folder. Give the path of a folder for JSON files.")
         self.url = f"folder:///{self.path.replace(os.sep, '/')}"
         self._write_lock = WriteLock(os.path.join(self.path, ".lock"))
         self._timeout = AdaptiveTimeout(LOCK_TIMEOUT)

@@ -1,6 +1,6 @@
 """How long a write waits for other writers: its whole time, until a wait was in vain; then a moment, until one is not.
 
-So a lock that is never let go costs one deadline, and then a moment each time; and no write is refused unasked.
+So a lock that is never released costs one deadline, and then a moment each time; and no write is refused unasked.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class AdaptiveTimeout:
         self._timed_out = False
 
     def __enter__(self) -> float:
-        """For one write: the seconds it may wait. What it raises tells whether the wait was in vain."""
+        """For one write: the seconds it may wait. Leave it with an exception if the wait timed out."""
         return min(self._full, SHORT_TIMEOUT) if self._timed_out else self._full
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:

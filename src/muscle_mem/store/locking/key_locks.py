@@ -1,6 +1,6 @@
 """Who learns a key: one leader at a time, among threads by a set and among processes by kernel locks on small files.
 
-A lock dies with its holder. Leading only saves agent runs; nothing is wrong if two lead at once.
+A lock dies with its holder. Leading only saves agent runs; two concurrent leaders do no harm.
 """
 
 from __future__ import annotations
@@ -140,7 +140,9 @@ def _is_at(file: int, path: str) -> bool:
 
 
 def _unlock(path: str, file: int) -> None:
-    """Take the file away while it is still ours, then let go, also for copies that a fork past Python's back made."""
+    """Take the file away while it is still ours, then release it, also for copies that a fork past Python's back
+    made.
+    """
     if sys.platform != "win32":
         try:
             os.unlink(path)

@@ -2,7 +2,7 @@
 
 SQLite's own busy handler sleeps ever longer and lets late-comers overtake; queueing before it cuts the worst
 wait of many writers by an order of magnitude, and keeps a checkpoint from meeting a commit. The lock dies
-with its holder. It is a convenience for order, not for safety: every write is a BEGIN IMMEDIATE all the same.
+with its holder. It is a convenience for order, not for safety: every write is a BEGIN IMMEDIATE anyway.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class WriteLock:
 class _Waiter:
     """A thread that stands in the kernel's queue for a lock, so that the wait is both fair and bounded.
 
-    Trying again and again would be bounded too, but whoever comes back at once overtakes those who sleep.
+    Trying again and again would be bounded too, but a writer that retries immediately overtakes those that sleep.
     """
 
     def __init__(self, file: int) -> None:
@@ -148,9 +148,9 @@ class _Waiter:
 if sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK"):
 
     def _lock_queue_place(file: int, *, at_once: bool = False) -> None:
-        """Be the one who waits at the gate itself; with `at_once`, BlockingIOError while somebody else does.
+        """Be the one who waits at the gate itself; with `at_once`, raise BlockingIOError while another does.
 
-        A kernel gives a lock that was let go to whoever asks first, which is often the one who just had it. So only
+        A kernel gives a released lock to the first that asks, which is often the one who just had it. So only
         one waits at the gate, and all others for its place, which is free again as soon as the gate was passed: a lock
         on the first byte of the same file, which belongs to the open file as that of the gate does.
         """
@@ -165,7 +165,7 @@ if sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK"):
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.EACCES):
                 raise BlockingIOError(*error.args) from error
-            # a file system without such locks: the gate alone is in no order, and safe all the same
+            # a file system without such locks: the gate alone is in no order, and safe anyway
 
 else:
 

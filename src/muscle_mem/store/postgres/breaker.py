@@ -1,4 +1,4 @@
-"""Keeps a store that is gone from costing every call a deadline: after one failure calls are refused at once."""
+"""Keeps a store that is gone from costing every call a deadline: after one failure calls are refused immediately."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Breaker:
         return self._why is not None
 
     def admit(self) -> None:
-        """Let a call pass, or raise StoreError at once. Of the calls after a pause only the first passes."""
+        """Let a call pass, or raise StoreError immediately. Of the calls after a pause only the first passes."""
         if self._why is None:
             return
         with self._lock:
@@ -48,7 +48,7 @@ class Breaker:
                     f"{self._until - now:.1f} seconds. Agents run without it meanwhile; look at the server."
                 )
             self._probing = True
-            self._until = now + self._pause  # whoever comes while the probe is under way is refused too
+            self._until = now + self._pause  # calls during the probe are refused too
 
     def failed(self, why: object) -> None:
         """The store could not be reached."""

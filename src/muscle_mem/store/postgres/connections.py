@@ -1,7 +1,7 @@
 """The connections of a PostgreSQL store: lent for one transaction each, none over a fork, each call with a deadline.
 
 A pool of our own, and not psycopg's: that one connects in threads, which a fork leaves behind, tries again on its own
-while a breaker wants silence, and tells a caller of a time-out and not of the wrong password behind it.
+while a breaker wants silence, and reports a time-out and not of the wrong password behind it.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _ready(socket: int, wanted: int, seconds: float) -> int:
 
 
 class ConnectionPool:
-    """Lends connections, at most `options.connections` at once; made when needed, kept for the next.
+    """Lends connections, at most `options.connections` concurrently; made when needed, kept for the next.
 
     `made_count` counts the connections that were tried to be made.
     """
@@ -164,7 +164,7 @@ class ConnectionPool:
         self._change.release()
 
     def abandon_after_fork(self) -> None:
-        """In the child: let go of the parent's connections without a word to the server, which would end them."""
+        """In the child: drop the parent's connections without a message to the server, which would end them."""
         for connection in list(self._all):
             _close_in_child(connection)
         self._all.clear()

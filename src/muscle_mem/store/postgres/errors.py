@@ -25,8 +25,8 @@ _MESSAGES: tuple[tuple[type[psycopg.Error], str], ...] = (
     (errors.QueryCanceled, "a statement took longer than mm_timeout. Look at the load of the server, or raise it"),
     (errors.DiskFull, "the server's disk is full. Free some space there"),
     (errors.TooManyConnections, "the server takes no more connections. Raise max_connections, or lower mm_connections"),
-    (errors.UndefinedTable, "its tables are gone. Open the store again, which makes them anew, or restore a back-up"),
-    (errors.InvalidSchemaName, "its schema is gone. Open the store again, which makes it anew, or restore a back-up"),
+    (errors.UndefinedTable, "its tables are gone. Open the store again, which recreates them, or restore a back-up"),
+    (errors.InvalidSchemaName, "its schema is gone. Open the store again, which recreates it, or restore a back-up"),
 )
 
 
@@ -63,7 +63,7 @@ def to_store_error(error: Exception, options: Options) -> StoreError:
     elif is_lost(error):
         told = "the connection to the server was lost, or could not be made. Look at the server and the network"
     else:
-        told = "PostgreSQL refused. If the message does not tell why, please report it"
+        told = "PostgreSQL refused. If the message does not give the reason, please report it"
     return StoreError(f"The store {options.url}: {told} ({what}).")
 
 

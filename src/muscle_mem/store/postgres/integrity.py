@@ -43,7 +43,7 @@ def _blobs(connection: PooledConnection) -> list[Trouble]:
         Trouble(
             "blob",
             "",
-            f"blob {name.hex()[:16]} " + ("is used by nobody" if whole else "does not match its SHA-256"),
+            f"blob {name.hex()[:16]} " + ("is not used" if whole else "does not match its SHA-256"),
         )
         for name, whole, _ in rows
     ]

@@ -27,7 +27,7 @@ class KeyLock:
 
 
 class KeyLocks:
-    """The keys that this process leads, by one connection of its own.
+    """The keys that this process leads, by one dedicated connection.
 
     Behind a proxy that keeps no session only the threads of this process know of one another: processes do
     not wait, which costs an agent's run and never a wrong answer.

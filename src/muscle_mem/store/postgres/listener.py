@@ -1,4 +1,6 @@
-"""What others change in a PostgreSQL store, known without asking: a thread polls a number, and hurries when told."""
+"""What others change in a PostgreSQL store, known without a query: a thread polls a number, and polls earlier when
+notified.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from .schema import number_for, quoted
 from .writer import Changes
 
 POLL_INTERVAL = 0.5
-MIN_POLL_GAP = 0.02  # seconds between two polls, however often a change is told
+MIN_POLL_GAP = 0.02  # seconds between two polls, however often a change is announced
 MAX_AGE = 5.0  # seconds after which what is known is too old to be replayed by
 IDLE_TIMEOUT = 30.0  # seconds without a question after which the thread stops asking the server
 LONGEST_PAUSE = 5.0
@@ -29,12 +31,14 @@ NOTHING = (1 << 63) - 1  # no change has a number above this one
 
 
 def channel_of(schema: str) -> str:
-    """The name of the channel on which a store's changes are told: a name may have more bytes than a channel takes."""
+    """The name of the channel on which a store's changes are announced: a name may have more bytes than a channel
+    takes.
+    """
     return f"muscle_mem_{number_for(b'change', schema.encode()) & (1 << 63) - 1}"
 
 
 def poll_of(schema: str) -> str:
-    """The one statement that tells what changed after a tick."""
+    """The statement that returns what changed after a tick."""
     name = quoted(schema)
     return (
         f"SELECT s.tick, s.everything, c.key, c.tick, pg_backend_pid() FROM {name}.sequence s "
@@ -43,7 +47,7 @@ def poll_of(schema: str) -> str:
 
 
 class KeyVersions:
-    """The number of each key's last change, as far as heard. Safe to use from any thread."""
+    """The number of each key's last change, as far as known. Safe to use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -103,7 +107,8 @@ class KeyVersions:
 class ChangeListener:
     """Keeps `versions` at most half a second behind the server, by a thread that starts with the first question.
 
-    Where connections are sessions the server tells of changes, and the poll comes at once. `polls` counts the polls.
+    Where connections are sessions the server announces changes, and the poll follows immediately. `polls` counts
+    the polls.
     """
 
     def __init__(self, pool: ConnectionPool, sessions: Sessions) -> None:
@@ -120,13 +125,15 @@ class ChangeListener:
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
-        self._last_asked = 0.0  # when somebody last asked
+        self._last_asked = 0.0  # when it was last asked for
         self._last_polled = 0.0  # when the last good poll began
         self._wake_sockets: tuple[socket.socket, socket.socket] | None = None
         self._pid = os.getpid()
 
     def version(self, key: bytes, ask: Callable[[], None]) -> int:
-        """As `Store.version`. `ask` is called, and has to poll, where nobody has for long and nothing is amiss."""
+        """As `Store.version`. `ask` is called, and has to poll, if there was no poll for long and the listener
+        works.
+        """
         now = time.monotonic()
         slept = now - self._last_asked > IDLE_TIMEOUT
         self._last_asked = now
@@ -142,7 +149,7 @@ class ChangeListener:
         return self.versions.version(key)
 
     def poll(self, connection: PooledConnection) -> int:
-        """Hear what changed, in one round trip; the process id of the server that told. Raises what psycopg raises."""
+        """Fetch what changed, in one round trip; return the server's process id. Raises what psycopg raises."""
         began = time.monotonic()
         since = self.versions.seen
         rows = connection.fetch(self._poll, since)
@@ -190,7 +197,7 @@ class ChangeListener:
             try:
                 self._wake_sockets[1].send(b"x")
             except OSError:
-                pass  # full, so it rings; or closed, so nobody listens
+                pass  # full, so it rings; or closed, so there is no listener
 
     def _run(self) -> None:
         bell = self._wake_sockets
@@ -211,7 +218,7 @@ class ChangeListener:
                 end.close()
 
     def _follow(self, bell: socket.socket) -> None:
-        """Poll through one connection until nobody asks any more. A connection is not kept for those who sleep."""
+        """Poll through one connection until it is not asked for any more. An idle listener keeps no connection."""
         if time.monotonic() - self._last_asked > IDLE_TIMEOUT:
             _wait([bell], None)
             _drain(bell)

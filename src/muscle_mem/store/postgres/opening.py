@@ -23,7 +23,7 @@ logger = logging.getLogger("muscle_mem")
 
 
 class Opened(msgspec.Struct, kw_only=True):
-    """What an opening found out. `why` tells why nothing can be written, or is empty.
+    """What an opening found out. `why` is the reason why nothing can be written, or is empty.
 
     `pooled`: a proxy lends servers for one transaction at a time, so that nothing of a session lasts. `ascii`: the
     database cannot hold every text, so the columns for people are escaped.
@@ -39,7 +39,7 @@ def begin(connection: PooledConnection, options: Options, *, write: bool, durabl
     """The statements that open a transaction: all that it needs is set in it, for a proxy keeps no session.
 
     A client that vanished must not keep the locks of its transaction, so the server ends one that lies idle, before
-    those who wait for the locks give up. The server's deadlines are over before ours, so that it tells what it waits
+    those who wait for the locks give up. The server's deadlines are over before ours, so that it reports what it waits
     for, and ours only means that it is gone.
     """
     ms = max(1, int((connection.until - time.monotonic()) * 800))
@@ -62,7 +62,7 @@ def begin(connection: PooledConnection, options: Options, *, write: bool, durabl
 
 
 def prepare(pool: ConnectionPool, connection: PooledConnection, signing: Signing) -> Opened:
-    """See that a schema of ours is there, making one if there is none; tell how it can be used."""
+    """See that a schema of ours is there, creating it if it is missing; return how it can be used."""
     options = pool.options
     if connection.info.server_version < OLDEST_SERVER:
         raise StoreError(
@@ -104,7 +104,7 @@ class Sessions:
 def _log_pooling(options: Options) -> None:
     logger.warning(
         "A proxy in front of the store %s lends a server for one transaction at a time. All is kept and found; but "
-        "what others wrote is asked for, and not told (about half a second later), and several processes that miss "
+        "what others wrote is polled, and not announced (about half a second later), and several processes that miss "
         "one task together do not wait for each other. Connect past the proxy, or give it pool_mode=session, for both.",
         options.url,
     )
@@ -267,7 +267,7 @@ def _pid(connection: PooledConnection) -> int:
 
 
 def unreachable(error: BaseException | None) -> bool:
-    """Whether an error of connecting says that no server answered, and not that one said no."""
+    """Whether an error of connecting says that no server answered, and not that one refused."""
     return isinstance(error, OSError | psycopg.OperationalError) and (
         "FATAL" not in str(error) or isinstance(error, errors.CannotConnectNow) or "starting up" in str(error)
     )

@@ -33,7 +33,7 @@ DEADLINES: dict[str, str] = {
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """A URL taken apart. `conninfo` is for libpq, with its secrets; `url` is for people, without.
 
-    `timeout` is the deadline of one operation in seconds; `connections` how many are open at once; `pooling` what
+    `timeout` is the deadline of one operation in seconds; `connections` how many are open concurrently; `pooling` what
     stands between us and the server: "transaction" is a proxy that lends a server for one transaction at a time.
     """
 
@@ -55,7 +55,7 @@ def parse(url: str) -> Options:
     _, _, rest = url.partition("://")
     if not is_postgres(url) or "\0" in url:
         raise InvalidValueError(
-            f"{without_secrets(url)!r} is no URL of a PostgreSQL store. Write 'postgresql://user@host/database'."
+            f"{without_secrets(url)!r} is not a URL of a PostgreSQL store. Write 'postgresql://user@host/database'."
         )
     location, mark, query = rest.partition("?")
     ours: dict[str, str] = {}
@@ -71,7 +71,7 @@ def parse(url: str) -> Options:
         conninfo = conninfo_to_dict(plain)
         for port in str(conninfo.get("port", "")).split(","):
             if port and not port.isdecimal():
-                raise psycopg.ProgrammingError(f"{port!r} is no port")
+                raise psycopg.ProgrammingError(f"{port!r} is not a port")
     except psycopg.ProgrammingError as error:
         why = _without(secrets_in(location, query), str(error))
         raise InvalidValueError(
@@ -101,16 +101,18 @@ def _checked(ours: dict[str, str], url: str) -> dict[str, Any]:
         or schema.startswith("pg_")
         or not schema.isprintable()
     ):
-        raise InvalidValueError(f"mm_schema={schema!r} is no name of a schema: 1 to 63 bytes, not beginning with pg_.")
+        raise InvalidValueError(
+            f"mm_schema={schema!r} is not a name of a schema: 1 to 63 bytes, not beginning with pg_."
+        )
     pooling = ours.get("mm_pooling", "auto")
     if pooling not in POOLING:
         raise InvalidValueError(f"mm_pooling={pooling!r} is not known. Give one of {', '.join(POOLING)}.")
     timeout = _number("mm_timeout", ours.get("mm_timeout", "10"))
     connections = _number("mm_connections", ours.get("mm_connections", "8"))
     if not 0.1 <= timeout <= 86_400:
-        raise InvalidValueError(f"mm_timeout={timeout:g} is no number of seconds from 0.1 to 86400.")
+        raise InvalidValueError(f"mm_timeout={timeout:g} is not a number of seconds from 0.1 to 86400.")
     if connections != int(connections) or not 1 <= connections <= 1000:
-        raise InvalidValueError(f"mm_connections={connections:g} is no whole number from 1 to 1000.")
+        raise InvalidValueError(f"mm_connections={connections:g} is not a whole number from 1 to 1000.")
     return {"schema": schema, "timeout": timeout, "connections": int(connections), "pooling": pooling}
 
 
@@ -120,7 +122,7 @@ def _number(name: str, text: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise InvalidValueError(f"{name}={text!r} is no number.")
+        raise InvalidValueError(f"{name}={text!r} is not a number.")
     return number
 
 

@@ -78,7 +78,7 @@ def quoted(name: str) -> str:
 
 
 def number_for(*words: bytes) -> int:
-    """The number of an advisory lock, which is all the database has to tell locks apart by."""
+    """The number of an advisory lock, by which the database distinguishes locks."""
     digest = hashlib.sha256(b"\0".join((b"muscle_mem", *words))).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
 

@@ -1,4 +1,6 @@
-"""Which key a PostgreSQL store is signed with: noted with its first row, so that a wrong key is told at once."""
+"""Which key a PostgreSQL store is signed with: noted with its first row, so that a wrong key is reported
+immediately.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ class Signing:
             connection.fetch("INSERT INTO meta VALUES (%s, 1, %s) ON CONFLICT DO NOTHING", NOTE, key_check(self.sign))
 
     def ensure(self, connection: PooledConnection, url: str) -> None:
-        """StoreError if the store is signed and no key was given, or another. Without a note the rows tell."""
+        """StoreError if the store is signed and no key was given, or another. Without a note the rows decide."""
         found = connection.fetch("SELECT note FROM meta WHERE name = %s", NOTE)
         if not found:
             return

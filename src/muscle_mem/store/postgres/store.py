@@ -39,9 +39,9 @@ class PostgresStore:
 
     Safe to call from any thread, and from a child after os.fork. It also can lead, survey and confirm: `version` may
     be half a second behind what other processes wrote, and makes no round trip. Every write is one durable
-    transaction; one whose end was not heard of, for the connection was cut, is looked up and made good once.
+    transaction; one whose end is unknown because the connection was cut is looked up, and repeated once if needed.
 
-    A server that cannot be reached costs one deadline, then each call raises StoreError at once until it is back.
+    A server that cannot be reached costs one deadline, then each call raises StoreError immediately until it is back.
     """
 
     __module__ = "muscle_mem.store"
@@ -118,7 +118,7 @@ class PostgresStore:
 
     def forget(self, ids: tuple[str, ...] | None = None) -> int:
         """As `Store.forget`. The room is vacuumed, if the role may; what PostgreSQL keeps in its log and back-ups, and
-        in pages until they are written anew, stays for as long as it keeps them.
+        in pages until they are written again, stays for as long as it keeps them.
         """
         gone = self._writing(lambda writer: writer.forget(ids))
         if gone:
@@ -143,7 +143,7 @@ class PostgresStore:
             self._ensure_ready()
         return self._listener.version(key, self._poll)
 
-    def confirm(self, key: bytes) -> None:  # noqa: ARG002 - one answer tells of all keys
+    def confirm(self, key: bytes) -> None:  # noqa: ARG002 - one answer covers all keys
         self._ensure_open()
         self._ensure_ready()
         self._poll()

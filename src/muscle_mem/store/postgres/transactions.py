@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class _Doubt(msgspec.Struct):
-    """A transaction whose commit was sent, and whose end nobody heard of."""
+    """A transaction whose commit was sent, and whose end is unknown."""
 
     writer: bytes
     op: int

@@ -109,7 +109,7 @@ class Writer:
         self._digest = digest if isinstance(digest, bytes) else bytes(digest)
 
     def answer_of(self, writer: bytes, op: int) -> int | None:
-        """What a transaction answered whose end nobody heard of; None if it was not carried out."""
+        """Return the answer of a transaction whose end is unknown; None if it was not carried out."""
         row = self._line.fetch("SELECT answer FROM writer WHERE id = %s AND op = %s", writer, op)
         return int(row[0][0]) if row else None
 
@@ -289,7 +289,7 @@ class Writer:
             self._line.fetch(_FREE, names)
 
     def _next_sequence(self) -> int:
-        """The next sequence number, from a row of its own, so that forgetting never gives one again."""
+        """The next sequence number, from a separate row, so that forgetting never gives one again."""
         if self._digest == b"" and self._last == 0:
             if self._line.fetch("SELECT 1 FROM standing LIMIT 1"):
                 raise self._damaged("", "the row of the last sequence number was emptied")

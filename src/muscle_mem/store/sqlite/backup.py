@@ -72,7 +72,7 @@ def _existing_file(target: str) -> StoreError:
 
 
 def _verify_copy(making: str, target: str, digests: Digests, reader: Reader) -> Verified:
-    # Frozen, for nobody else knows the file, and a look must not make a log beside it.
+    # Frozen, because the file is new to everyone else, and a look must not make a log beside it.
     with translated(target), closing(connect(making, Access.FROZEN, 0.0)) as copy:
 
         def scan(after: int | None, limit: int) -> Found:

@@ -45,7 +45,7 @@ def release(connection: sqlite3.Connection, observation: int) -> list[bytes]:
 
 
 def sweep(connection: sqlite3.Connection, names: list[bytes]) -> None:
-    """Delete those blobs that nobody uses any more."""
+    """Delete those blobs that are no longer used."""
     for name in names:
         connection.execute(
             "DELETE FROM blob WHERE hash = ? AND NOT EXISTS (SELECT 1 FROM blob_user WHERE hash = ?)", (name, name)

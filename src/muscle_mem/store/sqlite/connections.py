@@ -2,7 +2,7 @@
 
 SQLite keeps a process's view of its file locks in memory, and a fork copies the view without the locks: a
 child that then opens the file loses commits as soon as the parent closes it. So all connections are closed
-before os.fork and made anew, when next needed, on either side; and a process that was forked past Python's
+before os.fork and made again, when next needed, on either side; and a process that was forked past Python's
 back does not touch the file.
 """
 
@@ -48,7 +48,7 @@ class Lease:
         return self.connection is not None and bool(self._held)
 
     def close(self) -> None:
-        """Close the connection. Only for the holder of the lock, or when nobody else knows the lease."""
+        """Close the connection. Only for the holder of the lock, or when the lease is not shared."""
         self.connection = self.cursor = None
         self._close()
 
@@ -119,7 +119,7 @@ class Connections:
                 return
 
     def data_version(self) -> int:
-        """A number that changes with each commit, whoever made it."""
+        """A number that changes with each commit of any process."""
         while True:
             if self.closed or self._pid != os.getpid() or _inherited:
                 self.ensure_open()

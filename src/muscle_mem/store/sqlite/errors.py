@@ -38,7 +38,7 @@ def to_store_error(error: Exception, path: str, waited: float = 0.0) -> StoreErr
             f"The file {path!r} is not a SQLite database, or its first bytes are damaged; it was not "
             f"touched. Give another path, or move the file away."
         )
-    told = _MESSAGES.get(code, "SQLite refused. If the message does not tell why, please report it")
+    told = _MESSAGES.get(code, "SQLite refused. If the message does not give the reason, please report it")
     return StoreError(f"The store {path!r}: {told} ({type(error).__name__}: {error}).")
 
 

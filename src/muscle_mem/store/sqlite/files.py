@@ -48,5 +48,5 @@ def resolved(path: str | os.PathLike[str]) -> str:
         raise InvalidTypeError(f"A store's path is a string or a pathlib.Path, not {type(path).__name__}.")
     text = os.fsdecode(path)
     if not text or "\0" in text:
-        raise InvalidValueError(f"{text!r} is no path of a store. Give the path of a file, or nothing at all.")
+        raise InvalidValueError(f"{text!r} is not a path of a store. Give the path of a file, or nothing at all.")
     return os.path.realpath(text)

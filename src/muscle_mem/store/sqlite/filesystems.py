@@ -66,7 +66,7 @@ def type_of_mount(path: str, mountinfo: str) -> str | None:
 
 
 def network_type(folder: str) -> str | None:
-    """The type of the network file system that a folder lies on; None if it is local, or nobody can tell."""
+    """The type of the network file system that a folder lies on; None if it is local or unknown."""
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
             text = table.read()

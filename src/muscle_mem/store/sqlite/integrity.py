@@ -1,4 +1,4 @@
-"""What only the file of a SQLite store can tell: pages that are broken, and rows that belong to nothing."""
+"""Checks of the file of a SQLite store: pages that are broken, and rows that belong to nothing."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def _sequence(connection: sqlite3.Connection, digests: Digests, refusal: str) ->
 
 
 def _blobs(connection: sqlite3.Connection) -> Iterator[Trouble]:
-    """Every blob against its name, also those that nobody uses."""
+    """Every blob against its name, also those that are not used."""
     for (n,) in connection.execute("SELECT n FROM blob").fetchall():
         name, body = connection.execute("SELECT hash, body FROM blob WHERE n = ?", (n,)).fetchone()
         if not isinstance(body, bytes) or blob_name(body) != name:
             yield Trouble("blob", "", f"the blob {_short(name)} does not match its SHA-256")
     unused = "SELECT hash FROM blob WHERE hash NOT IN (SELECT hash FROM blob_user)"
     for (name,) in connection.execute(unused).fetchall():
-        yield Trouble("blob", "", f"the blob {_short(name)} is used by nobody; it takes room and does no harm")
+        yield Trouble("blob", "", f"the blob {_short(name)} is not used; it takes room and does no harm")
     lost = "SELECT DISTINCT hash FROM blob_user WHERE observation NOT IN (SELECT n FROM observation)"
     for (name,) in connection.execute(lost).fetchall():
         yield Trouble("blob", "", f"the blob {_short(name)} is kept for an observation that is not there")

@@ -36,7 +36,7 @@ class Access(enum.Enum):
 
     WRITE = "mode=rw"
     READ = "mode=ro"
-    FROZEN = "mode=ro&immutable=1"  # takes no lock and makes no file; for a file that nobody is writing
+    FROZEN = "mode=ro&immutable=1"  # takes no lock and makes no file; for a file without writers
 
 
 def connect(path: str, access: Access, busy_timeout: float) -> sqlite3.Connection:
@@ -66,7 +66,7 @@ def _uri(path: str, access: Access) -> str:
 
 
 def prepare(path: str, write_lock: WriteLock, busy_timeout: float, *, allow_network: bool) -> Access:
-    """See that a file of ours lies at `path`, making one if there is none; tell how it can be used."""
+    """See that a file of ours lies at `path`, creating it if it is missing; return how it can be used."""
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         raise StoreError(f"The folder {folder!r} of the store {path!r} does not exist. Make it, or mend the path.")
@@ -174,7 +174,7 @@ def _size(path: str) -> int:
 
 
 def _create(path: str) -> None:
-    """Make the store under another name and publish it whole, so that nobody ever meets a half-made one."""
+    """Make the store under another name and publish it whole, so that no reader sees an incomplete one."""
     left = [path + end for end in ("-wal", "-shm", "-journal") if os.path.exists(path + end)]
     if left and not os.path.exists(path):
         raise StoreError(
@@ -192,7 +192,7 @@ def _create(path: str) -> None:
                 connection.execute("PRAGMA journal_mode=WAL")
             finally:
                 connection.close()
-            publish(making, path, replace=os.path.exists(path))  # an empty one: a file that somebody made for us
+            publish(making, path, replace=os.path.exists(path))  # an empty file that was created beforehand
         except FileExistsError:
             pass  # another process was quicker
         finally:
@@ -208,7 +208,7 @@ def _create(path: str) -> None:
 
 def _ensure_ours(path: str) -> None:
     """Look at the header through a connection that takes no lock and writes no file, so that foreigners stay as
-    they are. Such a look finds a store broken amid a checkpoint; then the log tells, or another look.
+    they are. Such a look finds a store broken during a checkpoint; then the log decides, or another look.
     """
     give_up = time.monotonic() + RETRY_SECONDS
     while True:

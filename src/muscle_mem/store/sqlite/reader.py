@@ -62,7 +62,7 @@ class Reader:
         rows = connection.execute(_BY_KEY, (key,)).fetchall()
         observed: dict[int, list[tuple[Any, ...]]] = {row[0]: [] for row in rows}
         for row in connection.execute(_OBSERVATIONS_BY_KEY, (key,)) if rows else ():
-            if row[0] in observed:  # as ever, unless the index is damaged
+            if row[0] in observed:  # as before, unless the index is damaged
                 observed[row[0]].append(row[1:])
         known = (
             RowCache(key, self.verified, self._row_cache)

@@ -18,7 +18,8 @@ class RowCache:
     """The observations of one key, beside the rows that they were read from.
 
     Each recording of a task reads all rows of its key; with thousands of them, digests and decoding took most of the
-    time. Every row is still read and compared, so an altered one is noticed as ever. Rows with blobs are not kept, for
+    time. Every row is still read and compared, so an altered one is noticed as before. Rows with blobs are not
+    kept, for
     their blobs lie elsewhere.
     """
 

@@ -29,7 +29,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             created REAL NOT NULL, refresh INTEGER NOT NULL, digest BLOB NOT NULL, body BLOB NOT NULL,
             UNIQUE(trajectory, id))""",
     ),
-    # A column that is empty is left out of the digest (rows.py), so no row is written anew and none is blessed.
+    # A column that is empty is left out of the digest (rows.py), so no row is written again and none is blessed.
     (
         "CREATE TABLE blob(n INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, body BLOB NOT NULL)",
         """CREATE TABLE blob_user(
@@ -42,7 +42,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 LATEST = len(MIGRATIONS)
 
 # The oldest version whose code reads and writes each version rightly. A release refuses a store whose
-# min_reader lies above its own LATEST; a version that only adds what old code may ignore keeps the number.
+# min_reader is above its own LATEST; a version that only adds what old code may ignore keeps the number.
 MIN_READERS: tuple[int, ...] = (1, 2)
 
 

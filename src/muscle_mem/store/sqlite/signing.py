@@ -1,4 +1,4 @@
-"""Which key a SQLite store is signed with: noted in the file, so that a wrong key is told at once."""
+"""Which key a SQLite store is signed with: noted in the file, so that a wrong key is reported immediately."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class SqliteStore:
         if network_fs not in ("allow", "refuse"):
             raise InvalidValueError(f"network_fs={network_fs!r} is not known. Give 'refuse' (the default) or 'allow'.")
         if not 0 <= busy_timeout <= 86_400:
-            raise InvalidValueError(f"busy_timeout={busy_timeout!r} is no number of seconds from 0 to 86400.")
+            raise InvalidValueError(f"busy_timeout={busy_timeout!r} is not a number of seconds from 0 to 86400.")
         self.url = "sqlite:///" + quote(os.fsencode(self.path))
         self._busy_timeout = busy_timeout
         self._timeout = AdaptiveTimeout(busy_timeout)
@@ -140,13 +140,13 @@ class SqliteStore:
         return self._write(lambda connection: self._writer.forget(connection, ids))
 
     def inspect(self) -> tuple[Trouble, ...]:
-        """What only the file can tell: broken pages, rows that belong to nothing. Changes nothing."""
+        """Return what only the file shows: broken pages, rows that belong to nothing. Changes nothing."""
         return self._read(
             lambda connection: tuple(inspect(connection, self._digests, self._reader.refusal(connection)))
         )
 
     def verify(self) -> Verified:
-        """Look at every row and every page, and tell what is wrong. Changes nothing, and raises StoreErrors only."""
+        """Check every row and every page, and report what is wrong. Changes nothing, and raises StoreErrors only."""
         return verify(self)
 
     def backup(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Verified:
@@ -155,14 +155,14 @@ class SqliteStore:
         The copy is one state of the store, made by SQLite itself, with mode 0600, and signed as the store is. It
         appears at `path` whole or not at all. Raises StoreError if there is something at `path` and not `overwrite`,
         or if it cannot be written; DamagedStoreError if pages of the copy cannot be read. Rows that fail their digest
-        are copied as they are, and told in what is returned.
+        are copied as they are, and reported in the result.
         """
         target = resolved(path)
         with self._connections.using() as lease:
             assert lease.connection is not None
             return back_up(lease.connection, self.path, target, self._digests, self._reader, overwrite=overwrite)
 
-    def version(self, key: bytes) -> int:  # noqa: ARG002 - SQLite tells of commits, not of keys
+    def version(self, key: bytes) -> int:  # noqa: ARG002 - SQLite reports commits, not keys
         try:
             if self._writes:
                 return self._connections.data_version()
@@ -245,7 +245,7 @@ class SqliteStore:
             connection.execute(f"PRAGMA busy_timeout={int(1000 * self._busy_timeout)}")
 
     def _rewrite(self, connection: sqlite3.Connection) -> None:
-        """Write the file anew without what was forgotten.
+        """Write the file again without what was forgotten.
 
         `secure_delete` clears deleted cells, but not the copies that SQLite leaves in the gaps of pages when it
         balances its trees; only VACUUM gets rid of those. It takes as long as copying what is kept.
@@ -276,7 +276,7 @@ class SqliteStore:
             with self._write_lock.held(LAST_CHECKPOINT):
                 self._erase(connection)
         except StoreError:
-            pass  # another writer is at it, and will see to the log
+            pass  # another writer is active, and will truncate the log
 
     def _ensure_writable(self) -> None:
         if self._access is not Access.WRITE:

@@ -165,7 +165,7 @@ class Writer:
             at = int(found[0])
             row = observation_row(seq, kept)
             connection.execute(_UPDATE_OBSERVATION, (*row, self._digests.of_observation(owner, row), at))
-        if not moved and (found is not None or observation.blobs):  # one that is new has none to let go of
+        if not moved and (found is not None or observation.blobs):  # a new one has none to release
             self._use_blobs(connection, at, trajectory, observation)
 
     def _use_blobs(self, connection: sqlite3.Connection, n: int, trajectory: str, observation: Observation) -> None:
@@ -188,7 +188,7 @@ class Writer:
                 self._delete_observations(connection, row[0])
 
     def _next_sequence(self, connection: sqlite3.Connection) -> int:
-        """The next sequence number, from a row of its own, so that forgetting never gives one again."""
+        """The next sequence number, from a separate row, so that forgetting never gives one again."""
         last, digest = self._last
         following = (last + 1, self._digests.of_sequence(last + 1))
         if not connection.execute(_COUNT_ON, (*following, last, digest)).rowcount:
@@ -197,7 +197,7 @@ class Writer:
         return following[0]
 
     def _read_next_sequence(self, connection: sqlite3.Connection) -> tuple[int, bytes]:
-        """The same where another process was the last to count, or nobody was."""
+        """The same where another process was the last to count, or none was."""
         row = connection.execute("SELECT last, digest FROM sequence WHERE one = 1").fetchone()
         if row is None:
             if connection.execute("SELECT 1 FROM standing LIMIT 1").fetchone() is not None:
