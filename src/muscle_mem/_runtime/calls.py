@@ -23,14 +23,13 @@ from .runtime import Runtime
 
 def call(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions) -> Outcome:
     """Do a task; see `Engine.__call__`."""
-    open_runs = runtime.open_runs
     if runtime.needs_acall:
         raise InvalidTypeError("the agent is async; call the engine with `await engine.acall(...)`")
     mode = runtime.effective_mode(options.mode)
     if mode == "off":
         return runtime.run_agent_alone(args, kwargs)
     run, refusal = runtime.open_run(args, kwargs, options, mode, True)
-    frame = open_runs.enter(run)
+    frame = runtime.open_runs.enter(run)
     token = enter_frame(frame)
     began = perf_counter()
     if runtime.reporter.has_step_observers:
@@ -43,7 +42,7 @@ def call(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], option
         raise
     finally:
         reset_frame(token)
-        open_runs.leave(frame)
+        runtime.open_runs.leave(frame)
     return conclude(runtime, run, finished, perf_counter() - began)
 
 

@@ -109,13 +109,11 @@ class Runtime:
         return self.agent
 
     def effective_mode(self, mode: str | None) -> Mode:
-        """The call's mode, else the environment's, else the engine's; but an environment that says off beats all."""
-        environ = os.environ
-        off = get_disabled()
-        if not off and environ is ENVIRON and MODE_KEY not in environ._data:  # type: ignore[attr-defined]  # see there
+        """Return the call's mode, else the environment's, else the engine's; "off" in the environment wins."""
+        if not get_disabled() and os.environ is ENVIRON and MODE_KEY not in ENVIRON._data:  # type: ignore[attr-defined]
             return self.mode if mode is None else mode_of("mode", mode)
         named = environment_mode()
-        if named == "off" or self in off:
+        if named == "off" or self in get_disabled():
             return "off"
         if mode is not None:
             return mode_of("mode", mode)
@@ -136,8 +134,6 @@ class Runtime:
         """Make the run of one call, and say why it has no key, if so. Raises for misuse."""
         shared = self.policy
         agent = self.agent
-        params = options.params
-        context = options.context
         success = shared.success
         approve = shared.approve
         policy = self.on_divergence
@@ -147,7 +143,10 @@ class Runtime:
             approve = ensure_callable("approve", options.approve)
         if options.on_divergence is not None:
             policy = cast(OnDivergence, validated_choice("on_divergence", options.on_divergence, POLICIES))
-        objects = self.context if context is None and not get_objects() else self.context_objects(context)
+        if options.context is None and not get_objects():
+            objects = self.context
+        else:
+            objects = self.context_objects(options.context)
         refusal: Refusal | None = None
         redactor: Redactor | None = None
         shown_tags: tuple[str, ...] = ()
@@ -159,10 +158,13 @@ class Runtime:
             and not options.tags
             and self.keys.custom is None
         )
-        known = agent.recall(args, kwargs, params) if is_plain else None  # type: ignore[union-attr]  # plainly says it
+        known = None
+        if is_plain:
+            known = agent.recall(args, kwargs, options.params)  # type: ignore[union-attr]  # is_plain says it
         if known is not None:
             task_id, text, prepared = known
         else:
+            params = options.params
             prepared = NO_PARAMS if params is None else Params(params)
             task_id, text, refusal, redactor, shown_tags = self.keys.prepare(
                 agent, args, kwargs, options, prepared, objects
