@@ -110,6 +110,7 @@ class Runtime:
 
     def effective_mode(self, mode: str | None) -> Mode:
         """Return the call's mode, else the environment's, else the engine's; "off" in the environment wins."""
+        # The private dictionary is known to be there: ENVIRON is None where it is not.
         if not get_disabled() and os.environ is ENVIRON and MODE_KEY not in ENVIRON._data:  # type: ignore[attr-defined]
             return self.mode if mode is None else mode_of("mode", mode)
         named = environment_mode()
