@@ -6,22 +6,22 @@ import sys
 
 import click
 
-from .backup import backup
-from .copying import copy
-from .demo import demo
-from .difference import diff
-from .doctor import doctor
-from .exporting import export
-from .forget import forget
-from .importing import import_
-from .judging import approve, report_bad, report_good
-from .listing import ls
-from .migrate import migrate
+from .commands.backup import backup
+from .commands.copy import copy
+from .commands.demo import demo
+from .commands.diff import diff
+from .commands.doctor import doctor
+from .commands.export import export
+from .commands.forget import forget
+from .commands.import_ import import_
+from .commands.ls import ls
+from .commands.migrate import migrate
+from .commands.prune import prune
+from .commands.review import approve, report_bad, report_good
+from .commands.show import show
+from .commands.stats import stats
+from .commands.verify import verify
 from .opening import VARIABLE
-from .prune import prune
-from .show import show
-from .stats import stats
-from .verify import verify
 
 __all__ = ["main"]
 
@@ -34,9 +34,9 @@ __all__ = ["main"]
 @click.version_option(package_name="muscle-mem", prog_name="muscle-mem", message="%(prog)s %(version)s")
 @click.pass_context
 def main(context: click.Context, store: str | None) -> None:
-    """Look into a store of muscle_mem, a behavior cache for AI agents, and tend it.
+    """Inspect and maintain a store of muscle_mem, a behavior cache for AI agents.
 
-    The store is the file that an Engine was given: name it by --store (here or after the command), or once and for
+    The store is the file that an Engine uses. Name it by --store (here or after the command), or once for
     all in the environment variable MUSCLE_MEM_STORE. Every command prints JSON with --json.
 
     \b

@@ -9,13 +9,13 @@ from typing import Any
 import click
 import msgspec
 
-from ..store import STATES, Stored
-from ..store.naming import is_postgres
-from ..store.paging import pages
-from .opening import file_of, json_option, open_existing, required_store, store_option
-from .output import console, print_json, print_pairs, print_table
-from .reading import newest_row
-from .text import count, duration, printable, size
+from ...store import STATES, Stored
+from ...store.naming import is_postgres
+from ...store.paging import pages
+from ..opening import file_of, json_option, open_existing, required_store, store_option
+from ..output import console, print_json, print_pairs, print_table
+from ..reading import newest_row
+from ..text import count, duration, printable, size
 
 SAVED = "hits times what the newest recording's agent spent outside of tools"
 TOKENS = "hits times the tokens that the newest recording reported"

@@ -10,17 +10,17 @@ from typing import Any
 import click
 import msgspec
 
-from .._core.model.records import Body, Row, StepRecord
-from .._core.plan.parallel import remap_record
-from ..store import Stored
-from .expressions import Outputs, expression, guard_text
-from .finding import full_id
-from .importing import read_file
-from .opening import NotDoneError, UnusableStoreError, json_option, open_existing, store_option
-from .output import console, print_json, text
-from .reading import load_body, load_rows
-from .script import call_text
-from .text import printable, value_text
+from ..._core.model.records import Body, Row, StepRecord
+from ..._core.plan.parallel import remap_record
+from ...store import Stored
+from ..expressions import Outputs, expression, guard_text
+from ..finding import full_id
+from ..opening import NotDoneError, UnusableStoreError, json_option, open_existing, store_option
+from ..output import console, print_json, text
+from ..reading import load_body, load_rows
+from ..script import call_text
+from ..text import printable, value_text
+from .import_ import read_file
 
 SHOWN = 160
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from ..store.naming import is_postgres, without_secrets
-from ..store.sqlite.opening import stored_version
-from ..store.sqlite.schema import LATEST
-from ..store.urls import postgres_versions
-from .opening import (
+from ...store.naming import is_postgres, without_secrets
+from ...store.sqlite.opening import stored_version
+from ...store.sqlite.schema import LATEST
+from ...store.urls import postgres_versions
+from ..opening import (
     ensure_exists,
     file_of,
     json_option,
@@ -18,8 +18,8 @@ from .opening import (
     store_errors,
     store_option,
 )
-from .output import print_json
-from .text import printable
+from ..output import print_json
+from ..text import printable
 
 
 @click.command(short_help="Bring an older store up to date.")

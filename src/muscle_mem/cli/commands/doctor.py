@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from .._core.model.reason import Reason
-from ..errors import StoreError
-from ..store import QUARANTINED, Damaged, Store, Stored
-from ..store.paging import pages
-from ..store.verifying import is_inspecting
-from .check_lint import Answers, collect_answers, lint
-from .examining import Finding, examine
-from .opening import json_option, named_store, open_existing, store_errors, store_option
-from .output import Cell, console, id_text, print_json, print_pairs, print_table
-from .text import count, printable
+from ..._core.model.reason import Reason
+from ...errors import StoreError
+from ...store import QUARANTINED, Damaged, Store, Stored
+from ...store.paging import pages
+from ...store.verifying import is_inspecting
+from ..check_lint import Answers, collect_answers, lint
+from ..examining import Finding, examine
+from ..opening import json_option, named_store, open_existing, store_errors, store_option
+from ..output import Cell, console, id_text, print_json, print_pairs, print_table
+from ..text import count, printable
 
 if TYPE_CHECKING:
-    from .._engine.engine import Engine
+    from ..._engine.engine import Engine
 
 FAILED_WRITE = Reason.FAILED_WRITE.value
 
@@ -81,7 +81,7 @@ def doctor(context: click.Context, app: str | None, as_json: bool, store: str | 
 def _engine(app: str | None) -> Engine | None:
     if app is None:
         return None
-    from .app import engine_of  # here, because only --app needs the user's code
+    from ..app import engine_of  # here, because only --app needs the user's code
 
     return engine_of(app)
 
@@ -89,14 +89,14 @@ def _engine(app: str | None) -> Engine | None:
 def _store(given: str | None, engine: Engine | None) -> AbstractContextManager[Store]:
     if engine is None or named_store(given) is not None:
         return open_existing(given)
-    from .stale import store_of
+    from ..stale import store_of
 
     return nullcontext(store_of(engine))
 
 
 def _stale(engine: Engine | None, stored: Iterable[Stored]) -> Iterator[Finding]:
     if engine is not None:
-        from .stale import stale
+        from ..stale import stale
 
         yield from (
             Finding("stale", recording.id, f"{recording.reason}: {recording.message}")

@@ -9,18 +9,18 @@ from typing import Any
 
 import click
 
-from .._core.export.python_source import python_source
-from ..errors import InvalidValueError
-from ..store import Store, Stored
-from ..store.document import to_document
-from ..store.jsontext import to_text
-from ..store.paging import pages
-from .finding import full_id, matches
-from .listing import filters
-from .opening import NotDoneError, json_option, open_existing, store_option
-from .output import print_json
-from .reading import load_body, load_rows
-from .text import count, printable
+from ..._core.export.python_source import python_source
+from ...errors import InvalidValueError
+from ...store import Store, Stored
+from ...store.document import to_document
+from ...store.jsontext import to_text
+from ...store.paging import pages
+from ..finding import full_id, matches
+from ..opening import NotDoneError, json_option, open_existing, store_option
+from ..output import print_json
+from ..reading import load_body, load_rows
+from ..text import count, printable
+from .ls import filters
 
 ENDINGS = {"json": ".json", "python": ".py"}
 

@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 
 import click
 
-from ..store import STATES, Stored
-from ..store.paging import pages
-from ..store.pruning import recorded_at
-from .finding import matches
-from .opening import json_option, open_existing, store_option
-from .output import STATE_STYLES, Cell, console, id_text, is_terminal, print_json, print_table
-from .reading import summary
-from .text import count, local, printable
+from ...store import STATES, Stored
+from ...store.paging import pages
+from ...store.pruning import recorded_at
+from ..finding import matches
+from ..opening import json_option, open_existing, store_option
+from ..output import STATE_STYLES, Cell, console, id_text, is_terminal, print_json, print_table
+from ..reading import summary
+from ..text import count, local, printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 COLUMNS = ("id", "task", "tags/scope", "steps", "state", "hits", "observations", "recorded")

@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 import msgspec
 
-from ..errors import InvalidValueError, StoreError
-from ..store import FRESH, QUARANTINED, TRUSTED, Note, Store, Stored
-from ..store.document import ensure_known_state, from_document
-from ..store.jsontext import from_text
-from .opening import NotDoneError, json_option, open_existing, store_option
-from .output import print_json
-from .text import count
+from ...errors import InvalidValueError, StoreError
+from ...store import FRESH, QUARANTINED, TRUSTED, Note, Store, Stored
+from ...store.document import ensure_known_state, from_document
+from ...store.jsontext import from_text
+from ..opening import NotDoneError, json_option, open_existing, store_option
+from ..output import print_json
+from ..text import count
 
 
 class Import(msgspec.Struct):

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 import click
 
-from ..store import Store, Stored
-from ..store.pruning import recorded_at
-from .detail import detail
-from .finding import full_id
-from .listing import labels
-from .opening import NotDoneError, json_option, open_existing, store_option
-from .output import console, print_json, print_pairs, text
-from .reading import LoadedBody, LoadedRow, load_body, load_rows
-from .script import script
-from .text import count, duration, local, printable
+from ...store import Store, Stored
+from ...store.pruning import recorded_at
+from ..detail import detail
+from ..finding import full_id
+from ..opening import NotDoneError, json_option, open_existing, store_option
+from ..output import console, print_json, print_pairs, text
+from ..reading import LoadedBody, LoadedRow, load_body, load_rows
+from ..script import script
+from ..text import count, duration, local, printable
+from .ls import labels
 
 
 @click.command(short_help="Show one trajectory as a script.")

@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from .opening import UnusableStoreError, file_of, json_option
-from .output import print_json
+from ..opening import UnusableStoreError, file_of, json_option
+from ..output import print_json
 
 
 @click.command(short_help="Watch an agent learn on web pages.")
@@ -29,8 +29,8 @@ def demo(context: click.Context, store: str | None, headed: bool, as_json: bool)
     """
     from rich.console import Console
 
-    from ..demo import run
-    from ..errors import MuscleMemError
+    from ...demo import run
+    from ...errors import MuscleMemError
 
     name = store if store is not None else context.find_root().obj
     place = file_of(name) if name is not None and _is_file(name) else name

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from ..store import Store
-from ..store.paging import pages
-from .finding import full_ids, matches
-from .listing import filters
-from .opening import json_option, open_existing, store_option
-from .output import print_json
-from .text import count, printable
+from ...store import Store
+from ...store.paging import pages
+from ..finding import full_ids, matches
+from ..opening import json_option, open_existing, store_option
+from ..output import print_json
+from ..text import count, printable
+from .ls import filters
 
 
 @click.command(short_help="Delete trajectories.")
