@@ -24,6 +24,7 @@ from .._forks import register_for_forks
 from ..errors import DecodeError
 from ..store import verdicts
 from ..store.base import FRESH, QUARANTINED, TRUSTED, Note, Observation, Sealed, Standing, Store, is_confirming
+from ..store.paging import each
 from ..store.pruning import Limits, Pruned, is_old, prune, recorded_at
 from . import evidence
 from .cache import Cache, CacheEntry, estimate_bytes, has_irreversible_step
@@ -249,15 +250,7 @@ class Library:
 
     def clear(self, scope: str) -> None:
         """Delete every trajectory of a scope; damaged rows stay. Raises what the store does."""
-        after: int | None = None
-        found: list[str] = []
-        while True:
-            page = self.store.scan(after=after, limit=500)
-            found += [stored.sealed.id for stored in page.stored if stored.sealed.scope == scope]
-            if not page.stored:
-                break
-            after = page.stored[-1].seq
-        self.forget(tuple(found))
+        self.forget(tuple([stored.sealed.id for stored in each(self.store) if stored.sealed.scope == scope]))
 
     def prune(self, limits: Limits, in_use: Collection[str] = ()) -> Pruned:
         """Drop what is too old or too much; hits that were counted count. Raises what the store does."""

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from .._engine.engine import Engine
 from ..store import Store, open_store
+from ..store.paging import each
 from .agents import ScriptedAgent
 from .browser import (
     UnusableBrowserError,
@@ -99,8 +100,4 @@ def _lab(engine: Engine, browser_page: BrowserPage) -> Lab:
 
 
 def _count(memory: Store) -> int:
-    count, after = 0, None
-    while stored := memory.scan(after=after).stored:
-        count += len(stored)
-        after = stored[-1].seq
-    return count
+    return sum(1 for _ in each(memory))

@@ -16,6 +16,12 @@ def pages(store: Store) -> Iterator[Page]:
     return pages_of(lambda after, limit: store.scan(after=after, limit=limit))
 
 
+def each(store: Store) -> Iterator[Stored]:
+    """Yield every intact trajectory of a store, newest first. Raises StoreError."""
+    for stored, _ in pages(store):
+        yield from stored
+
+
 def pages_of(scan: Scan) -> Iterator[Page]:
     """As `pages`, of whatever answers like `Store.scan`."""
     after: int | None = None

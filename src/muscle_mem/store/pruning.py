@@ -9,6 +9,7 @@ import msgspec
 
 from ..errors import StoreError
 from .base import FRESH, QUARANTINED, RETIRED, TRUSTED, Store, Stored, Summary, is_surveying
+from .paging import each
 
 PAGE = 1_000
 BATCH = 100
@@ -61,15 +62,11 @@ def prune(store: Store, limits: Limits, now: float, *, in_use: Collection[str] =
 
 def summaries(store: Store) -> Iterator[Summary]:
     """All trajectories without their contents, newest first; read whole from a store that cannot say less."""
+    if not is_surveying(store):
+        yield from map(summary_of, each(store))
+        return
     after: int | None = None
-    while True:
-        page: Sequence[Summary]
-        if is_surveying(store):
-            page = store.survey(after=after, limit=PAGE)
-        else:
-            page = [summary_of(stored) for stored in store.scan(after=after, limit=PAGE).stored]
-        if not page:
-            return
+    while page := store.survey(after=after, limit=PAGE):
         yield from page
         after = page[-1].seq
 
