@@ -18,8 +18,8 @@ from muscle_mem.store.locking import deadline
 from muscle_mem.store.locking.write_lock import WriteLock
 from muscle_mem.testing import a_trajectory, an_observation
 
-WHOLE = 0.2
-MOMENT = 0.03
+WHOLE = 0.8
+MOMENT = 0.25  # enough to be given a free lock on a busy machine
 LONG = 60.0
 
 
