@@ -1,39 +1,107 @@
-"""Every rule that the source or a test names is on the page of the rules, and every rule has a test or is explained."""
+"""The page of rules defines every code that the source or a test cites, and every rule has a test that cites it."""
 
 from __future__ import annotations
 
+import ast
+import io
 import re
+import tokenize
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 
+import pytest
+
+from muscle_mem import Reason
 from paths import ROOT, TESTS
 
-PAGE = ROOT / "docs" / "contributing" / "rules.md"
-RULES = set(re.findall(r"(?m)^### ([A-Z]\d+)\. ", PAGE.read_text(encoding="utf-8")))
-CITED = re.compile(r"\(([A-HS]\d{1,2})(?:, ([A-HS]\d{1,2}))*\)")
-NAMED = re.compile(r"def test_((?:[a-h]\d{1,2}_)+)")
+SRC = ROOT / "src"
+PAGE = (ROOT / "docs" / "contributing" / "rules.md").read_text(encoding="utf-8")
+HEADINGS = re.findall(r"(?m)^\(([a-z]\d+[a-z]?)\)=\n### ([A-Z]\d+[a-z]?)\. \S", PAGE)
+RULES = {code for _, code in HEADINGS}
+CODE = re.compile(r"\b[A-HS]\d{1,2}[a-c]?\b")
+IN_NAME = re.compile(r"(?:[a-hs]\d{1,2}[a-c]?_)+")  # as in test_c10_c11_...
+
+# Rules that no test cites by their code, and tests that prove them.
+PROVEN_BY = {
+    "E0": ["test_show_reads_as_a_script"],
+    "E3a": ["test_e3_what_is_made_of_a_params_words_is_not_replayed_for_another"],
+    "F5a": ["test_f5_nothing_is_stored_if_the_agent_begins_again_with_the_first_executed_step"],
+    "S1": ["test_the_promise_holds", "test_a_forged_row_is_refused_told_and_left_alone"],
+    "S2": ["test_the_promise_holds"],
+    "S3": ["test_who_waits_at_the_gate_is_next_and_makes_room_when_it_has_passed"],
+    "S4": ["test_parent_and_child_of_a_fork_both_write_and_lose_nothing", "test_a_backup_under_load_is_one_state"],
+    "S5": ["test_whatever_column_is_edited_the_task_is_done_and_nothing_false_is_replayed"],
+    "S9": ["test_files_are_for_their_owner_only_whatever_the_umask"],
+    "S10": ["test_what_is_not_ours_is_refused_and_untouched", "test_an_older_store_is_brought_up_step_by_step"],
+    "S13": ["test_blobs_are_forgotten_to_the_last_byte"],
+}
 
 
-def named_by_tests() -> set[str]:
+def prose(path: Path) -> Iterator[str]:
+    """The comments and docstrings of a file."""
+    text = path.read_text(encoding="utf-8")
+    if not CODE.search(text):
+        return
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield ast.get_docstring(node) or ""
+
+
+@cache
+def cited(folder: Path) -> dict[str, str]:
+    """The codes that comments and docstrings cite, each with a file."""
+    paths = [path for path in folder.rglob("*.py") if path.name != Path(__file__).name]
+    return {code: path.name for path in paths for text in prose(path) for code in CODE.findall(text)}
+
+
+def functions() -> set[str]:
+    """The names of all test functions."""
     texts = [path.read_text(encoding="utf-8") for path in TESTS.rglob("test_*.py")]
-    return {code.upper() for text in texts for codes in NAMED.findall(text) for code in codes.strip("_").split("_")}
+    return {name for text in texts for name in re.findall(r"def (test_\w+)", text)}
 
 
-def test_every_rule_that_the_source_cites_is_on_the_page() -> None:
-    cited = {
-        code
-        for path in (ROOT / "src").rglob("*.py")
-        for found in CITED.finditer(path.read_text(encoding="utf-8"))
-        for code in re.findall(r"[A-HS]\d{1,2}", found.group())
-    }
-    assert len(cited) > 20
-    assert cited <= RULES
+def in_names() -> dict[str, str]:
+    """The codes that test functions begin with, each with a name."""
+    found = {}
+    for name in functions():
+        codes = IN_NAME.match(name.removeprefix("test_"))
+        for code in codes.group().strip("_").split("_") if codes else ():
+            found[code[0].upper() + code[1:]] = name
+    return found
 
 
-def test_every_rule_that_a_test_names_is_on_the_page() -> None:
-    named = named_by_tests()
-    assert len(named) > 50
-    assert named <= RULES
+def test_each_rule_has_one_heading_and_a_target_of_its_code() -> None:
+    assert len(HEADINGS) == len(RULES) == len(re.findall(r"(?m)^### ", PAGE)) > 70
+    assert not [(target, code) for target, code in HEADINGS if target != code.lower()]
 
 
-def test_every_rule_of_the_engine_has_a_test_of_its_name() -> None:
-    """Those of the stores are proven by tests/torture and the contract of stores."""
-    assert {rule for rule in RULES if not rule.startswith("S")} <= named_by_tests()
+def test_every_link_on_the_page_leads_to_a_target() -> None:
+    targets = re.findall(r"(?m)^\((\S+)\)=$", PAGE)
+    assert not set(re.findall(r"\]\(#(\S+?)\)", PAGE)) - set(targets)
+
+
+@pytest.mark.parametrize("folder", [SRC, TESTS], ids=["src", "tests"])
+def test_every_code_in_a_comment_or_docstring_is_a_rule(folder: Path) -> None:
+    assert len(cited(folder)) > 20
+    assert not {code: where for code, where in cited(folder).items() if code not in RULES}
+
+
+def test_every_code_in_the_name_of_a_test_is_a_rule() -> None:
+    assert len(in_names()) > 50
+    assert not {code: name for code, name in in_names().items() if code not in RULES}
+
+
+def test_every_rule_is_cited_by_a_test_or_has_a_proof_by_name() -> None:
+    by_code = cited(TESTS).keys() | in_names().keys()
+    assert sorted(RULES - by_code) == sorted(PROVEN_BY), "PROVEN_BY has exactly the rules that no test cites"
+    assert not {name for names in PROVEN_BY.values() for name in names} - functions()
+
+
+def test_the_table_of_reasons_is_the_closed_set_and_names_a_rule_for_each() -> None:
+    rows = re.findall(r"(?m)^\| `(\w+)` \| .+ \| .+ \| \[(\w+)\]\(#(\w+)\) \|$", PAGE)
+    assert [reason for reason, _, _ in rows] == [reason.value for reason in Reason]
+    assert not [rule for _, rule, target in rows if rule not in RULES or target != rule.lower()]
