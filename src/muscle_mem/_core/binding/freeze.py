@@ -1,6 +1,6 @@
-"""Arguments at the moment of the call: encoded immediately, so that later mutation changes nothing.
+"""Arguments, encoded when the call is made so that mutation has no effect.
 
-What has no canonical form is recognised by identity: a context object, a param's value, an earlier output.
+A value without a canonical form is recognized by identity: a context object, a param's value or an earlier output.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .params import Params, to_expression
 
 _ONLY_TEXT = frozenset({str})
 _MAX_DEPTH = 64
-_REFUSAL_COST = 100  # what it costs, in looks, to meet a part that cannot be stored
+_REFUSAL_COST = 100  # visits that a part counts for if it cannot be stored
 
 
 class Encoded:
@@ -33,7 +33,7 @@ class Encoded:
 
 
 class Container:
-    """A container with something in it that is known by identity."""
+    """A container with a part that is known by identity."""
 
     __slots__ = ("items", "kind")
 
@@ -43,7 +43,10 @@ class Container:
 
 
 class Unencodable:
-    """A value without a canonical form that nothing explains: its step cannot be replayed."""
+    """A value without a canonical form that is not known by identity.
+
+    A step with such an argument cannot be replayed.
+    """
 
     __slots__ = ("message", "path")
 
@@ -53,9 +56,9 @@ class Unencodable:
 
 
 class KnownObjects:
-    """What a run can recognise by identity. It keeps the objects alive, so that an id stays theirs.
+    """The objects that a run can recognize by identity.
 
-    `redactor` knows the run's secrets.
+    It keeps references to the objects, so that their ids are not reused. `redactor` knows the run's secrets.
     """
 
     __slots__ = ("_expressions", "_kept_alive", "redactor")
@@ -69,27 +72,33 @@ class KnownObjects:
         return bool(self._expressions)
 
     def add(self, value: Any, expression: Expr, data: bytes | None = None) -> None:
-        """Recognise `value` as `expression` from now on; with `data` only while it still encodes to the same bytes."""
+        """Recognize `value` as `expression` from now on.
+
+        With `data`, the value is recognized only while it encodes to these bytes.
+        """
         if has_identity(value):
             self._expressions[id(value)] = (expression, data)
             self._kept_alive.append(value)
 
     def find(self, value: Any) -> Expr | None:
-        """The mark of this very object, if it is what it was."""
+        """Return the expression of this object; None if it is unknown or was mutated."""
         found = self._expressions.get(id(value))
         if found is None:
             return None
         expression, data = found
         if data is not None:
             try:
-                if codec.encode(value) != data:  # mutated since: it is no longer the earlier output
+                if codec.encode(value) != data:  # It was mutated: it is not the earlier output any more.
                     return None
             except NotStorableError:
                 return None
         return expression
 
     def may_contain(self, value: Any, depth: int = 0) -> bool:
-        """Whether a part of a value may be known. Plain lists, tuples and dicts of plain leaves cannot hold any."""
+        """Return whether a part of a value may be known.
+
+        Lists, tuples and dicts are searched. Any other container counts as one that may contain a known object.
+        """
         kind = type(value)
         if kind is dict:
             if not _ONLY_TEXT.issuperset(map(type, value)):
@@ -106,12 +115,18 @@ class KnownObjects:
         return False
 
     def secret_expression(self, value: Secret[Any], path: str, tool: str = "") -> Sec:
-        """The mark of a Secret; one that the run was not given is known by its place from now on."""
+        """Return the expression of a Secret.
+
+        A Secret that the run was not given gets the name of its position in the arguments.
+        """
         return Sec(self.redactor.name_of(value, path) or self.redactor.add_from_argument(tool, path, value), True)
 
 
 def has_identity(value: Any) -> bool:
-    """Whether being the same object says anything: not for scalars, enum members, empty containers and classes."""
+    """Return whether the identity of a value distinguishes it from equal values.
+
+    It does not for scalars, enum members, empty containers and classes.
+    """
     if type(value) in SCALARS or isinstance(value, Enum | type):
         return False
     if type(value) in (list, tuple, dict, set, frozenset):
@@ -120,9 +135,11 @@ def has_identity(value: Any) -> bool:
 
 
 def freeze(value: Any, known: KnownObjects, path: str, budget: Iterator[int] | None = None) -> Any:
-    """What `value` is now: a scalar as it is, an expression for a known object, else Coded, Branch or Opaque.
+    """Return the frozen form of `value`, which later mutation does not change.
 
-    `budget` bounds how many parts are looked into, which may share parts, or contain themselves.
+    A scalar stays as it is, and a known object becomes its expression. Anything else becomes Encoded, Container or
+    Unencodable. `budget` bounds the number of parts that are visited, because parts may be shared or contain
+    themselves.
     """
     if type(value) in SCALARS:
         return value
@@ -167,12 +184,15 @@ def _freeze_container(value: Any, known: KnownObjects, path: str, budget: Iterat
 
 
 def is_expression(frozen: Any) -> bool:
-    """Whether this is an expression that was decided by identity."""
+    """Return whether a frozen value is an expression, which identity determined."""
     return isinstance(frozen, Expr)
 
 
 def frozen_to_expression(frozen: Any, params: Params, argument: str | None) -> Expr:
-    """The expression of a frozen value, params bound in it. Opaque values must have been refused before."""
+    """Return the expression of a frozen value, with params bound in it.
+
+    The caller must have rejected Unencodable values before.
+    """
     if is_expression(frozen):
         expression: Expr = frozen
         return expression
@@ -186,7 +206,7 @@ def frozen_to_expression(frozen: Any, params: Params, argument: str | None) -> E
 
 
 def find_unencodable(frozen: Any) -> Unencodable | None:
-    """The first opaque value in a frozen one, if any."""
+    """Return the first Unencodable in a frozen value, if any."""
     if isinstance(frozen, Unencodable):
         return frozen
     if isinstance(frozen, Container):
@@ -198,9 +218,10 @@ def find_unencodable(frozen: Any) -> Unencodable | None:
 
 
 def known_objects_of(params: Params, context: Sequence[Any], redactor: Redactor | None = None) -> KnownObjects:
-    """What a run recognises from its start: its context objects and the params without a canonical form.
+    """Return what a run recognizes from its start.
 
-    Context objects are found again by the names of their classes; two of one name could be taken for each other.
+    These are its context objects and the params without a canonical form. Context objects are found again by the names
+    of their classes; those that share a name are left out, because they could be confused.
     """
     known = KnownObjects(redactor)
     names = [type(value).__qualname__ for value in context]
@@ -215,7 +236,7 @@ def known_objects_of(params: Params, context: Sequence[Any], redactor: Redactor 
 
 
 def references_in(frozen: Any) -> list[int]:
-    """The steps whose outputs a frozen value holds."""
+    """Return the steps whose outputs a frozen value contains."""
     if isinstance(frozen, Ref):
         return [frozen.step]
     if isinstance(frozen, Container):
@@ -224,7 +245,10 @@ def references_in(frozen: Any) -> list[int]:
 
 
 def display_value(frozen: Any) -> Any:
-    """A frozen value for people and callbacks: as it was when the call was made, marks as expressions."""
+    """Return a frozen value for display and callbacks.
+
+    The value is as it was when the call was made; known objects appear as expressions.
+    """
     if isinstance(frozen, Encoded):
         return codec.decode(frozen.data, lenient=True)
     return frozen

@@ -1,7 +1,8 @@
-"""Data flow: a literal that was read out of an earlier output is replayed only while that output still holds it.
+"""Guards: a literal that also appears in an earlier output is tied to that output.
 
-Ids change from run to run; a number or a text that an agent copied from a tool's output must not be replayed
-stale. Inferring the flow from one recording would be a guess, so the literal stays, guarded by where it was seen.
+Ids change from run to run. A number or a text that an agent copied from a tool's output must not be replayed when the
+output has changed. Inferring the data flow from one recording would be a guess. So the literal is stored, with a guard:
+the step is replayed only while the output still contains the value at the same path.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ __all__ = ["OutputLeaves", "infer_guards", "is_distinctive", "stale_value", "wal
 
 
 class OutputIndex:
-    """An index over the leaves of the outputs so far: by value, and by the words and numbers in texts."""
+    """An index over the leaves of the outputs so far.
+
+    It finds a leaf by its value, and by the words and numbers in its text.
+    """
 
     __slots__ = ("_by_id", "_by_longest", "_by_piece", "_by_value")
 
@@ -37,7 +41,7 @@ class OutputIndex:
         self._by_id: dict[str, list[tuple[int, LeafPath, str]]] = {}
 
     def add(self, step: int, leaves: OutputLeaves) -> None:
-        """Index what was read in the output of a step."""
+        """Index the leaves of a step's output."""
         for leaf_path, leaf in leaves:
             if not is_distinctive(leaf):
                 continue
@@ -57,7 +61,10 @@ class OutputIndex:
                 self._by_longest.setdefault(longest, []).append((text, _make_guard(step, leaf_path, data)))
 
     def guards_for(self, leaf: Any) -> Iterable[Guard]:
-        """The places where a literal leaf was seen: as a whole, within a longer text, or with one within itself."""
+        """Yield a guard for each place in the outputs where a literal leaf was seen.
+
+        The place may hold the leaf as a whole, a longer text that contains it, or a text that it contains.
+        """
         if not is_distinctive(leaf) or not (self._by_value or self._by_piece):
             return
         data = codec.canonical(leaf)
@@ -88,7 +95,7 @@ class OutputIndex:
 
 
 def _id_like_parts(text: str, pieces: Iterable[str]) -> list[str]:
-    """What in a text looks like an id that another text may hold: long numbers, and words with digits in them."""
+    """Return the parts of a text that look like ids: numbers, and words with digits."""
     found = {piece for piece in pieces if piece[0].isdigit()} | set(_WORD.findall(text))
     return sorted(part for part in found if len(part) >= SHORT_TEXT and any(map(str.isdigit, part)))
 
@@ -99,7 +106,10 @@ def _make_guard(step: int, leaf_path: LeafPath, data: bytes, around: tuple[str, 
 
 
 def occurrences(text: str, part: str) -> Iterator[tuple[str, str]]:
-    """What is around `part` wherever it stands in `text`, no letter joined to its letters, no digit to its digits."""
+    """Yield the characters before and after each occurrence of `part` in `text`.
+
+    An occurrence inside a longer word or a longer number is skipped.
+    """
     at = text.find(part) if part else -1
     while at >= 0:
         end = at + len(part)
@@ -125,10 +135,10 @@ def infer_guards(
     events: Iterable[int],
     names: Sequence[Sequence[str]] = (),
 ) -> list[tuple[Guard, ...]]:
-    """The guards of each step from `start` on, given what was read in every step's output.
+    """Return the guards of each step from `start` on, given the leaves of all outputs.
 
-    `events` names these steps where they began and where they ended: what has not ended has no output yet.
-    `names` holds for each step the names of its arguments that are data like their values.
+    `events` lists the index of each of these steps twice: at its begin and at its end. A step that has not ended has no
+    output yet. `names` holds for each step the names of those arguments whose names are data, like their values.
     """
     output_index = OutputIndex()
     found: dict[int, tuple[Guard, ...]] = {}
@@ -150,7 +160,10 @@ def infer_guards(
 
 
 def stale_value(guard: Guard, results: Sequence[Any]) -> str | None:
-    """None if this run's output still holds the guarded value at its place, else what is there, for people."""
+    """Return None if this run's output still contains the guarded value.
+
+    Otherwise return a text for messages that describes what is at the guarded path.
+    """
     try:
         value = get_at(results[guard.step], guard.path, guard.keys)
         if _bytes_of(value) == guard.data:
@@ -160,9 +173,9 @@ def stale_value(guard: Guard, results: Sequence[Any]) -> str | None:
             return None
         return repr(value)
     except LookupError:
-        return "nothing at that place"
-    except Exception as error:  # an output that cannot be looked into does not hold the value
-        return f"an output that cannot be read ({error})"
+        return "no value at that path"
+    except Exception as error:  # An unreadable output cannot confirm the value.
+        return f"an unreadable output ({error})"
 
 
 def _bytes_of(value: Any) -> bytes | None:

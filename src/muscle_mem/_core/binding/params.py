@@ -1,4 +1,4 @@
-"""Params: the values that differ from run to run, and where they stand in other values."""
+"""Params: the values that differ from run to run, and how to find them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ...errors import InvalidTypeError, InvalidValueError, NotStorableError
 from .. import codec
 from ..codec.walk import stored_leaves
 from ..model.records import Expr, Lit, Node, Par, Tpl
+from ..model.text import safe_repr
 from ..redaction.traces import SHORT_TEXT, contains_any, decimal_text, is_small, text_forms
 
 _WORD = re.compile(r"[^\W_]+")
@@ -18,7 +19,10 @@ _JOINERS = "_\u200c\u200d"
 
 
 def token_positions(text: str, part: str) -> Iterator[int]:
-    """Where `part` stands in `text` as a token: bounded by anything but letters, digits and underscore."""
+    """Yield the positions where `part` occurs in `text` as a token.
+
+    A token is bounded by anything but letters, digits and underscores.
+    """
     at = text.find(part) if part else -1
     while at >= 0:
         end = at + len(part)
@@ -29,19 +33,23 @@ def token_positions(text: str, part: str) -> Iterator[int]:
 
 
 def _is_word_char(char: str) -> bool:
-    """Letters, digits and underscore, and what is drawn onto a letter or joins two: accents, vowel signs, joiners."""
+    """Return whether a character belongs to a word.
+
+    These are letters, digits and underscores, and characters that modify or join letters: accents, vowel signs,
+    joiners.
+    """
     return char.isalnum() or char in _JOINERS or unicodedata.category(char)[0] == "M"
 
 
 def contains_token(text: str, part: str) -> bool:
-    """Whether `part` stands in `text` as a token."""
+    """Return whether `part` occurs in `text` as a token."""
     return next(token_positions(text, part), None) is not None
 
 
 class Params:
-    """The params of one run, prepared for being looked for: canonical bytes, texts, and opaque values by identity.
+    """The params of one run, prepared for searches by bytes, text and identity.
 
-    Secret ones are given under the same names to the run's redactor, and nothing here looks at their values.
+    Secret params are registered under the same names with the run's redactor; their values are not searched here.
     """
 
     __slots__ = ("_text_forms", "_words", "canonical", "names_by_bytes", "opaque", "secret", "texts", "values")
@@ -50,12 +58,12 @@ class Params:
         if values is None:
             values = {}
         if not isinstance(values, Mapping):
-            raise InvalidTypeError(f"params must be a mapping of names to values, got {values!r}")
+            raise InvalidTypeError(f"invalid params=: expected a mapping of names to values, got {safe_repr(values)}")
         for name in values:
             if not isinstance(name, str):
-                raise InvalidTypeError(f"a param's name must be a string, got {name!r}")
+                raise InvalidTypeError(f"invalid params=: expected names that are strings, got {safe_repr(name)}")
             if not name:
-                raise InvalidValueError("a param's name is empty")
+                raise InvalidValueError("invalid params=: expected names that are not empty, got ''")
         self.values: dict[str, Any] = dict(values)
         self.canonical: dict[str, bytes] = {}
         self.opaque: list[str] = []
@@ -82,7 +90,7 @@ class Params:
         return bool(self.values)
 
     def mark_secret(self, name: str) -> None:
-        """Take a param for a secret: it is bound, guarded and compared as such, and not as a param."""
+        """Treat a param as a secret from now on: it is not bound or compared as a param."""
         self.secret.add(name)
         self.texts.pop(name, None)
         data = self.canonical.pop(name, None)
@@ -90,22 +98,28 @@ class Params:
             self.names_by_bytes[data].remove(name)
 
     def plain_names(self) -> list[str]:
-        """The names of the params that are not secrets."""
+        """Return the names of the params that are not secrets."""
         return sorted(self.values.keys() - self.secret)
 
     def equal_groups(self) -> tuple[tuple[str, ...], ...]:
-        """Groups of params with equal values: which of them a step meant cannot be determined."""
+        """Return the groups of params with equal values.
+
+        Which param of a group a step uses cannot be determined.
+        """
         groups: dict[Any, list[str]] = {}
         for name in self.plain_names():
             groups.setdefault(self.equality_key(name), []).append(name)
         return tuple(tuple(names) for names in groups.values() if len(names) > 1)
 
     def equality_key(self, name: str) -> Any:
-        """What equal values have in common: canonical bytes, or being the same object."""
+        """Return a key that equal values share: canonical bytes, or the identity."""
         return self.canonical.get(name) or id(self.values[name])
 
     def ambiguous(self) -> set[str]:
-        """The params whose text is another's too, though the values differ: "5" and 5, "john" and "JOHN"."""
+        """Return the params whose text equals another's although the values differ.
+
+        Examples are "5" and 5, or "john" and "JOHN".
+        """
         groups: dict[str, list[str]] = {}
         for name, value in self.values.items():
             if name in self.canonical and isinstance(value, str | int | float | bytes):
@@ -114,7 +128,7 @@ class Params:
             name for names in groups.values() if len({self.canonical[name] for name in names}) > 1 for name in names
         }
         for name, value in self.values.items():
-            if codec.unfold(value) is not None:  # a part of one may be another: which was meant cannot be determined
+            if codec.unfold(value) is not None:  # A part may equal another param: which is meant cannot be known.
                 parts = {
                     text_forms(leaf)[0] for leaf in stored_leaves(value) if not is_small(leaf) and text_forms(leaf)
                 }
@@ -122,20 +136,26 @@ class Params:
         return found
 
     def type_name(self, name: str) -> str:
-        """The type of one param's value; empty where the value has no canonical form."""
+        """Return the type name of a param's value; empty without a canonical form."""
         kind = type(self.values[name])
         return f"{kind.__module__}:{kind.__qualname__}" if name in self.canonical else ""
 
     def changed_names(self) -> set[str]:
-        """The params whose values were changed since the run began."""
+        """Return the params whose values were changed since the run began."""
         return {name for name, data in self.canonical.items() if _bytes_of(self.values[name]) != data}
 
     def digest_of(self, name: str) -> bytes:
-        """A digest of one param's value; of what can be seen of it, where it has no canonical form."""
+        """Return a digest of a param's value.
+
+        Without a canonical form, it is the digest of the value's storable parts and the types of the others.
+        """
         return codec.digest(self.canonical.get(name) or repr(_visible_structure(self.values[name], 0)).encode())
 
     def match_whole(self, value: Any, argument: str | None, *, all_sizes: bool = False) -> str | None:
-        """The param whose value this is, exactly. Small values only where the argument bears the param's name."""
+        """Return the param whose value equals `value` exactly.
+
+        A small value matches only if `argument` is the param's name, or with `all_sizes`.
+        """
         if not self.canonical:
             return None
         try:
@@ -149,9 +169,10 @@ class Params:
         return names[0] if all_sizes or not is_small(value) else None
 
     def match_in_text(self, text: str, *, all_sizes: bool = False) -> tuple[str, ...] | None:
-        """`text` as literal, name, literal, ..., literal where params stand in it as tokens; None if none does.
+        """Return `text` as literal, name, literal, ..., literal; None without a match.
 
-        The longest value wins. None, too, if two of them overlap, since either may be meant.
+        The names are the params that occur in the text as tokens. The longest value wins. The result is also None if
+        two occurrences overlap, because either may be meant.
         """
         names = {
             self.texts[name]: name
@@ -177,7 +198,10 @@ class Params:
         return (*parts, text[at:])
 
     def embedded_in(self, value: Any) -> Iterable[str]:
-        """The params whose value is in a literal leaf in a way that cannot be bound: in a word, in other case."""
+        """Yield the params whose value is in a literal leaf and cannot be bound.
+
+        For example, the value is part of a word, or has another letter case.
+        """
         data = _bytes_of(value)
         if data is None:
             return
@@ -186,7 +210,10 @@ class Params:
                 yield name
 
     def composed_in(self, value: Any) -> Iterable[str]:
-        """The params of whose words a whole literal leaf is made: a first name, a part of an address, a date as 2/1."""
+        """Yield the params whose words make up a whole literal leaf.
+
+        Examples are a first name, a part of an address or a date written as 2/1.
+        """
         if is_small(value):
             return
         found = [
@@ -208,7 +235,7 @@ class Params:
 
 
 def _has_distinctive_word(words: Iterable[str]) -> bool:
-    """Whether one of these words is long enough to say something."""
+    """Return whether one of these words is long enough to be distinctive."""
     return any(len(word) >= SHORT_TEXT for word in words)
 
 
@@ -220,7 +247,10 @@ def _bytes_of(value: Any) -> bytes | None:
 
 
 def _visible_structure(value: Any, depth: int) -> Any:
-    """What can be seen of a value without a canonical form: its storable parts, and the types of the others."""
+    """Return the readable structure of a value without a canonical form.
+
+    It consists of the storable parts and the types of the others.
+    """
     data = _bytes_of(value)
     if data is not None:
         return data
@@ -230,9 +260,10 @@ def _visible_structure(value: Any, depth: int) -> Any:
 
 
 def to_expression(value: Any, params: Params, argument: str | None, *, all_sizes: bool = False) -> Expr:
-    """A storable value as an expression: params bound whole, as tokens in texts, and inside containers (E1, E3, E5).
+    """Return the expression of a storable value.
 
-    `all_sizes` also binds small values, which a task key may do: a wrong match of keys is caught by the guards.
+    Params are bound as whole values, as tokens in texts and inside containers. `all_sizes` also binds small values. A
+    task key may do that, because the guards detect a wrong match.
     """
     if not params.canonical:
         return Lit(codec.encode(value))
@@ -256,13 +287,13 @@ def to_expression(value: Any, params: Params, argument: str | None, *, all_sizes
 def _is_encodable(parts: tuple[str, ...]) -> bool:
     try:
         "".join(parts).encode()
-    except UnicodeEncodeError:  # a lone surrogate: kept as a literal, which the codec can write
+    except UnicodeEncodeError:  # The codec can write a lone surrogate in a literal, but not in a template.
         return False
     return True
 
 
 def params_used_in(expr: Expr) -> Iterable[str]:
-    """The names of the params that an expression uses."""
+    """Yield the names of the params that an expression uses."""
     if isinstance(expr, Par):
         yield expr.name
     elif isinstance(expr, Tpl):
@@ -273,7 +304,7 @@ def params_used_in(expr: Expr) -> Iterable[str]:
 
 
 def literal_leaves(expr: Expr) -> Iterable[Any]:
-    """Every literal leaf of an expression, and the literal parts of its templates."""
+    """Yield the literal leaves of an expression, and the literals of its templates."""
     if isinstance(expr, Lit):
         yield from stored_leaves(codec.decode(expr.data, lenient=True))
     elif isinstance(expr, Tpl):
@@ -284,7 +315,7 @@ def literal_leaves(expr: Expr) -> Iterable[Any]:
 
 
 def untemplated_leaves(expr: Expr) -> Iterable[Any]:
-    """The same without the literal parts of templates."""
+    """Yield the literal leaves of an expression, without the parts of templates."""
     if isinstance(expr, Node):
         for item in expr.items:
             yield from untemplated_leaves(item)

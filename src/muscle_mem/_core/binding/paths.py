@@ -1,4 +1,4 @@
-"""Places in an output: how to get to each leaf, and back to the same place in another run's output."""
+"""Paths in an output: how to reach each leaf, also in the output of another run."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ LeafPath = tuple[tuple[int, ...], tuple[bytes, ...]]
 OutputLeaves = list[tuple[LeafPath, Any]]
 
 MAX_VISITS = 300_000
-_MAX_VISITS_PER_OBJECT = 8  # of one object, which may stand in several places, or contain itself
-_OBJECT_COST = 200  # what it costs, in looks, to look into an object that the codec does not know
+_MAX_VISITS_PER_OBJECT = 8  # an object may occur at several paths, or contain itself
+_OBJECT_COST = 200  # visits that an object of a type unknown to the codec counts for
 _MAX_OBJECT_DEPTH = 3
-_MAX_ARRAY_ITEMS = 1_000  # items of the largest array that is looked into
+_MAX_ARRAY_ITEMS = 1_000  # a larger array is not searched
 _MISSING = object()
 _SCALARS = frozenset({str, int, bool, float, type(None), bytes})
 _CONTAINERS = (dict, list, tuple, deque)
@@ -28,7 +28,10 @@ _VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items())
 
 
 def is_distinctive(leaf: Any) -> bool:
-    """Whether a leaf says enough to be recognised: not a bool, None, an enum member, or a short or small value."""
+    """Return whether a leaf is distinctive enough to be recognized.
+
+    A bool, None, an enum member and a short or small value are not.
+    """
     if leaf is None or isinstance(leaf, bool | Enum):
         return False
     if isinstance(leaf, str | bytes):
@@ -41,9 +44,9 @@ def is_distinctive(leaf: Any) -> bool:
 
 
 def walk_leaves(output: Any) -> OutputLeaves:
-    """The distinctive leaves of an output with their places, as they are now; of unknown objects their attributes.
+    """Return the distinctive leaves of an output, with their paths.
 
-    Never raises, and looks at a bounded number of things.
+    Attributes of unknown objects are included. The function never raises, and visits a bounded number of parts.
     """
     found: OutputLeaves = []
     looks = 0
@@ -70,13 +73,16 @@ def walk_leaves(output: Any) -> OutputLeaves:
                     waiting.append((child, (*path, index), (*keys, key), objects + own))
                 elif is_distinctive(child):
                     found.append((((*path, index), (*keys, key)), child))
-        except Exception:  # an object whose own methods raise: there is nothing to be read in it
+        except Exception:  # The object's methods raise, so nothing can be read in it.
             continue
     return found
 
 
 def get_at(value: Any, path: Sequence[int], keys: Sequence[bytes]) -> Any:
-    """What is at a place now. Raises LookupError if there is nothing."""
+    """Return the value that is now at a path.
+
+    Raises LookupError if the path does not exist.
+    """
     for level, index in enumerate(path):
         value = _opened(value)
         key = keys[level] if level < len(keys) else b""
@@ -90,9 +96,10 @@ def get_at(value: Any, path: Sequence[int], keys: Sequence[bytes]) -> Any:
 
 
 def _opened(value: Any) -> Any:
-    """Return special containers in a form that can be walked: views, exceptions, small arrays.
+    """Return a special container in a form that can be walked.
 
-    Not large arrays, nor those of bytes: a picture holds every small number, and none was read there.
+    These are views, exceptions and small arrays. Large arrays and arrays of bytes stay closed. An image, for example,
+    contains every small number, so finding a number in it means nothing.
     """
     kind = type(value)
     if kind in _SCALARS or kind in _CONTAINERS:
@@ -111,7 +118,7 @@ def _opened(value: Any) -> Any:
 
 
 def _children(value: Any) -> Iterator[tuple[bytes, Any]]:
-    """The children of a value, each with what leads to it: empty where that is its position."""
+    """Yield the children of a value with their keys; empty for a positional child."""
     if isinstance(value, dict):
         for key, child in dict.items(value):
             name = _key_digest(key)
@@ -119,7 +126,7 @@ def _children(value: Any) -> Iterator[tuple[bytes, Any]]:
             yield (b"v" + name if name else b""), child
         return
     if type(value) in (set, frozenset):
-        for child in codec.unfold(value)[1]:  # type: ignore[index]  # what opens has parts
+        for child in codec.unfold(value)[1]:  # type: ignore[index]  # a set always unfolds
             yield _key_digest(child), child
         return
     unfolded = codec.unfold(value)
@@ -143,7 +150,7 @@ def _key_digest(key: Any) -> bytes:
 
 
 def _has_readable_attributes(value: Any) -> bool:
-    """Whether a value is a plain object, whose attributes can be read without running its code."""
+    """Return whether the attributes of a value can be read without running its code."""
     if value is None or isinstance(value, str | bytes | int | float | type | ModuleType | Secret) or callable(value):
         return False
     return not codec.is_immutable(value) and any(True for _ in _attributes(value))

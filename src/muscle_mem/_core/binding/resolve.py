@@ -1,4 +1,4 @@
-"""Expressions made into this run's values: from params, from its outputs so far, and from context objects."""
+"""Functions that resolve expressions to this run's values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..tools.tool import Tool
 
 
 class Env(msgspec.Struct):
-    """What expressions are resolved in: this run's params, results so far, context objects and secrets."""
+    """The values that expressions are resolved with: those of the current run."""
 
     params: Mapping[str, Any]
     results: list[Any]
@@ -28,7 +28,7 @@ EMPTY_ENV = Env({}, [], ())
 
 
 class Constant(msgspec.Struct, frozen=True, eq=False):
-    """The resolver of a literal that can never change."""
+    """The resolver of an immutable literal."""
 
     value: Any
 
@@ -37,9 +37,10 @@ class Constant(msgspec.Struct, frozen=True, eq=False):
 
 
 def make_resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
-    """A function that makes this run's value of an expression; None for an argument that is left to its default.
+    """Return a function that computes an expression's value in a run.
 
-    Raises DecodeError where a literal's class is not known in this process.
+    The result is None for an argument that is left at its default. Raises DecodeError if the class of a literal is not
+    known in this process.
     """
     if isinstance(expr, Lit):
         value = codec.decode(expr.data)
@@ -76,7 +77,7 @@ def _reference_resolver(expr: Ref) -> Resolver:
         for index in path:
             unfolded = codec.unfold(value)
             if unfolded is None:
-                raise LookupError(f"the output of step {step} has no part {path}")
+                raise LookupError(f"cannot resolve a reference: the output of step {step} has no part at path {path}")
             value = unfolded[1][index]
         return value
 
@@ -89,7 +90,7 @@ def _injected_resolver(tool: Tool, name: str) -> Resolver | None:
         if parameter is None or parameter.default is parameter.empty:
             return None
         default = parameter.default
-        return lambda _: default  # said, not left out: behind it there may be *args
+        return lambda _: default  # It is passed, because *args may follow it.
     value = tool.inject[name]
     if callable(value):
         return lambda _: value()
@@ -104,7 +105,7 @@ def _container_resolver(expr: Node, tool: Tool) -> Resolver:
 
 
 def contexts_in(expr: Expr) -> Sequence[str]:
-    """The names of the context classes that an expression needs."""
+    """Return the names of the context classes that an expression uses."""
     if isinstance(expr, Ctx):
         return (expr.name,)
     if isinstance(expr, Node):
@@ -113,7 +114,7 @@ def contexts_in(expr: Expr) -> Sequence[str]:
 
 
 def secrets_used(expr: Expr) -> Sequence[str]:
-    """The names of the secrets that an expression needs."""
+    """Return the names of the secrets that an expression uses."""
     if isinstance(expr, Sec):
         return (expr.name,)
     if isinstance(expr, Node):
@@ -122,7 +123,7 @@ def secrets_used(expr: Expr) -> Sequence[str]:
 
 
 def params_in_texts(expr: Expr) -> Sequence[str]:
-    """The names of the params that stand in a text of an expression."""
+    """Return the names of the params in the templates of an expression."""
     if isinstance(expr, Tpl):
         return expr.parts[1::2]
     if isinstance(expr, Node):
@@ -131,7 +132,7 @@ def params_in_texts(expr: Expr) -> Sequence[str]:
 
 
 def references_in(expr: Expr) -> set[int]:
-    """The steps whose outputs an expression refers to."""
+    """Return the steps whose outputs an expression refers to."""
     if isinstance(expr, Ref):
         return {expr.step}
     if isinstance(expr, Node):
@@ -140,7 +141,7 @@ def references_in(expr: Expr) -> set[int]:
 
 
 def expression_text(expr: Expr) -> str:
-    """An expression as a person would write it."""
+    """Return an expression in a notation for display."""
     if isinstance(expr, Lit):
         return safe_repr(codec.decode(expr.data, lenient=True))
     if isinstance(expr, Par):
@@ -159,7 +160,7 @@ def expression_text(expr: Expr) -> str:
 
 
 def bound_expression_text(expr: Expr, params: Mapping[str, Any]) -> str:
-    """An expression as source text with this run's params in it."""
+    """Return an expression as source text, with this run's params filled in."""
     if isinstance(expr, Par):
         return safe_repr(params[expr.name])
     if isinstance(expr, Tpl):

@@ -1,4 +1,4 @@
-"""The task key: which task a call is, as 32 bytes that are the same on every machine."""
+"""The task key: 32 bytes that identify a task, equal on every machine."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import msgspec
 from ...errors import InvalidTypeError, NotStorableError
 from .. import codec
 from ..model.records import Expr, Node
+from ..model.text import safe_repr
 from ..redaction.redactor import Redactor
 from .freeze import Container, Encoded, KnownObjects, find_unencodable, freeze
 from .params import Params, to_expression
@@ -19,7 +20,7 @@ Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class KeyParts(msgspec.Struct, frozen=True, array_like=True):
-    """What a key is the digest of."""
+    """The data whose digest is the task key."""
 
     version: int
     scope: str
@@ -30,8 +31,9 @@ class KeyParts(msgspec.Struct, frozen=True, array_like=True):
 
 
 def normalize_tags(tags: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Tags without order or repetition; a single string is one tag. Raises InvalidTypeError for what is not a
-    string.
+    """Return tags sorted and without repetition; a single string is one tag.
+
+    Raises InvalidTypeError for a tag that is not a string.
     """
     if tags is None:
         return ()
@@ -40,19 +42,24 @@ def normalize_tags(tags: str | Iterable[str] | None) -> tuple[str, ...]:
     try:
         found = list(tags)
     except TypeError:
-        raise InvalidTypeError(f"tags must be a string or strings, got {tags!r}; as in tags=['invoices']") from None
+        raise InvalidTypeError(
+            f"invalid tags=: expected strings, got {safe_repr(tags)}. Pass for example tags=['invoices']"
+        ) from None
     for tag in found:
         if not isinstance(tag, str):
-            raise InvalidTypeError(f"a tag must be a string, got {tag!r}")
+            raise InvalidTypeError(
+                f"invalid tags=: expected strings, got {safe_repr(tag)}. Convert each tag with str()"
+            )
     return tuple(sorted({str(tag) for tag in found}))
 
 
 def normalize_arguments(
     signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Arguments:
-    """The agent's arguments in one spelling: by position as far as possible, those equal to their defaults left out.
+    """Return the agent's arguments in normal form.
 
-    Without a signature, or where the arguments do not fit it, they are taken as they are.
+    Arguments are passed by position where possible, and those equal to their defaults are left out. Without a
+    signature, or if the arguments do not fit it, they are returned unchanged.
     """
     if signature is None or (not kwargs and _is_normal_form(signature, len(args))):
         return args, dict(kwargs)
@@ -76,7 +83,10 @@ def normalize_arguments(
 
 
 def _is_normal_form(signature: inspect.Signature, count: int) -> bool:
-    """Whether so many arguments by position are their own spelling: none of them has a default to be left out for."""
+    """Return whether `count` positional arguments are in normal form.
+
+    They are if none of their parameters has a default, which could be left out.
+    """
     parameters = tuple(signature.parameters.values())[:count]
     places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return len(parameters) == count and all(
@@ -87,8 +97,10 @@ def _is_normal_form(signature: inspect.Signature, count: int) -> bool:
 def _classify_arguments(
     signature: inspect.Signature, bound: inspect.BoundArguments
 ) -> tuple[list[tuple[str, Any, str]], tuple[Any, ...], dict[str, Any]]:
-    """(name, value, "" if it is the default, "place" if only its position identifies it) of each place; *args; by
-    name.
+    """Return the positional parameters, the values of *args and the arguments by name.
+
+    A positional parameter is (name, value, kind). The kind is "" for a default, "place" for a parameter that cannot be
+    passed by name, and "name" for any other.
     """
     places: list[tuple[str, Any, str]] = []
     rest: tuple[Any, ...] = ()
@@ -120,7 +132,10 @@ def _is_default(value: Any, default: Any) -> bool:
 
 
 class NoKeyError(Exception):
-    """An argument of the task has no canonical form. Stays inside; carries the argument's name and what it is."""
+    """Internal error: an argument of the task has no canonical form.
+
+    `argument` is the name of the argument.
+    """
 
     def __init__(self, argument: str, message: str) -> None:
         super().__init__(message)
@@ -137,10 +152,10 @@ def task_key(
     known: KnownObjects | None = None,
     name_of: Callable[[int], str] = lambda index: f"argument {index + 1}",
 ) -> bytes:
-    """The 32-byte key of a task: the digest of its arguments with params masked, tags and scope.
+    """Return the key of a task: the digest of its masked arguments, tags and scope.
 
-    `custom` replaces the arguments. `known` recognises context objects, opaque params and secrets, of which only the
-    names are in the key. Raises NoKeyError.
+    `custom` replaces the arguments. `known` recognizes context objects, opaque params and secrets; the key contains
+    only their names. Raises NoKeyError.
     """
     positional: tuple[Expr, ...] = ()
     named: tuple[tuple[str, Expr], ...] = ()
@@ -155,7 +170,7 @@ def task_key(
     parts = KeyParts(1, scope, tags, custom, positional, named)
     try:
         return codec.digest(msgspec.msgpack.encode(parts))
-    except UnicodeEncodeError:  # lone surrogates in a scope, tag, key or name: the codec writes what msgpack cannot
+    except UnicodeEncodeError:  # The codec can write lone surrogates in a scope, tag, key or name; msgpack cannot.
         return codec.digest(codec.canonical(msgspec.to_builtins(parts, builtin_types=(bytes,))))
 
 
@@ -166,7 +181,7 @@ def _mask_argument(value: Any, params: Params, known: KnownObjects, argument: st
         raise NoKeyError(argument, opaque.message)
     try:
         return _sort_unordered(_mask_frozen(frozen, params, known.redactor))
-    except NotStorableError as error:  # a text beyond all measure
+    except NotStorableError as error:  # The masked text may exceed the codec's limits.
         raise NoKeyError(argument, str(error)) from error
 
 
@@ -180,8 +195,9 @@ def _mask_frozen(frozen: Any, params: Params, redactor: Redactor) -> Expr:
 
 
 def _sort_unordered(expr: Expr) -> Expr:
-    """The order in which a dict or set was filled is not part of a task, nor is the order the params' values give
-    it.
+    """Return an expression with dicts and sets in a canonical order.
+
+    Neither the order of insertion nor the order that the params' values give them is part of a task.
     """
     if not isinstance(expr, Node):
         return expr
