@@ -1,6 +1,6 @@
-"""A row as it is stored: what is large stands beside it as blobs, and in it by their SHA-256.
+"""Stored rows, with large values as separate blobs named by their SHA-256.
 
-An encoded value begins with the codec's version byte, which is never zero, so a name cannot be taken for a value.
+An encoded value begins with the codec's version byte, which is never zero. So a name cannot be mistaken for a value.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from ...errors import DecodeError
 from .records import Row
 
 T = TypeVar("T")
-INLINE_BYTES = 4096  # bytes of an encoded value that stay in the row
+INLINE_BYTES = 4096  # size of the largest encoded value that stays in the row
 BLOB_PREFIX = b"\x00sha256:"
 BLOB_NAME_BYTES = len(BLOB_PREFIX) + 32
 
 
 def pack_row(row: Row) -> tuple[bytes, tuple[bytes, ...]]:
-    """The bytes of a row, and the blobs that they name, each once, in the order in which they are first named."""
+    """Return the bytes of a row and the blobs that they name.
+
+    Each blob is returned once, in the order of first use.
+    """
     blobs: dict[bytes, bytes] = {}
 
     def to_blob(data: bytes | None) -> bytes | None:
@@ -39,17 +42,23 @@ def pack_row(row: Row) -> tuple[bytes, tuple[bytes, ...]]:
 
 
 def decode_message(data: bytes, kind: type[T]) -> T:
-    """A stored message of this kind. Raises DecodeError for other bytes, including text that is not UTF-8."""
+    """Return a stored message of the given type.
+
+    Raises DecodeError for other bytes, including text that is not UTF-8.
+    """
     try:
         return msgspec.msgpack.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise DecodeError(f"what is stored is no {kind.__name__} ({error})") from error
+        raise DecodeError(
+            f"cannot decode stored data: expected a {kind.__name__}, got invalid bytes ({error})"
+        ) from error
 
 
 def unpack_row(body: bytes, blobs: Sequence[bytes], shared: MutableMapping[bytes, bytes] | None = None) -> Row:
-    """The row that `pack_row` made. Raises DecodeError for what it did not make.
+    """Return the row that `pack_row` packed.
 
-    `shared` keeps blobs by their names, so that rows read with the same one hold equal blobs once.
+    Raises DecodeError if a blob is missing or the bytes are invalid. `shared` maps names to blobs: rows that are read
+    with the same mapping share equal blobs.
     """
     row = decode_message(body, Row)
     if not blobs and not any(map(_is_name, (*row.pre, *row.post, *row.outputs))):
@@ -64,7 +73,7 @@ def unpack_row(body: bytes, blobs: Sequence[bytes], shared: MutableMapping[bytes
         if not _is_name(data):
             return data
         if data not in given:
-            raise DecodeError("a large part that the recording names is missing, or was altered")
+            raise DecodeError("cannot read the recording: a large value that it refers to is missing or was altered")
         return given[data]
 
     return msgspec.structs.replace(

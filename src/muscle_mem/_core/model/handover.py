@@ -1,4 +1,4 @@
-"""The hand-over: what an agent needs to go on from the middle, as data, as text for a prompt, as chat messages."""
+"""The hand-over: the state of a stopped replay, as data, text or chat messages."""
 
 import re
 from collections.abc import Callable
@@ -17,11 +17,20 @@ _NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class Executed(msgspec.Struct, frozen=True):
-    """A step that was entered in this run: the call, and its result or the exception it raised.
+    """A step that was executed in this run, with its result or exception.
 
-    `args` and `kwargs` are as the tool got them, without its context object; `arguments` are the same by name.
-    `effect` is what the tool declares, if `declared`; undeclared counts as a write. All values are live, and may hold
-    secrets; `hide` takes those out of texts, as repr() does.
+    The values are live and may contain secrets. `repr()` does not show secrets.
+
+    Attributes:
+        tool: The name of the tool.
+        args: The positional arguments that the tool got, without its context object.
+        kwargs: The keyword arguments that the tool got.
+        result: The result; None if the tool raised.
+        error: The exception that the tool raised, or None.
+        effect: The effect of the tool; "write" if it does not declare one.
+        declared: Whether the tool declares its effect.
+        arguments: All arguments by name.
+        hide: A function that removes the run's secrets from a text.
     """
 
     tool: str
@@ -39,7 +48,7 @@ class Executed(msgspec.Struct, frozen=True):
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """A step that was not run: the tool and its arguments as source text."""
+    """A step that was not executed: the tool and its arguments as source text."""
 
     tool: str
     arguments: str
@@ -49,11 +58,18 @@ class Planned(msgspec.Struct, frozen=True):
 
 
 class Handover(msgspec.Struct, frozen=True):
-    """What an agent needs to go on from the middle: the executed steps, where and why it stopped, what was not run.
+    """The state of a stopped replay, from which an agent can continue.
 
-    Passed to an agent whose signature names `handover`; `muscle_mem.current_run().handover` gives it anywhere.
-    `undo` lists the known ways to take back executed steps, last first; nothing runs them by itself. The values
-    are live; texts, messages, repr() and str() are without the run's secrets.
+    The engine passes it to an agent whose signature names `handover`. In other code, read
+    `muscle_mem.current_run().handover`. The values are live; texts, messages, repr() and str() do not contain the run's
+    secrets.
+
+    Attributes:
+        executed: The steps that were executed in this run.
+        divergence: Where and why the replay stopped.
+        remaining: The steps that were not executed.
+        undo: The known ways to undo executed steps, last step first. The engine does not run them.
+        hide: A function that removes the run's secrets from a text.
     """
 
     __module__ = "muscle_mem"
@@ -76,14 +92,17 @@ class Handover(msgspec.Struct, frozen=True):
 
     @property
     def reason(self) -> Reason:
-        """The code of why it stopped."""
+        """The reason why the replay stopped."""
         return self.divergence.reason
 
     def as_text(self, limit: int = TEXT_LIMIT) -> str:
-        """The hand-over for a prompt: at most `limit` characters, marked as data.
+        """Return the hand-over as text for a prompt, marked as data.
 
-        What was read from the environment stands in it as quoted one-line values, so that it cannot close the mark.
-        Where it does not fit, the earliest executed steps are left out first, and their number is said.
+        Values from the environment appear as quoted one-line values, so that they cannot end the marked part. If the
+        text is too long, the earliest executed steps are left out first, and their number is stated.
+
+        Args:
+            limit: The maximum length in characters.
         """
         done_lines = [f"{index + 1}. {_executed_line(step, self.hide)}" for index, step in enumerate(self.executed)]
         stopped = _inline(
@@ -107,10 +126,14 @@ class Handover(msgspec.Struct, frozen=True):
         return f"{_OPENING}\n{stopped}"[: max(0, limit - len(_CLOSING) - 1)] + f"\n{_CLOSING}"
 
     def as_messages(self, name_of: Callable[[str], str] | None = None) -> list[dict[str, Any]]:
-        """The executed steps as tool-call messages in the OpenAI chat shape: an agent goes on as if it had made them.
+        """Return the executed steps as tool-call messages in the OpenAI chat format.
 
-        A pair per step: an assistant message with one tool call, and the tool's answer. `name_of` turns a stored tool
-        name into the name the model knows; by default the last part of it ("Page.click" is "click").
+        An agent can continue as if it had made these calls. Each step yields two messages: an assistant message with
+        one tool call, and the tool's answer.
+
+        Args:
+            name_of: A function that turns a stored tool name into the name that the model knows. By default, it returns
+                the last part of the stored name: "Page.click" becomes "click".
         """
         messages: list[dict[str, Any]] = []
         for index, step in enumerate(self.executed):
@@ -143,7 +166,12 @@ class Handover(msgspec.Struct, frozen=True):
 
 
 def undo_text(tool: Any, executed: Executed) -> str:
-    """How to take back an executed step, as its tool's `undo` says: a text that is filled in, or a tool to call."""
+    """Return how to undo an executed step, according to its tool's `undo`.
+
+    Args:
+        tool: The tool. Its `undo` is a text with fields to fill in, or a function to call.
+        executed: The step. Its arguments and result fill in the text.
+    """
     if callable(tool.undo):
         arguments = ", ".join(f"{name}={safe_repr(value, 60)}" for name, value in executed.arguments.items())
         return f"{getattr(tool.undo, '__qualname__', safe_repr(tool.undo))}({arguments})"
@@ -154,25 +182,31 @@ def undo_text(tool: Any, executed: Executed) -> str:
 
 
 def chat_name(tool: str) -> str:
-    """A stored tool name as a function name that chat APIs take: letters, digits, _ and -, at most 64 characters."""
+    """Return a stored tool name as a function name that chat APIs accept.
+
+    It consists of at most 64 letters, digits, _ and -.
+    """
     return _NAME.sub("_", tool.rpartition(".")[2])[:64] or "tool"
 
 
 def to_json(value: Any) -> str:
-    """A value as JSON, what JSON does not know as its one-line repr."""
+    """Return a value as JSON; a part that JSON cannot represent becomes its repr."""
     try:
         return msgspec.json.encode(value, enc_hook=safe_repr).decode()
-    except (TypeError, ValueError):  # a key that is not a text, a lone surrogate, a number beyond 64 bits
+    except (TypeError, ValueError):  # JSON has no such keys, lone surrogates or numbers beyond 64 bits.
         return msgspec.json.encode(safe_repr(value, TEXT_LIMIT).encode("ascii", "backslashreplace").decode()).decode()
 
 
 def _redacted_value(value: Any, hide: TextRedactor) -> Any:
-    """A value whose bytes, which JSON would show in base64, hold no secret."""
+    """Return a value without secrets in its bytes.
+
+    JSON would show bytes in base64, in which a search for the secrets' text would not find them.
+    """
     if hide is str or isinstance(value, str):
         return value
     try:
         return _redact_builtins(msgspec.to_builtins(value, builtin_types=(bytes, bytearray), enc_hook=safe_repr), hide)
-    except Exception:  # what msgspec does not take apart is shown by its repr
+    except Exception:  # msgspec does not support every type, but each has a repr.
         return hide(safe_repr(value, TEXT_LIMIT))
 
 
@@ -189,7 +223,7 @@ def _redact_builtins(value: Any, hide: TextRedactor) -> Any:
 
 
 def as_content(result: Any) -> str:
-    """A result as the content of a tool message: a text as it is, anything else as JSON."""
+    """Return a result as the content of a tool message: text as is, or JSON."""
     return result if isinstance(result, str) else to_json(result)
 
 

@@ -1,4 +1,4 @@
-"""The outcome of a run: truthy exactly on a hit."""
+"""The outcome of a run: true if and only if the run was a hit."""
 
 import copy
 from collections.abc import Callable
@@ -14,15 +14,28 @@ TextRedactor = Callable[[str], str]
 
 
 def redacted_repr(struct: Any, hide: TextRedactor) -> str:
-    """Return the repr of a struct, without secrets."""
+    """Return the repr of a struct, without secrets.
+
+    Args:
+        struct: The struct. Its field `hide` is not shown.
+        hide: A function that removes the run's secrets from a text.
+    """
     parts = [f"{name}={getattr(struct, name)!r}" for name in type(struct).__struct_fields__ if name != "hide"]
     return hide(f"{type(struct).__name__}({', '.join(parts)})")
 
 
 class Divergence(msgspec.Struct, frozen=True):
-    """Where and why a replay stopped. `step` counts from 0; `seen` and `expected` are short texts for people.
+    """The step and the reason at which a replay stopped.
 
-    `hide` takes the run's secrets out of texts.
+    Attributes:
+        step: The index of the step, from 0.
+        reason: The reason as a code.
+        tool: The name of the step's tool.
+        message: The reason as a sentence.
+        seen: A short text of the value that was found.
+        expected: A short text of the value that was expected.
+        error: The exception that stopped the replay, or None.
+        hide: A function that removes the run's secrets from a text.
     """
 
     __module__ = "muscle_mem"
@@ -37,7 +50,10 @@ class Divergence(msgspec.Struct, frozen=True):
     hide: TextRedactor = str
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Without what hides the run's secrets, for it knows them, and so without the exception that may hold one."""
+        """Return the parts to pickle: redacted texts, and no `hide`.
+
+        `hide` knows the run's secrets, and the exception may contain one; both are left out if the run has secrets.
+        """
         hide = self.hide
         texts = hide(self.message), hide(self.seen), hide(self.expected)
         return Divergence, (self.step, self.reason, self.tool, *texts, self.error if hide is str else None)
@@ -50,10 +66,17 @@ class Divergence(msgspec.Struct, frozen=True):
 
 
 class Shadow(msgspec.Struct, frozen=True):
-    """What a replay would have done, compared with what the agent did in a shadow run; nothing was executed twice.
+    """The comparison of a replay with the agent's calls in a shadow run.
 
-    `step` is the first step that differs, -1 if none does. `accepted` and `refused` count what the recorded checks said
-    of the snapshots that the agent's own calls met.
+    No step was executed twice.
+
+    Attributes:
+        trajectory_id: The trajectory that would have been replayed.
+        agreed: Whether the replay would have made the agent's calls.
+        step: The index of the first step that differs, from 0; -1 if none does.
+        message: The difference as a sentence.
+        accepted: How many snapshots of the agent's calls passed the recorded checks.
+        refused: How many snapshots of the agent's calls failed the recorded checks.
     """
 
     trajectory_id: str
@@ -65,7 +88,7 @@ class Shadow(msgspec.Struct, frozen=True):
 
 
 class FeedbackReceiver(Protocol):
-    """What an outcome needs of its engine to be judged later."""
+    """The methods of an engine through which an outcome can be judged later."""
 
     def forget(self, trajectory_id: str) -> bool: ...
     def report_bad(self, trajectory_id: str, why: str = ...) -> None: ...
@@ -73,22 +96,29 @@ class FeedbackReceiver(Protocol):
 
 
 class Outcome(msgspec.Struct, eq=False):
-    """How one call of the engine ended.
+    """The result of one call of the engine.
 
-    status: "hit" (replayed to its end), "miss" (the agent did it all) or "diverged" (a replay stopped in the middle).
-    value: what the agent returned; on a hit this run's result of the step whose output the agent had returned.
-    value_source: "agent", "step", "result" (made by Engine(result=...)) or "none": on a hit there is no live value.
-    reason, message: why it was not a hit, as a code and as a sentence; `Reason.HIT` for a hit.
-    steps: how many steps were replayed in this run.
-    trajectory_id: the trajectory that was replayed, or that was learned; None if neither.
-    learned: whether this run was recorded for replay. not_learned: the reason why not, None if it was or on a hit.
-    saved: seconds that the agent spent outside of tool calls when this was recorded, on a hit; else 0.0.
-    saved_tokens: tokens the recorded run had reported, on a hit; else 0.
-    seconds: how long this run took. divergence: where and why a replay stopped. shadow: with mode="shadow", whether a
-    replay would have done what the agent did.
+    An outcome can be copied, and pickled if its value can be. A pickled outcome has no engine: judge it by
+    `engine.report_bad(outcome.trajectory_id)` and similar methods.
 
-    It can be copied, and pickled where its value can; one that was pickled knows no engine any more, so judge it by
-    `engine.report_bad(outcome.trajectory_id)` and the like.
+    Attributes:
+        status: "hit" (replayed to the end), "miss" (the agent did the whole task) or "diverged" (a replay stopped in
+            the middle).
+        value: The value that the agent returned. On a hit, it is this run's result of the step whose output the agent
+            returned when this was recorded.
+        value_source: "agent", "step", "result" (made by `Engine(result=...)`) or "none" (a hit without a live value).
+        reason: The reason why the run was not a hit, as a code; `Reason.HIT` for a hit.
+        message: The reason as a sentence.
+        steps: How many steps were replayed in this run.
+        trajectory_id: The trajectory that was replayed or learned; None if neither.
+        learned: Whether this run was recorded for replay.
+        not_learned: The reason why the run was not learned; None if it was, or on a hit.
+        not_learned_message: The same reason as a sentence.
+        saved: On a hit, the seconds that the agent spent outside of tool calls in the recorded run; else 0.0.
+        saved_tokens: On a hit, the tokens that the recorded run reported; else 0.
+        seconds: The duration of this run.
+        divergence: Where and why a replay stopped, or None.
+        shadow: With mode="shadow", the comparison of a replay with the agent's calls, or None.
     """
 
     __module__ = "muscle_mem"
@@ -126,20 +156,35 @@ class Outcome(msgspec.Struct, eq=False):
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Without the engine, and without what hides the run's secrets, for it knows them."""
+        """Return the parts to pickle: all but the engine and the redactor.
+
+        The redactor knows the run's secrets.
+        """
         return Outcome, tuple(getattr(self, name) for name in Outcome.__struct_fields__ if not name.startswith("_"))
 
     def forget(self) -> bool:
-        """Delete the trajectory of this run; whether there was one."""
+        """Delete the trajectory of this run; return whether there was one."""
         return bool(self.trajectory_id and self._require_engine().forget(self.trajectory_id))
 
     def report_bad(self, why: str = "") -> None:
-        """Say that this run did not do what it should: its trajectory is quarantined until `report_good`."""
+        """Report that this run failed: its trajectory is quarantined.
+
+        The quarantine lasts until `report_good`.
+
+        Args:
+            why: A note that is stored with the report.
+        """
         if self.trajectory_id:
             self._require_engine().report_bad(self.trajectory_id, self._redact(why))
 
     def report_good(self, why: str = "") -> None:
-        """Say that this run did what it should: its trajectory is trusted, a quarantine is lifted."""
+        """Report that this run succeeded: its trajectory is trusted.
+
+        This also ends a quarantine.
+
+        Args:
+            why: A note that is stored with the report.
+        """
         if self.trajectory_id:
             self._require_engine().report_good(self.trajectory_id, self._redact(why))
 
@@ -147,6 +192,7 @@ class Outcome(msgspec.Struct, eq=False):
         if self._feedback is None:
             id = self.trajectory_id
             raise NotReadyError(
-                f"this outcome was pickled and knows no engine; say engine.report_bad({id!r}), or report_good or forget"
+                "cannot judge this outcome: expected one of a live engine, got a pickled one. "
+                f"Call engine.report_bad({id!r}), engine.report_good or engine.forget"
             )
         return self._feedback

@@ -1,4 +1,4 @@
-"""The words that a run is described with: modes, policies, effects, and the closed set of reasons."""
+"""The terms that describe a run: modes, policies, effects and reasons."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ Status = Literal["hit", "miss", "diverged"]
 
 
 class Reason(StrEnum):
-    """Why a run was not a hit, or why it was not learned: a closed set. Compares equal to its plain text."""
+    """The reason why a run was not a hit, or why it was not learned.
+
+    The set of reasons is closed. A reason compares equal to its text.
+    """
 
     __module__ = "muscle_mem"
 
     HIT = "hit"
-    # a miss: nothing was executed
+    # Reasons for a miss: no step was executed.
     NEW_TASK = "new_task"
     FIRST_CHECK_REFUSED = "first_check_refused"
     TOOL_MISSING = "tool_missing"
@@ -42,7 +45,7 @@ class Reason(StrEnum):
     MODE = "mode"
     STORE_UNAVAILABLE = "store_unavailable"
     DAMAGED = "damaged"
-    # a divergence: at least one tool was entered
+    # Reasons for a divergence: at least one tool was called.
     CHECK_REFUSED = "check_refused"
     CHECK_ERROR = "check_error"
     TOOL_RAISED = "tool_raised"
@@ -50,7 +53,7 @@ class Reason(StrEnum):
     STALE_OUTPUT = "stale_output"
     UNSUCCESSFUL = "unsuccessful"
     NO_CANDIDATE = "no_candidate"
-    # not learned: the run stays without a recording
+    # Reasons why a run is not learned: it is not recorded for replay.
     AGENT_RAISED = "agent_raised"
     CANCELLED = "cancelled"
     NO_CALLS = "no_calls"

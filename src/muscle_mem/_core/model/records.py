@@ -1,7 +1,28 @@
-"""The records: what is stored of a trajectory, and what a caller gets about a run.
+"""The stored records: trajectories, their steps and observations.
 
-The stored records are msgspec structs written as arrays, so that their bytes are canonical; values inside them are
-`bytes` made by the codec. Those for callers (`Outcome`, `Divergence`, `Handover`) are plain read-only objects.
+The records are msgspec structs that are written as arrays, so that their bytes are canonical. The values in them are
+`bytes` made by the codec. Each argument of a stored step is an expression, which has one of these forms:
+
+    form  fields         recorded for                                value in a replay
+    ----  -------------  ------------------------------------------  ----------------------------------------------
+    Lit   data           a value to which no other form applies      the value, as a new copy if it is mutable
+    Par   name           a param's value; a small one only in an     this run's value of the param
+                         argument that has the param's name
+    Tpl   parts          a text in which params are whole words      the text with this run's values of the params
+    Ref   step, path     the object that an earlier call returned,   this run's output of that step, or the part of
+                         if it was not mutated since                 it to which `path` leads
+    Ctx   name           a context object, if no other one has a     this run's context object whose class has the
+                         class of the same name                      same qualified name
+    Ign   (none)         an argument that the tool declares ignored  the tool's `inject` value or result; else the
+                                                                     parameter's default, or no argument
+    Sec   name, wrapped  a Secret, a value that equals a secret of   this run's secret of that name: the Secret if
+                         the run, or an argument that the tool       `wrapped`, else its value
+                         declares secret
+    Node  kind, items    a container in which at least one item is   the container, built from the values of its
+                         not a Lit                                   items
+
+`binding.freeze` and `binding.params` decide which form an argument gets, and `binding.resolve` computes its value. The
+recorder always writes a Ref with an empty path, because it recognizes whole outputs only.
 """
 
 from __future__ import annotations
@@ -11,7 +32,7 @@ from typing import Any
 
 import msgspec
 
-# The stored records have gc=False: they are made of plain data, in which nothing can contain itself.
+# The records have gc=False, because plain data cannot contain itself.
 FORM = 1
 
 
@@ -22,43 +43,55 @@ class Lit(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="L"):
 
 
 class Par(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="P"):
-    """The value of a param, whole."""
+    """The whole value of a param."""
 
     name: str
 
 
 class Tpl(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="T"):
-    """A string with params in it: literal, name, literal, name, ..., literal (an odd number of parts)."""
+    """A text with params in it.
+
+    `parts` alternates between literals and names of params. It begins and ends with a literal, so its length is odd.
+    """
 
     parts: tuple[str, ...]
 
 
 class Ref(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="R"):
-    """This run's output of an earlier step; `path` leads to a part of it, in children as `codec.unfold` counts them."""
+    """The output of an earlier step in the same run.
+
+    `path` leads to a part of the output. It consists of child indexes in the order of `codec.unfold`.
+    """
 
     step: int
     path: tuple[int, ...] = ()
 
 
 class Ctx(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="C"):
-    """A context object, found again by the qualified name of its class."""
+    """A context object, found by the qualified name of its class."""
 
     name: str
 
 
 class Ign(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="I"):
-    """An argument the tool declares `ignore`: never stored, injected at replay."""
+    """An argument that the tool declares `ignore`: not stored, injected at replay."""
 
 
 class Sec(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="S"):
-    """A secret, by its name; its value is never stored. `wrapped`: the tool got a Secret, not the raw value."""
+    """A secret, by its name; its value is never stored.
+
+    `wrapped` means that the tool got a Secret, not the raw value.
+    """
 
     name: str
     wrapped: bool = False
 
 
 class Node(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="N"):
-    """A container, `kind` as `codec.unfold` names it, in which at least one leaf is bound."""
+    """A container in which at least one item is bound.
+
+    `kind` is the kind that `codec.unfold` returns for it.
+    """
 
     kind: str
     items: tuple[Expr, ...]
@@ -68,11 +101,14 @@ Expr = Lit | Par | Tpl | Ref | Ctx | Ign | Sec | Node
 
 
 class Guard(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Before its step, this run's output of `step` at `path` must be `data`'s value, or hold it as text.
+    """A condition of a step: an earlier output still contains a recorded value.
 
-    `path` counts children; `keys` has for each of them what leads there whatever was added before it (a digest of a
-    dict's key, an item of a set, an attribute's name), empty where the position itself does. `around` is not empty
-    where the value was held in a longer text: the character before it and the one after it, empty at the text's ends.
+    This run's output of `step` must have the value of `data` at `path`, or contain it there as text.
+
+    `path` consists of child indexes. `keys` has a key for each of them, which finds the child even if others were added
+    before it: a digest of a dict's key, of a set's item or of an attribute's name. The key is empty where the index
+    counts. `around` is not empty if the value was part of a longer text. It holds the character before the value and
+    the one after it, which are empty at the ends of the text.
     """
 
     step: int
@@ -83,13 +119,13 @@ class Guard(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class StepRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One tool call as it is stored. `arguments` are (parameter name, expression) in the order of the signature.
+    """The stored form of one tool call.
 
-    `pre` and `post` are the checks' fingerprints, empty where there was none; `instance` distinguishes tools that
-    cannot
-    be distinguished by name and fingerprint, within one process; `method` says that the first argument is an object
-    of the run's context. Members of a parallel group share a `group`, the number of its first member counted from 1;
-    0 is a call that overlapped no other. A member is `late` if another one had ended when it began.
+    `arguments` are (parameter name, expression) in the order of the signature. `pre` and `post` are the fingerprints of
+    the checks, empty without a check. `instance` distinguishes, within one process, tools with the same name and
+    fingerprint. `method` means that the first argument is an object of the run's context. Members of a parallel group
+    share a `group`, which is the number of its first member, counted from 1. It is 0 for a call that overlapped no
+    other. A member is `late` if another one had ended when it began.
     """
 
     tool: str
@@ -105,7 +141,10 @@ class StepRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 def intern_names(record: StepRecord) -> None:
-    """Make a step that was just read hold its names once in the process, as all steps of its tool have the same."""
+    """Share the names of a decoded step with the other steps in this process.
+
+    All steps of one tool have the same names, so this saves memory.
+    """
     put = msgspec.structs.force_setattr
     for field in ("tool", "fingerprint", "pre", "post", "instance"):
         put(record, field, sys.intern(getattr(record, field)))
@@ -113,12 +152,12 @@ def intern_names(record: StepRecord) -> None:
 
 
 class Body(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What makes a trajectory itself: its calls, and what they say about params.
+    """The identity of a trajectory: its calls and their conditions on params.
 
     `fixed` holds (param, digest of its value): the trajectory is valid for that value only. `equal` holds groups of
-    params that had equal values. `params` are the names that were given, `kinds` the types of their values.
-    `equal_secrets` holds groups of secrets, or secrets and params, that had equal values.
-    `order` has for each step its place when the members of parallel groups are sorted by content; empty if they are.
+    params that had equal values. `params` are the names of the params, and `kinds` the types of their values.
+    `equal_secrets` holds groups of secrets, or of secrets and params, that had equal values. `order` holds for each
+    step its position when the members of parallel groups are sorted by content. It is empty if they are sorted already.
     """
 
     form: int
@@ -132,15 +171,16 @@ class Body(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One observation of a trajectory: what was seen and measured in one recording, a value per step.
+    """One observation of a trajectory: the values of one recording, one per step.
 
-    The values are stored in the order that `Body.order` leads to, and in memory in the order of the body's steps.
+    The values are stored in the order that `Body.order` defines. In memory, they are in the order of the body's steps.
 
-    `pre` and `post` hold the codec's bytes of the snapshots, None where there is no check. `outputs` hold the codec's
-    bytes, empty where the output was not kept, with the reason in `notes`. `keywords` are the arguments that were
-    passed by name. `seconds` are the tools' own, `agent_seconds` what the run took outside of tool calls. `result` is
-    the step whose output the agent returned, or -1. `judged` says how many steps have been made when a step's
-    post-check is asked, where that is neither right after it nor after the last of its parallel group.
+    `pre` and `post` hold the codec's bytes of the snapshots, None without a check. `outputs` hold the codec's bytes of
+    the outputs. An output that was not stored is empty, and `notes` has the reason. `keywords` are the names of the
+    arguments that were passed by keyword. `seconds` are the durations of the tool calls, `agent_seconds` the time that
+    the run took outside of them. `result` is the step whose output the agent returned, or -1. `judged` is set for a
+    step whose post-check is neither run right after it nor after the last member of its parallel group. It is the
+    number of steps that are executed before that post-check.
     """
 
     form: int
@@ -159,7 +199,10 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 def intern_values(row: Row, pool: dict[Any, Any]) -> None:
-    """Make an observation that was just read hold equal values once; `pool` keeps them from one to the next."""
+    """Share equal values among decoded observations.
+
+    `pool` keeps the values from one call to the next.
+    """
     put = msgspec.structs.force_setattr
     intern = pool.setdefault
     for field in ("pre", "post", "outputs", "notes", "keywords", "effects"):

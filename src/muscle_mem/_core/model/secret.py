@@ -1,4 +1,4 @@
-"""Secret: a value that may be used and must not be seen, written or copied."""
+"""Secret: a value that is used, but never displayed, stored or copied."""
 
 from typing import Any, Generic, NoReturn, Self, TypeVar, final
 
@@ -10,11 +10,19 @@ MASK = "***"
 
 @final
 class Secret(Generic[T]):
-    """A password, a token: used through `.value`, shown as `***`, never stored, given again at each replay.
+    """A secret value, such as a password or token.
 
-    Give it as a param, as an argument of the agent (also inside lists, dicts and dataclasses) or as
-    `engine(..., secrets={"name": ...})`. Equal to another Secret of an equal value. It cannot be pickled; a copy of it
-    is itself. Raises InvalidTypeError for None, a bool or another Secret, InvalidValueError for an empty value.
+    Tools read it through `.value`. It is displayed as `***`, never stored, and must be passed again for each replay.
+    Pass it as a param, as an argument of the agent (also inside lists, dicts and dataclasses) or as `engine(...,
+    secrets={"name": ...})`. Two secrets are equal if their values are. A Secret cannot be pickled; copying it returns
+    the same object.
+
+    Args:
+        value: The secret value itself.
+
+    Raises:
+        InvalidTypeError: If the value is None, a bool or another Secret.
+        InvalidValueError: If the value is empty.
     """
 
     __module__ = "muscle_mem"
@@ -24,14 +32,16 @@ class Secret(Generic[T]):
 
     def __init__(self, value: T) -> None:
         if value is None or isinstance(value, bool | Secret):
-            raise InvalidTypeError(f"a secret must be a value such as a string, got {type(value).__name__}")
+            raise InvalidTypeError(f"invalid Secret: expected a value such as a string, got {type(value).__name__}")
         if isinstance(value, str | bytes | bytearray | list | tuple | dict | set) and not value:
-            raise InvalidValueError(f"a secret must not be empty, got an empty {type(value).__name__}")
+            raise InvalidValueError(
+                f"invalid Secret: expected a value that is not empty, got an empty {type(value).__name__}"
+            )
         object.__setattr__(self, "_Secret__value", value)
 
     @property
     def value(self) -> T:
-        """The value itself."""
+        """The secret value itself."""
         return self.__value
 
     def __repr__(self) -> str:
@@ -52,10 +62,10 @@ class Secret(Generic[T]):
         return hash((Secret, type(self.__value)))
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
-        raise AttributeError("a Secret cannot be changed")
+        raise AttributeError(f"cannot set {name!r}: a Secret is immutable. Create another Secret")
 
     def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError("a Secret cannot be changed")
+        raise AttributeError(f"cannot delete {name!r}: a Secret is immutable. Create another Secret")
 
     def __copy__(self) -> Self:
         return self
@@ -64,7 +74,9 @@ class Secret(Generic[T]):
         return self
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise InvalidTypeError("a Secret cannot be pickled; give its value again where it is needed")
+        raise InvalidTypeError(
+            "cannot pickle a Secret: its value must not be written. Pass the value again where it is needed"
+        )
 
     def __init_subclass__(cls, **kwargs: Any) -> NoReturn:
-        raise InvalidTypeError("Secret cannot be derived from")
+        raise InvalidTypeError("cannot subclass Secret: it is final. Wrap a Secret instead")

@@ -9,7 +9,7 @@ _CONTAINERS = (list, tuple, dict, set, frozenset)
 
 
 def _repr_limiter(limit: int) -> reprlib.Repr:
-    """Makes the repr of a container without looking at more of it than will be shown."""
+    """Return a Repr that reads no more of a container than it shows."""
     bounded = reprlib.Repr()
     bounded.maxlist = bounded.maxtuple = bounded.maxdict = bounded.maxset = bounded.maxfrozenset = limit // 3
     bounded.maxstring = bounded.maxlong = bounded.maxother = limit
@@ -17,7 +17,7 @@ def _repr_limiter(limit: int) -> reprlib.Repr:
 
 
 def safe_repr(value: Any, limit: int = 120) -> str:
-    """A one-line repr that is safe to make of any object and never long."""
+    """Return a bounded one-line repr of any object; never raise."""
     try:
         text = _repr_limiter(limit).repr(value) if type(value) in _CONTAINERS else repr(value)
     except Exception as error:
@@ -27,5 +27,8 @@ def safe_repr(value: Any, limit: int = 120) -> str:
 
 
 def long_repr(value: Any) -> str:
-    """The repr of an exception or answer of the user's for a message; its own trouble is not the agent's."""
+    """Return the repr of a user's exception or return value for a message.
+
+    An error in its `__repr__` does not reach the agent.
+    """
     return safe_repr(value, 1000)
