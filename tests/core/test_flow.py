@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from flow_by_hand import OneTool, World, a_check, a_run, a_tool, answer, recorded, stored
+from flow_by_hand import OneTool, World, a_check, a_run, a_tool, answer, ready, recorded, stored
 from muscle_mem import Diverged, Missed, Reason
 from muscle_mem._core.flow import learn_demonstration, run_task
-from muscle_mem._core.plan.candidate_set import NO_CANDIDATES, CandidateSet
+from muscle_mem._core.plan.candidate_set import NO_CANDIDATES
+from muscle_mem._core.plan.ready_trajectory import Candidate
 from muscle_mem._core.plan.step import Refusal
-from muscle_mem._core.plan.trajectory import Candidate
 from muscle_mem._core.replay.eligibility import eligible
 from muscle_mem._core.replay.replay import replay
 from muscle_mem._core.run.effects import Capture, Compare, Invoke, RunAgent, Save
@@ -46,7 +46,7 @@ def test_a_flow_is_stepped_with_next_send_and_throw() -> None:
     check = a_check()
     tool = a_tool(pre=check)
     run = a_run()
-    flow = run_task(run, CandidateSet(stored(recorded(tool, "ab"))), OneTool(tool))
+    flow = run_task(run, ready(stored(recorded(tool, "ab")), OneTool(tool)), OneTool(tool))
     capture = next(flow)
     assert isinstance(capture, Capture)
     assert capture.check is check
@@ -136,7 +136,7 @@ def test_a_flow_that_is_closed_in_the_middle_asks_for_nothing_more() -> None:
     tool = a_tool()
     for at in range(3):
         run = a_run()
-        flow = run_task(run, CandidateSet(stored(recorded(tool, "ab")) if at < 2 else []), OneTool(tool))
+        flow = run_task(run, ready(stored(recorded(tool, "ab")) if at < 2 else [], OneTool(tool)), OneTool(tool))
         next(flow)
         if at == 1:
             flow.send("did a")
@@ -214,7 +214,7 @@ def test_replay_alone_returns_who_came_to_its_end_or_the_refusal_that_stopped_it
     tool = a_tool(pre=a_check())
     for snapshots, expected in (({}, Candidate), ({"b": 2}, Refusal)):
         run = a_run()
-        live, refusal = eligible(run, CandidateSet(stored(recorded(tool, "ab"))), OneTool(tool))
+        live, refusal = eligible(run, ready(stored(recorded(tool, "ab")), OneTool(tool)), OneTool(tool))
         assert refusal is None
         assert live is not None
         found = answer(replay(run, live), World(tool, run, **snapshots), [])
@@ -225,10 +225,12 @@ def test_replay_alone_returns_who_came_to_its_end_or_the_refusal_that_stopped_it
 def test_the_newest_admissible_trajectory_is_first_and_a_quarantined_one_is_not_admitted() -> None:
     tool = a_tool(pre=a_check())
     run = a_run()
-    live, _ = eligible(run, CandidateSet(stored(recorded(tool, "ab"), recorded(tool, "ac"))), OneTool(tool))
+    live, _ = eligible(run, ready(stored(recorded(tool, "ab"), recorded(tool, "ac")), OneTool(tool)), OneTool(tool))
     assert live is not None
     assert [candidate.seq for candidate in live.candidates] == [1, 0]
-    live, refusal = eligible(run, CandidateSet(stored(recorded(tool, "ab"), state="quarantined")), OneTool(tool))
+    live, refusal = eligible(
+        run, ready(stored(recorded(tool, "ab"), state="quarantined"), OneTool(tool)), OneTool(tool)
+    )
     assert live is None
     assert refusal is not None
     assert refusal.reason is Reason.QUARANTINED
@@ -236,7 +238,7 @@ def test_the_newest_admissible_trajectory_is_first_and_a_quarantined_one_is_not_
 
 def test_a_missing_tool_is_refused_before_anything_is_asked() -> None:
     world = World(a_tool(), a_run("replay"))
-    flow = run_task(world.run, CandidateSet(stored(recorded(world.tool, "ab"))), OneTool(None))
+    flow = run_task(world.run, ready(stored(recorded(world.tool, "ab")), OneTool(None)), OneTool(None))
     with pytest.raises(StopIteration) as stopped:
         next(flow)
     assert stopped.value.value.error.outcome.reason is Reason.TOOL_MISSING

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from muscle_mem import Diverged, Missed, Outcome
-from muscle_mem._core.plan.trajectory import Trajectory
+from muscle_mem._core.plan.stored_trajectory import StoredTrajectory
 from random_stories import Case, atell, cases, tell
 from random_worlds import ASYNC, MIXED, PLAIN
 
@@ -88,16 +88,16 @@ def told(seed: int, folder: Path, style: str) -> tuple[Transcript, Case]:
 def test_calls_made_at_once_and_calls_that_are_yielded_make_the_same_story(
     chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made_at_once = Trajectory.join
+    made_at_once = StoredTrajectory.join
     yielded = 0
 
-    def joined_to_yield(trajectory: Trajectory, registry: Any) -> Any:
+    def joined_to_yield(trajectory: StoredTrajectory, registry: Any, **options: Any) -> Any:
         nonlocal yielded
-        refusal = made_at_once(trajectory, registry)
-        for step in trajectory.steps:
+        ready = made_at_once(trajectory, registry, **options)
+        for step in ready.steps:
             yielded += step.is_sync
             step.is_sync = step.is_inline = False
-        return refusal
+        return ready
 
     for number in range(chunk, CASES // 2, CHUNKS):
         seed = zlib.crc32(f"directly {number}".encode())
@@ -105,7 +105,7 @@ def test_calls_made_at_once_and_calls_that_are_yielded_make_the_same_story(
         (tmp_path / "yielded").mkdir(exist_ok=True)
         plain, case = told(seed, tmp_path / "at once", PLAIN)
         with monkeypatch.context() as patched:
-            patched.setattr(Trajectory, "join", joined_to_yield)
+            patched.setattr(StoredTrajectory, "join", joined_to_yield)
             other, _ = told(seed, tmp_path / "yielded", PLAIN)
         for at, (line, theirs) in enumerate(zip(plain.lines, other.lines, strict=True)):
             assert line == theirs, f"seed {seed}, line {at}: {case.world.specs} {case.plan}"

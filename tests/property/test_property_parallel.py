@@ -12,7 +12,8 @@ import pytest
 
 from muscle_mem import Check, Engine, Outcome
 from muscle_mem._core import codec
-from muscle_mem._core.plan.trajectory import Candidate, load_trajectory
+from muscle_mem._core.plan.ready_trajectory import Candidate
+from muscle_mem._core.plan.stored_trajectory import load_trajectory
 from muscle_mem.store import MemoryStore
 
 CASES = 150
@@ -99,13 +100,12 @@ class Case:
     def followed(self, id: str | None) -> list[Candidate]:
         stored = self.store.get(str(id))
         assert stored is not None
-        return load_trajectory(stored).candidates
+        return load_trajectory(stored).join(self.engine._runtime.tools).candidates
 
     def judge_hit(self, outcome: Outcome) -> None:
         """The recorded calls, groups whole and in start order, pre-checks before them and post-checks after."""
         candidates = self.followed(outcome.trajectory_id)
         trajectory = candidates[0].trajectory
-        trajectory.join(self.engine._runtime.tools)
         steps = trajectory.steps
         records = trajectory.body.steps
         names = [codec.decode(record.arguments[0][1].data) for record in records]

@@ -14,7 +14,7 @@ from muscle_mem._core.flow import RunResult, run_task
 from muscle_mem._core.model.records import StepRecord
 from muscle_mem._core.plan.candidate_set import CandidateSet
 from muscle_mem._core.plan.step import Refusal
-from muscle_mem._core.plan.trajectory import Trajectory, load_trajectory
+from muscle_mem._core.plan.stored_trajectory import StoredTrajectory, join_trajectories, load_trajectory
 from muscle_mem._core.record.call import record_flow
 from muscle_mem._core.record.seal import make_recording
 from muscle_mem._core.run.effects import Capture, Compare, Effect, Invoke, RunAgent, RunCallback, Save, Sleep
@@ -114,7 +114,7 @@ def recorded(tool: Tool, names: str, value: Any = None, snapshot: Any = 1) -> Re
     return make_recording(run.recorder, key=b"k" * 32, value=value, run_seconds=1.0)
 
 
-def stored(*recordings: Recording, state: str = "fresh") -> list[Trajectory]:
+def stored(*recordings: Recording, state: str = "fresh") -> list[StoredTrajectory]:
     """The recordings as trajectories that came out of a store, the newest first."""
     found = []
     for seq, one in enumerate(recordings):
@@ -124,6 +124,11 @@ def stored(*recordings: Recording, state: str = "fresh") -> list[Trajectory]:
             load_trajectory(Stored(sealed=sealed, seq=seq, standing=Standing(state=state), observations=((seq, row),)))
         )
     return found[::-1]
+
+
+def ready(trajectories: list[StoredTrajectory], registry: OneTool) -> CandidateSet:
+    """The trajectories joined with the tool, as candidates of one key."""
+    return CandidateSet(join_trajectories(trajectories, registry))
 
 
 class World:
@@ -164,7 +169,9 @@ class World:
             raise done.error
         return done.result
 
-    def drive(self, trajectories: list[Trajectory], lookup: Refusal | None = None) -> RunResult:
+    def drive(self, trajectories: list[StoredTrajectory], lookup: Refusal | None = None) -> RunResult:
         registry = OneTool(self.tool)
-        finished: RunResult = answer(run_task(self.run, CandidateSet(trajectories), registry, lookup), self, self.seen)
+        finished: RunResult = answer(
+            run_task(self.run, ready(trajectories, registry), registry, lookup), self, self.seen
+        )
         return finished

@@ -18,7 +18,7 @@ import msgspec
 
 from muscle_mem import Check, Engine
 from muscle_mem._core import codec
-from muscle_mem._core.plan import trajectory as plan
+from muscle_mem._core.plan import stored_trajectory as plan
 from muscle_mem.errors import DecodeError
 from muscle_mem.store import MemoryStore, Stored
 

@@ -15,8 +15,8 @@ from .model.outcome import Divergence, Outcome, Source
 from .model.reason import Reason
 from .model.text import long_repr
 from .plan.candidate_set import CandidateSet
+from .plan.ready_trajectory import Candidate
 from .plan.step import Refusal, Registry
-from .plan.trajectory import Candidate
 from .record.absorb import Absorber, StepCall
 from .record.learn import learn, seed_from_replay
 from .record.redact import may_store, redact_recording

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._core.model.reason import Reason
+from .._core.plan.ready_trajectory import ReadyTrajectory
 from .._core.plan.step import Refusal
-from .._core.plan.trajectory import Trajectory
 from .._core.replay.explain import Explanation, explain_task
 from .._core.run.run import Run
 from .._runtime.context import Frame, enter_frame, reset_frame
@@ -43,7 +43,7 @@ async def aexplain(
 
 def _look_up(
     runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions, *, is_sync: bool
-) -> tuple[Run, Refusal | None, Sequence[Trajectory]]:
+) -> tuple[Run, Refusal | None, Sequence[ReadyTrajectory]]:
     """The run of a call that is only explained, why nothing can be looked up, if so, and what was found."""
     mode = runtime.effective_mode(options.mode)
     run, refusal = runtime.open_run(args, kwargs, options, mode, is_sync)

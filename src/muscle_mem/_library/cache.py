@@ -10,7 +10,7 @@ import msgspec
 
 from .._core.model.blobs import INLINE_BYTES
 from .._core.plan.candidate_set import CandidateSet
-from .._core.plan.trajectory import Candidate, Trajectory
+from .._core.plan.ready_trajectory import Candidate, ReadyTrajectory
 from .._forks import ForkSafeLock, register_for_forks
 
 # Measured with tracemalloc on CPython: what objects take beside the bytes of what they hold.
@@ -39,7 +39,7 @@ class CacheEntry(msgspec.Struct):
     is_unconditional: bool = True
 
     @property
-    def trajectories(self) -> Sequence[Trajectory]:
+    def trajectories(self) -> Sequence[ReadyTrajectory]:
         """Newest first."""
         return self.candidate_set.trajectories
 
@@ -78,12 +78,12 @@ class Cache(ForkSafeLock):
             return list(self._entries.values())
 
 
-def has_irreversible_step(trajectory: Trajectory) -> bool:
+def has_irreversible_step(trajectory: ReadyTrajectory) -> bool:
     """Whether a replay would do what cannot be undone."""
     return any(step.tool.effect == "irreversible" for step in trajectory.steps)
 
 
-def estimate_bytes(trajectories: Iterable[Trajectory]) -> int:
+def estimate_bytes(trajectories: Iterable[ReadyTrajectory]) -> int:
     """About how many bytes trajectories take, with what replays make of them. Equal blobs are one."""
     total = ENTRY_BYTES
     shared: set[int] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from .._core.model.reason import Reason
-from .._core.plan.trajectory import Trajectory
+from .._core.plan.ready_trajectory import ReadyTrajectory
 from .._core.plan.trust import EXPIRED, SUCCESS, TWICE, trust_level
 from .._core.run.recorder import Problem
 from ..store.base import FRESH, QUARANTINED, RETIRED, TRUSTED, Note, Standing
@@ -24,14 +24,14 @@ def recorded_again_note(id: str, known: Standing, accepted: bool, *, alone: bool
     return Note(id=id, state=TRUSTED, reason=reason, strikes=0)
 
 
-def accepted_note(trajectory: Trajectory) -> Note | None:
+def accepted_note(trajectory: ReadyTrajectory) -> Note | None:
     """A success callback accepted what a replay did: a positive verdict, if it is the first."""
     if trust_level(trajectory.standing) > 0:
         return None
     return Note(id=trajectory.id, state=TRUSTED, reason=SUCCESS, strikes=0, by_person=True)
 
 
-def failed_note(trajectory: Trajectory, failure: Problem) -> Note:
+def failed_note(trajectory: ReadyTrajectory, failure: Problem) -> Note:
     """A replay failed in a way that counts: two in a row quarantine, a post-check after a write does immediately."""
     strikes = trajectory.standing.strikes + 1
     after = failure.reason in (Reason.POST_CHECK_REFUSED, Reason.CHECK_ERROR)

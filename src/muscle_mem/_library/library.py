@@ -15,8 +15,9 @@ from .._core.model.reason import Reason
 from .._core.model.records import Row
 from .._core.plan.candidate_set import CandidateSet
 from .._core.plan.parallel import row_to_stored_order
+from .._core.plan.ready_trajectory import Candidate, ReadyTrajectory
 from .._core.plan.step import Registry
-from .._core.plan.trajectory import Candidate, Trajectory, align_groups, load_trajectory
+from .._core.plan.stored_trajectory import StoredTrajectory, join_trajectories, load_trajectory
 from .._core.plan.trust import SUCCESS
 from .._core.run.recorder import Problem, Recording
 from .._core.run.run import Run
@@ -93,7 +94,7 @@ class Library:
         with self._lock:
             tools_version = self._registry.version
             before = self.cache.get(key)
-            known: dict[str, Trajectory] = {}
+            known: dict[str, ReadyTrajectory] = {}
             if before is not None and before.tools_version == tools_version:
                 if before.store_version == version:
                     return before  # another thread was quicker
@@ -102,10 +103,9 @@ class Library:
             for damaged in found.damaged:
                 self._report_damage(damaged.id, damaged.what)
             loaded = [self._load_trajectory(stored, known.get(stored.sealed.id)) for stored in found.stored]
-            trajectories = [trajectory for trajectory in loaded if trajectory is not None]
-            align_groups(trajectories)
-            for trajectory in trajectories:
-                trajectory.join(self._registry)
+            trajectories = join_trajectories(
+                [trajectory for trajectory in loaded if trajectory is not None], self._registry
+            )
             damaged_count = len(found.damaged) + loaded.count(None)
             irreversible = any(map(has_irreversible_step, trajectories))
             entry = CacheEntry(
@@ -120,18 +120,17 @@ class Library:
             self.cache.put(key, entry)
             return entry
 
-    def _load_trajectory(self, stored: Any, known: Trajectory | None) -> Trajectory | None:
+    def _load_trajectory(self, stored: Any, known: ReadyTrajectory | None) -> StoredTrajectory | ReadyTrajectory | None:
         """A stored trajectory in memory: the one that is there already, if nothing but its standing has changed."""
         if known is not None and _is_same_trajectory(stored, known):
             known.standing = stored.standing
             return known
         try:
-            trajectory = load_trajectory(stored, known if known is not None and _has_same_body(stored, known) else None)
+            same = known if known is not None and _has_same_body(stored, known) else None
+            return load_trajectory(stored, same, recorded_at=recorded_at(stored))
         except DecodeError as error:
             self._report_damage(stored.sealed.id, str(error))
             return None
-        trajectory.recorded_at = recorded_at(stored)
-        return trajectory
 
     def _report_damage(self, id: str, what: str) -> None:
         if id not in self._reported_damage:
@@ -345,7 +344,7 @@ def _store_records(run: Run, recording: Recording, state: str, reason: str, now:
     return sealed, Observation(id=recording.observation_id, body=body, created=now, blobs=blobs)
 
 
-def _has_same_body(stored: Any, known: Trajectory) -> bool:
+def _has_same_body(stored: Any, known: ReadyTrajectory) -> bool:
     """Whether a trajectory in memory is the stored one, but for observations and its standing.
 
     Members of parallel groups may have been moved for the others of their key, so those are loaded again.
@@ -353,7 +352,7 @@ def _has_same_body(stored: Any, known: Trajectory) -> bool:
     return stored.sealed == known.sealed and not known.has_groups
 
 
-def _is_same_trajectory(stored: Any, known: Trajectory) -> bool:
+def _is_same_trajectory(stored: Any, known: ReadyTrajectory) -> bool:
     """Whether a trajectory in memory is what the store holds, its standing apart.
 
     An observation with the same id and sequence number is the same.

@@ -6,7 +6,7 @@ from .._core.flow import RunResult
 from .._core.model.outcome import Outcome
 from .._core.model.reason import Reason
 from .._core.model.text import long_repr
-from .._core.plan.trajectory import Candidate
+from .._core.plan.ready_trajectory import Candidate
 from .._core.run.run import Run
 from ..errors import MuscleMemError
 from .context import Frame, release_lease

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from .._core.plan.trajectory import load_trajectory
+from .._core.plan.stored_trajectory import load_trajectory
 from .._engine.engine import Engine
 from ..errors import DecodeError
 from ..store import Store, Stored
@@ -26,7 +26,7 @@ def stale(engine: Engine, found: Iterable[Stored]) -> Iterator[Stale]:
         if stored.sealed.scope != engine._runtime.policy.scope:
             continue
         try:
-            refusal = load_trajectory(stored).join(engine._runtime.tools)
+            refusal = load_trajectory(stored).join(engine._runtime.tools).refusal
         except (DecodeError, msgspec.DecodeError):
             continue  # damaged, which is another matter
         if refusal is not None:

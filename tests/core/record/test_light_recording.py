@@ -12,7 +12,7 @@ import pytest
 
 from flow_by_hand import a_run, answer
 from muscle_mem import Check, Engine, Secret
-from muscle_mem._core.plan import trajectory as plan
+from muscle_mem._core.plan import ready_trajectory as plan
 from muscle_mem._core.record.call import record_flow, record_sync
 from muscle_mem._core.record.seal import make_recording
 from muscle_mem._core.run.effects import Capture, Compare, Effect, Invoke
@@ -165,8 +165,8 @@ def test_no_hit_decodes_what_was_recorded(options: dict[str, Any], monkeypatch: 
         assert engine("with a param", params={"who": "with a param"}, mode="record").learned
     assert engine("alone").learned
     decoded: list[Any] = []
-    read = plan._decode_body
-    monkeypatch.setattr(plan, "_decode_body", lambda sealed: decoded.append(sealed.id) or read(sealed))
+    read = plan.decode_body
+    monkeypatch.setattr(plan, "decode_body", lambda data: decoded.append(data) or read(data))
     for page in ("page", "other page"):
         seen["page"] = page
         assert engine("plain")

@@ -207,7 +207,7 @@ def test_c6_hits_add_no_rows_and_leave_constant_memory(bench: Bench) -> None:
 
 
 def test_one_more_recording_of_a_task_reads_only_itself(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    from muscle_mem._core.plan import trajectory as plan
+    from muscle_mem._core.plan import stored_trajectory as plan
 
     state = {"page": 0}
     seen = Check(lambda what="": state["page"], lambda now, then: now == then)

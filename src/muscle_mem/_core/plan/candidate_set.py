@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..tools.check import Check
-from .trajectory import Candidate, Trajectory
+from .ready_trajectory import Candidate, ReadyTrajectory
 
 REPLAYABLE_STATES = ("fresh", "trusted")
 
@@ -30,7 +30,7 @@ class CandidateSet:
         "trajectories",
     )
 
-    def __init__(self, trajectories: Sequence[Trajectory], previous: CandidateSet | None = None) -> None:
+    def __init__(self, trajectories: Sequence[ReadyTrajectory], previous: CandidateSet | None = None) -> None:
         self.trajectories = trajectories
         self.is_unrestricted = bool(trajectories) and all(map(is_unrestricted, trajectories))
         self.lengths = frozenset(trajectory.length for trajectory in trajectories)
@@ -51,7 +51,7 @@ class CandidateSet:
     def __bool__(self) -> bool:
         return bool(self.trajectories)
 
-    def subset(self, trajectories: Sequence[Trajectory]) -> CandidateSet:
+    def subset(self, trajectories: Sequence[ReadyTrajectory]) -> CandidateSet:
         """The set of some of these trajectories: made once, and kept while the same ones are asked for."""
         if trajectories == self.trajectories:
             return self
@@ -94,7 +94,7 @@ class CandidateSet:
         return index.get(data, ())
 
 
-def is_unrestricted(trajectory: Trajectory) -> bool:
+def is_unrestricted(trajectory: ReadyTrajectory) -> bool:
     """Whether nothing about the trajectory itself is in the way of a replay: all that could be known was looked at."""
     return trajectory.is_unconditional and trajectory.standing.state in REPLAYABLE_STATES and not trajectory.is_expired
 

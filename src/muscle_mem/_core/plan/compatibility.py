@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import codec
+from ..binding.params import Params
 from ..model.reason import Reason
-from ..model.records import Expr, Ign, Lit, Node, StepRecord
+from ..model.records import Body, Expr, Ign, Lit, Node, StepRecord
+from ..model.text import safe_repr
 from ..redaction.secret_leaves import is_empty_value
 from ..tools.tool import Tool
 from .step import PlanStep, Refusal
@@ -67,6 +69,64 @@ def _has_literal(expr: Expr) -> bool:
     if isinstance(expr, Node):
         return any(map(_has_literal, expr.items))
     return isinstance(expr, Lit) and not is_empty_value(codec.decode(expr.data, lenient=True))
+
+
+def params_refusal(head: Body, in_texts: Sequence[str], params: Params) -> Refusal | None:
+    """Return why a run's params do not fit: missing, new, guarded or ambiguous.
+
+    `head` is the body of the recording; `in_texts` are the params that occur within texts.
+    """
+    return (
+        _param_names_refusal(head, params)
+        or _param_types_refusal(head, params)
+        or _fixed_params_refusal(head, params)
+        or _text_params_refusal(in_texts, params)
+    )
+
+
+def _param_names_refusal(head: Body, params: Params) -> Refusal | None:
+    for name in head.params:
+        if name not in params.values:
+            return Refusal(Reason.PARAM_MISSING, f"param {name!r} was given when this was recorded; give it again")
+    for name in params.values:
+        if name not in head.params and name not in params.secret:
+            return Refusal(Reason.PARAM_GUARD, f"param {name!r} was not given when this was recorded")
+    return None
+
+
+def _param_types_refusal(head: Body, params: Params) -> Refusal | None:
+    for name, kind in zip(head.params, head.kinds, strict=False):
+        if params.type_name(name) != kind:
+            then = kind.rpartition(":")[2] or "without a canonical form"
+            message = f"param {name!r} was {then} when this was recorded, and is {safe_repr(params.values[name])} now"
+            return Refusal(Reason.PARAM_GUARD, message)
+    return None
+
+
+def _fixed_params_refusal(head: Body, params: Params) -> Refusal | None:
+    for name, digest in head.fixed:
+        if params.digest_of(name) != digest:
+            return Refusal(
+                Reason.PARAM_GUARD,
+                f"the recording is valid only for the value that param {name!r} had: a step holds it in a way that "
+                "cannot be replaced, or no step uses it",
+            )
+    for group in head.equal:
+        if len({params.equality_key(name) for name in group}) > 1:
+            return Refusal(
+                Reason.PARAM_AMBIGUOUS,
+                f"params {', '.join(group)} had equal values when this was recorded, so which one a step meant "
+                "cannot be determined now that they differ",
+            )
+    return None
+
+
+def _text_params_refusal(in_texts: Sequence[str], params: Params) -> Refusal | None:
+    for name in in_texts:
+        value = params.values[name]
+        if type(value) not in (str, int):
+            return Refusal(Reason.PARAM_GUARD, f"param {name!r} stands in a text, but is {safe_repr(value)} now")
+    return None
 
 
 def requirements(steps: Sequence[PlanStep]) -> tuple[tuple[int, PlanStep], ...]:

@@ -15,6 +15,7 @@ import msgspec
 
 from ...errors import DecodeError
 from .. import codec
+from ..model.blobs import decode_message
 from ..model.records import Body, Expr, Node, Ref, Row, StepRecord
 
 Positions = Sequence[int] | Mapping[int, int]
@@ -153,6 +154,24 @@ def sorted_body(body: Body) -> Body:
 def reorder_steps(records: Sequence[StepRecord], positions: Sequence[int]) -> tuple[StepRecord, ...]:
     """The records, each at its new position."""
     return tuple(remap_record(records[at], positions) for at in invert(positions))
+
+
+def decode_body(data: bytes) -> Body:
+    """Return a stored body. Raises DecodeError for one that we did not write."""
+    return validated_body(decode_message(data, Body))
+
+
+def moved_positions(body: Body, order: Sequence[int]) -> list[int]:
+    """Return the new position of each step when the order of a body becomes another."""
+    back = invert(order)
+    return [back[rank] for rank in body.order or range(len(body.steps))]
+
+
+def reorder_body(body: Body, order: tuple[int, ...]) -> Body:
+    """Return a body whose steps come in another order."""
+    if order == body.order:
+        return body
+    return msgspec.structs.replace(body, steps=reorder_steps(body.steps, moved_positions(body, order)), order=order)
 
 
 def reorder_row(row: Row, positions: Sequence[int]) -> Row:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ..model.reason import Reason
+from .ready_trajectory import ReadyTrajectory
 from .step import Refusal
-from .trajectory import Trajectory
 
 Trust = Literal["first", "verified", "manual"]
 TRUSTS = ("first", "verified", "manual")
@@ -30,7 +30,7 @@ def trust_level(standing: Any) -> int:
     return 1 if standing.reason.startswith(SUCCESS) else 0
 
 
-def trust_refusal(trajectory: Trajectory, wanted: int) -> Refusal | None:
+def trust_refusal(trajectory: ReadyTrajectory, wanted: int) -> Refusal | None:
     """Why the evidence is not enough for the engine, or for one of the tools; None if it is."""
     required = max(wanted, trajectory.trust)
     have = trust_level(trajectory.standing)

@@ -9,8 +9,8 @@ from ...errors import NotStorableError
 from ..model.outcome import Outcome
 from ..model.reason import Reason
 from ..model.text import long_repr
+from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
-from ..plan.trajectory import Candidate
 from ..run.effects import Effect, Save
 from ..run.recorder import Problem, Recording, ReplayedStep
 from ..run.run import Run

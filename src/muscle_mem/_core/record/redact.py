@@ -15,8 +15,8 @@ from ..model.reason import Reason
 from ..model.records import Expr, Sec
 from ..model.secret import MASK
 from ..model.text import long_repr
+from ..plan.ready_trajectory import ReadyTrajectory
 from ..plan.step import Refusal
-from ..plan.trajectory import Trajectory
 from ..redaction.redactor import Redactor
 from ..run.recorder import Problem, RecordedStep, Recorder, Recording
 from ..run.run import Run
@@ -136,7 +136,7 @@ def check_for_leaks(recording: Recording, recorder: Recorder, key_inputs: Iterab
     return recording
 
 
-def secrets_refusal(trajectory: Trajectory, run: Run) -> Refusal | None:
+def secrets_refusal(trajectory: ReadyTrajectory, run: Run) -> Refusal | None:
     """Why this run's secrets do not fit a recording: one is missing, or those that were equal differ."""
     redactor, params = run.redactor, run.params
     lacking = [found for found in trajectory.secrets if found[2] not in redactor.named]

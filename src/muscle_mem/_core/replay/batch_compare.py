@@ -7,8 +7,9 @@ from itertools import islice
 from typing import Any
 
 from ..model.text import safe_repr
+from ..plan.ready_trajectory import Candidate
+from ..plan.snapshots import load_snapshot
 from ..plan.step import PlanStep
-from ..plan.trajectory import Candidate, load_snapshot
 from ..run.run import Run
 from ..tools.check import Check, safe_copy
 

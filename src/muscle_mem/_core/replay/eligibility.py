@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ..model.reason import Reason
 from ..plan.candidate_set import CandidateSet, is_unrestricted
+from ..plan.compatibility import params_refusal
+from ..plan.ready_trajectory import ReadyTrajectory
 from ..plan.step import Refusal, Registry
-from ..plan.trajectory import Trajectory
 from ..plan.trust import EXPIRED, trust_refusal
 from ..record.redact import secrets_refusal
 from ..run.run import Run
@@ -19,7 +20,7 @@ def eligible(run: Run, found: CandidateSet, registry: Registry) -> tuple[Candida
     if found.is_unrestricted and not (run.policy.trust or run.params.values or registry.failing_tools):
         return found, None
     first: Refusal | None = None
-    live: list[Trajectory] = []
+    live: list[ReadyTrajectory] = []
     for trajectory in found.trajectories:
         refusal = ineligibility(run, trajectory, registry)
         if refusal is None:
@@ -29,7 +30,7 @@ def eligible(run: Run, found: CandidateSet, registry: Registry) -> tuple[Candida
     return found.subset(live) if live else None, first
 
 
-def ineligibility(run: Run, trajectory: Trajectory, registry: Registry) -> Refusal | None:
+def ineligibility(run: Run, trajectory: ReadyTrajectory, registry: Registry) -> Refusal | None:
     """Everything that can be known before the first effect: why this trajectory cannot be replayed now, or None."""
     standing = trajectory.standing
     if is_unrestricted(trajectory) and not (run.policy.trust or run.params.values):
@@ -45,7 +46,7 @@ def ineligibility(run: Run, trajectory: Trajectory, registry: Registry) -> Refus
         why = standing.reason or "it failed"
         message = f"trajectory {trajectory.id} is {standing.state} ({why}); report_good lifts this, forget deletes it"
         return Refusal(Reason.QUARANTINED, message)
-    refusal = trajectory.join(registry)
+    refusal = trajectory.refusal
     if refusal is None and (run.policy.trust or trajectory.trust):
         refusal = trust_refusal(trajectory, run.policy.trust)
     if refusal is None:
@@ -53,13 +54,13 @@ def ineligibility(run: Run, trajectory: Trajectory, registry: Registry) -> Refus
     if refusal is None and trajectory.secrets:
         refusal = secrets_refusal(trajectory, run)
     if refusal is None and (trajectory.head.params or run.params.values):
-        refusal = trajectory.params_refusal(run.params)
+        refusal = params_refusal(trajectory.head, trajectory.params_in_texts, run.params)
     if refusal is None and (trajectory.requirements or trajectory.unchecked_tools):
         refusal = _steps_refusal(run, trajectory)
     return refusal
 
 
-def _steps_refusal(run: Run, trajectory: Trajectory) -> Refusal | None:
+def _steps_refusal(run: Run, trajectory: ReadyTrajectory) -> Refusal | None:
     for index, step in trajectory.requirements:
         tool = step.tool
         if run.is_sync and (step.has_async_check or (tool.is_async and not run.is_stepped)):

@@ -10,8 +10,9 @@ from ..binding.resolve import bound_expression_text, expression_text
 from ..model.handover import Planned
 from ..model.reason import Reason
 from ..model.records import StepRecord
+from ..plan.ready_trajectory import ReadyTrajectory
+from ..plan.snapshots import load_snapshot
 from ..plan.step import Refusal, Registry
-from ..plan.trajectory import Trajectory, load_snapshot
 from ..run.effects import Effect
 from ..run.run import Run
 from ..tools.check import safe_copy
@@ -74,7 +75,7 @@ class Explanation(msgspec.Struct, frozen=True):
 
 
 def explain_task(
-    run: Run, trajectories: Sequence[Trajectory], registry: Registry, lookup: Refusal | None = None
+    run: Run, trajectories: Sequence[ReadyTrajectory], registry: Registry, lookup: Refusal | None = None
 ) -> Generator[Effect, Any, Explanation]:
     """Consider every recording of a task, the newest first, and judge the first step of those that may start."""
     if lookup is not None:
@@ -96,7 +97,7 @@ def explain_task(
 
 
 def _consider(
-    run: Run, trajectory: Trajectory, registry: Registry, captures: Captures
+    run: Run, trajectory: ReadyTrajectory, registry: Registry, captures: Captures
 ) -> Generator[Effect, Any, Considered]:
     refusal = ineligibility(run, trajectory, registry)
     if refusal is not None:
@@ -131,7 +132,7 @@ def _consider(
 
 
 def _capture_first(
-    run: Run, trajectory: Trajectory, asked: Sequence[int], captures: Captures
+    run: Run, trajectory: ReadyTrajectory, asked: Sequence[int], captures: Captures
 ) -> Generator[Effect, Any, dict[int, Any] | Refusal]:
     """What the pre-checks of the first step, or of the calls that open a parallel group with it, see now."""
     values: dict[int, Any] = {}
@@ -168,7 +169,7 @@ def bound_step(run: Run, record: StepRecord) -> Planned:
 
 def _considered(
     run: Run,
-    trajectory: Trajectory,
+    trajectory: ReadyTrajectory,
     refusal: Refusal | None,
     message: str,
     seen: str = "",

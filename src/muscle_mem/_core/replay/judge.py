@@ -10,8 +10,9 @@ from .. import codec
 from ..binding.guards import stale_value
 from ..model.reason import Reason
 from ..model.text import long_repr, safe_repr
+from ..plan.ready_trajectory import Candidate
+from ..plan.snapshots import load_snapshot
 from ..plan.step import PlanStep, Refusal
-from ..plan.trajectory import Candidate, load_snapshot
 from ..run.effects import Capture, Compare, Effect, Sleep
 from ..run.run import Run
 from ..tools.check import Check, CheckError, interpret, safe_copy

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ..plan.ready_trajectory import Candidate
 from ..plan.step import PlanStep, Refusal
-from ..plan.trajectory import Candidate
 from ..run.effects import Effect
 from ..run.run import Run
 from .approval import approval_refusal

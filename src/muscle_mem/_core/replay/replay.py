@@ -12,8 +12,9 @@ from typing import Any
 from ..model.reason import Reason
 from ..model.text import long_repr
 from ..plan.candidate_set import CandidateSet
+from ..plan.ready_trajectory import Candidate
+from ..plan.snapshots import MutableSnapshot
 from ..plan.step import PlanStep, Refusal
-from ..plan.trajectory import Candidate, MutableSnapshot
 from ..run.effects import Effect, Invoke, Pause
 from ..run.run import Run
 from ..tools.check import Check, CheckError, interpret, safe_copy

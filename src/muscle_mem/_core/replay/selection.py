@@ -6,8 +6,8 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..plan.candidate_set import CandidateSet
+from ..plan.ready_trajectory import Candidate, ReadyTrajectory
 from ..plan.step import PlanStep, Refusal
-from ..plan.trajectory import Candidate, Trajectory
 from ..run.effects import Effect
 from ..run.run import Run
 from ..tools.check import Check, safe_copy
@@ -290,7 +290,7 @@ class Selection:
         return (candidate for candidate in self.remaining if candidate not in self._rejected)
 
 
-def _is_decided(trajectory: Trajectory, position: int, post: bool, seen: Mapping[object, bytes | None]) -> bool:
+def _is_decided(trajectory: ReadyTrajectory, position: int, post: bool, seen: Mapping[object, bytes | None]) -> bool:
     """Whether those who wait here cannot pass: a trajectory that ended, or an exact check of what was seen."""
     if position >= len(trajectory.steps):
         return True

@@ -9,7 +9,7 @@ from typing import Any
 from .. import codec
 from ..model.outcome import Shadow
 from ..plan.parallel import call_id, canonical_order, invert, reorder_steps, sorted_body
-from ..plan.trajectory import Candidate, Trajectory
+from ..plan.ready_trajectory import Candidate, ReadyTrajectory
 from ..record.seal import step_records
 from ..run.effects import Effect
 from ..run.recorder import RecordedStep
@@ -78,7 +78,7 @@ def _sorted_calls(run: Run, steps: list[RecordedStep]) -> tuple[list[RecordedSte
     return [steps[at] for at in invert(order)], [call_id(record) for record in reorder_steps(records, order)]
 
 
-def sorted_plan(trajectory: Trajectory) -> list[tuple[int, bytes]]:
+def sorted_plan(trajectory: ReadyTrajectory) -> list[tuple[int, bytes]]:
     """(position, call) of the planned steps, sorted in the same way."""
     body = trajectory.body
     positions = invert(body.order) if body.order else range(len(body.steps))

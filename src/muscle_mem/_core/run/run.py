@@ -12,8 +12,8 @@ from ..binding.params import Params
 from ..binding.resolve import Env
 from ..model.handover import Handover
 from ..model.reason import Mode, OnDivergence, Reason
+from ..plan.ready_trajectory import Candidate
 from ..plan.step import PlanStep, Refusal
-from ..plan.trajectory import Candidate
 from ..redaction.redactor import Redactor
 from ..tools.check import Check
 from ..tools.tool import Tool

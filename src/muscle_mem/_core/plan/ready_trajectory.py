@@ -1,0 +1,233 @@
+"""A trajectory joined with the live tools, and its observations, which replays choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from .. import codec
+from ..binding.resolve import params_in_texts, references_in, secrets_used
+from ..model.records import Body, Lit, Row
+from .compatibility import requirements
+from .parallel import call_id, comparison_ids, decode_body, reorder_body
+from .snapshots import decode_snapshots, load_snapshot
+from .step import PlanStep, Refusal
+
+
+class ReadyTrajectory:
+    """A trajectory that replays use, joined with the tools that existed when it was loaded.
+
+    `StoredTrajectory.join` makes it. `refusal` says why it cannot be replayed; it has no steps then. `head` is its body
+    without the steps, of which there are `length`. `plan` holds the joined steps and None behind the last.
+    `recorded_at` is in seconds since the epoch.
+    """
+
+    __slots__ = (
+        "_call_ids",
+        "_comparison_ids",
+        "candidates",
+        "has_groups",
+        "head",
+        "id",
+        "is_expired",
+        "is_unconditional",
+        "length",
+        "needed_outputs",
+        "params_in_texts",
+        "plan",
+        "recorded_at",
+        "refusal",
+        "requirements",
+        "sealed",
+        "secrets",
+        "seq",
+        "standing",
+        "steps",
+        "trust",
+        "unchecked_tools",
+    )
+
+    def __init__(self, sealed: Any, seq: int, standing: Any, body: Body, recorded_at: float) -> None:
+        self.sealed = sealed
+        self.id: str = sealed.id
+        self.seq = seq
+        self.standing = standing
+        self.recorded_at = recorded_at
+        self.is_expired = False
+        self.head = msgspec.structs.replace(body, steps=())
+        self.length = len(body.steps)
+        self.has_groups = any(record.group for record in body.steps)
+        self.needed_outputs = _needed_outputs(body)
+        self.params_in_texts = _params_in_texts(body)
+        self.secrets = _secrets_of(body)
+        self.candidates: list[Candidate] = []
+        self.refusal: Refusal | None = None
+        self.is_unconditional = False
+        self.steps: list[PlanStep] = []
+        self.plan: list[PlanStep | None] = []
+        self.trust = 0
+        self.requirements: tuple[tuple[int, PlanStep], ...] = ()
+        self.unchecked_tools: tuple[str, ...] = ()
+        self._call_ids: tuple[bytes, ...] = ()
+        self._comparison_ids: tuple[bytes, ...] = ()
+
+    def set_steps(self, steps: list[PlanStep]) -> None:
+        """Add the joined steps, and derive from them what a run must provide."""
+        self.steps = steps
+        self.plan = [*steps, None]
+        self.trust = max((step.tool.trust for step in steps), default=0)
+        self.requirements = requirements(steps)
+        self.unchecked_tools = tuple(
+            dict.fromkeys(step.tool.name for step in steps if step.pre is None and not step.tool.is_read_only)
+        )
+        is_conditional = self.requirements or self.unchecked_tools or self.trust or self.secrets or self.head.params
+        self.is_unconditional = not is_conditional
+
+    @property
+    def body(self) -> Body:
+        """The recorded calls, decoded again on each access.
+
+        No hit reads them, and they would take more memory than the plan made of them.
+        """
+        return reorder_body(decode_body(self.sealed.body), self.head.order)
+
+    @property
+    def call_ids(self) -> tuple[bytes, ...]:
+        """The `parallel.call_id` of each step, computed on first access."""
+        if not self._call_ids:
+            self.prepare_call_ids(self.body)
+        return self._call_ids
+
+    def prepare_call_ids(self, body: Body) -> None:
+        """Compute `call_ids` from a body that is decoded already."""
+        self._call_ids = tuple(map(call_id, body.steps))
+
+    @property
+    def comparison_ids(self) -> tuple[bytes, ...]:
+        """The `parallel.comparison_ids` of the steps, computed on first access."""
+        if not self._comparison_ids:
+            self.prepare_comparison_ids()
+        return self._comparison_ids
+
+    def prepare_comparison_ids(self, body: Body | None = None) -> None:
+        """Compute `comparison_ids` now, since hits that compare candidates decode no body."""
+        if self.has_groups:
+            self._comparison_ids = comparison_ids((body or self.body).steps)
+            return
+        if body is not None and not self._call_ids:
+            self.prepare_call_ids(body)
+        self._comparison_ids = self.call_ids
+
+
+def _needed_outputs(body: Body) -> frozenset[int]:
+    """Return the steps whose outputs later steps use or are guarded by."""
+    needed = {guard.step for record in body.steps for guard in record.guards}
+    for record in body.steps:
+        for _, expr in record.arguments:
+            if type(expr) is not Lit:
+                needed |= references_in(expr)
+    return frozenset(needed)
+
+
+def _params_in_texts(body: Body) -> tuple[str, ...]:
+    """Return the params that occur within texts."""
+    names = (name for record in body.steps for _, expr in record.arguments for name in params_in_texts(expr))
+    return tuple(dict.fromkeys(names))
+
+
+def _secrets_of(body: Body) -> tuple[tuple[int, str, str], ...]:
+    """Return (step, tool, name) of each secret that the steps use."""
+    return tuple(
+        (index, record.tool, name)
+        for index, record in enumerate(body.steps)
+        for _, expr in record.arguments
+        if type(expr) is not Lit
+        for name in secrets_used(expr)
+    )
+
+
+class Candidate:
+    """One observation of a trajectory.
+
+    `estimated_bytes` is its size in memory with its large parts, once it was estimated.
+    """
+
+    __slots__ = (
+        "_post_snapshots",
+        "_pre_snapshots",
+        "_replay_plan",
+        "estimated_bytes",
+        "id",
+        "refresh",
+        "row",
+        "seq",
+        "trajectory",
+    )
+
+    def __init__(self, trajectory: ReadyTrajectory, seq: int, id: str, row: Row, refresh: bool = False) -> None:
+        self.trajectory = trajectory
+        self.seq = seq
+        self.id = id
+        self.row = row
+        self.refresh = refresh
+        self._pre_snapshots: list[Any] | None = None
+        self._post_snapshots: list[Any] | None = None
+        self._replay_plan: tuple[list[Any], list[Any], list[Any]] | None = None
+        self.estimated_bytes: tuple[int, tuple[bytes, ...]] | None = None
+
+    def replay_plan(self) -> tuple[list[Any], list[Any], list[Any]]:
+        """Return the trajectory's plan, and the snapshots before and after its steps."""
+        if self._replay_plan is None:
+            self._replay_plan = self.trajectory.plan, self.snapshots(False), self.snapshots(True)
+        return self._replay_plan
+
+    def with_trajectory(self, trajectory: ReadyTrajectory) -> Candidate:
+        """Return the same observation for its trajectory loaded again."""
+        copied = Candidate(trajectory, self.seq, self.id, self.row, self.refresh)
+        copied._pre_snapshots, copied._post_snapshots, copied.estimated_bytes = (
+            self._pre_snapshots,
+            self._post_snapshots,
+            self.estimated_bytes,
+        )
+        return copied
+
+    def snapshots(self, post: bool) -> list[Any]:
+        """Return the snapshots of all steps: immutable values or `MutableSnapshot`."""
+        if post:
+            if self._post_snapshots is None:
+                self._post_snapshots = decode_snapshots(self.row.post)
+            return self._post_snapshots
+        if self._pre_snapshots is None:
+            self._pre_snapshots = decode_snapshots(self.row.pre)
+        return self._pre_snapshots
+
+    def refreshed(self, seen: Mapping[tuple[int, bool], bytes], post: bool) -> tuple[bytes | None, ...]:
+        """Return this observation's snapshots, updated with those that a run captured.
+
+        `seen` has them by (position, post?); only checks with `refresh` put them there (B7).
+        """
+        row = list(self.row.post if post else self.row.pre)
+        for (position, is_post), data in seen.items():
+            if is_post != post or position >= len(row):
+                continue
+            step = self.trajectory.steps[position]
+            check = step.post if post else step.pre
+            if check is None:
+                continue
+            row[position] = data
+            if check.parts:
+                known = load_snapshot(self.snapshots(post)[position])
+                row[position] = codec.canonical(check.refreshed(codec.decode(data, lenient=True), known))
+        return tuple(row)
+
+    def due_at(self, position: int) -> int:
+        """Return how many steps are done when a step's post-check runs (C10)."""
+        if self.row.judged:
+            return self.row.judged[position]
+        return self.trajectory.steps[position].group_stop or position + 1
+
+    def stored_snapshot(self, position: int, post: bool) -> bytes | None:
+        """Return the stored bytes of one snapshot."""
+        return (self.row.post if post else self.row.pre)[position]
