@@ -20,8 +20,9 @@ from muscle_mem._core.model.records import Body, Lit, Row
 from muscle_mem._core.plan.parallel import sorted_body
 from muscle_mem.store import MemoryStore, SqliteStore
 from muscle_mem.store.base import Observation, Sealed, Standing, Store, Stored
-from muscle_mem.store.rows import Digests, observation_row, standing_row, to_text, trajectory_row
+from muscle_mem.store.rows import to_text
 from muscle_mem.store.sqlite import writer
+from muscle_mem.store.sqlite.rows import Digests, observation_row, standing_row, trajectory_row
 
 from .ours import engine_of, must_learn
 from .workload import World

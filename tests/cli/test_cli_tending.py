@@ -12,8 +12,8 @@ from cli_cases import as_json, edit, lit, plain_body, plain_row, run, seal
 from muscle_mem._core import codec
 from muscle_mem._core.model.records import Guard, Node, Par, Ref, StepRecord, Tpl
 from muscle_mem.store.digest import sha256
-from muscle_mem.store.rows import Digests
 from muscle_mem.store.sqlite.opening import Access, connect
+from muscle_mem.store.sqlite.rows import Digests
 
 # --- forget
 

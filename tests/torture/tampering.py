@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from muscle_mem.store import rows
 from muscle_mem.store.locking import write_lock
+from muscle_mem.store.sqlite import rows
 
 Rewrite = Callable[[str], list[str]]
 

@@ -13,8 +13,8 @@ import pytest
 
 from muscle_mem.errors import DamagedStoreError, InvalidTypeError, InvalidValueError, StoreError
 from muscle_mem.store import MemoryStore, Note, SqliteStore, Store, open_store
-from muscle_mem.store.rows import Digests
 from muscle_mem.store.sqlite.filesystems import NETWORK_TYPES, type_of_mount
+from muscle_mem.store.sqlite.rows import Digests
 from muscle_mem.testing import KEY, StoreContract, a_trajectory, an_observation, ids
 from sqlite_contract import SqliteContract
 from store_cases import raw

@@ -16,7 +16,7 @@ from muscle_mem.errors import DamagedStoreError, InvalidTypeError, InvalidValueE
 from muscle_mem.store import MemoryStore, Note, SqliteStore, Store, copy_store, open_store
 from muscle_mem.store.base import Standing
 from muscle_mem.store.digest import sha256
-from muscle_mem.store.rows import Digests, observation_row, standing_row, trajectory_row
+from muscle_mem.store.sqlite.rows import Digests, observation_row, standing_row, trajectory_row
 from muscle_mem.testing import KEY, OTHER_KEY, a_trajectory, an_observation, ids, standing_of
 from sqlite_contract import SqliteContract
 from store_cases import raw

@@ -11,8 +11,8 @@ import pytest
 
 from muscle_mem.errors import DamagedStoreError
 from muscle_mem.store import SqliteStore
-from muscle_mem.store.rows import Digests
 from muscle_mem.store.sqlite.row_cache import MIN_OBSERVATIONS
+from muscle_mem.store.sqlite.rows import Digests
 from muscle_mem.testing import KEY, a_trajectory, an_observation, ids
 
 

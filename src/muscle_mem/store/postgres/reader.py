@@ -20,9 +20,9 @@ from .rows import (
     StandingRecord,
     TrajectoryRecord,
     decode,
-    observation_of,
-    sealed_of,
-    standing_of,
+    read_observation,
+    read_standing,
+    read_trajectory,
 )
 
 
@@ -168,7 +168,7 @@ class Reader:
                 if record is None:
                     raise ValueError(self._refusal)
                 whole = tuple(blobs[name] for name in record.blobs)
-                parts[row[0]].append((record.seq, observation_of(record, row[4], whole)))
+                parts[row[0]].append(read_observation(record, row[4], whole))
             except (KeyError, *FORGED) as error:
                 why = "lacks a blob, or its blob fails its digest" if isinstance(error, KeyError) else str(error)
                 sealed = heads[row[0]].sealed
@@ -200,7 +200,7 @@ class Reader:
         if not self._seals.is_intact("trajectory", digest, packed, body):
             return None
         record = decode(packed, TrajectoryRecord)
-        return sealed_of(record, body) if tuple(shown) == self._rendition.trajectory(record) else None
+        return read_trajectory(record, body) if tuple(shown) == self._rendition.trajectory(record) else None
 
     def _standing(self, id: bytes, row: tuple[Any, ...]) -> tuple[int, Standing] | None:
         """As `_sealed`, of a row `n, digest, record, STANDING`."""
@@ -211,7 +211,7 @@ class Reader:
             record = decode(packed, StandingRecord)
             if tuple(shown) != self._rendition.standing(record):
                 return None
-            return record.seq, standing_of(record)
+            return read_standing(record)
         except FORGED:
             return None
 

@@ -6,13 +6,24 @@ text there is a readable rendition, for PostgreSQL's text takes neither NUL nor 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
 
 from ..base import Observation, Sealed, Standing, Tally
 from ..digest import Signer, canonical, is_intact, sha256
-from ..rows import from_text, to_seconds, to_text
+from ..rows import (
+    Fields,
+    from_text,
+    observation_fields,
+    observation_of,
+    sealed_of,
+    standing_fields,
+    standing_of,
+    to_text,
+    trajectory_fields,
+)
 
 T = TypeVar("T", bound=msgspec.Struct)
 Values = tuple[Any, ...]
@@ -63,83 +74,37 @@ STANDING = "seq, state, reason, held, strikes, hits, failures, agreed, disagreed
 OBSERVATION = "id, seq, created, refresh"
 
 encode = msgspec.msgpack.encode
+_fields: Callable[[msgspec.Struct], Fields] = msgspec.structs.astuple
 
 
 def trajectory_record(sealed: Sealed) -> TrajectoryRecord:
-    return TrajectoryRecord(
-        to_text(sealed.id),
-        bytes(sealed.key),
-        int(sealed.steps),
-        to_text(sealed.task),
-        to_text(sealed.scope),
-        tuple(to_text(tag) for tag in sealed.tags),
-        to_seconds(sealed.created),
-        to_text(sealed.state),
-        to_text(sealed.reason),
-    )
+    return TrajectoryRecord(*trajectory_fields(sealed, tuple(to_text(tag) for tag in sealed.tags)))
 
 
 def standing_record(seq: int, standing: Standing) -> StandingRecord:
-    return StandingRecord(
-        seq,
-        to_text(standing.state),
-        to_text(standing.reason),
-        bool(standing.held),
-        int(standing.strikes),
-        int(standing.hits),
-        int(standing.failures),
-        int(standing.agreed),
-        int(standing.disagreed),
-        to_seconds(standing.last_hit),
-        tuple((to_text(tally.check), int(tally.yes), int(tally.no)) for tally in standing.checks),
-    )
+    checks = tuple((to_text(tally.check), int(tally.yes), int(tally.no)) for tally in standing.checks)
+    return StandingRecord(*standing_fields(seq, standing, bool(standing.held), checks))
 
 
 def observation_record(seq: int, observation: Observation) -> ObservationRecord:
-    return ObservationRecord(
-        to_text(observation.id),
-        seq,
-        to_seconds(observation.created),
-        bool(observation.refresh),
-        tuple(sha256(blob) for blob in observation.blobs),
-    )
+    fields = observation_fields(seq, observation, bool(observation.refresh))
+    return ObservationRecord(*fields, tuple(sha256(blob) for blob in observation.blobs))
 
 
-def sealed_of(record: TrajectoryRecord, body: bytes) -> Sealed:
-    """UnicodeError for bytes that `to_text` never made."""
-    return Sealed(
-        id=from_text(record.id),
-        key=record.key,
-        body=body,
-        steps=record.steps,
-        task=from_text(record.task),
-        scope=from_text(record.scope),
-        tags=tuple(from_text(tag) for tag in record.tags),
-        created=record.created,
-        state=from_text(record.state),
-        reason=from_text(record.reason),
-    )
+def read_trajectory(record: TrajectoryRecord, body: bytes) -> Sealed:
+    """Return a trajectory. Raises UnicodeError for bytes that `to_text` did not make."""
+    return sealed_of(_fields(record), tuple(from_text(tag) for tag in record.tags), body)
 
 
-def standing_of(record: StandingRecord) -> Standing:
-    """UnicodeError as `sealed_of`."""
-    return Standing(
-        state=from_text(record.state),
-        reason=from_text(record.reason),
-        held=record.held,
-        strikes=record.strikes,
-        hits=record.hits,
-        failures=record.failures,
-        agreed=record.agreed,
-        disagreed=record.disagreed,
-        last_hit=record.last_hit,
-        checks=tuple(Tally(from_text(check), yes, no) for check, yes, no in record.checks),
-    )
+def read_standing(record: StandingRecord) -> tuple[int, Standing]:
+    """Return sequence number and standing. Raises as `read_trajectory`."""
+    checks = tuple(Tally(from_text(check), yes, no) for check, yes, no in record.checks)
+    return standing_of(_fields(record), checks)
 
 
-def observation_of(record: ObservationRecord, body: bytes, blobs: tuple[bytes, ...]) -> Observation:
-    """UnicodeError as `sealed_of`."""
-    return Observation(id=from_text(record.id), body=body, created=record.created, refresh=record.refresh, blobs=blobs)
+def read_observation(record: ObservationRecord, body: bytes, blobs: tuple[bytes, ...]) -> tuple[int, Observation]:
+    """Return sequence number and observation. Raises as `read_trajectory`."""
+    return observation_of(_fields(record)[:-1], body, blobs)
 
 
 class Rendition:

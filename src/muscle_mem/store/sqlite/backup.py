@@ -9,13 +9,13 @@ from contextlib import closing
 
 from ...errors import DamagedStoreError, StoreError
 from ..base import Found
-from ..rows import Digests
 from ..verifying import Trouble, Verified, verify_pages
 from .errors import translated
 from .files import make_private, publish, remove
 from .integrity import inspect
 from .opening import Access, connect
 from .reader import Reader
+from .rows import Digests
 
 
 def back_up(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from ..rows import Row, blob_name, blob_names
+from .rows import Row, blob_name, blob_names
 
 
 class DamagedBlob(ValueError):  # noqa: N818 - never leaves the store

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-from ..rows import Digests, blob_name, blob_names, readable
+from ..rows import readable
 from ..verifying import Trouble
+from .rows import Digests, blob_name, blob_names
 
 MOST = 20
 _ORPHANS = (

@@ -8,7 +8,10 @@ from typing import Any
 import msgspec
 
 from ..base import Damaged, Found, Observation, Standing, Stored
-from ..rows import (
+from ..rows import readable, to_text
+from . import blobs
+from .row_cache import MIN_OBSERVATIONS, RowCache, Verify
+from .rows import (
     OBSERVATION,
     STANDING,
     TRAJECTORY,
@@ -17,11 +20,7 @@ from ..rows import (
     read_observation,
     read_standing,
     read_trajectory,
-    readable,
-    to_text,
 )
-from . import blobs
-from .row_cache import MIN_OBSERVATIONS, RowCache, Verify
 from .signing import Signing
 
 _COLUMNS = f"t.n, t.digest, s.n, s.digest, {TRAJECTORY}, {STANDING}"

@@ -14,7 +14,6 @@ from ..digest import SigningKey, checked_key
 from ..locking.deadline import AdaptiveTimeout
 from ..locking.key_locks import KeyLock, KeyLocks
 from ..locking.write_lock import WriteLock
-from ..rows import Digests
 from ..verifying import Trouble, Verified, verify
 from .backup import back_up
 from .connections import Connections, Lease
@@ -23,6 +22,7 @@ from .files import resolved
 from .integrity import inspect
 from .opening import Access, connect, connect_to_read, prepare, ready, stamp
 from .reader import Reader
+from .rows import Digests
 from .signing import Signing
 from .summaries import survey
 from .writer import Writer

@@ -6,7 +6,8 @@ import sqlite3
 from typing import Any
 
 from ..base import Summary
-from ..rows import STANDING, Digests, from_text, read_standing
+from ..rows import from_text
+from .rows import STANDING, Digests, read_standing
 
 # length() of a blob column takes its size from the head of the row.
 _SUMMARIES = (

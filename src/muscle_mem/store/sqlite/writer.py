@@ -8,10 +8,11 @@ import msgspec
 
 from ...errors import DamagedStoreError
 from ..base import Damaged, Note, Observation, Sealed, Standing
-from ..rows import Digests, observation_row, standing_row, to_text, trajectory_row
+from ..rows import to_text
 from ..standing import apply_note
 from . import blobs
 from .reader import Reader, observation_row_of, refresh_rows_of
+from .rows import Digests, observation_row, standing_row, trajectory_row
 from .signing import Signing
 
 _TEXT = "CAST(? AS TEXT)"
