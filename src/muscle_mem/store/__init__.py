@@ -1,4 +1,4 @@
-"""Stores: where trajectories are remembered. `open_store` turns what a user gives into one."""
+"""Stores for trajectories. `open_store` opens one by path or URL."""
 
 from __future__ import annotations
 
@@ -73,22 +73,31 @@ _IN_MEMORY = ("memory:", ":memory:")
 
 
 def open_store(store: str | os.PathLike[str] | Store | None = None, *, signing_key: SigningKey | None = None) -> Store:
-    """The store that a user means.
+    """Open a store by path or URL.
 
-    - None, "memory:", ":memory:" and "sqlite://" give a MemoryStore, which lives as long as the process;
-    - a pathlib.Path, or a string without "://", is the path of a SQLite file, made if it is not there;
-    - "sqlite:///relative.db" and "sqlite:////absolute/path.db" are the same as a URL, percent-encoded where
-      needed,
-      with options: `?busy_timeout=30` (seconds), `?network_fs=allow`;
-    - "postgresql://user@host/database" is a PostgreSQL database, with the options of libpq and
-      `?mm_schema=muscle_mem`, `?mm_timeout=10` (seconds), `?mm_connections=8`, `?mm_pooling=auto`;
-    - a store is given back as it is.
+    - None, "memory:", ":memory:" and "sqlite://" open a `MemoryStore`, which ends with the process.
+    - A pathlib.Path, or a string without "://", is the path of a SQLite file. It is created if it does not exist.
+    - "sqlite:///relative.db" and "sqlite:////absolute/path.db" name a SQLite file by URL, percent-encoded where needed.
+      The options are `?busy_timeout=30` (seconds) and `?network_fs=allow`.
+    - "postgresql://user@host/database" is a PostgreSQL database. It takes the options of libpq and
+      `?mm_schema=muscle_mem`, `?mm_timeout=10` (seconds), `?mm_connections=8` and `?mm_pooling=auto`.
+    - "folder:///relative" and "folder:////absolute/path" name a folder of JSON files.
+    - An open store is returned unchanged.
 
-    With a `signing_key`, bytes or a string of at least 16 bytes, every row carries an HMAC under it, and rows written
-    without it are refused like damaged ones. It says nothing to a store in memory, and cannot be given with a store.
+    Args:
+        store: The store, as listed above.
+        signing_key: A secret of at least 16 bytes. Every row is then signed with an HMAC under this key, and rows
+            without a valid signature are rejected like damaged rows. A store in memory ignores the key. It cannot be
+            combined with an open store.
 
-    Raises InvalidTypeError for anything else, InvalidValueError for a wrong URL or key, MissingExtraError for a URL
-    whose extra is not installed, and StoreErrors as `SqliteStore` and `PostgresStore`.
+    Returns:
+        The open store.
+
+    Raises:
+        InvalidTypeError: `store` or `signing_key` has the wrong type.
+        InvalidValueError: The URL or the key is invalid.
+        MissingExtraError: The extra that the URL needs is not installed.
+        StoreError: The store cannot be opened; see `SqliteStore` and `PostgresStore`.
     """
     key = checked_key(signing_key)
     if store is None or (isinstance(store, str) and store in _IN_MEMORY):
@@ -100,18 +109,18 @@ def open_store(store: str | os.PathLike[str] | Store | None = None, *, signing_k
     if is_store(store) and not isinstance(store, type):
         if key is not None:
             raise InvalidValueError(
-                f"signing_key was given beside an open store ({store.url}). Give the key to the store itself when you "
-                f"make it, as in SqliteStore(path, signing_key=...)."
+                f"signing_key= cannot be combined with an open store ({store.url}). Pass the key when you create the "
+                f"store, as in SqliteStore(path, signing_key=...)."
             )
         return store
     raise InvalidTypeError(
-        f"{store!r} is not a store. Give a path, a URL such as 'sqlite:///muscle_mem.db', an object with the "
-        f"methods of muscle_mem.store.Store, or nothing to remember in memory."
+        f"store= must be a path, a URL such as 'sqlite:///muscle_mem.db', an object with the methods of "
+        f"muscle_mem.store.Store, or None for a store in memory, got {store!r}."
     )
 
 
 def __getattr__(name: str) -> Any:
-    """SQLite and PostgreSQL are loaded when asked for, so that importing the package stays quick."""
+    """Import the SQLite and PostgreSQL stores on first use, to keep the import fast."""
     if name == "PostgresStore":
         from .postgres import PostgresStore
 

@@ -1,7 +1,7 @@
-"""What every store promises: eight methods, and the plain records that go through them.
+"""The `Store` protocol with its eight methods, and the plain records that they take and return.
 
-A store keeps *sealed* trajectories: canonical bytes that it does not interpret, beside a few plain columns for
-people to search. It is synchronous, safe to call from any thread, and raises only `StoreError`s.
+A store keeps *sealed* trajectories: canonical bytes that it does not interpret, and a few plain fields for searching.
+It is synchronous, safe to call from any thread, and raises only `StoreError`s.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ STATES = (FRESH, TRUSTED, QUARANTINED, RETIRED)
 
 
 class Sealed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A whole trajectory as it is written: once, in one transaction, never changed afterwards.
+    """A whole trajectory, written once in one transaction and never changed.
 
-    `id` is made by the client out of the key and the calls, so sealing the same calls twice is one trajectory.
-    `key` is the 32-byte task key, `body` the canonical bytes of the steps. `task`, `scope` and `tags` are for people.
+    `id` is derived from the key and the calls, so sealing the same calls again does not add a trajectory. `key` is the
+    32-byte task key, and `body` holds the canonical bytes of the steps. `task`, `scope` and `tags` are for searching.
     `created` is in seconds since the epoch. `state` and `reason` are the standing that a *new* trajectory starts with.
     """
 
@@ -40,12 +40,12 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One recording of a trajectory: its whole row of snapshots, outputs and times, as canonical bytes.
+    """One recording of a trajectory: snapshots, outputs and times, as canonical bytes.
 
-    `id` is made out of the trajectory's id and the snapshots, so identical rows are one.
-    `refresh` rows come from hits (sliding expiry): a trajectory has at most one, the newest.
-    `blobs` are large parts of the recording that `body` names by their SHA-256 and does not hold. A store keeps equal
-    blobs once, for all their users, gives them back in this order, and frees them with their last user.
+    `id` is derived from the trajectory's id and the snapshots, so identical recordings share one observation.
+    `refresh` marks an observation that comes from a hit (sliding expiry). A trajectory has at most one, the newest.
+    `blobs` are large parts of the recording, which `body` names by their SHA-256 instead of containing them. A store
+    keeps equal blobs once, returns them in this order, and deletes them with the last observation that uses them.
     """
 
     __module__ = "muscle_mem.store"
@@ -58,7 +58,10 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Tally(msgspec.Struct, frozen=True, gc=False):
-    """How often a check, named by its tool and place as in `click pre`, passed and failed in replays."""
+    """Counts of how often a check passed (`yes`) and failed (`no`) in replays.
+
+    `check` names the check by its tool and place, for example `click pre`.
+    """
 
     __module__ = "muscle_mem.store"
 
@@ -68,12 +71,13 @@ class Tally(msgspec.Struct, frozen=True, gc=False):
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
-    """A change to what is known about a trajectory: counters are added, the rest is set where it is not None.
+    """A change to a standing: counters are added, other fields set if not None.
 
-    `agreed` and `disagreed` count what shadow runs said of it, `checks` what its checks said in replays.
+    `agreed` and `disagreed` count results of shadow runs, `checks` the results of its checks in replays. `last_hit` is
+    in seconds since the epoch.
 
-    `held` says that only a person lifts the quarantine. A note with `by_person=False` leaves the state, reason and
-    hold of a held trajectory as they are (its counters are still added).
+    `held` means that only a person can lift the quarantine. A note with `by_person=False` leaves the state, reason and
+    hold of a held trajectory unchanged. Its counters are still added.
     """
 
     __module__ = "muscle_mem.store"
@@ -93,7 +97,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What is known about a trajectory by now; see `Note`."""
+    """The trust state of a trajectory and its counters; see `Note`."""
 
     __module__ = "muscle_mem.store"
 
@@ -110,10 +114,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """A trajectory as it is read, with its observations, newest (highest sequence number) first.
+    """A trajectory as read from a store, with its observations, newest first.
 
-    `seq` orders trajectories and observations of a store by their last agent recording; it only ever grows.
-    Observations are pairs of sequence number and record.
+    `seq` orders the trajectories and observations of a store by their last recording; it only grows. Observations are
+    pairs of sequence number and record.
     """
 
     __module__ = "muscle_mem.store"
@@ -125,7 +129,10 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Damaged(msgspec.Struct, frozen=True, kw_only=True):
-    """A row that fails its digest. It is reported, never offered and never overwritten."""
+    """A row that fails its digest.
+
+    A store reports it, and neither returns it as a trajectory nor overwrites it.
+    """
 
     __module__ = "muscle_mem.store"
 
@@ -135,7 +142,10 @@ class Damaged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer of `find` and `scan`: what is whole, newest first, and what is not."""
+    """Result of `find` and `scan`: intact trajectories and damaged rows.
+
+    Trajectories are ordered newest first.
+    """
 
     __module__ = "muscle_mem.store"
 
@@ -145,54 +155,88 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class Store(Protocol):
-    """A place that remembers trajectories. `muscle_mem.testing.StoreContract` tests each sentence below.
+    """Storage for trajectories.
 
-    `url` names the store for people, without secrets. A store whose calls wait on a network says so by an attribute
-    `waits_on_network = True`: where an event loop runs, as under `Engine.acall`, they are then made in a thread.
+    `muscle_mem.testing.StoreContract` tests each rule below.
+
+    `url` names the store in messages, without secrets. A store whose calls wait for a network sets the attribute
+    `waits_on_network = True`. If an event loop is running, as in `Engine.acall`, its calls are then made in a thread.
     """
 
     url: str
 
     def find(self, key: bytes) -> Found:
-        """All trajectories of a key, newest first, each digest checked. Unknown keys give an empty `Found`."""
+        """Return all trajectories of a key, newest first, with their digests verified.
+
+        An unknown key returns an empty `Found`.
+        """
         ...
 
     def get(self, id: str) -> Stored | None:
-        """One trajectory by its id, or None. Raises DamagedStoreError if its row fails its digest."""
+        """Return one trajectory by its id, or None.
+
+        Raises:
+            DamagedStoreError: A row of the trajectory fails its digest.
+        """
         ...
 
     def seal(self, sealed: Sealed, observation: Observation, note: Note | None = None) -> int:
-        """Write a trajectory, its observation and the note in one durable transaction; return the sequence number.
+        """Write a trajectory, its observation and a note in one durable transaction.
 
-        A trajectory that is already there keeps its body and standing; an observation that is already there keeps its
-        body and blobs, and takes the new one's `created`: it was recorded again. Both get the new sequence number. A
-        `refresh` orders nothing again, and makes no trajectory: that of an unknown one is dropped (its note, too), and
-        the answer is 0. When this returns, the recording survives a crash of process or machine.
+        An existing trajectory keeps its body and standing. An existing observation keeps its body and blobs, and takes
+        the new `created` time. Both get the new sequence number. A `refresh` changes no sequence number and creates no
+        trajectory: if the trajectory is unknown, the refresh and its note are dropped. When this method returns, the
+        recording survives a crash of the process or the machine.
+
+        Args:
+            sealed: The trajectory.
+            observation: One recording of it.
+            note: A change to the trajectory's standing, applied after it is written.
+
+        Returns:
+            The sequence number, or 0 if a refresh was dropped.
+
+        Raises:
+            StoreError: The recording could not be stored.
         """
         ...
 
     def note(self, notes: tuple[Note, ...]) -> None:
-        """Apply notes in order, in one transaction. Notes on unknown ids are dropped."""
+        """Apply notes in order, in one transaction. Notes on unknown ids are ignored."""
         ...
 
     def forget(self, ids: tuple[str, ...] | None = None) -> int:
-        """Delete these trajectories (None: all) with all they own; return how many there were."""
+        """Delete trajectories with their observations, and return how many existed.
+
+        None deletes all trajectories.
+        """
         ...
 
     def scan(self, *, after: int | None = None, limit: int = 100) -> Found:
-        """A page of all trajectories, newest first: those with a sequence number below `after` (None: from the top)."""
+        """Return a page of all trajectories, newest first.
+
+        Args:
+            after: Only trajectories with a lower sequence number are returned. None starts with the newest.
+            limit: The maximum number of trajectories.
+
+        Returns:
+            The page. A page without intact trajectories is the last. Damaged rows do not count for the limit.
+        """
         ...
 
     def version(self, key: bytes) -> int:
-        """A number that changes when `find(key)` may have another answer, after a write of any process. Cheap:
-        called before every run.
+        """Return a number that changes when the result of `find(key)` may have changed.
 
-        Counters may change without it: what only counts decides nothing. See also `Confirming`.
+        It reflects writes of all processes. It must be cheap, because it is called before every run. A change to
+        counters alone may leave it unchanged, because counters do not affect replays. See also `Confirming`.
         """
         ...
 
     def close(self) -> None:
-        """Release files and connections. Closing twice is fine; any other call afterwards raises StoreError."""
+        """Release files and connections.
+
+        Closing again has no effect. Any other call afterwards raises StoreError.
+        """
         ...
 
 
@@ -200,7 +244,11 @@ Store.__module__ = "muscle_mem.store"
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """A trajectory without its contents: what deciding about growth takes. `size`: bytes, blobs counted in full."""
+    """A trajectory without its contents, as used for pruning.
+
+    `size` is in bytes and includes every blob in full. `created`, `recorded` and `last_hit` are in seconds since the
+    epoch.
+    """
 
     __module__ = "muscle_mem.store"
 
@@ -216,10 +264,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Leadership(Protocol):
-    """Being the only learner of a key, until it is released or the process that has it is gone."""
+    """Exclusive right to learn a key, until it is released or its process ends."""
 
     def release(self) -> None:
-        """Let the next one lead. Releasing twice is fine."""
+        """Allow another caller to lead. Releasing again has no effect."""
         ...
 
 
@@ -228,10 +276,16 @@ Leadership.__module__ = "muscle_mem.store"
 
 @runtime_checkable
 class Leading(Protocol):
-    """A store that can say, across processes, who learns a key. Beyond the eight methods; an engine does without."""
+    """A store that elects the only learner of a key across processes."""
 
     def lead(self, key: bytes) -> Leadership | None:
-        """Become the only learner of a key, without waiting; None while another has it. Raises StoreError."""
+        """Become the only learner of a key, without waiting.
+
+        Returns None while another caller is the learner.
+
+        Raises:
+            StoreError: The store cannot elect a learner.
+        """
         ...
 
 
@@ -240,16 +294,21 @@ Leading.__module__ = "muscle_mem.store"
 
 @runtime_checkable
 class Surveying(Protocol):
-    """A store that can list its contents without reading them, and drop some cheaply. Beyond the eight methods."""
+    """A store that lists summaries without reading bodies, and deletes cheaply."""
 
     def survey(self, *, after: int | None = None, limit: int = 1000) -> tuple[Summary, ...]:
-        """A page of all trajectories, newest first, as `scan` orders them; bodies are not read."""
+        """Return a page of summaries, newest first, without reading bodies.
+
+        Args:
+            after: Only trajectories with a lower sequence number are returned. None starts with the newest.
+            limit: The maximum number of summaries.
+        """
         ...
 
     def drop(self, ids: tuple[str, ...]) -> int:
-        """Delete trajectories with all they own in one short transaction; how many there were.
+        """Delete trajectories in one short transaction, and return how many existed.
 
-        Unlike `forget`, it may leave the room they took to be used again, and their bytes there until then.
+        Unlike `forget`, it may leave the deleted bytes in the storage until their space is used again.
         """
         ...
 
@@ -259,10 +318,14 @@ Surveying.__module__ = "muscle_mem.store"
 
 @runtime_checkable
 class Confirming(Protocol):
-    """A store whose `version` may lag behind what others wrote. Beyond the eight methods."""
+    """A store whose `version` may lag behind the writes of other processes."""
 
     def confirm(self, key: bytes) -> None:
-        """Ask the store itself, in one round trip: afterwards `version(key)` is of now. Raises StoreError."""
+        """Bring `version(key)` up to date, in one round trip.
+
+        Raises:
+            StoreError: The store cannot be reached.
+        """
         ...
 
 
@@ -270,21 +333,21 @@ Confirming.__module__ = "muscle_mem.store"
 
 
 def _has(value: object, kind: type) -> bool:
-    """Whether an object has what a protocol names.
+    """Return whether an object has all members of a protocol.
 
-    A store around another answers by `__getattr__`, which isinstance does not see from Python 3.12 on.
+    A wrapper around a store may use `__getattr__`, which isinstance ignores from Python 3.12 on.
     """
     names = {*vars(kind), *kind.__annotations__}
     return all(hasattr(value, name) for name in names if not name.startswith("_"))
 
 
 def is_store(value: object) -> TypeGuard[Store]:
-    """Whether an object has the eight methods."""
+    """Return whether an object has the eight methods of `Store`."""
     return _has(value, Store)
 
 
 def is_leading(value: object) -> TypeGuard[Leading]:
-    """Whether a store can say who learns a key."""
+    """Return whether a store can elect the only learner of a key."""
     return _has(value, Leading)
 
 
@@ -294,5 +357,5 @@ def is_surveying(value: object) -> TypeGuard[Surveying]:
 
 
 def is_confirming(value: object) -> TypeGuard[Confirming]:
-    """Whether the version of a store may lag behind, and can be asked for."""
+    """Return whether the version of a store may lag behind and can be confirmed."""
     return _has(value, Confirming)

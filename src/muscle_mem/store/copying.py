@@ -1,4 +1,4 @@
-"""Copying everything from one store to another, over the protocol alone: signed again, in the order it was recorded."""
+"""Copies of whole stores through the `Store` protocol: signed again, in recording order."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from ..errors import DamagedStoreError, StoreError
 from .base import Damaged, Note, Standing, Store, Stored
 from .paging import pages
 
-MAX_PENDING = 16  # trajectories that are kept in memory, for their next observation is mostly near
+MAX_PENDING = 16  # Trajectories kept in memory, because the next observation often belongs to one of them.
 
 
 class Copied(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a copy. `trajectories` and `observations` were written, `present` trajectories lacked nothing.
+    """Result of a copy.
 
-    `damaged` rows were not copied. `kept` are the ids of trajectories whose standing in the target is another than in
-    the source: it was left as it is.
+    `trajectories` and `observations` count what was written, `present` the trajectories that were already complete.
+    `damaged` rows were not copied. `kept` are the ids of trajectories whose standing differs between source and target;
+    the target's was kept.
     """
 
     __module__ = "muscle_mem.store"
@@ -30,7 +31,10 @@ class Copied(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Position(msgspec.Struct, frozen=True):
-    """An observation's place in the order of a store. A refresh comes after the recording whose number it shares."""
+    """Position of an observation in the order of a store.
+
+    A refresh comes after the recording with the same sequence number.
+    """
 
     seq: int
     refresh: bool
@@ -39,15 +43,24 @@ class _Position(msgspec.Struct, frozen=True):
 
 
 def copy_store(source: Store, target: Store) -> Copied:
-    """Write all that `source` holds into `target`, oldest first, and return what was copied. Raises StoreError.
+    """Copy all contents of one store into another, oldest first.
 
-    A trajectory arrives with its standing in one transaction, each further observation in a separate one. Copying
-    again writes only what is missing, so a copy that was cut off is mended by another. What others record in the
-    source meanwhile may be missing until then. A refresh, which orders nothing, comes to stand with the recording
-    before it. Contents pass through memory a few trajectories at a time.
+    A trajectory and its standing are written in one transaction, each further observation in a separate one. Copying
+    again writes only what is missing, so repeat an interrupted copy to complete it. Recordings that are added to the
+    source during the copy may be missing in the target. Memory holds a few trajectories at a time.
+
+    Args:
+        source: The store to read. It is not changed.
+        target: The store to write. Its existing contents are kept.
+
+    Returns:
+        Counts of what was copied, and what was not copied or left unchanged.
+
+    Raises:
+        StoreError: A store failed, or both are the same store. What was copied until then stays in the target.
     """
     if source is target or (source.url == target.url and not source.url.startswith("memory")):
-        raise StoreError(f"The store {source.url!r} cannot be copied into itself. Give another target.")
+        raise StoreError(f"store {source.url!r} cannot be copied into itself. Pass another target.")
     order, damaged = _order(source)
     told = {(damaged_row.id, damaged_row.what): damaged_row for damaged_row in damaged}
     copier = _Copier(source, target)
@@ -61,7 +74,7 @@ def copy_store(source: Store, target: Store) -> Copied:
 
 
 def _order(source: Store) -> tuple[list[_Position], list[Damaged]]:
-    """Every observation, oldest first; and what is damaged."""
+    """Return the positions of all observations, oldest first, and all damaged rows."""
     places: list[_Position] = []
     damaged: list[Damaged] = []
     for stored, broken in pages(source):
@@ -74,7 +87,7 @@ def _order(source: Store) -> tuple[list[_Position], list[Damaged]]:
             ]
             if not trajectory.observations:
                 damaged.append(
-                    Damaged(id=trajectory.sealed.id, what="no observation of it can be read", key=trajectory.sealed.key)
+                    Damaged(id=trajectory.sealed.id, what="no observation of it is readable", key=trajectory.sealed.key)
                 )
     places.sort(key=lambda place: (place.seq, place.refresh))
     return places, damaged
@@ -85,20 +98,24 @@ class _Copier:
         self._source = source
         self._target = target
         self._pending: OrderedDict[str, Stored | None] = OrderedDict()
-        self._there: dict[str, set[str]] = {}  # trajectory -> its observations in the target, each touched once
+        self._there: dict[str, set[str]] = {}  # Observations in the target, by trajectory.
         self._seen: set[str] = set()
         self._absent: set[str] = set()
-        self._refreshed: set[str] = set()  # those that already have a refresh in the target
+        self._refreshed: set[str] = set()  # Trajectories that have a refresh in the target.
         self._new: set[str] = set()
         self._changed: set[str] = set()
         self._kept: list[str] = []
         self._observations = 0
 
     def copy(self, place: _Position) -> None:
-        """Write one observation, and its trajectory with it. Raises DamagedStoreError if either side is damaged."""
+        """Write one observation, and its trajectory if it is missing.
+
+        Raises:
+            DamagedStoreError: The trajectory is damaged in the source or in the target.
+        """
         stored = self._stored(place.trajectory)
         if stored is None:
-            return  # forgotten meanwhile
+            return  # It was deleted since the scan.
         row = next((row for _, row in stored.observations if row.id == place.observation), None)
         if row is None:
             return
@@ -108,7 +125,7 @@ class _Copier:
         new = place.trajectory in self._absent
         self._absent.discard(place.trajectory)
         if not self._target.seal(stored.sealed, row, _as_note(stored) if new else None):
-            self._seen.discard(place.trajectory)  # only a hit's refresh is left of it, which no store takes alone
+            self._seen.discard(place.trajectory)  # Stores do not accept a refresh without its trajectory.
             return
         there.add(row.id)
         self._observations += 1
@@ -148,7 +165,7 @@ class _Copier:
 
 
 def _as_note(stored: Stored) -> Note:
-    """What makes the standing of a new trajectory that of the one it is copied from."""
+    """Return a note that gives a new trajectory the standing of the source."""
     standing: Standing = stored.standing
     return Note(
         id=stored.sealed.id,

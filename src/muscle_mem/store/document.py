@@ -1,7 +1,7 @@
-"""A stored trajectory as one document, and back: what `export`, `import`, `diff` and a folder of JSON files share.
+"""Conversion of stored trajectories to documents and back, for `export`, `import`, `diff` and folder stores.
 
-Where the bytes of a store are such that the readable form would not give them back exactly (another release wrote
-them), they are kept as base64 under `raw`: a document never loses anything.
+If the readable form does not reproduce the stored bytes exactly, for example because another release wrote them, the
+document contains them as base64 under `raw`. So a document never loses data.
 """
 
 from __future__ import annotations
@@ -28,7 +28,12 @@ Document = dict[str, Any]
 
 
 def to_document(stored: Stored, *, counts: bool = False) -> Document:
-    """All of a trajectory. With `counts` also how often it was replayed, which changes from day to day."""
+    """Return a trajectory as a document.
+
+    Args:
+        stored: The trajectory with its observations.
+        counts: Whether to include counters of replays, which change often.
+    """
     sealed = stored.sealed
     body = _read_body(sealed.body)
     found: Document = {_MARK: DOCUMENT_FORM, "id": text_to_json(sealed.id), "task": text_to_json(sealed.task)}
@@ -50,7 +55,7 @@ def to_document(stored: Stored, *, counts: bool = False) -> Document:
 
 
 def _read_body(data: bytes) -> Body | None:
-    """The steps, if their document gives the very same bytes."""
+    """Return the decoded steps; None if the document cannot reproduce the bytes."""
     try:
         body = msgspec.msgpack.decode(data, type=Body)
         if body.form == FORM and msgspec.msgpack.encode(body_from_document(body_document(body))) == data:
@@ -73,7 +78,12 @@ def _read_row(data: bytes, body: Body | None) -> Row | None:
 
 
 def standing_document(standing: Standing, *, counts: bool) -> Document:
-    """What is known about a trajectory."""
+    """Return a standing as a document.
+
+    Args:
+        standing: The standing of a trajectory.
+        counts: Whether to include counters of replays.
+    """
     found: Document = {"state": text_to_json(standing.state)}
     if standing.reason:
         found["reason"] = text_to_json(standing.reason)
@@ -89,7 +99,13 @@ def standing_document(standing: Standing, *, counts: bool) -> Document:
 
 
 def observation_document(seq: int, observation: Observation, body: Body | None) -> Document:
-    """One recording."""
+    """Return an observation as a document.
+
+    Args:
+        seq: The observation's sequence number.
+        observation: The observation.
+        body: The decoded steps of its trajectory. None writes the observation's bytes as `raw`.
+    """
     found: Document = {"id": text_to_json(observation.id), "created": float_to_json(observation.created), "seq": seq}
     if observation.refresh:
         found["refresh"] = True
@@ -100,21 +116,23 @@ def observation_document(seq: int, observation: Observation, body: Body | None) 
     return found
 
 
-# -- and back
-
-
 def from_document(document: Any, *, strict: bool = True) -> Stored:
-    """The trajectory of a document. Raises InvalidValueError with the place and what belongs there.
+    """Return the trajectory of a document.
 
-    With `strict`, ids must be those that the calls and snapshots have, or be left out: recordings are known by them.
+    Args:
+        document: The document, which may have been edited.
+        strict: Whether ids must match the calls and snapshots. A document may leave them out.
+
+    Raises:
+        InvalidValueError: The document is invalid. The message names the place and what is expected there.
     """
     _ensure_ours(document)
     try:
         return _from_document(document, strict)
     except InvalidValueError:
         raise
-    except Exception as error:  # whatever an edited file may hold
-        raise InvalidValueError(f"it cannot be read ({type(error).__name__}: {error})") from error
+    except Exception as error:  # An edited document may contain any value at any place.
+        raise InvalidValueError(f"document cannot be read ({type(error).__name__}: {error})") from error
 
 
 def _from_document(document: Document, strict: bool) -> Stored:
@@ -122,12 +140,12 @@ def _from_document(document: Document, strict: bool) -> Stored:
     sealed = _sealed(document, body, strict=strict)
     given = document.get("observations")
     if not isinstance(given, list) or (strict and not given):
-        raise InvalidValueError("observations: an array of at least one recording belongs here")
+        raise InvalidValueError("observations: expected an array of at least one recording")
     seen = [
         observation_of(one, body, sealed.id, f"observations[{index}]", strict=strict) for index, one in enumerate(given)
     ]
     if len({one.id for _, one in seen}) != len(seen):
-        raise InvalidValueError("observations: two of them are the same; leave one out")
+        raise InvalidValueError("observations: two are identical. Remove one of them")
     standing = standing_of(document.get("standing", {}))
     return Stored(sealed=sealed, seq=_whole_number(document, "seq"), standing=standing, observations=tuple(seen))
 
@@ -135,11 +153,11 @@ def _from_document(document: Document, strict: bool) -> Stored:
 def _ensure_ours(document: Any) -> None:
     if not isinstance(document, dict) or _MARK not in document:
         raise InvalidValueError(
-            f'it is not a trajectory: an object with "{_MARK}": {DOCUMENT_FORM} is expected, as `muscle-mem export` has'
+            f'not a trajectory: expected an object with "{_MARK}": {DOCUMENT_FORM}, as `muscle-mem export` writes'
         )
     if document[_MARK] != DOCUMENT_FORM:
         raise InvalidValueError(
-            f"{_MARK}: it has the form {document[_MARK]!r:.20}, and this release reads form {DOCUMENT_FORM}"
+            f"{_MARK}: this release reads form {DOCUMENT_FORM}, the document has form {document[_MARK]!r:.20}"
         )
 
 
@@ -147,19 +165,19 @@ def _sealed(document: Mapping[str, Any], body: Body | None, *, strict: bool) -> 
     try:
         key = bytes.fromhex(document["key"])
     except (KeyError, TypeError, ValueError) as error:
-        raise InvalidValueError("key: the task's key, a hexadecimal text, belongs here") from error
+        raise InvalidValueError("key: expected the task key as a hexadecimal string") from error
     if strict and len(key) != 32:
-        raise InvalidValueError(f"key: it has {len(key)} bytes instead of 32")
+        raise InvalidValueError(f"key: expected 32 bytes, got {len(key)} bytes")
     data = base64_bytes(document["raw"], "raw") if body is None else msgspec.msgpack.encode(body)
     if strict and body is not None and not body.steps:
-        raise InvalidValueError("steps: at least one belongs here")
+        raise InvalidValueError("steps: expected at least one step, got none")
     made = codec.digest(key + (msgspec.msgpack.encode(sorted_body(body)) if body is not None else data))[:16].hex()
     tags = document.get("tags", [])
     if not isinstance(tags, list):
-        raise InvalidValueError(f"tags: an array of strings belongs here, not {tags!r:.60}")
+        raise InvalidValueError(f"tags: expected an array of strings, got {tags!r:.60}")
     began = document.get("began", {})
     if not isinstance(began, dict):
-        raise InvalidValueError("began: an object belongs here")
+        raise InvalidValueError(f"began: expected an object, got {began!r:.60}")
     return Sealed(
         id=_id(document, made, "", strict=strict and body is not None),
         key=key,
@@ -177,9 +195,20 @@ def _sealed(document: Mapping[str, Any], body: Body | None, *, strict: bool) -> 
 def observation_of(
     document: Any, body: Body | None, trajectory: str, place: str, *, strict: bool
 ) -> tuple[int, Observation]:
-    """Sequence number and record of one recording. Raises InvalidValueError."""
+    """Return sequence number and record of an observation's document.
+
+    Args:
+        document: The document of one observation.
+        body: The decoded steps of its trajectory, or None if they are given as `raw`.
+        trajectory: The trajectory's id.
+        place: The document's place in the whole document, for error messages.
+        strict: Whether the observation's id must match its snapshots.
+
+    Raises:
+        InvalidValueError: The document is invalid.
+    """
     if not isinstance(document, dict):
-        raise InvalidValueError(f"{place}: an object belongs here, not {document!r:.60}")
+        raise InvalidValueError(f"{place}: expected an object, got {document!r:.60}")
     if "raw" in document or body is None:
         data = base64_bytes(document.get("raw"), f"{place}.raw")
         made = ""
@@ -189,7 +218,7 @@ def observation_of(
         made = codec.digest(trajectory.encode() + msgspec.msgpack.encode((row.pre, row.post)))[:16].hex()
     blobs = document.get("blobs", [])
     if not isinstance(blobs, list):
-        raise InvalidValueError(f"{place}.blobs: an array belongs here")
+        raise InvalidValueError(f"{place}.blobs: expected an array, got {blobs!r:.60}")
     return _whole_number(document, "seq", f"{place}."), Observation(
         id=_id(document, made, f"{place}.", strict=strict and bool(made)),
         body=data,
@@ -204,8 +233,8 @@ def _id(document: Mapping[str, Any], made: str, place: str, *, strict: bool) -> 
     if strict and given != made:
         what = "steps" if not place else "snapshots"
         raise InvalidValueError(
-            f"{place}id: its {what} have the id {made}, so they were changed since they were written as {given:.40}; "
-            f"if that was meant, leave the {place}id out"
+            f"{place}id: its {what} have the id {made}, so they were changed since they were written as {given:.40}. "
+            f"To keep the change, leave the {place}id out"
         )
     if strict is False and not given and made:
         return made
@@ -213,14 +242,18 @@ def _id(document: Mapping[str, Any], made: str, place: str, *, strict: bool) -> 
 
 
 def standing_of(document: Any) -> Standing:
-    """What is known about a trajectory. Raises InvalidValueError."""
+    """Return the standing of a document.
+
+    Raises:
+        InvalidValueError: The document is invalid.
+    """
     if not isinstance(document, dict):
-        raise InvalidValueError("standing: an object belongs here")
+        raise InvalidValueError(f"standing: expected an object, got {document!r:.60}")
     checks = document.get("checks", [])
     try:
         tallies = tuple(Tally(text_from_json(name, "standing.checks"), int(yes), int(no)) for name, yes, no in checks)
     except (TypeError, ValueError) as error:
-        raise InvalidValueError(f"standing.checks: triples of name, yes and no belong here ({error})") from error
+        raise InvalidValueError(f"standing.checks: expected triples of name, yes and no ({error})") from error
     return Standing(
         state=text_from_json(document.get("state", FRESH), "standing.state"),
         reason=text_from_json(document.get("reason", ""), "standing.reason"),
@@ -232,13 +265,19 @@ def standing_of(document: Any) -> Standing:
 
 
 def ensure_known_state(stored: Stored) -> None:
-    """Refuse a state that no release knows. Raises InvalidValueError."""
+    """Reject a trajectory with an unknown state.
+
+    Raises:
+        InvalidValueError: The state is unknown.
+    """
     if stored.standing.state not in STATES:
-        raise InvalidValueError(f"standing.state: {stored.standing.state!r:.40} is not one of {', '.join(STATES)}")
+        raise InvalidValueError(
+            f"standing.state: expected one of {', '.join(STATES)}, got {stored.standing.state!r:.40}"
+        )
 
 
 def _whole_number(document: Mapping[str, Any], name: str, place: str = "") -> int:
     value = document.get(name, 0)
     if type(value) is not int or value < 0:
-        raise InvalidValueError(f"{place}{name}: a whole number belongs here, not {value!r:.60}")
+        raise InvalidValueError(f"{place}{name}: expected a whole number, got {value!r:.60}")
     return value

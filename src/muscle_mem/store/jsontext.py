@@ -1,4 +1,4 @@
-"""Documents as JSON text that is pleasant in a diff: stable, short containers on one line, only plain letters."""
+"""JSON text of documents, made for diffs: stable, short containers on one line, no invisible characters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ _WIDTH: Final = 100
 
 
 def to_text(document: Any) -> str:
-    """The text of a document, ending in a newline. What is not printable is written by its number."""
+    """Return a document as JSON text that ends in a newline.
+
+    Characters that are not printable are escaped.
+    """
     return _safe(_text(document, "", whole=True)) + "\n"
 
 
@@ -35,27 +38,34 @@ def _joined(parts: list[str], brackets: str, indent: str, before: int, whole: bo
 
 
 def _safe(text: str) -> str:
-    """Characters that cannot be seen, such as overrides of direction, as `\\u` escapes: they stand in strings only."""
+    """Return JSON text with invisible characters as `\\u` escapes.
+
+    They occur only within strings. Examples are direction overrides, which can disguise text in a review.
+    """
     if text.isascii():
         return text
     return "".join(char if char == "\n" or char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 def from_text(text: str | bytes) -> Any:
-    """The document in a text. Raises InvalidValueError with line and column of what is not JSON."""
+    """Return the document in a JSON text.
+
+    Raises:
+        InvalidValueError: The text is not JSON. The message contains line and column.
+    """
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
         return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
     except RecursionError as error:
-        raise InvalidValueError("it is nested too deeply") from error
+        raise InvalidValueError("JSON is nested too deeply") from error
     except UnicodeDecodeError as error:
-        raise InvalidValueError(f"it is not UTF-8 text ({error})") from error
+        raise InvalidValueError(f"text is not UTF-8 ({error})") from error
     except json.JSONDecodeError as error:
         raise InvalidValueError(f"line {error.lineno}, column {error.colno}: {error.msg}") from error
     except InvalidValueError:
         raise
-    except ValueError as error:  # a number of more digits than Python reads
+    except ValueError as error:  # A number has more digits than Python converts.
         raise InvalidValueError(str(error)) from error
 
 
@@ -69,4 +79,4 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> Any:
-    raise InvalidValueError(f'{constant} is not JSON; write {{"$float": "nan"}}, "inf" or "-inf"')
+    raise InvalidValueError(f'{constant} is not JSON. Write {{"$float": "nan"}}, "inf" or "-inf"')

@@ -1,4 +1,4 @@
-"""A store in plain dictionaries: the default of an Engine, and the plainest reading of the contract."""
+"""A store in dictionaries: the default of an Engine, and the simplest implementation of the contract."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .standing import apply_note
 
 
 class _BlobPool:
-    """Equal blobs once, for as long as an observation uses them."""
+    """Blobs in use, each distinct value stored once with a count of its users."""
 
     __slots__ = ("_counts",)
 
     def __init__(self) -> None:
-        self._counts: dict[bytes, tuple[bytes, int]] = {}  # the one that is kept, and by how many it is used
+        self._counts: dict[bytes, tuple[bytes, int]] = {}  # The stored bytes object and its number of users.
 
     def __len__(self) -> int:
         return len(self._counts)
@@ -45,15 +45,18 @@ class _BlobPool:
 class _Entry:
     __slots__ = ("_blobs", "observations", "sealed", "seq", "standing")
 
-    def __init__(self, sealed: Sealed, seq: int, shelf: _BlobPool) -> None:
+    def __init__(self, sealed: Sealed, seq: int, blobs: _BlobPool) -> None:
         self.sealed = sealed
         self.seq = seq
         self.standing = Standing(state=sealed.state, reason=sealed.reason)
         self.observations: dict[str, tuple[int, Observation]] = {}
-        self._blobs = shelf
+        self._blobs = blobs
 
     def add(self, observation: Observation, seq: int) -> None:
-        """Keep an observation. One that is there only moves up and is as young as the new one, but not by a refresh."""
+        """Store an observation, or update the time and sequence number of an existing one.
+
+        A refresh updates neither. It replaces an earlier refresh.
+        """
         known = self.observations.get(observation.id)
         if observation.refresh:
             self._drop_refresh(but=observation.id)
@@ -67,12 +70,12 @@ class _Entry:
             self.observations[observation.id] = (seq, msgspec.structs.replace(known[1], created=observation.created))
 
     def leave(self) -> None:
-        """Let go of all blobs: the trajectory is forgotten."""
+        """Release all blobs, because the trajectory is deleted."""
         for _, observation in self.observations.values():
             self._blobs.free(observation)
 
     def blobs(self) -> dict[bytes, bytes]:
-        """Its distinct blobs, by themselves."""
+        """Return the distinct blobs of all observations; keys and values are the same."""
         return {blob: blob for _, observation in self.observations.values() for blob in observation.blobs}
 
     def summary(self) -> Summary:
@@ -102,9 +105,10 @@ class _Entry:
 
 
 class MemoryStore(ForkSafeLock):
-    """Remembers for as long as the process lives; see `muscle_mem.store.base.Store` for each method.
+    """A store in memory, which ends with the process.
 
-    Safe to call from any thread. A child made by os.fork starts with its own copy.
+    See `muscle_mem.store.base.Store` for each method. It is safe to call from any thread. A child process made by
+    os.fork starts with a copy.
     """
 
     __module__ = "muscle_mem.store"
@@ -115,7 +119,7 @@ class MemoryStore(ForkSafeLock):
         self._lock = threading.Lock()
         self._closed = False
         self._seq = 0
-        self._entries: dict[str, _Entry] = {}  # in the order of their sequence numbers, oldest first
+        self._entries: dict[str, _Entry] = {}  # Ordered by sequence number, oldest first.
         self._keys: dict[bytes, dict[str, _Entry]] = {}
         self._tick = 0
         self._versions: dict[bytes, int] = {}
@@ -197,23 +201,31 @@ class MemoryStore(ForkSafeLock):
             return Found(stored=tuple(page))
 
     def survey(self, *, after: int | None = None, limit: int = 1000) -> tuple[Summary, ...]:
-        """A page of summaries; see `muscle_mem.store.base.Surveying`."""
+        """Return a page of summaries, newest first.
+
+        Args:
+            after: Only trajectories with a lower sequence number are returned. None starts with the newest.
+            limit: The maximum number of summaries.
+        """
         with self._lock:
             self._ensure_open()
             entries = (entry for entry in reversed(self._entries.values()) if after is None or entry.seq < after)
             return tuple(entry.summary() for entry in itertools.islice(entries, limit))
 
     def drop(self, ids: tuple[str, ...]) -> int:
-        """Delete trajectories; here the same as `forget`."""
+        """Delete trajectories, as `forget` does, and return how many existed."""
         return self.forget(ids)
 
     def version(self, key: bytes) -> int:
         if self._closed:
             self._ensure_open()
-        return self._versions.get(key, self._version_of_unknown)  # no lock: what it leads to, `find`, takes it
+        return self._versions.get(key, self._version_of_unknown)  # No lock is needed: `find`, which follows, takes it.
 
     def lead(self, key: bytes) -> KeyLock | None:
-        """As `muscle_mem.store.base.Leading`, among all engines that share this store."""
+        """Become the only learner of a key among all engines that share this store.
+
+        See `muscle_mem.store.base.Leading`.
+        """
         with self._lock:
             self._ensure_open()
         return self._key_locks.lead(key)
@@ -237,4 +249,4 @@ class MemoryStore(ForkSafeLock):
 
     def _ensure_open(self) -> None:
         if self._closed:
-            raise StoreError("The store memory: is closed. Make a new Engine or store to go on.")
+            raise StoreError("store 'memory:' is closed. Create a new Engine or store.")

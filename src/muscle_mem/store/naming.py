@@ -1,4 +1,4 @@
-"""What a store's name says, before anything is opened, and how it may be shown."""
+"""Names of stores: the kind that a name selects, and names without secrets."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ _POSTGRES = ("postgresql", "postgres")
 
 
 def is_postgres(name: str) -> bool:
-    """Whether a store's name is the URL of a PostgreSQL database."""
+    """Return whether a store's name is the URL of a PostgreSQL database."""
     scheme, mark, _ = name.partition("://")
     return bool(mark) and scheme.lower() in _POSTGRES
 
 
 def without_secrets(url: str) -> str:
-    """The URL without what may be a password: what stands before an @, and options of that name."""
+    """Return a URL without possible passwords.
+
+    Text before an @ and the values of password options are replaced by dots.
+    """
     scheme, mark, rest = url.partition("://")
     rest = f"...{rest[rest.rindex('@') :]}" if "@" in rest else rest
     return re.sub(r"(?i)((?:password|secret)\w*=)[^&]*", r"\1...", f"{scheme}{mark}{rest}")

@@ -1,4 +1,4 @@
-"""Reading all of a store, page by page."""
+"""Iterators over all contents of a store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ Page = tuple[tuple[Stored, ...], tuple[Damaged, ...]]
 
 
 def pages(store: Store) -> Iterator[Page]:
-    """All that a store holds, newest first, a page at a time; damage is reported once. Raises StoreError."""
+    """Yield all contents of a store, newest first, a page at a time.
+
+    Each damaged row is reported once. Raises StoreError.
+    """
     return pages_of(lambda after, limit: store.scan(after=after, limit=limit))
 
 
@@ -23,7 +26,7 @@ def each(store: Store) -> Iterator[Stored]:
 
 
 def pages_of(scan: Scan) -> Iterator[Page]:
-    """As `pages`, of whatever answers like `Store.scan`."""
+    """Yield pages, as `pages` does, from a function with the result of `Store.scan`."""
     after: int | None = None
     told: set[Damaged] = set()
     while True:
@@ -31,5 +34,5 @@ def pages_of(scan: Scan) -> Iterator[Page]:
         yield page.stored, tuple(damaged_row for damaged_row in page.damaged if damaged_row not in told)
         if not page.stored:
             return
-        told.update(page.damaged)  # a damaged row between two pages is met by both
+        told.update(page.damaged)  # Both pages report a damaged row at their boundary.
         after = page.stored[-1].seq

@@ -1,4 +1,4 @@
-"""Keeping a store small: what is too old goes, and what was used least recently, in short transactions."""
+"""Deletion of trajectories that are too old or least recently used, in short transactions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from .paging import each
 
 PAGE = 1_000
 BATCH = 100
-IN_USE_SECONDS = 60.0  # seconds since a recording or hit in which a trajectory stays, if others can go
+IN_USE_SECONDS = 60.0  # Seconds after a recording or hit in which other trajectories are deleted first.
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much a store may hold: trajectories, bytes (the sum of `Summary.size`), seconds since the last recording."""
+    """Limits of a store's contents; None means no limit.
+
+    `max_items` is a number of trajectories, `max_bytes` the sum of `Summary.size`, and `ttl` the seconds since the last
+    recording.
+    """
 
     max_items: int | None = None
     max_bytes: int | None = None
@@ -28,7 +32,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pruned(NamedTuple):
-    """What pruning did: trajectories dropped (`expired` of them for their age) and kept, and their bytes."""
+    """Result of pruning: numbers and bytes of deleted and kept trajectories.
+
+    `expired` counts the trajectories that were deleted for their age.
+    """
 
     dropped: int
     dropped_bytes: int
@@ -41,9 +48,17 @@ Pruned.__module__ = "muscle_mem"
 
 
 def prune(store: Store, limits: Limits, now: float, *, in_use: Collection[str] = (), dry_run: bool = False) -> Pruned:
-    """Drop what is too old or too much. `now` is in seconds since the epoch, `in_use` holds ids that stay.
+    """Delete trajectories that are too old or exceed the limits.
 
-    Raises StoreError; what was dropped until then stays dropped.
+    Args:
+        store: The store to prune.
+        limits: The limits of its contents.
+        now: The current time, in seconds since the epoch.
+        in_use: Ids of trajectories that are kept in any case.
+        dry_run: Whether to return the result without deleting anything.
+
+    Raises:
+        StoreError: The store failed. What was deleted until then stays deleted.
     """
     everything = list(summaries(store))
     kept_anyway = [summary for summary in everything if summary.id in in_use]
@@ -61,7 +76,10 @@ def prune(store: Store, limits: Limits, now: float, *, in_use: Collection[str] =
 
 
 def summaries(store: Store) -> Iterator[Summary]:
-    """All trajectories without their contents, newest first; read whole from a store that cannot say less."""
+    """Yield summaries of all trajectories, newest first.
+
+    A store without `survey` is read completely.
+    """
     if not is_surveying(store):
         yield from map(summary_of, each(store))
         return
@@ -72,7 +90,7 @@ def summaries(store: Store) -> Iterator[Summary]:
 
 
 def summary_of(stored: Stored) -> Summary:
-    """What a survey says of a trajectory."""
+    """Return the summary of a trajectory, as `survey` returns it."""
     sealed = stored.sealed
     rows = [observation for _, observation in stored.observations]
     blobs = {blob for row in rows for blob in row.blobs}
@@ -91,12 +109,18 @@ def summary_of(stored: Stored) -> Summary:
 
 
 def recorded_at(stored: Stored) -> float:
-    """When an agent's run was last recorded as this trajectory, in seconds since the epoch."""
+    """Return the time of the last recording, in seconds since the epoch."""
     return max((row.created for _, row in stored.observations if not row.refresh), default=stored.sealed.created)
 
 
 def is_old(recorded: float, ttl: float | None, now: float) -> bool:
-    """Whether a recording is older than it may get. One from the future is young."""
+    """Return whether a recording is older than the limit. A time in the future is not.
+
+    Args:
+        recorded: The time of the recording, in seconds since the epoch.
+        ttl: The maximum age in seconds. None means no limit.
+        now: The current time, in seconds since the epoch.
+    """
     return ttl is not None and max(0.0, now - recorded) > ttl
 
 
@@ -113,7 +137,7 @@ def _excess(most: int | None, have: int) -> int:
 
 
 def _least_valuable(store: Store, rest: Sequence[Summary], items: int, size: int, now: float) -> list[Summary]:
-    """As many as it takes to be rid of so many trajectories and bytes."""
+    """Return the trajectories to delete to remove this many trajectories and bytes."""
     if not items and not size:
         return []
     held = {summary.id for summary in rest if summary.state == QUARANTINED and _is_held(store, summary.id)}
@@ -128,10 +152,10 @@ def _least_valuable(store: Store, rest: Sequence[Summary], items: int, size: int
 
 
 def _by_value(held: Collection[str], now: float) -> Callable[[Summary], tuple[int, float, int]]:
-    """What is least worth keeping first.
+    """Return a sort key that orders trajectories from least to most valuable.
 
-    What can never be replayed goes first, but a person's verdict last: without it the same calls would be learned and
-    replayed again. Of the others the least recently used, by sequence number where times say nothing.
+    Trajectories that can never be replayed come first. Those that a person quarantined come last: without the verdict
+    the same calls would be learned and replayed again. The others are ordered by last use, then by sequence number.
     """
 
     def worth(one: Summary) -> tuple[int, float, int]:
@@ -149,7 +173,7 @@ def _is_held(store: Store, id: str) -> bool:
     try:
         stored = store.get(id)
     except StoreError:
-        return True  # damaged: it is kept for a look
+        return True  # A damaged trajectory is kept so that it can be examined.
     return stored is not None and stored.standing.held
 
 

@@ -1,6 +1,6 @@
-"""Fields of stored rows: what the SQLite and the PostgreSQL store write of a record, and how they read it back.
+"""Fields of stored rows, and their conversion from and to records, shared by all databases.
 
-Text is kept as bytes: UTF-8 with lone surrogates, because task texts may hold them.
+Text is stored as bytes: UTF-8 with lone surrogates, because task texts may contain them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def from_text(value: object) -> str:
         ValueError: The bytes were not made by `to_text`.
     """
     if type(value) is not bytes:
-        raise TypeError(f"{value!r} where text belongs")
+        raise TypeError(f"expected text, got {value!r}")
     return value.decode("utf-8", "surrogatepass")
 
 
@@ -39,12 +39,17 @@ def readable(value: object) -> str:
 def to_seconds(value: float) -> float:
     """Return a time as databases return it: a float, never negative zero."""
     if math.isnan(value):
-        raise StoreError("A time that is not a number (NaN) cannot be stored. Look at the clock given to the Engine.")
+        raise StoreError("time cannot be stored: expected a number, got NaN. Check the clock= of the Engine.")
     return float(value) + 0.0
 
 
 def trajectory_fields(sealed: Sealed, tags: object) -> Fields:
-    """Return all fields of a trajectory except its body; `tags` as the backend stores them."""
+    """Return the fields of a trajectory, without its body.
+
+    Args:
+        sealed: The trajectory.
+        tags: Its tags, encoded by the backend.
+    """
     return (
         to_text(sealed.id),
         bytes(sealed.key),
@@ -59,9 +64,16 @@ def trajectory_fields(sealed: Sealed, tags: object) -> Fields:
 
 
 def sealed_of(fields: Fields, tags: tuple[str, ...], body: bytes) -> Sealed:
-    """Return the record of `trajectory_fields`, with its tags decoded.
+    """Return the trajectory that `trajectory_fields` was given.
 
-    Raises TypeError or ValueError for text that `to_text` did not write.
+    Args:
+        fields: The stored fields.
+        tags: The decoded tags.
+        body: The body.
+
+    Raises:
+        TypeError: A text field is not bytes.
+        ValueError: A text field was not made by `to_text`.
     """
     id, key, steps, task, scope, _, created, state, reason = fields
     return Sealed(
@@ -79,7 +91,14 @@ def sealed_of(fields: Fields, tags: tuple[str, ...], body: bytes) -> Sealed:
 
 
 def standing_fields(seq: int, standing: Standing, held: object, checks: object) -> Fields:
-    """Return a standing's fields; `held` and `checks` as the backend stores them."""
+    """Return the fields of a standing.
+
+    Args:
+        seq: The trajectory's sequence number.
+        standing: The standing.
+        held: Its flag `held`, encoded by the backend.
+        checks: Its counts of checks, encoded by the backend.
+    """
     return (
         seq,
         to_text(standing.state),
@@ -96,9 +115,13 @@ def standing_fields(seq: int, standing: Standing, held: object, checks: object) 
 
 
 def standing_of(fields: Fields, checks: tuple[Tally, ...]) -> tuple[int, Standing]:
-    """Return sequence number and record of `standing_fields`, with its checks decoded.
+    """Return the sequence number and standing that `standing_fields` was given.
 
-    Raises as `sealed_of`.
+    Raises the errors of `sealed_of`.
+
+    Args:
+        fields: The stored fields.
+        checks: The decoded counts of checks.
     """
     seq, state, reason, held, strikes, hits, failures, agreed, disagreed, last_hit, _ = fields
     return seq, Standing(
@@ -116,14 +139,25 @@ def standing_of(fields: Fields, checks: tuple[Tally, ...]) -> tuple[int, Standin
 
 
 def observation_fields(seq: int, observation: Observation, refresh: object) -> tuple[bytes, int, float, Any]:
-    """Return an observation's fields without body and blobs; `refresh` as the backend stores it."""
+    """Return the fields of an observation, without body and blobs.
+
+    Args:
+        seq: The observation's sequence number.
+        observation: The observation.
+        refresh: Its flag `refresh`, encoded by the backend.
+    """
     return to_text(observation.id), seq, to_seconds(observation.created), refresh
 
 
 def observation_of(fields: Fields, body: bytes, blobs: tuple[bytes, ...]) -> tuple[int, Observation]:
-    """Return sequence number and record of `observation_fields`.
+    """Return the sequence number and observation that `observation_fields` was given.
 
-    Raises as `sealed_of`.
+    Raises the errors of `sealed_of`.
+
+    Args:
+        fields: The stored fields.
+        body: The body.
+        blobs: The blobs, in order.
     """
     id, seq, created, refresh = fields
     return seq, Observation(id=from_text(id), body=body, created=created, refresh=bool(refresh), blobs=blobs)

@@ -1,4 +1,4 @@
-"""What a note does to a standing: the one rule that every store shares."""
+"""The effect of notes on standings, shared by all stores."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from .base import Note, Standing, Tally
 
 
 def apply_note(standing: Standing, note: Note) -> Standing:
-    """The standing after a note: counters added, the rest set where the note says something.
+    """Return a standing with a note applied.
 
-    A note that no person made leaves the state, reason and hold of a held trajectory as they are.
+    Counters are added. Other fields are set if the note gives them. A note that does not come from a person leaves the
+    state, reason and hold of a held trajectory unchanged.
+
+    Args:
+        standing: The standing before the note.
+        note: The note to apply.
     """
     changes: dict[str, object] = {
         "hits": standing.hits + note.hits,
@@ -31,7 +36,12 @@ def apply_note(standing: Standing, note: Note) -> Standing:
 
 
 def add_tallies(known: tuple[Tally, ...], more: tuple[Tally, ...]) -> tuple[Tally, ...]:
-    """The sums of what checks said, one for each check, in the order in which the checks were met."""
+    """Return the sums of two sets of counts by check, in order of first appearance.
+
+    Args:
+        known: The counts so far.
+        more: The counts to add.
+    """
     sums = {tally.check: tally for tally in known}
     for tally in more:
         before = sums.get(tally.check, Tally(tally.check))

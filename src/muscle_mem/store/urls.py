@@ -1,4 +1,4 @@
-"""Store URLs, and the stores that they name."""
+"""Stores opened by path or URL."""
 
 from __future__ import annotations
 
@@ -18,12 +18,27 @@ _OPTIONS = ("busy_timeout", "network_fs")
 
 
 def open_path(path: str | os.PathLike[str], signing_key: SigningKey | None = None) -> Store:
-    """The SQLite store at a path."""
+    """Open the SQLite store at a path.
+
+    Args:
+        path: The path of the file.
+        signing_key: The key that rows are signed with, or None.
+    """
     return SqliteStore(path, signing_key=signing_key)
 
 
 def open_url(url: str, signing_key: SigningKey | None = None) -> Store:
-    """The store that a URL means. Raises InvalidValueError for a wrong one."""
+    """Open the store that a URL names.
+
+    Args:
+        url: The URL; see `muscle_mem.store.open_store`.
+        signing_key: The key that rows are signed with, or None.
+
+    Raises:
+        InvalidValueError: The URL is invalid.
+        MissingExtraError: The extra that the URL needs is not installed.
+        StoreError: The store cannot be opened.
+    """
     scheme, _, rest = url.partition("://")
     if is_postgres(url):
         return _open_postgres(url, signing_key)
@@ -31,9 +46,9 @@ def open_url(url: str, signing_key: SigningKey | None = None) -> Store:
         return _open_folder(url, rest, signing_key)
     if scheme.lower() != "sqlite":
         raise InvalidValueError(
-            f"The store URL {without_secrets(url)!r} has the unknown scheme {scheme!r}. Known are sqlite, as "
-            f"in 'sqlite:///relative.db' and 'sqlite:////absolute/path.db' (a path alone will do too), "
-            f"postgresql, as in 'postgresql://user@host/database', and folder, as in 'folder:///relative'."
+            f"store URL {without_secrets(url)!r} has the unknown scheme {scheme!r}. Use a path, "
+            "'sqlite:///relative.db', 'sqlite:////absolute/path.db', 'postgresql://user@host/database' or "
+            "'folder:///relative'."
         )
     location, _, query = rest.partition("?")
     options = _options(query, url)
@@ -42,8 +57,8 @@ def open_url(url: str, signing_key: SigningKey | None = None) -> Store:
         return MemoryStore()
     if not path.startswith("/"):
         raise InvalidValueError(
-            f"The store URL {url!r} names a host. Write three slashes before a relative path "
-            f"('sqlite:///{path}'), four before an absolute one."
+            f"store URL {url!r} names a host. Write three slashes before a relative path "
+            f"('sqlite:///{path}'), or four before an absolute path."
         )
     return SqliteStore(path[1:], signing_key=signing_key, **options)
 
@@ -56,9 +71,9 @@ def _open_postgres(url: str, signing_key: SigningKey | None) -> Store:
 
 
 def postgres_versions(url: str) -> tuple[int | None, int]:
-    """The version of the store that a PostgreSQL URL names (None: there is none), and the newest that is known.
+    """Return the store version at a PostgreSQL URL, and the newest known version.
 
-    Makes and changes nothing. Raises as opening it would.
+    The first is None if there is no store. Changes nothing. Raises the same errors as opening the store.
     """
     _ensure_driver()
     from .postgres.probe import probe_versions
@@ -68,10 +83,10 @@ def postgres_versions(url: str) -> tuple[int | None, int]:
 
 def _ensure_driver() -> None:
     try:
-        import psycopg  # noqa: F401 - an extra, asked for before what needs it
+        import psycopg  # noqa: F401 - imported only to report a missing extra
     except ImportError as error:
         raise MissingExtraError(
-            f"A PostgreSQL store needs psycopg 3, which cannot be imported ({error}). Get it with: "
+            f"PostgreSQL stores require psycopg 3, which cannot be imported ({error}). Install it with: "
             "pip install 'muscle-mem[postgres]'"
         ) from error
 
@@ -80,8 +95,8 @@ def _open_folder(url: str, rest: str, signing_key: SigningKey | None) -> Store:
     location, mark, _ = rest.partition("?")
     if mark or not location.startswith("/") or location == "/":
         raise InvalidValueError(
-            f"The store URL {url!r} names no folder. Write 'folder:///relative' or 'folder:////absolute'; there are no "
-            "options."
+            f"store URL {url!r} is invalid: expected a folder without options. Write 'folder:///relative' or "
+            "'folder:////absolute'."
         )
     return FolderStore(unquote(location, errors="surrogateescape")[1:], signing_key=signing_key)
 
@@ -91,7 +106,7 @@ def _options(query: str, url: str) -> dict[str, Any]:
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in _OPTIONS:
             raise InvalidValueError(
-                f"The store URL {url!r} has the unknown option {name!r}. Known are {', '.join(_OPTIONS)}."
+                f"store URL {url!r} has the unknown option {name!r}: expected one of {', '.join(_OPTIONS)}."
             )
         options[name] = value
     if "busy_timeout" in options:
@@ -99,6 +114,6 @@ def _options(query: str, url: str) -> dict[str, Any]:
             options["busy_timeout"] = float(options["busy_timeout"])
         except ValueError:
             raise InvalidValueError(
-                f"The store URL {url!r} gives busy_timeout={options['busy_timeout']!r}, not a number of seconds."
+                f"store URL {url!r} is invalid: expected busy_timeout= in seconds, got {options['busy_timeout']!r}."
             ) from None
     return options

@@ -1,4 +1,4 @@
-"""What a person says of a trajectory, as a note: the same from Python and from the command line."""
+"""Notes for a person's verdicts on a trajectory, shared by the API and the command line."""
 
 from __future__ import annotations
 
@@ -11,12 +11,23 @@ BAD = "reported bad"
 
 
 def good(id: str, why: str = "", *, word: str = GOOD) -> Note:
-    """Trust it after a review, and lift its quarantine."""
+    """Return a note that trusts a trajectory and lifts its quarantine.
+
+    Args:
+        id: The trajectory's id.
+        why: The reason, which is stored after the word.
+        word: The first part of the stored reason.
+    """
     return Note(id=id, state=TRUSTED, reason=_reason(word, why), held=False, strikes=0, by_person=True)
 
 
 def bad(id: str, why: str = "") -> Note:
-    """Quarantine it until a person says otherwise."""
+    """Return a note that quarantines a trajectory until a person lifts the quarantine.
+
+    Args:
+        id: The trajectory's id.
+        why: The reason, which is stored.
+    """
     return Note(id=id, state=QUARANTINED, reason=_reason(BAD, why), held=True, failures=1, by_person=True)
 
 

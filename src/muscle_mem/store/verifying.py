@@ -1,4 +1,4 @@
-"""Looking through a whole store: every row against its digest, and what the storage itself reports."""
+"""Verification of a whole store: digests of all rows, and checks of the storage itself."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from .paging import Scan, pages_of
 
 
 class Trouble(msgspec.Struct, frozen=True):
-    """Something wrong in a store: its kind as a word, the id of the trajectory it is about ("" for none), a sentence.
+    """A problem found in a store.
 
-    Kinds: `damaged` (a row that fails its digest), `file` (pages that cannot be read), `orphan` (a row that belongs to
-    nothing), `sequence` (the row that numbers recordings), `blob` (missing, altered, or not used).
+    `kind` is `damaged` (a row that fails its digest), `file` (pages that cannot be read), `orphan` (a row without its
+    owner), `sequence` (the row that numbers recordings) or `blob` (missing, altered or unused). `id` is the id of the
+    trajectory, or "" if there is none. `what` describes the problem.
     """
 
     __module__ = "muscle_mem.store"
@@ -27,7 +28,10 @@ class Trouble(msgspec.Struct, frozen=True):
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
-    """What a look through a store found. Truthy if nothing is wrong."""
+    """Result of verifying a store: counts of intact contents, and all problems.
+
+    It is true if there are no problems.
+    """
 
     __module__ = "muscle_mem.store"
 
@@ -42,10 +46,13 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
 
 @runtime_checkable
 class Inspecting(Protocol):
-    """A store that can look at the place it lies in. Beyond the eight methods."""
+    """A store that can check its storage."""
 
     def inspect(self) -> tuple[Trouble, ...]:
-        """What is wrong with the place, and cannot be seen by reading trajectories. Changes nothing."""
+        """Return problems of the storage that reading trajectories does not show.
+
+        Changes nothing.
+        """
         ...
 
 
@@ -53,21 +60,26 @@ Inspecting.__module__ = "muscle_mem.store"
 
 
 def is_inspecting(value: object) -> TypeGuard[Inspecting]:
-    """Whether a store can look at its place; also one that answers by `__getattr__`."""
+    """Return whether a store can check its storage, directly or by `__getattr__`."""
     return hasattr(value, "inspect")
 
 
 def verify(store: Store) -> Verified:
-    """Read all of a store, and have it look at its place; what is wrong. Changes nothing.
+    """Verify all rows of a store, and its storage if the store supports that.
 
-    Rows that cannot be read any further are a trouble, not an error.
+    Changes nothing. A failure to read the store is reported as a problem, not raised.
     """
     inspect = store.inspect if is_inspecting(store) else None
     return verify_pages(lambda after, limit: store.scan(after=after, limit=limit), inspect)
 
 
 def verify_pages(scan: Scan, inspect: Callable[[], tuple[Trouble, ...]] | None = None) -> Verified:
-    """As `verify`, of whatever answers like a store. Both raise StoreErrors only."""
+    """Verify the rows that a function returns, and a storage.
+
+    Args:
+        scan: A function with the result of `Store.scan`.
+        inspect: A function that returns problems of the storage, or None.
+    """
     trajectories = observations = blobs = 0
     troubles: list[Trouble] = []
     try:
@@ -78,9 +90,9 @@ def verify_pages(scan: Scan, inspect: Callable[[], tuple[Trouble, ...]] | None =
                 observations += len(stored.observations)
                 blobs += sum(len(observation.blobs) for _, observation in stored.observations)
     except StoreError as error:
-        troubles.append(Trouble("file", "", f"the rows cannot be read any further: {error}"))
+        troubles.append(Trouble("file", "", f"rows cannot be read to the end: {error}"))
     try:
         troubles += () if inspect is None else inspect()
     except StoreError as error:
-        troubles.append(Trouble("file", "", f"it cannot be read through: {error}"))
+        troubles.append(Trouble("file", "", f"storage cannot be checked: {error}"))
     return Verified(trajectories=trajectories, observations=observations, blobs=blobs, troubles=tuple(troubles))

@@ -138,7 +138,7 @@ def put(*path: Any, value: Any) -> Callable[[Any], None]:
 WRONG = [
     (put("muscle_mem", value=2), "form 2"),
     (put("key", value="xyz"), "key: "),
-    (put("key", value="00"), "key: it has 1 bytes"),
+    (put("key", value="00"), "key: expected 32 bytes, got 1"),
     (put("task", value=3), "task: a string belongs here"),
     (put("steps", value={}), "steps: an array belongs here"),
     (put("steps", 0, "tool", value=None), "steps[0].tool: a string"),
@@ -155,7 +155,7 @@ WRONG = [
     (put("steps", 1, "guards", 0, "path", value=["a"]), "steps[1].guards[0].path: "),
     (put("steps", 0, "group", value=5), "steps: the parallel group"),
     (put("fixed", value={"name": "x"}), "fixed.name: this is not hexadecimal"),
-    (put("standing", value={"hits": -1}), "standing.hits: a whole number"),
+    (put("standing", value={"hits": -1}), "standing.hits: "),
     (put("observations", value=[]), "at least one recording"),
     (put("observations", 0, "steps", value=[]), "observations[0].steps: 0 are seen"),
     (put("observations", 0, "steps", 0, "pre", value=1), "observations[0].id: its snapshots have the id "),
