@@ -1,4 +1,4 @@
-"""The keys in use, in memory: those that were not asked for the longest leave when they take too much room."""
+"""A cache of the keys in use, bounded by its estimated memory."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from .._core.plan.candidate_set import CandidateSet
 from .._core.plan.ready_trajectory import Candidate, ReadyTrajectory
 from .._forks import ForkSafeLock, register_for_forks
 
-# Measured with tracemalloc on CPython: what objects take beside the bytes of what they hold.
+# Measured with tracemalloc on CPython: the size of objects without the bytes that they contain.
 ENTRY_BYTES = 600
 TRAJECTORY_BYTES = 1_500
 STEP_BYTES = 350
-BOUND_STEP_BYTES = 600  # more, where arguments are built for each run
+BOUND_STEP_BYTES = 600  # In addition, for a step whose arguments are built for each run.
 OBSERVATION_BYTES = 500
 STEP_ROW_BYTES = 120
 DECODED_FACTOR = 3
-"""A snapshot is held as its bytes, and as the value that these decode to, which takes about twice as much."""
+"""A snapshot is kept as bytes and as a decoded value, which takes twice as much."""
 
 
 class CacheEntry(msgspec.Struct):
-    """What is in memory of one key, and as of when. `size` is an estimate in bytes.
+    """The candidates of one key, and the versions that they were loaded at.
 
-    `is_unconditional` says that nothing more is to be asked before its candidates are used.
+    `size` is an estimate in bytes. If `is_unconditional` is true, no other condition is checked before the candidates
+    are used.
     """
 
     candidate_set: CandidateSet
@@ -40,12 +41,15 @@ class CacheEntry(msgspec.Struct):
 
     @property
     def trajectories(self) -> Sequence[ReadyTrajectory]:
-        """Newest first."""
+        """The trajectories, newest first."""
         return self.candidate_set.trajectories
 
 
 class Cache(ForkSafeLock):
-    """Entries by their keys, bounded by the sum of their sizes. The one that was asked for last always stays."""
+    """The most recently used entries by key, bounded by the sum of their sizes.
+
+    The most recently used entry is never evicted.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
@@ -55,15 +59,15 @@ class Cache(ForkSafeLock):
         register_for_forks(self)
 
     def get(self, key: bytes) -> CacheEntry | None:
-        """The entry of a key, which is now the last to leave."""
+        """Return the entry of a key, and mark it as the most recently used."""
         try:
             self._entries.move_to_end(key)
         except KeyError:
             return None
-        return self._entries.get(key)  # not [key]: another thread may just have pushed it out
+        return self._entries.get(key)  # Another thread may just have evicted the entry.
 
     def put(self, key: bytes, entry: CacheEntry) -> None:
-        """Keep an entry, and let others go for it."""
+        """Add an entry, and evict others to stay within the bound."""
         with self._lock:
             old = self._entries.pop(key, None)
             self._entries[key] = entry
@@ -73,18 +77,21 @@ class Cache(ForkSafeLock):
                 self.size -= evicted.size
 
     def entries(self) -> list[CacheEntry]:
-        """All entries."""
+        """Return all entries."""
         with self._lock:
             return list(self._entries.values())
 
 
 def has_irreversible_step(trajectory: ReadyTrajectory) -> bool:
-    """Whether a replay would do what cannot be undone."""
+    """Return whether a trajectory has a step that cannot be undone."""
     return any(step.tool.effect == "irreversible" for step in trajectory.steps)
 
 
 def estimate_bytes(trajectories: Iterable[ReadyTrajectory]) -> int:
-    """About how many bytes trajectories take, with what replays make of them. Equal blobs are one."""
+    """Return the approximate memory of trajectories in bytes.
+
+    This includes the values that replays decode. A shared blob counts once.
+    """
     total = ENTRY_BYTES
     shared: set[int] = set()
     for trajectory in trajectories:
@@ -103,14 +110,17 @@ def estimate_bytes(trajectories: Iterable[ReadyTrajectory]) -> int:
 
 
 def _estimate_observation(candidate: Candidate) -> tuple[int, tuple[bytes, ...]]:
-    """About how many bytes an observation takes alone, and the large parts that it may share with others."""
+    """Return the approximate bytes of an observation, and its large parts.
+
+    Other observations may share the large parts, so their own bytes are not included.
+    """
     row = candidate.row
     own = OBSERVATION_BYTES + STEP_ROW_BYTES * len(row.pre)
     large: dict[bytes, None] = {}
     for seen in (row.pre, row.post):
         for data in dict.fromkeys(seen):
             if data is not None:
-                own += (DECODED_FACTOR - 1) * len(data)  # decoded for each observation on its own
+                own += (DECODED_FACTOR - 1) * len(data)  # Each observation decodes it separately.
                 large[data] = None
     large.update(dict.fromkeys(row.outputs))
     own += sum(len(data) for data in large if len(data) <= INLINE_BYTES)

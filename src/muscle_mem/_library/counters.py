@@ -1,4 +1,4 @@
-"""What runs have counted and is not written yet: hits, and the checks that failed."""
+"""Counts of runs that are not written yet: hits, and checks that failed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import msgspec
 from .._forks import ForkSafeLock, register_for_forks
 from ..store.base import Note, Tally
 
-HITS_PER_WRITE = 1_000  # hits; they are written together
-MAX_TRAJECTORIES = 10_000  # trajectories
+HITS_PER_WRITE = 1_000
+MAX_TRAJECTORIES = 10_000
 
 
 class Counter(msgspec.Struct):
-    """Of one trajectory. `refusals` are by check, as `Tally.check` names it."""
+    """The counts of one trajectory. `refusals` are by check, as in `Tally.check`."""
 
     hits: int = 0
     last_hit: float = 0.0
@@ -25,10 +25,10 @@ class Counter(msgspec.Struct):
 
 
 class Counters(ForkSafeLock):
-    """Bounded: hits are to be written after so many, and what concerns too many trajectories is dropped.
+    """The counts of an engine's runs, bounded in size.
 
-    `hits` are pairs of id and time, to be written after `HITS_PER_WRITE` of them. Who appends one takes no lock: that
-    is atomic, and they are added up later.
+    `hits` are pairs of id and time. They should be written when there are `HITS_PER_WRITE` of them. Appending one is
+    atomic and takes no lock. Counts of more than `MAX_TRAJECTORIES` trajectories are dropped.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,10 @@ class Counters(ForkSafeLock):
                 count.last_hit = now
 
     def count_refusal(self, id: str, check: str) -> None:
-        """Count a check that failed. The yes of a hit are not counted: each of its checks said it once a hit."""
+        """Count a check that failed.
+
+        Checks that pass in a hit are not counted, because each of them passes once per hit.
+        """
         with self._lock:
             count = self._counter_of(id)
             if count is not None:
@@ -66,18 +69,18 @@ class Counters(ForkSafeLock):
         return count
 
     def drop(self, ids: Iterable[str] | None) -> None:
-        """Forget what was counted of these trajectories (None: of all)."""
+        """Discard the counts of these trajectories (None: of all)."""
         with self._lock:
             self._add_up()
             for id in tuple(self._counters) if ids is None else ids:
                 self._counters.pop(id, None)
 
     def drain(self) -> tuple[Note, ...]:
-        """All that was counted, to be written; it is not counted any more."""
+        """Return all counts as notes, and reset them."""
         with self._lock:
             self._add_up()
             counts, self._counters = self._counters, {}
-            if self._pid != os.getpid():  # a forked child: the counts are its parent's to write
+            if self._pid != os.getpid():  # This is a forked child. The parent writes these counts.
                 self._pid = os.getpid()
                 return ()
         return tuple(

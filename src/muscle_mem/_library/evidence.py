@@ -1,4 +1,4 @@
-"""What runs say of a trajectory's standing, as notes (D6)."""
+"""Notes that change the standing of a trajectory after a run (D6)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from ..store.base import FRESH, QUARANTINED, RETIRED, TRUSTED, Note, Standing
 
 
 def recorded_again_note(id: str, known: Standing, accepted: bool, *, alone: bool) -> Note | None:
-    """What another agent run of the same calls says; a replay's own prefix says nothing for itself."""
+    """Return the note for another agent run of the same calls, if there is one.
+
+    `alone` is false if the run began with a replay. Its steps are then no evidence for the trajectory.
+    """
     if accepted:
         reason = known.reason if trust_level(known) == 2 else SUCCESS
         return Note(id=id, state=TRUSTED, reason=reason, held=False, strikes=0, by_person=True)
@@ -25,14 +28,20 @@ def recorded_again_note(id: str, known: Standing, accepted: bool, *, alone: bool
 
 
 def accepted_note(trajectory: ReadyTrajectory) -> Note | None:
-    """A success callback accepted what a replay did: a positive verdict, if it is the first."""
+    """Return the note for a replay that the success callback accepted.
+
+    Only the first positive verdict makes a note.
+    """
     if trust_level(trajectory.standing) > 0:
         return None
     return Note(id=trajectory.id, state=TRUSTED, reason=SUCCESS, strikes=0, by_person=True)
 
 
 def failed_note(trajectory: ReadyTrajectory, failure: Problem) -> Note:
-    """A replay failed in a way that counts: two in a row quarantine, a post-check after a write does immediately."""
+    """Return the note for a replay whose failure counts.
+
+    Two failures in a row quarantine the trajectory. A failed post-check after a write does so immediately.
+    """
     strikes = trajectory.standing.strikes + 1
     after = failure.reason in (Reason.POST_CHECK_REFUSED, Reason.CHECK_ERROR)
     reads = all(step.tool.is_read_only for step in trajectory.steps if step.tool.name == failure.tool)
@@ -48,5 +57,8 @@ def failed_note(trajectory: ReadyTrajectory, failure: Problem) -> Note:
 
 
 def expired_note(id: str) -> Note:
-    """It is older than it may get, and stays so though a clock be set back."""
+    """Return the note that retires an expired trajectory.
+
+    The trajectory stays expired if the clock is set back.
+    """
     return Note(id=id, state=RETIRED, reason=EXPIRED)

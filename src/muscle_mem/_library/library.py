@@ -1,4 +1,4 @@
-"""The way to the store: the trajectories of the keys in use, in step with it, and what became of them written to it."""
+"""The engine's access to its store: loaded trajectories, and what is written."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MAX_DAMAGE_REPORTS = 10_000
 
 
 class StoreHealth(Protocol):
-    """Gets reports on the state of the store. `failures` is empty while nothing is in trouble."""
+    """A receiver of reports on the store. `failures` is empty while the store works."""
 
     failures: dict[str, int]
 
@@ -47,7 +47,10 @@ class StoreHealth(Protocol):
 
 
 class Library:
-    """The store, as the engine sees it. Failures are reported to `health`, and raised only by what says so."""
+    """The store as the engine uses it.
+
+    Failures are reported to `health`. A method raises them only if its docstring says so.
+    """
 
     def __init__(
         self,
@@ -70,7 +73,10 @@ class Library:
         register_for_forks(self)
 
     def find(self, key: bytes) -> CacheEntry:
-        """The trajectories of a key, newest first, joined with the tools of now. Raises what the store does."""
+        """Return the trajectories of a key, newest first, joined with the current tools.
+
+        Raises what the store raises.
+        """
         entry = self.cache.get(key)
         version = self.store.version(key)
         if entry is None or entry.store_version != version or entry.tools_version != self._registry.version:
@@ -80,11 +86,14 @@ class Library:
         return entry
 
     def entries(self) -> list[CacheEntry]:
-        """What is in memory."""
+        """Return the entries in memory."""
         return self.cache.entries()
 
     def confirm(self, key: bytes) -> CacheEntry:
-        """The same, after asking a store that may lag behind, in one round trip. Raises what the store does."""
+        """Return what `find` returns, after a store that may lag behind was asked.
+
+        This takes one round trip. Raises what the store raises.
+        """
         if is_confirming(self.store):
             self.store.confirm(key)
             self.health.succeeded("confirm")
@@ -97,7 +106,7 @@ class Library:
             known: dict[str, ReadyTrajectory] = {}
             if before is not None and before.tools_version == tools_version:
                 if before.store_version == version:
-                    return before  # another thread was quicker
+                    return before  # Another thread has loaded it.
                 known = {trajectory.id: trajectory for trajectory in before.trajectories}
             found = self.store.find(key)
             for damaged in found.damaged:
@@ -121,7 +130,10 @@ class Library:
             return entry
 
     def _load_trajectory(self, stored: Any, known: ReadyTrajectory | None) -> StoredTrajectory | ReadyTrajectory | None:
-        """A stored trajectory in memory: the one that is there already, if nothing but its standing has changed."""
+        """Return a stored trajectory, loaded, or None if it is damaged.
+
+        The known trajectory is returned if only its standing has changed.
+        """
         if known is not None and _is_same_trajectory(stored, known):
             known.standing = stored.standing
             return known
@@ -137,24 +149,27 @@ class Library:
             if len(self._reported_damage) >= MAX_DAMAGE_REPORTS:
                 self._reported_damage.clear()
             self._reported_damage.add(id)
-            self.health.corrupted(f"trajectory {id} is damaged ({what}) and is not used; see `muscle-mem doctor`")
+            self.health.corrupted(f"trajectory {id} is damaged and not used: {what}. Run `muscle-mem doctor`.")
 
     def expire_old(self, entry: CacheEntry, *, mark: bool) -> None:
-        """With a ttl: let what is too old expire; with `mark` in the store, too: no clock set back ever revives it."""
+        """Mark trajectories that are older than the time to live as expired.
+
+        With `mark`, the store records it, too, so that a clock that is set back does not revive them.
+        """
         ttl = self.growth.limits.ttl
         assert ttl is not None
         for trajectory in entry.trajectories:
             if not trajectory.is_expired and is_old(trajectory.recorded_at, ttl, time.time()):
                 trajectory.is_expired = True
-                # it may start freely no more
+                # The set keeps whether its trajectories are unrestricted, and has to be made again.
                 entry.candidate_set = CandidateSet(entry.trajectories, entry.candidate_set)
             if mark and trajectory.is_expired and trajectory.standing.state in (FRESH, TRUSTED):
                 self._note(evidence.expired_note(trajectory.id))
 
     def seal(self, run: Run, recording: Recording, quarantine: list[Problem], accepted: bool) -> str:
-        """Write a recording in one transaction, with what it says about the standing; its state.
+        """Write a recording with its effect on the standing, and return its state.
 
-        Raises what the store does.
+        Both are written in one transaction. Raises what the store raises.
         """
         assert run.key is not None
         state, reason = (TRUSTED, SUCCESS) if accepted else (FRESH, "")
@@ -164,12 +179,14 @@ class Library:
         note = None
         known = self._standing(run.key, recording.id)
         if known is not None:
-            if quarantine:  # a trajectory offers all its rows: this one would be replayed with the good ones (C5)
+            if quarantine:
+                # A trajectory offers all its rows, so this row would be replayed like the good ones (C5).
                 return QUARANTINED
             note = evidence.recorded_again_note(recording.id, known, accepted, alone=not run.recorder.prefix)
             state = note.state or known.state if note is not None else known.state
             if state != QUARANTINED and known.reason.startswith(Reason.FAILED_WRITE.value):
-                self.store.forget((recording.id,))  # what lifts the quarantine is this good row, not the old one
+                # The new row lifts the quarantine, but the old rows are not to be replayed again.
+                self.store.forget((recording.id,))
                 note = None
         self.flush()
         self.store.seal(sealed, observation, note)
@@ -179,12 +196,12 @@ class Library:
         return state
 
     def _preload(self, key: bytes) -> None:
-        """Have what was just learned ready, so that its first hit need not read it."""
+        """Load what was just recorded, so that its first hit does not read it."""
         try:
             candidate_set = self.find(key).candidate_set
             for first in candidate_set.candidates[:1]:
                 first.replay_plan()
-        except Exception as error:  # the recording is in the store anyway (G4)
+        except Exception as error:  # The recording is stored anyway (G4).
             self.health.failed("find", error)
 
     def _standing(self, key: bytes, id: str) -> Standing | None:
@@ -195,9 +212,9 @@ class Library:
         return None
 
     def refresh(self, run: Run, candidate: Candidate) -> None:
-        """Keep a hit's refreshed snapshots as one more row, replacing the last such (B7). Raises what the store does.
+        """Store a hit's refreshed snapshots in place of the previous refresh (B7).
 
-        A store drops it if the trajectory was forgotten meanwhile.
+        The store drops them if the trajectory has been deleted. Raises what the store raises.
         """
         row = candidate.row
         seen = run.progress.refreshed_snapshots or {}
@@ -215,7 +232,7 @@ class Library:
         self.health.succeeded("refresh")
 
     def count_hit(self, candidate: Candidate) -> None:
-        """Count a hit; it is written with the next seal, or with many others."""
+        """Count a hit. It is written with the next recording, or with many other hits."""
         trajectory = candidate.trajectory
         if trajectory.standing.strikes:
             self._note(Note(id=trajectory.id, strikes=0))
@@ -226,40 +243,46 @@ class Library:
             self.flush()
 
     def note_verified(self, candidate: Candidate) -> None:
-        """A success callback accepted what a replay did."""
+        """Note that the success callback accepted a replay."""
         self._note(evidence.accepted_note(candidate.trajectory))
 
     def note_shadow(self, id: str, *, agreed: bool) -> None:
-        """Count what a shadow run said of a trajectory."""
+        """Count whether a shadow run agreed with a trajectory."""
         self._note(Note(id=id, agreed=int(agreed), disagreed=int(not agreed)))
 
     def note_failure(self, candidate: Candidate, failure: Problem) -> None:
-        """Count what speaks against a trajectory, and quarantine it when the rules say so (D6)."""
+        """Count a failed replay, and quarantine its trajectory if that is due (D6)."""
         self._note(evidence.failed_note(candidate.trajectory, failure))
 
     def report(self, id: str, *, good: bool, why: str) -> None:
-        """A person's verdict. Raises what the store does; unknown ids are dropped by the store."""
+        """Write the verdict of a manual review.
+
+        The store drops unknown ids. Raises what the store raises.
+        """
         self.store.note((verdicts.good(id, why) if good else verdicts.bad(id, why),))
 
     def forget(self, ids: tuple[str, ...] | None) -> int:
-        """Delete trajectories (None: all). Raises what the store does."""
+        """Delete trajectories (None: all); return how many. Raises what the store does."""
         with self._lock:
             self.counters.drop(ids)
             return self.store.forget(ids)
 
     def clear(self, scope: str) -> None:
-        """Delete every trajectory of a scope; damaged rows stay. Raises what the store does."""
+        """Delete the intact trajectories of a scope. Raises what the store raises."""
         self.forget(tuple([stored.sealed.id for stored in each(self.store) if stored.sealed.scope == scope]))
 
     def prune(self, limits: Limits, in_use: Collection[str] = ()) -> Pruned:
-        """Drop what is too old or too much; hits that were counted count. Raises what the store does."""
+        """Write the counts, then prune by limits. Raises what the store raises."""
         self.flush()
         done = prune(self.store, limits, time.time(), in_use=in_use)
         self.health.succeeded("prune")
         return done
 
     def prune_if_due(self, in_use: Collection[str] = ()) -> int:
-        """The same by the engine's own limits, if they have likely been passed; how many went. Never raises."""
+        """Prune by the engine's limits if they are probably exceeded. Never raises.
+
+        Returns the number of deleted trajectories.
+        """
         limits = self.growth.begin_pruning(time.time())
         if limits is None:
             return 0
@@ -267,7 +290,7 @@ class Library:
         try:
             done = self.prune(limits, in_use)
             return done.dropped
-        except Exception as error:  # a store of the user's own may raise anything (G4)
+        except Exception as error:  # A user-defined store may raise any exception (G4).
             self.health.failed("prune", error)
             return 0
         finally:
@@ -278,7 +301,7 @@ class Library:
             self._write("note", (note,))
 
     def flush(self) -> None:
-        """Write what was counted. Never raises: they are only counts."""
+        """Write the counts. Never raises: a lost count changes no decision."""
         notes = self.counters.drain()
         if notes:
             self._write("count", notes)
@@ -287,17 +310,17 @@ class Library:
         try:
             self.store.note(notes)
             self.health.succeeded(operation)
-        except Exception as error:  # a store of the user's own may raise anything (G4)
+        except Exception as error:  # A user-defined store may raise any exception (G4).
             self.health.failed(operation, error)
 
     def _before_fork(self) -> None:
-        """Nothing: its lock may be held as long as the store takes to answer."""
+        """Do nothing: the lock may be held for as long as the store takes to answer."""
 
     def _after_fork_in_parent(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def _after_fork_in_child(self) -> None:
-        """Threads that are not here may have been at work under the locks."""
+        """Replace the locks, which threads of the parent may have held."""
         self._lock = threading.RLock()
         self.growth = GrowthMonitor(self.growth.limits)
 
@@ -305,29 +328,30 @@ class Library:
         return sum(len(entry.trajectories) for entry in self.entries())
 
     def close(self) -> None:
-        """Write what was counted and let the store go. Never raises."""
+        """Write the counts, and close the store. Never raises."""
         self.flush()
         try:
             self.store.close()
-        except Exception as error:  # a store of the user's own may raise anything (G4)
+        except Exception as error:  # A user-defined store may raise any exception (G4).
             self.health.failed("close", error)
 
 
 def flush_counters(store: Store, counts: Counters) -> None:
-    """Write the counts of an unreferenced engine. Knows nothing of tools, and so keeps no engine.
+    """Write the counts of an unreferenced engine.
 
-    Says nothing of trouble: they are only counts, and another engine may have closed the store that both used.
+    This function refers to no tools, and so does not keep the engine alive. Errors are not reported: another engine may
+    have closed the store that both used.
     """
     notes = counts.drain()
     if notes:
         try:
             store.note(notes)
-        except Exception:  # a store of the user's own may raise anything (G4)
+        except Exception:  # A user-defined store may raise any exception (G4).
             pass
 
 
 def _store_records(run: Run, recording: Recording, state: str, reason: str, now: float) -> tuple[Sealed, Observation]:
-    """A recording as it goes through a store."""
+    """Return a recording as the records that a store takes."""
     sealed = Sealed(
         id=recording.id,
         key=run.key or b"",
@@ -345,17 +369,18 @@ def _store_records(run: Run, recording: Recording, state: str, reason: str, now:
 
 
 def _has_same_body(stored: Any, known: ReadyTrajectory) -> bool:
-    """Whether a trajectory in memory is the stored one, but for observations and its standing.
+    """Return whether a trajectory in memory has the stored body.
 
-    Members of parallel groups may have been moved for the others of their key, so those are loaded again.
+    Observations and standing may differ. Trajectories with parallel groups are loaded again, because the members may
+    have been moved to match other trajectories of the key.
     """
     return stored.sealed == known.sealed and not known.has_groups
 
 
 def _is_same_trajectory(stored: Any, known: ReadyTrajectory) -> bool:
-    """Whether a trajectory in memory is what the store holds, its standing apart.
+    """Return whether a trajectory in memory equals the stored one but for standing.
 
-    An observation with the same id and sequence number is the same.
+    Observations with the same id and sequence number are equal.
     """
     return (
         stored.seq == known.seq

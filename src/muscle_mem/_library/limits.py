@@ -1,4 +1,4 @@
-"""When a store has likely grown past its limits, so that pruning costs recordings little and hits nothing."""
+"""Estimates of when a store exceeds its limits, so that pruning is rarely due."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..errors import InvalidTypeError, InvalidValueError
 from ..store.pruning import Limits, Pruned
 
 SLACK = 10
-"""Pruning goes a tenth below a limit, so that it is due only once in a while."""
+"""Pruning goes a tenth below a limit, so that it is not due again immediately."""
 
 
 class GrowthMonitor:
-    """Counts what this engine seals since the store was last looked through."""
+    """The growth of a store by this engine's recordings since the last pruning."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -26,12 +26,15 @@ class GrowthMonitor:
         self._pruning = threading.Lock()
 
     def note_sealed(self, size: int) -> None:
-        """One more recording, of so many bytes, was sealed."""
+        """Count one stored recording. `size` is in bytes."""
         self._items -= 1
         self._bytes -= size
 
     def begin_pruning(self, now: float) -> Limits | None:
-        """The limits to prune by, if it is due and no other thread prunes; `end_pruning` ends the turn."""
+        """Return the limits to prune by, or None if pruning is not due.
+
+        None is also returned while another thread prunes. After any other answer, call `end_pruning`.
+        """
         limits = self.limits
         passed = (
             (limits.max_items is not None and self._items < 0)
@@ -47,7 +50,10 @@ class GrowthMonitor:
         )
 
     def end_pruning(self, done: Pruned | None, now: float) -> None:
-        """The store was looked through: how much may be sealed until the next time. None: it failed, so not soon."""
+        """Set how much may be stored until pruning is due again.
+
+        `done` is None if pruning failed. It is then not due again soon.
+        """
         limits = self.limits
         kept, size = (done.kept, done.kept_bytes) if done is not None else (0, 0)
         most, most_bytes = limits.max_items or 0, limits.max_bytes or 0
@@ -58,7 +64,10 @@ class GrowthMonitor:
 
 
 def make_limits(max_items: Any, max_bytes: Any, ttl: Any) -> Limits:
-    """Limits as a user gives them, None for none. Raises InvalidTypeError or InvalidValueError."""
+    """Return validated limits; None means unlimited.
+
+    Raises InvalidTypeError or InvalidValueError.
+    """
     return Limits(
         max_items=None if max_items is None else validated_count("max_items", max_items, "trajectories"),
         max_bytes=None if max_bytes is None else validated_count("max_bytes", max_bytes, "bytes"),
@@ -67,18 +76,18 @@ def make_limits(max_items: Any, max_bytes: Any, ttl: Any) -> Limits:
 
 
 def validated_count(name: str, value: Any, of: str) -> int:
-    """A number of things, 0 or more. Raises InvalidTypeError or InvalidValueError."""
+    """Return a count of 0 or more. Raises InvalidTypeError or InvalidValueError."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidTypeError(f"{name} is a number of {of}, got {value!r}")
+        raise InvalidTypeError(f"invalid {name}=: expected a whole number of {of}, got {value!r}")
     if value < 0:
-        raise InvalidValueError(f"{name} must be 0 or more {of}, got {value!r}")
+        raise InvalidValueError(f"invalid {name}=: expected 0 or more {of}, got {value!r}")
     return value
 
 
 def validated_seconds(name: str, value: Any) -> float:
-    """A number of seconds, 0 or more. Raises InvalidTypeError or InvalidValueError."""
+    """Return seconds, 0 or more. Raises InvalidTypeError or InvalidValueError."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidTypeError(f"{name} is a number of seconds, got {value!r}")
+        raise InvalidTypeError(f"invalid {name}=: expected a number of seconds, got {value!r}")
     if not 0 <= value < math.inf:
-        raise InvalidValueError(f"{name} must be 0 or more seconds, got {value!r}")
+        raise InvalidValueError(f"invalid {name}=: expected a finite number of 0 or more seconds, got {value!r}")
     return float(value)

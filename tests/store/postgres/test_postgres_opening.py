@@ -30,13 +30,13 @@ from muscle_mem.testing import KEY, a_trajectory, an_observation, ids, raised_by
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("postgresql://me:hush@db/x?mm_schema=", "mm_schema=''"),
+        ("postgresql://me:hush@db/x?mm_schema=", "mm_schema"),
         ("postgresql://me:hush@db/x?mm_schema=pg_mine", "pg_mine"),
         ("postgresql://me:hush@db/x?mm_schema=" + "n" * 64, "63 bytes"),
         ("postgresql://me:hush@db/x?mm_timeout=soon", "soon"),
-        ("postgresql://me:hush@db/x?mm_timeout=0", "mm_timeout=0"),
+        ("postgresql://me:hush@db/x?mm_timeout=0", "mm_timeout"),
         ("postgresql://me:hush@db/x?mm_timeout=nan", "nan"),
-        ("postgresql://me:hush@db/x?mm_connections=1.5", "mm_connections=1.5"),
+        ("postgresql://me:hush@db/x?mm_connections=1.5", "mm_connections"),
         ("postgresql://me:hush@db/x?mm_pooling=maybe", "auto, session, transaction"),
         ("postgres://me:hush@db/x?mm_shema=y&password=hush", "mm_shema"),
         ("postgresql://me:hush@db:no port/x", "percent-encoded"),
@@ -120,7 +120,7 @@ def test_a_wrong_password_or_database_is_told_at_once(database: str) -> None:
 
 def test_an_old_server_is_told(schema: str, monkeypatch: pytest.MonkeyPatch, database: str) -> None:
     monkeypatch.setattr(opening, "OLDEST_SERVER", 990000)
-    with pytest.raises(StoreError, match="12 or later is needed"):
+    with pytest.raises(StoreError, match="PostgreSQL 12"):
         PostgresStore(url_of(schema))
 
 
@@ -165,16 +165,16 @@ TRIGGER = """CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETU
     ("made", "error", "words"),
     [
         (a_foreign_schema, ForeignStoreError, "'mine'"),
-        (a_foreign_meta, ForeignStoreError, "'meta' is not muscle_mem's"),
-        (a_meta_of_another_shape, ForeignStoreError, "no table 'meta' of muscle_mem's"),
+        (a_foreign_meta, ForeignStoreError, "'meta'"),
+        (a_meta_of_another_shape, ForeignStoreError, "'meta'"),
         (altered(NEWER, "UPDATE meta SET value = 98 WHERE name = 'min_reader'"), NewerStoreError, "version 99"),
         (altered(NEWER, "DELETE FROM meta WHERE name = 'min_reader'"), NewerStoreError, "version 99"),
-        (altered("DROP TABLE use"), ForeignStoreError, "'use' is missing"),
-        (altered("ALTER TABLE standing DROP COLUMN held"), ForeignStoreError, "'standing' is missing or other"),
+        (altered("DROP TABLE use"), ForeignStoreError, "'use'"),
+        (altered("ALTER TABLE standing DROP COLUMN held"), ForeignStoreError, "'standing'"),
         (
             altered(TRIGGER, "CREATE TRIGGER evil BEFORE DELETE ON trajectory FOR EACH ROW EXECUTE FUNCTION f()"),
             ForeignStoreError,
-            "trigger named 'evil'",
+            "'evil'",
         ),
     ],
 )

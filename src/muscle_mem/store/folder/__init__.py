@@ -1,4 +1,4 @@
-"""A store in a folder of JSON files, to be read, reviewed and kept in version control."""
+"""A store in a folder of JSON files, for review and version control."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small files written whole and durably, and looked at for changes."""
+"""Atomic and durable writes of small files, and detection of changes to files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Stamp(NamedTuple):
-    """Return what distinguishes two states of a file, by stat alone."""
+    """The parts of a file's status that distinguish two states of the file."""
 
     inode: int
     size: int
@@ -15,7 +15,10 @@ class Stamp(NamedTuple):
 
 
 def stamps(folder: str, ending: str) -> dict[str, Stamp]:
-    """The files of a folder whose names end so; none if there is no folder. Raises OSError."""
+    """Return the stamps of the files in a folder whose names have this ending.
+
+    A missing folder has no files. Raises OSError.
+    """
     found: dict[str, Stamp] = {}
     try:
         entries = os.scandir(folder)
@@ -33,7 +36,7 @@ def stamps(folder: str, ending: str) -> dict[str, Stamp]:
 
 
 def read_file(path: str) -> bytes:
-    """All of a file; nothing if it has just gone. Raises OSError."""
+    """Return the bytes of a file; empty if the file does not exist. Raises OSError."""
     try:
         with open(path, "rb") as file:
             return file.read()
@@ -42,7 +45,10 @@ def read_file(path: str) -> bytes:
 
 
 def write_atomically(path: str, data: bytes) -> None:
-    """Put a file in place atomically, so that a crash leaves the old one or the new one. Raises OSError."""
+    """Write a file atomically and durably. Raises OSError.
+
+    A crash leaves either the old file or the new one.
+    """
     folder = os.path.dirname(path)
     making = f"{path}.{os.getpid()}.tmp"
     file = os.open(making, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
@@ -63,8 +69,9 @@ def write_atomically(path: str, data: bytes) -> None:
 
 
 def _make_newer(making: str, path: str) -> None:
-    """A file system's clock may tick slowly: what replaces a file must have a later time, or readers miss the
-    change.
+    """Give a replacement a later modification time than the file that it replaces.
+
+    The clock of a file system may be coarse. With an equal time, readers would miss the change.
     """
     try:
         before, now = os.stat(path).st_mtime_ns, os.stat(making)
@@ -75,7 +82,7 @@ def _make_newer(making: str, path: str) -> None:
 
 
 def remove(path: str) -> None:
-    """Delete a file, if it is there. Raises OSError."""
+    """Delete a file if it exists. Raises OSError."""
     try:
         os.unlink(path)
     except FileNotFoundError:
@@ -83,7 +90,7 @@ def remove(path: str) -> None:
 
 
 def sync_folder(folder: str) -> None:
-    """Make the names in a folder durable, where the system can. Raises OSError."""
+    """Make the names in a folder durable where the system can. Raises OSError."""
     if os.name == "posix":
         file = os.open(folder, os.O_RDONLY)
         try:

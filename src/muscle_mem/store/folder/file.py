@@ -1,4 +1,4 @@
-"""One file of a `FolderStore`: a trajectory's document with digests, read as far as these hold."""
+"""One file of a `FolderStore`: a trajectory's document, with digests over its parts."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ _OTHER_FIELDS = ("standing", "observations", "seq", "digests")
 
 
 class FileEntry:
-    """What one file holds. `sealed` or `standing` is None where it is damaged, and `problem` says how.
+    """The contents of one file.
 
-    `stored_seq` is the number in the file, `seq` the one it counts as. `damaged_observations` holds what is wrong with
-    observations that fail their digests, by their documents as JSON: those stay in the file as they are.
+    `sealed` or `standing` is None if it is damaged; `problem` is then the reason. `stored_seq` is the sequence number
+    in the file, `seq` the one in use. `damaged_observations` maps each observation that fails its digest, as JSON, to
+    the reason. Damaged observations stay in the file unchanged.
     """
 
     __slots__ = (
@@ -49,7 +50,7 @@ class FileEntry:
         self.problem = ""
 
     def copy(self) -> FileEntry:
-        """Another entry, to be changed and written."""
+        """Return a copy that can be changed and written."""
         made = FileEntry(self.id, self.key, self.sealed, self.seq, self.standing)
         made.name = self.name
         made.observations = dict(self.observations)
@@ -57,7 +58,11 @@ class FileEntry:
         return made
 
     def add(self, observation: Observation) -> None:
-        """Keep an observation. One that is there only moves up and is as young as the new one, but not by a refresh."""
+        """Add an observation, or renew the one with the same id.
+
+        A recorded observation keeps its contents, and takes the entry's sequence number and the new creation time. A
+        refresh replaces other refreshes, and does not change an observation with its id.
+        """
         known = self.observations.get(observation.id)
         if observation.refresh:
             for id, (_, old) in list(self.observations.items()):
@@ -74,11 +79,11 @@ class FileEntry:
             )
 
     def is_observation_damaged(self, id: str) -> bool:
-        """Whether an observation of this id is there and damaged."""
+        """Return whether the entry has a damaged observation with this id."""
         return any(json.loads(kept).get("id") == id for kept in self.damaged_observations)
 
     def stored(self) -> Stored:
-        """The trajectory. Only for an entry that is whole."""
+        """Return the trajectory of an intact entry."""
         assert self.sealed is not None
         assert self.standing is not None
         rows = sorted(self.observations.values(), key=lambda row: (-row[0], row[1].refresh, row[1].id))
@@ -86,7 +91,7 @@ class FileEntry:
 
 
 def entry_text(entry: FileEntry, sign: Signer = sha256) -> str:
-    """What is written of an entry."""
+    """Return the text that is written for an entry."""
     document = to_document(entry.stored(), counts=True)
     for item in document["observations"]:
         item["digest"] = _digest(sign, "observation", entry.id, item)
@@ -112,7 +117,10 @@ def _equal(given: Any, made: str) -> bool:
 
 
 def read_entry(data: bytes, sign: Signer = sha256) -> FileEntry:
-    """What a file holds, each part checked by its digest. Never raises: problems are reported in the entry."""
+    """Return the contents of a file, with each part checked by its digest.
+
+    Never raises. Problems are reported in the entry.
+    """
     try:
         document = jsontext.from_text(data)
     except InvalidValueError as error:
@@ -149,7 +157,7 @@ def _read_observation(entry: FileEntry, whole: Document, one: Any, sign: Signer)
 
 
 def _name_of(document: Any) -> tuple[str, bytes]:
-    """Id and key, as far as they can be determined."""
+    """Return the id and the key of a document, as far as they can be determined."""
     held = document if isinstance(document, dict) else {}
     try:
         stored = from_document(

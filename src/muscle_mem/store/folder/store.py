@@ -1,4 +1,4 @@
-"""A store that is a folder of JSON files, one a trajectory: to be read, compared and kept in git."""
+"""A store in a folder of JSON files, with one file per trajectory."""
 
 from __future__ import annotations
 
@@ -25,28 +25,44 @@ _IGNORED = "# made by muscle_mem\n.lock\n*.tmp\n"
 
 
 class FolderStore:
-    """Remembers in a folder, one JSON file a trajectory; see `muscle_mem.store.base.Store` for each method.
+    """A store in a folder of JSON files, for review and version control.
 
-    The folder is made with its parents when something is first written. Safe to call from any thread, and from several
-    processes of one machine. Each file is replaced whole and durably; a note that comes with a seal of *another*
-    trajectory is written after it, so that a crash between the two loses the note. Blobs lie in the files of their
-    users, not once for all. Files are looked at before every call, so the folder is for thousands of trajectories,
-    not for millions. With a `signing_key`, bytes or a string of at least 16 bytes, digests are HMACs, and files written
-    without it are refused like damaged ones.
+    Each trajectory is one file. The first write creates the folder and its parents. You can use the store from any
+    thread, and from several processes on one machine. See `muscle_mem.store.base.Store` for each method.
+
+    Files are replaced atomically and durably. If `seal` gets a note on *another* trajectory, the note is written after
+    the seal, and a crash between the two loses the note. Blobs are written to each file that uses them. Every call
+    looks for changed files, so the store suits thousands of trajectories, not millions.
     """
 
     __module__ = "muscle_mem.store.folder"
 
     def __init__(self, path: str | os.PathLike[str], *, signing_key: SigningKey | None = None) -> None:
+        """Open the store. The folder does not have to exist.
+
+        Args:
+            path: The path of the folder.
+            signing_key: A secret of at least 16 bytes, as bytes or a string, the same for all users of the store.
+                Digests are then HMACs, and files that were written without the key are rejected like damaged ones.
+
+        Raises:
+            InvalidTypeError: The path or the key has the wrong type.
+            InvalidValueError: The path is empty or contains NUL, or the key is too short.
+            StoreError: The path is not a folder.
+        """
         self._sign = signer(checked_key(signing_key))
         if not isinstance(path, str | os.PathLike):
-            raise InvalidTypeError(f"A store's path is a string or a pathlib.Path, not {type(path).__name__}.")
+            raise InvalidTypeError(
+                f"invalid path=: expected a string or a pathlib.Path, got {path!r}. Pass the path of a folder."
+            )
         text = os.fsdecode(path)
         if not text or "\0" in text:
-            raise InvalidValueError(f"{text!r} is not a path of a folder. Give the path of a folder.")
+            raise InvalidValueError(
+                f"invalid path=: expected the path of a folder, got {text!r}. Pass a path without NUL."
+            )
         self.path = os.path.realpath(text)
         if os.path.exists(self.path) and not os.path.isdir(self.path):
-            raise StoreError(f"The store {self.path!r} is not a folder. Give the path of a folder for JSON files.")
+            raise StoreError(f"cannot open the store {self.path!r}: it is not a folder. Pass the path of a folder.")
         self.url = f"folder:///{self.path.replace(os.sep, '/')}"
         self._write_lock = WriteLock(os.path.join(self.path, ".lock"))
         self._timeout = AdaptiveTimeout(LOCK_TIMEOUT)
@@ -64,13 +80,13 @@ class FolderStore:
     def __repr__(self) -> str:
         return f"<FolderStore {self.path!r}>"
 
-    # -- the contract
-
     def find(self, key: bytes) -> Found:
+        """Return all trajectories of a key, newest first."""
         with self._reading():
             return _found([entry for entry in self._ordered() if entry.key == key])
 
     def get(self, id: str) -> Stored | None:
+        """Return a trajectory by its id, or None. Raises DamagedStoreError."""
         with self._reading():
             entry = self._entry_of(id)
             if entry is None:
@@ -78,6 +94,20 @@ class FolderStore:
             return self._ensure_intact(entry).stored()
 
     def seal(self, sealed: Sealed, observation: Observation, note: Note | None = None) -> int:
+        """Write a trajectory with an observation durably.
+
+        Args:
+            sealed: The trajectory. If its id is known, the stored one is kept.
+            observation: The recording, or the refreshed snapshots of a hit.
+            note: A change to the standing of this trajectory or of another.
+
+        Returns:
+            The sequence number of the recording, or 0 for a refresh of an unknown trajectory.
+
+        Raises:
+            DamagedStoreError: The trajectory or the observation is stored and damaged.
+            StoreError: The folder cannot be written.
+        """
         with self._writing():
             entry = self._entry_of(sealed.id)
             if entry is None and observation.refresh:
@@ -104,6 +134,7 @@ class FolderStore:
             return entry.seq
 
     def note(self, notes: tuple[Note, ...]) -> None:
+        """Apply notes in order. Notes on unknown or damaged trajectories are dropped."""
         if not notes:
             self._ensure_open()
             return
@@ -112,6 +143,7 @@ class FolderStore:
                 self._note(note)
 
     def forget(self, ids: tuple[str, ...] | None = None) -> int:
+        """Delete trajectories (None: all), and return how many existed."""
         with self._writing():
             wanted = list(self._entries.values()) if ids is None else [self._entry_of(id) for id in dict.fromkeys(ids)]
             gone = 0
@@ -122,6 +154,18 @@ class FolderStore:
             return gone
 
     def scan(self, *, after: int | None = None, limit: int = 100) -> Found:
+        """Return a page of all trajectories, newest first.
+
+        Args:
+            after: Only return trajectories with a sequence number below this one. None starts with the newest.
+            limit: The number of trajectories on the page. The page is longer if several have the last number.
+
+        Returns:
+            The trajectories. The first page also has the damaged files.
+
+        Raises:
+            StoreError: The folder cannot be read.
+        """
         with self._reading():
             ordered = self._ordered()
             page = [entry for entry in ordered if after is None or entry.seq < after]
@@ -132,16 +176,16 @@ class FolderStore:
             return _found([entry for entry in page if entry.seq >= max(last, 1)] + broken)
 
     def version(self, key: bytes) -> int:  # noqa: ARG002 - one number serves all keys
+        """Return a number that changes with every change to the folder."""
         with self._reading():
             return self._generation
 
     def close(self) -> None:
+        """Close the store. Every later call except `close` raises StoreError."""
         with self._lock:
             self._closed = True
             self._entries.clear()
             self._stamps.clear()
-
-    # -- in step with the folder
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -170,8 +214,8 @@ class FolderStore:
             yield
         except OSError as error:
             raise StoreError(
-                f"The store {self.path!r} cannot be used ({error.strerror or error}). Look at the folder's rights and "
-                "at the space left on the disk."
+                f"cannot use the store {self.path!r}: {error.strerror or error}. Check the folder's permissions and "
+                "the free disk space."
             ) from error
 
     def _make_folder(self) -> None:
@@ -182,7 +226,7 @@ class FolderStore:
             write_atomically(ignore, _IGNORED.encode())
 
     def _reload(self) -> None:
-        """Read what has changed since the last look."""
+        """Read the files that changed since the last call."""
         seen = stamps(self.path, ENDING)
         if seen == self._stamps:
             return
@@ -199,7 +243,10 @@ class FolderStore:
         self._renumber()
 
     def _renumber(self) -> None:
-        """Two branches of a repository may have given one number twice: the later id is taken for the newer."""
+        """Give each trajectory a distinct sequence number.
+
+        Two branches of a repository may have used the same number. The later id then counts as the newer one.
+        """
         last = 0
         for entry in sorted(self._entries.values(), key=lambda one: (one.stored_seq, one.id)):
             if entry.stored_seq:
@@ -212,12 +259,10 @@ class FolderStore:
     def _entry_of(self, id: str) -> FileEntry | None:
         return next((entry for entry in self._entries.values() if entry.id == id), None)
 
-    # -- writing
-
     def _note(self, note: Note) -> None:
         entry = self._entry_of(note.id)
         if entry is None or entry.sealed is None or entry.standing is None:
-            return  # unknown, or damaged: that is never overwritten
+            return  # A damaged file is never overwritten.
         changed = entry.copy()
         changed.standing = apply_note(entry.standing, note)
         self._write_entry(changed)
@@ -240,16 +285,13 @@ class FolderStore:
 
     def _damaged(self, id: str, what: str) -> DamagedStoreError:
         return DamagedStoreError(
-            f"The store {self.path!r} holds a damaged file of trajectory {id}: {what}. It is not offered and was not "
-            "overwritten; restore it, or forget it. If you changed it yourself: move it away, `muscle-mem forget` it, "
-            "and `muscle-mem import` your version."
+            f"the file of trajectory {id} in the store {self.path!r} is damaged: {what}. Restore it, or delete it with "
+            "`muscle-mem forget`. If you edited it, move your version away first, and then `muscle-mem import` it."
         )
 
     def _ensure_open(self) -> None:
         if self._closed:
-            raise StoreError(f"The store {self.path!r} is closed. Make a new Engine or store to go on.")
-
-    # -- forks
+            raise StoreError(f"the store {self.path!r} is closed. Create a new Engine or store.")
 
     def _before_fork(self) -> None:
         self._lock.acquire()
@@ -279,7 +321,7 @@ def _found(entries: list[FileEntry]) -> Found:
 
 
 def unchanged(one: Stored, other: Stored) -> bool:
-    """Whether two states of a trajectory differ in nothing but how often it was replayed, and when."""
+    """Return whether two states of a trajectory differ only in counts and times."""
     seen = [[(row.id, row.body, row.refresh) for _, row in stored.observations] for stored in (one, other)]
     was, now = one.standing, other.standing
     same_standing = (was.state, was.reason, was.held) == (now.state, now.reason, now.held)

@@ -1,4 +1,4 @@
-"""Keeps a store that is gone from costing every call a deadline: after one failure calls are refused immediately."""
+"""A circuit breaker, so that an unreachable store does not delay every call."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ LONGEST_PAUSE = 15.0
 
 
 class Breaker:
-    """Closed while all is well. Opened by `failed`; then one probe passes after each pause, and `worked` closes it.
+    """A circuit breaker for one store.
 
-    `name` names the store in messages; `clock` gives seconds.
+    `failed` opens it, and calls are then rejected immediately. After each pause one call is admitted as a probe.
+    `worked` closes it. `name` names the store in messages; `clock` returns seconds.
     """
 
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -28,30 +29,33 @@ class Breaker:
         self._probing = False
 
     def start_afresh(self) -> None:
-        """In a forked child: its parent's threads may have held the lock."""
+        """Replace the lock in a forked child: a thread of the parent may have held it."""
         self._lock = threading.Lock()
 
     @property
     def open(self) -> bool:
-        """Whether the store is taken to be gone."""
+        """Return whether the store is considered unreachable."""
         return self._why is not None
 
     def admit(self) -> None:
-        """Let a call pass, or raise StoreError immediately. Of the calls after a pause only the first passes."""
+        """Admit a call, or raise StoreError immediately.
+
+        After a pause only the first call is admitted.
+        """
         if self._why is None:
             return
         with self._lock:
             now = self._clock()
             if now < self._until:
                 raise StoreError(
-                    f"The store {self._name} is not to be reached ({self._why}), and is asked again in "
-                    f"{self._until - now:.1f} seconds. Agents run without it meanwhile; look at the server."
+                    f"cannot reach the store {self._name} ({self._why}): it is asked again in "
+                    f"{self._until - now:.1f} seconds. Check the server."
                 )
             self._probing = True
-            self._until = now + self._pause  # calls during the probe are refused too
+            self._until = now + self._pause  # Calls during the probe are rejected, too.
 
     def failed(self, why: object) -> None:
-        """The store could not be reached."""
+        """Record that the store could not be reached."""
         with self._lock:
             if self._why is None:
                 self._pause = FIRST_PAUSE
@@ -62,7 +66,7 @@ class Breaker:
             self._why = " ".join(str(why).split())
 
     def worked(self) -> None:
-        """The store answered."""
+        """Record that the store answered."""
         if self._why is not None:
             with self._lock:
                 self._why = None

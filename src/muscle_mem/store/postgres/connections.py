@@ -1,7 +1,8 @@
-"""The connections of a PostgreSQL store: lent for one transaction each, none over a fork, each call with a deadline.
+"""A pool of connections to a PostgreSQL store, each lent for one transaction.
 
-A pool of our own, and not psycopg's: that one connects in threads, which a fork leaves behind, tries again on its own
-while a breaker wants silence, and reports a time-out and not of the wrong password behind it.
+Every call has a deadline, and no connection is used across a fork. The pool of psycopg does not fit: it connects in
+threads, which a fork loses, retries while the breaker is open, and reports a timeout instead of its cause, such as a
+wrong password.
 """
 
 from __future__ import annotations
@@ -29,17 +30,21 @@ Rows = list[tuple[Any, ...]]
 
 
 class PooledConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection whose waits end at `until` (a time of time.monotonic), by closing it.
+    """A connection that is closed if a wait passes its deadline.
 
-    `writer` names it in the store's list of writers, where `op` counts its transactions.
+    `until` is the deadline, a time of time.monotonic(). `writer` identifies the connection in the table of writers, and
+    `op` counts its transactions there.
     """
 
     until: float = 0.0
     writer: bytes = b""
     op: int = 0
 
-    def wait(self, gen: Generator[Any, Any, RV], *args: object, **options: object) -> RV:  # noqa: ARG002 - until rules
-        """As psycopg's, with the deadline. Whatever ends a wait half-way closes the connection."""
+    def wait(self, gen: Generator[Any, Any, RV], *args: object, **options: object) -> RV:  # noqa: ARG002 - `until` is the deadline
+        """Wait as psycopg does, but not beyond the deadline.
+
+        An interrupted wait closes the connection.
+        """
         try:
             return _drive(gen, self.pgconn, self.until)
         except DeadlineError:
@@ -52,12 +57,15 @@ class PooledConnection(psycopg.Connection[tuple[Any, ...]]):
             raise
 
     def fetch(self, query: Any, *values: Any) -> Rows:
-        """The rows of one statement, in PostgreSQL's binary form."""
+        """Return the rows of one statement, in PostgreSQL's binary format."""
         cursor = self.execute(query, values, binary=True)
         return cursor.fetchall() if cursor.description is not None else []
 
     def run(self, statements: str) -> Rows:
-        """Run statements without values in one round trip; the rows of the last that has any."""
+        """Run statements without values in one round trip.
+
+        Returns the rows of the last statement that has a result.
+        """
         cursor = self.execute(statements.encode())
         rows: Rows = []
         while True:
@@ -71,10 +79,10 @@ def _drive(gen: Generator[Any, Any, RV], connection: psycopg.pq.abc.PGconn, unti
     try:
         wanted = next(gen)
         while True:
-            # Asked for each time: libpq closes the socket of a lost connection, and its number may be another's by now.
+            # The socket is read each time: libpq closes that of a lost connection, and its number may be reused.
             ready = _ready(connection.socket, wanted, until - time.monotonic())
             if not ready:
-                raise DeadlineError("the deadline of the call is over")
+                raise DeadlineError("the deadline of the call has passed")
             wanted = gen.send(Ready(ready))
     except StopIteration as end:
         answer: RV = end.value
@@ -82,7 +90,7 @@ def _drive(gen: Generator[Any, Any, RV], connection: psycopg.pq.abc.PGconn, unti
 
 
 def _ready(socket: int, wanted: int, seconds: float) -> int:
-    """Which of reading (1) and writing (2) can be done within so many seconds."""
+    """Return whether reading (1) and writing (2) are possible within some seconds."""
     seconds = max(0.0, seconds)
     if sys.platform == "win32":
         read, write, _ = select.select([socket] * bool(wanted & 1), [socket] * bool(wanted & 2), [], seconds)
@@ -94,14 +102,14 @@ def _ready(socket: int, wanted: int, seconds: float) -> int:
         return 0
     seen = events[0][1]
     if seen & ~(select.POLLIN | select.POLLOUT):
-        return wanted  # an error or an end: libpq finds out which when it tries
+        return wanted  # An error or the end of the connection. libpq finds out which.
     return bool(seen & select.POLLIN) | 2 * bool(seen & select.POLLOUT)
 
 
 class ConnectionPool:
-    """Lends connections, at most `options.connections` concurrently; made when needed, kept for the next.
+    """A pool that lends at most `options.connections` connections concurrently.
 
-    `made_count` counts the connections that were tried to be made.
+    Connections are made when needed, and reused. `made_count` counts the attempts to connect.
     """
 
     def __init__(self, options: Options, breaker: Breaker) -> None:
@@ -118,13 +126,16 @@ class ConnectionPool:
         self._borrowed = 0
 
     def ensure_open(self) -> None:
-        """StoreError once the store is closed."""
+        """Raise StoreError if the store is closed."""
         if self.closed:
-            raise StoreError(f"The store {self.options.url} is closed. Make a new Engine or store to go on.")
+            raise StoreError(f"the store {self.options.url} is closed. Create a new Engine or store.")
 
     @contextmanager
     def borrow(self, until: float) -> Iterator[PooledConnection]:
-        """A connection for one transaction, by then. Raises StoreError; what psycopg raises meanwhile passes."""
+        """Lend a connection for one transaction. `until` is the deadline of the wait.
+
+        Raises StoreError. Errors of psycopg in the block are not translated.
+        """
         self.ensure_open()
         self.breaker.admit()
         connection = self._take(until)
@@ -134,24 +145,27 @@ class ConnectionPool:
             self._return(connection)
 
     def dedicated(self, until: float) -> PooledConnection:
-        """A connection for the caller alone, who closes it, whatever the breaker says. Raises StoreError."""
+        """Return a new connection that the caller closes. Raises StoreError.
+
+        The breaker is not asked.
+        """
         self.ensure_open()
         return self._make(until)
 
     def mark_unreachable(self, why: object) -> None:
-        """The server is gone: calls are refused for now, and the next that passes makes a new connection."""
+        """Open the breaker, and close the idle connections."""
         self.breaker.failed(why)
         self.drop_idle()
 
     def drop_idle(self) -> None:
-        """Close all that wait to be lent: when one is found dead, the others are."""
+        """Close the idle connections: if one is dead, the others probably are, too."""
         with self._change:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
 
     def close(self) -> None:
-        """Close all; those at work, when they are done."""
+        """Close all connections. Those in use are closed when they are returned."""
         self.closed = True
         self.drop_idle()
         with self._change:
@@ -164,7 +178,10 @@ class ConnectionPool:
         self._change.release()
 
     def abandon_after_fork(self) -> None:
-        """In the child: drop the parent's connections without a message to the server, which would end them."""
+        """Drop the parent's connections in a forked child.
+
+        No message is sent to the server, because that would end them for the parent.
+        """
         for connection in list(self._all):
             _close_in_child(connection)
         self._all.clear()
@@ -175,8 +192,8 @@ class ConnectionPool:
             while not self._idle and self._borrowed >= self.options.connections:
                 if not self._change.wait(max(0.0, until - time.monotonic())):
                     raise StoreError(
-                        f"The store {self.options.url}: all {self.options.connections} connections were in use until "
-                        "the deadline. Raise mm_connections or mm_timeout."
+                        f"cannot use the store {self.options.url}: all {self.options.connections} connections were in "
+                        "use until the deadline. Raise mm_connections or mm_timeout."
                     )
                 self.ensure_open()
             self._borrowed += 1
@@ -199,9 +216,9 @@ class ConnectionPool:
         try:
             connection = PooledConnection.connect(**self.options.conninfo, autocommit=True, prepare_threshold=None)
         except (psycopg.Error, OSError) as error:
-            told = to_store_error(error, self.options)
-            self.mark_unreachable(told)
-            raise told from error
+            failure = to_store_error(error, self.options)
+            self.mark_unreachable(failure)
+            raise failure from error
         connection.until = until
         connection.writer = os.urandom(16)
         self._all.add(connection)
@@ -219,7 +236,10 @@ class ConnectionPool:
 
 
 def _close_in_child(connection: PooledConnection) -> None:
-    """Close a connection that another process uses: its socket is put away before libpq can say goodbye on it."""
+    """Close a connection that the parent process uses.
+
+    The socket is replaced first, so that libpq does not send a termination message on it.
+    """
     try:
         if not connection.closed:
             nowhere = os.open(os.devnull, os.O_RDWR)
@@ -230,4 +250,4 @@ def _close_in_child(connection: PooledConnection) -> None:
             connection.pgconn.finish()
             connection.close()
     except (OSError, psycopg.Error):
-        pass  # it is the parent's in any case
+        pass  # The parent owns the connection.

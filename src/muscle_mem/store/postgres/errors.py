@@ -1,4 +1,4 @@
-"""Turns what psycopg raises into StoreErrors that say what happened, to which store, and the way out."""
+"""Translation of psycopg's errors into StoreErrors with a cause and a remedy."""
 
 from __future__ import annotations
 
@@ -11,24 +11,41 @@ from psycopg import errors
 from ...errors import StoreError
 from .options import SECRETS, Options
 
-READ_ONLY = (
-    "it is read-only: what is stored is replayed, but nothing is written. Give a role that may write, or the address "
-    "of the primary server"
-)
-_MESSAGES: tuple[tuple[type[psycopg.Error], str], ...] = (
-    (errors.ReadOnlySqlTransaction, READ_ONLY),
-    (errors.InsufficientPrivilege, "its role lacks a right. Let the owner of the schema grant it"),
+# For each error of psycopg: what failed, and the remedy.
+_MESSAGES: tuple[tuple[type[psycopg.Error], str, str], ...] = (
+    (
+        errors.ReadOnlySqlTransaction,
+        "it is read-only, so recordings are replayed but not written",
+        "Use a role that may write, or the primary server",
+    ),
+    (errors.InsufficientPrivilege, "the role lacks a privilege", "Ask the owner of the schema to grant it"),
     (
         errors.LockNotAvailable,
-        "another writer holds its lock too long. Look for a session that hangs, or raise mm_timeout",
+        "another writer held its lock for too long",
+        "Look for a hanging session, or raise mm_timeout",
     ),
-    (errors.QueryCanceled, "a statement took longer than mm_timeout. Look at the load of the server, or raise it"),
-    (errors.DiskFull, "the server's disk is full. Free some space there"),
-    (errors.TooManyConnections, "the server takes no more connections. Raise max_connections, or lower mm_connections"),
-    (errors.UndefinedTable, "its tables are gone. Open the store again, which recreates them, or restore a back-up"),
-    (errors.InvalidSchemaName, "its schema is gone. Open the store again, which recreates it, or restore a back-up"),
+    (
+        errors.QueryCanceled,
+        "a statement took longer than mm_timeout",
+        "Check the load of the server, or raise mm_timeout",
+    ),
+    (errors.DiskFull, "the server's disk is full", "Free disk space on the server"),
+    (
+        errors.TooManyConnections,
+        "the server accepts no more connections",
+        "Raise max_connections, or lower mm_connections",
+    ),
+    (
+        errors.UndefinedTable,
+        "its tables are missing",
+        "Open the store again to create them, or restore a backup",
+    ),
+    (
+        errors.InvalidSchemaName,
+        "its schema is missing",
+        "Open the store again to create it, or restore a backup",
+    ),
 )
-
 
 _ENDED = (
     errors.AdminShutdown,
@@ -40,11 +57,11 @@ _ENDED = (
 
 
 class DeadlineError(psycopg.OperationalError):
-    """The server gave no answer in time. The connection is closed."""
+    """A call that the server did not answer in time. The connection is closed."""
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether an error says that the connection is gone, and not that the server refused something."""
+    """Return whether an error means a lost connection, not a rejected statement."""
     if isinstance(error, DeadlineError):
         return False
     if isinstance(error, _ENDED):
@@ -53,22 +70,25 @@ def is_lost(error: BaseException) -> bool:
 
 
 def to_store_error(error: Exception, options: Options) -> StoreError:
-    """The StoreError for what psycopg raised about a store."""
-    what = plain_text(error, options)
-    for kind, told in _MESSAGES:
+    """Return the StoreError for an error of psycopg."""
+    failure, remedy = _explain(error)
+    return StoreError(f"cannot use the store {options.url}: {failure} ({plain_text(error, options)}). {remedy}.")
+
+
+def _explain(error: Exception) -> tuple[str, str]:
+    """Return what failed, and the remedy."""
+    for kind, failure, remedy in _MESSAGES:
         if isinstance(error, kind):
-            return StoreError(f"The store {options.url}: {told} ({what}).")
+            return failure, remedy
     if isinstance(error, DeadlineError):
-        told = "the server gave no answer in time. Look at the server and the network, or raise mm_timeout"
-    elif is_lost(error):
-        told = "the connection to the server was lost, or could not be made. Look at the server and the network"
-    else:
-        told = "PostgreSQL refused. If the message does not give the reason, please report it"
-    return StoreError(f"The store {options.url}: {told} ({what}).")
+        return "the server gave no answer in time", "Check the server and the network, or raise mm_timeout"
+    if is_lost(error):
+        return "the connection was lost or could not be made", "Check the server and the network"
+    return "PostgreSQL rejected a statement", "If the cause is not clear, report this error"
 
 
 def plain_text(error: BaseException, options: Options) -> str:
-    """An error as one line without secrets."""
+    """Return an error as one line without secrets."""
     text = f"{type(error).__name__}: {' '.join(str(error).split())}"
     for name in SECRETS:
         secret = str(options.conninfo.get(name) or "")
@@ -79,7 +99,7 @@ def plain_text(error: BaseException, options: Options) -> str:
 
 @contextmanager
 def translated(options: Options) -> Iterator[None]:
-    """Let no error of psycopg, nor of a value that does not fit, pass as it is."""
+    """Raise StoreError for errors of psycopg, and for values that do not fit."""
     try:
         yield
     except (psycopg.Error, OverflowError, UnicodeError, MemoryError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Looks at a PostgreSQL store as a whole, for what reading trajectories does not show."""
+"""Integrity checks of a PostgreSQL store beyond its trajectories."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .rows import Seals
 
 
 def inspect(connection: PooledConnection, seals: Seals) -> tuple[Trouble, ...]:
-    """As `muscle_mem.store.verifying.Inspecting.inspect`."""
+    """Return the problems found; see `muscle_mem.store.verifying.Inspecting`."""
     return (*_sequence(connection, seals), *_standings(connection), *_blobs(connection))
 
 

@@ -1,4 +1,7 @@
-"""Who learns a key, across processes: session advisory locks, which die with the connection of who holds them."""
+"""Locks on keys across processes: the session advisory locks of PostgreSQL.
+
+They end with the connection that holds them.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from .schema import number_for
 
 
 class KeyLock:
-    """Being the only learner of a key, until released; see `muscle_mem.store.base.Leadership`."""
+    """A lock on a key; see `muscle_mem.store.base.Leadership`."""
 
     def __init__(self, leads: KeyLocks, key: bytes) -> None:
         self._leads = leads
@@ -27,10 +30,10 @@ class KeyLock:
 
 
 class KeyLocks:
-    """The keys that this process leads, by one dedicated connection.
+    """The locks of this process on keys, held by one dedicated connection.
 
-    Behind a proxy that keeps no session only the threads of this process know of one another: processes do
-    not wait, which costs an agent's run and never a wrong answer.
+    Behind a proxy that keeps no sessions, the locks work only between threads of this process. Processes then do not
+    wait for each other, which costs an agent run but never a wrong answer.
     """
 
     def __init__(self, pool: ConnectionPool, sessions: Sessions) -> None:
@@ -46,7 +49,10 @@ class KeyLocks:
         self._home = 0
 
     def lead(self, key: bytes) -> KeyLock | None:
-        """As `Leading.lead`. Raises StoreError, or what psycopg raises."""
+        """Lock a key, or return None if another run has locked it; see `Leading.lead`.
+
+        Raises StoreError, or what psycopg raises.
+        """
         lead = KeyLock(self, key)
         with self._door:
             if key in self._held:
@@ -63,7 +69,10 @@ class KeyLocks:
         return lead
 
     def release(self, key: bytes, lead: KeyLock) -> None:
-        """Never raises: a lock that cannot be given back dies with its connection, which is then closed."""
+        """Release a lock. Never raises.
+
+        If the lock cannot be released, its connection is closed, which ends it.
+        """
         with self._conversation:
             if self._held.get(key) is not lead:
                 return
@@ -77,14 +86,14 @@ class KeyLocks:
         self._drop(key, lead)
 
     def close(self) -> None:
-        """Let all go."""
+        """Release all locks."""
         with self._conversation:
             self._disconnect()
         with self._door:
             self._held.clear()
 
     def abandon_after_fork(self) -> None:
-        """In the child: all is the parent's."""
+        """Drop all locks in a forked child: they belong to the parent."""
         self._start_afresh()
 
     def _lock(self, key: bytes) -> bool:
@@ -96,7 +105,7 @@ class KeyLocks:
                 self._disconnect()
                 if not kept:
                     raise
-                return self._try(key)  # the connection was an old one, and lost since
+                return self._try(key)  # The kept connection may have been lost since its last use.
 
     def _try(self, key: bytes) -> bool:
         until = time.monotonic() + self._pool.options.timeout
@@ -108,7 +117,8 @@ class KeyLocks:
         got, home = self._line.fetch("SELECT pg_try_advisory_lock(%s), pg_backend_pid()", self._number(key))[0]
         if home == self._home:
             return bool(got)
-        self._sessions.note_lost()  # the lock lies with a server that others use too: useless, and in the way
+        # The lock belongs to a server session that others use, too. It protects nothing, and blocks others.
+        self._sessions.note_lost()
         self._line.fetch("SELECT pg_advisory_unlock(%s)", self._number(key))
         self._disconnect()
         return True

@@ -1,5 +1,6 @@
-"""What others change in a PostgreSQL store, known without a query: a thread polls a number, and polls earlier when
-notified.
+"""A thread that follows the changes of a PostgreSQL store.
+
+It polls a number, and polls earlier when notified. The version of a key is then known without a query.
 """
 
 from __future__ import annotations
@@ -22,23 +23,24 @@ from .schema import number_for, quoted
 from .writer import Changes
 
 POLL_INTERVAL = 0.5
-MIN_POLL_GAP = 0.02  # seconds between two polls, however often a change is announced
-MAX_AGE = 5.0  # seconds after which what is known is too old to be replayed by
-IDLE_TIMEOUT = 30.0  # seconds without a question after which the thread stops asking the server
+MIN_POLL_GAP = 0.02  # Seconds between two polls, even if changes are announced more often.
+MAX_AGE = 5.0  # Seconds after which the known versions are too old for a replay.
+IDLE_TIMEOUT = 30.0  # Seconds without a call after which the thread stops polling.
 LONGEST_PAUSE = 5.0
 MOST_KEYS = 100_000
-NOTHING = (1 << 63) - 1  # no change has a number above this one
+NOTHING = (1 << 63) - 1  # No change has a higher number.
 
 
 def channel_of(schema: str) -> str:
-    """The name of the channel on which a store's changes are announced: a name may have more bytes than a channel
-    takes.
+    """Return the name of the channel that announces a store's changes.
+
+    It contains a hash, because a schema's name may be too long for the name of a channel.
     """
     return f"muscle_mem_{number_for(b'change', schema.encode()) & (1 << 63) - 1}"
 
 
 def poll_of(schema: str) -> str:
-    """The statement that returns what changed after a tick."""
+    """Return the statement that selects what changed after a tick."""
     name = quoted(schema)
     return (
         f"SELECT s.tick, s.everything, c.key, c.tick, pg_backend_pid() FROM {name}.sequence s "
@@ -47,7 +49,7 @@ def poll_of(schema: str) -> str:
 
 
 class KeyVersions:
-    """The number of each key's last change, as far as known. Safe to use from any thread."""
+    """The last known change of each key. Safe to use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -57,7 +59,7 @@ class KeyVersions:
         self.seen = NOTHING
 
     def version(self, key: bytes) -> int:
-        """A number that another change of the key makes another."""
+        """Return a number that changes with every change of the key."""
         tick = self._ticks.get(key)
         if tick is None:
             with self._lock:
@@ -67,12 +69,12 @@ class KeyVersions:
         return self._generation << 64 | tick
 
     def invalidate_all(self) -> None:
-        """Anything may have changed."""
+        """Change all versions, because any key may have changed."""
         with self._lock:
             self._forget_all()
 
     def note_own_changes(self, changes: Changes) -> None:
-        """A transaction of our own has these changes."""
+        """Apply the changes of a transaction of this process."""
         if changes.any:
             with self._lock:
                 if changes.everything:
@@ -82,7 +84,10 @@ class KeyVersions:
                     self._ticks[key] = max(self._ticks.get(key, 0), changes.tick)
 
     def note_changes(self, since: int, rows: list[tuple[Any, ...]]) -> None:
-        """The answer to `poll_of`, asked when `since` was seen. A number that went back is that of another store."""
+        """Apply the rows that `poll_of` selected after the tick `since`.
+
+        A lower tick means that the store has been replaced by another one.
+        """
         tick, everything = int(rows[0][0]), int(rows[0][1])
         with self._lock:
             back = tick < since
@@ -99,16 +104,16 @@ class KeyVersions:
         self._ticks.clear()
 
     def start_afresh(self) -> None:
-        """In a forked child: its parent's thread may have held the lock."""
+        """Replace the lock in a forked child: a thread of the parent may have held it."""
         self._lock = threading.Lock()
         self._forget_all()
 
 
 class ChangeListener:
-    """Keeps `versions` at most half a second behind the server, by a thread that starts with the first question.
+    """A thread that keeps `versions` at most half a second behind the server.
 
-    Where connections are sessions the server announces changes, and the poll follows immediately. `polls` counts
-    the polls.
+    It starts with the first call of `version`. Where connections keep sessions, the server announces changes, and a
+    poll follows immediately. `polls` counts the polls.
     """
 
     def __init__(self, pool: ConnectionPool, sessions: Sessions) -> None:
@@ -125,14 +130,15 @@ class ChangeListener:
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
-        self._last_asked = 0.0  # when it was last asked for
-        self._last_polled = 0.0  # when the last good poll began
+        self._last_asked = 0.0
+        self._last_polled = 0.0  # The start of the last successful poll.
         self._wake_sockets: tuple[socket.socket, socket.socket] | None = None
         self._pid = os.getpid()
 
     def version(self, key: bytes, ask: Callable[[], None]) -> int:
-        """As `Store.version`. `ask` is called, and has to poll, if there was no poll for long and the listener
-        works.
+        """Return the version of a key; see `Store.version`.
+
+        `ask` must poll. It is called if the last poll is too old and the listener has not failed.
         """
         now = time.monotonic()
         slept = now - self._last_asked > IDLE_TIMEOUT
@@ -142,14 +148,17 @@ class ChangeListener:
         if now - self._last_polled > MAX_AGE:
             if self.error is not None:
                 raise StoreError(
-                    f"What others changed in the store {self._pool.options.url} is not known, for the server does not "
-                    f"answer ({self.error}). Agents run without the store meanwhile; look at the server."
+                    f"cannot follow the changes of the store {self._pool.options.url}: the server does not answer "
+                    f"({self.error}). Check the server."
                 )
             ask()
         return self.versions.version(key)
 
     def poll(self, connection: PooledConnection) -> int:
-        """Fetch what changed, in one round trip; return the server's process id. Raises what psycopg raises."""
+        """Fetch what changed in one round trip, and return the server's process id.
+
+        Raises what psycopg raises.
+        """
         began = time.monotonic()
         since = self.versions.seen
         rows = connection.fetch(self._poll, since)
@@ -161,7 +170,7 @@ class ChangeListener:
         return int(rows[0][4])
 
     def stop(self) -> None:
-        """End the thread, if there is one, and wait for it, but not for a server that is gone."""
+        """Stop the thread, and wait up to two seconds for its end."""
         self._stopped.set()
         self._signal()
         thread = self._thread
@@ -169,7 +178,7 @@ class ChangeListener:
             thread.join(2.0)
 
     def abandon_after_fork(self) -> None:
-        """In the child: the thread is the parent's."""
+        """Reset the listener in a forked child: the thread belongs to the parent."""
         if self._wake_sockets is not None:
             for end in self._wake_sockets:
                 end.close()
@@ -188,7 +197,7 @@ class ChangeListener:
                 self._thread = threading.Thread(target=self._run, name="muscle_mem-watch", daemon=True)
                 try:
                     self._thread.start()
-                except RuntimeError:  # no more threads, as when the interpreter is ending
+                except RuntimeError:  # No thread can start, for example at the exit of the interpreter.
                     self._thread = None
         self._signal()
 
@@ -197,7 +206,7 @@ class ChangeListener:
             try:
                 self._wake_sockets[1].send(b"x")
             except OSError:
-                pass  # full, so it rings; or closed, so there is no listener
+                pass  # A full socket wakes the thread anyway, and a closed one has no listener.
 
     def _run(self) -> None:
         bell = self._wake_sockets
@@ -218,7 +227,10 @@ class ChangeListener:
                 end.close()
 
     def _follow(self, bell: socket.socket) -> None:
-        """Poll through one connection until it is not asked for any more. An idle listener keeps no connection."""
+        """Poll over one connection while the listener is in use.
+
+        An idle listener keeps no connection.
+        """
         if time.monotonic() - self._last_asked > IDLE_TIMEOUT:
             _wait([bell], None)
             _drain(bell)
@@ -246,23 +258,23 @@ class ChangeListener:
         except psycopg.Error:
             if connection.closed:
                 raise
-            # a standby, or no right: the poll is enough
+            # On a standby, or without the privilege, polling is enough.
 
     def _pause(self, bell: socket.socket, connection: PooledConnection) -> None:
         self._stopped.wait(MIN_POLL_GAP)
-        heard: list[Any] = [bell, connection.pgconn.socket] if self._sessions.are_kept else [bell]
-        _wait(heard, POLL_INTERVAL - MIN_POLL_GAP)
+        sockets: list[Any] = [bell, connection.pgconn.socket] if self._sessions.are_kept else [bell]
+        _wait(sockets, POLL_INTERVAL - MIN_POLL_GAP)
         _drain(bell)
 
 
-def _wait(heard: Iterable[Any], seconds: float | None) -> None:
+def _wait(sockets: Iterable[Any], seconds: float | None) -> None:
     if hasattr(select, "poll"):
         poll = select.poll()
-        for one in heard:
+        for one in sockets:
             poll.register(one, select.POLLIN)
         poll.poll(None if seconds is None else seconds * 1000)
     else:
-        select.select(list(heard), [], [], seconds)
+        select.select(list(sockets), [], [], seconds)
 
 
 def _drain(bell: socket.socket) -> None:

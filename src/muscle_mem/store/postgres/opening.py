@@ -1,4 +1,7 @@
-"""Opens the schema of a PostgreSQL store: made if it is not there, refused untouched if foreign or too new."""
+"""Opening of the schema of a PostgreSQL store.
+
+A missing schema is created. One that is foreign or too new is rejected and not changed.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,10 @@ logger = logging.getLogger("muscle_mem")
 
 
 class Opened(msgspec.Struct, kw_only=True):
-    """What an opening found out. `why` is the reason why nothing can be written, or is empty.
+    """How an opened store can be used.
 
-    `pooled`: a proxy lends servers for one transaction at a time, so that nothing of a session lasts. `ascii`: the
-    database cannot hold every text, so the columns for people are escaped.
+    `why` is the reason why nothing can be written, or empty. `pooled`: a proxy lends a server for one transaction at a
+    time, so sessions do not last. `ascii`: the database cannot hold every text, so the readable columns are escaped.
     """
 
     why: str = ""
@@ -36,11 +39,11 @@ class Opened(msgspec.Struct, kw_only=True):
 
 
 def begin(connection: PooledConnection, options: Options, *, write: bool, durable: bool = True) -> str:
-    """The statements that open a transaction: all that it needs is set in it, for a proxy keeps no session.
+    """Return the statements that begin a transaction.
 
-    A client that vanished must not keep the locks of its transaction, so the server ends one that lies idle, before
-    those who wait for the locks give up. The server's deadlines are over before ours, so that it reports what it waits
-    for, and ours only means that it is gone.
+    All settings are made within the transaction, because a proxy keeps no session. The server ends an idle transaction
+    before those who wait for its locks give up, so that a client that is gone does not keep them. The server's deadline
+    is before the client's, so that the server reports the cause. The client's deadline means that the server is gone.
     """
     ms = max(1, int((connection.until - time.monotonic()) * 800))
     idle = max(1, int(options.timeout * 500))
@@ -62,12 +65,12 @@ def begin(connection: PooledConnection, options: Options, *, write: bool, durabl
 
 
 def prepare(pool: ConnectionPool, connection: PooledConnection, signing: Signing) -> Opened:
-    """See that a schema of ours is there, creating it if it is missing; return how it can be used."""
+    """Create or migrate the schema if needed, and return how it can be used."""
     options = pool.options
     if connection.info.server_version < OLDEST_SERVER:
         raise StoreError(
-            f"The store {options.url} is on PostgreSQL {connection.info.server_version // 10000}; 12 or later "
-            "is needed."
+            f"cannot open the store {options.url}: expected PostgreSQL 12 or later, got "
+            f"{connection.info.server_version // 10000}. Upgrade the server."
         )
     opened = Opened(ascii=connection.info.parameter_status("server_encoding") != "UTF8")
     version = probe(connection, options, signing)
@@ -88,14 +91,14 @@ def prepare(pool: ConnectionPool, connection: PooledConnection, signing: Signing
 
 
 class Sessions:
-    """Whether connections are sessions, in which a LISTEN or a lock lasts, as far as is known."""
+    """Whether connections keep sessions, in which LISTEN and locks last."""
 
     def __init__(self, options: Options) -> None:
         self.are_kept = True
         self._options = options
 
     def note_lost(self) -> None:
-        """A proxy was found that lends a server for one transaction; it is said once."""
+        """Record that a proxy lends a server per transaction, and log it once."""
         if self.are_kept:
             self.are_kept = False
             _log_pooling(self._options)
@@ -103,17 +106,17 @@ class Sessions:
 
 def _log_pooling(options: Options) -> None:
     logger.warning(
-        "A proxy in front of the store %s lends a server for one transaction at a time. All is kept and found; but "
-        "what others wrote is polled, and not announced (about half a second later), and several processes that miss "
-        "one task together do not wait for each other. Connect past the proxy, or give it pool_mode=session, for both.",
+        "a proxy in front of the store %s keeps no sessions: changes by other processes arrive about half a second "
+        "later, and processes that miss the same task do not wait for each other. Connect directly, or set "
+        "pool_mode=session in the proxy.",
         options.url,
     )
 
 
 def probe(connection: PooledConnection, options: Options, signing: Signing | None = None) -> int | None:
-    """The version of the schema, or None if there is nothing in it. Raises what refuses it; touches nothing.
+    """Return the version of the schema, or None if it is empty. Changes nothing.
 
-    With `signing` it must not be signed with another key.
+    Raises StoreError for a schema that cannot be used. With `signing`, this includes one with another signing key.
     """
     connection.run(begin(connection, options, write=False))
     try:
@@ -124,35 +127,35 @@ def probe(connection: PooledConnection, options: Options, signing: Signing | Non
             name,
         ) == [(True,)]:
             raise StoreError(
-                f"The store {options.url}: its role may not use the schema {name!r}. Let its owner say: "
-                f"GRANT USAGE ON SCHEMA {quoted(name)} TO the role, and the rights on its tables."
+                f"cannot open the store {options.url}: the role may not use the schema {name!r}. As its owner, run "
+                f"GRANT USAGE ON SCHEMA {quoted(name)} TO the role, and grant the privileges on its tables."
             )
         found = _found(connection, name)
         if not found:
             return None
         if " ".join(found.get("meta", ("", []))[1][:2]) != "name value":
-            raise _foreign(options, f"it has {_sample(found)} and no table 'meta' of muscle_mem's")
+            raise _foreign(options, f"it has {_sample(found)}, and muscle_mem's table 'meta' is missing")
         if not connection.fetch("SELECT has_table_privilege(%s, 'SELECT')", f"{quoted(name)}.meta")[0][0]:
             raise _unreadable(connection, options)
-        said = {str(row[0]): int(row[1]) for row in connection.fetch("SELECT name, value FROM meta")}
-        if said.get("application") != shapes.APPLICATION or "version" not in said:
+        meta = {str(row[0]): int(row[1]) for row in connection.fetch("SELECT name, value FROM meta")}
+        if meta.get("application") != shapes.APPLICATION or "version" not in meta:
             raise _foreign(options, "its table 'meta' is not muscle_mem's")
-        _ensure_not_newer(said, options)
-        if said["version"] >= shapes.LATEST:
+        _ensure_not_newer(meta, options)
+        if meta["version"] >= shapes.LATEST:
             _ensure_shape(connection, options, found)
             if signing is not None:
                 signing.ensure(connection, options.url)
-        return said["version"]
+        return meta["version"]
     finally:
         if not connection.closed:
             connection.run("ROLLBACK")
 
 
 def loses_sessions(pool: ConnectionPool, connection: PooledConnection) -> bool:
-    """Whether a setting of one connection shows in another, or is lost: then a proxy stands between.
+    """Return whether a proxy keeps no sessions.
 
-    The second connection takes up the server that the first one has just left, if there is a proxy that lends the last
-    one first; if it lends them in turn, the first connection comes to another.
+    A setting of one connection then shows in another, or is lost. If the proxy lends the last used server first, the
+    second connection gets the server of the first. If it lends servers in turn, the first connection gets another one.
     """
     mark = secrets.token_hex(8)
     look = "SELECT current_setting('muscle_mem.probe', true)"
@@ -172,25 +175,25 @@ def loses_sessions(pool: ConnectionPool, connection: PooledConnection) -> bool:
 
 def _make(connection: PooledConnection, options: Options, version: int | None, opened: Opened) -> None:
     name = options.schema
-    what = "is not there" if version is None else "was written by an older release and must be brought up to date"
+    what = "does not exist" if version is None else "was written by an older release and must be migrated"
     if opened.standby:
         raise StoreError(
-            f"The store {options.url}: its schema {name!r} {what}, and the server is a standby, where nothing can be "
-            "written. Open it once on the primary server."
+            f"cannot open the store {options.url}: its schema {name!r} {what}, but the server is a standby, which is "
+            "read-only. Open the store once on the primary server."
         )
     try:
         shapes.migrate(connection, name, begin(connection, options, write=True))
     except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction) as error:
         raise StoreError(
-            f"The store {options.url}: its schema {name!r} {what}, and the role {connection.info.user!r} may not do "
-            f"that ({' '.join(str(error).split())}). Let a person say once: CREATE SCHEMA {quoted(name)} AUTHORIZATION "
-            f"{quoted(connection.info.user)}; or GRANT CREATE ON DATABASE {quoted(connection.info.dbname)} TO "
-            f"{quoted(connection.info.user)};"
+            f"cannot open the store {options.url}: its schema {name!r} {what}, but the role {connection.info.user!r} "
+            f"may not do that ({' '.join(str(error).split())}). As an administrator, run once CREATE SCHEMA "
+            f"{quoted(name)} AUTHORIZATION {quoted(connection.info.user)}; or GRANT CREATE ON DATABASE "
+            f"{quoted(connection.info.dbname)} TO {quoted(connection.info.user)};"
         ) from error
 
 
 def _found(connection: PooledConnection, schema: str) -> dict[str, tuple[str, list[str]]]:
-    """Name -> (kind, columns in order) of the tables, views and the like in a schema."""
+    """Return the kind and the columns, in order, of each relation in a schema."""
     rows = connection.fetch(
         "SELECT c.relname::text, c.relkind::text, coalesce(array_agg(a.attname::text ORDER BY a.attnum) FILTER (WHERE "
         "a.attname IS NOT NULL), '{}') FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace LEFT JOIN "
@@ -206,11 +209,14 @@ def _sample(found: dict[str, tuple[str, list[str]]]) -> str:
 
 
 def _ensure_shape(connection: PooledConnection, options: Options, found: dict[str, tuple[str, list[str]]]) -> None:
-    """Extra tables and columns are tolerated. Triggers and views are not: they would run with our statements."""
+    """Raise ForeignStoreError if the tables are not those of a store.
+
+    Extra tables and columns are accepted. Triggers and views are not, because they would run with our statements.
+    """
     for name, columns in shapes.COLUMNS.items():
         kind, there = found.get(name, ("", []))
         if kind != "r" or not set(columns.split()) <= set(there):
-            raise _foreign(options, f"its table {name!r} is missing or other than muscle_mem makes it")
+            raise _foreign(options, f"its table {name!r} is missing or has another shape")
     triggers = connection.fetch(
         "SELECT t.tgname::text, c.relname::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN "
         "pg_namespace s ON s.oid = c.relnamespace WHERE s.nspname = %s AND c.relname = ANY(%s) AND NOT t.tgisinternal",
@@ -223,22 +229,22 @@ def _ensure_shape(connection: PooledConnection, options: Options, found: dict[st
 
 def _foreign(options: Options, what: str) -> ForeignStoreError:
     return ForeignStoreError(
-        f"The schema {options.schema!r} of {options.url} is not a muscle_mem store: {what}. It was not touched. Give "
-        "another schema, as in ?mm_schema=my_store."
+        f"cannot open the store {options.url}: the schema {options.schema!r} is not a muscle_mem store ({what}). It "
+        "was not changed. Use another schema, as in ?mm_schema=my_store."
     )
 
 
-def _ensure_not_newer(said: dict[str, int], options: Options) -> None:
-    version = said["version"]
-    if version > shapes.LATEST and said.get("min_reader", version) > shapes.LATEST:
+def _ensure_not_newer(meta: dict[str, int], options: Options) -> None:
+    version = meta["version"]
+    if version > shapes.LATEST and meta.get("min_reader", version) > shapes.LATEST:
         raise NewerStoreError(
-            f"The store {options.url} was written by a newer release of muscle_mem (store version {version}, this "
-            f"release knows {shapes.LATEST}); it was not touched. Upgrade muscle-mem, or give another schema."
+            f"cannot open the store {options.url}: expected version {shapes.LATEST} or older, got version {version} of "
+            "a newer release. It was not changed. Upgrade muscle-mem, or use another schema."
         )
 
 
 def _missing_rights(connection: PooledConnection, options: Options) -> str:
-    """Why the role may not write, or nothing. Raises StoreError if it may not even read."""
+    """Return why the role may not write, or "". Raises StoreError without SELECT."""
     tables = [f"{quoted(options.schema)}.{quoted(name)}" for name in shapes.TABLES if name != "meta"]
     lacked = connection.fetch(
         "SELECT r.word, t.name FROM unnest(%s::text[]) WITH ORDINALITY r(word, at), unnest(%s::text[]) t(name) "
@@ -257,8 +263,8 @@ def _missing_rights(connection: PooledConnection, options: Options) -> str:
 
 def _unreadable(connection: PooledConnection, options: Options) -> StoreError:
     return StoreError(
-        f"The store {options.url}: the role {connection.info.user!r} may not read its tables. Let their owner say: "
-        f"GRANT SELECT ON ALL TABLES IN SCHEMA {quoted(options.schema)} TO {quoted(connection.info.user)};"
+        f"cannot open the store {options.url}: the role {connection.info.user!r} may not read its tables. As their "
+        f"owner, run GRANT SELECT ON ALL TABLES IN SCHEMA {quoted(options.schema)} TO {quoted(connection.info.user)};"
     )
 
 
@@ -267,7 +273,7 @@ def _pid(connection: PooledConnection) -> int:
 
 
 def unreachable(error: BaseException | None) -> bool:
-    """Whether an error of connecting says that no server answered, and not that one refused."""
+    """Return whether an error means that no server answered, not a rejection."""
     return isinstance(error, OSError | psycopg.OperationalError) and (
         "FATAL" not in str(error) or isinstance(error, errors.CannotConnectNow) or "starting up" in str(error)
     )

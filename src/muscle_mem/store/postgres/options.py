@@ -1,4 +1,4 @@
-"""What a PostgreSQL URL says: the server for libpq, and the options that are ours."""
+"""Parsing of a PostgreSQL URL into options for libpq and options of the store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KNOWN = ("mm_schema", "mm_timeout", "mm_connections", "mm_pooling")
 POOLING = ("auto", "session", "transaction")
 SECRETS = ("password", "sslpassword", "oauth_client_secret")
 
-# What a user does not say of the connection: a dead peer must not be waited for.
+# Defaults for what the URL does not set. Without them, calls could wait for a dead peer.
 DEADLINES: dict[str, str] = {
     "connect_timeout": "5",
     "keepalives": "1",
@@ -31,10 +31,11 @@ DEADLINES: dict[str, str] = {
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """A URL taken apart. `conninfo` is for libpq, with its secrets; `url` is for people, without.
+    """The options in a URL.
 
-    `timeout` is the deadline of one operation in seconds; `connections` how many are open concurrently; `pooling` what
-    stands between us and the server: "transaction" is a proxy that lends a server for one transaction at a time.
+    `conninfo` is for libpq and has the secrets. `url` is for messages and has none. `timeout` is the deadline of one
+    operation in seconds. `connections` is the maximum number of connections. `pooling` is the kind of proxy before the
+    server: "transaction" lends a server for one transaction at a time.
     """
 
     conninfo: dict[str, Any]
@@ -49,13 +50,17 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse(url: str) -> Options:
-    """Take a URL apart. InvalidValueError for a wrong one; messages hold no password."""
+    """Return the options in a URL. Messages contain no password.
+
+    Raises InvalidTypeError or InvalidValueError.
+    """
     if not isinstance(url, str):
-        raise InvalidTypeError(f"A PostgreSQL store is named by a URL, not by {type(url).__name__}.")
+        raise InvalidTypeError(f"invalid url=: expected the URL of a PostgreSQL store, got {type(url).__name__}")
     _, _, rest = url.partition("://")
     if not is_postgres(url) or "\0" in url:
         raise InvalidValueError(
-            f"{without_secrets(url)!r} is not a URL of a PostgreSQL store. Write 'postgresql://user@host/database'."
+            f"invalid url=: expected the URL of a PostgreSQL store, got {without_secrets(url)!r}. Write "
+            "'postgresql://user@host/database'."
         )
     location, mark, query = rest.partition("?")
     ours: dict[str, str] = {}
@@ -75,9 +80,9 @@ def parse(url: str) -> Options:
     except psycopg.ProgrammingError as error:
         why = _without(secrets_in(location, query), str(error))
         raise InvalidValueError(
-            f"The store URL {without_secrets(url)!r} cannot be read ({why}). Write "
-            "'postgresql://user:password@host:5432/database?option=value', with signs such as @ / # in the password "
-            "percent-encoded."
+            f"cannot parse the store URL {without_secrets(url)!r}: {why}. Write "
+            "'postgresql://user:password@host:5432/database?option=value', with characters such as @ / # in the "
+            "password percent-encoded."
         ) from None
     options = _checked(ours, url)
     return Options(
@@ -91,8 +96,8 @@ def _checked(ours: dict[str, str], url: str) -> dict[str, Any]:
     wrong = [name for name in ours if name not in KNOWN]
     if wrong:
         raise InvalidValueError(
-            f"The store URL {without_secrets(url)!r} has the unknown option {wrong[0]!r}. Ours are "
-            f"{', '.join(KNOWN)}; what does not begin with mm_ is for libpq."
+            f"invalid option in the store URL {without_secrets(url)!r}: expected one of {', '.join(KNOWN)}, got "
+            f"{wrong[0]!r}. Options for libpq do not begin with mm_."
         )
     schema = ours.get("mm_schema", "muscle_mem")
     if (
@@ -102,17 +107,17 @@ def _checked(ours: dict[str, str], url: str) -> dict[str, Any]:
         or not schema.isprintable()
     ):
         raise InvalidValueError(
-            f"mm_schema={schema!r} is not a name of a schema: 1 to 63 bytes, not beginning with pg_."
+            f"invalid mm_schema=: expected a name of 1 to 63 bytes that does not begin with pg_, got {schema!r}"
         )
     pooling = ours.get("mm_pooling", "auto")
     if pooling not in POOLING:
-        raise InvalidValueError(f"mm_pooling={pooling!r} is not known. Give one of {', '.join(POOLING)}.")
+        raise InvalidValueError(f"invalid mm_pooling=: expected one of {', '.join(POOLING)}, got {pooling!r}")
     timeout = _number("mm_timeout", ours.get("mm_timeout", "10"))
     connections = _number("mm_connections", ours.get("mm_connections", "8"))
     if not 0.1 <= timeout <= 86_400:
-        raise InvalidValueError(f"mm_timeout={timeout:g} is not a number of seconds from 0.1 to 86400.")
+        raise InvalidValueError(f"invalid mm_timeout=: expected a number of seconds from 0.1 to 86400, got {timeout:g}")
     if connections != int(connections) or not 1 <= connections <= 1000:
-        raise InvalidValueError(f"mm_connections={connections:g} is not a whole number from 1 to 1000.")
+        raise InvalidValueError(f"invalid mm_connections=: expected a whole number from 1 to 1000, got {connections:g}")
     return {"schema": schema, "timeout": timeout, "connections": int(connections), "pooling": pooling}
 
 
@@ -122,12 +127,12 @@ def _number(name: str, text: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise InvalidValueError(f"{name}={text!r} is not a number.")
+        raise InvalidValueError(f"invalid {name}=: expected a number, got {text!r}")
     return number
 
 
 def secrets_in(location: str, query: str) -> list[str]:
-    """The pieces of a URL that no message may repeat."""
+    """Return the parts of a URL that no message may contain."""
     pieces = [location[: location.rindex("@")]] if "@" in location else []
     if pieces:
         pieces += [piece for piece in re.split(r"[:@/]", pieces[0]) if piece]
@@ -141,7 +146,7 @@ def _without(secrets: list[str], text: str) -> str:
 
 
 def _shown(conninfo: dict[str, Any], schema: str) -> str:
-    """The URL that people see: what names the server, the user and the schema."""
+    """Return the URL for messages: server, user and schema, without secrets."""
     named = {name: str(value) for name, value in conninfo.items() if name not in SECRETS}
     user = named.pop("user", "")
     database = named.pop("dbname", "")

@@ -1,4 +1,4 @@
-"""A look at where a PostgreSQL store would be, which makes none."""
+"""A probe for a PostgreSQL store that does not create one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .schema import LATEST
 
 
 def probe_versions(url: str) -> tuple[int | None, int]:
-    """The version of the store (None: there is none), and the newest that is known.
+    """Return the version of the store, None without one, and the newest known one.
 
-    Raises as `PostgresStore` does, also where no server answers.
+    Raises what `PostgresStore` raises, and also StoreError if no server answers.
     """
     options = parse(url)
-    lines = ConnectionPool(options, Breaker(options.url))
+    pool = ConnectionPool(options, Breaker(options.url))
     try:
-        with translated(options), lines.borrow(time.monotonic() + options.timeout) as connection:
+        with translated(options), pool.borrow(time.monotonic() + options.timeout) as connection:
             return probe(connection, options), LATEST
     finally:
-        lines.close()
+        pool.close()

@@ -1,4 +1,4 @@
-"""Reads trajectories out of a PostgreSQL store, each digest checked on the way."""
+"""Reading of trajectories from a PostgreSQL store, with each digest checked."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _TRAJECTORIES = f"SELECT {_T}, {_S} FROM trajectory t LEFT JOIN standing s ON s.
 _BY_KEY = f"{_TRAJECTORIES} WHERE t.key = %s"
 _BY_ID = f"{_TRAJECTORIES} WHERE t.id = %s"
 _STANDINGS = f"SELECT {_T}, {_S} FROM standing s LEFT JOIN trajectory t ON t.n = s.n"
-_TOP = (1 << 63) - 1  # above every sequence number
+_TOP = (1 << 63) - 1  # Above every sequence number.
 _BELOW = f"{_STANDINGS} WHERE s.seq < %s ORDER BY s.seq DESC, s.n LIMIT %s"
 _STANDING_OF = f"SELECT t.key, t.id, {_S} FROM trajectory t JOIN standing s ON s.n = t.n WHERE t.id = %s"
 _OBSERVATIONS = f"SELECT {_O} FROM observation o WHERE o.trajectory = ANY(%s)"
@@ -54,27 +54,33 @@ FROM standing s JOIN trajectory t ON t.n = s.n WHERE s.seq < %s ORDER BY s.seq D
 """
 _SURVEYED = 5
 
-# What a row under a good digest can still raise when it was forged, for there is no key in a plain digest.
+# What a forged row with a matching digest can still raise: a plain digest has no key.
 FORGED = (msgspec.DecodeError, ValueError, TypeError, RecursionError)
 
 
 class Reader:
-    """Turns rows into records, and rows that fail their digest into `Damaged`."""
+    """A reader that returns rows as records, and damaged rows as `Damaged`."""
 
     def __init__(self, seals: Seals, rendition: Rendition, refusal: str) -> None:
-        """`refusal` is said of a row whose digest does not fit, as in "the trajectory fails its digest"."""
+        """Set up the reader.
+
+        `refusal` describes a row whose digest does not match, as in "the trajectory fails its digest".
+        """
         self._seals = seals
         self._rendition = rendition
         self._refusal = refusal
 
     def find(self, connection: PooledConnection, key: bytes) -> Found:
-        """As `Store.find`."""
+        """Return the trajectories of a key; see `Store.find`."""
         damaged: list[Damaged] = []
         stored = self._stored(connection, connection.fetch(_BY_KEY, bytes(key)), damaged)
         return Found(stored=tuple(sorted(stored, key=lambda one: -one.seq)), damaged=tuple(damaged))
 
     def scan(self, connection: PooledConnection, after: int | None, limit: int) -> Found:
-        """As `Store.scan`; damaged rows do not count for the limit, so a page is only empty at the end."""
+        """Return a page of trajectories; see `Store.scan`.
+
+        Damaged rows do not count toward the limit, so only the last page can be empty.
+        """
         stored: list[Stored] = []
         damaged: list[Damaged] = []
         while len(stored) < limit:
@@ -87,16 +93,17 @@ class Reader:
         return Found(stored=tuple(stored), damaged=tuple(damaged))
 
     def get(self, connection: PooledConnection, id: str) -> Stored | Damaged | None:
-        """As `Store.get`, but a damaged row is returned."""
+        """Return a trajectory, or its damaged row; see `Store.get`."""
         rows = connection.fetch(_BY_ID, to_text(id))
         damaged: list[Damaged] = []
         stored = self._stored(connection, rows, damaged)
         return stored[0] if stored else damaged[0] if damaged else None
 
     def survey(self, connection: PooledConnection, after: int | None, limit: int) -> tuple[Summary, ...]:
-        """As `Surveying.survey`; rows whose standing is damaged are left out, and do not count for the limit.
+        """Return a page of summaries; see `Surveying.survey`.
 
-        The digest of a trajectory covers its body, so it is not looked at.
+        Rows with a damaged standing are left out, and do not count toward the limit. The digest of a trajectory is not
+        checked, because it covers the body.
         """
         found: list[Summary] = []
         while len(found) < limit:
@@ -126,7 +133,7 @@ class Reader:
         )
 
     def row_of(self, connection: PooledConnection, id: str) -> tuple[int, int, Standing, bytes] | Damaged | None:
-        """Row number, sequence number, standing and key of a trajectory that is whole."""
+        """Return row number, sequence number, standing and key of an intact trajectory."""
         rows = connection.fetch(_BY_ID, to_text(id))
         if not rows:
             return None
@@ -134,7 +141,10 @@ class Reader:
         return head if isinstance(head, Damaged) else (int(rows[0][0]), head.seq, head.standing, head.sealed.key)
 
     def standing(self, connection: PooledConnection, id: str) -> tuple[int, int, Standing, bytes] | None:
-        """As `row_of`, without a look at the trajectory itself; None also if the standing is damaged."""
+        """Return what `row_of` returns, without checking the trajectory.
+
+        Returns None if the standing is damaged.
+        """
         rows = connection.fetch(_STANDING_OF, to_text(id))
         known = self._standing(rows[0][1], rows[0][2:]) if rows else None
         return None if known is None else (int(rows[0][2]), *known, bytes(rows[0][0]))
@@ -142,9 +152,9 @@ class Reader:
     def observed(
         self, connection: PooledConnection, n: int, owner: bytes, id: bytes
     ) -> list[tuple[int, bytes, ObservationRecord | None]]:
-        """Row number, id and record of one observation of a trajectory, and of its refreshes; None where damaged.
+        """Return row number, id and record of an observation and of all refreshes.
 
-        Blobs are not looked at.
+        The record is None if it is damaged. Blobs are not checked.
         """
         rows = connection.fetch(_OBSERVATIONS + " AND (o.id = %s OR o.refresh)", [n], id)
         return [(int(row[1]), bytes(row[5]), self._observation(owner, row)) for row in rows]
@@ -195,7 +205,10 @@ class Reader:
         return Stored(sealed=sealed, seq=known[0], standing=known[1])
 
     def _sealed(self, row: tuple[Any, ...]) -> Sealed | None:
-        """None if it fails its digest, or if a column says something else than the record."""
+        """Return the trajectory in a row, or None if it is damaged.
+
+        It is damaged if it fails its digest, or if a column differs from the record.
+        """
         _, digest, packed, body, *shown = row[:_STANDING_AT]
         if not self._seals.is_intact("trajectory", digest, packed, body):
             return None
@@ -203,7 +216,7 @@ class Reader:
         return read_trajectory(record, body) if tuple(shown) == self._rendition.trajectory(record) else None
 
     def _standing(self, id: bytes, row: tuple[Any, ...]) -> tuple[int, Standing] | None:
-        """As `_sealed`, of a row `n, digest, record, STANDING`."""
+        """Return the standing in a row `n, digest, record, STANDING`; see `_sealed`."""
         _, digest, packed, *shown = row
         if not self._seals.is_intact("standing", digest, id, packed):
             return None
@@ -216,7 +229,10 @@ class Reader:
             return None
 
     def _observation(self, owner: bytes, row: tuple[Any, ...]) -> ObservationRecord | None:
-        """As `_sealed`, of a row `trajectory, n, digest, record, body, OBSERVATION`."""
+        """Return the observation in a row; see `_sealed`.
+
+        The row is `trajectory, n, digest, record, body, OBSERVATION`.
+        """
         _, _, digest, packed, body, *shown = row
         if not self._seals.is_intact("observation", digest, owner, packed, body):
             return None
@@ -228,7 +244,7 @@ class Reader:
 
 
 def _blobs(connection: PooledConnection, names: set[bytes]) -> dict[bytes, bytes]:
-    """The blobs of these names that are what they are named by."""
+    """Return the blobs of these names that match their SHA-256."""
     if not names:
         return {}
     rows = connection.fetch("SELECT name, body FROM blob WHERE name = ANY(%s)", list(names))

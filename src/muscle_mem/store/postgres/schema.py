@@ -1,4 +1,7 @@
-"""The shape of a PostgreSQL store, as ordered migrations: each runs in one transaction with its version bump."""
+"""The schema of a PostgreSQL store, as ordered migrations.
+
+Each migration runs in one transaction with its change of the version.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ from psycopg import sql
 
 from .connections import PooledConnection
 
-APPLICATION = 0x4D4D454D  # "MMEM"; what makes a schema ours
+APPLICATION = 0x4D4D454D  # "MMEM" identifies a schema of muscle_mem.
 
-# `record` and `body` are what counts, under the digest beside them. The other columns repeat what is in `record`, for
-# indexes and for people; one that says something else makes the row a damaged one.
+# `record` and `body` are authoritative, under the digest in their row. The other columns repeat parts of `record`, for
+# indexes and for readers. A row whose columns differ from its record is damaged.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE meta(name text PRIMARY KEY, value bigint NOT NULL, note bytea)",
@@ -49,11 +52,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 LATEST = len(MIGRATIONS)
 
-# The oldest version whose code reads and writes each version rightly; as in a SQLite store.
+# The oldest version whose code reads and writes each version correctly, as in a SQLite store.
 MIN_READERS: tuple[int, ...] = (1,)
 
 TABLES = ("meta", "sequence", "change", "writer", "trajectory", "standing", "observation", "blob", "use")
-HELD = ("trajectory", "standing", "observation", "blob", "use", "change")  # what holds what can be forgotten
+HELD = ("trajectory", "standing", "observation", "blob", "use", "change")  # The tables from which `forget` deletes.
 COLUMNS: dict[str, str] = {
     "meta": "name value note",
     "sequence": "one last digest tick everything",
@@ -68,31 +71,32 @@ COLUMNS: dict[str, str] = {
 
 
 def within(schema: str) -> str:
-    """The search path of our statements: nothing in the schema hides what is PostgreSQL's own."""
+    """Return the search path, in which the schema cannot hide names of PostgreSQL."""
     return f"pg_catalog, {quoted(schema)}, pg_temp"
 
 
 def quoted(name: str) -> str:
-    """A name as an identifier."""
+    """Return a name as a quoted identifier."""
     return sql.Identifier(name).as_string(None)
 
 
 def number_for(*words: bytes) -> int:
-    """The number of an advisory lock, by which the database distinguishes locks."""
+    """Return the number that identifies an advisory lock to the database."""
     digest = hashlib.sha256(b"\0".join((b"muscle_mem", *words))).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
 def migrate(connection: PooledConnection, schema: str, begin: str) -> None:
-    """Bring a schema up to LATEST, step by step; a crash at any instant leaves it at a whole version.
+    """Migrate a schema to LATEST, step by step.
 
-    `begin` opens a transaction with the deadlines and the search path. Raises what psycopg raises.
+    A crash leaves the schema at a complete version. `begin` opens a transaction with the deadlines and the search path.
+    Raises what psycopg raises.
     """
     while True:
         connection.run(f"{begin}; SELECT pg_advisory_xact_lock({number_for(b'migrate', schema.encode())})")
         try:
             version = version_of(connection) if exists(connection, schema) else None
-            if version is None or version < LATEST:  # another process may have been quicker
+            if version is None or version < LATEST:  # Another process may have migrated it.
                 apply_step(connection, schema, version)
             connection.run("COMMIT")
         except BaseException:
@@ -104,11 +108,15 @@ def migrate(connection: PooledConnection, schema: str, begin: str) -> None:
 
 
 def apply_step(connection: PooledConnection, schema: str, version: int | None) -> None:
-    """Take an open transaction from a version to the next; None is a database without our tables."""
+    """Migrate to the next version, in an open transaction.
+
+    The version None means a database without the store's tables.
+    """
     if version is None:
         if not connection.fetch("SELECT 1 FROM pg_namespace WHERE nspname = %s", schema):
             connection.run(f"CREATE SCHEMA {quoted(schema)}")
-        connection.run(f"SET LOCAL search_path = {quoted(schema)}")  # a new table goes where the path begins
+        # New tables are created in the first schema of the path.
+        connection.run(f"SET LOCAL search_path = {quoted(schema)}")
         version = 0
     else:
         connection.run(f"SET LOCAL search_path = {quoted(schema)}")
@@ -119,11 +127,11 @@ def apply_step(connection: PooledConnection, schema: str, version: int | None) -
 
 
 def exists(connection: PooledConnection, schema: str) -> bool:
-    """Whether the schema has a table `meta`."""
+    """Return whether the schema has a table `meta`."""
     return bool(connection.fetch("SELECT to_regclass(%s) IS NOT NULL", f"{quoted(schema)}.meta")[0][0])
 
 
 def version_of(connection: PooledConnection) -> int | None:
-    """The version that the schema has by its own word, inside a transaction; None if it does not say."""
+    """Return the version in the table `meta`, or None. Requires a transaction."""
     row = connection.fetch("SELECT value FROM meta WHERE name = 'version'")
     return int(row[0][0]) if row else None

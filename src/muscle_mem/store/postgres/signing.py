@@ -1,5 +1,6 @@
-"""Which key a PostgreSQL store is signed with: noted with its first row, so that a wrong key is reported
-immediately.
+"""The signing key of a PostgreSQL store.
+
+The first row is written with a check value of the key, so that a wrong key is reported immediately.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ NOTE = "signed"
 
 
 class Signing:
-    """The key that a store was opened with."""
+    """The signing key that a store was opened with."""
 
     def __init__(self, key: bytes | None) -> None:
         self.sign = signer(key)
@@ -22,22 +23,25 @@ class Signing:
         self.refusal = "is not signed with this key" if key is not None else "fails its digest"
 
     def note(self, connection: PooledConnection) -> None:
-        """Note the key in a store that never held a row, inside the transaction that writes the first one."""
+        """Write the check value of the key, in the transaction of the first row."""
         if self._keyed:
             connection.fetch("INSERT INTO meta VALUES (%s, 1, %s) ON CONFLICT DO NOTHING", NOTE, key_check(self.sign))
 
     def ensure(self, connection: PooledConnection, url: str) -> None:
-        """StoreError if the store is signed and no key was given, or another. Without a note the rows decide."""
+        """Raise StoreError if the store is signed with another key, or the key is missing.
+
+        If the store has no check value, the digests of the rows decide.
+        """
         found = connection.fetch("SELECT note FROM meta WHERE name = %s", NOTE)
         if not found:
             return
         if not self._keyed:
             raise StoreError(
-                f"The store {url} is signed, and a signing_key is needed to read it. Give the one that it was made "
-                f"with: Engine(..., signing_key=...), or MUSCLE_MEM_SIGNING_KEY for the command line."
+                f"cannot open the store {url}: it is signed, and signing_key= is missing. Pass the key that it was "
+                "created with, or set MUSCLE_MEM_SIGNING_KEY for the command line."
             )
         if not isinstance(found[0][0], bytes) or not hmac.compare_digest(found[0][0], key_check(self.sign)):
             raise StoreError(
-                f"The store {url} is not signed with this key, but with another one. Give the signing_key that it "
-                f"was made with; `muscle-mem copy` moves a store from one key to another."
+                f"cannot open the store {url}: it is signed with another signing_key=. Pass the key that it was "
+                "created with. `muscle-mem copy` copies a store to another key."
             )

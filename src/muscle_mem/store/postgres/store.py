@@ -1,4 +1,4 @@
-"""The PostgreSQL store: what is asked of it, in transactions that end within a deadline."""
+"""The PostgreSQL store. Every call has a deadline."""
 
 from __future__ import annotations
 
@@ -35,13 +35,17 @@ T = TypeVar("T")
 
 
 class PostgresStore:
-    """Remembers in a PostgreSQL database; see `muscle_mem.store.base.Store` for each method.
+    """A store in a PostgreSQL database, for any number of machines.
 
-    Safe to call from any thread, and from a child after os.fork. It also can lead, survey and confirm: `version` may
-    be half a second behind what other processes wrote, and makes no round trip. Every write is one durable
-    transaction; one whose end is unknown because the connection was cut is looked up, and repeated once if needed.
+    You can use the store from any thread, and from a child process after os.fork. See `muscle_mem.store.base` for each
+    method: `Store`, `Leading`, `Surveying` and `Confirming`. `version` makes no round trip, and may be half a second
+    behind the writes of other processes.
 
-    A server that cannot be reached costs one deadline, then each call raises StoreError immediately until it is back.
+    Every write is one durable transaction. If the connection is lost during a commit, the store finds out whether the
+    transaction was committed, and repeats it once if not.
+
+    If the server cannot be reached, one call waits until its deadline. Later calls raise StoreError immediately until
+    the server is back.
     """
 
     __module__ = "muscle_mem.store"
@@ -49,13 +53,22 @@ class PostgresStore:
     waits_on_network = True
 
     def __init__(self, url: str, *, signing_key: SigningKey | None = None) -> None:
-        """Open the store, or make it, in the schema `mm_schema` (muscle_mem) of a database that must be there.
+        """Open the store, and create it if it does not exist.
 
-        `url` is a URL of libpq with options of ours, all beginning with `mm_`. With a `signing_key` (bytes or a
-        string, 16 bytes or more, the same for all who use the store) rows carry an HMAC-SHA256 under it in place of a
-        plain SHA-256, and rows that were written without it are refused. Raises InvalidValueError for a wrong URL or
-        key, ForeignStoreError or NewerStoreError for a schema that cannot be used, StoreError for whatever else is in
-        the way. If no server answers, the store is opened by the first call that finds one.
+        The database must exist. If no server answers, the first call that reaches the server opens the store.
+
+        Args:
+            url: A URL of libpq, and options of the store: `mm_schema` (default: muscle_mem), `mm_timeout` (seconds;
+                default: 10), `mm_connections` (default: 8) and `mm_pooling` (auto, session or transaction).
+            signing_key: A secret of at least 16 bytes, as bytes or a string, the same for all users of the store. Rows
+                then have an HMAC-SHA256 instead of a SHA-256, and rows that were written without the key are rejected.
+
+        Raises:
+            InvalidTypeError: The URL or the key has the wrong type.
+            InvalidValueError: The URL cannot be parsed, an option is invalid, or the key is too short.
+            ForeignStoreError: The schema is not a muscle_mem store.
+            NewerStoreError: The store was written by a newer release.
+            StoreError: The store cannot be opened for another reason.
         """
         self._options = parse(url)
         self.url = self._options.url
@@ -86,21 +99,38 @@ class PostgresStore:
         return f"<PostgresStore {self.url!r}>"
 
     def find(self, key: bytes) -> Found:
+        """Return all trajectories of a key, newest first."""
         return self._reading(lambda connection: self._reader.find(connection, key))
 
     def get(self, id: str) -> Stored | None:
+        """Return a trajectory by its id, or None. Raises DamagedStoreError."""
         found = self._reading(lambda connection: self._reader.get(connection, id))
         if isinstance(found, Damaged):
             raise DamagedStoreError(
-                f"The trajectory {id} in the store {self.url} is damaged: {found.what}. It is never replayed; restore "
-                "a back-up, or forget it."
+                f"trajectory {id} in the store {self.url} is damaged: {found.what}. It is not replayed. Restore a "
+                "backup, or delete it with `muscle-mem forget`."
             )
         return found
 
     def seal(self, sealed: Sealed, observation: Observation, note: Note | None = None) -> int:
+        """Write a trajectory, an observation and a note in one durable transaction.
+
+        Args:
+            sealed: The trajectory. If its id is known, the stored one is kept.
+            observation: The recording, or the refreshed snapshots of a hit.
+            note: A change to the standing of this trajectory or of another.
+
+        Returns:
+            The sequence number of the recording, or 0 for a refresh of an unknown trajectory.
+
+        Raises:
+            DamagedStoreError: The trajectory or the observation is stored and damaged.
+            StoreError: The transaction failed. The message says so if the commit is in doubt.
+        """
         return self._writing(lambda writer: writer.seal(sealed, observation, note))
 
     def note(self, notes: tuple[Note, ...]) -> None:
+        """Apply notes in order, in one transaction. Notes on unknown ids are dropped."""
         self._ensure_open()
         if not notes:
             return
@@ -110,15 +140,17 @@ class PostgresStore:
                 writer.note(note)
             return len(notes)
 
-        # What only counts may be lost with the power; what decides about replays may not.
+        # A power failure may lose counters, but nothing that decides about replays.
         durable = any(
             value is not None for note in notes for value in (note.state, note.held, note.strikes, note.reason)
         )
         self._writing(work, durable=durable)
 
     def forget(self, ids: tuple[str, ...] | None = None) -> int:
-        """As `Store.forget`. The room is vacuumed, if the role may; what PostgreSQL keeps in its log and back-ups, and
-        in pages until they are written again, stays for as long as it keeps them.
+        """Delete trajectories (None: all), and return how many existed.
+
+        The tables are then vacuumed, if the role may do so. Deleted bytes remain in the server's log, in backups and in
+        unused pages for as long as PostgreSQL keeps them.
         """
         gone = self._writing(lambda writer: writer.forget(ids))
         if gone:
@@ -126,35 +158,65 @@ class PostgresStore:
         return gone
 
     def drop(self, ids: tuple[str, ...]) -> int:
+        """Delete trajectories without a vacuum, and return how many existed."""
         return self._writing(lambda writer: writer.drop(ids))
 
     def scan(self, *, after: int | None = None, limit: int = 100) -> Found:
+        """Return a page of all trajectories, newest first.
+
+        Args:
+            after: Only return trajectories with a sequence number below this one. None starts with the newest.
+            limit: The maximum number of intact trajectories.
+
+        Returns:
+            The trajectories, and the damaged rows among them.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
         return self._reading(lambda connection: self._reader.scan(connection, after, limit))
 
     def survey(self, *, after: int | None = None, limit: int = 1000) -> tuple[Summary, ...]:
+        """Return a page of summaries of all trajectories, newest first.
+
+        Args:
+            after: Only return trajectories with a sequence number below this one. None starts with the newest.
+            limit: The maximum number of summaries.
+
+        Returns:
+            The summaries. Trajectories with a damaged standing are left out.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
         return self._reading(lambda connection: self._reader.survey(connection, after, limit))
 
     def inspect(self) -> tuple[Trouble, ...]:
+        """Return problems that reading trajectories does not show."""
         return self._reading(lambda connection: inspect(connection, self._seals))
 
     def version(self, key: bytes) -> int:
+        """Return a number that changes when `find` may have another answer."""
         self._ensure_open()
         if self._opened is None:
             self._ensure_ready()
         return self._listener.version(key, self._poll)
 
     def confirm(self, key: bytes) -> None:  # noqa: ARG002 - one answer covers all keys
+        """Ask the server, so that the next `version` is current."""
         self._ensure_open()
         self._ensure_ready()
         self._poll()
 
     def lead(self, key: bytes) -> KeyLock | None:
+        """Lock a key across processes without waiting, or return None if it is locked."""
         self._ensure_open()
         self._ensure_ready()
         with translated(self._options):
             return self._key_locks.lead(key)
 
     def close(self) -> None:
+        """Close the connections. Every later call except `close` raises StoreError."""
         self._close()
 
     def _ensure_ready(self) -> Opened:
@@ -163,7 +225,10 @@ class PostgresStore:
             return opened
         until = time.monotonic() + self._options.timeout
         if not self._opening.acquire(timeout=self._options.timeout):
-            raise StoreError(f"The store {self.url} is being opened by another thread, and that takes too long.")
+            raise StoreError(
+                f"cannot open the store {self.url}: another thread did not finish opening it within "
+                f"{self._options.timeout:g} seconds. Raise mm_timeout."
+            )
         try:
             if self._opened is None:
                 with self._transactions.translated_errors(), self._pool.borrow(until) as connection:
@@ -191,26 +256,26 @@ class PostgresStore:
         opened = self._ensure_ready()
         if opened.why:
             raise StoreError(
-                f"The store {self.url} is read-only ({opened.why}): what is stored is replayed, but nothing is "
-                "written. Give a role that may write, or the primary server, and open it again."
+                f"cannot write to the store {self.url}: it is read-only ({opened.why}). Open it again with a role that "
+                "may write, or on the primary server."
             )
         answer, changes = self._transactions.writing(work, durable)
         self._listener.versions.note_own_changes(changes)
         return answer
 
     def _ensure_open(self) -> None:
-        if self._pid != os.getpid():  # forked past Python's back
+        if self._pid != os.getpid():  # A fork outside Python calls no fork handlers.
             self._after_fork_in_child()
         self._pool.ensure_open()
 
     def _vacuum(self) -> None:
-        """Clear what was forgotten out of the tables, as far as the server and the role allow."""
+        """Vacuum the tables, as far as the server and the role allow."""
         tables = ", ".join(f"{quoted(self._options.schema)}.{quoted(name)}" for name in HELD)
         try:
             with self._pool.borrow(time.monotonic() + self._options.timeout) as connection:
                 connection.run(f"VACUUM (SKIP_LOCKED) {tables}")
         except (psycopg.Error, StoreError):
-            pass  # autovacuum comes by later
+            pass  # Autovacuum does it later.
 
     def _before_fork(self) -> None:
         self._resting = self._opening.acquire(timeout=self._options.timeout)
@@ -230,8 +295,8 @@ class PostgresStore:
         self._key_locks.abandon_after_fork()
 
 
-def _release_all(pool: ConnectionPool, watch: ChangeListener, leads: KeyLocks) -> None:
-    """Also called when a store was dropped unclosed, and at exit."""
+def _release_all(pool: ConnectionPool, listener: ChangeListener, key_locks: KeyLocks) -> None:
+    """Release what a store holds. Also called for an unreferenced store, and at exit."""
     pool.close()
-    watch.stop()
-    leads.close()
+    listener.stop()
+    key_locks.close()

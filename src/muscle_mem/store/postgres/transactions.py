@@ -1,4 +1,7 @@
-"""Transactions on a PostgreSQL server: within one deadline, once more if the connection is lost, and never twice."""
+"""Transactions on a PostgreSQL server.
+
+Each ends within a deadline. It is repeated once if the connection is lost, and never carried out twice.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ T = TypeVar("T")
 
 
 class _Doubt(msgspec.Struct):
-    """A transaction whose commit was sent, and whose end is unknown."""
+    """A transaction whose commit was sent, and whose outcome is unknown."""
 
     writer: bytes
     op: int
@@ -32,7 +35,10 @@ class _Doubt(msgspec.Struct):
 
 
 class Transactions:
-    """Runs work on the connections of a store. All raise StoreErrors, and what the work raises."""
+    """The transactions of a store.
+
+    All methods raise StoreErrors, and what the work raises.
+    """
 
     def __init__(
         self, pool: ConnectionPool, signing: Signing, seals: Seals, rendition: Rendition, reader: Reader
@@ -46,7 +52,7 @@ class Transactions:
         self._channel = channel_of(self._options.schema)
 
     def reading(self, work: Callable[[PooledConnection], T]) -> T:
-        """Work on one consistent view of the store."""
+        """Run work on one consistent view of the store."""
 
         def read(connection: PooledConnection) -> T:
             connection.run(begin(connection, self._options, write=False))
@@ -54,15 +60,16 @@ class Transactions:
                 return work(connection)
             finally:
                 if not connection.closed:
-                    connection.run("ROLLBACK")  # nothing was written; unlike a commit it also ends what failed
+                    connection.run("ROLLBACK")  # Unlike a commit, it also ends a failed transaction.
 
         return self.retrying(read)
 
     def writing(self, work: Callable[[Writer], int], durable: bool = True) -> tuple[int, Changes]:
-        """One transaction, committed when this returns, and carried out once; its answer, and what it changed.
+        """Run work in one transaction, and return its answer and what it changed.
 
-        Every transaction leaves a row that says so, under a number made here. If the connection is lost at the commit,
-        the next one looks for the row: it holds the lock that the first one held, so that one has ended either way.
+        On return the transaction is committed, and was carried out once. Every transaction writes a row with a number
+        of its connection. If the connection is lost during the commit, the next transaction looks for this row. It
+        holds the lock that the first one held, so the first one has ended.
         """
         doubt: _Doubt | None = None
 
@@ -99,7 +106,10 @@ class Transactions:
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:
-        """Errors of psycopg as StoreErrors; one that says that the server is gone opens the breaker."""
+        """Raise StoreError for errors of psycopg.
+
+        A lost connection or a passed deadline opens the breaker.
+        """
         with translated(self._options):
             try:
                 yield
@@ -109,7 +119,10 @@ class Transactions:
                 raise
 
     def retrying(self, work: Callable[[PooledConnection], T]) -> T:
-        """Work on a connection, and if that one is lost, once more on another, before one deadline."""
+        """Run work on a connection, and once more on another if that one is lost.
+
+        Both attempts have one deadline.
+        """
         until = time.monotonic() + self._options.timeout
         with self.translated_errors():
             for again in (False, True):

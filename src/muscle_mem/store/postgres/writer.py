@@ -1,7 +1,7 @@
-"""Writes trajectories into a PostgreSQL store, inside a transaction that holds the row of the sequence number.
+"""Writing of trajectories to a PostgreSQL store, within a transaction.
 
-The row is locked first by every writer: so commits come in the order of their numbers, and one who sees a number sees
-all that was written below it.
+Every writer first locks the row of the sequence number. Commits are then in the order of the numbers, and a reader that
+sees a number sees everything that was written with lower ones.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ SELECT CASE WHEN %(tell)s THEN pg_notify(%(channel)s, '')::text END
 
 
 class Changes(msgspec.Struct):
-    """What a transaction changed, for those who watch: keys, or everything; `tick` numbers the change."""
+    """The changes of a transaction: keys, or everything. `tick` is their number."""
 
     keys: set[bytes]
     tick: int = 0
@@ -100,7 +100,7 @@ class Writer:
         self.changes = Changes(set())
 
     def begin(self, begin: str) -> None:
-        """Open the transaction, and wait for one's turn."""
+        """Begin the transaction, and wait for the lock on the sequence number."""
         row = self._line.run(f"{begin}; {LOCK}")
         if not row:
             raise self._damaged("", "the row of the last sequence number is missing")
@@ -109,12 +109,12 @@ class Writer:
         self._digest = digest if isinstance(digest, bytes) else bytes(digest)
 
     def answer_of(self, writer: bytes, op: int) -> int | None:
-        """Return the answer of a transaction whose end is unknown; None if it was not carried out."""
+        """Return the answer of a transaction, or None if it was not carried out."""
         row = self._line.fetch("SELECT answer FROM writer WHERE id = %s AND op = %s", writer, op)
         return int(row[0][0]) if row else None
 
     def finish(self, answer: int, channel: str) -> None:
-        """Write what every transaction writes at its end; the commit is left to the caller."""
+        """Write what every transaction writes at its end. The caller commits."""
         connection, changes = self._line, self.changes
         changes.tick += changes.any
         if connection.op == 0:
@@ -135,7 +135,10 @@ class Writer:
         connection.execute(_FINISH, values)
 
     def seal(self, sealed: Sealed, observation: Observation, note: Note | None) -> int:
-        """As `Store.seal`. DamagedStoreError if the trajectory or observation is there and damaged."""
+        """Write a trajectory with an observation; see `Store.seal`.
+
+        Raises DamagedStoreError if either is stored and damaged.
+        """
         connection = self._line
         place = self._reader.row_of(connection, sealed.id)
         if isinstance(place, Damaged):
@@ -157,9 +160,9 @@ class Writer:
         return seq
 
     def note(self, note: Note) -> None:
-        """Apply one note; dropped if its standing is unknown, or damaged: that is never overwritten.
+        """Apply one note. It is dropped if the standing is unknown or damaged.
 
-        Counters alone change nothing for those who watch.
+        A damaged standing is never overwritten. A change of counters alone is not announced.
         """
         place = self._reader.standing(self._line, note.id)
         if place is None:
@@ -176,7 +179,10 @@ class Writer:
             self.changes.keys.add(key)
 
     def forget(self, ids: tuple[str, ...] | None) -> int:
-        """As `Store.forget`; damaged trajectories go like any other, and the keys with their last one."""
+        """Delete trajectories (None: all); see `Store.forget`.
+
+        Damaged trajectories are deleted like others, and a key with its last trajectory.
+        """
         connection = self._line
         if ids is None:
             count = int(connection.fetch("SELECT count(*) FROM trajectory")[0][0])
@@ -196,7 +202,7 @@ class Writer:
         return gone
 
     def drop(self, ids: tuple[str, ...]) -> int:
-        """As `Surveying.drop`."""
+        """Delete trajectories; see `Surveying.drop`."""
         connection = self._line
         named = [to_text(id) for id in ids]
         blobs = connection.fetch(
@@ -228,7 +234,11 @@ class Writer:
         return *self._rendition.standing(record), self._seals.of("standing", to_text(id), packed), packed
 
     def _store_observation(self, n: int, id: str, seq: int, observation: Observation) -> None:
-        """Keep an observation. One that is there only moves up and is as young as the new one, but not by a refresh."""
+        """Write an observation, or renew the one with the same id.
+
+        A recorded observation keeps its contents, and takes the new sequence number and creation time. A refresh
+        replaces other refreshes, and does not change an observation with its id.
+        """
         connection, owner, name = self._line, to_text(id), to_text(observation.id)
         rows = self._reader.observed(connection, n, owner, name)
         found = next((row for row in rows if row[1] == name), None)
@@ -260,7 +270,10 @@ class Writer:
         self._store_blobs(int(row[0][0]), id, observation.blobs)
 
     def _store_blobs(self, n: int, id: str, blobs: tuple[bytes, ...]) -> None:
-        """Keep the blobs of an observation, each once. One that is there and damaged is never overwritten."""
+        """Write the blobs of an observation, each once.
+
+        A damaged blob is never overwritten.
+        """
         wanted = {sha256(blob): bytes(blob) for blob in blobs}
         if not wanted:
             return
@@ -272,7 +285,10 @@ class Writer:
         connection.fetch("INSERT INTO use SELECT %s, unnest(%s::bytea[])", n, list(wanted))
 
     def _ensure_whole(self, id: str, names: set[bytes]) -> None:
-        """DamagedStoreError unless these blobs are there and what their names say; the server looks."""
+        """Raise DamagedStoreError if a blob is missing or does not match its SHA-256.
+
+        The server computes the digests.
+        """
         look = "SELECT name FROM blob WHERE name = ANY(%s) AND sha256(body) = name"
         if names and len(self._line.fetch(look, list(names))) < len(names):
             raise self._damaged(id, "a blob of it is missing or does not match its SHA-256")
@@ -289,7 +305,10 @@ class Writer:
             self._line.fetch(_FREE, names)
 
     def _next_sequence(self) -> int:
-        """The next sequence number, from a separate row, so that forgetting never gives one again."""
+        """Return the next sequence number.
+
+        It has a separate row, so that no number is used again after a deletion.
+        """
         if self._digest == b"" and self._last == 0:
             if self._line.fetch("SELECT 1 FROM standing LIMIT 1"):
                 raise self._damaged("", "the row of the last sequence number was emptied")
@@ -303,6 +322,6 @@ class Writer:
     def _damaged(self, id: str, what: str) -> DamagedStoreError:
         whose = f" of trajectory {id}" if id else ""
         return DamagedStoreError(
-            f"The store {self._url} holds a damaged row{whose}: {what}. It is not offered and was not overwritten; "
-            "restore a back-up, or forget it."
+            f"a row{whose} in the store {self._url} is damaged: {what}. It is not replayed and was not overwritten. "
+            "Restore a backup, or delete it with `muscle-mem forget`."
         )
