@@ -1,4 +1,4 @@
-"""One file of a `FolderStore`: a trajectory's document, with digests over its parts."""
+"""One file of a `FolderStore`: a trajectory's document, with digests."""
 
 from __future__ import annotations
 

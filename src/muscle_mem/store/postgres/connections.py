@@ -22,7 +22,7 @@ from psycopg.waiting import Ready
 
 from ...errors import StoreError
 from .breaker import Breaker
-from .errors import DeadlineError, to_store_error
+from .errors import DeadlineError, plain_text, to_store_error
 from .options import Options
 
 RV = TypeVar("RV")
@@ -216,9 +216,8 @@ class ConnectionPool:
         try:
             connection = PooledConnection.connect(**self.options.conninfo, autocommit=True, prepare_threshold=None)
         except (psycopg.Error, OSError) as error:
-            failure = to_store_error(error, self.options)
-            self.mark_unreachable(failure)
-            raise failure from error
+            self.mark_unreachable(plain_text(error, self.options))
+            raise to_store_error(error, self.options) from error
         connection.until = until
         connection.writer = os.urandom(16)
         self._all.add(connection)

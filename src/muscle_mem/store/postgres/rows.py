@@ -1,7 +1,7 @@
-"""Records to rows and back: what a PostgreSQL store keeps, and the digests over it.
+"""Conversion between records and rows of a PostgreSQL store, and their digests.
 
-A row is a `record`, which holds every field as bytes and numbers under a digest, and columns that repeat some of them:
-text there is a readable rendition, for PostgreSQL's text takes neither NUL nor lone surrogates.
+A row has a `record` and columns. The record contains every field as bytes and numbers, under a digest. The columns
+repeat some of the fields. Their text is for display, because PostgreSQL's text accepts neither NUL nor lone surrogates.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Values = tuple[Any, ...]
 
 
 class TrajectoryRecord(msgspec.Struct, frozen=True, array_like=True):
-    """All of a trajectory but its body. New fields come last, with a default."""
+    """All fields of a trajectory except its body. New fields go last, with a default."""
 
     id: bytes
     key: bytes
@@ -44,7 +44,7 @@ class TrajectoryRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 class StandingRecord(msgspec.Struct, frozen=True, array_like=True):
-    """A sequence number and what is known of a trajectory."""
+    """The sequence number and the standing of a trajectory."""
 
     seq: int
     state: bytes
@@ -60,7 +60,7 @@ class StandingRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ObservationRecord(msgspec.Struct, frozen=True, array_like=True):
-    """All of an observation but its body; of its blobs the SHA-256."""
+    """All fields of an observation except its body, and the SHA-256 of its blobs."""
 
     id: bytes
     seq: int
@@ -97,29 +97,32 @@ def read_trajectory(record: TrajectoryRecord, body: bytes) -> Sealed:
 
 
 def read_standing(record: StandingRecord) -> tuple[int, Standing]:
-    """Return sequence number and standing. Raises as `read_trajectory`."""
+    """Return sequence number and standing. Raises what `read_trajectory` raises."""
     checks = tuple(Tally(from_text(check), yes, no) for check, yes, no in record.checks)
     return standing_of(_fields(record), checks)
 
 
 def read_observation(record: ObservationRecord, body: bytes, blobs: tuple[bytes, ...]) -> tuple[int, Observation]:
-    """Return sequence number and observation. Raises as `read_trajectory`."""
+    """Return sequence number and observation. Raises what `read_trajectory` raises."""
     return observation_of(_fields(record)[:-1], body, blobs)
 
 
 class Rendition:
-    """The columns that repeat a record. With `ascii`, for a database that cannot hold every text."""
+    """The columns that repeat fields of a record.
+
+    With `ascii`, text is escaped for a database that cannot hold every character.
+    """
 
     def __init__(self, ascii: bool = False) -> None:
         self.ascii = ascii
 
     def text(self, value: bytes) -> str:
-        """Text as well as PostgreSQL can show it."""
+        """Return a text for display, with escapes for what PostgreSQL cannot store."""
         plain = value.decode("utf-8", "surrogatepass").replace("\0", "\\x00")
         return plain.encode("ascii" if self.ascii else "utf-8", "backslashreplace").decode()
 
     def trajectory(self, record: TrajectoryRecord) -> Values:
-        """The columns TRAJECTORY."""
+        """Return the values of the columns TRAJECTORY."""
         tags = [self.text(tag) for tag in record.tags]
         return (
             record.id,
@@ -132,7 +135,7 @@ class Rendition:
         )
 
     def standing(self, record: StandingRecord) -> Values:
-        """The columns STANDING."""
+        """Return the values of the columns STANDING."""
         return (
             record.seq,
             self.text(record.state),
@@ -147,18 +150,21 @@ class Rendition:
         )
 
     def observation(self, record: ObservationRecord) -> Values:
-        """The columns OBSERVATION."""
+        """Return the values of the columns OBSERVATION."""
         return record.id, record.seq, record.created, record.refresh
 
 
 class Seals:
-    """Makes and checks the digests of rows. Rows that belong to a trajectory are bound to its id."""
+    """The digests of rows. The digest of a row of a trajectory covers its id."""
 
     def __init__(self, sign: Signer) -> None:
         self._sign = sign
 
     def of(self, kind: str, *parts: bytes) -> bytes:
-        """The digest of a row of a kind: its owner's id, if it has one, its record, its body."""
+        """Return the digest of a row.
+
+        The parts are the id of its trajectory unless the record has it, its record and its body.
+        """
         return self._sign(canonical(b"postgresql " + kind.encode(), parts))
 
     def is_intact(self, kind: str, digest: object, *parts: bytes) -> bool:
@@ -166,5 +172,8 @@ class Seals:
 
 
 def decode(record: bytes, kind: type[T]) -> T:
-    """The record in a row. msgspec.DecodeError for one that `encode` never made: there may be no key in a digest."""
+    """Return the record in a row.
+
+    Raises msgspec.DecodeError for bytes that `encode` did not make. A plain digest does not exclude them.
+    """
     return msgspec.msgpack.decode(record, type=kind)
