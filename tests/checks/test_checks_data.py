@@ -129,11 +129,11 @@ def test_a_function_of_the_users_may_fetch() -> None:
         ({"url": "ftp://a/b"}, "http and https"),
         ({"url": "https://"}, "http and https"),
         ({"url": "http://[1"}, "http and https"),
-        ({"url": 3}, "must be callable"),
+        ({"url": 3}, "callable"),
         ({"timeout": 0}, "above 0"),
         ({"timeout": "5"}, "number of seconds"),
         ({"limit": 0}, "number of bytes"),
-        ({"fetch": 1}, "must be callable"),
+        ({"fetch": 1}, "callable"),
     ],
     ids=repr,
 )

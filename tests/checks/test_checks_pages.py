@@ -119,7 +119,7 @@ def test_role_and_name_are_read_from_what_a_screen_reader_says(line: str, found:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"locate": "#save"}, "must be callable"),
+        ({"locate": "#save"}, "callable"),
         ({"tolerance": -1}, "0 or more pixels"),
         ({"tolerance": "wide"}, "number of pixels"),
         ({"features": ("colour",)}, "'role', 'name'"),
@@ -159,7 +159,7 @@ def test_an_address_is_compared_as_a_whole_without_its_query_or_by_a_pattern() -
 def test_url_refuses_what_has_no_address() -> None:
     with pytest.raises(ValueError, match="not a regular expression"):
         checks.url(pattern="(")
-    with pytest.raises(TypeError, match="must be callable"):
+    with pytest.raises(TypeError, match="callable"):
         checks.url("https://shop.test")
     outcome = attached(checks.url(), lambda path: None, 3)("a task")
     assert "is not a page and has none; give page=" in outcome.not_learned_message

@@ -22,23 +22,19 @@ MISUSES: dict[str, tuple[Callable[[Engine], Any], type[Exception], str]] = {
     "a capture as pre_check": (lambda e: e.tool(pre_check=capture), TypeError, r"pre_check=Check\(capture"),
     "a capture as pre_check of a method": (lambda e: e.method(pre_check=capture), TypeError, r"Check\(capture"),
     "a capture as post_check": (lambda e: e.tool(post_check=capture), TypeError, r"post_check=Check\(capture"),
-    "a name in place of a check": (lambda e: e.tool("send"), TypeError, "must be a Check, got 'send'"),
+    "a name in place of a check": (lambda e: e.tool("send"), TypeError, "a Check, got 'send'"),
     "two pre-checks": (lambda e: e.tool(Check(capture), pre_check=Check(capture)), TypeError, "given twice"),
     "three checks": (lambda e: e.tool(None, None, Check(capture)), TypeError, "options by their names"),
-    "a name that is a number": (lambda e: e.tool(name=5)(send), TypeError, "name must be a string, got 5"),
-    "an empty name": (lambda e: e.tool(name="")(send), ValueError, "name is empty"),
-    "aliases that are numbers": (lambda e: e.tool(aliases=[5])(send), TypeError, "aliases must be a name or several"),
-    "one alias that is a number": (lambda e: e.tool(aliases=5)(send), TypeError, "aliases must be a name or several"),
-    "ignore that is a number": (lambda e: e.tool(ignore=5)(send), TypeError, "ignore must be a name or several"),
-    "secret that is a number": (lambda e: e.tool(secret=5)(send), TypeError, "secret must be a name or several"),
-    "inject without names": (lambda e: e.tool(inject=["to"])(send), TypeError, "inject must be a dict"),
-    "a version that is a list": (
-        lambda e: e.tool(version=[1])(send),
-        TypeError,
-        "version must be a string or a number",
-    ),
-    "a check's version that is a list": (lambda e: Check(capture, version=[1]), TypeError, "version must be"),  # type: ignore[arg-type]
-    "an undo that is a number": (lambda e: e.tool(undo=5)(send), TypeError, "undo must be a text or the tool"),
+    "a name that is a number": (lambda e: e.tool(name=5)(send), TypeError, "name=.* got 5"),
+    "an empty name": (lambda e: e.tool(name="")(send), ValueError, "name=.* got ''"),
+    "aliases that are numbers": (lambda e: e.tool(aliases=[5])(send), TypeError, "aliases="),
+    "one alias that is a number": (lambda e: e.tool(aliases=5)(send), TypeError, "aliases="),
+    "ignore that is a number": (lambda e: e.tool(ignore=5)(send), TypeError, "ignore="),
+    "secret that is a number": (lambda e: e.tool(secret=5)(send), TypeError, "secret="),
+    "inject without names": (lambda e: e.tool(inject=["to"])(send), TypeError, "inject="),
+    "a version that is a list": (lambda e: e.tool(version=[1])(send), TypeError, "version="),
+    "a check's version that is a list": (lambda e: Check(capture, version=[1]), TypeError, "version="),  # type: ignore[arg-type]
+    "an undo that is a number": (lambda e: e.tool(undo=5)(send), TypeError, "undo="),
     "a describe that is no function": (lambda e: Check(capture, describe=5), TypeError, "describe"),  # type: ignore[arg-type]
     "observers that are a number": (lambda e: Engine(observers=5), TypeError, "an observer must be callable, got 5"),  # type: ignore[arg-type]
     "a bound call in place of a function": (lambda e: e.bind(send("x")), TypeError, "got 'x'"),  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from muscle_mem._core.record.seal import make_recording
 from muscle_mem._core.run.effects import Capture, Compare, Effect, Invoke, RunAgent, RunCallback, Save, Sleep
 from muscle_mem._core.run.recorder import Recording
 from muscle_mem._core.run.run import Policy, Run
-from muscle_mem._core.tools.tool import Tool
+from muscle_mem._core.tools.tool import Tool, ToolSpec
 from muscle_mem.store.base import Observation, Sealed, Standing, Stored
 
 
@@ -40,7 +40,10 @@ def a_check(**options: Any) -> Check:
 
 def a_tool(*, pre: Check | None = None, post: Check | None = None, effect: str | None = None) -> Tool:
     prints = ("pre" if pre else "", "post" if post else "")
-    return Tool(step, name="step", fingerprint="f", pre=pre, post=post, check_fingerprints=prints, effect=effect)
+    return Tool(
+        step,
+        ToolSpec(name="step", fingerprint="f", pre=pre, post=post, check_fingerprints=prints, effect=effect),
+    )
 
 
 class OneTool:

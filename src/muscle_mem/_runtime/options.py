@@ -9,10 +9,11 @@ import msgspec
 
 from .._core.model.reason import MODES, ON_STORE_ERROR, POLICIES, Effect, Mode, OnDivergence
 from .._core.plan.trust import TRUSTS, Trust
+from .._core.tools.validation import validated_choice
 from .._library.limits import make_limits, validated_count, validated_seconds
 from ..errors import InvalidTypeError, InvalidValueError
 from ..store.pruning import Limits
-from .validation import ensure_callable, validated_choice
+from .validation import ensure_callable
 
 
 class CallOptions(msgspec.Struct, frozen=True):

@@ -4,83 +4,93 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._core import codec
+from .._core.model.reason import EFFECTS
 from .._core.plan.trust import TRUSTS
-from .._core.tools.check import Check, validated_version
+from .._core.tools.check import Check, validated_check
 from .._core.tools.fingerprint import fingerprint
-from .._core.tools.tool import Tool, signature_of, validate_tool
-from ..errors import InvalidTypeError
+from .._core.tools.tool import Tool, ToolSpec, signature_of
+from .._core.tools.validation import (
+    validate_argument_names,
+    validate_async_capture,
+    validate_tool_function,
+    validated_choice,
+    validated_inject,
+    validated_name,
+    validated_names,
+    validated_undo,
+    validated_version,
+)
+from .options import ToolOptions
 from .runtime import Runtime
 from .source import find_source
 from .tool_wrapper import wrap
-from .validation import validated_choice, validated_name, validated_names
+
+CHECK_ROLES = ("pre_check", "post_check")
 
 
 def make_tool(
-    runtime: Runtime,
-    fn: Any,
-    *,
-    pre_check: Check | None = None,
-    post_check: Check | None = None,
-    method: bool | None = None,
-    name: str | None = None,
-    aliases: Sequence[str] = (),
-    version: str | int | None = None,
-    effect: str | None = None,
-    ignore: Sequence[str] = (),
-    inject: Mapping[str, Any] | None = None,
-    secret: Sequence[str] = (),
-    trust: str | None = None,
-    undo: Any = None,
-    optional: bool = False,
+    runtime: Runtime, fn: Any, checks: tuple[Any, Any], options: ToolOptions, *, method: bool | None
 ) -> tuple[Tool, Any]:
-    """A tool and its wrapper, which stands in the function's place. Raises for what can never be a tool."""
+    """Return a tool and the wrapper that replaces its function.
+
+    `checks` are its pre- and post-check. `method` says whether its first argument is a context object; None detects it.
+    Raises InvalidTypeError or InvalidValueError for what can never be a tool.
+    """
     static = isinstance(fn, staticmethod)
     inner = fn.__func__ if static else fn
-    names, secrets, others = (
-        validated_names("ignore", ignore),
-        validated_names("secret", secret),
-        validated_names("aliases", aliases),
-    )
-    if inject is not None and not isinstance(inject, Mapping):
-        raise InvalidTypeError(f"inject must be a dict by the names of arguments, got {inject!r}")
-    if undo is not None and not (isinstance(undo, str) or callable(undo)):
-        raise InvalidTypeError(f"undo must be a text or the tool that takes it back, got {undo!r}")
-    validate_tool(
-        inner, effect=effect, ignore=[*names, *(inject or {})], checks=(pre_check, post_check), secret=secrets
-    )
     in_class = _in_class(inner) and not static
-    signature = signature_of(inner)
-    pre_check = pre_check.for_signature(signature) if pre_check else None
-    post_check = post_check.for_signature(signature) if post_check else None
-    tool = Tool(
-        inner,
-        name=validated_name("name", name),
-        aliases=others,
-        method=method if method is not None and not static else in_class and _first_parameter(inner) == "self",
-        fingerprint=fingerprint(inner, find_source) if version is None else f"v:{validated_version(version)}",
-        pre=pre_check,
-        post=post_check,
-        check_fingerprints=(
-            pre_check.identify(find_source) if pre_check else "",
-            post_check.identify(find_source) if post_check else "",
-        ),
-        effect=effect,
-        ignore=names,
-        inject=inject,
-        secret=secrets,
-        trust=0 if trust is None else TRUSTS.index(validated_choice("trust", trust, TRUSTS)),
-        undo=undo,
-        optional=bool(optional),
-    )
+    is_method = method if method is not None and not static else in_class and _first_parameter(inner) == "self"
+    tool = Tool(inner, _tool_spec(inner, checks, options, method=is_method))
     tool.may_be_method = in_class and not tool.method and method is None and bool(tool.positional)
     _register_annotations(tool)
-    wrapper = wrap(runtime, tool)
-    tool.wrapper = wrapper
-    return tool, staticmethod(wrapper) if static else wrapper
+    tool.wrapper = wrap(runtime, tool)
+    return tool, staticmethod(tool.wrapper) if static else tool.wrapper
+
+
+def _tool_spec(fn: Any, checks: tuple[Any, Any], options: ToolOptions, *, method: bool) -> ToolSpec:
+    """Return the validated options of a tool, with its fingerprints."""
+    ignore = validated_names("ignore", options.get("ignore", ()))
+    secret = validated_names("secret", options.get("secret", ()))
+    aliases = validated_names("aliases", options.get("aliases", ()))
+    inject = validated_inject(options.get("inject"))
+    undo = validated_undo(options.get("undo"))
+    validate_tool_function(fn)
+    signature = signature_of(fn)
+    pre, post = (_attached_check(role, check, fn) for role, check in zip(CHECK_ROLES, checks, strict=True))
+    effect, trust = options.get("effect"), options.get("trust")
+    if effect is not None:
+        validated_choice("effect", effect, EFFECTS)
+    validate_argument_names(fn, signature, ignore=[*ignore, *inject], secret=secret)
+    pre = pre.for_signature(signature) if pre else None
+    post = post.for_signature(signature) if post else None
+    version = validated_version(options.get("version"))
+    return ToolSpec(
+        name=validated_name("name", options.get("name")),
+        aliases=aliases,
+        method=method,
+        fingerprint=fingerprint(fn, find_source) if version is None else f"v:{version}",
+        pre=pre,
+        post=post,
+        check_fingerprints=(pre.identify(find_source) if pre else "", post.identify(find_source) if post else ""),
+        effect=effect,
+        ignore=ignore,
+        inject=inject,
+        secret=secret,
+        trust=0 if trust is None else TRUSTS.index(validated_choice("trust", trust, TRUSTS)),
+        undo=undo,
+        optional=bool(options.get("optional", False)),
+    )
+
+
+def _attached_check(role: str, check: Any, fn: Any) -> Check | None:
+    """Return a check that may be attached to a tool."""
+    found = validated_check(role, check)
+    if found is not None and found.capture_async:
+        validate_async_capture(role, fn)
+    return found
 
 
 def _in_class(fn: Any) -> bool:

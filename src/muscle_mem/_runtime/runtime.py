@@ -18,6 +18,7 @@ from .._core.plan.step import Refusal
 from .._core.plan.trust import TRUSTS
 from .._core.redaction.redactor import Redactor
 from .._core.run.run import Policy, Run
+from .._core.tools.validation import validated_choice
 from .._events import Observer
 from .._library.cache import CacheEntry, has_irreversible_step
 from .._library.library import Library, flush_counters
@@ -42,7 +43,6 @@ from .validation import (
     distinct_objects,
     ensure_callable,
     environment_mode,
-    validated_choice,
 )
 
 NO_PARAMS = Params(None)

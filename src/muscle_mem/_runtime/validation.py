@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from .._core.model.text import safe_repr
@@ -18,13 +18,6 @@ MODE_KEY: Any = MODE_NAME if ENVIRON is None else ENVIRON.encodekey(MODE_NAME)
 which takes longer than a replayed step. The dictionary below it is asked first, where there is one."""
 
 
-def validated_choice(name: str, value: Any, allowed: Sequence[str]) -> str:
-    """A word out of a closed list. Raises InvalidValueError that names the list."""
-    if not isinstance(value, str) or value not in allowed:
-        raise InvalidValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
-    return value
-
-
 def ensure_callable(option: str, value: T) -> T:
     """Return a function as it is. Raises InvalidTypeError for what cannot be called; None is not a function, and
     fine.
@@ -32,28 +25,6 @@ def ensure_callable(option: str, value: T) -> T:
     if value is not None and not callable(value):
         raise InvalidTypeError(f"{option} must be callable, got {value!r}")
     return value
-
-
-def validated_name(option: str, value: Any) -> str | None:
-    """A name that a user gives, or None. Raises InvalidTypeError, or InvalidValueError for an empty one."""
-    if value is not None and not isinstance(value, str):
-        raise InvalidTypeError(f"{option} must be a string, got {value!r}; as in {option}='send'")
-    if value == "":
-        raise InvalidValueError(f"{option} is empty; leave it out, or give a name as in {option}='send'")
-    return value
-
-
-def validated_names(option: str, value: Any) -> list[str]:
-    """One name or several. Raises InvalidTypeError."""
-    if isinstance(value, str):
-        return [value]
-    try:
-        names = list(value)
-    except TypeError:
-        names = [value]
-    if not all(isinstance(name, str) for name in names):
-        raise InvalidTypeError(f"{option} must be a name or several, got {value!r}; as in {option}=['ctx']")
-    return names
 
 
 def environment_mode() -> str:

@@ -17,7 +17,7 @@ from muscle_mem._core.record.call import record_flow, record_sync
 from muscle_mem._core.record.seal import make_recording
 from muscle_mem._core.run.effects import Capture, Compare, Effect, Invoke
 from muscle_mem._core.run.run import Run
-from muscle_mem._core.tools.tool import Tool
+from muscle_mem._core.tools.tool import Tool, ToolSpec
 
 
 class Stopped(BaseException):
@@ -125,14 +125,14 @@ def test_a_call_made_at_once_is_recorded_as_one_that_is_asked_for(pre: str | Non
         found = []
         for call in (asked_for, at_once):
             checks = [Check(CAPTURES[one], same, version=1) if one else None for one in (pre, post)]
-            tool = Tool(function, name=name, fingerprint="f", pre=checks[0], post=checks[1], effect="write")
+            tool = Tool(function, ToolSpec(name=name, fingerprint="f", pre=checks[0], post=checks[1], effect="write"))
             found.append(all_of(call, tool))
         asked, made = (re.sub(r"0x[0-9a-f]+", "0x", repr(told)) for told in found)
         assert asked == made, name
 
 
 def test_what_is_declared_secret_later_is_frozen_from_then_on() -> None:
-    tool = Tool(step, name="step")
+    tool = Tool(step, ToolSpec(name="step"))
     run = a_run(is_sync=True)
     at_once(run, tool, ("clear",), {})
     tool.secret = frozenset({"a"})

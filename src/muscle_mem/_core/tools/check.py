@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import copy
 import inspect
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from numbers import Number
 from typing import Any
 
-from ...errors import InvalidTypeError, InvalidValueError
+from ...errors import InvalidTypeError
 from .. import codec
 from ..model.text import long_repr, safe_repr
 from .argument_use import used_parameters
-from .fingerprint import fingerprint, is_async, is_async_generator, is_generator
+from .fingerprint import fingerprint, is_async
+from .validation import (
+    MIN_EVERY,
+    validated_compare_many,
+    validated_function,
+    validated_optional_function,
+    validated_seconds,
+    validated_threshold,
+    validated_version,
+)
 
 UNREAD = object()
 Capture = Callable[..., Any]
@@ -84,42 +92,19 @@ class Check:
         parts: tuple[Check, ...] = (),
         bind: Callable[[inspect.Signature], Check] | None = None,
     ) -> None:
-        functions = {"capture": capture, "compare": compare, "compare_many": compare_many, "describe": describe}
-        for role, function in functions.items():
-            if function is None and role != "capture":
-                continue
-            if not callable(function):
-                raise InvalidTypeError(
-                    f"Check({role}=...) must be callable, got {function!r}; as in Check(capture, compare)"
-                )
-            if is_generator(function) or is_async_generator(function):
-                raise InvalidTypeError(f"{role} {function!r} is a generator; a check needs a plain or async function")
-        if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, int | float)):
-            raise InvalidTypeError(f"threshold must be a number, got {threshold!r}")
-        if threshold is not None and math.isnan(threshold):
-            raise InvalidValueError("threshold is NaN, which no score ever reaches; give a number such as 0.95")
-        for name, seconds in (("wait", wait), ("every", every)):
-            if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-                raise InvalidTypeError(f"{name} must be a number of seconds, got {seconds!r}")
-            if not (0 <= seconds < math.inf):
-                raise InvalidValueError(f"{name} must be 0 or more seconds, got {seconds!r}")
-        self.capture = capture
-        self.is_equality = compare is None
-        self.compare: Compare = is_canonically_equal if compare is None else compare
+        self.capture: Capture = validated_function("capture", capture)
         self.capture_async = is_async(capture)
+        self.is_equality = compare is None
+        self.compare: Compare = validated_optional_function("compare", compare) or is_canonically_equal
         self.compare_async = compare is not None and is_async(compare)
-        if compare_many is not None and (compare is None or self.compare_async or is_async(compare_many)):
-            raise InvalidTypeError(
-                "Check(compare_many=...) goes with a compare that says the same one by one, both plain"
-            )
-        self.compare_many = compare_many
-        self.threshold = 1.0 if threshold is None else threshold
+        self.compare_many = validated_compare_many(compare_many, compare)
+        self.describe = validated_optional_function("describe", describe)
         self.threshold_declared = threshold is not None
-        self.wait = float(wait)
-        self.every = max(float(every), 0.001)
+        self.threshold = 1.0 if threshold is None else validated_threshold(threshold)
+        self.wait = validated_seconds("wait", wait)
+        self.every = max(validated_seconds("every", every), MIN_EVERY)
         self.refresh = bool(refresh)
-        self.version = None if version is None else validated_version(version)
-        self.describe = describe
+        self.version = validated_version(version)
         self.parts = parts
         self._bind = bind
         self.verified_types: dict[type, str | None] = {}
@@ -182,11 +167,13 @@ class Check:
         return safe_repr(current), safe_repr(candidate)
 
 
-def validated_version(version: Any) -> str | int | float:
-    """What a user declares in place of a fingerprint. Raises InvalidTypeError for what is not a text or number."""
-    if isinstance(version, str | int | float):
-        return version
-    raise InvalidTypeError(f"version must be a string or a number, got {version!r}; as in version='2'")
+def validated_check(role: str, check: Any) -> Check | None:
+    """Return a pre- or post-check, or None. Raises InvalidTypeError for others."""
+    if check is not None and not isinstance(check, Check):
+        raise InvalidTypeError(
+            f"invalid {role}=: expected a Check, got {check!r}. Pass one, as in {role}=Check(capture, compare)."
+        )
+    return check
 
 
 def interpret(check: Check, answer: Any) -> bool:

@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...errors import InvalidTypeError, InvalidValueError
-from ..model.reason import EFFECTS
+import msgspec
+
 from ..model.secret import Secret
 from .check import Check
 from .closures import captures_state
-from .fingerprint import is_async, is_async_generator, is_generator, made_in_function, stored_name
+from .fingerprint import is_async, made_in_function, stored_name
 
 NamedArguments = list[tuple[str, Any]]
+
+
+class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """The validated options of a tool.
+
+    `pre` and `post` are its checks, `trust` is the index of its level of trust, and `effect` is None if undeclared.
+    """
+
+    name: str | None = None
+    aliases: tuple[str, ...] = ()
+    method: bool = False
+    fingerprint: str = ""
+    pre: Check | None = None
+    post: Check | None = None
+    check_fingerprints: tuple[str, str] = ("", "")
+    effect: str | None = None
+    ignore: tuple[str, ...] = ()
+    inject: dict[str, Any] = {}
+    secret: tuple[str, ...] = ()
+    trust: int = 0
+    undo: Any = None
+    optional: bool = False
 
 
 class Tool:
@@ -52,46 +74,28 @@ class Tool:
         "wrapper",
     )
 
-    def __init__(
-        self,
-        fn: Callable[..., Any],
-        *,
-        name: str | None = None,
-        aliases: Sequence[str] = (),
-        method: bool = False,
-        fingerprint: str = "",
-        pre: Check | None = None,
-        post: Check | None = None,
-        check_fingerprints: tuple[str, str] = ("", ""),
-        effect: str | None = None,
-        ignore: Sequence[str] = (),
-        inject: Mapping[str, Any] | None = None,
-        secret: Sequence[str] = (),
-        trust: int = 0,
-        undo: Any = None,
-        optional: bool = False,
-    ) -> None:
+    def __init__(self, fn: Callable[..., Any], spec: ToolSpec) -> None:
         self.fn = fn
-        self.name = name or stored_name(fn)
-        self.aliases = tuple(aliases)
-        self.method = method
-        self.fingerprint = fingerprint
-        self.pre = pre
-        self.post = post
-        self.check_fingerprints = check_fingerprints
-        self.effect = effect
-        self.trust = trust
-        self.undo = undo
-        self.optional = optional
-        self.inject = dict(inject or {})
-        self.ignore = frozenset(ignore) | frozenset(self.inject)
+        self.name = spec.name or stored_name(fn)
+        self.aliases = spec.aliases
+        self.method = spec.method
+        self.fingerprint = spec.fingerprint
+        self.pre = spec.pre
+        self.post = spec.post
+        self.check_fingerprints = spec.check_fingerprints
+        self.effect = spec.effect
+        self.trust = spec.trust
+        self.undo = spec.undo
+        self.optional = spec.optional
+        self.inject = spec.inject
+        self.ignore = frozenset(spec.ignore) | frozenset(spec.inject)
         self.is_async = is_async(fn)
         self.may_share_name = made_in_function(fn) or captures_state(fn)
         self.instance = ""
         self.wrapper: Any = None
         self.may_be_method = False
         self.signature = signature_of(fn)
-        self.secret = frozenset(secret) | _secrets_by_default(self.signature)
+        self.secret = frozenset(spec.secret) | _secrets_by_default(self.signature)
 
     @property
     def secret(self) -> frozenset[str]:
@@ -221,52 +225,3 @@ def signature_of(fn: Any) -> inspect.Signature | None:
         return inspect.signature(fn)
     except (TypeError, ValueError):
         return None
-
-
-def ensure_check(role: str, check: Any) -> None:
-    """Raise InvalidTypeError unless a pre- or post-check is a Check."""
-    if check is not None and not isinstance(check, Check):
-        raise InvalidTypeError(f"{role} must be a Check, got {check!r}; as in {role}=Check(capture, compare)")
-
-
-def validate_tool(
-    fn: Any, *, effect: str | None, ignore: Sequence[str], checks: tuple[Any, Any], secret: Sequence[str] = ()
-) -> None:
-    """Refuse what can never be a tool, with a clear error: InvalidTypeError or InvalidValueError."""
-    if not callable(fn):
-        raise InvalidTypeError(f"a tool must be callable, got {fn!r}; decorate a function or a method")
-    if inspect.isclass(fn):
-        raise InvalidTypeError(f"{fn.__qualname__} is a class; decorate its methods, or a function that makes one")
-    if isinstance(fn, classmethod):
-        raise InvalidTypeError(
-            f"{fn.__func__.__qualname__} is a classmethod; make it a staticmethod or a plain function, or a method"
-        )
-    if is_generator(fn) or is_async_generator(fn):
-        raise InvalidTypeError(
-            f"{stored_name(fn)} is a generator, whose body runs only while it is iterated, so a replay cannot "
-            "ensure that it runs; return a list"
-        )
-    for role, check in zip(("pre_check", "post_check"), checks, strict=True):
-        ensure_check(role, check)
-        if check is not None and check.capture_async and not is_async(fn):
-            raise InvalidTypeError(
-                f"{role} of {stored_name(fn)} has an async capture, but the tool is a plain function, from which "
-                "nothing can be awaited; make the tool async or the capture plain"
-            )
-    if effect is not None and effect not in EFFECTS:
-        raise InvalidValueError(f"effect must be one of {', '.join(EFFECTS)}, got {effect!r}")
-    signature = signature_of(fn)
-    if signature is None:
-        return
-    for name in ignore:
-        parameter = signature.parameters.get(name)
-        if parameter is not None and parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            message = f"{stored_name(fn)} gathers many arguments in {name!r}, which cannot be ignored as one"
-            raise InvalidValueError(message)
-    accepts_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
-    for what, names in (("to ignore", ignore), ("to keep secret", secret)):
-        for name in names:
-            if name not in signature.parameters and not accepts_any:
-                raise InvalidValueError(
-                    f"{stored_name(fn)} has no parameter {name!r} {what}; it has {', '.join(signature.parameters)}"
-                )

@@ -1,0 +1,186 @@
+"""Validators of what users give for tools and checks: one function for each kind of value.
+
+Each returns the value as it is used, or raises InvalidTypeError or InvalidValueError.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...errors import InvalidTypeError, InvalidValueError
+from .fingerprint import is_async, is_async_generator, is_generator, stored_name
+
+MIN_EVERY = 0.001
+"""The shortest pause in seconds between two captures of a check that waits."""
+
+
+def validated_choice(option: str, value: Any, allowed: Sequence[str]) -> str:
+    """Return a word out of a closed list."""
+    if not isinstance(value, str) or value not in allowed:
+        raise InvalidValueError(f"invalid {option}=: expected one of {', '.join(allowed)}, got {value!r}")
+    return value
+
+
+def validated_name(option: str, value: Any) -> str | None:
+    """Return a name that a user gives, or None if there is none."""
+    if value is not None and not isinstance(value, str):
+        raise InvalidTypeError(
+            f"invalid {option}=: expected a string, got {value!r}. Pass a name, as in {option}='send'."
+        )
+    if value == "":
+        raise InvalidValueError(
+            f"invalid {option}=: expected a name, got ''. Leave it out, or pass a name, as in {option}='send'."
+        )
+    return value
+
+
+def validated_names(option: str, value: Any) -> tuple[str, ...]:
+    """Return one name or several as a tuple."""
+    if isinstance(value, str):
+        return (value,)
+    try:
+        names = tuple(value)
+    except TypeError:
+        names = (value,)
+    if not all(isinstance(name, str) for name in names):
+        raise InvalidTypeError(
+            f"invalid {option}=: expected a name or several, got {value!r}. Pass strings, as in {option}=['ctx']."
+        )
+    return names
+
+
+def validated_version(value: Any) -> str | int | float | None:
+    """Return what stands in for a fingerprint, or None."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise InvalidTypeError(
+        f"invalid version=: expected a string or a number, got {value!r}. Pass one, as in version='2'."
+    )
+
+
+def validated_inject(value: Any) -> dict[str, Any]:
+    """Return the values for ignored arguments by name."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InvalidTypeError(
+            f"invalid inject=: expected a dict by the names of arguments, got {value!r}. "
+            "Pass one, as in inject={'ctx': make_ctx}."
+        )
+    return dict(value)
+
+
+def validated_undo(value: Any) -> Any:
+    """Return how to undo a call: a text, a tool or None."""
+    if value is not None and not (isinstance(value, str) or callable(value)):
+        raise InvalidTypeError(f"invalid undo=: expected a text or a tool, got {value!r}. Pass a text or a function.")
+    return value
+
+
+def validate_tool_function(fn: Any) -> None:
+    """Raise for a value that can never be a tool."""
+    if not callable(fn) and not isinstance(fn, classmethod):
+        raise InvalidTypeError(f"invalid tool: expected a callable, got {fn!r}. Decorate a function or a method.")
+    if inspect.isclass(fn):
+        raise InvalidTypeError(
+            f"invalid tool: expected a function, got the class {fn.__qualname__!r}. "
+            "Decorate its methods, or a function that makes an instance."
+        )
+    if isinstance(fn, classmethod):
+        raise InvalidTypeError(
+            f"invalid tool: expected a function, got the classmethod {fn.__func__.__qualname__!r}. "
+            "Make it a staticmethod, a method or a plain function."
+        )
+    if is_generator(fn) or is_async_generator(fn):
+        raise InvalidTypeError(
+            f"invalid tool: expected a function that returns, got the generator {stored_name(fn)!r}. "
+            "Return a list: a replay cannot ensure that a generator is iterated."
+        )
+
+
+def validate_async_capture(role: str, fn: Any) -> None:
+    """Raise unless a tool whose check has an async capture is async itself."""
+    if not is_async(fn):
+        raise InvalidTypeError(
+            f"invalid {role}= of {stored_name(fn)!r}: expected a plain capture, since the tool is not async, "
+            "got an async one. Make the tool async, or the capture plain."
+        )
+
+
+def validate_argument_names(
+    fn: Any, signature: inspect.Signature | None, *, ignore: Sequence[str], secret: Sequence[str]
+) -> None:
+    """Raise for names of arguments that a tool does not have, or cannot ignore."""
+    if signature is None:
+        return
+    parameters = signature.parameters
+    for name in ignore:
+        parameter = parameters.get(name)
+        if parameter is not None and parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise InvalidValueError(
+                f"invalid ignore= of {stored_name(fn)!r}: expected the name of one argument, got {name!r}, which "
+                "takes several. Name the arguments themselves."
+            )
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    for option, names in (("ignore", ignore), ("secret", secret)):
+        for name in names:
+            if name not in parameters:
+                raise InvalidValueError(
+                    f"invalid {option}= of {stored_name(fn)!r}: expected one of its parameters "
+                    f"({', '.join(parameters) or 'it has none'}), got {name!r}"
+                )
+
+
+def validated_function(role: str, value: Any) -> Any:
+    """Return a function of a check."""
+    if not callable(value):
+        raise InvalidTypeError(
+            f"invalid Check({role}=...): expected a callable, got {value!r}. "
+            "Pass a function, as in Check(capture, compare)."
+        )
+    if is_generator(value) or is_async_generator(value):
+        raise InvalidTypeError(
+            f"invalid Check({role}=...): expected a plain or async function, got the generator {value!r}. "
+            "Return a value instead of yielding."
+        )
+    return value
+
+
+def validated_optional_function(role: str, value: Any) -> Any:
+    """Return a function of a check, or None if there is none."""
+    return None if value is None else validated_function(role, value)
+
+
+def validated_compare_many(value: Any, compare: Any) -> Any:
+    """Return a compare of many snapshots, which needs a plain `compare` beside it."""
+    function = validated_optional_function("compare_many", value)
+    if function is not None and (compare is None or is_async(compare) or is_async(function)):
+        raise InvalidTypeError(
+            "invalid Check(compare_many=...): expected a plain function beside a plain compare. "
+            "Pass compare= too, and make both plain functions."
+        )
+    return function
+
+
+def validated_threshold(value: Any) -> float | None:
+    """Return the lowest score that passes, or None if none is declared."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidTypeError(f"invalid threshold=: expected a number, got {value!r}. Pass one, as in threshold=0.95.")
+    if math.isnan(value):
+        raise InvalidValueError("invalid threshold=: expected a number, got nan. Pass one, as in threshold=0.95.")
+    return value
+
+
+def validated_seconds(option: str, value: Any) -> float:
+    """Return a number of seconds, 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidTypeError(f"invalid {option}=: expected a number of seconds, got {value!r}")
+    if not (0 <= value < math.inf):
+        raise InvalidValueError(f"invalid {option}=: expected 0 or more seconds, got {value!r}")
+    return float(value)
