@@ -1,4 +1,4 @@
-"""The redactor of one run: which secrets it knows, what holds one, and texts without them."""
+"""The redactor of a run: it knows the run's secrets and removes them from texts."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .secret_leaves import literal_text, searchable_leaves, secrets_in
 from .spellings import mask_forms, spellings
 from .traces import contains_any, fold_text, text_forms
 
-_MIN_LEAK_LENGTH = 4  # from so many characters on a secret is looked for in the bytes that are written
+_MIN_LEAK_LENGTH = 4  # characters; a shorter text occurs in encoded bytes by chance
 _ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 
 
 class NamedValues(Protocol):
-    """What this module needs of a run's params."""
+    """The part of a run's params that this module uses."""
 
     @property
     def values(self) -> Mapping[str, Any]: ...
@@ -31,9 +31,9 @@ class NamedValues(Protocol):
 
 
 class Redactor:
-    """The secrets of one run. Falsy while it knows none, and then all it does is to give back what it gets.
+    """The secrets of one run.
 
-    `named` are the secrets by their names.
+    A redactor without secrets is false, and then returns everything unchanged. `named` maps names to secrets.
     """
 
     __slots__ = (
@@ -62,13 +62,16 @@ class Redactor:
     def __bool__(self) -> bool:
         return self.has_secrets
 
-    # -- what is secret
+    # -- adding and naming secrets
 
     def add_named(self, name: str, secret: Secret[Any]) -> None:
-        """Know a secret under a name. Raises InvalidValueError if the name is another secret's."""
+        """Add a secret under a name.
+
+        Raises InvalidValueError if another secret has this name.
+        """
         if self.named.setdefault(name, secret) != secret:
             raise InvalidValueError(
-                f"the secret {name!r} is given twice with different values; give one of them another name"
+                f"invalid secrets=: expected one value for {name!r}, got two different ones. Rename one of them"
             )
         for key in (_Identity(secret), equality_key(secret.value)):
             names = self._names.setdefault(key, [])
@@ -93,7 +96,7 @@ class Redactor:
         return name
 
     def add_value(self, value: Any) -> None:
-        """Hide a value from now on, without a name for it."""
+        """Add a secret value without a name."""
         leaves = list(searchable_leaves(value))
         raw = {text for text in map(literal_text, leaves) if text}
         self._texts = tuple(sorted({*self._texts, *raw}, key=lambda text: (-len(text), text)))
@@ -105,12 +108,15 @@ class Redactor:
         self.has_secrets = True
 
     def add_secrets_in(self, value: Any) -> None:
-        """Hide the Secrets in a value from now on."""
+        """Add the Secrets in a value, without names."""
         for _, secret in secrets_in(value, ""):
             self.add_value(secret.value)
 
     def name_of(self, value: Any, argument: str = "") -> str | None:
-        """The name of a value that is a secret: a Secret's by identity first, a raw value's by equality."""
+        """Return the name of a value that is a secret.
+
+        A Secret is found by identity first; any other value is found by equality.
+        """
         names = None
         if isinstance(value, Secret):
             names = self._names.get(_Identity(value))
@@ -121,34 +127,46 @@ class Redactor:
         return argument if argument in names else min(names)
 
     def equal_groups(self, used: set[str], params: NamedValues) -> tuple[tuple[str, ...], ...]:
-        """Groups of used secrets and others, or params, with equal values: which was meant cannot be determined."""
+        """Return the groups of names whose values are equal, of which one is used.
+
+        The names are those of secrets and params. Which name of a group a step uses cannot be determined.
+        """
         groups: dict[Any, set[str]] = {}
         for name in {*self.named, *params.canonical}:
             groups.setdefault(self.equality_key(name, params), set()).add(name)
         return tuple(sorted(tuple(sorted(names)) for names in groups.values() if len(names) > 1 and names & used))
 
     def equality_key(self, name: str, params: NamedValues) -> Any:
-        """What equal values have in common; None for a name that was not given."""
+        """Return a key that equal values share; None for an unknown name."""
         secret = self.named.get(name)
         return equality_key(secret.value) if secret is not None else params.canonical.get(name)
 
-    # -- where it stands
+    # -- finding and replacing secrets
 
     def mark_key_made(self) -> None:
-        """From here on, what becomes known is late: the task's key was made without it."""
+        """Mark the task key as made.
+
+        A secret that is added from now on is late: the key was made without it.
+        """
         self._needles_at_key = self._needles
 
     def contains_late_secret(self, value: Any) -> bool:
-        """Whether a secret stands in a value that was not known when the run began."""
+        """Return whether a value contains a secret that was added after the key was made."""
         late = self._needles - self._needles_at_key
         return bool(late) and any(contains_any(leaf, late) for leaf in visible_leaves(value))
 
     def contains_secret(self, value: Any) -> bool:
-        """Whether a secret stands in a value: in a text in any case of letters, in bytes, as a number."""
+        """Return whether a value contains a secret.
+
+        The secret may be part of a text in any letter case, part of bytes, or a number.
+        """
         return bool(self._needles) and any(contains_any(leaf, self._needles) for leaf in visible_leaves(value))
 
     def leaked_into(self, data: bytes) -> bool:
-        """Whether written bytes hold a secret's text in an encoding that the codec or its parts may use."""
+        """Return whether encoded bytes contain the text of a secret.
+
+        The search covers the encodings that the codec and registered types may use.
+        """
         texts = [text for text in self._texts if len(text) >= _MIN_LEAK_LENGTH]
         if not texts:
             return False
@@ -161,11 +179,11 @@ class Redactor:
         return False
 
     def redact(self, text: str) -> str:
-        """A text for people, with `***` where a secret stood."""
+        """Return a text with each secret replaced by `***`."""
         return mask_forms(text, self._spellings, MASK) if self._spellings and text else text
 
     def mask(self, value: Any) -> Any:
-        """A value for a key, with the names of secrets where they stood."""
+        """Return a value with each secret replaced by its name, for a task key."""
         if not self.has_secrets:
             return value
         if type(value) is str:
@@ -181,7 +199,7 @@ class Redactor:
                 return value
             try:
                 return codec.fold(kind, masked)
-            except DecodeError:  # two keys of a dict are masked alike: the rest distinguishes the tasks well enough
+            except DecodeError:  # Two keys of a dict may become equal when they are masked.
                 return [kind, *masked]
         return _marker("") if self.contains_secret(value) else value
 
@@ -194,7 +212,7 @@ class Redactor:
 
 
 class _Identity:
-    """An object as a key, by identity."""
+    """An object as a dict key that compares by identity."""
 
     __slots__ = ("value",)
 
@@ -213,7 +231,7 @@ def _marker(name: str) -> str:
 
 
 def equality_key(value: Any) -> Any:
-    """What equal values have in common: canonical bytes, or being the same object."""
+    """Return a key that equal values share: canonical bytes, or the identity."""
     try:
         return codec.canonical(value)
     except NotStorableError:
@@ -223,9 +241,10 @@ def equality_key(value: Any) -> Any:
 def redactor_for(
     arguments: Iterable[tuple[str, Any]], params: NamedValues, secrets: Mapping[str, Any] | None
 ) -> Redactor:
-    """The redactor of a run: what `secrets` gives, and the Secrets among its params and the agent's arguments.
+    """Return the redactor of a run.
 
-    Params in which a secret stands are secrets themselves. Raises InvalidTypeError or InvalidValueError.
+    It knows the secrets in `secrets`, and the Secrets among the run's params and the agent's arguments. A param that
+    contains a secret becomes a secret itself. Raises InvalidTypeError or InvalidValueError.
     """
     redactor = Redactor()
     given = [] if secrets is None else _validated_secrets(secrets)
@@ -250,11 +269,11 @@ def redactor_for(
 
 def _validated_secrets(secrets: Any) -> list[tuple[str, Secret[Any]]]:
     if not isinstance(secrets, Mapping):
-        raise InvalidTypeError(f"secrets must be a mapping of names to values, got a {type(secrets).__name__}")
+        raise InvalidTypeError(f"invalid secrets=: expected a mapping of names to values, got {type(secrets).__name__}")
     found = []
     for name, value in secrets.items():
         if not isinstance(name, str) or not name:
-            raise InvalidTypeError("a secret's name must be a string that is not empty")
+            raise InvalidTypeError("invalid secrets=: expected names that are strings and not empty")
         try:
             found.append((name, value if isinstance(value, Secret) else Secret(value)))
         except (InvalidTypeError, InvalidValueError) as error:

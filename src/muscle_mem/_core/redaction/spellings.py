@@ -1,4 +1,4 @@
-"""The spellings in which a text may stand in other texts: as it is, in a repr, in a repr of a repr, as JSON."""
+"""The spellings of a text in messages: plain, in nested reprs and in JSON."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 import msgspec
 
-_LEVELS = 3  # a value in the repr of an exception in the repr of another
-ELLIPSES = ("…", "...")  # what stands where a text was cut
-_MIN_OVERLAP = 2  # so many characters of a secret beside a cut are hidden, too
+_LEVELS = 3  # nested reprs, as of a value in an exception in another exception
+ELLIPSES = ("…", "...")  # marks of a cut text
+_MIN_OVERLAP = 2  # characters of a secret next to a cut that are masked
 
 
 def spellings(text: str) -> set[str]:
-    """Every way in which our messages may spell a text."""
+    """Return every form in which a message may contain a text."""
     found = {text}
     latest = {text}
     for _ in range(_LEVELS):
@@ -23,7 +23,10 @@ def spellings(text: str) -> set[str]:
 
 
 def _repr_spellings(text: str) -> Iterable[str]:
-    """How repr() spells a text within a longer one, which may hold either quote."""
+    """Yield the forms that repr() gives a text inside a longer one.
+
+    The longer text may contain either kind of quote.
+    """
     yield repr(text)[1:-1]
     yield repr('"' + text)[2:-1]
     yield repr("'" + text)[1:-1].removeprefix("\\").removeprefix("'")
@@ -39,7 +42,10 @@ def _json_spelling(text: str) -> str:
 
 
 def mask_forms(text: str, forms: Iterable[str], mask: str) -> str:
-    """A text with every form replaced, and what is left of one beside the place where a text was cut."""
+    """Return a text with every form replaced by `mask`.
+
+    A part of a form next to an ellipsis, where the text was cut, is replaced too.
+    """
     for form in forms:
         if form in text:
             text = text.replace(form, mask)
@@ -63,7 +69,10 @@ def _mask_beside(text: str, cut: str, forms: Iterable[str], mask: str) -> str:
 
 
 def _overlap_length(one: str, two: str) -> int:
-    """How many characters `two` begins with that `one` ends with; 0 for too few to be significant."""
+    """Return the length of the longest end of `one` that begins `two`.
+
+    The result is 0 for too few characters to be significant.
+    """
     for length in range(min(len(one), len(two)), _MIN_OVERLAP - 1, -1):
         if one.endswith(two[:length]):
             return length

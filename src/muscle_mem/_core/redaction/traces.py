@@ -1,4 +1,7 @@
-"""The texts in which a value may be hiding: in a word, in other case, in another spelling of Unicode, inside bytes."""
+"""The texts by which a value can be recognized inside another value.
+
+A value may occur as part of a word, in another letter case, in another Unicode form, or inside bytes.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,9 @@ SMALL_INT = 100
 
 
 def is_small(value: Any) -> bool:
-    """Whether a value is so common that equality says little.
+    """Return whether a value is so common that equality is not evidence.
 
-    That are bools, None, numbers below 100 without a fraction, texts under three characters, and empty containers.
+    These are bools, None, numbers below 100 without a fraction, texts under three characters and empty containers.
     """
     if value is None or isinstance(value, bool):
         return True
@@ -34,14 +37,17 @@ def is_small(value: Any) -> bool:
 
 
 def fold_text(text: str) -> str:
-    """A text without regard to case and to the ways in which Unicode spells one character."""
+    """Return a text without differences in letter case and Unicode form."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
 
 
 def decimal_text(value: int) -> str:
-    """The decimal digits of an int; hexadecimal ones where Python refuses to count that far."""
+    """Return the decimal digits of an int.
+
+    The result is hexadecimal if Python limits the conversion to decimal digits.
+    """
     try:
         return str(value)
     except ValueError:
@@ -49,7 +55,7 @@ def decimal_text(value: int) -> str:
 
 
 def text_forms(leaf: Any) -> list[str]:
-    """The folded texts by which a leaf may stand in another value, the plainest first."""
+    """Return the folded texts that a leaf may have in another value, plainest first."""
     if isinstance(leaf, Enum):
         return [fold_text(text) for text in (leaf.name or "",)] + text_forms(leaf.value)
     if isinstance(leaf, str):
@@ -68,7 +74,10 @@ def text_forms(leaf: Any) -> list[str]:
 
 
 def contains_any(leaf: Any, needles: frozenset[str]) -> bool:
-    """Whether a literal leaf holds one of these texts: anywhere in a text, or as the whole of another value."""
+    """Return whether a literal leaf contains one of these texts.
+
+    A text may contain it anywhere. A number and None must equal it.
+    """
     if not needles:
         return False
     texts = text_forms(leaf)
@@ -78,7 +87,10 @@ def contains_any(leaf: Any, needles: frozenset[str]) -> bool:
 
 
 def _stored_texts(leaf: Any) -> Iterable[str]:
-    """The texts and numbers in the stored form of a leaf that nothing else looks into: a registered type, an array."""
+    """Yield the texts and numbers in the stored form of an opaque leaf.
+
+    Such a leaf is an array or an instance of a registered type.
+    """
     try:
         waiting = [msgspec.msgpack.decode(codec.canonical(leaf)[1:])]
     except (NotStorableError, msgspec.DecodeError):
@@ -88,6 +100,6 @@ def _stored_texts(leaf: Any) -> Iterable[str]:
         if isinstance(part, dict):
             waiting += [*part, *part.values()]
         elif isinstance(part, list):
-            waiting += part[1:]  # the first is a tag
+            waiting += part[1:]  # The first item is a tag.
         elif part is not None:
             yield from text_forms(part)
