@@ -154,7 +154,7 @@ def test_a_class_that_gained_a_field_with_a_default_still_fits():
 def test_a_class_whose_fields_changed_is_an_unknown_type(fields):
     data = codec.encode(make_class("x")(1))
     codec.add_known_classes(make_class(*fields))
-    with pytest.raises(UnknownTypeError, match="has changed since this was stored") as caught:
+    with pytest.raises(UnknownTypeError, match="CodecMade") as caught:
         codec.decode(data)
     assert caught.value.type_name == f"{make_class.__module__}:CodecMade"
     assert codec.decode(data, lenient=True).x == 1
@@ -163,7 +163,7 @@ def test_a_class_whose_fields_changed_is_an_unknown_type(fields):
 def test_a_class_that_became_another_kind_is_an_unknown_type():
     data = codec.encode(make_class("x")(1))
     codec.add_known_classes(enum.Enum("CodecMade", ["x"], module=make_class.__module__))
-    with pytest.raises(UnknownTypeError, match="it was a dataclass and is a enum"):
+    with pytest.raises(UnknownTypeError, match="dataclass.*enum"):
         codec.decode(data)
 
 
@@ -250,7 +250,7 @@ def test_a_time_zone_that_this_machine_does_not_know_is_an_unknown_type():
 @pytest.mark.parametrize("key", ["../../etc/pass", "/etc/passwd//", "Europe/../Ber", "."])
 def test_the_key_of_a_time_zone_can_name_no_other_file(key):
     data = codec.encode([EXAMPLES["zoneinfo"]]).replace(b"\xadEurope/Berlin", bytes([0xA0 + len(key)]) + key.encode())
-    with pytest.raises(DecodeError, match="the key of a time zone"):
+    with pytest.raises(DecodeError, match="key of a time zone"):
         codec.decode(data)
 
 

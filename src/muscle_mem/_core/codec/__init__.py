@@ -1,6 +1,7 @@
-"""Values to canonical bytes and back: a closed set of types, no pickle; nothing stored is imported or run.
+"""The codec: values to canonical bytes and back, for a closed set of types.
 
-The bytes are one version byte and one msgpack message, in the only spelling that the value has.
+It does not use pickle, and decoding neither imports nor runs stored code. The bytes are one version byte and one
+msgpack message. Each value has exactly one message.
 """
 
 from __future__ import annotations
@@ -53,10 +54,18 @@ _REGISTER: Final = ", or register a type with muscle_mem.register"
 
 
 def encode(value: object, *, max_nodes: int = MAX_NODES, max_bytes: int = MAX_BYTES) -> bytes:
-    """The bytes from which `decode` gives the value back, with its exact types and the order of its dicts.
+    """Return the bytes from which `decode` restores a value.
 
-    Raises NotStorableError with the path to what has no form here, or TooLargeError (more than `max_nodes`
-    values, `max_bytes` bytes, or 64 containers deep). Classes that are met become known to `decode`.
+    Exact types and the order of dicts are kept. The classes of encoded instances become known to `decode`.
+
+    Args:
+        value: The value to encode.
+        max_nodes: The maximum number of values in it.
+        max_bytes: The maximum size of the result in bytes.
+
+    Raises:
+        NotStorableError: If a part cannot be stored. The error has the path to it.
+        TooLargeError: If the value exceeds a maximum, or is more than 64 containers deep.
     """
     if type(value) in PLAIN or (type(value) is float and value == value):
         try:
@@ -69,10 +78,11 @@ def encode(value: object, *, max_nodes: int = MAX_NODES, max_bytes: int = MAX_BY
 
 
 def canonical(value: object) -> bytes:
-    """Bytes that are equal for equal content: as `encode`, but the order of a dict's items does not count.
+    """Return the canonical bytes of a value, which are equal for equal content.
 
-    Exact types count: True, 1, 1.0 and "1" differ, as do a list and a tuple, 0.0 and -0.0. Every NaN is the
-    same. So are the bytes on every machine and Python version. Raises NotStorableError and TooLargeError.
+    They differ from the bytes of `encode` in that the order of a dict's items does not count. Exact types count: True,
+    1, 1.0 and "1" differ, as do a list and a tuple, or 0.0 and -0.0. All NaN are equal. The bytes are the same on every
+    machine and Python version. Raises NotStorableError and TooLargeError.
     """
     if type(value) is str and len(value) < MAX_BYTES // 4:
         try:
@@ -83,29 +93,36 @@ def canonical(value: object) -> bytes:
 
 
 def decode(data: bytes, *, lenient: bool = False) -> Any:
-    """The value that `encode` was given; the classes of instances are only filled, their code is not run.
+    """Return the value that was encoded.
 
-    Raises DecodeError for anything that `encode` or `canonical` did not write, and its kind UnknownTypeError
-    for an instance of a class that this process does not know or that has changed. With `lenient` such an
-    instance becomes a read-only `Record` instead. Takes time and memory in proportion to the data.
+    Instances are restored by setting their fields; the code of their classes does not run. Time and memory are
+    proportional to the size of the data.
+
+    Args:
+        data: The bytes that `encode` or `canonical` returned.
+        lenient: Whether to return a read-only `Record` for an instance of a class that is unknown or has changed.
+
+    Raises:
+        DecodeError: If the bytes are not the codec's.
+        UnknownTypeError: If a class is not known in this process, or has changed since.
     """
     if not isinstance(data, bytes):
-        raise DecodeError(f"bytes are decoded, not {type(data).__qualname__}")
+        raise DecodeError(f"cannot decode the data: expected bytes, got {type(data).__qualname__}")
     if data[:1] != _HEAD:
-        what = f"of version {data[0]}" if data else "empty"
-        raise DecodeError(f"the data is {what}; this release of muscle_mem reads version {VERSION}")
+        found = f"version {data[0]}" if data else "empty data"
+        raise DecodeError(f"cannot decode the data: expected version {VERSION} of the codec, got {found}")
     return read(data[1:], lenient)
 
 
 def copier(data: bytes, value: Any, *, lenient: bool = False) -> Callable[[], Any]:
-    """A function that decodes `data`, of which `value` was decoded, again at each call; quick where all in it is plain.
+    """Return a function that decodes `data` again at each call.
 
-    None, bools, ints, floats, texts and bytes, in lists and in dicts by texts, are what plain msgpack gives back as
-    they were, without a look at each part.
+    `value` is the decoded value. If it consists of None, bools, ints, floats, texts, bytes, lists and dicts with text
+    keys, plain msgpack restores it without a check of each part, which is faster.
     """
     try:
         return functools.partial(_unpack, pack(value)) if _is_plain(value) else _slow_copier(data, lenient)
-    except (OverflowError, UnicodeEncodeError):  # an int or a text that msgpack cannot write
+    except (OverflowError, UnicodeEncodeError):  # msgpack cannot write every int and text.
         return _slow_copier(data, lenient)
 
 
@@ -123,7 +140,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def digest(data: bytes) -> bytes:
-    """The SHA-256 of some bytes: 32 bytes."""
+    """Return the SHA-256 of some bytes: 32 bytes."""
     return hashlib.sha256(data).digest()
 
 
@@ -137,17 +154,17 @@ def _write(value: object, is_canonical: bool, max_nodes: int, max_bytes: int) ->
             data = _HEAD + pack(tree)
     except Refusal as refusal:
         raise _public_error(value, refusal) from refusal.__cause__
-    except Exception as error:  # a property that raises, a dict that another thread changes
+    except Exception as error:  # A property may raise, or another thread may change a dict.
         name = display_name(type(value))
-        raise NotStorableError(f"{name} could not be read: {type(error).__name__}: {error}", "", name) from error
+        raise NotStorableError(f"{name} cannot be read: {type(error).__name__}: {error}", "", name) from error
     if len(data) > max_bytes:
         name = display_name(type(value))
-        raise TooLargeError(f"{name} takes {len(data)} bytes, more than {max_bytes}", "", name)
+        raise TooLargeError(f"{name} is too large: expected at most {max_bytes} bytes, got {len(data)}", "", name)
     return data
 
 
 def _public_error(value: object, refusal: Refusal) -> NotStorableError:
-    """The error for a refusal, with the path from the value to what was refused."""
+    """Return the error for a refusal, with the path to the part that was refused."""
     chain = [*reversed(refusal.trail)] or [value]
     path, seen = "", {id(chain[0])}
     for outer, inner in itertools.pairwise(chain):

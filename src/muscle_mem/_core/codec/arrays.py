@@ -1,4 +1,7 @@
-"""Arrays of numpy and tensors of torch as dtype, shape and raw bytes; neither library is imported here."""
+"""Arrays of numpy and tensors of torch, as dtype, shape and raw bytes.
+
+This module does not import either library.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ _DTYPE: Final = re.compile(r"[<>|][biufcSUV?]\d{1,10}|[<>][mM]8(\[\d{0,9}[A-Za-z
 
 
 def split_array(value: Any, canonical: bool) -> tuple[int, tuple[Any, ...]] | None:
-    """The tag and parts of an array, array scalar or CPU tensor; None for anything else. Raises Refusal."""
+    """Return the tag and parts of an array, array scalar or CPU tensor.
+
+    The result is None for any other value. Raises Refusal.
+    """
     kind = type(value)
     home = kind.__module__.partition(".")[0] if isinstance(kind.__module__, str) else ""
     if home == "numpy" and (numpy := sys.modules.get("numpy")):
@@ -31,41 +37,48 @@ def split_array(value: Any, canonical: bool) -> tuple[int, tuple[Any, ...]] | No
 
 
 def build_array(tag: int, dtype: Any, shape: Any, data: Any) -> Any:
-    """The array, scalar or tensor of these parts. Raises UnknownTypeError if its library is not loaded."""
+    """Return the array, array scalar or tensor of these parts.
+
+    Raises UnknownTypeError if its library is not imported.
+    """
     numpy = sys.modules.get("numpy")
     if numpy is None:
-        raise UnknownTypeError("a numpy array is stored, and numpy is not imported in this process", "numpy:ndarray")
+        raise UnknownTypeError(
+            "cannot decode an array: numpy is not imported in this process. Import it first", "numpy:ndarray"
+        )
     if tag == SCALAR and type(dtype) is str and dtype in ("U", "S"):
-        require(type(shape) is tuple and not shape and type(data) is (str if dtype == "U" else bytes), "a scalar")
+        require(type(shape) is tuple and not shape and type(data) is (str if dtype == "U" else bytes), "scalar")
         return numpy.str_(data) if dtype == "U" else numpy.bytes_(data)
     require(
         type(data) is bytes and type(shape) is tuple and all(type(n) is int and n >= 0 for n in shape),
-        "an array",
+        "array",
     )
     made_dtype = _build_dtype(numpy, dtype)
-    require(math.prod(shape) * made_dtype.itemsize == len(data), "an array whose size does not fit its shape")
+    require(math.prod(shape) * made_dtype.itemsize == len(data), "array whose size does not match its shape")
     array = numpy.ndarray(shape, made_dtype, bytearray(data))
-    require(_is_valid(numpy, array) and are_same_parts((dtype, shape, data), _parts(numpy, array, False)), "an array")
+    require(_is_valid(numpy, array) and are_same_parts((dtype, shape, data), _parts(numpy, array, False)), "array")
     if tag == ARRAY:
         return array
     if tag == SCALAR:
-        require(not shape and array[()].dtype.kind not in "US", "an array scalar")
+        require(not shape and array[()].dtype.kind not in "US", "array scalar")
         return array[()]
     torch = sys.modules.get("torch")
     if torch is None:
-        raise UnknownTypeError("a torch tensor is stored, and torch is not imported in this process", "torch:Tensor")
+        raise UnknownTypeError(
+            "cannot decode a tensor: torch is not imported in this process. Import it first", "torch:Tensor"
+        )
     return torch.from_numpy(array)
 
 
 def is_immutable_scalar(value: Any) -> bool:
-    """Whether this is an immutable array scalar."""
+    """Return whether a value is an immutable array scalar."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, numpy.generic) and type(value) is not numpy.void
 
 
 def _tensor_array(value: Any) -> Any:
     if value.device.type != "cpu":
-        raise Refusal(f"lies on the device {value.device}; store value.cpu()")
+        raise Refusal(f"is on the device {value.device}; store value.cpu()")
     try:
         return value.detach().numpy()
     except (TypeError, RuntimeError) as error:
@@ -80,7 +93,10 @@ def _parts(numpy: Any, array: Any, canonical: bool) -> tuple[Any, ...]:
 
 
 def _describe_dtype(dtype: Any) -> Any:
-    """A dtype as strings and tuples, with the offsets and padding of structures."""
+    """Return a dtype as strings and tuples.
+
+    The description of a structure contains its offsets and padding.
+    """
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
         return "sub", _describe_dtype(base), tuple(shape)
@@ -97,20 +113,20 @@ def _describe_dtype(dtype: Any) -> Any:
 
 
 def _build_dtype(numpy: Any, description: Any) -> Any:
-    """The dtype of a description, from a closed set of spellings."""
+    """Return the dtype of a description; only a closed set of forms is valid."""
     if type(description) is str:
-        require(_DTYPE.fullmatch(description), "a dtype")
+        require(_DTYPE.fullmatch(description), "dtype")
         return numpy.dtype(description)
-    require(type(description) is tuple and description, "a dtype")
+    require(type(description) is tuple and description, "dtype")
     if description[0] == "sub":
         _, base, shape = description
-        require(type(shape) is tuple and all(type(n) is int and n >= 0 for n in shape), "a dtype")
+        require(type(shape) is tuple and all(type(n) is int and n >= 0 for n in shape), "dtype")
         return numpy.dtype((_build_dtype(numpy, base), shape))
     kind, itemsize, aligned, fields = description
-    require(kind == "struct" and type(itemsize) is int and aligned in (0, 1) and type(fields) is tuple, "a dtype")
+    require(kind == "struct" and type(itemsize) is int and aligned in (0, 1) and type(fields) is tuple, "dtype")
     names, formats, offsets = [], [], []
     for name, inner, offset in fields:
-        require(type(name) is str and type(offset) is int, "a dtype")
+        require(type(name) is str and type(offset) is int, "dtype")
         names.append(name)
         formats.append(_build_dtype(numpy, inner))
         offsets.append(offset)
@@ -119,7 +135,10 @@ def _build_dtype(numpy: Any, description: Any) -> Any:
 
 
 def _with_zeroed_padding(numpy: Any, array: Any, canonical: bool) -> Any:
-    """The array with zeros between the fields of a structure and, for the canonical form, one kind of NaN."""
+    """Return an array with zeros between the fields of a structure.
+
+    In the canonical form, all NaN have the same bytes too.
+    """
     if array.dtype.names is not None:
         out = numpy.zeros(array.shape, array.dtype)
         for name in array.dtype.names:
@@ -133,7 +152,10 @@ def _with_zeroed_padding(numpy: Any, array: Any, canonical: bool) -> Any:
 
 
 def _is_valid(numpy: Any, array: Any) -> bool:
-    """Whether every item is one that numpy would have made: booleans of 0 and 1, text of code points."""
+    """Return whether numpy could have made every item.
+
+    Bools must be 0 or 1, and texts must consist of code points.
+    """
     if array.dtype.names is not None:
         return all(_is_valid(numpy, array[name]) for name in array.dtype.names)
     if array.dtype.kind not in "bU" or array.size == 0 or array.dtype.itemsize == 0:

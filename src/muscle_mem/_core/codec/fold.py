@@ -1,4 +1,7 @@
-"""Containers taken apart one level at a time, so that other rooms can replace leaves and keep the types."""
+"""Containers taken apart and rebuilt, one level at a time.
+
+Other packages use this to replace leaves and keep the types of the containers.
+"""
 
 from __future__ import annotations
 
@@ -37,16 +40,17 @@ _LEAVES = frozenset({str, int, bool, float, type(None), bytes})
 
 
 def unfold(value: object) -> tuple[str, tuple[object, ...]] | None:
-    """What kind of container a value is, and its children; None for a leaf or what is not storable.
+    """Return the kind and the children of a container.
 
-    A dict's children are k1, v1, k2, v2; a set's come in a fixed order; those of a dataclass, NamedTuple or
-    pydantic model are its fields (and for a model its extra and private values).
+    The result is None for a leaf or a value that is not storable. A dict's children are k1, v1, k2, v2. A set's are in
+    a fixed order. Those of a dataclass, NamedTuple or pydantic model are its fields, and for a model its extra and
+    private values too.
     """
     kind = type(value)
     if kind in _LEAVES:
         return None
     if kind is list or kind is tuple:
-        return kind.__name__, tuple(value)  # type: ignore[arg-type] # kind says that it can be iterated
+        return kind.__name__, tuple(value)  # type: ignore[arg-type] # a list or tuple
     if kind is dict:
         return "dict", tuple([part for pair in value.items() for part in pair])  # type: ignore[attr-defined] # a dict
     if kind is set or kind is frozenset:
@@ -59,7 +63,7 @@ def unfold(value: object) -> tuple[str, tuple[object, ...]] | None:
         if shape.kind == MODEL:
             return _unfold_model(label, shape, value)
         return label, _children(shape, value)
-    except Exception:  # a Refusal, or a property that raises: in any case nothing to look into
+    except Exception:  # After a Refusal or an error in a property, the children are unknown.
         return None
 
 
@@ -79,7 +83,10 @@ def _unfold_model(label: str, shape: Shape, value: Any) -> tuple[str, tuple[obje
 
 
 def _model_names(kind: str) -> tuple[list[str], list[list[str] | None]]:
-    """The fields of a model's kind, and the names of its extra, private and given fields."""
+    """Return the fields of a model's kind, and its other names.
+
+    These are the names of extra, private and explicitly set fields.
+    """
     label, _, rest = kind.partition("\0\0")
     parts = read_tree(bytes.fromhex(rest))
     names = [part if part is None else [_to_text(name) for name in part] for part in parts]
@@ -97,22 +104,23 @@ def _to_text(name: bytes) -> str:
 def _sorted_items(items: Any) -> tuple[object, ...]:
     try:
         return tuple(sorted(items, key=lambda item: pack(Writer(True, True, 200_000, 2**24).put(item, 1))))
-    except Exception:  # not storable, so there is no order that would last
+    except Exception:  # Items that are not storable have no fixed order.
         return tuple(items)
 
 
 def fold(kind: str, children: Sequence[object]) -> Any:
-    """The container of this kind with these children, of the exact type that `unfold` saw.
+    """Return the container of this kind with these children.
 
-    Raises UnknownTypeError for a class this process does not know, and DecodeError where the children do not
-    fit: two equal keys of a dict, an unhashable item of a set, too many fields.
+    It has the exact type that `unfold` was given. Raises UnknownTypeError for a class that this process does not know.
+    Raises DecodeError if the children do not fit: two equal keys of a dict, an unhashable item of a set, too many
+    fields.
     """
     try:
         return _fold(kind, children)
     except DecodeError:
         raise
     except Exception as error:
-        raise DecodeError(f"no {kind.partition(chr(0))[0]} can be made of these: {error}") from error
+        raise DecodeError(f"cannot build a {kind.partition(chr(0))[0]}: {error}") from error
 
 
 def _fold(kind: str, children: Sequence[Any]) -> Any:
@@ -121,12 +129,14 @@ def _fold(kind: str, children: Sequence[Any]) -> Any:
     if kind == "dict":
         made = dict(zip(children[::2], children[1::2], strict=True))
         if len(made) * 2 != len(children):
-            raise DecodeError("two keys of a dict have become equal")
+            raise DecodeError("cannot build a dict: two keys are equal")
         return made
     label, name, *fields = kind.split("\0")
     shape = known_class(name)
     if shape is None or shape.kind != label:
-        raise UnknownTypeError(f"no {label} class {name!r} is known in this process", name)
+        raise UnknownTypeError(
+            f"cannot build an instance of {name!r}: no such {label} class is known in this process", name
+        )
     if label == MODEL:
         return _fold_model(shape, kind, children)
     values = dict(zip(fields, children, strict=True))
@@ -136,11 +146,11 @@ def _fold(kind: str, children: Sequence[Any]) -> Any:
 def _fold_model(shape: Shape, kind: str, children: Sequence[Any]) -> Any:
     fields, (extra, private, chosen) = _model_names(kind)
     waiting = iter(children)
-    # Not strict, and the names first: each group of them takes from the children as many as it has.
+    # The names come first and zip is not strict, so that each group takes as many children as it has names.
     parts = [None if some is None else dict(zip(some, waiting, strict=False)) for some in (fields, extra, private)]
     wanted = len(fields) + len(extra or ()) + len(private or ())
     if len(children) != wanted:
-        raise DecodeError(f"{len(children)} children for the {wanted} values of {shape.name}")
+        raise DecodeError(f"cannot build an instance of {shape.name!r}: expected {wanted} values, got {len(children)}")
     return build_model(shape, parts[0] or {}, parts[1], parts[2], chosen)
 
 
@@ -148,7 +158,10 @@ _BUILTIN: Final[dict[str, type]] = {"list": list, "tuple": tuple, "set": set, "f
 
 
 def child_path(kind: str, index: int, children: Sequence[object]) -> str:
-    """How a message leads to one child: `[3]`, `['key']`, `.name`; to the key of a dict: `[key 'k']`."""
+    """Return the path from a container to a child, for messages.
+
+    Examples are `[3]`, `['key']` and `.name`, and `[key 'k']` for a key of a dict.
+    """
     if kind in ("list", "tuple"):
         return f"[{index}]"
     if kind in ("set", "frozenset"):
@@ -171,7 +184,10 @@ def _short_key(key: object) -> str:
 
 
 def is_immutable(value: object, _depth: int = 0) -> bool:
-    """Whether a value can never change, deep down, so that one decoded copy may serve many replays."""
+    """Return whether a value and all its parts are immutable.
+
+    One decoded copy of such a value can be used by many replays.
+    """
     kind = type(value)
     if kind in _IMMUTABLE_TYPES:
         return True

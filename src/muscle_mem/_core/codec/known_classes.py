@@ -1,4 +1,4 @@
-"""Classes made known to the codec by the annotations of the program itself."""
+"""Registration of the classes in a program's annotations with the codec."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Any, Final
 
 from .registry import ENUM, MODEL, REGISTERED, shape_of
 
-_MAX_ANNOTATIONS: Final = 10_000  # annotations of one call; a guard against types that unfold forever
+_MAX_ANNOTATIONS: Final = 10_000  # annotations per call, because some types unfold forever
 
 
 def add_known_classes(annotation: Any) -> None:
-    """Make the dataclasses, Enums, NamedTuples and pydantic classes of an annotation known to `decode`.
+    """Make the classes of an annotation known to `decode`.
 
-    Walks Optional, unions, containers, Annotated, NewType, TypeVar bounds, type aliases and the fields of the
-    classes found. A string is ignored: resolve it with typing.get_type_hints first. Never raises.
+    These are dataclasses, Enums, NamedTuples and pydantic classes. The function walks Optional, unions, containers,
+    Annotated, NewType, TypeVar bounds, type aliases and the fields of the classes that it finds. It ignores a string,
+    which typing.get_type_hints must resolve first. It never raises.
     """
     waiting, seen = [annotation], set[int]()
-    kept: list[Any] = []  # so that no id is used twice
+    kept: list[Any] = []  # References, so that no id is reused.
     while waiting and len(kept) < _MAX_ANNOTATIONS:
         this = waiting.pop()
         if id(this) in seen:
@@ -27,7 +28,7 @@ def add_known_classes(annotation: Any) -> None:
         kept.append(this)
         try:
             waiting += _nested_annotations(this)
-        except Exception:  # an annotation can be any object, and any of them may raise
+        except Exception:  # An annotation can be any object, whose methods may raise.
             continue
 
 
@@ -58,7 +59,7 @@ def _fields(cls: type) -> list[Any]:
         return [field.annotation for field in cls.__pydantic_fields__.values()]  # type: ignore[attr-defined] # pydantic
     try:
         return list(typing.get_type_hints(cls, include_extras=True).values())
-    except Exception:  # one name that cannot be resolved would hide all the others
+    except Exception:  # One unresolvable name would hide all other hints.
         hints: list[Any] = []
         for base in cls.__mro__:
             hints += vars(base).get("__annotations__", {}).values()

@@ -1,4 +1,4 @@
-"""The leaf types of the codec: each is taken apart into plain parts and made again from exactly those."""
+"""The leaf types of the codec, each split into plain parts and rebuilt from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from ...errors import DecodeError, UnknownTypeError
 from .refusal import Refusal
 
-# The tags of the stored form. They never change their meaning.
+# These tags are stored, so their meaning must not change.
 LIST, TUPLE, DICT, SET, FROZENSET = range(5)
 BIG_INT, ODD_STR, BYTEARRAY, COMPLEX, ELLIPSIS, RANGE, SLICE, DECIMAL, FRACTION, UUID, PATH = range(5, 16)
 DATE, TIME, DATETIME, TIMEDELTA, TIMEZONE, ZONE = range(16, 22)
@@ -26,12 +26,12 @@ ARRAY, SCALAR, TENSOR = range(32, 35)
 NAN: Final = float("nan")
 NAN_BYTES: Final = struct.pack(">d", NAN)
 _PAIR: Final = struct.Struct(">dd")
-# Its own context: the caller's could write "1e+5" for "1E+5", or turn rubbish into NaN.
+# The caller's context could write "1e+5" for "1E+5", or read invalid text as NaN.
 _CONTEXT: Final = decimal.Context(capitals=1, traps=[decimal.InvalidOperation])
-# Keys that can only name a file of the time zone database.
+# A key may only name a file of the time zone database.
 _ZONE_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,39}(/[A-Za-z0-9][A-Za-z0-9_+-]{0,39}){0,2}", re.ASCII)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
-_FRACTION_BITS: Final = 2**16  # reducing takes time with the square of that
+_FRACTION_BITS: Final = 2**16  # reducing a fraction takes quadratic time
 _HAS_POSIX: Final = not isinstance(pathlib.Path(), pathlib.WindowsPath)
 _PATHS: Final = {
     cls.__name__: cls
@@ -40,7 +40,11 @@ _PATHS: Final = {
 
 
 class Leaf(NamedTuple):
-    """`split(value)` gives the parts, `build(*parts)` the value; of wrong parts it may raise anything."""
+    """The codec of one leaf type.
+
+    `split(value)` returns the parts, and `build(*parts)` returns the value. `build` may raise any exception for invalid
+    parts.
+    """
 
     tag: int
     split: Callable[[Any], tuple[Any, ...]]
@@ -48,9 +52,9 @@ class Leaf(NamedTuple):
 
 
 def require(condition: object, what: str) -> None:
-    """Raise DecodeError unless `condition`."""
+    """Raise DecodeError unless `condition`; `what` names the invalid part."""
     if not condition:
-        raise DecodeError(f"not what the codec writes: {what}")
+        raise DecodeError(f"cannot decode the data: invalid {what}")
 
 
 def _split_big_int(value: int) -> tuple[Any, ...]:
@@ -59,7 +63,7 @@ def _split_big_int(value: int) -> tuple[Any, ...]:
 
 def _build_big_int(data: bytes) -> int:
     value = int.from_bytes(data, "big", signed=True)
-    require(not -(2**63) <= value < 2**64, "a small number in the form of a big one")
+    require(not -(2**63) <= value < 2**64, "big number that is small")
     return value
 
 
@@ -69,12 +73,12 @@ def _split_odd_str(value: str) -> tuple[Any, ...]:
 
 def _build_odd_str(data: bytes) -> str:
     value = data.decode("utf-8", "surrogatepass")
-    require(not is_plain_str(value), "a plain string in the form of one with surrogates")
+    require(not is_plain_str(value), "string with surrogates that has none")
     return value
 
 
 def is_plain_str(value: str) -> bool:
-    """Whether a string is valid Unicode, without lone surrogates."""
+    """Return whether a string is valid Unicode, without lone surrogates."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -83,7 +87,7 @@ def is_plain_str(value: str) -> bool:
 
 
 def _build_bytearray(data: bytes) -> bytearray:
-    require(type(data) is bytes, "a bytearray")  # of a number it would make that many bytes
+    require(type(data) is bytes, "bytearray")  # bytearray(n) would allocate n bytes.
     return bytearray(data)
 
 
@@ -97,7 +101,7 @@ def _split_range(value: range) -> tuple[Any, ...]:
 
 
 def _build_range(start: int, stop: int, step: int) -> range:
-    require(type(start) is int and type(stop) is int and type(step) is int, "a range")
+    require(type(start) is int and type(stop) is int and type(step) is int, "range")
     return range(start, stop, step)
 
 
@@ -109,7 +113,7 @@ def _split_slice(value: slice) -> tuple[Any, ...]:
 
 
 def _build_slice(start: int | None, stop: int | None, step: int | None) -> slice:
-    require(all(part is None or type(part) is int for part in (start, stop, step)), "a slice")
+    require(all(part is None or type(part) is int for part in (start, stop, step)), "slice")
     return slice(start, stop, step)
 
 
@@ -118,7 +122,7 @@ def _split_decimal(value: decimal.Decimal) -> tuple[Any, ...]:
 
 
 def _build_decimal(text: str) -> decimal.Decimal:
-    require(type(text) is str, "a Decimal")
+    require(type(text) is str, "Decimal")
     return decimal.Decimal(text, _CONTEXT)
 
 
@@ -129,8 +133,8 @@ def _split_fraction(value: fractions.Fraction) -> tuple[Any, ...]:
 
 
 def _build_fraction(numerator: int, denominator: int) -> fractions.Fraction:
-    require(type(numerator) is int and type(denominator) is int, "a Fraction")
-    require(max(numerator.bit_length(), denominator.bit_length()) <= _FRACTION_BITS, "a Fraction so large")
+    require(type(numerator) is int and type(denominator) is int, "Fraction")
+    require(max(numerator.bit_length(), denominator.bit_length()) <= _FRACTION_BITS, "Fraction that is too large")
     return fractions.Fraction(numerator, denominator)
 
 
@@ -147,9 +151,9 @@ def _split_path(value: pathlib.PurePath) -> tuple[Any, ...]:
 
 
 def _build_path(kind: str, text: str) -> pathlib.PurePath:
-    require(type(kind) is str and kind in _PATHS and type(text) is str, "a path")
+    require(type(kind) is str and kind in _PATHS and type(text) is str, "path")
     if kind == ("WindowsPath" if _HAS_POSIX else "PosixPath"):
-        kind = "Pure" + kind  # a path of the other kind of system: all but its I/O is there
+        kind = "Pure" + kind  # A path of another operating system has no I/O here.
     return _PATHS[kind](text)
 
 
@@ -180,7 +184,10 @@ def _build_datetime(text: str, fold: int, zone: dt.tzinfo | int | None) -> dt.da
 
 
 def _split_tzinfo(zone: dt.tzinfo) -> dt.tzinfo | int:
-    """The zone of a time: an offset without a name as a number of microseconds, which is short and quick."""
+    """Return the time zone of a time.
+
+    An offset without a name becomes a number of microseconds, which is short and fast.
+    """
     if zone is dt.UTC:
         return 0
     if type(zone) is dt.timezone:
@@ -222,18 +229,21 @@ def _split_zone(value: zoneinfo.ZoneInfo) -> tuple[Any, ...]:
 
 
 def _build_zone(key: str) -> zoneinfo.ZoneInfo:
-    # The one place where decoding may read a file: of the time zone database; the key can name nothing else.
-    require(type(key) is str and _ZONE_KEY.fullmatch(key), "the key of a time zone")
+    # Only here may decoding read a file; the key can only name one of the time zone database.
+    require(type(key) is str and _ZONE_KEY.fullmatch(key), "key of a time zone")
     try:
         return zoneinfo.ZoneInfo(key)
     except (KeyError, OSError, ValueError):
-        raise UnknownTypeError(f"the time zone {key!r} is not known on this machine", f"zoneinfo:{key}") from None
+        raise UnknownTypeError(
+            f"cannot decode the time zone {key!r}: this machine does not know it. Install the package tzdata",
+            f"zoneinfo:{key}",
+        ) from None
 
 
 LEAVES: Final[dict[type, Leaf]] = {
     bytearray: Leaf(BYTEARRAY, lambda value: (bytes(value),), _build_bytearray),
     complex: Leaf(COMPLEX, _split_complex, lambda data: complex(*_PAIR.unpack(data))),
-    type(...): Leaf(ELLIPSIS, lambda value: (), lambda: ...),  # noqa: ARG005 - every leaf is taken alike
+    type(...): Leaf(ELLIPSIS, lambda value: (), lambda: ...),  # noqa: ARG005 - all leaves are called alike
     range: Leaf(RANGE, _split_range, _build_range),
     slice: Leaf(SLICE, _split_slice, _build_slice),
     decimal.Decimal: Leaf(DECIMAL, _split_decimal, _build_decimal),
@@ -255,7 +265,10 @@ BY_TAG: Final[dict[int, Leaf]] = {leaf.tag: leaf for leaf in (*LEAVES.values(), 
 
 
 def are_same_parts(parts: tuple[Any, ...], rebuilt: tuple[Any, ...]) -> bool:
-    """Whether two rows of parts are the same in type and value, so that True is not taken for 1."""
+    """Return whether two tuples of parts are equal in type and value.
+
+    Without the types, True would equal 1.
+    """
     kinds = [*map(type, parts)]
     if parts != rebuilt or kinds != [*map(type, rebuilt)]:
         return False

@@ -1,4 +1,4 @@
-"""From bytes back to values: each byte is checked before anything is made of it, and nothing is run."""
+"""Bytes to values: each byte is checked before a value is built, and no code runs."""
 
 from __future__ import annotations
 
@@ -19,22 +19,25 @@ from .registry import ENUM, MODEL, OBJECT, ROW, Shape, known_class, registration
 from .unknown import Record
 from .writer import MAX_DEPTH, ONLY_STR, PLAIN, PLAIN_OR_FLOAT, pack
 
-# Skips over a whole message without making anything. Only after that are the lengths it claims known to be
-# true, and may msgspec, which makes room for a list before it reads the items, be let loose on it.
+# This skips a whole message without building values, and so verifies the lengths in it. msgspec allocates a list
+# before it reads the items, so it must not read unverified lengths.
 _measure: Final = msgspec.msgpack.Decoder(msgspec.Raw).decode
 _unpack: Final = msgspec.msgpack.Decoder().decode
 
 
 def read_tree(body: bytes) -> Any:
-    """The tree of a message, if it is the one message that stands for this tree."""
+    """Return the tree of a message; raise DecodeError if it is not its only form."""
     _measure(body)
     tree = _unpack(body)
-    require(pack(tree) == body, "another spelling of the same tree")
+    require(pack(tree) == body, "tree in another form")
     return tree
 
 
 class Reader:
-    """One walk over one tree. `lenient` makes Records of what this process does not know."""
+    """One walk over one tree.
+
+    A `lenient` reader returns Records for classes that this process does not know.
+    """
 
     __slots__ = ("lenient",)
 
@@ -42,28 +45,31 @@ class Reader:
         self.lenient = lenient
 
     def get(self, tree: Any, depth: int) -> Any:
-        """The value of a tree that stands inside `depth` containers."""
+        """Return the value of a tree that is inside `depth` containers."""
         kind = type(tree)
         if kind is list:
-            # The tag's exact type, because True and 1.0 would find the entry of 1.
+            # The exact type of the tag matters, because True and 1.0 would find the entry of 1.
             if not tree or type(tree[0]) is not int or tree[0] not in _READERS:
-                raise DecodeError("not what the codec writes: a list without a tag")
-            require(depth < MAX_DEPTH or (depth < MAX_DEPTH + 2 and tree[0] in _SCALAR_TAGS), "too deep")
+                raise DecodeError("cannot decode the data: invalid list without a tag")
+            require(
+                depth < MAX_DEPTH or (depth < MAX_DEPTH + 2 and tree[0] in _SCALAR_TAGS),
+                "container that is nested too deep",
+            )
             return _READERS[tree[0]](self, tree, depth)
         if kind is dict:
-            require(depth < MAX_DEPTH, "too deep")
+            require(depth < MAX_DEPTH, "container that is nested too deep")
             return self.get_map(tree, depth)
         if kind is float:
-            require(tree == tree or pack_struct(">d", tree) == NAN_BYTES, "a NaN with a payload")
+            require(tree == tree or pack_struct(">d", tree) == NAN_BYTES, "NaN with a payload")
             return tree
-        require(kind in PLAIN, "an extension of msgpack")
+        require(kind in PLAIN, "extension type of msgpack")
         return tree
 
     def get_map(self, tree: Any, depth: int) -> dict[str, Any]:
-        """The dict of a map; its keys are plain strings."""
+        """Return the dict of a map, whose keys are plain strings."""
         require(
             type(tree) is dict and (not tree or set(map(type, tree)) == ONLY_STR),
-            "a map with other keys than strings",
+            "map with keys that are not strings",
         )
         if _all_plain(tree.values()):
             return tree  # type: ignore[no-any-return] # msgpack gives Any
@@ -71,7 +77,7 @@ class Reader:
         return {key: get(item, depth) for key, item in tree.items()}
 
     def get_items(self, tree: list[Any], depth: int) -> list[Any]:
-        """The items behind a tag."""
+        """Return the items after a tag."""
         items = tree[1:]
         if _all_plain(items):
             return items
@@ -79,7 +85,7 @@ class Reader:
         return [get(item, depth) for item in items]
 
     def record(self, error: UnknownTypeError, tree: list[Any], name: str, parts: list[Any], shown: Any) -> Record:
-        """A Record in place of what is not known, or the error itself for a strict reader."""
+        """Return a Record for an unknown instance; a strict reader raises the error."""
         if not self.lenient:
             raise error
         return Record(tree[0], name, tuple(parts), shown)
@@ -101,18 +107,18 @@ def _get_tuple(reader: Reader, tree: list[Any], depth: int) -> tuple[Any, ...]:
 def _get_dict(reader: Reader, tree: list[Any], depth: int) -> dict[Any, Any]:
     items = reader.get_items(tree, depth)
     keys = items[::2]
-    require(len(items) % 2 == 0 and any(type(key) is not str for key in tree[1::2]), "a dict in another form")
+    require(len(items) % 2 == 0 and any(type(key) is not str for key in tree[1::2]), "dict in another form")
     made = dict(zip(keys, items[1::2], strict=True))
-    require(len(made) == len(keys), "a dict with equal keys")
+    require(len(made) == len(keys), "dict with equal keys")
     return made
 
 
 def _get_set(reader: Reader, tree: list[Any], depth: int) -> set[Any] | frozenset[Any]:
     order = [pack(item) for item in tree[1:]]
-    require(order == sorted(order), "a set out of order")
+    require(order == sorted(order), "set out of order")
     items = reader.get_items(tree, depth)
     made: set[Any] | frozenset[Any] = set(items) if tree[0] == tags.SET else frozenset(items)
-    require(len(made) == len(items), "a set with equal items")
+    require(len(made) == len(items), "set with equal items")
     return made
 
 
@@ -120,11 +126,8 @@ def _get_leaf(reader: Reader, tree: list[Any], depth: int) -> Any:
     leaf: Leaf = BY_TAG[tree[0]]
     parts = tuple([reader.get(part, depth + 1) for part in tree[1:]])
     zone = parts[-1] if parts else None
-    if type(zone) is Record and tree[0] in (
-        tags.TIME,
-        tags.DATETIME,
-    ):  # its time zone is not known on this machine
-        error = UnknownTypeError("a time in an unknown time zone", "datetime")
+    if type(zone) is Record and tree[0] in (tags.TIME, tags.DATETIME):
+        error = UnknownTypeError("cannot decode a time: this machine does not know its time zone", "datetime")
         return reader.record(error, tree, "datetime", list(parts), {"isoformat": parts[0], "tzinfo": zone})
     try:
         value = leaf.build(*parts)
@@ -132,8 +135,8 @@ def _get_leaf(reader: Reader, tree: list[Any], depth: int) -> Any:
         return reader.record(error, tree, error.type_name, list(parts), {"key": parts[0]})
     again = (LEAVES.get(type(value)) or ODD[type(value)]).split(value)
     if tree[0] == tags.PATH:
-        parts, again = parts[1:], again[1:]  # a path of another system comes back as a pure one
-    require(are_same_parts(parts, again), "another spelling of the same value")
+        parts, again = parts[1:], again[1:]  # A path of another operating system is decoded as a pure path.
+    require(are_same_parts(parts, again), "value in another form")
     return value
 
 
@@ -148,7 +151,7 @@ def _get_array(reader: Reader, tree: list[Any], depth: int) -> Any:
 
 def _get_object(reader: Reader, tree: list[Any], depth: int) -> Any:
     _, name, fields = tree
-    require(type(name) is str, "a class name")
+    require(type(name) is str, "class name")
     values = reader.get_map(fields, depth)
     kind, build = (OBJECT, build_object) if tree[0] == tags.OBJECT else (ROW, build_row)
     try:
@@ -159,12 +162,12 @@ def _get_object(reader: Reader, tree: list[Any], depth: int) -> Any:
 
 def _get_model(reader: Reader, tree: list[Any], depth: int) -> Any:
     _, name, fields, *rest = tree
-    require(type(name) is str, "a class name")
+    require(type(name) is str, "class name")
     values = reader.get_map(fields, depth)
     extra, private, chosen = (reader.get(part, depth + 1) for part in rest)
-    require(all(part is None or type(part) is dict for part in (extra, private)), "a model")
-    require(chosen is None or (type(chosen) is frozenset and all(type(one) is str for one in chosen)), "a model")
-    require(chosen is None or chosen != values.keys() | (extra or {}).keys(), "a model")
+    require(all(part is None or type(part) is dict for part in (extra, private)), "model")
+    require(chosen is None or (type(chosen) is frozenset and all(type(one) is str for one in chosen)), "model")
+    require(chosen is None or chosen != values.keys() | (extra or {}).keys(), "model")
     try:
         return build_model(_expect(name, MODEL), values, extra, private, chosen)
     except UnknownTypeError as error:
@@ -174,7 +177,7 @@ def _get_model(reader: Reader, tree: list[Any], depth: int) -> Any:
 
 def _get_member(reader: Reader, tree: list[Any], depth: int) -> Any:
     _, name, which = tree
-    require(type(name) is str and type(which) is str and depth <= MAX_DEPTH, "a member of an Enum")
+    require(type(name) is str and type(which) is str and depth <= MAX_DEPTH, "member of an Enum")
     try:
         shape = _expect(name, ENUM)
         member = shape.cls._member_map_.get(which)  # type: ignore[attr-defined] # an Enum
@@ -188,16 +191,16 @@ def _get_member(reader: Reader, tree: list[Any], depth: int) -> Any:
 def _get_flag(reader: Reader, tree: list[Any], depth: int) -> Any:
     _, name, number = tree
     number = reader.get(number, depth + 1)
-    require(type(name) is str and type(number) is int, "a Flag")
+    require(type(name) is str and type(number) is int, "Flag")
     try:
         shape = _expect(name, ENUM)
         if not issubclass(shape.cls, enum.Flag):
-            raise incompatible_class(shape, "it was a Flag")
+            raise incompatible_class(shape, "expected a Flag")
         try:
             value = shape.cls(number)
         except ValueError as error:
             raise incompatible_class(shape, str(error)) from None
-        require(value._value_ == number and value._name_ not in shape.cls._member_map_, "a Flag")
+        require(value._value_ == number and value._name_ not in shape.cls._member_map_, "Flag")
         return value
     except UnknownTypeError as error:
         return reader.record(error, tree, name, [number], {"value": number})
@@ -205,7 +208,7 @@ def _get_flag(reader: Reader, tree: list[Any], depth: int) -> Any:
 
 def _get_registered(reader: Reader, tree: list[Any], depth: int) -> Any:
     _, name, stand_in = tree
-    require(type(name) is str, "a class name")
+    require(type(name) is str, "class name")
     stand_in = reader.get(stand_in, depth + 1)
     shape = registration(name)
     if shape is None or shape.decode is None:
@@ -218,13 +221,14 @@ def _expect(name: str, kind: str) -> Shape:
     if shape is None:
         raise _unknown(name)
     if shape.kind != kind:
-        raise incompatible_class(shape, f"it was a {kind} and is a {shape.kind}")
+        raise incompatible_class(shape, f"expected the kind {kind}, got {shape.kind}")
     return shape
 
 
 def _unknown(name: str) -> UnknownTypeError:
     return UnknownTypeError(
-        f"no class {name!r} is known in this process; annotate a tool with it, or muscle_mem.register it",
+        f"cannot decode an instance of {name!r}: the class is not known in this process. "
+        "Annotate a tool with it, or call muscle_mem.register",
         name,
     )
 
@@ -248,11 +252,14 @@ _READERS: Final[dict[int, Callable[[Reader, list[Any], int], Any]]] = {
 
 
 def read(body: bytes, lenient: bool) -> Any:
-    """The value of a message without its version byte. Raises DecodeError and nothing else."""
+    """Return the value of a message without its version byte.
+
+    Raises no exception other than DecodeError.
+    """
     try:
         tree = read_tree(body)
         return tree if type(tree) in PLAIN else Reader(lenient).get(tree, 0)
     except DecodeError:
         raise
     except Exception as error:
-        raise DecodeError(f"not what the codec writes: {type(error).__name__}: {error}") from error
+        raise DecodeError(f"cannot decode the data: {type(error).__name__}: {error}") from error

@@ -1,4 +1,4 @@
-"""Which classes the codec knows, how each is taken apart, and how it is put together again."""
+"""The classes that the codec knows, and the stored form of each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from ...errors import InvalidTypeError
 from ..model.secret import Secret
 from .leaves import LEAVES
 
-# What a known class is, for the writer and the reader.
 OBJECT: Final = "dataclass"  # dataclass, attrs class, msgspec Struct: named fields
 ROW: Final = "namedtuple"
 MODEL: Final = "pydantic"
@@ -41,7 +40,7 @@ _HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class made by a class state
 
 
 class Shape:
-    """How instances of one class are stored. `fields` are in the order of the class."""
+    """The stored form of one class; `fields` are in the order of the class."""
 
     __slots__ = (
         "cls",
@@ -64,7 +63,7 @@ class Shape:
         self.fields = fields
         self.keys = frozenset(fields)
         self.style = style  # OBJECT only: "dict", "slots" or "struct"
-        self.slots: tuple[types.MemberDescriptorType, ...] = ()  # slots that hold no field
+        self.slots: tuple[types.MemberDescriptorType, ...] = ()  # slots that are not fields
         self.defaults: dict[str, Callable[[], Any]] = {}
         self.frozen = False
         self.encode: Callable[[Any], Any] | None = None
@@ -72,25 +71,28 @@ class Shape:
 
 
 def class_name(cls: type) -> str:
-    """The name under which instances of `cls` are stored, `module:qualname`."""
+    """Return the name under which instances of `cls` are stored, `module:qualname`."""
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def display_name(cls: type) -> str:
-    """The name of `cls` in messages."""
+    """Return the name of `cls` for messages."""
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
 
-# --- the register -----------------------------------------------------------------------------------------
+# --- the registry -----------------------------------------------------------------------------------------
 
 _current: dict[type, Shape] = {}  # the latest class of each name, and every registered class
 _by_name: dict[str, Shape] = {}
 _registered: dict[str, Shape] = {}
-_superseded: weakref.WeakSet[type] = weakref.WeakSet()  # seen before, but a later class took the name
+_superseded: weakref.WeakSet[type] = weakref.WeakSet()  # a later class has the same name
 
 
 def shape_of(cls: type) -> Shape | None:
-    """The shape of a class, which becomes known by this; None for a class that is not storable."""
+    """Return the shape of a class; None for a class that is not storable.
+
+    The class becomes known to `decode`.
+    """
     shape = _current.get(cls)
     if shape is None:
         shape = _inspect(cls)
@@ -100,12 +102,12 @@ def shape_of(cls: type) -> Shape | None:
 
 
 def known_class(name: str) -> Shape | None:
-    """The class that was seen last under a stored name."""
+    """Return the class that was last seen under a stored name."""
     return _by_name.get(name)
 
 
 def registration(name: str) -> Shape | None:
-    """The registration under a stored name."""
+    """Return the registration under a stored name."""
     return _registered.get(name)
 
 
@@ -116,25 +118,33 @@ def register(
     decode: Callable[[Any], Any] | None = None,
     name: str | None = None,
 ) -> None:
-    """Make instances of exactly `cls` storable; without functions, make a dataclass, Enum or the like known.
+    """Make instances of exactly this class storable.
 
-    `encode(value)` gives a storable stand-in, `decode(stand_in)` gives the value back; both or neither.
-    `name` is the stored name (default `module:qualname`) and keeps recordings readable when the class moves.
-    A later registration of the same class or name replaces the earlier one. Raises InvalidTypeError.
+    Without `encode` and `decode`, a dataclass, Enum, NamedTuple or pydantic class becomes known for decoding. A later
+    registration of the same class or name replaces the earlier one.
+
+    Args:
+        cls: The class.
+        encode: A function that returns a storable substitute for an instance. It requires `decode`.
+        decode: A function that returns the instance for a substitute. It requires `encode`.
+        name: The stored name; `module:qualname` by default. A fixed name keeps recordings readable if the class moves.
+
+    Raises:
+        InvalidTypeError: If an argument has the wrong type, or the class cannot be registered.
     """
     if not isinstance(cls, type):
-        raise InvalidTypeError(f"register() takes a class, not {cls!r}")
+        raise InvalidTypeError(f"invalid register(cls=): expected a class, got {cls!r}")
     if cls is Secret:
-        raise InvalidTypeError("a Secret is never stored, so it cannot be registered")
+        raise InvalidTypeError("invalid register(cls=): a Secret is never stored. Register another class")
     if cls in _BUILT_IN:
-        raise InvalidTypeError(f"{display_name(cls)} is stored as it is; a registration would change nothing")
+        raise InvalidTypeError(f"invalid register(cls=): {display_name(cls)} is storable already. Remove the call")
     if name is not None and (not isinstance(name, str) or not name):
-        raise InvalidTypeError(f"the name of a registered type is a string that is not empty, not {name!r}")
+        raise InvalidTypeError(f"invalid register(name=): expected a string that is not empty, got {name!r}")
     if (encode is None) != (decode is None):
-        raise InvalidTypeError(f"register({display_name(cls)}) needs both encode= and decode=, or neither")
+        raise InvalidTypeError(f"invalid register({display_name(cls)}): expected both encode= and decode=, or neither")
     for role, function in (("encode", encode), ("decode", decode)):
         if function is not None and not callable(function):
-            raise InvalidTypeError(f"register({display_name(cls)}): {role}= is not callable: {function!r}")
+            raise InvalidTypeError(f"invalid register({role}=): expected a function, got {function!r}")
     _superseded.discard(cls)
     if encode is not None:
         shape = Shape(cls, REGISTERED, name or "")
@@ -145,8 +155,7 @@ def register(
     found = _inspect(cls)
     if found is None:
         raise InvalidTypeError(
-            f"register({display_name(cls)}): {reason_not_storable(cls)}; give encode= and decode= to say how it is "
-            "stored"
+            f"invalid register(cls=): {display_name(cls)} {reason_not_storable(cls)}. Pass encode= and decode="
         )
     found.name = name or found.name
     _register_shape(found)
@@ -165,19 +174,19 @@ def _register_shape(shape: Shape) -> None:
 
 
 def snapshot() -> tuple[Any, ...]:
-    """The register as it stands, for `restore`; lets a test leave no trace."""
+    """Return the state of the registry, so that a test can restore it."""
     return dict(_current), dict(_by_name), dict(_registered), set(_superseded)
 
 
 def restore(saved: tuple[Any, ...]) -> None:
-    """Put the register back to what `snapshot` gave."""
+    """Set the registry to a state that `snapshot` returned."""
     registers: tuple[Any, ...] = (_current, _by_name, _registered, _superseded)
     for live, old in zip(registers, saved, strict=True):
         live.clear()
         live.update(old)
 
 
-# --- what a class is --------------------------------------------------------------------------------------
+# --- shapes of classes ------------------------------------------------------------------------------------
 
 
 def _inspect(cls: type) -> Shape | None:
@@ -196,12 +205,15 @@ def _inspect(cls: type) -> Shape | None:
 
 
 def reason_not_storable(cls: type) -> str:
-    """Why instances of a class are not storable, as the rest of a sentence that its name begins."""
+    """Return why instances of a class are not storable.
+
+    The text is a predicate, to be appended to the name of the class.
+    """
     if cls is Secret:
         return "is a secret, which is never stored"
     fields = _field_names(cls)
     if fields is not None and (base := _builtin_base(cls)):
-        return f"is a dataclass that derives from {display_name(base)}, so its fields are not all it holds"
+        return f"is a dataclass that derives from {display_name(base)}, so its fields are not all its data"
     if fields is not None and (odd := _descriptor_field(cls, fields)):
         return f"has a field {odd!r} that is a descriptor"
     for base in cls.__mro__[1:-1]:
@@ -211,7 +223,7 @@ def reason_not_storable(cls: type) -> str:
 
 
 def _is_model(cls: type) -> bool:
-    # The submodule, because asking the package for BaseModel would import it.
+    # Reading BaseModel from the package would import the submodule.
     base = getattr(sys.modules.get("pydantic.main"), "BaseModel", None)
     return base in cls.__mro__ and cls is not base and hasattr(base, "model_fields")
 
@@ -260,12 +272,18 @@ def _field_names(cls: type) -> tuple[str, ...] | None:
 
 
 def _builtin_base(cls: type) -> type | None:
-    """A base other than object whose content lies outside the fields: dict, list, Exception."""
+    """Return a builtin base whose content is not in the fields.
+
+    Examples are dict, list and Exception.
+    """
     return next((base for base in cls.__mro__ if base is not object and not base.__flags__ & _HEAP_TYPE), None)
 
 
 def _descriptor_field(cls: type, fields: tuple[str, ...]) -> str | None:
-    """A field behind a property or another descriptor: reading it would run code and prove little."""
+    """Return a field that is a property or another descriptor.
+
+    Reading it would run code, and the result need not be the stored data.
+    """
     for field in fields:
         found = next((vars(base)[field] for base in cls.__mro__ if field in vars(base)), None)
         if hasattr(type(found), "__set__") and not isinstance(found, types.MemberDescriptorType):

@@ -1,4 +1,4 @@
-"""The stand-in for an instance of a class that this process does not know."""
+"""A read-only substitute for an instance of an unknown class."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import Any
 
 
 class Record:
-    """A read-only view of a stored instance: the same attributes, none of the methods.
+    """A read-only view of a stored instance: its attributes without its methods.
 
-    A lenient decode gives it where the class is unknown or has changed. It is enough for a compare that reads
-    attributes, is equal to another Record with the same name and fields, and encodes to the bytes it came
-    from.
+    A lenient decode returns it if the class is unknown or has changed. A compare function can read the attributes. A
+    Record equals another Record with the same name and fields, and is encoded to the bytes from which it was decoded.
     """
 
-    # One slot with a name that no field will bear, so that fields called `name` or `fields` stay readable.
+    # The name of the slot is not a likely field name, so that fields named `name` or `fields` stay readable.
     __slots__ = ("__record__",)
 
     __record__: tuple[int, str, tuple[Any, ...], Mapping[str, Any]]
@@ -23,18 +22,20 @@ class Record:
         object.__setattr__(self, "__record__", (tag, name, parts, dict(attributes)))
 
     def __getattr__(self, name: str) -> Any:
-        if name != "__record__":  # missing while a copy is under way
+        if name != "__record__":  # It is not set yet while an instance is being copied.
             _, stored, _, attributes = self.__record__
             if name in attributes:
                 return attributes[name]
-            raise AttributeError(f"the stored {stored} has no attribute {name!r}; it has {sorted(attributes)}")
+            raise AttributeError(
+                f"the stored {stored!r} has no attribute {name!r}: expected one of {sorted(attributes)}"
+            )
         raise AttributeError(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"a Record is read-only: {name!r} cannot be set")
+        raise AttributeError(f"cannot set {name!r}: a Record is read-only")
 
     def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"a Record is read-only: {name!r} cannot be deleted")
+        raise AttributeError(f"cannot delete {name!r}: a Record is read-only")
 
     def __dir__(self) -> list[str]:
         return sorted({*object.__dir__(self), *self.__record__[3]})
@@ -45,7 +46,7 @@ class Record:
         return self.__record__[1] == other.__record__[1] and self.__record__[3] == other.__record__[3]
 
     def __hash__(self) -> int:
-        return hash((self.__record__[1], tuple(self.__record__[3])))  # values may be unhashable
+        return hash((self.__record__[1], tuple(self.__record__[3])))  # The values may be unhashable.
 
     def __repr__(self) -> str:
         _, name, _, attributes = self.__record__

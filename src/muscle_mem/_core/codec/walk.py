@@ -25,7 +25,10 @@ MAX_VISITS: Final = 100_000
 
 
 def stored_leaves(value: Any, depth: int = 0) -> Iterator[Any]:
-    """Yield the leaves of a value in stored order; a part below MAX_DEPTH counts as a leaf."""
+    """Yield the leaves of a value in stored order.
+
+    A part below MAX_DEPTH counts as a leaf.
+    """
     unfolded = unfold(value) if depth <= MAX_DEPTH else None
     if unfolded is None:
         yield value
@@ -49,7 +52,10 @@ def visible_leaves(value: Any, *, keys: bool = True) -> Iterator[Any]:
 
 
 def visible_children(value: Any, *, keys: bool = True) -> Iterable[Any] | None:
-    """Return the children of a container, subclasses and deques included; None for a leaf."""
+    """Return the children of a container; None for a leaf.
+
+    Subclasses of containers and deques are containers.
+    """
     if isinstance(value, dict):
         return [*(dict.keys(value) if keys else ()), *dict.values(value)]
     if isinstance(value, list | set | frozenset | deque) or type(value) is tuple:

@@ -1,7 +1,7 @@
-"""From a value to the tree of plain things that msgpack writes: null, numbers, text, bytes, lists, maps.
+"""Values to trees of plain data: null, numbers, text, bytes, lists and maps.
 
-A map is a dict whose keys are all plain strings. A list always begins with a tag, so nothing a program stores
-can pass for something else. A value has one tree, and for a tree msgspec writes one row of bytes.
+A map is a dict whose keys are all plain strings. A list always begins with a tag, so that user data cannot be mistaken
+for a tag. A value has exactly one tree, and msgspec writes exactly one message for a tree.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ pack: Final = msgspec.msgpack.Encoder().encode
 
 
 class Writer:
-    """One walk over one value. `put` gives its tree, or raises Refusal.
+    """One walk over one value; `put` returns its tree or raises Refusal.
 
-    `canonical` sorts the items of dicts. `checks_extremes` is for a value that holds a string with lone surrogates or
-    an int of more than 64 bits: looking for them in every value would cost too much, so msgspec finds them
+    `canonical` sorts the items of dicts. `checks_extremes` is set for a value that contains a string with lone
+    surrogates or an int of more than 64 bits. A search for them in every value would be slow, so msgspec finds them
     first.
     """
 
@@ -46,7 +46,7 @@ class Writer:
         self.max_bytes = self.bytes_left = max_bytes
 
     def put(self, value: Any, depth: int) -> Any:
-        """The tree of a value that stands inside `depth` containers."""
+        """Return the tree of a value that is inside `depth` containers."""
         kind = type(value)
         if kind in PLAIN:
             if self.checks_extremes or kind is str or kind is bytes:
@@ -105,7 +105,7 @@ class Writer:
         try:
             stand_in = shape.encode(value)
         except Exception as error:
-            raise Refusal(f"could not be encoded as registered: {type(error).__name__}: {error}") from error
+            raise Refusal(f"cannot be encoded by its registered function: {type(error).__name__}: {error}") from error
         self.count_nodes(1, depth)
         return [tags.REGISTERED, shape.name, self.put(stand_in, depth + 1)]
 
@@ -135,10 +135,9 @@ class Writer:
             try:
                 tree.append(self.put(part, depth + 1))
             except Refusal as refusal:
-                refusal.trail.pop()  # to a reader of the path these are attributes of the model, and no dict
+                refusal.trail.pop()  # In the path, these are attributes of the model, not items of a dict.
                 raise
-        # Which fields were given and which took their defaults is not part of equality, nor of the canonical
-        # form.
+        # Which fields were set explicitly is not part of equality, so it is not part of the canonical form.
         tree.append(None if self.canonical else self.put(chosen, depth + 1))
         return tree
 
@@ -151,21 +150,24 @@ class Writer:
         raise Refusal("is not a named member of its Enum")
 
     def count_nodes(self, children: int, depth: int) -> None:
-        """Account for a container's children; refuse what is too deep or too many."""
+        """Count a container's children; refuse too deep or too many."""
         if depth >= MAX_DEPTH:
-            raise Refusal(f"lies more than {MAX_DEPTH} containers deep", TooLargeError)
+            raise Refusal(f"is more than {MAX_DEPTH} containers deep", TooLargeError)
         self.nodes_left -= children
         if self.nodes_left < 0:
-            raise Refusal(f"holds more than {self.max_nodes} values", TooLargeError)
+            raise Refusal(f"has more than {self.max_nodes} values", TooLargeError)
 
     def count_bytes(self, size: int) -> None:
-        """Account for text and bytes before they are copied; refuse too many."""
+        """Count the size of text or bytes before they are copied; refuse too many."""
         self.bytes_left -= size
         if self.bytes_left < 0:
             raise Refusal(f"is larger than {self.max_bytes} bytes", TooLargeError)
 
     def all_plain(self, items: Collection[Any]) -> bool:
-        """Whether all items can be left to msgspec as they are. Two passes in C instead of one in Python."""
+        """Return whether msgspec can write all items as they are.
+
+        Two passes in C are faster than one in Python.
+        """
         kinds = set(map(type, items))
         if self.checks_extremes or not kinds <= PLAIN_OR_FLOAT or (float in kinds and any(map(ne, items, items))):
             return False
