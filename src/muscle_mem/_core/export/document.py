@@ -1,7 +1,9 @@
-"""A trajectory's steps and observations as documents: plain dicts and lists that JSON can hold, and back, exactly.
+"""Trajectories and observations as documents for JSON, without loss.
 
-What has its default is left out. Where an argument is not a literal, an object with one of the names `$param`,
-`$template`, `$output`, `$context`, `$ignored`, `$secret` and `$parts` stands in its place.
+A document consists of dicts and lists.
+
+A field that has its default is left out. An argument that is not a literal is an object with one of the names `$param`,
+`$template`, `$output`, `$context`, `$ignored`, `$secret` and `$parts`.
 """
 
 from __future__ import annotations
@@ -25,11 +27,14 @@ _NOTHING: Final[dict[str, Any]] = {"note": "", "keywords": (), "effect": "", "se
 _TOTALS: Final = {"run_seconds": 0.0, "agent_seconds": 0.0, "tokens": 0, "result": -1}
 
 
-# -- the steps
+# -- steps
 
 
 def body_document(body: Body) -> Document:
-    """The steps and what they say about params. Raises DecodeError where a value's bytes are not the codec's."""
+    """Return the document of a body: its steps and their conditions on params.
+
+    Raises DecodeError if the bytes of a value are not the codec's.
+    """
     found: Document = {name: _tuples_as_lists(getattr(body, name)) for name in _LISTS if getattr(body, name)}
     if body.fixed:
         found["fixed"] = {name: digest.hex() for name, digest in body.fixed}
@@ -83,7 +88,11 @@ def _expression(expr: Expr) -> Any:
 
 
 def body_from_document(document: Mapping[str, Any], place: str = "") -> Body:
-    """The body of a document. Raises InvalidValueError with the place of what is wrong; other names are not read."""
+    """Return the body of a document.
+
+    `place` leads to the document in messages. Names that are not part of a body are ignored. Raises InvalidValueError
+    with the place of the error.
+    """
     held = {name: _expect(list, document.get(name, []), f"{place}{name}") for name in _LISTS}
     fixed = _expect(dict, document.get("fixed", {}), f"{place}fixed")
     steps = _expect(list, document.get("steps"), f"{place}steps")
@@ -117,18 +126,18 @@ def _step(document: Any, place: str) -> StepRecord:
 def _convert_step(made: Document, place: str) -> StepRecord:
     for name in StepRecord.__struct_fields__[:2]:
         if type(made.get(name)) is not str:
-            raise InvalidValueError(f"{place}.{name}: a string belongs here, not {made.get(name)!r:.60}")
+            raise InvalidValueError(f"{place}.{name}: expected a string, got {made.get(name)!r:.60}")
     arguments, guards = tuple(made.pop("arguments")), tuple(made.pop("guards"))
     kinds = {"method": bool, "late": bool, "group": int}
     for name, value in made.items():
         if type(value) is not kinds.get(name, str):
-            raise InvalidValueError(f"{place}.{name}: {kinds.get(name, str).__name__} belongs here, not {value!r:.60}")
+            raise InvalidValueError(f"{place}.{name}: expected {kinds.get(name, str).__name__}, got {value!r:.60}")
     return StepRecord(arguments=arguments, guards=guards, **made)
 
 
 def _argument(pair: Any, place: str) -> tuple[str, Expr]:
     if not isinstance(pair, list | tuple) or len(pair) != 2 or type(pair[0]) is not str:
-        raise InvalidValueError(f"{place}: a pair of name and value belongs here, not {pair!r:.60}")
+        raise InvalidValueError(f"{place}: expected a pair of name and value, got {pair!r:.60}")
     return pair[0], _read_expression(pair[1], f"{place}.{pair[0]}")
 
 
@@ -136,7 +145,7 @@ def _guard(document: Any, place: str) -> Guard:
     _expect(dict, document, place)
     _refuse_others(document, {"output", "path", "value", "keys", "around"}, place)
     if "value" not in document:
-        raise InvalidValueError(f"{place}: a guard needs a value")
+        raise InvalidValueError(f"{place}: expected a guard with a value, got none")
     made = {
         "step": document.get("output"),
         "path": document.get("path", []),
@@ -176,7 +185,7 @@ def _read_expression(value: Any, place: str) -> Expr:
 def _text_member(value: Document, name: str, place: str, *others: str) -> str:
     _refuse_others(value, {name, *others}, place)
     if type(value.get(name)) is not str:
-        raise InvalidValueError(f"{place}: {name} takes a name, not {value.get(name)!r:.60}")
+        raise InvalidValueError(f"{place}.{name}: expected a name, got {value.get(name)!r:.60}")
     return str(value[name])
 
 
@@ -188,19 +197,19 @@ def _template(parts: Any, place: str) -> tuple[str, ...]:
         elif isinstance(part, str):
             found[-1] += part
         else:
-            raise InvalidValueError(f'{place}: a template holds texts and {{"$param": name}}, not {part!r:.60}')
+            raise InvalidValueError(f'{place}: expected texts and {{"$param": name}} in a template, got {part!r:.60}')
     return tuple(found)
 
 
 def _ensure_references(body: Body, place: str) -> Body:
-    """Refuse references and guards that lead to no earlier step."""
+    """Reject references and guards that do not lead to an earlier step."""
     for index, step in enumerate(body.steps):
         sources = [guard.step for guard in step.guards]
         sources += [output for _, expr in step.arguments for output in _outputs(expr)]
         late = [source for source in sources if not 0 <= source < index]
         if late:
             raise InvalidValueError(
-                f"{place}steps[{index}]: it takes the output of step {late[0]}, which does not come before it"
+                f"{place}steps[{index}]: expected an earlier step as the source of an output, got step {late[0]}"
             )
     return body
 
@@ -211,11 +220,14 @@ def _outputs(expr: Expr) -> list[int]:
     return [expr.step] if isinstance(expr, Ref) else []
 
 
-# -- one observation
+# -- observations
 
 
 def row_document(row: Row) -> Document:
-    """An observation, a member of `steps` for each step, in the stored order. Raises DecodeError for foreign bytes."""
+    """Return the document of an observation, with its steps in the stored order.
+
+    Raises DecodeError if the bytes of a value are not the codec's.
+    """
     found: Document = {
         name: float_to_json(value) if isinstance(value, float) else value
         for name, default in _TOTALS.items()
@@ -231,7 +243,7 @@ def _seen_document(row: Row, index: int) -> Document:
     found: Document = {}
     for name, values in (("pre", row.pre), ("post", row.post), ("output", row.outputs)):
         data = values[index] if index < len(values) else None
-        if data is not None and (data or name != "output"):  # an empty output is one that was not kept
+        if data is not None and (data or name != "output"):  # An empty output was not stored.
             found[name] = to_json_value(data)
     for name, field in _PER_STEP.items():
         values = getattr(row, field)
@@ -242,10 +254,15 @@ def _seen_document(row: Row, index: int) -> Document:
 
 
 def row_from_document(document: Mapping[str, Any], body: Body, place: str = "") -> Row:
-    """The observation of a document, fit for a body. Raises InvalidValueError with the place of what is wrong."""
+    """Return the observation of a document, which must match the body.
+
+    Raises InvalidValueError with the place of the error.
+    """
     steps = _expect(list, document.get("steps"), f"{place}steps")
     if len(steps) != len(body.steps):
-        raise InvalidValueError(f"{place}steps: {len(steps)} are seen, and the trajectory has {len(body.steps)} steps")
+        raise InvalidValueError(
+            f"{place}steps: expected {len(body.steps)} steps as in the trajectory, got {len(steps)}"
+        )
     made: Document = {"form": FORM, "judged": document.get("judged", [])}
     for name, default in _TOTALS.items():
         value = document.get(name, default)
@@ -262,7 +279,7 @@ def row_from_document(document: Mapping[str, Any], body: Body, place: str = "") 
     except DecodeError as error:
         raise InvalidValueError(f"{place}judged: {error}") from error
     if not -1 <= row.result < len(steps):
-        raise InvalidValueError(f"{place}result: there is no step {row.result}")
+        raise InvalidValueError(f"{place}result: expected the index of a step or -1, got {row.result}")
     return row
 
 
@@ -272,7 +289,9 @@ def _ensure_snapshots(row: Row, body: Body, place: str) -> None:
         for name, check, seen in (("pre", step.pre, row.pre), ("post", step.post, row.post)):
             if bool(check) != (seen[order[index]] is not None):
                 has, lacks = ("check", "snapshot") if check else ("snapshot", "check")
-                raise InvalidValueError(f"{place}steps[{order[index]}]: it has a {name}-{has} and no {name}-{lacks}")
+                raise InvalidValueError(
+                    f"{place}steps[{order[index]}].{name}: expected a {name}-{lacks} for the {name}-{has}, got none"
+                )
 
 
 def _seen(document: Any, place: str) -> Document:
@@ -286,27 +305,27 @@ def _seen(document: Any, place: str) -> Document:
     return found
 
 
-# -- shapes
+# -- validation
 
 
 def _expect(kind: Any, value: Any, place: str) -> Any:
     if type(value) is not kind:
         what = {list: "an array", dict: "an object"}[kind]
-        raise InvalidValueError(f"{place}: {what} belongs here, not {value!r:.60}")
+        raise InvalidValueError(f"{place}: expected {what}, got {value!r:.60}")
     return value
 
 
 def _refuse_others(document: Mapping[str, Any], names: set[str], place: str) -> None:
     unknown = sorted(set(document) - names)
     if unknown:
-        raise InvalidValueError(f"{place}: {unknown[0]!r} is not known here; known are {', '.join(sorted(names))}")
+        raise InvalidValueError(f"{place}: expected the names {', '.join(sorted(names))}, got {unknown[0]!r}")
 
 
 def _hex(value: Any, place: str) -> str:
     try:
         bytes.fromhex(value)
     except (TypeError, ValueError) as error:
-        raise InvalidValueError(f"{place}: this is not hexadecimal text ({error})") from error
+        raise InvalidValueError(f"{place}: expected hexadecimal text, got {value!r:.60} ({error})") from error
     return str(value)
 
 

@@ -1,7 +1,7 @@
-"""The codec's bytes as values that JSON can hold, readable and exact: the same bytes come out again.
+"""The codec's bytes as readable values for JSON, and back to the same bytes.
 
-It works on the tree behind the bytes, so no class need be known and nothing is built. JSON's own values stand for
-themselves, a JSON array for a list; whatever JSON lacks is an object with one name that begins with "$".
+The conversion uses the tree behind the bytes, so it needs no class and builds no instance. JSON values represent
+themselves, and a JSON array represents a list. Any other value is an object with one name that begins with "$".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..codec import leaves as tags
 from ..codec.reader import read_tree
 from ..codec.writer import pack
 
-_SAFE_INT: Final = 2**53  # up to here every reader of JSON has whole numbers
+_SAFE_INT: Final = 2**53  # many readers of JSON round larger numbers
 _MAX_DIGITS: Final = 4_000
 _PAIR: Final = struct.Struct(">dd")
 _ODD: Final = re.compile(r"\\(\\|u[0-9a-f]{4})")
@@ -48,29 +48,35 @@ _CLASSES: Final = {tags.OBJECT: "$object", tags.ROW: "$row"}
 
 
 def to_json_value(data: bytes) -> Any:
-    """The value in the codec's bytes as JSON would hold it. Raises DecodeError for other bytes."""
+    """Return the value in the codec's bytes as a value for JSON.
+
+    Raises DecodeError for other bytes.
+    """
     if not data or data[0] != codec.VERSION:
-        raise DecodeError(f"the bytes are not of the codec's version {codec.VERSION}")
-    codec.decode(data, lenient=True)  # what it does not refuse has the shapes that `tree_to_json` relies on
+        raise DecodeError(f"cannot decode the data: expected version {codec.VERSION} of the codec, got {data[:1]!r}")
+    codec.decode(data, lenient=True)  # It raises for a tree with a shape that `tree_to_json` does not expect.
     return tree_to_json(read_tree(data[1:]))
 
 
 def from_json_value(value: Any, place: str) -> bytes:
-    """The codec's bytes of a readable value. `place` leads to it in messages; raises InvalidValueError."""
+    """Return the codec's bytes of a value for JSON.
+
+    `place` leads to the value in messages. Raises InvalidValueError.
+    """
     tree = _tree(value, place)
     try:
         data = bytes([codec.VERSION]) + pack(tree)
         codec.decode(data, lenient=True)
     except (DecodeError, UnicodeError, OverflowError, RecursionError) as error:
-        raise InvalidValueError(f"{place}: this is not a stored value ({error})") from error
+        raise InvalidValueError(f"{place}: expected a storable value ({error})") from error
     return data
 
 
-# -- from trees to readable values
+# -- trees to values for JSON
 
 
 def tree_to_json(tree: Any) -> Any:
-    """A tree, as `codec_read.read_tree` gives it, as JSON would hold it."""
+    """Return a tree, as `read_tree` returns it, as a value for JSON."""
     kind = type(tree)
     if kind is list:
         return _tagged_to_json(tree[0], tree[1:])
@@ -88,12 +94,12 @@ def tree_to_json(tree: Any) -> Any:
 
 
 def float_to_json(value: float) -> Any:
-    """A float; JSON has no NaN and no infinities."""
+    """Return a float for JSON, which has neither NaN nor infinities."""
     return value if value - value == 0 else {"$float": repr(value)}
 
 
 def text_to_json(value: str) -> Any:
-    """A string; JSON cannot be trusted with lone surrogates."""
+    """Return a string for JSON, which does not reliably support lone surrogates."""
     return value if tags.is_plain_str(value) else {"$text": _escaped(value)}
 
 
@@ -142,7 +148,7 @@ _TAGGED_TO_JSON: Final[dict[int, Callable[[Any], Any]]] = {
 }
 
 
-# -- and back
+# -- values for JSON to trees
 
 
 def _tree(value: Any, place: str) -> Any:
@@ -157,27 +163,27 @@ def _tree(value: Any, place: str) -> Any:
         if read is None:
             known = ", ".join(sorted(_READ))
             raise InvalidValueError(
-                f"{place}: {name!r} is not a kind of value; known are {known}. An object that really has such a key is "
-                'written {"$map": [[key, value], ...]}'
+                f"{place}: expected one of {known}, got {name!r}. Write an object that has such a key as "
+                '{"$map": [[key, value], ...]}'
             )
         try:
             return read(value, place)
         except InvalidValueError:
             raise
-        except Exception as error:  # whatever an edited file may hold
-            raise InvalidValueError(f"{place}: this is no {name} ({type(error).__name__}: {error})") from error
+        except Exception as error:  # An edited file may contain anything.
+            raise InvalidValueError(f"{place}: expected a valid {name} ({type(error).__name__}: {error})") from error
     if kind is int:
         return _int_tree(value)
     if kind is str and not tags.is_plain_str(value):
         return [tags.ODD_STR, value.encode("utf-8", "surrogatepass")]
     if kind in (str, bool, float, type(None)):
         return value
-    raise InvalidValueError(f"{place}: {kind.__name__} is nothing that JSON holds")
+    raise InvalidValueError(f"{place}: expected a value of JSON, got {kind.__name__}")
 
 
 def _trees(values: Any, place: str) -> list[Any]:
     if type(values) is not list:
-        raise InvalidValueError(f"{place}: an array belongs here, not {values!r:.60}")
+        raise InvalidValueError(f"{place}: expected an array, got {values!r:.60}")
     return [_tree(item, f"{place}[{index}]") for index, item in enumerate(values)]
 
 
@@ -188,26 +194,29 @@ def _int_tree(value: int) -> Any:
 
 
 def only_members(value: dict[str, Any], *names: str) -> Any:
-    """The first member of an object that has exactly these names. Raises KeyError."""
+    """Return the first member of an object that has exactly these names.
+
+    Raises KeyError for other names.
+    """
     if set(value) != set(names):
-        raise KeyError(f"it has the names {', '.join(value)} where {', '.join(names)} belong")
+        raise KeyError(f"expected the names {', '.join(names)}, got {', '.join(value)}")
     return value[names[0]]
 
 
 def base64_bytes(value: Any, place: str) -> bytes:
-    """The bytes of a base64 text. Raises InvalidValueError."""
+    """Return the bytes of a base64 text. Raises InvalidValueError."""
     try:
         return base64.b64decode(value.encode("ascii"), validate=True)
     except (AttributeError, UnicodeError, ValueError) as error:
-        raise InvalidValueError(f"{place}: this is not base64 ({error})") from error
+        raise InvalidValueError(f"{place}: expected base64 text, got {value!r:.60} ({error})") from error
 
 
 def float_from_json(value: Any, place: str) -> float:
-    """The float that `float_to_json` gave. Raises InvalidValueError."""
+    """Return the float for `float_to_json`'s value. Raises InvalidValueError."""
     if type(value) is dict and set(value) == {"$float"}:
         value = _read_float(value, place)
     if type(value) not in (int, float):
-        raise InvalidValueError(f"{place}: a number belongs here, not {value!r:.60}")
+        raise InvalidValueError(f"{place}: expected a number, got {value!r:.60}")
     try:
         return float(value)
     except OverflowError as error:
@@ -215,11 +224,11 @@ def float_from_json(value: Any, place: str) -> float:
 
 
 def text_from_json(value: Any, place: str) -> str:
-    """The string that `text_to_json` gave. Raises InvalidValueError."""
+    """Return the string for `text_to_json`'s value. Raises InvalidValueError."""
     if type(value) is dict and type(value.get("$text")) is str and len(value) == 1:
         return _unescaped(value["$text"])
     if type(value) is not str:
-        raise InvalidValueError(f"{place}: a string belongs here, not {value!r:.60}")
+        raise InvalidValueError(f"{place}: expected a string, got {value!r:.60}")
     return value
 
 
@@ -228,10 +237,10 @@ def _unescaped(value: str) -> str:
 
 
 def _read_float(value: dict[str, Any], place: str) -> float:
-    said = only_members(value, "$float")
-    if said not in ("nan", "inf", "-inf"):
-        raise InvalidValueError(f"{place}: $float is 'nan', 'inf' or '-inf', not {said!r:.60}")
-    return float(said)
+    text = only_members(value, "$float")
+    if text not in ("nan", "inf", "-inf"):
+        raise InvalidValueError(f"{place}.$float: expected 'nan', 'inf' or '-inf', got {text!r:.60}")
+    return float(text)
 
 
 def _read_int(value: dict[str, Any], _: str) -> Any:
@@ -248,9 +257,9 @@ def _read_pairs(value: dict[str, Any], place: str, name: str) -> list[Any]:
 
 def _read_map(value: dict[str, Any], place: str) -> Any:
     pairs = _read_pairs(value, place, "$map")
-    made = {key: item for key, item in pairs}  # noqa: C416 - a pair of another length raises, as it should
+    made = {key: item for key, item in pairs}  # noqa: C416 - a pair of another length must raise
     if len(made) != len(pairs):
-        raise InvalidValueError(f"{place}: two keys of $map are equal")
+        raise InvalidValueError(f"{place}.$map: expected different keys, got two equal ones")
     return made
 
 

@@ -1,4 +1,7 @@
-"""Python source laid out as a formatter would: on one line if it fits, else one part a line with trailing commas."""
+"""The layout of Python source: one line if it fits, else one part per line.
+
+It matches the layout of common formatters, with trailing commas.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ INDENT: Final = "    "
 
 
 class Group(NamedTuple):
-    """Parts between brackets, `head` before the first: a call, a list, a dict. `lone` keeps `(1,)` a tuple."""
+    """Parts between brackets: a call, a list or a dict.
+
+    `head` precedes the opening bracket. `lone` keeps `(1,)` a tuple.
+    """
 
     head: str
     brackets: str
@@ -19,7 +25,7 @@ class Group(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Something before a value: `name=value`, `key: value`."""
+    """A prefix and a value: `name=value` or `key: value`."""
 
     before: Source
     between: str
@@ -30,7 +36,7 @@ Source = str | Group | Pair
 
 
 def on_one_line(source: Source) -> str:
-    """The source on one line."""
+    """Return the source on one line."""
     if isinstance(source, str):
         return source
     if isinstance(source, Pair):
@@ -40,7 +46,10 @@ def on_one_line(source: Source) -> str:
 
 
 def format_lines(source: Source, indent: str, before: str = "", after: str = "") -> list[str]:
-    """The lines of a source at an indent, with `before` and `after` on its first and last line."""
+    """Return the lines of a source at an indent.
+
+    `before` and `after` are added to the first and the last line.
+    """
     one = on_one_line(source)
     fits = len(indent) + len(before) + len(one) + len(after) <= WIDTH
     if fits or isinstance(source, str) or (isinstance(source, Group) and not source.parts):
@@ -49,7 +58,7 @@ def format_lines(source: Source, indent: str, before: str = "", after: str = "")
         return format_lines(source.value, indent, before + on_one_line(source.before) + source.between, after)
     inner = indent + INDENT
     together = ", ".join(map(on_one_line, source.parts))
-    if source.head and len(inner) + len(together) <= WIDTH:  # a call's arguments may share the line below
+    if source.head and len(inner) + len(together) <= WIDTH:  # The arguments of a call may share one line.
         lines = [inner + together]
     else:
         lines = [line for part in source.parts for line in format_lines(part, inner, "", ",")]

@@ -1,6 +1,7 @@
-"""Stored values as Python source that a person would write; never repr() of an instance, and nothing is executed.
+"""Stored values as readable Python source, without repr() of instances.
 
-It works on the tree behind the codec's bytes. What has no plain spelling raises `UnwritableError`.
+The conversion uses the tree behind the codec's bytes, and runs no code. A value without a literal form raises
+`UnwritableError`.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ RESERVED: Final = BUILTINS | MODULES.keys()
 _MAX_DIGITS_BITS: Final = 13_000
 _PAIR: Final = struct.Struct(">dd")
 _ESCAPES: Final = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-# Letters and marks by category, but nothing is seen of them: they could make two texts look alike.
+# These are invisible although their category is letter or mark. Two different texts could look the same.
 _INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 
 
 class UnwritableError(InvalidValueError):
-    """A stored value that has no plain spelling in Python."""
+    """A stored value has no literal form in Python."""
 
 
 class Imports:
-    """The imports that the source written so far needs."""
+    """The imports that the generated source needs so far."""
 
     def __init__(self, taken: Sequence[str] = ()) -> None:
         self.lines: set[str] = set()
@@ -52,16 +53,16 @@ class Imports:
         self._taken = dict.fromkeys((*taken, *RESERVED, *keyword.kwlist), "")
 
     def plain(self, name: str) -> str:
-        """A name of the standard library."""
+        """Return a name of the standard library, and note its import."""
         self.lines.add(MODULES[name])
         return name
 
     def known(self, stored: str) -> str:
-        """The name by which the source calls a class that is stored as `module:qualname`."""
+        """Return the name of a class in the source; it is stored as `module:qualname`."""
         module, _, qualname = stored.partition(":")
         parts = qualname.split(".")
         if not all(part.isidentifier() and not keyword.iskeyword(part) for part in (*module.split("."), *parts)):
-            raise UnwritableError(f"the class {stored!r} cannot be imported by its name")
+            raise UnwritableError(f"cannot import the class {stored!r} by its name")
         name, count = parts[0], 1
         while self._taken.setdefault(name, f"{module}:{parts[0]}") != f"{module}:{parts[0]}":
             count += 1
@@ -73,22 +74,25 @@ class Imports:
 
 
 def literal_source(data: bytes, imports: Imports) -> Source:
-    """The value in some stored bytes. Raises UnwritableError."""
+    """Return the source of the value in stored bytes. Raises UnwritableError."""
     try:
         codec.decode(data, lenient=True)
         return _tree_source(read_tree(data[1:]), imports)
     except DecodeError as error:
-        raise UnwritableError(f"it cannot be read: {error}") from error
+        raise UnwritableError(f"cannot decode the value: {error}") from error
 
 
 def quoted(text: str, *, template: bool = False) -> str:
-    """A string literal, in double quotes where they do not have to be escaped. `template`: braces are doubled."""
+    """Return a string literal, with the quotes that need fewer escapes.
+
+    `template` doubles the braces.
+    """
     quote = "'" if text.count('"') > text.count("'") else '"'
     return quote + escaped(text, quote, template=template) + quote
 
 
 def escaped(text: str, quote: str, *, template: bool = False) -> str:
-    """The inside of a string literal."""
+    """Return the inside of a string literal."""
     inside = "".join(_character_source(char, quote) for char in text)
     return inside.replace("{", "{{").replace("}", "}}") if template else inside
 
@@ -132,12 +136,15 @@ def _int(value: int) -> str:
 
 
 def call(head: str, *parts: Source) -> Group:
-    """A call of something."""
+    """Return the source of a call."""
     return Group(head, "()", parts)
 
 
 def container(kind: str, parts: Sequence[Source], imports: Imports) -> Source:
-    """A container of this kind, as `codec.unfold` names it. Raises UnwritableError."""
+    """Return the source of a container of a kind that `codec.unfold` returns.
+
+    Raises UnwritableError.
+    """
     label, _, rest = kind.partition("\0")
     if label == "list":
         return Group("", "[]", parts)
@@ -150,13 +157,13 @@ def container(kind: str, parts: Sequence[Source], imports: Imports) -> Source:
         return inner[0] if inner and label == "set" else call(label, *inner)
     name, *fields = rest.partition("\0\0")[0].split("\0")
     if len(fields) != len(parts):
-        raise UnwritableError(f"an instance of {name} holds more than its fields")
+        raise UnwritableError(f"cannot write an instance of {name!r}: it has more than its fields")
     return _instance(name, dict(zip(fields, parts, strict=True)), imports)
 
 
 def _instance(name: str, fields: dict[str, Source], imports: Imports) -> Source:
     if not all(field.isidentifier() and not keyword.iskeyword(field) for field in fields):
-        raise UnwritableError(f"an instance of {name} has fields that are not names")
+        raise UnwritableError(f"cannot write an instance of {name!r}: it has fields that are not identifiers")
     return call(imports.known(name), *[Pair(field, "=", value) for field, value in fields.items()])
 
 
@@ -167,19 +174,19 @@ def _tagged(tag: int, parts: list[Any], imports: Imports) -> Source:
         return _instance(parts[0], {name: _tree_source(item, imports) for name, item in parts[1].items()}, imports)
     if tag == tags.MODEL:
         if parts[3]:
-            raise UnwritableError(f"a {parts[0]} holds private attributes")
+            raise UnwritableError(f"cannot write an instance of {parts[0]!r}: it has private attributes")
         given = {**parts[1], **(parts[2] or {})}
         return _instance(parts[0], {name: _tree_source(item, imports) for name, item in given.items()}, imports)
     if tag == tags.MEMBER:
         if not parts[1].isidentifier():
-            raise UnwritableError(f"the member {parts[1]!r} of {parts[0]} is not a name")
+            raise UnwritableError(f"cannot write the member {parts[1]!r} of {parts[0]!r}: it is not an identifier")
         return f"{imports.known(parts[0])}.{parts[1]}"
     if tag == tags.FLAG:
         return call(imports.known(parts[0]), _tree_source(parts[1], imports))
     write = _LEAVES.get(tag)
     if write is None:
         what = {tags.REGISTERED: f"a value of the registered type {parts[0]!r}"}.get(tag, "an array")
-        raise UnwritableError(f"{what} has no plain spelling in Python; give it as a param or read it in a tool")
+        raise UnwritableError(f"cannot write {what} as a literal. Pass it as a param or read it in a tool")
     return write(parts, imports)
 
 

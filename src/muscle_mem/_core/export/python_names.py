@@ -1,4 +1,4 @@
-"""The names that a written function uses: for params, tools, objects and outputs, each one once."""
+"""Unique names in generated source, for params, tools, objects and outputs."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ _VERBS: Final = re.compile(r"^(find|get|read|load|fetch|look_up|list|make|create
 
 
 class Names:
-    """Give each meaning a unique identifier, the plain one if it is free."""
+    """Unique identifiers: each meaning gets the plain one if it is free."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._given: dict[tuple[str, str], str] = {}
         self._used = {*taken, *RESERVED, *keyword.kwlist}
 
     def of(self, kind: str, meant: str, wish: str = "") -> str:
-        """The identifier of something: always the same one."""
+        """Return the identifier of a meaning; the same one at each call."""
         found = self._given.get((kind, meant))
         if found is None:
             found = self._given[kind, meant] = self._free(identifier(wish or meant))
         return found
 
     def of_kind(self, kind: str) -> list[str]:
-        """The identifiers of a kind, in the order in which they were asked for."""
+        """Return the identifiers of a kind, in the order of their first use."""
         return [name for (of, _), name in self._given.items() if of == kind]
 
     def all(self) -> list[str]:
-        """All that were given."""
+        """Return all identifiers."""
         return list(self._given.values())
 
     def _free(self, wish: str) -> str:
@@ -44,7 +44,7 @@ class Names:
 
 
 def identifier(text: str) -> str:
-    """A name as like the text as Python allows, at most 60 characters."""
+    """Return an identifier that resembles a text, at most 60 characters long."""
     name = re.sub(r"\W+", "_", text).strip("_")[:60].strip("_")
     if not name.isidentifier():
         name = f"_{name}" if name else "value"
@@ -52,27 +52,32 @@ def identifier(text: str) -> str:
 
 
 def snake(name: str) -> str:
-    """`LoginPage` as `login_page`."""
+    """Return a name in snake case: `LoginPage` becomes `login_page`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def output_name(tool: str) -> str:
-    """What a tool's output may be called: `find_order` gives an `order`."""
+    """Return a name for a tool's output: `order` for `find_order`."""
     last = snake(tool.rpartition(".")[2])
     thing = _VERBS.sub("", last)
     return thing if thing != last else f"{last}_result"
 
 
 def tool_parts(tool: str) -> list[str]:
-    """The parts of a stored name that lead to the tool. Raises UnwritableError for one that Python cannot call."""
+    """Return the parts of a stored name that lead to the tool.
+
+    Raises UnwritableError for a name that Python cannot call.
+    """
     parts = tool.rpartition("<locals>.")[2].split(".")
     if not all(part.isidentifier() and not keyword.iskeyword(part) for part in parts):
-        raise UnwritableError(f"the tool {tool!r} has no name that Python can call; give it one with name=")
+        raise UnwritableError(
+            f"cannot write a call of the tool {tool!r}: expected an identifier. Pass name= to engine.tool"
+        )
     return parts
 
 
 def function_name(task: str) -> str:
-    """What the function of a task is called."""
+    """Return a name for the function of a task."""
     words = re.sub(r"[^a-z0-9]+", "_", task.casefold())[:40].strip("_")
     name = words if words.isidentifier() else f"do_{words}".rstrip("_")
     return name + "_" if keyword.iskeyword(name) or name in RESERVED else name

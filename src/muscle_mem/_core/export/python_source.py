@@ -1,4 +1,4 @@
-"""A trajectory as a short Python function that calls the user's own tools: what a person would have written."""
+"""A trajectory as a short Python function that calls the user's tools."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .python_names import Names, function_name, output_name, snake, tool_parts
 
 LARGEST_SNAPSHOT: Final = 400
 _HELPER: Final = '''def require(check, expected, *args, **kwargs):
-    """Stop unless the check, if there is one, accepts what it sees now."""
+    """Raise RuntimeError if the check fails; None is not checked."""
     if check is not None and not check(expected, *args, **kwargs):
-        raise RuntimeError(f"the world is not as expected: {expected!r}")
+        raise RuntimeError(f"check failed: expected {expected!r}")
 '''
 _AWAIT_HELPER: Final = '''async def settled(result):
-    """What a tool or check returns, awaited where it is async."""
+    """Return the result of a tool or check, awaited if it is async."""
     return await result if inspect.isawaitable(result) else result
 '''
 _ASYNC_HELPER: Final = _HELPER.replace("def require", "async def require", 1).replace(
@@ -33,21 +33,21 @@ _ASYNC_HELPER: Final = _HELPER.replace("def require", "async def require", 1).re
 def python_source(
     body: Body, row: Row | None, *, task: str, id: str, tools_from: str = "", name: str = "", awaits: bool = False
 ) -> str:
-    """The source of a module with one function.
+    """Return the source of a module with one function.
 
-    Params, secrets and ignored arguments are its keyword arguments, context objects its first ones. Tools come from the
-    module `tools_from`, else from an argument `tools`. Each check is an argument, a function
-    `check(expected, *args) -> bool` of the recorded snapshot and the tool's own arguments, or None. `row` is in the
-    order of the body's steps. With `awaits` the function is async, and awaits the tools and checks that are. Raises
-    UnwritableError, which names the step, for what has no plain spelling.
+    The params, secrets and ignored arguments are keyword arguments of the function, and the context objects its first
+    ones. Tools come from the module `tools_from`, or else from an argument `tools`. Each check is an argument: None, or
+    a function `check(expected, *args) -> bool` of the recorded snapshot and the tool's arguments. `row` is in the order
+    of the body's steps. With `awaits`, the function is async and awaits async tools and checks. Raises UnwritableError,
+    with the step, for a value without a literal form.
     """
     first = _FunctionWriter(body, row, task, id, tools_from, name, awaits, ())
-    first.module()  # now it is known which classes are imported, whose names are taken
+    first.module()  # The first pass collects the names of imported classes, which are taken.
     return _FunctionWriter(body, row, task, id, tools_from, name, awaits, first.classes()).module()
 
 
 class _FunctionWriter:
-    """Writes one function."""
+    """The writer of one function."""
 
     def __init__(
         self,
@@ -85,11 +85,11 @@ class _FunctionWriter:
         self._asserted: set[str] = set()
 
     def classes(self) -> list[str]:
-        """The names by which imported classes are called."""
+        """Return the names of the imported classes."""
         return self._imports.classes
 
     def _collect_inputs(self, argument: str, expr: Expr) -> None:
-        """Name what an argument asks of the caller."""
+        """Name the inputs that an argument needs from the caller."""
         if isinstance(expr, Sec):
             self._names.of("secret", expr.name)
         elif isinstance(expr, Ign):
@@ -103,12 +103,12 @@ class _FunctionWriter:
         last = name.rpartition("<locals>.")[2].rpartition(".")[2]
         return self._names.of("object", last, snake(last) or "obj")
 
-    # -- the module
+    # -- module
 
     def module(self) -> str:
         lines = list(self._statements())
         head = self._signature()
-        parts = [f"# Written by `muscle-mem export` from the trajectory {escaped(self._id, '')}; yours to edit."]
+        parts = [f"# Written by `muscle-mem export` from the trajectory {escaped(self._id, '')}; you can edit it."]
         imports = sorted(self._imports.lines | ({"import inspect"} if self._await else set()))
         own = [f"from {self._tools_from} import {', '.join(self._imported)}"] if self._check_module() else []
         parts += ["", *imports] if imports else []
@@ -136,20 +136,20 @@ class _FunctionWriter:
     def _docstring(self) -> list[str]:
         told = escaped(self._task if len(self._task) <= WIDTH - 10 else self._task[: WIDTH - 11] + "…", '"')
         notes = [
-            f"Recorded with one value of {escaped(name, chr(34))}, which is not stored: another may not fit."
+            f"Recorded with one value of {escaped(name, chr(34))}, which is not stored. Another value may not work."
             for name, _ in self._body.fixed
         ]
         if not notes:
             return [f'{INDENT}"""{told}"""']
         return [f'{INDENT}"""{told}', "", *[INDENT + note for note in notes], f'{INDENT}"""']
 
-    # -- the statements
+    # -- statements
 
     def _statements(self) -> Iterator[str]:
         for group in self._body.equal:
             names = [self._names.of("param", name) for name in group if name in self._params_used()]
             if len(names) > 1:
-                yield f"{INDENT}assert {' == '.join(names)}  # they were equal: either may be meant"
+                yield f"{INDENT}assert {' == '.join(names)}  # They were equal in the recording."
         for start, stop in _all_spans(self._body.steps):
             if stop - start > 1:
                 yield f"{INDENT}# These calls overlapped when they were recorded."
@@ -244,18 +244,21 @@ class _FunctionWriter:
         )
         return f"f{quote}{inside}{quote}"
 
-    # -- outputs, and what was read in them
+    # -- outputs and guards
 
     def _output(self, step: int) -> str:
         return self._names.of("output", str(step), output_name(self._body.steps[step].tool))
 
     def _place(self, step: int, path: Sequence[int]) -> tuple[str, Any]:
-        """`["rows"][2].name` and the recorded value there. Raises UnwritableError."""
+        """Return the source of a path, and the recorded value there.
+
+        The source is for example `["rows"][2].name`. Raises UnwritableError.
+        """
         if not path:
             return "", None
         outputs = self._row.outputs if self._row is not None else ()
         if step >= len(outputs) or not outputs[step]:
-            raise UnwritableError(f"a part of what step {step} returned is used, and that was not kept")
+            raise UnwritableError(f"cannot write a part of the output of step {step}: the output was not stored")
         text, value = "", _decoded(outputs[step])
         for index in path:
             more, value = _child(value, index, self._imports)
@@ -275,7 +278,7 @@ class _FunctionWriter:
             text = f"{where} == {value}" if same else f"{quoted(str(wanted))} in {where}"
         except (UnwritableError, MuscleMemError) as error:
             text = ""
-            yield f"{INDENT}# What follows was read in an earlier output ({str(error)[:50]!a})."
+            yield f"{INDENT}# The next call uses a value from an earlier output ({str(error)[:50]!a})."
         if text and text not in self._asserted:
             self._asserted.add(text)
             one = f"{INDENT}assert {text}"
@@ -292,10 +295,10 @@ class _FunctionWriter:
         data = seen[at] if at < len(seen) else None
         try:
             if data is None:
-                raise UnwritableError("what it saw was not kept")
+                raise UnwritableError("its snapshot was not stored")
             expected = literal_source(data, self._imports)
             if len(on_one_line(expected)) > LARGEST_SNAPSHOT:
-                raise UnwritableError("what it saw is too large to be written here")
+                raise UnwritableError("its snapshot is too large")
         except UnwritableError as error:
             short = str(error) if len(str(error)) <= 60 else str(error)[:59] + "…"
             yield f"{INDENT}# There was a check {when} this call: {escaped(short, '')}."
@@ -314,7 +317,7 @@ def _child(value: Any, index: int, imports: Imports) -> tuple[str, Any]:
         if index < len(names) and names[index].isidentifier():
             return f".{names[index]}", value.__record__[3][names[index]]
     if unfolded is None or index >= len(unfolded[1]):
-        raise UnwritableError("a part of an output is used that is not there in the newest recording")
+        raise UnwritableError("cannot write a part of an output: the newest recording does not have it")
     kind, children = unfolded
     if kind in ("list", "tuple"):
         return f"[{index}]", children[index]
@@ -322,7 +325,7 @@ def _child(value: Any, index: int, imports: Imports) -> tuple[str, Any]:
         return f"[{on_one_line(literal_source(codec.encode(children[index - 1]), imports))}]", children[index]
     path = codec.child_path(kind, index, children)
     if not path.startswith(".") or not path[1:].isidentifier():
-        raise UnwritableError(f"an item of a {kind.partition(chr(0))[0]} cannot be named")
+        raise UnwritableError(f"cannot write a path to an item of a {kind.partition(chr(0))[0]}")
     return path, children[index]
 
 
@@ -330,11 +333,14 @@ def _decoded(data: bytes) -> Any:
     try:
         return codec.decode(data, lenient=True)
     except DecodeError as error:
-        raise UnwritableError(f"it cannot be read: {error}") from error
+        raise UnwritableError(f"cannot decode the value: {error}") from error
 
 
 def _distinctive_guards(guards: Sequence[Guard]) -> Iterator[Guard]:
-    """The guards that are not implied by others: that a text holds a part of what it must be says nothing more."""
+    """Yield the guards that are not implied by others.
+
+    A guard for a part of a text is implied by a guard for the whole text.
+    """
     whole = {(guard.step, guard.path) for guard in guards if not guard.around}
     for guard in guards:
         if not guard.around or (guard.step, guard.path) not in whole:
