@@ -1,8 +1,11 @@
-"""muscle_mem: a behavior cache for AI agents. Record an agent's tool calls once, replay them safely."""
+"""muscle_mem: a behavior cache for AI agents.
+
+It records the tool calls of an agent once, and replays them safely.
+"""
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # type checkers recognize the name; importing typing would cost more than all the rest
+TYPE_CHECKING = False  # Type checkers recognize the name; importing typing would be slow.
 if TYPE_CHECKING:
     from typing import Any
 
@@ -80,7 +83,7 @@ __all__ = [
     "register",
 ]
 
-# A program that imports the package and does not use it pays nothing: a name is looked for when it is first asked for.
+# Names are imported on first use, so that importing the package is fast.
 _ROOMS = {
     "_runtime.context": "CurrentRun current_run",
     "_core.tools.check": "Check",

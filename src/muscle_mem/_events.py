@@ -1,4 +1,4 @@
-"""Events: frozen records that observers get. The default observer is the standard logging module."""
+"""Events: immutable records for observers; by default, they are logged."""
 
 import functools
 import logging
@@ -15,10 +15,24 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 
 
 class RunEvent(msgspec.Struct, frozen=True):
-    """A run has ended: `status` is hit, miss, diverged or raised. `seconds` is how long it took.
+    """A run ended.
 
-    `saved_seconds` and `saved_tokens` are what a hit spared the agent. Of a replay that stopped, `failed_step` (from 0)
-    and `failed_tool` say where; -1 and "" otherwise. `error_type` names the exception that ended a raised run.
+    Attributes:
+        status: "hit", "miss", "diverged" or "raised".
+        reason: The reason as a code.
+        message: The reason as a sentence.
+        task: The task as a short text.
+        steps: How many steps were replayed.
+        trajectory_id: The trajectory that was replayed or learned; None if neither.
+        seconds: The duration of the run.
+        level: The log level of the event.
+        run_id: The id of the run.
+        scope: The engine's scope.
+        saved_seconds: On a hit, the seconds that the agent spent outside of tool calls in the recorded run; else 0.0.
+        saved_tokens: On a hit, the tokens that the recorded run reported; else 0.
+        failed_step: The index of the step at which a replay stopped, from 0; -1 if it did not stop.
+        failed_tool: The tool of that step, or "".
+        error_type: The name of the exception that ended a run with the status "raised", or "".
     """
 
     __module__ = "muscle_mem.events"
@@ -41,7 +55,17 @@ class RunEvent(msgspec.Struct, frozen=True):
 
 
 class RunBeganEvent(msgspec.Struct, frozen=True):
-    """A run has begun; the RunEvent of the same `run_id` ends it. Only for observers that want steps."""
+    """A run began.
+
+    Only observers with `wants_steps = True` get this event. The RunEvent with the same `run_id` ends the run.
+
+    Attributes:
+        run_id: The id of the run.
+        task: The task as a short text.
+        scope: The engine's scope.
+        mode: The mode of the run.
+        level: The log level of the event.
+    """
 
     __module__ = "muscle_mem.events"
 
@@ -53,9 +77,17 @@ class RunBeganEvent(msgspec.Struct, frozen=True):
 
 
 class StepBeganEvent(msgspec.Struct, frozen=True):
-    """A replayed tool call begins, in the same thread and context. Only for observers that want steps.
+    """A replayed tool call began.
 
-    `step` counts from 0. `arguments` are live values by name, and may hold secrets; `hide` takes those out of texts.
+    Only observers with `wants_steps = True` get this event, in the thread and context of the call.
+
+    Attributes:
+        run_id: The id of the run.
+        step: The index of the step, from 0.
+        tool: The name of the tool.
+        arguments: The arguments by name. They are live values and may contain secrets.
+        hide: A function that removes the run's secrets from a text.
+        level: The log level of the event.
     """
 
     __module__ = "muscle_mem.events"
@@ -72,7 +104,20 @@ class StepBeganEvent(msgspec.Struct, frozen=True):
 
 
 class StepEndedEvent(msgspec.Struct, frozen=True):
-    """A replayed tool call has ended with a live `result`, or with an `error`. Only for observers that want steps."""
+    """A replayed tool call ended.
+
+    Only observers with `wants_steps = True` get this event, in the thread and context of the call.
+
+    Attributes:
+        run_id: The id of the run.
+        step: The index of the step, from 0.
+        tool: The name of the tool.
+        seconds: The duration of the call.
+        result: The result. It is a live value and may contain secrets.
+        error: The exception that the call raised, or None.
+        hide: A function that removes the run's secrets from a text.
+        level: The log level of the event.
+    """
 
     __module__ = "muscle_mem.events"
 
@@ -90,7 +135,15 @@ class StepEndedEvent(msgspec.Struct, frozen=True):
 
 
 class LearnedEvent(msgspec.Struct, frozen=True):
-    """A run was recorded and sealed."""
+    """A run was recorded for replay.
+
+    Attributes:
+        task: The task as a short text.
+        trajectory_id: The trajectory that was recorded.
+        steps: How many steps it has.
+        state: The state of the trajectory.
+        level: The log level of the event.
+    """
 
     __module__ = "muscle_mem.events"
 
@@ -102,7 +155,15 @@ class LearnedEvent(msgspec.Struct, frozen=True):
 
 
 class NotLearnedEvent(msgspec.Struct, frozen=True):
-    """A run was not recorded, and why."""
+    """A run was not recorded for replay.
+
+    Attributes:
+        task: The task as a short text.
+        reason: The reason as a code.
+        message: The reason as a sentence.
+        tool: The tool that caused it, or "".
+        level: The log level of the event.
+    """
 
     __module__ = "muscle_mem.events"
 
@@ -114,7 +175,14 @@ class NotLearnedEvent(msgspec.Struct, frozen=True):
 
 
 class NoticeEvent(msgspec.Struct, frozen=True):
-    """A notice for people, emitted once per tool and code."""
+    """A notice for the developer, emitted once per tool and code.
+
+    Attributes:
+        code: The kind of notice.
+        message: The notice as a sentence.
+        tool: The tool that it concerns, or "".
+        level: The log level of the event.
+    """
 
     __module__ = "muscle_mem.events"
 
@@ -125,9 +193,16 @@ class NoticeEvent(msgspec.Struct, frozen=True):
 
 
 class StoreEvent(msgspec.Struct, frozen=True):
-    """The store failed, or answers again (level info), or holds something damaged. The task went on without it.
+    """A store operation failed or recovered, or stored data is damaged.
 
-    Of an operation that goes on failing the first, the tenth, the hundredth failure is reported, and so on.
+    The task continued without the store. If an operation fails repeatedly, the first, tenth, hundredth failure is
+    reported, and so on.
+
+    Attributes:
+        operation: The name of the operation.
+        message: The cause as a sentence.
+        error: The exception that the store raised, or None.
+        level: The log level of the event; "info" if the operation recovered.
     """
 
     __module__ = "muscle_mem.events"
@@ -139,9 +214,15 @@ class StoreEvent(msgspec.Struct, frozen=True):
 
 
 class WaitEvent(msgspec.Struct, frozen=True):
-    """A run has waited for another that was learning the same task (`Engine(miss_wait=...)`), so many seconds.
+    """A run waited for another run that was learning the same task.
 
-    `found` says whether there was something new to replay afterwards.
+    See `Engine(miss_wait=...)`.
+
+    Attributes:
+        task: The task as a short text.
+        seconds: How long the run waited.
+        found: Whether there was a new recording to replay afterwards.
+        level: The log level of the event.
     """
 
     __module__ = "muscle_mem.events"
@@ -153,7 +234,12 @@ class WaitEvent(msgspec.Struct, frozen=True):
 
 
 class PruneEvent(msgspec.Struct, frozen=True):
-    """The store had grown past the engine's limits, and so many trajectories were dropped."""
+    """The store exceeded the engine's limits, and trajectories were deleted.
+
+    Attributes:
+        dropped: How many trajectories were deleted.
+        level: The log level of the event.
+    """
 
     __module__ = "muscle_mem.events"
 
@@ -177,7 +263,7 @@ Observer = Callable[[Event], Any]
 
 
 def event_text(event: Event) -> str:
-    """An event as one line."""
+    """Return an event as one line."""
     match event:
         case RunEvent():
             return f"{event.status} ({event.reason}): {event.message} [{event.task}]"
@@ -186,8 +272,8 @@ def event_text(event: Event) -> str:
         case StepBeganEvent():
             return f"step {event.step} ({event.tool}) began"
         case StepEndedEvent():
-            told = "ended" if event.error is None else f"raised {type(event.error).__name__}"
-            return f"step {event.step} ({event.tool}) {told} after {event.seconds:.6f} s"
+            verb = "ended" if event.error is None else f"raised {type(event.error).__name__}"
+            return f"step {event.step} ({event.tool}) {verb} after {event.seconds:.6f} s"
         case LearnedEvent():
             return f"learned {event.steps} steps as {event.trajectory_id}, {event.state} [{event.task}]"
         case NotLearnedEvent():
@@ -197,18 +283,21 @@ def event_text(event: Event) -> str:
         case StoreEvent():
             return f"store: {event.operation}: {event.message}"
         case WaitEvent():
-            what = "something" if event.found else "nothing"
+            what = "a new recording" if event.found else "no new recording"
             return f"waited {event.seconds:.2f} seconds for another run, and found {what} [{event.task}]"
         case PruneEvent():
-            return f"pruned: {event.dropped} trajectories were dropped from the store"
+            return f"pruned: {event.dropped} trajectories were deleted from the store"
 
 
 def log_event(event: Event) -> None:
-    """The default observer: one line to the logger `muscle_mem`, at the event's own level."""
+    """Log an event as one line to the logger `muscle_mem`, at the event's level.
+
+    This is the default observer.
+    """
     level = LEVELS[event.level]
     if logger.isEnabledFor(level):
         logger.log(level, "%s", event_text(event))
 
 
 logs_debug: Callable[[], bool] = functools.partial(logger.isEnabledFor, logging.DEBUG)
-"""Whether the default observer would say anything of a debug event."""
+"""Return whether the default observer logs debug events."""

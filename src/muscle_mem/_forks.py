@@ -1,7 +1,7 @@
-"""Keep open stores usable across os.fork(): hooks run before it, and after it in parent and child.
+"""Support for os.fork(): hooks that keep open stores usable in parent and child.
 
-A store that a fork finds half-way through an operation would be broken in the child forever, and SQLite
-loses commits when a child opens a file that its parent had open at the fork. So stores come to rest first.
+A store that is in the middle of an operation at a fork would be broken in the child forever. SQLite loses commits when
+a child opens a file that its parent had open at the fork. So the stores finish their operations before a fork.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from typing import Protocol
 
 
 class Forkable(Protocol):
-    """A store that can be brought to rest. None of the three may raise."""
+    """A store that can pause for a fork.
+
+    None of the three methods may raise.
+    """
 
     def _before_fork(self) -> None: ...
 
@@ -23,7 +26,10 @@ class Forkable(Protocol):
 
 
 class ForkSafeLock:
-    """Something whose `_lock` is held for moments only, and never while another is waited for: a fork waits for it."""
+    """An object with a `_lock` for which a fork waits.
+
+    The lock must be held only briefly, and never while waiting for another lock.
+    """
 
     __slots__ = ()
     _lock: threading.Lock
@@ -44,7 +50,7 @@ _prepared: list[Forkable] = []
 
 
 def register_for_forks(store: Forkable) -> None:
-    """Tell this store of forks for as long as it lives."""
+    """Call the fork hooks of this store for as long as it exists."""
     with _lock:
         _stores.add(store)
 

@@ -1,42 +1,52 @@
-"""The errors of muscle_mem: one root, and beside it the builtin a Python user would expect::
+"""The exceptions of muscle_mem.
+
+Each one derives from MuscleMemError and from the builtin exception that fits it::
 
     MuscleMemError
-    +-- InvalidTypeError (TypeError)        a thing of the wrong kind: a generator tool, an async agent
+    +-- InvalidTypeError (TypeError)        an argument of the wrong type: a generator tool, an async agent
     |   +-- NotStorableError                a value without a canonical form, with the path to it
-    |       +-- TooLargeError               more nodes, bytes or depth than fit
-    +-- InvalidValueError (ValueError)      the right kind, a wrong value: an unknown mode, two of a class
-    |   +-- DecodeError                     bytes that are not what the codec writes
-    |       +-- UnknownTypeError            well-formed, but of a class this process does not know
-    +-- NotFoundError (LookupError)         no such trajectory
+    |       +-- TooLargeError               more values, bytes or nesting than allowed
+    +-- InvalidValueError (ValueError)      an argument of the right type with a wrong value: an unknown mode
+    |   +-- DecodeError                     bytes that the codec did not write
+    |       +-- UnknownTypeError            valid bytes of a class that this process does not know
+    +-- NotFoundError (LookupError)         no trajectory with this id
     +-- NotReadyError (RuntimeError)        no agent, no context object
     +-- MissingExtraError (ImportError)     an optional part of the package is not installed
     +-- Missed (LookupError)                mode="replay", and nothing could be replayed
-    +-- Diverged (RuntimeError)             a replay stopped in the middle, and the agent may not go on
-    +-- StoreError (RuntimeError)           the store cannot do what was asked
-        +-- ForeignStoreError               a file or database that is not ours
-        +-- NewerStoreError                 written by a newer release; left untouched
-        +-- DamagedStoreError               content that fails its digest, or a file SQLite cannot read
+    +-- Diverged (RuntimeError)             a replay stopped in the middle, and the agent may not continue
+    +-- StoreError (RuntimeError)           a store operation failed
+        +-- ForeignStoreError               a file or database that is not a muscle_mem store
+        +-- NewerStoreError                 a store of a newer release, left unchanged
+        +-- DamagedStoreError               content that does not match its digest, or an unreadable file
 
-Each message says what happened, with which value, and what to do.
+Each message states what failed, with which value, and how to fix it.
 """
 
 from typing import Any
 
 
 class MuscleMemError(Exception):
-    """The root of all errors that muscle_mem raises on purpose."""
+    """The base class of all exceptions that muscle_mem raises on purpose."""
 
     __module__ = "muscle_mem"
 
 
 class InvalidTypeError(MuscleMemError, TypeError):
-    """Something of the wrong kind was given: a generator as a tool, an async agent to the plain call."""
+    """An argument has the wrong type.
+
+    Examples are a generator as a tool, or an async agent in a synchronous call.
+    """
 
     __module__ = "muscle_mem"
 
 
 class NotStorableError(InvalidTypeError):
-    """A value has no canonical form. `path` leads to it from the root, as in `items[3].conn`."""
+    """A value has no canonical form.
+
+    Attributes:
+        path: The path from the value to the part that is not storable, as in `items[3].conn`.
+        type_name: The name of that part's type.
+    """
 
     __module__ = "muscle_mem"
 
@@ -47,25 +57,32 @@ class NotStorableError(InvalidTypeError):
 
 
 class TooLargeError(NotStorableError):
-    """A value is larger or deeper than what is kept inline."""
+    """A value is too large or too deeply nested to be stored."""
 
     __module__ = "muscle_mem"
 
 
 class InvalidValueError(MuscleMemError, ValueError):
-    """The right kind of thing with a wrong value: an unknown mode, two context objects of a class."""
+    """An argument has the right type and a wrong value.
+
+    Examples are an unknown mode, or two context objects of one class.
+    """
 
     __module__ = "muscle_mem"
 
 
 class DecodeError(InvalidValueError):
-    """Bytes that the codec did not write, or that were altered since."""
+    """Bytes were not written by the codec, or were altered since."""
 
     __module__ = "muscle_mem"
 
 
 class UnknownTypeError(DecodeError):
-    """Well-formed bytes of a class that this process does not know. `type_name` is the stored name."""
+    """Valid bytes contain an instance of a class that this process does not know.
+
+    Attributes:
+        type_name: The stored name of the class.
+    """
 
     __module__ = "muscle_mem"
 
@@ -81,19 +98,31 @@ class NotFoundError(MuscleMemError, LookupError):
 
 
 class NotReadyError(MuscleMemError, RuntimeError):
-    """The engine lacks something the call needs: an agent, or the object that a method tool acts on."""
+    """The engine lacks something that the call needs.
+
+    Examples are an agent, or the context object of a method tool.
+    """
 
     __module__ = "muscle_mem"
 
 
 class MissingExtraError(MuscleMemError, ImportError):
-    """Something needs a package that is not installed; the message names the extra that brings it."""
+    """A package that is needed is not installed.
+
+    The message names the extra that installs it.
+    """
 
     __module__ = "muscle_mem"
 
 
-class Missed(MuscleMemError, LookupError):  # noqa: N818 - the word of the field, as in KeyError's "missing"
-    """`mode="replay"` and nothing could be replayed. `outcome` has the reason; nothing was executed."""
+class Missed(MuscleMemError, LookupError):  # noqa: N818 - names an event, not a mistake
+    """Nothing could be replayed in a run with mode="replay".
+
+    No step was executed.
+
+    Attributes:
+        outcome: The outcome of the run, with the reason.
+    """
 
     __module__ = "muscle_mem"
 
@@ -103,9 +132,10 @@ class Missed(MuscleMemError, LookupError):  # noqa: N818 - the word of the field
 
 
 class Diverged(MuscleMemError, RuntimeError):  # noqa: N818 - names an event, not a mistake
-    """A replay stopped in the middle and the agent was not asked to go on.
+    """A replay stopped in the middle, and the agent was not called to continue.
 
-    `handover` holds the executed steps, their results, and where and why it stopped.
+    Attributes:
+        handover: The executed steps, their results, and where and why the replay stopped.
     """
 
     __module__ = "muscle_mem"
@@ -116,9 +146,12 @@ class Diverged(MuscleMemError, RuntimeError):  # noqa: N818 - names an event, no
 
 
 class StoreError(MuscleMemError, RuntimeError):
-    """The store cannot do what was asked; the message says which store, why, and the way out.
+    """A store operation failed.
 
-    `outcome` is set where a task was done anyway, and only its recording was not taken.
+    The message states which store, why, and how to fix it.
+
+    Attributes:
+        outcome: The outcome of the run, if the task was done and only its recording failed; else None.
     """
 
     __module__ = "muscle_mem"
@@ -127,18 +160,24 @@ class StoreError(MuscleMemError, RuntimeError):
 
 
 class ForeignStoreError(StoreError):
-    """The file or database exists and is not a muscle_mem store. It was not touched."""
+    """The file or database exists and is not a muscle_mem store.
+
+    It was not changed.
+    """
 
     __module__ = "muscle_mem"
 
 
 class NewerStoreError(StoreError):
-    """The store was written by a newer release of muscle_mem. It was not touched."""
+    """The store was written by a newer release of muscle_mem.
+
+    It was not changed.
+    """
 
     __module__ = "muscle_mem"
 
 
 class DamagedStoreError(StoreError):
-    """The store's file cannot be read, or what it holds fails its digest."""
+    """The store's file cannot be read, or its content does not match its digest."""
 
     __module__ = "muscle_mem"

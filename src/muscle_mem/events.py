@@ -1,4 +1,4 @@
-"""The events that observers get, one class for each kind."""
+"""The events that observers get, one class per kind."""
 
 from __future__ import annotations
 
