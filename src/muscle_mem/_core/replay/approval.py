@@ -17,11 +17,11 @@ from ..tools.callbacks import select_arguments
 def approval_refusal(
     run: Run, step: PlanStep, arguments: tuple[tuple[Any, ...], dict[str, Any]], position: int
 ) -> Generator[Effect, Any, Refusal | None]:
-    """Return why a bound irreversible step is not approved; None if it is, or needs no approval.
+    """Return why an irreversible step is not approved; None if it is.
 
     Asked once per step of a run. It gets task, params, step (an `Executed` without a result): those it names.
     """
-    if step.tool.effect != "irreversible" or run.approve is None or (position, step.call_id) in run.approved:
+    if run.approve is None or (position, step.call_id) in run.approved:
         return None
     args, kwargs = arguments
     given = {

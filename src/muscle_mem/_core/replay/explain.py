@@ -17,7 +17,8 @@ from ..run.effects import Effect
 from ..run.run import Run
 from ..tools.check import safe_copy
 from .eligibility import ineligibility
-from .judge import bind_arguments, cannot_bind, capture, evaluate
+from .judge import capture, evaluate
+from .prepare import bind_arguments, cannot_bind
 
 MAX_CONSIDERED = 20
 Captures = dict[tuple[bytes, int], Any]

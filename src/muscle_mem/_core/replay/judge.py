@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from ...errors import NotStorableError
 from .. import codec
-from ..binding.guards import stale_value
 from ..model.reason import Reason
 from ..model.text import long_repr, safe_repr
 from ..plan.ready_trajectory import Candidate
@@ -19,27 +20,18 @@ from ..tools.check import Check, CheckError, interpret, safe_copy
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
+CheckAnswer = tuple[Refusal, Any]
+"""Why a check did not pass, and what it captured; the refusal again if the capture raised."""
 
-def bind_arguments(run: Run, step: PlanStep) -> Arguments:
-    """This run's arguments of a step, its context object first."""
-    args, kwargs = (step.args, step.kwargs) if step.args is not None else step.build_arguments(run.env)
-    if step.method:
-        args = (run.context_objects[step.tool], *args)
-    return args, kwargs
+REFUSED = Refusal(Reason.CHECK_REFUSED, "the check failed")
 
 
-def stale_reference(run: Run, step: PlanStep, index: int) -> Refusal | None:
-    """Whether a literal of this step was read from an output that no longer holds it (E6)."""
-    for guard in step.guards:
-        there = stale_value(guard, run.progress.results)
-        if there is not None:
-            expected = safe_repr(codec.decode(guard.data, lenient=True))
-            message = (
-                f"an argument of {step.tool.name} was read from the output of step {guard.step}, which held "
-                f"{expected} when recorded and holds {safe_repr(there)} now"
-            )
-            return Refusal(Reason.STALE_OUTPUT, message, index, step.tool.name, seen=there, expected=expected)
-    return None
+class Comparison(msgspec.Struct, frozen=True):
+    """A captured value, the snapshot it was compared with, and the answer."""
+
+    seen: Any = None
+    snapshot: Any = None
+    answer: Any = None
 
 
 def snapshot_bytes(value: Any) -> bytes | None:
@@ -59,9 +51,6 @@ def keep_refreshed(run: Run, check: Check, position: int, post: bool, value: Any
             if progress.refreshed_snapshots is None:
                 progress.refreshed_snapshots = {}
             progress.refreshed_snapshots[(position, post)] = data
-
-
-REFUSED = Refusal(Reason.CHECK_REFUSED, "the check failed")
 
 
 def capture(step: PlanStep, check: Check, arguments: Arguments, position: int) -> Generator[Effect, Any, Any]:
@@ -109,44 +98,54 @@ def evaluate(
             answer = yield Compare(check, value, snapshot)
         else:
             answer = check.compare(value, snapshot)
-        if answer is True:
-            return None
-        passed = interpret(check, answer)
-        run.note_missing_threshold(check, step.tool.name)
-        if passed:
-            return None
-        if without_details:
-            return REFUSED
-    except CheckError as error:
-        return check_error(step, position, str(error), None)
     except Exception as error:
-        return check_error(step, position, f"its compare raised {long_repr(error)}", error)
-    return refused_check(step, check, value, snapshot, position, post, answer)
+        return compare_error(step, position, error)
+    if answer is True:
+        return None
+    return answer_refusal(run, step, position, post, Comparison(value, snapshot, answer), without_details)
 
 
-def refused_check(
-    step: PlanStep, check: Check, value: Any, snapshot: Any, position: int, post: bool, answer: Any
-) -> Refusal:
-    """The refusal of a check that failed, with what was seen and what was expected."""
-    seen, expected = check.describe_pair(value, snapshot)
+def answer_refusal(
+    run: Run,
+    step: PlanStep,
+    position: int,
+    post: bool,
+    made: Comparison,
+    without_details: bool = False,
+) -> Refusal | None:
+    """Return why the answer of a compare is not a pass; None if it is one."""
+    check = step.post if post else step.pre
+    assert check is not None
+    try:
+        passed = interpret(check, made.answer)
+        run.note_missing_threshold(check, step.tool.name)
+    except Exception as error:
+        return compare_error(step, position, error)
+    if passed:
+        return None
+    if without_details:
+        return REFUSED
+    seen, expected = check.describe_pair(made.seen, made.snapshot)
+    answer = made.answer
     score = "" if isinstance(answer, bool) else f" (score {safe_repr(answer)}, threshold {check.threshold})"
     role = "post-check" if post else "pre-check"
     message = f"the {role} of {step.tool.name} failed{score}: saw {seen}, expected {expected}"
     reason = Reason.POST_CHECK_REFUSED if post else Reason.CHECK_REFUSED
-    data = snapshot_bytes(value) if post else None
+    data = snapshot_bytes(made.seen) if post else None
     return Refusal(reason, message, position, step.tool.name, seen, expected, data=data)
+
+
+def compare_error(step: PlanStep, position: int, error: Exception) -> Refusal:
+    """Return the refusal of a check whose compare raised, or returned what is not an answer."""
+    if isinstance(error, CheckError):
+        return check_error(step, position, str(error), None)
+    return check_error(step, position, f"its compare raised {long_repr(error)}", error)
 
 
 def check_error(step: PlanStep, position: int, what: str, error: BaseException | None) -> Refusal:
     """The refusal of a check that could not decide."""
     message = f"a check of {step.tool.name} could not decide: {what}"
     return Refusal(Reason.CHECK_ERROR, message, position, step.tool.name, error=error)
-
-
-def cannot_bind(step: PlanStep, position: int, error: BaseException) -> Refusal:
-    """The refusal of a step whose arguments cannot be made in this run."""
-    message = f"the arguments of {step.tool.name} cannot be made in this run: {long_repr(error)}"
-    return Refusal(Reason.NO_CANDIDATE, message, position, step.tool.name, error=error)
 
 
 def wait_and_retry(run: Run, checks: Iterable[Check | None], since: float) -> Generator[Effect, Any, bool]:

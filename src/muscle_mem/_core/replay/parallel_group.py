@@ -12,9 +12,9 @@ from ..plan.ready_trajectory import Candidate
 from ..plan.step import PlanStep, Refusal
 from ..run.effects import Effect
 from ..run.run import Run
-from .approval import approval_refusal
-from .judge import Arguments, bind_arguments, cannot_bind, capture, evaluate, keep_refreshed, stale_reference
-from .selection import Captures, Selection
+from .judge import Arguments, evaluate, keep_refreshed
+from .prepare import Captures, prepare_check
+from .selection import Selection
 
 Chosen = tuple[Candidate, Arguments]
 
@@ -34,7 +34,7 @@ def check_members(
 
     If one fails, the next candidate is asked, and the group stops where it begins: nothing of it was made.
     """
-    member_captures: dict[tuple[bytes, int], Any] = {}
+    member_captures: Captures = {}
     first: Refusal | None = None
     while True:
         candidate = chosen[0]
@@ -59,50 +59,34 @@ def check_members(
 
 
 def _check_openers(
-    run: Run, candidate: Candidate, position: int, member_captures: dict[tuple[bytes, int], Any]
+    run: Run, candidate: Candidate, position: int, member_captures: Captures
 ) -> Generator[Effect, Any, list[CheckedMember] | Refusal]:
+    """Return what the other opening members' pre-checks accepted, or the first refusal."""
     steps = candidate.trajectory.steps
     ready: dict[int, Arguments] = {}
     checked: list[CheckedMember] = []
     calls = Counter([steps[position].call_id])
     for at in steps[position].opening_members:
         step = steps[at]
-        key = (step.call_id, calls[step.call_id])  # of equal calls each is looked at for itself
+        key = (step.call_id, calls[step.call_id])  # Equal calls are captured separately.
         calls[step.call_id] += 1
-        found = yield from _check_member(run, candidate, at, key, member_captures, ready)
-        if isinstance(found, Refusal):
-            message = f"{found.message}; it is asked before the first call of its parallel group"
-            return msgspec.structs.replace(found, step=position, message=message)
+        prepared = yield from prepare_check(run, step, at, member_captures, key)
+        if isinstance(prepared, Refusal):
+            return _as_of_group(prepared, position)
+        ready[at], value = prepared
+        refusal = yield from evaluate(run, step, value, candidate, at, False, shared=True)
+        if refusal is not None:
+            return _as_of_group(refusal, position)
         if step.pre is not None:
-            checked.append(CheckedMember(at, step, member_captures[key]))
+            checked.append(CheckedMember(at, step, value))
     run.progress.group_arguments = ready
     return checked
 
 
-def _check_member(
-    run: Run,
-    candidate: Candidate,
-    at: int,
-    key: tuple[bytes, int],
-    member_captures: dict[tuple[bytes, int], Any],
-    ready: dict[int, Arguments],
-) -> Generator[Effect, Any, Refusal | None]:
-    step = candidate.trajectory.steps[at]
-    stale = stale_reference(run, step, at)
-    if stale is not None:
-        return stale
-    try:
-        arguments = ready[at] = bind_arguments(run, step)
-    except Exception as error:
-        return cannot_bind(step, at, error)
-    approval = yield from approval_refusal(run, step, arguments, at)
-    if approval is not None or step.pre is None:
-        return approval
-    if key not in member_captures:
-        member_captures[key] = yield from capture(step, step.pre, arguments, at)
-    if isinstance(member_captures[key], Refusal):
-        return member_captures[key]  # type: ignore[no-any-return]  # a Refusal, as was just looked at
-    return (yield from evaluate(run, step, member_captures[key], candidate, at, False, shared=True))
+def _as_of_group(refusal: Refusal, position: int) -> Refusal:
+    """Return a member's refusal as one of the place where its group begins."""
+    message = f"{refusal.message}; it is asked before the first call of its parallel group"
+    return msgspec.structs.replace(refusal, step=position, message=message)
 
 
 def due_post_checks(run: Run, followed: Candidate, made: int) -> list[int]:

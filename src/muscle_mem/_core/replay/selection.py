@@ -11,18 +11,9 @@ from ..plan.step import PlanStep, Refusal
 from ..run.effects import Effect
 from ..run.run import Run
 from ..tools.check import Check, safe_copy
-from .approval import approval_refusal
 from .batch_compare import BatchResults
-from .judge import (
-    Arguments,
-    bind_arguments,
-    cannot_bind,
-    capture,
-    evaluate,
-    keep_refreshed,
-    snapshot_bytes,
-    stale_reference,
-)
+from .judge import Arguments, evaluate, keep_refreshed, snapshot_bytes
+from .prepare import Captures, prepare_check, stale_reference
 
 SCALAR_TYPES = frozenset({str, int, bool, float, bytes, type(None)})
 
@@ -30,10 +21,6 @@ SCALAR_TYPES = frozenset({str, int, bool, float, bytes, type(None)})
 Capture = tuple[int, bool, Candidate, Any, bytes | None]
 """What was captured on the way, at a place, before or after it, and accepted by the candidate that was followed there:
 its value, and its bytes where it could change. Many are kept at each hit, and hardly ever looked at."""
-
-
-Captures = dict[object, Any]
-"""What was captured at a position, or the refusal where a capture raised, by `PlanStep.capture_key`."""
 
 
 class Selection:
@@ -180,33 +167,24 @@ class Selection:
                 self._rejected.add(candidate)
                 continue
             judged += 1
-            step = trajectory.steps[position]
-            stale = stale_reference(self.run, step, position)
-            if stale is None:
-                found = yield from self._try_candidate(step, candidate, position, captures, refusal is not None)
-                if not isinstance(found, Refusal):
-                    return candidate, found
-                stale = found
-            refusal = refusal or stale
+            found = yield from self._try_candidate(candidate, position, captures, refusal is not None)
+            if not isinstance(found, Refusal):
+                return candidate, found
+            refusal = refusal or found
             self._rejected.add(candidate)
         return refusal
 
     def _try_candidate(
-        self, step: PlanStep, candidate: Candidate, position: int, captures: Captures, without_details: bool
+        self, candidate: Candidate, position: int, captures: Captures, without_details: bool
     ) -> Generator[Effect, Any, Arguments | Refusal]:
-        try:
-            arguments = bind_arguments(self.run, step)
-        except Exception as error:
-            return cannot_bind(step, position, error)
-        approval = None if step.is_inline else (yield from approval_refusal(self.run, step, arguments, position))
-        if approval is not None or step.pre is None:
-            return approval or arguments
-        key = step.capture_key(False)
-        if key not in captures:
-            captures[key] = yield from capture(step, step.pre, arguments, position)
-        value = captures[key]
-        if isinstance(value, Refusal):
-            return value
+        """Evaluate the pre-check of a candidate that is not followed."""
+        step = candidate.trajectory.steps[position]
+        prepared = yield from prepare_check(self.run, step, position, captures)
+        if isinstance(prepared, Refusal):
+            return prepared
+        arguments, value = prepared
+        if step.pre is None:
+            return arguments
         known = self._batch_results.result_for(self.run, step, value, position, False, candidate, self._not_rejected())
         found = yield from evaluate(
             self.run,

@@ -1,0 +1,99 @@
+"""Judging post-checks: those that wait, are refused, or move the run to another candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from ..plan.ready_trajectory import Candidate
+from ..plan.step import Refusal
+from ..run.effects import Effect
+from ..run.run import Run
+from .inline_check import InlineResult, inline_answer
+from .judge import CheckAnswer, capture, evaluate, keep_refreshed, wait_and_retry
+from .parallel_group import due_post_checks
+from .selection import Selection
+
+Judgment = Generator[Effect, Any, Candidate | Refusal | None]
+"""None if the followed candidate passes, the candidate that passes in its place, or why the replay stops."""
+
+
+def judge_after(run: Run, selection: Selection | None, position: int, followed: Candidate) -> Judgment:
+    """Judge the post-checks that are due after a call: its own, or those of its group."""
+    made = position + 1
+    step = followed.trajectory.steps[position]
+    if not step.group_stop:
+        return (yield from _judge_post_check(run, selection, position, followed, made))
+    progress = run.progress
+    if step.post is not None:
+        progress.pending_post_checks += (position,)
+    while due := due_post_checks(run, followed, made):
+        found = yield from _judge_post_check(run, selection, due[0], followed, made)
+        if isinstance(found, Refusal):
+            return found
+        followed = found or followed
+        progress.pending_post_checks = tuple(at for at in progress.pending_post_checks if at != due[0])
+    return followed
+
+
+def settle_post_check(
+    run: Run, selection: Selection | None, position: int, followed: Candidate, result: InlineResult
+) -> Judgment:
+    """Judge an inline post-check that did not simply pass."""
+    asked = inline_answer(run, followed.trajectory.steps[position], position, True, result)
+    if asked is not None:
+        return (yield from _judge_post_check(run, selection, position, followed, position + 1, asked))
+    if selection is not None:
+        selection.remember_capture(position, True, followed, result.seen)
+    return None
+
+
+def _judge_post_check(
+    run: Run,
+    selection: Selection | None,
+    position: int,
+    followed: Candidate,
+    made: int,
+    asked: CheckAnswer | None = None,
+) -> Judgment:
+    """Judge one post-check until a candidate passes or the wait is over.
+
+    `made` is the number of calls so far, `asked` the answer of the followed candidate's check, if it is known.
+    """
+    step = followed.trajectory.steps[position]
+    check = step.post
+    assert check is not None
+    _, args, kwargs = run.progress.calls[position]
+    since = run.clock()
+    while True:
+        found: Refusal | None
+        if asked is None:
+            value = yield from capture(step, check, (args, kwargs), position)
+            found = value if isinstance(value, Refusal) else None
+            if found is None:
+                shared = selection is not None or check.refresh
+                found = yield from evaluate(run, step, value, followed, position, True, shared=shared)
+                if found is None:
+                    _keep_accepted(run, selection, position, followed, value)
+                    return None
+        else:
+            found, value = asked
+            asked = None
+        if selection is not None and value is not found:
+            other = yield from selection.accepting_post_check(position, followed, step, value, made)
+            if other is not None:
+                _keep_accepted(run, selection, position, other, value)
+                return other
+        if not (yield from wait_and_retry(run, [check], since)):
+            return found
+        if selection is not None:
+            selection.reset_rejected()
+
+
+def _keep_accepted(run: Run, selection: Selection | None, position: int, candidate: Candidate, value: Any) -> None:
+    """Keep what a candidate's post-check accepted, for the other candidates and later runs."""
+    check = candidate.trajectory.steps[position].post
+    if selection is not None:
+        selection.remember_capture(position, True, candidate, value)
+    if check is not None:
+        keep_refreshed(run, check, position, True, value)

@@ -1,0 +1,175 @@
+"""Deciding the next call: pre-checks that wait, are refused, or move the run to another candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from ..model.reason import Reason
+from ..plan.ready_trajectory import Candidate
+from ..plan.step import Refusal
+from ..run.effects import Effect
+from ..run.run import Run
+from ..tools.check import Check
+from .inline_check import InlineResult, inline_answer
+from .judge import Arguments, CheckAnswer, evaluate, keep_refreshed, wait_and_retry
+from .parallel_group import Chosen, check_members
+from .prepare import Captures, prepare_check
+from .selection import Selection, checks_at
+
+Decision = Generator[Effect, Any, Chosen | Candidate | Refusal]
+"""The candidate and arguments of the next call; or how the run ends: with a finished candidate or a refusal."""
+
+
+def decide(
+    run: Run, selection: Selection | None, position: int, followed: Candidate, asked: CheckAnswer | None = None
+) -> Decision:
+    """Decide which candidate makes the next call, its pre-check passed.
+
+    The followed candidate is checked, then the others, until one passes or the wait is over. `asked` is the answer of
+    the followed candidate's check, if it is known.
+    """
+    step = followed.trajectory.steps[position]
+    if step.is_opening_member:
+        assert run.progress.group_arguments is not None  # It was set when the group was opened.
+        return followed, run.progress.group_arguments[position]
+    since = run.clock()
+    while True:
+        captures: Captures = {}
+        found: Chosen | Refusal | None
+        if asked is None:
+            found = yield from _try_followed(run, selection, position, followed, captures)
+        else:
+            found, captures[step.capture_key(False)] = asked
+            asked = None
+            if selection is not None:
+                selection.reject(followed)
+        refusal = found if isinstance(found, Refusal) else None
+        if refusal is not None and selection is not None:
+            found = yield from selection.choose(position, followed, captures)
+        if isinstance(found, tuple):
+            if found[0].trajectory.steps[position].opening_members:
+                found = yield from check_members(run, selection, position, followed, found, captures)
+            if isinstance(found, tuple):
+                return found
+            refusal = refusal or found
+        assert refusal is not None
+        if selection is not None:
+            ended = yield from selection.completed_at(position, followed)
+            if ended is not None:
+                return ended
+        is_final = refusal.reason in (Reason.STALE_OUTPUT, Reason.NOT_APPROVED)
+        if is_final or not (yield from wait_and_retry(run, _checks_at(selection, position, followed), since)):
+            break
+        if selection is not None:
+            selection.reset_rejected()
+    if step.tool.optional:
+        return (yield from _skip_optional(run, selection, position, followed, refusal))
+    return refusal
+
+
+def settle_pre_check(
+    run: Run,
+    selection: Selection | None,
+    position: int,
+    followed: Candidate,
+    arguments: Arguments,
+    result: InlineResult | Candidate,
+) -> Decision:
+    """Decide the next call after an inline pre-check that did not simply pass."""
+    if isinstance(result, Candidate):
+        return result, arguments
+    candidate = run.progress.candidate = result.guessed or followed
+    step = candidate.trajectory.steps[position]
+    asked = inline_answer(run, step, position, False, result)
+    if asked is None:
+        if selection is not None:
+            selection.remember_capture(position, False, candidate, result.seen)
+        return candidate, arguments
+    if selection is None and not step.tool.optional and step.pre is not None and not step.pre.wait:
+        return asked[0]
+    return (yield from decide(run, selection, position, candidate, asked))
+
+
+def continue_with_longer(run: Run, selection: Selection, position: int, followed: Candidate) -> Decision:
+    """Decide whether a longer candidate continues where the followed one ended.
+
+    It does if its next pre-check passes; without one the run is a hit of the followed candidate.
+    """
+    captures: Captures = {}
+    found: Chosen | Refusal | None = yield from selection.choose(position, followed, captures, checked_only=True)
+    if isinstance(found, tuple) and found[0].trajectory.steps[position].opening_members:
+        found = yield from check_members(run, selection, position, followed, found, captures)
+    return found if isinstance(found, tuple) else followed
+
+
+def _try_followed(
+    run: Run, selection: Selection | None, position: int, followed: Candidate, captures: Captures
+) -> Generator[Effect, Any, Chosen | Refusal]:
+    """Check the followed candidate.
+
+    At the start another candidate is checked if its snapshot equals what was captured (D3).
+    """
+    step = followed.trajectory.steps[position]
+    prepared = yield from prepare_check(run, step, position, captures)
+    if isinstance(prepared, Refusal):
+        return prepared
+    arguments, value = prepared
+    if step.pre is None:
+        return followed, arguments
+    candidate = followed
+    if selection is not None and position == 0:
+        candidate = selection.best_guess(position, step.call_id, value) or followed
+    shared = selection is not None or step.pre.refresh
+    found = yield from evaluate(run, step, value, candidate, position, False, shared=shared)
+    if found is not None:
+        if selection is not None:
+            selection.reject(candidate)
+        return found
+    if selection is not None:
+        selection.remember_capture(position, False, candidate, value)
+    keep_refreshed(run, step.pre, position, False, value)
+    return candidate, arguments
+
+
+def _skip_optional(
+    run: Run, selection: Selection | None, position: int, followed: Candidate, refusal: Refusal
+) -> Decision:
+    """Skip an optional step whose check failed, if the next step's check passes.
+
+    A pop-up that does not appear is such a step.
+    """
+    if not _may_skip(run, followed, position, refusal):
+        return refusal
+    progress = run.progress
+    progress.calls.append((followed.trajectory.steps[position], (), {}))
+    progress.results.append(None)
+    progress.skipped |= {position}
+    if selection is not None:
+        selection.keep_only(followed)
+    found = yield from decide(run, selection, position + 1, followed)
+    if isinstance(found, tuple):
+        return found
+    progress.calls.pop()
+    progress.results.pop()
+    progress.skipped -= {position}
+    return refusal
+
+
+def _may_skip(run: Run, followed: Candidate, position: int, refusal: Refusal) -> bool:
+    """Return whether an optional step can be skipped: its output unused, a checked step next.
+
+    Two steps in a row are not skipped.
+    """
+    trajectory = followed.trajectory
+    steps = trajectory.steps
+    if refusal.reason is not Reason.CHECK_REFUSED or position in trajectory.needed_outputs:
+        return False
+    if steps[position].group_stop or position - 1 in run.progress.skipped:
+        return False
+    return position + 1 < len(steps) and steps[position + 1].pre is not None
+
+
+def _checks_at(selection: Selection | None, position: int, followed: Candidate) -> Sequence[Check]:
+    """Return the pre-checks that decide at a position; the longest wait of them counts."""
+    return checks_at(followed.trajectory.steps, position) if selection is None else selection.checks_at(position)
