@@ -9,18 +9,17 @@ from typing import Any
 import msgspec
 
 from ..errors import Diverged, Missed
-from .binding.resolve import expression_text
-from .model.handover import Handover, Planned, undo_text
-from .model.outcome import Divergence, Outcome, Source
+from .model.handover import Handover
+from .model.outcome import Outcome, Source
 from .model.reason import Reason
 from .model.text import long_repr
 from .plan.candidate_set import CandidateSet
 from .plan.ready_trajectory import Candidate
 from .plan.step import Refusal, Registry
-from .record.absorb import Absorber, StepCall
 from .record.learn import learn, seed_from_replay
 from .record.redact import may_store, redact_recording
-from .record.verdict import executed_step, success_verdict, text_redactor
+from .record.verdict import success_verdict
+from .replay.divergence import make_absorber, make_divergence, make_handover, why_not_asked
 from .replay.eligibility import eligible
 from .replay.replay import replay
 from .replay.shadow import compare_shadow
@@ -188,39 +187,30 @@ def _miss(run: Run, refusal: Refusal, shadowed: Sequence[Candidate] = ()) -> Flo
 
 
 def _diverge(run: Run, refusal: Refusal) -> Flow:
-    """A replay stopped in the middle: the agent goes on, or starts again without doing anything twice (F1, F2)."""
-    progress = run.progress
-    followed = progress.candidate
+    """Let the agent finish after a replay stopped with calls executed (F1, F2).
+
+    It continues from the hand-over, or starts again and gets the results of the calls it repeats.
+    """
+    followed = run.progress.candidate
     assert followed is not None
-    for result in progress.results if run.has_secrets else ():
+    for result in run.progress.results if run.has_secrets else ():
         run.redactor.add_secrets_in(result)
     refusal = run.redact_refusal(refusal)
-    divergence = _divergence(run, refusal)
+    divergence = make_divergence(run, refusal)
     handover = make_handover(run, followed, divergence)
-    failed = refusal.step < len(progress.calls) or refusal.reason is Reason.UNSUCCESSFUL
-    failure = _failure(run, refusal) if failed else None
-    why_not_asked = _why_not_asked(run, handover)
-    if why_not_asked is not None:
-        return RunResult(
-            error=Diverged(f"{divergence}; {why_not_asked}", handover),
-            followed=followed,
-            failure=failure,
-            failed_step=refusal.step,
-        )
+    why = why_not_asked(run, handover)
+    if why is not None:
+        return _diverged(run, followed, refusal, error=Diverged(f"{divergence}; {why}", handover))
     seed_from_replay(run, followed, refusal)
-    if run.on_divergence == "absorb" or (run.on_divergence == "auto" and not run.takes_handover):
-        run.recorder.absorber = Absorber(
-            progress.entered_calls, handover.executed, run.env, _unexecuted_members(run, followed)
-        )
+    run.recorder.absorber = make_absorber(run, followed, handover)
     run.handover = handover
     value, error, seconds = yield from _ask_agent(run, handover)
     if error is not None:
         run.close()
         if isinstance(error, Exception):
             _add_note(error, f"muscle_mem: the agent was asked after a divergence: {divergence}")
-        failure = _failure(run, refusal) if failed else None
-        return RunResult(error=error, followed=followed, failure=failure, failed_step=refusal.step)
-    refusal = run.redact_refusal(refusal)  # again: the agent may have revealed more secrets
+        return _diverged(run, followed, refusal, error=error)
+    refusal = run.redact_refusal(refusal)  # The agent may have revealed more secrets.
     outcome = Outcome(
         "diverged",
         value=value,
@@ -228,75 +218,24 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
         message=refusal.message,
         steps=len(handover.executed),
         trajectory_id=followed.trajectory.id,
-        divergence=_divergence(run, refusal),
+        divergence=make_divergence(run, refusal),
     )
     yield from learn(run, outcome, value, seconds, replay_refusal=refusal)
-    failure = _failure(run, refusal) if failed else None
-    return RunResult(outcome, followed=followed, failure=failure, failed_step=refusal.step)
+    return _diverged(run, followed, refusal, outcome)
 
 
-def _failure(run: Run, refusal: Refusal) -> Problem:
-    return Problem(refusal.reason, run.redact(refusal.message), refusal.tool)
-
-
-def _divergence(run: Run, refusal: Refusal) -> Divergence:
-    return Divergence(
-        refusal.step,
-        refusal.reason,
-        refusal.tool,
-        refusal.message,
-        refusal.seen,
-        refusal.expected,
-        refusal.error,
-        text_redactor(run),
-    )
-
-
-def _why_not_asked(run: Run, handover: Handover) -> str | None:
-    """Why the agent is not asked after a divergence, if so."""
-    if run.mode == "replay":
-        return "mode='replay' never asks the agent"
-    if run.on_divergence == "raise":
-        return "on_divergence='raise'"
-    irreversible = any(step.effect == "irreversible" for step in handover.executed)
-    if irreversible and run.on_divergence == "continue" and not run.takes_handover:
-        return (
-            "an irreversible step was executed, and on_divergence='continue' would start an agent that cannot know; "
-            "let the agent's signature name `handover`, or use on_divergence='absorb'"
-        )
-    return None
-
-
-def make_handover(run: Run, followed: Candidate, divergence: Divergence) -> Handover:
-    """What was executed in this run, and what was not."""
-    progress = run.progress
-    entered = progress.entered_calls
-    last = len(entered) - 1
-    executed = tuple(
-        executed_step(run, step, args, kwargs, result, progress.error if index == last else None)
-        for index, ((step, args, kwargs), result) in enumerate(zip(entered, progress.live_results, strict=True))
-    )
-    undo = tuple(
-        run.redact(undo_text(step.tool, done))
-        for (step, _, _), done in zip(entered, executed, strict=True)
-        if step.tool.undo
-    )
-    records = followed.trajectory.body.steps[len(progress.calls) :]
-    remaining = tuple(
-        Planned(record.tool, ", ".join(f"{name}={expression_text(expr)}" for name, expr in record.arguments))
-        for record in records
-    )
-    return Handover(executed, divergence, remaining, undo[::-1], text_redactor(run))
-
-
-def _unexecuted_members(run: Run, followed: Candidate) -> list[StepCall]:
-    """The members of a parallel group that were not executed although others were."""
-    steps = followed.trajectory.steps
-    made = len(run.progress.calls)
-    return [
-        (step, (run.context_objects[step.tool],) if step.method else (), {})
-        for step in steps[made : max(made, steps[made - 1].group_stop)]
-    ]
+def _diverged(
+    run: Run,
+    followed: Candidate,
+    refusal: Refusal,
+    outcome: Outcome | None = None,
+    error: BaseException | None = None,
+) -> RunResult:
+    """Return how a diverged run ended; an executed step that failed counts against its trajectory."""
+    failure: Problem | None = None
+    if refusal.step < len(run.progress.calls) or refusal.reason is Reason.UNSUCCESSFUL:
+        failure = Problem(refusal.reason, run.redact(refusal.message), refusal.tool)
+    return RunResult(outcome, error, followed, failure, refusal.step)
 
 
 def _ask_agent(run: Run, handover: Handover | None) -> Generator[Effect, Any, tuple[Any, BaseException | None, float]]:

@@ -1,0 +1,80 @@
+"""The hand-over of a replay that stopped after calls were executed: what the agent gets, and whether it is asked."""
+
+from __future__ import annotations
+
+from ..binding.resolve import expression_text
+from ..model.handover import Handover, Planned, undo_text
+from ..model.outcome import Divergence
+from ..plan.ready_trajectory import Candidate
+from ..plan.step import Refusal
+from ..record.absorb import Absorber, StepCall
+from ..record.verdict import executed_step, text_redactor
+from ..run.run import Run
+
+
+def make_divergence(run: Run, refusal: Refusal) -> Divergence:
+    """Return where and why the replay stopped, as the outcome reports it."""
+    return Divergence(
+        refusal.step,
+        refusal.reason,
+        refusal.tool,
+        refusal.message,
+        refusal.seen,
+        refusal.expected,
+        refusal.error,
+        text_redactor(run),
+    )
+
+
+def make_handover(run: Run, followed: Candidate, divergence: Divergence) -> Handover:
+    """Return the calls of this run that were executed, and those that were not."""
+    progress = run.progress
+    entered = progress.entered_calls
+    last = len(entered) - 1
+    executed = tuple(
+        executed_step(run, step, args, kwargs, result, progress.error if index == last else None)
+        for index, ((step, args, kwargs), result) in enumerate(zip(entered, progress.live_results, strict=True))
+    )
+    undo = tuple(
+        run.redact(undo_text(step.tool, done))
+        for (step, _, _), done in zip(entered, executed, strict=True)
+        if step.tool.undo
+    )
+    records = followed.trajectory.body.steps[len(progress.calls) :]
+    remaining = tuple(
+        Planned(record.tool, ", ".join(f"{name}={expression_text(expr)}" for name, expr in record.arguments))
+        for record in records
+    )
+    return Handover(executed, divergence, remaining, undo[::-1], text_redactor(run))
+
+
+def why_not_asked(run: Run, handover: Handover) -> str | None:
+    """Return why the agent must not be asked after a divergence; None if it may."""
+    if run.mode == "replay":
+        return "mode='replay' never asks the agent"
+    if run.on_divergence == "raise":
+        return "on_divergence='raise'"
+    irreversible = any(step.effect == "irreversible" for step in handover.executed)
+    if irreversible and run.on_divergence == "continue" and not run.takes_handover:
+        return (
+            "an irreversible step was executed, and on_divergence='continue' would start an agent that cannot know; "
+            "let the agent's signature name `handover`, or use on_divergence='absorb'"
+        )
+    return None
+
+
+def make_absorber(run: Run, followed: Candidate, handover: Handover) -> Absorber | None:
+    """Return what answers repeated calls of an agent that starts again; None if it continues (F2)."""
+    if run.on_divergence == "absorb" or (run.on_divergence == "auto" and not run.takes_handover):
+        return Absorber(run.progress.entered_calls, handover.executed, run.env, _unexecuted_members(run, followed))
+    return None
+
+
+def _unexecuted_members(run: Run, followed: Candidate) -> list[StepCall]:
+    """Return the members of a parallel group that were not executed although others were."""
+    steps = followed.trajectory.steps
+    made = len(run.progress.calls)
+    return [
+        (step, (run.context_objects[step.tool],) if step.method else (), {})
+        for step in steps[made : max(made, steps[made - 1].group_stop)]
+    ]
