@@ -1,4 +1,4 @@
-"""Registering tools: what the decorators of an engine do with what they are given."""
+"""Registration of tools by the decorators of an engine."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from ..errors import InvalidTypeError
 
 
 def register(runtime: Runtime, is_method: bool | None, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """Register a function that was given bare, or return the decorator that does; see `Engine.tool`.
+    """Register a bare function, or return the decorator that does; see `Engine.tool`.
 
-    is_method: whether the first argument is an object of the run's context; None finds out.
+    Args:
+        runtime: The runtime of the engine.
+        is_method: Whether the first argument is a context object of the run. None detects it.
+        args: The positional arguments of the decorator.
+        options: Its keyword arguments.
     """
     unknown = set(options) - TOOL_OPTIONS - {*CHECK_ROLES}
     if unknown:
@@ -43,5 +47,5 @@ def register(runtime: Runtime, is_method: bool | None, args: tuple[Any, ...], op
 
 
 def _is_function(value: Any) -> bool:
-    """Whether a decorator was given the function itself, bare or as a call, and not the first of its options."""
+    """Return whether the first argument of a decorator is the function itself."""
     return not isinstance(value, Check) and (callable(value) or isinstance(value, staticmethod | classmethod))

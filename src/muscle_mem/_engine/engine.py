@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
 
 from .._core.model.outcome import Outcome
@@ -17,21 +16,12 @@ from .._events import Observer
 from .._library.library import LIBRARY_BYTES
 from .._runtime.agent import Agent
 from .._runtime.calls import Demonstration, acall, call, record
-from .._runtime.context import (
-    current_objects,
-    disabled_engines,
-    enter_frame,
-    get_disabled,
-    get_frame,
-    get_objects,
-    reset_frame,
-)
+from .._runtime.context import bind_to_run, disabled_block, objects_block
 from .._runtime.options import CallOptions, EngineOptions, ToolOptions
 from .._runtime.reporter import CacheInfo
 from .._runtime.runtime import Runtime
 from .._runtime.validation import distinct_objects
 from .._session.session import AsyncSession, Session, open_async_session, open_session
-from ..errors import InvalidTypeError, NotReadyError
 from ..store import Store, open_store
 from ..store.pruning import Pruned
 from .decorators import register
@@ -220,8 +210,7 @@ class Engine:
         self._runtime.context = distinct_objects(objects)
         return self
 
-    @contextmanager
-    def context(self, *objects: Any) -> Iterator[None]:
+    def context(self, *objects: Any) -> AbstractContextManager[None]:
         """Set the objects that method tools act on, within a block.
 
         The objects apply to the current task or thread, and take precedence over those of `set_context`.
@@ -229,11 +218,7 @@ class Engine:
         Raises:
             InvalidValueError: Two of the objects have the same class.
         """
-        token = current_objects.set((*get_objects(), (self._runtime, distinct_objects(objects))))
-        try:
-            yield
-        finally:
-            current_objects.reset(token)
+        return objects_block(self._runtime, distinct_objects(objects))
 
     def finalize(self) -> Engine:
         """Check that the engine is complete. Optional; changes nothing.
@@ -244,13 +229,7 @@ class Engine:
         Raises:
             NotReadyError: There is no agent, or a method tool has no context object.
         """
-        self._runtime.require_agent()
-        objects = self._runtime.context_objects()
-        for tool in self._runtime.tools:
-            if tool.method and not any(tool.is_method_of(value) for value in objects):
-                raise NotReadyError(
-                    f"{tool.name!r} is a method and has no context object: call engine.set_context(obj)"
-                )
+        self._runtime.ensure_complete()
         return self
 
     # -- running
@@ -297,12 +276,8 @@ class Engine:
             InvalidTypeError: The agent is async, or an option has the wrong type.
             InvalidValueError: An option has a value that is not allowed.
         """
-        return call(
-            self._runtime,
-            args,
-            kwargs,
-            CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets),
-        )
+        options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
+        return call(self._runtime, args, kwargs, options)
 
     async def acall(
         self,
@@ -320,8 +295,12 @@ class Engine:
     ) -> Outcome:
         """Do a task with async agents, tools and checks.
 
-        Takes the arguments of `__call__`, returns and raises the same. Plain agents, tools and checks work too and are
-        called inline. A store that waits on a network is called in a thread, so observers may be called there.
+        It returns and raises the same as `__call__`. Sync agents, tools and checks work too and are called inline. A
+        store that waits on a network is called in a thread, so observers may be called there.
+
+        Args:
+            *args, **kwargs: Arguments of the agent.
+            tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
         """
         options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
         return await acall(self._runtime, args, kwargs, options)
@@ -342,9 +321,16 @@ class Engine:
     ) -> Session:
         """Open a run that the caller steps.
 
-        A framework then makes the tool calls and calls the model itself. Takes the arguments of `__call__` and raises
-        the same for invalid ones, but needs no agent. With on_divergence="auto" the run continues from the middle
-        with the hand-over. Nothing is looked up before `session.next()`.
+        A framework then makes the tool calls and calls the model itself. No agent is needed. With on_divergence="auto"
+        the run continues from the middle with the hand-over. Nothing is looked up before `session.next()`.
+
+        Args:
+            *args, **kwargs: Arguments of the agent.
+            tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
+
+        Raises:
+            InvalidTypeError: An option has the wrong type.
+            InvalidValueError: An option has a value that is not allowed.
         """
         options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
         return open_session(self._runtime, args, kwargs, options)
@@ -365,7 +351,11 @@ class Engine:
     ) -> AsyncSession:
         """Open a run that the caller steps, with async checks and callbacks.
 
-        Takes the arguments of `session`. Nothing is awaited before `await session.next()`.
+        It raises the same as `session`. Nothing is awaited before `await session.next()`.
+
+        Args:
+            *args, **kwargs: Arguments of the agent.
+            tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
         """
         options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
         return open_async_session(self._runtime, args, kwargs, options)
@@ -383,7 +373,11 @@ class Engine:
     ) -> AbstractContextManager[Demonstration]:
         """Record the tool calls of a block as a demonstration of a task, without an agent.
 
-        The recording is stored when the block ends without an exception. The arguments are those of `__call__`.
+        The recording is stored when the block ends without an exception.
+
+        Args:
+            *args, **kwargs: Arguments of the agent.
+            tags, params, key, success, context, secrets: As for `__call__`.
 
         Returns:
             A context manager. The object that it yields has the `outcome` when the block has ended.
@@ -406,7 +400,11 @@ class Engine:
     ) -> Explanation:
         """Return what a call with these arguments would do now, and why.
 
-        Takes the arguments of `__call__`. Only the captures of first steps are called.
+        Only the captures of first steps are called.
+
+        Args:
+            *args, **kwargs: Arguments of the agent.
+            tags, params, key, mode, context, secrets: As for `__call__`.
 
         Returns:
             The explanation. Its `plan` holds the steps that a replay would make, with this call's arguments.
@@ -429,7 +427,12 @@ class Engine:
         secrets: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Explanation:
-        """Return what `explain` does, where captures or compares are async."""
+        """Return what a call with async checks would do now; see `explain`.
+
+        Args:
+            *args, **kwargs: Arguments of the agent.
+            tags, params, key, mode, context, secrets: As for `__call__`.
+        """
         options = CallOptions(tags=tags, params=params, key=key, mode=mode, context=context, secrets=secrets)
         return await aexplain(self._runtime, args, kwargs, options)
 
@@ -443,35 +446,16 @@ class Engine:
         Raises:
             InvalidTypeError: The argument is not callable.
         """
-        if not callable(fn):
-            raise InvalidTypeError(f"engine.bind() failed: expected the function that the thread calls, got {fn!r}")
-        frame = get_frame()
-        objects = get_objects()
+        return bind_to_run(fn)
 
-        @functools.wraps(fn)
-        def bound(*args: P.args, **kwargs: P.kwargs) -> R:
-            tokens = enter_frame(frame), current_objects.set(objects)
-            try:
-                return fn(*args, **kwargs)
-            finally:
-                reset_frame(tokens[0])
-                current_objects.reset(tokens[1])
-
-        return bound
-
-    @contextmanager
-    def disabled(self) -> Iterator[None]:
+    def disabled(self) -> AbstractContextManager[None]:
         """Turn the engine off within a block, in the current task or thread.
 
         Calls go to the agent, and nothing is recorded.
         """
-        token = disabled_engines.set((*get_disabled(), self._runtime))
-        try:
-            yield
-        finally:
-            disabled_engines.reset(token)
+        return disabled_block(self._runtime)
 
-    # -- the care of what is remembered
+    # -- maintaining the recordings
 
     def forget(self, trajectory_id: str) -> bool:
         """Delete a trajectory and everything that belongs to it.
@@ -511,11 +495,11 @@ class Engine:
         self._runtime.maintenance.report_good(trajectory_id, why)
 
     def cache_info(self) -> CacheInfo:
-        """Return counts since the engine was created or `cache_clear()` was called, and its current state."""
+        """Return counts since the engine was created or cleared, and its current state."""
         return self._runtime.maintenance.cache_info()
 
     def cache_clear(self) -> None:
-        """Delete every trajectory of the engine's scope from its store, and reset the counts.
+        """Delete every trajectory of the engine's scope, and reset the counts.
 
         Raises:
             StoreError: The store failed.

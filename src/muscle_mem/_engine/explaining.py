@@ -1,4 +1,4 @@
-"""Telling what a call would do, and why, without doing it."""
+"""Explanation of what a call would do, without doing it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .._runtime.runtime import Runtime
 
 
 def explain(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions) -> Explanation:
-    """What a call would do now, and why; see `Engine.explain`."""
+    """Return what a call would do now, and why; see `Engine.explain`."""
     run, lookup, trajectories = _look_up(runtime, args, kwargs, options, is_sync=True)
     token = enter_frame(Frame(runtime, run))
     try:
@@ -31,7 +31,7 @@ def explain(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], opt
 async def aexplain(
     runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions
 ) -> Explanation:
-    """The same where captures or compares are async; see `Engine.aexplain`."""
+    """Return what a call with async checks would do now; see `Engine.aexplain`."""
     find = functools.partial(_look_up, runtime, args, kwargs, options, is_sync=False)
     run, lookup, trajectories = await in_thread(find) if runtime.blocking_effects else find()
     token = enter_frame(Frame(runtime, run))
@@ -44,7 +44,7 @@ async def aexplain(
 def _look_up(
     runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions, *, is_sync: bool
 ) -> tuple[Run, Refusal | None, Sequence[ReadyTrajectory]]:
-    """The run of a call that is only explained, why nothing can be looked up, if so, and what was found."""
+    """Return the run of an explained call, why it finds nothing, and its recordings."""
     mode = runtime.effective_mode(options.mode)
     run, refusal = runtime.open_run(args, kwargs, options, mode, is_sync)
     runtime.library.flush()

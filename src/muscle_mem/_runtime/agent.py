@@ -1,4 +1,4 @@
-"""The user's agent: what can be known of it before it is called."""
+"""The user's agent: its signature, and the memo of its recent tasks."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ MAX_MEMOS = 2_000
 MAX_MEMO_LENGTH = 4_000
 MEMO_TYPES = frozenset({str, int, bool, bytes, type(None)})
 
-MemoTask = tuple[bytes, str, Params]  # its key, its label, and its params prepared, which runs without secrets share
+MemoTask = tuple[bytes, str, Params]
+"""The key of a task, its label and its prepared params, which runs without secrets share."""
 
 
 def memo_key(args: tuple[Any, ...], kwargs: dict[str, Any], params: Any) -> Any:
-    """What two calls have in common only if they are the same task, spelled alike: plain values with their types.
+    """Return a value that two calls share only if they are spelled alike.
 
-    None where a value is of another type, and so may be opaque, a secret, or changed by the next call.
+    The value consists of plain arguments and their types. It is None if a value has another type, and so may be opaque,
+    secret or changed before the next call.
     """
     if params is None:
         if not kwargs and len(args) == 1 and type(args[0]) is str:
@@ -39,7 +41,7 @@ def memo_key(args: tuple[Any, ...], kwargs: dict[str, Any], params: Any) -> Any:
 
 
 class Agent:
-    """An agent and its signature, without `handover`, which the engine gives."""
+    """An agent and its signature, without `handover`, which the engine passes."""
 
     __slots__ = ("fn", "is_async", "memo", "parameter_names", "positional_names", "signature", "takes_handover")
 
@@ -68,14 +70,17 @@ class Agent:
         self.memo: dict[Any, MemoTask] = {}
 
     def recall(self, args: tuple[Any, ...], kwargs: dict[str, Any], params: Any) -> MemoTask | None:
-        """A task that was remembered, if this is one, spelled alike; no secret is in it."""
+        """Return the remembered task of a call that is spelled alike; it has no secrets."""
         if params is None and not kwargs and len(args) == 1 and type(args[0]) is str:
             return self.memo.get(args[0])
         spelled = memo_key(args, kwargs, params)
         return None if spelled is None else self.memo.get(spelled)
 
     def remember(self, args: tuple[Any, ...], kwargs: dict[str, Any], params: Any, task: MemoTask) -> None:
-        """Keep a task for `recall`, if its values are plain; only late ones are kept, and none that is long."""
+        """Keep a task for `recall` if its values are plain and short.
+
+        When the memo is full, it starts over.
+        """
         spelled = memo_key(args, kwargs, params)
         _, label, prepared = task
         if spelled is not None and len(label) + sum(map(len, prepared.canonical.values())) <= MAX_MEMO_LENGTH:
@@ -84,7 +89,10 @@ class Agent:
             self.memo[spelled] = task
 
     def signature_mismatch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        """Why the agent cannot be called with these arguments; empty if it can, or if that cannot be determined."""
+        """Return why the agent cannot be called with these arguments.
+
+        The text is empty if it can be called, or if that cannot be determined.
+        """
         if self.signature is None:
             return ""
         try:
@@ -94,7 +102,7 @@ class Agent:
         return ""
 
     def argument_name(self, index: int) -> str:
-        """How to call the argument at a position in a message."""
+        """Return the text that names the argument at a position in a message."""
         return (
             f"argument {self.parameter_names[index]!r}"
             if index < len(self.parameter_names)
@@ -103,7 +111,7 @@ class Agent:
 
 
 def _takes_handover(fn: Any) -> bool:
-    """Whether `handover=` gets through to the function that names it: every wrapper around it must let it pass (F1)."""
+    """Return whether all wrappers pass `handover=` to the function that names it (F1)."""
     while True:
         try:
             parameters = inspect.signature(fn, follow_wrapped=False).parameters

@@ -1,4 +1,4 @@
-"""A circuit breaker per tool: when its replayed calls keep failing across trajectories, replays with it pause."""
+"""Circuit breakers: replays with a tool pause while its replayed calls keep failing."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ WINDOW = 20
 
 
 class CircuitBreakers(ForkSafeLock):
-    """The last replayed calls of the tools that failed of late; nothing is kept of tools that never did.
+    """The last replayed calls of each tool that failed recently.
 
-    More than half of the last 20 failed: replays with the tool pause, until an agent's good run has used it.
+    Replays with a tool pause when more than half of its last 20 replayed calls failed, across all trajectories. They
+    resume once the agent has used the tool in a good run. Nothing is kept for tools that never failed.
     """
 
     __slots__ = ("__weakref__", "_lock", "failing_tools")
@@ -28,11 +29,11 @@ class CircuitBreakers(ForkSafeLock):
         register_for_forks(self)
 
     def pause_refusal(self, steps: Sequence[PlanStep]) -> Refusal | None:
-        """Why a plan with these steps is not replayed for now, if so."""
+        """Return why a plan with these steps is paused, or None if it is not."""
         if not self.failing_tools:
             return None
         for index, step in enumerate(steps):
-            failed = list(self.failing_tools.get(step.tool, ())).count(False)  # a copy: other threads are counting
+            failed = list(self.failing_tools.get(step.tool, ())).count(False)  # A copy, because other threads append.
             if failed * 2 > WINDOW:
                 message = (
                     f"replays with {step.tool.name} are paused: {failed} of its last {WINDOW} replayed calls "
@@ -42,7 +43,7 @@ class CircuitBreakers(ForkSafeLock):
         return None
 
     def note_successes(self, steps: Iterable[PlanStep]) -> None:
-        """These calls of a replay went well."""
+        """Note that these calls of a replay succeeded."""
         if self.failing_tools:
             with self._lock:
                 for step in steps:
@@ -50,12 +51,12 @@ class CircuitBreakers(ForkSafeLock):
                         self.failing_tools[step.tool].append(True)
 
     def note_failure(self, tool: Tool) -> None:
-        """This call of a replay failed."""
+        """Note that this call of a replay failed."""
         with self._lock:
             self.failing_tools.setdefault(tool, deque(maxlen=WINDOW)).append(False)
 
     def reset(self, tools: Iterable[Tool]) -> None:
-        """An agent has used these tools in a good run."""
+        """Resume replays with these tools, which an agent has used in a good run."""
         if self.failing_tools:
             with self._lock:
                 for tool in tools:

@@ -1,4 +1,4 @@
-"""One call of an engine from its beginning to its end: plain, async, and as a demonstration."""
+"""Calls of an engine from start to end: sync, async and as a demonstration."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def call(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], option
     try:
         found, lookup = runtime.find_candidates(run, refusal)
         finished = drive(run_task(run, found, runtime.tools, lookup), Performer(runtime, run, frame, False))
-    except BaseException as error:  # an interrupt within a replayed tool: observers got its beginning
+    except BaseException as error:  # An interrupt within a replayed tool: observers got its start event.
         runtime.reporter.run_raised(run, error, perf_counter() - began)
         raise
     finally:
@@ -68,7 +68,7 @@ async def acall(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any],
         finished = await adrive(flow, Performer(runtime, run, frame, True), blocking)
         if blocking:
             await in_thread(write_result, runtime, run, frame, finished)
-    except BaseException as error:  # an interrupt within a replayed tool: observers got its beginning
+    except BaseException as error:  # An interrupt within a replayed tool: observers got its start event.
         runtime.reporter.run_raised(run, error, perf_counter() - began)
         raise
     finally:
@@ -89,7 +89,11 @@ async def _agent_alone(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str
 
 
 class Demonstration:
-    """What `engine.record` yields: `outcome` is set when the block has ended."""
+    """The object that `engine.record` yields.
+
+    Attributes:
+        outcome: The outcome of the demonstration once the block has ended, else None.
+    """
 
     __slots__ = ("outcome",)
 

@@ -1,4 +1,4 @@
-"""How a run ends: what it says of the trajectory it replayed is counted, its outcome is reported, errors are raised."""
+"""Conclusion of a run: counting its result, reporting its outcome, raising its error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from .store_health import as_store_error
 
 
 def write_result(runtime: Runtime, run: Run, frame: Frame, finished: RunResult) -> None:
-    """The part of concluding a run that may wait for the store, to be done in a thread before the rest."""
+    """Do the part of concluding a run that may block on the store.
+
+    Async callers run it in a thread before `conclude`.
+    """
     if run.mode != "frozen":
         count_result(runtime, run, finished)
     release_lease(frame)
@@ -36,7 +39,7 @@ def conclude(runtime: Runtime, run: Run, finished: RunResult, seconds: float, *,
         raise error
     outcome._feedback = runtime.maintenance
     outcome.seconds = seconds
-    # asked first: a hit mostly has neither
+    # These are tested first because most hits have neither, and `has_secrets` costs more.
     if (run.initial_redactor is not None or run.recorder_slot) and run.has_secrets:
         outcome._redact = run.redactor.redact
     runtime.reporter.run_ended(run, outcome, counted)
@@ -46,7 +49,7 @@ def conclude(runtime: Runtime, run: Run, finished: RunResult, seconds: float, *,
 
 
 def count_result(runtime: Runtime, run: Run, finished: RunResult) -> None:
-    """What the run says of the trajectory it replayed, and of the tools it used."""
+    """Count the result of a run for the trajectory it replayed and the tools it used."""
     outcome = finished.outcome
     followed = finished.followed
     for candidate, check in run.refused_checks:
@@ -79,12 +82,12 @@ def _count_unreplayed(runtime: Runtime, run: Run, finished: RunResult) -> None:
 def _refresh(runtime: Runtime, run: Run, followed: Candidate) -> None:
     try:
         runtime.library.refresh(run, followed)
-    except Exception as error:  # a store of the user's own may raise anything (G4)
+    except Exception as error:  # A user-defined store may raise anything (G4).
         runtime.store_health.failed("refresh", error)
 
 
 def raise_store_error(runtime: Runtime, run: Run, outcome: Outcome | None) -> None:
-    """With on_store_error="raise": what the store raised when it was to take the recording."""
+    """Raise the error of the store that lost the recording, if on_store_error="raise"."""
     if run.store_error is not None and runtime.raises_store_errors:
         error = as_store_error(run.store_error, "the task was done, see `outcome`, and not recorded")
         error.outcome = outcome
@@ -92,7 +95,7 @@ def raise_store_error(runtime: Runtime, run: Run, outcome: Outcome | None) -> No
 
 
 def exception_reason(error: BaseException) -> tuple[Reason, str]:
-    """Why a run that ended with an exception is not learned."""
+    """Return why a run that ended with an exception is not learned."""
     if isinstance(error, Exception):
         return Reason.AGENT_RAISED, f"the agent raised {long_repr(error)}"
     return Reason.CANCELLED, f"the run was ended by {type(error).__name__}"

@@ -1,9 +1,15 @@
-"""Which run is open here: carried by contextvars, so that it follows asyncio tasks and `asyncio.to_thread`."""
+"""The run that is open in the current context.
+
+It is carried by contextvars, so that it follows asyncio tasks and `asyncio.to_thread`.
+"""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
@@ -11,15 +17,24 @@ from .._core.codec import digest
 from .._core.model.handover import Handover
 from .._core.run.recorder import Recorder
 from .._core.run.run import Run
+from ..errors import InvalidTypeError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Frame(msgspec.Struct, eq=False):
-    """A place in the stack of runs. `is_recording` is True exactly while the agent of its run is at work.
+    """A place in the stack of runs.
 
-    `is_nested` says that it is inside another run; `lease` is what lets its run be the only learner of its key.
-    `is_stepped` says that the run is stepped by a session, which gets its calls.
-    `inner` is the frame inside a tool, a capture or a compare, where further tool calls are plain functions;
-    `cached_inner` is that frame once it was asked for.
+    Attributes:
+        runtime: The engine's runtime.
+        run: The run, or None if the engine is off.
+        is_nested: Whether the frame is inside another run.
+        is_recording: True exactly while the agent of the run is running.
+        is_stepped: Whether a session steps the run and reports its calls.
+        call_number: The number of the current tool call; -1 outside of one.
+        lease: The lease that makes the run the only learner of its key.
+        cached_inner: The frame that `inner` returns, once it was requested.
     """
 
     runtime: Any
@@ -33,7 +48,10 @@ class Frame(msgspec.Struct, eq=False):
 
     @property
     def inner(self) -> Frame:
-        """The frame inside this one's calls; always the same, and its own inner one is itself."""
+        """The frame inside a tool, a capture or a compare.
+
+        Tool calls there are plain functions. It is always the same frame, and it is its own inner frame.
+        """
         if self.cached_inner is None:
             inner = Frame(self.runtime, self.run)
             inner.cached_inner = inner
@@ -42,14 +60,17 @@ class Frame(msgspec.Struct, eq=False):
 
 
 def release_lease(frame: Frame) -> None:
-    """Others may learn the key of this frame's run from here on."""
+    """Release the lease of a frame, so that other runs may learn its key."""
     lease, frame.lease = frame.lease, None
     if lease is not None:
         lease.release()
 
 
 def frame_for_call(runtime: Any, run: Run, recorder: Recorder) -> Frame:
-    """The frame inside one recorded call of a run: numbered on from what the replay had done, if anything."""
+    """Return the frame inside one recorded call of a run.
+
+    Call numbers continue after those of the replayed steps.
+    """
     return Frame(runtime, run, False, False, False, len(run.progress.calls) + next(recorder.call_numbers))
 
 
@@ -57,13 +78,55 @@ current_frame: ContextVar[Frame | None] = ContextVar("muscle_mem_frame", default
 current_objects: ContextVar[tuple[tuple[Any, tuple[Any, ...]], ...]] = ContextVar("muscle_mem_objects", default=())
 disabled_engines: ContextVar[tuple[Any, ...]] = ContextVar("muscle_mem_off", default=())
 
-# Bound once: each look-up of such a method makes an object, and some are called at every run and every call.
+# Each attribute access on a ContextVar creates a bound method, and some are called at every run and every tool call.
 enter_frame, reset_frame, get_frame = current_frame.set, current_frame.reset, current_frame.get
 get_objects, get_disabled = current_objects.get, disabled_engines.get
 
 
+@contextmanager
+def objects_block(runtime: Any, objects: tuple[Any, ...]) -> Iterator[None]:
+    """Set the objects that an engine's method tools act on, within a block."""
+    token = current_objects.set((*get_objects(), (runtime, objects)))
+    try:
+        yield
+    finally:
+        current_objects.reset(token)
+
+
+@contextmanager
+def disabled_block(runtime: Any) -> Iterator[None]:
+    """Turn an engine off within a block."""
+    token = disabled_engines.set((*get_disabled(), runtime))
+    try:
+        yield
+    finally:
+        disabled_engines.reset(token)
+
+
+def bind_to_run(fn: Callable[P, R]) -> Callable[P, R]:
+    """Return a function that carries the current run into another thread."""
+    if not callable(fn):
+        raise InvalidTypeError(f"engine.bind() failed: expected the function that the thread calls, got {fn!r}")
+    frame = get_frame()
+    objects = get_objects()
+
+    @functools.wraps(fn)
+    def bound(*args: P.args, **kwargs: P.kwargs) -> R:
+        tokens = enter_frame(frame), current_objects.set(objects)
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            reset_frame(tokens[0])
+            current_objects.reset(tokens[1])
+
+    return bound
+
+
 class CurrentRun:
-    """The run that is open here, as an agent or a tool may look at it."""
+    """The run that is open in the current context, for agents and tools.
+
+    `current_run()` and `session.run` return it.
+    """
 
     __module__ = "muscle_mem"
 
@@ -75,7 +138,7 @@ class CurrentRun:
 
     @property
     def id(self) -> str:
-        """Names the run within this process."""
+        """The id of the run, unique within this process."""
         return self._run.id
 
     @property
@@ -95,26 +158,29 @@ class CurrentRun:
 
     @property
     def handover(self) -> Handover | None:
-        """What a replay did before it stopped, if this run is its continuation; else None."""
+        """The report of a stopped replay if this run continues it, else None."""
         return self._run.handover
 
     @property
     def idempotency_key(self) -> str:
-        """A key for the tool call that is being made: the same however often it is asked for, and no other call's.
+        """A key that is unique to the current tool call, and stays the same during it.
 
-        Pass it to a service that knows such keys, so that a retry below the tool does nothing twice. Outside of a tool
-        call it names the run alone.
+        Pass it to a service that accepts idempotency keys, so that a retry inside the tool has no second effect.
+        Outside of a tool call it identifies the run only.
         """
         number = self._number if self._number >= 0 else len(self._run.progress.calls) - 1
         return digest(f"{self._run.id}:{number}".encode())[:16].hex()
 
     def report_tokens(self, count: int) -> None:
-        """Add tokens that the agent used in this run; kept with the recording, and reported as saved by a hit."""
+        """Add to the number of tokens that the agent used in this run.
+
+        The number is stored with the recording, and a hit reports it as saved.
+        """
         self._run.recorder.tokens.append(int(count))
 
 
 def current_run() -> CurrentRun | None:
-    """The run of an engine that is open in this task or thread, or None."""
+    """Return the run that is open in this task or thread, or None."""
     frame = current_frame.get()
     return CurrentRun(frame.run, frame.call_number) if frame is not None and frame.run is not None else None
 

@@ -1,4 +1,4 @@
-"""The two drivers of a flow: the only places where plain and async differ in form."""
+"""The two drivers of a flow: the only places where sync and async code differ."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ T = TypeVar("T")
 Perform = Callable[[Any], Any]
 
 NEVER_AWAITED = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict})
-"""Types of answers that need not be asked at length whether they can be awaited, which takes longer than most calls."""
+"""Types of answers that are never awaitable; `inspect.isawaitable` takes longer than most calls."""
 
 STORE_EFFECTS = (LeadKey, RunStoreCall, Save)
-"""The effects that are the store's to perform: those of one that waits on a network are performed aside."""
+"""The effects that call the store. They run in a thread if the store waits on a network."""
 
 
 def drive(flow: Generator[Effect, Any, T], perform: Perform) -> T:
-    """Perform what a flow asks for, one effect after the other, and return what it returns."""
+    """Perform the effects of a flow in order, and return its result."""
     try:
         effect = next(flow)
         while True:
@@ -38,7 +38,10 @@ def drive(flow: Generator[Effect, Any, T], perform: Perform) -> T:
 
 
 async def adrive(flow: Generator[Effect, Any, T], perform: Perform, blocking_effects: tuple[type, ...] = ()) -> T:
-    """The same, awaiting whatever can be awaited. Effects of the kinds `blocking_effects` are performed in a thread."""
+    """Perform and await the effects of a flow in order, and return its result.
+
+    Effects of the types `blocking_effects` are performed in a thread.
+    """
     try:
         effect = next(flow)
         while True:
@@ -56,12 +59,12 @@ async def adrive(flow: Generator[Effect, Any, T], perform: Perform, blocking_eff
 
 
 async def in_thread(work: Callable[..., T], *args: Any) -> T:
-    """Do blocking work in a thread, with the context of here, while the loop goes on.
+    """Do blocking work in a thread, in the current context, without blocking the loop.
 
-    Cancelled meanwhile, it still waits for the thread, which may hold what the run releases when it ends: a store's
-    call ends within the store's own deadline.
+    If it is cancelled, it still waits for the thread, which may use what the run releases when it ends. The wait is
+    bounded by the store's deadline.
     """
-    import asyncio  # loaded already where a loop runs, and not wanted where none does
+    import asyncio  # A running loop has loaded it already; sync programs do not need it.
 
     context = contextvars.copy_context()
     future = asyncio.get_running_loop().run_in_executor(None, lambda: context.run(work, *args))
@@ -73,6 +76,6 @@ async def in_thread(work: Callable[..., T], *args: Any) -> T:
             cancelled = error
     if cancelled is not None:
         if not future.cancelled():
-            future.exception()  # looked at, so that asyncio does not log that it was never retrieved
+            future.exception()  # Otherwise asyncio logs that it was never retrieved.
         raise cancelled
     return future.result()

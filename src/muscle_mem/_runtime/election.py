@@ -1,6 +1,7 @@
-"""One learner at a time: runs that miss the same key together make one agent run, and the others wait for it (S7).
+"""Election of one learner per key (S7).
 
-Waiting only saves agent runs: whatever goes wrong with it, the agent runs.
+Of the runs that miss the same key concurrently, one runs its agent and the others wait for its recording. Waiting only
+saves agent runs: if it fails, the agent runs.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from .context import Frame, release_lease
 
 FIRST_POLL = 0.002
 LONGEST_POLL = 0.05
-"""Seconds between two looks at what the others have done; they grow from the first to the longest."""
+"""The first and the longest time in seconds between two polls; it grows from one to the other."""
 
 WaitSteps = Generator[float, None, CandidateSet]
 
 
 class KeyLease:
-    """A key that one run leads, here and across processes."""
+    """A key that one run leads, in this engine and across processes."""
 
     __slots__ = ("_key", "_leases", "_shared_lease")
 
@@ -36,31 +37,38 @@ class KeyLease:
         self._shared_lease: Leadership | None = None
 
     def acquire_shared(self) -> bool:
-        """Whether no other process leads the key. A store that cannot say does not prevent the run."""
+        """Lead the key across processes, and return whether that succeeded.
+
+        If the store fails, the run leads anyway.
+        """
         leases = self._leases
         if leases.store is None:
             return True
         try:
             self._shared_lease = leases.store.lead(self._key)
             leases.health.succeeded("lead")
-        except Exception as error:  # a store of the user's own may raise anything (G4)
+        except Exception as error:  # A user-defined store may raise anything (G4).
             leases.health.failed("lead", error)
             return True
         return self._shared_lease is not None
 
     def release(self) -> None:
-        """Let the next one lead. Releasing twice is fine."""
+        """Release the key for the next run. Releasing twice is allowed."""
         shared_lease, self._shared_lease = self._shared_lease, None
         self._leases.release(self._key, self)
         if shared_lease is not None:
             try:
                 shared_lease.release()
-            except Exception as error:  # a store of the user's own may raise anything (G4)
+            except Exception as error:  # A user-defined store may raise anything (G4).
                 self._leases.health.failed("lead", error)
 
 
 class KeyLeases:
-    """Who leads which key in this engine. `max_wait` is how many seconds a run waits for another; 0 is not at all."""
+    """The keys that the runs of one engine lead.
+
+    Attributes:
+        max_wait: How many seconds a run waits for another one. 0 does not wait.
+    """
 
     def __init__(self, library: Any, health: Any, max_wait: float) -> None:
         self.max_wait = max_wait
@@ -71,8 +79,8 @@ class KeyLeases:
         self._pid = os.getpid()
 
     def acquire(self, key: bytes) -> KeyLease | None:
-        """Lead a key among the runs of this engine; None while another does."""
-        if self._pid != os.getpid():  # a forked child: its parent's runs are not here
+        """Lead a key among the runs of this engine, or return None if another run does."""
+        if self._pid != os.getpid():  # The runs of the parent do not exist in a forked child.
             self._leases, self._lock, self._pid = {}, threading.Lock(), os.getpid()
         with self._lock:
             if key in self._leases:
@@ -81,17 +89,17 @@ class KeyLeases:
             return lease
 
     def release(self, key: bytes, lease: KeyLease) -> None:
-        """Of the one that holds it; of any other it means nothing."""
+        """Release a key if this lease holds it."""
         with self._lock:
             if self._leases.get(key) is lease:
                 del self._leases[key]
 
 
 def acquire_or_wait(runtime: Any, run: Run, frame: Frame, seen: CandidateSet, *, may_wait: bool) -> WaitSteps:
-    """Lead the run's key, or wait for another's recording. Yields the seconds to wait before going on.
+    """Lead the run's key, or wait for the recording of another run.
 
-    Returns the candidates of the key if there are new ones since `seen`; or none, and the agent must
-    run. What is held meanwhile is the frame's, which lets it go when the run is over, however it ends.
+    Yields the seconds to wait before the next step. Returns the candidates of the key if there are new ones since
+    `seen`, else none, and the agent must run. The lease belongs to the frame, which releases it at the end of the run.
     """
     key_leases: KeyLeases = runtime.key_leases
     assert run.key is not None
@@ -103,7 +111,7 @@ def acquire_or_wait(runtime: Any, run: Run, frame: Frame, seen: CandidateSet, *,
         if frame.lease is None:
             frame.lease = key_leases.acquire(run.key)
         leads = frame.lease is not None and frame.lease.acquire_shared()
-        # also as a leader: the one before may just have ended
+        # A leader looks too, because the previous leader may just have finished.
         new_recordings = _new_recordings(runtime, run, known, leads)
         remaining = began + key_leases.max_wait - time.monotonic()
         if leads or new_recordings or not may_wait or remaining <= 0:
@@ -121,15 +129,15 @@ def acquire_or_wait(runtime: Any, run: Run, frame: Frame, seen: CandidateSet, *,
 
 
 def _new_recordings(runtime: Any, run: Run, known: set[tuple[str, int, str]], leads: bool) -> CandidateSet:
-    """The trajectories of the key, if there is one among them that was not known.
+    """Return the candidates of the key if one of them is not known, else none.
 
-    Who leads looks for the last time before its agent runs: a store that lags has to be asked what the leader before
-    has written. Who waits will look again.
+    A leader looks for the last time before its agent runs, so it makes a store that lags confirm what the previous
+    leader has written. A run that waits looks again.
     """
     library = runtime.library
     try:
         entry = library.confirm(run.key) if leads else library.find(run.key)
-    except Exception as error:  # a store of the user's own may raise anything (G4)
+    except Exception as error:  # A user-defined store may raise anything (G4).
         runtime.store_health.failed("confirm" if leads and library.confirms_versions else "find", error)
         return NO_CANDIDATES
     if all((trajectory.id, trajectory.seq, trajectory.standing.state) in known for trajectory in entry.trajectories):
@@ -139,8 +147,8 @@ def _new_recordings(runtime: Any, run: Run, known: set[tuple[str, int, str]], le
 
 
 def is_loop_running() -> bool:
-    """Whether an event loop runs in this thread, which nothing may block."""
-    asyncio = sys.modules.get("asyncio")  # where it is not loaded, no loop of its runs
+    """Return whether an event loop, which must not be blocked, runs in this thread."""
+    asyncio = sys.modules.get("asyncio")  # No asyncio loop can run if it is not loaded.
     if asyncio is None:
         return False
     try:

@@ -1,4 +1,4 @@
-"""The care of what is remembered: forgetting, judging, counting, keeping it small."""
+"""Maintenance of recordings: deletion, review, counts and pruning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from .store_health import StoreHealthMonitor
 
 
 class Maintenance:
-    """What an engine, and each outcome of its runs, does to the recordings; see the engine's methods of these names."""
+    """Maintenance operations of an engine and of the outcomes of its runs.
+
+    The engine has public methods of the same names.
+    """
 
     __slots__ = ("_health", "_library", "_open_runs", "_reporter", "_scope")
 
@@ -26,7 +29,7 @@ class Maintenance:
         self._scope = scope
 
     def forget(self, trajectory_id: str) -> bool:
-        """Delete a trajectory with all that belongs to it; whether there was one."""
+        """Delete a trajectory and all that belongs to it; return whether it existed."""
         return self._library.forget((trajectory_id,)) > 0
 
     def report_bad(self, trajectory_id: str, why: str = "") -> None:
@@ -34,7 +37,7 @@ class Maintenance:
         self._report(trajectory_id, good=False, why=why)
 
     def report_good(self, trajectory_id: str, why: str = "") -> None:
-        """Trust a trajectory, and lift whatever quarantine it is in."""
+        """Trust a trajectory, and lift its quarantine."""
         self._report(trajectory_id, good=True, why=why)
 
     def _report(self, trajectory_id: str, *, good: bool, why: str) -> None:
@@ -44,7 +47,7 @@ class Maintenance:
         library.report(trajectory_id, good=good, why=why)
 
     def cache_info(self) -> CacheInfo:
-        """Counts, and how things are now."""
+        """Return the counts and the current state."""
         library, health = self._library, self._health
         return CacheInfo(
             **self._reporter.counts,
@@ -60,7 +63,7 @@ class Maintenance:
         self._reporter.clear()
 
     def prune(self, max_items: int | None, max_bytes: int | None, ttl: float | None) -> Pruned:
-        """Drop what is beyond the limits: those given here, else the engine's."""
+        """Delete what exceeds the given limits, or the engine's where none is given."""
         own, given = self._library.growth.limits, make_limits(max_items, max_bytes, ttl)
         limits = Limits(
             max_items=own.max_items if given.max_items is None else given.max_items,

@@ -1,4 +1,4 @@
-"""The runs that are open on one engine, and which of them a tool call belongs to."""
+"""The open runs of one engine, and the attribution of tool calls to them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from .context import Frame, get_frame, release_lease
 
 
 class OpenRuns:
-    """The frames of the runs that record now. With `adopt`, a call from an unknown thread may join the only one.
+    """The frames of the runs that are recording.
 
-    `delegated` holds the calls that sessions have handed out and that have not ended: thread and tool.
+    With `adopt`, a call from an unknown thread joins the run that is open, if exactly one is.
+
+    Attributes:
+        frames: The frames whose tool calls are recorded.
+        delegated: The thread and the tool of each outstanding call of a session.
     """
 
     __slots__ = ("_adopt_threads", "_runtime", "delegated", "frames")
@@ -25,7 +29,10 @@ class OpenRuns:
         self.delegated: dict[Frame, tuple[int, Tool]] = {}
 
     def enter(self, run: Run | None) -> Frame:
-        """A frame for a run; a run inside another's agent makes that one unlearnable for now (G6)."""
+        """Return a frame for a run.
+
+        A run inside the agent of another run prevents that one from being learned (G6).
+        """
         outer = get_frame()
         if outer is None:
             return Frame(self._runtime, run)
@@ -36,12 +43,12 @@ class OpenRuns:
         return Frame(self._runtime, run, outer.run is not None)
 
     def start_recording(self, frame: Frame) -> None:
-        """From here on the tool calls of this frame's run are recorded."""
+        """Start to record the tool calls of a frame's run."""
         frame.is_recording = True
         self.frames.add(frame)
 
     def leave(self, frame: Frame) -> None:
-        """The run is over; calls that come later are not its own."""
+        """Close the run of a frame; later calls do not belong to it."""
         if frame.is_recording:
             frame.is_recording = False
         if self.frames:
@@ -54,24 +61,25 @@ class OpenRuns:
             frame.run.close()
 
     def followed_ids(self) -> set[str]:
-        """The trajectories that runs have followed whose agents are at work now."""
+        """Return the ids of the trajectories that runs with an active agent replayed."""
         runs = [frame.run for frame in list(self.frames) if frame.run is not None]
         return {run.progress.candidate.trajectory.id for run in runs if run.progress.candidate is not None}
 
     def mark_delegated(self, frame: Frame, tool: Tool) -> None:
-        """A session's caller makes this call now: what happens meanwhile is inside it."""
+        """Note that the caller of a session is making a call; calls inside it are plain."""
         frame.is_recording = False
         self.delegated[frame] = (threading.get_ident(), tool)
 
     def mark_returned(self, frame: Frame) -> None:
-        """The call has ended; its run records again, if it did."""
+        """Note that a call of a session has ended; its run records again if it did before."""
         self.delegated.pop(frame, None)
         frame.is_recording = frame in self.frames
 
     def handle_unattributed(self, tool: Tool) -> Frame | None:
-        """A call with no run here while some record: from a thread that contextvars did not reach (C9).
+        """Return the frame that a call without a run joins, or None.
 
-        Unless it is the call that a session has handed out in this thread.
+        Such a call comes from a thread that contextvars did not reach (C9), or is the call that a session handed out in
+        this thread. A call from an unknown thread that joins no run prevents the open runs from being learned.
         """
         thread_id = threading.get_ident()
         delegated = list(self.delegated.items())
@@ -99,7 +107,7 @@ class OpenRuns:
         return None
 
     def note_unreported(self, run: Run, tool: Tool) -> None:
-        """A tool was called while a session's agent was at work, and the session knows nothing of it."""
+        """Note a tool call during a session's agent that the session did not receive."""
         run.recorder.add_problem(
             Reason.INCOMPLETE_THREADS,
             f"{tool.name} was called while the agent of a session was at work, and the session did not get it; use "

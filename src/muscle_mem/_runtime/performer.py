@@ -1,4 +1,4 @@
-"""Performing the effects of one run: calling the user's functions and agent, sleeping, saving."""
+"""Performing the effects of one run: calls, the agent, sleeping and saving."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STEP_EFFECTS = (effects.Capture, effects.Compare, effects.Invoke)
 
 
 def perform_call(effect: effects.Effect) -> Any:
-    """Call what a check or a tool is made of; the answer may be awaitable."""
+    """Call the function of a check or a tool; the answer may be awaitable."""
     if isinstance(effect, effects.Capture):
         return effect.check.capture(*effect.args, **effect.kwargs)
     if isinstance(effect, effects.Compare):
@@ -34,7 +34,7 @@ def perform_call(effect: effects.Effect) -> Any:
 
 
 class Performer(msgspec.Struct, eq=False):
-    """Performs the effects of one run. `is_async` says that answers may be awaited."""
+    """The performer of one run's effects; with `is_async`, answers may be awaited."""
 
     runtime: Any
     run: Run
@@ -43,7 +43,7 @@ class Performer(msgspec.Struct, eq=False):
     lease_attempt: WaitSteps | None = None
 
     def __call__(self, effect: effects.Effect) -> Any:
-        if isinstance(effect, STEP_EFFECTS):  # first, since there are three of them a step
+        if isinstance(effect, STEP_EFFECTS):  # First, because each step has three of them.
             if self.run.is_watched and isinstance(effect, effects.Invoke):
                 return self._watched_call(effect)
             return perform_call(effect)
@@ -60,7 +60,7 @@ class Performer(msgspec.Struct, eq=False):
         raise AssertionError(effect)
 
     def _watched_call(self, effect: effects.Invoke) -> Any:
-        """Make a replayed call, with events right before and right after it."""
+        """Make a replayed call, and emit events immediately before and after it."""
         run, watch = self.run, self.runtime.reporter.emit_step
         step, tool, hide = len(run.progress.results), effect.tool, run.redactor.redact
         tool_args = effect.args[1:] if tool.method else effect.args
@@ -91,10 +91,13 @@ class Performer(msgspec.Struct, eq=False):
         return answer
 
     def _run_agent(self, handover: Handover | None) -> Any:
-        """Call the agent, its tool calls recorded from here on; `calls` closes the frame when the run is over."""
+        """Start to record, and call the agent.
+
+        The caller of the flow closes the frame when the run ends.
+        """
         runtime = self.runtime
         run = self.run
-        agent = (run.agent or runtime.require_agent()).fn  # the one it began with, though another may be set by now
+        agent = (run.agent or runtime.require_agent()).fn  # `set_agent` may have been called since the run began.
         kwargs = run.kwargs if handover is None else {**run.kwargs, "handover": handover}
         runtime.open_runs.start_recording(self.frame)
         return agent(*run.args, **kwargs)
@@ -111,23 +114,23 @@ class Performer(msgspec.Struct, eq=False):
 
     def _sleep(self, seconds: float) -> Any:
         if self.is_async:
-            import asyncio  # loaded already where a loop runs, and not wanted where none does
+            import asyncio  # A running loop has loaded it already; sync programs do not need it.
 
             return asyncio.sleep(seconds)
         time.sleep(seconds)
         return None
 
     def _save(self, recording: tuple[Recording, list[Problem], bool]) -> Problem | None:
-        """Seal a recording; a store that fails costs the recording and nothing else (G4)."""
+        """Seal a recording. If the store fails, only the recording is lost (G4)."""
         done, quarantine, accepted = recording
         runtime = self.runtime
         try:
             state = runtime.library.seal(self.run, done, quarantine, accepted)
-        except Exception as error:  # a store of the user's own may raise anything (G4)
+        except Exception as error:  # A user-defined store may raise anything (G4).
             runtime.store_health.failed("seal", error)
             self.run.store_error = error
             return Problem(Reason.STORE_UNAVAILABLE, f"the store did not take the recording: {error}")
-        release_lease(self.frame)  # the others may have what was learned
+        release_lease(self.frame)  # Waiting runs can read the recording now.
         pruned = runtime.library.prune_if_due(runtime.open_runs.followed_ids())
         if pruned:
             runtime.reporter.count("pruned", pruned)

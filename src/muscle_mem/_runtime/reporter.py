@@ -1,4 +1,4 @@
-"""Reporting and counting: events to observers, each notice once, and the figures of `cache_info`."""
+"""Events for observers, notices that appear once, and the counts of `cache_info`."""
 
 from __future__ import annotations
 
@@ -33,11 +33,21 @@ NEVER_HITS = frozenset(
 
 
 class CacheInfo(NamedTuple):
-    """Counts since the engine was made, or since `cache_clear()`, and how things are now.
+    """Counts since the engine was created or cleared, and its current state.
 
-    `waited` counts runs that waited for another's recording, `pruned` trajectories dropped as the store had grown past
-    its limits. Now: `loaded` trajectories are in memory, about `loaded_bytes` of them; `store_answers` says whether
-    nothing that the store was last asked for failed, `store_trouble` is the last trouble, if there ever was one.
+    Attributes:
+        hits: Runs that were replayed.
+        misses: Runs of which nothing was replayed.
+        diverged: Runs whose replay stopped in the middle.
+        learned: Runs that were stored as recordings.
+        not_learned: Runs that were not stored.
+        store_errors: Operations of the store that failed.
+        waited: Runs that waited for the recording of another run.
+        pruned: Trajectories that were deleted because the store exceeded its limits.
+        loaded: Trajectories in memory at the moment.
+        loaded_bytes: The approximate number of bytes that they use.
+        store_answers: Whether the last operation of each kind succeeded.
+        store_trouble: The last error of the store; empty if there was none.
     """
 
     hits: int
@@ -61,7 +71,7 @@ COUNTER_NAMES = CacheInfo._fields[: CacheInfo._fields.index("loaded")]
 
 
 class Reporter(ForkSafeLock):
-    """Pass events to observers, log and ignore their exceptions, and count."""
+    """The dispatcher of events to observers; their exceptions are logged and ignored."""
 
     def __init__(self, observers: Iterable[Observer] | Observer | None) -> None:
         self._observers = _validated_observers(observers)
@@ -77,33 +87,36 @@ class Reporter(ForkSafeLock):
         self.counts = dict.fromkeys(COUNTER_NAMES, 0)
 
     def emit(self, event: Event) -> None:
-        """Give an event to every observer."""
+        """Send an event to every observer."""
         self._send(self._observers, event)
 
     def _send(self, observers: Iterable[Observer], event: Event) -> None:
         for observer in observers:
             try:
                 observer(event)
-            except Exception:  # an observer's trouble is not the agent's
+            except Exception:  # An observer must not affect the agent.
                 log_event(NoticeEvent("observer", f"observer {long_repr(observer)} raised on {type(event).__name__}"))
 
     def run_began(self, run: Run) -> None:
-        """Report the beginning of a run to observers of steps, and have its steps reported."""
+        """Report the start of a run to step observers, and enable events of its steps."""
         run.is_watched = True
         self.emit_step(RunBeganEvent(run.id, run.task, run.redactor.redact(run.scope), run.mode))
 
     def emit_step(self, event: Event) -> None:
-        """Give an event to those observers that want steps: they say so by an attribute `wants_steps = True`."""
+        """Send an event to the observers that have an attribute `wants_steps = True`."""
         self._send(self._step_observers, event)
 
     def notice(self, level: str, code: str, message: str, tool: str = "") -> None:
-        """Tell something once per tool and code."""
+        """Emit a notice once per tool and code."""
         if (tool, code) not in self._reported:
             self._reported.add((tool, code))
             self.emit(NoticeEvent(code, message, tool, cast(Any, level)))
 
     def not_learned(self, run: Run, reason: Reason, message: str) -> None:
-        """Why a run will not be replayed: a warning, once per tool and reason, if it never will be."""
+        """Report why a run was not learned.
+
+        It is a warning, once per tool and reason, if such a run can never be learned.
+        """
         self.count("not_learned")
         recorder = run.recorder
         problem = next((p for p in (*recorder.problems, *recorder.quarantine) if p.reason is reason), None)
@@ -114,14 +127,14 @@ class Reporter(ForkSafeLock):
         self.emit(NotLearnedEvent(run.task, reason.value, run.redact(message), tool, "warning" if never else "debug"))
 
     def run_raised(self, run: Run, error: BaseException, seconds: float) -> None:
-        """Tell that a run ended with an exception."""
+        """Report that a run ended with an exception."""
         if not self._only_logs or logs_debug():
-            told = run.redact(long_repr(error))
+            message = run.redact(long_repr(error))
             self.emit(
                 RunEvent(
                     "raised",
                     "raised",
-                    told,
+                    message,
                     run.task,
                     0,
                     None,
@@ -170,7 +183,7 @@ class Reporter(ForkSafeLock):
         )
 
     def count(self, what: str, more: int = 1) -> None:
-        """Count one more, or several."""
+        """Add to a count."""
         with self._lock:
             self.counts[what] += more
 
@@ -180,7 +193,7 @@ class Reporter(ForkSafeLock):
             self.counts = dict.fromkeys(self.counts, 0)
 
     def _suggest_key(self, run: Run, outcome: Outcome) -> None:
-        """Five misses in a row under five new keys: probably the arguments hold what never repeats (A2)."""
+        """Suggest `key=` after five consecutive misses with five new keys (A2)."""
         if outcome.reason is not Reason.NEW_TASK:
             self._new_keys.clear()
         elif run.key is not None and len(self._new_keys) < SUGGEST_KEY_AFTER and run.key not in self._new_keys:

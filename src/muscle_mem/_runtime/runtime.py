@@ -1,4 +1,4 @@
-"""What an engine consists of: tools, library, reporter, policy, open runs; and how a call becomes a run."""
+"""The parts of an engine, and the step from a call to a run."""
 
 from __future__ import annotations
 
@@ -49,11 +49,12 @@ NO_PARAMS = Params(None)
 
 
 class Runtime:
-    """The parts of one engine. Everything below the engine's public methods works on these.
+    """The parts of one engine, on which its public methods operate.
 
-    store: where trajectories are kept, open already.
-    options: the engine's options, validated.
-    observers: functions that get every event; None sends events to the log.
+    Args:
+        store: The open store of the trajectories.
+        options: The validated options of the engine.
+        observers: Functions that get every event. None sends events to the log.
     """
 
     def __init__(
@@ -93,12 +94,12 @@ class Runtime:
         self._closer = weakref.finalize(self, flush_counters, store, self.library.counters)
 
     def close(self) -> None:
-        """Write what was counted and release the store. Closing twice is fine."""
+        """Write the counts and release the store. Closing twice is allowed."""
         if self._closer.detach():
             self.library.close()
 
     def set_agent(self, agent: Agent) -> None:
-        """Let this agent do what cannot be replayed."""
+        """Set the agent that runs when nothing can be replayed."""
         self.agent = agent
         self.needs_acall = agent.is_async
 
@@ -108,9 +109,22 @@ class Runtime:
             raise NotReadyError("the engine has no agent; call engine.set_agent(agent) first")
         return self.agent
 
+    def ensure_complete(self) -> None:
+        """Raise NotReadyError if the agent or the context object of a method is missing."""
+        self.require_agent()
+        objects = self.context_objects()
+        for tool in self.tools:
+            if tool.method and not any(tool.is_method_of(value) for value in objects):
+                raise NotReadyError(
+                    f"{tool.name!r} is a method and has no context object: call engine.set_context(obj)"
+                )
+
     def effective_mode(self, mode: str | None) -> Mode:
-        """Return the call's mode, else the environment's, else the engine's; "off" in the environment wins."""
-        # The private dictionary is known to be there: ENVIRON is None where it is not.
+        """Return the mode of the call, else of the environment, else of the engine.
+
+        "off" in the environment takes precedence.
+        """
+        # ENVIRON is None where os.environ lacks this private dictionary.
         if not get_disabled() and os.environ is ENVIRON and MODE_KEY not in ENVIRON._data:  # type: ignore[attr-defined]
             return self.mode if mode is None else mode_of("mode", mode)
         named = environment_mode()
@@ -121,7 +135,10 @@ class Runtime:
         return mode_of(MODE_NAME, named) if named else self.mode
 
     def context_objects(self, context: Any = None) -> tuple[Any, ...]:
-        """The objects that method tools act on: those of the call, else of the block, else of the engine."""
+        """Return the objects that method tools act on.
+
+        They are those of the call, else of the block, else of the engine.
+        """
         if context is not None:
             return distinct_objects(context if isinstance(context, tuple) else (context,))
         for runtime, objects in reversed(get_objects()):
@@ -132,7 +149,10 @@ class Runtime:
     def open_run(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions, mode: Mode, is_sync: bool
     ) -> tuple[Run, Refusal | None]:
-        """Make the run of one call, and say why it has no key, if so. Raises for misuse."""
+        """Return the run of one call, and the reason if it has no key.
+
+        Raises InvalidTypeError or InvalidValueError for invalid options.
+        """
         shared = self.policy
         agent = self.agent
         success = shared.success
@@ -161,7 +181,7 @@ class Runtime:
         )
         known = None
         if is_plain:
-            known = agent.recall(args, kwargs, options.params)  # type: ignore[union-attr]  # is_plain says it
+            known = agent.recall(args, kwargs, options.params)  # type: ignore[union-attr]  # See is_plain.
         if known is not None:
             task_id, text, prepared = known
         else:
@@ -171,8 +191,8 @@ class Runtime:
                 agent, args, kwargs, options, prepared, objects
             )
             if is_plain and task_id is not None:
-                agent.remember(args, kwargs, params, (task_id, text, prepared))  # type: ignore[union-attr]  # likewise
-        run = Run(  # by position: names would be looked up one by one at every call
+                agent.remember(args, kwargs, params, (task_id, text, prepared))  # type: ignore[union-attr]  # See is_plain.
+        run = Run(  # Keyword arguments would be looked up one by one at every call.
             shared,
             next(self._numbers),
             text,
@@ -196,7 +216,10 @@ class Runtime:
         return run, refusal
 
     def find_candidates(self, run: Run, refusal: Refusal | None) -> tuple[CandidateSet, Refusal | None]:
-        """The recordings of this task, or why there are none. A store that fails does not prevent the run (G4)."""
+        """Return the recordings of a task, and the reason if they cannot be used.
+
+        A store that fails does not prevent the run (G4).
+        """
         if refusal is not None or run.key is None or run.mode == "record":
             return NO_CANDIDATES, refusal
         library = self.library
@@ -207,7 +230,7 @@ class Runtime:
                 return entry.candidate_set, None
             if entry.has_irreversible and library.confirms_versions:
                 entry = library.confirm(run.key)
-        except Exception as error:  # a store of the user's own may raise anything (G4)
+        except Exception as error:  # A user-defined store may raise anything (G4).
             self.store_health.failed("find" if entry is None else "confirm", error)
             if self.raises_store_errors:
                 raise as_store_error(error, "the task was not begun") from error
@@ -226,7 +249,7 @@ class Runtime:
         return entry.candidate_set, None
 
     def run_agent_alone(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
-        """As if there were no engine: the agent runs, and nothing is looked up, recorded or counted."""
+        """Run the agent without an engine: nothing is looked up, recorded or counted."""
         agent = self.require_agent().fn
         token = enter_frame(self.open_runs.enter(None))
         try:

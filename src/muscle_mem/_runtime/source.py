@@ -1,4 +1,4 @@
-"""Finds the source text of exactly one function, and says nothing rather than something wrong."""
+"""Source text of exactly one function, or None rather than a wrong text."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from .._core.tools.fingerprint import code_text
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
-_FUTURES = 0x1FE0000  # the bits of co_flags that `from __future__ import` sets
+_FUTURES = 0x1FE0000  # The bits of co_flags that `from __future__ import` sets.
 
-# For catch_warnings, which may leave wrong filters behind when two threads use it concurrently.
+# catch_warnings may leave wrong filters behind when two threads use it concurrently.
 _parse_lock = threading.Lock()
 
 
 def find_source(fn: object) -> str | None:
-    """The source of a plain function from its `def`, or of a lambda from its `lambda`, and nothing around it.
+    """Return the source of a function from its `def` or `lambda`, without its context.
 
-    None if `fn` has no Python code, if there is not a text, if the text is no longer what the function was
-    compiled from, or if it cannot be determined from a neighbour. Does not follow `__wrapped__`. Never raises.
+    The result is None if `fn` has no Python code, if there is no text, if the text has changed since the function was
+    compiled, or if the function cannot be distinguished from a neighbor. `__wrapped__` is not followed. Never raises.
 
-    The `def` starts at column 0 and the other lines stay as they are in the file, so that the text parses and
-    its strings of several lines keep their content. Text that would warn when parsed is written again.
+    The `def` starts at column 0 and the other lines stay as they are in the file. So the text parses, and its
+    multi-line strings keep their content. Text that would warn when parsed is unparsed from its syntax tree.
     """
     try:
         code = getattr(fn, "__code__", None)
@@ -40,7 +40,7 @@ def find_source(fn: object) -> str | None:
         if node is None or not _is_current(code, node, text):
             return None
         return _quiet_text(_segment(lines, node), node)
-    except Exception:  # a text that cannot be read is not source; the caller has the code object
+    except Exception:  # The caller falls back to the code object.
         return None
 
 
@@ -48,13 +48,13 @@ def _lines(code: CodeType, module_globals: dict[str, object] | None) -> list[str
     linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename, module_globals)
     if not lines and code.co_filename.startswith("<"):
-        lines = inspect.findsource(code)[0]  # the interactive prompt keeps its lines elsewhere
+        lines = inspect.findsource(code)[0]  # The interactive prompt keeps its lines elsewhere.
     return lines
 
 
 @functools.lru_cache(maxsize=16)
 def _parse(text: str) -> ast.Module:
-    # The user's own warnings were given when the user's module was compiled.
+    # The warnings of the text were shown when the user's module was compiled.
     with _parse_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(text)
@@ -62,7 +62,7 @@ def _parse(text: str) -> ast.Module:
 
 @functools.lru_cache(maxsize=16)
 def _compiled(text: str, flags: int, line: int | None = None) -> CodeType:
-    """The code of a module, or of those of its statements which cover a line."""
+    """Return the code of a module, or of those of its statements that cover a line."""
     body = _parse(text).body
     return _compile(body if line is None else [node for node in body if _covers(node, line)], flags)
 
@@ -76,7 +76,10 @@ def _compile(statements: list[ast.stmt], flags: int) -> CodeType:
 
 
 def _covers(node: ast.AST, line: int) -> bool:
-    """Whether a node, with its decorators, stands on a line; also if it does not say, as arguments do not."""
+    """Return whether a node, with its decorators, covers a line.
+
+    It is true for nodes without a position, such as arguments.
+    """
     start, end = _first_line(node), getattr(node, "end_lineno", None)
     return start is None or end is None or start <= line <= end
 
@@ -87,7 +90,7 @@ def _first_line(node: ast.AST) -> int | None:
 
 
 def _functions_at(node: ast.AST, code: CodeType) -> Iterator[_Function]:
-    """The functions of that name, or the lambdas, which begin where the code object says it begins."""
+    """Yield the functions of the name and the first line of a code object."""
     for child in ast.iter_child_nodes(node):
         if not _covers(child, code.co_firstlineno):
             continue
@@ -99,7 +102,10 @@ def _functions_at(node: ast.AST, code: CodeType) -> Iterator[_Function]:
 
 
 def _select(code: CodeType, candidates: list[_Function]) -> _Function | None:
-    """The one candidate that is this code; among several lambdas of a line, by what the code has kept."""
+    """Return the candidate that is this code, or None.
+
+    Several lambdas on one line are distinguished by the positions that the code has kept.
+    """
     if len(candidates) < 2:
         return candidates[0] if candidates else None
     lambdas = [node for node in candidates if isinstance(node, ast.Lambda)]
@@ -107,13 +113,13 @@ def _select(code: CodeType, candidates: list[_Function]) -> _Function | None:
     if spans:
         holding = [node for node in lambdas if _contains_spans(node.body, spans)]
         return max(holding, key=lambda node: (node.lineno, node.col_offset), default=None)
-    # A body that is one constant leaves no position in some versions of Python.
+    # In some versions of Python a body that is one constant leaves no position.
     alike = [node for node in lambdas if _compiles_to(node, code)]
     return alike[0] if len({ast.dump(node) for node in alike}) == 1 else None
 
 
 def _compiles_to(node: ast.Lambda, code: CodeType) -> bool:
-    """Whether a lambda, compiled outside its place, gives this code."""
+    """Return whether a lambda, compiled without its context, gives this code."""
     made = _compile([ast.copy_location(ast.Expr(node), node)], code.co_flags & _FUTURES)
     text = code_text(code)
     return any(code_text(inner.replace(co_flags=code.co_flags)) == text for inner in _codes(made))
@@ -123,7 +129,7 @@ _Span = tuple[tuple[int, int], tuple[int, int]]
 
 
 def _known_span(position: tuple[int | None, int | None, int | None, int | None]) -> _Span | None:
-    """Where an instruction comes from; None for the ones that a compiler adds, which have no width."""
+    """Return the span of an instruction; None if the compiler added the instruction."""
     line, end_line, column, end_column = position
     if line is None or end_line is None or column is None or end_column is None:
         return None
@@ -145,10 +151,10 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _is_current(code: CodeType, node: _Function, text: str) -> bool:
-    """Whether the text, compiled, gives the very code that runs: a file may be edited after it was loaded.
+    """Return whether the text, compiled, gives exactly the code that runs.
 
-    Compiled by statements, as notebooks do, and if need be as a whole: calls of what a module imports are
-    compiled in another way than other calls.
+    A file may be edited after it was loaded. The text is compiled by statements, as notebooks do, and then as a whole,
+    because calls of imported names are compiled differently.
     """
     if _is_rewritten(code):
         return isinstance(node, ast.Lambda) or _argument_names(node.args) == _argument_names_of(code)
@@ -165,7 +171,7 @@ def _contains(module: CodeType, code: CodeType) -> bool:
 
 
 def _is_rewritten(code: CodeType) -> bool:
-    """Whether pytest has rewritten an assert in it, so that more than the text went into it."""
+    """Return whether pytest has rewritten an assert in the code."""
     return any(name.startswith(("@py_", "@pytest_")) for inner in _codes(code) for name in _names(inner))
 
 
@@ -184,19 +190,20 @@ def _argument_names_of(code: CodeType) -> list[str]:
 
 
 def _segment(lines: list[str], node: _Function) -> str:
-    """The text of a node. Columns count bytes of UTF-8."""
+    """Return the text of a node, whose columns count bytes of UTF-8."""
     last = (node.end_lineno or node.lineno) - 1
     taken = [line.encode() for line in lines[node.lineno - 1 : last + 1]]
-    # The end goes first: on a single line both cuts count from the same start.
+    # The end is cut first: on a single line both cuts count from the same start.
     taken[-1] = taken[-1][: node.end_col_offset]
     taken[0] = taken[0][node.col_offset :]
     return b"".join(taken).decode()
 
 
 def _quiet_text(text: str, node: _Function) -> str | None:
-    """The text, or an equal one that parses without a warning; None if, taken alone, it is another function.
+    """Return the text, or an equal one that parses without a warning.
 
-    A lambda inside an f-string has wrong positions in some versions of Python.
+    The result is None if the text, parsed alone, is another function: in some versions of Python a lambda inside an
+    f-string has wrong positions.
     """
     with _parse_lock, warnings.catch_warnings(record=True) as given:
         warnings.simplefilter("always")

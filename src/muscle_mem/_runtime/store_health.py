@@ -1,4 +1,4 @@
-"""The state of the store: failures are counted, and reported at their beginning, as they repeat, and at their end."""
+"""The health of the store: failures are counted and reported, and so is recovery."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from .reporter import Reporter
 
 
 class StoreHealthMonitor(ForkSafeLock):
-    """`failures` has for each operation that fails how often it did since it last went well; empty is a healthy store.
+    """The consecutive failures of each operation of the store.
 
-    Keeps no engine alive: what is reported after the reporter's end goes to the log.
+    It does not keep the engine alive. Events after the reporter was garbage-collected go to the log.
+
+    Attributes:
+        failures: The number of failures of each operation since it last succeeded. It is empty for a healthy store.
+        last_error: The last failed operation and its message.
     """
 
     def __init__(self, reporter: Reporter) -> None:
@@ -26,7 +30,7 @@ class StoreHealthMonitor(ForkSafeLock):
         register_for_forks(self)
 
     def failed(self, operation: str, error: BaseException) -> None:
-        """An operation of the store failed. Told the first time, the tenth, the hundredth, and so on."""
+        """Note a failed operation, and report the 1st, 10th, 100th failure and so on."""
         message = str(error) or repr(error)
         with self._lock:
             times = self.failures[operation] = self.failures.get(operation, 0) + 1
@@ -38,7 +42,7 @@ class StoreHealthMonitor(ForkSafeLock):
             self._count()
 
     def succeeded(self, operation: str) -> None:
-        """An operation went well; its recovery is reported, if it had failed before."""
+        """Note a successful operation, and report its recovery if it had failed before."""
         if operation not in self.failures:
             return
         with self._lock:
@@ -48,7 +52,7 @@ class StoreHealthMonitor(ForkSafeLock):
             self._report(StoreEvent(operation, message, None, "info"), is_counted=False)
 
     def corrupted(self, message: str) -> None:
-        """The store answers, and holds something damaged."""
+        """Report that the store works and contains damaged data."""
         self._report(StoreEvent("damaged", message))
 
     def _count(self) -> None:

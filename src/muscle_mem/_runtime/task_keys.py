@@ -1,4 +1,4 @@
-"""The key of a call: derived from its arguments, or given by the user; and the secrets that must not be in it."""
+"""Task keys: derived from the arguments of a call or given by the user, without secrets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Prepared = tuple[bytes | None, str, Refusal | None, Redactor | None, tuple[str, 
 
 
 class KeyMaker:
-    """Derives the task keys of one engine. `custom` is the engine's own `key=` function, if it has one."""
+    """The deriver of one engine's task keys; `custom` is the engine's `key=` function."""
 
     def __init__(self, policy: Policy, custom: Callable[..., str] | None) -> None:
         self._policy = policy
@@ -38,7 +38,10 @@ class KeyMaker:
         params: Params,
         objects: tuple[Any, ...],
     ) -> Prepared:
-        """The key of a call, its text, why it has no key, its secrets, and its tags without them. Raises for misuse."""
+        """Return the key of a call, its text, why it has no key, its secrets and its tags.
+
+        The tags are redacted. Raises InvalidTypeError or InvalidValueError for invalid options.
+        """
         key = options.key
         text = task_label(args, kwargs, key)
         tags = normalize_tags(options.tags) if options.tags else ()
@@ -59,7 +62,10 @@ class KeyMaker:
         key: Any,
         known: KnownObjects,
     ) -> bytes:
-        """The key of a call. Raises NoKeyError for arguments without a canonical form, InvalidTypeError for misuse."""
+        """Return the key of a call.
+
+        Raises NoKeyError for arguments without a canonical form, and InvalidTypeError for an invalid key.
+        """
         if key is not None and not isinstance(key, str):
             raise InvalidTypeError(f"key must be a string, got {key!r}; a function belongs to Engine(key=...)")
         scope = self._policy.scope
@@ -91,7 +97,7 @@ class KeyMaker:
         key: Any,
         known: KnownObjects,
     ) -> tuple[bytes | None, Refusal | None]:
-        """The key of a task, or why it has none. Raises InvalidTypeError where the engine is strict."""
+        """Return the key of a task, or why it has none; raise if the engine is strict."""
         try:
             return self.derive(agent, args, kwargs, params, tags, key, known), None
         except NoKeyError as error:
@@ -109,7 +115,10 @@ class KeyMaker:
 def _call_redactor(
     agent: Agent | None, args: tuple[Any, ...], kwargs: dict[str, Any], params: Params, secrets: Any
 ) -> Redactor | None:
-    """The secrets that a call gives; None where it gives nothing that may be one. Raises for misuse."""
+    """Return the redactor of a call's secrets; None if it has no possible secret.
+
+    Raises InvalidTypeError or InvalidValueError for invalid secrets.
+    """
     places = agent.positional_names if agent is not None else ()
     candidates: list[tuple[str, Any]] = []
     for index, value in enumerate(args):

@@ -1,4 +1,4 @@
-"""The function that stands in a tool's place, so that its calls can be recorded."""
+"""The function that replaces a tool's function and records its calls."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from .runtime import Runtime
 
 
 def wrap(runtime: Runtime, tool: Tool) -> Callable[..., Any]:
-    """Return the function that stands in a tool's place: it records the calls of the agent of an open run."""
+    """Return the function that replaces a tool's and records its calls in open runs."""
     return _wrap_async(runtime, tool) if tool.is_async else _wrap_sync(runtime, tool)
 
 
 def _attributed_frame(runtime: Runtime, tool: Tool, args: tuple[Any, ...], frame: Frame | None) -> Frame | None:
-    """Where a call belongs that was made where no run is, in a session, or of a tool that may be a method."""
+    """Return the frame that records a call, or None if nothing does.
+
+    It decides the rare cases: calls without a run, in a session, or of a tool that may be a method.
+    """
     if frame is None:
         frame = runtime.open_runs.handle_unattributed(tool) if runtime.open_runs.frames else None
     if frame is None or not frame.is_recording or frame.runtime is not runtime:
@@ -55,7 +58,7 @@ def _wrap_sync(runtime: Runtime, tool: Tool) -> Callable[..., Any]:
             frame = _attributed_frame(runtime, tool, args, frame)
         if frame is None or not frame.is_recording or frame.runtime is not runtime:
             return fn(*args, **kwargs)
-        run: Run = frame.run  # type: ignore[assignment] # there is one where something is recorded
+        run: Run = frame.run  # type: ignore[assignment] # A frame that records has a run.
         recorder = run.recorder
         if recorder.closed:
             return fn(*args, **kwargs)
@@ -92,7 +95,7 @@ def _wrap_async(runtime: Runtime, tool: Tool) -> Callable[..., Any]:
 def _copy_metadata(wrapper: Callable[..., Any], fn: Any) -> Callable[..., Any]:
     try:
         functools.update_wrapper(wrapper, fn)
-    except (AttributeError, TypeError):  # a callable object with unusual attributes
+    except (AttributeError, TypeError):  # A callable object with unusual attributes.
         pass
     if not hasattr(fn, "__name__"):
         wrapper.__name__ = wrapper.__qualname__ = stored_name(fn)

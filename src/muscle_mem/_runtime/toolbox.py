@@ -1,4 +1,4 @@
-"""The tools of an engine, found again by what was stored of them."""
+"""The tools of an engine, and their resolution from stored steps."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ from .._forks import ForkSafeLock, register_for_forks
 from .breakers import CircuitBreakers
 
 PROCESS = os.urandom(6).hex()
-_instance_numbers = itertools.count(1)  # for all engines, since they may share a store
+_instance_numbers = itertools.count(1)  # For all engines, because they may share a store.
 
 
 class Toolbox(ForkSafeLock):
-    """The registered tools of one engine. `version` grows with every change, so that joined plans can be dropped."""
+    """The registered tools of one engine.
+
+    Attributes:
+        version: A number that grows with every change, so that plans with older tools are dropped.
+        secret_names: Names of arguments that are secret for every tool.
+    """
 
     def __init__(self) -> None:
         self.version = 0
-        self.secret_names: frozenset[str] = frozenset()  # arguments that are secret whatever tool they are of
+        self.secret_names: frozenset[str] = frozenset()
         self._by_name: dict[str, list[Tool]] = {}
         self._aliases: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -40,7 +45,10 @@ class Toolbox(ForkSafeLock):
         return sum(map(len, self._by_name.values()))
 
     def add(self, tool: Tool) -> None:
-        """Register a tool. The latest of a name wins, unless both were made inside a function or hold state (D7)."""
+        """Register a tool.
+
+        The latest tool of a name wins, unless both were defined inside a function or have state (D7).
+        """
         tool.secret |= self.secret_names
         with self._lock:
             others = self._by_name.get(tool.name, [])
@@ -52,7 +60,7 @@ class Toolbox(ForkSafeLock):
                     self._assign_instance(twin)
                     self._assign_instance(tool)
                 self._by_name[tool.name] = [t for t in others if t.may_share_name] + [tool]
-            elif tool.name == "<lambda>":  # all of them have this name, so it says nothing
+            elif tool.name == "<lambda>":  # All lambdas have this name, so it identifies none.
                 self._by_name[tool.name] = [t for t in others if t.fingerprint != tool.fingerprint] + [tool]
             else:
                 self._by_name[tool.name] = [tool]
@@ -65,7 +73,7 @@ class Toolbox(ForkSafeLock):
             tool.instance = f"{PROCESS}:{os.getpid()}:{next(_instance_numbers)}"
 
     def resolve(self, record: StepRecord) -> Tool | Refusal:
-        """The live tool that a stored step means, or why there is none."""
+        """Return the registered tool of a stored step, or why there is none."""
         name = record.tool
         tools: list[Tool] = self._by_name.get(name, [])
         if self._aliases.get(name, name) != name:

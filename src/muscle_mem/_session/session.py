@@ -105,13 +105,24 @@ class AsyncSession(Stepper):
             return await self._work(self._next()) or self._end()
 
     async def said(self, calls: Iterable[Any], value: Any = None) -> None:
-        """Take the calls that the model requested; see `Session.said`."""
+        """Take the calls that the model requested; see `Session.said`.
+
+        Args:
+            calls: The calls of the model.
+            value: The final answer of the model. Only allowed without calls.
+        """
         with self._stepping("said"):
             if self._accept_calls(calls, value):
                 await self._work(self._finish(value))
 
     async def done(self, call: Call | str, result: Any = None, *, error: BaseException | None = None) -> None:
-        """Take the result of a call; see `Session.done`."""
+        """Take the result of a call; see `Session.done`.
+
+        Args:
+            call: The call, or its id.
+            result: What the tool returned.
+            error: The exception that it raised, in place of a result.
+        """
         with self._stepping("done"):
             self._ensure_outstanding(call, result, error)
             await self._work(self._accept_result(result, error))

@@ -50,7 +50,7 @@ Stepped = Generator[Effect, Any, Any]
 
 
 def advance(flow: Stepped, answer: Any = None, error: BaseException | None = None) -> Generator[Effect, Any, StopPoint]:
-    """Step a flow to its next call, pause or agent request; yield the effects before it."""
+    """Step a flow to its next call, pause or agent request; yield earlier effects."""
     try:
         effect = flow.send(answer) if error is None else flow.throw(error)
         while not isinstance(effect, Invoke | Pause | RunAgent):
@@ -109,7 +109,7 @@ class Stepper:
 
     @property
     def run(self) -> CurrentRun:
-        """The current run: its task, params, hand-over, idempotency key and `report_tokens(count)`."""
+        """The run: its task, params, hand-over, idempotency key and `report_tokens()`."""
         return CurrentRun(self._run, self._frame.call_number)
 
     @property
@@ -229,7 +229,10 @@ class Stepper:
         return call
 
     def _number(self, number: int) -> None:
-        """Set the number of the current call, for its idempotency key; -1 for a replayed call or none."""
+        """Set the number of the current call, which its idempotency key includes.
+
+        It is -1 for a replayed call or none.
+        """
         self._frame.call_number = self._frame.inner.call_number = number
 
     def _next_number(self) -> int:
@@ -353,7 +356,10 @@ class Stepper:
                 self._result = None
 
     def _leave_agent(self, following: Generator[Effect, Any, flow.RunResult], reason: BaseException) -> None:
-        """End the agent with an exception. The replayed prefix still counts (D6); the rest is not learned."""
+        """End the agent with an exception.
+
+        The replayed prefix still counts (D6); the rest is not learned.
+        """
         try:
             following.throw(reason)
         except StopIteration as stop:

@@ -19,7 +19,7 @@ CALL_SHAPES = "(tool, arguments), (tool, arguments, id), or a tool call as a cha
 
 
 class RequestedCall(msgspec.Struct, frozen=True, eq=False):
-    """A call that the model requested. `args` starts with the context object of a method tool."""
+    """A call that the model requested; a method's `args` start with its object."""
 
     tool: Tool
     args: tuple[Any, ...]
@@ -111,7 +111,10 @@ def _find_tool(tools: list[Tool], what: Any) -> tuple[Tool, Any]:
 
 
 def _bind(run: Run, tool: Tool, owner: Any, given: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return positional and keyword arguments, with the context object first and injected arguments added."""
+    """Return positional and keyword arguments.
+
+    The context object is first, and injected arguments are added.
+    """
     if tool.may_be_method and (owner is not None or any(tool.is_method_of(value) for value in run.context)):
         tool.may_be_method = False
         tool.mark_as_method()

@@ -1,4 +1,4 @@
-"""What `session.next()` returns: a call to make, an answer for the model, a request to the model, or the end."""
+"""The values that `session.next()` returns."""
 
 from collections.abc import Callable
 from typing import Any
@@ -43,7 +43,18 @@ class Call(msgspec.Struct, frozen=True, eq=False):
 
 
 class Answered(msgspec.Struct, frozen=True, eq=False):
-    """The result of a step that this run has already executed; pass it to the model and make no call."""
+    """The result of a step that this run has already executed.
+
+    Pass it to the model, and make no call.
+
+    Attributes:
+        id: The id of the model's request, or a generated one.
+        tool: The stored name of the tool.
+        name: The last part of the stored name, as a model knows it.
+        result: What the tool returned.
+        error: The exception that it raised, or None.
+        hide: A function that removes the run's secrets from a text, as repr() does.
+    """
 
     __module__ = "muscle_mem"
 
