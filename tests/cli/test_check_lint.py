@@ -25,12 +25,12 @@ def stored(hits: int, *tallies: Tally, steps: tuple[StepRecord, ...] = (), body:
 
 
 def notices(*many: Stored) -> list[str]:
-    said: Answers = {}
+    answers: Answers = {}
     for one in many:
-        collect_answers(one, said)
-    found = list(lint(said))
+        collect_answers(one, answers)
+    found = list(lint(answers))
     assert not any(one.problem for one in found)
-    return [f"{one.kind}: {one.what.partition(';')[0]}" for one in found]
+    return [f"{one.kind}: {one.what.partition('. ')[0]}" for one in found]
 
 
 def test_a_check_that_never_said_no_is_told_once_it_was_asked_often() -> None:

@@ -47,7 +47,7 @@ def test_all_of_a_store_goes_into_files_and_into_another_store(orders: tuple[Pat
         assert sorted(as_json("import", str(tmp_path / "out"), "--store", target)["imported"]) == sorted(ids)
         assert contents(target) == contents(path)
         said = run("import", str(tmp_path / "out"), "--store", target).stdout
-        assert said == f"Imported 0 trajectories; {len(ids)} {'was' if len(ids) == 1 else 'were'} there already.\n"
+        assert said == f"Imported 0 trajectories; {len(ids)} already existed.\n"
         again = as_json("import", str(tmp_path / "out"), "--store", target)
         assert (again["imported"], sorted(again["known"])) == ([], sorted(ids))
     order = [one["task"] for one in as_json("ls", "--store", str(path))]
@@ -85,7 +85,7 @@ def test_one_wrong_file_and_nothing_is_imported(orders: tuple[Path, list[str]], 
     result = run("import", str(out), "--store", str(tmp_path / "new.db"))
     assert result.exit_code == 1
     assert str(wrong) in result.stderr
-    assert "leave the id out" in result.stderr
+    assert "Nothing was imported" in result.stderr
     assert not (tmp_path / "new.db").exists()
     document = json.loads(wrong.read_text())
     for one in (document, *document["observations"]):
@@ -174,7 +174,7 @@ def test_diff_tells_what_differs_and_where(orders: tuple[Path, list[str]], tmp_p
     changes = as_json("diff", str(one), str(two), code=1)["changes"]
     told = {(change["step"], change["what"]): (change["a"], change["b"]) for change in changes}
     assert told[0, "argument target"] == ("'Username'", "'Password'")
-    assert told[0, "pre saw"][1].count("Password") == 1
+    assert told[0, "pre-snapshot"][1].count("Password") == 1
     assert (0, "code of the tool") in told
     assert (1, "code of the tool") in told
     text = run("diff", str(one), str(two)).stdout

@@ -354,8 +354,8 @@ def test_the_command_prunes_by_age_number_and_size(tmp_path: Path) -> None:
         return CliRunner().invoke(main, ["prune", "--store", str(tmp_path / "m.db"), *arguments])
 
     assert json.loads(run("--ttl", "84h", "--dry-run", "--json").stdout)["dropped"] == 1
-    assert "Would drop 1 trajectory (1 for their age)" in run("--ttl", "3.5d", "--dry-run").stdout
-    assert "Dropped 1 trajectory" in run("--ttl", "302400").stdout
+    assert "1 trajectory (1 by age)" in run("--ttl", "3.5d", "--dry-run").stdout
+    assert "1 trajectory" in run("--ttl", "302400").stdout
     assert json.loads(run("--max-items", "3", "--json").stdout) == {
         "dropped": 1,
         "dropped_bytes": 100,

@@ -1,4 +1,4 @@
-"""The command line `muscle-mem`: inspect and maintain a store without the code that recorded it."""
+"""Command line `muscle-mem`: inspect and maintain a store without the recorded program."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ __all__ = ["main"]
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 fine; 1 nothing found, or not done; 2 wrong usage, or the store cannot be used.",
+    epilog="Exit codes: 0 success; 1 not found, or not done; 2 wrong usage, or the store cannot be used.",
 )
-@click.option("--store", metavar="PATH_OR_URL", help=f"The store to use, else ${VARIABLE}.")
+@click.option("--store", metavar="PATH_OR_URL", help=f"Use this store instead of ${VARIABLE}.")
 @click.version_option(package_name="muscle-mem", prog_name="muscle-mem", message="%(prog)s %(version)s")
 @click.pass_context
 def main(context: click.Context, store: str | None) -> None:
     """Inspect and maintain a store of muscle_mem, a behavior cache for AI agents.
 
-    The store is the file that an Engine uses. Name it by --store (here or after the command), or once for
-    all in the environment variable MUSCLE_MEM_STORE. Every command prints JSON with --json.
+    The store is the file or database that an Engine uses. Pass it with --store, before or after the command, or set the
+    environment variable MUSCLE_MEM_STORE. Every command prints JSON with --json.
 
     \b
     Example:
@@ -48,7 +48,7 @@ def main(context: click.Context, store: str | None) -> None:
     context.obj = store
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:  # a terminal that cannot show a letter gets its number, not a crash
+        if reconfigure is not None:  # A character outside the terminal's encoding must not end the command.
             reconfigure(errors="backslashreplace")
 
 

@@ -1,4 +1,4 @@
-"""All that is stored of a trajectory, as JSON."""
+"""Trajectory with all its data, as JSON."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .reading import LoadedBody, LoadedRow, summary
 from .script import call_text
 from .text import class_name, decoded, iso, undecodable, value_repr
 
-MAX_DIGITS_BITS = 13_000  # an int below it has at most as many digits as Python prints
+MAX_DIGITS_BITS = 13_000  # Python refuses to print longer ints.
 
 
 def detail(trajectory: LoadedBody, rows: list[LoadedRow], number: int | None) -> dict[str, Any]:
-    """What `show --json` prints; `number` picks one observation, counted from 1."""
+    """Return what `show --json` prints; `number` selects an observation, from 1."""
     shown = list(enumerate(rows, 1))
     if number is not None:
         shown = shown[number - 1 : number]
@@ -105,7 +105,7 @@ def _seen_step(index: int, row: Row) -> dict[str, Any]:
 
 
 def value_json(data: bytes) -> dict[str, Any]:
-    """A stored value: its class, its repr as `text`, and where JSON has the very same value also `value`."""
+    """Return a stored value's `type`, its repr as `text`, and `value` if JSON has it."""
     value, error = decoded(data)
     if error:
         return {"type": None, "text": undecodable(data), "error": error}

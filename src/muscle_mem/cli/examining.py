@@ -1,4 +1,4 @@
-"""What can be wrong with a trajectory whose rows pass their digests: bytes, forms, numbers that lead nowhere."""
+"""Problems of trajectories whose rows pass their digests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .text import decoded, unknown_classes
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Something found in a store: its kind as a code, the trajectory it is about, a sentence."""
+    """Finding about a store: its kind as a code, a trajectory's id or "", a sentence."""
 
     kind: str
     id: str
@@ -22,7 +22,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def examine(stored: Stored, classes: dict[str, int]) -> Iterator[Finding]:
-    """The problems of one trajectory. Names of classes unknown here are counted in `classes`."""
+    """Yield the problems of one trajectory, and count unknown classes in `classes`."""
     trajectory = load_body(stored)
     id = stored.sealed.id
     if trajectory.body is None:
@@ -31,7 +31,7 @@ def examine(stored: Stored, classes: dict[str, int]) -> Iterator[Finding]:
     unknown: set[str] = set()
     yield from (Finding(kind, id, what) for kind, what in _body(trajectory.body, stored, unknown))
     if not stored.observations:
-        yield Finding("no_observation", id, "it has no observation that can be read, so nothing can be compared")
+        yield Finding("no_observation", id, "it does not have a readable observation, so checks cannot compare")
     for seen in load_rows(trajectory):
         yield from (Finding(kind, id, what) for kind, what in _row(seen, unknown))
     for name in unknown:
@@ -40,9 +40,9 @@ def examine(stored: Stored, classes: dict[str, int]) -> Iterator[Finding]:
 
 def _body(body: Body, stored: Stored, unknown: set[str]) -> Iterator[tuple[str, str]]:
     if len(body.steps) != stored.sealed.steps:
-        yield "misfit", f"its row says {stored.sealed.steps} steps, and there are {len(body.steps)}"
+        yield "misfit", f"steps: expected {stored.sealed.steps} by its row, got {len(body.steps)}"
     if stored.standing.state not in STATES:
-        yield "misfit", f"its state {stored.standing.state!r} is not one of {', '.join(STATES)}"
+        yield "misfit", f"state: expected one of {', '.join(STATES)}, got {stored.standing.state!r}"
     for index, step in enumerate(body.steps):
         for name, expr in step.arguments:
             for kind, what in _expression(expr, index, body, unknown):
@@ -56,7 +56,7 @@ def _body(body: Body, stored: Stored, unknown: set[str]) -> Iterator[tuple[str, 
 def _params(body: Body) -> Iterator[tuple[str, str]]:
     named = {*(name for name, _ in body.fixed), *(name for group in body.equal for name in group)}
     for name in sorted(named - set(body.params)):
-        yield "dangling", f"it speaks of a param {name!r} that was not given"
+        yield "dangling", f"it refers to parameter {name!r}, which the trajectory does not have"
 
 
 def _expression(expr: Expr, index: int, body: Body, unknown: set[str]) -> Iterator[tuple[str, str]]:
@@ -65,7 +65,7 @@ def _expression(expr: Expr, index: int, body: Body, unknown: set[str]) -> Iterat
     elif isinstance(expr, Par | Tpl):
         for name in (expr.name,) if isinstance(expr, Par) else expr.parts[1::2]:
             if name not in body.params:
-                yield "dangling", f"it takes the param {name!r}, which was not given"
+                yield "dangling", f"it refers to parameter {name!r}, which the trajectory does not have"
         if isinstance(expr, Tpl) and len(expr.parts) % 2 == 0:
             yield "misfit", "its template has an even number of parts"
     elif isinstance(expr, Ref):
@@ -82,13 +82,13 @@ def _guard(guard: Guard, index: int) -> Iterator[tuple[str, str]]:
 
 def _source(step: int, index: int) -> Iterator[tuple[str, str]]:
     if not 0 <= step < index:
-        yield "dangling", f"it takes the output of step {step}, which does not come before it"
+        yield "dangling", f"it refers to the output of step {step}, which is not an earlier step"
 
 
 def _value(data: bytes, unknown: set[str]) -> Iterator[tuple[str, str]]:
     value, error = decoded(data)
     if error:
-        yield "unreadable", f"{len(data)} bytes that cannot be decoded: {error}"
+        yield "unreadable", f"{len(data)} bytes cannot be decoded: {error}"
     else:
         unknown.update(unknown_classes(value))
 
@@ -100,7 +100,7 @@ def _row(seen: LoadedRow, unknown: set[str]) -> Iterator[tuple[str, str]]:
         yield "unreadable", f"{name}: {seen.error}"
         return
     if seen.error:
-        yield "misfit", f"{name} does not fit: {seen.error}"
+        yield "misfit", f"{name} does not match its trajectory: {seen.error}"
     for role, index, data in _values(row):
         for kind, what in _value(data, unknown):
             yield kind, f"{name}, {role} of step {index}: {what}"
@@ -109,5 +109,5 @@ def _row(seen: LoadedRow, unknown: set[str]) -> Iterator[tuple[str, str]]:
 def _values(row: Row) -> Iterator[tuple[str, int, bytes]]:
     for role, values in (("pre-snapshot", row.pre), ("post-snapshot", row.post), ("output", row.outputs)):
         for index, data in enumerate(values):
-            if data or (data is not None and role != "output"):  # the empty output is one that was not kept
+            if data or (data is not None and role != "output"):  # An empty output was not stored.
                 yield role, index, data

@@ -1,4 +1,4 @@
-"""Recorded arguments as source text, and in words where each of them comes from."""
+"""Recorded arguments as source text, and descriptions of their sources."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ LIMIT = 120
 
 
 class Outputs:
-    """The outputs of one observation, by which a stored path, which counts children, can be determined in names."""
+    """Outputs of one observation, which turn stored paths into readable ones.
+
+    A stored path consists of the numbers of children; the output of the step has their names.
+    """
 
     def __init__(self, row: Row | None, steps: Sequence[StepRecord]) -> None:
         self._row = row
         self._steps = steps
 
     def place(self, step: int, path: Sequence[int]) -> str:
-        """`['order_id']`, `.name[2]`; children that are not known any more by their number, `[#3]`."""
+        """Return a path such as `['order_id']` or `.name[2]`; `[#3]` for an unknown child."""
         text = ""
         value, error = self._output(step)
         for index in path:
@@ -39,7 +42,7 @@ class Outputs:
         return text
 
     def described(self, step: int, path: Sequence[int]) -> str:
-        """`output of step 1 (find_order) at ['id']`."""
+        """Return text such as `output of step 1 (find_order) at ['id']`."""
         name = f" ({self._steps[step].tool})" if 0 <= step < len(self._steps) else ""
         return f"output of step {step}{name}" + (f" at {self.place(step, path)}" if path else "")
 
@@ -49,7 +52,7 @@ class Outputs:
 
 
 def _unfold(value: object) -> tuple[str, Sequence[object]] | None:
-    """As `codec.unfold`, with the fields of an instance whose class is not known here."""
+    """Return the children of a value like `codec.unfold`, also for unknown classes."""
     try:
         unfolded = codec.unfold(value)
     except MuscleMemError:
@@ -63,12 +66,15 @@ def _unfold(value: object) -> tuple[str, Sequence[object]] | None:
 def _child_path(kind: str, index: int, children: Sequence[object]) -> str:
     try:
         return codec.child_path(kind, index, children)
-    except Exception:  # the kind comes from the store, and may be anything
+    except Exception:  # The kind comes from the store and may be invalid.
         return f"[#{index}]"
 
 
 def expression(expr: Expr, outputs: Outputs, limit: int | None = LIMIT) -> str:
-    """An argument as source text: `'Login'`, `name`, `f'Dear {name},'`, `output[2]['id']`, `<Page>`, `<injected>`."""
+    """Return an argument as source text.
+
+    Examples: `'Login'`, `name`, `f'Dear {name},'`, `output[2]['id']`, `<Page>`, `<injected>`.
+    """
     if isinstance(expr, Lit):
         return printable(value_text(expr.data), limit)
     if isinstance(expr, Par):
@@ -108,7 +114,7 @@ def _container(expr: Node, items: list[str]) -> str:
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Where an argument, or the part of it at `place`, comes from: a code for programs, a sentence for people."""
+    """Source of the argument or part at `place`: a code in `kind`, and a description."""
 
     place: str
     kind: str
@@ -117,7 +123,10 @@ class Source(msgspec.Struct, frozen=True):
 
 
 def sources(name: str, expr: Expr, step: StepRecord, body: Body, outputs: Outputs) -> Iterator[Source]:
-    """Where an argument and its parts come from; of literals only those that are guarded, or cannot be read."""
+    """Yield the sources of an argument and its parts.
+
+    Literals are left out unless they are guarded or cannot be decoded.
+    """
     if isinstance(expr, Par):
         yield Source(name, "param", f"param {expr.name}" + _param_description(expr.name, body))
     elif isinstance(expr, Tpl):
@@ -131,7 +140,7 @@ def sources(name: str, expr: Expr, step: StepRecord, body: Body, outputs: Output
     elif isinstance(expr, Ign):
         yield Source(name, "injected", "not stored; injected at replay, or the tool's default")
     elif isinstance(expr, Sec):
-        yield Source(name, "secret", f"secret {expr.name}, never stored; given again at each replay")
+        yield Source(name, "secret", f"secret {expr.name}, never stored; passed again to each replay")
     elif isinstance(expr, Lit):
         yield from _literal(name, expr, step, outputs)
     else:
@@ -153,7 +162,7 @@ def _param_description(name: str, body: Body) -> str:
 def _literal(name: str, expr: Lit, step: StepRecord, outputs: Outputs) -> Iterator[Source]:
     _, error = decoded(expr.data)
     if error:
-        yield Source(name, "unreadable", f"literal that cannot be read: {error}")
+        yield Source(name, "unreadable", f"literal cannot be decoded: {error}")
         return
     guards = tuple(guard for guard in step.guards if _guards(guard, expr))
     if guards:
@@ -163,12 +172,15 @@ def _literal(name: str, expr: Lit, step: StepRecord, outputs: Outputs) -> Iterat
 
 
 def guard_text(guard: Guard, outputs: Outputs) -> str:
-    """What must hold before a step: `output of step 1 (find_order) at ['id'] must still hold 4711`."""
-    return f"{outputs.described(guard.step, guard.path)} must still hold {printable(value_text(guard.data), 60)}"
+    """Return the condition of a guard.
+
+    Example: `output of step 1 (find_order) at ['id'] must be 4711`.
+    """
+    return f"{outputs.described(guard.step, guard.path)} must be {printable(value_text(guard.data), 60)}"
 
 
 def _guards(guard: Guard, expr: Expr) -> bool:
-    """Whether a step's guard is about a leaf of this argument: the value itself, or one that stands in its text."""
+    """Return whether a guard refers to a value in this argument or in its text."""
     wanted, error = decoded(guard.data)
     text = str(wanted) if isinstance(wanted, str | int) and not error else None
     try:

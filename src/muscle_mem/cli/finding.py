@@ -1,12 +1,14 @@
-"""Trajectories found in a store: page by page, by a filter, or by the beginning of an id."""
+"""Trajectories found in a store: by a filter, or by an id or the beginning of one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+import msgspec
 
 from ..errors import DamagedStoreError
 from ..store import Store, Stored
-from ..store.paging import pages
+from ..store.paging import each, pages
 from .opening import NotDoneError
 from .text import printable
 
@@ -14,22 +16,47 @@ SHORTEST_PREFIX = 4
 LISTED = 20
 
 
-def matches(stored: Stored, states: Sequence[str], scope: str | None, task: str | None) -> bool:
-    """Whether a trajectory is in one of the states, in the scope, and has the text in its task, in whatever case."""
-    return (
-        (not states or stored.standing.state in states)
-        and (scope is None or stored.sealed.scope == scope)
-        and (task is None or task.casefold() in stored.sealed.task.casefold())
-    )
+class Filter(msgspec.Struct, frozen=True):
+    """Values of --state, --scope and --task; true if one of them was given."""
+
+    states: tuple[str, ...] = ()
+    scope: str | None = None
+    task: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.states) or self.scope is not None or self.task is not None
+
+    def matches(self, stored: Stored) -> bool:
+        """Return whether a trajectory has the state, the scope and the text in its task."""
+        return (
+            (not self.states or stored.standing.state in self.states)
+            and (self.scope is None or stored.sealed.scope == self.scope)
+            and (self.task is None or self.task.casefold() in stored.sealed.task.casefold())
+        )
+
+    def select(self, store: Store) -> Iterator[Stored]:
+        """Yield the trajectories of a store that match."""
+        return filter(self.matches, each(store))
+
+
+def get_stored(store: Store, given: str) -> Stored:
+    """Return the trajectory of an id or its beginning. Raises NotDoneError."""
+    stored = store.get(full_id(store, given))
+    if stored is None:
+        raise NotDoneError(f"trajectory {given!r} was deleted while the command ran. Run `muscle-mem ls`.")
+    return stored
 
 
 def full_id(store: Store, given: str) -> str:
-    """The id that is meant by an id or by its beginning. Raises NotDoneError if none is, or several."""
+    """Return the one id that is or begins with `given`. Raises NotDoneError."""
     return full_ids(store, (given,))[0]
 
 
 def full_ids(store: Store, given: Sequence[str]) -> tuple[str, ...]:
-    """As `full_id`, for several: the store is read through once at most."""
+    """Return the ids that are or begin with those given. Raises NotDoneError.
+
+    The store is read once at most.
+    """
     whole = {one for one in given if _exists(store, one)}
     tasks: dict[str, str] = dict.fromkeys(whole, "")
     if len(whole) == len(set(given)):
@@ -58,7 +85,11 @@ def _match_prefix(tasks: dict[str, str], given: str, url: str) -> str:
     if found:
         listed = ", ".join(f"{id} ({printable(tasks[id], 60)})" for id in found[:LISTED])
         more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
-        raise NotDoneError(f"{given!r} begins {len(found)} ids: {listed}{more}. Give more of the one you mean.")
+        raise NotDoneError(
+            f"id {given!r} is ambiguous: expected 1 match, got {len(found)} ids: {listed}{more}. Pass more characters."
+        )
     if len(given) < SHORTEST_PREFIX:
-        raise NotDoneError(f"{given!r} is not an id; give at least its first {SHORTEST_PREFIX} characters.")
-    raise NotDoneError(f"There is no trajectory {given!r} in {url}; see `muscle-mem ls`.")
+        raise NotDoneError(
+            f"id {given!r} is too short: expected {SHORTEST_PREFIX} or more characters. Pass more characters."
+        )
+    raise NotDoneError(f"trajectory {given!r} not found in {url}. Run `muscle-mem ls` to list ids.")

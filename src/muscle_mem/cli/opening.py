@@ -1,4 +1,4 @@
-"""The way from the command line to a store that is there: found by option or environment, never made."""
+"""Stores named on the command line: found by option or environment, never created by looking."""
 
 from __future__ import annotations
 
@@ -6,27 +6,24 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import click
 
 from ..errors import MuscleMemError
 from ..store import Store, open_store
-from ..store.naming import is_postgres
 from ..store.urls import postgres_versions
 from .text import printable
 
-F = TypeVar("F", bound=Callable[..., Any])
 VARIABLE = "MUSCLE_MEM_STORE"
 KEY_VARIABLE = "MUSCLE_MEM_SIGNING_KEY"
 
-store_option = click.option("--store", metavar="PATH_OR_URL", help=f"The store to use, else ${VARIABLE}.")
+store_option = click.option("--store", metavar="PATH_OR_URL", help=f"Use this store instead of ${VARIABLE}.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 class UnusableStoreError(click.ClickException):
-    """The store cannot be used: one line to stderr, exit code 2."""
+    """Error for a store that cannot be used: one line on stderr, exit code 2."""
 
     exit_code = 2
 
@@ -35,7 +32,7 @@ class UnusableStoreError(click.ClickException):
 
 
 class NotDoneError(click.ClickException):
-    """The store is fine, and what was asked cannot be done with what is in it: one line, exit code 1."""
+    """Error for a request that a usable store cannot satisfy: one line, exit code 1."""
 
     exit_code = 1
 
@@ -44,33 +41,36 @@ class NotDoneError(click.ClickException):
 
 
 def named_store(given: str | None) -> str | None:
-    """What names the store: the command's option, else the group's, else the environment's; None if nothing does."""
+    """Return the store's name, or None if no option or variable names one.
+
+    The command's option comes first, then the option of `muscle-mem` itself, then the environment variable.
+    """
     found = given if given is not None else click.get_current_context().find_root().obj
     return (os.environ.get(VARIABLE) or None) if found is None else str(found)
 
 
 def required_store(given: str | None) -> str:
-    """As `named_store`; the command ends if nothing does."""
+    """Return the store's name, like `named_store`. Raises UnusableStoreError."""
     found = named_store(given)
     if found is None:
         raise UnusableStoreError(
-            f"No store is named. Give --store PATH, or set {VARIABLE}: it is the file that your Engine was given, "
-            "as in Engine('memory.db')."
+            f"no store is named: expected --store or ${VARIABLE}. Pass --store PATH, with the path that your Engine "
+            "uses, as in Engine('memory.db')."
         )
     return found
 
 
 def signing_key(variable: str = KEY_VARIABLE) -> str | None:
-    """The key in an environment variable; None if it is unset or empty."""
+    """Return the key in an environment variable; None if it is unset or empty."""
     return os.environ.get(variable) or None
 
 
 @contextmanager
 def open_existing(given: str | None, *, make: bool = False) -> Iterator[Store]:
-    """The store that is meant, open; closed afterwards. Trouble with it ends the command with one line and code 2.
+    """Open the named store, and close it afterwards.
 
-
-    If MUSCLE_MEM_SIGNING_KEY is set, it is opened with that key. With `make` it may be one that is not there yet.
+    If MUSCLE_MEM_SIGNING_KEY is set, the store is opened with that key. `make` permits a store that does not exist
+    yet. Errors of the store end the command with one line and exit code 2.
     """
     name = required_store(given)
     with store_errors():
@@ -81,7 +81,7 @@ def open_existing(given: str | None, *, make: bool = False) -> Iterator[Store]:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Errors of stores end the command with one line and code 2."""
+    """Turn the errors of stores into one line and exit code 2."""
     try:
         yield
     except MuscleMemError as error:
@@ -90,7 +90,10 @@ def store_errors() -> Iterator[None]:
 
 @contextmanager
 def open_named(name: str, key: str | None) -> Iterator[Store]:
-    """A store by its name, made if it is not there; closed afterwards. Raises what `open_store` raises."""
+    """Open a store by its name, create it if necessary, and close it afterwards.
+
+    Raises what `open_store` raises.
+    """
     store = open_store(name, signing_key=key)
     try:
         yield store
@@ -98,56 +101,89 @@ def open_named(name: str, key: str | None) -> Iterator[Store]:
         store.close()
 
 
+def scheme_of(name: str) -> str:
+    """Return the scheme of a store's name in lower case; a path has that of SQLite."""
+    scheme, mark, _ = name.partition("://")
+    return scheme.lower() if mark else "sqlite"
+
+
 def file_of(name: str) -> str | None:
-    """The path of the file that a store's name means; None for a store that lives in memory."""
+    """Return the path that a store's name refers to; None for a store in memory."""
     if "://" not in name:
         return None if name in ("memory:", ":memory:") else name
-    location = name.partition("://")[2].partition("?")[0]
-    path = unquote(location, errors="surrogateescape")
+    location = _location(name)
+    path = unquote(location.partition("?")[0], errors="surrogateescape")
     return None if path in ("", "/", "/:memory:") else path.removeprefix("/")
 
 
+def _location(name: str) -> str:
+    return name.partition("://")[2]
+
+
 def ensure_exists(name: str, make: bool = False) -> None:
-    """Refuse what open_store would make again: to look at a store must never be what makes it."""
-    scheme, mark, _ = name.partition("://")
-    if mark and scheme.lower() == "folder":
-        path = file_of(name)
-        if path and not make and not os.path.isdir(path):
-            raise UnusableStoreError(
-                f"There is no folder {path!r}, and this command makes none. Mend the path; an absolute one takes four "
-                "slashes, as in 'folder:////srv/memory'."
-            )
-        return
-    if is_postgres(name):
-        if not make and postgres_versions(name)[0] is None:
-            raise UnusableStoreError(
-                "There is no store in the schema that the URL names, and this command makes none. Mend the URL; an "
-                "Engine makes its store when it first runs."
-            )
-        return
-    if mark and scheme.lower() != "sqlite":
-        return  # open_store says what is wrong with it
+    """Raise UnusableStoreError for a store that `open_store` would create.
+
+    A command that reads a store must not create it. `make` permits it. Names that are not valid pass: `open_store`
+    raises for them.
+    """
+    ensure = _ENSURE.get(scheme_of(name))
+    if ensure is not None:
+        ensure(name, make)
+
+
+def _ensure_folder(name: str, make: bool) -> None:
     path = file_of(name)
-    if mark and path is not None and not name.partition("://")[2].startswith("/"):
-        return  # a host, which open_store refuses
+    if path and not make and not os.path.isdir(path):
+        raise UnusableStoreError(
+            f"store not found: expected a folder at {path!r}. Correct the path; an absolute path needs four slashes, "
+            "as in 'folder:////srv/memory'."
+        )
+
+
+def _ensure_schema(name: str, make: bool) -> None:
+    if not make and postgres_versions(name)[0] is None:
+        raise UnusableStoreError(
+            "store not found: the schema named by the URL does not contain a store. Correct the URL; an Engine creates "
+            "its store when it first runs."
+        )
+
+
+def _ensure_file(name: str, make: bool) -> None:
+    path = file_of(name)
     if path is None:
         raise UnusableStoreError(
-            f"The store {name!r} lives in the memory of one process, so there is nothing to look at. Give the path of "
-            "a file."
+            f"cannot inspect {name!r}: expected a file, got a store in the memory of one process. Pass the path of a "
+            "file."
         )
-    if not path or "\0" in path:
-        return
-    try:
-        found = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
+    if not path or "\0" in path or ("://" in name and not _location(name).startswith("/")):
+        return  # `open_store` raises for an invalid path and for a host.
+    found = _stat(path)
+    if found is None:
         if make:
-            return  # open_store says what is wrong with it, if anything is
+            return
         raise UnusableStoreError(
-            f"There is no store at {path!r}, and this command makes none. Mend the path; an Engine makes its store "
-            "when it first runs."
-        ) from None
+            f"store not found: expected a file at {path!r}. Correct the path; an Engine creates its store when it "
+            "first runs."
+        )
+    if stat.S_ISREG(found.st_mode) and found.st_size == 0:
+        raise UnusableStoreError(
+            f"cannot open {path!r}: expected a store, got an empty file. It was not touched; pass another path."
+        )
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        raise UnusableStoreError(f"The store {path!r} cannot be looked at ({why}). Mend the path.") from error
-    if stat.S_ISREG(found.st_mode) and found.st_size == 0:
-        raise UnusableStoreError(f"The file {path!r} is empty, so it is not a store yet; it was not touched.")
+        raise UnusableStoreError(f"cannot access {path!r}: {why}. Correct the path or its permissions.") from error
+
+
+_ENSURE: dict[str, Callable[[str, bool], None]] = {
+    "sqlite": _ensure_file,
+    "folder": _ensure_folder,
+    "postgres": _ensure_schema,
+    "postgresql": _ensure_schema,
+}

@@ -1,4 +1,4 @@
-"""What is printed: strict JSON for programs, tables for people, and nothing cut where no terminal is."""
+"""Output of the commands: strict JSON, or tables that are never cut outside a terminal."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 ENDLESS = 1_000_000
 FOLDED = 10
 Cell = tuple[str, str]
-"""A cell of a table: its text, already visible, and a style."""
+"""Cell of a table: its text, already printable, and a style."""
 
 
 def print_json(value: Any) -> None:
-    """One strict JSON document: no NaN, and no byte beyond ASCII."""
+    """Print one strict JSON document, without NaN and in ASCII."""
     click.echo(json.dumps(_strict(value), ensure_ascii=True, allow_nan=False, indent=2))
 
 
@@ -38,17 +38,17 @@ def _strict(value: Any) -> Any:
 
 
 def is_terminal() -> bool:
-    """Whether a person reads stdout as it comes."""
+    """Return whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
 def id_text(id: str) -> str:
-    """An id for people: shortened on a terminal, where it can be looked up, and whole elsewhere."""
+    """Return an id as text, shortened if stdout is a terminal."""
     return printable(id)[:ID_WIDTH] if is_terminal() else printable(id)
 
 
 def console() -> Console:
-    """Where tables and scripts go. Without a terminal it is as wide as it takes."""
+    """Return the console for tables; outside a terminal it has no width limit."""
     from rich.console import Console
 
     plain: dict[str, Any] = {} if is_terminal() else {"width": ENDLESS, "height": 100}
@@ -56,7 +56,7 @@ def console() -> Console:
 
 
 def text(content: str, style: str = "") -> Text:
-    """Text for rich that is never taken for markup."""
+    """Return text for rich that is never parsed as markup."""
     from rich.text import Text
 
     return Text(content, style=style)
@@ -70,9 +70,10 @@ def print_table(
     right: Sequence[str] = (),
     fold: Sequence[str] = (),
 ) -> None:
-    """Print a table of columns by name; those named `right` hold numbers, those in `fold` give way to the others.
+    """Print a table. Columns in `right` are right-aligned; those in `fold` may wrap.
 
-    Without a terminal every cell is whole. On one that is too narrow the lines run on: better than ids that are cut.
+    Outside a terminal, no cell is cut. In a narrow terminal, lines are longer than the terminal, so that ids stay
+    complete.
     """
     from rich.cells import cell_len
 
@@ -115,7 +116,7 @@ STATE_STYLES = {"trusted": "green", "fresh": "", "quarantined": "yellow", "retir
 
 
 def print_pairs(out: Console, pairs: Iterable[tuple[str, str]]) -> None:
-    """Names and values, one pair a line, the values in one column."""
+    """Print names and values, one pair per line, with aligned values."""
     shown = list(pairs)
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:

@@ -1,4 +1,4 @@
-"""Stored trajectories opened as far as they can be read, whatever their bytes hold."""
+"""Stored trajectories, decoded as far as possible."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .text import iso
 
 
 class LoadedBody(msgspec.Struct, frozen=True):
-    """A trajectory with its body, or why that cannot be read."""
+    """Trajectory with its body, or with the error of decoding it."""
 
     stored: Stored
     body: Body | None
@@ -24,7 +24,7 @@ class LoadedBody(msgspec.Struct, frozen=True):
 
 
 class LoadedRow(msgspec.Struct, frozen=True):
-    """One observation with its row, or why that cannot be read or does not fit its trajectory."""
+    """Observation with its row, or with the error of decoding or matching it."""
 
     seq: int
     observation: Observation
@@ -33,13 +33,15 @@ class LoadedRow(msgspec.Struct, frozen=True):
 
 
 def load_body(stored: Stored) -> LoadedBody:
-    """The steps of a trajectory."""
+    """Decode the steps of a trajectory."""
     try:
         body = msgspec.msgpack.decode(stored.sealed.body, type=Body)
     except (msgspec.DecodeError, DecodeError, UnicodeError, RecursionError, ValueError) as error:
-        return LoadedBody(stored, None, f"its steps cannot be read: {error}")
+        return LoadedBody(stored, None, f"steps cannot be decoded: {error}")
     if body.form != FORM:
-        return LoadedBody(stored, None, f"its steps are of form {body.form}; this release reads form {FORM}")
+        return LoadedBody(
+            stored, None, f"steps: expected form {FORM}, got {body.form}. Use the release that wrote them"
+        )
     try:
         return LoadedBody(stored, validated_body(body))
     except DecodeError as error:
@@ -47,12 +49,12 @@ def load_body(stored: Stored) -> LoadedBody:
 
 
 def load_rows(opened: LoadedBody) -> list[LoadedRow]:
-    """The observations of a trajectory, newest first."""
+    """Decode the observations of a trajectory, newest first."""
     return [_load_row(seq, observation, opened.body) for seq, observation in opened.stored.observations]
 
 
 def newest_row(stored: Stored) -> Row | None:
-    """The newest observation that an agent made, if it can be read."""
+    """Return the newest observation of an agent's run, if it can be decoded."""
     for seq, observation in stored.observations:
         if not observation.refresh:
             return _load_row(seq, observation, None).row
@@ -63,9 +65,9 @@ def _load_row(seq: int, observation: Observation, body: Body | None) -> LoadedRo
     try:
         row = unpack_row(observation.body, observation.blobs)
     except (msgspec.DecodeError, DecodeError, UnicodeError, RecursionError, ValueError) as error:
-        return LoadedRow(seq, observation, None, f"it cannot be read: {error}")
+        return LoadedRow(seq, observation, None, f"it cannot be decoded: {error}")
     if row.form != FORM:
-        return LoadedRow(seq, observation, None, f"it is of form {row.form}; this release reads form {FORM}")
+        return LoadedRow(seq, observation, None, f"expected form {FORM}, got {row.form}. Use the release that wrote it")
     if body is None:
         return LoadedRow(seq, observation, row)
     row = row_from_stored_order(row, body.order)
@@ -73,21 +75,21 @@ def _load_row(seq: int, observation: Observation, body: Body | None) -> LoadedRo
 
 
 def _row_mismatch(body: Body, row: Row) -> str:
-    """Why a row is not one of these steps; "" if it is."""
+    """Return why a row does not match the steps, or ""."""
     steps = len(body.steps)
     for name in ("pre", "post"):
         if len(getattr(row, name)) != steps:
-            return f"it has {len(getattr(row, name))} {name}-snapshots for the trajectory's {steps} steps"
+            return f"{name}-snapshots: expected {steps}, got {len(getattr(row, name))}"
     for name in ("outputs", "notes", "keywords", "effects", "seconds"):
         if len(getattr(row, name)) not in (0, steps):
-            return f"it has {len(getattr(row, name))} {name} for the trajectory's {steps} steps"
+            return f"{name}: expected {steps}, got {len(getattr(row, name))}"
     if not -1 <= row.result < steps:
-        return f"it names step {row.result} as the agent's result, and there are {steps} steps"
+        return f"result: expected one of {steps} steps, got step {row.result}"
     for index, step in enumerate(body.steps):
         for kind, check, snapshot in (("pre", step.pre, row.pre[index]), ("post", step.post, row.post[index])):
             if bool(check) != (snapshot is not None):
                 has, lacks = ("check", "snapshot") if check else ("snapshot", "check")
-                return f"step {index} has a {kind}-{has} and no {kind}-{lacks}"
+                return f"step {index} has a {kind}-{has} without a {kind}-{lacks}"
     try:
         validated_row(body, row)
     except DecodeError as error:
@@ -96,7 +98,7 @@ def _row_mismatch(body: Body, row: Row) -> str:
 
 
 def summary(stored: Stored) -> dict[str, Any]:
-    """A trajectory as `ls --json` prints it, from its columns alone."""
+    """Return a trajectory as `ls --json` prints it, without decoding its body."""
     sealed, standing = stored.sealed, stored.standing
     return {
         "id": sealed.id,

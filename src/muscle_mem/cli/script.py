@@ -1,4 +1,4 @@
-"""A trajectory as a script that a person can read: each step, its checks, and where its arguments come from."""
+"""Script of a trajectory: its steps, their checks and the sources of arguments."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ INDENT = "      "
 
 
 def call_text(step: StepRecord, outputs: Outputs) -> str:
-    """One call: `Page.type_text(target='Username', text=name)`."""
+    """Return one call: `Page.type_text(target='Username', text=name)`."""
     starred = max((place for place, (name, _) in enumerate(step.arguments) if name.startswith("*")), default=-1)
     parts: list[str] = []
     for place, (name, expr) in enumerate(step.arguments):
-        spelled = "" if place <= starred else f"{printable(name)}="  # what stands before *args has no name there
+        spelled = "" if place <= starred else f"{printable(name)}="  # Arguments before *args are positional.
         parts.append(spelled + expression(expr, outputs))
     return f"{printable(step.tool)}({', '.join(parts)})"
 
 
 def remark(index: int, step: StepRecord, row: Row | None) -> str:
-    """What stands behind a call: its effect, its checks, how long it took."""
+    """Return the remark after a call: its effect, its checks and its duration."""
     effect = row.effects[index] if row is not None and index < len(row.effects) else ""
     checks = [f"{kind}-check" for kind, check in (("pre", step.pre), ("post", step.post)) if check]
     parts = [printable(effect) if effect else "write (undeclared)", ", ".join(checks) or "unchecked"]
@@ -33,47 +33,50 @@ def remark(index: int, step: StepRecord, row: Row | None) -> str:
 
 
 def details(index: int, step: StepRecord, body: Body, row: Row | None, outputs: Outputs) -> Iterator[str]:
-    """The lines below a step."""
+    """Yield the lines below a step."""
     if step.method:
         yield "self <- context object"
     if step.group:
-        began = "began when another of them had ended" if step.late else "began while the others were in progress"
+        began = "started after another one ended" if step.late else "started while the others were running"
         yield f"parallel group of step {step.group - 1}; {began}"
-    told: set[int] = set()
+    shown: set[int] = set()
     for name, expr in step.arguments:
         for source in sources(name, expr, step, body, outputs):
-            told.update(map(id, source.guards))
+            shown.update(map(id, source.guards))
             yield printable(f"{source.place} <- {source.told}")
     for guard in step.guards:
-        if id(guard) not in told:
+        if id(guard) not in shown:
             yield printable(f"guarded: {guard_text(guard, outputs)}")
     if row is not None:
         yield from observed_text(index, step, row)
 
 
 def observed_text(index: int, step: StepRecord, row: Row) -> Iterator[str]:
-    """What one observation holds of a step: snapshots and output, in short."""
+    """Yield the snapshots and the output of a step in one observation."""
     for kind, check, snapshots in (("pre", step.pre, row.pre), ("post", step.post, row.post)):
         snapshot = snapshots[index] if index < len(snapshots) else None
         if snapshot is not None:
-            yield f"{kind} saw: {printable(value_text(snapshot), SHORT)}"
+            yield f"{kind}-snapshot: {printable(value_text(snapshot), SHORT)}"
         elif check:
-            yield f"{kind} saw: <no snapshot>"
+            yield f"{kind}-snapshot: <none>"
     yield f"output: {output_text(index, row)}"
 
 
 def output_text(index: int, row: Row) -> str:
-    """An output in short; of one that was not kept its type and size, or why."""
+    """Return an output as text, or why it was not stored."""
     output = row.outputs[index] if index < len(row.outputs) else b""
     note = row.notes[index] if index < len(row.notes) else ""
-    returned = " (what the agent returned)" if row.result == index else ""
+    returned = " (returned by the agent)" if row.result == index else ""
     if output:
         return printable(value_text(output), SHORT) + returned
-    return f"<not kept{': ' + printable(note, SHORT) if note else ''}>{returned}"
+    return f"<not stored{': ' + printable(note, SHORT) if note else ''}>{returned}"
 
 
 def script(body: Body, row: Row | None) -> Iterator[tuple[str, str]]:
-    """(text, style) of every line of the script; steps are numbered from 0, as in divergences and `output[0]`."""
+    """Yield text and style of each line of the script.
+
+    Steps are numbered from 0, as in divergences and `output[0]`.
+    """
     outputs = Outputs(row, body.steps)
     calls: Sequence[str] = [call_text(step, outputs) for step in body.steps]
     wide = len(str(len(calls) - 1))

@@ -1,4 +1,4 @@
-"""Which recordings do not fit the code any more: the engine's own look at its tools, without a run."""
+"""Recordings that no longer match the tools and checks of an engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..store import Store, Stored
 
 
 class Stale(msgspec.Struct, frozen=True):
-    """A trajectory that can no longer be replayed with the tools of now, and why: a reason code and its message."""
+    """Trajectory that cannot be replayed with the current tools, with the reason."""
 
     id: str
     reason: str
@@ -21,18 +21,21 @@ class Stale(msgspec.Struct, frozen=True):
 
 
 def stale(engine: Engine, found: Iterable[Stored]) -> Iterator[Stale]:
-    """Those that a replay would refuse because tools or checks are missing or changed; of the engine's scope only."""
+    """Yield the trajectories of the engine's scope whose tools or checks changed.
+
+    A replay would reject them, because a tool or a check is missing or has another fingerprint.
+    """
     for stored in found:
         if stored.sealed.scope != engine._runtime.policy.scope:
             continue
         try:
             refusal = load_trajectory(stored).join(engine._runtime.tools).refusal
         except (DecodeError, msgspec.DecodeError):
-            continue  # damaged, which is another matter
+            continue  # Damage is reported separately.
         if refusal is not None:
             yield Stale(stored.sealed.id, refusal.reason.value, refusal.message)
 
 
 def store_of(engine: Engine) -> Store:
-    """The store that an engine remembers in."""
+    """Return the store of an engine."""
     return engine._runtime.library.store

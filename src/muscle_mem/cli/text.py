@@ -1,4 +1,4 @@
-"""Stored text made fit for a terminal: whatever is not plainly printable is shown by its number."""
+"""Stored values as text that is safe to print in a terminal."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from .._core.codec.unknown import Record
 from ..errors import DecodeError
 
 _SHORT_FORMS = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-# Letters and marks by category, but nothing is seen of them: they could make two texts look alike.
+# Letters and marks by category, but invisible: they could make different texts look equal.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 ID_WIDTH = 12
 
 
 def printable(text: object, limit: int | None = None) -> str:
-    """The text in one line, with control characters, ANSI escapes, bidi overrides, lone surrogates and all else that
-    is not printable as `\\x1b`, `\\u202e` and the like. With `limit`, cut to so many characters, the last one "…".
+    """Return the text in one line, with unprintable characters escaped.
+
+    Control characters, ANSI escapes, bidi overrides and lone surrogates become `\\x1b` or `\\u202e`. A text longer than
+    `limit` characters is cut, and its last character is "…".
     """
     whole = str(text)
     if not whole.isprintable() or not _INVISIBLE.isdisjoint(whole):
@@ -37,15 +39,18 @@ def _shown(character: str) -> str:
 
 
 def value_repr(value: object) -> str:
-    """The repr of a stored value. Never raises."""
+    """Return the repr of a stored value. Never raises."""
     try:
         return repr(value)
-    except Exception as error:  # an int of more digits than Python prints, a value nested too deep
+    except Exception as error:  # An int may have too many digits, a value too many levels.
         return f"<{type(value).__name__}, whose repr raised {type(error).__name__}: {error}>"
 
 
 def decoded(data: bytes) -> tuple[Any, str]:
-    """A stored value and "", or None and why its bytes cannot be read. Unknown classes become Records."""
+    """Return a stored value and "", or None and why its bytes cannot be decoded.
+
+    Instances of unknown classes become Records.
+    """
     try:
         return codec.decode(data, lenient=True), ""
     except DecodeError as error:
@@ -53,24 +58,24 @@ def decoded(data: bytes) -> tuple[Any, str]:
 
 
 def value_text(data: bytes) -> str:
-    """The repr of the value in some stored bytes; for undecodable ones how many and what they begin with."""
+    """Return the repr of a stored value, or a description of undecodable bytes."""
     value, error = decoded(data)
     return value_repr(value) if not error else undecodable(data)
 
 
 def undecodable(data: bytes) -> str:
-    """What is shown in place of bytes that the codec cannot read."""
+    """Return a description of bytes that the codec cannot decode."""
     begin = data[:16].hex() + ("…" if len(data) > 16 else "")
     return f"<{count(len(data), 'undecodable byte')}: {begin}>" if data else "<undecodable: no bytes>"
 
 
 def class_name(value: object) -> str:
-    """The name of a stored value's class, as it was when it was recorded."""
+    """Return the name of a stored value's class, as recorded."""
     return value.__record__[1] if isinstance(value, Record) else type(value).__name__
 
 
 def unknown_classes(value: object) -> set[str]:
-    """The names of the classes in a decoded value that this process does not know."""
+    """Return the names of the classes in a decoded value that are not defined here."""
     found: set[str] = set()
     waiting: list[object] = [value]
     while waiting:
@@ -86,13 +91,13 @@ def unknown_classes(value: object) -> set[str]:
 
 
 def iso(seconds: float) -> str | None:
-    """A stored time as ISO 8601 in UTC; None for never, and for what is not a time."""
+    """Return a stored time as ISO 8601 in UTC; None for zero and for invalid times."""
     moment = _moment(seconds)
     return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def local(seconds: float) -> str:
-    """A stored time in the time zone of this machine, for people."""
+    """Return a stored time in the local time zone; "never" for zero and invalid times."""
     moment = _moment(seconds)
     try:
         return "never" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
@@ -110,7 +115,7 @@ def _moment(seconds: float) -> datetime | None:
 
 
 def duration(seconds: float) -> str:
-    """A span of time for people: `0.4 ms`, `0.12 s`, `5 min 3 s`, `2 h 5 min`."""
+    """Return a duration as text: `0.4 ms`, `0.12 s`, `5 min 3 s`, `2 h 5 min`."""
     if not seconds < 1e15:
         return "an unknown time"
     if seconds < 0.0001:
@@ -126,7 +131,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: int) -> str:
-    """A number of bytes for people."""
+    """Return a number of bytes as text: `999 bytes`, `41.0 kB`."""
     amount, units = float(count), ["kB", "MB", "GB", "TB"]
     if amount < 1000:
         return f"{count} bytes"
@@ -137,5 +142,5 @@ def size(count: int) -> str:
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
-    """`1 step`, `2 steps`, `2 trajectories`."""
+    """Return a number with its noun: `1 step`, `2 steps`, `2 trajectories`."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -1,4 +1,4 @@
-"""`muscle-mem backup`: a copy of a store in a file, made while others use it."""
+"""`muscle-mem backup`: a copy of a SQLite store, made while engines use it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .verify import print_verified, verified_json
 
 @click.command(short_help="Copy the store into a file.")
 @click.argument("file", type=click.Path(dir_okay=True))
-@click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @json_option
 @store_option
 @click.pass_context
 def backup(context: click.Context, file: str, overwrite: bool, as_json: bool, store: str | None) -> None:
-    """Back a store up into FILE, while agents go on using it.
+    """Back up a store to FILE while engines continue to use it.
 
-    The copy is one state of the store, and is looked through before it appears under its name. Damaged rows are copied
-    as they are, and reported. Only its owner may read the file; it holds all that the store holds.
+    The copy is a consistent snapshot. It is verified before it gets its final name. Damaged rows are copied unchanged
+    and reported. FILE contains all data of the store and is readable by its owner only.
 
-    Exit codes: 0 made and fine, 1 made and damaged rows are in it, 2 not made.
+    Exit codes: 0 written and intact; 1 written with damaged rows; 2 not written.
 
     \b
     Example:
@@ -32,7 +32,7 @@ def backup(context: click.Context, file: str, overwrite: bool, as_json: bool, st
     with open_existing(store) as source:
         if not isinstance(source, SqliteStore):
             raise UnusableStoreError(
-                f"{source.url} is not a file. Use the back-ups of its server, or `muscle-mem copy` into a file."
+                f"cannot back up {source.url}: expected a SQLite store. Use `muscle-mem copy`, or its server's backup."
             )
         found = source.backup(file, overwrite=overwrite)
     if as_json:

@@ -1,4 +1,4 @@
-"""`muscle-mem copy`: everything from one store into another, signed again."""
+"""`muscle-mem copy`: all of one store into another, signed with the key of the target."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..output import print_json
 from ..text import count, printable
 
 
-@click.command("copy", short_help="Copy everything into another store.")
+@click.command("copy", short_help="Copy all data into another store.")
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
-@click.option("--from-signing-key-env", metavar="NAME", help="The environment variable that holds FROM's signing_key.")
-@click.option("--to-signing-key-env", metavar="NAME", help="The environment variable that holds TO's signing_key.")
+@click.option("--from-signing-key-env", metavar="NAME", help="Read FROM's signing key from this environment variable.")
+@click.option("--to-signing-key-env", metavar="NAME", help="Read TO's signing key from this environment variable.")
 @json_option
 @click.pass_context
 def copy(
@@ -25,13 +25,13 @@ def copy(
     to_signing_key_env: str | None,
     as_json: bool,
 ) -> None:
-    """Copy all that the store FROM holds into the store TO, which is made if it is not there.
+    """Copy all data of the store FROM into the store TO. TO is created if necessary.
 
-    Trajectories keep their order, standings, observations and blobs; TO signs them under its own key, or none. A key is
-    used only where an option names its variable. Copying again writes only what is missing. A trajectory that TO has
-    keeps the standing it has there. Damaged rows are reported and not copied.
+    Trajectories keep their order, state, counts, observations and blobs. They are signed with the key of TO, if any. A
+    key is used only if an option names its environment variable. A second copy writes only what is missing. A
+    trajectory that exists in TO keeps its state and counts there. Damaged rows are reported and not copied.
 
-    Exit codes: 0 all copied, 1 damaged rows were left out, 2 one of the stores cannot be used.
+    Exit codes: 0 all copied; 1 damaged rows were not copied; 2 a store cannot be used.
 
     \b
     Example:
@@ -41,7 +41,7 @@ def copy(
     keys = [_key(name) for name in (from_signing_key_env, to_signing_key_env)]
     if "://" not in target and file_of(target) is None:
         raise UnusableStoreError(
-            f"The store {target!r} is in memory, and would be lost when the command ends. Give a path."
+            f"cannot copy to {target!r}: expected a file or URL, got a store in memory. Pass a path."
         )
     with store_errors():
         ensure_exists(source)
@@ -71,15 +71,14 @@ def _key(variable: str | None) -> str | None:
         return None
     key = signing_key(variable)
     if key is None:
-        raise click.UsageError(f"The environment variable {variable} is not set, or is empty.")
+        raise click.UsageError(f"environment variable {variable} is unset or empty. Set it to the signing key.")
     return key
 
 
 def _print(done: Copied) -> None:
     new = count(done.trajectories, "trajectory", "trajectories")
-    present = f"{done.present} {'was' if done.present == 1 else 'were'} there already"
-    click.echo(f"Copied {new} and {count(done.observations, 'observation')}; {present}.")
+    click.echo(f"Copied {new} and {count(done.observations, 'observation')}; {done.present} already existed.")
     for id in done.kept:
-        click.echo(f"{printable(id)}: another standing is there, and was kept.", err=True)
+        click.echo(f"{printable(id)}: the target has a different standing, which was kept.", err=True)
     for damaged_row in done.damaged:
         click.echo(f"not copied: {printable(damaged_row.id or '(no id)')}: {printable(damaged_row.what)}", err=True)

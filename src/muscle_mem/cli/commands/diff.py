@@ -1,4 +1,4 @@
-"""`muscle-mem diff`: what two trajectories do alike, and where they part."""
+"""`muscle-mem diff`: the differences between two trajectories."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..._core.model.records import Body, Row, StepRecord
 from ..._core.plan.parallel import remap_record
 from ...store import Stored
 from ..expressions import Outputs, expression, guard_text
-from ..finding import full_id
+from ..finding import get_stored
 from ..opening import NotDoneError, UnusableStoreError, json_option, open_existing, store_option
 from ..output import console, print_json, text
 from ..reading import load_body, load_rows
@@ -26,7 +26,7 @@ SHOWN = 160
 
 
 class Side(msgspec.Struct, frozen=True):
-    """One of the two: its trajectory, and its newest recording."""
+    """One side of the comparison: a trajectory with its newest recording."""
 
     name: str
     stored: Stored
@@ -34,17 +34,20 @@ class Side(msgspec.Struct, frozen=True):
     row: Row | None
 
     def outputs(self) -> Outputs:
-        """Names for positions in outputs."""
+        """Return names for positions in outputs."""
         return Outputs(self.row, self.body.steps)
 
     def snapshot(self, index: int, *, post: bool) -> bytes | None:
-        """What the check of a step saw."""
+        """Return what the check of a step captured."""
         seen = () if self.row is None else self.row.post if post else self.row.pre
         return seen[index] if index < len(seen) else None
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A difference: where (`step` of A, `other` of B, or -1), what, both sides as text, "" for nothing."""
+    """A difference between A and B.
+
+    `step` is the place in A and `other` that in B, -1 if absent. `a` and `b` are both sides as text, "" if absent.
+    """
 
     step: int
     other: int
@@ -62,10 +65,11 @@ class Change(msgspec.Struct, frozen=True):
 def diff(context: click.Context, a: str, b: str, as_json: bool, store: str | None) -> None:
     """Compare two trajectories, each an ID or a file that `muscle-mem export` wrote.
 
-    Steps are aligned. Told are steps that only one of them has, and of the others what differs in arguments, guards,
-    tool code, checks and in what the checks of the newest recordings saw. Trust and counts are not compared.
+    The command aligns the steps. It reports steps that only one trajectory has. For the others it reports differences
+    in arguments, guards, tool code, checks, and what the checks of the newest recordings captured. Trust and counts are
+    not compared.
 
-    Exit codes: 0 equal, 1 different, 2 one of them cannot be read.
+    Exit codes: 0 equal; 1 different; 2 a trajectory cannot be read.
 
     \b
     Example:
@@ -78,7 +82,7 @@ def diff(context: click.Context, a: str, b: str, as_json: bool, store: str | Non
         raise UnusableStoreError(error.message) from error
     changes = list(_compare(*sides))
     if as_json:
-        told = [
+        listed = [
             {
                 "step": _place(change.step),
                 "other": _place(change.other),
@@ -89,7 +93,7 @@ def diff(context: click.Context, a: str, b: str, as_json: bool, store: str | Non
             for change in changes
         ]
         print_json(
-            {"a": sides[0].stored.sealed.id, "b": sides[1].stored.sealed.id, "equal": not changes, "changes": told}
+            {"a": sides[0].stored.sealed.id, "b": sides[1].stored.sealed.id, "equal": not changes, "changes": listed}
         )
     else:
         _print(sides[0], sides[1], changes)
@@ -106,13 +110,10 @@ def _side(name: str, store: str | None) -> Side:
         stored = read_file(Path(name))
     else:
         with open_existing(store) as source:
-            got = source.get(full_id(source, name))
-        if got is None:
-            raise NotDoneError(f"There is no trajectory {name!r} any more.")
-        stored = got
+            stored = get_stored(source, name)
     found = load_body(stored)
     if found.body is None:
-        raise NotDoneError(f"{name!r} cannot be read: {found.error}")
+        raise NotDoneError(f"cannot read {name!r}: {found.error}. Run `muscle-mem doctor`.")
     rows = [seen.row for seen in load_rows(found) if seen.row is not None and not seen.error]
     return Side(name, stored, found.body, rows[0] if rows else None)
 
@@ -147,7 +148,10 @@ def _as_text(value: Any) -> str:
 
 
 def align_steps(a: Sequence[StepRecord], b: Sequence[StepRecord]) -> list[tuple[int, int]]:
-    """Pairs of places, in order; -1 where one side has nothing. Equal calls find each other first, then equal tools."""
+    """Return pairs of places in order; -1 for a step without a counterpart.
+
+    Equal calls are paired first, then calls of the same tool.
+    """
     found: list[tuple[int, int]] = []
     exact = SequenceMatcher(None, [_call(one) for one in a], [_call(one) for one in b], autojunk=False)
     for kind, a1, a2, b1, b2 in exact.get_opcodes():
@@ -180,12 +184,12 @@ def _compare_steps(a: Side, b: Side, at: int, other: int, places: dict[int, int]
         if one != two:
             yield Change(at, other, what, printable(one or "none"), printable(two or "none"))
     if set(mine.guards) != set(yours.guards):
-        told = [
+        texts = [
             "; ".join(guard_text(guard, side.outputs()) for guard in step.guards) or "none"
             for side, step in ((a, a.body.steps[at]), (b, yours))
         ]
-        yield Change(at, other, "guards", *told)
-    for what, post in (("pre saw", False), ("post saw", True)):
+        yield Change(at, other, "guards", *texts)
+    for what, post in (("pre-snapshot", False), ("post-snapshot", True)):
         one_seen, two_seen = a.snapshot(at, post=post), b.snapshot(other, post=post)
         if one_seen != two_seen:
             yield Change(at, other, what, _seen(one_seen), _seen(two_seen))
@@ -201,12 +205,12 @@ def _seen(data: bytes | None) -> str:
 
 def _compare_arguments(a: Side, b: Side, at: int, other: int, mine: StepRecord) -> Iterator[Change]:
     one, two = dict(mine.arguments), dict(b.body.steps[other].arguments)
-    said = dict(a.body.steps[at].arguments)
+    written = dict(a.body.steps[at].arguments)
     for name in dict.fromkeys((*one, *two)):
         if one.get(name) != two.get(name):
             texts = [
                 expression(side[name], of.outputs(), SHOWN) if name in side else ""
-                for side, of in ((said, a), (two, b))
+                for side, of in ((written, a), (two, b))
             ]
             yield Change(at, other, f"argument {printable(name)}", *texts)
 

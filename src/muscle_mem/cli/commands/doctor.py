@@ -27,7 +27,7 @@ FAILED_WRITE = Reason.FAILED_WRITE.value
 
 
 class Report(msgspec.Struct):
-    """What a look at a whole store brought up. Problems are what is wrong; notices what is good to know."""
+    """Findings of a whole store: problems are errors in it, notices are not."""
 
     url: str
     trajectories: int = 0
@@ -37,29 +37,28 @@ class Report(msgspec.Struct):
     notices: list[Finding] = msgspec.field(default_factory=list)
 
     def add(self, found: Iterator[Finding] | list[Finding]) -> None:
-        """Sort findings in."""
+        """Add findings to the problems or to the notices."""
         for one in found:
             (self.problems if one.problem else self.notices).append(one)
 
 
 @click.command(short_help="Check every row of the store.")
-@click.option("--app", metavar="MODULE:ENGINE", help="Your program's Engine: compare with its tools of now.")
+@click.option("--app", metavar="MODULE:ENGINE", help="Compare with the tools of this Engine.")
 @json_option
 @store_option
 @click.pass_context
 def doctor(context: click.Context, app: str | None, as_json: bool, store: str | None) -> None:
-    """Check a store: the file, the digest of every row, and whether all of it can be read and fits together.
+    """Check the file of a store, and the digest and the contents of every row.
 
-    Problems are damaged rows, bytes that cannot be read, and recordings that do not fit their trajectory: they cost
-    hits, and are never replayed. Notices are what keeps trajectories from being replayed although nothing is broken:
-    quarantines with their reasons, steps that wait for a person's verdict (unresolved), and classes that only your own
-    code knows; and checks that are worth a look, since they never failed in 50 replays, or said nothing else. Nothing
-    is changed.
+    Problems are damaged rows, bytes that cannot be decoded, and recordings that do not fit their trajectory. They are
+    never replayed. Notices are reasons why an intact trajectory is not replayed: quarantines, writes with an unknown
+    result (unresolved), and classes that only your own code defines. Notices also list checks that never failed in 50
+    replays or never passed. The command does not change the store.
 
-    With --app the module is imported, and recordings whose tools or checks are missing or changed in its Engine are
-    problems too (stale). Without --store, the Engine's own store is looked at.
+    With --app, the module is imported. Recordings whose tools or checks are missing or changed in its Engine are then
+    problems too (stale). Without --store, the store of that Engine is checked.
 
-    Exit codes: 0 no problems, 1 problems, 2 wrong usage, or the store cannot be opened.
+    Exit codes: 0 no problems; 1 problems; 2 wrong usage, or the store cannot be opened.
 
     \b
     Example:
@@ -81,7 +80,7 @@ def doctor(context: click.Context, app: str | None, as_json: bool, store: str | 
 def _engine(app: str | None) -> Engine | None:
     if app is None:
         return None
-    from ..app import engine_of  # here, because only --app needs the user's code
+    from ..app import engine_of  # Only --app needs the engine, which is slow to import.
 
     return engine_of(app)
 
@@ -107,7 +106,7 @@ def _stale(engine: Engine | None, stored: Iterable[Stored]) -> Iterator[Finding]
 def _look(source: Store, engine: Engine | None) -> Report:
     report = Report(source.url)
     classes: dict[str, int] = {}
-    said: Answers = {}
+    answers: Answers = {}
     try:
         for stored, damaged in pages(source):
             report.damaged += len(damaged)
@@ -118,15 +117,15 @@ def _look(source: Store, engine: Engine | None) -> Report:
                 report.observations += len(trajectory.observations)
                 report.add(_standing(trajectory))
                 report.add(examine(trajectory, classes))
-                collect_answers(trajectory, said)
+                collect_answers(trajectory, answers)
     except StoreError as error:
-        report.add([Finding("file", "", f"the rows cannot be read any further: {error}")])
+        report.add([Finding("file", "", f"reading the rows failed: {error}")])
     if is_inspecting(source):
         try:
             report.add([Finding(trouble.kind, trouble.id, trouble.what) for trouble in source.inspect()])
         except StoreError as error:
-            report.add([Finding("file", "", f"it cannot be read through: {error}")])
-    report.add(lint(said))
+            report.add([Finding("file", "", f"the integrity check failed: {error}")])
+    report.add(lint(answers))
     report.add(_unknown(name, number) for name, number in sorted(classes.items()))
     return report
 
@@ -138,19 +137,17 @@ def _damaged(found: Damaged) -> Finding:
 def _standing(stored: Stored) -> Iterator[Finding]:
     standing = stored.standing
     if standing.state == QUARANTINED and standing.reason.startswith(FAILED_WRITE):
-        told = "what that step did is not known; look, then say `muscle-mem report-good` or `muscle-mem forget`"
-        yield Finding("unresolved", stored.sealed.id, f"{standing.reason}; {told}", problem=False)
+        advice = "the result of that step is unknown. Look, then run `muscle-mem report-good` or `muscle-mem forget`"
+        yield Finding("unresolved", stored.sealed.id, f"{standing.reason}; {advice}", problem=False)
     elif standing.state == QUARANTINED:
-        held = (
-            "; only a good report lifts it" if standing.held else "; a good run of the same calls by the agent lifts it"
-        )
-        yield Finding("quarantined", stored.sealed.id, (standing.reason or "no reason is given") + held, problem=False)
+        held = "; only `muscle-mem report-good` lifts it" if standing.held else "; the same calls by the agent lift it"
+        yield Finding("quarantined", stored.sealed.id, (standing.reason or "no reason") + held, problem=False)
 
 
 def _unknown(name: str, number: int) -> Finding:
     where = count(number, "trajectory", "trajectories")
-    told = f"{name} is not known here, in {where}; a replay needs the program that defines it"
-    return Finding("unknown_class", "", told, problem=False)
+    what = f"{name} is not defined here, in {where}; a replay needs the program that defines it"
+    return Finding("unknown_class", "", what, problem=False)
 
 
 def _as_json(report: Report) -> dict[str, Any]:
@@ -172,8 +169,8 @@ def _finding(one: Finding) -> dict[str, Any]:
 def _print(report: Report) -> None:
     out = console()
     looked = f"{count(report.trajectories, 'trajectory', 'trajectories')}, {count(report.observations, 'observation')}"
-    verdict = count(len(report.problems), "problem") if report.problems else "fine"
-    print_pairs(out, [("store", printable(report.url)), ("looked at", looked), ("verdict", verdict)])
+    verdict = count(len(report.problems), "problem") if report.problems else "no problems"
+    print_pairs(out, [("store", printable(report.url)), ("checked", looked), ("verdict", verdict)])
     rows: list[tuple[Cell, ...]] = []
     for label, style, found in (("problem", "red", report.problems), ("notice", "yellow", report.notices)):
         rows += [
@@ -183,4 +180,4 @@ def _print(report: Report) -> None:
         out.print()
         print_table(out, ("", "kind", "id", "what"), rows, fold=("what",))
     if any(problem.id for problem in report.problems):
-        click.echo("\nRestore a back-up, or `muscle-mem forget ID`: the agent's next run records it again.")
+        click.echo("\nRestore a backup, or run `muscle-mem forget ID`: the agent's next run records it again.")

@@ -1,12 +1,10 @@
-"""`muscle-mem forget`: delete trajectories with all that belongs to them."""
+"""`muscle-mem forget`: delete trajectories with their observations."""
 
 from __future__ import annotations
 
 import click
 
-from ...store import Store
-from ...store.paging import pages
-from ..finding import full_ids, matches
+from ..finding import Filter, full_ids
 from ..opening import json_option, open_existing, store_option
 from ..output import print_json
 from ..text import count, printable
@@ -15,25 +13,23 @@ from .ls import filters
 
 @click.command(short_help="Delete trajectories.")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Forget all that the store holds, damaged rows too.")
+@click.option("--all", "everything", is_flag=True, help="Delete all of the store, including damaged rows.")
 @filters
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--yes", "-y", is_flag=True, help="Skip the confirmation.")
 @json_option
 @store_option
 def forget(
     ids: tuple[str, ...],
     everything: bool,
-    states: tuple[str, ...],
-    scope: str | None,
-    task: str | None,
+    chosen: Filter,
     yes: bool,
     as_json: bool,
     store: str | None,
 ) -> None:
-    """Forget trajectories: by ID, by --state, --scope and --task, or --all.
+    """Delete trajectories: by ID, by --state, --scope and --task, or with --all.
 
-    IDs may be cut to their first four characters or more. If one of them is not there, nothing is forgotten. All but
-    named IDs are asked for before. What is forgotten is erased from the file, and cannot be brought back.
+    An ID may be shortened to four or more characters. If any ID is not found, nothing is deleted. Without IDs, the
+    command asks for confirmation. Deleted data is erased from the file and cannot be restored.
 
     \b
     Example:
@@ -41,33 +37,26 @@ def forget(
       muscle-mem forget --state quarantined --yes
       muscle-mem forget --all
     """
-    filtered = bool(states) or scope is not None or task is not None
-    if bool(ids) + everything + filtered != 1:
-        raise click.UsageError("Give IDs, or --all, or some of --state, --scope and --task.")
+    if bool(ids) + everything + bool(chosen) != 1:
+        raise click.UsageError("expected either IDs, --all, or --state, --scope and --task. Pass one of the three.")
     with open_existing(store) as source:
-        wanted = full_ids(source, ids) if ids else None if everything else _matching(source, states, scope, task)
+        wanted: tuple[str, ...] | None = None
+        if not everything:
+            wanted = full_ids(source, ids) if ids else tuple(one.sealed.id for one in chosen.select(source))
         if not ids and not yes and wanted != ():
             _ask(wanted, source.url)
         gone = source.forget(wanted) if wanted != () else 0
     if as_json:
         print_json({"forgotten": gone, "ids": None if wanted is None else list(wanted)})
     else:
-        click.echo(f"Forgot {count(gone, 'trajectory', 'trajectories')}.")
+        click.echo(f"Deleted {count(gone, 'trajectory', 'trajectories')}.")
     if getattr(source, "erasure_pending", False):
         click.echo(
-            "Another program reads the store; until it ends, erased bytes may lie in the log beside it.", err=True
+            "Another process is reading the store. Until it ends, erased bytes may remain in the write-ahead log.",
+            err=True,
         )
-
-
-def _matching(source: Store, states: tuple[str, ...], scope: str | None, task: str | None) -> tuple[str, ...]:
-    return tuple(
-        trajectory.sealed.id
-        for stored, _ in pages(source)
-        for trajectory in stored
-        if matches(trajectory, states, scope, task)
-    )
 
 
 def _ask(wanted: tuple[str, ...] | None, url: str) -> None:
     what = "everything" if wanted is None else count(len(wanted), "trajectory", "trajectories")
-    click.confirm(f"Forget {what} in {printable(url)}?", abort=True, err=True)
+    click.confirm(f"Delete {what} from {printable(url)}?", abort=True, err=True)

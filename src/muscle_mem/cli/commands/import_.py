@@ -1,4 +1,4 @@
-"""`muscle-mem import`: trajectories from JSON files, all of them or none."""
+"""`muscle-mem import`: trajectories from JSON files, all or none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..text import count
 
 
 class Import(msgspec.Struct):
-    """What an import did: trajectories that are new, and those that were there."""
+    """Result of an import: ids of new trajectories, and of those that existed."""
 
     new: list[str] = msgspec.field(default_factory=list)
     known: list[str] = msgspec.field(default_factory=list)
@@ -26,15 +26,16 @@ class Import(msgspec.Struct):
 
 @click.command(name="import", short_help="Read trajectories from JSON files.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--trust", is_flag=True, help="Take over what the files say of trust; only for files that you trust.")
+@click.option("--trust", is_flag=True, help="Keep the trust state in the files. Use it only for files that you trust.")
 @json_option
 @store_option
 def import_(files: tuple[Path, ...], trust: bool, as_json: bool, store: str | None) -> None:
-    """Import trajectories that `muscle-mem export` wrote: FILEs, or folders of them. The store is made if need be.
+    """Import files that `muscle-mem export` wrote. Each FILE is a file or a folder.
 
-    Ids stay the same, so a trajectory that is there already only gains recordings. One that is new starts as fresh:
-    trust given elsewhere is not evidence here, unless you say --trust; a quarantine is kept in any case.
-    All files are checked before anything is written, and if one is wrong, or the store fails, nothing is imported.
+    The store is created if necessary. Ids stay the same, so a trajectory that exists only gains recordings. A new
+    trajectory starts as fresh, even if it was trusted in the store that exported it; --trust keeps its state. A
+    quarantine is always kept. All files are validated before anything is written. If a file is invalid or the store
+    fails, nothing new is imported.
 
     \b
     Example:
@@ -48,17 +49,22 @@ def import_(files: tuple[Path, ...], trust: bool, as_json: bool, store: str | No
         print_json({"imported": done.new, "known": done.known})
     else:
         known = len(done.known)
-        more = f"; {known} {'was' if known == 1 else 'were'} there already" if known else ""
+        more = f"; {known} already existed" if known else ""
         click.echo(f"Imported {count(len(done.new), 'trajectory', 'trajectories')}{more}.")
 
 
 def read_files(files: Iterable[Path]) -> list[Stored]:
-    """The trajectories of files and folders, oldest first. Raises NotDoneError, which names the file and the place."""
+    """Return the trajectories of files and folders, oldest first.
+
+    Raises NotDoneError, which names the file and the position.
+    """
     paths: list[Path] = []
     for path in files:
         inside = sorted(path.glob("*.json")) if path.is_dir() else [path]
         if not inside:
-            raise NotDoneError(f"The folder {str(path)!r} holds no JSON file.")
+            raise NotDoneError(
+                f"cannot import {str(path)!r}: expected JSON files in the folder, got none. Pass another folder."
+            )
         paths += inside
     found: dict[str, tuple[Path, Stored]] = {}
     for path in paths:
@@ -66,23 +72,23 @@ def read_files(files: Iterable[Path]) -> list[Stored]:
         if stored.sealed.id in found and found[stored.sealed.id][1] != stored:
             other = found[stored.sealed.id][0]
             raise NotDoneError(
-                f"{str(other)!r} and {str(path)!r} are two versions of one trajectory; give one of them."
+                f"cannot import {str(other)!r} and {str(path)!r}: expected one version of a trajectory. Pass one file."
             )
         found[stored.sealed.id] = (path, stored)
     return sorted((stored for _, stored in found.values()), key=lambda one: (one.seq, one.sealed.id))
 
 
 def read_file(path: Path) -> Stored:
-    """The trajectory of a file. Raises NotDoneError, which names the place in it."""
+    """Return the trajectory of a file. Raises NotDoneError, which names the position."""
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise NotDoneError(f"{str(path)!r} cannot be read ({error.strerror}).") from error
+        raise NotDoneError(f"cannot read {str(path)!r}: {error.strerror}. Correct the path.") from error
     try:
         stored = from_document(from_text(data))
         ensure_known_state(stored)
     except InvalidValueError as error:
-        raise NotDoneError(f"{str(path)!r}: {error}. Nothing was imported.") from error
+        raise NotDoneError(f"cannot read {str(path)!r}: {error}. Nothing was imported.") from error
     return stored
 
 
@@ -95,7 +101,7 @@ def _import(target: Store, found: list[Stored], trust: bool) -> Import:
             _seal(target, stored, trust, new=not known)
     except StoreError as error:
         _take_back(target, done.new)
-        raise StoreError(f"{error} Nothing new was imported.") from error
+        raise StoreError(f"{error} No new trajectory was imported.") from error
     return done
 
 
@@ -109,7 +115,7 @@ def _seal(target: Store, stored: Stored, trust: bool, *, new: bool) -> None:
     if trust or (new and standing.held and state == QUARANTINED):
         note = Note(id=sealed.id, state=state, reason=reason, held=standing.held, strikes=0, by_person=True)
     rows = sorted((observation for _, observation in reversed(stored.observations)), key=lambda one: one.refresh)
-    rows[0] = msgspec.structs.replace(rows[0], refresh=False)  # what a hit kept makes no trajectory alone
+    rows[0] = msgspec.structs.replace(rows[0], refresh=False)  # A refresh cannot start a trajectory.
     for index, observation in enumerate(rows):
         target.seal(sealed, observation, note if index == 0 else None)
 
@@ -117,5 +123,5 @@ def _seal(target: Store, stored: Stored, trust: bool, *, new: bool) -> None:
 def _take_back(target: Store, ids: list[str]) -> None:
     try:
         target.forget(tuple(ids))
-    except StoreError:  # it has failed already, and that is reported
+    except StoreError:  # The caller already reports the first failure.
         pass

@@ -1,54 +1,54 @@
-"""`muscle-mem ls`: what a store remembers, newest first."""
+"""`muscle-mem ls`: the trajectories of a store, newest first."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from ...store import STATES, Stored
 from ...store.paging import pages
 from ...store.pruning import recorded_at
-from ..finding import matches
+from ..finding import Filter
 from ..opening import json_option, open_existing, store_option
 from ..output import STATE_STYLES, Cell, console, id_text, is_terminal, print_json, print_table
 from ..reading import summary
 from ..text import count, local, printable
 
-F = TypeVar("F", bound=Callable[..., Any])
 COLUMNS = ("id", "task", "tags/scope", "steps", "state", "hits", "observations", "recorded")
 
 
-def filters(command: F) -> F:
-    """The options --state, --scope and --task, which `matches` understands."""
+def filters(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options --state, --scope and --task, and pass them as one `chosen`."""
+
+    @functools.wraps(command)
+    def filtered(*args: Any, states: tuple[str, ...], scope: str | None, task: str | None, **options: Any) -> None:
+        command(*args, chosen=Filter(states, scope, task), **options)
+
+    decorated: Callable[..., None] = filtered
     for option in (
-        click.option("--task", metavar="TEXT", help="Only those with TEXT in the task, in whatever case."),
-        click.option("--scope", metavar="SCOPE", help="Only those of exactly this scope; '' means no scope."),
+        click.option("--task", metavar="TEXT", help="Select tasks that contain TEXT, in any case."),
+        click.option("--scope", metavar="SCOPE", help="Select this exact scope; '' selects those without a scope."),
         click.option(
-            "--state",
-            "states",
-            type=click.Choice(STATES),
-            multiple=True,
-            help="Only those of this state; may be repeated.",
+            "--state", "states", type=click.Choice(STATES), multiple=True, help="Select this state; repeatable."
         ),
     ):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return decorated
 
 
 @click.command(short_help="List the trajectories, newest first.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="The N newest only.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="List only the N newest.")
 @filters
 @json_option
 @store_option
-def ls(
-    limit: int | None, states: tuple[str, ...], scope: str | None, task: str | None, as_json: bool, store: str | None
-) -> None:
+def ls(limit: int | None, chosen: Filter, as_json: bool, store: str | None) -> None:
     """List the trajectories of a store, newest first.
 
-    Ids are shortened on a terminal and whole elsewhere; `recorded` is in local time. Hits are those that engines
-    have written so far: a running one keeps its latest in memory for a while.
+    Ids are shortened on a terminal and complete elsewhere. `recorded` is in local time. `hits` lags behind a running
+    engine, which writes its latest hits with a delay.
 
     \b
     Example:
@@ -60,7 +60,7 @@ def ls(
     with open_existing(store) as source:
         for stored, damaged in pages(source):
             broken += len(damaged)
-            found += [trajectory for trajectory in stored if matches(trajectory, states, scope, task)]
+            found += [trajectory for trajectory in stored if chosen.matches(trajectory)]
             if limit is not None and len(found) >= limit:
                 del found[limit:]
                 break
@@ -72,9 +72,9 @@ def ls(
             console(), COLUMNS, rows, right=("steps", "hits", "observations"), fold=("task", "tags/scope", "state")
         )
     else:
-        click.echo("No trajectories." if not (states or task or scope is not None) else "No trajectories like that.")
+        click.echo("No trajectories match." if chosen else "No trajectories.")
     if broken:
-        click.echo(f"{count(broken, 'damaged row')} left out; see `muscle-mem doctor`.", err=True)
+        click.echo(f"{count(broken, 'damaged row')} not listed. Run `muscle-mem doctor`.", err=True)
 
 
 def _row(stored: Stored) -> tuple[Cell, ...]:
@@ -93,7 +93,7 @@ def _row(stored: Stored) -> tuple[Cell, ...]:
 
 
 def labels(stored: Stored) -> str:
-    """Tags and scope in short: `a, b @tenant-42`."""
+    """Return tags and scope in short form: `a, b @tenant-42`."""
     tags = ", ".join(map(printable, stored.sealed.tags))
     scope = f"@{printable(stored.sealed.scope)}" if stored.sealed.scope else ""
     return " ".join(part for part in (tags, scope) if part)

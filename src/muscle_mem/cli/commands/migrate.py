@@ -1,4 +1,4 @@
-"""`muscle-mem migrate`: bring a store of an older release up to date, or report whether it needs to be."""
+"""`muscle-mem migrate`: migrate a store of an older release, or report whether it must be."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ..opening import (
     json_option,
     open_named,
     required_store,
+    scheme_of,
     signing_key,
     store_errors,
     store_option,
@@ -22,18 +23,18 @@ from ..output import print_json
 from ..text import printable
 
 
-@click.command(short_help="Bring an older store up to date.")
-@click.option("--dry-run", is_flag=True, help="Only report what would be done.")
+@click.command(short_help="Migrate a store of an older release.")
+@click.option("--dry-run", is_flag=True, help="Report the migration without running it.")
 @json_option
 @store_option
 def migrate(dry_run: bool, as_json: bool, store: str | None) -> None:
-    """Bring a store that an older release wrote up to this release's version.
+    """Migrate a store that an older release wrote to the version of this release.
 
-    Any other opening does the same; this command says so, and lets you choose the moment. Make a back-up first: an
-    older release refuses the store afterwards. A migration is one transaction, and what fails its digest before it
-    fails it after.
+    Opening a store in any other way also migrates it. This command lets you choose the time and reports the result.
+    Back up the store first: an older release cannot open it afterwards. The migration is one transaction. Rows that
+    fail their digest before it also fail after it.
 
-    Exit codes: 0 up to date, 2 the store cannot be opened.
+    Exit codes: 0 up to date; 2 the store cannot be opened.
 
     \b
     Example:
@@ -53,15 +54,14 @@ def migrate(dry_run: bool, as_json: bool, store: str | None) -> None:
     elif before == after:
         click.echo(f"{printable(name)} is up to date (version {before}).")
     else:
-        verb = "would be brought" if dry_run else "was brought"
+        verb = "would be migrated" if dry_run else "was migrated"
         click.echo(f"{printable(name)} {verb} from version {before} to version {after}.")
 
 
 def _versions(name: str) -> tuple[int, int]:
-    """The version of a store that is there, and the newest that this release knows."""
+    """Return the version of an existing store, and the newest of this release."""
     if is_postgres(name):
         before, latest = postgres_versions(name)
         return before or latest, latest
-    scheme, mark, _ = name.partition("://")
     path = file_of(name)
-    return LATEST if path is None or (mark and scheme.lower() != "sqlite") else stored_version(path), LATEST
+    return LATEST if path is None or scheme_of(name) != "sqlite" else stored_version(path), LATEST

@@ -1,4 +1,4 @@
-"""`muscle-mem prune`: keep a store small, by age, number and size."""
+"""`muscle-mem prune`: limit a store by age, number and size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 
 class Amount(click.ParamType[float]):
-    """A number with a unit out of a closed list."""
+    """Number with an optional unit, as a type for click."""
 
     def __init__(self, name: str, units: dict[str, int], example: str) -> None:
         self.name = name
@@ -26,32 +26,37 @@ class Amount(click.ParamType[float]):
         self._example = example
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The number in the smallest unit."""
+        """Return the number in the smallest unit."""
         found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]?)", str(value).strip().lower())
         if found is None or found[2] not in self._units:
-            self.fail(f"{value!r} is not valid; write {self._example}.", param, ctx)
+            self.fail(f"expected {self._example}, got {value!r}. Correct the value.", param, ctx)
         return float(found[1]) * self._units[found[2]]
 
 
-@click.command(short_help="Drop what is too old or too much.")
-@click.option("--max-items", metavar="N", type=click.IntRange(min=0), help="Leave so many trajectories at most.")
-@click.option("--max-bytes", metavar="SIZE", type=Amount("size", BYTES, "500000, 64k, 20M or 1G"), help="As 20M or 1G.")
+@click.command(short_help="Delete old or excess trajectories.")
+@click.option("--max-items", metavar="N", type=click.IntRange(min=0), help="Keep at most N trajectories.")
+@click.option(
+    "--max-bytes",
+    metavar="SIZE",
+    type=Amount("size", BYTES, "500000, 64k, 20M or 1G"),
+    help="Keep at most SIZE, such as 20M or 1G.",
+)
 @click.option(
     "--ttl",
     metavar="AGE",
     type=Amount("age", SECONDS, "seconds, 90m, 12h, 30d or 2w"),
-    help="Drop what was not recorded for so long, as 12h or 30d.",
+    help="Delete trajectories last recorded before AGE, such as 12h or 30d.",
 )
-@click.option("--dry-run", is_flag=True, help="Only report what would be dropped.")
+@click.option("--dry-run", is_flag=True, help="Report what would be deleted, and keep it.")
 @json_option
 @store_option
 def prune(
     max_items: int | None, max_bytes: float | None, ttl: float | None, dry_run: bool, as_json: bool, store: str | None
 ) -> None:
-    """Drop trajectories that are too old, or the least recently used ones until the limits are kept.
+    """Delete old trajectories, then the least recently used until the limits are met.
 
-    What can never be replayed goes first; what a person has reported bad goes last, since it would be learned again.
-    Unlike forget it may leave the dropped bytes in the file until their room is used again.
+    Trajectories that can never be replayed are deleted first. Those that were reported bad are deleted last, because
+    the agent would record them again. Unlike forget, the deleted bytes may remain in the file until it is rewritten.
 
     \b
     Example:
@@ -60,15 +65,15 @@ def prune(
     """
     limits = Limits(max_items=max_items, max_bytes=None if max_bytes is None else int(max_bytes), ttl=ttl)
     if not limits:
-        raise click.UsageError("Give some of --max-items, --max-bytes and --ttl.")
+        raise click.UsageError("expected a limit. Pass --max-items, --max-bytes or --ttl.")
     with open_existing(store) as source:
         done = prune_store(source, limits, time.time(), dry_run=dry_run)
     if as_json:
         print_json({**done._asdict(), "dry_run": dry_run})
         return
-    verb = "Would drop" if dry_run else "Dropped"
-    age = f" ({done.expired} for their age)" if done.expired else ""
+    verb = "Would delete" if dry_run else "Deleted"
+    age = f" ({done.expired} by age)" if done.expired else ""
     click.echo(
-        f"{verb} {count(done.dropped, 'trajectory', 'trajectories')}{age} of {done.dropped_bytes} bytes; "
-        f"{done.kept} of {done.kept_bytes} bytes stay."
+        f"{verb} {count(done.dropped, 'trajectory', 'trajectories')}{age}, {done.dropped_bytes} bytes; "
+        f"{done.kept} remain, {done.kept_bytes} bytes."
     )

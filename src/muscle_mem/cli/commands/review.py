@@ -1,4 +1,4 @@
-"""`muscle-mem approve`, `report-good` and `report-bad`: review trajectories later and from anywhere."""
+"""`muscle-mem approve`, `report-good` and `report-bad`: review trajectories."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from ..output import print_json
 from ..text import count
 
 _ids = click.argument("ids", metavar="ID...", nargs=-1, required=True)
-_why = click.option("--why", default="", metavar="TEXT", help="The reason, shown with the state.")
+_why = click.option("--why", default="", metavar="TEXT", help="Set the reason, which is shown with the state.")
 
 
-@click.command(short_help="Let trajectories be replayed under trust='manual'.")
+@click.command(short_help="Approve trajectories for trust='manual'.")
 @_ids
 @_why
 @json_option
 @store_option
 def approve(ids: tuple[str, ...], why: str, as_json: bool, store: str | None) -> None:
-    """Approve trajectories after looking at them with `show`: a replay that requires a review may use them.
+    """Approve trajectories for replay by engines with trust='manual'.
 
-    Lifts a quarantine too. IDs may be cut to their first four characters or more; if one is not there, nothing is said.
+    Review them with `muscle-mem show` first. Approval also lifts a quarantine. An ID may be shortened to four or more
+    characters. If any ID is not found, nothing is changed.
 
     \b
     Example:
@@ -34,13 +35,13 @@ def approve(ids: tuple[str, ...], why: str, as_json: bool, store: str | None) ->
     _report(ids, lambda id: good(id, why, word=APPROVED), "Approved", as_json, store)
 
 
-@click.command(name="report-good", short_help="Say that trajectories did what they should.")
+@click.command(name="report-good", short_help="Report that trajectories did the right thing.")
 @_ids
 @_why
 @json_option
 @store_option
 def report_good(ids: tuple[str, ...], why: str, as_json: bool, store: str | None) -> None:
-    """Say that trajectories did what they should: they are trusted, whatever quarantine they are in is lifted.
+    """Report that trajectories did the right thing: trust them, lift a quarantine.
 
     \b
     Example:
@@ -55,7 +56,7 @@ def report_good(ids: tuple[str, ...], why: str, as_json: bool, store: str | None
 @json_option
 @store_option
 def report_bad(ids: tuple[str, ...], why: str, as_json: bool, store: str | None) -> None:
-    """Say that trajectories did the wrong thing: they are not replayed again until they are reported good.
+    """Report that trajectories did the wrong thing: quarantine them until report-good.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`muscle-mem show`: one trajectory as a readable script."""
+"""`muscle-mem show`: one trajectory as a script."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import click
 
-from ...store import Store, Stored
 from ...store.pruning import recorded_at
 from ..detail import detail
-from ..finding import full_id
+from ..finding import get_stored
 from ..opening import NotDoneError, json_option, open_existing, store_option
 from ..output import console, print_json, print_pairs, text
 from ..reading import LoadedBody, LoadedRow, load_body, load_rows
@@ -25,16 +24,17 @@ from .ls import labels
     "number",
     type=click.IntRange(min=1),
     metavar="N",
-    help="The N-th newest recording; 1 is the newest.",
+    help="Show the N-th newest recording; 1 is the newest.",
 )
 @json_option
 @store_option
 def show(id: str, number: int | None, as_json: bool, store: str | None) -> None:
-    """Show a trajectory: what is known about it, and its steps as a script.
+    """Show the state of a trajectory and its steps as a script.
 
-    ID may be cut to its first four characters or more, if no other begins with them. Steps are numbered from 0. Each
-    line shows the call, its effect, its checks and its time; below it stands where each argument comes from that is
-    no literal, and what the newest recording saw. With --json all recordings are printed, or the one of --observation.
+    ID may be shortened to four or more characters if it stays unique. Steps are numbered from 0. Each line shows the
+    call, its effect, its checks and its duration. The lines below it show the source of each argument that is not a
+    literal, and what the newest recording captured. With --json all recordings are printed, or the one selected by
+    --observation.
 
     \b
     Example:
@@ -42,24 +42,19 @@ def show(id: str, number: int | None, as_json: bool, store: str | None) -> None:
       muscle-mem show 5c7a40f4 --observation 2
     """
     with open_existing(store) as source:
-        stored = _get(source, id)
+        stored = get_stored(source, id)
     trajectory = load_body(stored)
     rows = load_rows(trajectory)
     if number is not None and number > len(rows):
-        raise NotDoneError(f"{stored.sealed.id} has {count(len(rows), 'observation')}; there is no number {number}.")
+        raise NotDoneError(
+            f"--observation: expected 1 to {len(rows)} for {stored.sealed.id}, got {number}. Pass a lower number."
+        )
     if as_json:
         print_json(detail(trajectory, rows, number))
     else:
         _print(trajectory, rows, number or 1)
     if trajectory.body is None:
-        raise NotDoneError(f"{stored.sealed.id} is damaged: {trajectory.error}; see `muscle-mem doctor`.")
-
-
-def _get(source: Store, id: str) -> Stored:
-    stored = source.get(full_id(source, id))
-    if stored is None:
-        raise NotDoneError(f"There is no trajectory {id!r} any more.")
-    return stored
+        raise NotDoneError(f"{stored.sealed.id} is damaged: {trajectory.error}. Run `muscle-mem doctor`.")
 
 
 def _print(trajectory: LoadedBody, rows: list[LoadedRow], number: int) -> None:
@@ -79,16 +74,16 @@ def _header(
 ) -> Iterator[tuple[str, str]]:
     stored = trajectory.stored
     sealed, standing = stored.sealed, stored.standing
-    held = ", until it is reported good" if standing.held else ""
+    held = " until `muscle-mem report-good`" if standing.held else ""
     yield "id", printable(sealed.id)
     yield "task", printable(sealed.task)
     yield "tags/scope", labels(stored) or "none"
     yield "key", sealed.key.hex()
     yield "state", printable(standing.state + (f": {standing.reason}" if standing.reason else "") + held)
-    hit = f", the last {local(standing.last_hit)}" if standing.last_hit else ""
-    yield "hits", f"{standing.hits}{hit}; {count(standing.failures, 'failure')}, {standing.strikes} in a row"
+    hit = f", last {local(standing.last_hit)}" if standing.last_hit else ""
+    yield "hits", f"{standing.hits}{hit}; {count(standing.failures, 'failure')}, {standing.strikes} consecutive"
     if standing.agreed or standing.disagreed:
-        yield "shadow runs", f"{standing.agreed} agreed, {standing.disagreed} did not"
+        yield "shadow runs", f"{standing.agreed} agreed, {standing.disagreed} disagreed"
     yield "recorded", f"{local(recorded_at(stored))}, first {local(sealed.created)}; sequence number {stored.seq}"
     yield from _params(trajectory)
     yield "observation", _observation(rows, seen, number)
@@ -99,21 +94,21 @@ def _params(trajectory: LoadedBody) -> Iterator[tuple[str, str]]:
     if body is None:
         return
     fixed = {name for name, _ in body.fixed}
-    told = [
+    shown = [
         printable(name) + (" (fixed: only for the recorded value)" if name in fixed else "") for name in body.params
     ]
-    yield "params", ", ".join(told) or "none"
+    yield "params", ", ".join(shown) or "none"
     for group in body.equal:
-        yield "equal", f"{', '.join(map(printable, group))} had equal values: replayed only while they are equal"
+        yield "equal", f"{', '.join(map(printable, group))} had equal values: replayed only if they are equal again"
 
 
 def _observation(rows: list[LoadedRow], seen: LoadedRow | None, number: int) -> str:
     if seen is None:
         return "none"
-    kind = "snapshots kept after a hit" if seen.observation.refresh else "recorded"
+    kind = "snapshots of a hit, stored" if seen.observation.refresh else "recorded"
     which = f"{number} of {len(rows)}, {kind} {local(seen.observation.created)}"
     if seen.row is None or seen.error:
         return f"{which}; damaged: {printable(seen.error)}"
     tokens = f", {seen.row.tokens} tokens" if seen.row.tokens else ""
-    took = f"the run took {duration(seen.row.run_seconds)}, {duration(seen.row.agent_seconds)} of it outside of tools"
+    took = f"the run took {duration(seen.row.run_seconds)}, of which {duration(seen.row.agent_seconds)} outside tools"
     return f"{which}; {took}{tokens}"

@@ -1,4 +1,4 @@
-"""`muscle-mem stats`: how much a store remembers, and what that has saved."""
+"""`muscle-mem stats`: counts of a store, and what its hits saved."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ..output import console, print_json, print_pairs, print_table
 from ..reading import newest_row
 from ..text import count, duration, printable, size
 
-SAVED = "hits times what the newest recording's agent spent outside of tools"
-TOKENS = "hits times the tokens that the newest recording reported"
+SAVED = "hits times the agent's time outside tools in the newest recording"
+TOKENS = "hits times the tokens of the newest recording"
 
 
 class TaskCount(msgspec.Struct):
-    """What one task text of one scope comes to."""
+    """Counts of one task in one scope."""
 
     task: str
     scope: str
@@ -32,7 +32,7 @@ class TaskCount(msgspec.Struct):
 
 
 class Totals(msgspec.Struct):
-    """What a store comes to. `seconds` and `tokens` are the agent's, saved by hits."""
+    """Counts of a store. `seconds` and `tokens` are those that hits saved."""
 
     states: Counter[str] = msgspec.field(default_factory=Counter)
     keys: set[bytes] = msgspec.field(default_factory=set)
@@ -57,7 +57,7 @@ class Totals(msgspec.Struct):
         seconds = standing.hits * row.agent_seconds if row is not None else 0.0
         if row is None:
             self.unreadable += 1
-        elif seconds - seconds == 0:  # neither infinite nor NaN
+        elif seconds - seconds == 0:  # False for infinity and NaN.
             self.seconds += seconds
             self.tokens += standing.hits * row.tokens
         task = self.tasks.setdefault((sealed.scope, sealed.task), TaskCount(sealed.task, sealed.scope))
@@ -66,21 +66,28 @@ class Totals(msgspec.Struct):
         task.seconds += seconds if seconds - seconds == 0 else 0.0
 
     def top(self, number: int) -> list[TaskCount]:
-        """The tasks with most hits, those without any left out."""
+        """Return the tasks with most hits, without those that have none."""
         ordered = sorted(self.tasks.values(), key=lambda one: (-one.hits, -one.seconds, one.scope, one.task))
         return [task for task in ordered[:number] if task.hits]
 
 
-@click.command(short_help="Count what is remembered, and what it saved.")
-@click.option("--top", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="How many tasks.")
+@click.command(short_help="Count trajectories, hits and savings.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="List the N tasks with most hits.",
+)
 @json_option
 @store_option
 def stats(top: int, as_json: bool, store: str | None) -> None:
-    """Count what a store remembers, and what its hits have saved.
+    """Count the trajectories and hits of a store, and what the hits saved.
 
-    Agent seconds saved are the hits of each trajectory times the seconds that the agent of its newest recording spent
-    outside of tool calls: an estimate of the thinking that was not paid for again. Tokens likewise, where agents
-    report them. Hits are those that engines have written so far.
+    The agent time saved is an estimate: the hits of each trajectory times the time that the agent spent outside tool
+    calls in its newest recording. Tokens are counted in the same way if the agent reports them. Hits lag behind a
+    running engine, which writes its latest hits with a delay.
 
     \b
     Example:
@@ -102,7 +109,7 @@ def stats(top: int, as_json: bool, store: str | None) -> None:
 
 
 def _bytes_on_disk(name: str) -> int | None:
-    """The sizes of the store's file and of its write-ahead log; of a folder those of its files; of a server None."""
+    """Return the size of the store's files in bytes; None for a server."""
     if is_postgres(name):
         return None
     path = os.path.realpath(file_of(name) or "")
@@ -166,13 +173,13 @@ def _print(totals: Totals, url: str, held: int | None, top: int) -> None:
         ("failures", str(totals.failures)),
         ("agent time saved", f"{duration(totals.seconds)}: {SAVED}"),
         *([] if held is None else [("on disk", f"{size(held)} ({_storage_of(url)})")]),
-        ("damaged rows", f"{totals.damaged}" + ("; see `muscle-mem doctor`" if totals.damaged else "")),
+        ("damaged rows", f"{totals.damaged}" + (". Run `muscle-mem doctor`" if totals.damaged else "")),
     ]
     if totals.tokens:
         pairs.insert(7, ("tokens saved", f"{totals.tokens}: {TOKENS}"))
     if totals.unreadable:
         pairs.append(
-            ("unreadable", f"{count(totals.unreadable, 'trajectory', 'trajectories')} without a readable recording")
+            ("unreadable", f"{count(totals.unreadable, 'trajectory', 'trajectories')} without a decodable recording")
         )
     print_pairs(out, pairs)
     tasks = totals.top(top)

@@ -1,4 +1,4 @@
-"""`muscle-mem verify`: every row of a store against its digest, every page, every blob."""
+"""`muscle-mem verify`: check the digest of every row, every page and every blob."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Any
 import click
 
 from ...store import Verified
-from ...store import verify as look_through
+from ...store import verify as verify_store
 from ..opening import json_option, open_existing, store_option
 from ..output import Cell, console, id_text, print_json, print_pairs, print_table
 from ..text import count, printable
 
 
-@click.command(short_help="Check that the store is whole.")
+@click.command(short_help="Check that the store is intact.")
 @json_option
 @store_option
 @click.pass_context
 def verify(context: click.Context, as_json: bool, store: str | None) -> None:
-    """Check that a store is whole: the digest or signature of every row, the pages of the file, every blob.
+    """Check the digest or signature of every row, every page, and every blob.
 
-    It looks at what is stored, and not at what it means; `muscle-mem doctor` does both. Nothing is changed.
+    The command does not decode what is stored; `muscle-mem doctor` does both. It does not change the store.
 
-    Exit codes: 0 whole, 1 trouble found, 2 the store cannot be opened.
+    Exit codes: 0 intact; 1 damage found; 2 the store cannot be opened.
 
     \b
     Example:
       muscle-mem verify --store memory.db
     """
     with open_existing(store) as source:
-        found = look_through(source)
+        found = verify_store(source)
     if as_json:
         print_json({"store": source.url, **verified_json(found)})
     else:
@@ -39,7 +39,7 @@ def verify(context: click.Context, as_json: bool, store: str | None) -> None:
 
 
 def verified_json(found: Verified) -> dict[str, Any]:
-    """What was found, for programs."""
+    """Return the result as JSON."""
     return {
         "ok": bool(found),
         "trajectories": found.trajectories,
@@ -52,7 +52,7 @@ def verified_json(found: Verified) -> dict[str, Any]:
 
 
 def print_verified(name: str, found: Verified) -> None:
-    """What was found, for people."""
+    """Print the result as text."""
     out = console()
     looked = ", ".join(
         (
@@ -61,8 +61,8 @@ def print_verified(name: str, found: Verified) -> None:
             count(found.blobs, "use of a blob", "uses of blobs"),
         )
     )
-    verdict = count(len(found.troubles), "trouble") if found.troubles else "whole"
-    print_pairs(out, [("store", name), ("looked at", looked), ("verdict", verdict)])
+    verdict = count(len(found.troubles), "problem") if found.troubles else "intact"
+    print_pairs(out, [("store", name), ("checked", looked), ("verdict", verdict)])
     rows: list[tuple[Cell, ...]] = [
         ((trouble.kind, "red"), (id_text(trouble.id), "cyan"), (printable(trouble.what), ""))
         for trouble in found.troubles
