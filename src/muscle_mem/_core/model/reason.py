@@ -45,6 +45,10 @@ class Reason(StrEnum):
     MODE = "mode"
     STORE_UNAVAILABLE = "store_unavailable"
     DAMAGED = "damaged"
+    TOOL_OVERRIDDEN = "tool_overridden"
+    # Reasons for a miss, or for a divergence.
+    VALUE_VARIES = "value_varies"
+    UNCONFIRMED = "unconfirmed"
     # Reasons for a divergence: at least one tool was called.
     CHECK_REFUSED = "check_refused"
     CHECK_ERROR = "check_error"
@@ -53,6 +57,8 @@ class Reason(StrEnum):
     STALE_OUTPUT = "stale_output"
     UNSUCCESSFUL = "unsuccessful"
     NO_CANDIDATE = "no_candidate"
+    RETURNED_ERROR = "returned_error"
+    UNSEEN_ANSWER = "unseen_answer"
     # Reasons why a run is not learned: it is not recorded for replay.
     AGENT_RAISED = "agent_raised"
     CANCELLED = "cancelled"
@@ -64,6 +70,12 @@ class Reason(StrEnum):
     INCOMPLETE_THREADS = "incomplete_threads"
     OVERLAPPING = "overlapping"
     NESTED_RUN = "nested_run"
+    FORKED = "forked"
+    FOREIGN_TOOL = "foreign_tool"
+    LATE_CALL = "late_call"
+    DERIVED_SECRET = "derived_secret"
+    CHANGED_ARGUMENT = "changed_argument"
+    NOT_ABSORBED = "not_absorbed"
     FAILED_WRITE = "failed_write"
     OTHER_INSTANCE = "other_instance"
     STILL_RUNNING = "still_running"

@@ -170,6 +170,40 @@ class Body(msgspec.Struct, frozen=True, array_like=True, gc=False):
     order: tuple[int, ...] = ()
 
 
+class Suspicion(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What one recording cannot know of a literal: that it was not made of something that differs from run to run.
+
+    `leaf` counts the literal pieces of the step's arguments, as `literal_pieces` yields them. `kind` is one of
+    `param` (it may be the whole of one of `params`, in another form), `part` (made of a part of one), `computed` (from
+    them), `made_up` (for this day, month or run: `form`), and `derived` (computed from the figures in the outputs of
+    earlier steps: `sources` holds pairs of step and digest of these figures). `is_narrow` says that the literal has so
+    few values that two recordings confirm it between their own params only.
+    """
+
+    leaf: int
+    kind: str
+    params: tuple[str, ...] = ()
+    form: str = ""
+    sources: tuple[tuple[int, bytes], ...] = ()
+    is_narrow: bool = False
+
+
+class ParamTrace(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a recording keeps of a param's value: a digest, and a number that orders numbers, dates and times."""
+
+    name: str
+    digest: bytes
+    rank: float | None = None
+
+
+class Witness(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Under which circumstances a recording was made: its params, the day (ISO, local) and the process."""
+
+    params: tuple[ParamTrace, ...] = ()
+    day: str = ""
+    process: str = ""
+
+
 class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One observation of a trajectory: the values of one recording, one per step.
 
@@ -181,6 +215,12 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     the run took outside of them. `result` is the step whose output the agent returned, or -1. `judged` is set for a
     step whose post-check is neither run right after it nor after the last member of its parallel group. It is the
     number of steps that are executed before that post-check.
+
+    `suspicions` are those of each step's literals, and `witness` says under which circumstances they arose. `origins`
+    say for each literal piece of each step where its value stood when it was recorded. `pauses` are the seconds before
+    each step, `pictures` hold for each step a picture for people, or nothing. `task` is the text of the task with its
+    params masked: literal, name, literal, ..., literal. Where pre-checks failed before the agent went another way,
+    `refused` are the ids of the observations that they refused, the preferred first, at the step `refused_at`.
     """
 
     form: int
@@ -196,6 +236,14 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tokens: int = 0
     result: int = -1
     judged: tuple[int, ...] = ()
+    suspicions: tuple[tuple[Suspicion, ...], ...] = ()
+    witness: Witness | None = None
+    origins: tuple[tuple[str, ...], ...] = ()
+    pauses: tuple[float, ...] = ()
+    pictures: tuple[bytes, ...] = ()
+    task: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    refused_at: int = -1
 
 
 def intern_values(row: Row, pool: dict[Any, Any]) -> None:

@@ -20,7 +20,10 @@ from ..model.records import Body, Expr, Node, Ref, Row, StepRecord
 
 Positions = Sequence[int] | Mapping[int, int]
 _group = attrgetter("group")
-ROW_FIELDS = ("pre", "post", "outputs", "notes", "keywords", "effects", "seconds", "judged")
+ROW_FIELDS = (
+    *("pre", "post", "outputs", "notes", "keywords", "effects", "seconds", "judged"),
+    *("suspicions", "origins", "pauses", "pictures"),
+)
 
 
 class Placement(NamedTuple):

@@ -1,0 +1,49 @@
+"""The literal pieces of a recorded call: each leaf that is stored as it was, and where in the arguments it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from .. import codec
+from ..codec.writer import MAX_DEPTH
+from ..model.records import Expr, Lit, Node, StepRecord, Tpl
+
+
+class Piece(NamedTuple):
+    """One literal leaf of an argument, or one literal part of a template in it.
+
+    `path` counts children, as `codec.unfold` does; behind that of a template stands the number of the part.
+    """
+
+    argument: str
+    path: tuple[int, ...]
+    value: Any
+    is_part: bool = False
+
+
+def literal_pieces(record: StepRecord) -> list[Piece]:
+    """Return the literal pieces of a call, in stored order; a piece's number in this list is its `leaf`."""
+    return [piece for name, expr in record.arguments for piece in expression_pieces(name, expr)]
+
+
+def expression_pieces(argument: str, expr: Expr, path: tuple[int, ...] = ()) -> Iterator[Piece]:
+    """Yield the literal pieces of one expression."""
+    if isinstance(expr, Lit):
+        yield from _leaves(argument, codec.decode(expr.data, lenient=True), path)
+    elif isinstance(expr, Tpl):
+        for number, part in enumerate(expr.parts[::2]):
+            if part:
+                yield Piece(argument, (*path, number), part, True)
+    elif isinstance(expr, Node):
+        for index, item in enumerate(expr.items):
+            yield from expression_pieces(argument, item, (*path, index))
+
+
+def _leaves(argument: str, value: Any, path: tuple[int, ...], depth: int = 0) -> Iterator[Piece]:
+    unfolded = codec.unfold(value) if depth <= MAX_DEPTH else None
+    if unfolded is None:
+        yield Piece(argument, path, value)
+        return
+    for index, child in enumerate(unfolded[1]):
+        yield from _leaves(argument, child, (*path, index), depth + 1)
