@@ -114,7 +114,8 @@ def recorded(tool: Tool, names: str, value: Any = None, snapshot: Any = 1) -> Re
     for name in names:
         answer(record_flow(run, tool, (name,), {}), answers, [])
     assert run.recorder.problems == []
-    return make_recording(run.recorder, key=b"k" * 32, value=value, run_seconds=1.0)
+    run.key = b"k" * 32
+    return make_recording(run, value=value, run_seconds=1.0)
 
 
 def stored(*recordings: Recording, state: str = "fresh") -> list[StoredTrajectory]:

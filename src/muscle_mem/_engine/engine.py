@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
 
 from .._core.model.outcome import Outcome
-from .._core.model.reason import Mode, OnDivergence, OnStoreError
+from .._core.model.reason import Generalize, Mode, OnDivergence, OnStoreError
 from .._core.plan.trust import Trust
 from .._core.replay.explain import Explanation
 from .._core.tools.check import Check
@@ -72,6 +73,11 @@ class Engine:
         ttl: For how many seconds after it was last recorded a trajectory is replayed. None means unlimited.
         on_store_error: "bypass" runs the agent if the store fails. "raise" raises StoreError: before the agent runs if
             the store cannot be read, and afterwards if the recording was not stored (`error.outcome`).
+        generalize: For which values of params a recording is replayed. "computed" asks for a second recording where a
+            literal may have been computed from a changed param. "confirmed" asks for it wherever a param has a value
+            that was not recorded. "at_once" asks for none.
+        clock: A function that returns the time in seconds since the epoch. Everything that depends on the time of day
+            or the date uses it.
 
     Raises:
         InvalidTypeError: An option has the wrong type.
@@ -104,6 +110,8 @@ class Engine:
         max_bytes: int | None = None,
         ttl: float | None = None,
         on_store_error: OnStoreError = "bypass",
+        generalize: Generalize = "computed",
+        clock: Callable[[], float] = time.time,
     ) -> None:
         options = EngineOptions(
             scope=scope,
@@ -123,6 +131,8 @@ class Engine:
             max_bytes=max_bytes,
             ttl=ttl,
             on_store_error=on_store_error,
+            generalize=generalize,
+            clock=clock,
         )
         self._runtime = Runtime(open_store(store, signing_key=signing_key), options, observers)
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 import msgspec
 
-from .._core import codec
 from .._core.model.blobs import pack_row
 from .._core.model.reason import Reason
 from .._core.model.records import Row
 from .._core.plan.candidate_set import CandidateSet
+from .._core.plan.evidence import weigh
+from .._core.plan.identity import observation_id
 from .._core.plan.parallel import row_to_stored_order
 from .._core.plan.ready_trajectory import Candidate, ReadyTrajectory
 from .._core.plan.step import Registry
@@ -60,9 +61,11 @@ class Library:
         *,
         max_bytes: int = LIBRARY_BYTES,
         limits: Limits | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
         self.health = health
+        self._clock = clock
         self.confirms_versions = is_confirming(store)
         self.growth = GrowthMonitor(limits or Limits())
         self.cache = Cache(max_bytes)
@@ -115,6 +118,7 @@ class Library:
             trajectories = join_trajectories(
                 [trajectory for trajectory in loaded if trajectory is not None], self._registry
             )
+            weigh(trajectories)
             damaged_count = len(found.damaged) + loaded.count(None)
             irreversible = any(map(has_irreversible_step, trajectories))
             entry = CacheEntry(
@@ -159,7 +163,7 @@ class Library:
         ttl = self.growth.limits.ttl
         assert ttl is not None
         for trajectory in entry.trajectories:
-            if not trajectory.is_expired and is_old(trajectory.recorded_at, ttl, time.time()):
+            if not trajectory.is_expired and is_old(trajectory.recorded_at, ttl, self._clock()):
                 trajectory.is_expired = True
                 # The set keeps whether its trajectories are unrestricted, and has to be made again.
                 entry.candidate_set = CandidateSet(entry.trajectories, entry.candidate_set)
@@ -175,7 +179,7 @@ class Library:
         state, reason = (TRUSTED, SUCCESS) if accepted else (FRESH, "")
         if quarantine:
             state, reason = QUARANTINED, f"{quarantine[0].reason.value}: {quarantine[0].message}"
-        sealed, observation = _store_records(run, recording, state, reason, time.time())
+        sealed, observation = _store_records(run, recording, state, reason, self._clock())
         note = None
         known = self._standing(run.key, recording.id)
         if known is not None:
@@ -225,10 +229,8 @@ class Library:
         id = candidate.trajectory.id
         body, blobs = pack_row(fresh)
         sealed: Sealed = candidate.trajectory.sealed
-        observation_id = codec.digest(id.encode() + msgspec.msgpack.encode((fresh.pre, fresh.post)))[:16].hex()
-        self.store.seal(
-            sealed, Observation(id=observation_id, body=body, created=time.time(), refresh=True, blobs=blobs)
-        )
+        name = observation_id(id, fresh)
+        self.store.seal(sealed, Observation(id=name, body=body, created=self._clock(), refresh=True, blobs=blobs))
         self.health.succeeded("refresh")
 
     def count_hit(self, candidate: Candidate) -> None:
@@ -238,7 +240,7 @@ class Library:
             self._note(Note(id=trajectory.id, strikes=0))
             trajectory.standing = msgspec.structs.replace(trajectory.standing, strikes=0)
         hits = self.counters.hits
-        hits.append((trajectory.id, time.time()))
+        hits.append((trajectory.id, self._clock()))
         if len(hits) >= HITS_PER_WRITE:
             self.flush()
 
@@ -283,7 +285,7 @@ class Library:
 
         Returns the number of deleted trajectories.
         """
-        limits = self.growth.begin_pruning(time.time())
+        limits = self.growth.begin_pruning(self._clock())
         if limits is None:
             return 0
         done: Pruned | None = None
@@ -294,7 +296,7 @@ class Library:
             self.health.failed("prune", error)
             return 0
         finally:
-            self.growth.end_pruning(done, time.time())
+            self.growth.end_pruning(done, self._clock())
 
     def _note(self, note: Note | None) -> None:
         if note is not None:

@@ -7,7 +7,7 @@ from typing import Any, TypedDict, cast
 
 import msgspec
 
-from .._core.model.reason import MODES, ON_STORE_ERROR, POLICIES, Effect, Mode, OnDivergence
+from .._core.model.reason import GENERALIZE, MODES, ON_STORE_ERROR, POLICIES, Effect, Generalize, Mode, OnDivergence
 from .._core.plan.trust import TRUSTS, Trust
 from .._core.tools.validation import validated_choice
 from .._library.limits import make_limits, validated_count, validated_seconds
@@ -50,11 +50,13 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_bytes: int | None
     ttl: float | None
     on_store_error: str
+    generalize: Generalize
+    clock: Callable[[], float]
 
     def __post_init__(self) -> None:
         if not isinstance(self.scope, str):
             raise InvalidTypeError(f"scope must be a string, got {self.scope!r}; as in Engine(scope='tenant-42')")
-        for role in ("key", "success", "approve", "result"):
+        for role in ("key", "success", "approve", "result", "clock"):
             ensure_callable(f"Engine({role}=...)", getattr(self, role))
         if isinstance(self.max_lookups, bool) or not isinstance(self.max_lookups, int) or self.max_lookups < 1:
             raise InvalidValueError(f"max_lookups must be 1 or more, got {self.max_lookups!r}")
@@ -63,6 +65,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
         validated_choice("mode", self.mode, MODES)
         validated_choice("on_divergence", self.on_divergence, POLICIES)
         validated_choice("on_store_error", self.on_store_error, ON_STORE_ERROR)
+        validated_choice("generalize", self.generalize, GENERALIZE)
         validated_choice("trust", self.trust, TRUSTS)
         make_limits(self.max_items, self.max_bytes, self.ttl)
 

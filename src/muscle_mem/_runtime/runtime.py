@@ -75,12 +75,19 @@ class Runtime:
             approve=options.approve,
             result=options.result,
             trust=TRUSTS.index(options.trust),
+            generalize=options.generalize,
+            wall_clock=options.clock,
         )
         self.tools = Toolbox()
         self.blocking_effects = STORE_EFFECTS if getattr(store, "waits_on_network", False) else ()
         self.store_health = StoreHealthMonitor(self.reporter)
         self.library = Library(
-            store, self.tools, self.store_health, max_bytes=options.library_bytes, limits=options.limits
+            store,
+            self.tools,
+            self.store_health,
+            max_bytes=options.library_bytes,
+            limits=options.limits,
+            clock=options.clock,
         )
         self.key_leases = KeyLeases(self.library, self.store_health, options.miss_wait)
         self.agent: Agent | None = None

@@ -16,6 +16,7 @@ from .._core import codec
 from .._core.export.document import body_document, body_from_document, row_document, row_from_document
 from .._core.export.json_values import base64_bytes, float_from_json, float_to_json, text_from_json, text_to_json
 from .._core.model.records import FORM, Body, Row
+from .._core.plan.identity import observation_id
 from .._core.plan.parallel import sorted_body
 from ..errors import DecodeError, InvalidValueError
 from .base import FRESH, STATES, Observation, Sealed, Standing, Stored, Tally
@@ -215,7 +216,7 @@ def observation_of(
     else:
         row = row_from_document(document, body, f"{place}.")
         data = msgspec.msgpack.encode(row)
-        made = codec.digest(trajectory.encode() + msgspec.msgpack.encode((row.pre, row.post)))[:16].hex()
+        made = observation_id(trajectory, row)
     blobs = document.get("blobs", [])
     if not isinstance(blobs, list):
         raise InvalidValueError(f"{place}.blobs: expected an array, got {blobs!r:.60}")

@@ -203,7 +203,8 @@ def overlapping(tool: Tool, names: str) -> Any:
         asked = [effect for effect, flow in zip(asked, flows, strict=True) if flow is not None]
         flows = [flow for flow in flows if flow is not None]
     assert run.recorder.problems == []
-    return make_recording(run.recorder, key=b"k" * 32, value=None, run_seconds=1.0)
+    run.key = b"k" * 32
+    return make_recording(run, value=None, run_seconds=1.0)
 
 
 def test_all_that_open_a_group_are_captured_once_and_judged_before_the_first_runs() -> None:

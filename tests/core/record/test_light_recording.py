@@ -113,7 +113,8 @@ def all_of(call: Callable[..., Any], tool: Tool) -> list[Any]:
     for made in recorder.steps:
         told.append((made.is_dropped, made.pre, made.post, made.note, made.seconds, made.wall_seconds))
     if not recorder.problems:
-        recording = make_recording(recorder, key=b"k" * 32, value=None, run_seconds=100.0)
+        run.key = b"k" * 32
+        recording = make_recording(run, value=None, run_seconds=100.0)
         told += [recording.body, recording.row]
     return told
 

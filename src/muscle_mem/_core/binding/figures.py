@@ -58,7 +58,7 @@ _DATES = re.compile(
 )
 _TIMES = re.compile(r"(?<![\d.:])(?P<h>[01]?\d|2[0-3]):(?P<m>[0-5]\d)(?::(?P<s>[0-5]\d)(?:\.\d+)?)?(?![\d:])")
 _NUMBERS = re.compile(
-    rf"(?P<sign>[-−+])?(?P<body>\d+(?:[.,'’{_SPACE}](?=\d)\d+)*)(?P<exp>[eE][-+]?\d{{1,3}}(?![\w.]))?"
+    rf"(?P<sign>[-\u2212+])?(?P<body>\d+(?:[.,'\u2019{_SPACE}](?=\d)\d+)*)(?P<exp>[eE][-+]?\d{{1,3}}(?![\w.]))?"
 )
 
 
@@ -120,10 +120,10 @@ def _number_spans(match: re.Match[str]) -> Iterator[tuple[int, int]]:
 
 def readings(text: str) -> tuple[str, ...]:
     """Return the numbers that a text of digits and separators may mean; none if it cannot be one number."""
-    text = text.replace("−", "-")
-    plain = re.sub(rf"[{_SPACE}'’]", "", text)
+    text = text.replace("\u2212", "-")
+    plain = re.sub(rf"[{_SPACE}'\u2019]", "", text)
     grouped = len(plain) != len(text)
-    if grouped and not _is_grouped(text, f"{_SPACE}'’"):
+    if grouped and not _is_grouped(text, f"{_SPACE}'\u2019"):
         return ()
     commas, dots = plain.count(","), plain.count(".")
     candidates: list[str] = []
@@ -161,7 +161,7 @@ def _decimal(text: str) -> str | None:
         return None
 
 
-def number_text(value: Decimal | int | float) -> str | None:
+def number_text(value: Decimal | float) -> str | None:
     """Return the canonical text of a number: equal for equal numbers. None for infinities, NaN and giants."""
     try:
         number = value if isinstance(value, Decimal) else Decimal(repr(value) if isinstance(value, float) else value)
@@ -225,12 +225,20 @@ def is_calendar_word(text: str) -> bool:
     return word in _WEEKDAYS or word in _MONTHS
 
 
+_ALSO_VERBS = ("may", "march", "mar")
+_AFTER_VERB = re.compile(r"(?i)\s+(?:i|we|you|he|she|it|they|the|a|an|be|not|have|take|contain|on|to|also|cause)\b")
+
+
 def months_of(text: str) -> Iterator[int]:
-    """Yield the numbers of the months that a text names."""
-    for word in re.findall(r"[^\W\d_]+", text):
+    """Yield the numbers of the months that a text names; "may" and "march" only where they are no verbs."""
+    for match in re.finditer(r"[^\W\d_]+", text):
+        word = match[0]
         number = _MONTHS.get(word.lower())
-        if number is not None:
-            yield number
+        if number is None:
+            continue
+        if word.lower() in _ALSO_VERBS and (word.islower() or _AFTER_VERB.match(text, match.end())):
+            continue
+        yield number
 
 
 def rank(value: Any) -> float | None:

@@ -272,7 +272,7 @@ def to_expression(value: Any, params: Params, argument: str | None, *, all_sizes
         return Par(name)
     if type(value) is str:
         parts = params.match_in_text(value, all_sizes=all_sizes)
-        if parts is not None and (all_sizes or any(parts[::2])) and _is_encodable(parts):
+        if parts is not None and (all_sizes or any(parts[::2])) and is_encodable(parts):
             return Tpl(parts)
         return Lit(codec.encode(value))
     unfolded = codec.unfold(value)
@@ -284,7 +284,7 @@ def to_expression(value: Any, params: Params, argument: str | None, *, all_sizes
     return Lit(codec.encode(value))
 
 
-def _is_encodable(parts: tuple[str, ...]) -> bool:
+def is_encodable(parts: tuple[str, ...]) -> bool:
     try:
         "".join(parts).encode()
     except UnicodeEncodeError:  # The codec can write a lone surrogate in a literal, but not in a template.

@@ -8,6 +8,7 @@ recording confirms or removes. Nothing here looks at secrets: their texts were t
 from __future__ import annotations
 
 import datetime
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
@@ -241,10 +242,11 @@ def random_parts(text: str) -> Iterator[str]:
         yield match[0]
     rest = _UUID.sub(" ", text)
     for match in _RUN.finditer(rest):
-        if _HEX.fullmatch(match[0]) and not match[0].isalpha() and not match[0].isdigit():
-            yield match[0]
-        elif sum(a.isdigit() != b.isdigit() for a, b in zip(match[0], match[0][1:], strict=False)) >= _CHANGES:
-            yield match[0]
+        run = match[0]
+        is_hex = _HEX.fullmatch(run) is not None and not run.isalpha() and not run.isdigit()
+        changes = sum(one.isdigit() != two.isdigit() for one, two in itertools.pairwise(run))
+        if is_hex or changes >= _CHANGES:
+            yield run
 
 
 def _has_figures(params: Params, name: str) -> bool:

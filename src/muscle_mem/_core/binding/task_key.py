@@ -10,11 +10,11 @@ import msgspec
 
 from ...errors import InvalidTypeError, NotStorableError
 from .. import codec
-from ..model.records import Expr, Node
+from ..model.records import Expr, Node, Par, Tpl
 from ..model.text import safe_repr
 from ..redaction.redactor import Redactor
 from .freeze import Container, Encoded, KnownObjects, find_unencodable, freeze
-from .params import Params, to_expression
+from .params import Params, is_encodable, to_expression
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -172,6 +172,30 @@ def task_key(
         return codec.digest(msgspec.msgpack.encode(parts))
     except UnicodeEncodeError:  # The codec can write lone surrogates in a scope, tag, key or name; msgpack cannot.
         return codec.digest(codec.canonical(msgspec.to_builtins(parts, builtin_types=(bytes,))))
+
+
+def masked_task(args: tuple[Any, ...], kwargs: Mapping[str, Any], params: Params, known: KnownObjects) -> list[Expr]:
+    """Return the agent's arguments with params and secrets masked, without those that have no canonical form."""
+    found: list[Expr] = []
+    for value in (*args, *kwargs.values()):
+        try:
+            found.append(_mask_argument(value, params, known, ""))
+        except NoKeyError:
+            continue
+    return found
+
+
+def masked_text(text: str, params: Params, redactor: Redactor) -> tuple[str, ...]:
+    """Return a task's text with its params masked: literal, name, literal, ..., literal; secrets as their names.
+
+    Nothing is returned for a text that UTF-8 cannot hold.
+    """
+    if not is_encodable((text,)):
+        return ()
+    expr = to_expression(redactor.mask(text), params, None, all_sizes=True)
+    if isinstance(expr, Tpl):
+        return expr.parts
+    return ("", expr.name, "") if isinstance(expr, Par) else (str(redactor.mask(text)),)
 
 
 def _mask_argument(value: Any, params: Params, known: KnownObjects, argument: str) -> Expr:

@@ -16,6 +16,7 @@ import msgspec
 from ...errors import DecodeError, InvalidValueError
 from ..model.records import FORM, Body, Ctx, Expr, Guard, Ign, Lit, Node, Par, Ref, Row, Sec, StepRecord, Tpl
 from ..plan.parallel import row_from_stored_order, validated_body, validated_row
+from .evidence import evidence_document, read_evidence
 from .json_values import float_from_json, float_to_json, from_json_value, to_json_value
 
 Document = dict[str, Any]
@@ -235,6 +236,9 @@ def row_document(row: Row) -> Document:
     }
     if row.judged:
         found["judged"] = list(row.judged)
+    evidence = evidence_document(row)
+    if evidence:
+        found["evidence"] = evidence
     found["steps"] = [_seen_document(row, index) for index in range(len(row.pre))]
     return found
 
@@ -273,6 +277,8 @@ def row_from_document(document: Mapping[str, Any], body: Body, place: str = "") 
     for name, field in _PER_STEP.items():
         made[field] = [one[name] for one in seen]
     row: Row = _convert(made, Row, place or "the observation")
+    evidence = _expect(dict, document.get("evidence", {}), f"{place}evidence")
+    row = msgspec.structs.replace(row, **read_evidence(evidence, f"{place}evidence", len(steps)))
     _ensure_snapshots(row, body, place)
     try:
         validated_row(body, row_from_stored_order(row, body.order))

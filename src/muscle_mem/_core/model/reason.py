@@ -13,6 +13,8 @@ OnDivergence = Literal["auto", "continue", "absorb", "raise"]
 POLICIES = ("auto", "continue", "absorb", "raise")
 OnStoreError = Literal["bypass", "raise"]
 ON_STORE_ERROR = ("bypass", "raise")
+Generalize = Literal["computed", "confirmed", "at_once"]
+GENERALIZE = ("computed", "confirmed", "at_once")
 Status = Literal["hit", "miss", "diverged"]
 
 

@@ -96,6 +96,9 @@ class CandidateSet:
 
 def is_unrestricted(trajectory: ReadyTrajectory) -> bool:
     """Whether nothing about the trajectory itself is in the way of a replay: all that could be known was looked at."""
+    conditions = trajectory.conditions
+    if conditions is not None and conditions.restricts_start:
+        return False
     return trajectory.is_unconditional and trajectory.standing.state in REPLAYABLE_STATES and not trajectory.is_expired
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,6 +14,9 @@ from .compatibility import requirements
 from .parallel import call_id, comparison_ids, decode_body, reorder_body
 from .snapshots import decode_snapshots, load_snapshot
 from .step import PlanStep, Refusal
+
+if TYPE_CHECKING:
+    from .evidence import Conditions
 
 
 class ReadyTrajectory:
@@ -28,6 +31,7 @@ class ReadyTrajectory:
         "_call_ids",
         "_comparison_ids",
         "candidates",
+        "conditions",
         "has_groups",
         "head",
         "id",
@@ -63,6 +67,7 @@ class ReadyTrajectory:
         self.params_in_texts = _params_in_texts(body)
         self.secrets = _secrets_of(body)
         self.candidates: list[Candidate] = []
+        self.conditions: Conditions | None = None
         self.refusal: Refusal | None = None
         self.is_unconditional = False
         self.steps: list[PlanStep] = []

@@ -38,9 +38,7 @@ def learn(
     if problem is None:
         assert run.key is not None
         try:
-            made = check_for_leaks(
-                make_recording(recorder, key=run.key, value=value, run_seconds=seconds), recorder, run.key_inputs()
-            )
+            made = check_for_leaks(make_recording(run, value=value, run_seconds=seconds), recorder, run.key_inputs())
             recording, problem = (None, made) if isinstance(made, Problem) else (made, None)
             if problem is not None and problem.reason is Reason.NO_KEY:  # else it is reported when the key is made
                 run.notify("warning", "secret_in_task", f"never learned: {problem.message}", "")

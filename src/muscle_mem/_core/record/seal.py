@@ -14,6 +14,7 @@ from ..binding.guards import OutputLeaves, infer_guards, walk_leaves
 from ..binding.params import Params, literal_leaves, params_used_in, untemplated_leaves
 from ..binding.resolve import secrets_used
 from ..model.records import FORM, Body, Row, StepRecord
+from ..plan.identity import observation_id
 from ..plan.parallel import (
     Placement,
     canonical_order,
@@ -25,20 +26,25 @@ from ..plan.parallel import (
 )
 from ..redaction.redactor import Redactor
 from ..run.recorder import RecordedStep, Recorder, Recording
+from ..run.run import Run
+from .doubt import Doubts, note_doubts
 
 
 def make_recording(
-    recorder: Recorder,
+    run: Run,
     *,
-    key: bytes,
     value: Any,
     run_seconds: float,
 ) -> Recording:
     """The recording of a finished run. Raises NotStorableError if it cannot be written."""
+    recorder = run.recorder
+    key = run.key or b""
     steps = recorder.planned_steps()
     params = recorder.params
     shapes = recorder.placements(steps)
-    records = step_records(recorder, steps, shapes)
+    outputs = output_leaves(recorder, steps)
+    records = step_records(recorder, steps, shapes, outputs)
+    doubts = note_doubts(run, steps, records, outputs, result_step(steps, value))
     order = canonical_order(records)
     redactor = recorder.known.redactor
     body = Body(
@@ -56,9 +62,14 @@ def make_recording(
     except UnicodeEncodeError as error:
         raise NotStorableError(f"a name in the recording holds a lone surrogate: {error}") from error
     trajectory_id = codec.digest(key + data)[:16].hex()
-    row = row_to_stored_order(_make_row(recorder, steps, value, run_seconds, stored_judged(shapes)), body.order)
-    seen = msgspec.msgpack.encode((row.pre, row.post))
-    return Recording(trajectory_id, body, row, codec.digest(trajectory_id.encode() + seen)[:16].hex())
+    row = _make_row(recorder, steps, value, run_seconds, stored_judged(shapes), doubts)
+    row = row_to_stored_order(row, body.order)
+    return Recording(trajectory_id, body, row, observation_id(trajectory_id, row))
+
+
+def output_leaves(recorder: Recorder, steps: Sequence[RecordedStep]) -> list[OutputLeaves]:
+    """Return what was read in the output of each step."""
+    return [_leaves_of_output(step, recorder.known.redactor) for step in steps]
 
 
 def _leaves_of_output(step: RecordedStep, redactor: Redactor) -> OutputLeaves:
@@ -74,12 +85,18 @@ def _used_secrets(records: Sequence[StepRecord]) -> set[str]:
     return {name for record in records for _, expr in record.arguments for name in secrets_used(expr)}
 
 
-def step_records(recorder: Recorder, steps: Sequence[RecordedStep], shapes: Sequence[Placement]) -> list[StepRecord]:
+def step_records(
+    recorder: Recorder,
+    steps: Sequence[RecordedStep],
+    shapes: Sequence[Placement],
+    outputs: Sequence[OutputLeaves] | None = None,
+) -> list[StepRecord]:
     """The planned steps in their stored form, with references, guards and groups."""
     positions = {step: at for at, step in enumerate(steps)}
     indexes = {step.index: at for step, at in positions.items() if step.index >= 0}
     records = [step.record or remap_record(step_record(step, recorder.params), indexes) for step in steps]
-    outputs = [_leaves_of_output(step, recorder.known.redactor) for step in steps]
+    if outputs is None:
+        outputs = output_leaves(recorder, steps)
     first_new = len(recorder.prefix)
     events = [positions[step] for step in recorder.events if not step.is_dropped]
     guards = [record.guards for record in records[:first_new]] + infer_guards(
@@ -137,7 +154,12 @@ def _fixed_params(
 
 
 def _make_row(
-    recorder: Recorder, steps: Sequence[RecordedStep], value: Any, run_seconds: float, judged: tuple[int, ...]
+    recorder: Recorder,
+    steps: Sequence[RecordedStep],
+    value: Any,
+    run_seconds: float,
+    judged: tuple[int, ...],
+    doubts: Doubts,
 ) -> Row:
     inside = covered_seconds((step.began_at, step.began_at + step.wall_seconds) for step in recorder.steps)
     return Row(
@@ -154,6 +176,20 @@ def _make_row(
         tokens=sum(recorder.tokens),
         result=result_step(steps, value),
         judged=judged,
+        suspicions=doubts.suspicions,
+        witness=doubts.witness,
+        origins=doubts.origins,
+        pauses=_pauses(steps),
+        task=doubts.task,
+    )
+
+
+def _pauses(steps: Sequence[RecordedStep]) -> tuple[float, ...]:
+    """Return the seconds between the end of each step and the begin of the next; 0 before the first, and in groups."""
+    ends = (0.0, *(step.began_at + step.wall_seconds for step in steps))
+    return tuple(
+        round(max(0.0, step.began_at - ends[at]), 3) if at and step.began_at and ends[at] else 0.0
+        for at, step in enumerate(steps)
     )
 
 

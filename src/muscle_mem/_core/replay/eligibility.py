@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ..binding.suspicion import local_day
 from ..model.reason import Reason
 from ..plan.candidate_set import CandidateSet, is_unrestricted
 from ..plan.compatibility import params_refusal
+from ..plan.evidence import Circumstances, conditions_refusal
 from ..plan.ready_trajectory import ReadyTrajectory
 from ..plan.step import Refusal, Registry
 from ..plan.trust import EXPIRED, trust_refusal
@@ -55,9 +57,16 @@ def ineligibility(run: Run, trajectory: ReadyTrajectory, registry: Registry) -> 
         refusal = secrets_refusal(trajectory, run)
     if refusal is None and (trajectory.head.params or run.params.values):
         refusal = params_refusal(trajectory.head, trajectory.params_in_texts, run.params)
+    if refusal is None and trajectory.conditions is not None:
+        refusal = conditions_refusal(trajectory, _circumstances(run), run.policy.generalize)
     if refusal is None and (trajectory.requirements or trajectory.unchecked_tools):
         refusal = _steps_refusal(run, trajectory)
     return refusal
+
+
+def _circumstances(run: Run) -> Circumstances:
+    policy = run.policy
+    return Circumstances(run.key or b"", run.params, local_day(policy.wall_clock()), policy.process)
 
 
 def _steps_refusal(run: Run, trajectory: ReadyTrajectory) -> Refusal | None:

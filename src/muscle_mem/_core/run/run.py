@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,8 @@ class Policy(msgspec.Struct, frozen=True):
     approve: Callable[..., Any] | None = None
     result: Callable[..., Any] | None = None
     trust: int = 0
+    generalize: str = "computed"
+    wall_clock: Callable[[], float] = time.time
 
 
 class Progress(msgspec.Struct, eq=False):

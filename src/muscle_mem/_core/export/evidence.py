@@ -1,0 +1,46 @@
+"""The evidence of an observation as a document: what its literals may have been made of, and when it was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ...errors import InvalidValueError
+from ..model.records import Row, Suspicion, Witness
+
+
+class Evidence(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """The fields of a row that are evidence; see `Row`."""
+
+    witness: Witness | None = None
+    suspicions: tuple[tuple[Suspicion, ...], ...] = ()
+    origins: tuple[tuple[str, ...], ...] = ()
+    pauses: tuple[float, ...] = ()
+    pictures: tuple[bytes, ...] = ()
+    task: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    refused_at: int = -1
+
+
+FIELDS = Evidence.__struct_fields__
+
+
+def evidence_document(row: Row) -> dict[str, Any]:
+    """Return the evidence of a row, without what has its default; bytes are written in base64."""
+    made: dict[str, Any] = msgspec.to_builtins(Evidence(**{name: getattr(row, name) for name in FIELDS}))
+    return made
+
+
+def read_evidence(document: Mapping[str, Any], place: str, steps: int) -> dict[str, Any]:
+    """Return the fields of a row that a document holds. Raises InvalidValueError for what does not belong there."""
+    try:
+        found = msgspec.convert(dict(document), Evidence, strict=True)
+    except (msgspec.ValidationError, TypeError, RecursionError) as error:
+        raise InvalidValueError(f"{place}: {error}") from error
+    for name in ("suspicions", "origins", "pauses", "pictures"):
+        count = len(getattr(found, name))
+        if count not in (0, steps):
+            raise InvalidValueError(f"{place}.{name}: expected {steps} items, one for each step, got {count}")
+    return {name: getattr(found, name) for name in FIELDS}

@@ -1,0 +1,261 @@
+"""What the recordings of a key prove together: which of their literals are confirmed, and which still vary (E11).
+
+Computed when a key is loaded, from what is stored, so that two processes cannot disagree. One recording proves one set
+of values. A literal that a run could have made differently is replayed where that cannot matter: for the same values,
+on the same day. Two recordings that differ in what is suspected, and agree in the literal, confirm it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..binding.figures import rank
+from ..binding.params import Params
+from ..binding.pieces import literal_pieces
+from ..binding.suspicion import COMPUTED, DAY, MADE_UP, MONTH, YEAR, trace_digest
+from ..model.reason import Reason
+from ..model.records import ParamTrace, Row, Suspicion
+from ..model.text import safe_repr
+from .ready_trajectory import ReadyTrajectory
+from .step import Refusal
+
+PARAM_KINDS = ("param", "part", COMPUTED)
+OUTSIDE_SPAN = 5
+"""Witnesses with different values that confirm a narrow literal for values beyond theirs, too."""
+
+_CALENDAR = {DAY: 10, MONTH: 7, YEAR: 4}  # characters of an ISO date that must be equal
+
+
+class Open(NamedTuple):
+    """A suspicion that no second recording has removed, at a step."""
+
+    step: int
+    suspicion: Suspicion
+
+
+class Circumstances(NamedTuple):
+    """What a run brings that a suspicion may depend on. `day` is its local ISO date."""
+
+    key: bytes
+    params: Params
+    day: str
+    process: str
+
+
+class Conditions:
+    """Under which circumstances the trajectories of one group of equal calls may be replayed.
+
+    `derived` holds for each step the suspicions that the figures of this run's outputs decide, as the step comes.
+    """
+
+    __slots__ = ("_open", "_ordered", "_values", "_witnesses", "derived")
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._witnesses = [row.witness for row in rows if row.witness is not None]
+        traces = [{trace.name: trace for trace in witness.params} for witness in self._witnesses]
+        self._values = traces
+        found = dict.fromkeys(
+            Open(step, suspicion)
+            for row in rows
+            for step, suspicions in enumerate(row.suspicions)
+            for suspicion in suspicions
+        )
+        self._open = [doubt for doubt in found if doubt.suspicion.kind != "derived" and not self._is_constant(doubt)]
+        self._ordered = _ordered_pairs(traces)
+        self.derived = _derived(rows)
+
+    def __bool__(self) -> bool:
+        return bool(self._open or self._ordered or self.derived or any(self._values))
+
+    @property
+    def restricts_start(self) -> bool:
+        """Return whether something must be known of a run before it may start."""
+        return bool(self._open or self._ordered)
+
+    def _is_constant(self, doubt: Open) -> bool:
+        """Return whether recordings under other circumstances agree in a literal, whatever a run brings."""
+        suspicion = doubt.suspicion
+        if suspicion.kind == MADE_UP:
+            count = _CALENDAR.get(suspicion.form)
+            if count is not None:
+                return len({witness.day[:count] for witness in self._witnesses}) > 1
+            return len({(witness.day, witness.process) for witness in self._witnesses}) > 1
+        return all(self._is_confirmed(name, suspicion) for name in suspicion.params) and not (
+            suspicion.is_narrow and any(self._ranks(name) for name in suspicion.params)
+        )
+
+    def _ranks(self, name: str) -> list[float]:
+        return [trace.rank for traces in self._values if (trace := traces.get(name)) and trace.rank is not None]
+
+    def _is_confirmed(self, name: str, suspicion: Suspicion, value: float | None = None) -> bool:
+        """Return whether two recordings that differ in a param agree in the literal; near `value`, if it is narrow."""
+        digests = {traces[name].digest for traces in self._values if name in traces}
+        if len(digests) < 2:
+            return False
+        ranks = self._ranks(name)
+        if not suspicion.is_narrow or value is None or not ranks:
+            return True
+        return len(digests) >= OUTSIDE_SPAN or min(ranks) <= value <= max(ranks)
+
+    def refusal(self, run: Circumstances, *, ignored: Sequence[str] = ()) -> tuple[Open | None, str]:
+        """Return the suspicion that stands in the way of a run, if any, and what it is about.
+
+        `ignored` are kinds of suspicions that the engine is told to ignore.
+        """
+        digests: dict[str, bytes] = {}
+        for name in run.params.plain_names():
+            digests[name] = trace_digest(run.key, run.params, name)
+        for doubt in self._open:
+            suspicion = doubt.suspicion
+            if suspicion.kind in ignored:
+                continue
+            if suspicion.kind == MADE_UP:
+                if not self._is_same_time(suspicion.form, run):
+                    return doubt, ""
+                continue
+            name = self._unconfirmed_param(suspicion, run.params, digests)
+            if name:
+                return doubt, name
+        return None, self._other_order(run.params)
+
+    def _is_same_time(self, form: str, run: Circumstances) -> bool:
+        count = _CALENDAR.get(form)
+        return count is not None and any(witness.day[:count] == run.day[:count] for witness in self._witnesses)
+
+    def _unconfirmed_param(self, suspicion: Suspicion, params: Params, digests: Mapping[str, bytes]) -> str:
+        """Return the first param whose value may need another literal; empty if none may."""
+        first = ""
+        for traces in self._values or [{}]:
+            missing = ""
+            for name in suspicion.params:
+                trace = traces.get(name)
+                same = trace is not None and trace.digest == digests.get(name)
+                value = _rank_of(params, name) if suspicion.is_narrow else None
+                if not same and not self._is_confirmed(name, suspicion, value):
+                    missing = name
+                    break
+            if not missing:
+                return ""
+            first = first or missing
+        return first
+
+    def _other_order(self, params: Params) -> str:
+        """Return two params that no recording had in this order, for people; empty if there are none."""
+        for (one, two), orders in self._ordered.items():
+            ranks = _rank_of(params, one), _rank_of(params, two)
+            if ranks[0] is not None and ranks[1] is not None and _sign(ranks[0], ranks[1]) not in orders:
+                return f"{one}, {two}"
+        return ""
+
+    def unseen_params(self, run: Circumstances) -> str:
+        """Return a param whose value no recording had, where no two recordings with other values agreed."""
+        for name in run.params.plain_names():
+            digests = {traces[name].digest for traces in self._values if name in traces}
+            if len(digests) == 1 and trace_digest(run.key, run.params, name) not in digests:
+                return name
+        return ""
+
+
+def _rank_of(params: Params, name: str) -> float | None:
+    return rank(params.values[name]) if name in params.values else None
+
+
+def _sign(one: float, two: float) -> int:
+    return (one > two) - (one < two)
+
+
+def _ordered_pairs(traces: Sequence[Mapping[str, ParamTrace]]) -> dict[tuple[str, str], frozenset[int]]:
+    """Return the orders in which recordings had each two comparable params; only those with one order (E2)."""
+    found: dict[tuple[str, str], set[int]] = {}
+    for given in traces:
+        ranked = [(name, trace.rank) for name, trace in sorted(given.items()) if trace.rank is not None]
+        for index, (one, rank_one) in enumerate(ranked):
+            for two, rank_two in ranked[index + 1 :]:
+                found.setdefault((one, two), set()).add(_sign(rank_one, rank_two))
+    return {pair: frozenset(orders) for pair, orders in found.items() if len(orders - {0}) < 2}
+
+
+def _derived(rows: Sequence[Row]) -> dict[int, tuple[Suspicion, ...]]:
+    """Return the suspicions that depend on outputs, by step, without those that two recordings have confirmed."""
+    found: dict[tuple[int, int], dict[Suspicion, None]] = {}
+    for row in rows:
+        for step, suspicions in enumerate(row.suspicions):
+            for suspicion in suspicions:
+                if suspicion.kind == "derived":
+                    found.setdefault((step, suspicion.leaf), {})[suspicion] = None
+    by_step: dict[int, list[Suspicion]] = {}
+    for (step, _), several in found.items():
+        if len({suspicion.sources for suspicion in several}) == 1:
+            by_step.setdefault(step, []).extend(several)
+    return {step: tuple(suspicions) for step, suspicions in by_step.items()}
+
+
+def weigh(trajectories: Iterable[ReadyTrajectory]) -> None:
+    """Derive the conditions of the trajectories of one key from all their recordings.
+
+    Trajectories with the same calls share their evidence: they differ only in where their literals were seen.
+    """
+    groups: dict[Any, list[ReadyTrajectory]] = {}
+    for trajectory in trajectories:
+        trajectory.conditions = None
+        if any(candidate.row.suspicions or candidate.row.witness for candidate in trajectory.candidates):
+            groups.setdefault(trajectory.comparison_ids, []).append(trajectory)
+    for members in groups.values():
+        rows = [candidate.row for member in members for candidate in member.candidates if not candidate.refresh]
+        conditions = Conditions(rows)
+        for member in members:
+            member.conditions = conditions or None
+
+
+def conditions_refusal(trajectory: ReadyTrajectory, run: Circumstances, generalize: str) -> Refusal | None:
+    """Return why a run's values need another recording first, if so (E8, E9, E11).
+
+    `generalize` is the engine's option: "computed", "confirmed" or "at_once".
+    """
+    conditions = trajectory.conditions
+    if conditions is None:
+        return None
+    ignored = (COMPUTED, MADE_UP) if generalize == "at_once" else ()
+    doubt, about = conditions.refusal(run, ignored=ignored)
+    if doubt is not None:
+        return _refusal(trajectory, doubt, about)
+    if about and generalize != "at_once":
+        message = (
+            f"params {about} are in another order than when this was recorded, and the agent may have compared them; "
+            "one more recording confirms it"
+        )
+        return Refusal(Reason.UNCONFIRMED, message)
+    name = conditions.unseen_params(run) if generalize == "confirmed" else ""
+    if name:
+        message = (
+            f"param {name!r} has a value that no recording had, and only one value was recorded so far; "
+            "generalize='confirmed' needs two"
+        )
+        return Refusal(Reason.UNCONFIRMED, message)
+    return None
+
+
+def _refusal(trajectory: ReadyTrajectory, doubt: Open, about: str) -> Refusal:
+    record = trajectory.body.steps[doubt.step]
+    piece = literal_pieces(record)[doubt.suspicion.leaf]
+    what = f"argument {piece.argument!r} of {record.tool} (step {doubt.step}) is {safe_repr(piece.value)}"
+    kind = doubt.suspicion.kind
+    if kind == MADE_UP:
+        when = {DAY: "for its day", MONTH: "for its month", YEAR: "for its year"}.get(
+            doubt.suspicion.form, "for one run"
+        )
+        message = f"{what}, which may have been made {when}; another recording with the same value confirms it"
+        return Refusal(Reason.UNCONFIRMED, message, doubt.step, record.tool)
+    if kind == COMPUTED:
+        message = (
+            f"{what}, which may have been computed from param {about!r}; a second recording confirms it, or let a tool "
+            "return it"
+        )
+        return Refusal(Reason.UNCONFIRMED, message, doubt.step, record.tool)
+    part = "a part of " if kind == "part" else ""
+    message = (
+        f"{what}, which may be {part}param {about!r}: valid for that value only. Record another value, or "
+        f"pass params={{{about!r}: Param(..., bind=['{record.tool}.{piece.argument}'])}}"
+    )
+    return Refusal(Reason.PARAM_GUARD, message, doubt.step, record.tool)

@@ -1,0 +1,20 @@
+"""What makes an observation itself: its snapshots, and the circumstances that its suspicions depend on."""
+
+from __future__ import annotations
+
+import msgspec
+
+from .. import codec
+from ..binding.suspicion import witness_identity
+from ..model.records import Row
+
+
+def observation_id(trajectory_id: str, row: Row) -> str:
+    """Return the id of an observation; rows with the same snapshots and circumstances have the same.
+
+    `row` must be in stored order.
+    """
+    seen = msgspec.msgpack.encode((row.pre, row.post))
+    if row.witness is not None:
+        seen += witness_identity(row.suspicions, row.witness)
+    return codec.digest(trajectory_id.encode() + seen)[:16].hex()
