@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
@@ -77,7 +76,7 @@ class Engine:
             literal may have been computed from a changed param. "confirmed" asks for it wherever a param has a value
             that was not recorded. "at_once" asks for none.
         clock: A function that returns the time in seconds since the epoch. Everything that depends on the time of day
-            or the date uses it.
+            or the date uses it. None uses the system's clock.
 
     Raises:
         InvalidTypeError: An option has the wrong type.
@@ -111,7 +110,7 @@ class Engine:
         ttl: float | None = None,
         on_store_error: OnStoreError = "bypass",
         generalize: Generalize = "computed",
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         options = EngineOptions(
             scope=scope,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from .._core.model.reason import Reason
 from .._core.plan.ready_trajectory import ReadyTrajectory
 from .._core.plan.trust import EXPIRED, SUCCESS, TWICE, trust_level
-from .._core.run.recorder import Problem
+from .._core.run.recorder import Problem, Recording
 from ..store.base import FRESH, QUARANTINED, RETIRED, TRUSTED, Note, Standing
+
+MAX_WITNESSES = 8
+"""Observations of a trajectory with equal snapshots that are kept."""
 
 
 def recorded_again_note(id: str, known: Standing, accepted: bool, *, alone: bool) -> Note | None:
@@ -62,3 +67,18 @@ def expired_note(id: str) -> Note:
     The trajectory stays expired if the clock is set back.
     """
     return Note(id=id, state=RETIRED, reason=EXPIRED)
+
+
+def has_enough_witnesses(trajectories: Iterable[ReadyTrajectory], recording: Recording) -> bool:
+    """Return whether another witness of a row that was seen before would prove nothing new (E11)."""
+    if recording.row.witness is None or recording.body.order:
+        return False
+    seen = (recording.row.pre, recording.row.post)
+    same = [
+        candidate.id
+        for trajectory in trajectories
+        if trajectory.id == recording.id
+        for candidate in trajectory.candidates
+        if (candidate.row.pre, candidate.row.post) == seen
+    ]
+    return len(same) >= MAX_WITNESSES and recording.observation_id not in same

@@ -193,6 +193,12 @@ class Library:
                 self.store.forget((recording.id,))
                 note = None
         self.flush()
+        if (
+            known is not None
+            and note is None
+            and evidence.has_enough_witnesses(self.find(run.key).trajectories, recording)
+        ):
+            return state
         self.store.seal(sealed, observation, note)
         self.health.succeeded("seal")
         self.growth.note_sealed(len(sealed.body) + len(observation.body) + sum(map(len, observation.blobs)))

@@ -51,7 +51,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     ttl: float | None
     on_store_error: str
     generalize: Generalize
-    clock: Callable[[], float]
+    clock: Callable[[], float] | None
 
     def __post_init__(self) -> None:
         if not isinstance(self.scope, str):

@@ -48,6 +48,11 @@ from .validation import (
 NO_PARAMS = Params(None)
 
 
+def system_clock() -> float:
+    """Return the seconds since the epoch."""
+    return time.time()
+
+
 class Runtime:
     """The parts of one engine, on which its public methods operate.
 
@@ -64,6 +69,7 @@ class Runtime:
         self.on_divergence: OnDivergence = options.on_divergence
         self.raises_store_errors = options.on_store_error == "raise"
         self.reporter = Reporter(observers)
+        clock = system_clock if options.clock is None else options.clock
         self.policy = Policy(
             time.perf_counter,
             self.reporter.notice,
@@ -76,7 +82,7 @@ class Runtime:
             result=options.result,
             trust=TRUSTS.index(options.trust),
             generalize=options.generalize,
-            wall_clock=options.clock,
+            wall_clock=clock,
         )
         self.tools = Toolbox()
         self.blocking_effects = STORE_EFFECTS if getattr(store, "waits_on_network", False) else ()
@@ -87,7 +93,7 @@ class Runtime:
             self.store_health,
             max_bytes=options.library_bytes,
             limits=options.limits,
-            clock=options.clock,
+            clock=clock,
         )
         self.key_leases = KeyLeases(self.library, self.store_health, options.miss_wait)
         self.agent: Agent | None = None

@@ -45,13 +45,10 @@ class Shop:
         self.do, self.pay, self.look, self.wire = do, pay, look, wire
         self.engine.set_agent(lambda task, given=None: agent(self, given))
 
-    def run(self, value: Any = None, name: str = "p", **more: Any) -> tuple[Outcome, list[tuple[Any, ...]]]:
+    def run(self, value: Any = None) -> tuple[Outcome, list[tuple[Any, ...]]]:
         self.calls = []
-        params = {} if value is None else {name: value}
-        outcome = (
-            self.engine("the task", value, params={**params, **more}) if params else self.engine("the task", value)
-        )
-        return outcome, self.calls
+        params = None if value is None else {"p": value}
+        return self.engine("the task", value, params=params), self.calls
 
 
 def chairs(shop: Shop, quantity: int) -> None:
@@ -302,3 +299,13 @@ def test_e9_an_ordinary_long_word_or_a_far_date_is_no_made_up_value() -> None:
     shop.run()
     shop.now += 400 * DAY
     assert shop.run()[0]
+
+
+def test_e11_a_row_keeps_at_most_eight_witnesses_and_is_one_candidate() -> None:
+    shop = Shop(lambda s, n: s.do("order", n))
+    for n in range(200, 220):
+        assert shop.engine("the task", n, params={"p": n}, mode="record").learned
+    (entry,) = shop.engine._runtime.library.entries()
+    (trajectory,) = entry.trajectories
+    assert len(trajectory.candidates) == 8
+    assert len(entry.candidate_set.candidates) == 1

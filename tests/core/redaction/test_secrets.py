@@ -194,7 +194,7 @@ def test_c11_an_argument_declared_secret_later_is_not_replayed_from_its_stored_v
     missed = world.run(agent, "t")
     assert missed.reason == Reason.TOOL_CHANGED
     assert "forget this trajectory" in missed.message
-    with pytest.raises(ValueError, match="to keep secret"):
+    with pytest.raises(ValueError, match="secret="):
         world.tool("other", lambda x: None, secret=["password"])
 
 
@@ -211,7 +211,7 @@ def test_c11_secrets_with_equal_values_replay_only_while_they_are_equal_again(wo
 
 
 def test_c11_a_name_given_twice_with_different_values_is_refused(world: World) -> None:
-    with pytest.raises(ValueError, match="secrets=: .*'p'"):
+    with pytest.raises(ValueError, match=r"secrets=: .*'p'"):
         world.run(lambda task: None, "t", params={"p": Secret(ONE)}, secrets={"p": TWO})
     world.run(lambda task, p: None, "t", p=Secret(ONE), secrets={"p": TWO})  # an argument is the agent's own
 

@@ -195,7 +195,7 @@ def _day(year: str | None, month: str, day: str) -> Iterator[str]:
 
 
 def scalar_figures(leaf: Any) -> list[Figure]:
-    """Return the figures of one leaf that is no container: of a number itself, of a date, or those in a text."""
+    """Return the figures of one leaf that is not a container: of a number itself, of a date, or those in a text."""
     if leaf is None or isinstance(leaf, bool):
         return []
     if isinstance(leaf, str):
@@ -230,7 +230,7 @@ _AFTER_VERB = re.compile(r"(?i)\s+(?:i|we|you|he|she|it|they|the|a|an|be|not|hav
 
 
 def months_of(text: str) -> Iterator[int]:
-    """Yield the numbers of the months that a text names; "may" and "march" only where they are no verbs."""
+    """Yield the numbers of the months that a text names; "may" and "march" only where they are not verbs."""
     for match in re.finditer(r"[^\W\d_]+", text):
         word = match[0]
         number = _MONTHS.get(word.lower())

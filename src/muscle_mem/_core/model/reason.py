@@ -47,9 +47,7 @@ class Reason(StrEnum):
     MODE = "mode"
     STORE_UNAVAILABLE = "store_unavailable"
     DAMAGED = "damaged"
-    TOOL_OVERRIDDEN = "tool_overridden"
-    # Reasons for a miss, or for a divergence.
-    VALUE_VARIES = "value_varies"
+    # Reasons for a miss or a divergence.
     UNCONFIRMED = "unconfirmed"
     # Reasons for a divergence: at least one tool was called.
     CHECK_REFUSED = "check_refused"
@@ -59,8 +57,6 @@ class Reason(StrEnum):
     STALE_OUTPUT = "stale_output"
     UNSUCCESSFUL = "unsuccessful"
     NO_CANDIDATE = "no_candidate"
-    RETURNED_ERROR = "returned_error"
-    UNSEEN_ANSWER = "unseen_answer"
     # Reasons why a run is not learned: it is not recorded for replay.
     AGENT_RAISED = "agent_raised"
     CANCELLED = "cancelled"
@@ -72,12 +68,6 @@ class Reason(StrEnum):
     INCOMPLETE_THREADS = "incomplete_threads"
     OVERLAPPING = "overlapping"
     NESTED_RUN = "nested_run"
-    FORKED = "forked"
-    FOREIGN_TOOL = "foreign_tool"
-    LATE_CALL = "late_call"
-    DERIVED_SECRET = "derived_secret"
-    CHANGED_ARGUMENT = "changed_argument"
-    NOT_ABSORBED = "not_absorbed"
     FAILED_WRITE = "failed_write"
     OTHER_INSTANCE = "other_instance"
     STILL_RUNNING = "still_running"

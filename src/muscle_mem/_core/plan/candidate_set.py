@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..tools.check import Check
 from .ready_trajectory import Candidate, ReadyTrajectory
@@ -36,9 +37,9 @@ class CandidateSet:
         self.lengths = frozenset(trajectory.length for trajectory in trajectories)
         self.longest = max(self.lengths, default=0)
         if len(trajectories) == 1:
-            self.candidates: Sequence[Candidate] = trajectories[0].candidates
+            self.candidates: Sequence[Candidate] = _distinct(trajectories[0].candidates)
         else:
-            found = [candidate for trajectory in trajectories for candidate in trajectory.candidates]
+            found = [candidate for trajectory in trajectories for candidate in _distinct(trajectory.candidates)]
             found.sort(key=lambda candidate: (-candidate.seq, candidate.id))
             self.candidates = found
         self._index: dict[tuple[int, bool], dict[bytes, list[Candidate]]] = {}
@@ -92,6 +93,16 @@ class CandidateSet:
                     index.setdefault(snapshot, []).append(candidate)
             self._index[(position, post)] = index  # whole, since other threads read it
         return index.get(data, ())
+
+
+def _distinct(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    """Return the observations of a trajectory that differ in a snapshot; others differ in their witness only (E11)."""
+    if len(candidates) < 2:
+        return candidates
+    found: dict[Any, Candidate] = {}
+    for candidate in candidates:
+        found.setdefault((candidate.row.pre, candidate.row.post), candidate)
+    return list(found.values()) if len(found) < len(candidates) else candidates
 
 
 def is_unrestricted(trajectory: ReadyTrajectory) -> bool:

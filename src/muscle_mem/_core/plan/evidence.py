@@ -101,7 +101,7 @@ class Conditions:
     def refusal(self, run: Circumstances, *, ignored: Sequence[str] = ()) -> tuple[Open | None, str]:
         """Return the suspicion that stands in the way of a run, if any, and what it is about.
 
-        `ignored` are kinds of suspicions that the engine is told to ignore.
+        `ignored` are kinds of suspicions that the engine ignores.
         """
         digests: dict[str, bytes] = {}
         for name in run.params.plain_names():
