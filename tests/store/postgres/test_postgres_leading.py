@@ -70,7 +70,7 @@ def test_a_leading_connection_that_was_lost_is_made_anew(schema: str, database: 
         lead = store.lead(KEY)
         assert lead is not None
         with raw("public") as connection:
-            connection.execute("SELECT pg_terminate_backend(%s)", (store._key_locks._home,))
+            connection.execute("SELECT pg_terminate_backend(%s)", (store._key_locks._server_pid,))
         assert store.lead(OTHER_KEY) is not None
         lead.release()
         assert store.lead(KEY) is not None

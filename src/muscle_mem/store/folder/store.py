@@ -53,7 +53,7 @@ class FolderStore:
         self._sign = signer(checked_key(signing_key))
         if not isinstance(path, str | os.PathLike):
             raise InvalidTypeError(
-                f"invalid path=: expected a string or a pathlib.Path, got {path!r}. Pass the path of a folder."
+                f"invalid path=: expected a string or a pathlib.Path, got {type(path).__name__}. Pass a folder."
             )
         text = os.fsdecode(path)
         if not text or "\0" in text:

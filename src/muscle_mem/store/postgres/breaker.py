@@ -28,7 +28,7 @@ class Breaker:
         self._until = 0.0
         self._probing = False
 
-    def start_afresh(self) -> None:
+    def reset_after_fork(self) -> None:
         """Replace the lock in a forked child: a thread of the parent may have held it."""
         self._lock = threading.Lock()
 

@@ -118,9 +118,9 @@ class ConnectionPool:
         self.closed = False
         self.made_count = 0
         self._all: weakref.WeakSet[PooledConnection] = weakref.WeakSet()
-        self._start_afresh()
+        self._reset()
 
-    def _start_afresh(self) -> None:
+    def _reset(self) -> None:
         self._change = threading.Condition(threading.Lock())
         self._idle: list[PooledConnection] = []
         self._borrowed = 0
@@ -185,7 +185,7 @@ class ConnectionPool:
         for connection in list(self._all):
             _close_in_child(connection)
         self._all.clear()
-        self._start_afresh()
+        self._reset()
 
     def _take(self, until: float) -> PooledConnection:
         with self._change:

@@ -19,14 +19,14 @@ from .schema import number_for
 class KeyLock:
     """A lock on a key; see `muscle_mem.store.base.Leadership`."""
 
-    def __init__(self, leads: KeyLocks, key: bytes) -> None:
-        self._leads = leads
+    def __init__(self, key_locks: KeyLocks, key: bytes) -> None:
+        self._key_locks = key_locks
         self._key = key
         self._pid = os.getpid()
 
     def release(self) -> None:
         if self._pid == os.getpid():
-            self._leads.release(self._key, self)
+            self._key_locks.release(self._key, self)
 
 
 class KeyLocks:
@@ -39,14 +39,14 @@ class KeyLocks:
     def __init__(self, pool: ConnectionPool, sessions: Sessions) -> None:
         self._pool = pool
         self._sessions = sessions
-        self._start_afresh()
+        self._reset()
 
-    def _start_afresh(self) -> None:
-        self._door = threading.Lock()
-        self._conversation = threading.Lock()
+    def _reset(self) -> None:
+        self._held_lock = threading.Lock()
+        self._connection_lock = threading.Lock()
         self._held: dict[bytes, KeyLock] = {}
-        self._line: PooledConnection | None = None
-        self._home = 0
+        self._connection: PooledConnection | None = None
+        self._server_pid = 0
 
     def lead(self, key: bytes) -> KeyLock | None:
         """Lock a key, or return None if another run has locked it; see `Leading.lead`.
@@ -54,16 +54,16 @@ class KeyLocks:
         Raises StoreError, or what psycopg raises.
         """
         lead = KeyLock(self, key)
-        with self._door:
+        with self._held_lock:
             if key in self._held:
                 return None
             self._held[key] = lead
         try:
-            got = not self._sessions.are_kept or self._lock(key)
+            acquired = not self._sessions.are_kept or self._lock(key)
         except BaseException:
             self._drop(key, lead)
             raise
-        if not got:
+        if not acquired:
             self._drop(key, lead)
             return None
         return lead
@@ -73,10 +73,10 @@ class KeyLocks:
 
         If the lock cannot be released, its connection is closed, which ends it.
         """
-        with self._conversation:
+        with self._connection_lock:
             if self._held.get(key) is not lead:
                 return
-            connection = self._line
+            connection = self._connection
             if connection is not None:
                 try:
                     connection.until = time.monotonic() + self._pool.options.timeout
@@ -87,18 +87,18 @@ class KeyLocks:
 
     def close(self) -> None:
         """Release all locks."""
-        with self._conversation:
+        with self._connection_lock:
             self._disconnect()
-        with self._door:
+        with self._held_lock:
             self._held.clear()
 
     def abandon_after_fork(self) -> None:
         """Drop all locks in a forked child: they belong to the parent."""
-        self._start_afresh()
+        self._reset()
 
     def _lock(self, key: bytes) -> bool:
-        with self._conversation:
-            kept = self._line is not None
+        with self._connection_lock:
+            kept = self._connection is not None
             try:
                 return self._try(key)
             except psycopg.OperationalError:
@@ -109,33 +109,35 @@ class KeyLocks:
 
     def _try(self, key: bytes) -> bool:
         until = time.monotonic() + self._pool.options.timeout
-        if self._line is None:
+        if self._connection is None:
             self._pool.breaker.admit()
-            self._line = self._pool.dedicated(until)
-            self._home = self._ask_home(self._line)
-        self._line.until = until
-        got, home = self._line.fetch("SELECT pg_try_advisory_lock(%s), pg_backend_pid()", self._number(key))[0]
-        if home == self._home:
-            return bool(got)
+            self._connection = self._pool.dedicated(until)
+            self._server_pid = self._server_pid_of(self._connection)
+        self._connection.until = until
+        acquired, server_pid = self._connection.fetch(
+            "SELECT pg_try_advisory_lock(%s), pg_backend_pid()", self._number(key)
+        )[0]
+        if server_pid == self._server_pid:
+            return bool(acquired)
         # The lock belongs to a server session that others use, too. It protects nothing, and blocks others.
         self._sessions.note_lost()
-        self._line.fetch("SELECT pg_advisory_unlock(%s)", self._number(key))
+        self._connection.fetch("SELECT pg_advisory_unlock(%s)", self._number(key))
         self._disconnect()
         return True
 
     @staticmethod
-    def _ask_home(connection: PooledConnection) -> int:
+    def _server_pid_of(connection: PooledConnection) -> int:
         return int(connection.fetch("SELECT pg_backend_pid()")[0][0])
 
     def _number(self, key: bytes) -> int:
         return number_for(b"lead", self._pool.options.schema.encode(), key)
 
     def _disconnect(self) -> None:
-        if self._line is not None:
-            self._line.close()
-            self._line = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _drop(self, key: bytes, lead: KeyLock) -> None:
-        with self._door:
+        with self._held_lock:
             if self._held.get(key) is lead:
                 del self._held[key]

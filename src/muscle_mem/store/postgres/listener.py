@@ -103,7 +103,7 @@ class KeyVersions:
         self._generation += 1
         self._ticks.clear()
 
-    def start_afresh(self) -> None:
+    def reset_after_fork(self) -> None:
         """Replace the lock in a forked child: a thread of the parent may have held it."""
         self._lock = threading.Lock()
         self._forget_all()
@@ -124,9 +124,9 @@ class ChangeListener:
         self._schema = pool.options.schema
         self._poll = poll_of(self._schema)
         self._sessions = sessions
-        self._start_afresh()
+        self._reset()
 
-    def _start_afresh(self) -> None:
+    def _reset(self) -> None:
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -182,9 +182,9 @@ class ChangeListener:
         if self._wake_sockets is not None:
             for end in self._wake_sockets:
                 end.close()
-        self.versions.start_afresh()
+        self.versions.reset_after_fork()
         self.error = None
-        self._start_afresh()
+        self._reset()
 
     def _wake(self) -> None:
         with self._start:
@@ -209,13 +209,13 @@ class ChangeListener:
                 pass  # A full socket wakes the thread anyway, and a closed one has no listener.
 
     def _run(self) -> None:
-        bell = self._wake_sockets
-        assert bell is not None
+        wake_sockets = self._wake_sockets
+        assert wake_sockets is not None
         pause = POLL_INTERVAL
         try:
             while not self._stopped.is_set():
                 try:
-                    self._follow(bell[0])
+                    self._follow(wake_sockets[0])
                     pause = POLL_INTERVAL
                 except (psycopg.Error, StoreError, OSError, ValueError) as error:
                     self.versions.invalidate_all()
@@ -223,31 +223,31 @@ class ChangeListener:
                     self._stopped.wait(pause)
                     pause = min(2 * pause, LONGEST_PAUSE)
         finally:
-            for end in bell:
+            for end in wake_sockets:
                 end.close()
 
-    def _follow(self, bell: socket.socket) -> None:
+    def _follow(self, wake_socket: socket.socket) -> None:
         """Poll over one connection while the listener is in use.
 
         An idle listener keeps no connection.
         """
         if time.monotonic() - self._last_asked > IDLE_TIMEOUT:
-            _wait([bell], None)
-            _drain(bell)
+            _wait([wake_socket], None)
+            _drain(wake_socket)
             return
         connection = self._pool.dedicated(time.monotonic() + self._pool.options.timeout)
         try:
-            home = self.poll(connection)
+            server_pid = self.poll(connection)
             if self._sessions.are_kept:
                 self._listen(connection)
             while not self._stopped.is_set() and time.monotonic() - self._last_asked <= IDLE_TIMEOUT:
                 connection.until = time.monotonic() + self._pool.options.timeout
-                if self.poll(connection) != home:
+                if self.poll(connection) != server_pid:
                     self._sessions.note_lost()
                 if self.error is not None:
                     self.error = None
                     self._pool.breaker.worked()
-                self._pause(bell, connection)
+                self._pause(wake_socket, connection)
         finally:
             connection.close()
 
@@ -260,11 +260,11 @@ class ChangeListener:
                 raise
             # On a standby, or without the privilege, polling is enough.
 
-    def _pause(self, bell: socket.socket, connection: PooledConnection) -> None:
+    def _pause(self, wake_socket: socket.socket, connection: PooledConnection) -> None:
         self._stopped.wait(MIN_POLL_GAP)
-        sockets: list[Any] = [bell, connection.pgconn.socket] if self._sessions.are_kept else [bell]
+        sockets: list[Any] = [wake_socket, connection.pgconn.socket] if self._sessions.are_kept else [wake_socket]
         _wait(sockets, POLL_INTERVAL - MIN_POLL_GAP)
-        _drain(bell)
+        _drain(wake_socket)
 
 
 def _wait(sockets: Iterable[Any], seconds: float | None) -> None:
@@ -277,9 +277,9 @@ def _wait(sockets: Iterable[Any], seconds: float | None) -> None:
         select.select(list(sockets), [], [], seconds)
 
 
-def _drain(bell: socket.socket) -> None:
+def _drain(wake_socket: socket.socket) -> None:
     try:
-        while bell.recv(4096):
+        while wake_socket.recv(4096):
             pass
     except BlockingIOError:
         pass

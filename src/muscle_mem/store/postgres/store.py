@@ -83,7 +83,7 @@ class PostgresStore:
         self._transactions = Transactions(self._pool, self._signing, self._seals, self._rendition, self._reader)
         self._opened: Opened | None = None
         self._opening = threading.Lock()
-        self._resting = False
+        self._opening_held = False
         self._pid = os.getpid()
         self._close = weakref.finalize(self, _release_all, self._pool, self._listener, self._key_locks)
         register_for_forks(self)
@@ -278,18 +278,18 @@ class PostgresStore:
             pass  # Autovacuum does it later.
 
     def _before_fork(self) -> None:
-        self._resting = self._opening.acquire(timeout=self._options.timeout)
+        self._opening_held = self._opening.acquire(timeout=self._options.timeout)
         self._pool.before_fork()
 
     def _after_fork_in_parent(self) -> None:
         self._pool.after_fork_in_parent()
-        if self._resting:
+        if self._opening_held:
             self._opening.release()
 
     def _after_fork_in_child(self) -> None:
         self._pid = os.getpid()
         self._opening = threading.Lock()
-        self._pool.breaker.start_afresh()
+        self._pool.breaker.reset_after_fork()
         self._pool.abandon_after_fork()
         self._listener.abandon_after_fork()
         self._key_locks.abandon_after_fork()

@@ -89,7 +89,7 @@ class Writer:
         rendition: Rendition,
         reader: Reader,
     ) -> None:
-        self._line = connection
+        self._connection = connection
         self._url = url
         self._signing = signing
         self._seals = seals
@@ -101,7 +101,7 @@ class Writer:
 
     def begin(self, begin: str) -> None:
         """Begin the transaction, and wait for the lock on the sequence number."""
-        row = self._line.run(f"{begin}; {LOCK}")
+        row = self._connection.run(f"{begin}; {LOCK}")
         if not row:
             raise self._damaged("", "the row of the last sequence number is missing")
         digest = row[0][1]
@@ -110,12 +110,12 @@ class Writer:
 
     def answer_of(self, writer: bytes, op: int) -> int | None:
         """Return the answer of a transaction, or None if it was not carried out."""
-        row = self._line.fetch("SELECT answer FROM writer WHERE id = %s AND op = %s", writer, op)
+        row = self._connection.fetch("SELECT answer FROM writer WHERE id = %s AND op = %s", writer, op)
         return int(row[0][0]) if row else None
 
     def finish(self, answer: int, channel: str) -> None:
         """Write what every transaction writes at its end. The caller commits."""
-        connection, changes = self._line, self.changes
+        connection, changes = self._connection, self.changes
         changes.tick += changes.any
         if connection.op == 0:
             connection.fetch("DELETE FROM writer WHERE at < now() - interval '1 day'")
@@ -139,7 +139,7 @@ class Writer:
 
         Raises DamagedStoreError if either is stored and damaged.
         """
-        connection = self._line
+        connection = self._connection
         place = self._reader.row_of(connection, sealed.id)
         if isinstance(place, Damaged):
             raise self._damaged(place.id, place.what)
@@ -164,7 +164,7 @@ class Writer:
 
         A damaged standing is never overwritten. A change of counters alone is not announced.
         """
-        place = self._reader.standing(self._line, note.id)
+        place = self._reader.standing(self._connection, note.id)
         if place is None:
             return
         n, seq, before, key = place
@@ -183,7 +183,7 @@ class Writer:
 
         Damaged trajectories are deleted like others, and a key with its last trajectory.
         """
-        connection = self._line
+        connection = self._connection
         if ids is None:
             count = int(connection.fetch("SELECT count(*) FROM trajectory")[0][0])
             for table in ("trajectory", "blob", "change"):
@@ -203,7 +203,7 @@ class Writer:
 
     def drop(self, ids: tuple[str, ...]) -> int:
         """Delete trajectories; see `Surveying.drop`."""
-        connection = self._line
+        connection = self._connection
         named = [to_text(id) for id in ids]
         blobs = connection.fetch(
             "SELECT DISTINCT u.blob FROM trajectory t JOIN observation o ON o.trajectory = t.n JOIN use u ON "
@@ -219,14 +219,14 @@ class Writer:
         record, body = trajectory_record(sealed), bytes(sealed.body)
         packed = encode(record)
         digest = self._seals.of("trajectory", packed, body)
-        row = self._line.fetch(_INSERT_TRAJECTORY, *self._rendition.trajectory(record), digest, packed, body)
+        row = self._connection.fetch(_INSERT_TRAJECTORY, *self._rendition.trajectory(record), digest, packed, body)
         n = int(row[0][0])
         standing = Standing(state=sealed.state, reason=sealed.reason)
-        self._line.fetch(_INSERT_STANDING, *self._standing_values(sealed.id, seq, standing), n)
+        self._connection.fetch(_INSERT_STANDING, *self._standing_values(sealed.id, seq, standing), n)
         return n
 
     def _set_standing(self, n: int, id: str, seq: int, standing: Standing) -> None:
-        self._line.fetch(_UPDATE_STANDING, *self._standing_values(id, seq, standing), n)
+        self._connection.fetch(_UPDATE_STANDING, *self._standing_values(id, seq, standing), n)
 
     def _standing_values(self, id: str, seq: int, standing: Standing) -> tuple[object, ...]:
         record = standing_record(seq, standing)
@@ -239,7 +239,7 @@ class Writer:
         A recorded observation keeps its contents, and takes the new sequence number and creation time. A refresh
         replaces other refreshes, and does not change an observation with its id.
         """
-        connection, owner, name = self._line, to_text(id), to_text(observation.id)
+        connection, owner, name = self._connection, to_text(id), to_text(observation.id)
         rows = self._reader.observed(connection, n, owner, name)
         found = next((row for row in rows if row[1] == name), None)
         if found is not None and found[2] is None:
@@ -277,7 +277,7 @@ class Writer:
         wanted = {sha256(blob): bytes(blob) for blob in blobs}
         if not wanted:
             return
-        connection = self._line
+        connection = self._connection
         there = {name for (name,) in connection.fetch("SELECT name FROM blob WHERE name = ANY(%s)", list(wanted))}
         self._ensure_whole(id, there)
         for name in wanted.keys() - there:
@@ -290,19 +290,19 @@ class Writer:
         The server computes the digests.
         """
         look = "SELECT name FROM blob WHERE name = ANY(%s) AND sha256(body) = name"
-        if names and len(self._line.fetch(look, list(names))) < len(names):
+        if names and len(self._connection.fetch(look, list(names))) < len(names):
             raise self._damaged(id, "a blob of it is missing or does not match its SHA-256")
 
     def _drop_observations(self, ns: list[int]) -> None:
         if ns:
-            blobs = self._line.fetch("SELECT DISTINCT blob FROM use WHERE observation = ANY(%s)", ns)
-            self._line.fetch("DELETE FROM observation WHERE n = ANY(%s)", ns)
+            blobs = self._connection.fetch("SELECT DISTINCT blob FROM use WHERE observation = ANY(%s)", ns)
+            self._connection.fetch("DELETE FROM observation WHERE n = ANY(%s)", ns)
             self._free_blobs(blob for (blob,) in blobs)
 
     def _free_blobs(self, blobs: Iterable[bytes]) -> None:
         names = list(blobs)
         if names:
-            self._line.fetch(_FREE, names)
+            self._connection.fetch(_FREE, names)
 
     def _next_sequence(self) -> int:
         """Return the next sequence number.
@@ -310,9 +310,9 @@ class Writer:
         It has a separate row, so that no number is used again after a deletion.
         """
         if self._digest == b"" and self._last == 0:
-            if self._line.fetch("SELECT 1 FROM standing LIMIT 1"):
+            if self._connection.fetch("SELECT 1 FROM standing LIMIT 1"):
                 raise self._damaged("", "the row of the last sequence number was emptied")
-            self._signing.note(self._line)
+            self._signing.note(self._connection)
         elif not self._seals.is_intact("sequence", self._digest, b"%d" % self._last):
             raise self._damaged("", f"the row of the last sequence number {self._signing.refusal}")
         self._last += 1
