@@ -193,11 +193,8 @@ class Library:
                 self.store.forget((recording.id,))
                 note = None
         self.flush()
-        if (
-            known is not None
-            and note is None
-            and evidence.has_enough_witnesses(self.find(run.key).trajectories, recording)
-        ):
+        if known is not None and evidence.has_enough_witnesses(self.find(run.key).trajectories, recording):
+            self.store.note((note,) if note is not None else ())
             return state
         self.store.seal(sealed, observation, note)
         self.health.succeeded("seal")
