@@ -39,7 +39,7 @@ def readable(value: object) -> str:
 def to_seconds(value: float) -> float:
     """Return a time as databases return it: a float, never negative zero."""
     if math.isnan(value):
-        raise StoreError("time cannot be stored: expected a number, got NaN. Check the clock= of the Engine.")
+        raise StoreError("time cannot be stored: expected a number, got NaN. Pass a time in seconds.")
     return float(value) + 0.0
 
 

@@ -1,6 +1,6 @@
-"""How long a write waits for other writers: its whole time, until a wait was in vain; then a moment, until one is not.
+"""Timeouts of writes that wait for other writers: the full timeout, or a short one after a failed wait.
 
-So a lock that is never released costs one deadline, and then a moment each time; and no write is refused unasked.
+A lock that is never released so costs one full timeout, and then a short one for each write. Every write still tries.
 """
 
 from __future__ import annotations
@@ -9,22 +9,28 @@ import sqlite3
 
 from ...errors import StoreError
 
-SHORT_TIMEOUT = 0.25  # seconds; the worst wait of 32 writers was 0.15
+SHORT_TIMEOUT = 0.25  # Seconds. The longest wait of 32 writers was 0.15.
 
 
 class LockTimeoutError(StoreError):
-    """The write gate stayed shut for as long as the caller would wait."""
+    """Another writer held the write lock until the timeout."""
 
 
 class AdaptiveTimeout:
-    """What `full` seconds of waiting come to, shared by all writers of a store in this process."""
+    """Timeout in seconds, shared by all writers of a store in this process.
+
+    It is `full` seconds, or a short time after a wait that timed out.
+    """
 
     def __init__(self, full: float) -> None:
         self._full = full
         self._timed_out = False
 
     def __enter__(self) -> float:
-        """For one write: the seconds it may wait. Leave it with an exception if the wait timed out."""
+        """Return the timeout of one write, in seconds.
+
+        The block must raise if the wait timed out.
+        """
         return min(self._full, SHORT_TIMEOUT) if self._timed_out else self._full
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:

@@ -1,6 +1,6 @@
-"""Who learns a key: one leader at a time, among threads by a set and among processes by kernel locks on small files.
+"""Locks that elect one learner of a key: a set for threads, kernel locks on small files for processes.
 
-A lock dies with its holder. Leading only saves agent runs; two concurrent leaders do no harm.
+A lock ends with its process. It only saves agent runs, so two concurrent learners do no harm.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from ...errors import StoreError
 if sys.platform != "win32":
     import fcntl
 
-MAX_TRIES = 100  # to open a file that others make and take away at the same time
+MAX_TRIES = 100  # Attempts to open a file that other processes create and delete concurrently.
 
 
 class KeyLocks:
-    """Leaders among the threads of this process, and of its folder's users where there is flock.
+    """Locks on keys among the threads of this process and the users of a folder.
 
-    `folder` None, or Windows, or a file system without locks: only within this process. The folder is made with mode
-    0700 when first needed; a file in it lives as long as its leader does.
+    Without a folder, on Windows, and on a file system without locks they work only within this process. The folder is
+    created with mode 0700 when first needed. A file in it exists while its lock is held.
     """
 
     def __init__(self, folder: str | None = None) -> None:
@@ -38,7 +38,7 @@ class KeyLocks:
         self._keys: set[bytes] = set()
 
     def lead(self, key: bytes) -> KeyLock | None:
-        """As `Leading.lead`."""
+        """Return the lock on a key without waiting, or None if it is held."""
         with self._lock:
             if key in self._keys:
                 return None
@@ -48,7 +48,7 @@ class KeyLocks:
                 file = _locked(self._folder, path)
                 if file is None:
                     return None
-                if file < 0:  # no locks on this file system
+                if file < 0:  # The file system has no locks.
                     file = None
             self._keys.add(key)
             held = KeyLock(self, key, path, file)
@@ -58,7 +58,7 @@ class KeyLocks:
     def _release(self, held: KeyLock) -> None:
         with self._lock:
             if held not in self._locks_held:
-                return  # released before, or the parent's: its file was closed at the fork
+                return  # It was released before, or it is the parent's and was closed at the fork.
             self._locks_held.discard(held)
             self._keys.discard(held.key)
             if held.file is not None:
@@ -73,12 +73,12 @@ class KeyLocks:
     def _after_fork_in_child(self) -> None:
         for held in list(self._locks_held):
             if held.file is not None:
-                os.close(held.file)  # never unlocked: the lock is the parent's, whose death must end it
+                os.close(held.file)  # Unlocking would release the parent's lock, which must last as long as the parent.
         self._reset()
 
 
 class KeyLock:
-    """Being the only learner of a key, until `release`."""
+    """Exclusive right to learn a key, until `release`."""
 
     __slots__ = ("__weakref__", "_locks", "file", "key", "path")
 
@@ -89,12 +89,12 @@ class KeyLock:
         self.file = file
 
     def release(self) -> None:
-        """Let the next one lead. Releasing twice is fine."""
+        """Allow another caller to lead. Releasing again has no effect."""
         self._locks._release(self)
 
 
 def _locked(folder: str, path: str) -> int | None:
-    """The file at a path, locked by us; None while another has it, -1 where there are no locks."""
+    """Return a locked file, None if another process holds the lock, -1 without locks."""
     if sys.platform == "win32":
         return -1
     for _ in range(MAX_TRIES):
@@ -118,7 +118,7 @@ def _locked(folder: str, path: str) -> int | None:
         except BaseException:
             os.close(file)
             raise
-        os.close(file)  # its leader took it away between our opening and our locking it: look again
+        os.close(file)  # Its holder deleted it after it was opened here, so open it again.
     return None
 
 
@@ -140,14 +140,15 @@ def _is_at(file: int, path: str) -> bool:
 
 
 def _unlock(path: str, file: int) -> None:
-    """Take the file away while it is still ours, then release it, also for copies that a fork past Python's back
-    made.
+    """Delete the file while its lock is held, then release the lock.
+
+    Unlocking also releases copies of the descriptor that a fork outside of Python made.
     """
     if sys.platform != "win32":
         try:
             os.unlink(path)
         except OSError:
-            pass  # it stays, and serves the next leader
+            pass  # The file remains and is used for the next lock.
         try:
             fcntl.flock(file, fcntl.LOCK_UN)
         except OSError:
@@ -157,6 +158,6 @@ def _unlock(path: str, file: int) -> None:
 
 def _unusable(folder: str, error: OSError) -> StoreError:
     return StoreError(
-        f"The folder {folder!r}, in which processes agree on who learns a task, cannot be used ({error.strerror}). "
-        f"Make it writable for this user; until then only the threads of one process wait for each other."
+        f"lock folder {folder!r} cannot be used ({error.strerror}), so only the threads of one process wait for each "
+        f"other. Make it writable for this user."
     )

@@ -1,8 +1,8 @@
-"""The write gate: one writer at a time per store, by a kernel lock on a file beside it, with a bounded wait.
+"""Write lock of a store: one writer at a time, by a kernel lock on a file next to the store, with a bounded wait.
 
-SQLite's own busy handler sleeps ever longer and lets late-comers overtake; queueing before it cuts the worst
-wait of many writers by an order of magnitude, and keeps a checkpoint from meeting a commit. The lock dies
-with its holder. It is a convenience for order, not for safety: every write is a BEGIN IMMEDIATE anyway.
+SQLite's busy handler sleeps for increasing times, so later writers overtake earlier ones. A queue in front of it
+shortens the longest wait of many writers by an order of magnitude, and keeps checkpoints and commits apart. The lock
+ends with its process. It provides order, not safety: every write is a BEGIN IMMEDIATE anyway.
 """
 
 from __future__ import annotations
@@ -22,25 +22,38 @@ from .deadline import LockTimeoutError
 if sys.platform != "win32":
     import fcntl
 
-CHECK_INTERVAL = 0.1  # seconds after which a waiter looks whether it should still wait
+CHECK_INTERVAL = 0.1  # Seconds between checks for cancellation.
 
 
 class WriteLock:
-    """Lets one writer pass at a time, among the threads of this process and among processes.
+    """A lock that one writer holds at a time, among threads and processes.
 
-    Where there is no flock (Windows, some network file systems) only the threads of this process queue here,
-    and processes fall back on SQLite's busy timeout.
+    Without flock (on Windows and some network file systems) only the threads of this process queue here. Processes
+    then depend on SQLite's busy timeout.
     """
 
     def __init__(self, path: str, mode: int = 0o600) -> None:
-        """`path` names the lock file; it is made with `mode` when first needed and never deleted."""
+        """Create the lock without opening its file.
+
+        Args:
+            path: The lock file. It is created when first needed and never deleted.
+            mode: The file mode that it is created with.
+        """
         self.path = path
         self._mode = mode
         self._threads = threading.Lock()
 
     @contextmanager
     def held(self, timeout: float, cancelled: Callable[[], bool] = lambda: False) -> Iterator[None]:
-        """Hold the gate. Raises StoreError after `timeout` seconds, or as soon as `cancelled()` is true."""
+        """Hold the lock during the block.
+
+        Args:
+            timeout: The seconds to wait for other writers.
+            cancelled: A function that ends the wait when it returns true.
+
+        Raises:
+            StoreError: The wait timed out or was cancelled, or the lock file cannot be opened.
+        """
         start = time.monotonic()
         if not self._threads.acquire(timeout=timeout):
             raise self._timeout_error(start, "another thread of this process")
@@ -65,12 +78,12 @@ class WriteLock:
             return file
         except BlockingIOError:
             pass
-        except OSError:  # no locks on this file system
+        except OSError:  # The file system has no locks.
             os.close(file)
             return None
         try:
             waiter = _Waiter(file)
-        except RuntimeError:  # no more threads, as when the interpreter is ending
+        except RuntimeError:  # No thread can be started, for example while the interpreter shuts down.
             os.close(file)
             return None
         while True:
@@ -79,7 +92,7 @@ class WriteLock:
                 return file
             if cancelled():
                 waiter.abandon()
-                raise StoreError(f"The store was closed while a write waited for {self.path!r}.")
+                raise StoreError(f"write failed: the store was closed while it waited for the lock file {self.path!r}.")
             if remaining <= CHECK_INTERVAL:
                 waiter.abandon()
                 raise self._timeout_error(start, "another process")
@@ -90,22 +103,22 @@ class WriteLock:
             return os.open(self.path, flags, self._mode)
         except OSError as error:
             raise StoreError(
-                f"The lock file {self.path!r} beside the store cannot be opened ({error.strerror}), so "
-                f"nothing can be written. Make the file and its folder writable for this user."
+                f"lock file {self.path!r} cannot be opened ({error.strerror}), so the store cannot be written. "
+                f"Make the file and its folder writable for this user."
             ) from error
 
     def _timeout_error(self, start: float, who: str) -> StoreError:
         return LockTimeoutError(
-            f"The store is locked by {who} for {time.monotonic() - start:.1f} seconds (lock file "
-            f"{self.path!r}), so nothing was written. Look for a process that hangs while writing, or raise "
-            f"busy_timeout."
+            f"write timed out: the store is locked by {who} for {time.monotonic() - start:.1f} seconds (lock file "
+            f"{self.path!r}). Stop a process that hangs while it writes, or raise busy_timeout."
         )
 
 
 class _Waiter:
-    """A thread that stands in the kernel's queue for a lock, so that the wait is both fair and bounded.
+    """A thread that waits in the kernel's queue for a lock.
 
-    Trying again and again would be bounded too, but a writer that retries immediately overtakes those that sleep.
+    It makes the wait fair as well as bounded. Polling would be bounded, but a writer that retries immediately overtakes
+    writers that sleep.
     """
 
     def __init__(self, file: int) -> None:
@@ -116,7 +129,7 @@ class _Waiter:
         threading.Thread(target=self._wait_in_kernel, name="muscle_mem-gate", daemon=True).start()
 
     def wait(self, seconds: float) -> bool:
-        """Whether the lock was given to us by then. An exception in the wait gives up."""
+        """Return whether the lock was acquired in time. An exception abandons the wait."""
         try:
             return self._acquired.wait(max(0.0, seconds))
         except BaseException:
@@ -124,7 +137,7 @@ class _Waiter:
             raise
 
     def abandon(self) -> None:
-        """Leave the file to the thread, which lets the lock go as soon as it comes."""
+        """Leave the file to the thread, which releases the lock as soon as it gets it."""
         with self._decision:
             self._abandoned = True
             if self._acquired.is_set():
@@ -137,7 +150,7 @@ class _Waiter:
                 fcntl.flock(self._file, fcntl.LOCK_EX)
                 _unlock_queue_place(self._file)
             except OSError:
-                pass  # the gate is for order, not for safety: pass without it
+                pass  # The lock provides order, not safety, so the write continues without it.
         with self._decision:
             if self._abandoned:
                 _unlock(self._file)
@@ -148,11 +161,12 @@ class _Waiter:
 if sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK"):
 
     def _lock_queue_place(file: int, *, at_once: bool = False) -> None:
-        """Be the one who waits at the gate itself; with `at_once`, raise BlockingIOError while another does.
+        """Lock the first byte of the file, which only the next writer in line may hold.
 
-        A kernel gives a released lock to the first that asks, which is often the one who just had it. So only
-        one waits at the gate, and all others for its place, which is free again as soon as the gate was passed: a lock
-        on the first byte of the same file, which belongs to the open file as that of the gate does.
+        With `at_once`, raise BlockingIOError if another writer holds it.
+
+        A kernel gives a released lock to the first process that asks, which is often the previous holder. So only one
+        writer waits for the write lock, and all others wait for this byte. Both locks belong to the open file.
         """
         _byte(file, fcntl.F_WRLCK, fcntl.F_OFD_SETLK if at_once else fcntl.F_OFD_SETLKW)
 
@@ -165,19 +179,19 @@ if sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK"):
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.EACCES):
                 raise BlockingIOError(*error.args) from error
-            # a file system without such locks: the gate alone is in no order, and safe anyway
+            # Without such locks on the file system, writers are not ordered, but still safe.
 
 else:
 
     def _lock_queue_place(file: int, *, at_once: bool = False) -> None:
-        """There are no locks of this kind: who waits at the gate passes in the kernel's order."""
+        """Do nothing: without such locks, writers pass in the kernel's order."""
 
     def _unlock_queue_place(file: int) -> None:
-        """Nothing was taken."""
+        """Do nothing, because nothing was locked."""
 
 
 def _unlock(file: int) -> None:
-    # Unlocked and not merely closed: a child made by a fork may still hold a copy of the file.
+    # Closing alone would not unlock: a forked child may hold a copy of the descriptor.
     try:
         if sys.platform != "win32":
             fcntl.flock(file, fcntl.LOCK_UN)

@@ -1,4 +1,4 @@
-"""Copies of a SQLite store, made by SQLite itself while others read and write, and looked through before they count."""
+"""Backups of a SQLite store, made by SQLite while others read and write, and verified before they are published."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .rows import Digests
 def back_up(
     source: sqlite3.Connection, path: str, target: str, digests: Digests, reader: Reader, *, overwrite: bool
 ) -> Verified:
-    """As `SqliteStore.backup`, from an open connection to the store at `path`."""
+    """Write a backup from an open connection; see `SqliteStore.backup`."""
     _ensure_free(path, target, overwrite)
     making = f"{target}.{secrets.token_hex(4)}.new"
     try:
@@ -33,8 +33,8 @@ def back_up(
             broken = next((trouble for trouble in found.troubles if trouble.kind == "file"), None)
             if broken is not None:
                 raise DamagedStoreError(
-                    f"The copy of the store {path!r} cannot be read through ({broken.what}), so it was not kept. Look "
-                    f"at the store with `muscle-mem verify`, and keep the back-ups that you have."
+                    f"backup failed: the copy of {path!r} cannot be read through ({broken.what}) and was deleted. "
+                    f"Check the store with `muscle-mem verify`, and keep your existing backups."
                 )
             publish(making, target, replace=overwrite)
         finally:
@@ -43,7 +43,7 @@ def back_up(
         raise _existing_file(target) from error
     except OSError as error:
         raise StoreError(
-            f"The back-up {target!r} cannot be written ({error.strerror}). Give a path in a folder that is there and "
+            f"backup {target!r} cannot be written ({error.strerror}). Pass a path in an existing folder that is "
             f"writable for this user."
         ) from error
     return found
@@ -51,28 +51,27 @@ def back_up(
 
 def _ensure_free(path: str, target: str, overwrite: bool) -> None:
     if target == path or (os.path.exists(target) and os.path.samefile(path, target)):
-        raise StoreError(f"The back-up would lie where the store lies ({path!r}). Give another path.")
+        raise StoreError(f"backup cannot replace the store itself ({path!r}). Pass another path.")
     if os.path.isdir(target):
-        raise StoreError(f"The back-up {target!r} is a folder. Give the path of a file in it.")
+        raise StoreError(f"backup {target!r} is a folder. Pass the path of a file in it.")
     if os.path.lexists(target) and not overwrite:
         raise _existing_file(target)
     left = [target + end for end in ("-wal", "-shm", "-journal") if os.path.exists(target + end)]
     if left:
         raise StoreError(
-            f"Beside the back-up {target!r} lies {left[0]!r}: a program uses the file that is there, or did until it "
-            f"was cut off. Give another path."
+            f"backup {target!r} cannot be written: {left[0]!r} exists, so a program uses the present file, or crashed "
+            f"while it did. Pass another path."
         )
 
 
 def _existing_file(target: str) -> StoreError:
     return StoreError(
-        f"There is a file at {target!r} already; it was not touched. Give another path, or overwrite=True "
-        f"(--overwrite)."
+        f"backup {target!r} exists already; it was not touched. Pass another path, or overwrite=True (--overwrite)."
     )
 
 
 def _verify_copy(making: str, target: str, digests: Digests, reader: Reader) -> Verified:
-    # Frozen, because the file is new to everyone else, and a look must not make a log beside it.
+    # Verification must not create a log next to the new file, which no other process uses yet.
     with translated(target), closing(connect(making, Access.FROZEN, 0.0)) as copy:
 
         def scan(after: int | None, limit: int) -> Found:

@@ -1,4 +1,4 @@
-"""Blobs of a SQLite store: large parts of observations, each kept once under its SHA-256, freed with its last user."""
+"""Blobs of a SQLite store: large parts of observations, stored once by SHA-256, deleted with their last user."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import sqlite3
 from .rows import Row, blob_name, blob_names
 
 
-class DamagedBlob(ValueError):  # noqa: N818 - never leaves the store
-    """A blob that is missing, or is not what its name says."""
+class DamagedBlob(ValueError):  # noqa: N818 - the store never raises it to callers
+    """A blob that is missing or does not match its name."""
 
 
 def load(connection: sqlite3.Connection, row: Row) -> tuple[bytes, ...]:
-    """The blobs of an OBSERVATION row, in its order, each checked against its name. Raises DamagedBlob."""
+    """Return the blobs of an observation row, in order, each verified by its name.
+
+    Raises DamagedBlob.
+    """
     found: dict[bytes, bytes] = {}
     names = blob_names(row)
     for name in names:
@@ -27,25 +30,28 @@ def load(connection: sqlite3.Connection, row: Row) -> tuple[bytes, ...]:
 
 
 def keep(connection: sqlite3.Connection, observation: int, blobs: tuple[bytes, ...]) -> None:
-    """Make an observation (by row number) a user of these blobs. Raises DamagedBlob if one is there and altered."""
+    """Store the blobs of an observation, which is given by row number.
+
+    Raises DamagedBlob if a blob exists with other contents.
+    """
     for name, blob in {blob_name(blob): bytes(blob) for blob in blobs}.items():
         known = connection.execute("SELECT body = ? FROM blob WHERE hash = ?", (blob, name)).fetchone()
         if known is None:
             connection.execute("INSERT INTO blob(hash, body) VALUES (?, ?)", (name, blob))
         elif not known[0]:
-            raise DamagedBlob(f"its blob {name.hex()[:16]} is there and does not match its SHA-256")
+            raise DamagedBlob(f"its blob {name.hex()[:16]} exists and does not match its SHA-256")
         connection.execute("INSERT OR IGNORE INTO blob_user(observation, hash) VALUES (?, ?)", (observation, name))
 
 
 def release(connection: sqlite3.Connection, observation: int) -> list[bytes]:
-    """An observation uses no blob any more; the names of those it used, for `sweep`."""
+    """Release all blobs of an observation, and return their names for `sweep`."""
     used = connection.execute("SELECT hash FROM blob_user WHERE observation = ?", (observation,)).fetchall()
     connection.execute("DELETE FROM blob_user WHERE observation = ?", (observation,))
     return [name for (name,) in used]
 
 
 def sweep(connection: sqlite3.Connection, names: list[bytes]) -> None:
-    """Delete those blobs that are no longer used."""
+    """Delete the blobs that are no longer used."""
     for name in names:
         connection.execute(
             "DELETE FROM blob WHERE hash = ? AND NOT EXISTS (SELECT 1 FROM blob_user WHERE hash = ?)", (name, name)

@@ -1,9 +1,8 @@
-"""The connections of a SQLite store: one a thread, none over a fork, all closed with the store.
+"""Connections of a SQLite store: one per thread, none across a fork, all closed with the store.
 
-SQLite keeps a process's view of its file locks in memory, and a fork copies the view without the locks: a
-child that then opens the file loses commits as soon as the parent closes it. So all connections are closed
-before os.fork and made again, when next needed, on either side; and a process that was forked past Python's
-back does not touch the file.
+SQLite keeps a process's file locks in memory, and a fork copies this state without the locks. A child that then opens
+the file loses commits when the parent closes it. So all connections are closed before os.fork, and opened again in
+parent and child when next needed. A process that was forked in another way does not open the file.
 """
 
 from __future__ import annotations
@@ -21,34 +20,43 @@ from ...errors import StoreError
 
 T = TypeVar("T")
 
-FORK_TIMEOUT = 10.0  # seconds that a fork waits for a write that is under way in another thread
+FORK_TIMEOUT = 10.0  # Seconds that a fork waits for a write in another thread.
 
-_inherited: set[str] = set()  # paths that this process must not open, for it got connections to them by a fork
+_inherited: set[str] = set()  # Paths that must not be opened here, because connections to them were inherited.
 
 
 class Lease:
-    """A connection and the lock that its user holds. Both are None once it was closed, but for at exit."""
+    """A connection and the lock that its user holds.
+
+    `connection` and `cursor` are None after it was closed, except at exit.
+    """
 
     __slots__ = ("__weakref__", "_close", "_held", "connection", "cursor", "durable", "generation", "lock")
 
     def __init__(self, connection: sqlite3.Connection, path: str, generation: int) -> None:
         self.connection: sqlite3.Connection | None = connection
-        self.cursor: sqlite3.Cursor | None = connection.cursor()  # for what is asked too often to make one each time
+        self.cursor: sqlite3.Cursor | None = connection.cursor()  # A cursor for frequent queries.
         self._held = [connection]
         self.durable = True
         self.generation = generation
         self.lock = threading.Lock()
-        # Also closes it when the thread it belonged to has ended, the store was dropped unclosed, or at exit. A
-        # __del__ would come too late in a cycle, where the connection may be finalized first, with a warning.
+        # This closes the connection when its thread ends, when an open store is collected, and at exit. A __del__
+        # would run too late in a cycle, where the connection may be finalized first, with a warning.
         self._close = weakref.finalize(self, _close, self._held, path, os.getpid())
 
     @property
     def is_open(self) -> bool:
-        """Whether the connection can be used. It is closed at exit, too, and what was counted is written after that."""
+        """Return whether the connection can be used.
+
+        Connections are closed at exit, before the last counts are written.
+        """
         return self.connection is not None and bool(self._held)
 
     def close(self) -> None:
-        """Close the connection. Only for the holder of the lock, or when the lease is not shared."""
+        """Close the connection.
+
+        The caller must hold the lock or be the only user.
+        """
         self.connection = self.cursor = None
         self._close()
 
@@ -59,19 +67,19 @@ def _close(held: list[sqlite3.Connection], path: str, pid: int) -> None:
         try:
             connection.close()
         except sqlite3.Error:
-            pass  # nothing is lost: what was committed is in the file
+            pass  # Nothing is lost, because commits are in the file.
     else:
-        # The parent's: to close it here can lose the parent's commits, so nothing ever must.
+        # Closing the parent's connection here can lose its commits, so it is never freed.
         _inherited.add(path)
-        import ctypes  # here, for it is hardly ever needed
+        import ctypes  # Imported here because it is rarely needed.
 
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 
 class Connections:
-    """Lends each thread its connection, made by `connect` when first needed.
+    """Connections of all threads, opened by `connect` when first needed.
 
-    With `keep=False` every use gets a new one, for files that SQLite cannot see change.
+    With `keep=False` every use opens a new one, for files whose changes SQLite does not notice.
     """
 
     def __init__(self, path: str, connect: Callable[[], sqlite3.Connection], *, keep: bool = True) -> None:
@@ -85,18 +93,21 @@ class Connections:
         register_for_forks(self)
 
     def _start_afresh(self) -> None:
-        self._state_lock = threading.Lock()  # held while a connection is made, and through a fork
+        self._state_lock = threading.Lock()  # Held while a connection is opened, and during a fork.
         self._own = threading.local()
         self._leases: weakref.WeakSet[Lease] = weakref.WeakSet()
         self._watch: Lease | None = None
 
     def lend(self, work: Callable[[Lease, sqlite3.Connection], T]) -> T:
-        """What `work` makes of this thread's connection in one operation. StoreError once the store is closed."""
+        """Return the result of `work` on this thread's connection, in one operation.
+
+        Raises StoreError if the store is closed.
+        """
         while True:
             lease = self._own_lease()
             with lease.lock:
                 if lease.connection is None or not lease.is_open:
-                    continue  # closed between the two lines, by a fork or by close()
+                    continue  # A fork or close() closed it before the lock was acquired.
                 try:
                     return work(lease, lease.connection)
                 finally:
@@ -105,12 +116,15 @@ class Connections:
 
     @contextmanager
     def using(self) -> Iterator[Lease]:
-        """This thread's connection, for one operation. StoreError once the store is closed."""
+        """Yield this thread's connection for one operation.
+
+        Raises StoreError if the store is closed.
+        """
         while True:
             lease = self._own_lease()
             with lease.lock:
                 if not lease.is_open:
-                    continue  # closed between the two lines, by a fork or by close()
+                    continue  # A fork or close() closed it before the lock was acquired.
                 try:
                     yield lease
                 finally:
@@ -119,7 +133,7 @@ class Connections:
                 return
 
     def data_version(self) -> int:
-        """A number that changes with each commit of any process."""
+        """Return a number that changes with each commit of any process."""
         while True:
             if self.closed or self._pid != os.getpid() or _inherited:
                 self.ensure_open()
@@ -134,20 +148,23 @@ class Connections:
                     self._watch = self._make()
 
     def ensure_open(self) -> None:
-        """StoreError if the store is closed, or must not be used in this process."""
+        """Raise StoreError if the store is closed or must not be used in this process."""
         if self.closed:
-            raise StoreError(f"The store {self._path!r} is closed. Make a new Engine or store to go on.")
+            raise StoreError(f"store {self._path!r} is closed. Create a new Engine or store.")
         if self._pid != os.getpid() or self._path in _inherited:
             for lease in list(self._leases):
                 lease.close()
             _inherited.add(self._path)
             raise StoreError(
-                f"The store {self._path!r} was open while this process was forked by something other than a "
-                f"quiet os.fork(), and using it here could lose data. Open the store after the fork."
+                f"store {self._path!r} cannot be used in this process without a risk of data loss: it was open during "
+                f"a fork without os.fork(), or during a fork while it was in use. Open the store after the fork."
             )
 
     def close(self, before_last: Callable[[sqlite3.Connection], None] | None = None) -> None:
-        """Close all connections, waiting for operations under way. `before_last` gets the last one before."""
+        """Close all connections after their current operations.
+
+        `before_last` is called with the last connection before it is closed.
+        """
         self.closed = True
         if self._pid != os.getpid():
             return
@@ -194,5 +211,5 @@ class Connections:
     def _after_fork_in_child(self) -> None:
         self._pid = os.getpid()
         for lease in list(self._leases):
-            lease.close()  # those that were too busy: abandoned
-        self._start_afresh()  # a thread that is not in this process may have held a lock of the old ones
+            lease.close()  # Connections that were in use during the fork are abandoned.
+        self._start_afresh()  # A thread of the parent may have held one of the old locks.

@@ -1,4 +1,4 @@
-"""Turns what sqlite3 raises into StoreErrors that say what happened, to which store, and the way out."""
+"""Conversion of sqlite3 errors to StoreErrors with the store, the cause and a fix."""
 
 from __future__ import annotations
 
@@ -8,45 +8,51 @@ import time
 from ...errors import DamagedStoreError, ForeignStoreError, StoreError
 
 _MESSAGES: dict[int, str] = {
-    sqlite3.SQLITE_READONLY: "it is read-only: what is stored is replayed, but nothing is written. Make "
-    "the file and its folder writable for this user, or give another path",
-    sqlite3.SQLITE_FULL: "the disk is full. Free some space, or give a path on another disk",
-    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened. Look at the rights of the file and of its folder",
-    sqlite3.SQLITE_PERM: "access was denied. Look at the rights of the file and of its folder",
-    sqlite3.SQLITE_IOERR: "reading or writing failed. Look at the disk, and at the space left on it",
-    sqlite3.SQLITE_TOOBIG: "a value is larger than SQLite takes (one gigabyte)",
-    sqlite3.SQLITE_NOMEM: "the memory is used up",
+    sqlite3.SQLITE_READONLY: "the file is read-only, so recordings are replayed but not written. Make "
+    "the file and its folder writable for this user, or pass another path",
+    sqlite3.SQLITE_FULL: "the disk is full. Free some space, or pass a path on another disk",
+    sqlite3.SQLITE_CANTOPEN: "the file cannot be opened. Check the permissions of the file and its folder",
+    sqlite3.SQLITE_PERM: "access was denied. Check the permissions of the file and its folder",
+    sqlite3.SQLITE_IOERR: "reading or writing failed. Check the disk and its free space",
+    sqlite3.SQLITE_TOOBIG: "a value exceeds the limit of SQLite (one gigabyte)",
+    sqlite3.SQLITE_NOMEM: "there is not enough memory",
 }
 _DAMAGED = (
-    "the file is damaged ({error}). Keep it for a look, restore a back-up, or move it away: a new store is "
-    "made in its place, and the agent's runs fill it again"
+    "the file is damaged ({error}). Restore a backup, or move the file away: a new store is created, and agent runs "
+    "fill it again"
 )
 
 
 def to_store_error(error: Exception, path: str, waited: float = 0.0) -> StoreError:
-    """The StoreError for what SQLite raised about the store at `path`. `waited` is in seconds."""
+    """Return the StoreError for an error of sqlite3.
+
+    Args:
+        error: The error of sqlite3, or of a value that SQLite cannot store.
+        path: The path of the store.
+        waited: The duration of the failed operation in seconds.
+    """
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreError(
-            f"The store {path!r} is locked by another process for {waited:.1f} seconds. Look for a program "
-            f"that keeps a transaction open on it, or raise busy_timeout."
+            f"store {path!r} is locked by another process for {waited:.1f} seconds. Stop a program that keeps a "
+            f"transaction open on it, or raise busy_timeout."
         )
     if code == sqlite3.SQLITE_CORRUPT:
-        return DamagedStoreError(f"The store {path!r}: {_DAMAGED.format(error=error)}.")
+        return DamagedStoreError(f"store {path!r} failed: {_DAMAGED.format(error=error)}.")
     if code == sqlite3.SQLITE_NOTADB:
         return ForeignStoreError(
-            f"The file {path!r} is not a SQLite database, or its first bytes are damaged; it was not "
-            f"touched. Give another path, or move the file away."
+            f"file {path!r} is not a SQLite database, or its header is damaged; it was not touched. "
+            f"Pass another path, or move the file away."
         )
-    told = _MESSAGES.get(code, "SQLite refused. If the message does not give the reason, please report it")
-    return StoreError(f"The store {path!r}: {told} ({type(error).__name__}: {error}).")
+    cause = _MESSAGES.get(code, "SQLite raised an error. If its message does not explain the cause, report it")
+    return StoreError(f"store {path!r} failed: {cause} ({type(error).__name__}: {error}).")
 
 
 _TRANSLATED = (sqlite3.Error, OverflowError, UnicodeError, MemoryError, OSError)
 
 
-class translated:  # noqa: N801 - it reads as what it does; a class, as a generator takes thrice the time
-    """Let no error of sqlite3, nor of a value that does not fit it, pass as it is."""
+class translated:  # noqa: N801 - used like a function; a generator takes three times as long
+    """Context that raises errors of sqlite3 and of invalid values as StoreErrors."""
 
     __slots__ = ("_path", "_start")
 

@@ -1,4 +1,4 @@
-"""Paths of stores; files that are being made: private from the first byte, published whole under their name."""
+"""Paths of stores, and creation of files: private from the first byte, published complete."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ _ENDS = ("", "-journal", "-wal", "-shm")
 
 
 def make_private(path: str) -> None:
-    """An empty file that only its owner may read. Raises OSError, also if there is one."""
+    """Create an empty file that only its owner may read. Raises OSError if it exists."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def publish(making: str, path: str, *, replace: bool) -> None:
-    """Give the file its name, for good. FileExistsError if there is one and not `replace`."""
+    """Move a complete file to its final path, durably.
+
+    Raises FileExistsError if the path exists and `replace` is false.
+    """
     if replace:
         os.replace(making, path)
     else:
         try:
-            os.link(making, path)  # unlike a rename it never overwrites
+            os.link(making, path)  # Unlike a rename, a link never overwrites.
         except FileExistsError:
             raise
         except OSError:
@@ -34,7 +37,7 @@ def publish(making: str, path: str, *, replace: bool) -> None:
 
 
 def remove(making: str) -> None:
-    """Delete a file that was being made, with what SQLite made beside it."""
+    """Delete an unfinished file and the files that SQLite created next to it."""
     for end in _ENDS:
         try:
             os.unlink(making + end)
@@ -43,10 +46,13 @@ def remove(making: str) -> None:
 
 
 def resolved(path: str | os.PathLike[str]) -> str:
-    """The absolute path without symbolic links, so that all users of a file share one gate."""
+    """Return the absolute path without symbolic links.
+
+    All users of a file so share one write lock.
+    """
     if not isinstance(path, str | os.PathLike):
-        raise InvalidTypeError(f"A store's path is a string or a pathlib.Path, not {type(path).__name__}.")
+        raise InvalidTypeError(f"path of a store must be a string or a pathlib.Path, got {type(path).__name__}.")
     text = os.fsdecode(path)
     if not text or "\0" in text:
-        raise InvalidValueError(f"{text!r} is not a path of a store. Give the path of a file, or nothing at all.")
+        raise InvalidValueError(f"path of a store must name a file; {text!r} is not a path. Pass another path.")
     return os.path.realpath(text)

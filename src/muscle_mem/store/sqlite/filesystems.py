@@ -1,12 +1,12 @@
-"""Tells network file systems, on which SQLite loses data, from the mount table."""
+"""Detection of network file systems, on which SQLite loses data, by the mount table."""
 
 from __future__ import annotations
 
 import os
 import re
 
-# A closed list: an unknown type is allowed. 9p and virtiofs are not in it, for they are mostly the
-# local disk of a sandbox or virtual machine, seen from inside.
+# Unknown types are allowed. 9p and virtiofs are not listed, because they usually are the local disk of a sandbox or
+# virtual machine.
 _KERNEL = (
     "nfs",
     "nfs4",
@@ -48,9 +48,9 @@ NETWORK_TYPES = frozenset((*_KERNEL, *(f"fuse.{kind}" for kind in _FUSE)))
 
 
 def type_of_mount(path: str, mountinfo: str) -> str | None:
-    """The type of the file system of an absolute, resolved path, by the text of /proc/self/mountinfo.
+    """Return the file system type of an absolute, resolved path, or None if unknown.
 
-    None when no line covers the path. Of mounts over one another the last counts.
+    `mountinfo` is the text of /proc/self/mountinfo. If mounts cover each other, the last one counts.
     """
     best, found = -1, None
     for line in mountinfo.splitlines():
@@ -66,11 +66,11 @@ def type_of_mount(path: str, mountinfo: str) -> str | None:
 
 
 def network_type(folder: str) -> str | None:
-    """The type of the network file system that a folder lies on; None if it is local or unknown."""
+    """Return the network file system type of a folder; None if local or unknown."""
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
             text = table.read()
     except OSError:
-        return None  # not Linux: unknown types are allowed
+        return None  # Other systems than Linux have no such table.
     kind = type_of_mount(os.path.realpath(folder), text)
     return kind if kind in NETWORK_TYPES else None

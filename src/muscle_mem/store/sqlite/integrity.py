@@ -1,4 +1,4 @@
-"""Checks of the file of a SQLite store: pages that are broken, and rows that belong to nothing."""
+"""Checks of a SQLite store's file: broken pages, and rows without owners."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _USERS = """SELECT coalesce(t.id, ''), o.n, o.id, o.blobs
 
 
 def inspect(connection: sqlite3.Connection, digests: Digests, refusal: str) -> Iterator[Trouble]:
-    """The troubles of a store's file. Raises what sqlite3 raises if it cannot be read through."""
+    """Yield the problems of a store's file.
+
+    Raises errors of sqlite3 if the file cannot be read to the end.
+    """
     yield from _pages(connection)
     yield from _orphans(connection)
     yield from _sequence(connection, digests, refusal)
@@ -36,9 +39,9 @@ def inspect(connection: sqlite3.Connection, digests: Digests, refusal: str) -> I
 
 def _pages(connection: sqlite3.Connection) -> Iterator[Trouble]:
     for (line,) in connection.execute(f"PRAGMA integrity_check({MOST})").fetchall():
-        said = readable(line)
-        if said != "ok":
-            yield Trouble("file", "", said)
+        result = readable(line)
+        if result != "ok":
+            yield Trouble("file", "", result)
 
 
 def _orphans(connection: sqlite3.Connection) -> Iterator[Trouble]:
@@ -48,7 +51,7 @@ def _orphans(connection: sqlite3.Connection) -> Iterator[Trouble]:
 
 
 def _sequence(connection: sqlite3.Connection, digests: Digests, refusal: str) -> Iterator[Trouble]:
-    """The row that numbers recordings: with it damaged nothing can be recorded any more."""
+    """Yield problems of the row that numbers recordings, which recording requires."""
     highest = connection.execute("SELECT max(seq) FROM standing WHERE typeof(seq) = 'integer'").fetchone()[0]
     row = connection.execute("SELECT last, digest FROM sequence WHERE one = 1").fetchone()
     name = "the row of the last sequence number"
@@ -58,25 +61,28 @@ def _sequence(connection: sqlite3.Connection, digests: Digests, refusal: str) ->
     elif not digests.is_sequence_intact(*row):
         yield Trouble("sequence", "", f"{name} {refusal}, so nothing can be recorded")
     elif highest is not None and row[0] < highest:
-        yield Trouble("sequence", "", f"the last sequence number is {row[0]}, but {highest} was given")
+        yield Trouble("sequence", "", f"the last sequence number is {row[0]}, but {highest} is in use")
 
 
 def _blobs(connection: sqlite3.Connection) -> Iterator[Trouble]:
-    """Every blob against its name, also those that are not used."""
+    """Yield problems of all blobs, including those that are not used."""
     for (n,) in connection.execute("SELECT n FROM blob").fetchall():
         name, body = connection.execute("SELECT hash, body FROM blob WHERE n = ?", (n,)).fetchone()
         if not isinstance(body, bytes) or blob_name(body) != name:
             yield Trouble("blob", "", f"the blob {_short(name)} does not match its SHA-256")
     unused = "SELECT hash FROM blob WHERE hash NOT IN (SELECT hash FROM blob_user)"
     for (name,) in connection.execute(unused).fetchall():
-        yield Trouble("blob", "", f"the blob {_short(name)} is not used; it takes room and does no harm")
+        yield Trouble("blob", "", f"the blob {_short(name)} is not used; it takes space, but does no harm")
     lost = "SELECT DISTINCT hash FROM blob_user WHERE observation NOT IN (SELECT n FROM observation)"
     for (name,) in connection.execute(lost).fetchall():
-        yield Trouble("blob", "", f"the blob {_short(name)} is kept for an observation that is not there")
+        yield Trouble("blob", "", f"the blob {_short(name)} is kept for an observation that is missing")
 
 
 def _users(connection: sqlite3.Connection) -> Iterator[Trouble]:
-    """What observations name, against what is noted of their use: a blob that is used but not noted may be freed."""
+    """Yield differences between the blobs that observations name and the noted uses.
+
+    A blob whose use is not noted may be deleted too early.
+    """
     for owner, n, id, named in connection.execute(_USERS).fetchall():
         noted = {name for (name,) in connection.execute("SELECT hash FROM blob_user WHERE observation = ?", (n,))}
         try:

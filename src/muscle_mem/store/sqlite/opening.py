@@ -1,4 +1,4 @@
-"""Opens the file of a SQLite store: made if it is not there, refused untouched if foreign or too new."""
+"""Opening of a SQLite store's file: created if missing, rejected untouched if foreign or too new."""
 
 from __future__ import annotations
 
@@ -20,27 +20,30 @@ from .signing import Signing
 
 SETTINGS = (
     "PRAGMA synchronous=FULL",
-    "PRAGMA fullfsync=ON",  # macOS: its fsync alone does not reach the disk
+    "PRAGMA fullfsync=ON",  # On macOS, fsync alone does not reach the disk.
     "PRAGMA checkpoint_fullfsync=ON",
     "PRAGMA trusted_schema=OFF",
     "PRAGMA cell_size_check=ON",
     "PRAGMA secure_delete=ON",
     "PRAGMA mmap_size=0",
 )
-RETRY_SECONDS = 0.3  # seconds for which a header that looks broken is looked at again
-DEFENSIVE = 1010  # SQLITE_DBCONFIG_DEFENSIVE: statements cannot write to SQLite's own tables
+RETRY_SECONDS = 0.3  # Seconds in which a header that looks broken is read again.
+DEFENSIVE = 1010  # SQLITE_DBCONFIG_DEFENSIVE: SQLite's internal tables are read-only.
 
 
 class Access(enum.Enum):
-    """How a store's file can be used: the words are SQLite's URI parameters."""
+    """Ways to use a store's file, as URI parameters of SQLite."""
 
     WRITE = "mode=rw"
     READ = "mode=ro"
-    FROZEN = "mode=ro&immutable=1"  # takes no lock and makes no file; for a file without writers
+    FROZEN = "mode=ro&immutable=1"  # Takes no lock and creates no file; only for a file without writers.
 
 
 def connect(path: str, access: Access, busy_timeout: float) -> sqlite3.Connection:
-    """A connection with every safety setting on, text as bytes. Raises what sqlite3 raises."""
+    """Open a connection with all safety settings, and text as bytes.
+
+    Raises errors of sqlite3.
+    """
     connection = sqlite3.connect(
         _uri(path, access),
         uri=True,
@@ -66,16 +69,18 @@ def _uri(path: str, access: Access) -> str:
 
 
 def prepare(path: str, write_lock: WriteLock, busy_timeout: float, *, allow_network: bool) -> Access:
-    """See that a file of ours lies at `path`, creating it if it is missing; return how it can be used."""
+    """Ensure that a store's file exists, creating it if needed, and return its access.
+
+    Raises StoreError.
+    """
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
-        raise StoreError(f"The folder {folder!r} of the store {path!r} does not exist. Make it, or mend the path.")
+        raise StoreError(f"folder {folder!r} of the store {path!r} does not exist. Create it, or correct the path.")
     network = None if allow_network else network_type(folder)
     if network is not None:
         raise StoreError(
-            f"The store {path!r} lies on a network file system ({network}), where SQLite loses data when two "
-            f"machines write. Give a path on a local disk; or, if only one machine ever uses it, "
-            f"sqlite:///...?network_fs=allow."
+            f"store {path!r} is on a network file system ({network}), where SQLite loses data when two machines "
+            f"write. Pass a path on a local disk, or ?network_fs=allow if only one machine uses it."
         )
     if _size(path) == 0:
         with write_lock.held(busy_timeout):
@@ -88,15 +93,18 @@ def prepare(path: str, write_lock: WriteLock, busy_timeout: float, *, allow_netw
 
 
 def connect_to_read(path: str, busy_timeout: float) -> sqlite3.Connection:
-    """A connection to a store that this user may not write, for one operation.
+    """Open a connection to a store that this user cannot write, for one operation.
 
-    Without a log there is no writer, and SQLite would have to make files to join one: so the file is frozen.
+    Without a log there is no writer, and SQLite would have to create files to open one. So the file is opened frozen.
     """
     return connect(path, Access.READ if os.path.exists(path + "-wal") else Access.FROZEN, busy_timeout)
 
 
 def stamp(path: str) -> int:
-    """A number for the state of a store's files, by stat alone. Raises OSError."""
+    """Return a number for the state of a store's files, by stat alone.
+
+    Raises OSError.
+    """
     seen: list[int] = []
     for name in (path, path + "-wal"):
         try:
@@ -108,10 +116,13 @@ def stamp(path: str) -> int:
 
 
 def stored_version(path: str) -> int:
-    """The version of the store at a path, which is not brought up to date. Raises StoreErrors as `prepare`."""
+    """Return the version of the store at a path, without migrating it.
+
+    Raises the errors of `prepare`.
+    """
     path = resolved(path)
     if _size(path) == 0:
-        raise StoreError(f"There is no store at {path!r}. Mend the path.")
+        raise StoreError(f"there is no store at {path!r}. Correct the path.")
     _ensure_ours(path)
     try:
         with closing(connect_to_read(path, RETRY_SECONDS)) as connection:
@@ -128,13 +139,13 @@ def ready(
     busy_timeout: float,
     signing: Signing,
 ) -> None:
-    """Bring an open store up to date, and check that it is whole in shape and signed with this key."""
+    """Migrate an open store, and verify its schema and signing key."""
     version = schema.user_version(connection)
     if version < schema.LATEST:
         if access is not Access.WRITE:
             raise StoreError(
-                f"The store {path!r} was written by an older release and must be brought up to date, but is "
-                f"read-only. Open it once with the file and its folder writable."
+                f"store {path!r} was written by an older release and must be migrated, but is read-only. "
+                f"Make the file and its folder writable, and open it once."
             )
         with write_lock.held(busy_timeout):
             schema.migrate(connection)
@@ -142,44 +153,47 @@ def ready(
     trouble = schema.shape_trouble(connection)
     if trouble is not None:
         raise ForeignStoreError(
-            f"The file {path!r} says that it is a muscle_mem store, but {trouble}; it was not touched. "
-            f"Give another path, or restore a back-up."
+            f"file {path!r} is marked as a muscle_mem store, but {trouble}; it was not touched. "
+            f"Pass another path, or restore a backup."
         )
     if access is Access.WRITE:
         mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         if mode not in (b"wal", "wal"):
             raise StoreError(
-                f"The store {path!r} cannot keep a write-ahead log where it lies (SQLite offers {mode!r}). "
-                f"Give a path on a local disk."
+                f"store {path!r} cannot use a write-ahead log: SQLite offers {mode!r} at this location. "
+                f"Pass a path on a local disk."
             )
     signing.agree(connection, path, write_lock.held(busy_timeout) if access is Access.WRITE else None)
 
 
 def _size(path: str) -> int:
-    """Bytes of the file; 0 if there is none. By stat alone: never open() the file beside SQLite."""
+    """Return the size of the file in bytes, or 0 if it does not exist.
+
+    It uses stat, because opening the file outside of SQLite can release SQLite's locks.
+    """
     try:
         status = os.stat(path)
     except FileNotFoundError:
         return 0
     except OSError as error:
-        raise StoreError(f"The store {path!r} cannot be looked at ({error.strerror}). Mend the path.") from error
+        raise StoreError(f"store {path!r} cannot be looked up ({error.strerror}). Correct the path.") from error
     if stat.S_ISDIR(status.st_mode):
         raise StoreError(
-            f"The store {path!r} is a folder. Give the path of a file, such as {path + '/store.db'!r}; a folder of "
+            f"store {path!r} is a folder. Pass the path of a file, such as {path + '/store.db'!r}. A folder of "
             f"JSON files is named {'folder:///' + path!r}."
         )
     if not stat.S_ISREG(status.st_mode):
-        raise StoreError(f"The store {path!r} is not a regular file. Give the path of a file on a local disk.")
+        raise StoreError(f"store {path!r} is not a regular file. Pass the path of a file on a local disk.")
     return status.st_size
 
 
 def _create(path: str) -> None:
-    """Make the store under another name and publish it whole, so that no reader sees an incomplete one."""
+    """Create the store under a temporary name, and publish it when it is complete."""
     left = [path + end for end in ("-wal", "-shm", "-journal") if os.path.exists(path + end)]
     if left and not os.path.exists(path):
         raise StoreError(
-            f"There is no store {path!r}, but {', '.join(map(repr, left))} of a deleted one. Stop the "
-            f"programs that still use it and delete these too, or put the store back."
+            f"store {path!r} was deleted, but {', '.join(map(repr, left))} still exists. Stop the programs that use it "
+            f"and delete these files too, or restore the store."
         )
     making = f"{path}.new" if os.name == "posix" else f"{path}.{os.getpid()}.new"
     try:
@@ -192,23 +206,25 @@ def _create(path: str) -> None:
                 connection.execute("PRAGMA journal_mode=WAL")
             finally:
                 connection.close()
-            publish(making, path, replace=os.path.exists(path))  # an empty file that was created beforehand
+            publish(making, path, replace=os.path.exists(path))  # An empty file may exist.
         except FileExistsError:
-            pass  # another process was quicker
+            pass  # Another process created the store first.
         finally:
             remove(making)
     except OSError as error:
         raise StoreError(
-            f"The store {path!r} cannot be made ({error.strerror}). Make its folder writable for this user, "
-            f"or give another path."
+            f"store {path!r} cannot be created ({error.strerror}). Make its folder writable for this user, "
+            f"or pass another path."
         ) from error
     except sqlite3.Error as error:
         raise to_store_error(error, path) from error
 
 
 def _ensure_ours(path: str) -> None:
-    """Look at the header through a connection that takes no lock and writes no file, so that foreigners stay as
-    they are. Such a look finds a store broken during a checkpoint; then the log decides, or another look.
+    """Verify that the file is a store of a known version, without changing it.
+
+    The connection takes no lock and writes no file. During a checkpoint the header can look broken. Then the
+    write-ahead log is read, or the header again.
     """
     give_up = time.monotonic() + RETRY_SECONDS
     while True:
@@ -231,8 +247,8 @@ def _probe(path: str, access: Access) -> None:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         if application != schema.APPLICATION_ID:
             raise ForeignStoreError(
-                f"The file {path!r} is a SQLite database, but not a muscle_mem store (its application_id is "
-                f"{application}); it was not touched. Give another path."
+                f"file {path!r} is a SQLite database, but not a muscle_mem store (its application_id is "
+                f"{application}); it was not touched. Pass another path."
             )
         _ensure_not_newer(connection, path)
 
@@ -240,12 +256,12 @@ def _probe(path: str, access: Access) -> None:
 def _ensure_not_newer(connection: sqlite3.Connection, path: str) -> None:
     version = schema.user_version(connection)
     if version < 0:
-        raise DamagedStoreError(f"The store {path!r} has the impossible version {version}. Restore a back-up.")
+        raise DamagedStoreError(f"store {path!r} is damaged: it has the invalid version {version}. Restore a backup.")
     if version <= schema.LATEST:
         return
     needed = schema.min_reader(connection)
     if needed is None or needed > schema.LATEST:
         raise NewerStoreError(
-            f"The store {path!r} was written by a newer release of muscle_mem (store version {version}, this "
-            f"release knows {schema.LATEST}); it was not touched. Upgrade muscle-mem, or give another path."
+            f"store {path!r} was written by a newer release of muscle_mem: expected store version {schema.LATEST} or "
+            f"lower, got version {version}; it was not touched. Upgrade muscle-mem, or pass another path."
         )

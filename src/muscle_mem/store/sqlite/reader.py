@@ -1,4 +1,4 @@
-"""Reads trajectories out of a SQLite store, each digest checked on the way."""
+"""Reading of trajectories from a SQLite store, with verified digests."""
 
 from __future__ import annotations
 
@@ -42,26 +42,26 @@ _OBSERVATIONS_BY_KEY = (
     "FROM trajectory t CROSS JOIN observation o ON o.trajectory = t.n WHERE t.key = ?"
 )
 
-# What a row under a good digest can still raise when it was forged, for there is no key in a plain digest.
+# A row with a valid digest can raise these if it was forged, because a digest without a signing key can be forged.
 _FORGED = (TypeError, ValueError, RecursionError)
 
 
 class Reader:
-    """Turns rows into records, and rows that fail their digest into `Damaged`."""
+    """Converter of rows to records, and of rows that fail their digest to `Damaged`."""
 
     def __init__(self, digests: Digests, signing: Signing) -> None:
         self._digests = digests
         self.refusal = signing.refusal
-        self._row_cache: RowCache | None = None  # of the key with many observations that was read last
+        self._row_cache: RowCache | None = None  # For the last read key with many observations.
 
     def find(self, connection: sqlite3.Connection, key: bytes) -> Found:
-        """As `Store.find`."""
+        """Return all trajectories of a key; see `Store.find`."""
         stored: list[Stored] = []
         damaged: list[Damaged] = []
         rows = connection.execute(_BY_KEY, (key,)).fetchall()
         observed: dict[int, list[tuple[Any, ...]]] = {row[0]: [] for row in rows}
         for row in connection.execute(_OBSERVATIONS_BY_KEY, (key,)) if rows else ():
-            if row[0] in observed:  # as before, unless the index is damaged
+            if row[0] in observed:  # This only differs if the index is damaged.
                 observed[row[0]].append(row[1:])
         known = (
             RowCache(key, self.verified, self._row_cache)
@@ -74,14 +74,17 @@ class Reader:
             if one is not None and one.sealed.key == key:
                 stored.append(one)
             elif one is not None:
-                damaged.append(Damaged(id=one.sealed.id, what="the index led to it under another key", key=key))
+                damaged.append(Damaged(id=one.sealed.id, what="the index lists it under another key", key=key))
         if known is not None:
             self._row_cache = known.without_previous()
         stored.sort(key=lambda one: -one.seq)
         return Found(stored=tuple(stored), damaged=tuple(damaged))
 
     def scan(self, connection: sqlite3.Connection, after: int | None, limit: int) -> Found:
-        """As `Store.scan`; damaged rows do not count for the limit, so a page is only empty at the end."""
+        """Return a page of all trajectories; see `Store.scan`.
+
+        Damaged rows do not count for the limit, so only the last page is empty.
+        """
         stored: list[Stored] = []
         damaged: list[Damaged] = []
         below = () if after is None else (after,)
@@ -94,7 +97,7 @@ class Reader:
         return Found(stored=tuple(stored), damaged=tuple(damaged))
 
     def get(self, connection: sqlite3.Connection, id: str) -> Stored | Damaged | None:
-        """As `Store.get`, but a damaged row is returned."""
+        """Return a trajectory or its damage; see `Store.get`."""
         row = connection.execute(_BY_ID, (to_text(id),)).fetchone()
         if row is None:
             return None
@@ -102,7 +105,7 @@ class Reader:
         return self._stored(connection, row, _observations_of(connection, row[0]), damaged, self.verified) or damaged[0]
 
     def row_of(self, connection: sqlite3.Connection, id: str) -> tuple[int, int, Standing] | Damaged | None:
-        """Row number, sequence number and standing of a trajectory that is whole."""
+        """Return row number, sequence number and standing of a trajectory, or its damage."""
         row = connection.execute(_BY_ID, (to_text(id),)).fetchone()
         if row is None:
             return None
@@ -110,7 +113,10 @@ class Reader:
         return head if isinstance(head, Damaged) else (int(row[0]), head.seq, head.standing)
 
     def standing(self, connection: sqlite3.Connection, id: str) -> tuple[int, int, Standing] | None:
-        """As `row_of`, without a look at the trajectory itself; None also if the standing is damaged."""
+        """Return the same as `row_of`, without reading the trajectory itself.
+
+        Returns None if the standing is damaged.
+        """
         row = connection.execute(_STANDING_OF, (to_text(id),)).fetchone()
         if row is None or not self._digests.is_standing_intact(row[2], row[3:], row[1]):
             return None
@@ -120,7 +126,10 @@ class Reader:
             return None
 
     def observation(self, id: bytes, row: tuple[Any, ...]) -> tuple[int, Observation] | None:
-        """Sequence number and record, without blobs, of a row `n, digest, OBSERVATION`; None if it is damaged."""
+        """Return sequence number and record of an observation, without its blobs.
+
+        The row is `n, digest, OBSERVATION`. Returns None if it is damaged.
+        """
         if not self._digests.is_observation_intact(id, row[2:], row[1]):
             return None
         try:
@@ -156,7 +165,7 @@ class Reader:
     def verified(
         self, connection: sqlite3.Connection, id: bytes, row: tuple[Any, ...]
     ) -> tuple[int, Observation] | str:
-        """As `observation`, with its blobs; else what is wrong with it."""
+        """Return an observation with its blobs, or a description of its damage."""
         one = self.observation(id, row)
         if one is None:
             return f"it {self.refusal(connection)}"
@@ -185,7 +194,7 @@ class Reader:
             seq, known = read_standing(standing)
             return Stored(sealed=read_trajectory(trajectory), seq=seq, standing=known)
         except _FORGED as error:
-            return Damaged(id=name, what=f"the row is not as muscle_mem writes it ({error})", key=key)
+            return Damaged(id=name, what=f"the row is not in the format of muscle_mem ({error})", key=key)
 
 
 def _observations_of(connection: sqlite3.Connection, trajectory: int) -> list[tuple[Any, ...]]:
@@ -193,7 +202,7 @@ def _observations_of(connection: sqlite3.Connection, trajectory: int) -> list[tu
 
 
 def observation_row_of(connection: sqlite3.Connection, trajectory: int, id: str) -> tuple[Any, ...] | None:
-    """The row `n, digest, OBSERVATION` of one observation."""
+    """Return the row `n, digest, OBSERVATION` of an observation, or None."""
     row: tuple[Any, ...] | None = connection.execute(
         _OBSERVATIONS + " AND o.id = CAST(? AS TEXT)", (trajectory, to_text(id))
     ).fetchone()
@@ -201,5 +210,5 @@ def observation_row_of(connection: sqlite3.Connection, trajectory: int, id: str)
 
 
 def refresh_rows_of(connection: sqlite3.Connection, trajectory: int) -> list[tuple[Any, ...]]:
-    """The rows that say they are refreshes: one, unless something is damaged."""
+    """Return the rows of refreshes; there is at most one unless a row is damaged."""
     return connection.execute(_OBSERVATIONS + " AND o.refresh <> 0", (trajectory,)).fetchall()

@@ -1,4 +1,4 @@
-"""Rows of observations that were verified before: one that is the same to the last byte need not be verified again."""
+"""Cache of verified observation rows; an identical row need not be verified again."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from typing import Any
 
 from ..base import Observation
 
-MIN_OBSERVATIONS = 64  # observations of a key, from which on it pays to keep their rows
-MAX_BYTES = 16 * 2**20  # bytes of bodies that are kept
+MIN_OBSERVATIONS = 64  # The number of observations of a key from which on the cache saves time.
+MAX_BYTES = 16 * 2**20  # The maximum size of cached bodies, in bytes.
 Row = tuple[Any, ...]
 Verify = Callable[[sqlite3.Connection, bytes, Row], tuple[int, Observation] | str]
 
 
 class RowCache:
-    """The observations of one key, beside the rows that they were read from.
+    """Observations of one key with the rows that they were read from.
 
-    Each recording of a task reads all rows of its key; with thousands of them, digests and decoding took most of the
-    time. Every row is still read and compared, so an altered one is noticed as before. Rows with blobs are not
-    kept, for
-    their blobs lie elsewhere.
+    Each recording of a task reads all rows of its key. With thousands of rows, digests and decoding took most of the
+    time. Every row is still read and compared, so a changed row is detected. Rows with blobs are not cached, because
+    their blobs are in another table.
     """
 
     def __init__(self, key: bytes, verify: Verify, previous: RowCache | None) -> None:
-        """`verify` checks a row (n, digest, OBSERVATION); `previous` is what was kept when the store was last asked."""
+        """Create the cache for a new read of `key`.
+
+        `verify` verifies a row `n, digest, OBSERVATION`. `previous` is the cache of the last read.
+        """
         self.key = key
         self._verify = verify
         self._previous: Mapping[int, tuple[bytes, Row, tuple[int, Observation]]] = {}
@@ -34,7 +36,7 @@ class RowCache:
         self._bytes_left = MAX_BYTES
 
     def verified(self, connection: sqlite3.Connection, id: bytes, row: Row) -> tuple[int, Observation] | str:
-        """As `Reader.verified`."""
+        """Return a cached observation, or the result of `Reader.verified`."""
         known = self._previous.get(row[0])
         one: tuple[int, Observation] | str
         if known is not None and known[0] == id and known[1] == row:
@@ -49,6 +51,6 @@ class RowCache:
         return one
 
     def without_previous(self) -> RowCache:
-        """This, without what was kept before."""
+        """Return this cache after releasing the cache of the previous read."""
         self._previous = {}
         return self

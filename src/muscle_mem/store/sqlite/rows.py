@@ -37,13 +37,13 @@ _TRAJECTORY = (bytes, bytes, int, bytes, bytes, bytes, float, bytes, bytes, byte
 _STANDING = (int, bytes, bytes, int, int, int, int, int, int, float, bytes)
 _OBSERVATION = (bytes, int, float, int, bytes, bytes)
 
-NAME = 32  # bytes of a blob's name
+NAME = 32  # The size of a blob's name in bytes.
 
 
 def _expect(kind: type[T], value: object) -> T:
-    # A digest without a key can be forged: a hostile file may hold anything under a good digest.
+    # A digest without a key can be forged, so a row with a valid digest may contain anything.
     if type(value) is not kind:
-        raise TypeError(f"{value!r} where {kind.__name__} belongs")
+        raise TypeError(f"expected {kind.__name__}, got {value!r}")
     return value
 
 
@@ -92,7 +92,7 @@ def blob_names(row: Row) -> tuple[bytes, ...]:
     """
     names = _expect(bytes, row[-1])
     if len(names) % NAME:
-        raise ValueError(f"{len(names)} bytes of blob names, which is not a multiple of {NAME}")
+        raise ValueError(f"expected blob names of {NAME} bytes each, got {len(names)} bytes")
     return tuple(names[at : at + NAME] for at in range(0, len(names), NAME))
 
 
@@ -114,7 +114,7 @@ def _read_tags(text: str) -> tuple[str, ...]:
 def read_standing(row: Row) -> tuple[int, Standing]:
     """Return sequence number and record of a standing row.
 
-    Raises as `read_trajectory`.
+    Raises the errors of `read_trajectory`.
     """
     fields = _expect_all(_STANDING, row)
     return standing_of(fields, _read_checks(from_text(fields[-1])) if fields[-1] else ())
@@ -131,7 +131,7 @@ def _read_checks(text: str) -> tuple[Tally, ...]:
 def read_observation(row: Row, blobs: tuple[bytes, ...] = ()) -> tuple[int, Observation]:
     """Return sequence number and record of an observation row.
 
-    Raises as `read_trajectory`.
+    Raises the errors of `read_trajectory`.
     """
     *fields, body, _ = _expect_all(_OBSERVATION, row)
     return observation_of(tuple(fields), body, blobs)
@@ -142,7 +142,7 @@ def _digested(row: Row) -> Row:
 
 
 class Digests:
-    """Digests of rows. Those of standings and observations include the trajectory's id."""
+    """Digests of rows; those of standings and observations include the owner's id."""
 
     def __init__(self, sign: Signer) -> None:
         self._sign = sign

@@ -1,13 +1,13 @@
-"""The shape of a SQLite store, as ordered migrations: each runs in one transaction with its version bump."""
+"""Schema of a SQLite store, as ordered migrations with one transaction each."""
 
 from __future__ import annotations
 
 import sqlite3
 from functools import cache
 
-APPLICATION_ID = 0x4D4D454D  # "MMEM"; what makes a SQLite file ours
+APPLICATION_ID = 0x4D4D454D  # "MMEM", which marks a SQLite file as a store.
 
-# Trajectories never change once written; all that changes about one is in its standing.
+# Trajectories never change once written, so everything that changes is in the table of standings.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE meta(name TEXT PRIMARY KEY NOT NULL, value) WITHOUT ROWID",
@@ -29,7 +29,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             created REAL NOT NULL, refresh INTEGER NOT NULL, digest BLOB NOT NULL, body BLOB NOT NULL,
             UNIQUE(trajectory, id))""",
     ),
-    # A column that is empty is left out of the digest (rows.py), so no row is written again and none is blessed.
+    # The digest leaves out an empty last column (rows.py), so old rows keep their digests and damage stays detectable.
     (
         "CREATE TABLE blob(n INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, body BLOB NOT NULL)",
         """CREATE TABLE blob_user(
@@ -41,22 +41,25 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 LATEST = len(MIGRATIONS)
 
-# The oldest version whose code reads and writes each version rightly. A release refuses a store whose
-# min_reader is above its own LATEST; a version that only adds what old code may ignore keeps the number.
+# For each version, the oldest version whose code reads and writes it correctly. A release rejects a store whose
+# min_reader is above its LATEST. A version that only adds what old code may ignore keeps the number.
 MIN_READERS: tuple[int, ...] = (1, 2)
 
 
 def user_version(connection: sqlite3.Connection) -> int:
-    """The version of the shape that the file has; 0 for a fresh one."""
+    """Return the schema version of the file; 0 for a new file."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the file up to LATEST, step by step; a crash at any instant leaves it at a whole version."""
+    """Migrate the file to LATEST, step by step.
+
+    A crash at any point leaves it at a complete version.
+    """
     while user_version(connection) < LATEST:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            version = user_version(connection)  # another process may have been quicker
+            version = user_version(connection)  # Another process may have migrated it first.
             if version < LATEST:
                 apply_step(connection, version)
             connection.execute("COMMIT")
@@ -67,7 +70,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def apply_step(connection: sqlite3.Connection, version: int) -> None:
-    """Take an open transaction from `version` to the next."""
+    """Migrate from `version` to the next, within an open transaction."""
     for statement in MIGRATIONS[version]:
         connection.execute(statement)
     if version == 0:
@@ -77,7 +80,7 @@ def apply_step(connection: sqlite3.Connection, version: int) -> None:
 
 
 def min_reader(connection: sqlite3.Connection) -> int | None:
-    """The oldest version that may read this file, as the file says; None if it does not say."""
+    """Return the oldest version that may read the file, or None if it is not given."""
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
         return None
     row = connection.execute("SELECT value FROM meta WHERE name = 'min_reader'").fetchone()
@@ -85,7 +88,10 @@ def min_reader(connection: sqlite3.Connection) -> int | None:
 
 
 def shape(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
-    """Name -> (type, SQL) of everything in the file that people define; constraints' own indexes left out."""
+    """Return type and SQL by name of all schema objects.
+
+    The indexes that SQLite creates for constraints are left out.
+    """
     rows = connection.execute(
         "SELECT CAST(name AS TEXT), CAST(type AS TEXT), CAST(sql AS TEXT) FROM sqlite_master WHERE sql IS NOT NULL"
     ).fetchall()
@@ -99,7 +105,7 @@ def shape(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
 
 @cache
 def expected_shape() -> dict[str, tuple[str, str]]:
-    """The shape that the migrations make."""
+    """Return the schema that the migrations create."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
         migrate(connection)
@@ -109,16 +115,17 @@ def expected_shape() -> dict[str, tuple[str, str]]:
 
 
 def shape_trouble(connection: sqlite3.Connection) -> str | None:
-    """What is wrong with the shape of a file that says it is ours; None if nothing is.
+    """Return a problem of the schema of a store's file, or None.
 
-    Extra tables and indexes are tolerated. Triggers and views are not: they would run with our statements.
+    Extra tables and indexes are accepted. Triggers and views are not, because they would run with the store's
+    statements.
     """
     found = shape(connection)
     for name, (kind, _) in found.items():
         if kind not in ("table", "index"):
-            return f"it holds a {kind} named {name!r}"
+            return f"it contains a {kind} named {name!r}"
     if user_version(connection) <= LATEST:
         for name, made in expected_shape().items():
             if found.get(name) != made:
-                return f"its {made[0]} {name!r} is missing or other than muscle_mem makes it"
+                return f"its {made[0]} {name!r} is missing or differs from the schema of muscle_mem"
     return None

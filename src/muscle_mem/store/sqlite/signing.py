@@ -1,4 +1,4 @@
-"""Which key a SQLite store is signed with: noted in the file, so that a wrong key is reported immediately."""
+"""Note of the signing key in a SQLite store, so that a wrong key is reported immediately."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ _SIGN = "INSERT INTO meta(name, value) VALUES (CAST(? AS TEXT), ?)"
 
 
 class Signing:
-    """The key that a store was opened with, and what is said of rows that do not fit it."""
+    """The key that a store was opened with, and its comparison with the store's note."""
 
     def __init__(self, key: bytes | None) -> None:
         self.sign = signer(key)
         self._keyed = key is not None
 
     def agree(self, connection: sqlite3.Connection, path: str, writing: AbstractContextManager[None] | None) -> None:
-        """Compare with the note in the file; a store that never held a row is signed from now on, while `writing`.
+        """Compare the key with the file's note, and sign a store that never held a row.
 
-        Raises StoreError if the store is signed and no key was given, or another. Without a note the rows speak for
-        themselves.
+        `writing` is the context that holds the write lock. None leaves an empty store unsigned. Without a note, the
+        digests of the rows decide.
+
+        Raises StoreError if the store is signed with another key, or no key was given.
         """
         if self._keyed and writing is not None and _note(connection) is None and _is_empty(connection):
             with writing:
@@ -44,26 +46,29 @@ class Signing:
         self.ensure(_note(connection), path)
 
     def ensure_still(self, connection: sqlite3.Connection, path: str) -> None:
-        """As `agree`, when the first row is written: meanwhile another process may have signed the store."""
+        """Compare again before the first row is written.
+
+        Another process may have signed the store since it was opened.
+        """
         self.ensure(_note(connection), path)
 
     def ensure(self, note: object, path: str) -> None:
-        """StoreError if this note of a key is not of ours. No note is fine."""
+        """Raise StoreError if a note belongs to another key. None is accepted."""
         if note is None:
             return
         if not self._keyed:
             raise StoreError(
-                f"The store {path!r} is signed, and a signing_key is needed to read it. Give the one that it was made "
-                f"with: Engine(..., signing_key=...), or MUSCLE_MEM_SIGNING_KEY for the command line."
+                f"store {path!r} is signed, and a signing_key is needed to read it. Pass the original key as "
+                f"Engine(..., signing_key=...), or in MUSCLE_MEM_SIGNING_KEY for the command line."
             )
         if not isinstance(note, bytes) or not hmac.compare_digest(note, key_check(self.sign)):
             raise StoreError(
-                f"The store {path!r} is not signed with this key, but with another one. Give the signing_key that it "
-                f"was made with; `muscle-mem copy` moves a store from one key to another."
+                f"store {path!r} is not signed with this key, but with another one. Pass the original signing_key. "
+                f"`muscle-mem copy` moves a store from one key to another."
             )
 
     def refusal(self, connection: sqlite3.Connection) -> str:
-        """What is wrong with a row whose digest does not fit, to follow 'the trajectory'."""
+        """Return a predicate that describes a row with a wrong digest."""
         noted = _note(connection) is not None
         if not self._keyed:
             return "is signed, and a signing_key is needed to read it" if noted else "fails its digest"

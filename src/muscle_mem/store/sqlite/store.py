@@ -1,4 +1,4 @@
-"""A store in one SQLite file, for any number of threads and processes on one machine."""
+"""Store in one SQLite file, for any number of threads and processes on one machine."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from .writer import Writer
 T = TypeVar("T")
 
 BUSY_TIMEOUT = 10.0
-LAST_CHECKPOINT = 1.0  # seconds that close() and forget() wait for other writers and readers to empty the log
+LAST_CHECKPOINT = 1.0  # Seconds that close() and forget() wait for other users of the log.
 
 
 class SqliteStore:
-    """Remembers in a file; see `muscle_mem.store.base.Store` for each method.
+    """A store in a SQLite file.
 
-    Safe to call from any thread, and from a child after os.fork. Every write is one durable transaction
-    behind a write gate, a lock on the file `<path>.lock`; where there is no flock (Windows) processes wait by
-    SQLite's busy timeout alone, which is as safe and less fair. The file is made with mode 0600. Read-only
-    files are read.
+    See `muscle_mem.store.base.Store` for each method. It is safe to call from any thread, and from a child process
+    after os.fork. Every write is one durable transaction behind a lock on the file `<path>.lock`. Without flock (on
+    Windows) processes wait by SQLite's busy timeout, which is as safe but less fair. The file is created with mode
+    0600. A file that this user cannot write is opened for reading.
     """
 
     __module__ = "muscle_mem.store"
@@ -52,20 +52,29 @@ class SqliteStore:
         network_fs: str = "refuse",
         signing_key: SigningKey | None = None,
     ) -> None:
-        """Open the store, or make it; the folder must be there.
+        """Open the store, or create it in an existing folder.
 
-        `busy_timeout` is how many seconds a call waits for other writers. `network_fs="allow"` opens a store
-        on a network file system. With a `signing_key` (bytes or a string, 16 bytes or more, the same for all who
-        use the store) rows carry an HMAC-SHA256 under it in place of a plain SHA-256, and rows that were written
-        without the key are refused like damaged ones. Raises InvalidValueError for a wrong option,
-        ForeignStoreError, NewerStoreError or DamagedStoreError for a file that cannot be used, StoreError for
-        whatever else is in the way.
+        Args:
+            path: The path of the file.
+            busy_timeout: The seconds that a call waits for other writers.
+            network_fs: "allow" opens a store on a network file system, "refuse" rejects it.
+            signing_key: A secret of at least 16 bytes, the same for all users of the store. Rows then carry an
+                HMAC-SHA256 under this key in place of a SHA-256, and rows without a valid one are rejected like
+                damaged rows.
+
+        Raises:
+            InvalidTypeError: The path or the key has the wrong type.
+            InvalidValueError: An option is invalid.
+            ForeignStoreError: The file is not a store.
+            NewerStoreError: A newer release wrote the store, and this one cannot use it.
+            DamagedStoreError: The file is damaged.
+            StoreError: The store cannot be opened for another reason.
         """
         self.path = resolved(path)
         if network_fs not in ("allow", "refuse"):
-            raise InvalidValueError(f"network_fs={network_fs!r} is not known. Give 'refuse' (the default) or 'allow'.")
+            raise InvalidValueError(f"network_fs= must be 'refuse' (the default) or 'allow', got {network_fs!r}.")
         if not 0 <= busy_timeout <= 86_400:
-            raise InvalidValueError(f"busy_timeout={busy_timeout!r} is not a number of seconds from 0 to 86400.")
+            raise InvalidValueError(f"busy_timeout= must be a number of seconds from 0 to 86400, got {busy_timeout!r}.")
         self.url = "sqlite:///" + quote(os.fsencode(self.path))
         self._busy_timeout = busy_timeout
         self._timeout = AdaptiveTimeout(busy_timeout)
@@ -94,9 +103,9 @@ class SqliteStore:
 
     @property
     def erasure_pending(self) -> bool:
-        """Whether forgotten bytes may still lie in SQLite's log, as a reader was in the way of emptying it.
+        """Return whether deleted bytes may remain in SQLite's log because of a reader.
 
-        The next `forget`, or the last `close`, tries again.
+        The next `forget` or the last `close` empties the log.
         """
         return self._erasure_pending
 
@@ -107,8 +116,8 @@ class SqliteStore:
         found = self._read(lambda connection: self._reader.get(connection, id))
         if isinstance(found, Damaged):
             raise DamagedStoreError(
-                f"The trajectory {id} in the store {self.path!r} is damaged: {found.what}. It is never "
-                f"replayed; restore a back-up, or forget it."
+                f"trajectory {id!r} in the store {self.path!r} is damaged and is never replayed: {found.what}. "
+                f"Restore a backup, or forget the trajectory."
             )
         return found
 
@@ -119,7 +128,7 @@ class SqliteStore:
         self._connections.ensure_open()
         if not notes:
             return
-        # What only counts may be lost with the power; what decides about replays may not.
+        # A power failure may lose counters, but not what decides about replays.
         durable = any(
             value is not None for note in notes for value in (note.state, note.held, note.strikes, note.reason)
         )
@@ -132,30 +141,50 @@ class SqliteStore:
         return self._read(lambda connection: self._reader.scan(connection, after, limit))
 
     def survey(self, *, after: int | None = None, limit: int = 1000) -> tuple[Summary, ...]:
-        """A page of summaries; see `muscle_mem.store.base.Surveying`. Damaged trajectories are left out."""
+        """Return a page of summaries, newest first, without damaged trajectories.
+
+        Args:
+            after: Only trajectories with a lower sequence number are returned. None starts with the newest.
+            limit: The maximum number of summaries.
+        """
         return self._read(lambda connection: survey(connection, self._digests, after, limit))
 
     def drop(self, ids: tuple[str, ...]) -> int:
-        """Delete without rewriting the file; see `muscle_mem.store.base.Surveying`."""
+        """Delete trajectories without rewriting the file, and return how many existed."""
         return self._write(lambda connection: self._writer.forget(connection, ids))
 
     def inspect(self) -> tuple[Trouble, ...]:
-        """Return what only the file shows: broken pages, rows that belong to nothing. Changes nothing."""
+        """Return problems of the file: broken pages, and rows without owners.
+
+        Changes nothing.
+        """
         return self._read(
             lambda connection: tuple(inspect(connection, self._digests, self._reader.refusal(connection)))
         )
 
     def verify(self) -> Verified:
-        """Check every row and every page, and report what is wrong. Changes nothing, and raises StoreErrors only."""
+        """Verify every row and every page, and return all problems.
+
+        Changes nothing.
+        """
         return verify(self)
 
     def backup(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Verified:
-        """Write a copy of the store to `path`, while others read and write; what a look at the copy found.
+        """Write a copy of the store, while others read and write, and verify it.
 
-        The copy is one state of the store, made by SQLite itself, with mode 0600, and signed as the store is. It
-        appears at `path` whole or not at all. Raises StoreError if there is something at `path` and not `overwrite`,
-        or if it cannot be written; DamagedStoreError if pages of the copy cannot be read. Rows that fail their digest
-        are copied as they are, and reported in the result.
+        SQLite copies one state of the store. The copy has mode 0600 and the same signatures. It appears at `path`
+        complete or not at all. Rows that fail their digest are copied unchanged, and reported in the result.
+
+        Args:
+            path: The path of the copy.
+            overwrite: Whether to replace an existing file.
+
+        Returns:
+            The result of verifying the copy.
+
+        Raises:
+            StoreError: The path exists and `overwrite` is false, or the copy cannot be written.
+            DamagedStoreError: Pages of the copy cannot be read.
         """
         target = resolved(path)
         with self._connections.using() as lease:
@@ -172,7 +201,10 @@ class SqliteStore:
             raise to_store_error(error, self.path) from error
 
     def lead(self, key: bytes) -> KeyLock | None:
-        """As `muscle_mem.store.base.Leading`, by locks on files in the folder `<path>.leading`."""
+        """Become the only learner of a key, by a file lock in the folder `<path>.leading`.
+
+        See `muscle_mem.store.base.Leading`.
+        """
         self._connections.ensure_open()
         self._ensure_writable()
         return self._key_locks.lead(key)
@@ -187,7 +219,7 @@ class SqliteStore:
         return connect_to_read(self.path, self._busy_timeout)
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What `work` reads in one consistent view of the file."""
+        """Return the result of `work` on one consistent view of the file."""
 
         def view(_: Lease, connection: sqlite3.Connection) -> T:
             connection.execute("BEGIN")
@@ -207,7 +239,10 @@ class SqliteStore:
         durable: bool = True,
         afterwards: Callable[[sqlite3.Connection], None] | None = None,
     ) -> T:
-        """What `work` answers from one transaction behind the gate; on disk when it ends, if `durable`."""
+        """Return the result of `work` in one transaction behind the write lock.
+
+        With `durable`, the transaction is on disk when this returns.
+        """
 
         def transact(lease: Lease, connection: sqlite3.Connection) -> T:
             self._ensure_writable()
@@ -245,10 +280,10 @@ class SqliteStore:
             connection.execute(f"PRAGMA busy_timeout={int(1000 * self._busy_timeout)}")
 
     def _rewrite(self, connection: sqlite3.Connection) -> None:
-        """Write the file again without what was forgotten.
+        """Rewrite the file without deleted contents.
 
-        `secure_delete` clears deleted cells, but not the copies that SQLite leaves in the gaps of pages when it
-        balances its trees; only VACUUM gets rid of those. It takes as long as copying what is kept.
+        `secure_delete` clears deleted cells, but not the copies that SQLite leaves in gaps of pages when it balances
+        its trees. Only VACUUM removes these. It takes as long as copying the contents.
         """
         try:
             connection.execute("VACUUM")
@@ -258,7 +293,10 @@ class SqliteStore:
         self._erase(connection)
 
     def _erase(self, connection: sqlite3.Connection) -> None:
-        """Empty the write-ahead log, where deleted content still stands. A reader in the way postpones it."""
+        """Empty the write-ahead log, which still contains deleted contents.
+
+        An active reader postpones it.
+        """
         try:
             connection.execute(f"PRAGMA busy_timeout={int(1000 * min(LAST_CHECKPOINT, self._busy_timeout))}")
             try:
@@ -276,21 +314,20 @@ class SqliteStore:
             with self._write_lock.held(LAST_CHECKPOINT):
                 self._erase(connection)
         except StoreError:
-            pass  # another writer is active, and will truncate the log
+            pass  # Another writer is active and will truncate the log.
 
     def _ensure_writable(self) -> None:
         if self._access is not Access.WRITE:
             raise StoreError(
-                f"The store {self.path!r} is read-only: what is stored is replayed, but nothing is written. "
-                f"Make the file and its folder writable for this user and open it again, or give another "
-                f"path."
+                f"store {self.path!r} is read-only, so recordings are replayed but not written. Make the file and its "
+                f"folder writable for this user and open the store again, or pass another path."
             )
 
     def _ensure_same_file(self) -> None:
         if self._identity() != self._file:
             raise StoreError(
-                f"The store {self.path!r} was deleted or replaced while it was open, so what is written now "
-                f"would be lost. Open it again."
+                f"store {self.path!r} was deleted or replaced while it was open, so writes would be lost. "
+                f"Open it again."
             )
 
     def _identity(self) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""Summaries of what a SQLite store holds: sizes come from the heads of rows, and no body is read."""
+"""Summaries of a SQLite store's contents, without reading bodies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..base import Summary
 from ..rows import from_text
 from .rows import STANDING, Digests, read_standing
 
-# length() of a blob column takes its size from the head of the row.
+# length() of a blob column reads only the header of the row.
 _SUMMARIES = (
     "SELECT s.digest, t.id, t.key, t.created, "
     "(SELECT max(o.created) FROM observation o WHERE o.trajectory = t.n AND o.refresh = 0), length(t.body) "
@@ -24,7 +24,10 @@ _SUMMARY_COLUMNS = 6
 
 
 def survey(connection: sqlite3.Connection, digests: Digests, after: int | None, limit: int) -> tuple[Summary, ...]:
-    """As `Surveying.survey`; rows whose standing is damaged are left out, and do not count for the limit."""
+    """Return a page of summaries; see `Surveying.survey`.
+
+    Rows with a damaged standing are left out, and do not count for the limit.
+    """
     rows = connection.execute(_FROM_TOP if after is None else _BELOW, () if after is None else (after,))
     found: list[Summary] = []
     while len(found) < limit and (row := rows.fetchone()) is not None:

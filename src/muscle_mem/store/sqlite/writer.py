@@ -1,4 +1,4 @@
-"""Writes trajectories into a SQLite store, inside a transaction that the store has open."""
+"""Writing of trajectories to a SQLite store, within an open transaction."""
 
 from __future__ import annotations
 
@@ -41,18 +41,21 @@ _COUNT_ON = "UPDATE sequence SET last = ?, digest = ? WHERE one = 1 AND last = ?
 
 
 class Writer:
-    """Turns records into rows. `path` names the store in messages."""
+    """Writer of records as rows. `path` names the store in messages."""
 
     def __init__(self, path: str, digests: Digests, signing: Signing, reader: Reader) -> None:
         self._path = path
         self._digests = digests
         self._signing = signing
         self._reader = reader
-        # The row of the last sequence number as this process made it: one that equals it is whole. Nothing equals NULL.
+        # A stored row that equals this process's last one is intact. NULL equals nothing.
         self._last: tuple[int, bytes | None] = (0, None)
 
     def seal(self, connection: sqlite3.Connection, sealed: Sealed, observation: Observation, note: Note | None) -> int:
-        """As `Store.seal`. DamagedStoreError if the trajectory or observation is there and damaged."""
+        """Write a trajectory and an observation; see `Store.seal`.
+
+        Raises DamagedStoreError if either exists and is damaged.
+        """
         seq = None if observation.refresh else self._seal_new(connection, sealed, observation)
         if seq is None:
             seq = self._seal_again(connection, sealed.id, observation)
@@ -61,7 +64,10 @@ class Writer:
         return seq
 
     def _seal_new(self, connection: sqlite3.Connection, sealed: Sealed, observation: Observation) -> int | None:
-        """Insert without a look at what is there, as most trajectories are new; None if this one is not."""
+        """Insert a trajectory and return its sequence number, or None if it exists.
+
+        Most trajectories are new, so this does not read first.
+        """
         n = self._insert(connection, sealed)
         if n is None:
             return None
@@ -70,21 +76,21 @@ class Writer:
         standing = standing_row(seq, Standing(state=sealed.state, reason=sealed.reason))
         connection.execute(_INSERT_STANDING, (n, *standing, self._digests.of_standing(owner, standing)))
         at = self._insert_observation(connection, n, owner, seq, observation)
-        if at is None:  # it outlived its trajectory, in a file that was damaged
+        if at is None:  # In a damaged file, an observation can remain without its trajectory.
             self._store_observation(connection, n, sealed.id, seq, observation)
         elif observation.blobs:
             self._use_blobs(connection, at, sealed.id, observation)
         return seq
 
     def _seal_again(self, connection: sqlite3.Connection, id: str, observation: Observation) -> int:
-        """One more observation of a trajectory that is there; 0 if it is not."""
+        """Add an observation to an existing trajectory; return 0 if it does not exist."""
         place = self._reader.row_of(connection, id)
         if isinstance(place, Damaged):
             raise self._damaged(place.id, place.what)
         if place is None and observation.refresh:
             return 0
         if place is None:
-            raise self._damaged(id, "the index of ids knows it, and the table does not")
+            raise self._damaged(id, "the index contains its id, but the table does not")
         n, seq, standing = place
         if not observation.refresh:
             seq = self._next_sequence(connection)
@@ -98,7 +104,7 @@ class Writer:
             self.note(connection, note)
 
     def note(self, connection: sqlite3.Connection, note: Note) -> None:
-        """Apply one note; dropped if its standing is unknown, or damaged: that is never overwritten."""
+        """Apply one note, or ignore it if the standing is unknown or damaged."""
         place = self._reader.standing(connection, note.id)
         if place is None:
             return
@@ -106,7 +112,7 @@ class Writer:
         self._set_standing(connection, n, note.id, seq, apply_note(standing, note))
 
     def forget(self, connection: sqlite3.Connection, ids: tuple[str, ...] | None) -> int:
-        """As `Store.forget`; damaged trajectories go like any other."""
+        """Delete trajectories, damaged ones too; see `Store.forget`."""
         if ids is None:
             count = connection.execute("SELECT count(*) FROM trajectory").fetchone()[0]
             for table in ("trajectory", "standing", "observation", "blob_user", "blob"):
@@ -124,7 +130,7 @@ class Writer:
         return gone
 
     def _insert(self, connection: sqlite3.Connection, sealed: Sealed) -> int | None:
-        """The row number of a trajectory that is new; None if its id is there."""
+        """Insert a trajectory and return its row number, or None if its id exists."""
         row = trajectory_row(sealed)
         done = connection.execute(_INSERT_TRAJECTORY, (*row, self._digests.of_trajectory(row)))
         return done.lastrowid if done.rowcount else None
@@ -132,7 +138,7 @@ class Writer:
     def _insert_observation(
         self, connection: sqlite3.Connection, n: int, owner: bytes, seq: int, observation: Observation
     ) -> int | None:
-        """The row number of an observation that is new; None if its trajectory has it."""
+        """Insert an observation and return its row number, or None if it exists."""
         row = observation_row(seq, observation)
         done = connection.execute(_INSERT_OBSERVATION, (n, *row, self._digests.of_observation(owner, row)))
         return done.lastrowid if done.rowcount else None
@@ -144,7 +150,10 @@ class Writer:
     def _store_observation(
         self, connection: sqlite3.Connection, n: int, trajectory: str, seq: int, observation: Observation
     ) -> None:
-        """Keep an observation. One that is there only moves up and is as young as the new one, but not by a refresh."""
+        """Store an observation, or update the time and sequence number of an existing one.
+
+        A refresh updates neither.
+        """
         owner = to_text(trajectory)
         found = observation_row_of(connection, n, observation.id)
         known = None if found is None else self._reader.verified(connection, owner, found)
@@ -166,7 +175,7 @@ class Writer:
             at = int(found[0])
             row = observation_row(seq, kept)
             connection.execute(_UPDATE_OBSERVATION, (*row, self._digests.of_observation(owner, row), at))
-        if not moved and (found is not None or observation.blobs):  # a new one has none to release
+        if not moved and (found is not None or observation.blobs):  # A new observation has no blobs to release.
             self._use_blobs(connection, at, trajectory, observation)
 
     def _use_blobs(self, connection: sqlite3.Connection, n: int, trajectory: str, observation: Observation) -> None:
@@ -189,7 +198,10 @@ class Writer:
                 self._delete_observations(connection, row[0])
 
     def _next_sequence(self, connection: sqlite3.Connection) -> int:
-        """The next sequence number, from a separate row, so that forgetting never gives one again."""
+        """Return the next sequence number.
+
+        It is kept in a separate row, so that a number is not used again after deletions.
+        """
         last, digest = self._last
         following = (last + 1, self._digests.of_sequence(last + 1))
         if not connection.execute(_COUNT_ON, (*following, last, digest)).rowcount:
@@ -198,7 +210,10 @@ class Writer:
         return following[0]
 
     def _read_next_sequence(self, connection: sqlite3.Connection) -> tuple[int, bytes]:
-        """The same where another process was the last to count, or none was."""
+        """Return the next sequence number and digest by reading the stored row.
+
+        This is needed if another process wrote the row last, or if there is no row.
+        """
         row = connection.execute("SELECT last, digest FROM sequence WHERE one = 1").fetchone()
         if row is None:
             if connection.execute("SELECT 1 FROM standing LIMIT 1").fetchone() is not None:
@@ -216,6 +231,6 @@ class Writer:
     def _damaged(self, id: str, what: str) -> DamagedStoreError:
         whose = f" of trajectory {id}" if id else ""
         return DamagedStoreError(
-            f"The store {self._path!r} holds a damaged row{whose}: {what}. It is not offered and was not "
-            f"overwritten; restore a back-up, or forget it."
+            f"store {self._path!r} contains a damaged row{whose}, which is not replayed or overwritten: {what}. "
+            f"Restore a backup, or forget it."
         )
