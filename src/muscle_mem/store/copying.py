@@ -62,15 +62,15 @@ def copy_store(source: Store, target: Store) -> Copied:
     if source is target or (source.url == target.url and not source.url.startswith("memory")):
         raise StoreError(f"store {source.url!r} cannot be copied into itself. Pass another target.")
     order, damaged = _order(source)
-    told = {(damaged_row.id, damaged_row.what): damaged_row for damaged_row in damaged}
+    reported = {(damaged_row.id, damaged_row.what): damaged_row for damaged_row in damaged}
     copier = _Copier(source, target)
     for place in order:
         try:
             copier.copy(place)
         except DamagedStoreError as error:
             one = Damaged(id=place.trajectory, what=str(error))
-            told.setdefault((one.id, one.what), one)
-    return copier.result(tuple(told.values()))
+            reported.setdefault((one.id, one.what), one)
+    return copier.result(tuple(reported.values()))
 
 
 def _order(source: Store) -> tuple[list[_Position], list[Damaged]]:

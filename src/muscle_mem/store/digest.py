@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from ..errors import InvalidTypeError, InvalidValueError
 
-SHORTEST_KEY = 16  # bytes
+SHORTEST_KEY = 16  # The minimum length of a signing key in bytes.
 
 Signer = Callable[[bytes], bytes]
 """A function from canonical bytes to a digest. All processes that share a store must use the same one."""

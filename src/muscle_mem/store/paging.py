@@ -28,11 +28,11 @@ def each(store: Store) -> Iterator[Stored]:
 def pages_of(scan: Scan) -> Iterator[Page]:
     """Yield pages, as `pages` does, from a function with the result of `Store.scan`."""
     after: int | None = None
-    told: set[Damaged] = set()
+    reported: set[Damaged] = set()
     while True:
         page = scan(after, PAGE)
-        yield page.stored, tuple(damaged_row for damaged_row in page.damaged if damaged_row not in told)
+        yield page.stored, tuple(damaged_row for damaged_row in page.damaged if damaged_row not in reported)
         if not page.stored:
             return
-        told.update(page.damaged)  # Both pages report a damaged row at their boundary.
+        reported.update(page.damaged)  # Both pages report a damaged row at their boundary.
         after = page.stored[-1].seq

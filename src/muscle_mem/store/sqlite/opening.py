@@ -53,7 +53,7 @@ def connect(path: str, access: Access, busy_timeout: float) -> sqlite3.Connectio
     )
     try:
         connection.text_factory = bytes
-        setconfig = getattr(connection, "setconfig", None)  # Python 3.12
+        setconfig = getattr(connection, "setconfig", None)  # Available from Python 3.12 on.
         if setconfig is not None:
             setconfig(DEFENSIVE, True)
         for setting in SETTINGS:
