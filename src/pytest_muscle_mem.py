@@ -1,6 +1,6 @@
-"""The pytest plugin of muscle_mem: an agent's recordings are replayed in tests. Nothing is loaded until a test asks.
+"""Pytest plugin that replays an agent's recordings in tests.
 
-It is beside the package, so that a suite which does not use it does not import the package.
+It is a separate module, so that a test suite that does not use it does not import muscle_mem.
 """
 
 from __future__ import annotations
@@ -20,41 +20,42 @@ if TYPE_CHECKING:
 RECORD_MODES = ("none", "once", "new_episodes", "all")
 _passed = pytest.StashKey[bool]()
 _HINT = (
-    "muscle_mem replayed nothing, and this mode never asks the agent. Run the test with --mm-mode=once to record it if "
-    "it has no recordings yet, with --mm-mode=new_episodes to record what is new or does not fit any more, or with "
-    "--mm-mode=all to record it again; see {folder}. If that records nothing, -rP shows the log, which has the reason."
+    "no recording matched, and this mode never runs the agent. Run the test with --mm-mode=once to record a test "
+    "without recordings, with --mm-mode=new_episodes to record what is new or no longer matches, or with "
+    "--mm-mode=all to record it again. Recordings are in {folder}. If nothing is recorded, run pytest with -rP: "
+    "the log has the reason."
 )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --mm-mode, and the ini options muscle_mem_mode and muscle_mem_folder."""
-    group = parser.getgroup("muscle_mem", "replaying an agent's recordings")
+    group = parser.getgroup("muscle_mem", "replay of an agent's recordings")
     group.addoption(
         "--mm-mode",
         choices=RECORD_MODES,
         default=None,
-        help="none: only replay (default); once: record where a test has no recordings; new_episodes: replay, and "
-        "record what is new; all: record again",
+        help="none: only replay (default); once: record tests without recordings; new_episodes: replay, and record "
+        "what is new; all: record again",
     )
-    parser.addini("muscle_mem_mode", "the mode where --mm-mode is not given", default="none")
+    parser.addini("muscle_mem_mode", "the mode without --mm-mode", default="none")
     parser.addini(
         "muscle_mem_folder",
-        "the folder of recordings, from the folder of the test's module (default: trajectories)",
+        "the folder of recordings, relative to the test's module (default: trajectories)",
         default="trajectories",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse a mode in the ini file that there is not; make the marker known."""
+    """Reject an unknown mode in the ini file, and register the marker."""
     mode = config.getini("muscle_mem_mode")
     if mode not in RECORD_MODES:
-        raise pytest.UsageError(f"muscle_mem_mode is {mode!r}; it must be one of {', '.join(RECORD_MODES)}")
+        raise pytest.UsageError(f"muscle_mem_mode: expected one of {', '.join(RECORD_MODES)}, got {mode!r}")
     config.addinivalue_line("markers", "muscle_mem(mode): the recording mode of a test, instead of --mm-mode")
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Remember whether the test itself passed, and say what to do when nothing could be replayed."""
+    """Record whether the test passed, and add a hint if no recording matched."""
     outcome: Any = yield
     report = outcome.get_result()
     if "muscle_mem_recording" not in getattr(item, "fixturenames", ()):
@@ -68,7 +69,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.fixture
 def muscle_mem_secret_names() -> tuple[str, ...]:
-    """Names of tool arguments whose values are never recorded; override it in a conftest.py or a module."""
+    """Return the names of tool arguments whose values are never recorded.
+
+    Override this fixture in a conftest.py or a module.
+    """
     from muscle_mem.testing.recordings import SECRET_NAMES
 
     return SECRET_NAMES
@@ -78,7 +82,10 @@ def muscle_mem_secret_names() -> tuple[str, ...]:
 def muscle_mem_recording(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, muscle_mem_secret_names: tuple[str, ...]
 ) -> Iterator[Recording]:
-    """The recordings of this test: `.engine(**options)` makes an engine on them, `.use(engine)` lends them to one."""
+    """Yield the recordings of this test.
+
+    `.engine(**options)` returns an engine that uses them, and `.use(engine)` makes an existing engine use them.
+    """
     from muscle_mem.testing.recordings import Recording
 
     staging = tmp_path_factory.mktemp("muscle_mem")
@@ -91,7 +98,7 @@ def muscle_mem_recording(
 
 @pytest.fixture
 def muscle_mem_engine(muscle_mem_recording: Recording) -> Engine:
-    """An engine without tools and agent, whose memory is this test's folder of recordings."""
+    """Return an engine without tools and agent, which uses this test's recordings."""
     return muscle_mem_recording.engine()
 
 
@@ -103,10 +110,13 @@ def _mode_of(request: pytest.FixtureRequest) -> str:
 
 
 def _folder_of(node: Any) -> Path:
-    """`trajectories/test_shop/test_buys_milk` beside the test's module; a separate folder for each param."""
+    """Return the folder of a test, such as `trajectories/test_shop/test_buys_milk`.
+
+    It is beside the test's module. Each parameter set has a separate folder.
+    """
     parts = node.nodeid.rpartition(".py::")[2].split("::")
     name = "-".join(re.sub(r"[^A-Za-z0-9_.\[\]-]+", "_", part) for part in parts)
-    if name != "-".join(parts) or len(name) > 80 or name.casefold() != name:  # two names may come to the same folder
+    if name != "-".join(parts) or len(name) > 80 or name.casefold() != name:  # Different names must not share a folder.
         name = f"{name[:70]}-{hashlib.sha256('::'.join(parts).encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
     module = Path(node.path)
     folder: Path = module.parent / node.config.getini("muscle_mem_folder") / module.stem / name

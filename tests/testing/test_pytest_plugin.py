@@ -106,7 +106,7 @@ def test_once_never_asks_the_agent_where_there_are_recordings(pytester: pytest.P
     suite(pytester, TEST.replace("the cat", "the dog"))
     failed = run(pytester, "--mm-mode=once")
     failed.assert_outcomes(failed=1)
-    failed.stdout.fnmatch_lines(["*--mm-mode=new_episodes to record what is new or does not fit*"])
+    failed.stdout.fnmatch_lines(["*--mm-mode=new_episodes to record what is new*"])
     run(pytester, "--mm-mode=new_episodes").assert_outcomes(passed=1)
     now = recordings(pytester)
     assert len(now) == 2
@@ -251,7 +251,7 @@ def test_ini_options_and_the_marker(pytester: pytest.Pytester) -> None:
     assert len(list((pytester.path / "kept" / "here").rglob("*.json"))) == 1
     pytester.makeini("[pytest]\nmuscle_mem_mode = sometimes\n")
     result = run(pytester)
-    result.stderr.fnmatch_lines(["*sometimes*must be one of none, once, new_episodes, all*"])
+    result.stderr.fnmatch_lines(["*muscle_mem_mode*none, once, new_episodes, all*sometimes*"])
 
 
 def test_a_damaged_recording_is_told_and_kept(pytester: pytest.Pytester) -> None:
@@ -289,7 +289,7 @@ def test_a_scripted_agent_does_as_it_was_told() -> None:
     assert (seen, agent.asked) == ([1], [(("a task",), {"x": 1})])
     with pytest.raises(KeyError):
         ScriptedAgent(KeyError("x"))("a task")
-    with pytest.raises(InvalidTypeError, match="a step of a ScriptedAgent"):
+    with pytest.raises(InvalidTypeError, match="steps="):
         ScriptedAgent(3)
 
 

@@ -1,4 +1,4 @@
-"""The demo: an agent on real web pages, and what a memory of its behavior saves it."""
+"""Demo: an agent on web pages, and what replays of its behavior save."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .browser import (
 )
 from .greeter import greet
 from .model import ChatModel, ModelAgent
-from .report import close, say, tell
+from .report import print_line, print_run, print_summary
 from .stages import Lab, Run, shortfalls, story
 from .tasks import TASKS, Task
 from .tools import web_page
@@ -37,9 +37,15 @@ def run(
     tasks: tuple[Task, ...] = TASKS,
     console: Console | None = None,
 ) -> int:
-    """Run the demo, its memory in `store` (a SQLite file; None: nowhere). Returns 0 if all went well.
+    """Run the demo and return its exit code, 0 for success.
 
-    Without a browser it says how to get one and runs the greeter example instead.
+    Without a browser, it prints how to install one and runs the greeter example.
+
+    Args:
+        store: The SQLite file for the recordings; None discards them.
+        headless: Hide the window of the browser.
+        tasks: The tasks to run.
+        console: The console to print to.
     """
     console = console or Console()
     browser = find_browser()
@@ -51,40 +57,40 @@ def run(
             browser_page = open_things.enter_context(open_browser(browser, headless))
         except UnusableBrowserError as error:
             return _greet_instead(console, str(error))
-        say(console, f"Browser: {browser}")
-        return _tell_all(store, browser_page, tasks, console)
+        print_line(console, f"Browser: {browser}")
+        return _run_tasks(store, browser_page, tasks, console)
 
 
 def _greet_instead(console: Console, why: str) -> int:
-    say(console, f"The demo on web pages cannot run here. {why}")
-    say(console, "Here is the small greeter example instead.\n")
+    print_line(console, f"The demo on web pages cannot run here. {why}")
+    print_line(console, "The greeter example runs instead.\n")
     return greet(console)
 
 
-def _tell_all(store: str | None, browser_page: BrowserPage, tasks: tuple[Task, ...], console: Console) -> int:
+def _run_tasks(store: str | None, browser_page: BrowserPage, tasks: tuple[Task, ...], console: Console) -> int:
     memory = open_store(store)
     known = _count(memory)
     with Engine(memory) as engine:
         lab = _lab(engine, browser_page)
         agent = lab.agent
-        who = agent.model.model if isinstance(agent, ModelAgent) else "a script (OPENAI_API_KEY brings in a model)"
-        start = f"starts warm, with {known} recordings" if known else "starts cold"
-        say(console, f"Agent: {who}")
-        say(console, f"Memory: {store or 'this process'}; the run {start}")
+        who = agent.model.model if isinstance(agent, ModelAgent) else "a script (set OPENAI_API_KEY to use a model)"
+        start = f"starts with {known} recordings" if known else "starts without recordings"
+        print_line(console, f"Agent: {who}")
+        print_line(console, f"Store: {store or 'this process'}; the run {start}")
         lab.warm_up(tasks[0])
-        runs = {task.title: _tell_story(console, lab, task) for task in tasks}
-        close(console, runs, scripted=isinstance(agent, ScriptedAgent))
+        runs = {task.title: _run_stages(console, lab, task) for task in tasks}
+        print_summary(console, runs, scripted=isinstance(agent, ScriptedAgent))
     failed = [line for task in tasks for line in shortfalls(task, runs[task.title])]
     for line in failed:
-        say(console, line, style="red")
+        print_line(console, line, style="red")
     return 1 if failed else 0
 
 
-def _tell_story(console: Console, lab: Lab, task: Task) -> list[Run]:
-    say(console, f"\n{task.title} ({task.page})", style="bold")
+def _run_stages(console: Console, lab: Lab, task: Task) -> list[Run]:
+    print_line(console, f"\n{task.title} ({task.page})", style="bold")
     runs = []
     for run_ in story(lab, task):
-        tell(console, task, run_)
+        print_run(console, task, run_)
         runs.append(run_)
     return runs
 

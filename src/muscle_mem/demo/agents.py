@@ -1,4 +1,4 @@
-"""The scripted agent, and the audit that asks it about every action, replayed ones too."""
+"""Scripted agent, and the audit that compares every action with its choice."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ MOST_ACTIONS = 25
 
 
 class ScriptedAgent:
-    """Looks, acts, looks again, until the task is over.
+    """Agent that reads the page and acts until the task is finished.
 
-    It names `handover`, so that after a divergence it goes on where the replay stopped: it looks at the
-    page anyway.
+    It takes `handover`, so that after a divergence it continues where the replay stopped.
     """
 
     def __init__(self, page: Page) -> None:
@@ -23,8 +22,8 @@ class ScriptedAgent:
         self.calls = 0
         self.decisions = 0
 
-    def __call__(self, instruction: str, handover: Any = None) -> str:  # noqa: ARG002 - the page shows it all
-        """Do what the instruction says on the page; returns a word about it."""
+    def __call__(self, instruction: str, handover: Any = None) -> str:  # noqa: ARG002 - the page shows the progress
+        """Perform the instruction on the page, and return "done"."""
         self.calls += 1
         for _ in range(MOST_ACTIONS):
             action = next_action(self._page.view(), instruction)
@@ -32,11 +31,11 @@ class ScriptedAgent:
                 return "done"
             self.decisions += 1
             getattr(self._page, action.verb)(*action.arguments)
-        raise PuzzledError(f"not done after {MOST_ACTIONS} actions")
+        raise PuzzledError(f"task not finished: expected at most {MOST_ACTIONS} actions")
 
 
 class Audit:
-    """Counts the actions that differ, in element or text, from what the solver would do on that very page."""
+    """Audit of actions that differ in element or text from the choice of the solver."""
 
     def __init__(self) -> None:
         self.instruction = ""
@@ -44,7 +43,7 @@ class Audit:
         self.asked = 0
 
     def __call__(self, view: View, verb: str, thing: Thing, text: str) -> None:
-        """Judge one action before it is done."""
+        """Compare one action with the choice of the solver before it is performed."""
         self.asked += 1
         try:
             chosen = next_action(view, self.instruction)
@@ -52,4 +51,4 @@ class Audit:
         except (TargetError, PuzzledError):
             chosen, right = None, False
         if not right or chosen is None or (chosen.verb, chosen.text) != (verb, text):
-            self.wrong.append(f"{verb} on {thing.role} {thing.name!r}, the solver would {chosen}")
+            self.wrong.append(f"{verb} on {thing.role} {thing.name!r}: expected {chosen}")

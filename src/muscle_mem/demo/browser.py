@@ -1,4 +1,4 @@
-"""Finding a Chromium-like browser and the MiniWoB++ pages; opening pages without a network or a clock."""
+"""Chromium-based browsers and MiniWoB++ pages, opened offline with a fixed clock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ON_MACOS = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
 )
-# Where the flight task's calendar starts; any fixed moment makes two runs see the same page.
+# A fixed time shows the same page in each run. The calendar of the flight task starts here.
 PAGE_TIME = datetime(2016, 10, 1, 12, tzinfo=UTC)
 ARGS = (
     "--no-sandbox",
@@ -41,11 +41,14 @@ ARGS = (
 
 
 class UnusableBrowserError(MuscleMemError, RuntimeError):
-    """A browser was found and does not start."""
+    """Error for a browser that does not start."""
 
 
 def find_pages() -> Path | None:
-    """The folder of MiniWoB++ pages in the `miniwob` wheel, found without importing it; None if absent."""
+    """Return the folder of MiniWoB++ pages, or None if `miniwob` is not installed.
+
+    The package is not imported.
+    """
     spec = importlib.util.find_spec("miniwob")
     for place in (spec.submodule_search_locations or ()) if spec else ():
         pages = Path(place) / "html" / "miniwob"
@@ -55,9 +58,9 @@ def find_pages() -> Path | None:
 
 
 def find_browser() -> str | None:
-    """The path of a browser to drive, or None.
+    """Return the path of a browser, or None.
 
-    MUSCLE_MEM_BROWSER wins; then the usual names on PATH, the macOS applications, Playwright's own.
+    The order is MUSCLE_MEM_BROWSER, the usual names on PATH, macOS applications, the browser of Playwright.
     """
     named = os.environ.get("MUSCLE_MEM_BROWSER")
     if named:
@@ -70,26 +73,26 @@ def find_browser() -> str | None:
 
 
 def what_is_missing(browser: str | None) -> str:
-    """What keeps the browser demo from running and how to get it, or an empty string."""
+    """Return what the browser demo lacks and how to install it, or ""."""
     if importlib.util.find_spec("playwright") is None:
-        return "Playwright is not installed. Get it with: pip install 'muscle-mem[demo]'"
+        return "Playwright is not installed. Run: pip install 'muscle-mem[demo]'"
     if find_pages() is None:
-        return "The MiniWoB++ pages are not installed. Get them with: pip install --no-deps miniwob"
+        return "The MiniWoB++ pages are not installed. Run: pip install --no-deps miniwob"
     if browser is None and os.environ.get("MUSCLE_MEM_BROWSER"):
-        return "MUSCLE_MEM_BROWSER names no program that can be run. Mend it, or unset it."
+        return "MUSCLE_MEM_BROWSER is not an executable program. Correct it, or unset it."
     if browser is None:
         return (
-            "No Chromium-like browser was found. Get one with: apt-get install chromium (Debian), or "
-            "python -m playwright install chromium; or name one in MUSCLE_MEM_BROWSER."
+            "No Chromium-based browser was found. Run: apt-get install chromium (Debian), or "
+            "python -m playwright install chromium. Or set MUSCLE_MEM_BROWSER."
         )
     return ""
 
 
 @contextmanager
 def open_browser(path: str, headless: bool = True) -> Iterator[BrowserPage]:
-    """A fresh browser with one page: offline, its clock fixed, the demo's eyes (look.js) loaded.
+    """Open a page in a new browser: offline, with a fixed clock and look.js.
 
-    UnusableBrowserError if the program at `path` does not start.
+    Raises UnusableBrowserError if the program at `path` does not start.
     """
     from playwright.sync_api import Error as PlaywrightError
     from playwright.sync_api import sync_playwright
@@ -98,7 +101,7 @@ def open_browser(path: str, headless: bool = True) -> Iterator[BrowserPage]:
         try:
             browser = playwright.chromium.launch(executable_path=path, headless=headless, args=list(ARGS))
         except PlaywrightError as error:
-            raise UnusableBrowserError(f"{path} does not start: {str(error).splitlines()[0]}") from error
+            raise UnusableBrowserError(f"starting the browser {path!r} failed: {str(error).splitlines()[0]}") from error
         try:
             context = browser.new_context(
                 viewport={"width": 500, "height": 320}, locale="en-US", timezone_id="UTC", offline=True

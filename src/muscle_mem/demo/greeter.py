@@ -1,4 +1,4 @@
-"""The smallest example, for machines without a browser: a greeting, remembered for a second."""
+"""Smallest example, for machines without a browser: a greeting, valid for a second."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ TRIES = 5
 
 @dataclass
 class Sight:
-    """What the check looks at: who is greeted, and when."""
+    """Snapshot of the check: who is greeted, and when."""
 
     name: str
     time: float
 
 
 def capture(name: str) -> Sight:
-    """Look at the world before a greeting."""
+    """Capture the state before a greeting."""
     return Sight(name=name, time=time.time())
 
 
 def compare(current: Sight, candidate: Sight) -> bool:
-    """A greeting may be repeated within a second."""
+    """Return whether the recorded greeting is at most a second old."""
     return current.time - candidate.time <= 1
 
 
 def greet(console: Console) -> int:
-    """Run the example: a miss, a hit, and after three seconds a miss. Returns an exit code."""
+    """Run the example: a miss, a hit, and a miss three seconds later; return a code."""
     engine = Engine()
 
     @engine.tool(pre_check=Check(capture, compare))
@@ -55,17 +55,20 @@ def greet(console: Console) -> int:
 
 
 def _twice(engine: Engine, console: Console) -> tuple[Outcome, Outcome]:
-    """The first two runs; from the start again where the machine was so busy that a greeting was over a second old."""
+    """Return the outcomes of the first two runs.
+
+    On a busy machine, the second run may start over a second later. Both are then repeated.
+    """
     for _ in range(TRIES):
         first, second = engine("erik"), engine("erik")
         console.print(f"first run: {_said(first)}", style="bold")
         console.print(f"second run: {_said(second)}", style="bold")
         if second:
             break
-        console.print("this machine was too busy to greet again within a second; once more")
+        console.print("the machine was too busy to greet again within a second; trying again")
         engine.cache_clear()
     return first, second
 
 
 def _said(outcome: Outcome) -> str:
-    return "replayed, no agent" if outcome else "the agent was asked"
+    return "replayed without the agent" if outcome else "the agent ran"

@@ -1,5 +1,5 @@
-// What a person sees on the page: the visible things one can act on, their names, states and places.
-// Loaded into every page before its own scripts; window.demoLook is all it adds.
+// Collects the visible things on the page, with names, states and places.
+// It is loaded into every page before its scripts, and adds only window.demoLook.
 window.demoLook = (() => {
   const HIDDEN = "#query, #reward-display, #click-canvas, #sync-task-cover";
   const refs = new WeakMap();
@@ -34,7 +34,7 @@ window.demoLook = (() => {
     return "";
   }
 
-  // The nearest text in front of a field: how a reader labels a field that has no label of its own.
+  // The nearest text before a field serves as its label if it does not have one.
   function textBefore(element) {
     const root = document.getElementById("area") || document.body;
     const walk = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
@@ -62,7 +62,7 @@ window.demoLook = (() => {
     return clean((element.innerText || "").trim().split("\n")[0]);
   }
 
-  // The part of the page that belongs to this thing alone: the largest parent without another of its kind.
+  // The card of a thing is its largest parent that does not contain another thing of its role.
   function card(element, all) {
     let part = element;
     for (let up = part.parentElement; up && up !== document.body && up.id !== "area"; up = up.parentElement) {
@@ -72,7 +72,7 @@ window.demoLook = (() => {
     return clean(part.innerText);
   }
 
-  // Places are measured in the content, so that scrolling does not move anything.
+  // Places are measured in the content, so that scrolling does not change them.
   function place(element) {
     const box = element.getBoundingClientRect();
     let left = box.left + window.scrollX, top = box.top + window.scrollY;
@@ -122,7 +122,7 @@ window.demoLook = (() => {
     return null;
   }
 
-  // Bring it into view and tell where to point, and what is really under the pointer there.
+  // Scrolls the thing into view and returns the position to click, and what covers it there.
   function point(wanted) {
     const aim = element(wanted);
     aim.scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -148,7 +148,7 @@ window.demoLook = (() => {
     core.startEpisodeReal();
   }
 
-  // Icons drawn by the style sheet have no size until their file is read, and no event tells when it was.
+  // Icons from the style sheet have no size until their file is loaded, and no event reports that.
   function undrawn() {
     return [...document.body.querySelectorAll("*")].some((element) => {
       if (element.closest(HIDDEN) || !getComputedStyle(element).content.startsWith("url(")) return false;
@@ -159,7 +159,7 @@ window.demoLook = (() => {
 
   const frame = () => new Promise(requestAnimationFrame);
 
-  // Two frames, so that what the page does next is done, and then until everything is drawn; false if it never is.
+  // Waits two frames for pending updates, then until all icons are drawn; false if that never happens.
   async function settled() {
     await frame();
     await frame();

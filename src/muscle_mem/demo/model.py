@@ -1,4 +1,4 @@
-"""A real model as the agent: any endpoint that speaks OpenAI's chat completions, by plain urllib."""
+"""Model as the agent, from any endpoint with OpenAI's chat completions API."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ TOOLS = {
 
 
 class ModelError(MuscleMemError, RuntimeError):
-    """The endpoint did not answer as a chat completion should, or the model did not get done."""
+    """Error of the endpoint, or of a model that did not finish the task."""
 
 
 @dataclass(frozen=True)
 class ChatModel:
-    """Where a model is served and what it is called."""
+    """Endpoint and name of a model."""
 
     base_url: str
     model: str
@@ -47,7 +47,10 @@ class ChatModel:
 
     @classmethod
     def from_environment(cls) -> ChatModel | None:
-        """From OPENAI_API_KEY, OPENAI_BASE_URL and MUSCLE_MEM_MODEL; None without a key."""
+        """Return the model of the environment, or None without OPENAI_API_KEY.
+
+        OPENAI_BASE_URL and MUSCLE_MEM_MODEL are optional.
+        """
         key = os.environ.get("OPENAI_API_KEY", "")
         if not key:
             return None
@@ -55,14 +58,16 @@ class ChatModel:
         return cls(base.rstrip("/"), os.environ.get("MUSCLE_MEM_MODEL", "") or "gpt-4o-mini", key)
 
     def reply(self, messages: list[dict[str, Any]]) -> dict[str, Any]:
-        """The assistant's next message; ModelError with the endpoint's own words if there is none."""
+        """Return the next message of the assistant. Raises ModelError."""
         body = {"model": self.model, "messages": messages, "tools": _schemas(), "parallel_tool_calls": False}
         answer = self._post(json.dumps(body).encode())
         try:
             message = json.loads(answer)["choices"][0]["message"]
             return dict(message)
         except (ValueError, LookupError, TypeError) as error:
-            raise ModelError(f"{self.base_url} answered with no chat completion: {answer[:300]!r}") from error
+            raise ModelError(
+                f"request to {self.base_url} failed: expected a chat completion, got {answer[:300]!r}"
+            ) from error
 
     def _post(self, body: bytes) -> bytes:
         request = urllib.request.Request(
@@ -75,18 +80,18 @@ class ChatModel:
                 with urllib.request.urlopen(request, timeout=120) as response:
                     return bytes(response.read())
             except urllib.error.HTTPError as error:
-                said = error.read()[:300]
+                content = error.read()[:300]
                 if tried == TRIES or (error.code != 429 and error.code < 500):
-                    raise ModelError(f"{self.base_url} answered {error.code}: {said!r}") from error
+                    raise ModelError(f"request to {self.base_url} failed: status {error.code}, {content!r}") from error
             except OSError as error:
                 if tried == TRIES:
-                    raise ModelError(f"{self.base_url} cannot be reached: {error}") from error
+                    raise ModelError(f"request to {self.base_url} failed: {error}") from error
             time.sleep(tried)
-        raise AssertionError("the last try returns or raises")
+        raise AssertionError("the last attempt returns or raises")
 
 
 class ModelAgent:
-    """Shows a model what the page shows, makes the calls it asks for, until the task is over."""
+    """Agent that sends the page to a model and performs the calls it requests."""
 
     def __init__(self, page: Page, model: ChatModel) -> None:
         self._page = page
@@ -95,7 +100,7 @@ class ModelAgent:
         self.decisions = 0
 
     def __call__(self, instruction: str, handover: Any = None) -> str:
-        """Do what the instruction says; ModelError if the model stops before it is done."""
+        """Perform the instruction. Raises ModelError if the model stops early."""
         self.calls += 1
         start = f"Task: {instruction}\n\n{listing(self._page.view())}"
         if handover is not None:
@@ -105,21 +110,24 @@ class ModelAgent:
             {"role": "user", "content": start},
         ]
         for _ in range(MOST_TURNS):
-            said = self.model.reply(messages)
+            reply = self.model.reply(messages)
             self.decisions += 1
-            calls = said.get("tool_calls") or []
-            messages.append({"role": "assistant", "content": said.get("content") or "", "tool_calls": calls})
+            calls = reply.get("tool_calls") or []
+            messages.append({"role": "assistant", "content": reply.get("content") or "", "tool_calls": calls})
             if not calls:
-                raise ModelError(f"the model stopped before the task was done: {said.get('content')!r}")
+                raise ModelError(f"task not finished: expected a tool call, got {reply.get('content')!r}")
             for call in calls:
                 result = self._perform(call)
                 if self._page.view().done:
                     return "done"
                 messages.append({"role": "tool", "tool_call_id": call.get("id", ""), "content": result})
-        raise ModelError(f"the model was not done after {MOST_TURNS} turns")
+        raise ModelError(f"task not finished: expected at most {MOST_TURNS} turns")
 
     def _perform(self, call: dict[str, Any]) -> str:
-        """Make one call. An invalid one is reported to the model and never reaches the tool."""
+        """Perform one call, and return what the page shows then.
+
+        An invalid call is reported to the model and does not reach the tool.
+        """
         try:
             name = call["function"]["name"]
             given = json.loads(call["function"]["arguments"] or "{}")
@@ -136,7 +144,7 @@ class ModelAgent:
 
 
 def listing(view: View) -> str:
-    """The page as short lines: the targets, what fields hold, what lists offer, what belongs to a thing."""
+    """Return the page as lines with targets, values of fields and options of lists."""
     lines = ["The page shows:"]
     for thing in view.things:
         line = f"- {view.target(thing)}"
@@ -159,7 +167,7 @@ def _schemas() -> list[dict[str, Any]]:
                 "description": description,
                 "parameters": {
                     "type": "object",
-                    "properties": {key: {"type": "string", "description": said} for key, said in given.items()},
+                    "properties": {key: {"type": "string", "description": meaning} for key, meaning in given.items()},
                     "required": list(given),
                 },
             },

@@ -1,4 +1,4 @@
-"""A web page under a mouse and a keyboard: looking, pointing, typing, and what a check would look at."""
+"""Web page with mouse and keyboard actions, and the snapshots for checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .sight import FIELDS, TargetError, Thing, View, view_of
 if TYPE_CHECKING:
     from playwright.sync_api import Page as BrowserPage
 
-# An auditor gets every action before it happens: the verb, the thing and the text.
+# An auditor is called before each action, with the view, the verb, the thing and the text.
 Auditor = Callable[[View, str, Thing, str], None]
 
 CALENDAR = "() => (document.querySelector('.ui-datepicker-title') || {innerText: ''}).innerText"
@@ -24,7 +24,7 @@ MONTHS = (
 
 
 class Page:
-    """One browser page with a task on it. Its actions are plain; `tools.py` makes tools of them."""
+    """Browser page with a task. `tools.py` turns its actions into tools."""
 
     def __init__(self, browser_page: BrowserPage) -> None:
         self._page = browser_page
@@ -34,7 +34,10 @@ class Page:
         self._mine: set[int] = set()
 
     def open(self, file: Path, seed: str, change: str = "") -> str:
-        """Load a task and start it; `change` is a script that alters the page. Returns the instruction."""
+        """Load and start a task, and return its instruction.
+
+        `change` is a script that alters the page.
+        """
         self._page.goto(file.as_uri())
         self._page.evaluate("seed => demoLook.start(seed)", seed)
         if change:
@@ -46,15 +49,14 @@ class Page:
         return self.view().instruction
 
     def view(self) -> View:
-        """Everything one can see and act on now."""
+        """Return what is visible now."""
         return view_of(self._page.evaluate("() => demoLook.look()"), self._mine)
 
     def sight(self, target: str, text: str = "") -> dict[str, Any]:
-        """What a user looks at before acting on a target: what is under the pointer there, and where.
+        """Return the snapshot for an action on a target: what is there, and where.
 
-        Also whether a field is empty before `text` goes in, and whether a list offers it.
-
-        The name is left out: `find` has compared it with the target's, which may hold a param.
+        It includes whether a field is empty and whether a list offers `text`. The name is left out, because `find`
+        compared it with the target, which may contain a parameter.
         """
         view = self.view()
         try:
@@ -69,9 +71,9 @@ class Page:
             "place": list(thing.place),
             "filled": thing.role == "textbox" and thing.state != "",
             "offers": thing.options.count(text),
-            # How much there is of each kind: a notice that popped up elsewhere is seen too.
+            # The number of things of each kind changes with a new notice elsewhere.
             "page": dict(Counter(one.role for one in view.things)),
-            # What stands in the other fields and was not put there by us, such as a list's first choice.
+            # Other fields may have a value that the agent did not enter, such as a list's first choice.
             "given": [
                 [one.name, one.state]
                 for one in view.things
@@ -80,18 +82,21 @@ class Page:
         }
 
     def sight_of_choice(self, target: str) -> dict[str, Any]:
-        """As `sight`, and the cards of all the things of its kind: for a choice made by comparing them."""
+        """Return the snapshot of `sight`, with the cards of all things of that kind.
+
+        A choice among alternatives depends on all of them.
+        """
         sight = self.sight(target)
         role = target.partition(" ")[0]
         return {**sight, "among": [thing.card for thing in self.view().of(role)]}
 
     def do_click(self, verb: str, target: str) -> None:
-        """Point at a thing and click; `verb` is the tool's name, for the audit."""
+        """Click a thing. `verb` is the tool's name, for the audit."""
         thing = self._aim(verb, target, "")
         self._press(thing)
 
     def do_type(self, target: str, text: str) -> None:
-        """Click into a field, empty it and type."""
+        """Click into a field, clear it and type."""
         thing = self._aim("type_text", target, text)
         self._press(thing)
         if thing.state:
@@ -101,10 +106,10 @@ class Page:
         self._settle()
 
     def do_select(self, target: str, option: str) -> None:
-        """Choose an option of a list by its text."""
+        """Select an option of a list by its text."""
         thing = self._aim("select", target, option)
         if thing.options.count(option) != 1:
-            raise TargetError(f"{target} does not offer {option!r} exactly once")
+            raise TargetError(f"{target}: expected option {option!r} once, got {thing.options.count(option)}")
         element = self._page.evaluate_handle("ref => demoLook.element(ref)", thing.ref).as_element()
         assert element is not None
         element.select_option(label=option)
@@ -112,7 +117,7 @@ class Page:
         self._settle()
 
     def do_pick_date(self, target: str, date: str) -> None:
-        """Open a field's calendar, leaf to the month and click the day. `date` is MM/DD/YYYY."""
+        """Open a field's calendar and click the day of `date`, as MM/DD/YYYY."""
         month, day, year = (int(part) for part in date.split("/"))
         field = self._aim("pick_date", target, date)
         self._mine.add(field.ref)
@@ -120,14 +125,14 @@ class Page:
         for _ in range(24):
             shown = str(self._page.evaluate(CALENDAR)).split()
             if len(shown) != 2:
-                raise TargetError(f"{target} opens no calendar")
+                raise TargetError(f"{target}: expected a calendar, got {' '.join(shown)!r}")
             ahead = (year - int(shown[1])) * 12 + month - 1 - MONTHS.index(shown[0])
             if ahead == 0:
                 break
             self._press(self.view().find('link "Next"' if ahead > 0 else 'link "Prev"'))
         self._press(self.view().find(f'link "{day}"'))
         if self.view().find(target).state != date:
-            raise TargetError(f"{target} did not take {date}")
+            raise TargetError(f"{target}: expected the value {date!r} after the click")
 
     def _aim(self, verb: str, target: str, text: str) -> Thing:
         view = self.view()
@@ -151,4 +156,4 @@ class Page:
 
     def _settle(self) -> None:
         if not self._page.evaluate("() => demoLook.settled()"):
-            raise TargetError("the page is not drawn to its end; an image is missing")
+            raise TargetError("rendering the page did not finish: an image is missing")

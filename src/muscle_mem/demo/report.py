@@ -1,4 +1,4 @@
-"""What the demo says: a line a run, and the table at the end."""
+"""Output of the demo: one line for each run, and a table at the end."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from .stages import Run
 from .tasks import Task
 
 LEGEND = (
-    "without: a run by the agent alone, as measured (~: it was not asked this time; a replay, and the time it had "
-    "thought when it was recorded). with: a run replayed to its end. The audit's own time is left out. "
-    "wrong actions: on another element, or with another text, than the solver would choose on that very page, or a "
-    "task that ends without its reward; replays are audited like the agent."
+    "without: a measured run by the agent (~: the agent did not run this time; a replay, plus the agent's time when it "
+    "was recorded). with: a complete replay. The time of the audit is excluded. wrong actions: actions with another "
+    "element or text than the solver chooses on the same page, and tasks that end without a reward. Replays are "
+    "audited like the agent."
 )
 MODEL_LEGEND = (
-    "without: a run by the agent alone, as measured (~: it was not asked this time; a replay, and the time it had "
-    "thought when it was recorded). with: a run replayed to its end. "
-    "wrong actions: a task that ends without its reward."
+    "without: a measured run by the agent (~: the agent did not run this time; a replay, plus the agent's time when it "
+    "was recorded). with: a complete replay. wrong actions: tasks that end without a reward."
 )
 SCRIPT = (
-    "The agent here is a script that thinks for milliseconds, so the two times are close: both wait for the page. "
-    "A model is asked before every action, and a replay leaves that out; set OPENAI_API_KEY to see it."
+    "This agent is a script that decides in milliseconds, so both times are close: both wait for the page. A model is "
+    "called before every action, and a replay saves that time. Set OPENAI_API_KEY to see it."
 )
 
 HEADINGS = (
@@ -36,29 +35,29 @@ HEADINGS = (
 )
 
 
-def say(console: Console, text: str, style: str = "") -> None:
-    """One line of plain text, whatever brackets it holds."""
+def print_line(console: Console, text: str, style: str = "") -> None:
+    """Print one line of plain text, without markup."""
     console.print(Text(text, style=style), soft_wrap=True)
 
 
-def tell(console: Console, task: Task, run: Run) -> None:
-    """One run in one line, and one for each wrong action."""
+def print_run(console: Console, task: Task, run: Run) -> None:
+    """Print one line for a run, and one for each wrong action."""
     if run.hit:
-        how, style = f"replayed {run.steps} steps, no agent", "green"
+        how, style = f"replayed {run.steps} steps without the agent", "green"
     elif run.status == "diverged":
-        how, style = f"replayed {run.steps} steps, then the agent went on ({run.reason})", "yellow"
+        how, style = f"replayed {run.steps} steps, then the agent continued ({run.reason})", "yellow"
     elif run.status == "miss":
-        how, style = f"the agent did {run.actions} actions ({run.reason})", "cyan"
+        how, style = f"the agent performed {run.actions} actions ({run.reason})", "cyan"
     else:
         how, style = f"failed: {run.reason}", "red"
     stage = f"{run.stage}: {task.changed}" if run.stage == "changed page" else run.stage
-    say(console, f"  {stage:<54} {how}; reward {run.reward:g}, {run.seconds:.2f} s", style)
+    print_line(console, f"  {stage:<54} {how}; reward {run.reward:g}, {run.seconds:.2f} s", style)
     for wrong in run.wrong:
-        say(console, f"    wrong: {wrong}", "red")
+        print_line(console, f"    wrong: {wrong}", "red")
 
 
-def close(console: Console, runs: dict[str, list[Run]], scripted: bool) -> None:
-    """The table, and what its columns mean."""
+def print_summary(console: Console, runs: dict[str, list[Run]], scripted: bool) -> None:
+    """Print the table and its legend."""
     console.print()
     console.print(summary(runs))
     console.print(LEGEND if scripted else MODEL_LEGEND, style="dim", highlight=False)
@@ -67,8 +66,8 @@ def close(console: Console, runs: dict[str, list[Run]], scripted: bool) -> None:
 
 
 def summary(runs: dict[str, list[Run]]) -> Table:
-    """Runs, agent calls avoided, time without and with the memory, reward, wrong actions: for each task."""
-    table = Table(title="What the memory did", title_justify="left", box=SIMPLE_HEAD, collapse_padding=True)
+    """Return a table with runs, avoided agent calls, times, rewards and wrong actions."""
+    table = Table(title="Savings by replay", title_justify="left", box=SIMPLE_HEAD, collapse_padding=True)
     table.add_column("task", no_wrap=True)
     for heading in HEADINGS:
         table.add_column(heading, justify="right")
@@ -94,7 +93,7 @@ def _without(runs: list[Run]) -> str:
     by_agent = [run.seconds for run in runs if run.status == "miss"]
     if by_agent:
         return _mean(by_agent)
-    # Warm, the agent may not have run at all: what it had needed when it was recorded is still known.
+    # With recordings, the agent may not have run. Its time is known from when it was recorded.
     return "~" + _mean([run.seconds + run.saved for run in runs if run.hit])
 
 

@@ -1,4 +1,4 @@
-"""What is on a page, as plain values: the things one can act on, and how a target is described."""
+"""Contents of a page as plain values, and descriptions of targets."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ TARGET = re.compile(r'^(?P<role>\w+) (?P<part>~?)"(?P<name>.*)"(?: #(?P<nth>\d+)
 
 
 class TargetError(LookupError):
-    """The page has no such thing, several of them, or something lies on top of it."""
+    """Error for a target that is absent, ambiguous or covered."""
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One visible thing: what it is, what it says, its place in the content (pixels) and among its kind.
+    """Visible thing with its role, its text, and its place in the page (pixels).
 
-    `mine` is true for a field whose content was put there by the one who looks.
+    `nth` is its number among things of its role, and `mine` is true for a field that the agent filled in.
     """
 
     ref: int
@@ -35,7 +35,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class View:
-    """A page at one moment, with the task it sets. `reward` counts once `done` is true."""
+    """Page at one time, with its task. `reward` is valid if `done` is true."""
 
     instruction: str
     done: bool
@@ -43,23 +43,25 @@ class View:
     things: tuple[Thing, ...]
 
     def of(self, role: str) -> list[Thing]:
-        """All things of one role, in the order of the page."""
+        """Return all things of one role, in the order of the page."""
         return [thing for thing in self.things if thing.role == role]
 
     def find(self, target: str) -> Thing:
-        """The one thing a target describes; TargetError if there is none or more than one."""
-        said = TARGET.match(target)
-        if said is None:
-            raise TargetError(f'{target!r} is not a target; write role "name", role ~"part", or add #2')
-        found = self._alike(said["role"], said["name"], bool(said["part"]))
-        if said["nth"]:
-            found = found[int(said["nth"]) - 1 : int(said["nth"])]
+        """Return the one thing that a target describes. Raises TargetError."""
+        parsed = TARGET.match(target)
+        if parsed is None:
+            raise TargetError(
+                f'expected a target, got {target!r}. Write role "name" or role ~"part", with #2 if several match.'
+            )
+        found = self._alike(parsed["role"], parsed["name"], bool(parsed["part"]))
+        if parsed["nth"]:
+            found = found[int(parsed["nth"]) - 1 : int(parsed["nth"])]
         if len(found) != 1:
-            raise TargetError(f"the page shows {len(found) or 'no'} {target}")
+            raise TargetError(f"expected one {target}, the page shows {len(found) or 'none'}")
         return found[0]
 
     def target(self, thing: Thing, part: str = "") -> str:
-        """How to describe a thing of this view by its name, or a part of it; `find` finds it again."""
+        """Return the target of a thing, by its name or a part of it, as `find` reads it."""
         text = f'{thing.role} {"~" if part else ""}"{part or thing.name}"'
         alike = self._alike(thing.role, part or thing.name, bool(part))
         return text if len(alike) == 1 else f"{text} #{alike.index(thing) + 1}"
@@ -69,7 +71,10 @@ class View:
 
 
 def view_of(raw: dict[str, Any], mine: set[int]) -> View:
-    """The View in what look.js returned; `mine` are the refs of the fields one has filled in oneself."""
+    """Return the View for the result of look.js.
+
+    `mine` are the refs of the fields that the agent filled in.
+    """
     things = tuple(
         Thing(
             **{**thing, "place": tuple(thing["place"]), "options": tuple(thing["options"])},

@@ -1,6 +1,6 @@
-"""The scripted agent's mind: what it would do next on a page, from the page and the instruction alone.
+"""Policies of the scripted agent: the next action for a page and an instruction.
 
-A policy keeps no state, so that an audit can ask it about any page at any moment.
+A policy does not keep state, so that an audit can call it for any page.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DURATION = re.compile(r"Duration: (\d+)h (\d+)m")
 
 @dataclass(frozen=True)
 class Action:
-    """One step: the tool's name and its arguments."""
+    """Action of the agent: a tool's name and its arguments."""
 
     verb: str
     target: str
@@ -28,16 +28,16 @@ class Action:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """The arguments of the tool call."""
+        """Arguments of the tool call."""
         return (self.target, self.text) if self.text else (self.target,)
 
 
 class PuzzledError(RuntimeError):
-    """The agent does not understand the instruction, or cannot see what it asks for."""
+    """Error for an unknown instruction, or for a page without what it names."""
 
 
 def next_action(view: View, instruction: str) -> Action | None:
-    """What to do now; None when the task is over."""
+    """Return the next action, or None if the task is finished."""
     if view.done:
         return None
     for notice in view.of("button"):
@@ -47,32 +47,32 @@ def next_action(view: View, instruction: str) -> Action | None:
         asked = re.fullmatch(pattern, instruction)
         if asked:
             return policy(view, asked)
-    raise PuzzledError(f"no idea how to: {instruction}")
+    raise PuzzledError(f"instruction not supported: {instruction!r}")
 
 
 def log_in(view: View, asked: re.Match[str]) -> Action:
-    """Two fields and a button, whatever the button is called."""
+    """Fill in two fields, then click the button, whose name may vary."""
     wanted = {"Username": asked[1], "Password": asked[2]}
     return _fill(view, wanted) or Action("click", view.target(_only(view, "button")))
 
 
 def search_movies(view: View, asked: re.Match[str]) -> Action:
-    """Three fields in any order, then Submit."""
+    """Fill in three fields in any order, then submit."""
     wanted = {"Genre": asked[1], "Director": asked[2], "Year": asked[3]}
     return _fill(view, wanted) or Action("click", 'item "Submit"')
 
 
 def choose_from_list(view: View, asked: re.Match[str]) -> Action:
-    """One list and a button."""
+    """Select an option of a list, then submit."""
     choices = _only(view, "list")
-    # Also where the choice stands there already: what one has not chosen oneself may stand otherwise next time.
+    # A preselected option is selected too, because another one may be preselected next time.
     if choices.state != asked[1] or not choices.mine:
         return Action("select", view.target(choices), asked[1])
     return Action("click", 'button "Submit"')
 
 
 def reply_to_mail(view: View, asked: re.Match[str]) -> Action:
-    """Open the sender's mail, press Reply, write, send."""
+    """Open the sender's mail, click Reply, type the text, send it."""
     sender, text = asked[1], asked[2]
     if view.of("textbox"):
         return _fill(view, {"reply text": text}) or Action("click", 'icon "send reply"')
@@ -80,19 +80,19 @@ def reply_to_mail(view: View, asked: re.Match[str]) -> Action:
         return Action("click", 'icon "Reply"')
     mail = next((item for item in view.of("item") if item.name == sender), None)
     if mail is None:
-        raise PuzzledError(f"no mail by {sender}")
+        raise PuzzledError(f"expected a mail from {sender!r}, the page shows none")
     return Action("click", view.target(mail))
 
 
 def search_web(view: View, asked: re.Match[str]) -> Action:
-    """Search, leaf to the page that has the n-th result, click it there."""
+    """Search, open the page with the n-th result, click it."""
     query, number = asked[1], int(asked[2])
     links = view.of("link")
     if not links:
         return _fill(view, {"search text": query}) or Action("click", 'button "Search"')
     results = [link for link in links if not re.fullmatch(r"\d|<|>", link.name)]
     names = {link.name for link in links}
-    # No "<" on the first page, no ">" on the last: how a reader knows where they are.
+    # The first page lacks "<" and the last one lacks ">".
     shown = 1 if "<" not in names else 3 if ">" not in names else 2
     page, place = divmod(number - 1, RESULTS_A_PAGE)
     if shown != page + 1:
@@ -101,7 +101,7 @@ def search_web(view: View, asked: re.Match[str]) -> Action:
 
 
 def book_flight(view: View, asked: re.Match[str]) -> Action:
-    """Fill in both airports by their suggestions and the date, search, compare the flights, book one."""
+    """Fill in airports and date, search, compare the flights, book one."""
     best, start, end, date = asked.groups()
     offers = [button for button in view.of("button") if BOOK.fullmatch(button.name)]
     if offers:
@@ -135,7 +135,7 @@ POLICIES: tuple[tuple[str, Policy], ...] = (
 
 
 def _fill(view: View, wanted: dict[str, str]) -> Action | None:
-    """Type into the first field, in the order of the page, that does not yet hold what it should."""
+    """Return the action for the first field that lacks its value; None if all have it."""
     for field in view.of("textbox"):
         if field.name in wanted and field.state != wanted[field.name]:
             return Action("type_text", view.target(field), wanted[field.name])
@@ -150,10 +150,10 @@ def _only(view: View, role: str) -> Thing:
 
 
 def _price(offer: Thing) -> int:
-    said = BOOK.fullmatch(offer.name)
-    return int(said[1]) if said else 0
+    found = BOOK.fullmatch(offer.name)
+    return int(found[1]) if found else 0
 
 
 def _minutes(offer: Thing) -> int:
-    said = DURATION.search(offer.card)
-    return int(said[1]) * 60 + int(said[2]) if said else 0
+    found = DURATION.search(offer.card)
+    return int(found[1]) * 60 + int(found[2]) if found else 0

@@ -1,4 +1,4 @@
-"""The demo's story for one task: the agent, a replay, other data, a changed page, and a replay again."""
+"""Stages of the demo for one task: the agent, replays, other data, a changed page."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from .tasks import Task
 
 @dataclass(frozen=True)
 class Run:
-    """What one run came to. `wrong` lists every wrong action.
+    """Result of one run. `wrong` lists every wrong action.
 
-    `seconds` is how long it took, without the audit; `saved` what the agent had needed beside its tool calls.
+    `seconds` is its duration without the audit. `saved` is the time that the agent spent outside tool calls when the
+    run was recorded.
     """
 
     stage: str
@@ -37,13 +38,13 @@ class Run:
 
     @property
     def hit(self) -> bool:
-        """Replayed to the end, without the agent."""
+        """Return whether the run was replayed to its end without the agent."""
         return self.status == "hit"
 
 
 @dataclass
 class Lab:
-    """All that a run needs."""
+    """Engine, page and agent of the runs."""
 
     engine: Engine
     page: Page
@@ -51,16 +52,16 @@ class Lab:
     pages: Path
 
     def warm_up(self, task: Task) -> None:
-        """Let the script do a task outside of any run, where nothing is recorded.
+        """Perform a task with the script, outside a run, so that nothing is recorded.
 
-        The first clicks in a fresh browser are slow, and would distort the comparison.
+        The first clicks in a new browser are slow and would distort the comparison.
         """
         ScriptedAgent(self.page)(self.page.open(self.pages / f"{task.page}.html", task.seed))
 
     def run(self, task: Task, stage: str, seed: str, change: str = "") -> Run:
-        """Open the task's page afresh and have the engine do what it says."""
+        """Reload the task's page and run the engine on its instruction."""
         audit = Audit()
-        # A model may do things in another order than the script; then only the page's reward judges.
+        # A model may choose another order than the script, so only the page's reward judges it.
         self.page.auditor = audit if isinstance(self.agent, ScriptedAgent) else None
         instruction = self.page.open(self.pages / f"{task.page}.html", seed, change)
         audit.instruction = instruction
@@ -85,7 +86,7 @@ class Lab:
         )
 
     def _do(self, task: Task, instruction: str) -> Outcome | str:
-        """How the engine's run ended, or the words of an agent that could not finish."""
+        """Return the outcome of the engine's run, or the message of an agent's error."""
         try:
             return self.engine(instruction, params=task.params(instruction), context=self.page)
         except (ModelError, TargetError, PuzzledError) as error:
@@ -93,7 +94,7 @@ class Lab:
 
 
 def story(lab: Lab, task: Task) -> Iterator[Run]:
-    """The runs of one task, in order, each as soon as it is over."""
+    """Yield the runs of one task, each when it ends."""
     yield lab.run(task, "first run", task.seed)
     yield lab.run(task, "second run", task.seed)
     for seed in task.other_seeds:
@@ -107,9 +108,9 @@ def story(lab: Lab, task: Task) -> Iterator[Run]:
 
 
 def shortfalls(task: Task, runs: list[Run]) -> list[str]:
-    """What did not go as it should, in words; empty if all is well."""
-    said = [f"{task.page}, {run.stage}: {wrong}" for run in runs for wrong in run.wrong]
-    return said + [
+    """Return the failures of a task's runs as messages."""
+    failures = [f"{task.page}, {run.stage}: {wrong}" for run in runs for wrong in run.wrong]
+    return failures + [
         f"{task.page}, {run.stage}: not replayed ({run.reason})"
         for run in runs
         if run.stage in ("second run", "the same again", "the old page") and not run.hit

@@ -1,11 +1,11 @@
-"""The tasks of the demo: which MiniWoB++ page, where the instruction holds data, and how a page changes."""
+"""Tasks of the demo: MiniWoB++ pages, the data in instructions, changes of pages."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-# A script that says something once the search has been pressed and the page has answered.
+# The inner script runs after the search, when the page has shown the results.
 AFTER_SEARCH = """
 document.getElementById('search').addEventListener('click', () => setTimeout(() => {{ {} }}, 0));
 """
@@ -41,7 +41,7 @@ SIGN_IN = "document.getElementById('subbtn').innerText = 'Sign in';"
 
 @dataclass(frozen=True)
 class Task:
-    """One task. `data` names, as groups, what varies from one instruction to the next."""
+    """Task of the demo. The groups of `data` are the varying parts of instructions."""
 
     title: str
     page: str
@@ -52,11 +52,11 @@ class Task:
     changed: str
 
     def params(self, instruction: str) -> dict[str, str]:
-        """The data of one instruction; ValueError if it is not one of this task."""
-        said = re.fullmatch(self.data, instruction)
-        if said is None:
-            raise ValueError(f"{self.page}: the instruction {instruction!r} does not fit {self.data!r}")
-        return said.groupdict()
+        """Return the data of an instruction. Raises ValueError for another task's."""
+        found = re.fullmatch(self.data, instruction)
+        if found is None:
+            raise ValueError(f"instruction for {self.page}: expected a match of {self.data!r}, got {instruction!r}")
+        return found.groupdict()
 
 
 TASKS = (

@@ -1,4 +1,4 @@
-"""The page's actions as tools of an engine: each checks what a user would look at before acting."""
+"""Actions of the page as tools of an engine, each with a pre-check of the target."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from .page import Page
 
 
 def look(page: Page, target: str, text: str = "") -> dict[str, Any]:
-    """What is under the pointer: its kind, its number among its kind, its place, what covers it."""
+    """Capture the role, the number and the place of a target, and what covers it."""
     return page.sight(target, text)
 
 
 def compare_cards(page: Page, target: str) -> dict[str, Any]:
-    """As `look`, and everything the choice was made from."""
+    """Capture what `look` captures, and all alternatives of the choice."""
     return page.sight_of_choice(target)
 
 
 def web_page(engine: Engine) -> type[Page]:
-    """A class of pages whose actions this engine records and replays.
+    """Return a class of pages whose actions this engine records and replays.
 
-    A target is `role "name"`, `role ~"part of a name"`, either with `#2` where several are alike.
+    A target is `role "name"` or `role ~"part of a name"`, with `#2` if several match.
     """
 
     class WebPage(Page):

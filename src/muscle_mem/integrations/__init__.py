@@ -1,1 +1,1 @@
-"""Other people's frameworks: one file each, imported by users and by nothing in here."""
+"""Integrations with other frameworks, one file each, imported only by users."""

@@ -1,9 +1,9 @@
-"""An observer that reports runs, replayed tool calls and savings to OpenTelemetry.
+"""Observer that reports runs, replayed tool calls and savings to OpenTelemetry.
 
     engine = Engine("memory.db", observers=[OtelObserver()])
 
-A run is a span `invoke_workflow`, a replayed call a span `execute_tool`, named as OpenTelemetry's conventions for
-generative AI name them. Calls that the agent makes are traced by its own framework, as children of the run's span.
+A run is a span `invoke_workflow`, and a replayed call is a span `execute_tool`. The names follow OpenTelemetry's
+semantic conventions for generative AI. The agent's framework traces the agent's calls as children of the run's span.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ try:
     from opentelemetry import context, metrics, trace
     from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 except ImportError as error:
-    message = "muscle_mem.integrations.otel needs opentelemetry: pip install 'muscle-mem[otel]'"
+    message = (
+        "importing muscle_mem.integrations.otel failed: opentelemetry is missing. Run pip install 'muscle-mem[otel]'."
+    )
     raise MissingExtraError(message) from error
 
 SCOPE: Final = "muscle_mem"
@@ -38,11 +40,16 @@ _Open = tuple[Span, Any]
 
 
 class OtelObserver:
-    """Makes spans and metrics of an engine's events; give it in `Engine(observers=[...])`.
+    """Observer that turns an engine's events into spans and metrics.
 
-    contents: also report tasks, arguments, results and messages, cut to 4,096 characters and without what the run knows
-    to be secret; off by default, since they are your users' data. name: what runs are called, `gen_ai.workflow.name`.
-    The providers are the global ones unless given. One observer may serve several engines, threads and tasks.
+    Pass it as `Engine(observers=[...])`. One observer may serve several engines, threads and tasks.
+
+    Args:
+        contents: Also report tasks, arguments, results and messages, cut to 4,096 characters and without the secrets of
+            the run. Off by default, because they are your users' data.
+        name: The name of runs, reported as `gen_ai.workflow.name`.
+        tracer_provider: The provider of the tracer; by default the global one.
+        meter_provider: The provider of the meter; by default the global one.
     """
 
     wants_steps = True
@@ -62,15 +69,17 @@ class OtelObserver:
         self._lock = threading.Lock()
         meter = metrics.get_meter(SCOPE, meter_provider=meter_provider)
         self._runs = meter.create_counter("muscle_mem.runs", "{run}", "Runs, by status and reason.")
-        self._run_seconds = meter.create_histogram("muscle_mem.run.duration", "s", "How long runs took.")
+        self._run_seconds = meter.create_histogram("muscle_mem.run.duration", "s", "Duration of runs.")
         self._tool_seconds = meter.create_histogram(
-            "gen_ai.execute_tool.duration", "s", "How long replayed tool calls took."
+            "gen_ai.execute_tool.duration", "s", "Duration of replayed tool calls."
         )
-        self._saved_seconds = meter.create_counter("muscle_mem.saved.time", "s", "Agent time that hits spared.")
-        self._saved_tokens = meter.create_counter("muscle_mem.saved.tokens", "{token}", "Tokens that hits spared.")
-        self._learned = meter.create_counter("muscle_mem.learned", "{run}", "Runs that were learned.")
-        self._not_learned = meter.create_counter("muscle_mem.not_learned", "{run}", "Runs that were not, by reason.")
-        self._troubles = meter.create_counter("muscle_mem.store.errors", "{error}", "Times that the store failed.")
+        self._saved_seconds = meter.create_counter("muscle_mem.saved.time", "s", "Agent time saved by hits.")
+        self._saved_tokens = meter.create_counter("muscle_mem.saved.tokens", "{token}", "Tokens saved by hits.")
+        self._learned = meter.create_counter("muscle_mem.learned", "{run}", "Recorded runs.")
+        self._not_learned = meter.create_counter(
+            "muscle_mem.not_learned", "{run}", "Runs that were not recorded, by reason."
+        )
+        self._troubles = meter.create_counter("muscle_mem.store.errors", "{error}", "Failed store operations.")
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -92,7 +101,7 @@ class OtelObserver:
     # -- beginnings
 
     def _begin(self, key: tuple[str, int], name: str, attributes: dict[str, Any]) -> None:
-        """A span that is the current one until it ends: what a tool does within is its child."""
+        """Start a span and make it current, so that spans inside it become children."""
         span = self._tracer.start_span(name, kind=SpanKind.INTERNAL, attributes=attributes)
         token = context.attach(trace.set_span_in_context(span))
         with self._lock:
@@ -142,15 +151,15 @@ class OtelObserver:
         span.end()
 
     def _end_run(self, event: RunEvent) -> None:
-        said = {"muscle_mem.status": event.status, "muscle_mem.reason": event.reason}
-        self._runs.add(1, said)
+        labels = {"muscle_mem.status": event.status, "muscle_mem.reason": event.reason}
+        self._runs.add(1, labels)
         self._run_seconds.record(event.seconds, {"muscle_mem.status": event.status})
         if event.saved_seconds > 0:
             self._saved_seconds.add(event.saved_seconds)
         if event.saved_tokens > 0:
             self._saved_tokens.add(event.saved_tokens)
         span = self._end((event.run_id, -1)) or self._past(event)
-        span.set_attributes({**said, "muscle_mem.steps": event.steps})
+        span.set_attributes({**labels, "muscle_mem.steps": event.steps})
         for name, value in (
             ("muscle_mem.trajectory.id", event.trajectory_id),
             ("muscle_mem.saved.time", event.saved_seconds),
@@ -167,7 +176,7 @@ class OtelObserver:
         span.end()
 
     def _past(self, event: RunEvent) -> Span:
-        """A span for a run whose caller steps it, so that its beginning was not reported."""
+        """Return a span for a stepped run, whose beginning was not reported."""
         began = time.time_ns() - int(event.seconds * 1e9)
         attributes = self._of_run(event.task, event.scope)
         return self._tracer.start_span(f"invoke_workflow {self._name}", attributes=attributes, start_time=began)
@@ -178,10 +187,10 @@ class OtelObserver:
 
 
 def _text(value: Any) -> str:
-    """A value as JSON where it can be, as repr() where not. Never raises."""
+    """Return a value as JSON if possible, else its repr. Never raises."""
     try:
         return json.dumps(value, ensure_ascii=False, default=repr)
-    except Exception:  # whatever a user's object does
+    except Exception:  # A user's object may raise anything.
         try:
             return repr(value)
         except Exception:

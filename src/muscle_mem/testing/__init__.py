@@ -1,4 +1,4 @@
-"""For your tests: proof that a store of yours keeps the promises of muscle_mem's stores.
+"""Support for tests: a contract for your own stores, a scripted agent, a fake clock.
 
 class TestMyStore(muscle_mem.testing.StoreContract):
     def make_store(self, tmp_path):

@@ -1,4 +1,4 @@
-"""The whole contract of a store."""
+"""Complete contract of a store."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .surveying import SurveyingContract
 class StoreContract(
     ReadingContract, SealingContract, NotingContract, KeepingContract, SurveyingContract, LivingContract
 ):
-    """The promises of `muscle_mem.store.base.Store` as tests for pytest: subclass it and give `make_store`.
+    """Contract of `muscle_mem.store.base.Store` as tests for pytest.
 
-    A store that outlives its object should also give `reopen`; one whose rows a test can spoil, `damage`; one whose
-    blobs can be counted, `blobs_kept`. All take pytest's `tmp_path`, a folder of each test's own. The tests speak to
-    the store by its public methods only.
+    Subclass it and implement `make_store`. Also implement `reopen` if the store persists, `damage` if a test can alter
+    its data, and `blobs_kept` if a test can count its blobs. Each method gets pytest's `tmp_path`, a new folder for
+    each test. The tests use only the public methods of the store.
     """
 
     __module__ = "muscle_mem.testing"

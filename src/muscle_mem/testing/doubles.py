@@ -1,4 +1,4 @@
-"""For your tests: an agent that follows a script, and a clock that you advance."""
+"""Test doubles: an agent that follows a script, and a clock that you advance."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from ..errors import InvalidTypeError, InvalidValueError
 
 
 class ScriptedAgent:
-    """An agent without a model: each time it is asked it makes the same calls, in order.
+    """Agent without a model, which makes the same calls in order on each run.
 
-    Each step is a function without arguments, or a tuple of a function and its arguments, such as `(press, "save")`;
-    an exception as a step is raised there. `returns` is what the agent returns; a function gets the list of results.
-    `asked` holds the arguments of every time it was asked, as (args, kwargs). Raises InvalidTypeError for another step.
+    The attribute `asked` lists the arguments of each run as (args, kwargs).
+
+    Args:
+        steps: Functions without arguments, or tuples of a function and its arguments, such as `(press, "save")`. An
+            exception is raised at its place.
+        returns: The return value of the agent, or a function that computes it from the list of results.
+
+    Raises:
+        InvalidTypeError: A step is not a function, a tuple or an exception.
     """
 
     __module__ = "muscle_mem.testing"
@@ -41,7 +47,8 @@ def _step(step: Any) -> Callable[[], Any]:
     if callable(step):
         return lambda: step()
     raise InvalidTypeError(
-        f"a step of a ScriptedAgent is a function, a tuple of one and its arguments, or an exception, not {step!r}"
+        f"steps= of ScriptedAgent: expected a function, a tuple of a function and its arguments, or an exception, "
+        f"got {step!r}. Pass one of these."
     )
 
 
@@ -50,9 +57,12 @@ def _raise(error: BaseException) -> Any:
 
 
 class FakeClock:
-    """A clock for tests: calling it returns the time in seconds, `advance` and `sleep` move it, nothing else does.
+    """Clock for tests, whose time only `advance` and `sleep` change.
 
-    Give it where a clock is taken, as in `checks.age(60, clock=clock)`.
+    A call returns the time. Pass it as `clock=`, as in `checks.age(60, clock=clock)`.
+
+    Args:
+        now: The initial time in seconds since the epoch.
     """
 
     __module__ = "muscle_mem.testing"
@@ -64,11 +74,20 @@ class FakeClock:
         return self.now
 
     def advance(self, seconds: float) -> None:
-        """Move on by some seconds, or back by a negative number of them, as clocks of real machines may."""
+        """Change the time by a number of seconds, which may be negative."""
         self.now += seconds
 
     def sleep(self, seconds: float) -> None:
-        """What `time.sleep` would do. Raises InvalidValueError for a negative time."""
+        """Advance the clock like `time.sleep`.
+
+        Args:
+            seconds: The seconds to advance, 0 or more.
+
+        Raises:
+            InvalidValueError: The number is negative.
+        """
         if seconds < 0:
-            raise InvalidValueError(f"a sleep takes 0 or more seconds, not {seconds!r}")
+            raise InvalidValueError(
+                f"seconds=: expected 0 or more, got {seconds!r}. Use advance() to move the clock back."
+            )
         self.now += seconds

@@ -1,4 +1,4 @@
-"""Blobs: kept once, given back in order, freed with their last user."""
+"""Contract of blobs: stored once, returned in order, freed with their last user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EMPTY = b""
 
 
 class KeepingContract(StoreUnderTest):
-    """Promises about `Observation.blobs`."""
+    """Contract of `Observation.blobs`."""
 
     def test_blobs_come_back_in_order(self, tmp_path: Path) -> None:
         many = (TWO, ONE, EMPTY, TWO, b"\0" * 3)
@@ -26,7 +26,7 @@ class KeepingContract(StoreUnderTest):
             assert blobs_of(store, "t2") == {"o1": ()}
             assert store.find(KEY).stored[1].observations[0][1] == an_observation(blobs=many)
 
-    def test_equal_blobs_are_kept_once_whoever_uses_them(self, tmp_path: Path) -> None:
+    def test_equal_blobs_are_stored_once(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             store.seal(a_trajectory("a"), an_observation("o1", blobs=(ONE, TWO, ONE)))
             store.seal(a_trajectory("a"), an_observation("o2", blobs=(TWO,)))
@@ -56,7 +56,7 @@ class KeepingContract(StoreUnderTest):
             assert blobs_of(store) == {"o1": (ONE,), "r2": (EMPTY,)}
             assert self.blobs_kept(tmp_path) in (None, 2)
 
-    def test_a_recording_that_takes_the_place_of_a_refresh_brings_its_own_blobs(self, tmp_path: Path) -> None:
+    def test_a_recording_that_replaces_a_refresh_replaces_its_blobs(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             store.seal(a_trajectory(), an_observation("same", refresh=True, blobs=(ONE, TWO)))
             store.seal(a_trajectory(), an_observation("same", blobs=(TWO, EMPTY)))
@@ -72,7 +72,7 @@ class KeepingContract(StoreUnderTest):
             assert observed(store)[0] == (third, "o1")
             assert self.blobs_kept(tmp_path) in (None, 2)
 
-    def test_an_altered_blob_damages_its_users_and_no_others(self, tmp_path: Path) -> None:
+    def test_an_altered_blob_damages_only_its_users(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             store.seal(a_trajectory("t1"), an_observation("uses", blobs=(ONE, TWO)))
             store.seal(a_trajectory("t1"), an_observation("uses not", blobs=(TWO,)))
@@ -94,7 +94,12 @@ class KeepingContract(StoreUnderTest):
 
 
 def blobs_of(store: Store, id: str = "t1") -> dict[str, tuple[bytes, ...]]:
-    """The blobs of each observation of a trajectory that is there."""
+    """Return the blobs of each observation of an existing trajectory.
+
+    Args:
+        store: The store to read.
+        id: The id of the trajectory.
+    """
     stored = store.get(id)
     assert stored is not None
     found: list[Observation] = [one for _, one in stored.observations]

@@ -1,4 +1,4 @@
-"""The life of a store: closing, opening again, threads, damage."""
+"""Contract of the life of a store: closing, reopening, threads, damage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .subject import StoreUnderTest
 
 
 class LivingContract(StoreUnderTest):
-    """Promises that hold for all methods."""
+    """Contract of all methods."""
 
     def test_after_close_every_call_but_close_raises(self, tmp_path: Path) -> None:
         store = self.make_store(tmp_path)
@@ -34,7 +34,7 @@ class LivingContract(StoreUnderTest):
         for call in calls:
             assert isinstance(raised_by(call), StoreError)
 
-    def test_what_was_written_outlives_the_object(self, tmp_path: Path) -> None:
+    def test_data_survives_closing_and_reopening(self, tmp_path: Path) -> None:
         store = self.make_store(tmp_path)
         store.seal(a_trajectory(), an_observation(), Note(id="t1", hits=1))
         before = store.scan()
@@ -44,7 +44,7 @@ class LivingContract(StoreUnderTest):
             assert again.scan() == before
             again.close()
 
-    def test_it_has_a_name_and_is_a_store(self, tmp_path: Path) -> None:
+    def test_it_is_a_store_with_a_url(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             assert is_store(store)
             assert isinstance(store.url, str)

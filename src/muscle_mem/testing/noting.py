@@ -1,4 +1,4 @@
-"""What notes do to a standing, and what forgetting takes away."""
+"""Contract of notes and of forgetting."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .subject import StoreUnderTest
 
 
 class NotingContract(StoreUnderTest):
-    """Promises of `note` and `forget`."""
+    """Contract of `note` and `forget`."""
 
     def test_notes_add_counters_and_set_the_rest(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
@@ -21,7 +21,7 @@ class NotingContract(StoreUnderTest):
                 state="trusted", reason="good", strikes=1, hits=7, failures=1, last_hit=5.5
             )
 
-    def test_what_a_note_sets_may_be_nothing(self, tmp_path: Path) -> None:
+    def test_a_note_sets_empty_values(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             store.seal(a_trajectory(), an_observation())
             store.note((Note(id="t1", strikes=2, last_hit=7.0, reason="bad", held=True),))
@@ -53,7 +53,7 @@ class NotingContract(StoreUnderTest):
             store.note((Note(id="t1", state="fresh", reason="", held=False, strikes=0, by_person=True),))
             assert standing_of(store) == Standing(hits=1, failures=1)
 
-    def test_what_checks_said_is_added_up_in_the_order_in_which_they_were_met(self, tmp_path: Path) -> None:
+    def test_results_of_checks_are_added_up_in_the_order_of_their_first_use(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             store.seal(a_trajectory(), an_observation(), Note(id="t1", checks=(Tally("click pre", 1, 0),)))
             store.note((Note(id="t1", checks=(Tally("click post", 0, 2), Tally("click pre", 2, 1))),))

@@ -1,4 +1,4 @@
-"""What a store answers: find, get, scan, version."""
+"""Contract of the methods that read: find, get, scan, version."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .subject import StoreUnderTest
 
 
 class ReadingContract(StoreUnderTest):
-    """Promises of the methods that read."""
+    """Contract of `find`, `get`, `scan` and `version`."""
 
     def test_an_unknown_key_finds_nothing(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             assert store.find(KEY) == Found()
 
-    def test_find_gives_back_exactly_what_was_sealed(self, tmp_path: Path) -> None:
+    def test_find_returns_exactly_what_was_sealed(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             seq = store.seal(a_trajectory(), an_observation())
             found = store.find(KEY)
@@ -32,14 +32,14 @@ class ReadingContract(StoreUnderTest):
                 )
             )
 
-    def test_find_answers_for_one_key_only(self, tmp_path: Path) -> None:
+    def test_find_returns_one_key_only(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             store.seal(a_trajectory("a", KEY), an_observation())
             store.seal(a_trajectory("b", OTHER_KEY), an_observation())
             assert ids(store.find(KEY)) == ["a"]
             assert ids(store.find(OTHER_KEY)) == ["b"]
 
-    def test_find_gives_the_newest_first(self, tmp_path: Path) -> None:
+    def test_find_returns_the_newest_first(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             for id in ("a", "b", "c"):
                 store.seal(a_trajectory(id), an_observation())
@@ -88,7 +88,7 @@ class ReadingContract(StoreUnderTest):
             assert store.scan(limit=0) == Found()
             assert store.scan().stored[0] == store.get("2")
 
-    def test_version_changes_with_every_change_and_only_then(self, tmp_path: Path) -> None:
+    def test_version_changes_only_with_each_change(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             changes: list[Callable[[], object]] = [
                 lambda: store.seal(a_trajectory(), an_observation()),
@@ -109,7 +109,7 @@ class ReadingContract(StoreUnderTest):
                 assert store.version(KEY) == seen[-1]
             assert len(set(seen)) == len(seen)
 
-    def test_version_tells_of_what_others_wrote(self, tmp_path: Path) -> None:
+    def test_version_changes_after_writes_of_others(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             other = self.reopen(tmp_path)
             if other is None:

@@ -1,4 +1,4 @@
-"""The recordings of one test: staged while it runs, put in place when it has passed."""
+"""Recordings of one test: staged while it runs, published when it passes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
-
-import msgspec
 
 from .._core.model.reason import Mode
 from .._engine.engine import Engine
@@ -41,16 +39,26 @@ SECRET_NAMES: Final = (
 
 
 class Recording:
-    """What the pytest fixture `muscle_mem_recording` gives: engines whose memory is a folder of this test's own.
+    """Value of the pytest fixture `muscle_mem_recording`: engines for one test.
 
-    `folder` is that folder, of which the tests of others know nothing; `mode` one of none, once, new_episodes, all;
-    `engine_mode` what it comes to for an engine; `store` what engines of this test remember in. What they learn
-    reaches `folder` only when the test has passed.
+    The attribute `store` is the store of this test's engines, and `engine_mode` is the mode of such an engine. What the
+    engines record reaches `folder` only if the test passes.
+
+    Args:
+        folder: The folder with the recordings of this test.
+        staging: A folder for the recordings while the test runs.
+        mode: One of none, once, new_episodes and all.
+        secret_names: The names of tool arguments whose values are never recorded.
+
+    Raises:
+        InvalidValueError: `mode` has another value.
     """
 
     def __init__(self, folder: Path, staging: Path, mode: str, secret_names: Iterable[str] = SECRET_NAMES) -> None:
         if mode not in RECORD_MODES:
-            raise InvalidValueError(f"the recording mode is one of {', '.join(RECORD_MODES)}, not {mode!r}")
+            raise InvalidValueError(
+                f"mode=: expected one of {', '.join(RECORD_MODES)}, got {mode!r}. Pass one of these."
+            )
         self.folder = folder
         self.mode = mode
         self.secret_names = frozenset(secret_names)
@@ -63,16 +71,26 @@ class Recording:
         self.store = FolderStore(staging)
 
     def engine(self, **options: Any) -> Engine:
-        """An engine for this test; `options` are those of `Engine`, without store. It is closed with the test."""
+        """Return an engine for this test, which is closed when the test ends.
+
+        Args:
+            options: The options of `Engine`, without the store.
+        """
         made = Engine(self.store, **{"mode": self.engine_mode, **options})
         made._runtime.tools.secret_names = self.secret_names
         self._undo.append(made._runtime.library.flush)
         return made
 
     def use(self, engine: Engine) -> Engine:
-        """Let an engine that is there already, with its tools, remember in this test's folder until the test ends.
+        """Make an existing engine use this test's folder until the test ends.
 
-        Do so before the engine is called in the test, and not while another thread calls it.
+        Call this before the test calls the engine, and not while another thread calls it.
+
+        Args:
+            engine: The engine, with its tools.
+
+        Returns:
+            The same engine.
         """
         runtime = engine._runtime
         library, tools = runtime.library, runtime.tools
@@ -85,7 +103,7 @@ class Recording:
             library.store, runtime.mode, tools.secret_names = was
             for tool, names in secrets:
                 tool.secret = names
-            tools.version += 1  # what is in memory is of the other store
+            tools.version += 1  # Discards what the engine read from the other store.
 
         self._undo.append(give_back)
         library.store, runtime.mode, tools.secret_names = self.store, self.engine_mode, self.secret_names
@@ -95,7 +113,11 @@ class Recording:
         return engine
 
     def settle(self, *, passed: bool) -> None:
-        """Give engines back, and put what they have learned in place if the test has passed."""
+        """Restore the engines, and publish their recordings if the test passed.
+
+        Args:
+            passed: True if the test passed.
+        """
         for undo in reversed(self._undo):
             undo()
         self._undo.clear()
@@ -120,9 +142,9 @@ def _copy(folder: Path, staging: Path) -> None:
 
 
 def _publish(staging: Path, folder: Path, *, replace_all: bool) -> None:
-    """Make the folder hold what the staged one holds; a file whose trajectory is only counted on stays as it is.
+    """Publish the staged recordings to the folder, and remove all others.
 
-    With `replace_all` nothing that was there counts: also files that are not of the staged trajectories go.
+    A file is not rewritten if only the counts of its trajectory changed.
     """
     staged = _entries(staging)
     there = _entries(folder)
@@ -132,7 +154,7 @@ def _publish(staging: Path, folder: Path, *, replace_all: bool) -> None:
         known = there.get(name)
         if known is None or not _is_same_entry(known, entry):
             write_atomically(os.fspath(folder / name), _text_without_counts(entry, staging / name))
-    if replace_all and not staged:  # nothing was learned: that is not a reason to lose what there is
+    if replace_all and not staged:  # A run that recorded nothing must not remove the recordings.
         return
     for name in there.keys() - staged.keys():
         remove(os.fspath(folder / name))
@@ -155,17 +177,9 @@ def _is_same_entry(one: FileEntry, other: FileEntry) -> bool:
 
 
 def _text_without_counts(entry: FileEntry, path: Path) -> bytes:
-    """The file of an entry without counts, which would change from one day to the next."""
+    """Return the file of an entry without counts, which would change with each run."""
     if entry.standing is None:
         return read_file(os.fspath(path))
-    plain = Standing()
-    entry.standing = msgspec.structs.replace(
-        entry.standing,
-        hits=plain.hits,
-        failures=plain.failures,
-        agreed=plain.agreed,
-        disagreed=plain.disagreed,
-        last_hit=plain.last_hit,
-        checks=plain.checks,
-    )
+    known = entry.standing
+    entry.standing = Standing(state=known.state, reason=known.reason, held=known.held, strikes=known.strikes)
     return entry_text(entry).encode()

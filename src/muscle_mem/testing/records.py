@@ -1,4 +1,4 @@
-"""Records for tests of stores, and short ways to look at what a store answers."""
+"""Records for tests of stores, and helpers that read results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ OTHER_KEY = bytes(reversed(range(32)))
 
 
 def a_trajectory(id: str = "t1", key: bytes = KEY, **changes: Any) -> Sealed:
-    """A trajectory with something in each field."""
+    """Return a trajectory with a value in each field.
+
+    Args:
+        id: The id of the trajectory.
+        key: The key of its task.
+        changes: Values of other fields of `Sealed`.
+    """
     fields: dict[str, Any] = {
         "body": f"body of {id!a}".encode() + bytes(range(256)),
         "steps": 3,
@@ -27,37 +33,61 @@ def a_trajectory(id: str = "t1", key: bytes = KEY, **changes: Any) -> Sealed:
 
 
 def an_observation(id: str = "o1", body: bytes = b"\x00snapshots", **changes: Any) -> Observation:
-    """One recording of a trajectory."""
+    """Return one observation of a trajectory.
+
+    Args:
+        id: The id of the observation.
+        body: Its stored bytes.
+        changes: Values of other fields of `Observation`.
+    """
     return Observation(id=id, body=body, **({"created": 1_700_000_001.5} | changes))
 
 
 def confirm(store: Store, key: bytes = KEY) -> None:
-    """Bring `version(key)` up to now, where it may lag behind what others wrote."""
+    """Update `version(key)` in a store where it can lag behind the writes of others.
+
+    Args:
+        store: The store, which may lack `confirm`.
+        key: The key to confirm.
+    """
     if is_confirming(store):
         store.confirm(key)
 
 
 def ids(found: Found) -> list[str]:
-    """The ids of an answer, in its order."""
+    """Return the ids of a result, in its order."""
     return [one.sealed.id for one in found.stored]
 
 
 def observed(store: Store, id: str = "t1") -> list[tuple[int, str]]:
-    """Sequence numbers and ids of a trajectory's observations, in the store's order."""
+    """Return sequence numbers and ids of the observations of an existing trajectory.
+
+    Args:
+        store: The store to read.
+        id: The id of the trajectory.
+
+    Returns:
+        Pairs of sequence number and id, in the order of the store.
+    """
     stored = store.get(id)
     assert stored is not None
     return [(seq, one.id) for seq, one in stored.observations]
 
 
 def standing_of(store: Store, id: str = "t1") -> Standing:
-    """The standing of a trajectory that is there."""
+    """Return the standing of an existing trajectory.
+
+    Args:
+        store: The store to read.
+        id: The id of the trajectory.
+    """
     stored = store.get(id)
     assert stored is not None
     return stored.standing
 
 
 def raised_by(call: Callable[[], object]) -> BaseException | None:
-    """What a call raises, or None."""
+    """Return the exception that a call raises, or None."""
     try:
         call()
     except BaseException as error:

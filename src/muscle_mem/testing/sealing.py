@@ -1,4 +1,4 @@
-"""What sealing does to trajectories, observations and their order."""
+"""Contract of sealing: trajectories, observations and their order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .subject import StoreUnderTest
 
 
 class SealingContract(StoreUnderTest):
-    """Promises of `seal`."""
+    """Contract of `seal`."""
 
     def test_sequence_numbers_only_grow(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
@@ -35,13 +35,13 @@ class SealingContract(StoreUnderTest):
             store.seal(a_trajectory(state="quarantined", reason="failed_write"), an_observation())
             assert standing_of(store) == Standing(state="quarantined", reason="failed_write")
 
-    def test_observations_pile_up_newest_first(self, tmp_path: Path) -> None:
+    def test_observations_are_kept_newest_first(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             first = store.seal(a_trajectory(), an_observation("o1"))
             second = store.seal(a_trajectory(), an_observation("o2"))
             assert observed(store) == [(second, "o2"), (first, "o1")]
 
-    def test_an_observation_that_is_there_is_not_written_again_but_moves_up_and_is_young(self, tmp_path: Path) -> None:
+    def test_an_existing_observation_moves_up_with_a_new_time(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             store.seal(a_trajectory(), an_observation("o1", b"first", created=1.0))
             second = store.seal(a_trajectory(), an_observation("o2"))
@@ -51,7 +51,7 @@ class SealingContract(StoreUnderTest):
             assert stored is not None
             assert stored.observations[0][1] == an_observation("o1", b"first", created=9.0)
 
-    def test_equal_observation_ids_of_two_trajectories_are_two(self, tmp_path: Path) -> None:
+    def test_equal_observation_ids_of_two_trajectories_are_distinct(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             store.seal(a_trajectory("a"), an_observation("o", b"of a"))
             store.seal(a_trajectory("b"), an_observation("o", b"of b"))
@@ -60,7 +60,7 @@ class SealingContract(StoreUnderTest):
                 assert stored is not None
                 assert [one.body for _, one in stored.observations] == [b"of " + id.encode()]
 
-    def test_a_refresh_orders_nothing_anew(self, tmp_path: Path) -> None:
+    def test_a_refresh_does_not_change_the_order(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             first = store.seal(a_trajectory("a"), an_observation("o1"))
             store.seal(a_trajectory("b"), an_observation("o1"))
@@ -68,7 +68,7 @@ class SealingContract(StoreUnderTest):
             assert ids(store.find(KEY)) == ["b", "a"]
             assert observed(store, "a") == [(first, "o1"), (first, "r")]
 
-    def test_there_is_one_refresh_the_newest(self, tmp_path: Path) -> None:
+    def test_only_the_newest_refresh_is_kept(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             store.seal(a_trajectory(), an_observation("o1"))
             for id in ("r1", "r2", "r2"):
@@ -79,7 +79,7 @@ class SealingContract(StoreUnderTest):
             assert stored is not None
             assert [one for _, one in stored.observations] == [an_observation("o1")]
 
-    def test_a_recording_equal_to_the_refresh_takes_its_place_for_good(self, tmp_path: Path) -> None:
+    def test_a_recording_equal_to_the_refresh_replaces_it_permanently(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             first = store.seal(a_trajectory(), an_observation("o1"))
             store.seal(a_trajectory(), an_observation("same", refresh=True))
@@ -96,7 +96,7 @@ class SealingContract(StoreUnderTest):
             assert ids(store.scan()) == ["b"]
             assert standing_of(store, "b").hits == 0
 
-    def test_seal_applies_the_note_in_the_same_step(self, tmp_path: Path) -> None:
+    def test_seal_applies_the_note(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             store.seal(a_trajectory("a"), an_observation())
             store.seal(a_trajectory("b"), an_observation(), Note(id="a", state="retired", reason="by b"))

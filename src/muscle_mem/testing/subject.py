@@ -1,4 +1,4 @@
-"""What a test of a store needs to know of it: how it is made, opened again, and spoilt."""
+"""Hooks of a test for a store: how it is created, reopened and damaged."""
 
 from __future__ import annotations
 
@@ -10,33 +10,42 @@ from ..store.base import Store
 
 
 class StoreUnderTest:
-    """The hooks of `StoreContract`: give `make_store`, and of the others what your store can do.
+    """Hooks of `StoreContract`.
 
-    `tmp_path` is pytest's folder of the test; a hook may get a folder in it that is not there yet.
+    Implement `make_store`, and the other hooks that the store supports. `tmp_path` is pytest's folder of the test, or a
+    folder in it that does not exist yet.
     """
 
     def make_store(self, tmp_path: Path) -> Store:
-        """A new, empty store. Called once a folder."""
-        raise NotImplementedError("Give make_store(self, tmp_path), which makes the store to be tested.")
+        """Return a new, empty store. It is called once for each folder."""
+        raise NotImplementedError(
+            "make_store() is not implemented. Define make_store(self, tmp_path), which returns the store to test."
+        )
 
     def reopen(self, tmp_path: Path) -> Store | None:  # noqa: ARG002 - a hook
-        """Another object on what `make_store` made; None for a store that lives in its object."""
+        """Return another object for the data of `make_store`; None if it does not persist."""
         return None
 
     def damage(self, tmp_path: Path, what: str, id: str) -> bool:  # noqa: ARG002 - a hook
-        """Alter the stored "trajectory", "standing" or "observation" of this id; False if that cannot be.
+        """Alter stored data, and return whether that is possible.
 
-        For "blob", `id` is that of an observation, and its first blob is what is altered.
+        Args:
+            tmp_path: The folder that `make_store` got.
+            what: One of "trajectory", "standing", "observation" and "blob".
+            id: The id of what is altered; for "blob" that of the observation whose first blob is altered.
+
+        Returns:
+            False if the data of this store cannot be altered. The test then ends.
         """
         return False
 
     def blobs_kept(self, tmp_path: Path) -> int | None:  # noqa: ARG002 - a hook
-        """How many blobs are in the store that `make_store` made; None if that cannot be determined."""
+        """Return the number of blobs in the store of `make_store`; None if it is unknown."""
         return None
 
     @contextmanager
     def opened(self, tmp_path: Path) -> Iterator[Store]:
-        """The store to be tested, closed afterwards."""
+        """Open the store to test, and close it afterwards."""
         store = self.make_store(tmp_path)
         try:
             yield store

@@ -1,4 +1,4 @@
-"""Surveying and dropping, for stores that can."""
+"""Contract of surveying and dropping, for stores that support them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .subject import StoreUnderTest
 
 
 class SurveyingContract(StoreUnderTest):
-    """Promises of `muscle_mem.store.base.Surveying`; other stores are not tested."""
+    """Contract of `muscle_mem.store.base.Surveying`, skipped for other stores."""
 
-    def test_a_survey_tells_without_contents(self, tmp_path: Path) -> None:
+    def test_a_survey_returns_summaries_without_contents(self, tmp_path: Path) -> None:
         with self.opened(tmp_path) as store:
             if not isinstance(store, Surveying):
                 return
