@@ -7,7 +7,7 @@ from collections import OrderedDict
 import msgspec
 
 from ..errors import DamagedStoreError, StoreError
-from .base import Damaged, Note, Standing, Store, Stored
+from .base import Damaged, Note, Store, Stored
 from .paging import pages
 
 MAX_PENDING = 16  # Trajectories kept in memory, because the next observation often belongs to one of them.
@@ -166,18 +166,4 @@ class _Copier:
 
 def _as_note(stored: Stored) -> Note:
     """Return a note that gives a new trajectory the standing of the source."""
-    standing: Standing = stored.standing
-    return Note(
-        id=stored.sealed.id,
-        hits=standing.hits,
-        failures=standing.failures,
-        agreed=standing.agreed,
-        disagreed=standing.disagreed,
-        last_hit=standing.last_hit,
-        strikes=standing.strikes,
-        state=standing.state,
-        reason=standing.reason,
-        held=standing.held,
-        by_person=True,
-        checks=standing.checks,
-    )
+    return Note(id=stored.sealed.id, by_person=True, **msgspec.structs.asdict(stored.standing))
