@@ -174,7 +174,7 @@ def test_diff_tells_what_differs_and_where(orders: tuple[Path, list[str]], tmp_p
     changes = as_json("diff", str(one), str(two), code=1)["changes"]
     told = {(change["step"], change["what"]): (change["a"], change["b"]) for change in changes}
     assert told[0, "argument target"] == ("'Username'", "'Password'")
-    assert told[0, "pre-snapshot"][1].count("Password") == 1
+    assert told[0, "pre saw"][1].count("Password") == 1
     assert (0, "code of the tool") in told
     assert (1, "code of the tool") in told
     text = run("diff", str(one), str(two)).stdout

@@ -54,7 +54,7 @@ def _step(index: int, step: StepRecord, body: Body, row: Row | None) -> dict[str
 
 def _argument(name: str, expr: Any, step: StepRecord, body: Body, outputs: Outputs) -> dict[str, Any]:
     found: list[dict[str, Any]] = [
-        {"place": source.place, "kind": source.kind, "told": source.told}
+        {"place": source.place, "kind": source.kind, "told": source.description}
         for source in sources(name, expr, step, body, outputs)
     ]
     literal = {"place": name, "kind": "literal", "told": "literal"}

@@ -118,7 +118,7 @@ class Source(msgspec.Struct, frozen=True):
 
     place: str
     kind: str
-    told: str
+    description: str
     guards: tuple[Guard, ...] = ()
 
 

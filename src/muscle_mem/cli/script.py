@@ -43,7 +43,7 @@ def details(index: int, step: StepRecord, body: Body, row: Row | None, outputs: 
     for name, expr in step.arguments:
         for source in sources(name, expr, step, body, outputs):
             shown.update(map(id, source.guards))
-            yield printable(f"{source.place} <- {source.told}")
+            yield printable(f"{source.place} <- {source.description}")
     for guard in step.guards:
         if id(guard) not in shown:
             yield printable(f"guarded: {guard_text(guard, outputs)}")

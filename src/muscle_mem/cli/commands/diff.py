@@ -189,7 +189,7 @@ def _compare_steps(a: Side, b: Side, at: int, other: int, places: dict[int, int]
             for side, step in ((a, a.body.steps[at]), (b, yours))
         ]
         yield Change(at, other, "guards", *texts)
-    for what, post in (("pre-snapshot", False), ("post-snapshot", True)):
+    for what, post in (("pre saw", False), ("post saw", True)):
         one_seen, two_seen = a.snapshot(at, post=post), b.snapshot(other, post=post)
         if one_seen != two_seen:
             yield Change(at, other, what, _seen(one_seen), _seen(two_seen))
@@ -220,19 +220,32 @@ def _print(a: Side, b: Side, changes: Sequence[Change]) -> None:
     for mark, side in (("---", a), ("+++", b)):
         sealed = side.stored.sealed
         out.print(text(f"{mark} {printable(sealed.id)}  {printable(sealed.task)}", "bold"), soft_wrap=True)
-    for change in (change for change in changes if change.step < 0 and change.other < 0):
-        out.print(text(f"!  {change.what}: {change.a or 'none'} | {change.b or 'none'}", "yellow"), soft_wrap=True)
+    for change in changes:
+        if change.step < 0 and change.other < 0:
+            out.print(text(f"!  {_change_text(change)}", "yellow"), soft_wrap=True)
     for at, other in align_steps(a.body.steps, b.body.steps):
         here = [change for change in changes if (change.step, change.other) == (at, other)]
-        side, index = (a, at) if at >= 0 else (b, other)
-        call = call_text(side.body.steps[index], side.outputs())
-        mark, style = (" ", "dim") if not here else ("!", "yellow")
-        if other < 0 or at < 0:
-            mark, style = ("-", "red") if other < 0 else ("+", "green")
-        out.print(text(f"{mark} {index:>3}  {call}", style), soft_wrap=True)
-        for change in here if mark == "!" else []:
-            out.print(
-                text(f"         {change.what}: {change.a or 'none'} | {change.b or 'none'}", style), soft_wrap=True
-            )
+        for line, style in _step_lines(a, b, at, other, here):
+            out.print(text(line, style), soft_wrap=True)
     if not changes:
         out.print(text("equal", "green"))
+
+
+def _step_lines(a: Side, b: Side, at: int, other: int, changes: Sequence[Change]) -> Iterator[tuple[str, str]]:
+    """Yield text and style of the lines for a pair of steps."""
+    side, index = (a, at) if at >= 0 else (b, other)
+    call = f"{index:>3}  {call_text(side.body.steps[index], side.outputs())}"
+    if other < 0:
+        yield f"- {call}", "red"
+    elif at < 0:
+        yield f"+ {call}", "green"
+    elif not changes:
+        yield f"  {call}", "dim"
+    else:
+        yield f"! {call}", "yellow"
+        for change in changes:
+            yield f"         {_change_text(change)}", "yellow"
+
+
+def _change_text(change: Change) -> str:
+    return f"{change.what}: {change.a or 'none'} | {change.b or 'none'}"

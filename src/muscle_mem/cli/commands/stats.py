@@ -160,8 +160,7 @@ def _as_json(totals: Totals, url: str, held: int | None, top: int) -> dict[str, 
     }
 
 
-def _print(totals: Totals, url: str, held: int | None, top: int) -> None:
-    out = console()
+def _pairs(totals: Totals, url: str, held: int | None) -> list[tuple[str, str]]:
     states = ", ".join(f"{number} {printable(state)}" for state, number in _by_state(totals).items() if number)
     trajectories = sum(totals.states.values())
     pairs = [
@@ -181,7 +180,12 @@ def _print(totals: Totals, url: str, held: int | None, top: int) -> None:
         pairs.append(
             ("unreadable", f"{count(totals.unreadable, 'trajectory', 'trajectories')} without a decodable recording")
         )
-    print_pairs(out, pairs)
+    return pairs
+
+
+def _print(totals: Totals, url: str, held: int | None, top: int) -> None:
+    out = console()
+    print_pairs(out, _pairs(totals, url, held))
     tasks = totals.top(top)
     if tasks:
         rows = [
