@@ -140,7 +140,11 @@ def _standing(stored: Stored) -> Iterator[Finding]:
         advice = "the result of that step is unknown. Look, then run `muscle-mem report-good` or `muscle-mem forget`"
         yield Finding("unresolved", stored.sealed.id, f"{standing.reason}; {advice}", problem=False)
     elif standing.state == QUARANTINED:
-        held = "; only `muscle-mem report-good` lifts it" if standing.held else "; the same calls by the agent lift it"
+        held = (
+            "; only `muscle-mem report-good` lifts it"
+            if standing.held
+            else "; a good agent run of the same calls lifts it"
+        )
         yield Finding("quarantined", stored.sealed.id, (standing.reason or "no reason") + held, problem=False)
 
 

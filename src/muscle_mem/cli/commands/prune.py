@@ -56,7 +56,7 @@ def prune(
     """Delete old trajectories, then the least recently used until the limits are met.
 
     Trajectories that can never be replayed are deleted first. Those that were reported bad are deleted last, because
-    the agent would record them again. Unlike forget, the deleted bytes may remain in the file until it is rewritten.
+    the agent would record them again. Unlike forget, the deleted bytes may remain in the file until the space is reused.
 
     \b
     Example:

@@ -20,7 +20,7 @@ from ..text import count, printable
 def verify(context: click.Context, as_json: bool, store: str | None) -> None:
     """Check the digest or signature of every row, every page, and every blob.
 
-    The command does not decode what is stored; `muscle-mem doctor` does both. It does not change the store.
+    The command does not decode values; `muscle-mem doctor` also does that. It does not change the store.
 
     Exit codes: 0 intact; 1 damage found; 2 the store cannot be opened.
 
