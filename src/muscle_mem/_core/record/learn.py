@@ -11,8 +11,9 @@ from ..model.reason import Reason
 from ..model.text import long_repr
 from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
+from ..run.deferred import Deferred, encoded
 from ..run.effects import Effect, Save
-from ..run.recorder import Problem, Recording, ReplayedStep
+from ..run.recorder import Problem, RecordedStep, Recording
 from ..run.run import Run
 from .redact import check_for_leaks, redact_recording
 from .seal import make_recording
@@ -134,14 +135,19 @@ def seed_from_replay(run: Run, followed: Candidate, refusal: Refusal) -> None:
     records = followed.trajectory.body.steps
     for index in range(count):
         planned, _, kwargs = progress.calls[index]
-        step = ReplayedStep(planned.tool, records[index], followed.due_at(index))
+        step = RecordedStep()
+        step.tool, step.record, step.judged = planned.tool, records[index], followed.due_at(index)
         step.keywords = tuple(kwargs)
         step.index = index
-        step.pre_snapshot = pres[index]
-        step.post_snapshot = posts[index] if index != refusal.step else refusal.data
+        step.pre_snapshot = _stored(pres[index])
+        step.post_snapshot = _stored(posts[index] if index != refusal.step else refusal.data)
         step.seconds = row.seconds[index] if index < len(row.seconds) else 0.0
         if index in progress.skipped:  # optional: it stays in the plan as it was recorded
-            step.output = row.outputs[index] if index < len(row.outputs) else b""
+            step.recorded_output = row.outputs[index] if index < len(row.outputs) else b""
         else:
             recorder.store_output(step, progress.results[index])
         recorder.prefix.append(step)
+
+
+def _stored(data: bytes | None) -> Deferred | None:
+    return None if data is None else encoded(data)

@@ -86,7 +86,7 @@ def _redact_arguments(recorder: Recorder, step: RecordedStep, redactor: Redactor
             message = f"{_secret_message(step, what)} {_NAMELESS if whole else _WITHIN}"
             recorder.add_problem(Reason.OPAQUE_ARGUMENT, message, step.tool.name)
         redacted.append((name, replaced))
-    step.arguments = redacted
+    step.frozen_args = redacted
 
 
 def _replace_secrets(frozen: Any, redactor: Redactor, argument: str) -> Any:
@@ -114,7 +114,7 @@ def _freeze_child(child: Any) -> Any:
 def _redact_output(step: RecordedStep, redactor: Redactor) -> None:
     data = step.output_data
     if data is not None and redactor.contains_secret(codec.decode(data, lenient=True)):
-        step.output, step.note = b"", _WITHHELD
+        step.note = _WITHHELD
     step.note = redactor.redact(step.note)
 
 

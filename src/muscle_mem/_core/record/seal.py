@@ -75,7 +75,7 @@ def output_leaves(recorder: Recorder, steps: Sequence[RecordedStep]) -> list[Out
 def _leaves_of_output(step: RecordedStep, redactor: Redactor) -> OutputLeaves:
     """What was read in an output; without the names that lead there, which are digests, where one may be a secret."""
     value = None if step.output_data is None else codec.decode(step.output_data, lenient=True)
-    read = step.output_leaves if step.output_data is None else walk_leaves(value)
+    read = step.output_leaves or [] if step.output_data is None else walk_leaves(value)
     if redactor and (step.output_data is None or redactor.contains_secret(value)):
         return [((path, (b"",) * len(keys)), leaf) for (path, keys), leaf in read]
     return read

@@ -10,21 +10,17 @@ import msgspec
 
 from ...errors import NotStorableError
 from .. import codec
-from ..binding.freeze import KnownObjects, find_unencodable, freeze, has_identity, references_in
+from ..binding.freeze import KnownObjects
 from ..binding.guards import OutputLeaves, walk_leaves
 from ..binding.params import Params
 from ..model.reason import Reason
-from ..model.records import Body, Ctx, Ign, Par, Ref, Row, Sec, StepRecord
-from ..model.secret import Secret
+from ..model.records import Body, Ctx, Par, Ref, Row, StepRecord
 from ..plan.parallel import Placement, placements_of, prefix_placements
-from ..redaction.secret_leaves import is_empty_value
-from ..tools.tool import NamedArguments, Tool
+from ..tools.tool import Tool
+from .deferred import Deferred, encoded, is_small_scalar
 
 MAX_OUTPUT_NODES = 2_000
 MAX_OUTPUT_BYTES = 64 * 1024
-NO_LEAVES: OutputLeaves = []
-SMALL_INT_BITS = 64  # bits
-SMALL_TEXT_LENGTH = 500  # characters, which take fewer bytes than an output may have
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -36,125 +32,62 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class RecordedStep:
-    """One recorded call: what it was given, saw and returned is kept as it was when it happened.
+    """One recorded call, with everything as it was when it happened.
 
-    Most of it was encoded then. A plain number or text cannot change later, so of these the bytes are made when they
-    are asked for: `pre_snapshot` and `post_snapshot` hold a snapshot or its bytes, and `result_pending` says that the
-    result has none yet. Arguments that are all plain and passed by position are `plain_args`, with their `plain_names`;
-    others are `frozen_args`.
+    Scalars passed by position are kept as `plain_args` and paired with their names later; all others are frozen.
+    `result_bytes` is None if the result has no encoding; `note` is set if it is not stored. A step made by a replay has
+    its `record` already, and in `judged` how many steps had been made when it was judged. If the replay skipped it,
+    `recorded_output` is the output that its recording has.
     """
 
-    __slots__ = (
-        "began_at",
-        "frozen_args",
-        "index",
-        "is_dropped",
-        "keywords",
-        "note",
-        "output_leaves",
-        "plain_args",
-        "plain_names",
-        "post_snapshot",
-        "pre_snapshot",
-        "problems",
-        "result",
-        "result_bytes",
-        "result_pending",
-        "seconds",
-        "stored_output",
-        "tool",
-        "wall_seconds",
-    )
-
+    # The defaults are class attributes, since an __init__ that sets them takes longer than the rest of a call's begin.
+    tool: Tool
+    began_at: float = 0.0
+    plain_args: tuple[Any, ...] = ()
+    plain_names: tuple[str, ...] = ()
+    frozen_args: Sequence[tuple[str, Any]] | None = None
+    keywords: tuple[str, ...] = ()
+    pre_snapshot: Deferred | None = None
+    post_snapshot: Deferred | None = None
+    result: Any = None
+    result_bytes: Deferred | None = None
+    recorded_output: bytes = b""
+    note: str = ""
+    output_leaves: OutputLeaves | None = None
+    seconds: float = 0.0
+    wall_seconds: float = 0.0
+    is_dropped: bool = False
+    problems: tuple[Problem, ...] = ()
+    index: int = -1
     record: StepRecord | None = None
     judged: int = 0
-
-    def __init__(self, tool: Tool, began: float = 0.0) -> None:
-        self.tool = tool
-        self.began_at = began
-        self.plain_args: tuple[Any, ...] = ()
-        self.plain_names: tuple[str, ...] = ()
-        self.frozen_args: Sequence[tuple[str, Any]] = ()
-        self.keywords: tuple[str, ...] = ()
-        self.pre_snapshot: Any = None
-        self.post_snapshot: Any = None
-        self.result: Any = None
-        self.result_pending = False
-        self.result_bytes: bytes | None = None
-        self.stored_output = b""
-        self.note = ""
-        self.output_leaves: OutputLeaves = NO_LEAVES
-        self.seconds = self.wall_seconds = 0.0
-        self.is_dropped = False
-        self.problems: tuple[Problem, ...] = ()
-        self.index = -1
 
     @property
     def arguments(self) -> Sequence[tuple[str, Any]]:
         """(name, frozen value) of each argument, in the order of the signature."""
-        return list(zip(self.plain_names, self.plain_args, strict=False)) if self.plain_args else self.frozen_args
-
-    @arguments.setter
-    def arguments(self, frozen: Sequence[tuple[str, Any]]) -> None:
-        self.plain_args, self.frozen_args = (), frozen
+        if self.frozen_args is None:
+            return list(zip(self.plain_names, self.plain_args, strict=False))
+        return self.frozen_args
 
     @property
     def pre(self) -> bytes | None:
-        """The codec's bytes of what its pre-check saw; None where there is no check, or its snapshot is not stored."""
-        self.pre_snapshot = _as_bytes(self.pre_snapshot)
-        return self.pre_snapshot  # type: ignore[no-any-return] # its bytes by now
+        """Bytes of the pre-check's snapshot; None without a check, or if the snapshot cannot be stored."""
+        return None if self.pre_snapshot is None else self.pre_snapshot.get()
 
     @property
     def post(self) -> bytes | None:
-        """The same of its post-check."""
-        self.post_snapshot = _as_bytes(self.post_snapshot)
-        return self.post_snapshot  # type: ignore[no-any-return] # its bytes by now
+        """Bytes of the post-check's snapshot; None without a check, or if the snapshot cannot be stored."""
+        return None if self.post_snapshot is None else self.post_snapshot.get()
 
     @property
     def output_data(self) -> bytes | None:
-        """The codec's bytes of the whole result; None where it has none."""
-        self._encode_result()
-        return self.result_bytes
+        """Bytes of the whole result; None if it has no encoding."""
+        return None if self.result_bytes is None else self.result_bytes.get()
 
     @property
     def output(self) -> bytes:
-        """The bytes of the result as they are stored: empty where it is too large, or has none."""
-        self._encode_result()
-        return self.stored_output
-
-    @output.setter
-    def output(self, data: bytes) -> None:
-        self._encode_result()
-        self.stored_output = data
-
-    def _encode_result(self) -> None:
-        if self.result_pending:
-            self.result_bytes = self.stored_output = codec.encode(self.result)
-            self.result_pending = False
-
-
-class ReplayedStep(RecordedStep):
-    """A step that a replay has made: its `record` is there already, with how many were made when it was `judged`."""
-
-    __slots__ = ("judged", "record")
-
-    def __init__(self, tool: Tool, record: StepRecord, judged: int) -> None:
-        super().__init__(tool)
-        self.record, self.judged = record, judged
-
-
-def is_small_scalar(value: Any) -> bool:
-    """Whether a value is a small plain one, which has the same bytes whenever they are made, and surely has some."""
-    kind = type(value)
-    if kind is str:
-        return len(value) <= SMALL_TEXT_LENGTH
-    if kind is int:
-        return bool(value.bit_length() < SMALL_INT_BITS)
-    return kind is bool or kind is float
-
-
-def _as_bytes(seen: Any) -> bytes | None:
-    return seen if seen is None or type(seen) is bytes else codec.canonical(seen)
+        """Bytes of the output as it is stored; empty if a note replaces it."""
+        return b"" if self.note else self.output_data or self.recorded_output
 
 
 class Recording(msgspec.Struct, frozen=True):
@@ -222,7 +155,9 @@ class Recorder:
 
     def begin_call(self, tool: Tool, began: float) -> RecordedStep:
         """Begin a call."""
-        step = RecordedStep(tool, began)
+        step = RecordedStep()
+        step.tool = tool
+        step.began_at = began
         self.open_calls.add(step)
         self.events.append(step)
         return step
@@ -253,77 +188,11 @@ class Recorder:
         """Whether no other call that counts has ended yet."""
         return all(other is step or other.is_dropped or other in self.open_calls for other in self.events)
 
-    def freeze_arguments(self, step: RecordedStep, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Freeze a call's arguments as they are now."""
-        tool = step.tool
-        if kwargs:
-            step.keywords = tuple(kwargs)
-        found: list[tuple[str, Any]] = []
-        step.frozen_args = found
-        known = self.known
-        ignored = tool.ignore
-        named = tool.name_arguments(args, kwargs)
-        secrets = self._declared_secrets(tool, named) if tool.secret else {}
-        for name, value in named:
-            if name in ignored:
-                found.append((name, Ign()))
-                if isinstance(value, Secret):
-                    known.redactor.add_value(value.value)
-                continue
-            frozen = secrets.get(name) or freeze(value, known, name)
-            opaque = find_unencodable(frozen)
-            if opaque is not None:
-                self.add_problem(
-                    Reason.OPAQUE_ARGUMENT,
-                    f"tool {tool.name!r}, argument {opaque.path!r}: {opaque.message.partition(';')[0]}; make it a "
-                    f"context object or a param of the run, let an earlier tool return it, declare ignore=[{name!r}] "
-                    "with inject=, or register its type with muscle_mem.register",
-                    tool.name,
-                    step,
-                )
-            found.append((name, frozen))
-            if len(self.open_calls) > 1:
-                self._refuse_pending_output(step, name, frozen)
-
-    def _refuse_pending_output(self, step: RecordedStep, name: str, frozen: Any) -> None:
-        """An output of a call that is still in progress: which of the two comes first cannot be determined."""
-        for index in references_in(frozen):
-            source = self.events[index - len(self.prefix)] if index >= len(self.prefix) else None
-            if source in self.open_calls and source is not None:
-                tool = step.tool.name
-                self.add_problem(
-                    Reason.OVERLAPPING,
-                    f"argument {name!r} of {tool} is what {source.tool.name} returned, whose call was still in "
-                    "progress: its post-check was being captured; let the one call end before the other begins",
-                    tool,
-                    step,
-                )
-
-    def _declared_secrets(self, tool: Tool, named: NamedArguments) -> dict[str, Any]:
-        """The marks of the arguments that the tool declares secret: known from this moment on."""
-        redactor = self.known.redactor
-        marks: dict[str, Any] = {}
-        for value in tool.omitted_secrets(named):
-            if not is_empty_value(value):
-                redactor.add_value(value.value if isinstance(value, Secret) else value)
-        for name, value in named:
-            if is_empty_value(value) or not tool.is_secret(name):
-                continue
-            mark = self.known.find(value) if has_identity(value) else None
-            if mark is not None or name in tool.ignore:
-                redactor.add_value(value.value if isinstance(value, Secret) else value)
-                marks[name] = mark
-            elif isinstance(value, Secret):
-                marks[name] = self.known.secret_expression(value, name, tool.name)
-            else:
-                marks[name] = Sec(redactor.name_of(value, name) or redactor.add_from_argument(tool.name, name, value))
-        return marks
-
     def store_output(self, step: RecordedStep, result: Any) -> None:
         """Keep a call's output: encoded, and recognised by identity when it comes back as an argument."""
         step.result = result
         if result is None or is_small_scalar(result):
-            step.result_pending = True
+            step.result_bytes = Deferred(result)
             return
         try:
             data = codec.encode(result)
@@ -334,10 +203,8 @@ class Recorder:
                 step.output_leaves = walk_leaves(result)
             self.known.add(result, Ref(self._index(step)))
             return
-        step.result_bytes = data
-        if _is_storable_size(result, data):
-            step.stored_output = data
-        else:
+        step.result_bytes = encoded(data)
+        if not _is_storable_size(result, data):
             step.note = f"{type(result).__qualname__}, {len(data)} bytes"
         self.known.add(result, Ref(self._index(step)), data)
 

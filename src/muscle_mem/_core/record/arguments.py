@@ -1,0 +1,138 @@
+"""Keeping the arguments of a recorded call as they are when it is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..binding.freeze import find_unencodable, freeze, has_identity, references_in
+from ..codec.walk import SCALARS
+from ..model.reason import Reason
+from ..model.records import Ign, Sec
+from ..model.secret import Secret
+from ..model.text import long_repr, safe_repr
+from ..redaction.secret_leaves import is_empty_value
+from ..run.recorder import RecordedStep, Recorder
+from ..run.run import Run
+from ..tools.tool import NamedArguments, Tool
+from .absorb import is_same_call
+
+
+def store_arguments(
+    run: Run, recorder: Recorder, step: RecordedStep, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """Keep the arguments as they are now: where all are plain and have a name they cannot change, else frozen."""
+    tool = step.tool
+    if recorder.first_executed:
+        _note_repeated(run, recorder, step, args, kwargs)
+    plain = not kwargs and len(args) <= tool.max_plain_arguments
+    for value in args:
+        if type(value) not in SCALARS:
+            plain = False
+    if plain:
+        step.plain_args, step.plain_names = args, tool.positional
+    else:
+        _freeze_arguments(run, step, args, kwargs)
+
+
+def _note_repeated(
+    run: Run, recorder: Recorder, step: RecordedStep, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """Note a first call that the replay had made already (F5)."""
+    made = recorder.first_executed
+    if recorder.is_first_call(step) and any(is_same_call(call, step.tool, args, kwargs, run.env) for call in made):
+        recorder.repeated_calls.append(step)
+
+
+def _freeze_arguments(run: Run, step: RecordedStep, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    tool = step.tool
+    if tool.method and args:
+        if not any(args[0] is value for value in run.context):
+            have = "none is set" if not run.context else "it is another object than the run's"
+            run.recorder.add_problem(
+                Reason.OTHER_INSTANCE,
+                f"{tool.name} was called on {safe_repr(args[0], 60)}, but {have}: give it with "
+                "engine.set_context(obj), or context=obj at the call",
+                tool.name,
+                step,
+            )
+        args = args[1:]
+    twice = next((name for name in tool.positional[: len(args)] if name in kwargs), None)
+    if twice is not None:  # by place only, and again in **kwargs: a step keeps one value of a name
+        message = (
+            f"{tool.name} was given {twice!r} by place and in its **kwargs; rename one, so that it can be replayed"
+        )
+        run.recorder.add_problem(Reason.OPAQUE_ARGUMENT, message, tool.name, step)
+    try:
+        _freeze_named(run.recorder, step, args, kwargs)
+    except Exception as error:  # an object whose own methods raise: no reason to break the agent
+        message = f"the arguments of {tool.name} could not be recorded: {long_repr(error)}"
+        run.recorder.add_problem(Reason.OPAQUE_ARGUMENT, message, tool.name, step)
+
+
+def _freeze_named(recorder: Recorder, step: RecordedStep, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Freeze a call's arguments as they are now."""
+    tool = step.tool
+    if kwargs:
+        step.keywords = tuple(kwargs)
+    found: list[tuple[str, Any]] = []
+    step.frozen_args = found
+    known = recorder.known
+    ignored = tool.ignore
+    named = tool.name_arguments(args, kwargs)
+    secrets = _declared_secrets(recorder, tool, named) if tool.secret else {}
+    for name, value in named:
+        if name in ignored:
+            found.append((name, Ign()))
+            if isinstance(value, Secret):
+                known.redactor.add_value(value.value)
+            continue
+        frozen = secrets.get(name) or freeze(value, known, name)
+        opaque = find_unencodable(frozen)
+        if opaque is not None:
+            recorder.add_problem(
+                Reason.OPAQUE_ARGUMENT,
+                f"tool {tool.name!r}, argument {opaque.path!r}: {opaque.message.partition(';')[0]}; make it a "
+                f"context object or a param of the run, let an earlier tool return it, declare ignore=[{name!r}] "
+                "with inject=, or register its type with muscle_mem.register",
+                tool.name,
+                step,
+            )
+        found.append((name, frozen))
+        if len(recorder.open_calls) > 1:
+            _refuse_pending_output(recorder, step, name, frozen)
+
+
+def _refuse_pending_output(recorder: Recorder, step: RecordedStep, name: str, frozen: Any) -> None:
+    """An output of a call that is still in progress: which of the two comes first cannot be determined."""
+    for index in references_in(frozen):
+        source = recorder.events[index - len(recorder.prefix)] if index >= len(recorder.prefix) else None
+        if source in recorder.open_calls and source is not None:
+            tool = step.tool.name
+            recorder.add_problem(
+                Reason.OVERLAPPING,
+                f"argument {name!r} of {tool} is what {source.tool.name} returned, whose call was still in "
+                "progress: its post-check was being captured; let the one call end before the other begins",
+                tool,
+                step,
+            )
+
+
+def _declared_secrets(recorder: Recorder, tool: Tool, named: NamedArguments) -> dict[str, Any]:
+    """The marks of the arguments that the tool declares secret: known from this moment on."""
+    redactor = recorder.known.redactor
+    marks: dict[str, Any] = {}
+    for value in tool.omitted_secrets(named):
+        if not is_empty_value(value):
+            redactor.add_value(value.value if isinstance(value, Secret) else value)
+    for name, value in named:
+        if is_empty_value(value) or not tool.is_secret(name):
+            continue
+        mark = recorder.known.find(value) if has_identity(value) else None
+        if mark is not None or name in tool.ignore:
+            redactor.add_value(value.value if isinstance(value, Secret) else value)
+            marks[name] = mark
+        elif isinstance(value, Secret):
+            marks[name] = recorder.known.secret_expression(value, name, tool.name)
+        else:
+            marks[name] = Sec(redactor.name_of(value, name) or redactor.add_from_argument(tool.name, name, value))
+    return marks

@@ -1,0 +1,116 @@
+"""Capturing the snapshots of a recorded call and verifying that its check can judge them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Generator
+from typing import Any
+
+from ...errors import NotStorableError
+from .. import codec
+from ..codec.walk import SCALARS
+from ..model.reason import Reason
+from ..model.text import long_repr
+from ..run.deferred import SMALL_TEXT_LENGTH, Deferred, encoded, is_small_scalar
+from ..run.effects import Capture, Compare, Effect, refuse_awaitable
+from ..run.recorder import RecordedStep
+from ..run.run import Run
+from ..tools.check import Check, CheckError, interpret, safe_copy
+from ..tools.tool import Tool
+
+RunFlow = Callable[[Generator[Effect, Any, Any]], Any]
+UNVERIFIED = "not met"
+
+
+def capture_sync(
+    run: Run, step: RecordedStep, check: Check, args: tuple[Any, ...], kwargs: dict[str, Any], run_flow: RunFlow
+) -> Deferred | None:
+    """Capture a snapshot by a direct call; return None if it cannot be stored.
+
+    A small scalar of a type that the check has verified already is kept as it is.
+    """
+    try:
+        value = check.capture(*args, **kwargs) if kwargs else check.capture(*args)
+        kind = type(value)
+        if check.verified_types.get(kind, UNVERIFIED) is None and (
+            len(value) <= SMALL_TEXT_LENGTH if kind is str else is_small_scalar(value)
+        ):
+            return Deferred(value)
+        if kind not in SCALARS and inspect.isawaitable(value):  # also a lambda may return one
+            refuse_awaitable(value, "Capture")
+    except Exception as error:
+        _note_capture_error(run, step, error)
+        return None
+    snapshot: Deferred | None = run_flow(_encode_snapshot(run, step, check, value))
+    return snapshot
+
+
+def capture_flow(
+    run: Run, step: RecordedStep, check: Check, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Generator[Effect, Any, Deferred | None]:
+    """Capture where another driver makes the call."""
+    try:
+        value = yield Capture(check, args, kwargs)
+    except Exception as error:
+        _note_capture_error(run, step, error)
+        return None
+    return (yield from _encode_snapshot(run, step, check, value))
+
+
+def _note_capture_error(run: Run, step: RecordedStep, error: Exception) -> None:
+    """Trouble never breaks the agent, it makes the step not replayable (B4)."""
+    message = f"the capture of {step.tool.name}'s check raised {long_repr(error)}; the step cannot be replayed"
+    run.recorder.add_problem(Reason.CAPTURE_FAILED, message, step.tool.name, step)
+
+
+def _encode_snapshot(run: Run, step: RecordedStep, check: Check, value: Any) -> Generator[Effect, Any, Deferred | None]:
+    """The bytes of a snapshot, and whether the check can judge its type; problems are noted (B3, B4)."""
+    recorder = run.recorder
+    tool = step.tool
+    try:
+        data = codec.canonical(value)
+    except NotStorableError as error:
+        message = f"the snapshot of {tool.name}'s check cannot be stored: {error}"
+        recorder.add_problem(Reason.CAPTURE_FAILED, message, tool.name, step)
+        return None
+    kind = type(value)
+    if kind not in check.verified_types:
+        if check.compare_async and (not tool.is_async or (run.is_stepped and run.is_sync)):
+            return encoded(data)  # nothing can be awaited here; the compare is judged when it is used
+        problem = yield from _verify_type(run, tool, check, value, data)
+        check.verified_types[kind] = problem and run.redact(problem)  # reported in later runs too
+    problem = check.verified_types[kind]
+    if problem is not None:
+        recorder.add_problem(Reason.CHECK_FAILED, problem, tool.name, step)
+    return encoded(data)
+
+
+def _verify_type(run: Run, tool: Tool, check: Check, value: Any, data: bytes) -> Generator[Effect, Any, str | None]:
+    """Whether a check can judge this type of snapshot at all, also after it was stored (B3); None if it can."""
+    name = f"the compare of {tool.name}'s check"
+    verdicts: list[bool] = []
+    changes = False  # a compare that changes what it is given, as by pop(), needs two objects, and never the live one
+    for stored in (True, False):
+        current = safe_copy(value)
+        candidate = codec.decode(data, lenient=True) if stored else safe_copy(value) if changes else current
+        try:
+            verdicts.append(interpret(check, (yield Compare(check, current, candidate))))
+            changes = changes or any(_differs(argument, data) for argument in (current, candidate))
+        except CheckError as error:
+            return f"{name} gives no verdict on {type(value).__name__}: {error}"
+        except Exception as error:
+            return f"{name} raised {long_repr(error)} on a {type(value).__name__} and itself"
+        run.note_missing_threshold(check, tool.name)
+    if verdicts[0] != verdicts[1]:
+        return f"{name} judges a {type(value).__name__} differently once it was stored and read back"
+    if not verdicts[0]:
+        message = f"{name} rejects a snapshot compared with itself, so an immediate hit never happens; check compare()"
+        run.notify("warning", "refuses_itself", message, tool.name)
+    return None
+
+
+def _differs(value: Any, data: bytes) -> bool:
+    try:
+        return codec.canonical(value) != data
+    except NotStorableError:
+        return True
