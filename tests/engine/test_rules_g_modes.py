@@ -151,7 +151,7 @@ def test_g2_explain_executes_nothing_but_captures_of_first_steps() -> None:
     assert not explanation
     assert explanation.reason is Reason.FIRST_CHECK_REFUSED
     assert (explanation.considered[0].seen, explanation.considered[0].expected) == ("5", "0")
-    assert "saw 5, expected 0" in str(explanation)
+    assert "expected 0, got 5" in str(explanation)
     assert world.acts == done
     assert world.agent_runs == 1
 

@@ -1,4 +1,4 @@
-"""The whole story of a run on one page: replay if it is safe, ask the agent if not, learn from what it did."""
+"""The sequence of a run: replay if it is safe, run the agent if not, learn from its calls."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ MISS_REASONS = {
     Reason.NO_CANDIDATE: Reason.NOT_REPLAYABLE,
 }
 CHECK_REASONS = (Reason.CHECK_REFUSED, Reason.CHECK_ERROR, Reason.POST_CHECK_REFUSED)
-HIT = Reason.HIT  # a member is looked up at length, which shows in a hit
+HIT = Reason.HIT  # A module constant: access to an enum member is slow enough to show in a hit.
 NOT_LEARNABLE = (Reason.NO_KEY, Reason.MODE, Reason.STORE_UNAVAILABLE, Reason.NEEDS_ACALL, Reason.SECRET_MISSING)
 """Misses that no other run's recording could turn into a hit."""
 
 
 class RunResult(msgspec.Struct, frozen=True):
-    """How a run ended: an outcome, or the exception that passes on to the caller.
+    """The end of a run: an outcome, or the exception that the caller gets.
 
-    `followed` is the trajectory that was replayed, `failure` why it failed in a way that counts against it.
-    `refreshed` is a row of this run's snapshots to keep beside the recorded ones.
+    `followed` is the candidate that was replayed, `failure` a failure that counts against it. `refreshed` says that
+    this run's snapshots are stored as another observation.
     """
 
     outcome: Outcome | None = None
@@ -57,12 +57,15 @@ Flow = Generator[Effect, Any, RunResult]
 
 
 def run_task(run: Run, found: CandidateSet, registry: Registry, lookup: Refusal | None = None) -> Flow:
-    """Do a task: replay what was `found`, or let the agent do it and learn. `lookup` is why nothing was found."""
+    """Replay one of the candidates `found`, or run the agent and learn.
+
+    `lookup` is why nothing was found.
+    """
     if run.mode == "record":
         return (yield from _miss(run, Refusal(Reason.MODE, "mode='record' always asks the agent")))
     live, refusal = eligible(run, found, registry)
     if run.mode == "shadow" and found:
-        why = Refusal(Reason.MODE, "mode='shadow' lets the agent work, and only compares")
+        why = Refusal(Reason.MODE, "mode='shadow' runs the agent and only compares its calls")
         return (yield from _miss(run, why, live.candidates if live is not None else ()))
     if live is not None:
         end = yield from replay(run, live)
@@ -74,7 +77,7 @@ def run_task(run: Run, found: CandidateSet, registry: Registry, lookup: Refusal 
         refusal = _note_stop(run, end)
         if run.progress.entered_calls:
             return (yield from _diverge(run, refusal))
-    refusal = refusal or lookup or Refusal(Reason.NEW_TASK, "nothing was recorded for this task")
+    refusal = refusal or lookup or Refusal(Reason.NEW_TASK, "no recording exists for this task")
     if run.may_wait and not run.is_stepped and refusal.reason not in NOT_LEARNABLE:
         news = yield from _wait_for_recording(run, found)
         if isinstance(news, RunResult):
@@ -86,7 +89,7 @@ def run_task(run: Run, found: CandidateSet, registry: Registry, lookup: Refusal 
 
 
 def _note_stop(run: Run, refusal: Refusal) -> Refusal:
-    """Why a replay stopped; which check of which candidate failed is kept to be counted."""
+    """Return why a replay stopped, and note a check that failed to be counted."""
     progress = run.progress
     if progress.candidate is not None and refusal.reason in CHECK_REASONS:
         position = "post" if refusal.step < len(progress.calls) else "pre"
@@ -97,8 +100,11 @@ def _note_stop(run: Run, refusal: Refusal) -> Refusal:
 
 
 def _wait_for_recording(run: Run, seen: CandidateSet) -> Generator[Effect, Any, RunResult | CandidateSet]:
-    """Become the one run that learns this key, or wait for what another learns; no candidates if the agent must run."""
-    run.may_wait = False  # once a run
+    """Wait for the run that learns this key, or become that run.
+
+    Returns the candidates to replay, none if the agent must run, or how the run ended.
+    """
+    run.may_wait = False  # A run waits once.
     try:
         while True:
             answer = yield LeadKey(seen)
@@ -107,13 +113,13 @@ def _wait_for_recording(run: Run, seen: CandidateSet) -> Generator[Effect, Any, 
             yield Sleep(answer)
     except GeneratorExit:
         raise
-    except BaseException as error:  # as when the wait is interrupted or cancelled
+    except BaseException as error:  # The wait was interrupted or cancelled.
         run.close()
         return RunResult(error=error)
 
 
 def _check_success(run: Run, candidate: Candidate) -> Flow:
-    """A candidate came to its end: a hit, if the success callback has no other opinion. Its value may be made, too."""
+    """Return the hit of a finished candidate, unless the success callback rejects it."""
     live = (
         (yield from _result_value(run))
         if run.policy.result is not None
@@ -122,14 +128,14 @@ def _check_success(run: Run, candidate: Candidate) -> Flow:
     if run.success is not None:
         accepted, why = yield from success_verdict(run, live[0])
         if not accepted:
-            steps = len(run.progress.results)  # optional steps that were skipped have a place too
-            message = f"the replay ran to its end, but the success callback {why}"
+            steps = len(run.progress.results)  # Skipped optional steps count, since they have a position.
+            message = f"the replay finished, but the success callback {why}"
             return (yield from _diverge(run, Refusal(Reason.UNSUCCESSFUL, message, steps)))
     return _hit(run, candidate, *live)
 
 
 def _hit(run: Run, candidate: Candidate, value: Any, source: Source) -> RunResult:
-    """How a run ended whose candidate came to its own end, with its live value."""
+    """Return the result of a run whose candidate finished, with its live value."""
     progress, row = run.progress, candidate.row
     steps = len(progress.results) - len(progress.skipped)
     id, message = candidate.trajectory.id, _replayed(steps)
@@ -142,12 +148,12 @@ def _hit(run: Run, candidate: Candidate, value: Any, source: Source) -> RunResul
 
 @functools.lru_cache(256)
 def _replayed(steps: int) -> str:
-    """The message of a hit; few lengths make most of them."""
+    """Return the message of a hit, cached since most hits have one of few lengths."""
     return f"{steps} step{'s'[: steps != 1]} replayed"
 
 
 def _step_value(progress: Progress, at: int) -> tuple[Any, Source]:
-    """A hit's live value: this run's result of the step whose output the agent had returned."""
+    """Return this run's result of the step whose output the agent had returned."""
     results = progress.results
     if 0 <= at < len(results) and at not in progress.skipped:
         return results[at], "step"
@@ -155,22 +161,26 @@ def _step_value(progress: Progress, at: int) -> tuple[Any, Source]:
 
 
 def _result_value(run: Run) -> Generator[Effect, Any, tuple[Any, Source]]:
-    """A hit's live value: what Engine(result=...) makes of this run's results."""
+    """Return what Engine(result=...) makes of this run's results."""
     make = run.policy.result
     assert make is not None
     try:
         return (yield RunCallback(make, (run.progress.live_results,))), "result"
     except Exception as error:
-        run.notify("warning", "result", f"Engine(result=...) raised {long_repr(error)}; the hit has no value", "")
+        message = f"Engine(result=...) raised {long_repr(error)}, so the hit has no value"
+        run.notify("warning", "result", message, "")
         return None, "none"
 
 
 def _miss(run: Run, refusal: Refusal, shadowed: Sequence[Candidate] = ()) -> Flow:
-    """Nothing was executed: the agent does the task. What it does is compared with the `shadowed` candidates."""
+    """Run the agent, since nothing was replayed, and learn from its calls.
+
+    The calls are compared with the `shadowed` candidates.
+    """
     refusal = run.redact_refusal(refusal)
     if run.mode == "replay":
         why = f"{refusal.reason.value}: {refusal.message}"
-        message = f"nothing was replayed for {run.task}: {why}; mode='replay' never asks the agent"
+        message = f"nothing was replayed for {run.task}: {why}. mode='replay' never asks the agent; use mode='auto'."
         outcome = Outcome("miss", reason=refusal.reason, message=refusal.message, not_learned=Reason.MODE)
         return RunResult(error=Missed(message, outcome))
     value, error, seconds = yield from _ask_agent(run, None)
@@ -180,7 +190,7 @@ def _miss(run: Run, refusal: Refusal, shadowed: Sequence[Candidate] = ()) -> Flo
     outcome = Outcome("miss", value=value, reason=refusal.reason, message=refusal.message)
     run.close()
     if shadowed:
-        redact_recording(run.recorder, run.scope, run.context)  # as the candidates are: secrets by their names
+        redact_recording(run.recorder, run.scope, run.context)  # As in the candidates, names stand for secrets.
     outcome.shadow = yield from compare_shadow(run, shadowed)
     yield from learn(run, outcome, value, seconds)
     return RunResult(outcome)
@@ -231,7 +241,10 @@ def _diverged(
     outcome: Outcome | None = None,
     error: BaseException | None = None,
 ) -> RunResult:
-    """Return how a diverged run ended; an executed step that failed counts against its trajectory."""
+    """Return the result of a diverged run.
+
+    A failure of an executed step counts against the trajectory.
+    """
     failure: Problem | None = None
     if refusal.step < len(run.progress.calls) or refusal.reason is Reason.UNSUCCESSFUL:
         failure = Problem(refusal.reason, run.redact(refusal.message), refusal.tool)
@@ -239,7 +252,10 @@ def _diverged(
 
 
 def _ask_agent(run: Run, handover: Handover | None) -> Generator[Effect, Any, tuple[Any, BaseException | None, float]]:
-    """The agent's value, or the exception it raised (carried as a value: a generator would change a StopIteration)."""
+    """Return the agent's value, the exception it raised, and its seconds.
+
+    The exception is returned, since a generator would change a raised StopIteration.
+    """
     began = run.clock()
     try:
         value = yield RunAgent(handover if run.takes_handover else None)
@@ -251,19 +267,20 @@ def _ask_agent(run: Run, handover: Handover | None) -> Generator[Effect, Any, tu
 
 
 def _add_note(error: Exception, note: str) -> None:
+    """Add a note to an exception, if it can have one."""
     try:
         error.add_note(note)
-    except Exception:  # an exception that lets nothing be written on it, as a frozen dataclass
+    except Exception:  # The exception may be immutable, such as a frozen dataclass.
         pass
 
 
 def learn_demonstration(run: Run, seconds: float) -> Generator[Effect, Any, Outcome]:
-    """Learn from what was recorded without an agent, as `engine.record` does."""
+    """Learn from the calls that `engine.record` recorded without an agent."""
     outcome = Outcome("miss", reason=Reason.MODE, message="a demonstration was recorded", value_source="none")
     yield from learn(run, outcome, None, seconds)
     return outcome
 
 
 def off_outcome(value: Any) -> Outcome:
-    """How a run ends that an engine had no part in."""
+    """Return the outcome of a run that bypassed the engine."""
     return Outcome("miss", value=value, reason=Reason.MODE, message="the engine is off", not_learned=Reason.MODE)

@@ -54,7 +54,7 @@ def test_f3_after_something_irreversible_no_agent_starts_that_cannot_know(policy
     desk = Desk(effect="irreversible", handover=names, on_divergence=policy)
     desk.learn("abc", ONES)
     if policy == "continue" and not names:
-        with pytest.raises(Diverged, match="name `handover`, or use on_divergence='absorb'") as raised:
+        with pytest.raises(Diverged, match="handover") as raised:
             desk.run({**ONES, "b": 2})
         assert [one.effect for one in raised.value.handover.executed] == ["irreversible"]
         assert desk.done == ["a"]
@@ -194,7 +194,7 @@ def test_d4_a_tool_that_raises_is_a_divergence_at_its_step(mode: Any, at: int) -
     desk.learn("abc", ONES)
     trouble = desk.fail["abc"[at]] = ConnectionError("down")
     if mode == "replay":
-        with pytest.raises(Diverged, match="step raised ConnectionError") as diverged:
+        with pytest.raises(Diverged, match="raised ConnectionError") as diverged:
             desk.run(mode=mode)
         handover = diverged.value.handover
         assert (handover.step, handover.reason) == (at, Reason.TOOL_RAISED)

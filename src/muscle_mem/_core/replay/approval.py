@@ -1,4 +1,4 @@
-"""Asking before an irreversible step is replayed (F4): before its pre-check, so that nothing comes after that."""
+"""Approval of irreversible steps (F4), asked for before a pre-check so that nothing runs after it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def approval_refusal(
 ) -> Generator[Effect, Any, Refusal | None]:
     """Return why an irreversible step is not approved; None if it is.
 
-    Asked once per step of a run. It gets task, params, step (an `Executed` without a result): those it names.
+    The callback is called once per step of a run. It gets those of task, params and step (an `Executed` without a
+    result) that its signature names.
     """
     if run.approve is None or (position, step.call_id) in run.approved:
         return None
@@ -35,9 +36,8 @@ def approval_refusal(
         if answer is not NotImplemented and bool(answer):
             run.approved |= {(position, step.call_id)}
             return None
-        return Refusal(
-            Reason.NOT_APPROVED, f"the replay of {tool} was not approved (got {long_repr(answer)})", position, tool
-        )
+        message = f"{tool!r} was not approved: expected a true value from the approve callback, got {long_repr(answer)}"
+        return Refusal(Reason.NOT_APPROVED, message, position, tool)
     except Exception as error:
-        message = f"the approval of {tool} raised {long_repr(error)}, which does not count as approval"
+        message = f"{tool!r} was not approved: the approve callback raised {long_repr(error)}"
         return Refusal(Reason.NOT_APPROVED, message, position, tool, error=error)

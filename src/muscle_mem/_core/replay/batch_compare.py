@@ -1,4 +1,4 @@
-"""Comparing what was captured with many recordings in one call, for checks that can (`compare_many`)."""
+"""Batched comparison: one `compare_many` call for all candidates that share a capture."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Batch = tuple[Any, dict[Candidate, Any]]
 
 
 class BatchResults:
-    """The answers of one run's checks that compare many in one call: each captured value is asked about once."""
+    """The `compare_many` answers of one run, one batch for each captured value."""
 
     __slots__ = ("_batches",)
 
@@ -34,15 +34,17 @@ class BatchResults:
         candidate: Candidate,
         waiting: Iterable[Candidate],
     ) -> Sequence[Any]:
-        """The answer on one candidate, alone in a sequence; empty where it must be compared by itself."""
+        """Return the answer for one candidate as the only item of a sequence.
+
+        The sequence is empty if the candidate must be compared alone.
+        """
         check = step.post if post else step.pre
         if check is None or check.compare_many is None:
             return ()
         key = (position, post, id(value))
         batch = self._batches.get(key)
-        if (
-            batch is None or batch[0] is not value
-        ):  # an id may be used again; the value is kept, so that this one is not
+        if batch is None or batch[0] is not value:
+            # The batch keeps the value alive, so that its id is not used again.
             batch = self._batches[key] = (
                 value,
                 _compare_all(run, check, step, value, position, post, candidate, waiting),
@@ -60,7 +62,10 @@ def _compare_all(
     first: Candidate,
     waiting: Iterable[Candidate],
 ) -> dict[Candidate, Any]:
-    """Compare with all that wait for the same capture at this position, as many as a run may look at."""
+    """Compare a value with all waiting candidates that share its capture.
+
+    At most `max_lookups` candidates are compared.
+    """
     sharing = (
         candidate
         for candidate in waiting
@@ -74,15 +79,16 @@ def _compare_all(
         answers = list(check.compare_many(safe_copy(value), snapshots))
         if len(answers) == len(asked):
             return dict(zip(asked, answers, strict=True))
-        problem = f"it returned {len(answers)} answers for {len(asked)} snapshots"
+        problem = f"expected {len(asked)} answers, got {len(answers)}"
     except Exception as error:
         problem = f"it raised {safe_repr(error)}"
-    message = f"the compare_many of {step.tool.name}'s check is not used: {problem}; they are compared one by one"
+    message = f"compare_many= failed for {step.tool.name!r}: {problem}; its candidates are compared one by one"
     run.notify("warning", "compare_many", message, step.tool.name)
     return {}
 
 
 def _shares_capture(candidate: Candidate, check: Check, step: PlanStep, position: int, post: bool) -> bool:
+    """Return whether a candidate has the same check and capture at a position."""
     steps = candidate.trajectory.steps
     if position >= len(steps) or steps[position].capture_key(post) != step.capture_key(post):
         return False

@@ -1,4 +1,4 @@
-"""The hand-over of a replay that stopped after calls were executed: what the agent gets, and whether it is asked."""
+"""The hand-over of a replay that stopped after calls were executed."""
 
 from __future__ import annotations
 
@@ -57,21 +57,21 @@ def why_not_asked(run: Run, handover: Handover) -> str | None:
     irreversible = any(step.effect == "irreversible" for step in handover.executed)
     if irreversible and run.on_divergence == "continue" and not run.takes_handover:
         return (
-            "an irreversible step was executed, and on_divergence='continue' would start an agent that cannot know; "
-            "let the agent's signature name `handover`, or use on_divergence='absorb'"
+            "an irreversible step was executed, and on_divergence='continue' starts an agent that does not get this "
+            "information. Name `handover` in the agent's signature, or use on_divergence='absorb'"
         )
     return None
 
 
 def make_absorber(run: Run, followed: Candidate, handover: Handover) -> Absorber | None:
-    """Return what answers repeated calls of an agent that starts again; None if it continues (F2)."""
+    """Return the results for an agent that starts again; None if it continues (F2)."""
     if run.on_divergence == "absorb" or (run.on_divergence == "auto" and not run.takes_handover):
         return Absorber(run.progress.entered_calls, handover.executed, run.env, _unexecuted_members(run, followed))
     return None
 
 
 def _unexecuted_members(run: Run, followed: Candidate) -> list[StepCall]:
-    """Return the members of a parallel group that were not executed although others were."""
+    """Return the members of a partly executed parallel group that were not executed."""
     steps = followed.trajectory.steps
     made = len(run.progress.calls)
     return [

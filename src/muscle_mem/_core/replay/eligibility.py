@@ -1,4 +1,4 @@
-"""Who may start: everything about a recording that can be known before the first effect (D1, D3)."""
+"""Eligibility: which recordings may be replayed, as far as this is known before the first effect (D1, D3)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ NEVER_REPLAYED = ("quarantined", RETIRED)
 
 
 def eligible(run: Run, found: CandidateSet, registry: Registry) -> tuple[CandidateSet | None, Refusal | None]:
-    """The candidates that may start, if any, and why the preferred one that may not does not (D1, D3)."""
+    """Return the candidates that may start, and the first refusal of the others.
+
+    Either is None if there is none.
+    """
     if found.is_unrestricted and not (run.policy.trust or run.params.values or registry.failing_tools):
         return found, None
     first: Refusal | None = None
@@ -33,20 +36,20 @@ def eligible(run: Run, found: CandidateSet, registry: Registry) -> tuple[Candida
 
 
 def ineligibility(run: Run, trajectory: ReadyTrajectory, registry: Registry) -> Refusal | None:
-    """Everything that can be known before the first effect: why this trajectory cannot be replayed now, or None."""
+    """Return why a trajectory cannot be replayed now; None if it may start."""
     standing = trajectory.standing
     if is_unrestricted(trajectory) and not (run.policy.trust or run.params.values):
-        return registry.pause_refusal(trajectory.steps)  # all else was known when it was joined
+        return registry.pause_refusal(trajectory.steps)  # All else was determined when it was joined.
     retired_for_age = standing.state == RETIRED and standing.reason.startswith(EXPIRED)
     if retired_for_age or (trajectory.is_expired and standing.state not in NEVER_REPLAYED):
         message = (
-            f"trajectory {trajectory.id} was last recorded longer ago than the engine's ttl; a run of the same "
-            "calls by the agent makes it young again"
+            f"trajectory {trajectory.id} is expired: it was last recorded longer ago than ttl=. Let the agent do the "
+            "task again to renew it."
         )
         return Refusal(Reason.EXPIRED, message)
     if standing.state in NEVER_REPLAYED:
         why = standing.reason or "it failed"
-        message = f"trajectory {trajectory.id} is {standing.state} ({why}); report_good lifts this, forget deletes it"
+        message = f"trajectory {trajectory.id} is {standing.state}: {why}. Call report_good() or forget()."
         return Refusal(Reason.QUARANTINED, message)
     refusal = trajectory.refusal
     if refusal is None and (run.policy.trust or trajectory.trust):
@@ -70,18 +73,19 @@ def _circumstances(run: Run) -> Circumstances:
 
 
 def _steps_refusal(run: Run, trajectory: ReadyTrajectory) -> Refusal | None:
+    """Return the first step's requirement that this run does not meet."""
     for index, step in trajectory.requirements:
         tool = step.tool
         if run.is_sync and (step.has_async_check or (tool.is_async and not run.is_stepped)):
             call = "engine.asession(...)" if run.is_stepped else "await engine.acall(...)"
-            message = f"{tool.name} or one of its checks is async; call the engine with: {call}"
+            message = f"{tool.name!r} or one of its checks is async, and the call is not. Use {call}."
             return Refusal(Reason.NEEDS_ACALL, message, index, tool.name)
         missing = next((name for name in step.contexts if not run.has_context(name)), None)
         if missing is not None:
-            message = f"{tool.name} takes a {missing}, and no context object is one; give it with set_context(obj)"
+            message = f"context for {tool.name!r} not found: expected one {missing} object. Pass it to set_context()."
             return Refusal(Reason.NOT_REPLAYABLE, message, index, tool.name)
         if tool.effect == "irreversible" and step.pre is None and run.approve is None:
-            message = f"{tool.name} is irreversible and has neither a pre-check nor an approval callback"
+            message = f"{tool.name!r} is irreversible and has no pre-check. Add one, or pass approve= to the engine."
             return Refusal(Reason.NOT_APPROVED, message, index, tool.name)
         if step.method and tool not in run.context_objects:
             found = run.context_object_for(tool)
@@ -91,9 +95,9 @@ def _steps_refusal(run: Run, trajectory: ReadyTrajectory) -> Refusal | None:
     if trajectory.unchecked_tools:
         if run.policy.strict:
             name = trajectory.unchecked_tools[0]
-            message = f"{name} has no pre-check and is not declared effect='read', and strict=True"
+            message = f"{name!r} has no pre-check, and strict=True. Add one, or declare effect='read' if it only reads."
             return Refusal(Reason.NOT_REPLAYABLE, message, tool=name)
         for name in trajectory.unchecked_tools:
-            message = f"{name} is replayed without a pre-check; add one, or say effect='read' if it only looks"
+            message = f"{name!r} is replayed without a pre-check. Add one, or declare effect='read' if it only reads."
             run.notify("warning", "unchecked", message, name)
     return None

@@ -1,4 +1,4 @@
-"""Explaining: what a call would do and why, executing nothing but the captures of first steps."""
+"""Explanations of what a call would do and why; only the checks of first steps are executed."""
 
 from collections import Counter
 from collections.abc import Generator, Sequence
@@ -25,10 +25,20 @@ Captures = dict[tuple[bytes, int], Any]
 
 
 class Considered(msgspec.Struct, frozen=True):
-    """One recording that was considered: whether it could start here, and if not, why.
+    """One recording that was considered for a task.
 
-    `seen` and `expected` are what the first step's check saw and what it had recorded, `evidence` why it is in its
-    state.
+    Attributes:
+        trajectory_id: The id of the trajectory.
+        state: The state of the trajectory, such as "quarantined".
+        steps: The number of its steps.
+        hits: The number of its hits.
+        would_start: Whether it can be replayed now.
+        reason: Why it cannot; `Reason.HIT` if it can.
+        message: The reason in words.
+        first_step: The call that was checked, as text.
+        seen: What the check captured now.
+        expected: What the check captured when recorded.
+        evidence: Why the trajectory is in its state.
     """
 
     trajectory_id: str
@@ -45,9 +55,14 @@ class Considered(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """What the engine would do with a task now, and why. Truthy if a replay would start.
+    """A prediction of what the engine does with a task; truthy if it replays.
 
-    `plan` holds the steps of that replay with this call's params; outputs that do not exist yet as `output[step]`.
+    Attributes:
+        would: "replay" or "ask the agent".
+        reason: Why; `Reason.HIT` for a replay.
+        message: The reason in words.
+        considered: The recordings of the task, the newest first.
+        plan: The steps of the replay with this call's params. An output that does not exist yet is `output[step]`.
     """
 
     __module__ = "muscle_mem"
@@ -70,7 +85,7 @@ class Explanation(msgspec.Struct, frozen=True):
             what = f"{entry.trajectory_id} ({state}; {counts})"
             lines.append(f"  {what}: {verb}: {entry.message}")
             if entry.seen or entry.expected:
-                lines.append(f"    {entry.first_step}: saw {entry.seen}, expected {entry.expected}")
+                lines.append(f"    {entry.first_step}: expected {entry.expected}, got {entry.seen}")
         lines += [f"  step {index}: {step}" for index, step in enumerate(self.plan)]
         return "\n".join(lines)
 
@@ -78,11 +93,14 @@ class Explanation(msgspec.Struct, frozen=True):
 def explain_task(
     run: Run, trajectories: Sequence[ReadyTrajectory], registry: Registry, lookup: Refusal | None = None
 ) -> Generator[Effect, Any, Explanation]:
-    """Consider every recording of a task, the newest first, and judge the first step of those that may start."""
+    """Consider the recordings of a task, the newest first.
+
+    The first step of each that may start is checked.
+    """
     if lookup is not None:
         return Explanation("ask the agent", lookup.reason, run.redact(lookup.message))
     if not trajectories:
-        message = "nothing was recorded for this task: for these arguments, names of params, tags and scope"
+        message = "no recording exists for this task with these arguments, parameter names, tags and scope"
         return Explanation("ask the agent", Reason.NEW_TASK, message)
     captures: Captures = {}
     considered: list[Considered] = []
@@ -93,22 +111,22 @@ def explain_task(
     if first is not None:
         chosen = next(trajectory for trajectory in trajectories if trajectory.id == first.trajectory_id)
         plan = tuple(bound_step(run, record) for record in chosen.body.steps)
-        return Explanation("replay", Reason.HIT, f"trajectory {chosen.id} fits", tuple(considered), plan)
+        return Explanation("replay", Reason.HIT, f"trajectory {chosen.id} can be replayed", tuple(considered), plan)
     return Explanation("ask the agent", considered[0].reason, considered[0].message, tuple(considered))
 
 
 def _consider(
     run: Run, trajectory: ReadyTrajectory, registry: Registry, captures: Captures
 ) -> Generator[Effect, Any, Considered]:
+    """Return whether one recording could start, with its first step checked."""
     refusal = ineligibility(run, trajectory, registry)
     if refusal is not None:
         return _considered(run, trajectory, refusal, "")
     steps = trajectory.steps
     asked = [at for at in (0, *steps[0].opening_members) if steps[at].pre is not None]
     if not asked:
-        message = "its first step has no pre-check" + (
-            "" if steps[0].tool.is_read_only else " and is replayed unchecked"
-        )
+        unchecked = "" if steps[0].tool.is_read_only else ", so it is replayed unchecked"
+        message = f"the first step has no pre-check{unchecked}"
         return _considered(run, trajectory, None, message)
     values = yield from _capture_first(run, trajectory, asked, captures)
     if isinstance(values, Refusal):
@@ -125,9 +143,9 @@ def _consider(
         if refusal is None:
             break
     passes = (
-        "the pre-check of its first step passes"
+        "the pre-check of the first step passes"
         if not steps[0].opening_members
-        else "the pre-checks of its first group pass"
+        else "the pre-checks of the first parallel group pass"
     )
     return _considered(run, trajectory, _as_first_check(refusal) if refusal else None, passes, seen, expected, at)
 
@@ -135,7 +153,7 @@ def _consider(
 def _capture_first(
     run: Run, trajectory: ReadyTrajectory, asked: Sequence[int], captures: Captures
 ) -> Generator[Effect, Any, dict[int, Any] | Refusal]:
-    """What the pre-checks of the first step, or of the calls that open a parallel group with it, see now."""
+    """Return what the pre-checks of the first step or parallel group capture now."""
     values: dict[int, Any] = {}
     calls: Counter[bytes] = Counter()
     for at in asked:
@@ -157,13 +175,14 @@ def _capture_first(
 
 
 def _as_first_check(refusal: Refusal) -> Refusal:
+    """Return a failed check's refusal with the reason that a miss reports."""
     if refusal.reason in (Reason.CHECK_REFUSED, Reason.CHECK_ERROR):
         return msgspec.structs.replace(refusal, reason=Reason.FIRST_CHECK_REFUSED)
     return refusal
 
 
 def bound_step(run: Run, record: StepRecord) -> Planned:
-    """A step with its arguments as they would be in this run."""
+    """Return a step with its arguments as they would be in this run."""
     parts = [f"{name}={bound_expression_text(expr, run.params.values)}" for name, expr in record.arguments]
     return Planned(record.tool, run.redact(", ".join(parts)))
 
@@ -177,6 +196,7 @@ def _considered(
     expected: str = "",
     at: int = 0,
 ) -> Considered:
+    """Return the entry of a recording, without secrets; `at` is the step that decided."""
     hide = run.redact
     records = trajectory.body.steps
     record = records[at]

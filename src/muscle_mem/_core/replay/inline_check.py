@@ -45,7 +45,7 @@ def check_inline(check: Check, args: tuple[Any, ...], kwargs: dict[str, Any], sn
 def check_inline_shared(
     selection: Selection, followed: Candidate, position: int, post: bool, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> InlineResult | Candidate | None:
-    """Capture and compare for one of several candidates; return None if the followed one passes.
+    """Capture and compare for one of several candidates; return None if it passes.
 
     At the start another candidate is compared if its snapshot equals what was captured (D3). It is returned if it
     passes.
@@ -80,7 +80,7 @@ def check_inline_shared(
 
 
 def _passes(check: Check, answer: Any) -> bool:
-    """Return whether an answer other than True passes, and nothing has to be reported of it."""
+    """Return whether an answer other than True passes and needs no warning."""
     return interpret(check, answer) and not check.lacks_threshold
 
 
@@ -93,10 +93,10 @@ def _inline_guess(selection: Selection, step: PlanStep, followed: Candidate, see
 
 
 def inline_answer(run: Run, step: PlanStep, position: int, post: bool, result: InlineResult) -> CheckAnswer | None:
-    """Return why an inline check did not pass, with what it captured; None if it passes."""
+    """Return why an inline check did not pass, with its capture; None if it passes."""
     if result.capture_error is not None:
         error = result.capture_error
-        refusal = check_error(step, position, f"its capture raised {long_repr(error)}", error)
+        refusal = check_error(step, position, f"capture raised {long_repr(error)}", error)
         return refusal, refusal
     if result.compare_error is not None:
         return compare_error(step, position, result.compare_error), result.seen

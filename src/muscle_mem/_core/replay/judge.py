@@ -1,4 +1,4 @@
-"""Capturing, comparing and refusing: what one step asks of the environment, and how the answer is reported."""
+"""The evaluation of one check: its capture, its compare, and the refusal if it does not pass."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 def snapshot_bytes(value: Any) -> bytes | None:
-    """The canonical bytes of a captured value, or None where it has none."""
+    """Return the canonical bytes of a captured value; None if it has none."""
     try:
         return codec.canonical(value)
     except NotStorableError:
@@ -43,7 +43,7 @@ def snapshot_bytes(value: Any) -> bytes | None:
 
 
 def keep_refreshed(run: Run, check: Check, position: int, post: bool, value: Any) -> None:
-    """Keep an accepted snapshot for after the hit, where the check slides (B7)."""
+    """Keep an accepted snapshot for later runs if its check has `refresh` (B7)."""
     if check.refresh:
         data = snapshot_bytes(value)
         if data is not None:
@@ -54,14 +54,14 @@ def keep_refreshed(run: Run, check: Check, position: int, post: bool, value: Any
 
 
 def capture(step: PlanStep, check: Check, arguments: Arguments, position: int) -> Generator[Effect, Any, Any]:
-    """Capture once; a capture that raises is a refused check with the exception as its reason (B4)."""
+    """Return what a check captures now; a Refusal if its capture raised (B4)."""
     args, kwargs = arguments
     try:
         if check.capture_async or not step.is_sync:
             return (yield Capture(check, args, kwargs))
         return check.capture(*args, **kwargs)
     except Exception as error:
-        return check_error(step, position, f"its capture raised {long_repr(error)}", error)
+        return check_error(step, position, f"capture raised {long_repr(error)}", error)
 
 
 def evaluate(
@@ -77,11 +77,11 @@ def evaluate(
     known_answer: Sequence[Any] = (),
     without_details: bool = False,
 ) -> Generator[Effect, Any, Refusal | None]:
-    """Compare what was captured with one candidate's snapshot; None if it passes.
+    """Compare a captured value with one candidate's snapshot; None if it passes.
 
-    `shared` says that the value is needed again afterwards, so that the compare must get a copy. `known_answer` holds
-    the answer of the compare, where it was given already. `without_details` says that the reason of a failure is
-    not needed.
+    `data` is the value's canonical bytes, if they are known. With `shared` the compare gets a copy, since the value is
+    used again. `known_answer` holds the answer of the compare, if it is known. With `without_details` a failure
+    has no message.
     """
     check = step.post if post else step.pre
     if check is None:
@@ -113,7 +113,7 @@ def answer_refusal(
     made: Comparison,
     without_details: bool = False,
 ) -> Refusal | None:
-    """Return why the answer of a compare is not a pass; None if it is one."""
+    """Return why a compare's answer does not pass; None if it does."""
     check = step.post if post else step.pre
     assert check is not None
     try:
@@ -129,27 +129,30 @@ def answer_refusal(
     answer = made.answer
     score = "" if isinstance(answer, bool) else f" (score {safe_repr(answer)}, threshold {check.threshold})"
     role = "post-check" if post else "pre-check"
-    message = f"the {role} of {step.tool.name} failed{score}: saw {seen}, expected {expected}"
+    message = f"{role} failed for {step.tool.name!r}{score}: expected {expected}, got {seen}"
     reason = Reason.POST_CHECK_REFUSED if post else Reason.CHECK_REFUSED
     data = snapshot_bytes(made.seen) if post else None
     return Refusal(reason, message, position, step.tool.name, seen, expected, data=data)
 
 
 def compare_error(step: PlanStep, position: int, error: Exception) -> Refusal:
-    """Return the refusal of a check whose compare raised, or returned what is not an answer."""
+    """Return the refusal of a check whose compare raised, or returned no answer."""
     if isinstance(error, CheckError):
         return check_error(step, position, str(error), None)
-    return check_error(step, position, f"its compare raised {long_repr(error)}", error)
+    return check_error(step, position, f"compare raised {long_repr(error)}", error)
 
 
 def check_error(step: PlanStep, position: int, what: str, error: BaseException | None) -> Refusal:
-    """The refusal of a check that could not decide."""
-    message = f"a check of {step.tool.name} could not decide: {what}"
+    """Return the refusal of a check that errored: it neither passed nor failed."""
+    message = f"check errored for {step.tool.name!r}: {what}"
     return Refusal(Reason.CHECK_ERROR, message, position, step.tool.name, error=error)
 
 
 def wait_and_retry(run: Run, checks: Iterable[Check | None], since: float) -> Generator[Effect, Any, bool]:
-    """Sleep before another look, if a check asks for it and the shared deadline is not over (B6)."""
+    """Sleep before the checks are repeated; return False if none waits any longer.
+
+    The checks share the deadline of the longest wait (B6).
+    """
     waiting = [check for check in checks if check is not None and check.wait > 0]
     if not waiting:
         return False

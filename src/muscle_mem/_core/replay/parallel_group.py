@@ -1,4 +1,4 @@
-"""Replaying a parallel group (C10): what is asked before its first member runs, and when its post-checks are due."""
+"""Parallel groups in a replay (C10): the checks before the first member runs, and when post-checks are due."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Chosen = tuple[Candidate, Arguments]
 
 
 class CheckedMember(NamedTuple):
-    """What an opening member's pre-check has seen and accepted."""
+    """An opening member whose pre-check passed, with what it captured."""
 
     position: int
     step: PlanStep
@@ -30,9 +30,9 @@ class CheckedMember(NamedTuple):
 def check_members(
     run: Run, selection: Selection | None, position: int, followed: Candidate, chosen: Chosen, captures: Captures
 ) -> Generator[Effect, Any, Chosen | Refusal]:
-    """Judge the other opening members of the group that the chosen candidate begins here, before anything runs.
+    """Check the other opening members of a group before any member runs.
 
-    If one fails, the next candidate is asked, and the group stops where it begins: nothing of it was made.
+    If one fails, the next candidate is checked. Without one the replay stops where the group begins.
     """
     member_captures: Captures = {}
     first: Refusal | None = None
@@ -61,7 +61,7 @@ def check_members(
 def _check_openers(
     run: Run, candidate: Candidate, position: int, member_captures: Captures
 ) -> Generator[Effect, Any, list[CheckedMember] | Refusal]:
-    """Return what the other opening members' pre-checks accepted, or the first refusal."""
+    """Return the other opening members with their captures, or the first refusal."""
     steps = candidate.trajectory.steps
     ready: dict[int, Arguments] = {}
     checked: list[CheckedMember] = []
@@ -85,10 +85,10 @@ def _check_openers(
 
 def _as_of_group(refusal: Refusal, position: int) -> Refusal:
     """Return a member's refusal as one of the place where its group begins."""
-    message = f"{refusal.message}; it is asked before the first call of its parallel group"
+    message = f"{refusal.message}; the check runs before the first call of its parallel group"
     return msgspec.structs.replace(refusal, step=position, message=message)
 
 
 def due_post_checks(run: Run, followed: Candidate, made: int) -> list[int]:
-    """The made members of a group whose post-checks are to be asked when so many steps have been made."""
+    """Return the positions whose pending post-checks are due after `made` calls."""
     return [at for at in run.progress.pending_post_checks if followed.due_at(at) <= made]

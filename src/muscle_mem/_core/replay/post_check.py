@@ -91,7 +91,7 @@ def _judge_post_check(
 
 
 def _keep_accepted(run: Run, selection: Selection | None, position: int, candidate: Candidate, value: Any) -> None:
-    """Keep what a candidate's post-check accepted, for the other candidates and later runs."""
+    """Keep an accepted capture for the other candidates and later runs."""
     check = candidate.trajectory.steps[position].post
     if selection is not None:
         selection.remember_capture(position, True, candidate, value)

@@ -157,9 +157,10 @@ def _skip_optional(
 
 
 def _may_skip(run: Run, followed: Candidate, position: int, refusal: Refusal) -> bool:
-    """Return whether an optional step can be skipped: its output unused, a checked step next.
+    """Return whether an optional step can be skipped.
 
-    Two steps in a row are not skipped.
+    Its output must be unused and the next step checked. Members of parallel groups are not skipped, nor are two steps
+    in a row.
     """
     trajectory = followed.trajectory
     steps = trajectory.steps
@@ -171,5 +172,5 @@ def _may_skip(run: Run, followed: Candidate, position: int, refusal: Refusal) ->
 
 
 def _checks_at(selection: Selection | None, position: int, followed: Candidate) -> Sequence[Check]:
-    """Return the pre-checks that decide at a position; the longest wait of them counts."""
+    """Return the pre-checks at a position, whose waits decide about a retry."""
     return checks_at(followed.trajectory.steps, position) if selection is None else selection.checks_at(position)

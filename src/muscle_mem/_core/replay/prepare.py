@@ -59,20 +59,20 @@ def bind_arguments(run: Run, step: PlanStep) -> Arguments:
 
 
 def stale_reference(run: Run, step: PlanStep, position: int) -> Refusal | None:
-    """Return the refusal of a step whose literal left its source output (E6)."""
+    """Return the refusal of a step whose argument left the output it came from (E6)."""
     for guard in step.guards:
         there = stale_value(guard, run.progress.results)
         if there is not None:
             expected = safe_repr(codec.decode(guard.data, lenient=True))
             message = (
-                f"an argument of {step.tool.name} was read from the output of step {guard.step}, which held "
-                f"{expected} when recorded and holds {safe_repr(there)} now"
+                f"an argument of {step.tool.name!r} is stale: expected {expected} in the output of step {guard.step}, "
+                f"got {safe_repr(there)}"
             )
             return Refusal(Reason.STALE_OUTPUT, message, position, step.tool.name, seen=there, expected=expected)
     return None
 
 
 def cannot_bind(step: PlanStep, position: int, error: BaseException) -> Refusal:
-    """Return the refusal of a step whose arguments cannot be made in this run."""
-    message = f"the arguments of {step.tool.name} cannot be made in this run: {long_repr(error)}"
+    """Return the refusal of a step whose arguments cannot be built."""
+    message = f"arguments of {step.tool.name!r} cannot be built in this run: {long_repr(error)}"
     return Refusal(Reason.NO_CANDIDATE, message, position, step.tool.name, error=error)

@@ -102,4 +102,4 @@ def _tool_raised(progress: Progress, step: PlanStep, position: int, error: Excep
     progress.error = error
     seen = long_repr(error)
     tool = step.tool.name
-    return Refusal(Reason.TOOL_RAISED, f"{tool} raised {seen}", position, tool, seen=seen, error=error)
+    return Refusal(Reason.TOOL_RAISED, f"{tool!r} raised {seen}", position, tool, seen=seen, error=error)

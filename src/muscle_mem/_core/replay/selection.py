@@ -1,4 +1,4 @@
-"""The live candidates of one run: which recording is followed, and when another may take its place (D2, D3)."""
+"""The choice among the candidates of one run: which is followed, and when another replaces it (D2, D3)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SCALAR_TYPES = frozenset({str, int, bool, float, bytes, type(None)})
 
 
 Capture = tuple[int, bool, Candidate, Any, bytes | None]
-"""What was captured on the way, at a place, before or after it, and accepted by the candidate that was followed there:
-its value, and its bytes where it could change. Many are kept at each hit, and hardly ever looked at."""
+"""An accepted capture: its position, whether it is of a post-check, the candidate that accepted it, the value, and its
+bytes if it is mutable. Each hit keeps many of them and rarely reads one, hence a plain tuple."""
 
 
 class Selection:
-    """The live candidates of one run, judged only as far as needed: one is followed, the others wait."""
+    """The candidates of one run: one is followed, the others are judged on demand."""
 
     __slots__ = (
         "_batch_results",
@@ -50,17 +50,17 @@ class Selection:
         self._batch_results = BatchResults()
 
     def remember_capture(self, position: int, post: bool, by: Candidate, value: Any) -> None:
-        """Keep what was captured and accepted on the way, for the candidates that have not been judged by it.
+        """Keep an accepted capture for the candidates that were not judged by it.
 
-        As it is now: a capture may return a live object, which the next tool changes.
+        A capture may return a live object that the next tool changes, so a copy is kept.
         """
-        if type(value) in SCALAR_TYPES:  # what cannot change is written on demand
+        if type(value) in SCALAR_TYPES:  # An immutable value is encoded on demand.
             self.captures.append((position, post, by, value, None))
         else:
             self.captures.append((position, post, by, safe_copy(value), snapshot_bytes(value)))
 
     def best_guess(self, position: int, call: bytes, value: Any) -> Candidate | None:
-        """A candidate of the same call whose snapshot equals what was captured: the first to be asked."""
+        """Return a candidate of the same call whose snapshot equals the captured value."""
         data = snapshot_bytes(value)
         if data is None or self._candidate_set is None:
             return None
@@ -70,13 +70,14 @@ class Selection:
         return None
 
     def _with_equal_snapshot(self, position: int, post: bool, data: bytes) -> Iterator[Candidate]:
+        """Return the candidates with this very snapshot that were not rejected."""
         found = self._candidate_set.with_snapshot(position, post, data) if self._candidate_set is not None else ()
         return (candidate for candidate in found if candidate not in self._rejected)
 
     def _accepts_captures(
         self, candidate: Candidate, followed: Candidate, position: int
     ) -> Generator[Effect, Any, bool]:
-        """Whether a waiting candidate has the same executed calls and accepts all that was captured on the way."""
+        """Return whether a waiting candidate has the same calls and accepts all captures."""
         if candidate is followed:
             return True
         ids = candidate.trajectory.comparison_ids
@@ -92,7 +93,7 @@ class Selection:
         for number in range(at, len(self.captures)):
             position, post, by, value, data = self.captures[number]
             if candidate.stored_snapshot(position, post) == by.stored_snapshot(position, post):
-                continue  # the very verdict that was given already
+                continue  # The snapshots are equal, so the verdict is known.
             if data is None:
                 data = snapshot_bytes(value)
                 self.captures[number] = (position, post, by, value, data)
@@ -109,9 +110,10 @@ class Selection:
         return True
 
     def _by_preference(self, position: int, post: bool, captures: Captures) -> Iterable[Candidate]:
-        """Candidates by preference: equal snapshots first, then newest first. New captures are looked up as they come.
+        """Yield the candidates with equal snapshots first, then the newest first.
 
-        Where a check is exact, who has another snapshot than was seen is not asked: the answer is known.
+        Captures that are added to `captures` meanwhile are looked up as well. Under a check for equality, candidates
+        with another snapshot are left out: they cannot pass.
         """
         given: set[Candidate] = set()
         seen: dict[object, bytes | None] = {}
@@ -139,6 +141,7 @@ class Selection:
             yield candidate
 
     def _all_decided(self, position: int, post: bool, seen: Mapping[object, bytes | None]) -> bool:
+        """Return whether only candidates with equal snapshots can pass."""
         if self._candidate_set is None:
             return all(_is_decided(trajectory, position, post, seen) for trajectory in self.trajectories)
         capture_keys, exact = self._candidate_set.capture_keys(position, post)
@@ -147,16 +150,16 @@ class Selection:
     def choose(
         self, position: int, followed: Candidate, captures: Captures, *, checked_only: bool = False
     ) -> Generator[Effect, Any, tuple[Candidate, Arguments] | Refusal | None]:
-        """The candidate to follow at a position, its pre-check just passed; else the preferred one's refusal, if any.
+        """Return the candidate to follow at a position, its pre-check passed.
 
-        `captures` holds what this position has captured so far. With `checked_only` an unchecked step is not a reason
-        to go on.
+        Without one, return the refusal of the preferred candidate, if any. `captures` holds what was captured at this
+        position so far. With `checked_only`, candidates without a pre-check here are left out.
         """
         refusal: Refusal | None = None
         if position >= self.longest:
             return None
         budget = self.run.policy.max_lookups
-        judged = len(captures)  # the followed one was asked already
+        judged = len(captures)  # The followed candidate was checked before.
         for candidate in self._by_preference(position, False, captures):
             if judged >= budget:
                 break
@@ -204,27 +207,27 @@ class Selection:
         return arguments
 
     def keep_only(self, followed: Candidate) -> None:
-        """Nobody else may take over any more: an optional step was left out, which the others were not asked about."""
+        """Exclude the other candidates; they were not checked at a skipped step."""
         self.remaining = [followed]
         self.trajectories = [followed.trajectory]
         self.longest = len(followed.trajectory.steps)
         self._candidate_set = None
 
     def retract(self, position: int, candidate: Candidate) -> None:
-        """A candidate was refused after all, by a later check at the same place: what it has seen there is no one's."""
+        """Reject a candidate that passed here, and drop its captures of this position."""
         self.captures = [captured for captured in self.captures if captured[0] < position]
         self.reject(candidate)
 
     def reject(self, candidate: Candidate) -> None:
-        """A candidate that failed is not asked again at this position."""
+        """Exclude a candidate that failed from further checks at this position."""
         self._rejected.add(candidate)
 
     def reset_rejected(self) -> None:
-        """Ask the refused ones again: a check with `wait` looks once more."""
+        """Allow rejected candidates again, before a check with `wait` is repeated."""
         self._rejected.clear()
 
     def completed_at(self, position: int, followed: Candidate) -> Generator[Effect, Any, Candidate | None]:
-        """A live candidate that ends at this position: the run is its hit."""
+        """Return a candidate that ends at this position; the run is its hit."""
         if position != self.longest and self._candidate_set is not None and position not in self._candidate_set.lengths:
             return None
         for candidate in self.remaining:
@@ -237,7 +240,7 @@ class Selection:
     def accepting_post_check(
         self, position: int, followed: Candidate, step: PlanStep, value: Any, made: int
     ) -> Generator[Effect, Any, Candidate | None]:
-        """Another candidate with the same `made` calls, this step among them, whose post-check accepts `value`."""
+        """Return another candidate with the same `made` calls whose post-check passes."""
         data = snapshot_bytes(value)
         for count, candidate in enumerate(self._by_preference(position, True, {step.capture_key(True): value})):
             if count >= self.run.policy.max_lookups:
@@ -258,18 +261,22 @@ class Selection:
         return None
 
     def checks_at(self, position: int) -> Sequence[Check]:
-        """The pre-checks that are asked at a position."""
+        """Return the pre-checks of all candidates at a position."""
         if self._candidate_set is not None:
             return self._candidate_set.checks_at(position)
         plans = [trajectory.steps for trajectory in self.trajectories if position < len(trajectory.steps)]
         return [check for steps in plans for check in checks_at(steps, position)]
 
     def _not_rejected(self) -> Iterator[Candidate]:
+        """Return the remaining candidates that may still pass here."""
         return (candidate for candidate in self.remaining if candidate not in self._rejected)
 
 
 def _is_decided(trajectory: ReadyTrajectory, position: int, post: bool, seen: Mapping[object, bytes | None]) -> bool:
-    """Whether those who wait here cannot pass: a trajectory that ended, or an exact check of what was seen."""
+    """Return whether the candidates of a trajectory cannot pass here.
+
+    It has ended, or its check compares for equality and candidates with equal snapshots were checked before.
+    """
     if position >= len(trajectory.steps):
         return True
     step = trajectory.steps[position]
@@ -278,5 +285,5 @@ def _is_decided(trajectory: ReadyTrajectory, position: int, post: bool, seen: Ma
 
 
 def checks_at(steps: Sequence[PlanStep], position: int) -> list[Check]:
-    """The pre-checks that are asked at a place: of the step there, and of those that open a parallel group with it."""
+    """Return the pre-checks of a step and of the members that open its group."""
     return [check for at in (position, *steps[position].opening_members) if (check := steps[at].pre) is not None]

@@ -1,4 +1,4 @@
-"""A shadow run: the agent did the task, and what a replay would have done is compared with it; nothing runs twice."""
+"""Shadow runs: the agent's calls are compared with what a replay would have done; nothing runs twice."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from .judge import evaluate
 
 
 def compare_shadow(run: Run, live: Sequence[Candidate]) -> Generator[Effect, Any, Shadow | None]:
-    """Whether the candidate that a replay would have followed made the calls that the agent made; None without one.
+    """Compare the agent's calls with the candidate that a replay would follow.
 
-    Calls of tools declared `read` may come in another order. The recorded checks judge what the agent's own calls
-    captured; one that fails would have stopped the replay there, which is not an agreement either.
+    Returns None without a candidate or calls. Calls of tools declared `read` may be in another order. The recorded
+    checks judge what the agent's own calls captured; if one fails, the runs do not agree, since the replay would
+    have stopped.
     """
     steps = run.recorder.planned_steps()
     if not live or not steps:
         return None
     try:
         made, ids = _sorted_calls(run, steps)
-    except Exception:  # an internal error with what the agent did: it is reported when the run is learned (G4)
+    except Exception:  # An internal error is reported when the run is learned (G4).
         return None
     followed = _choose_candidate(live, ids[0], made[0])
     shadow = yield from _compare_candidate(run, followed, ids, made)
-    if (
-        _first_difference(followed, sorted_plan(followed.trajectory), ids, made) < 0
-    ):  # the same calls: a replay goes over to a row whose checks accept them
+    if _first_difference(followed, sorted_plan(followed.trajectory), ids, made) < 0:
+        # The calls are the same: a replay would switch to an observation whose checks pass.
         rows = [candidate for candidate in live if candidate.trajectory is followed.trajectory]
         for other in rows[: run.policy.max_lookups]:
             if shadow.agreed:
@@ -47,6 +47,7 @@ def compare_shadow(run: Run, live: Sequence[Candidate]) -> Generator[Effect, Any
 def _compare_candidate(
     run: Run, followed: Candidate, ids: Sequence[bytes], made: Sequence[RecordedStep]
 ) -> Generator[Effect, Any, Shadow]:
+    """Compare the agent's calls with one candidate."""
     trajectory = followed.trajectory
     plan = sorted_plan(trajectory)
     accepted = refused = 0
@@ -63,15 +64,15 @@ def _compare_candidate(
             stopped = position if stopped < 0 else min(stopped, position)
     differs = _first_difference(followed, plan, ids, made)
     if differs >= 0:
-        message = f"the agent did something else at step {differs}"
+        message = f"the agent's calls differ from the recording at step {differs}"
     else:
-        message = "a check would have stopped the replay" if stopped >= 0 else "the same calls, each check accepted"
+        message = "a check would have stopped the replay" if stopped >= 0 else "the same calls, and all checks pass"
     step_index = differs if differs >= 0 else stopped
     return Shadow(trajectory.id, step_index < 0, step_index, message, accepted, refused)
 
 
 def _sorted_calls(run: Run, steps: list[RecordedStep]) -> tuple[list[RecordedStep], list[bytes]]:
-    """The agent's calls, those of a parallel group sorted by content, as they are in a plan however they began."""
+    """Return the agent's calls and their ids, parallel groups sorted as in a plan."""
     recorder = run.recorder
     records = step_records(recorder, steps, recorder.placements(steps))
     order = canonical_order(records)
@@ -79,13 +80,14 @@ def _sorted_calls(run: Run, steps: list[RecordedStep]) -> tuple[list[RecordedSte
 
 
 def sorted_plan(trajectory: ReadyTrajectory) -> list[tuple[int, bytes]]:
-    """(position, call) of the planned steps, sorted in the same way."""
+    """Return (position, call id) of the planned steps, sorted in the same way."""
     body = trajectory.body
     positions = invert(body.order) if body.order else range(len(body.steps))
     return list(zip(positions, map(call_id, sorted_body(body).steps), strict=True))
 
 
 def _choose_candidate(live: Sequence[Candidate], first: bytes, step: RecordedStep) -> Candidate:
+    """Return the candidate that a replay would follow after the agent's first call."""
     for candidate in live:
         position, call = sorted_plan(candidate.trajectory)[0]
         if call == first and candidate.stored_snapshot(position, False) == step.pre:
@@ -96,7 +98,7 @@ def _choose_candidate(live: Sequence[Candidate], first: bytes, step: RecordedSte
 def _match_calls(
     plan: Sequence[tuple[int, bytes]], ids: Sequence[bytes], made: Sequence[RecordedStep]
 ) -> list[tuple[int, RecordedStep]]:
-    """Pairs of a planned position and the agent's step of the same call, each used once."""
+    """Return pairs of a planned position and the agent's step of the same call."""
     left = list(range(len(ids)))
     pairs: list[tuple[int, RecordedStep]] = []
     for position, wanted in plan:
@@ -110,7 +112,10 @@ def _match_calls(
 def _first_difference(
     followed: Candidate, plan: Sequence[tuple[int, bytes]], ids: Sequence[bytes], made: Sequence[RecordedStep]
 ) -> int:
-    """The first planned step that the agent did not make in its turn; -1 if all came, reads in whatever order."""
+    """Return the first planned step that the agent did not make in its turn.
+
+    Returns -1 if the calls are the same, those of tools declared `read` in any order.
+    """
     trajectory = followed.trajectory
     reads = [step.tool.is_read_only for step in trajectory.steps]
     acts = [(position, call) for position, call in plan if not reads[position]]
