@@ -40,9 +40,9 @@ def settle_post_check(
     run: Run, selection: Selection | None, position: int, followed: Candidate, result: InlineResult
 ) -> Judgment:
     """Judge an inline post-check that did not simply pass."""
-    asked = inline_answer(run, followed.trajectory.steps[position], position, True, result)
-    if asked is not None:
-        return (yield from _judge_post_check(run, selection, position, followed, position + 1, asked))
+    answer = inline_answer(run, followed.trajectory.steps[position], position, True, result)
+    if answer is not None:
+        return (yield from _judge_post_check(run, selection, position, followed, position + 1, answer))
     if selection is not None:
         selection.remember_capture(position, True, followed, result.seen)
     return None
@@ -54,11 +54,11 @@ def _judge_post_check(
     position: int,
     followed: Candidate,
     made: int,
-    asked: CheckAnswer | None = None,
+    answer: CheckAnswer | None = None,
 ) -> Judgment:
     """Judge one post-check until a candidate passes or the wait is over.
 
-    `made` is the number of calls so far, `asked` the answer of the followed candidate's check, if it is known.
+    `made` is the number of calls so far, `answer` the answer of the followed candidate's check, if it is known.
     """
     step = followed.trajectory.steps[position]
     check = step.post
@@ -67,7 +67,7 @@ def _judge_post_check(
     since = run.clock()
     while True:
         found: Refusal | None
-        if asked is None:
+        if answer is None:
             value = yield from capture(step, check, (args, kwargs), position)
             found = value if isinstance(value, Refusal) else None
             if found is None:
@@ -77,8 +77,8 @@ def _judge_post_check(
                     _keep_accepted(run, selection, position, followed, value)
                     return None
         else:
-            found, value = asked
-            asked = None
+            found, value = answer
+            answer = None
         if selection is not None and value is not found:
             other = yield from selection.accepting_post_check(position, followed, step, value, made)
             if other is not None:

@@ -22,11 +22,11 @@ Decision = Generator[Effect, Any, Chosen | Candidate | Refusal]
 
 
 def decide(
-    run: Run, selection: Selection | None, position: int, followed: Candidate, asked: CheckAnswer | None = None
+    run: Run, selection: Selection | None, position: int, followed: Candidate, answer: CheckAnswer | None = None
 ) -> Decision:
     """Decide which candidate makes the next call, its pre-check passed.
 
-    The followed candidate is checked, then the others, until one passes or the wait is over. `asked` is the answer of
+    The followed candidate is checked, then the others, until one passes or the wait is over. `answer` is the answer of
     the followed candidate's check, if it is known.
     """
     step = followed.trajectory.steps[position]
@@ -37,11 +37,11 @@ def decide(
     while True:
         captures: Captures = {}
         found: Chosen | Refusal | None
-        if asked is None:
+        if answer is None:
             found = yield from _try_followed(run, selection, position, followed, captures)
         else:
-            found, captures[step.capture_key(False)] = asked
-            asked = None
+            found, captures[step.capture_key(False)] = answer
+            answer = None
             if selection is not None:
                 selection.reject(followed)
         refusal = found if isinstance(found, Refusal) else None
@@ -81,14 +81,14 @@ def settle_pre_check(
         return result, arguments
     candidate = run.progress.candidate = result.guessed or followed
     step = candidate.trajectory.steps[position]
-    asked = inline_answer(run, step, position, False, result)
-    if asked is None:
+    answer = inline_answer(run, step, position, False, result)
+    if answer is None:
         if selection is not None:
             selection.remember_capture(position, False, candidate, result.seen)
         return candidate, arguments
     if selection is None and not step.tool.optional and step.pre is not None and not step.pre.wait:
-        return asked[0]
-    return (yield from decide(run, selection, position, candidate, asked))
+        return answer[0]
+    return (yield from decide(run, selection, position, candidate, answer))
 
 
 def continue_with_longer(run: Run, selection: Selection, position: int, followed: Candidate) -> Decision:
