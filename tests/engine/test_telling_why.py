@@ -23,7 +23,7 @@ def test_too_little_trust_names_what_would_give_it(trust: Any, callback_helps: b
     engine.set_agent(lambda task: tool())
     engine("task")
     message = engine("task", mode="frozen").message
-    assert ("a success callback" in message) is callback_helps
+    assert ("success=" in message) is callback_helps
     engine("task", success=lambda: True)
     assert bool(engine("task", mode="frozen")) is callback_helps
 

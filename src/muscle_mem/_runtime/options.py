@@ -1,4 +1,4 @@
-"""What users choose: for one call, for one engine, for one tool."""
+"""The options of one call, of an engine and of a tool."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .validation import ensure_callable
 
 
 class CallOptions(msgspec.Struct, frozen=True):
-    """The engine's own keywords of one call; see `Engine.__call__`. Not validated yet."""
+    """The engine's own keywords of one call, not validated; see `Engine.__call__`."""
 
     tags: str | Iterable[str] = ()
     params: Mapping[str, Any] | None = None
@@ -31,7 +31,10 @@ class CallOptions(msgspec.Struct, frozen=True):
 
 
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of an engine; see `Engine`. Raises InvalidTypeError or InvalidValueError when it is made."""
+    """The validated options of an engine; see `Engine`.
+
+    Raises InvalidTypeError or InvalidValueError.
+    """
 
     scope: str
     key: Callable[..., str] | None
@@ -55,11 +58,13 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not isinstance(self.scope, str):
-            raise InvalidTypeError(f"scope must be a string, got {self.scope!r}; as in Engine(scope='tenant-42')")
+            raise InvalidTypeError(
+                f"invalid scope=: expected a string, got {self.scope!r}. Pass a name, as in scope='tenant-42'."
+            )
         for role in ("key", "success", "approve", "result", "clock"):
-            ensure_callable(f"Engine({role}=...)", getattr(self, role))
+            ensure_callable(role, getattr(self, role))
         if isinstance(self.max_lookups, bool) or not isinstance(self.max_lookups, int) or self.max_lookups < 1:
-            raise InvalidValueError(f"max_lookups must be 1 or more, got {self.max_lookups!r}")
+            raise InvalidValueError(f"invalid max_lookups=: expected an int from 1, got {self.max_lookups!r}")
         validated_seconds("miss_wait", self.miss_wait)
         validated_count("library_bytes", self.library_bytes, "bytes")
         validated_choice("mode", self.mode, MODES)
@@ -71,12 +76,12 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def limits(self) -> Limits:
-        """How large and how old the store may grow."""
+        """The limits of the store's size and of the age of its recordings."""
         return make_limits(self.max_items, self.max_bytes, self.ttl)
 
 
 class ToolOptions(TypedDict, total=False):
-    """The options of `tool`, `function` and `method` that are given by name; see `Engine.tool`."""
+    """The options of a tool that are given by name; see `Engine.tool`."""
 
     name: str | None
     aliases: Sequence[str]
@@ -94,5 +99,5 @@ TOOL_OPTIONS = frozenset(ToolOptions.__annotations__)
 
 
 def mode_of(name: str, value: Any) -> Mode:
-    """Return a mode that a user names. Raises InvalidValueError."""
+    """Return the mode of this name. Raises InvalidValueError."""
     return cast(Mode, validated_choice(name, value, MODES))

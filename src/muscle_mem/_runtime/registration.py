@@ -1,4 +1,4 @@
-"""Making tools of what users register: validated, fingerprinted, their types made known, wrapped."""
+"""Registration of tools: their validation, fingerprints, known classes and wrappers."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _first_parameter(fn: Any) -> str:
 
 
 def _register_annotations(tool: Tool) -> None:
-    """Classes that the annotations name can be decoded in this process."""
+    """Make the classes in the annotations of a tool known to the decoder."""
     functions = [tool.fn]
     for check in (tool.pre, tool.post):
         if check is not None:
@@ -124,6 +124,6 @@ def _annotations(function: Any) -> list[Any]:
     found = getattr(function, "__annotations__", None) or {}
     try:
         found = {**found, **inspect.get_annotations(function, eval_str=True)}
-    except Exception:  # names that cannot be evaluated here are only not known
+    except Exception:  # Classes whose names cannot be evaluated here stay unknown.
         pass
     return list(found.values())

@@ -1,4 +1,4 @@
-"""What callers give an engine, checked and made short for people."""
+"""Validators of what callers give an engine, and the label of a task."""
 
 from __future__ import annotations
 
@@ -14,37 +14,38 @@ T = TypeVar("T")
 MODE_NAME = "MUSCLE_MEM_MODE"
 ENVIRON = os.environ if type(getattr(os.environ, "_data", None)) is dict else None
 MODE_KEY: Any = MODE_NAME if ENVIRON is None else ENVIRON.encodekey(MODE_NAME)
-"""The environment is asked at every call, and mostly has no mode: os.environ raises and catches twice to find that out,
-which takes longer than a replayed step. The dictionary below it is asked first, where there is one."""
+"""The key of the mode in the dictionary below os.environ, which is read first.
+
+Every call reads the mode, and most programs set none. For that, os.environ raises and catches twice, which takes longer
+than a replayed step.
+"""
 
 
 def ensure_callable(option: str, value: T) -> T:
-    """Return a function as it is. Raises InvalidTypeError for what cannot be called; None is not a function, and
-    fine.
-    """
+    """Return a function, or None. Raises InvalidTypeError for other values."""
     if value is not None and not callable(value):
-        raise InvalidTypeError(f"{option} must be callable, got {value!r}")
+        raise InvalidTypeError(f"invalid {option}=: expected a callable, got {value!r}. Pass a function.")
     return value
 
 
 def environment_mode() -> str:
-    """What MUSCLE_MEM_MODE says at this moment; empty if nothing."""
+    """Return the current value of MUSCLE_MEM_MODE; empty if it is not set."""
     return os.environ.get(MODE_NAME, "").strip().lower()
 
 
 def distinct_objects(objects: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Context objects, no two of one class. Raises InvalidValueError."""
+    """Return context objects of distinct classes. Raises InvalidValueError."""
     for index, value in enumerate(objects):
         if any(type(value) is type(other) and value is not other for other in objects[:index]):
             raise InvalidValueError(
-                f"two context objects of class {type(value).__qualname__} were given, so which one a method tool acts "
-                "on cannot be determined; give one"
+                f"invalid context objects: expected one of class {type(value).__qualname__!r}, got two. "
+                "Pass the one that the method tools act on."
             )
     return objects
 
 
 def task_label(args: tuple[Any, ...], kwargs: Mapping[str, Any], key: str | None) -> str:
-    """A task as a text for people, of any length."""
+    """Return a readable label of a task, of any length."""
     if key is not None:
         return key
     if len(args) == 1 and not kwargs and isinstance(args[0], str):

@@ -1,4 +1,4 @@
-"""The candidates that may start together, by preference, with an index over what they saw (D3)."""
+"""Sets of candidates in order of preference, with an index of their snapshots (D3)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ REPLAYABLE_STATES = ("fresh", "trusted")
 
 
 class CandidateSet:
-    """The candidates of some trajectories of one key, the preferred first. Nothing in it changes but its index.
+    """The candidates of some trajectories of one key, the preferred first.
 
-    `is_unrestricted` says that each of them may start in every run that brings no params and asks for no trust, unless
-    one of its tools fails of late. `lengths` are their numbers of steps, of which `longest` is the greatest. `previous`
-    is the set of the same trajectories as they were, whose index is taken over.
+    Only its index changes. `is_unrestricted` says that each of them may start in every run without params and without
+    a required trust, unless one of its tools failed recently. `lengths` are their numbers of steps, of which `longest`
+    is the greatest. `previous` is the last set of the same trajectories, whose index is reused.
     """
 
     __slots__ = (
@@ -53,7 +53,10 @@ class CandidateSet:
         return bool(self.trajectories)
 
     def subset(self, trajectories: Sequence[ReadyTrajectory]) -> CandidateSet:
-        """The set of some of these trajectories: made once, and kept while the same ones are asked for."""
+        """Return the set of some of these trajectories.
+
+        The last one is kept, and returned again for the same trajectories.
+        """
         if trajectories == self.trajectories:
             return self
         part = self._subset
@@ -62,7 +65,10 @@ class CandidateSet:
         return part
 
     def capture_keys(self, position: int, post: bool) -> tuple[frozenset[object], bool]:
-        """The different `PlanStep.capture_key` of all checks at a position, and whether each of these is exact."""
+        """Return the capture keys of all checks at a position, and whether all are exact.
+
+        See `PlanStep.capture_key`. A check without a compare is exact.
+        """
         known = self._capture_keys.get((position, post))
         if known is None:
             steps = [trajectory.steps[position] for trajectory in self.trajectories if position < len(trajectory.steps)]
@@ -72,7 +78,7 @@ class CandidateSet:
         return known
 
     def checks_at(self, position: int) -> tuple[Check, ...]:
-        """The different pre-checks that are asked at a place: of the steps there, and of groups that open with them."""
+        """Return the distinct pre-checks at a position, with those of opening groups."""
         known = self._checks_at.get(position)
         if known is None:
             plans = (trajectory.steps for trajectory in self.trajectories if position < len(trajectory.steps))
@@ -81,7 +87,10 @@ class CandidateSet:
         return known
 
     def with_snapshot(self, position: int, post: bool, data: bytes) -> Sequence[Candidate]:
-        """The candidates whose snapshot at a position is these bytes, whatever their calls, the preferred first."""
+        """Return the candidates with this snapshot at a position, the preferred first.
+
+        Their calls may differ.
+        """
         index = self._index.get((position, post))
         if index is None:
             index = {}
@@ -91,7 +100,8 @@ class CandidateSet:
                 )
                 if snapshot is not None:
                     index.setdefault(snapshot, []).append(candidate)
-            self._index[(position, post)] = index  # whole, since other threads read it
+            # Other threads read the index, so it is published only when it is complete.
+            self._index[(position, post)] = index
         return index.get(data, ())
 
 
@@ -106,7 +116,7 @@ def _distinct(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
 
 
 def is_unrestricted(trajectory: ReadyTrajectory) -> bool:
-    """Whether nothing about the trajectory itself is in the way of a replay: all that could be known was looked at."""
+    """Return whether nothing about the trajectory itself prevents a replay."""
     conditions = trajectory.conditions
     if conditions is not None and conditions.restricts_start:
         return False
@@ -114,4 +124,4 @@ def is_unrestricted(trajectory: ReadyTrajectory) -> bool:
 
 
 NO_CANDIDATES = CandidateSet(())
-"""Where nothing was found."""
+"""The set of a key without recordings."""

@@ -1,4 +1,4 @@
-"""Whether a stored step and the live tool of its name still belong together, and what their step asks of a run."""
+"""Compatibility of recordings with the live tools and with the params of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .step import PlanStep, Refusal
 
 
 def incompatibility(record: StepRecord, tool: Tool, index: int) -> Refusal | None:
-    """Why a step cannot be replayed with this tool, if so."""
+    """Return why a step cannot be replayed with this tool, or None."""
     return (
         _changed_check(record, tool, index)
         or _uninjected_argument(record, tool, index)
@@ -32,34 +32,35 @@ def _changed_check(record: StepRecord, tool: Tool, index: int) -> Refusal | None
         if then != now:
             what = "added" if not then else "removed" if not now else "changed"
             message = (
-                f"the {role}-check of {record.tool} (step {index}) was {what} since this was recorded; the agent's "
-                f"next run records it again"
+                f"the {role}-check of {record.tool!r} (step {index}) was {what} since this was recorded. "
+                "Run the agent to record it again."
             )
             return Refusal(Reason.CHECK_CHANGED, message, index, record.tool)
     return None
 
 
 def _uninjected_argument(record: StepRecord, tool: Tool, index: int) -> Refusal | None:
-    """An ignored argument that nothing injects and that has no default."""
+    """Refuse an ignored argument without a default or a value in `inject`."""
     for name, expr in record.arguments:
         if not isinstance(expr, Ign) or name in tool.inject:
             continue
         parameter = tool.signature.parameters.get(name) if tool.signature else None
         if parameter is None or parameter.default is parameter.empty:
             message = (
-                f"argument {name!r} of {record.tool} is ignored, and nothing gives it; add inject={{{name!r}: ...}}"
+                f"argument {name!r} of {record.tool!r} is ignored and has no value for a replay. "
+                f"Add inject={{{name!r}: ...}}."
             )
             return Refusal(Reason.NOT_REPLAYABLE, message, index, record.tool)
     return None
 
 
 def _secret_in_clear(record: StepRecord, tool: Tool, index: int) -> Refusal | None:
-    """An argument that is declared secret by now, and was recorded with its value."""
+    """Refuse an argument that is now declared secret but was recorded with its value."""
     for name, expr in record.arguments:
         if tool.secret and tool.is_secret(name) and _has_literal(expr):
             message = (
-                f"argument {name!r} of {record.tool} is declared secret, and this was recorded with its value in it; "
-                "forget this trajectory"
+                f"argument {name!r} of {record.tool!r} is secret now, but its value is in the recording. "
+                "Forget this trajectory."
             )
             return Refusal(Reason.TOOL_CHANGED, message, index, record.tool)
     return None
@@ -87,10 +88,15 @@ def params_refusal(head: Body, in_texts: Sequence[str], params: Params) -> Refus
 def _param_names_refusal(head: Body, params: Params) -> Refusal | None:
     for name in head.params:
         if name not in params.values:
-            return Refusal(Reason.PARAM_MISSING, f"param {name!r} was given when this was recorded; give it again")
+            return Refusal(
+                Reason.PARAM_MISSING,
+                f"param {name!r} was given when this was recorded, but not now. Pass it in params=.",
+            )
     for name in params.values:
         if name not in head.params and name not in params.secret:
-            return Refusal(Reason.PARAM_GUARD, f"param {name!r} was not given when this was recorded")
+            return Refusal(
+                Reason.PARAM_GUARD, f"param {name!r} was not given when this was recorded. Leave it out of params=."
+            )
     return None
 
 
@@ -98,7 +104,9 @@ def _param_types_refusal(head: Body, params: Params) -> Refusal | None:
     for name, kind in zip(head.params, head.kinds, strict=False):
         if params.type_name(name) != kind:
             then = kind.rpartition(":")[2] or "without a canonical form"
-            message = f"param {name!r} was {then} when this was recorded, and is {safe_repr(params.values[name])} now"
+            message = (
+                f"param {name!r} has another type than recorded: expected {then}, got {safe_repr(params.values[name])}"
+            )
             return Refusal(Reason.PARAM_GUARD, message)
     return None
 
@@ -108,15 +116,15 @@ def _fixed_params_refusal(head: Body, params: Params) -> Refusal | None:
         if params.digest_of(name) != digest:
             return Refusal(
                 Reason.PARAM_GUARD,
-                f"the recording is valid only for the value that param {name!r} had: a step holds it in a way that "
+                f"the recording is valid only for the value that param {name!r} had: a step contains it in a form that "
                 "cannot be replaced, or no step uses it",
             )
     for group in head.equal:
         if len({params.equality_key(name) for name in group}) > 1:
             return Refusal(
                 Reason.PARAM_AMBIGUOUS,
-                f"params {', '.join(group)} had equal values when this was recorded, so which one a step meant "
-                "cannot be determined now that they differ",
+                f"params {', '.join(group)} had equal values when this was recorded and differ now, so it is "
+                "unknown which of them a step used",
             )
     return None
 
@@ -125,12 +133,15 @@ def _text_params_refusal(in_texts: Sequence[str], params: Params) -> Refusal | N
     for name in in_texts:
         value = params.values[name]
         if type(value) not in (str, int):
-            return Refusal(Reason.PARAM_GUARD, f"param {name!r} stands in a text, but is {safe_repr(value)} now")
+            return Refusal(
+                Reason.PARAM_GUARD,
+                f"param {name!r} is part of a text: expected a str or an int, got {safe_repr(value)}",
+            )
     return None
 
 
 def requirements(steps: Sequence[PlanStep]) -> tuple[tuple[int, PlanStep], ...]:
-    """The steps that ask something of a run before it may start, each kind of question once."""
+    """Return the steps that require something of a run, one for each requirement."""
     found: dict[Any, tuple[int, PlanStep]] = {}
     for index, step in enumerate(steps):
         tool = step.tool

@@ -1,8 +1,8 @@
-"""Parallel groups (C10): which calls of a run overlapped, and one order for calls that started in another order.
+"""Parallel groups (C10): calls of a run that overlapped, and a canonical order for them.
 
-A group is a maximal run of calls that overlap in time, one with the next. Those that began before any of them had ended
-are its *opening* members: their order says nothing. A *late* member began after another one had ended, may depend on
-it, and keeps its place.
+A group is a maximal sequence of calls that overlap in time, one with the next. Calls that began before any of them had
+ended are its *opening* members, whose order has no meaning. A *late* member began after another one had ended, may
+depend on it, and keeps its place.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ ROW_FIELDS = (
 
 
 class Placement(NamedTuple):
-    """Where a step stands in its group, and how many steps have been made when its post-check is asked."""
+    """The position of a step in its group.
+
+    `judged` is how many steps are done when its post-check runs.
+    """
 
     group: int
     late: bool
@@ -35,7 +38,10 @@ class Placement(NamedTuple):
 
 
 def placements_of(events: Iterable[int], start: int) -> list[Placement]:
-    """The shapes of the steps from `start` on. `events` names each step twice: when it began, and when it ended."""
+    """Return the placements of the steps from `start` on.
+
+    `events` has each step twice: when it began, and when it ended.
+    """
     placements: list[Placement] = []
     running: set[int] = set()
     ended: list[int] = []
@@ -62,7 +68,10 @@ def placements_of(events: Iterable[int], start: int) -> list[Placement]:
 
 
 def prefix_placements(records: Sequence[StepRecord], judged: Sequence[int]) -> list[Placement]:
-    """The shapes of replayed steps; of a group that was not replayed to its end, what is left of it."""
+    """Return the placements of replayed steps.
+
+    A group that was not replayed to its end is cut there.
+    """
     placements = [Placement(0, False, position + 1) for position in range(len(records))]
     for start, stop in group_spans(records):
         if stop - start > 1:
@@ -72,7 +81,7 @@ def prefix_placements(records: Sequence[StepRecord], judged: Sequence[int]) -> l
 
 
 def group_spans(records: Sequence[StepRecord]) -> Iterator[tuple[int, int]]:
-    """(first, behind the last) of every group."""
+    """Yield (first, behind the last) of every group."""
     start = 0 if any(map(_group, records)) else len(records)
     while start < len(records):
         stop = start + 1
@@ -84,11 +93,15 @@ def group_spans(records: Sequence[StepRecord]) -> Iterator[tuple[int, int]]:
 
 
 def stored_judged(placements: Sequence[Placement]) -> tuple[int, ...]:
-    """What an observation keeps of when post-checks are asked: nothing, where that follows from the groups."""
+    """Return when post-checks run, as an observation stores it.
+
+    It is empty if that follows from the groups.
+    """
     usual = [position + 1 for position in range(len(placements))]
     for position, placement in enumerate(placements):
         if placement.group:
-            usual[placement.group - 1] = position + 1  # in the end: behind the group's last
+            # The last member of the group sets the final value.
+            usual[placement.group - 1] = position + 1
     plain = all(
         placement.judged == usual[placement.group - 1 if placement.group else at]
         for at, placement in enumerate(placements)
@@ -97,7 +110,7 @@ def stored_judged(placements: Sequence[Placement]) -> tuple[int, ...]:
 
 
 def remap_record(record: StepRecord, positions: Positions) -> StepRecord:
-    """A record whose references and guards lead to the new positions of the steps."""
+    """Return a record whose references and guards use the new positions of steps."""
     arguments = tuple((name, _remap_expression(expr, positions)) for name, expr in record.arguments)
     if not record.guards:
         return msgspec.structs.replace(record, arguments=arguments)
@@ -116,7 +129,7 @@ def _remap_expression(expr: Expr, positions: Positions) -> Expr:
 
 
 def canonical_order(records: Sequence[StepRecord]) -> tuple[int, ...]:
-    """For each step its place when the opening members of each group are sorted by content."""
+    """Return the position of each step if opening members are sorted by content."""
     order = list(range(len(records)))
     for start, stop in group_spans(records):
         opening = [position for position in range(start, stop) if not records[position].late]
@@ -131,13 +144,19 @@ def _sort_key(record: StepRecord, positions: Positions) -> tuple[bytes, bytes]:
 
 
 def call_id(record: StepRecord) -> bytes:
-    """What makes two recorded calls the same: all of them but where literals were seen before, and their groups."""
+    """Return a digest that two recorded calls share if they are the same.
+
+    It ignores guards and groups.
+    """
     bare = msgspec.structs.replace(record, guards=(), group=0, late=False)
     return codec.digest(msgspec.msgpack.encode(bare))[:16]
 
 
 def comparison_ids(records: Sequence[StepRecord]) -> tuple[bytes, ...]:
-    """What executed steps are compared by: their calls, and where in which group they were made."""
+    """Return the digests by which executed steps are compared.
+
+    They cover the calls and their positions in groups.
+    """
     ids = [call_id(record) for record in records]
     for start, stop in group_spans(records):
         for position in range(start, stop):
@@ -147,7 +166,10 @@ def comparison_ids(records: Sequence[StepRecord]) -> tuple[bytes, ...]:
 
 
 def sorted_body(body: Body) -> Body:
-    """The body with the members of its groups sorted by content: the same for the same calls, however they started."""
+    """Return a body with the members of its groups sorted by content.
+
+    It is the same for the same calls, whatever order they started in.
+    """
     if not any(record.group for record in body.steps):
         return body
     order = body.order or range(len(body.steps))
@@ -155,7 +177,7 @@ def sorted_body(body: Body) -> Body:
 
 
 def reorder_steps(records: Sequence[StepRecord], positions: Sequence[int]) -> tuple[StepRecord, ...]:
-    """The records, each at its new position."""
+    """Return the records, each at its new position."""
     return tuple(remap_record(records[at], positions) for at in invert(positions))
 
 
@@ -178,7 +200,7 @@ def reorder_body(body: Body, order: tuple[int, ...]) -> Body:
 
 
 def reorder_row(row: Row, positions: Sequence[int]) -> Row:
-    """An observation whose steps come at new positions."""
+    """Return an observation with its steps at new positions."""
     back = invert(positions)
     changes = {
         name: tuple(values[at] for at in back) for name in ROW_FIELDS if len(values := getattr(row, name)) == len(back)
@@ -188,17 +210,17 @@ def reorder_row(row: Row, positions: Sequence[int]) -> Row:
 
 
 def row_to_stored_order(row: Row, order: Sequence[int]) -> Row:
-    """An observation in memory as it is stored: its steps where `order` leads."""
+    """Return an observation in memory in the order in which it is stored."""
     return reorder_row(row, order) if order else row
 
 
 def row_from_stored_order(row: Row, order: Sequence[int]) -> Row:
-    """A stored observation in the order of its trajectory's steps."""
+    """Return a stored observation in the order of its trajectory's steps."""
     return reorder_row(row, invert(order)) if order else row
 
 
 def invert(positions: Sequence[int]) -> list[int]:
-    """What comes at each position."""
+    """Return which step comes at each position."""
     back = [0] * len(positions)
     for at, position in enumerate(positions):
         back[position] = at
@@ -206,24 +228,34 @@ def invert(positions: Sequence[int]) -> list[int]:
 
 
 def validated_body(body: Body) -> Body:
-    """A body whose groups and order can be relied on. Raises DecodeError for one that we did not write."""
+    """Return a body with valid groups and order.
+
+    Raises DecodeError for one that we did not write.
+    """
     records = body.steps
     for start, stop in group_spans(records):
         lates = [records[position].late for position in range(start, stop)]
         if records[start].group != start + 1 or lates[0] or lates != sorted(lates):
-            raise DecodeError(f"the parallel group of step {start} is invalid")
+            raise DecodeError(
+                f"invalid parallel group at step {start}: expected its number and its late members to fit its steps"
+            )
     if body.order:
         if sorted(body.order) != list(range(len(records))):
-            raise DecodeError("the order of its steps is invalid")
+            raise DecodeError(f"invalid order: expected each of {len(records)} steps once")
         for position, rank in enumerate(body.order):
             here, there = records[position], records[rank]
             if here.group != there.group or (position != rank and (not here.group or here.late or there.late)):
-                raise DecodeError(f"step {position} cannot come at place {rank}")
+                raise DecodeError(
+                    f"invalid order: expected opening members of one group, got step {position} in place of {rank}"
+                )
     return body
 
 
 def validated_row(body: Body, row: Row) -> Row:
-    """An observation whose times can be relied on: no post-check is left out. Raises DecodeError."""
+    """Return an observation that runs every post-check within its group.
+
+    Raises DecodeError for one that we did not write.
+    """
     if not row.judged:
         return row
     ends = list(range(1, len(body.steps) + 1))
@@ -231,14 +263,15 @@ def validated_row(body: Body, row: Row) -> Row:
         ends[start:stop] = [stop] * (stop - start)
     late = [at for at, judged in enumerate(row.judged) if not at < judged <= ends[at]]
     if late or len(row.judged) not in (0, len(ends)):
-        raise DecodeError("it does not say when post-checks are asked")
+        raise DecodeError("invalid times of post-checks: expected one within each step's group")
     return row
 
 
 def agreed_order(body: Body, agreed: MutableMapping[bytes, Sequence[int]]) -> tuple[int, ...]:
-    """An order in which groups that several trajectories begin with come alike: as in the first that asked.
+    """Return an order in which groups that several trajectories begin with agree.
 
-    `agreed` is kept from one trajectory of a key to the next.
+    It is the order of the first trajectory with such a group. `agreed` is passed from one trajectory of a key to the
+    next.
     """
     order = list(body.order or range(len(body.steps)))
     ids = comparison_ids(sorted_body(body).steps)

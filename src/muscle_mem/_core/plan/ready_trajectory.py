@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ReadyTrajectory:
-    """A trajectory that replays use, joined with the tools that existed when it was loaded.
+    """A trajectory joined with the tools that existed when it was loaded.
 
     `StoredTrajectory.join` makes it. `refusal` says why it cannot be replayed; it has no steps then. `head` is its body
     without the steps, of which there are `length`. `plan` holds the joined steps and None behind the last.

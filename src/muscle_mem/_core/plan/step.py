@@ -1,4 +1,4 @@
-"""A step of a plan: a stored step joined with its live tool, and why there is none."""
+"""Steps of a plan: stored steps joined with their live tools, or refusals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..tools.tool import Tool
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """Why a candidate is not replayed: the code, and a sentence with the names in it.
+    """The reason why a candidate is not replayed, with a message.
 
     `data` is the snapshot that a post-check refused.
     """
@@ -31,7 +31,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 NO_KEYWORDS: dict[str, Any] = {}
-"""The keywords of all steps that have none; only ever read."""
+"""The shared keywords of all steps without any; never modified."""
 
 NO_PARAMETERS: frozenset[int] = frozenset()
 SELF_ONLY = frozenset({0})
@@ -40,19 +40,19 @@ Builders = list[tuple[bool, str, Resolver]]
 
 
 class StepTrajectory(Protocol):
-    """The trajectory that a step is of, as far as the step knows it."""
+    """The part of a trajectory that its steps use."""
 
     @property
     def call_ids(self) -> Sequence[bytes]:
-        """As `groups.call_id`, of each step."""
+        """The `parallel.call_id` of each step."""
         ...
 
 
 class PlanStep:
-    """A step ready to be replayed, its arguments known beforehand.
+    """A step ready to be replayed, with constant arguments.
 
-    `may_check_after` says that a post-check may be due behind it.
-    What only a `BoundStep` has has a default here: no guards, no context objects, no parallel group.
+    `may_check_after` says that a post-check may be due after it. The class attributes are defaults for what only a
+    `BoundStep` has: guards, context objects and a parallel group.
     """
 
     __slots__ = (
@@ -101,18 +101,18 @@ class PlanStep:
 
     @property
     def has_async_check(self) -> bool:
-        """Whether a check of it must be awaited."""
+        """Return whether one of its checks must be awaited."""
         return any(c.capture_async or c.compare_async for c in (self.pre, self.post) if c is not None)
 
     @property
     def call_id(self) -> bytes:
-        """As `groups.call_id`."""
+        """The `parallel.call_id` of the step."""
         return self.trajectory.call_ids[self.position]
 
     def capture_key(self, post: bool) -> object:
-        """A key to what a check at this step sees: equal where one capture serves two steps at a position.
+        """Return a key that two steps at a position share if one capture serves both.
 
-        It does for the same call; and for any call, if the capture looks at no argument, or at `self` alone, which is
+        One capture serves the same call. It serves any call if the capture uses no argument, or only `self`, which is
         one object in a run.
         """
         check = self.post if post else self.pre
@@ -122,21 +122,22 @@ class PlanStep:
         return self.call_id
 
     def build_arguments(self, _env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments of this run's call, without the context object."""
+        """Return the arguments of this run's call, without the context object."""
         assert self.args is not None
         return self.args, self.kwargs
 
     def named_arguments(self, env: Env) -> dict[str, Any]:
-        """The arguments that are not ignored by name, as they are before the call."""
+        """Return the arguments that are not ignored, by name, as before the call."""
         args, kwargs = self.build_arguments(env)
         return {name: value for name, value in self.tool.name_arguments(args, kwargs) if name not in self.tool.ignore}
 
 
 class BoundStep(PlanStep):
-    """A step that knows more: its arguments are built for each run (`args` is None), guarded, or it is in a group.
+    """A step with guards, in a parallel group, or with arguments built for each run.
 
-    Of a parallel group: `group_stop` is behind its last member, `opening_members` are those that are judged with the
-    first, which `is_opening_member` the first.
+    `args` is None if the arguments are built for each run. `group_stop` is the position behind the last member of its
+    group. On the first member, `opening_members` are the others whose checks run together with its own; on those,
+    `is_opening_member` is true.
     """
 
     __slots__ = ("builders", "contexts", "group_stop", "guards", "is_opening_member", "opening_members")
@@ -155,20 +156,21 @@ class BoundStep(PlanStep):
         self.may_check_after = self.may_check_after or record.group > 0
 
     def build_arguments(self, _env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments of this run's call, without the context object."""
+        """Return the arguments of this run's call, without the context object."""
         return _build(self.builders, _env)
 
     def named_arguments(self, env: Env) -> dict[str, Any]:
-        """The arguments that are not ignored by name, as they are before the call."""
+        """Return the arguments that are not ignored, by name, as before the call."""
         return {name: make(env) for _, name, make in self.builders if name not in self.tool.ignore}
 
 
 def make_step(
     trajectory: StepTrajectory, position: int, record: StepRecord, tool: Tool, keywords: Sequence[str]
 ) -> PlanStep:
-    """A stored step joined with its tool. Raises DecodeError where a class is not known in this process.
+    """Return a stored step joined with its tool.
 
-    `keywords` are the arguments that were passed by name.
+    `keywords` are the arguments that were passed by name. Raises DecodeError for a class that is not known in this
+    process.
     """
     builders = _builders(record, tool, keywords)
     if record.guards or record.group or not _is_constant(builders, record):
@@ -178,7 +180,7 @@ def make_step(
 
 
 def _is_constant(builders: Builders, record: StepRecord) -> bool:
-    """Whether every argument is given, and can never change."""
+    """Return whether every argument is given and can never change."""
     return len(builders) == len(record.arguments) and all(type(make) is Constant for _, _, make in builders)
 
 
@@ -194,7 +196,10 @@ def _build(builders: Builders, env: Env) -> tuple[tuple[Any, ...], dict[str, Any
 
 
 def _builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -> Builders:
-    """(by name?, name, resolver) of each argument that is given; behind a gap only names can be used."""
+    """Return (by name?, name, resolver) of each argument that is given.
+
+    Behind an omitted argument, all others are passed by name.
+    """
     found: list[tuple[bool, str, Resolver]] = []
     gap = False
     for name, expr in record.arguments:
@@ -208,24 +213,30 @@ def _builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -> Builde
 
 
 def _is_inline_check(check: Check | None) -> bool:
-    """Whether a check needs nothing awaited and nothing kept. One that waits does so after it failed."""
+    """Return whether a check needs neither an await nor a stored snapshot.
+
+    A check with `wait` is inline as well, since it waits only after it failed.
+    """
     return check is None or not (check.capture_async or check.compare_async or check.refresh)
 
 
 class Registry(Protocol):
-    """Where live tools are found by what was stored of them."""
+    """The registry that finds live tools for stored steps."""
 
     version: int
 
     @property
     def failing_tools(self) -> Collection[Any]:
-        """The tools that failed of late, so that replays may be paused."""
+        """The tools that failed recently, for which replays may be paused."""
         ...
 
     def resolve(self, record: StepRecord) -> Tool | Refusal:
-        """The tool a stored step means, or why there is none."""
+        """Return the tool of a stored step, or why there is none."""
         ...
 
     def pause_refusal(self, steps: Sequence[PlanStep]) -> Refusal | None:
-        """Whether replays with one of these tools are paused, since they failed too often of late."""
+        """Return a refusal if replays with one of these tools are paused.
+
+        They are after too many recent failures.
+        """
         ...

@@ -63,7 +63,7 @@ class StoredTrajectory:
 
     @property
     def has_groups(self) -> bool:
-        """Return whether it has parallel groups."""
+        """Return whether the trajectory has parallel groups."""
         return any(record.group for record in self.body.steps)
 
     def reorder(self, order: tuple[int, ...]) -> None:
@@ -94,7 +94,9 @@ class StoredTrajectory:
 
     def _joined_steps(self, ready: ReadyTrajectory, registry: Registry) -> list[PlanStep] | Refusal:
         if not self.observations:
-            return Refusal(Reason.DAMAGED, f"every observation of trajectory {ready.id} is damaged and not used")
+            return Refusal(
+                Reason.DAMAGED, f"every observation of trajectory {ready.id} is damaged. Record the task again."
+            )
         keywords = self.observations[0].row.keywords
         steps: list[PlanStep] = []
         for index, record in enumerate(self.body.steps):
@@ -134,10 +136,10 @@ def _set_groups(steps: Sequence[PlanStep], records: Sequence[StepRecord]) -> Non
 
 
 def load_trajectory(stored: Any, known: ReadyTrajectory | None = None, *, recorded_at: float = 0.0) -> StoredTrajectory:
-    """Decode what a store holds. Raises DecodeError for anything we did not write.
+    """Return the decoded form of a stored trajectory.
 
-    `known` is the same trajectory as loaded before. Its observations that are still stored are not decoded again.
-    An observation with the same id and sequence number is the same.
+    Raises DecodeError for one that we did not write. `known` is the same trajectory as loaded before. Its observations
+    that are still stored are not decoded again. An observation with the same id and sequence number is the same.
     """
     body = decode_body(stored.sealed.body)
     for record in body.steps:
@@ -156,7 +158,9 @@ def load_trajectory(stored: Any, known: ReadyTrajectory | None = None, *, record
         else:
             row = unpack_row(observation.body, observation.blobs, shared)
             if len(row.pre) != len(body.steps) or len(row.post) != len(body.steps):
-                raise DecodeError(f"observation {observation.id} has another number of steps than its trajectory")
+                raise DecodeError(
+                    f"invalid observation {observation.id}: expected {len(body.steps)} steps, got {len(row.pre)}"
+                )
             row = validated_row(body, row_from_stored_order(row, body.order))
             intern_values(row, equal)
         trajectory.observations.append(StoredObservation(seq, observation.id, row, observation.refresh, same))
@@ -166,9 +170,10 @@ def load_trajectory(stored: Any, known: ReadyTrajectory | None = None, *, record
 def join_trajectories(
     loaded: Sequence[StoredTrajectory | ReadyTrajectory], registry: Registry
 ) -> list[ReadyTrajectory]:
-    """Return the trajectories of a key, newest first, ready to be compared by position.
+    """Return the trajectories of a key, newest first, joined with the tools.
 
-    Those that are ready already stay as they are; they have no parallel groups.
+    They are ready to be compared by position. Those that are ready already stay as they are; they have no
+    parallel groups.
     """
     align_groups([trajectory for trajectory in loaded if isinstance(trajectory, StoredTrajectory)])
     count = sum(

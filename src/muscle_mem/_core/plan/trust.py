@@ -1,4 +1,4 @@
-"""Trust: what evidence there is for a trajectory, and how much of it a replay asks for (D6)."""
+"""Trust: the evidence for a trajectory, and the evidence that a replay requires (D6)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from .step import Refusal
 Trust = Literal["first", "verified", "manual"]
 TRUSTS = ("first", "verified", "manual")
 
-# The evidence stands as the reason of a trusted standing, where people read it too.
+# The evidence is stored as the reason of a trusted standing, which users read too.
 TWICE = "recorded twice"
 SUCCESS = "success callback accepted it"
 GOOD = "reported good"
 APPROVED = "approved"
 
-# The reason of a retired standing.
+# The reason of a standing that is retired for its age.
 EXPIRED = "expired"
 
 
 def trust_level(standing: Any) -> int:
-    """How far the evidence goes: 0 as recorded, 1 with a positive verdict, 2 with a manual review."""
+    """Return the level of evidence: 0 recorded, 1 a positive verdict, 2 a review."""
     if standing.state != "trusted":
         return 0
     if standing.reason.startswith((GOOD, APPROVED)):
@@ -31,16 +31,16 @@ def trust_level(standing: Any) -> int:
 
 
 def trust_refusal(trajectory: ReadyTrajectory, wanted: int) -> Refusal | None:
-    """Why the evidence is not enough for the engine, or for one of the tools; None if it is."""
+    """Return why the evidence is too little for the engine or a tool, or None."""
     required = max(wanted, trajectory.trust)
     have = trust_level(trajectory.standing)
     if have >= required:
         return None
-    needs = "a positive verdict" if required == 1 else "a person's approval"
-    giving = "a success callback, " if required == 1 else ""
+    needs = "a positive verdict" if required == 1 else "a manual review"
+    adding = "Add success=, or run" if required == 1 else "Run"
     evidence = trajectory.standing.reason or "none beyond the recording"
     return Refusal(
         Reason.NOT_APPROVED,
-        f"trajectory {trajectory.id} needs {needs} (trust={TRUSTS[required]!r}); the evidence is: {evidence}; "
-        f"{giving}report_good or `muscle-mem approve` gives it",
+        f"trajectory {trajectory.id} lacks evidence: expected {needs} (trust={TRUSTS[required]!r}), got {evidence!r}. "
+        f"{adding} report_good() or `muscle-mem approve`.",
     )

@@ -1,4 +1,7 @@
-"""Which of its arguments a capture looks at, read from its code: what looks at none sees the same for every call."""
+"""Detection of the arguments that a capture uses, read from its code.
+
+A capture that uses none returns the same for every call.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,18 @@ from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any
 
-VARARGS, VARKEYWORDS = 0x04, 0x08  # as inspect.CO_VARARGS and inspect.CO_VARKEYWORDS
+VARARGS, VARKEYWORDS = 0x04, 0x08  # The values of inspect.CO_VARARGS and inspect.CO_VARKEYWORDS.
 INTROSPECTION_NAMES = frozenset(
     {"locals", "vars", "eval", "exec", "dir", "super", "_getframe", "currentframe", "stack"}
 )
-"""Names by which a function may get at its arguments without naming them."""
+"""Names through which a function can read its arguments without naming them."""
 
 
 def used_parameters(capture: Callable[..., Any]) -> frozenset[int] | None:
-    """The positions of the parameters that a function's code names, those behind * or ** included.
+    """Return the positions of the parameters that a function's code names.
 
-    None where that cannot be determined: of anything but a plain function, and of one that may look at its own frame.
+    Those behind * and ** are included. None means that they cannot be determined: `capture` is not a plain function,
+    or may inspect its own frame.
     """
     if type(capture) is not FunctionType:
         return None
@@ -33,10 +37,11 @@ def used_parameters(capture: Callable[..., Any]) -> frozenset[int] | None:
 
 
 def _names_in_code(code: CodeType) -> set[str]:
-    """The names of variables, its own and enclosed ones, that the code reads, writes or encloses."""
+    """Return the names of local and enclosed variables that the code uses."""
     found: set[str] = set()
     for instruction in dis.get_instructions(code):
         if "FAST" in instruction.opname or instruction.opcode in dis.hasfree:
-            named = instruction.argval  # two names where Python has joined two instructions into one
+            # Python may join two instructions into one with two names.
+            named = instruction.argval
             found.update(named if isinstance(named, tuple) else (named,))
     return found

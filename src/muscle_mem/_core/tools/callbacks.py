@@ -1,4 +1,4 @@
-"""What a function of the user's is given: of what there is, what its signature names."""
+"""Choice of the arguments for a user's function, by the names in its signature."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from types import FunctionType
 from typing import Any
 
 _selections: weakref.WeakKeyDictionary[Any, dict[tuple[str, ...], tuple[str, ...]]] = weakref.WeakKeyDictionary()
-"""The names that functions were found to take: a signature takes longer to read than a short task to replay."""
+"""The names that functions take. Reading a signature takes longer than replaying a short task."""
 
 
 def select_arguments(function: Any, available: Mapping[str, Callable[[], Any]], fallback: str) -> tuple[Any, ...]:
-    """Of `available`, those that the function names; else `fallback` for a single parameter; else all, in their order.
+    """Return the arguments for a call of `function`.
 
-    `available` makes each value when it is asked for.
+    They are those of `available` that its parameters name; or `fallback`, if it has a single other parameter; or all
+    of them in order. `available` maps each name to a function that makes the value when it is needed.
     """
     names = (*available, fallback)
     cached = _selections.get(function) if type(function) is FunctionType else None

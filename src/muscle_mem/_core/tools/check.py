@@ -1,4 +1,4 @@
-"""Checks: capture features of the environment, compare them with those recorded, and what counts as yes."""
+"""Checks: captures of the environment, and comparisons with those recorded."""
 
 from __future__ import annotations
 
@@ -29,28 +29,38 @@ Compare = Callable[[Any, Any], bool | float | Awaitable[bool | float]]
 
 
 class CheckError(Exception):
-    """A compare gave an answer that is not a verdict. Stays inside: it becomes the reason of a refusal."""
+    """An answer of a compare that is not a verdict.
+
+    It is never raised to the user: it becomes the reason of a refusal.
+    """
 
 
 class Check:
-    """Decides whether a recorded step is safe in the present environment.
+    """A test of whether a recorded step is safe in the present environment.
 
-    capture: gets the tool's own arguments (for a method tool with `self` first) and returns a snapshot of what matters.
-    compare: gets (current, candidate) and returns a bool, or a score that passes from `threshold` on. Without a
-        compare, snapshots must be exactly equal, types included.
-    threshold: the lowest passing score. Declare it when compare returns a score; undeclared, 1.0 is asked for.
-    wait, every: keep capturing for up to `wait` seconds, every `every` seconds, until the check passes.
-    compare_many: gets (current, candidates) and returns one answer for each, the one that compare gives, where that is
-        cheaper for many in one call. It is used where several recordings are left to choose from.
-    refresh: after a hit keep that run's snapshot as an additional reference (sliding expiry). Without it the recorded
-        snapshots stay the reference, so that small drifts never add up.
-    version: stands in for the fingerprint of capture and compare; change it when their meaning changes.
-    describe: gets (current, candidate) and returns what was seen and what was expected as two texts, for `explain`.
-    parts: the checks that this one is made of; their fingerprints count too.
-    bind: gets the signature of the tool that the check is attached to, and returns the check for that tool.
+    Capture and compare may be async if the tool is async and the engine is called with `await engine.acall(...)`.
 
-    Capture and compare may be async where the tool is and the engine is called with `await engine.acall(...)`.
-    Raises InvalidTypeError or InvalidValueError for misuse.
+    Args:
+        capture: Gets the tool's own arguments (for a method tool, `self` first) and returns a snapshot of what matters.
+        compare: Gets (current, candidate) and returns a bool, or a score that passes from `threshold` on. Without a
+            compare, snapshots must be exactly equal, types included.
+        threshold: The lowest passing score. Declare it if compare returns a score. Without it, a score must be 1.0 or
+            more, and the engine warns.
+        wait: How long, in seconds, to capture again until the check passes.
+        every: The pause between these captures, in seconds.
+        compare_many: Gets (current, candidates) and returns the answer of compare for each of them. It is used if
+            several recordings are left to choose from and one call for all is cheaper.
+        refresh: Whether a hit keeps its snapshot as an additional reference (sliding expiry). Without it the recorded
+            snapshots stay the only reference, so small drifts never add up.
+        version: A string or number in place of the fingerprint of capture and compare. Change it when their meaning
+            changes.
+        describe: Gets (current, candidate) and returns two texts for `explain`: what was seen and what was expected.
+        parts: The checks that this one is made of. Their fingerprints count too.
+        bind: Gets the signature of the tool that the check is attached to, and returns the check for that tool.
+
+    Raises:
+        InvalidTypeError: An argument has the wrong type.
+        InvalidValueError: An argument has a value that is not allowed.
     """
 
     __module__ = "muscle_mem"
@@ -117,7 +127,10 @@ class Check:
         return f"Check({name})"
 
     def identify(self, find_source: Callable[[object], str | None]) -> str:
-        """The fingerprint that a recorded step and this check must share; computed once."""
+        """Return the fingerprint that a recorded step and this check must share.
+
+        It is computed once.
+        """
         if not self._fingerprint:
             fingerprints = [f"v:{self.version}"]
             if self.version is None:
@@ -132,7 +145,7 @@ class Check:
 
     @property
     def used_parameters(self) -> frozenset[int] | None:
-        """The positions of the arguments that its capture looks at, as far as that can be determined; read once."""
+        """The positions of the arguments that its capture uses; None if unknown."""
         if self._used_parameters is UNREAD:
             self._used_parameters = used_parameters(self.capture)
         found: frozenset[int] | None = self._used_parameters
@@ -140,35 +153,53 @@ class Check:
 
     @property
     def needs_signature(self) -> bool:
-        """Whether the check is made again for each tool it is attached to."""
+        """Return whether the check is made again for each tool it is attached to."""
         return self._bind is not None
 
     @property
     def lacks_threshold(self) -> bool:
-        """Whether a score was seen, here or in a part, and no threshold was declared for it."""
+        """Return whether this check or a part got a score without a threshold."""
         return self.saw_score or any(part.lacks_threshold for part in self.parts)
 
-    def refreshed(self, current: Any, candidate: Any) -> Any:  # noqa: ARG002 - for combinations
-        """The snapshot that a hit keeps beside the recorded one, if `refresh` is set."""
+    def refreshed(self, current: Any, candidate: Any) -> Any:  # noqa: ARG002 - combinations use it
+        """Return the snapshot that a hit keeps if `refresh` is set.
+
+        Args:
+            current: The snapshot of this run.
+            candidate: The recorded snapshot.
+        """
         return current
 
     def for_signature(self, signature: inspect.Signature | None) -> Check:
-        """The check as it is for a tool of this signature."""
+        """Return the check for a tool of this signature."""
         return self if self._bind is None or signature is None else self._bind(signature)
 
     def describe_pair(self, current: Any, candidate: Any) -> tuple[str, str]:
-        """What was seen and what was expected, each as a short line for people."""
+        """Return what was seen and what was expected, each as a short text.
+
+        Args:
+            current: The snapshot of this run.
+            candidate: The recorded snapshot.
+        """
         if self.describe is not None:
             try:
                 seen, expected = self.describe(current, candidate)
                 return str(seen), str(expected)
-            except Exception as error:  # a describer is only for show
+            except Exception as error:  # An explanation must not end a run.
                 return f"{safe_repr(current)} (describe raised {long_repr(error)})", safe_repr(candidate)
         return safe_repr(current), safe_repr(candidate)
 
 
 def validated_check(role: str, check: Any) -> Check | None:
-    """Return a pre- or post-check, or None. Raises InvalidTypeError for others."""
+    """Return a pre- or post-check, or None.
+
+    Args:
+        role: The name of the option that the check was given as.
+        check: What was given.
+
+    Raises:
+        InvalidTypeError: It is not a Check.
+    """
     if check is not None and not isinstance(check, Check):
         raise InvalidTypeError(
             f"invalid {role}=: expected a Check, got {check!r}. Pass one, as in {role}=Check(capture, compare)."
@@ -177,49 +208,68 @@ def validated_check(role: str, check: Any) -> Check | None:
 
 
 def interpret(check: Check, answer: Any) -> bool:
-    """What a compare's answer means. Raises CheckError for None, NaN, arrays and values without a truth value."""
+    """Return whether a compare's answer passes.
+
+    Args:
+        check: The check that was asked.
+        answer: What its compare returned.
+
+    Raises:
+        CheckError: The answer is None, NaN, an array or another value without a truth value.
+    """
     if answer is True or answer is False:
         return bool(answer)
     dimensions = getattr(answer, "ndim", None)
     if isinstance(dimensions, int):
         if dimensions > 0:
-            raise CheckError("compare returned an array; reduce it to one verdict, as with bool((a == b).all())")
+            raise CheckError(
+                "compare returned an array: expected one verdict. Reduce it, as with bool((a == b).all())."
+            )
         answer = _item(answer)
         if answer is True or answer is False:
             return bool(answer)
     if answer is None:
-        raise CheckError("compare returned None; return True or False, or a score")
-    if answer is NotImplemented:  # which is truthy, and means that the types cannot be compared
-        raise CheckError("compare returned NotImplemented, as __eq__ does where types differ; use ==")
+        raise CheckError("compare returned None: expected a bool or a score. Return one of them.")
+    if answer is NotImplemented:  # It is truthy, but means that the types cannot be compared.
+        raise CheckError("compare returned NotImplemented, as __eq__ does if types differ: expected a bool. Use ==.")
     if isinstance(answer, Number):
         check.saw_score = check.saw_score or not check.threshold_declared
         return _score_passes(check, answer)
     if getattr(type(answer), "__bool__", None) is None:
-        raise CheckError(f"compare returned {safe_repr(answer)}, which is neither a bool nor a score")
+        raise CheckError(f"compare returned {safe_repr(answer)}: expected a bool or a score")
     try:
         return bool(answer)
     except Exception as error:
-        raise CheckError(f"bool() of compare's answer raised {long_repr(error)}") from error
+        raise CheckError(f"compare returned a value whose bool() raised {long_repr(error)}") from error
 
 
 def _item(answer: Any) -> Any:
     try:
         return answer.item()
     except Exception as error:
-        raise CheckError(f"compare returned {type(answer).__name__}, which has no single value") from error
+        raise CheckError(f"compare returned {type(answer).__name__}: expected a single value") from error
 
 
 def _score_passes(check: Check, answer: Any) -> bool:
     try:
-        if answer != answer:  # NaN, of any numeric type
-            raise CheckError("compare returned NaN; a score must be a number")
+        if answer != answer:  # This is true of NaN in every numeric type.
+            raise CheckError("compare returned NaN: expected a number as the score")
         return bool(answer >= check.threshold)
     except (TypeError, ArithmeticError) as error:
-        raise CheckError(f"compare returned {safe_repr(answer)}, which cannot be compared with a threshold") from error
+        raise CheckError(
+            f"compare returned {safe_repr(answer)}: expected a score that can be compared with the threshold"
+        ) from error
 
 
 def is_canonically_equal(current: Any, candidate: Any) -> bool:
-    """Exact equality of canonical values, types included: True is not 1, 0.0 is not -0.0, NaN is NaN."""
+    """Return whether two values are exactly equal in their canonical form.
+
+    Types count: True is not 1, 0.0 is not -0.0, and NaN is NaN.
+
+    Args:
+        current: One value.
+        candidate: The other.
+    """
     kind = type(current)
     if kind is not type(candidate):
         return False
@@ -231,10 +281,13 @@ def is_canonically_equal(current: Any, candidate: Any) -> bool:
 
 
 def safe_copy(value: Any) -> Any:
-    """A copy that a compare may do with as it likes; the value itself where it cannot change or be copied."""
+    """Return a copy that a compare may modify.
+
+    It is the value itself if that is immutable or cannot be copied.
+    """
     if codec.is_immutable(value):
         return value
     try:
         return copy.deepcopy(value)
-    except Exception:  # it was made by the user's capture, and may refuse
+    except Exception:  # A value of the user's may raise anything.
         return value

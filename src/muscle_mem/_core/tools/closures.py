@@ -1,4 +1,4 @@
-"""Callables of one name and fingerprint that may still do different things, since they hold an object."""
+"""Comparison of callables that share a name and a fingerprint but hold different objects."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _COVERED_TYPES = (type(None), bool, int, float, complex, str, bytes, enum.Enum, 
 
 
 def captures_state(fn: Any) -> bool:
-    """Whether a callable holds something that its fingerprint covers by type only: a client, a page, a list.
+    """Return whether a callable holds values covered only by type.
 
-    So do bound methods, partials and callable objects, and functions with such a thing in their closure or defaults.
+    Its fingerprint covers their type, but not their state. Such values are clients, pages and lists. Bound methods,
+    partials and callable objects hold them, and functions in their closures and defaults.
     """
     if isinstance(fn, FunctionType):
         return not all(map(_covered_by_fingerprint, _cells(fn) + _defaults(fn)))
@@ -27,7 +28,10 @@ def captures_state(fn: Any) -> bool:
 
 
 def is_same_callable(a: Any, b: Any) -> bool:
-    """Whether two callables of one name and fingerprint are one: made again by the same lines, and holding the same."""
+    """Return whether two callables of one name and fingerprint do the same.
+
+    They do if the same lines made both, and both hold the same objects.
+    """
     if a is b:
         return True
     if isinstance(a, MethodType) and isinstance(b, MethodType):
@@ -42,8 +46,9 @@ def is_same_callable(a: Any, b: Any) -> bool:
 
 
 def _is_same_content(a: Any, b: Any, by_value: bool) -> bool:
-    """The same object, or both covered by the fingerprint; a default that is plain data is also the same by its
-    value.
+    """Return whether two held objects are the same, or covered by the fingerprint.
+
+    With `by_value`, equal plain data is the same too.
     """
     if a is b or (_covered_by_fingerprint(a) and _covered_by_fingerprint(b)):
         return True
@@ -66,7 +71,7 @@ def _cells(fn: FunctionType) -> list[Any]:
     for cell in fn.__closure__ or ():
         try:
             found.append(cell.cell_contents)
-        except ValueError:  # still empty
+        except ValueError:  # The cell is still empty.
             pass
     return found
 

@@ -1,15 +1,18 @@
-"""The fingerprint of a function: a short string that changes when its code changes in a way that matters.
+"""Fingerprints of functions: short strings that change when the code changes in a way that matters.
 
     s:<32 hex>                    from the source; equal on every machine and Python version
     c:cpython-311:<32 hex>        from the code object, where there is no source; tagged with the interpreter
     b:builtins.dict, b:A:<32 hex> by name, for builtins, C callables and classes
 
-What counts: the syntax tree of the function without comments, layout, docstrings, annotations, its own name
-and its own decorators; the values of its defaults; what its closure holds. Plain values count by value,
-functions by their own fingerprint; anything else is state, may change while the program runs, and counts by
-its type. Nested functions count with their names and decorators, and the fields of nested classes with their
-annotations, since models and dataclasses are made from them. Classes are named without their module, so that
-a module may be moved or run as a script; those of the standard library keep the first part of theirs.
+A fingerprint covers the syntax tree of the function without comments, layout, docstrings, annotations, its own name
+and its own decorators. It also covers the values of its defaults and the contents of its closure.
+
+Plain values count by value, and functions by their own fingerprint. Anything else is state that may change while the
+program runs, and counts by its type. Nested functions count with their names and decorators. The fields of nested
+classes count with their annotations, since models and dataclasses are made from them.
+
+Classes are named without their module, so that a module can be moved or run as a script. Those of the standard library
+keep the first part of theirs.
 """
 
 from __future__ import annotations
@@ -30,18 +33,19 @@ FindSource = Callable[[object], "str | None"]
 
 _PACKAGE = __name__.partition(".")[0]
 _INTERPRETER = f"{sys.implementation.name}-{sys.version_info[0]}{sys.version_info[1]}"
-_MAX_DEPTH = 24  # about ten frames each, when reading
+_MAX_DEPTH = 24  # Each level takes about ten frames.
 _SKIPPED_FIELDS = frozenset({"annotation", "ctx", "kind", "returns", "simple", "type_comment", "type_params"})
 _DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _OPERATOR_GETTERS = (operator.itemgetter, operator.attrgetter, operator.methodcaller)
 
 
 def fingerprint(fn: object, find_source: FindSource) -> str:
-    """The fingerprint of any callable. Never raises; whatever cannot be seen is left out.
+    """Return the fingerprint of any callable.
 
-    `find_source` gives the text of exactly this plain function or lambda, or None. Partials, methods,
-    callable objects and `functools.lru_cache` wrappers are unwrapped here, and what they add counts. A
-    function made with `functools.wraps` counts with its own code, and what it wraps with its closure.
+    It never raises, and leaves out what cannot be read. `find_source` returns the text of exactly this plain function
+    or lambda, or None. Partials, methods, callable objects and `functools.lru_cache` wrappers are unwrapped here, and
+    what they add counts. A function made with `functools.wraps` counts with its own code, and what it wraps with its
+    closure.
     """
     try:
         return _Fingerprinter(find_source).of_callable(fn)
@@ -53,9 +57,10 @@ def fingerprint(fn: object, find_source: FindSource) -> str:
 
 
 def stored_name(fn: object) -> str:
-    """The name under which a callable is stored: its qualified name without the module; never empty.
+    """Return the name under which a callable is stored; never empty.
 
-    A partial is named after its function, a bound method after its function, an object after its class.
+    It is the qualified name without the module. A partial is named after its function, a bound method after its
+    function, and an object after its class.
     """
     try:
         for _ in range(_MAX_DEPTH):
@@ -65,33 +70,39 @@ def stored_name(fn: object) -> str:
                 fn = fn.__func__
         names = (getattr(fn, attribute, None) for attribute in ("__qualname__", "__name__"))
         found = next((name for name in names if isinstance(name, str) and name), None)
-    except Exception:  # an object may refuse to be looked at
+    except Exception:  # An object of the user's may raise on any access.
         found = None
     return found or type(fn).__qualname__
 
 
 def made_in_function(fn: object) -> bool:
-    """Whether the callable was defined inside a function, as by a factory; several may share a name."""
+    """Return whether a callable was defined inside a function.
+
+    Several such callables may share a name.
+    """
     return "<locals>" in stored_name(fn)
 
 
 def is_async(fn: object) -> bool:
-    """Whether calling `fn` gives a coroutine, as far as can be determined without calling it."""
+    """Return whether a call of `fn` returns a coroutine, as far as can be known."""
     return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(_unwrap(fn))
 
 
 def is_generator(fn: object) -> bool:
-    """Whether calling `fn` gives a generator."""
+    """Return whether a call of `fn` returns a generator."""
     return inspect.isgeneratorfunction(_unwrap(fn))
 
 
 def is_async_generator(fn: object) -> bool:
-    """Whether calling `fn` gives an async generator."""
+    """Return whether a call of `fn` returns an async generator."""
     return inspect.isasyncgenfunction(_unwrap(fn))
 
 
 def code_text(code: CodeType) -> str:
-    """A code object as text without its file, lines and own name; comparable within one interpreter only."""
+    """Return a code object as text without its file, lines and own name.
+
+    Such texts can be compared only within one version of the interpreter.
+    """
     fields: list[object] = [
         (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags),
         code.co_code.hex(),
@@ -112,7 +123,10 @@ def _constant_text(value: object) -> str:
 
 
 def _plain(value: object) -> str | None:
-    """A scalar as text, or None. Not by repr(), which escapes what its version of Unicode cannot print."""
+    """Return a scalar as text, or None for other values.
+
+    It does not use repr() for texts, since that escapes what its version of Unicode cannot print.
+    """
     kind = type(value)
     if value is None or value is ... or kind is bool:
         return repr(value)
@@ -132,7 +146,7 @@ def _digest(text: str) -> str:
 
 
 def _stdlib_prefix(module: object) -> str:
-    """The first part of a standard module's name, with a dot; nothing for all others."""
+    """Return the first part of a standard module's name with a dot, or ''."""
     top = module.partition(".")[0] if isinstance(module, str) else ""
     return f"{top}." if top in sys.stdlib_module_names else ""
 
@@ -146,25 +160,31 @@ def _is_function(fn: object) -> TypeGuard[FunctionType]:
 
 
 def _wrapped(fn: object) -> object:
-    """What `fn` says it wraps, asked without running its code; None if it says nothing."""
+    """Return the function that `fn` wraps, read without running its code, or None."""
     inner = inspect.getattr_static(fn, "__wrapped__", None)
     return inner if callable(inner) else None
 
 
 def _python_call_method(fn: object) -> object:
-    """The `__call__` written in Python of an object's class, or None."""
+    """Return the `__call__` of an object's class if it is written in Python."""
     call = inspect.getattr_static(type(fn), "__call__", None)
     return call if _is_function(call) else None
 
 
 def _is_our_wrapper(fn: FunctionType) -> bool:
-    """Whether a function is a wrapper of this library's: it stands for what it wraps, in every release."""
+    """Return whether a function is a wrapper of this library.
+
+    Such a wrapper counts as what it wraps, so that releases may change it.
+    """
     home = fn.__globals__.get("__name__")
     return isinstance(home, str) and home.partition(".")[0] == _PACKAGE and _wrapped(fn) is not None
 
 
 def _unwrap(fn: object) -> object:
-    """The innermost plain function that a call of `fn` would reach, or what is left when there is none."""
+    """Return the innermost plain function that a call of `fn` reaches.
+
+    If there is none, it returns what could not be unwrapped any further.
+    """
     for _ in range(_MAX_DEPTH):
         if isinstance(fn, functools.partial):
             fn = fn.func
@@ -181,16 +201,20 @@ def _unwrap(fn: object) -> object:
 
 
 class _Fingerprinter:
-    """One taking of a fingerprint. It remembers the functions seen: closures may lead back to the start."""
+    """One computation of a fingerprint.
+
+    It remembers the functions seen, since closures may form cycles.
+    """
 
     def __init__(self, find_source: FindSource) -> None:
         self._find_source = find_source
-        self._done: dict[int, tuple[object, str]] = {}  # holds the functions, so that no id is used twice
+        # The functions are kept alive, so that no id is used twice.
+        self._done: dict[int, tuple[object, str]] = {}
         self._in_progress: list[int] = []
         self._depth = 0
 
     def of_callable(self, fn: object) -> str:
-        """The fingerprint of any callable."""
+        """Return the fingerprint of any callable."""
         if self._depth >= _MAX_DEPTH:
             return f"b:{stored_name(fn)}"
         self._depth += 1
@@ -262,7 +286,7 @@ class _Fingerprinter:
         try:
             text = self._find_source(fn)
             return None if text is None else source_text(text, fn.__code__)
-        except Exception:  # whatever is wrong with the text, the code object is still there
+        except Exception:  # The code object is used instead.
             return None
 
     def _defaults(self, fn: FunctionType) -> str:
@@ -274,7 +298,7 @@ class _Fingerprinter:
         cells = zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True)
         own = _own_name(fn.__code__)
         return ",".join(
-            # Both are empty while a decorator runs and filled afterwards, always with the same thing.
+            # Both are empty while a decorator runs. Later they always hold the same objects.
             "itself" if name == own else "class" if name == "__class__" else f"{name!a}={self._cell(cell)}"
             for name, cell in sorted(cells, key=operator.itemgetter(0))
         )
@@ -287,10 +311,10 @@ class _Fingerprinter:
         return self.value(content)
 
     def value(self, value: object) -> str:
-        """A default, a closure cell or an argument of a partial as text."""
+        """Return a default, a closure cell or an argument of a partial as text."""
         try:
             return self._value(value)
-        except Exception:  # a proxy may refuse to be looked at
+        except Exception:  # A proxy may raise on any access.
             return f"object {_class_name(type(value))!a}"
 
     def _value(self, value: object) -> str:
@@ -318,7 +342,7 @@ _FUNCTIONS = (*_UNWRAPPED, *_OPERATOR_GETTERS, MethodWrapperType)
 
 
 def _extend(found: str, more: str) -> str:
-    """A fingerprint of the same form as `found` that counts `more` as well."""
+    """Return a fingerprint in the form of `found` that covers `more` as well."""
     if found.startswith("b:"):
         return f"{found}:{_digest(more)}"
     prefix, _, digest = found.rpartition(":")
@@ -326,7 +350,10 @@ def _extend(found: str, more: str) -> str:
 
 
 def _own_name(code: CodeType) -> str | None:
-    """The name by which a function calls itself, which is not part of what it does; None if it cannot."""
+    """Return the name by which a function can call itself, or None.
+
+    The name is not part of what the function does.
+    """
     owner = code.co_qualname.rpartition(".")[0]
     is_method = bool(owner) and not owner.endswith("<locals>")
     local = code.co_name in code.co_varnames or code.co_name in code.co_cellvars
@@ -334,10 +361,11 @@ def _own_name(code: CodeType) -> str | None:
 
 
 def source_text(text: str, code: CodeType) -> str | None:
-    """The source of one function as canonical text, alike under every Python; None if it is another's.
+    """Return the source of one function as canonical text, or None.
 
-    Not by `ast.dump`, whose output changes between versions. Without recursion, since how deep one may
-    recurse depends on the caller. Raises SyntaxError if the text is not Python.
+    The text is the same under every version of Python, unlike the output of `ast.dump`. It is None if the source is
+    that of another function. There is no recursion, since the depth that is left depends on the caller. Raises
+    SyntaxError if the text is not Python.
     """
     is_lambda = code.co_name == "<lambda>"
     statements = ast.parse(f"({text}\n)" if is_lambda else text).body
@@ -361,7 +389,10 @@ def source_text(text: str, code: CodeType) -> str | None:
 
 
 def _parts(node: ast.AST) -> Iterator[str | ast.AST]:
-    """A node as text with its children yet to be written. Fields in alphabetical order, no empty ones."""
+    """Yield the text of a node, with its children as nodes.
+
+    Fields come in alphabetical order, without empty ones.
+    """
     if isinstance(node, ast.Constant):
         yield f"<{_constant_text(node.value)}>"
         return
@@ -391,6 +422,6 @@ def _list_parts(items: list[Any]) -> Iterator[str | ast.AST]:
 
 
 def _body(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> list[ast.stmt]:
-    """A body without its docstring, and without `pass`, which may stand in for one."""
+    """Return a body without its docstring and without `pass`, which may replace it."""
     body = node.body if ast.get_docstring(node, clean=False) is None else node.body[1:]
     return [statement for statement in body if not isinstance(statement, ast.Pass)]

@@ -1,4 +1,4 @@
-"""A tool as the engine knows it: a function of the user's, its stored name, fingerprint, checks and effect."""
+"""Tools: the user's functions with their stored names, fingerprints, checks and effects."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tool:
-    """One registered tool. Two tools are never equal; what a stored step asks for is decided by the registry.
+    """One registered tool.
 
-    `fn` is the user's function, `name` the stored name, `method` whether the first argument is an object of the
-    run's context. `effect` is None where it was not declared, which counts as a write. `max_plain_arguments` is how
-    many arguments by position may be recorded as they are, if they are plain.
+    Two tools are never equal; the registry finds the tool of a stored step. `fn` is the user's function, `name` the
+    stored name, and `method` says whether the first argument is an object of the run's context. `effect` is None if it
+    was not declared, which counts as a write. `max_plain_arguments` is how many positional arguments can be recorded as
+    they are, if they are plain.
     """
 
     __slots__ = (
@@ -108,7 +109,7 @@ class Tool:
         self._read_signature()
 
     def mark_as_method(self) -> None:
-        """From now on the first argument is an object of the run's context."""
+        """Treat the first argument as an object of the run's context from now on."""
         self.method = True
         self._read_signature()
 
@@ -130,11 +131,14 @@ class Tool:
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """What a stored step knows it by: a tool that was registered again has the same."""
+        """The identity that stored steps refer to; a tool registered again has the same."""
         return self.name, self.fingerprint, self.instance
 
     def is_secret(self, name: str) -> bool:
-        """Whether an argument, as `name_arguments` calls it, is secret; *args and **kwargs are so by their names."""
+        """Return whether an argument is secret, by its name from `name_arguments`.
+
+        Arguments in *args and **kwargs are secret if those names are.
+        """
         if name in self.secret:
             return True
         variadic = (
@@ -147,7 +151,7 @@ class Tool:
         return variadic in self.secret
 
     def omitted_secrets(self, named: NamedArguments) -> list[Any]:
-        """The defaults of secret arguments that a call leaves out."""
+        """Return the defaults of secret arguments that a call leaves out."""
         given = {name for name, _ in named}
         parameters = self.signature.parameters if self.signature else {}
         omitted = [parameters[name].default for name in self.secret - given if name in parameters]
@@ -155,11 +159,14 @@ class Tool:
 
     @property
     def is_read_only(self) -> bool:
-        """Whether the tool is declared to have no effect."""
+        """Return whether the tool is declared to have no effect."""
         return self.effect == "read"
 
     def unprovided_arguments(self) -> list[str]:
-        """The ignored arguments that have neither a default nor an `inject`: steps with them cannot be replayed."""
+        """Return the ignored arguments without a default or a value in `inject`.
+
+        Steps with such arguments cannot be replayed.
+        """
         parameters = self.signature.parameters if self.signature else {}
         return [
             name
@@ -168,7 +175,10 @@ class Tool:
         ]
 
     def name_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> NamedArguments:
-        """A call's arguments as (name, value) in the order of the signature, however they were spelled."""
+        """Return a call's arguments as (name, value) in the order of the signature.
+
+        It does not matter which of them were passed by name.
+        """
         names = self.positional
         count = len(names)
         found = [(names[i] if i < count else f"*{i - count}", value) for i, value in enumerate(args)]
@@ -178,7 +188,7 @@ class Tool:
         return found
 
     def accepts(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-        """Whether the arguments fit the signature at all."""
+        """Return whether the arguments fit the signature."""
         if self.signature is None:
             return True
         try:
@@ -188,7 +198,7 @@ class Tool:
         return True
 
     def is_method_of(self, value: Any) -> bool:
-        """Whether this method tool stands in the class of `value`, or in one it inherits from."""
+        """Return whether this method tool is in the class of `value` or a base class."""
         attribute = getattr(self.fn, "__name__", "")
         for owner in type(value).__mro__:
             entry = owner.__dict__.get(attribute)
@@ -196,9 +206,8 @@ class Tool:
                 if entry is self.wrapper or entry is self.fn:
                     return True
                 entry = getattr(entry, "__wrapped__", None)
-        return any(  # under another name, as one that is private and so mangled; or within a property or a decorator
-            self._is_wrapped_in(entry, 3) for owner in type(value).__mro__ for entry in owner.__dict__.values()
-        )
+        # It may have another name, as private methods do, or be inside a property or a decorator.
+        return any(self._is_wrapped_in(entry, 3) for owner in type(value).__mro__ for entry in owner.__dict__.values())
 
     def _is_wrapped_in(self, entry: Any, depth: int) -> bool:
         if entry is self.wrapper:
@@ -209,7 +218,7 @@ class Tool:
         for cell in getattr(entry, "__closure__", None) or ():
             try:
                 parts.append(cell.cell_contents)
-            except ValueError:  # nothing is in it yet
+            except ValueError:  # The cell is still empty.
                 pass
         return any(self._is_wrapped_in(part, depth - 1) for part in parts if part is not None and callable(part))
 
@@ -220,7 +229,7 @@ def _secrets_by_default(signature: inspect.Signature | None) -> set[str]:
 
 
 def signature_of(fn: Any) -> inspect.Signature | None:
-    """The signature, or None where Python has none (some builtins)."""
+    """Return the signature, or None if Python has none, as for some builtins."""
     try:
         return inspect.signature(fn)
     except (TypeError, ValueError):
