@@ -207,7 +207,7 @@ def test_one_file_check_may_serve_tools_with_other_signatures(file: Path) -> Non
 
 
 def test_file_unchanged_of_an_argument_that_the_tool_does_not_have_is_refused() -> None:
-    with pytest.raises(ValueError, match="it has path, mode"):
+    with pytest.raises(ValueError, match="path, mode"):
         Engine().tool(pre_check=checks.file_unchanged("file"))(read)
     with pytest.raises(TypeError, match="name of a tool's argument"):
         checks.file_unchanged(3)

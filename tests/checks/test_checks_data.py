@@ -96,7 +96,7 @@ def test_the_address_may_depend_on_the_tools_arguments(site: Site) -> None:
     [
         ({"status": 404}, "404"),
         ({"status": 302, "headers": {"Location": "file:///etc/passwd"}}, "file"),
-        ({"body": b"x" * 200}, "more than 100 bytes"),
+        ({"body": b"x" * 200}, "at most 100 bytes"),
         ({"pause": 2.5}, "timed out|within 2 s"),
     ],
     ids=["an error", "a redirect to a file", "too much", "too slow"],
@@ -117,7 +117,7 @@ def test_a_function_of_the_users_may_fetch() -> None:
     body[0] = b"text"
     assert engine("a task")
     body[0] = None
-    assert "fetch must return bytes or text" in engine("a task", mode="frozen").message
+    assert "text from fetch=" in engine("a task", mode="frozen").message
     body[0] = "other"
     assert not engine("a task")
 

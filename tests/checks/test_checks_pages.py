@@ -157,12 +157,12 @@ def test_an_address_is_compared_as_a_whole_without_its_query_or_by_a_pattern() -
 
 
 def test_url_refuses_what_has_no_address() -> None:
-    with pytest.raises(ValueError, match="not a regular expression"):
+    with pytest.raises(ValueError, match="pattern="):
         checks.url(pattern="(")
     with pytest.raises(TypeError, match="callable"):
         checks.url("https://shop.test")
     outcome = attached(checks.url(), lambda path: None, 3)("a task")
-    assert "is not a page and has none; give page=" in outcome.not_learned_message
+    assert "Pass page=" in outcome.not_learned_message
 
 
 # --- visible

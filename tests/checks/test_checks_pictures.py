@@ -134,7 +134,7 @@ def test_a_fixed_region_needs_no_coordinates_and_one_outside_is_an_error(screen:
     screen.word = "Delete"
     assert not engine("a task")
     outcome = attached(checks.image_similar(screen.shot, region=(500, 0, 10, 10)))("a task")
-    assert "lies outside of the picture of 400 x 300" in outcome.not_learned_message
+    assert "picture of 400 x 300" in outcome.not_learned_message
 
 
 def test_the_coordinates_may_have_other_names_and_another_scale(screen: Screen) -> None:
@@ -142,7 +142,7 @@ def test_the_coordinates_may_have_other_names_and_another_scale(screen: Screen) 
 
     engine = learned(checks.image_similar(screen.shot, x="left", y="top", scale=2.0, around=(60, 30)), tap, 100, 75)
     assert told(engine)[1].startswith("120 x 60 pixels at x=140, y=120")
-    with pytest.raises(ValueError, match="no argument 'x' to look around; it has left, top"):
+    with pytest.raises(ValueError, match="argument 'x' of the tool, got left, top"):
         attached(checks.image_similar(screen.shot), tap)
 
 
@@ -215,7 +215,7 @@ def test_another_way_to_take_the_picture_is_another_check(screen: Screen) -> Non
         ({"region": (1.0, 2, 3, 4)}, "whole pixels"),
         ({"around": (0, 5)}, "above 0"),
         ({"keep": "everything"}, "'thumbnail', 'pixels'"),
-        ({"threshold": 1.5}, "no score is above 1.0"),
+        ({"threshold": 1.5}, "threshold="),
         ({"threshold": "high"}, "threshold="),
         ({"scale": 0}, "above 0"),
         ({"x": 3}, "names of the tool's arguments"),
@@ -311,14 +311,14 @@ def test_what_is_read_is_stored_and_found_again(tmp_path: Path) -> None:
 def test_a_reader_that_returns_no_text_is_an_error_of_the_check(answer: Any) -> None:
     outcome = attached(checks.screen_text(read=lambda: answer))("a task")
     assert outcome.not_learned == "capture_failed"
-    assert "read must return the text" in outcome.not_learned_message
+    assert "text from read=" in outcome.not_learned_message
 
 
 def test_without_an_engine_it_names_the_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rapidocr", None)
     with pytest.raises(ImportError, match=r"muscle-mem\[ocr\].*read="):
         checks.screen_text(lambda: None)
-    with pytest.raises(TypeError, match="needs a picture, or read="):
+    with pytest.raises(TypeError, match="read="):
         checks.screen_text()
 
 

@@ -1,8 +1,9 @@
-"""Ready-made checks for common things that agents depend on."""
+"""Ready-made checks for common conditions that agents depend on."""
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # type checkers recognize the name; importing typing would cost more than all the rest
+# Type checkers recognize the name. Importing typing would take longer than the rest of this module.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
@@ -32,7 +33,7 @@ __all__ = [
     "visible",
 ]
 
-# Each room is loaded when one of its checks is asked for: most programs use one or two.
+# Each module is loaded on the first access to one of its checks, since most programs use one or two.
 _ROOMS = {
     "basic": "age all_of any_of equal file_unchanged",
     "data": "row_unchanged",

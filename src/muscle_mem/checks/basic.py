@@ -1,4 +1,4 @@
-"""Equality, age, files, and combinations: the checks that need nothing but the standard library."""
+"""Checks of equality, age and files, and combinations of checks."""
 
 from __future__ import annotations
 
@@ -17,23 +17,35 @@ from .given import argument as argument_of
 
 
 def equal(capture: Callable[..., Any], **options: Any) -> Check:
-    """Passes while `capture` returns exactly what it returned when recorded, types included.
+    """Return a check that passes while a captured value equals the recorded one.
 
-    Options are those of `Check`, such as wait= and every=.
+    Types count: 1 does not equal True or 1.0.
+
+    Args:
+        capture: Gets the tool's arguments and returns the value.
+        options: Options of `Check`, such as wait= and every=.
     """
     return Check(capture, **options)
 
 
 def age(seconds: float, *, clock: Callable[[], float] = time.time, **options: Any) -> Check:
-    """Passes while the recording is at most `seconds` old, and never if it seems to come from the future.
+    """Return a check that passes while the recording is not too old.
 
-    With refresh=True every hit starts the time again. `clock` returns seconds since the epoch. Raises InvalidTypeError
-    or InvalidValueError for a limit that is not a number, negative, infinite or NaN.
+    It fails for a recording from the future. With refresh=True, every hit starts the time again.
+
+    Args:
+        seconds: The maximum age in seconds.
+        clock: Returns the seconds since the epoch.
+        options: Options of `Check`, such as refresh=.
+
+    Raises:
+        InvalidTypeError: `seconds` is not a number.
+        InvalidValueError: `seconds` is negative, infinite or NaN.
     """
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise InvalidTypeError(f"age needs a number of seconds, got {seconds!r}")
+        raise InvalidTypeError(f"invalid age(seconds=...): expected a number of seconds, got {seconds!r}")
     if math.isnan(seconds) or math.isinf(seconds) or seconds < 0:
-        raise InvalidValueError(f"age needs 0 or more seconds, got {seconds!r}")
+        raise InvalidValueError(f"invalid age(seconds=...): expected 0 or more seconds, got {seconds!r}")
     limit = float(seconds)
 
     def capture(*_args: Any, **_kwargs: Any) -> float:
@@ -49,14 +61,22 @@ def age(seconds: float, *, clock: Callable[[], float] = time.time, **options: An
 
 
 def file_unchanged(argument: str, **options: Any) -> Check:
-    """Passes while the file that the tool's argument `argument` names has the same content, or is still absent.
+    """Return a check that passes while a file has the same content or is still absent.
 
-    The snapshot is the size and the SHA-256 of the file's bytes; a directory has the sorted names in it. The tool's
-    signature says which argument is meant, however it is passed. Raises InvalidTypeError for a name that is not a
-    string.
+    The snapshot is the size and the SHA-256 of the file's bytes. For a directory, it is that of its sorted names.
+
+    Args:
+        argument: The name of the tool's argument that holds the path. It may be passed by position or by name.
+        options: Options of `Check`, such as wait= and every=.
+
+    Raises:
+        InvalidTypeError: `argument` is not a string.
+        InvalidValueError: The tool that the check is attached to has no such argument.
     """
     if not isinstance(argument, str):
-        raise InvalidTypeError(f"file_unchanged needs the name of a tool's argument, got {argument!r}")
+        raise InvalidTypeError(
+            f"invalid file_unchanged(argument=...): expected the name of a tool's argument, got {argument!r}"
+        )
 
     return _file_check(argument, None, options)
 
@@ -74,7 +94,8 @@ def _file_check(argument: str, signature: inspect.Signature | None, options: dic
     def bind(found: inspect.Signature) -> Check:
         if argument not in found.parameters:
             raise InvalidValueError(
-                f"file_unchanged({argument!r}): the tool has no such argument; it has {', '.join(found.parameters)}"
+                f"invalid file_unchanged(argument=...): expected an argument of the tool "
+                f"({', '.join(found.parameters) or 'it has none'}), got {argument!r}"
             )
         return _file_check(argument, found, options)
 
@@ -107,34 +128,63 @@ def _file_text(state: tuple[str, int, str]) -> str:
 
 
 class Combination(Check):
-    """A check made of others, of which a hit refreshes only those that say refresh=True."""
+    """A check made of others, of which a hit refreshes only those with refresh=True."""
 
     __slots__ = ()
 
     def refreshed(self, current: Any, candidate: Any) -> Any:
-        """The parts that slide as they are now, the others as they were recorded."""
+        """Return current snapshots of parts with `refresh`, and recorded ones of others.
+
+        Args:
+            current: The snapshots of this run.
+            candidate: The recorded snapshots.
+        """
         pairs = zip(self.parts, current, candidate, strict=True)
         return tuple(part.refreshed(now, then) if part.refresh else then for part, now, then in pairs)
 
 
 def all_of(*checks: Check, **options: Any) -> Check:
-    """Passes when every one of the checks does; each is captured, in order."""
+    """Return a check that passes if all of the checks pass.
+
+    All of them are captured, in order.
+
+    Args:
+        checks: The checks to combine, none with an async compare.
+        options: Options of `Check` for the combination.
+
+    Raises:
+        InvalidTypeError: One is not a Check, or has an async compare.
+        InvalidValueError: No check is given.
+    """
     return _combined(checks, all, "all_of", options)
 
 
 def any_of(*checks: Check, **options: Any) -> Check:
-    """Passes when at least one of the checks does; each is captured, in order. One that cannot decide fails."""
+    """Return a check that passes if at least one of the checks passes.
+
+    All of them are captured, in order. A check whose compare raises counts as failed.
+
+    Args:
+        checks: The checks to combine, none with an async compare.
+        options: Options of `Check` for the combination.
+
+    Raises:
+        InvalidTypeError: One is not a Check, or has an async compare.
+        InvalidValueError: No check is given.
+    """
     return _combined(checks, any, "any_of", options)
 
 
 def _combined(checks: tuple[Check, ...], how: Callable[..., bool], name: str, options: dict[str, Any]) -> Check:
     if not checks:
-        raise InvalidValueError(f"{name} needs at least one check")
+        raise InvalidValueError(f"invalid {name}(): expected at least one check, got none")
     for check in checks:
         if not isinstance(check, Check):
-            raise InvalidTypeError(f"{name} combines Checks, got {check!r}")
+            raise InvalidTypeError(f"invalid {name}(): expected Checks, got {check!r}")
         if check.compare_async:
-            raise InvalidTypeError(f"{name} cannot combine checks with an async compare, got {check!r}")
+            raise InvalidTypeError(
+                f"invalid {name}(): expected checks with a plain compare, got {check!r} with an async one"
+            )
 
     def look(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Looking:
         found: tuple[Any, ...] = ()

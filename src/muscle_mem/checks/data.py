@@ -1,4 +1,4 @@
-"""Rows of a database and JSON: unchanged, or still containing what was recorded."""
+"""A check of the rows that a database query finds."""
 
 from __future__ import annotations
 
@@ -25,21 +25,34 @@ def row_unchanged(
     ordered: bool = False,
     **options: Any,
 ) -> Check:
-    """Passes while a query finds the same rows as when recorded: values with their types, NULLs, and column names.
+    """Return a check that passes while a query finds the same rows.
 
-    `connect` is a function without arguments that opens a connection (of any DB-API module), which is closed
-    afterwards, or an open connection, which is neither closed nor committed. A query in a transaction that began
-    earlier sees the rows of that time, so a function is the better choice. `params` are the query's parameters, or a
-    function of those of the tool's arguments that it names that returns them. The order of the rows counts only with
-    ordered=True. Stored is their number and a SHA-256 digest, not the rows; more than 100,000 are an error. Raises
-    InvalidTypeError for misuse.
+    It compares column names, and values with their types and NULLs. It stores the number of rows and a SHA-256 digest,
+    not the rows. More than 100,000 rows are an error.
+
+    Args:
+        connect: A function without arguments that opens a connection of any DB-API module, which is closed afterwards.
+            Or an open connection, which is neither closed nor committed. Prefer a function: a query in a transaction
+            that began earlier sees the rows of that time.
+        sql: The query.
+        params: The parameters of the query, or a function that returns them. It gets those of the tool's arguments that
+            it names.
+        ordered: Whether the order of the rows counts.
+        options: Options of `Check`, such as wait= and every=.
+
+    Raises:
+        InvalidTypeError: An argument has the wrong type.
     """
     if not callable(connect) and not hasattr(connect, "cursor"):
-        raise InvalidTypeError(f"row_unchanged needs a connection or a function that opens one, got {connect!r}")
+        raise InvalidTypeError(
+            f"invalid row_unchanged(connect=...): expected a connection or a function that opens one, got {connect!r}"
+        )
     if not isinstance(sql, str) or not sql.strip():
-        raise InvalidTypeError(f"row_unchanged needs the query as text, got {sql!r}")
+        raise InvalidTypeError(f"invalid row_unchanged(sql=...): expected the query as text, got {sql!r}")
     if isinstance(params, str | bytes) or not (callable(params) or isinstance(params, Sequence | Mapping)):
-        raise InvalidTypeError(f"row_unchanged needs params as a sequence, a mapping or a function, got {params!r}")
+        raise InvalidTypeError(
+            f"invalid row_unchanged(params=...): expected a sequence, a mapping or a function, got {params!r}"
+        )
     return _row_check(connect, sql, params, bool(ordered), None, options)
 
 
@@ -78,12 +91,16 @@ def _rows(connection: Any, sql: str, params: Any, ordered: bool) -> Rows:
         cursor.execute(sql, params) if params else cursor.execute(sql)
         names = [str(column[0]) for column in cursor.description or ()]
         if not names:
-            raise InvalidValueError("row_unchanged needs a query that finds rows; this statement finds none")
+            raise InvalidValueError(
+                "row_unchanged failed: expected a query that returns rows, got another statement. Use a SELECT."
+            )
         digests: list[bytes] = []
         while found := cursor.fetchmany(500):
             digests += [hashlib.sha256(_canonical(row, names)).digest() for row in found]
             if len(digests) > MOST_ROWS:
-                raise InvalidValueError(f"row_unchanged found more than {MOST_ROWS} rows; ask for fewer, or count them")
+                raise InvalidValueError(
+                    f"row_unchanged failed: expected at most {MOST_ROWS} rows, got more. Select fewer, or count them."
+                )
     finally:
         cursor.close()
     whole = hashlib.sha256(codec.canonical(names))
@@ -103,5 +120,5 @@ def _canonical(row: Any, names: list[str]) -> bytes:
     try:
         return codec.canonical(plain)
     except NotStorableError as error:
-        message = f"row_unchanged cannot compare what the query finds: {error}; cast it to text"
+        message = f"row_unchanged failed: expected values that can be stored: {error}. Cast them to text."
         raise InvalidTypeError(message) from error

@@ -1,4 +1,4 @@
-"""The libraries that some checks need and the package does not: loaded when such a check is made."""
+"""Optional libraries that some checks need, loaded when such a check is made."""
 
 from __future__ import annotations
 
@@ -8,31 +8,41 @@ from ..errors import MissingExtraError
 
 
 def need_numpy(check: str = "image_similar", extra: str = "images") -> Any:
-    """The numpy module."""
+    """Return the numpy module.
+
+    Args:
+        check: The name of the check that needs it.
+        extra: The name of the extra that installs it.
+    """
     try:
         import numpy
     except ImportError as error:
-        raise MissingExtraError(f"{check} needs numpy; pip install 'muscle-mem[{extra}]'") from error
+        raise MissingExtraError(f"{check} needs numpy. Install it with pip install 'muscle-mem[{extra}]'.") from error
     return numpy
 
 
 def need_pillow(check: str = "image_similar", extra: str = "images") -> Any:
-    """The PIL.Image module."""
+    """Return the PIL.Image module.
+
+    Args:
+        check: The name of the check that needs it.
+        extra: The name of the extra that installs it.
+    """
     try:
         from PIL import Image
     except ImportError as error:
-        raise MissingExtraError(f"{check} needs Pillow; pip install 'muscle-mem[{extra}]'") from error
+        raise MissingExtraError(f"{check} needs Pillow. Install it with pip install 'muscle-mem[{extra}]'.") from error
     return Image
 
 
 def need_ocr() -> Any:
-    """The class RapidOCR."""
+    """Return the class RapidOCR."""
     try:
-        import onnxruntime  # noqa: F401 - what RapidOCR reads with; it does not bring it
+        import onnxruntime  # noqa: F401 - RapidOCR needs it, but does not install it
         from rapidocr import RapidOCR
     except ImportError as error:
         raise MissingExtraError(
-            "screen_text has no engine that reads. Install one (300 MB) with pip install 'muscle-mem[ocr]', or give "
-            "read=, a function of yours that returns the text, such as pytesseract.image_to_string"
+            "screen_text needs an OCR engine. Install one (300 MB) with pip install 'muscle-mem[ocr]', or pass a "
+            "function that returns the text as read=, such as pytesseract.image_to_string."
         ) from error
     return RapidOCR

@@ -1,4 +1,4 @@
-"""How ready-made checks call the functions that the user gives them, and how they count in a check's fingerprint."""
+"""Calls of the functions that users give to ready-made checks, and their fingerprints."""
 
 from __future__ import annotations
 
@@ -16,22 +16,43 @@ _PLAIN = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEY
 
 
 def need_callable(check: str, name: str, function: Any) -> None:
-    """Raises InvalidTypeError if an argument of a check is not a function."""
+    """Raise InvalidTypeError if an argument of a check is not a function.
+
+    Args:
+        check: The name of the check.
+        name: The name of the argument.
+        function: What was given.
+    """
     if not callable(function):
-        raise InvalidTypeError(f"{check}({name}=...) must be callable, got {function!r}")
+        raise InvalidTypeError(f"invalid {check}({name}=...): expected a callable, got {function!r}. Pass a function.")
 
 
 def argument(signature: inspect.Signature | None, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The argument of a call that has this name, however it was passed; its default if it was not."""
+    """Return the argument of a call by its name, or its default.
+
+    Args:
+        signature: The signature of the tool, or None if it is unknown.
+        name: The name of the argument.
+        args: The positional arguments of the call.
+        kwargs: The arguments of the call that were passed by name.
+    """
     if name in kwargs:
         return kwargs[name]
     if signature is None:
-        raise LookupError(f"the argument {name!r} was not passed by name, and the tool's signature is not known")
+        raise LookupError(
+            f"no argument {name!r}: it was not passed by name, and the tool's signature is unknown. Pass it by name."
+        )
     return named(signature, args, kwargs)[name]
 
 
 def named(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """All arguments of a call by their names."""
+    """Return all arguments of a call by their names.
+
+    Args:
+        signature: The signature of the tool.
+        args: The positional arguments of the call.
+        kwargs: The arguments of the call that were passed by name.
+    """
     bound = signature.bind(*args, **kwargs)
     bound.apply_defaults()
     return dict(bound.arguments)
@@ -45,9 +66,14 @@ def ask(
 ) -> Any:
     """Call a function of the user's with those of the tool's arguments that it names.
 
-    Without parameters it is called so; if its single parameter is not one of the tool's, it gets the tool's first
-    argument
-    (of a method, the object); in all other cases the arguments as they are.
+    A function without parameters gets nothing. If its single required parameter is not one of the tool's, it gets the
+    tool's first argument, which is the object for a method. In all other cases it gets the arguments as they are.
+
+    Args:
+        function: The function to call.
+        signature: The signature of the tool, or None if it is unknown.
+        args: The positional arguments of the tool's call.
+        kwargs: The arguments of the tool's call that were passed by name.
     """
     try:
         parameters = list(inspect.signature(function).parameters.values())
@@ -70,10 +96,9 @@ def ask(
 
 
 def walk(looking: Looking) -> Any:
-    """Return the result of a look that yields what it needs: immediately, or a coroutine where something must be
-    awaited.
+    """Return the result of a generator that yields the values it needs.
 
-    So one text serves pages that answer and pages that must be awaited.
+    It is a coroutine if one of these values must be awaited. So one function serves plain and async pages.
     """
     try:
         asked = next(looking)
@@ -98,7 +123,12 @@ async def _walk_on(looking: Looking, asked: Any) -> Any:
 
 
 def capture_of(look: Callable[[tuple[Any, ...], dict[str, Any]], Looking], *functions: Any) -> Callable[..., Any]:
-    """A check's capture out of a look; an async one if one of the user's functions is."""
+    """Return the capture of a check, which is async if a function of the user's is.
+
+    Args:
+        look: Gets the arguments of a call, and returns a generator for `walk`.
+        functions: The functions of the user's, or None for those that are not given.
+    """
     if any(is_async(function) for function in functions):
 
         async def capture_async(*args: Any, **kwargs: Any) -> Any:
@@ -114,7 +144,16 @@ def capture_of(look: Callable[[tuple[Any, ...], dict[str, Any]], Looking], *func
 
 
 def identity(name: str, settings: Any, functions: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
-    """The options that make a check known: equal for equal settings and functions, unless the user gives a version."""
+    """Return the options that make up the fingerprint of a ready-made check.
+
+    They are equal for equal settings and functions, and empty if the user gives a version.
+
+    Args:
+        name: The name of the check.
+        settings: The values that its verdict depends on.
+        functions: The functions of the user's, or None for those that are not given.
+        options: The options of `Check` that the user gives.
+    """
     if "version" in options:
         return {}
     return {

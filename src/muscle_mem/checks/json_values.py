@@ -1,4 +1,4 @@
-"""JSON that still contains what was recorded, and the paths that lead into it."""
+"""A check of JSON values, and the paths that it ignores."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ from .._core.tools.check import Check
 from ..errors import InvalidTypeError, InvalidValueError
 from .given import Looking, ask, capture_of, identity, need_callable
 
-SHOWN = 3  # differences in an explanation
-ANY = None  # a part of a path that stands for every key or index
+SHOWN = 3
+"""The maximum number of differences in an explanation."""
+
+ANY = None
+"""A part of a path that matches every key and index."""
+
 _PART = re.compile(r"""\.?([^.\[\]"*]+)|\.?(\*)|\[(\d+)\]|\[(\*)\]|\["((?:[^"\\]|\\.)*)"\]""")
 
 Path = tuple[str | int | None, ...]
@@ -25,16 +29,27 @@ Difference = tuple[str, str, str]
 
 
 def json_subset(capture: Callable[..., Any], *, ignore: Sequence[str] = (), **options: Any) -> Check:
-    """Passes while the JSON that was recorded is contained in the current one: more keys are fine, fewer are not.
+    """Return a check that passes while a JSON value contains the recorded one.
 
-    `capture` gets those of the tool's arguments that it names and returns dicts, lists and plain values, or JSON as
-    text or bytes; it may be async. Every recorded key must be there with a value that contains the recorded one; lists
-    must be equally long. `ignore` are paths whose values do not count and are not stored, such as
-    "items[*].updated_at", "meta.*" or 'headers["x.y"]'. Raises InvalidTypeError or InvalidValueError for misuse.
+    Every recorded key must exist with a value that contains the recorded one. More keys are allowed. Lists must have
+    equal lengths.
+
+    Args:
+        capture: Gets those of the tool's arguments that it names. It returns dicts, lists and plain values, or JSON as
+            text or bytes. It may be async.
+        ignore: Paths whose values are neither stored nor compared, such as "items[*].updated_at", "meta.*" or
+            'headers["x.y"]'.
+        options: Options of `Check`, such as wait= and every=.
+
+    Raises:
+        InvalidTypeError: An argument has the wrong type.
+        InvalidValueError: A path cannot be parsed.
     """
     need_callable("json_subset", "capture", capture)
     if isinstance(ignore, str) or not isinstance(ignore, Sequence):
-        raise InvalidTypeError(f"json_subset(ignore=...) must be a list of paths, got {ignore!r}")
+        raise InvalidTypeError(
+            f"invalid json_subset(ignore=...): expected a list of paths, got {ignore!r}. Pass a list."
+        )
     return _json_check(capture, tuple(sorted(map(parsed, ignore), key=repr)), None, options)
 
 
@@ -68,9 +83,12 @@ def _json_check(
 
 
 def parsed(text: str) -> Path:
-    """A path as its parts: names, indices, and None for any. Raises InvalidTypeError or InvalidValueError."""
+    """Return the parts of a path: names, indices, and None for any.
+
+    Raises InvalidTypeError or InvalidValueError.
+    """
     if not isinstance(text, str):
-        raise InvalidTypeError(f"json_subset(ignore=...) must be a list of paths as text, got {text!r}")
+        raise InvalidTypeError(f"invalid json_subset(ignore=...): expected a list of paths as text, got {text!r} in it")
     parts: list[str | int | None] = []
     at = 0
     while at < len(text):
@@ -85,8 +103,8 @@ def parsed(text: str) -> Path:
         at = match.end()
     if at < len(text) or not parts:
         raise InvalidValueError(
-            f"json_subset(ignore=...): {text!r} is not a path (trouble at character {at}); write it like "
-            """items[*].updated_at, meta.* or headers["x.y"]"""
+            f"invalid json_subset(ignore=...): expected a path, got {text!r} (error at character {at}). "
+            """Write it like items[*].updated_at, meta.* or headers["x.y"]."""
         )
     return tuple(parts)
 
@@ -99,11 +117,13 @@ def _ignores(path: Path, ignored: tuple[Path, ...]) -> bool:
 
 
 def _kept(value: Any, path: Path, ignored: tuple[Path, ...]) -> Any:
-    """A JSON value without what is ignored; in a list its place is kept."""
+    """Return a JSON value without ignored parts, which are None in lists."""
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
-                raise InvalidTypeError(f"json_subset: {spelled(path)} has the key {key!r}, which is not a text")
+                raise InvalidTypeError(
+                    f"json_subset failed: expected only keys that are texts, got {key!r} at {spelled(path)}"
+                )
         return {k: _kept(v, (*path, k), ignored) for k, v in value.items() if not _ignores((*path, k), ignored)}
     if isinstance(value, list | tuple):
         return [
@@ -112,11 +132,22 @@ def _kept(value: Any, path: Path, ignored: tuple[Path, ...]) -> Any:
         ]
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise InvalidTypeError(f"json_subset: {spelled(path)} is a {type(value).__name__}, which JSON does not have")
+    raise InvalidTypeError(
+        f"json_subset failed: expected a JSON value, got type {type(value).__name__} at {spelled(path)}"
+    )
 
 
 def differences(current: Any, candidate: Any, path: Path, ignored: tuple[Path, ...]) -> Iterator[Difference]:
-    """Where the current value does not contain the recorded one: the path, what is there, what was there."""
+    """Yield where a value does not contain the recorded one.
+
+    Each difference has the path, the current value and the recorded one as texts.
+
+    Args:
+        current: The current value.
+        candidate: The recorded value.
+        path: The path of both.
+        ignored: The paths that do not count.
+    """
     if _ignores(path, ignored):
         return
     if isinstance(candidate, dict) and isinstance(current, dict):
@@ -144,6 +175,6 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def spelled(path: Path) -> str:
-    """A path as people write it."""
+    """Return a path as a text."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".") or "all of it"

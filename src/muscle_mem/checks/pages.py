@@ -1,5 +1,6 @@
-"""Web pages under Playwright: the element that will be acted on, the address, what is visible. Any page will do
-that has the same methods, be they plain or async.
+"""Checks of web pages under Playwright: elements, addresses and visibility.
+
+Any page with the same methods works, plain or async.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ from .._core.tools.check import Check
 from ..errors import InvalidTypeError, InvalidValueError
 from .given import Looking, ask, capture_of, identity, need_callable
 
-TOLERANCE = 4.0  # pixels; measured by scripts/measure_elements.py
-PATIENCE = 1000  # milliseconds that an element may take to answer once it is there
+TOLERANCE = 4.0
+"""The default tolerance of a place in pixels, measured by scripts/measure_elements.py."""
+
+PATIENCE = 1000
+"""The timeout in milliseconds for an element that exists."""
+
 FEATURES = ("role", "name", "place", "visible", "enabled")
 _ARIA = re.compile(r"""- '?([\w-]+)(?: "((?:[^"\\]|\\.)*)")?""")
 
@@ -31,22 +36,33 @@ def element(
     features: tuple[str, ...] = FEATURES,
     **options: Any,
 ) -> Check:
-    """Passes while the element that will be acted on is the one it was: its role, name and place, visible, enabled.
+    """Return a check that passes while the element to act on is the recorded one.
 
-    `locate` gets those of the tool's arguments that it names (of a method, `self`) and returns a Playwright locator, as
-    `lambda page, selector: page.locator(selector)` does. Role and name are those that a screen reader says (Playwright
-    1.49 or later). The place is the box in the window; each of its numbers may differ by `tolerance` pixels. `features`
-    are those that count. There must be exactly one such element; none or several are remembered as that, and nothing is
-    waited for, so add wait= where a page is slow. Raises InvalidTypeError or InvalidValueError for misuse.
+    It compares the role, the name, the place, and whether the element is visible and enabled. Role and name are those
+    of a screen reader (Playwright 1.49 or later). The place is the box in the window. If no element or several match,
+    their number is compared. The check does not wait for an element, so add wait= if a page is slow.
+
+    Args:
+        locate: Gets those of the tool's arguments that it names (`self` for a method) and returns a Playwright locator,
+            as `lambda page, selector: page.locator(selector)` does.
+        tolerance: How much each number of the box may differ, in pixels.
+        features: The features to compare: some of "role", "name", "place", "visible" and "enabled".
+        options: Options of `Check`, such as wait= and every=.
+
+    Raises:
+        InvalidTypeError: An argument has the wrong type.
+        InvalidValueError: An argument has a value that is not allowed.
     """
     need_callable("element", "locate", locate)
     if isinstance(tolerance, bool) or not isinstance(tolerance, int | float):
-        raise InvalidTypeError(f"element(tolerance=...) must be a number of pixels, got {tolerance!r}")
+        raise InvalidTypeError(f"invalid element(tolerance=...): expected a number of pixels, got {tolerance!r}")
     if not 0 <= tolerance < math.inf:
-        raise InvalidValueError(f"element(tolerance=...) must be 0 or more pixels, got {tolerance!r}")
+        raise InvalidValueError(f"invalid element(tolerance=...): expected 0 or more pixels, got {tolerance!r}")
     unknown = [name for name in features if name not in FEATURES] if isinstance(features, tuple | list) else [features]
     if unknown or not features:
-        raise InvalidValueError(f"element(features={features!r}): say some of {', '.join(map(repr, FEATURES))}")
+        raise InvalidValueError(
+            f"invalid element(features=...): expected some of {', '.join(map(repr, FEATURES))}, got {features!r}"
+        )
     wanted = tuple(name for name in FEATURES if name in features)
     return _element_check(locate, float(tolerance), wanted, None, options)
 
@@ -83,7 +99,7 @@ def _element_check(
 
 
 def _element(locator: Any, features: tuple[str, ...]) -> Looking:
-    """What there is to see of one element, each question in its turn."""
+    """Yield the queries for one element in order, and return its snapshot."""
     count = yield locator.count()
     found: Snapshot = {"count": count}
     if count != 1:
@@ -103,9 +119,12 @@ def _element(locator: Any, features: tuple[str, ...]) -> Looking:
 
 
 def role_and_name(snapshot: str) -> tuple[str, str]:
-    """Both out of the first line of an ARIA snapshot, such as `- button "Save"`; a plain text's name is itself."""
+    """Return the role and name in the first line of an ARIA snapshot.
+
+    An example is `- button "Save"`. The name of a plain text is the text itself.
+    """
     line = snapshot.strip().partition("\n")[0]
-    if line.startswith("- '"):  # a line of YAML in quotes
+    if line.startswith("- '"):  # YAML doubles quotes within quoted lines.
         line = line.replace("''", "'")
     match = _ARIA.match(line)
     if match is None:
@@ -137,19 +156,27 @@ def _element_text(snapshot: Snapshot, names: list[str]) -> str:
 def url(
     page: Callable[..., Any] | None = None, *, query: bool = True, pattern: str | None = None, **options: Any
 ) -> Check:
-    """Passes while the page's address is what it was when recorded.
+    """Return a check that passes while the page has the same address.
 
-    `page` gets those of the tool's arguments that it names and returns the page (anything with a `url`) or the address
-    itself; without it, the tool's first argument is the page or has it as `page`. With query=False all between "?" and
-    "#" is left out, and not stored. With a `pattern`, a regular expression, any address passes that matches it as a
-    whole. Raises InvalidTypeError or InvalidValueError for misuse.
+    Args:
+        page: Gets those of the tool's arguments that it names and returns the page (any object with a `url`) or the
+            address. By default, the tool's first argument is the page or has it as `page`.
+        query: Whether the query counts. If False, the part between "?" and "#" is neither stored nor compared.
+        pattern: A regular expression. If given, every address passes that matches it as a whole.
+        options: Options of `Check`, such as wait= and every=.
+
+    Raises:
+        InvalidTypeError: `page` is not a function.
+        InvalidValueError: `pattern` is not a regular expression.
     """
     if page is not None:
         need_callable("url", "page", page)
     try:
         matcher = None if pattern is None else re.compile(pattern)
     except (re.error, TypeError) as error:
-        raise InvalidValueError(f"url(pattern={pattern!r}) is not a regular expression: {error}") from error
+        raise InvalidValueError(
+            f"invalid url(pattern=...): expected a regular expression, got {pattern!r}: {error}"
+        ) from error
     return _url_check(page, bool(query), matcher, None, options)
 
 
@@ -164,7 +191,9 @@ def _url_check(
         found = yield _page_of(page, signature, args, kwargs)
         address = getattr(found, "url", found)
         if not isinstance(address, str):
-            raise InvalidTypeError(f"url needs a page with a url, or the address, got {type(found).__name__}")
+            raise InvalidTypeError(
+                f"url failed: expected a page with a url, or the address, got type {type(found).__name__}. Pass page=."
+            )
         return address if query else urlunsplit(urlsplit(address)._replace(query=""))
 
     def compare(current: str, candidate: str) -> bool:
@@ -184,13 +213,22 @@ def _url_check(
 
 
 def visible(selector: str, *, page: Callable[..., Any] | None = None, **options: Any) -> Check:
-    """Passes while something that the selector finds is visible if it was when recorded, and not if it was not.
+    """Return a check that passes while the visibility of a selector is the same.
 
-    So it sees that a button has come, and that a banner has. `page` is that of `url`. Raises InvalidTypeError for
-    misuse.
+    It compares whether any element that the selector finds is visible, so it fails if a banner appears, or a button
+    disappears.
+
+    Args:
+        selector: The selector, as `page.locator` takes it.
+        page: Gets those of the tool's arguments that it names and returns the page. By default, the tool's first
+            argument is the page or has it as `page`.
+        options: Options of `Check`, such as wait= and every=.
+
+    Raises:
+        InvalidTypeError: An argument has the wrong type.
     """
     if not isinstance(selector, str) or not selector:
-        raise InvalidTypeError(f"visible needs a selector as text, got {selector!r}")
+        raise InvalidTypeError(f"invalid visible(selector=...): expected a selector as text, got {selector!r}")
     if page is not None:
         need_callable("visible", "page", page)
     return _visible_check(selector, page, None, options)
@@ -233,5 +271,7 @@ def _page_of(
     found = first if hasattr(first, "locator") else getattr(first, "page", first)
     if not (isinstance(found, str) or hasattr(found, "locator") or hasattr(found, "url")):
         kind = type(first).__name__
-        raise InvalidTypeError(f"the tool's first argument, a {kind}, is not a page and has none; give page=")
+        raise InvalidTypeError(
+            f"check failed: expected the tool's first argument to be a page or have .page, got type {kind}. Pass page=."
+        )
     return found

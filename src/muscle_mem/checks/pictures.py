@@ -1,4 +1,4 @@
-"""Pictures as arrays: opened, cropped, made small and grey, and how alike two of them are. Loads numpy when used."""
+"""Pictures as arrays, and their similarity. It loads numpy on first use."""
 
 from __future__ import annotations
 
@@ -16,18 +16,26 @@ if TYPE_CHECKING:
     Floats = NDArray[numpy.float64]
 
 Box = tuple[int, int, int, int]
-WINDOW = 7  # pixels; the side of the squares that are compared
-C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # the usual constants of SSIM
-PATCH = 20  # squares; the side of the patches of which the least similar one counts
-SHARE = 0.15  # how much of a patch must show something
-STRUCTURE = 4.0  # the least variance (grey levels squared) of a square that has something in it
+WINDOW = 7
+"""The side in pixels of the squares that are compared."""
+
+C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2  # The usual constants of SSIM.
+
+PATCH = 20
+"""The side in squares of the patches, of which the least similar one counts."""
+
+SHARE = 0.15
+"""The lowest share of squares with structure in a patch that counts."""
+
+STRUCTURE = 4.0
+"""The lowest variance (in grey levels squared) of a square with structure."""
 
 
 def as_array(picture: Any) -> Bytes:
-    """A picture as an array of height x width x 3 bytes.
+    """Return a picture as an array of height x width x 3 bytes.
 
     `picture` is an array of bytes (height x width, with 1, 3 or 4 channels in the order red, green, blue, alpha), a
-    picture of Pillow's, or the bytes of a PNG or another format that Pillow opens. Raises InvalidTypeError otherwise.
+    Pillow image, or the bytes of a PNG or another format that Pillow opens. Raises InvalidTypeError otherwise.
     """
     numpy = need_numpy()
     if isinstance(picture, bytes | bytearray | memoryview):
@@ -36,12 +44,12 @@ def as_array(picture: Any) -> Bytes:
         return _of(numpy.asarray(picture.convert("RGB")))
     if not isinstance(picture, numpy.ndarray):
         raise InvalidTypeError(
-            f"a picture is a PIL image, a numpy array or the bytes of a PNG, got {type(picture).__name__}"
+            f"invalid picture: expected a PIL image, a numpy array or bytes of a PNG, got type {type(picture).__name__}"
         )
     channels = picture.shape[2] if picture.ndim == 3 else 1
     if picture.dtype != numpy.uint8 or picture.ndim not in (2, 3) or channels not in (1, 3, 4) or not picture.size:
         raise InvalidTypeError(
-            "an array is a picture if it has the shape (height, width) or (height, width, 1, 3 or 4) and the dtype "
+            "invalid picture: expected an array of shape (height, width) or (height, width, 1, 3 or 4) and dtype "
             f"uint8, got {picture.shape} of {picture.dtype}"
         )
     flat = picture.reshape(*picture.shape[:2], channels)
@@ -54,26 +62,39 @@ def _of(array: Any) -> Bytes:
 
 
 def cut(array: Bytes, box: Box) -> Bytes:
-    """The part of a picture inside a box (x, y, width, height), as far as it lies on it. InvalidValueError if none."""
+    """Return the part of a picture inside a box, cut at its edges.
+
+    Args:
+        array: The picture.
+        box: The box, as (x, y, width, height) in pixels.
+
+    Raises:
+        InvalidValueError: No part of the box is inside the picture.
+    """
     x, y, width, height = box
     tall, wide = array.shape[:2]
     found = array[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)]
     if not found.size:
         raise InvalidValueError(
-            f"the region at x={x}, y={y} of {width} x {height} lies outside of the picture of {wide} x {tall}"
+            f"invalid region: expected part of the picture of {wide} x {tall}, got {width} x {height} at x={x}, y={y}"
         )
     return found
 
 
 def grey(array: Bytes) -> Bytes:
-    """A picture in shades of grey, by the weights of ITU-R BT.601."""
+    """Return a picture in shades of grey, by the weights of ITU-R BT.601."""
     numpy = need_numpy()
     weights = numpy.array([299, 587, 114], dtype=numpy.uint32)
     return _of(((array.astype(numpy.uint32) @ weights + 500) // 1000).astype(numpy.uint8))
 
 
 def smaller(array: Bytes, longest: int) -> Bytes:
-    """A grey picture shrunk by a whole factor so that neither side is longer than `longest`; each pixel an average."""
+    """Return a grey picture shrunk by a whole factor, with averaged pixels.
+
+    Args:
+        array: The grey picture.
+        longest: The longest side of the result, in pixels.
+    """
     numpy = need_numpy()
     height, width = array.shape
     factor = -(-max(height, width) // longest)
@@ -88,12 +109,18 @@ def smaller(array: Bytes, longest: int) -> Bytes:
 
 
 def likeness(one: Bytes, other: Bytes) -> float:
-    """How alike two grey pictures are where they are least alike: 1.0 if equal, about 0 if unrelated; four digits.
+    """Return the similarity of two grey pictures where they are least similar.
+
+    It is 1.0 for equal pictures and about 0 for unrelated ones, with four digits. It is 0.0 for different sizes.
 
     It is the structural similarity (SSIM) of Wang, Bovik, Sheikh and Simoncelli (2004) in squares of 7 x 7 pixels of
-    the slightly blurred pictures, averaged over each patch of 20 x 20 pixels, of which the lowest counts. Only squares
-    in which a picture shows something are averaged: a screen is mostly empty, and an average over all of it is blind
-    to another word on a button. Pictures of different sizes are not alike at all.
+    the slightly blurred pictures. The squares are averaged over each patch of 20 x 20 pixels, and the lowest average
+    counts. Squares without structure are left out: a screen is mostly empty, and an average over all of it would miss
+    another word on a button.
+
+    Args:
+        one: One picture.
+        other: The other.
     """
     numpy = need_numpy()
     if one.shape != other.shape:
@@ -110,13 +137,16 @@ def likeness(one: Bytes, other: Bytes) -> float:
 
 
 def _soft(array: Bytes) -> Floats:
-    """A picture blurred over 3 x 3 pixels, so that grain and the edges of letters count for less."""
+    """Return a picture blurred over 3 x 3 pixels.
+
+    So grain and the edges of letters count for less.
+    """
     numpy = need_numpy()
     return _means(numpy.pad(array.astype(numpy.float64), 1, mode="edge"), 3)
 
 
 def _similar(a: Floats, b: Floats) -> tuple[Floats, Any]:
-    """The similarity of each square, and whether one of the pictures shows something in it."""
+    """Return the similarity of each square, and whether it has structure in one."""
     numpy = need_numpy()
     side = min(WINDOW, *a.shape)
     mean_a, mean_b = _means(a, side), _means(b, side)
@@ -129,7 +159,7 @@ def _similar(a: Floats, b: Floats) -> tuple[Floats, Any]:
 
 
 def _means(array: Floats, side: int) -> Floats:
-    """The mean of each square of side x side, from sums along both axes."""
+    """Return the mean of each square of side x side, from sums along both axes."""
     numpy = need_numpy()
     height, width = array.shape
     sums = numpy.zeros((height + 1, width + 1))

@@ -1,4 +1,4 @@
-"""The text that stands on the screen at a known place, read by an engine or by a function of the user's."""
+"""A check of the text at a place on the screen."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from .extras import need_ocr, need_pillow
 from .given import Looking, ask, capture_of, identity, need_callable
 from .image import AROUND, Place, place_of, require_place
 
-SHOWN = 80  # characters of a text in explanations
-# A box is enlarged until its shorter side has so many pixels, not the usual 736: the words of a button, blown up twelve
-# times, were read worse and took eight times as long.
+SHOWN = 80
+"""The maximum number of characters of a text in explanations."""
+
+# The limit is 192 pixels instead of the usual 736, to which a box is enlarged. Words of a button that were enlarged
+# twelve times were read worse, and reading took eight times as long.
 ENGINE = {"Global.log_level": "error", "Det.limit_type": "min", "Det.limit_side_len": 192}
 
 
@@ -34,19 +36,31 @@ def screen_text(
     scale: float = 1.0,
     **options: Any,
 ) -> Check:
-    """Passes while a part of the screen says what it said when recorded, white space and case apart.
+    """Return a check that passes while a part of the screen has the same text.
 
-    `picture`, `around`, `x`, `y` and `scale` are those of `image_similar`; `box` is a fixed place as (x, y, width,
-    height). The text is read by RapidOCR from the extra `ocr`, or by `read`: a function that gets the part as a PIL
-    image (extra `images`) and returns its text. Without `picture`, `read` gets those of the tool's arguments that it
-    names and finds the text by itself; that needs no extra. All of them may be async.
+    White space and case do not count. The text is read by RapidOCR from the extra `ocr`, or by `read`. All functions
+    may be async.
 
-    With a `threshold` below 1.0 the texts need only be that similar, as difflib's ratio says: 0.9 forgives one
-    character in ten, even the one that distinguishes two files. Raises MissingExtraError if no engine is there,
-    InvalidTypeError or InvalidValueError for misuse.
+    Args:
+        picture: Takes the picture, as for `image_similar`. Without it, `read` finds the text.
+        box: The part to read, as (x, y, width, height) in units of the tool.
+        around: Without `box`, the (width, height) of the part around the tool's `x` and `y`, in units of the tool.
+        read: Gets the part as a PIL image (extra `images`) and returns its text. Without `picture`, it gets those of
+            the tool's arguments that it names, and no extra is needed.
+        threshold: The lowest passing similarity, as the ratio of difflib. A value of 0.9 allows one wrong character in
+            ten, even the one that distinguishes two files.
+        x: The name of the tool's argument that holds the x coordinate.
+        y: The name of the tool's argument that holds the y coordinate.
+        scale: How many pixels of the picture one unit of the tool has; 2 on many laptops.
+        options: Options of `Check`, such as wait= and every=.
+
+    Raises:
+        InvalidTypeError: An argument has the wrong type, or both `picture` and `read` are missing.
+        InvalidValueError: An argument has a value that is not allowed.
+        MissingExtraError: The extra that is needed is not installed.
     """
     if picture is None and read is None:
-        raise InvalidTypeError("screen_text needs a picture, or read=, a function that returns the text")
+        raise InvalidTypeError("invalid screen_text(): expected picture= or read=, got neither. Pass one of them.")
     for name, function in (("picture", picture), ("read", read)):
         if function is not None:
             need_callable("screen_text", name, function)
@@ -74,7 +88,7 @@ def _text_check(
             part = pictures.cut(pictures.as_array(taken), box)
             text = read_by_engine(part) if read is None else (yield read(need_pillow().fromarray(part)))
         if not isinstance(text, str):
-            raise InvalidTypeError(f"read must return the text, got {type(text).__name__}")
+            raise InvalidTypeError(f"screen_text failed: expected a text from read=, got type {type(text).__name__}")
         return " ".join(text.split())
 
     def compare(current: str, candidate: str) -> float:
@@ -97,28 +111,37 @@ def _text_check(
 
 
 def similarity(one: str, other: str) -> float:
-    """How alike two texts are: 1.0 only if they are equal but for white space, case and spelling of characters."""
+    """Return the similarity of two texts.
+
+    It is 1.0 only if they are equal except for white space, case and the spelling of characters.
+
+    Args:
+        one: One text.
+        other: The other.
+    """
     one, other = folded(one), folded(other)
     if one == other:
         return 1.0
-    from difflib import SequenceMatcher  # loads more than most programs need
+    from difflib import SequenceMatcher  # Few programs need it, and it loads slowly.
 
     return SequenceMatcher(None, one, other, autojunk=False).ratio()
 
 
 def folded(text: str) -> str:
-    """A text in one case, with single spaces, and with one spelling of each character (NFKC)."""
+    """Return a text in lower case, with single spaces and normalized characters."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-_engines: list[Any] = []  # one for the process: it takes seconds to load, and serves one caller at a time
+# One engine serves the process: it takes seconds to load, and can be used by one caller at a time.
+_engines: list[Any] = []
 _one_at_a_time = threading.Lock()
 
 
 def read_by_engine(part: pictures.Bytes) -> str:
-    """The text of a picture, line by line, read by RapidOCR."""
+    """Return the text of a picture, read line by line by RapidOCR."""
     with _one_at_a_time:
         if not _engines:
             _engines.append(need_ocr()(params=dict(ENGINE)))
-        found = _engines[0](part[:, :, ::-1], use_det=True, use_cls=False, use_rec=True)  # it reads blue, green, red
+        # The engine expects the channels in the order blue, green, red.
+        found = _engines[0](part[:, :, ::-1], use_det=True, use_cls=False, use_rec=True)
     return " ".join(found.txts or ())

@@ -1,4 +1,4 @@
-"""Embeddings: whether what is seen means nearly what it meant when recorded."""
+"""A check of embeddings."""
 
 from __future__ import annotations
 
@@ -12,22 +12,34 @@ from ..errors import InvalidTypeError, InvalidValueError
 from .extras import need_numpy
 from .given import Looking, ask, capture_of, identity, need_callable
 
-Vector = bytes  # 32-bit floats, the least significant byte first, of length 1 together
+Vector = bytes
+"""A vector of length 1 as little-endian 32-bit floats."""
 
 
 def vector_similar(embed: Callable[..., Any], *, threshold: float, **options: Any) -> Check:
-    """Passes while the embedding of what is seen points nearly where the recorded one did: their cosine is the score.
+    """Return a check that passes while an embedding is similar to the recorded one.
 
-    `embed` gets those of the tool's arguments that it names and returns a vector: a numpy array of one dimension or a
-    sequence of numbers; it may be async. `threshold` has no default, since what a score means differs from embedder to
-    embedder: measure it for yours, as `docs/how-to/write-a-good-check.md` shows. Where several recordings are to be
-    compared, it is done in one numpy operation. Stored are 4 bytes a dimension. Needs numpy, as from the extra
-    `images`. Raises InvalidTypeError or InvalidValueError for misuse.
+    The score is the cosine of both. Several recordings are compared in one numpy operation. It stores 4 bytes for each
+    dimension. Needs numpy, for example from the extra `images`.
+
+    Args:
+        embed: Gets those of the tool's arguments that it names and returns a vector: a numpy array of one dimension or
+            a sequence of numbers. It may be async.
+        threshold: The lowest passing cosine. It has no default, since scores differ between embedders. Measure it for
+            yours, as `docs/how-to/write-a-good-check.md` shows.
+        options: Options of `Check`, such as wait= and every=.
+
+    Raises:
+        InvalidTypeError: An argument has the wrong type.
+        InvalidValueError: `threshold` is not between -1 and 1.
+        MissingExtraError: numpy is not installed.
     """
     need_callable("vector_similar", "embed", embed)
     need_numpy("vector_similar")
     if isinstance(threshold, int | float) and not isinstance(threshold, bool) and not -1 <= threshold <= 1:
-        raise InvalidValueError(f"vector_similar(threshold={threshold!r}): a cosine is between -1 and 1")
+        raise InvalidValueError(
+            f"invalid vector_similar(threshold=...): expected a cosine between -1 and 1, got {threshold!r}"
+        )
     return _vector_check(embed, None, {"threshold": threshold, **options})
 
 
@@ -53,25 +65,37 @@ def _vector_check(embed: Callable[..., Any], signature: inspect.Signature | None
 
 
 def packed(vector: Any) -> Vector:
-    """A vector as it is stored. Raises InvalidTypeError or InvalidValueError for anything else."""
+    """Return a vector as it is stored.
+
+    Raises InvalidTypeError or InvalidValueError for other values.
+    """
     numpy = need_numpy("vector_similar")
     try:
         array = numpy.asarray(vector, dtype=numpy.float64)
     except (TypeError, ValueError) as error:
-        raise InvalidTypeError(f"embed must return numbers in a row, got {type(vector).__name__}: {error}") from error
+        raise InvalidTypeError(
+            f"invalid result of embed: expected numbers in a row, got type {type(vector).__name__}: {error}"
+        ) from error
     if array.ndim != 1 or not array.size:
-        raise InvalidTypeError(f"embed must return numbers in a row, got the shape {array.shape}")
+        raise InvalidTypeError(f"invalid result of embed: expected numbers in a row, got the shape {array.shape}")
     length = math.sqrt(float((array * array).sum()))
     if not 0 < length < math.inf:
-        raise InvalidValueError("embed returned a vector that points nowhere: all zero, infinite or NaN")
+        raise InvalidValueError(
+            f"invalid result of embed: expected a vector of finite length above 0, got the length {length:g}"
+        )
     found: bytes = (array / length).astype("<f4").tobytes()
     return found
 
 
 def cosines(current: Vector, candidates: Sequence[Vector]) -> list[float]:
-    """The cosine of one vector with each of others, rounded to six digits; -1.0 where the dimensions differ.
+    """Return the cosines of one vector with others, rounded to six digits.
 
-    Row by row it is the same sum in the same order however many there are, so a verdict is that of one alone.
+    The cosine is -1.0 if the dimensions differ. Each one is the same sum in the same order however many there are, so
+    it does not depend on the others.
+
+    Args:
+        current: The one vector.
+        candidates: The others.
     """
     numpy = need_numpy("vector_similar")
     fitting = [one for one in candidates if len(one) == len(current)]

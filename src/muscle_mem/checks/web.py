@@ -1,4 +1,4 @@
-"""What a web address answers: unchanged by its ETag, or by a digest of its body."""
+"""A check of the response of a web address."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ from .given import Looking, ask, capture_of, identity, need_callable
 if TYPE_CHECKING:
     import urllib.request
 
-TIMEOUT = 5.0  # seconds
-LIMIT = 10 << 20  # bytes
+TIMEOUT = 5.0
+"""The default timeout in seconds."""
+
+LIMIT = 10 << 20
+"""The default limit of a body in bytes."""
+
 CHUNK = 1 << 16
 
 Snapshot = tuple[str, int, str]
@@ -33,13 +37,23 @@ def http_unchanged(
     fetch: Callable[[str], Any] | None = None,
     **options: Any,
 ) -> Check:
-    """Passes while a GET of `url` is answered as when recorded: with the same ETag or, without one, the same bytes.
+    """Return a check that passes while a GET of an address has the same response.
 
-    `url` is an address with http or https, or a function of those of the tool's arguments that it names that returns
-    one. It must be answered within `timeout` seconds and with at most `limit` bytes, or the check cannot decide; nor
-    can it if the status is an error. `fetch` gets the address and returns the bytes or text in our stead, for addresses
-    that ask for credentials; it may be async, while our own GET keeps an event loop waiting. Raises InvalidTypeError
-    or InvalidValueError for misuse.
+    It compares the ETag or, without one, the bytes of the body. The check errors if the status is an error. The GET
+    blocks an event loop, so use an async `fetch` there.
+
+    Args:
+        url: An address with http or https, or a function that returns one. It gets those of the tool's arguments that
+            it names.
+        timeout: The maximum time of the whole response in seconds. The check errors if it takes longer.
+        limit: The maximum size of the body in bytes. The check errors if it is larger.
+        fetch: Gets the address and returns the bytes or text in place of the GET, for example with credentials. It may
+            be async.
+        options: Options of `Check`, such as wait= and every=.
+
+    Raises:
+        InvalidTypeError: An argument has the wrong type.
+        InvalidValueError: An argument has a value that is not allowed.
     """
     if isinstance(url, str):
         _require_web(url)
@@ -48,11 +62,11 @@ def http_unchanged(
     if fetch is not None:
         need_callable("http_unchanged", "fetch", fetch)
     if isinstance(timeout, bool) or not isinstance(timeout, int | float):
-        raise InvalidTypeError(f"http_unchanged(timeout=...) must be a number of seconds, got {timeout!r}")
+        raise InvalidTypeError(f"invalid http_unchanged(timeout=...): expected a number of seconds, got {timeout!r}")
     if not 0 < timeout < math.inf:
-        raise InvalidValueError(f"http_unchanged(timeout=...) must be above 0 seconds, got {timeout!r}")
+        raise InvalidValueError(f"invalid http_unchanged(timeout=...): expected seconds above 0, got {timeout!r}")
     if type(limit) is not int or limit < 1:
-        raise InvalidValueError(f"http_unchanged(limit=...) must be a number of bytes from 1 on, got {limit!r}")
+        raise InvalidValueError(f"invalid http_unchanged(limit=...): expected a number of bytes from 1, got {limit!r}")
     return _web_check(url, float(timeout), limit, fetch, None, options)
 
 
@@ -71,7 +85,9 @@ def _web_check(
             return get(address, timeout, limit)
         body = yield fetch(address)
         if not isinstance(body, str | bytes | bytearray):
-            raise InvalidTypeError(f"fetch must return bytes or text, got {type(body).__name__}")
+            raise InvalidTypeError(
+                f"http_unchanged failed: expected bytes or text from fetch=, got type {type(body).__name__}"
+            )
         return _digest([body.encode("utf-8", "surrogatepass") if isinstance(body, str) else bytes(body)], limit)
 
     def compare(current: Snapshot, candidate: Snapshot) -> bool:
@@ -90,9 +106,19 @@ def _web_check(
 
 
 def get(address: str, timeout: float, limit: int) -> Snapshot:
-    """The ETag that a GET is answered with, or the size and digest of the body. Raises OSError or InvalidValueError."""
+    """Return the ETag of a GET, or the size and digest of its body.
+
+    Args:
+        address: The address.
+        timeout: The maximum time in seconds.
+        limit: The maximum size of the body in bytes.
+
+    Raises:
+        OSError: The request failed or took too long.
+        InvalidValueError: The body is too large.
+    """
     import urllib.error
-    import urllib.request  # takes a while to load, and few need it
+    import urllib.request  # Few programs need it, and it loads slowly.
 
     deadline = time.monotonic() + timeout
     request = urllib.request.Request(address, headers={"User-Agent": "muscle-mem", "Accept": "*/*"})
@@ -100,7 +126,7 @@ def get(address: str, timeout: float, limit: int) -> Snapshot:
         answered = _opener().open(request, timeout=timeout)
     except urllib.error.HTTPError as error:
         with error:
-            raise OSError(f"the server answered {error.code}: {error.msg}") from None
+            raise OSError(f"GET failed: expected a success status, got {error.code}: {error.msg}") from None
     with answered as response:
         tag = response.headers.get("ETag")
         if tag:
@@ -112,7 +138,7 @@ def _chunks(response: Any, deadline: float, timeout: float) -> Iterator[bytes]:
     while chunk := response.read1(CHUNK):
         yield chunk
         if time.monotonic() > deadline:
-            raise TimeoutError(f"the body did not come within {timeout:g} s")
+            raise TimeoutError(f"GET failed: expected the body within {timeout:g} s. Raise timeout=.")
 
 
 def _digest(chunks: Any, limit: int) -> Snapshot:
@@ -122,14 +148,14 @@ def _digest(chunks: Any, limit: int) -> Snapshot:
         size += len(chunk)
         if size > limit:
             raise InvalidValueError(
-                f"the body has more than {limit} bytes; give a higher limit=, or fetch= a part of it"
+                f"GET failed: expected at most {limit} bytes in the body, got more. Raise limit=, or pass fetch=."
             )
         digest.update(chunk)
     return "body", size, digest.hexdigest()
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """Opens nothing but http and https, also where a redirect leads elsewhere."""
+    """Return an opener for http and https only, after redirects as well."""
     import urllib.request
 
     opener = urllib.request.OpenerDirector()
@@ -148,14 +174,16 @@ def _opener() -> urllib.request.OpenerDirector:
 
 def _require_web(address: Any) -> None:
     if not isinstance(address, str):
-        raise InvalidTypeError(f"http_unchanged needs an address as text, got {type(address).__name__}")
+        raise InvalidTypeError(f"http_unchanged failed: expected an address as text, got type {type(address).__name__}")
     try:
         parts = urlsplit(address)
         wrong = parts.scheme.lower() not in ("http", "https") or not parts.hostname
     except ValueError:
         wrong = True
     if wrong:
-        raise InvalidValueError(f"http_unchanged looks at http and https addresses only, got {safe_repr(address, 60)}")
+        raise InvalidValueError(
+            f"http_unchanged failed: expected an address with http and https only, got {safe_repr(address, 60)}"
+        )
 
 
 def _told(snapshot: Snapshot) -> str:
