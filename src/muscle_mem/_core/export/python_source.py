@@ -301,7 +301,7 @@ class _FunctionWriter:
                 raise UnwritableError("its snapshot is too large")
         except UnwritableError as error:
             short = str(error) if len(str(error)) <= 60 else str(error)[:59] + "…"
-            yield f"{INDENT}# There was a check {when} this call: {escaped(short, '')}."
+            yield f"{INDENT}# The check {when} this call is left out: {escaped(short, '')}."
             return
         self._checked = True
         parts = tool_parts(step.tool)
