@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 STARTS = re.compile(r"^(\w+(?:, \w+)*): (\S.*)$")
+STARRED = re.compile(r"^( +)\*args, \*\*(\w+):")  # napoleon escapes the stars of one name only
 PLURAL = re.compile(r"`([^`]+)`(\w)")  # as in `Check`s, which reStructuredText does not know
 
 
@@ -41,6 +42,11 @@ def process(_app: Any, _what: str, _name: str, documented: Any, _options: Any, l
     lines[:] = fields(plain, parameters_of(documented))
 
 
+def escape_stars(_app: Any, _what: str, _name: str, _documented: Any, _options: Any, lines: list[str]) -> None:
+    lines[:] = [STARRED.sub(r"\1\\*args, \\*\\*\2:", line) for line in lines]
+
+
 def setup(app: Any) -> dict[str, bool]:
+    app.connect("autodoc-process-docstring", escape_stars, priority=400)  # before napoleon, which has 500
     app.connect("autodoc-process-docstring", process)
     return {"parallel_read_safe": True}
