@@ -192,10 +192,11 @@ def masked_text(text: str, params: Params, redactor: Redactor) -> tuple[str, ...
     """
     if not is_encodable((text,)):
         return ()
-    expr = to_expression(redactor.mask(text), params, None, all_sizes=True)
+    masked = redactor.redact(redactor.mask(text))  # The text may contain the repr of a secret, or a cut one.
+    expr = to_expression(masked, params, None, all_sizes=True)
     if isinstance(expr, Tpl):
         return expr.parts
-    return ("", expr.name, "") if isinstance(expr, Par) else (str(redactor.mask(text)),)
+    return ("", expr.name, "") if isinstance(expr, Par) else (masked,)
 
 
 def _mask_argument(value: Any, params: Params, known: KnownObjects, argument: str) -> Expr:
