@@ -193,7 +193,7 @@ def test_c11_an_argument_declared_secret_later_is_not_replayed_from_its_stored_v
     world.tool("log_in", lambda password: None, secret=["password"])
     missed = world.run(agent, "t")
     assert missed.reason == Reason.TOOL_CHANGED
-    assert "forget this trajectory" in missed.message
+    assert "'password'" in missed.message
     with pytest.raises(ValueError, match="secret="):
         world.tool("other", lambda x: None, secret=["password"])
 
