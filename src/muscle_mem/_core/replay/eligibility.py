@@ -68,6 +68,7 @@ def ineligibility(run: Run, trajectory: ReadyTrajectory, registry: Registry) -> 
 
 
 def _circumstances(run: Run) -> Circumstances:
+    """Return what conditions of a trajectory are compared with in this run."""
     policy = run.policy
     return Circumstances(run.key or b"", run.params, local_day(policy.wall_clock()), policy.process)
 
