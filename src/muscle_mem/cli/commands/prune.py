@@ -56,7 +56,8 @@ def prune(
     """Delete old trajectories, then the least recently used until the limits are met.
 
     Trajectories that can never be replayed are deleted first. Those that were reported bad are deleted last, because
-    the agent would record them again. Unlike forget, the deleted bytes may remain in the file until the space is reused.
+    the agent would record them again. Unlike forget, prune may leave deleted bytes in the file until the space is
+    reused.
 
     \b
     Example:
