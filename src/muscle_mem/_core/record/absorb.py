@@ -1,4 +1,4 @@
-"""After a divergence a restarted agent repeats what was done: it gets this run's results, and nothing runs twice."""
+"""Results of executed steps for an agent that starts again after a divergence."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ NEVER_REPEATED = ("write", "irreversible")
 
 
 class Absorber:
-    """Answers the calls of a restarted agent while it repeats the executed steps exactly.
+    """The executed steps of a replay, as results for a restarted agent's calls.
 
-    The first difference ends that, once that call has returned, but executed steps of tools declared write or
-    irreversible that were not repeated yet still answer one identical call each. A step that raised answers with its
-    exception, once. From the first parallel group on, the steps may be repeated in any order, since that of an agent's
-    strands says nothing; `unexecuted` are the members of a broken group that were not executed, and do not count as
-    a difference.
+    A call that repeats the next executed step gets its result, and the tool is not called again. The first difference
+    ends that, as soon as the differing call has returned. After it, only executed steps of tools declared write or
+    irreversible are used, once each, for an identical call. A step that raised gives its exception, once. From the
+    first parallel group on, the steps may be repeated in any order. `unexecuted` are the calls of a broken group that
+    were not executed; they do not count as a difference.
     """
 
     __slots__ = ("_calls", "_differences", "_env", "_executed", "_is_over", "_ordered_count", "_pending", "_unexecuted")
@@ -36,18 +36,18 @@ class Absorber:
         self._calls = calls
         self._executed = executed
         self._env = env
-        self._pending = dict.fromkeys(range(len(calls)), True)  # taken by pop, which gives each to one thread only
+        self._pending = dict.fromkeys(range(len(calls)), True)  # pop() gives each to one thread only.
         self._unexecuted = dict(enumerate(unexecuted))
         self._ordered_count = next((at for at, (step, _, _) in enumerate(calls) if step.group_stop), len(calls))
         self._is_over = False
-        self._differences: dict[int, dict[str, Any]] = {}  # by identity: each call has a separate dict of keywords
+        self._differences: dict[int, dict[str, Any]] = {}  # By id: each call has its own kwargs dict.
 
     def has_repeated(self, count: int) -> bool:
-        """Whether the first `count` executed steps have all been repeated."""
+        """Return whether the first `count` executed steps have all been repeated."""
         return len(self._pending) < len(self._calls) and not any(at in self._pending for at in range(count))
 
     def answer(self, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Executed | None:
-        """The executed step that this call repeats, or None if the call must really be made."""
+        """Return the executed step that a call repeats, or None to make the call."""
         positions = [at for at in range(len(self._calls)) if at in self._pending]
         if not self._is_over:
             following = positions[:1] if positions and positions[0] < self._ordered_count else positions
@@ -65,24 +65,28 @@ class Absorber:
                 continue
             if is_same_call(self._calls[at], tool, args, kwargs, self._env) and self._pending.pop(at, False):
                 self._differences.pop(id(kwargs), None)
-                self._is_over = True  # out of its turn: this was the first difference, and it has returned already
+                self._is_over = True  # This call was the first difference, and it has returned.
                 return step
         return None
 
     def call_returned(self, kwargs: dict[str, Any]) -> None:
-        """A call that was really made has returned; if it was a difference, what comes now may depend on it."""
+        """Note that a call that was made has returned.
+
+        If it was a difference, later calls may depend on it.
+        """
         if id(kwargs) in self._differences:
             self._is_over = True
 
     def ignore_difference(self, kwargs: dict[str, Any]) -> None:
-        """This call failed in a way that a plan leaves out (C5), so it is not difference either."""
+        """Note that a call failed in a way that keeps it out of the plan."""
         self._differences.pop(id(kwargs), None)
 
 
 def is_same_call(call: StepCall, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any], env: Env) -> bool:
-    """Whether a call repeats an executed one: the same tool, and arguments that are the same objects or equal values.
+    """Return whether a call repeats an executed one.
 
-    The executed call's arguments are made again, since the tool may have changed those it was given.
+    It does if the tool is the same and the arguments are the same objects or equal values. The arguments of the
+    executed call are resolved again, since the tool may have changed the objects that it got.
     """
     step, ours, _ = call
     if step.tool is not tool and step.tool.identity != tool.identity:
@@ -93,10 +97,10 @@ def is_same_call(call: StepCall, tool: Tool, args: tuple[Any, ...], kwargs: dict
         args = args[1:]
     try:
         then = step.named_arguments(env)
-    except Exception:  # an output that was changed since no longer has the part that was referred to
+    except Exception:  # The tool or agent changed an output, and a referenced part is missing.
         return False
     now = {name: value for name, value in tool.name_arguments(args, kwargs) if name not in tool.ignore}
-    for name in then.keys() ^ now.keys():  # left out by one of them, and so its default
+    for name in then.keys() ^ now.keys():  # One call omits the argument, so its value is the default.
         parameter = tool.signature.parameters.get(name) if tool.signature else None
         if parameter is None or parameter.default is parameter.empty:
             return False
@@ -105,7 +109,10 @@ def is_same_call(call: StepCall, tool: Tool, args: tuple[Any, ...], kwargs: dict
 
 
 def is_same_value(a: Any, b: Any) -> bool:
-    """The same object, or equal canonical values; Secrets, also inside containers, are equal if their values are."""
+    """Return whether two values are the same object or have equal canonical bytes.
+
+    Secrets, also inside containers, are equal if their values are.
+    """
     if a is b:
         return True
     if isinstance(a, Secret) or isinstance(b, Secret):

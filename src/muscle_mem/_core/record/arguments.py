@@ -1,4 +1,4 @@
-"""Keeping the arguments of a recorded call as they are when it is made."""
+"""The arguments of a recorded call, kept as they are when the call is made."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from .absorb import is_same_call
 def store_arguments(
     run: Run, recorder: Recorder, step: RecordedStep, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
-    """Keep the arguments as they are now: where all are plain and have a name they cannot change, else frozen."""
+    """Keep the arguments of a call as they are now.
+
+    Scalars passed by position cannot change and are kept as they are. Otherwise all arguments are frozen.
+    """
     tool = step.tool
     if recorder.first_executed:
         _note_repeated(run, recorder, step, args, kwargs)
@@ -37,13 +40,14 @@ def store_arguments(
 def _note_repeated(
     run: Run, recorder: Recorder, step: RecordedStep, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
-    """Note a first call that the replay had made already (F5)."""
+    """Note a first call that the replay had already made."""
     made = recorder.first_executed
     if recorder.is_first_call(step) and any(is_same_call(call, step.tool, args, kwargs, run.env) for call in made):
         recorder.repeated_calls.append(step)
 
 
 def _freeze_arguments(run: Run, step: RecordedStep, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Freeze the arguments of a call, and note a problem if they cannot be replayed."""
     tool = step.tool
     if tool.method and args:
         if not any(args[0] is value for value in run.context):
@@ -57,20 +61,20 @@ def _freeze_arguments(run: Run, step: RecordedStep, args: tuple[Any, ...], kwarg
             )
         args = args[1:]
     twice = next((name for name in tool.positional[: len(args)] if name in kwargs), None)
-    if twice is not None:  # by place only, and again in **kwargs: a step keeps one value of a name
+    if twice is not None:  # A step keeps one value for each name.
         message = (
             f"{tool.name} was given {twice!r} by place and in its **kwargs; rename one, so that it can be replayed"
         )
         run.recorder.add_problem(Reason.OPAQUE_ARGUMENT, message, tool.name, step)
     try:
         _freeze_named(run.recorder, step, args, kwargs)
-    except Exception as error:  # an object whose own methods raise: no reason to break the agent
+    except Exception as error:  # Methods of an argument may raise, which must not affect the agent.
         message = f"the arguments of {tool.name} could not be recorded: {long_repr(error)}"
         run.recorder.add_problem(Reason.OPAQUE_ARGUMENT, message, tool.name, step)
 
 
 def _freeze_named(recorder: Recorder, step: RecordedStep, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Freeze a call's arguments as they are now."""
+    """Freeze each named argument of a call as it is now."""
     tool = step.tool
     if kwargs:
         step.keywords = tuple(kwargs)
@@ -103,7 +107,10 @@ def _freeze_named(recorder: Recorder, step: RecordedStep, args: tuple[Any, ...],
 
 
 def _refuse_pending_output(recorder: Recorder, step: RecordedStep, name: str, frozen: Any) -> None:
-    """An output of a call that is still in progress: which of the two comes first cannot be determined."""
+    """Note a problem if an argument is the output of a call that has not ended.
+
+    The order of the two calls cannot be determined then.
+    """
     for index in references_in(frozen):
         source = recorder.events[index - len(recorder.prefix)] if index >= len(recorder.prefix) else None
         if source in recorder.open_calls and source is not None:
@@ -118,7 +125,10 @@ def _refuse_pending_output(recorder: Recorder, step: RecordedStep, name: str, fr
 
 
 def _declared_secrets(recorder: Recorder, tool: Tool, named: NamedArguments) -> dict[str, Any]:
-    """The marks of the arguments that the tool declares secret: known from this moment on."""
+    """Return the marks of the arguments that the tool declares secret.
+
+    The run knows their values as secrets from now on.
+    """
     redactor = recorder.known.redactor
     marks: dict[str, Any] = {}
     for value in tool.omitted_secrets(named):

@@ -1,4 +1,4 @@
-"""Recording one call: capture, encode the arguments, call the tool, capture again, append."""
+"""Recording of one call: arguments, snapshots, result and failure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNFINISHED_TYPES = (GeneratorType, AsyncGeneratorType)
 
 
 class CallResult(msgspec.Struct, frozen=True):
-    """What a call came to: a result, or the exception that the agent shall see."""
+    """The result of a call, or the exception to raise in the agent."""
 
     result: Any = None
     error: BaseException | None = None
@@ -31,9 +31,10 @@ class CallResult(msgspec.Struct, frozen=True):
 def record_flow(
     run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Generator[Effect, Any, CallResult]:
-    """Make one call of the agent's and record it. What the tool raises comes back in the answer.
+    """Make one call of the agent and record it.
 
-    Captures and the call itself are asked for: they may be awaited, or made by others.
+    Captures and the call are yielded as effects, so that a driver can await them or return them to a caller. An
+    exception of the tool is returned in the result. `record_sync` is the same sequence for plain tools.
     """
     recorder, clock = run.recorder, run.policy.clock
     if recorder.absorber is not None:
@@ -64,7 +65,7 @@ def record_flow(
         if check is not None:
             step.post_snapshot = yield from capture_flow(run, step, check, args, kwargs)
         return CallResult(result)
-    except BaseException as error:  # a capture that was cancelled: the agent gets no answer of this call
+    except BaseException as error:  # A capture was cancelled, so the agent gets no result of this call.
         _interrupted(run, step, args, kwargs, error, entered)
         raise
     finally:
@@ -77,10 +78,10 @@ def record_flow(
 def record_sync(
     run: Run, recorder: Recorder, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any], run_flow: RunFlow
 ) -> Any:
-    """`record_flow` where nothing need be awaited: the same, line by line, but that a call is made where that asks.
+    """Make one call of a plain tool and record it, without a generator.
 
-    Returns and raises what the tool does. A generator, and what drives it, would cost as much again as all of this.
-    `recorder` is the run's; `run_flow` performs what a flow asks for, as the first use of a check does.
+    The sequence is that of `record_flow`, line by line; decision 0020 has the cost of sharing it. `recorder` belongs to
+    the run. `run_flow` performs the effects of a flow, which the first use of a check needs.
     """
     clock = run.policy.clock
     if recorder.absorber is not None:
@@ -120,7 +121,10 @@ def record_sync(
 def _note_failure(
     run: Run, step: RecordedStep, args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException
 ) -> None:
-    """A call that raised is not a step; unless it can have had no effect, the rest is not trusted either (C5)."""
+    """Drop a call that raised; quarantine the run if the call may have had an effect.
+
+    A call with wrong arguments has not entered the tool, so it had no effect.
+    """
     tool = step.tool
     run.recorder.drop(step)
     unbound = (run.is_stepped or isinstance(error, TypeError)) and not tool.accepts(args, kwargs)
@@ -138,7 +142,7 @@ def _note_failure(
 def _interrupted(
     run: Run, step: RecordedStep, args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException, entered: bool
 ) -> None:
-    """A call that was interrupted; before the tool was entered nothing has happened."""
+    """Note an interrupted call; before the tool was entered it had no effect."""
     if entered:
         _note_failure(run, step, args, kwargs, error)
     else:
@@ -146,6 +150,7 @@ def _interrupted(
 
 
 def _reject_unfinished(recorder: Recorder, step: RecordedStep, result: Any) -> None:
+    """Note a problem if the result is an iterator or awaitable that has work left."""
     if isinstance(result, _UNFINISHED_TYPES) or hasattr(type(result), "__await__"):
         tool = step.tool
         recorder.add_problem(

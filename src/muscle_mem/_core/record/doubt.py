@@ -1,4 +1,4 @@
-"""What a recording notes about its literals: where they came from, and what may have made them (E0, E11)."""
+"""Notes of a recording about its literals: where they came from."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..run.run import Run
 
 
 class Doubts(NamedTuple):
-    """What is noted about the literals of one recording, for its row."""
+    """Notes about the literals of one recording, for its row."""
 
     suspicions: tuple[tuple[Suspicion, ...], ...]
     witness: Witness
@@ -79,7 +79,7 @@ def _defaults_of(step: RecordedStep) -> tuple[Any, ...]:
 
 
 def _origins(record: StepRecord, fact: StepFacts, task: Sequence[Any]) -> list[str]:
-    """Return where the value of each literal piece stood: in a default, in an output, in the task, or nowhere."""
+    """Return the origin of each literal: default, output, task or constant."""
     guarded = {guard.data for guard in record.guards}
     defaults = set(map(_canonical, fact.defaults))
     words = [leaf for leaf in task if isinstance(leaf, str)]

@@ -1,4 +1,4 @@
-"""Learning: whether what the agent did would replay from its start, and if so, sealing it (C4, F5)."""
+"""Learning: seal the steps of a run if they would replay from its start."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .verdict import success_verdict
 def learn(
     run: Run, outcome: Outcome, value: Any, seconds: float, replay_refusal: Refusal | None = None
 ) -> Generator[Effect, Any, None]:
-    """Seal what the agent did, if it would replay from its start; else note in the outcome why not (C4, F5)."""
+    """Seal the steps of a run, or note in the outcome why they were not learned."""
     recorder = run.recorder
     recorder.closed = True
     accepted = None
@@ -41,11 +41,13 @@ def learn(
         try:
             made = check_for_leaks(make_recording(run, value=value, run_seconds=seconds), recorder, run.key_inputs())
             recording, problem = (None, made) if isinstance(made, Problem) else (made, None)
-            if problem is not None and problem.reason is Reason.NO_KEY:  # else it is reported when the key is made
+            if (
+                problem is not None and problem.reason is Reason.NO_KEY
+            ):  # Otherwise it is reported when the key is derived.
                 run.notify("warning", "secret_in_task", f"never learned: {problem.message}", "")
         except NotStorableError as error:
             problem = Problem(Reason.TOO_LARGE, str(error))
-        except Exception as error:  # an internal error costs the recording and nothing else (G4)
+        except Exception as error:  # An internal error must not affect the run.
             problem = Problem(Reason.NOT_REPLAYABLE, f"the recording could not be made: {long_repr(error)}")
     if recording is not None:
         problem = yield Save((recording, recorder.quarantine[:1], accepted is True))
@@ -53,7 +55,7 @@ def learn(
     if problem is not None:
         outcome.not_learned = problem.reason
         outcome.not_learned_message = run.redact(problem.message)
-        if recording is not None and problem in recorder.quarantine:  # kept, and waiting for a review
+        if recording is not None and problem in recorder.quarantine:  # The recording is stored and needs a review.
             outcome.trajectory_id = recording.id
         return
     assert recording is not None
@@ -62,6 +64,7 @@ def learn(
 
 
 def _learning_problem(run: Run) -> Problem | None:
+    """Return why the steps of a run cannot be learned, or None."""
     recorder = run.recorder
     if run.mode == "frozen":
         return Problem(Reason.MODE, "mode='frozen' learns nothing")
@@ -85,7 +88,7 @@ def _learning_problem(run: Run) -> Problem | None:
 
 
 def _merge_problem(run: Run, replay_refusal: Refusal, accepted: bool) -> Problem | None:
-    """Why a replayed prefix and what the agent did after it are not one trajectory (F5)."""
+    """Return why a replayed prefix and the agent's calls cannot be one recording."""
     recorder = run.recorder
     progress = run.progress
     absorber = recorder.absorber
@@ -116,9 +119,10 @@ def _merge_problem(run: Run, replay_refusal: Refusal, accepted: bool) -> Problem
 
 
 def seed_from_replay(run: Run, followed: Candidate, refusal: Refusal) -> None:
-    """Begin the recording with the steps that were replayed, under the snapshots that accepted them (F5, B7).
+    """Start the recording with the steps that were replayed.
 
-    A step that only reads is one of them even if its post-check failed: the agent goes on with what it returned.
+    The steps keep the snapshots that accepted them. A step that only reads is included even if its post-check failed,
+    since the agent continues with its result.
     """
     progress = run.progress
     recorder = run.recorder
@@ -129,7 +133,7 @@ def seed_from_replay(run: Run, followed: Candidate, refusal: Refusal) -> None:
     count = len(progress.calls)
     keeps_refused = refusal.data is not None and progress.calls[refusal.step][0].tool.is_read_only
     if refusal.step < count and not keeps_refused:
-        count -= 1  # the broken step itself
+        count -= 1  # The step that stopped the replay is not included.
     row = followed.row
     pres, posts = (followed.refreshed(progress.refreshed_snapshots or {}, post=post) for post in (False, True))
     records = followed.trajectory.body.steps
@@ -142,7 +146,7 @@ def seed_from_replay(run: Run, followed: Candidate, refusal: Refusal) -> None:
         step.pre_snapshot = _stored(pres[index])
         step.post_snapshot = _stored(posts[index] if index != refusal.step else refusal.data)
         step.seconds = row.seconds[index] if index < len(row.seconds) else 0.0
-        if index in progress.skipped:  # optional: it stays in the plan as it was recorded
+        if index in progress.skipped:  # An optional step stays in the plan as it was recorded.
             step.recorded_output = row.outputs[index] if index < len(row.outputs) else b""
         else:
             recorder.store_output(step, progress.results[index])
@@ -150,4 +154,5 @@ def seed_from_replay(run: Run, followed: Candidate, refusal: Refusal) -> None:
 
 
 def _stored(data: bytes | None) -> Deferred | None:
+    """Return stored bytes in the form of a deferred value."""
     return None if data is None else encoded(data)

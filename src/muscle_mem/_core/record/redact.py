@@ -1,4 +1,4 @@
-"""Secrets and what is stored: taken out of a recording, and asked for before a replay."""
+"""Secrets in recordings: removed before storage, required for a replay."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NAMELESS = "that the call gave no name to, so a replay could not be given it; u
 
 
 def add_context_secrets(redactor: Redactor, context: Iterable[Any]) -> None:
-    """Know the Secrets that the context objects hold as attributes."""
+    """Register the Secrets that are attributes of context objects."""
     for value in context:
         own = getattr(value, "__dict__", None)
         if type(own) is dict:
@@ -36,14 +36,14 @@ def add_context_secrets(redactor: Redactor, context: Iterable[Any]) -> None:
 
 
 def redact_recording(recorder: Recorder, scope: str, context: Iterable[Any]) -> None:
-    """Take every secret that the run knows by now out of its steps; note what cannot be replayed without it."""
+    """Remove all known secrets from the steps; note steps that need them in clear."""
     redactor = recorder.known.redactor
     add_context_secrets(redactor, context)
     if not redactor:
         return
     try:
         _redact_steps(recorder, redactor)
-    except Exception as error:  # an internal error costs the recording and nothing else (G4)
+    except Exception as error:  # An internal error must not affect the run.
         recorder.add_problem(
             Reason.OPAQUE_ARGUMENT, f"secrets could not be taken out of the recording: {long_repr(error)}"
         )
@@ -90,7 +90,7 @@ def _redact_arguments(recorder: Recorder, step: RecordedStep, redactor: Redactor
 
 
 def _replace_secrets(frozen: Any, redactor: Redactor, argument: str) -> Any:
-    """A frozen value with secrets in place of their values, Opaque where one is a part of something."""
+    """Return a frozen value with marks for secrets, Unencodable where one is a part."""
     if isinstance(frozen, Expr | Unencodable):
         return frozen
     if isinstance(frozen, Container):
@@ -119,9 +119,9 @@ def _redact_output(step: RecordedStep, redactor: Redactor) -> None:
 
 
 def check_for_leaks(recording: Recording, recorder: Recorder, key_inputs: Iterable[Any]) -> Recording | Problem:
-    """A finished recording with its groups of equal secrets; a Problem if a secret is in it or in its key after all.
+    """Return a finished recording, or a Problem if it or its key contains a secret.
 
-    `key_inputs` are the call's own arguments: their digest is the key, so they must not hold what was unknown then.
+    `key_inputs` are the values that the key was derived from. They must not contain a secret that was unknown then.
     """
     redactor = recorder.known.redactor
     if any(map(redactor.contains_late_secret, key_inputs)):
@@ -137,7 +137,10 @@ def check_for_leaks(recording: Recording, recorder: Recorder, key_inputs: Iterab
 
 
 def secrets_refusal(trajectory: ReadyTrajectory, run: Run) -> Refusal | None:
-    """Why this run's secrets do not fit a recording: one is missing, or those that were equal differ."""
+    """Return why the secrets of this run do not fit a recording, or None.
+
+    A secret is missing, or secrets that had equal values now differ.
+    """
     redactor, params = run.redactor, run.params
     lacking = [found for found in trajectory.secrets if found[2] not in redactor.named]
     run.missing_secrets |= {name for _, _, name in lacking}
@@ -160,6 +163,6 @@ def secrets_refusal(trajectory: ReadyTrajectory, run: Run) -> Refusal | None:
 
 
 def may_store(refreshed: Iterable[bytes], redactor: Redactor, context: Iterable[Any]) -> bool:
-    """Whether snapshots that a hit would keep hold no secret."""
+    """Return whether the refreshed snapshots of a hit contain no secret."""
     add_context_secrets(redactor, context)
     return not redactor or not any(redactor.contains_secret(codec.decode(data, lenient=True)) for data in refreshed)

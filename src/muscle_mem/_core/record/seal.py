@@ -1,4 +1,7 @@
-"""What a finished run is sealed as: a body of calls, and a row of what was seen and measured in it."""
+"""Sealing of a finished run.
+
+The body contains the calls, the row what was captured and measured in the run.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ def make_recording(
     value: Any,
     run_seconds: float,
 ) -> Recording:
-    """The recording of a finished run. Raises NotStorableError if it cannot be written."""
+    """Return the recording of a finished run.
+
+    Raises NotStorableError if the recording cannot be stored.
+    """
     recorder = run.recorder
     key = run.key or b""
     steps = recorder.planned_steps()
@@ -73,7 +79,10 @@ def output_leaves(recorder: Recorder, steps: Sequence[RecordedStep]) -> list[Out
 
 
 def _leaves_of_output(step: RecordedStep, redactor: Redactor) -> OutputLeaves:
-    """What was read in an output; without the names that lead there, which are digests, where one may be a secret."""
+    """Return the leaves of an output.
+
+    The digests of the names on a leaf's path are left out if one of the names may be a secret.
+    """
     value = None if step.output_data is None else codec.decode(step.output_data, lenient=True)
     read = step.output_leaves or [] if step.output_data is None else walk_leaves(value)
     if redactor and (step.output_data is None or redactor.contains_secret(value)):
@@ -91,7 +100,7 @@ def step_records(
     shapes: Sequence[Placement],
     outputs: Sequence[OutputLeaves] | None = None,
 ) -> list[StepRecord]:
-    """The planned steps in their stored form, with references, guards and groups."""
+    """Return the planned steps as stored, with references, guards and groups."""
     positions = {step: at for at, step in enumerate(steps)}
     indexes = {step.index: at for step, at in positions.items() if step.index >= 0}
     records = [step.record or remap_record(step_record(step, recorder.params), indexes) for step in steps]
@@ -109,7 +118,7 @@ def step_records(
 
 
 def step_record(step: RecordedStep, params: Params) -> StepRecord:
-    """A recorded call in its stored form, params bound in it; references still lead to the indexes of steps."""
+    """Return a recorded call in its stored form, with bound params."""
     tool = step.tool
     return StepRecord(
         tool=tool.name,
@@ -123,16 +132,20 @@ def step_record(step: RecordedStep, params: Params) -> StepRecord:
 
 
 def variadic_names(step: RecordedStep) -> list[str]:
-    """The names of a step's arguments that its tool gathers in **kwargs: they are data, and never replaced."""
+    """Return the argument names that the tool takes in **kwargs.
+
+    These names are data and are never replaced.
+    """
     return [name for name, _ in step.arguments if name not in step.tool.parameter_order and not name.startswith("*")]
 
 
 def _fixed_params(
     records: Sequence[StepRecord], params: Params, variadic: Sequence[str]
 ) -> tuple[tuple[str, bytes], ...]:
-    """The params for whose recorded value alone the plan is valid: unused ones, and those in a literal.
+    """Return the params for whose recorded value alone the plan is valid.
 
-    They may be hidden in it, or it is made of their words. `variadic` names are literals, too.
+    They are the unused params and those whose value is in a literal, as a part of it or as words that it is composed
+    of. `variadic` names are literals, too.
     """
     if not params:
         return ()
@@ -147,7 +160,7 @@ def _fixed_params(
                 embedded.update(params.composed_in(leaf))
     for name in variadic:
         embedded.update(params.embedded_in(name))
-    for group in params.equal_groups():  # which of them was used cannot be determined
+    for group in params.equal_groups():  # It cannot be determined which of them was used.
         used.update(group if used.intersection(group) else ())
     names = ((set(params.values) - used) | embedded | params.changed_names() | params.ambiguous()) - params.secret
     return tuple((name, params.digest_of(name)) for name in sorted(names))
@@ -185,7 +198,10 @@ def _make_row(
 
 
 def _pauses(steps: Sequence[RecordedStep]) -> tuple[float, ...]:
-    """Return the seconds between the end of each step and the begin of the next; 0 before the first, and in groups."""
+    """Return the seconds between the end of each step and the start of the next.
+
+    The value is 0 before the first step and inside groups.
+    """
     ends = (0.0, *(step.began_at + step.wall_seconds for step in steps))
     return tuple(
         round(max(0.0, step.began_at - ends[at]), 3) if at and step.began_at and ends[at] else 0.0
@@ -194,7 +210,10 @@ def _pauses(steps: Sequence[RecordedStep]) -> tuple[float, ...]:
 
 
 def result_step(steps: Sequence[RecordedStep], value: Any) -> int:
-    """The step whose output the agent returned: the last by identity, or the only one of an equal value; else -1."""
+    """Return the step whose output the agent returned, or -1.
+
+    It is the last step with the same object as its output, or else the only step with an equal output.
+    """
     if value is None:
         return -1
     from_identity = [i for i, step in enumerate(steps) if step.result is value]
@@ -204,7 +223,7 @@ def result_step(steps: Sequence[RecordedStep], value: Any) -> int:
         data = None
     if from_identity and not isinstance(value, bool | int | float | str | bytes):
         last = from_identity[-1]
-        return last if steps[last].output_data == data else -1  # unless the agent has changed it since
+        return last if steps[last].output_data == data else -1  # The agent may have changed it.
     if data is None:
         return -1
     equal = [i for i, step in enumerate(steps) if step.output_data == data]

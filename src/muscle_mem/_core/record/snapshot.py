@@ -1,4 +1,4 @@
-"""Capturing the snapshots of a recorded call and verifying that its check can judge them."""
+"""The snapshots of a recorded call: capture, encode, verify the check."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def capture_sync(
             len(value) <= SMALL_TEXT_LENGTH if kind is str else is_small_scalar(value)
         ):
             return Deferred(value)
-        if kind not in SCALARS and inspect.isawaitable(value):  # also a lambda may return one
+        if kind not in SCALARS and inspect.isawaitable(value):  # A lambda may return an awaitable, too.
             refuse_awaitable(value, "Capture")
     except Exception as error:
         _note_capture_error(run, step, error)
@@ -48,7 +48,7 @@ def capture_sync(
 def capture_flow(
     run: Run, step: RecordedStep, check: Check, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Generator[Effect, Any, Deferred | None]:
-    """Capture where another driver makes the call."""
+    """Capture a snapshot as an effect; return None if it cannot be stored."""
     try:
         value = yield Capture(check, args, kwargs)
     except Exception as error:
@@ -58,13 +58,16 @@ def capture_flow(
 
 
 def _note_capture_error(run: Run, step: RecordedStep, error: Exception) -> None:
-    """Trouble never breaks the agent, it makes the step not replayable (B4)."""
+    """Note that a capture raised: the step cannot be replayed, the agent goes on."""
     message = f"the capture of {step.tool.name}'s check raised {long_repr(error)}; the step cannot be replayed"
     run.recorder.add_problem(Reason.CAPTURE_FAILED, message, step.tool.name, step)
 
 
 def _encode_snapshot(run: Run, step: RecordedStep, check: Check, value: Any) -> Generator[Effect, Any, Deferred | None]:
-    """The bytes of a snapshot, and whether the check can judge its type; problems are noted (B3, B4)."""
+    """Return a snapshot as bytes, and note a problem if its check cannot judge it.
+
+    Return None if the snapshot cannot be stored.
+    """
     recorder = run.recorder
     tool = step.tool
     try:
@@ -76,9 +79,9 @@ def _encode_snapshot(run: Run, step: RecordedStep, check: Check, value: Any) -> 
     kind = type(value)
     if kind not in check.verified_types:
         if check.compare_async and (not tool.is_async or (run.is_stepped and run.is_sync)):
-            return encoded(data)  # nothing can be awaited here; the compare is judged when it is used
+            return encoded(data)  # Nothing can be awaited here, so the compare is verified when it is used.
         problem = yield from _verify_type(run, tool, check, value, data)
-        check.verified_types[kind] = problem and run.redact(problem)  # reported in later runs too
+        check.verified_types[kind] = problem and run.redact(problem)  # Later runs report it, too.
     problem = check.verified_types[kind]
     if problem is not None:
         recorder.add_problem(Reason.CHECK_FAILED, problem, tool.name, step)
@@ -86,10 +89,14 @@ def _encode_snapshot(run: Run, step: RecordedStep, check: Check, value: Any) -> 
 
 
 def _verify_type(run: Run, tool: Tool, check: Check, value: Any, data: bytes) -> Generator[Effect, Any, str | None]:
-    """Whether a check can judge this type of snapshot at all, also after it was stored (B3); None if it can."""
+    """Return why a check cannot judge a type of snapshot, or None if it can.
+
+    The check must give the same verdict on a snapshot and itself before and after the snapshot is stored.
+    """
     name = f"the compare of {tool.name}'s check"
     verdicts: list[bool] = []
-    changes = False  # a compare that changes what it is given, as by pop(), needs two objects, and never the live one
+    # A compare may change its arguments, so it gets two separate objects, and never the live one.
+    changes = False
     for stored in (True, False):
         current = safe_copy(value)
         candidate = codec.decode(data, lenient=True) if stored else safe_copy(value) if changes else current
@@ -110,6 +117,7 @@ def _verify_type(run: Run, tool: Tool, check: Check, value: Any, data: bytes) ->
 
 
 def _differs(value: Any, data: bytes) -> bool:
+    """Return whether a value no longer has these canonical bytes."""
     try:
         return codec.canonical(value) != data
     except NotStorableError:

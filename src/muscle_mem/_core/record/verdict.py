@@ -1,4 +1,4 @@
-"""What the user's success callback says of a run, and what it is shown of it."""
+"""The verdict of the user's success callback, and the steps that it gets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..tools.callbacks import select_arguments
 
 
 def success_verdict(run: Run, value: Any) -> Generator[Effect, Any, tuple[bool, str]]:
-    """What the success callback says, and how: it refused, raised, or gave no verdict."""
+    """Return whether the success callback accepted the run, and how it answered."""
     function = run.success
     assert function is not None
     try:
@@ -30,7 +30,10 @@ def success_verdict(run: Run, value: Any) -> Generator[Effect, Any, tuple[bool, 
 
 
 def success_arguments(run: Run, function: Any, value: Any) -> tuple[Any, ...]:
-    """What a success callback gets: of task, params, steps, value those it names; else all four, or the value."""
+    """Return the positional arguments of a success callback.
+
+    They are those of task, params, steps and value that it names; otherwise all four, or the value alone.
+    """
     given = {
         "task": lambda: run.task,
         "params": lambda: dict(run.params.values),
@@ -41,7 +44,7 @@ def success_arguments(run: Run, function: Any, value: Any) -> tuple[Any, ...]:
 
 
 def text_redactor(run: Run) -> TextRedactor:
-    """What takes the run's secrets out of texts."""
+    """Return the function that removes the run's secrets from texts."""
     return run.redactor.redact if run.has_secrets else str
 
 
@@ -53,7 +56,7 @@ def executed_step(
     result: Any,
     error: BaseException | None = None,
 ) -> Executed:
-    """A replayed step for people, callbacks and the agent to look at."""
+    """Return a replayed step in the form that users, callbacks and agents get."""
     tool = step.tool
     args = args[1:] if step.method else args
     declared = tool.effect is not None
@@ -71,7 +74,7 @@ def executed_step(
 
 
 def executed_steps(run: Run) -> list[Executed]:
-    """What was done in this run, by replay and by the agent, for a success callback to look at."""
+    """Return the steps of this run, replayed or new, for a success callback."""
     progress = run.progress
     recorder = run.recorder
     replayed = [
@@ -82,6 +85,7 @@ def executed_steps(run: Run) -> list[Executed]:
 
 
 def _recorded_step(run: Run, step: RecordedStep) -> Executed:
+    """Return a call of the agent in the form that a success callback gets."""
     tool = step.tool
     arguments = {name: display_value(frozen) for name, frozen in step.arguments}
     declared = tool.effect is not None

@@ -1,4 +1,7 @@
-"""What a flow asks its driver to do. The driver sends back the result, or throws the exception that came of it."""
+"""Effects: requests of a flow to its driver.
+
+The driver sends the result back into the flow, or throws the exception that was raised.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from ..tools.check import Check
 
 
 class Capture(msgspec.Struct):
-    """Call a check's capture with a tool's arguments; the answer is the snapshot."""
+    """Call a check's capture with the arguments of a tool; the result is the snapshot."""
 
     check: Check
     args: tuple[Any, ...]
@@ -21,7 +24,7 @@ class Capture(msgspec.Struct):
 
 
 class Compare(msgspec.Struct):
-    """Call a check's compare with (current, candidate); the answer is whatever it returns."""
+    """Call a check's compare with (current, candidate); the result is its answer."""
 
     check: Check
     current: Any
@@ -29,7 +32,7 @@ class Compare(msgspec.Struct):
 
 
 class Invoke(msgspec.Struct):
-    """Call a tool; the answer is its result."""
+    """Call a tool; the result is the tool's result."""
 
     tool: Any
     args: tuple[Any, ...]
@@ -37,44 +40,47 @@ class Invoke(msgspec.Struct):
 
 
 class Sleep(msgspec.Struct):
-    """Wait so many seconds."""
+    """Wait for a number of seconds."""
 
     seconds: float
 
 
 class Pause(msgspec.Struct):
-    """Between two steps of a replay that is stepped from outside: what comes next is looked at when it is asked for."""
+    """A point between two steps of a replay in a session.
+
+    The next step is prepared when the session asks for it.
+    """
 
 
 class LeadKey(msgspec.Struct):
-    """Before the agent runs on a miss that may be learned: let one run at a time learn a key.
+    """Let one run at a time learn a key; yielded before the agent runs on a miss.
 
-    The answer is the number of seconds after which to ask again; or the candidates of a key if there is one
-    new since `seen`; or none, and the agent may run.
+    The result is the number of seconds after which to ask again; or candidates of the key that were stored since
+    `seen`; or an empty list, and the agent may run.
     """
 
     seen: Any
 
 
 class RunAgent(msgspec.Struct):
-    """Call the user's agent with the task's own arguments, and the hand-over where it names one."""
+    """Call the agent with the task's arguments, and the hand-over if it takes one."""
 
     handover: Handover | None = None
 
 
 class RunCallback(msgspec.Struct):
-    """Call a function of the user's (success, approve, result) with these keyword arguments."""
+    """Call a user's function (success, approve, result) with positional arguments."""
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
 
 
 class RunStoreCall(RunCallback):
-    """Call a function of the engine's own that may wait for the store."""
+    """Call an internal function that may wait for the store."""
 
 
 class Save(msgspec.Struct):
-    """Seal a recording; the answer is whether the store took it."""
+    """Seal a recording; the result says whether the store accepted it."""
 
     recording: Any
 
@@ -87,7 +93,10 @@ _CALLEES |= {"Capture": "a capture", "Compare": "a compare"}
 
 
 def refuse_awaitable(answer: Any, what: str) -> None:
-    """An awaitable under the plain call would never run: close it, and say what to do. `what` names the effect."""
+    """Close an awaitable that a plain call cannot await, and raise InvalidTypeError.
+
+    `what` is the name of the effect, or of what returned the awaitable.
+    """
     close = getattr(answer, "close", None)
     if close is not None:
         close()

@@ -1,4 +1,4 @@
-"""One run of the engine: what it was given, and how far it has come. No state of a run lives anywhere else."""
+"""The state of one run: what was passed to it, and how far it has come."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ MAX_TASK_LENGTH = 200
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """The settings of the engine. `trust` counts the levels of `trust.TRUSTS`.
+    """The settings of an engine that its runs need.
 
-    `process` names the process, `clock` is monotonic, in seconds, `notify` takes (level, reason, message, tool).
+    `trust` is an index into `trust.TRUSTS`. `process` names the process. `clock` is monotonic, in seconds. `notify`
+    takes (level, reason, message, tool).
     """
 
     clock: Callable[[], float]
@@ -46,9 +47,9 @@ class Policy(msgspec.Struct, frozen=True):
 class Progress(msgspec.Struct, eq=False):
     """How far a replay has come: the steps that were entered, and their results.
 
-    `group_arguments` holds a group's arguments until their turn comes, `pending_post_checks` its members made so far
-    whose post-checks are asked later. `refreshed_snapshots` are the snapshots that sliding checks have accepted. What
-    few runs need is made by those.
+    `group_arguments` are the arguments of a parallel group, resolved before its steps run. `pending_post_checks` are
+    the executed steps of a group whose post-checks have not run yet. `refreshed_snapshots` are the snapshots that
+    sliding checks have accepted. Fields that few runs need are created by those runs.
     """
 
     calls: list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]] = []
@@ -62,26 +63,24 @@ class Progress(msgspec.Struct, eq=False):
 
     @property
     def entered_calls(self) -> list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]]:
-        """The calls that were really made: optional steps that were skipped have a place, but no call."""
+        """The calls that were made; a skipped optional step has a position but no call."""
         return [call for position, call in enumerate(self.calls) if position not in self.skipped]
 
     @property
     def live_results(self) -> list[Any]:
-        """The results of the calls that were really made."""
+        """The results of the calls that were made."""
         return [result for position, result in enumerate(self.results) if position not in self.skipped]
 
 
 class Run(msgspec.Struct, eq=False):
-    """Everything about one call of the engine.
+    """The state of one call of the engine.
 
-    `is_sync` says that nothing can be awaited, `is_stepped` that others make the tool calls, `is_watched` that
-    observers
-    get an event for each replayed one. `agent` is the engine's own record of it, fixed for the run, and
-    `takes_handover`
-    comes from it. `initial_redactor` is given where secrets are known from the start; `label` is the task as a text of
-    any length. `may_wait` says that other runs of its key wait for what it learns, as it does for theirs.
-    `refused_checks` are the checks that stopped a replay, as `Tally.check` names them, and `store_error` is what the
-    store raised when it was to take the recording.
+    `is_sync` means that nothing can be awaited, `is_stepped` that a session's caller makes the tool calls, `is_watched`
+    that observers get an event for each replayed call. `agent` is the engine's entry for the agent, fixed for the run;
+    `takes_handover` comes from it. `initial_redactor` is set if secrets are known from the start. `label` is the task
+    as a text of any length. `may_wait` means that runs of the same key wait for each other's recordings.
+    `refused_checks` are the checks that stopped a replay, named as in `Tally.check`. `store_error` is the exception
+    that the store raised when the recording was saved.
     """
 
     policy: Policy
@@ -116,39 +115,39 @@ class Run(msgspec.Struct, eq=False):
 
     @property
     def id(self) -> str:
-        """Names the run within this process, and among others."""
+        """Name of the run, unique among processes."""
         return f"{self.policy.process}-{self.number}"
 
     @property
     def clock(self) -> Callable[[], float]:
-        """Monotonic, in seconds."""
+        """Monotonic clock, in seconds."""
         return self.policy.clock
 
     @property
     def scope(self) -> str:
-        """The exact part of every key."""
+        """The part of every key that is compared exactly."""
         return self.policy.scope
 
     def reset_progress(self) -> None:
-        """Before another replay, after one in which nothing was executed."""
+        """Prepare another replay after one in which nothing was executed."""
         self.progress = Progress()
         self.cached_env = None
 
     @property
     def task(self) -> str:
-        """The task as a short text, without its secrets."""
+        """The task as a short text without secrets."""
         return self.redact(self.label)[:MAX_TASK_LENGTH]
 
     @property
     def recorder(self) -> Recorder:
-        """What collects the agent's steps; made when it is first asked for, since a hit needs none."""
+        """The recorder of the agent's steps, created when first needed."""
         slot = self.recorder_slot
         if not slot:
             slot.append(Recorder(self.params, known_objects_of(self.params, self.context, self.initial_redactor)))
-        return slot[0]  # the first, if two threads came concurrently
+        return slot[0]  # Two threads may have appended one each; both must use the first.
 
     def close(self) -> None:
-        """The run is over: calls that come later are not its own."""
+        """Mark the run as finished; later calls do not belong to it."""
         if self.recorder_slot:
             self.recorder_slot[0].closed = True
 
@@ -165,27 +164,27 @@ class Run(msgspec.Struct, eq=False):
         return self.redactor.has_secrets
 
     def redact(self, text: str) -> str:
-        """A text without the secrets that are known by now."""
+        """Return a text without the secrets that are known by now."""
         return self.redactor.redact(text) if self.has_secrets else text
 
     @property
     def env(self) -> Env:
-        """What this run's arguments are made of."""
+        """The values from which the arguments of this run are resolved."""
         if self.cached_env is None:
             given = {} if self.initial_redactor is None else self.initial_redactor.named
             self.cached_env = Env(self.params.values, self.progress.results, self.context, given)
         return self.cached_env
 
     def key_inputs(self) -> tuple[Any, ...]:
-        """What the key was made of: the call's own arguments, its tags, and its text or key."""
+        """Return what the key was derived from: arguments, tags, and the text or key."""
         return self.args, self.kwargs, self.tags, self.label
 
     def notify(self, level: str, code: str, message: str, tool: str = "") -> None:
-        """Tell something; it holds no secret that is known by now."""
+        """Report a message without the secrets that are known by now."""
         self.policy.notify(level, code, self.redact(message), tool)
 
     def redact_refusal(self, refusal: Refusal) -> Refusal:
-        """A refusal whose texts hold no secret."""
+        """Return a refusal whose texts contain no known secret."""
         if not self.has_secrets:
             return refusal
         hide = self.redactor.redact
@@ -194,7 +193,10 @@ class Run(msgspec.Struct, eq=False):
         )
 
     def note_missing_threshold(self, check: Check, tool: str) -> None:
-        """Warn of a score that no threshold was declared for; the engine reports it once (B2)."""
+        """Warn about a check that returns a score without a declared threshold.
+
+        The engine logs the warning once.
+        """
         if check.lacks_threshold:
             message = (
                 f"the compare of {tool}'s check returns a score and no threshold is declared, so 1.0 is asked for; say "
@@ -203,11 +205,14 @@ class Run(msgspec.Struct, eq=False):
             self.notify("warning", "threshold", message, tool)
 
     def has_context(self, name: str) -> bool:
-        """Whether an object of a class of this qualified name, and only one, is in the context."""
+        """Return whether exactly one context object has a class of this qualified name."""
         return [type(value).__qualname__ for value in self.context].count(name) == 1
 
     def context_object_for(self, tool: Tool) -> Any:
-        """The one context object whose class owns a method tool; a Refusal if there is none, or more than one."""
+        """Return the one context object whose class owns a method tool.
+
+        Return a Refusal if there is none, or more than one.
+        """
         owners = [value for value in self.context if tool.is_method_of(value)]
         if len(owners) == 1:
             return owners[0]
