@@ -163,7 +163,7 @@ def test_a_group_whose_post_checks_were_not_all_asked_is_not_merged(bench: Bench
     outcome = bench()
     assert outcome.reason is Reason.TOOL_RAISED
     assert outcome.not_learned is Reason.UNKNOWN_EFFECT
-    assert "post-check of act" in outcome.not_learned_message
+    assert "'act'" in outcome.not_learned_message
 
 
 @pytest.mark.parametrize("order", ["ab", "ba"])

@@ -51,11 +51,11 @@ def _freeze_arguments(run: Run, step: RecordedStep, args: tuple[Any, ...], kwarg
     tool = step.tool
     if tool.method and args:
         if not any(args[0] is value for value in run.context):
-            have = "none is set" if not run.context else "it is another object than the run's"
+            have = "another object" if run.context else "none"
             run.recorder.add_problem(
                 Reason.OTHER_INSTANCE,
-                f"{tool.name} was called on {safe_repr(args[0], 60)}, but {have}: give it with "
-                "engine.set_context(obj), or context=obj at the call",
+                f"{tool.name!r} was called on an object outside the context: expected {safe_repr(args[0], 60)} in the "
+                f"context, got {have}. Pass it to engine.set_context() or in context=.",
                 tool.name,
                 step,
             )
@@ -63,13 +63,13 @@ def _freeze_arguments(run: Run, step: RecordedStep, args: tuple[Any, ...], kwarg
     twice = next((name for name in tool.positional[: len(args)] if name in kwargs), None)
     if twice is not None:  # A step keeps one value for each name.
         message = (
-            f"{tool.name} was given {twice!r} by place and in its **kwargs; rename one, so that it can be replayed"
+            f"arguments of {tool.name!r} cannot be recorded: got {twice!r} by position and in **kwargs. Rename one."
         )
         run.recorder.add_problem(Reason.OPAQUE_ARGUMENT, message, tool.name, step)
     try:
         _freeze_named(run.recorder, step, args, kwargs)
     except Exception as error:  # Methods of an argument may raise, which must not affect the agent.
-        message = f"the arguments of {tool.name} could not be recorded: {long_repr(error)}"
+        message = f"arguments of {tool.name!r} cannot be recorded: {long_repr(error)}"
         run.recorder.add_problem(Reason.OPAQUE_ARGUMENT, message, tool.name, step)
 
 
@@ -95,9 +95,9 @@ def _freeze_named(recorder: Recorder, step: RecordedStep, args: tuple[Any, ...],
         if opaque is not None:
             recorder.add_problem(
                 Reason.OPAQUE_ARGUMENT,
-                f"tool {tool.name!r}, argument {opaque.path!r}: {opaque.message.partition(';')[0]}; make it a "
-                f"context object or a param of the run, let an earlier tool return it, declare ignore=[{name!r}] "
-                "with inject=, or register its type with muscle_mem.register",
+                f"argument {opaque.path!r} of {tool.name!r} cannot be stored: {opaque.message.partition(';')[0]}. Pass "
+                f"it in context= or params=, return it from an earlier tool, declare ignore=[{name!r}] and inject=, or "
+                "call muscle_mem.register() for its type.",
                 tool.name,
                 step,
             )
@@ -117,8 +117,8 @@ def _refuse_pending_output(recorder: Recorder, step: RecordedStep, name: str, fr
             tool = step.tool.name
             recorder.add_problem(
                 Reason.OVERLAPPING,
-                f"argument {name!r} of {tool} is what {source.tool.name} returned, whose call was still in "
-                "progress: its post-check was being captured; let the one call end before the other begins",
+                f"argument {name!r} of {tool!r} is the output of {source.tool.name!r}, whose post-check was being "
+                "captured. Start the second call after the first has returned.",
                 tool,
                 step,
             )

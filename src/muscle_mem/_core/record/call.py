@@ -134,7 +134,7 @@ def _note_failure(
         return
     run.recorder.add_quarantine(
         Reason.FAILED_WRITE,
-        f"{tool.name} raised {long_repr(error)} while this was recorded, and what it had done by then is not known",
+        f"{tool.name!r} raised {long_repr(error)} during recording, and its effect is unknown. Review the recording.",
         tool.name,
     )
 
@@ -155,8 +155,8 @@ def _reject_unfinished(recorder: Recorder, step: RecordedStep, result: Any) -> N
         tool = step.tool
         recorder.add_problem(
             Reason.STILL_RUNNING,
-            f"{tool.name} returned {type(result).__name__}, whose work is not done when the call returns; make the "
-            "tool an async function, or let it return a list",
+            f"{tool.name!r} returned unfinished work: expected a value, got {type(result).__name__}. Return a list, or "
+            "make the tool an async function.",
             tool.name,
             step,
         )

@@ -41,14 +41,13 @@ def learn(
         try:
             made = check_for_leaks(make_recording(run, value=value, run_seconds=seconds), recorder, run.key_inputs())
             recording, problem = (None, made) if isinstance(made, Problem) else (made, None)
-            if (
-                problem is not None and problem.reason is Reason.NO_KEY
-            ):  # Otherwise it is reported when the key is derived.
-                run.notify("warning", "secret_in_task", f"never learned: {problem.message}", "")
+            # A secret that was known earlier is reported when the key is derived.
+            if problem is not None and problem.reason is Reason.NO_KEY:
+                run.notify("warning", "secret_in_task", f"task is not learned: {problem.message}", "")
         except NotStorableError as error:
             problem = Problem(Reason.TOO_LARGE, str(error))
         except Exception as error:  # An internal error must not affect the run.
-            problem = Problem(Reason.NOT_REPLAYABLE, f"the recording could not be made: {long_repr(error)}")
+            problem = Problem(Reason.NOT_REPLAYABLE, f"recording failed: {long_repr(error)}")
     if recording is not None:
         problem = yield Save((recording, recorder.quarantine[:1], accepted is True))
     outcome.message = run.redact(outcome.message)
@@ -67,19 +66,23 @@ def _learning_problem(run: Run) -> Problem | None:
     """Return why the steps of a run cannot be learned, or None."""
     recorder = run.recorder
     if run.mode == "frozen":
-        return Problem(Reason.MODE, "mode='frozen' learns nothing")
+        return Problem(Reason.MODE, "mode='frozen' does not learn")
     if run.key is None:
         return Problem(Reason.NO_KEY, "the task has no key")
     if recorder.has_open_calls():
         names = ", ".join(sorted({step.tool.name for step in recorder.open_calls}))
-        return Problem(Reason.STILL_RUNNING, f"the agent returned while {names} was still running", names)
+        return Problem(
+            Reason.STILL_RUNNING,
+            f"the agent returned before its calls had ended: {names}. Wait for them in the agent.",
+            names,
+        )
     if recorder.problems:
         return recorder.problems[0]
     lacking = run.missing_secrets - run.redactor.named.keys()
     if lacking:
         message = (
-            f"what was recorded before holds the secret {min(lacking)!r}, which this run was not given, so it might "
-            "be learned in clear"
+            f"secret {min(lacking)!r} of an earlier recording was not passed, so this run could store its value in "
+            "clear. Pass it in secrets=."
         )
         return Problem(Reason.SECRET_MISSING, message)
     if len(recorder.planned_steps()) <= len(run.progress.skipped):
@@ -95,16 +98,14 @@ def _merge_problem(run: Run, replay_refusal: Refusal, accepted: bool) -> Problem
     if replay_refusal.step < len(progress.calls):
         tool = progress.calls[replay_refusal.step][0].tool
         if not tool.is_read_only:
-            message = f"{tool.name} broke the replay, and what it had done by then is not known"
+            message = f"{tool.name!r} stopped the replay, and its effect is unknown"
             return Problem(Reason.UNKNOWN_EFFECT, message, tool.name)
         if replay_refusal.reason is Reason.CHECK_ERROR:
             return Problem(Reason.CHECK_FAILED, replay_refusal.message, tool.name)
     unjudged = next((at for at in progress.pending_post_checks if at != replay_refusal.step), None)
     if unjudged is not None:
         tool = progress.calls[unjudged][0].tool
-        message = (
-            f"the replay stopped within a parallel group, and the post-check of {tool.name} was not asked any more"
-        )
+        message = f"the replay stopped within a parallel group before the post-check of {tool.name!r} ran"
         return Problem(Reason.UNKNOWN_EFFECT, message, tool.name)
     new_steps = [step for step in recorder.steps if not step.is_dropped]
     if not new_steps:
@@ -113,7 +114,7 @@ def _merge_problem(run: Run, replay_refusal: Refusal, accepted: bool) -> Problem
         return None
     if new_steps[0] in recorder.repeated_calls and not accepted:
         name = new_steps[0].tool.name
-        message = f"the agent began again with {name}, which the replay had already done"
+        message = f"the agent repeated {name!r} as its first call, which the replay had already made"
         return Problem(Reason.REPEATED_PREFIX, message, name)
     return None
 

@@ -21,10 +21,10 @@ from ..redaction.redactor import Redactor
 from ..run.recorder import Problem, RecordedStep, Recorder, Recording
 from ..run.run import Run
 
-_WITHHELD = "not kept: it holds the value of a secret"
-_WHOLE = "pass the secret as a whole argument, or declare the argument with secret=[...]"
-_WITHIN = f"within a longer value; {_WHOLE}"
-_NAMELESS = "that the call gave no name to, so a replay could not be given it; use secrets={...} or secret=[...]"
+_WITHHELD = "not stored: it contains the value of a secret"
+_WHOLE = "Pass the secret as a whole argument, or declare the argument in secret=[...]."
+_WITHIN = f"within a longer value. {_WHOLE}"
+_NAMELESS = "that has no name, so it cannot be passed to a replay. Use secrets={...} or secret=[...]."
 
 
 def add_context_secrets(redactor: Redactor, context: Iterable[Any]) -> None:
@@ -45,10 +45,10 @@ def redact_recording(recorder: Recorder, scope: str, context: Iterable[Any]) -> 
         _redact_steps(recorder, redactor)
     except Exception as error:  # An internal error must not affect the run.
         recorder.add_problem(
-            Reason.OPAQUE_ARGUMENT, f"secrets could not be taken out of the recording: {long_repr(error)}"
+            Reason.OPAQUE_ARGUMENT, f"removal of secrets from the recording failed: {long_repr(error)}"
         )
     if redactor.contains_secret(scope):
-        recorder.add_problem(Reason.OPAQUE_ARGUMENT, "the engine's scope holds the value of a secret")
+        recorder.add_problem(Reason.OPAQUE_ARGUMENT, "scope= contains the value of a secret. Remove it.")
     recorder.problems[:] = [_redact_problem(problem, redactor) for problem in recorder.problems]
     recorder.quarantine[:] = [_redact_problem(problem, redactor) for problem in recorder.quarantine]
 
@@ -62,7 +62,7 @@ def _redact_steps(recorder: Recorder, redactor: Redactor) -> None:
         _redact_output(step, redactor)
         for data in (step.pre, step.post):
             if data is not None and redactor.contains_secret(codec.decode(data, lenient=True)):
-                message = f"{_secret_message(step, 'the snapshot of a check')}; let the capture leave it out"
+                message = f"{_secret_message(step, 'a snapshot')}. Omit the secret in the capture."
                 recorder.add_problem(Reason.CAPTURE_FAILED, message, step.tool.name)
 
 
@@ -71,7 +71,7 @@ def _redact_problem(problem: Problem, redactor: Redactor) -> Problem:
 
 
 def _secret_message(step: RecordedStep, what: str) -> str:
-    return f"{what} of {step.tool.name} holds the value of a secret"
+    return f"{what} of {step.tool.name!r} contains the value of a secret"
 
 
 def _redact_arguments(recorder: Recorder, step: RecordedStep, redactor: Redactor) -> None:
@@ -127,12 +127,12 @@ def check_for_leaks(recording: Recording, recorder: Recorder, key_inputs: Iterab
     if any(map(redactor.contains_late_secret, key_inputs)):
         return Problem(
             Reason.NO_KEY,
-            "the task holds the value of a secret that was not known when it began; give it with secrets={...}",
+            "the task contains the value of a secret that was unknown at its start. Pass the secret in secrets={...}.",
         )
     body, row = recording.body, recording.row
     parts = [(step.arguments, [guard.data for guard in step.guards]) for step in body.steps]
     if redactor.leaked_into(msgspec.msgpack.encode((parts, row.pre, row.post, row.outputs, row.notes, row.keywords))):
-        return Problem(Reason.OPAQUE_ARGUMENT, f"the recording holds the value of a secret; {_WHOLE}")
+        return Problem(Reason.OPAQUE_ARGUMENT, f"the recording contains the value of a secret. {_WHOLE}")
     return recording
 
 
@@ -146,18 +146,18 @@ def secrets_refusal(trajectory: ReadyTrajectory, run: Run) -> Refusal | None:
     run.missing_secrets |= {name for _, _, name in lacking}
     for index, tool, name in lacking[:1]:
         where = (
-            f"it is given as a plain param; wrap it: params={{{name!r}: Secret(...)}}"
+            f"Wrap the plain param: params={{{name!r}: Secret(...)}}."
             if name in params.values
-            else (f"give it with secrets={{{name!r}: ...}}, or as a Secret where it was given then")
+            else f"Pass it in secrets={{{name!r}: ...}}, or as a Secret in the place where it was recorded."
         )
-        message = f"{tool} was recorded with the secret {name!r}, and this run has none of that name; {where}"
+        message = f"secret {name!r} of {tool!r} is missing. {where}"
         return Refusal(Reason.SECRET_MISSING, message, index, tool)
     for group in trajectory.head.equal_secrets:
         if len({redactor.equality_key(name, params) for name in group}) > 1:
             return Refusal(
                 Reason.PARAM_AMBIGUOUS,
-                f"the secrets {', '.join(group)} had equal values when this was recorded, so which one a step meant "
-                "cannot be determined now that they differ",
+                f"secrets {', '.join(group)} had equal values in the recording and differ now, so a step's secret is "
+                "ambiguous. Record the task again.",
             )
     return None
 

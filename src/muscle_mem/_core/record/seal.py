@@ -66,7 +66,7 @@ def make_recording(
     try:
         data = msgspec.msgpack.encode(sorted_body(body))
     except UnicodeEncodeError as error:
-        raise NotStorableError(f"a name in the recording holds a lone surrogate: {error}") from error
+        raise NotStorableError(f"a name in the recording contains a lone surrogate: {error}") from error
     trajectory_id = codec.digest(key + data)[:16].hex()
     row = _make_row(recorder, steps, value, run_seconds, stored_judged(shapes), doubts)
     row = row_to_stored_order(row, body.order)

@@ -59,7 +59,7 @@ def capture_flow(
 
 def _note_capture_error(run: Run, step: RecordedStep, error: Exception) -> None:
     """Note that a capture raised: the step cannot be replayed, the agent goes on."""
-    message = f"the capture of {step.tool.name}'s check raised {long_repr(error)}; the step cannot be replayed"
+    message = f"capture failed for {step.tool.name!r}: it raised {long_repr(error)}. The step cannot be replayed."
     run.recorder.add_problem(Reason.CAPTURE_FAILED, message, step.tool.name, step)
 
 
@@ -73,7 +73,7 @@ def _encode_snapshot(run: Run, step: RecordedStep, check: Check, value: Any) -> 
     try:
         data = codec.canonical(value)
     except NotStorableError as error:
-        message = f"the snapshot of {tool.name}'s check cannot be stored: {error}"
+        message = f"a snapshot of {tool.name!r} cannot be stored: {error}"
         recorder.add_problem(Reason.CAPTURE_FAILED, message, tool.name, step)
         return None
     kind = type(value)
@@ -93,7 +93,7 @@ def _verify_type(run: Run, tool: Tool, check: Check, value: Any, data: bytes) ->
 
     The check must give the same verdict on a snapshot and itself before and after the snapshot is stored.
     """
-    name = f"the compare of {tool.name}'s check"
+    name = f"compare of the check of {tool.name!r}"
     verdicts: list[bool] = []
     # A compare may change its arguments, so it gets two separate objects, and never the live one.
     changes = False
@@ -104,14 +104,14 @@ def _verify_type(run: Run, tool: Tool, check: Check, value: Any, data: bytes) ->
             verdicts.append(interpret(check, (yield Compare(check, current, candidate))))
             changes = changes or any(_differs(argument, data) for argument in (current, candidate))
         except CheckError as error:
-            return f"{name} gives no verdict on {type(value).__name__}: {error}"
+            return f"{name} returned no verdict for {type(value).__name__}: {error}"
         except Exception as error:
-            return f"{name} raised {long_repr(error)} on a {type(value).__name__} and itself"
+            return f"{name} raised {long_repr(error)} for a {type(value).__name__} and itself"
         run.note_missing_threshold(check, tool.name)
     if verdicts[0] != verdicts[1]:
-        return f"{name} judges a {type(value).__name__} differently once it was stored and read back"
+        return f"{name} returned another verdict for a {type(value).__name__} after it was stored and loaded"
     if not verdicts[0]:
-        message = f"{name} rejects a snapshot compared with itself, so an immediate hit never happens; check compare()"
+        message = f"{name} rejects a snapshot compared with itself, so it never hits immediately. Correct it."
         run.notify("warning", "refuses_itself", message, tool.name)
     return None
 

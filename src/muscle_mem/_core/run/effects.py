@@ -101,6 +101,6 @@ def refuse_awaitable(answer: Any, what: str) -> None:
     if close is not None:
         close()
     raise InvalidTypeError(
-        f"{_CALLEES.get(what, what)} returned an awaitable under the plain call, where nothing can be awaited; call "
-        "the engine with `await engine.acall(...)`"
+        f"{_CALLEES.get(what, what)} returned an awaitable in a plain call, which cannot await it. Call the engine "
+        "with `await engine.acall(...)`."
     )

@@ -199,8 +199,8 @@ class Run(msgspec.Struct, eq=False):
         """
         if check.lacks_threshold:
             message = (
-                f"the compare of {tool}'s check returns a score and no threshold is declared, so 1.0 is asked for; say "
-                "Check(..., threshold=...)"
+                f"compare of the check of {tool!r} returns a score without a threshold, so 1.0 is required. Pass "
+                "Check(..., threshold=...)."
             )
             self.notify("warning", "threshold", message, tool)
 
@@ -217,7 +217,9 @@ class Run(msgspec.Struct, eq=False):
         if len(owners) == 1:
             return owners[0]
         if not owners:
-            message = f"no context object has the tool {tool.name}; give it with engine.set_context(obj) or context=obj"
+            message = f"no context object has the tool {tool.name!r}. Pass it to engine.set_context() or in context=."
         else:
-            message = f"{len(owners)} context objects have the tool {tool.name}; give the one meant with context=obj"
+            message = (
+                f"expected one context object with the tool {tool.name!r}, got {len(owners)}. Pass it in context=."
+            )
         return Refusal(Reason.NOT_REPLAYABLE, message, tool=tool.name)
