@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from types import CodeType
 
-from .._core.tools.fingerprint import code_text
+from .._core.tools.canonical_code import code_text
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 

@@ -19,8 +19,8 @@ from .image import AROUND, Place, place_of, require_place
 SHOWN = 80
 """The maximum number of characters of a text in explanations."""
 
-# The limit is 192 pixels instead of the usual 736, to which a box is enlarged. Words of a button that were enlarged
-# twelve times were read worse, and reading took eight times as long.
+# A box is enlarged to 192 pixels instead of the usual 736. Words of a button that were enlarged twelve times were read
+# worse, and reading took eight times as long.
 ENGINE = {"Global.log_level": "error", "Det.limit_type": "min", "Det.limit_side_len": 192}
 
 

@@ -105,7 +105,7 @@ class Check:
         self.capture: Capture = validated_function("capture", capture)
         self.capture_async = is_async(capture)
         self.is_equality = compare is None
-        self.compare: Compare = validated_optional_function("compare", compare) or is_canonically_equal
+        self.compare: Compare = is_canonically_equal if compare is None else validated_function("compare", compare)
         self.compare_async = compare is not None and is_async(compare)
         self.compare_many = validated_compare_many(compare_many, compare)
         self.describe = validated_optional_function("describe", describe)
