@@ -106,7 +106,10 @@ class CandidateSet:
 
 
 def _distinct(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
-    """Return the observations of a trajectory that differ in a snapshot; others differ in their witness only (E11)."""
+    """Return the observations of a trajectory that differ in a snapshot.
+
+    The others differ only in their witness (E11).
+    """
     if len(candidates) < 2:
         return candidates
     found: dict[Any, Candidate] = {}

@@ -1,8 +1,8 @@
-"""What the recordings of a key prove together: which of their literals are confirmed, and which still vary (E11).
+"""Evidence that the recordings of a key give together for their literals (E11).
 
-Computed when a key is loaded, from what is stored, so that two processes cannot disagree. One recording proves one set
-of values. A literal that a run could have made differently is replayed where that cannot matter: for the same values,
-on the same day. Two recordings that differ in what is suspected, and agree in the literal, confirm it.
+It is computed from stored data when a key is loaded, so that two processes cannot disagree. One recording is evidence
+for one set of values. A literal that another run could have made differently is replayed only for the same values, on
+the same day. Two recordings that agree in the literal, but differ in what is suspected, confirm it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from .step import Refusal
 
 PARAM_KINDS = ("param", "part", COMPUTED)
 OUTSIDE_SPAN = 5
-"""Witnesses with different values that confirm a narrow literal for values beyond theirs, too."""
+"""The number of witnesses with distinct values that confirm a narrow literal for all values."""
 
-_CALENDAR = {DAY: 10, MONTH: 7, YEAR: 4}  # characters of an ISO date that must be equal
+_CALENDAR = {DAY: 10, MONTH: 7, YEAR: 4}
+"""The number of characters of an ISO date that must be equal."""
 
 
 class Open(NamedTuple):
@@ -35,7 +36,10 @@ class Open(NamedTuple):
 
 
 class Circumstances(NamedTuple):
-    """What a run brings that a suspicion may depend on. `day` is its local ISO date."""
+    """The values of a run that a suspicion may depend on.
+
+    `day` is its local ISO date.
+    """
 
     key: bytes
     params: Params
@@ -44,9 +48,9 @@ class Circumstances(NamedTuple):
 
 
 class Conditions:
-    """Under which circumstances the trajectories of one group of equal calls may be replayed.
+    """The conditions under which trajectories with equal calls may be replayed.
 
-    `derived` holds for each step the suspicions that the figures of this run's outputs decide, as the step comes.
+    `derived` holds for each step the suspicions that are decided at that step, by the figures of this run's outputs.
     """
 
     __slots__ = ("_open", "_ordered", "_values", "_witnesses", "derived")
@@ -74,7 +78,7 @@ class Conditions:
         return bool(self._open or self._ordered)
 
     def _is_constant(self, doubt: Open) -> bool:
-        """Return whether recordings under other circumstances agree in a literal, whatever a run brings."""
+        """Return whether recordings under other circumstances agree in a literal."""
         suspicion = doubt.suspicion
         if suspicion.kind == MADE_UP:
             count = _CALENDAR.get(suspicion.form)
@@ -89,7 +93,10 @@ class Conditions:
         return [trace.rank for traces in self._values if (trace := traces.get(name)) and trace.rank is not None]
 
     def _is_confirmed(self, name: str, suspicion: Suspicion, value: float | None = None) -> bool:
-        """Return whether two recordings that differ in a param agree in the literal; near `value`, if it is narrow."""
+        """Return whether two recordings that differ in a param agree in the literal.
+
+        A narrow literal must be confirmed near `value`.
+        """
         digests = {traces[name].digest for traces in self._values if name in traces}
         if len(digests) < 2:
             return False
@@ -99,7 +106,7 @@ class Conditions:
         return len(digests) >= OUTSIDE_SPAN or min(ranks) <= value <= max(ranks)
 
     def refusal(self, run: Circumstances, *, ignored: Sequence[str] = ()) -> tuple[Open | None, str]:
-        """Return the suspicion that stands in the way of a run, if any, and what it is about.
+        """Return the suspicion that prevents a replay, if any, and its subject.
 
         `ignored` are kinds of suspicions that the engine ignores.
         """
@@ -141,7 +148,7 @@ class Conditions:
         return first
 
     def _other_order(self, params: Params) -> str:
-        """Return two params that no recording had in this order, for people; empty if there are none."""
+        """Return two params that no recording had in this order, as a text, or ''."""
         for (one, two), orders in self._ordered.items():
             ranks = _rank_of(params, one), _rank_of(params, two)
             if ranks[0] is not None and ranks[1] is not None and _sign(ranks[0], ranks[1]) not in orders:
@@ -149,7 +156,7 @@ class Conditions:
         return ""
 
     def unseen_params(self, run: Circumstances) -> str:
-        """Return a param whose value no recording had, where no two recordings with other values agreed."""
+        """Return a param with a new value that only one value was recorded for, or ''."""
         for name in run.params.plain_names():
             digests = {traces[name].digest for traces in self._values if name in traces}
             if len(digests) == 1 and trace_digest(run.key, run.params, name) not in digests:
@@ -166,7 +173,7 @@ def _sign(one: float, two: float) -> int:
 
 
 def _ordered_pairs(traces: Sequence[Mapping[str, ParamTrace]]) -> dict[tuple[str, str], frozenset[int]]:
-    """Return the orders in which recordings had each two comparable params; only those with one order (E2)."""
+    """Return the pairs of params that all recordings had in one order (E2)."""
     found: dict[tuple[str, str], set[int]] = {}
     for given in traces:
         ranked = [(name, trace.rank) for name, trace in sorted(given.items()) if trace.rank is not None]
@@ -177,7 +184,10 @@ def _ordered_pairs(traces: Sequence[Mapping[str, ParamTrace]]) -> dict[tuple[str
 
 
 def _derived(rows: Sequence[Row]) -> dict[int, tuple[Suspicion, ...]]:
-    """Return the suspicions that depend on outputs, by step, without those that two recordings have confirmed."""
+    """Return the suspicions that depend on outputs, by step.
+
+    Those that two recordings confirmed are left out.
+    """
     found: dict[tuple[int, int], dict[Suspicion, None]] = {}
     for row in rows:
         for step, suspicions in enumerate(row.suspicions):

@@ -1,4 +1,4 @@
-"""What makes an observation itself: its snapshots, and the circumstances that its suspicions depend on."""
+"""The identity of an observation: its snapshots and what its suspicions depend on."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..model.records import Row
 
 
 def observation_id(trajectory_id: str, row: Row) -> str:
-    """Return the id of an observation; rows with the same snapshots and circumstances have the same.
+    """Return the id of an observation.
 
-    `row` must be in stored order.
+    Rows with the same snapshots and circumstances have the same id. `row` must be in stored order.
     """
     seen = msgspec.msgpack.encode((row.pre, row.post))
     if row.witness is not None:
