@@ -161,7 +161,7 @@ def test_what_cannot_be_confirmed_is_not_replayed() -> None:
     raising = Engine(store, on_store_error="raise", observers=[lambda event: None])
     raising.tool(Check(lambda: 1), effect="irreversible", name="pay")(lambda: "paid")
     raising.set_agent(lambda task: "never")
-    with pytest.raises(StoreError, match="not begun"):
+    with pytest.raises(StoreError, match="on_store_error"):
         raising("pay")
 
 

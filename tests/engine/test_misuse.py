@@ -24,9 +24,9 @@ MISUSES: dict[str, tuple[Callable[[Engine], Any], type[Exception], str]] = {
     "a capture as post_check": (lambda e: e.tool(post_check=capture), TypeError, r"post_check=Check\(capture"),
     "a name in place of a check": (lambda e: e.tool("send"), TypeError, "a Check, got 'send'"),
     "two pre-checks": (lambda e: e.tool(Check(capture), pre_check=Check(capture)), TypeError, "given twice"),
-    "three checks": (lambda e: e.tool(None, None, Check(capture)), TypeError, "options by their names"),
-    "a name that is a number": (lambda e: e.tool(name=5)(send), TypeError, "name=.* got 5"),
-    "an empty name": (lambda e: e.tool(name="")(send), ValueError, "name=.* got ''"),
+    "three checks": (lambda e: e.tool(None, None, Check(capture)), TypeError, r"got .*Check"),
+    "a name that is a number": (lambda e: e.tool(name=5)(send), TypeError, r"name=.* got 5"),
+    "an empty name": (lambda e: e.tool(name="")(send), ValueError, r"name=.* got ''"),
     "aliases that are numbers": (lambda e: e.tool(aliases=[5])(send), TypeError, "aliases="),
     "one alias that is a number": (lambda e: e.tool(aliases=5)(send), TypeError, "aliases="),
     "ignore that is a number": (lambda e: e.tool(ignore=5)(send), TypeError, "ignore="),
@@ -36,7 +36,7 @@ MISUSES: dict[str, tuple[Callable[[Engine], Any], type[Exception], str]] = {
     "a check's version that is a list": (lambda e: Check(capture, version=[1]), TypeError, "version="),  # type: ignore[arg-type]
     "an undo that is a number": (lambda e: e.tool(undo=5)(send), TypeError, "undo="),
     "a describe that is no function": (lambda e: Check(capture, describe=5), TypeError, "describe"),  # type: ignore[arg-type]
-    "observers that are a number": (lambda e: Engine(observers=5), TypeError, "an observer must be callable, got 5"),  # type: ignore[arg-type]
+    "observers that are a number": (lambda e: Engine(observers=5), TypeError, r"observers.* got 5"),  # type: ignore[arg-type]
     "a bound call in place of a function": (lambda e: e.bind(send("x")), TypeError, "got 'x'"),  # type: ignore[arg-type]
 }
 

@@ -48,7 +48,7 @@ def test_a_tool_that_is_called_behind_the_sessions_back_makes_the_run_incomplete
     session.done(call, bench.press(**call.arguments))
     asked(session).said([])
     assert ended(session).not_learned == "incomplete_threads"
-    assert "the session did not get it" in ended(session).not_learned_message
+    assert "session.said()" in ended(session).not_learned_message
     if block:
         session.__exit__(None, None, None)
 

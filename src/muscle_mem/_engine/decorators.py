@@ -22,24 +22,30 @@ def register(runtime: Runtime, is_method: bool | None, args: tuple[Any, ...], op
     """
     unknown = set(options) - TOOL_OPTIONS - {*CHECK_ROLES}
     if unknown:
-        raise InvalidTypeError(f"a tool takes no option {min(unknown)!r}")
+        raise InvalidTypeError(
+            f"tool() got an unknown option {min(unknown)!r}. Use: {', '.join(sorted(TOOL_OPTIONS))}."
+        )
     fn = next((argument for argument in args[:1] if _is_function(argument)), None)
     checks = dict(zip(CHECK_ROLES, args if fn is None else (None, *args[1:]), strict=False))
     for role in CHECK_ROLES:
         given = options.pop(role, None)
         if given is not None and checks.get(role) is not None:
-            raise InvalidTypeError(f"{role} is given twice, as {checks[role]!r} and as {given!r}")
+            raise InvalidTypeError(f"{role} is given twice: got {checks[role]!r} and {given!r}. Pass one of them.")
         checks[role] = given if given is not None else checks.get(role)
         validated_check(role, checks[role])
     if len(args) > 2:
-        raise InvalidTypeError(f"a tool takes pre_check and post_check, and options by their names; got {args!r}")
+        raise InvalidTypeError(
+            f"tool() failed: expected at most pre_check and post_check, got {args!r}. Pass options by name."
+        )
 
     def decorate(fn: Any) -> Any:
         pair = checks[CHECK_ROLES[0]], checks[CHECK_ROLES[1]]
         tool, wrapper = make_tool(runtime, fn, pair, cast(ToolOptions, options), method=is_method)
         runtime.tools.add(tool)
         for name in tool.unprovided_arguments():
-            message = f"argument {name!r} of {tool.name} is ignored, so a replay needs inject={{{name!r}: ...}}"
+            message = (
+                f"argument {name!r} of {tool.name!r} is ignored. Pass inject={{{name!r}: ...}}, which a replay needs."
+            )
             runtime.reporter.notice("warning", "nothing_to_inject", message, tool.name)
         return wrapper
 

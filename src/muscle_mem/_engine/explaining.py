@@ -49,11 +49,11 @@ def _look_up(
     run, refusal = runtime.open_run(args, kwargs, options, mode, is_sync)
     runtime.library.flush()
     if mode in ("off", "record"):
-        return run, Refusal(Reason.MODE, f"mode={mode!r} always asks the agent"), []
+        return run, Refusal(Reason.MODE, f"mode={mode!r} always runs the agent"), []
     found, lookup = runtime.find_candidates(run, refusal)
     if not found.trajectories and lookup is None and runtime.agent is not None:
         mismatch = runtime.agent.signature_mismatch(args, kwargs)
         if mismatch:
-            message = f"nothing was recorded for these arguments, and the agent does not take them: {mismatch}"
+            message = f"nothing was recorded for these arguments, and the agent does not accept them: {mismatch}"
             lookup = Refusal(Reason.NEW_TASK, message)
     return run, lookup, found.trajectories

@@ -47,17 +47,17 @@ class Agent:
 
     def __init__(self, fn: Callable[..., Any]) -> None:
         if not callable(fn):
-            raise InvalidTypeError(f"an agent must be callable, got {fn!r}")
+            raise InvalidTypeError(f"set_agent() failed: expected a callable, got {fn!r}")
         if is_generator(fn) or is_async_generator(fn):
-            message = f"the agent {safe_repr(fn)} is a generator, whose body would never run; make it a function"
+            message = f"set_agent() failed: expected a plain function, got the generator {safe_repr(fn)}"
             raise InvalidTypeError(message)
         signature = signature_of(fn)
         names = set(signature.parameters) if signature else set()
         taken = sorted(names.intersection(KEYWORDS))
         if taken:
             raise InvalidValueError(
-                f"the agent has a parameter {taken[0]!r}, which is a keyword of the engine's own and never reaches the "
-                f"agent; rename it (the engine's are {', '.join(KEYWORDS)})"
+                f"set_agent() failed: parameter {taken[0]!r} of the agent is a keyword of the engine. Rename it. "
+                f"The keywords are {', '.join(KEYWORDS)}."
             )
         self.fn = fn
         self.is_async = is_async(fn)

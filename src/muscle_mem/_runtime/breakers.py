@@ -36,8 +36,8 @@ class CircuitBreakers(ForkSafeLock):
             failed = list(self.failing_tools.get(step.tool, ())).count(False)  # A copy, because other threads append.
             if failed * 2 > WINDOW:
                 message = (
-                    f"replays with {step.tool.name} are paused: {failed} of its last {WINDOW} replayed calls "
-                    "failed; they go on once the agent has used it in a good run"
+                    f"replays with {step.tool.name!r} are paused: {failed} of its last {WINDOW} replayed calls "
+                    "failed. They resume once the agent has used it in a good run."
                 )
                 return Refusal(Reason.QUARANTINED, message, index, step.tool.name)
         return None

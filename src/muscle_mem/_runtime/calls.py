@@ -24,7 +24,7 @@ from .runtime import Runtime
 def call(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions) -> Outcome:
     """Do a task; see `Engine.__call__`."""
     if runtime.needs_acall:
-        raise InvalidTypeError("the agent is async; call the engine with `await engine.acall(...)`")
+        raise InvalidTypeError("engine() failed: the agent is async. Use `await engine.acall(...)`.")
     mode = runtime.effective_mode(options.mode)
     if mode == "off":
         return runtime.run_agent_alone(args, kwargs)

@@ -89,7 +89,7 @@ def _refresh(runtime: Runtime, run: Run, followed: Candidate) -> None:
 def raise_store_error(runtime: Runtime, run: Run, outcome: Outcome | None) -> None:
     """Raise the error of the store that lost the recording, if on_store_error="raise"."""
     if run.store_error is not None and runtime.raises_store_errors:
-        error = as_store_error(run.store_error, "the task was done, see `outcome`, and not recorded")
+        error = as_store_error(run.store_error, "the task was done but not recorded (see `outcome`)")
         error.outcome = outcome
         raise error from run.store_error
 

@@ -106,7 +106,7 @@ def disabled_block(runtime: Any) -> Iterator[None]:
 def bind_to_run(fn: Callable[P, R]) -> Callable[P, R]:
     """Return a function that carries the current run into another thread."""
     if not callable(fn):
-        raise InvalidTypeError(f"engine.bind() failed: expected the function that the thread calls, got {fn!r}")
+        raise InvalidTypeError(f"bind() failed: expected the function that the thread calls, got {fn!r}")
     frame = get_frame()
     objects = get_objects()
 

@@ -43,7 +43,9 @@ class Maintenance:
     def _report(self, trajectory_id: str, *, good: bool, why: str) -> None:
         library = self._library
         if library.store.get(trajectory_id) is None:
-            raise NotFoundError(f"there is no trajectory {trajectory_id!r} in {library.store.url}")
+            raise NotFoundError(
+                f"trajectory {trajectory_id!r} is not in {library.store.url}. Pass an `outcome.trajectory_id`."
+            )
         library.report(trajectory_id, good=good, why=why)
 
     def cache_info(self) -> CacheInfo:
@@ -72,8 +74,8 @@ class Maintenance:
         )
         if not limits:
             raise InvalidValueError(
-                "there is no limit to prune by; give max_items, max_bytes or ttl, here or to the Engine, as in "
-                "engine.prune(ttl=30 * 86400)"
+                "prune() failed: there is no limit to prune by. Pass max_items=, max_bytes= or ttl=, as in "
+                "engine.prune(ttl=30 * 86400), or set one on the Engine."
             )
         done = self._library.prune(limits, self._open_runs.followed_ids())
         self._reporter.count("pruned", done.dropped)

@@ -38,7 +38,7 @@ class OpenRuns:
             return Frame(self._runtime, run)
         if outer.is_recording and outer.run is not None:
             outer.run.recorder.add_problem(
-                Reason.NESTED_RUN, "the agent called an engine itself; runs with runs inside are not learned yet"
+                Reason.NESTED_RUN, "the agent called an engine during its run, and nested runs are not learned"
             )
         return Frame(self._runtime, run, outer.run is not None)
 
@@ -100,7 +100,7 @@ class OpenRuns:
                 continue
             frame.run.recorder.add_problem(
                 Reason.INCOMPLETE_THREADS,
-                f"{tool.name} was called from a thread that belongs to no run; wrap the thread's function: "
+                f"{tool.name!r} was called from a thread that belongs to no run. Wrap the thread's function: "
                 "threading.Thread(target=engine.bind(fn))",
                 tool.name,
             )
@@ -110,8 +110,8 @@ class OpenRuns:
         """Note a tool call during a session's agent that the session did not receive."""
         run.recorder.add_problem(
             Reason.INCOMPLETE_THREADS,
-            f"{tool.name} was called while the agent of a session was at work, and the session did not get it; use "
-            "session.said([...]), make the calls that session.next() hands out, and keep to the thread of the session "
-            "or use it in a `with` block",
+            f"{tool.name!r} was called during the agent of a session, which did not receive the call. Pass the "
+            "model's calls to session.said() and make those that session.next() returns, in the session's thread or "
+            "`with` block.",
             tool.name,
         )

@@ -129,7 +129,7 @@ class Performer(msgspec.Struct, eq=False):
         except Exception as error:  # A user-defined store may raise anything (G4).
             runtime.store_health.failed("seal", error)
             self.run.store_error = error
-            return Problem(Reason.STORE_UNAVAILABLE, f"the store did not take the recording: {error}")
+            return Problem(Reason.STORE_UNAVAILABLE, f"the store failed to store the recording: {error}")
         release_lease(self.frame)  # Waiting runs can read the recording now.
         pruned = runtime.library.prune_if_due(runtime.open_runs.followed_ids())
         if pruned:

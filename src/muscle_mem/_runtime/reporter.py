@@ -200,8 +200,8 @@ class Reporter(ForkSafeLock):
             self._new_keys.append(run.key)
             if len(self._new_keys) == SUGGEST_KEY_AFTER:
                 message = (
-                    f"{SUGGEST_KEY_AFTER} tasks in a row were all new; if their arguments hold something that never "
-                    "repeats, such as a time stamp, give key= at the call or Engine(key=...)"
+                    f"{SUGGEST_KEY_AFTER} consecutive tasks were new. If their arguments contain a value that never "
+                    "repeats, such as a timestamp, pass key= to the call or to Engine()."
                 )
                 self.notice("info", "suggest_key", message)
 
@@ -212,5 +212,5 @@ def _validated_observers(observers: Iterable[Observer] | Observer | None) -> tup
     found = (observers,) if callable(observers) or not isinstance(observers, Iterable) else tuple(observers)
     for observer in found:
         if not callable(observer):
-            raise InvalidTypeError(f"an observer must be callable, got {observer!r}")
+            raise InvalidTypeError(f"Engine(observers=...) failed: expected callables, got {observer!r}")
     return found

@@ -119,7 +119,7 @@ class Runtime:
     def require_agent(self) -> Agent:
         """Return the agent. Raises NotReadyError if there is none."""
         if self.agent is None:
-            raise NotReadyError("the engine has no agent; call engine.set_agent(agent) first")
+            raise NotReadyError("the engine has no agent. Call engine.set_agent(agent) first.")
         return self.agent
 
     def ensure_complete(self) -> None:
@@ -128,9 +128,7 @@ class Runtime:
         objects = self.context_objects()
         for tool in self.tools:
             if tool.method and not any(tool.is_method_of(value) for value in objects):
-                raise NotReadyError(
-                    f"{tool.name!r} is a method and has no context object: call engine.set_context(obj)"
-                )
+                raise NotReadyError(f"method {tool.name!r} has no context object. Call engine.set_context(obj) first.")
 
     def effective_mode(self, mode: str | None) -> Mode:
         """Return the mode of the call, else of the environment, else of the engine.
@@ -246,7 +244,7 @@ class Runtime:
         except Exception as error:  # A user-defined store may raise anything (G4).
             self.store_health.failed("find" if entry is None else "confirm", error)
             if self.raises_store_errors:
-                raise as_store_error(error, "the task was not begun") from error
+                raise as_store_error(error, "the task was not started") from error
             safe = (
                 ()
                 if entry is None
@@ -257,7 +255,8 @@ class Runtime:
             library.expire_old(entry, mark=run.mode != "frozen")
         if entry.damaged_count and not entry.trajectories:
             return NO_CANDIDATES, Refusal(
-                Reason.DAMAGED, f"{entry.damaged_count} recordings of this task are damaged and not used"
+                Reason.DAMAGED,
+                f"{entry.damaged_count} recordings of this task are damaged and not used. Run `muscle-mem doctor`.",
             )
         return entry.candidate_set, None
 

@@ -36,7 +36,7 @@ class StoreHealthMonitor(ForkSafeLock):
             times = self.failures[operation] = self.failures.get(operation, 0) + 1
             self.last_error = f"{operation}: {message}"
         if str(times).strip("0") == "1":
-            again = f"{times} times in a row by now: " if times > 1 else ""
+            again = f"{times} consecutive failures: " if times > 1 else ""
             self._report(StoreEvent(operation, again + message, error))
         else:
             self._count()
@@ -48,7 +48,7 @@ class StoreHealthMonitor(ForkSafeLock):
         with self._lock:
             times = self.failures.pop(operation, 0)
         if times:
-            message = f"the store does it again, after {times} failures"
+            message = f"store operation {operation!r} recovered after {times} failures"
             self._report(StoreEvent(operation, message, None, "info"), is_counted=False)
 
     def corrupted(self, message: str) -> None:
@@ -72,4 +72,4 @@ class StoreHealthMonitor(ForkSafeLock):
 
 def as_store_error(error: Exception, what: str) -> StoreError:
     """Return the error to raise under on_store_error="raise"."""
-    return StoreError(f"the store failed and on_store_error='raise', so {what}: {str(error) or long_repr(error)}")
+    return StoreError(f"the store failed with on_store_error='raise', and {what}: {str(error) or long_repr(error)}")

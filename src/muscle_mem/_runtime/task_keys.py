@@ -67,7 +67,9 @@ class KeyMaker:
         Raises NoKeyError for arguments without a canonical form, and InvalidTypeError for an invalid key.
         """
         if key is not None and not isinstance(key, str):
-            raise InvalidTypeError(f"key must be a string, got {key!r}; a function belongs to Engine(key=...)")
+            raise InvalidTypeError(
+                f"key= is invalid: expected a string, got {key!r}. Pass a function to Engine(key=...)."
+            )
         scope = self._policy.scope
         custom = key if key is not None or self.custom is None else self._call_custom(args, kwargs)
         if custom is not None:
@@ -84,7 +86,7 @@ class KeyMaker:
         except Exception as error:
             raise NoKeyError("key", f"Engine(key=...) raised {long_repr(error)}") from error
         if not isinstance(key, str):
-            raise NoKeyError("key", f"Engine(key=...) returned {safe_repr(key)}, which is not a string")
+            raise NoKeyError("key", f"Engine(key=...) returned {safe_repr(key)}, expected a string")
         return key
 
     def _try_derive(
@@ -102,8 +104,8 @@ class KeyMaker:
             return self.derive(agent, args, kwargs, params, tags, key, known), None
         except NoKeyError as error:
             message = (
-                f"the task's {error.argument} has no canonical form ({error}); give it as a param or a context object, "
-                "or say key='...'; the agent runs, and nothing is looked up or stored"
+                f"the task's {error.argument} has no canonical form ({error}), so the run is not looked up or stored. "
+                "Pass it in params= or context=, or pass key='...'."
             )
             message = known.redactor.redact(message)
             if self._policy.strict:

@@ -79,19 +79,19 @@ class Toolbox(ForkSafeLock):
         if self._aliases.get(name, name) != name:
             tools = tools + self._by_name.get(self._aliases[name], [])
         if not tools:
-            message = f"the tool {name} is not registered; register it, or give its new name an alias"
+            message = f"tool {name!r} is not registered. Register it, or add {name!r} to the aliases= of its new name."
             return Refusal(Reason.TOOL_MISSING, message)
         same = [tool for tool in tools if tool.fingerprint == record.fingerprint]
         if not same:
             message = (
-                f"the tool {name} has changed since this was recorded; the agent's next run records it again, and a "
-                f"declared version= keeps later edits from counting"
+                f"tool {name!r} has changed since the recording, and the next agent run records it again. "
+                "Declare version= so that later edits do not count."
             )
             return Refusal(Reason.TOOL_CHANGED, message)
         if record.instance or len(same) > 1:
             same = [tool for tool in same if record.instance and tool.instance == record.instance]
             if len(same) != 1:
-                message = f"several tools are called {name} and have the same code; give each its own name="
+                message = f"tool {name!r} is ambiguous: several have this name and code. Pass a name= for each."
                 return Refusal(Reason.TOOL_AMBIGUOUS, message)
         tool = same[0]
         if record.method and not tool.method:
