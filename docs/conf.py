@@ -1,29 +1,25 @@
-"""How the pages of docs/ are built into a site: `make docs`."""
+"""Configuration of the site that `make docs` builds from docs/."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import muscle_mem
-
-sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "muscle_mem"
 copyright = "the muscle_mem authors"
 version = release = muscle_mem.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click", "docstrings"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build", "_ext"]
-default_role = "code"  # docstrings are written with single backticks
+exclude_patterns = ["_build"]
+default_role = "code"  # Docstrings are written with single backticks.
 nitpicky = False
-smartquotes = False  # it would turn the -- of options and the quotes of commands into what no shell understands
+smartquotes = False  # It would change the -- and the quotes of commands, which then cannot be copied.
 
 autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
 autodoc_typehints = "signature"
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # Otherwise attributes are described a second time as members.
 napoleon_use_rtype = False
 napoleon_use_ivar = True  # Attributes as a list, because autodoc describes some of them again.
 autodoc_class_signature = "separated"

@@ -308,7 +308,7 @@ class Engine:
         store that waits on a network is called in a thread, so observers may be called there.
 
         Args:
-            *args, **kwargs: Arguments of the agent.
+            args, kwargs: The positional and keyword arguments of the agent.
             tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
         """
         options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
@@ -334,7 +334,7 @@ class Engine:
         the run continues from the middle with the hand-over. Nothing is looked up before `session.next()`.
 
         Args:
-            *args, **kwargs: Arguments of the agent.
+            args, kwargs: The positional and keyword arguments of the agent.
             tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
 
         Raises:
@@ -363,7 +363,7 @@ class Engine:
         It raises the same as `session`. Nothing is awaited before `await session.next()`.
 
         Args:
-            *args, **kwargs: Arguments of the agent.
+            args, kwargs: The positional and keyword arguments of the agent.
             tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
         """
         options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
@@ -385,7 +385,7 @@ class Engine:
         The recording is stored when the block ends without an exception.
 
         Args:
-            *args, **kwargs: Arguments of the agent.
+            args, kwargs: The positional and keyword arguments of the agent.
             tags, params, key, success, context, secrets: As for `__call__`.
 
         Returns:
@@ -412,7 +412,7 @@ class Engine:
         Only the captures of first steps are called.
 
         Args:
-            *args, **kwargs: Arguments of the agent.
+            args, kwargs: The positional and keyword arguments of the agent.
             tags, params, key, mode, context, secrets: As for `__call__`.
 
         Returns:
@@ -439,7 +439,7 @@ class Engine:
         """Return what a call with async checks would do now; see `explain`.
 
         Args:
-            *args, **kwargs: Arguments of the agent.
+            args, kwargs: The positional and keyword arguments of the agent.
             tags, params, key, mode, context, secrets: As for `__call__`.
         """
         options = CallOptions(tags=tags, params=params, key=key, mode=mode, context=context, secrets=secrets)

@@ -1,7 +1,7 @@
 """The `Store` protocol with its eight methods, and the plain records that they take and return.
 
 A store keeps *sealed* trajectories: canonical bytes that it does not interpret, and a few plain fields for searching.
-It is synchronous, safe to call from any thread, and raises only `StoreError`s.
+It is synchronous, safe to call from any thread, and raises only `StoreError`.
 """
 
 from __future__ import annotations
