@@ -1,4 +1,4 @@
-"""Circuit breakers: replays with a tool pause while its replayed calls keep failing."""
+"""Circuit breakers, which pause replays with tools that keep failing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conclusion of a run: counting its result, reporting its outcome, raising its error."""
+"""Conclusion of a run: counting its result and reporting its outcome or error."""
 
 from __future__ import annotations
 

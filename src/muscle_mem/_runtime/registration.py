@@ -1,4 +1,4 @@
-"""Registration of tools: their validation, fingerprints, known classes and wrappers."""
+"""Registration of tools: validation, fingerprints, known classes and wrappers."""
 
 from __future__ import annotations
 

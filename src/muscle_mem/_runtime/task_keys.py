@@ -1,4 +1,7 @@
-"""Task keys: derived from the arguments of a call or given by the user, without secrets."""
+"""Task keys, derived from a call's arguments or given by the user.
+
+They never contain secrets.
+"""
 
 from __future__ import annotations
 

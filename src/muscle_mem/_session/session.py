@@ -1,4 +1,7 @@
-"""Sessions: runs that the caller steps, so that a framework makes the tool calls and calls the model."""
+"""Sessions: runs that the caller steps.
+
+A framework then makes the tool calls and calls the model.
+"""
 
 from __future__ import annotations
 

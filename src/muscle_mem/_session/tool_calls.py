@@ -1,4 +1,4 @@
-"""Parsing the tool calls of a model: the registered tool and the arguments of each call."""
+"""Parsing of a model's tool calls into registered tools and arguments."""
 
 from __future__ import annotations
 
