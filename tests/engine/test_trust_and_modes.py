@@ -90,7 +90,7 @@ def test_under_trust_verified_nothing_unverified_is_replayed(store: Any) -> None
     outcome = shop.engine("milk")
     assert (outcome.status, outcome.reason) == ("miss", Reason.NOT_APPROVED)
     assert "positive verdict" in outcome.message
-    assert shop.state_of() == ("trusted", "recorded twice")
+    assert shop.state_of() == ("trusted", "recorded twice in a row")
     assert not shop.engine("milk")  # recorded twice is no verdict
     shop.engine("milk", success=lambda value: value == "bought")
     assert shop.engine("milk")

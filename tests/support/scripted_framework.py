@@ -148,5 +148,6 @@ def is_free(bench: Bench) -> None:
     """The engine has no open run left, and learns and replays as ever."""
     assert not bench.engine._runtime.open_runs.frames
     assert not bench.engine._runtime.open_runs.delegated
-    assert bench.run("xy", mode="record").learned
+    for _ in range(2):  # two in a row, since other calls may have been recorded before
+        assert bench.run("xy", mode="record").learned
     assert bench.run()

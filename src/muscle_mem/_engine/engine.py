@@ -164,6 +164,7 @@ class Engine:
             undo: How to undo a call: a text with {argument} and {result} in it, or the tool that does it. It is part of
                 the hand-over and is never run by the engine.
             optional: Whether a replay skips the step if its pre-check fails and the pre-check of the next step passes.
+            any: Names of arguments of which any recorded value will do, such as the wording of a message.
 
         Raises:
             InvalidTypeError: The function cannot be a tool, or an option has the wrong type.

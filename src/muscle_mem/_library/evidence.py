@@ -8,18 +8,24 @@ import msgspec
 
 from .._core.model.reason import Reason
 from .._core.plan.ready_trajectory import ReadyTrajectory
-from .._core.plan.trust import EXPIRED, SUCCESS, TWICE, trust_level
+from .._core.plan.trust import EXPIRED, IN_A_ROW, SUCCESS, TWICE, trust_level
 from .._core.run.recorder import Problem, Recording
 from ..store.base import FRESH, QUARANTINED, RETIRED, TRUSTED, Note, Standing
+
+MAX_PARENTS = 8
+"""Recordings that are kept of a task whose values vary."""
 
 MAX_WITNESSES = 8
 """Observations of a trajectory with equal snapshots that are kept."""
 
 
-def recorded_again_note(id: str, known: Standing, accepted: bool, *, alone: bool) -> Note | None:
+def recorded_again_note(
+    id: str, known: Standing, accepted: bool, *, alone: bool, in_a_row: bool = False
+) -> Note | None:
     """Return the note for another agent run of the same calls, if there is one.
 
-    `alone` is false if the run began with a replay. Its steps are then no evidence for the trajectory.
+    `alone` is false if the run began with a replay. Its steps are then no evidence for the trajectory. `in_a_row` is
+    true if the previous recording of these tools had the same calls, too (E7).
     """
     if accepted:
         reason = known.reason if trust_level(known) == 2 else SUCCESS
@@ -28,7 +34,9 @@ def recorded_again_note(id: str, known: Standing, accepted: bool, *, alone: bool
         return None
     if known.state in (QUARANTINED, RETIRED):
         return Note(id=id, state=FRESH, reason="", strikes=0)
-    reason = known.reason if known.state == TRUSTED else TWICE
+    reason = known.reason if known.state == TRUSTED and not known.reason.startswith(TWICE) else TWICE
+    if in_a_row and reason == TWICE:
+        reason = IN_A_ROW
     return Note(id=id, state=TRUSTED, reason=reason, strikes=0)
 
 
@@ -82,3 +90,21 @@ def has_enough_witnesses(trajectories: Iterable[ReadyTrajectory], recording: Rec
         if (candidate.row.pre, candidate.row.post) == seen
     ]
     return len(same) >= MAX_WITNESSES and recording.observation_id not in same
+
+
+def is_latest(trajectories: Iterable[ReadyTrajectory], id: str) -> bool:
+    """Return whether a trajectory is the latest recording of its tools; `trajectories` are newest first."""
+    trajectories = list(trajectories)
+    tools = next((_tools_of(trajectory) for trajectory in trajectories if trajectory.id == id), None)
+    return next((trajectory.id == id for trajectory in trajectories if _tools_of(trajectory) == tools), False)
+
+
+def _tools_of(trajectory: ReadyTrajectory) -> tuple[str, ...]:
+    return tuple(step.tool.name for step in trajectory.steps)
+
+
+def surplus(trajectories: Iterable[ReadyTrajectory]) -> tuple[str, ...]:
+    """Return the oldest recordings of a task whose values vary, beyond those that are kept as evidence (E7)."""
+    varying = [trajectory for trajectory in trajectories if trajectory.stop is not None]
+    varying.sort(key=lambda trajectory: -trajectory.seq)
+    return tuple(trajectory.id for trajectory in varying[MAX_PARENTS:] if trust_level(trajectory.standing) < 2)

@@ -186,7 +186,13 @@ class Library:
             if quarantine:
                 # A trajectory offers all its rows, so this row would be replayed like the good ones (C5).
                 return QUARANTINED
-            note = evidence.recorded_again_note(recording.id, known, accepted, alone=not run.recorder.prefix)
+            note = evidence.recorded_again_note(
+                recording.id,
+                known,
+                accepted,
+                alone=not run.recorder.prefix,
+                in_a_row=evidence.is_latest(self.find(run.key).trajectories, recording.id),
+            )
             state = note.state or known.state if note is not None else known.state
             if state != QUARANTINED and known.reason.startswith(Reason.FAILED_WRITE.value):
                 # The new row lifts the quarantine, but the old rows are not to be replayed again.
@@ -208,6 +214,10 @@ class Library:
             candidate_set = self.find(key).candidate_set
             for first in candidate_set.candidates[:1]:
                 first.replay_plan()
+            surplus = evidence.surplus(candidate_set.trajectories)
+            if surplus:
+                self.forget(surplus)
+                self.find(key)
         except Exception as error:  # The recording is stored anyway (G4).
             self.health.failed("find", error)
 

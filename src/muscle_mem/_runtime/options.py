@@ -93,6 +93,7 @@ class ToolOptions(TypedDict, total=False):
     trust: Trust | None
     undo: str | Callable[..., Any] | None
     optional: bool
+    any: Sequence[str]
 
 
 TOOL_OPTIONS = frozenset(ToolOptions.__annotations__)

@@ -54,6 +54,7 @@ def _tool_spec(fn: Any, checks: tuple[Any, Any], options: ToolOptions, *, method
     """Return the validated options of a tool, with its fingerprints."""
     ignore = validated_names("ignore", options.get("ignore", ()))
     secret = validated_names("secret", options.get("secret", ()))
+    any_names = validated_names("any", options.get("any", ()))
     aliases = validated_names("aliases", options.get("aliases", ()))
     inject = validated_inject(options.get("inject"))
     undo = validated_undo(options.get("undo"))
@@ -63,7 +64,7 @@ def _tool_spec(fn: Any, checks: tuple[Any, Any], options: ToolOptions, *, method
     effect, trust = options.get("effect"), options.get("trust")
     if effect is not None:
         validated_choice("effect", effect, EFFECTS)
-    validate_argument_names(fn, signature, ignore=[*ignore, *inject], secret=secret)
+    validate_argument_names(fn, signature, ignore=[*ignore, *inject], secret=secret, any_of=any_names)
     pre = pre.for_signature(signature) if pre else None
     post = post.for_signature(signature) if post else None
     version = validated_version(options.get("version"))
@@ -82,6 +83,7 @@ def _tool_spec(fn: Any, checks: tuple[Any, Any], options: ToolOptions, *, method
         trust=0 if trust is None else TRUSTS.index(validated_choice("trust", trust, TRUSTS)),
         undo=undo,
         optional=bool(options.get("optional", False)),
+        any=any_names,
     )
 
 

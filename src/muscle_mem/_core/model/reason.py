@@ -49,6 +49,7 @@ class Reason(StrEnum):
     DAMAGED = "damaged"
     # Reasons for a miss or a divergence.
     UNCONFIRMED = "unconfirmed"
+    VALUE_VARIES = "value_varies"
     # Reasons for a divergence: at least one tool was called.
     CHECK_REFUSED = "check_refused"
     CHECK_ERROR = "check_error"

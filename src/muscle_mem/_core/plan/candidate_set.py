@@ -121,7 +121,7 @@ def _distinct(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
 def is_unrestricted(trajectory: ReadyTrajectory) -> bool:
     """Return whether nothing about the trajectory itself prevents a replay."""
     conditions = trajectory.conditions
-    if conditions is not None and conditions.restricts_start:
+    if trajectory.stop is not None or (conditions is not None and conditions.restricts_start):
         return False
     return trajectory.is_unconditional and trajectory.standing.state in REPLAYABLE_STATES and not trajectory.is_expired
 

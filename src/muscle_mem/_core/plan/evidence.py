@@ -17,6 +17,7 @@ from ..binding.suspicion import COMPUTED, DAY, MADE_UP, MONTH, YEAR, trace_diges
 from ..model.reason import Reason
 from ..model.records import ParamTrace, Row, Suspicion
 from ..model.text import safe_repr
+from .contradiction import NO_VERDICTS, contradictions
 from .ready_trajectory import ReadyTrajectory
 from .step import Refusal
 
@@ -155,6 +156,14 @@ class Conditions:
                 return f"{one}, {two}"
         return ""
 
+    def unseen_value(self, names: Iterable[str], run: Circumstances) -> str:
+        """Return the first of some params whose value no recording of these calls had; empty if there is none."""
+        for name in sorted(names):
+            digests = {traces[name].digest for traces in self._values if name in traces}
+            if trace_digest(run.key, run.params, name) not in digests:
+                return name
+        return ""
+
     def unseen_params(self, run: Circumstances) -> str:
         """Return a param with a new value that only one value was recorded for, or ''."""
         for name in run.params.plain_names():
@@ -206,8 +215,13 @@ def weigh(trajectories: Iterable[ReadyTrajectory]) -> None:
 
     Trajectories with the same calls share their evidence: they differ only in where their literals were seen.
     """
+    trajectories = list(trajectories)
+    verdicts = contradictions(trajectories) if len(trajectories) > 1 else {}
     groups: dict[Any, list[ReadyTrajectory]] = {}
     for trajectory in trajectories:
+        found = verdicts.get(trajectory.id, NO_VERDICTS)
+        trajectory.set_stop(found.stop)
+        trajectory.own_params = found.own_params
         trajectory.conditions = None
         if any(candidate.row.suspicions or candidate.row.witness for candidate in trajectory.candidates):
             groups.setdefault(trajectory.comparison_ids, []).append(trajectory)
@@ -236,6 +250,13 @@ def conditions_refusal(trajectory: ReadyTrajectory, run: Circumstances, generali
             "one more recording confirms it"
         )
         return Refusal(Reason.UNCONFIRMED, message)
+    other = conditions.unseen_value(trajectory.own_params, run)
+    if other:
+        message = (
+            f"param {other!r} has a value that was not recorded, and recordings with other values of it differ in "
+            "arguments that do not hold it. Record this value."
+        )
+        return Refusal(Reason.PARAM_GUARD, message)
     name = conditions.unseen_params(run) if generalize == "confirmed" else ""
     if name:
         message = (

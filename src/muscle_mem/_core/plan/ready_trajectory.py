@@ -24,7 +24,8 @@ class ReadyTrajectory:
 
     `StoredTrajectory.join` makes it. `refusal` says why it cannot be replayed; it has no steps then. `head` is its body
     without the steps, of which there are `length`. `plan` holds the joined steps and None behind the last.
-    `recorded_at` is in seconds since the epoch.
+    `recorded_at` is in seconds since the epoch. `conditions`, `own_params` and `stop` are what the recordings of a key
+    prove together; see `evidence` and `contradiction`.
     """
 
     __slots__ = (
@@ -39,6 +40,7 @@ class ReadyTrajectory:
         "is_unconditional",
         "length",
         "needed_outputs",
+        "own_params",
         "params_in_texts",
         "plan",
         "recorded_at",
@@ -49,6 +51,7 @@ class ReadyTrajectory:
         "seq",
         "standing",
         "steps",
+        "stop",
         "trust",
         "unchecked_tools",
     )
@@ -68,6 +71,8 @@ class ReadyTrajectory:
         self.secrets = _secrets_of(body)
         self.candidates: list[Candidate] = []
         self.conditions: Conditions | None = None
+        self.own_params: frozenset[str] = frozenset()
+        self.stop: Refusal | None = None
         self.refusal: Refusal | None = None
         self.is_unconditional = False
         self.steps: list[PlanStep] = []
@@ -89,6 +94,17 @@ class ReadyTrajectory:
         )
         is_conditional = self.requirements or self.unchecked_tools or self.trust or self.secrets or self.head.params
         self.is_unconditional = not is_conditional
+
+    def set_stop(self, stop: Refusal | None) -> None:
+        """Set why replays stop before one of the steps, whatever a run brings, or lift such a stop.
+
+        That step leaves the quick path, which asks nothing.
+        """
+        if self.stop is not None and self.stop.step < len(self.steps):
+            self.steps[self.stop.step].leave_quick_path(False)
+        self.stop = stop
+        if stop is not None and stop.step < len(self.steps):
+            self.steps[stop.step].leave_quick_path(True)
 
     @property
     def body(self) -> Body:

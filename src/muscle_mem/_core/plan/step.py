@@ -40,7 +40,9 @@ Builders = list[tuple[bool, str, Resolver]]
 
 
 class StepTrajectory(Protocol):
-    """The part of a trajectory that its steps use."""
+    """The part of a trajectory that its steps use. `stop` is why replays stop before a step, whatever a run brings."""
+
+    stop: Refusal | None
 
     @property
     def call_ids(self) -> Sequence[bytes]:
@@ -66,6 +68,7 @@ class PlanStep:
         "position",
         "post",
         "pre",
+        "quick",
         "tool",
         "trajectory",
     )
@@ -97,7 +100,11 @@ class PlanStep:
         self.is_sync = not tool.is_async
         self.may_check_after = tool.post is not None
         is_inline = self.is_sync and _is_inline_check(tool.pre) and _is_inline_check(tool.post)
-        self.is_inline = is_inline and args is not None and tool.effect != "irreversible"
+        self.is_inline = self.quick = is_inline and args is not None and tool.effect != "irreversible"
+
+    def leave_quick_path(self, leave: bool) -> None:
+        """Have the step decided outside of the loop of the replay, or in it again where it can be."""
+        self.is_inline = self.quick and not leave
 
     @property
     def has_async_check(self) -> bool:
@@ -152,7 +159,7 @@ class BoundStep(PlanStep):
         varying = [expr for _, expr in record.arguments if type(expr) is not Lit]
         self.contexts = tuple([name for expr in varying for name in contexts_in(expr)])
         self.group_stop, self.opening_members, self.is_opening_member = 0, (), False
-        self.is_inline = self.is_inline and not record.guards and not record.group
+        self.is_inline = self.quick = self.is_inline and not record.guards and not record.group
         self.may_check_after = self.may_check_after or record.group > 0
 
     def build_arguments(self, _env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:

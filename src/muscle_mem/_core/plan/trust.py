@@ -13,6 +13,7 @@ TRUSTS = ("first", "verified", "manual")
 
 # The evidence is stored as the reason of a trusted standing, which users read too.
 TWICE = "recorded twice"
+IN_A_ROW = "recorded twice in a row"
 SUCCESS = "success callback accepted it"
 GOOD = "reported good"
 APPROVED = "approved"

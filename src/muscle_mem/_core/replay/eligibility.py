@@ -6,6 +6,7 @@ from ..binding.suspicion import local_day
 from ..model.reason import Reason
 from ..plan.candidate_set import CandidateSet, is_unrestricted
 from ..plan.compatibility import params_refusal
+from ..plan.contradiction import may_begin
 from ..plan.evidence import Circumstances, conditions_refusal
 from ..plan.ready_trajectory import ReadyTrajectory
 from ..plan.step import Refusal, Registry
@@ -62,9 +63,19 @@ def ineligibility(run: Run, trajectory: ReadyTrajectory, registry: Registry) -> 
         refusal = params_refusal(trajectory.head, trajectory.params_in_texts, run.params)
     if refusal is None and trajectory.conditions is not None:
         refusal = conditions_refusal(trajectory, _circumstances(run), run.policy.generalize)
+    if refusal is None and trajectory.stop is not None and not _may_begin(run, trajectory, trajectory.stop.step):
+        refusal = trajectory.stop
     if refusal is None and (trajectory.requirements or trajectory.unchecked_tools):
         refusal = _steps_refusal(run, trajectory)
     return refusal
+
+
+def _may_begin(run: Run, trajectory: ReadyTrajectory, stop: int) -> bool:
+    """Return whether a replay that will stop before a step may begin at all (D1b)."""
+    if run.mode == "replay" or run.on_divergence == "raise":
+        return False
+    goes_on = run.takes_handover and run.on_divergence in ("auto", "continue")
+    return may_begin(trajectory.steps, stop, takes_handover=goes_on)
 
 
 def _circumstances(run: Run) -> Circumstances:

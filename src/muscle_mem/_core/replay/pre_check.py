@@ -17,6 +17,9 @@ from .parallel_group import Chosen, check_members
 from .prepare import Captures, prepare_check
 from .selection import Selection, checks_at
 
+FINAL_REASONS = (Reason.STALE_OUTPUT, Reason.NOT_APPROVED, Reason.VALUE_VARIES, Reason.UNCONFIRMED)
+"""Refusals that waiting does not change."""
+
 Decision = Generator[Effect, Any, Chosen | Candidate | Refusal]
 """The candidate and arguments of the next call; or how the run ends: with a finished candidate or a refusal."""
 
@@ -58,7 +61,7 @@ def decide(
             ended = yield from selection.completed_at(position, followed)
             if ended is not None:
                 return ended
-        is_final = refusal.reason in (Reason.STALE_OUTPUT, Reason.NOT_APPROVED)
+        is_final = refusal.reason in FINAL_REASONS
         if is_final or not (yield from wait_and_retry(run, _checks_at(selection, position, followed), since)):
             break
         if selection is not None:

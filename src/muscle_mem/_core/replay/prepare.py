@@ -29,6 +29,9 @@ def prepare_check(
 
     A capture that `captures` holds by `key` is used again. The default of `key` is the step's capture key.
     """
+    stop = step.trajectory.stop
+    if stop is not None and stop.step == position:
+        return stop
     stale = stale_reference(run, step, position)
     if stale is not None:
         return stale

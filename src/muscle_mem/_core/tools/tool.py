@@ -36,6 +36,7 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
     trust: int = 0
     undo: Any = None
     optional: bool = False
+    any: tuple[str, ...] = ()
 
 
 class Tool:
@@ -51,6 +52,7 @@ class Tool:
         "_secret",
         "_variadics",
         "aliases",
+        "any",
         "check_fingerprints",
         "effect",
         "fingerprint",
@@ -79,6 +81,7 @@ class Tool:
         self.fn = fn
         self.name = spec.name or stored_name(fn)
         self.aliases = spec.aliases
+        self.any = frozenset(spec.any)
         self.method = spec.method
         self.fingerprint = spec.fingerprint
         self.pre = spec.pre

@@ -111,7 +111,12 @@ def validate_async_capture(role: str, fn: Any) -> None:
 
 
 def validate_argument_names(
-    fn: Any, signature: inspect.Signature | None, *, ignore: Sequence[str], secret: Sequence[str]
+    fn: Any,
+    signature: inspect.Signature | None,
+    *,
+    ignore: Sequence[str],
+    secret: Sequence[str],
+    any_of: Sequence[str] = (),
 ) -> None:
     """Raise for names of arguments that a tool does not have, or cannot ignore."""
     if signature is None:
@@ -126,7 +131,7 @@ def validate_argument_names(
             )
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
-    for option, names in (("ignore", ignore), ("secret", secret)):
+    for option, names in (("ignore", ignore), ("secret", secret), ("any", any_of)):
         for name in names:
             if name not in parameters:
                 raise InvalidValueError(

@@ -1,0 +1,251 @@
+"""Recordings of one task that contradict each other: the agent made a value up, or chose by something unseen (E7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ...errors import DecodeError, NotStorableError
+from .. import codec
+from ..binding.paths import walk_leaves
+from ..binding.pieces import Piece, expression_pieces
+from ..binding.resolve import expression_text
+from ..model.reason import Reason
+from ..model.records import Body, Expr, Guard, Lit, Node, Row, StepRecord
+from ..model.text import safe_repr
+from .ready_trajectory import Candidate, ReadyTrajectory
+from .step import Refusal
+from .trust import IN_A_ROW, trust_level
+
+MAX_COMPARED = 32
+"""Trajectories of one key with the same tools that are compared, the newest first."""
+
+
+class Difference(NamedTuple):
+    """The first argument in which two recordings differ without a reason; `texts` show both values."""
+
+    step: int
+    tool: str
+    argument: str
+    texts: tuple[str, str]
+
+
+class Verdicts(NamedTuple):
+    """What the other recordings say of one trajectory.
+
+    `stop` is why its value is not sent again, with the step; `own_params` are the params for whose recorded values
+    alone it is valid, since another recording has another literal for another value.
+    """
+
+    stop: Refusal | None
+    own_params: frozenset[str]
+
+
+NO_VERDICTS = Verdicts(None, frozenset())
+
+
+def contradictions(trajectories: Iterable[ReadyTrajectory]) -> dict[str, Verdicts]:
+    """Return what the recordings of a key say of each other, by the ids of the trajectories concerned."""
+    groups: dict[tuple[Any, ...], list[ReadyTrajectory]] = {}
+    for trajectory in trajectories:
+        if trajectory.candidates and trajectory.length:
+            groups.setdefault(_shape(trajectory), []).append(trajectory)
+    found: dict[str, Verdicts] = {}
+    for members in groups.values():
+        if len(members) > 1:
+            found.update(_compare(_Compared(member) for member in members[:MAX_COMPARED]))
+    return found
+
+
+def _shape(trajectory: ReadyTrajectory) -> tuple[Any, ...]:
+    """Return what trajectories with the same tools have in common, as far as it is known without their bodies."""
+    return trajectory.length, trajectory.head.params
+
+
+class _Compared:
+    """One trajectory with what the comparison needs, decoded once."""
+
+    def __init__(self, trajectory: ReadyTrajectory) -> None:
+        self.trajectory = trajectory
+        self.body: Body = trajectory.body
+        self.tools = tuple((record.tool, tuple(name for name, _ in record.arguments)) for record in self.body.steps)
+        self.leaves = [tuple(_leaves(record)) for record in self.body.steps]
+        self.rows = [candidate for candidate in trajectory.candidates if not candidate.refresh]
+
+    def guards(self, step: int) -> tuple[Guard, ...]:
+        """Return the guards of a step: they tell what in the outputs its literals were taken from."""
+        return self.body.steps[step].guards
+
+    @property
+    def is_vouched_for(self) -> bool:
+        """Return whether a person approved it, or the latest two recordings are both of it."""
+        standing = self.trajectory.standing
+        return trust_level(standing) == 2 or standing.reason.startswith(IN_A_ROW)
+
+
+def _compare(members: Iterable[_Compared]) -> dict[str, Verdicts]:
+    groups: dict[Any, list[_Compared]] = {}
+    for member in members:
+        groups.setdefault(member.tools, []).append(member)
+    found: dict[str, Verdicts] = {}
+    for several in groups.values():
+        newest = max(several, key=lambda member: member.trajectory.seq)
+        for one in several:
+            verdicts = _verdicts(one, [other for other in several if other is not one], one is newest)
+            if verdicts.stop is not None or verdicts.own_params:
+                found[one.trajectory.id] = verdicts
+    return found
+
+
+def _verdicts(one: _Compared, others: Sequence[_Compared], is_newest: bool) -> Verdicts:
+    stop: Difference | None = None
+    own: set[str] = set()
+    may_stop = not (one.is_vouched_for and (is_newest or trust_level(one.trajectory.standing) == 2))
+    for other in others:
+        for step, argument, texts in _differences(one, other):
+            if _is_seen_by_check(one, step, argument) or one.guards(step) != other.guards(step):
+                continue
+            params = _differing_params(one, other, step)
+            if params is None:
+                continue
+            if params:
+                own |= params
+            elif may_stop and (stop is None or step < stop.step):
+                stop = Difference(step, one.body.steps[step].tool, argument, texts)
+    return Verdicts(_refusal(stop) if stop is not None else None, frozenset(own))
+
+
+def _refusal(found: Difference) -> Refusal:
+    message = (
+        f"argument {found.argument!r} of {found.tool} (step {found.step}) was {found.texts[0]} in one recording and "
+        f"{found.texts[1]} in another: give it with inject=, as a param or from a tool's output, or declare "
+        f"any=[{found.argument!r}]"
+    )
+    return Refusal(Reason.VALUE_VARIES, message, found.step, found.tool, seen=found.texts[1], expected=found.texts[0])
+
+
+def _differences(one: _Compared, other: _Compared) -> Iterator[tuple[int, str, tuple[str, str]]]:
+    """Yield the steps in which two recordings have another leaf that no guard explains, with both values as texts."""
+    for step, (ours, theirs) in enumerate(zip(one.leaves, other.leaves, strict=True)):
+        if ours == theirs:
+            continue
+        tool = one.trajectory.steps[step].tool if step < len(one.trajectory.steps) else None
+        mine, other_leaves = dict(ours), dict(theirs)
+        for place in mine.keys() | other_leaves.keys():
+            a, b = mine.get(place), other_leaves.get(place)
+            if a == b or (tool is not None and place[0] in tool.any):
+                continue
+            yield step, place[0], (_text(a), _text(b))
+            break
+
+
+def _is_seen_by_check(one: _Compared, step: int, argument: str) -> bool:
+    """Return whether the step's pre-check looks at an argument, so that it sees the place that the agent chose."""
+    steps = one.trajectory.steps
+    if step >= len(steps) or steps[step].pre is None:
+        return False
+    used = steps[step].pre.used_parameters  # type: ignore[union-attr]  # There is a check.
+    tool = steps[step].tool
+    place = tool.parameter_order.get(argument)
+    return used is not None and place is not None and place + tool.method in used
+
+
+def _leaves(record: StepRecord) -> Iterator[tuple[tuple[str, tuple[int, ...]], Expr | Piece]]:
+    """Yield the leaves of a call with their places: literal pieces, and whatever else explains a leaf."""
+    for name, expr in record.arguments:
+        yield from _expression_leaves(name, expr, ())
+
+
+def _expression_leaves(
+    name: str, expr: Expr, path: tuple[int, ...]
+) -> Iterator[tuple[tuple[str, tuple[int, ...]], Expr | Piece]]:
+    if isinstance(expr, Node):
+        for index, item in enumerate(expr.items):
+            yield from _expression_leaves(name, item, (*path, index))
+    elif isinstance(expr, Lit):
+        for piece in expression_pieces(name, expr, path):
+            yield (name, piece.path), _canonical(piece)
+    else:
+        yield (name, path), expr
+
+
+def _canonical(piece: Piece) -> Expr | Piece:
+    """Return a piece as a literal of its own, so that equal leaves are equal whatever stands around them."""
+    try:
+        return Lit(codec.canonical(piece.value))
+    except NotStorableError:
+        return piece
+
+
+def _text(leaf: Expr | Piece | None) -> str:
+    if leaf is None:
+        return "left out"
+    return safe_repr(leaf.value) if isinstance(leaf, Piece) else expression_text(leaf)
+
+
+def _differing_params(one: _Compared, other: _Compared, step: int) -> frozenset[str] | None:
+    """Return the params in which recordings differ that saw the same up to a step; None if something seen differs.
+
+    Empty if two recordings with equal params saw the same.
+    """
+    found: frozenset[str] | None = None
+    for ours in one.rows:
+        for theirs in other.rows:
+            if _has_reason(ours, theirs, step):
+                continue
+            params = _param_differences(ours.row, theirs.row, one.body)
+            if params is not None and (found is None or len(params) < len(found)):
+                found = params
+            if found is not None and not found:
+                return found
+    return found
+
+
+def _has_reason(ours: Candidate, theirs: Candidate, step: int) -> bool:
+    """Return whether something that is stored tells two recordings apart before a step was made."""
+    a, b = ours.row, theirs.row
+    if theirs.id in a.refused or ours.id in b.refused:
+        return True
+    if a.pre[: step + 1] != b.pre[: step + 1] or a.post[:step] != b.post[:step]:
+        return True
+    return any(not _is_same_output(a, b, at) for at in range(step))
+
+
+def _is_same_output(a: Row, b: Row, step: int) -> bool:
+    one = a.outputs[step] if step < len(a.outputs) else b""
+    two = b.outputs[step] if step < len(b.outputs) else b""
+    if one == two:
+        return bool(one) or a.notes[step : step + 1] == b.notes[step : step + 1]
+    if not one or not two:
+        return False
+    try:
+        return _read(one) == _read(two)
+    except (DecodeError, NotStorableError):
+        return False
+
+
+def _read(data: bytes) -> list[Any]:
+    """Return the distinctive leaves of an output with their places."""
+    return [(path, codec.canonical(leaf)) for path, leaf in walk_leaves(codec.decode(data, lenient=True))]
+
+
+def _param_differences(a: Row, b: Row, body: Body) -> frozenset[str] | None:
+    """Return the names of the params that differ between two recordings; None if that is not known."""
+    if a.witness is None or b.witness is None:
+        return None if body.params else frozenset()
+    mine: Mapping[str, bytes] = {trace.name: trace.digest for trace in a.witness.params}
+    theirs = {trace.name: trace.digest for trace in b.witness.params}
+    return frozenset(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
+
+
+def may_begin(steps: Sequence[Any], stop: int, *, takes_handover: bool) -> bool:
+    """Return whether a replay that is known to stop before a step may begin at all (D1b).
+
+    Its steps up to there must be repeatable without harm, or the agent must learn what was executed.
+    """
+    effects = [step.tool.effect for step in steps[:stop]]
+    if not effects:
+        return False
+    if takes_handover:
+        return "irreversible" not in effects
+    return all(effect in ("read", "idempotent") for effect in effects)
