@@ -158,8 +158,9 @@ def _insert(connection: sqlite3.Connection, digests: Digests, batch: list[Cast],
 def many_keys(world: World, keys: int, each: int, steps: int = 1) -> Iterator[Cast]:
     """`each` trajectories of `steps` steps under every key of the tasks `task 0`, ...; the last is `world`'s own."""
     mould = Mould(world, steps)
-    shapes = [mould.shape(1_000_000 + i) for i in range(each - 1)] + [mould.shape()]
+    others = [(mould.shape(1_000_000 + i), f"page of recording {i}") for i in range(each - 1)]
+    shapes = [*others, (mould.shape(), None)]  # each saw another page, else their values would contradict each other
     tasks = (f"task {i}" for i in range(keys))
     for at, key in enumerate(keys_of({}, tasks)):
-        for shape in shapes:
-            yield shape.cast(key, f"task {at}")
+        for shape, page in shapes:
+            yield shape.cast(key, f"task {at}", page)

@@ -149,7 +149,8 @@ def _same_key(steps: int, count: int, check: Check) -> Engine:
     world = plain("counted")
     mould, store = bulk.Mould(world, steps, check), MemoryStore()
     key = next(bulk.keys_of({}, ["task"], key="same"))
-    bulk.fill(store, (mould.shape(1_000 * i).cast(key, "task") for i in range(count)))
+    pages = [f"page of recording {i}" for i in range(count - 1)]  # with the same page they would contradict each other
+    bulk.fill(store, (mould.shape(1_000 * i).cast(key, "task", page) for i, page in enumerate([*pages, None])))
     return engine_of(world, steps, store, check=check)[0]
 
 

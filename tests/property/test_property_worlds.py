@@ -22,10 +22,11 @@ MISSES = {
     *("new_task", "first_check_refused", "tool_missing", "tool_changed", "tool_ambiguous", "check_changed"),
     *("param_missing", "param_guard", "param_ambiguous", "secret_missing", "not_replayable", "quarantined"),
     *("needs_acall", "not_approved", "no_key", "mode", "store_unavailable", "damaged"),
+    *("unconfirmed", "value_varies"),
 }
 DIVERGENCES = {
     *("check_refused", "check_error", "tool_raised", "post_check_refused", "stale_output", "not_approved"),
-    *("unsuccessful", "no_candidate"),
+    *("unsuccessful", "no_candidate", "unconfirmed", "value_varies"),
 }
 NOT_LEARNED = {
     *("agent_raised", "cancelled", "no_calls", "refused", "opaque_argument", "capture_failed", "incomplete_threads"),

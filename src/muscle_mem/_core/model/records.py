@@ -253,7 +253,7 @@ def intern_values(row: Row, pool: dict[Any, Any]) -> None:
     """
     put = msgspec.structs.force_setattr
     intern = pool.setdefault
-    for field in ("pre", "post", "outputs", "notes", "keywords", "effects"):
+    for field in ("pre", "post", "outputs", "notes", "keywords", "effects", "suspicions", "origins"):
         values = getattr(row, field)
         shared = tuple(map(intern, values, values))
         put(row, field, intern(shared, shared))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,8 +18,11 @@ from .ready_trajectory import Candidate, ReadyTrajectory
 from .step import Refusal
 from .trust import IN_A_ROW, trust_level
 
-MAX_COMPARED = 32
-"""Trajectories of one key with the same tools that are compared, the newest first."""
+MAX_COMPARED = 16
+"""The newest recordings with the same tools; each one of a key is compared with them."""
+
+Place = tuple[str, tuple[int, ...]]
+"""Where a leaf stands: the argument, and the children that lead to it."""
 
 
 class Difference(NamedTuple):
@@ -46,31 +50,36 @@ NO_VERDICTS = Verdicts(None, frozenset())
 
 def contradictions(trajectories: Iterable[ReadyTrajectory]) -> dict[str, Verdicts]:
     """Return what the recordings of a key say of each other, by the ids of the trajectories concerned."""
-    groups: dict[tuple[Any, ...], list[ReadyTrajectory]] = {}
+    groups: dict[tuple[Any, ...], list[_Compared]] = {}
     for trajectory in trajectories:
-        if trajectory.candidates and trajectory.length:
-            groups.setdefault(_shape(trajectory), []).append(trajectory)
+        if trajectory.candidates and trajectory.steps:
+            tools = tuple((step.tool.name, step.tool.fingerprint) for step in trajectory.steps)
+            groups.setdefault((tools, trajectory.head.params), []).append(_Compared(trajectory))
     found: dict[str, Verdicts] = {}
     for members in groups.values():
-        if len(members) > 1:
-            found.update(_compare(_Compared(member) for member in members[:MAX_COMPARED]))
+        members.sort(key=lambda member: -member.trajectory.seq)
+        for one in members if len(members) > 1 else ():
+            others = [other for other in members[:MAX_COMPARED] if other is not one]
+            verdicts = _verdicts(one, others, one is members[0])
+            if verdicts.stop is not None or verdicts.own_params:
+                found[one.trajectory.id] = verdicts
     return found
 
 
-def _shape(trajectory: ReadyTrajectory) -> tuple[Any, ...]:
-    """Return what trajectories with the same tools have in common, as far as it is known without their bodies."""
-    return trajectory.length, trajectory.head.params
-
-
 class _Compared:
-    """One trajectory with what the comparison needs, decoded once."""
+    """One trajectory with what the comparison needs; its calls are decoded only if nothing else tells it apart."""
 
     def __init__(self, trajectory: ReadyTrajectory) -> None:
         self.trajectory = trajectory
-        self.body: Body = trajectory.body
-        self.tools = tuple((record.tool, tuple(name for name, _ in record.arguments)) for record in self.body.steps)
-        self.leaves = [tuple(_leaves(record)) for record in self.body.steps]
         self.rows = [candidate for candidate in trajectory.candidates if not candidate.refresh]
+
+    @functools.cached_property
+    def body(self) -> Body:
+        return self.trajectory.body
+
+    @functools.cached_property
+    def leaves(self) -> list[tuple[tuple[Place, Expr | Piece], ...]]:
+        return [tuple(_leaves(record)) for record in self.body.steps]
 
     def guards(self, step: int) -> tuple[Guard, ...]:
         """Return the guards of a step: they tell what in the outputs its literals were taken from."""
@@ -83,25 +92,13 @@ class _Compared:
         return trust_level(standing) == 2 or standing.reason.startswith(IN_A_ROW)
 
 
-def _compare(members: Iterable[_Compared]) -> dict[str, Verdicts]:
-    groups: dict[Any, list[_Compared]] = {}
-    for member in members:
-        groups.setdefault(member.tools, []).append(member)
-    found: dict[str, Verdicts] = {}
-    for several in groups.values():
-        newest = max(several, key=lambda member: member.trajectory.seq)
-        for one in several:
-            verdicts = _verdicts(one, [other for other in several if other is not one], one is newest)
-            if verdicts.stop is not None or verdicts.own_params:
-                found[one.trajectory.id] = verdicts
-    return found
-
-
 def _verdicts(one: _Compared, others: Sequence[_Compared], is_newest: bool) -> Verdicts:
     stop: Difference | None = None
     own: set[str] = set()
     may_stop = not (one.is_vouched_for and (is_newest or trust_level(one.trajectory.standing) == 2))
     for other in others:
+        if all(_has_reason(ours, theirs, 0) for ours in one.rows for theirs in other.rows):
+            continue
         for step, argument, texts in _differences(one, other):
             if _is_seen_by_check(one, step, argument) or one.guards(step) != other.guards(step):
                 continue
@@ -150,15 +147,13 @@ def _is_seen_by_check(one: _Compared, step: int, argument: str) -> bool:
     return used is not None and place is not None and place + tool.method in used
 
 
-def _leaves(record: StepRecord) -> Iterator[tuple[tuple[str, tuple[int, ...]], Expr | Piece]]:
+def _leaves(record: StepRecord) -> Iterator[tuple[Place, Expr | Piece]]:
     """Yield the leaves of a call with their places: literal pieces, and whatever else explains a leaf."""
     for name, expr in record.arguments:
         yield from _expression_leaves(name, expr, ())
 
 
-def _expression_leaves(
-    name: str, expr: Expr, path: tuple[int, ...]
-) -> Iterator[tuple[tuple[str, tuple[int, ...]], Expr | Piece]]:
+def _expression_leaves(name: str, expr: Expr, path: tuple[int, ...]) -> Iterator[tuple[Place, Expr | Piece]]:
     if isinstance(expr, Node):
         for index, item in enumerate(expr.items):
             yield from _expression_leaves(name, item, (*path, index))

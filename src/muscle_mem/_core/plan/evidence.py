@@ -18,7 +18,7 @@ from ..model.reason import Reason
 from ..model.records import ParamTrace, Row, Suspicion
 from ..model.text import safe_repr
 from .contradiction import NO_VERDICTS, contradictions
-from .ready_trajectory import ReadyTrajectory
+from .ready_trajectory import Candidate, ReadyTrajectory
 from .step import Refusal
 
 PARAM_KINDS = ("param", "part", COMPUTED)
@@ -223,13 +223,19 @@ def weigh(trajectories: Iterable[ReadyTrajectory]) -> None:
         trajectory.set_stop(found.stop)
         trajectory.own_params = found.own_params
         trajectory.conditions = None
-        if any(candidate.row.suspicions or candidate.row.witness for candidate in trajectory.candidates):
+        if any(map(_is_evidence, trajectory.candidates)):
             groups.setdefault(trajectory.comparison_ids, []).append(trajectory)
     for members in groups.values():
         rows = [candidate.row for member in members for candidate in member.candidates if not candidate.refresh]
         conditions = Conditions(rows)
         for member in members:
             member.conditions = conditions or None
+
+
+def _is_evidence(candidate: Candidate) -> bool:
+    """Return whether an observation says anything about what a run must bring."""
+    row = candidate.row
+    return bool(row.suspicions or (row.witness is not None and row.witness.params))
 
 
 def conditions_refusal(trajectory: ReadyTrajectory, run: Circumstances, generalize: str) -> Refusal | None:

@@ -198,15 +198,13 @@ def _make_row(
 
 
 def _pauses(steps: Sequence[RecordedStep]) -> tuple[float, ...]:
-    """Return the seconds between the end of each step and the start of the next.
-
-    The value is 0 before the first step and inside groups.
-    """
+    """Return the seconds between the end of each step and the start of the next, if there are any; 0 in groups."""
     ends = (0.0, *(step.began_at + step.wall_seconds for step in steps))
-    return tuple(
+    found = tuple(
         round(max(0.0, step.began_at - ends[at]), 3) if at and step.began_at and ends[at] else 0.0
         for at, step in enumerate(steps)
     )
+    return found if any(found) else ()
 
 
 def result_step(steps: Sequence[RecordedStep], value: Any) -> int:
