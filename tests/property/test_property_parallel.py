@@ -125,7 +125,8 @@ class Case:
                 when = at["post", names[place]]
                 assert when > at["do", names[place]]
                 assert any(when > at["do", made[one.due_at(place) - 1]] for one in candidates)
-        assert len(at) == len(self.log), "nothing is looked at or done twice"
+        again = len(self.log) - len(at)  # What a detour went around is looked at first, and its group may be another.
+        assert not again or any(one.row.refused for one in candidates), "nothing is looked at or done twice"
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))

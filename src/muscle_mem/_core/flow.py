@@ -25,13 +25,14 @@ from .replay.replay import replay
 from .replay.shadow import compare_shadow
 from .run.effects import Effect, LeadKey, RunAgent, RunCallback, Sleep
 from .run.recorder import Problem
-from .run.run import Progress, Run
+from .run.run import NO_DETOUR, Progress, Run
 
 MISS_REASONS = {
     Reason.CHECK_REFUSED: Reason.FIRST_CHECK_REFUSED,
     Reason.CHECK_ERROR: Reason.FIRST_CHECK_REFUSED,
     Reason.NO_CANDIDATE: Reason.NOT_REPLAYABLE,
 }
+MAX_REFUSED = 16  # Observations that a detour keeps, of those that were refused before it.
 CHECK_REASONS = (Reason.CHECK_REFUSED, Reason.CHECK_ERROR, Reason.POST_CHECK_REFUSED)
 HIT = Reason.HIT  # A module constant: access to an enum member is slow enough to show in a hit.
 NOT_LEARNABLE = (Reason.NO_KEY, Reason.MODE, Reason.STORE_UNAVAILABLE, Reason.NEEDS_ACALL, Reason.SECRET_MISSING)
@@ -94,6 +95,10 @@ def _note_stop(run: Run, refusal: Refusal) -> Refusal:
     if progress.candidate is not None and refusal.reason in CHECK_REASONS:
         position = "post" if refusal.step < len(progress.calls) else "pre"
         run.refused_checks += ((progress.candidate, f"{refusal.tool} {position}"),)
+    run.detour = NO_DETOUR
+    if refusal.reason is Reason.CHECK_REFUSED and progress.candidate is not None and not progress.skipped:
+        refused = progress.refused or (progress.candidate,)
+        run.detour = refusal.step, tuple(candidate.id for candidate in refused[:MAX_REFUSED])
     if progress.entered_calls:
         return refusal
     return msgspec.structs.replace(refusal, reason=MISS_REASONS.get(refusal.reason, refusal.reason))

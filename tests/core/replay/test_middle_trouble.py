@@ -341,7 +341,7 @@ def test_g6_the_same_engine_inside_its_own_agent_costs_the_outer_recording() -> 
 def test_a_verdict_on_an_unknown_id_says_so_and_changes_nothing(verdict: str) -> None:
     desk = Desk()
     desk.learn("a", ONES)
-    with pytest.raises(NotFoundError, match="no trajectory 'nobody'"):
+    with pytest.raises(NotFoundError, match="'nobody'"):
         getattr(desk.engine, verdict)("nobody")
     assert desk.run()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..tools.check import Check
 from .ready_trajectory import Candidate, ReadyTrajectory
+from .trust import trust_level
 
 REPLAYABLE_STATES = ("fresh", "trusted")
 
@@ -25,6 +26,7 @@ class CandidateSet:
         "_index",
         "_subset",
         "candidates",
+        "detours",
         "is_unrestricted",
         "lengths",
         "longest",
@@ -42,6 +44,7 @@ class CandidateSet:
             found = [candidate for trajectory in trajectories for candidate in _distinct(trajectory.candidates)]
             found.sort(key=lambda candidate: (-candidate.seq, candidate.id))
             self.candidates = found
+        self.candidates, self.detours = _behind_what_they_went_around(self.candidates)
         self._index: dict[tuple[int, bool], dict[bytes, list[Candidate]]] = {}
         if previous is not None and previous.trajectories == trajectories:
             self._index = previous._index
@@ -114,8 +117,51 @@ def _distinct(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
         return candidates
     found: dict[Any, Candidate] = {}
     for candidate in candidates:
-        found.setdefault((candidate.row.pre, candidate.row.post), candidate)
+        seen = candidate.row.pre, candidate.row.post
+        if seen not in found or (found[seen].row.refused and not candidate.row.refused):
+            found[seen] = candidate  # A recording that went around nothing takes the mark of a detour away (D3).
     return list(found.values()) if len(found) < len(candidates) else candidates
+
+
+def _behind_what_they_went_around(
+    candidates: Sequence[Candidate],
+) -> tuple[Sequence[Candidate], frozenset[Candidate]]:
+    """Return candidates with each detour behind the observation that it went around, and the detours (D3).
+
+    `candidates` are the newest first. Within the ways around one observation, the oldest comes first.
+    """
+    if not any(candidate.row.refused for candidate in candidates):
+        return candidates, frozenset()
+    by_id = {
+        candidate.id: candidate
+        for candidate in candidates
+        if candidate.trajectory.standing.state in REPLAYABLE_STATES and not candidate.trajectory.is_expired
+    }
+    roots = {candidate: _root_of(candidate, by_id) for candidate in candidates}
+
+    def rank(candidate: Candidate) -> tuple[int, str, bool, int, str]:
+        root = roots[candidate]
+        return -root.seq, root.id, candidate is not root, candidate.seq, candidate.id
+
+    detours = frozenset(candidate for candidate, root in roots.items() if candidate is not root)
+    return sorted(candidates, key=rank), detours
+
+
+def _root_of(candidate: Candidate, by_id: Mapping[str, Candidate]) -> Candidate:
+    """Return the observation that a detour went around in the end, of those that may still be replayed."""
+    met = {candidate}
+    while not is_taught(candidate):
+        around = next((by_id[id] for id in candidate.row.refused if id in by_id), None)
+        if around is None or around in met:
+            break
+        met.add(around)
+        candidate = around
+    return candidate
+
+
+def is_taught(candidate: Candidate) -> bool:
+    """Return whether a recording is preferred by its own age: it went around nothing, or a person approved it."""
+    return not candidate.row.refused or trust_level(candidate.trajectory.standing) == 2
 
 
 def is_unrestricted(trajectory: ReadyTrajectory) -> bool:

@@ -15,6 +15,8 @@ def observation_id(trajectory_id: str, row: Row) -> str:
     Rows with the same snapshots and circumstances have the same id. `row` must be in stored order.
     """
     seen = msgspec.msgpack.encode((row.pre, row.post))
+    if row.refused:
+        seen += b"detour"  # A later recording that went around nothing is a row of its own (D3).
     if row.witness is not None:
         seen += witness_identity(row.suspicions, row.witness)
     return codec.digest(trajectory_id.encode() + seen)[:16].hex()

@@ -68,7 +68,7 @@ def make_recording(
     except UnicodeEncodeError as error:
         raise NotStorableError(f"a name in the recording contains a lone surrogate: {error}") from error
     trajectory_id = codec.digest(key + data)[:16].hex()
-    row = _make_row(recorder, steps, value, run_seconds, stored_judged(shapes), doubts)
+    row = _make_row(recorder, steps, value, run_seconds, stored_judged(shapes), doubts, run.detour)
     row = row_to_stored_order(row, body.order)
     return Recording(trajectory_id, body, row, observation_id(trajectory_id, row))
 
@@ -173,6 +173,7 @@ def _make_row(
     run_seconds: float,
     judged: tuple[int, ...],
     doubts: Doubts,
+    detour: tuple[int, tuple[str, ...]],
 ) -> Row:
     inside = covered_seconds((step.began_at, step.began_at + step.wall_seconds) for step in recorder.steps)
     return Row(
@@ -194,6 +195,8 @@ def _make_row(
         origins=doubts.origins,
         pauses=_pauses(steps),
         task=doubts.task,
+        refused=detour[1],
+        refused_at=detour[0],
     )
 
 

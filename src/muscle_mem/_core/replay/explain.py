@@ -10,7 +10,8 @@ from ..binding.resolve import bound_expression_text, expression_text
 from ..model.handover import Planned
 from ..model.reason import Reason
 from ..model.records import StepRecord
-from ..plan.ready_trajectory import ReadyTrajectory
+from ..plan.candidate_set import CandidateSet
+from ..plan.ready_trajectory import Candidate, ReadyTrajectory
 from ..plan.snapshots import load_snapshot
 from ..plan.step import Refusal, Registry
 from ..run.effects import Effect
@@ -61,7 +62,7 @@ class Explanation(msgspec.Struct, frozen=True):
         would: "replay" or "ask the agent".
         reason: Why; `Reason.HIT` for a replay.
         message: The reason in words.
-        considered: The recordings of the task, the newest first.
+        considered: The recordings of the task, the preferred first.
         plan: The steps of the replay with this call's params. An output that does not exist yet is `output[step]`.
     """
 
@@ -93,7 +94,7 @@ class Explanation(msgspec.Struct, frozen=True):
 def explain_task(
     run: Run, trajectories: Sequence[ReadyTrajectory], registry: Registry, lookup: Refusal | None = None
 ) -> Generator[Effect, Any, Explanation]:
-    """Consider the recordings of a task, the newest first.
+    """Consider the recordings of a task, the preferred first.
 
     The first step of each that may start is checked.
     """
@@ -102,10 +103,14 @@ def explain_task(
     if not trajectories:
         message = "no recording exists for this task with these arguments, parameter names, tags and scope"
         return Explanation("ask the agent", Reason.NEW_TASK, message)
+    ranked = CandidateSet(trajectories)
+    trajectories = list(dict.fromkeys(candidate.trajectory for candidate in ranked.candidates)) or trajectories
     captures: Captures = {}
     considered: list[Considered] = []
     for trajectory in trajectories[:MAX_CONSIDERED]:
         entry = yield from _consider(run, trajectory, registry, captures)
+        if trajectory.candidates and ranked.detours.issuperset(_of(ranked, trajectory)):
+            entry = msgspec.structs.replace(entry, message=f"{entry.message}{_around(ranked, trajectory)}")
         considered.append(entry)
     first = next((entry for entry in considered if entry.would_start), None)
     if first is not None:
@@ -113,6 +118,18 @@ def explain_task(
         plan = tuple(bound_step(run, record) for record in chosen.body.steps)
         return Explanation("replay", Reason.HIT, f"trajectory {chosen.id} can be replayed", tuple(considered), plan)
     return Explanation("ask the agent", considered[0].reason, considered[0].message, tuple(considered))
+
+
+def _of(ranked: CandidateSet, trajectory: ReadyTrajectory) -> list[Candidate]:
+    return [candidate for candidate in ranked.candidates if candidate.trajectory is trajectory]
+
+
+def _around(ranked: CandidateSet, trajectory: ReadyTrajectory) -> str:
+    """Return that a recording was made when checks of others failed, and what it is ranked behind (D3)."""
+    ids = {id for candidate in _of(ranked, trajectory) for id in candidate.row.refused}
+    others = sorted({other.trajectory.id for other in ranked.candidates if other.id in ids} - {trajectory.id})
+    whose = ", ".join(others) or "an earlier observation"
+    return f"; it was recorded when the checks of {whose} failed, and is ranked behind"
 
 
 def _consider(

@@ -153,11 +153,15 @@ def wait_and_retry(run: Run, checks: Iterable[Check | None], since: float) -> Ge
 
     The checks share the deadline of the longest wait (B6).
     """
-    waiting = [check for check in checks if check is not None and check.wait > 0]
-    if not waiting:
-        return False
-    left = since + max(check.wait for check in waiting) - run.clock()
+    checks = [check for check in checks if check is not None and check.wait > 0]
+    left = left_to_wait(run, checks, since)
     if left <= 0:
         return False
-    yield Sleep(min(left, min(check.every for check in waiting)))
+    yield Sleep(min(left, min(check.every for check in checks if check is not None)))
     return True
+
+
+def left_to_wait(run: Run, checks: Iterable[Check | None], since: float) -> float:
+    """Return for how many seconds the longest wait of some checks goes on; 0 or less if it is over."""
+    longest = max((check.wait for check in checks if check is not None), default=0.0)
+    return since + longest - run.clock() if longest > 0 else 0.0

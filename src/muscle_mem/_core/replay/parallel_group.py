@@ -51,6 +51,9 @@ def check_members(
             run.progress.refreshed_snapshots.pop((position, False), None)
         if selection is None:
             return first
+        for (call, number), value in member_captures.items():  # type: ignore[misc]  # The keys of `_check_openers`.
+            if number == 1:
+                captures.setdefault(call, value)  # Another candidate may make the same call alone.
         selection.retract(position, candidate)
         other = yield from selection.choose(position, followed, captures)
         if not isinstance(other, tuple):

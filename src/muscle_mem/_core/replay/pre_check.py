@@ -12,7 +12,7 @@ from ..run.effects import Effect
 from ..run.run import Run
 from ..tools.check import Check
 from .inline_check import InlineResult, inline_answer
-from .judge import Arguments, CheckAnswer, evaluate, keep_refreshed, wait_and_retry
+from .judge import Arguments, CheckAnswer, evaluate, keep_refreshed, left_to_wait, wait_and_retry
 from .parallel_group import Chosen, check_members
 from .prepare import Captures, prepare_check
 from .selection import Selection, checks_at
@@ -37,6 +37,7 @@ def decide(
         assert run.progress.group_arguments is not None  # It was set when the group was opened.
         return followed, run.progress.group_arguments[position]
     since = run.clock()
+    is_last = waits = False
     while True:
         captures: Captures = {}
         found: Chosen | Refusal | None
@@ -49,7 +50,9 @@ def decide(
                 selection.reject(followed)
         refusal = found if isinstance(found, Refusal) else None
         if refusal is not None and selection is not None:
-            found = yield from selection.choose(position, followed, captures)
+            waits = bool(selection.detours) and not is_last
+            waits = waits and left_to_wait(run, selection.checks_at(position), since) > 0
+            found = yield from selection.choose(position, followed, captures, with_detours=not waits)
         if isinstance(found, tuple):
             if found[0].trajectory.steps[position].opening_members:
                 found = yield from check_members(run, selection, position, followed, found, captures)
@@ -63,9 +66,12 @@ def decide(
                 return ended
         is_final = refusal.reason in FINAL_REASONS
         if is_final or not (yield from wait_and_retry(run, _checks_at(selection, position, followed), since)):
-            break
+            if is_final or not waits:
+                break
+            is_last = True  # The wait is over, so detours are judged as well.
         if selection is not None:
             selection.reset_rejected()
+    run.progress.refused = (followed,) if selection is None else selection.refused_at(position, followed)
     if step.tool.optional:
         return (yield from _skip_optional(run, selection, position, followed, refusal))
     return refusal

@@ -32,6 +32,7 @@ class Selection:
         "_evaluated",
         "_rejected",
         "captures",
+        "detours",
         "longest",
         "remaining",
         "run",
@@ -43,6 +44,7 @@ class Selection:
         self.remaining = candidate_set.candidates
         self.trajectories = candidate_set.trajectories
         self.longest = candidate_set.longest
+        self.detours = candidate_set.detours
         self._candidate_set: CandidateSet | None = candidate_set
         self.captures: list[Capture] = []
         self._evaluated: dict[Candidate, int] = {}
@@ -109,8 +111,12 @@ class Selection:
         self._evaluated[candidate] = len(self.captures)
         return True
 
-    def _by_preference(self, position: int, post: bool, captures: Captures) -> Iterable[Candidate]:
-        """Yield the candidates with equal snapshots first, then the newest first.
+    def _by_preference(
+        self, position: int, post: bool, captures: Captures, *, with_detours: bool = True
+    ) -> Iterable[Candidate]:
+        """Yield the candidates with equal snapshots first, then the preferred first.
+
+        Without `with_detours`, those that went around this position are left out, unless their snapshot is equal.
 
         Captures that are added to `captures` meanwhile are looked up as well. Under a check for equality, candidates
         with another snapshot are left out: they cannot pass.
@@ -135,6 +141,7 @@ class Selection:
             if (
                 candidate in given
                 or candidate in self._rejected
+                or (not with_detours and candidate in self.detours and candidate.row.refused_at == position)
                 or _is_decided(candidate.trajectory, position, post, seen)
             ):
                 continue
@@ -148,7 +155,13 @@ class Selection:
         return exact and all(seen.get(key) is not None for key in capture_keys)
 
     def choose(
-        self, position: int, followed: Candidate, captures: Captures, *, checked_only: bool = False
+        self,
+        position: int,
+        followed: Candidate,
+        captures: Captures,
+        *,
+        checked_only: bool = False,
+        with_detours: bool = True,
     ) -> Generator[Effect, Any, tuple[Candidate, Arguments] | Refusal | None]:
         """Return the candidate to follow at a position, its pre-check passed.
 
@@ -160,7 +173,7 @@ class Selection:
             return None
         budget = self.run.policy.max_lookups
         judged = len(captures)  # The followed candidate was checked before.
-        for candidate in self._by_preference(position, False, captures):
+        for candidate in self._by_preference(position, False, captures, with_detours=with_detours):
             if judged >= budget:
                 break
             trajectory = candidate.trajectory
@@ -205,6 +218,16 @@ class Selection:
         self.remember_capture(position, False, candidate, value)
         keep_refreshed(self.run, step.pre, position, False, value)
         return arguments
+
+    def refused_at(self, position: int, followed: Candidate) -> tuple[Candidate, ...]:
+        """Return the candidates that might have gone on at a position where none passed, the preferred first."""
+        calls = followed.trajectory.comparison_ids[:position]
+        return tuple(
+            candidate
+            for candidate in self.remaining
+            if len(candidate.trajectory.steps) > position
+            and (candidate is followed or candidate.trajectory.comparison_ids[:position] == calls)
+        )
 
     def keep_only(self, followed: Candidate) -> None:
         """Exclude the other candidates; they were not checked at a skipped step."""

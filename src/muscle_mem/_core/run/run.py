@@ -44,12 +44,16 @@ class Policy(msgspec.Struct, frozen=True):
     wall_clock: Callable[[], float] = lambda: 0.0
 
 
+NO_DETOUR: tuple[int, tuple[str, ...]] = (-1, ())
+
+
 class Progress(msgspec.Struct, eq=False):
     """How far a replay has come: the steps that were entered, and their results.
 
     `group_arguments` are the arguments of a parallel group, resolved before its steps run. `pending_post_checks` are
     the executed steps of a group whose post-checks have not run yet. `refreshed_snapshots` are the snapshots that
-    sliding checks have accepted. Fields that few runs need are created by those runs.
+    sliding checks have accepted. `refused` are the candidates whose pre-checks failed where the replay stopped. Fields
+    that few runs need are created by those runs.
     """
 
     calls: list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]] = []
@@ -58,6 +62,7 @@ class Progress(msgspec.Struct, eq=False):
     refreshed_snapshots: dict[tuple[int, bool], bytes] | None = None
     skipped: frozenset[int] = frozenset()
     error: BaseException | None = None
+    refused: tuple[Candidate, ...] = ()
     group_arguments: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] | None = None
     pending_post_checks: tuple[int, ...] = ()
 
@@ -80,7 +85,8 @@ class Run(msgspec.Struct, eq=False):
     `takes_handover` comes from it. `initial_redactor` is set if secrets are known from the start. `label` is the task
     as a text of any length. `may_wait` means that runs of the same key wait for each other's recordings.
     `refused_checks` are the checks that stopped a replay, named as in `Tally.check`. `store_error` is the exception
-    that the store raised when the recording was saved.
+    that the store raised when the recording was saved. `detour` is where pre-checks failed before the agent was asked,
+    and the ids of the observations that they refused.
     """
 
     policy: Policy
@@ -110,6 +116,7 @@ class Run(msgspec.Struct, eq=False):
     may_wait: bool = False
     refused_checks: tuple[tuple[Candidate, str], ...] = ()
     store_error: Exception | None = None
+    detour: tuple[int, tuple[str, ...]] = NO_DETOUR
     recorder_slot: list[Recorder] = []
     cached_env: Env | None = None
 
