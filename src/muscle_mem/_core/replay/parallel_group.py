@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -51,7 +51,8 @@ def check_members(
             run.progress.refreshed_snapshots.pop((position, False), None)
         if selection is None:
             return first
-        for (call, number), value in member_captures.items():  # type: ignore[misc]  # The keys of `_check_openers`.
+        for key, value in member_captures.items():
+            call, number = cast(tuple[bytes, int], key)
             if number == 1:
                 captures.setdefault(call, value)  # Another candidate may make the same call alone.
         selection.retract(position, candidate)
