@@ -85,7 +85,7 @@ class StepBeganEvent(msgspec.Struct, frozen=True):
         run_id: The id of the run.
         step: The index of the step, from 0.
         tool: The name of the tool.
-        arguments: The arguments by name. They are live values and may contain secrets.
+        arguments: Copies of the arguments by name. They may contain secrets.
         hide: A function that removes the run's secrets from a text.
         level: The log level of the event.
     """
@@ -113,7 +113,7 @@ class StepEndedEvent(msgspec.Struct, frozen=True):
         step: The index of the step, from 0.
         tool: The name of the tool.
         seconds: The duration of the call.
-        result: The result. It is a live value and may contain secrets.
+        result: A copy of the result. It may contain secrets.
         error: The exception that the call raised, or None.
         hide: A function that removes the run's secrets from a text.
         level: The log level of the event.

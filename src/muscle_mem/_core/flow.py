@@ -216,8 +216,8 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
     why = why_not_asked(run, handover)
     if why is not None:
         return _diverged(run, followed, refusal, error=Diverged(f"{divergence}; {why}", handover))
-    seed_from_replay(run, followed, refusal)
-    run.recorder.absorber = make_absorber(run, followed, handover)
+    seed_from_replay(run, followed, refusal, handover)
+    run.recorder.absorber = make_absorber(run, followed)
     run.handover = handover
     value, error, seconds = yield from _ask_agent(run, handover)
     if error is not None:

@@ -44,6 +44,8 @@ class OpenRuns:
 
     def start_recording(self, frame: Frame) -> None:
         """Start to record the tool calls of a frame's run."""
+        if frame.run is not None and not frame.is_stepped:
+            frame.run.note_arguments()
         frame.is_recording = True
         self.frames.add(frame)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from .._core.codec.copies import copy_for_onlooker
 from .._core.model.handover import Handover
 from .._core.model.reason import Reason
 from .._core.plan.candidate_set import CandidateSet
@@ -64,12 +65,13 @@ class Performer(msgspec.Struct, eq=False):
         run, watch = self.run, self.runtime.reporter.emit_step
         step, tool, hide = len(run.progress.results), effect.tool, run.redactor.redact
         tool_args = effect.args[1:] if tool.method else effect.args
-        watch(StepBeganEvent(run.id, step, tool.name, dict(tool.name_arguments(tool_args, effect.kwargs)), hide))
+        shown = copy_for_onlooker(dict(tool.name_arguments(tool_args, effect.kwargs)), run.context)
+        watch(StepBeganEvent(run.id, step, tool.name, shown, hide))
         began = time.perf_counter()
 
         def ended(result: Any, error: BaseException | None) -> None:
             seconds = time.perf_counter() - began
-            watch(StepEndedEvent(run.id, step, tool.name, seconds, result, error, hide))
+            watch(StepEndedEvent(run.id, step, tool.name, seconds, copy_for_onlooker(result, run.context), error, hide))
 
         async def awaited(answer: Any) -> Any:
             try:

@@ -24,6 +24,7 @@ NEVER_HITS = frozenset(
         Reason.INCOMPLETE_THREADS,
         Reason.OVERLAPPING,
         Reason.NESTED_RUN,
+        Reason.CHANGED_ARGUMENT,
         Reason.OTHER_INSTANCE,
         Reason.STILL_RUNNING,
         Reason.TOO_LARGE,

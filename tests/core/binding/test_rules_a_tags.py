@@ -207,10 +207,11 @@ def test_lone_surrogates_are_told_apart_everywhere(world: World, tmp_path: Path)
 
 
 def test_an_argument_is_keyed_as_it_is_when_the_call_is_made(world: World) -> None:
-    agent = lambda todo: (world.send("x"), todo.clear())
-    world.run(agent, ["a", "b"])
-    assert world.run(agent, ["a", "b"])
-    assert world.run(agent, []).reason == Reason.NEW_TASK
+    todo = ["a", "b"]
+    world.run(lambda _: world.send("x"), todo)
+    todo.clear()
+    assert world.run(lambda _: world.send("x"), ["a", "b"])
+    assert world.run(lambda _: world.send("x"), []).reason == Reason.NEW_TASK
 
 
 def test_the_default_observer_logs_the_missing_key_as_a_warning(caplog: pytest.LogCaptureFixture) -> None:

@@ -19,7 +19,8 @@ _NAME = re.compile(r"[^A-Za-z0-9_-]")
 class Executed(msgspec.Struct, frozen=True):
     """A step that was executed in this run, with its result or exception.
 
-    The values are live and may contain secrets. `repr()` does not show secrets.
+    Containers among the values are copies; other objects are live. Values may contain secrets. `repr()` does not show
+    secrets.
 
     Attributes:
         tool: The name of the tool.
@@ -61,8 +62,8 @@ class Handover(msgspec.Struct, frozen=True):
     """The state of a stopped replay, from which an agent can continue.
 
     The engine passes it to an agent whose signature names `handover`. In other code, read
-    `muscle_mem.current_run().handover`. The values are live; texts, messages, repr() and str() do not contain the run's
-    secrets.
+    `muscle_mem.current_run().handover`. Lists, dicts and other containers are copies, and objects in them are live.
+    Texts, messages, repr() and str() do not contain the run's secrets.
 
     Attributes:
         executed: The steps that were executed in this run.
@@ -70,6 +71,7 @@ class Handover(msgspec.Struct, frozen=True):
         remaining: The steps that were not executed.
         undo: The known ways to undo executed steps, last step first. The engine does not run them.
         hide: A function that removes the run's secrets from a text.
+        run_id: The id of the run.
     """
 
     __module__ = "muscle_mem"
@@ -79,6 +81,7 @@ class Handover(msgspec.Struct, frozen=True):
     remaining: tuple[Planned, ...]
     undo: tuple[str, ...] = ()
     hide: TextRedactor = str
+    run_id: str = ""
 
     @property
     def results(self) -> list[Any]:
@@ -137,7 +140,7 @@ class Handover(msgspec.Struct, frozen=True):
         """
         messages: list[dict[str, Any]] = []
         for index, step in enumerate(self.executed):
-            call = f"call_mm_{index}"
+            call = f"call_mm_{self.run_id}_{index}" if self.run_id else f"call_mm_{index}"
             name = name_of(step.tool) if name_of is not None else chat_name(step.tool)
             function = {"name": name, "arguments": self.hide(to_json(_redacted_value(step.arguments, self.hide)))}
             messages.append(

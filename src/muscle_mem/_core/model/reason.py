@@ -69,6 +69,7 @@ class Reason(StrEnum):
     INCOMPLETE_THREADS = "incomplete_threads"
     OVERLAPPING = "overlapping"
     NESTED_RUN = "nested_run"
+    CHANGED_ARGUMENT = "changed_argument"
     FAILED_WRITE = "failed_write"
     OTHER_INSTANCE = "other_instance"
     STILL_RUNNING = "still_running"

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 from ...errors import NotStorableError
+from ..model.handover import Handover
 from ..model.outcome import Outcome
 from ..model.reason import Reason
 from ..model.text import long_repr
@@ -87,7 +88,19 @@ def _learning_problem(run: Run) -> Problem | None:
         return Problem(Reason.SECRET_MISSING, message)
     if len(recorder.planned_steps()) <= len(run.progress.skipped):
         return Problem(Reason.NO_CALLS, "the agent called no tool that succeeded")
-    return None
+    return _changed_argument(run)
+
+
+def _changed_argument(run: Run) -> Problem | None:
+    """Return why a run whose arguments were changed is not learned (G7a)."""
+    name = run.changed_argument()
+    if name is None:
+        return None
+    message = (
+        f"the agent's {name} was changed during the run, and a replay does not change it; return the new value, or "
+        "change a copy"
+    )
+    return Problem(Reason.CHANGED_ARGUMENT, message)
 
 
 def _merge_problem(run: Run, replay_refusal: Refusal, accepted: bool) -> Problem | None:
@@ -119,11 +132,11 @@ def _merge_problem(run: Run, replay_refusal: Refusal, accepted: bool) -> Problem
     return None
 
 
-def seed_from_replay(run: Run, followed: Candidate, refusal: Refusal) -> None:
+def seed_from_replay(run: Run, followed: Candidate, refusal: Refusal, handover: Handover) -> None:
     """Start the recording with the steps that were replayed.
 
     The steps keep the snapshots that accepted them. A step that only reads is included even if its post-check failed,
-    since the agent continues with its result.
+    since the agent continues with its result. Its copy in `handover` is recognized as the same output.
     """
     progress = run.progress
     recorder = run.recorder
@@ -138,6 +151,7 @@ def seed_from_replay(run: Run, followed: Candidate, refusal: Refusal) -> None:
     row = followed.row
     pres, posts = (followed.refreshed(progress.refreshed_snapshots or {}, post=post) for post in (False, True))
     records = followed.trajectory.body.steps
+    executed = iter(handover.executed)
     for index in range(count):
         planned, _, kwargs = progress.calls[index]
         step = RecordedStep()
@@ -151,6 +165,7 @@ def seed_from_replay(run: Run, followed: Candidate, refusal: Refusal) -> None:
             step.recorded_output = row.outputs[index] if index < len(row.outputs) else b""
         else:
             recorder.store_output(step, progress.results[index])
+            recorder.know_copy(step, next(executed).result)
         recorder.prefix.append(step)
 
 

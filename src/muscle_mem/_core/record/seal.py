@@ -217,7 +217,7 @@ def result_step(steps: Sequence[RecordedStep], value: Any) -> int:
     """
     if value is None:
         return -1
-    from_identity = [i for i, step in enumerate(steps) if step.result is value]
+    from_identity = [i for i, step in enumerate(steps) if step.result is value or step.handed_over is value]
     try:
         data = codec.encode(value)
     except NotStorableError:

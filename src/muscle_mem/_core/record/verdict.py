@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+import msgspec
+
 from ..binding.freeze import display_value
+from ..codec.copies import copy_for_onlooker
 from ..model.handover import Executed
 from ..model.outcome import TextRedactor
 from ..model.text import long_repr
@@ -36,11 +39,25 @@ def success_arguments(run: Run, function: Any, value: Any) -> tuple[Any, ...]:
     """
     given = {
         "task": lambda: run.task,
-        "params": lambda: dict(run.params.values),
-        "steps": lambda: executed_steps(run),
-        "value": lambda: value,
+        "params": lambda: shown_params(run),
+        "steps": lambda: [shown_step(run, step) for step in executed_steps(run)],
+        "value": lambda: copy_for_onlooker(value, run.context),
     }
     return select_arguments(function, given, "value")
+
+
+def shown_params(run: Run) -> dict[str, Any]:
+    """Return the run's params for a callback, which may change what it gets."""
+    shown: dict[str, Any] = copy_for_onlooker(dict(run.params.values), run.context)
+    return shown
+
+
+def shown_step(run: Run, step: Executed) -> Executed:
+    """Return a step for a callback, which may change what it gets."""
+    args, kwargs, result, arguments = copy_for_onlooker(
+        (step.args, step.kwargs, step.result, step.arguments), run.context
+    )
+    return msgspec.structs.replace(step, args=args, kwargs=kwargs, result=result, arguments=arguments)
 
 
 def text_redactor(run: Run) -> TextRedactor:

@@ -8,7 +8,7 @@ from typing import Any
 from ..model.reason import Reason
 from ..model.text import long_repr
 from ..plan.step import PlanStep, Refusal
-from ..record.verdict import executed_step
+from ..record.verdict import executed_step, shown_params, shown_step
 from ..run.effects import Effect, RunCallback
 from ..run.run import Run
 from ..tools.callbacks import select_arguments
@@ -27,8 +27,8 @@ def approval_refusal(
     args, kwargs = arguments
     given = {
         "task": lambda: run.task,
-        "params": lambda: dict(run.params.values),
-        "step": lambda: executed_step(run, step, args, kwargs, None),
+        "params": lambda: shown_params(run),
+        "step": lambda: shown_step(run, executed_step(run, step, args, kwargs, None)),
     }
     tool = step.tool.name
     try:

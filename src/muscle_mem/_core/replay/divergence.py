@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from ..binding.resolve import expression_text
-from ..model.handover import Handover, Planned, undo_text
+from ..codec.copies import copy_containers
+from ..model.handover import Executed, Handover, Planned, undo_text
 from ..model.outcome import Divergence
 from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
@@ -29,15 +32,10 @@ def make_divergence(run: Run, refusal: Refusal) -> Divergence:
 def make_handover(run: Run, followed: Candidate, divergence: Divergence) -> Handover:
     """Return the calls of this run that were executed, and those that were not."""
     progress = run.progress
-    entered = progress.entered_calls
-    last = len(entered) - 1
-    executed = tuple(
-        executed_step(run, step, args, kwargs, result, progress.error if index == last else None)
-        for index, ((step, args, kwargs), result) in enumerate(zip(entered, progress.live_results, strict=True))
-    )
+    executed = tuple(map(_handed_over, _executed_steps(run)))
     undo = tuple(
         run.redact(undo_text(step.tool, done))
-        for (step, _, _), done in zip(entered, executed, strict=True)
+        for (step, _, _), done in zip(progress.entered_calls, executed, strict=True)
         if step.tool.undo
     )
     records = followed.trajectory.body.steps[len(progress.calls) :]
@@ -45,7 +43,24 @@ def make_handover(run: Run, followed: Candidate, divergence: Divergence) -> Hand
         Planned(record.tool, ", ".join(f"{name}={expression_text(expr)}" for name, expr in record.arguments))
         for record in records
     )
-    return Handover(executed, divergence, remaining, undo[::-1], text_redactor(run))
+    return Handover(executed, divergence, remaining, undo[::-1], text_redactor(run), run.id)
+
+
+def _executed_steps(run: Run) -> list[Executed]:
+    """Return the calls of this run with their live values."""
+    progress = run.progress
+    entered = progress.entered_calls
+    last = len(entered) - 1
+    return [
+        executed_step(run, step, args, kwargs, result, progress.error if index == last else None)
+        for index, ((step, args, kwargs), result) in enumerate(zip(entered, progress.live_results, strict=True))
+    ]
+
+
+def _handed_over(step: Executed) -> Executed:
+    """Return an executed step with its own containers; objects stay those that the agent continues with."""
+    args, kwargs, result, arguments = copy_containers((step.args, step.kwargs, step.result, step.arguments))
+    return msgspec.structs.replace(step, args=args, kwargs=kwargs, result=result, arguments=arguments)
 
 
 def why_not_asked(run: Run, handover: Handover) -> str | None:
@@ -63,10 +78,10 @@ def why_not_asked(run: Run, handover: Handover) -> str | None:
     return None
 
 
-def make_absorber(run: Run, followed: Candidate, handover: Handover) -> Absorber | None:
+def make_absorber(run: Run, followed: Candidate) -> Absorber | None:
     """Return the results for an agent that starts again; None if it continues (F2)."""
     if run.on_divergence == "absorb" or (run.on_divergence == "auto" and not run.takes_handover):
-        return Absorber(run.progress.entered_calls, handover.executed, run.env, _unexecuted_members(run, followed))
+        return Absorber(run.progress.entered_calls, _executed_steps(run), run.env, _unexecuted_members(run, followed))
     return None
 
 

@@ -50,6 +50,7 @@ class RecordedStep:
     pre_snapshot: Deferred | None = None
     post_snapshot: Deferred | None = None
     result: Any = None
+    handed_over: Any = None
     result_bytes: Deferred | None = None
     recorded_output: bytes = b""
     note: str = ""
@@ -211,6 +212,12 @@ class Recorder:
         if not _is_storable_size(result, data):
             step.note = f"{type(result).__qualname__}, {len(data)} bytes"
         self.known.add(result, Ref(self._index(step)), data)
+
+    def know_copy(self, step: RecordedStep, value: Any) -> None:
+        """Recognise also the copy of a step's output that was handed over to the agent."""
+        if value is not step.result:
+            step.handed_over = value
+            self.known.add(value, Ref(self._index(step)), step.output_data)
 
     def drop(self, step: RecordedStep) -> None:
         """Remove a call from the plan."""

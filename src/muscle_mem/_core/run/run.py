@@ -10,6 +10,7 @@ import msgspec
 from ..binding.freeze import known_objects_of
 from ..binding.params import Params
 from ..binding.resolve import Env
+from ..codec.copies import Trace, trace
 from ..model.handover import Handover
 from ..model.reason import Mode, OnDivergence, Reason
 from ..plan.ready_trajectory import Candidate
@@ -119,6 +120,7 @@ class Run(msgspec.Struct, eq=False):
     detour: tuple[int, tuple[str, ...]] = NO_DETOUR
     recorder_slot: list[Recorder] = []
     cached_env: Env | None = None
+    argument_traces: tuple[tuple[int | str, Any, Trace], ...] = ()
 
     @property
     def id(self) -> str:
@@ -152,6 +154,20 @@ class Run(msgspec.Struct, eq=False):
         if not slot:
             slot.append(Recorder(self.params, known_objects_of(self.params, self.context, self.initial_redactor)))
         return slot[0]  # Two threads may have appended one each; both must use the first.
+
+    def note_arguments(self) -> None:
+        """Remember the agent's arguments before it gets them; handles and context objects may change."""
+        given: list[tuple[int | str, Any]] = [*enumerate(self.args), *self.kwargs.items()]
+        context = [id(value) for value in self.context]
+        traces = [(name, value, trace(value)) for name, value in given if id(value) not in context]
+        self.argument_traces = tuple((name, value, found) for name, value, found in traces if found is not None)
+
+    def changed_argument(self) -> str | None:
+        """Name an argument of the agent that was changed since `note_arguments`; None if none was."""
+        for name, value, before in self.argument_traces:
+            if trace(value) != before:
+                return self.agent.argument_name(name) if isinstance(name, int) and self.agent else f"argument {name!r}"
+        return None
 
     def close(self) -> None:
         """Mark the run as finished; later calls do not belong to it."""
