@@ -24,7 +24,7 @@ _LIVE_MARKS: Final = ("__del__", "__enter__", "__aenter__", "__await__", "__next
 
 
 def copy_containers(value: Any) -> Any:
-    """Return a copy in which the builtin containers are new and everything else is the same object."""
+    """Return a copy with new builtin containers, and the same objects in them."""
     return _Copier(is_deep=False, live=()).copied(value)
 
 
@@ -46,7 +46,7 @@ class _Copier:
         self.kept = [*live]  # Their ids are used as keys.
 
     def copied(self, value: Any) -> Any:
-        """Return the copy of a value, or the value itself if it cannot change or cannot be copied."""
+        """Return the copy of a value, or the value if it cannot change or be copied."""
         if id(value) in self.memo:
             return self.memo[id(value)]
         try:
@@ -72,7 +72,7 @@ class _Copier:
         return self._instance(value, kind) if self.is_deep else value
 
     def _filled(self, made: Any, value: Any) -> Any:
-        """Return a new list or dict, filled; it is known before its parts are, which may contain it."""
+        """Return a new container, filled; its parts may contain it."""
         self.memo[id(value)] = made
         self.kept.append(value)
         if isinstance(made, dict):
@@ -113,7 +113,7 @@ class _Copier:
 
 
 def _holds_data(kind: type) -> bool:
-    """Return whether instances of a class consist of their attributes, and refer to nothing outside."""
+    """Return whether instances of a class consist of their attributes alone."""
     if kind is SimpleNamespace:
         return True
     if kind.__module__.partition(".")[0] in sys.stdlib_module_names or any(hasattr(kind, name) for name in _LIVE_MARKS):
@@ -133,9 +133,10 @@ Trace = tuple[Any, ...]
 
 
 def trace(value: Any) -> Trace | None:
-    """Return a trace of a value, or None for a value that cannot change or is too large.
+    """Return a trace of a value, or None if there is none.
 
-    Parts without a canonical form count by identity. The trace keeps them alive.
+    A scalar and a value that is too large have none. Parts without a canonical form count by identity, and the trace
+    keeps them alive.
     """
     if type(value) in SCALARS:
         return None

@@ -12,16 +12,32 @@ from ..model.records import Body, Expr, Ign, Lit, Node, StepRecord
 from ..model.text import safe_repr
 from ..redaction.secret_leaves import is_empty_value
 from ..tools.tool import Tool
+from .signature import signature_mismatch
 from .step import PlanStep, Refusal
 
 
-def incompatibility(record: StepRecord, tool: Tool, index: int) -> Refusal | None:
-    """Return why a step cannot be replayed with this tool, or None."""
+def incompatibility(record: StepRecord, tool: Tool, index: int, keywords: Sequence[str] = ()) -> Refusal | None:
+    """Return why a step cannot be replayed with this tool, or None.
+
+    `keywords` are the arguments that were passed by name.
+    """
     return (
-        _changed_check(record, tool, index)
+        _changed_signature(record, tool, index, keywords)
+        or _changed_check(record, tool, index)
         or _uninjected_argument(record, tool, index)
         or _secret_in_clear(record, tool, index)
     )
+
+
+def _changed_signature(record: StepRecord, tool: Tool, index: int, keywords: Sequence[str]) -> Refusal | None:
+    why = signature_mismatch(record, tool, keywords)
+    if not why:
+        return None
+    message = (
+        f"the parameters of {record.tool!r} (step {index}) have changed since this was recorded: {why}. "
+        "Run the agent to record it again, and change version=."
+    )
+    return Refusal(Reason.TOOL_CHANGED, message, index, record.tool)
 
 
 def _changed_check(record: StepRecord, tool: Tool, index: int) -> Refusal | None:

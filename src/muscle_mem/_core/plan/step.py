@@ -7,11 +7,12 @@ from typing import Any, Protocol
 
 import msgspec
 
-from ..binding.resolve import EMPTY_ENV, Constant, Env, Resolver, contexts_in, make_resolver
+from ..binding.resolve import EMPTY_ENV, Constant, Env, contexts_in
 from ..model.reason import Reason
 from ..model.records import Guard, Lit, StepRecord
 from ..tools.check import Check
 from ..tools.tool import Tool
+from .signature import Builders, argument_builders
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -35,8 +36,6 @@ NO_KEYWORDS: dict[str, Any] = {}
 
 NO_PARAMETERS: frozenset[int] = frozenset()
 SELF_ONLY = frozenset({0})
-
-Builders = list[tuple[bool, str, Resolver]]
 
 
 class StepTrajectory(Protocol):
@@ -179,7 +178,7 @@ def make_step(
     `keywords` are the arguments that were passed by name. Raises DecodeError for a class that is not known in this
     process.
     """
-    builders = _builders(record, tool, keywords)
+    builders = argument_builders(record, tool, keywords)
     if record.guards or record.group or not _is_constant(builders, record):
         return BoundStep(trajectory, position, record, tool, builders)
     args, kwargs = _build(builders, EMPTY_ENV)
@@ -200,23 +199,6 @@ def _build(builders: Builders, env: Env) -> tuple[tuple[Any, ...], dict[str, Any
         else:
             args.append(make(env))
     return tuple(args), kwargs
-
-
-def _builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -> Builders:
-    """Return (by name?, name, resolver) of each argument that is given.
-
-    Behind an omitted argument, all others are passed by name.
-    """
-    found: list[tuple[bool, str, Resolver]] = []
-    gap = False
-    for name, expr in record.arguments:
-        make = make_resolver(expr, tool, name)
-        positional = name.startswith("*") or (name in tool.positional and name not in keywords)
-        if make is None:
-            gap = gap or positional
-        else:
-            found.append((not positional or (gap and not name.startswith("*")), name, make))
-    return found
 
 
 def _is_inline_check(check: Check | None) -> bool:

@@ -114,7 +114,7 @@ def _joined_step(
     tool = registry.resolve(record)
     if isinstance(tool, Refusal):
         return msgspec.structs.replace(tool, step=index, tool=record.tool)
-    refusal = incompatibility(record, tool, index)
+    refusal = incompatibility(record, tool, index, keywords)
     if refusal is not None:
         return refusal
     try:

@@ -58,7 +58,10 @@ def _executed_steps(run: Run) -> list[Executed]:
 
 
 def _handed_over(step: Executed) -> Executed:
-    """Return an executed step with its own containers; objects stay those that the agent continues with."""
+    """Return an executed step with its own containers.
+
+    Other objects stay those that the agent continues with.
+    """
     args, kwargs, result, arguments = copy_containers((step.args, step.kwargs, step.result, step.arguments))
     return msgspec.structs.replace(step, args=args, kwargs=kwargs, result=result, arguments=arguments)
 

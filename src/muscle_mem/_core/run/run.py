@@ -156,14 +156,17 @@ class Run(msgspec.Struct, eq=False):
         return slot[0]  # Two threads may have appended one each; both must use the first.
 
     def note_arguments(self) -> None:
-        """Remember the agent's arguments before it gets them; handles and context objects may change."""
+        """Remember the agent's arguments before it gets them.
+
+        Handles and context objects are left out, since they may change.
+        """
         given: list[tuple[int | str, Any]] = [*enumerate(self.args), *self.kwargs.items()]
         context = [id(value) for value in self.context]
         traces = [(name, value, trace(value)) for name, value in given if id(value) not in context]
         self.argument_traces = tuple((name, value, found) for name, value, found in traces if found is not None)
 
     def changed_argument(self) -> str | None:
-        """Name an argument of the agent that was changed since `note_arguments`; None if none was."""
+        """Return the name of an argument that was changed since `note_arguments`."""
         for name, value, before in self.argument_traces:
             if trace(value) != before:
                 return self.agent.argument_name(name) if isinstance(name, int) and self.agent else f"argument {name!r}"

@@ -129,6 +129,16 @@ class Tool:
             for kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
         )
 
+    @property
+    def variadics(self) -> tuple[str, str]:
+        """The names of `*args` and `**kwargs`; empty where there is none."""
+        return self._variadics[0], self._variadics[1]
+
+    @property
+    def named_parameters(self) -> list[str]:
+        """The parameters that take one argument each, without the object of a method."""
+        return [name for name in self.parameter_order if name not in self._variadics]
+
     def __repr__(self) -> str:
         return f"<tool {self.name}>"
 
