@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime as dt
 import decimal
 import enum
 import fractions
 import functools
+import ipaddress
 import pathlib
+import types
 import typing
 import uuid
 import zoneinfo
@@ -174,6 +177,16 @@ EXAMPLES: dict[str, object] = {
     "numpy bytes": np.bytes_(b"abc"),
     "numpy time": np.datetime64("2024-01-01", "s"),
     "numpy record": np.zeros(1, dtype=ALIGNED)[0],
+    "ordered dict": collections.OrderedDict({"b": 1, "a": [2], (3,): None}),
+    "default dict": collections.defaultdict(list, {"b": [1], 2: []}),
+    "default dict without a factory": collections.defaultdict(None, a=1),
+    "counter": collections.Counter({"b": 2, "a": -1}),
+    "namespace": types.SimpleNamespace(b=1, a=types.SimpleNamespace()),
+    "namespace with odd names": types.SimpleNamespace(**{"\ud800": 1, "a b": 2}),
+    "ip address": ipaddress.ip_address("192.0.2.1"),
+    "ip address with scope": ipaddress.ip_address("fe80::1%eth0"),
+    "ip network": ipaddress.ip_network("2001:db8::/32"),
+    "ip interface": ipaddress.ip_interface("192.0.2.1/24"),
 }
 
 
@@ -185,6 +198,10 @@ def same(one: object, two: object) -> bool:
         return (one.dtype, one.shape, one.tobytes()) == (two.dtype, two.shape, two.tobytes())
     if isinstance(one, list | tuple):
         return len(one) == len(two) and all(map(same, one, two))
+    if isinstance(one, types.SimpleNamespace):
+        return same(vars(one), vars(two))
+    if isinstance(one, collections.defaultdict) and one.default_factory is not two.default_factory:
+        return False
     if isinstance(one, dict):
         return same([*one.items()], [*two.items()])
     if isinstance(one, set | frozenset):

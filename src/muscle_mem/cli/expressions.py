@@ -9,6 +9,7 @@ import msgspec
 
 from .._core import codec
 from .._core.binding.params import contains_token, literal_leaves
+from .._core.codec.mappings import is_mapping_kind
 from .._core.model.records import Body, Ctx, Expr, Guard, Ign, Lit, Node, Par, Ref, Row, Sec, StepRecord, Tpl
 from ..errors import MuscleMemError
 from .text import decoded, printable, value_text
@@ -103,14 +104,15 @@ def _container(expr: Node, items: list[str]) -> str:
         return f"[{', '.join(items)}]"
     if label == "tuple":
         return f"({', '.join(items)}{',' * (len(items) == 1)})"
-    if label == "dict" and len(items) % 2 == 0:
-        return "{" + ", ".join(f"{key}: {value}" for key, value in zip(items[::2], items[1::2], strict=True)) + "}"
+    if is_mapping_kind(expr.kind) and len(items) % 2 == 0:
+        pairs = "{" + ", ".join(f"{key}: {value}" for key, value in zip(items[::2], items[1::2], strict=True)) + "}"
+        return pairs if label == "dict" else f"{label}({', '.join(part for part in (rest, pairs) if part)})"
     if label == "set":
         return "{" + ", ".join(items) + "}"
     name = rest.partition("\0")[0].rpartition(":")[2] or label
     names = [_child_path(expr.kind, index, items).removeprefix(".") for index in range(len(items))] if rest else items
-    pairs = [f"{field}={item}" for field, item in zip(names, items, strict=True)] if rest else [f"[{', '.join(items)}]"]
-    return printable(f"{name}({', '.join(pairs)})")
+    given = [f"{field}={item}" for field, item in zip(names, items, strict=True)] if rest else [f"[{', '.join(items)}]"]
+    return printable(f"{name}({', '.join(given)})")
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -149,7 +151,7 @@ def sources(name: str, expr: Expr, step: StepRecord, body: Body, outputs: Output
 
 
 def _part(name: str, expr: Node, index: int, outputs: Outputs) -> str:
-    if expr.kind == "dict":
+    if is_mapping_kind(expr.kind):
         key = expression(expr.items[index - index % 2], outputs, 60)
         return f"{name}[{key}]" if index % 2 else f"{name}[key {key}]"
     return name + _child_path(expr.kind, index, expr.items)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from enum import Enum
-from types import MappingProxyType, MemberDescriptorType, ModuleType
+from types import MappingProxyType, MemberDescriptorType, ModuleType, SimpleNamespace
 from typing import Any
 
 from ...errors import NotStorableError
@@ -129,7 +129,7 @@ def _children(value: Any) -> Iterator[tuple[bytes, Any]]:
         for child in codec.unfold(value)[1]:  # type: ignore[index]  # a set always unfolds
             yield _key_digest(child), child
         return
-    unfolded = codec.unfold(value)
+    unfolded = None if type(value) is SimpleNamespace else codec.unfold(value)
     if unfolded is not None:
         children: Sequence[Any] = unfolded[1]
     elif isinstance(value, _CONTAINERS):

@@ -227,7 +227,7 @@ def _sort_unordered(expr: Expr) -> Expr:
     if not isinstance(expr, Node):
         return expr
     items = tuple(map(_sort_unordered, expr.items))
-    if expr.kind == "dict":
+    if expr.kind in ("dict", "Counter") or expr.kind.startswith("defaultdict\0"):
         pairs = sorted(zip(items[::2], items[1::2], strict=True), key=msgspec.msgpack.encode)
         items = tuple(item for pair in pairs for item in pair)
     elif expr.kind in ("set", "frozenset"):

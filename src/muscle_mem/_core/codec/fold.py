@@ -9,6 +9,7 @@ import datetime
 import decimal
 import enum
 import fractions
+import ipaddress
 import pathlib
 import uuid
 import zoneinfo
@@ -17,6 +18,8 @@ from typing import Any, Final
 
 from ...errors import DecodeError, UnknownTypeError
 from .arrays import is_immutable_scalar
+from .mappings import fold_mapping, is_mapping_kind, unfold_mapping
+from .pandas_values import is_pandas_scalar
 from .parts import build_model, build_object, build_row, model_parts, object_fields, row_items
 from .reader import read_tree
 from .registry import MODEL, OBJECT, ROW, Shape, known_class, shape_of
@@ -33,6 +36,8 @@ _IMMUTABLE_TYPES: Final = frozenset(
         zoneinfo.ZoneInfo,
     }
     | {uuid.UUID}
+    | {ipaddress.IPv4Address, ipaddress.IPv6Address, ipaddress.IPv4Network, ipaddress.IPv6Network}
+    | {ipaddress.IPv4Interface, ipaddress.IPv6Interface}
     | {pathlib.PurePosixPath, pathlib.PureWindowsPath, pathlib.PosixPath, pathlib.WindowsPath}
 )
 
@@ -43,8 +48,8 @@ def unfold(value: object) -> tuple[str, tuple[object, ...]] | None:
     """Return the kind and the children of a container.
 
     The result is None for a leaf or a value that is not storable. A dict's children are k1, v1, k2, v2. A set's are in
-    a fixed order. Those of a dataclass, NamedTuple or pydantic model are its fields, and for a model its extra and
-    private values too.
+    a fixed order. OrderedDict, defaultdict and Counter are like a dict. Those of a dataclass, SimpleNamespace,
+    NamedTuple or pydantic model are its fields, and for a model its extra and private values too.
     """
     kind = type(value)
     if kind in _LEAVES:
@@ -56,6 +61,9 @@ def unfold(value: object) -> tuple[str, tuple[object, ...]] | None:
     if kind is set or kind is frozenset:
         return kind.__name__, _sorted_items(value)
     try:
+        mapping = unfold_mapping(value)
+        if mapping is not None:
+            return mapping
         shape = shape_of(kind)
         if shape is None or shape.kind not in (OBJECT, ROW, MODEL):
             return None
@@ -131,6 +139,9 @@ def _fold(kind: str, children: Sequence[Any]) -> Any:
         if len(made) * 2 != len(children):
             raise DecodeError("cannot build a dict: two keys are equal")
         return made
+    mapping = fold_mapping(kind, children)
+    if mapping is not None:
+        return mapping
     label, name, *fields = kind.split("\0")
     shape = known_class(name)
     if shape is None or shape.kind != label:
@@ -166,7 +177,7 @@ def child_path(kind: str, index: int, children: Sequence[object]) -> str:
         return f"[{index}]"
     if kind in ("set", "frozenset"):
         return f"{{{index}}}"
-    if kind == "dict":
+    if is_mapping_kind(kind):
         key = _short_key(children[index - index % 2])
         return f"[{key}]" if index % 2 else f"[key {key}]"
     if kind.startswith(MODEL):
@@ -195,7 +206,7 @@ def is_immutable(value: object, _depth: int = 0) -> bool:
         return False
     if kind is tuple or kind is frozenset:
         return all(is_immutable(item, _depth + 1) for item in value)  # type: ignore[attr-defined] # a tuple or frozenset
-    if isinstance(value, enum.Enum) or is_immutable_scalar(value):
+    if isinstance(value, enum.Enum) or is_immutable_scalar(value) or is_pandas_scalar(value):
         return True
     try:
         shape = shape_of(kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import fractions
+import ipaddress
 import pathlib
 import re
 import struct
@@ -22,6 +23,7 @@ BIG_INT, ODD_STR, BYTEARRAY, COMPLEX, ELLIPSIS, RANGE, SLICE, DECIMAL, FRACTION,
 DATE, TIME, DATETIME, TIMEDELTA, TIMEZONE, ZONE = range(16, 22)
 OBJECT, ROW, MODEL, MEMBER, FLAG, REGISTERED = range(24, 30)
 ARRAY, SCALAR, TENSOR = range(32, 35)
+ORDERED_DICT, DEFAULT_DICT, COUNTER, NAMESPACE, IP, PANDAS = range(36, 42)
 
 NAN: Final = float("nan")
 NAN_BYTES: Final = struct.pack(">d", NAN)
@@ -33,6 +35,20 @@ _ZONE_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,39}(/[A-Za-z0-9][A-Za-z
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 _FRACTION_BITS: Final = 2**16  # reducing a fraction takes quadratic time
 _HAS_POSIX: Final = not isinstance(pathlib.Path(), pathlib.WindowsPath)
+_IPS: Final = {
+    cls.__name__: cls
+    for cls in (
+        ipaddress.IPv4Address,
+        ipaddress.IPv6Address,
+        ipaddress.IPv4Network,
+        ipaddress.IPv6Network,
+        ipaddress.IPv4Interface,
+        ipaddress.IPv6Interface,
+    )
+}
+# A zone whose offset is equal at these times of several years has no summer time.
+_PROBES: Final = tuple(dt.datetime(year, month, 15, 12) for year in (1975, 2000, 2025) for month in (1, 4, 7, 10))
+_OFFSET_NAME: Final = re.compile(r"(UTC|GMT|Z)?([+-]\d{1,2}(:?\d{2}){0,2}(\.\d+)?)?", re.ASCII)
 _PATHS: Final = {
     cls.__name__: cls
     for cls in (pathlib.PurePosixPath, pathlib.PureWindowsPath, pathlib.PosixPath, pathlib.WindowsPath)
@@ -164,29 +180,30 @@ def _split_date(value: dt.date) -> tuple[Any, ...]:
 def _split_time(value: dt.time) -> tuple[Any, ...]:
     if value.tzinfo is None:
         return value.isoformat(), value.fold, None
-    return value.replace(tzinfo=None).isoformat(), value.fold, _split_tzinfo(value.tzinfo)
+    return value.replace(tzinfo=None).isoformat(), value.fold, stored_zone(value.tzinfo)
 
 
 def _build_time(text: str, fold: int, zone: dt.tzinfo | int | None) -> dt.time:
     value = dt.time.fromisoformat(text)
-    return value.replace(fold=fold, tzinfo=_build_tzinfo(zone)) if fold or zone is not None else value
+    return value.replace(fold=fold, tzinfo=zone_of(zone)) if fold or zone is not None else value
 
 
 def _split_datetime(value: dt.datetime) -> tuple[Any, ...]:
     if value.tzinfo is None:
         return value.isoformat(), value.fold, None
-    return value.replace(tzinfo=None).isoformat(), value.fold, _split_tzinfo(value.tzinfo)
+    return value.replace(tzinfo=None).isoformat(), value.fold, stored_zone(value.tzinfo)
 
 
 def _build_datetime(text: str, fold: int, zone: dt.tzinfo | int | None) -> dt.datetime:
     value = dt.datetime.fromisoformat(text)
-    return value.replace(fold=fold, tzinfo=_build_tzinfo(zone)) if fold or zone is not None else value
+    return value.replace(fold=fold, tzinfo=zone_of(zone)) if fold or zone is not None else value
 
 
-def _split_tzinfo(zone: dt.tzinfo) -> dt.tzinfo | int:
-    """Return the time zone of a time.
+def stored_zone(zone: dt.tzinfo) -> dt.tzinfo | int:
+    """Return the time zone of a time in its stored form. Raises Refusal.
 
-    An offset without a name becomes a number of microseconds, which is short and fast.
+    An offset without a name becomes a number of microseconds, which is short and fast. A zone of another class that is
+    a fixed offset, such as those of pydantic, is stored as that offset.
     """
     if zone is dt.UTC:
         return 0
@@ -194,14 +211,37 @@ def _split_tzinfo(zone: dt.tzinfo) -> dt.tzinfo | int:
         offset, name = _split_timezone(zone)
         return offset if name is None else zone
     if type(zone) is not zoneinfo.ZoneInfo:
-        raise Refusal(f"has the tzinfo {type(zone).__qualname__}; use datetime.timezone or zoneinfo.ZoneInfo")
+        return stored_zone(_fixed_offset(zone))
     return zone
 
 
-def _build_tzinfo(zone: dt.tzinfo | int | None) -> dt.tzinfo | None:
+def _fixed_offset(zone: dt.tzinfo) -> dt.timezone:
+    """Return the fixed offset that a zone of any class is. Raises Refusal for a zone with several offsets."""
+    try:
+        offset, name = zone.utcoffset(None), zone.tzname(None)
+        others = {probe.replace(tzinfo=zone).utcoffset() for probe in _PROBES}
+        if type(offset) is dt.timedelta and others == {offset} and not zone.dst(None):
+            has_name = type(name) is str and not _OFFSET_NAME.fullmatch(name)
+            return dt.timezone(offset, str(name)) if has_name else dt.timezone(offset)
+    except Exception:  # The zone may be a class of the user's.
+        pass
+    raise Refusal(f"has the tzinfo {type(zone).__qualname__}; use datetime.timezone or zoneinfo.ZoneInfo")
+
+
+def zone_of(zone: dt.tzinfo | int | None) -> dt.tzinfo | None:
+    """Return the time zone of a stored form."""
     if type(zone) is not int:
         return zone  # type: ignore[return-value] # an int is handled below
     return dt.UTC if zone == 0 else _build_timezone(zone, None)
+
+
+def _split_ip(value: Any) -> tuple[Any, ...]:
+    return type(value).__name__, str(value)
+
+
+def _build_ip(kind: str, text: str) -> Any:
+    require(type(kind) is str and kind in _IPS and type(text) is str, "IP address")
+    return _IPS[kind](text)
 
 
 def _split_timedelta(value: dt.timedelta) -> tuple[Any, ...]:
@@ -256,6 +296,7 @@ LEAVES: Final[dict[type, Leaf]] = {
     dt.timezone: Leaf(TIMEZONE, _split_timezone, _build_timezone),
     zoneinfo.ZoneInfo: Leaf(ZONE, _split_zone, _build_zone),
     **{cls: Leaf(PATH, _split_path, _build_path) for cls in _PATHS.values()},
+    **{cls: Leaf(IP, _split_ip, _build_ip) for cls in _IPS.values()},
 }
 ODD: Final = {
     int: Leaf(BIG_INT, _split_big_int, _build_big_int),

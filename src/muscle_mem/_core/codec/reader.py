@@ -6,6 +6,7 @@ import enum
 from collections.abc import Callable
 from operator import ne
 from struct import pack as pack_struct
+from types import SimpleNamespace
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +15,9 @@ from ...errors import DecodeError, UnknownTypeError
 from . import leaves as tags
 from .arrays import build_array
 from .leaves import BY_TAG, LEAVES, NAN_BYTES, ODD, Leaf, are_same_parts, require
+from .mappings import attributes_of, build
+from .pandas_values import NAMES as PANDAS_NAMES
+from .pandas_values import build_pandas
 from .parts import build_model, build_object, build_row, incompatible_class
 from .registry import ENUM, MODEL, OBJECT, ROW, Shape, known_class, registration
 from .unknown import Record
@@ -149,6 +153,31 @@ def _get_array(reader: Reader, tree: list[Any], depth: int) -> Any:
         return reader.record(error, tree, error.type_name, parts, dict(zip(names, parts, strict=True)))
 
 
+def _get_mapping(reader: Reader, tree: list[Any], depth: int) -> Any:
+    items = reader.get_items(tree, depth)
+    factory = items.pop(0) if tree[0] == tags.DEFAULT_DICT and items else None
+    return build(tree[0], factory, items)
+
+
+def _get_namespace(reader: Reader, tree: list[Any], depth: int) -> SimpleNamespace:
+    _, held = tree
+    fields = reader.get(held, depth + 1)
+    require(type(fields) is dict, "namespace")
+    made = SimpleNamespace()
+    made.__dict__.update(fields)
+    require(len(attributes_of(made)) == len(fields), "namespace")
+    return made
+
+
+def _get_pandas(reader: Reader, tree: list[Any], depth: int) -> Any:
+    parts = [reader.get(part, depth + 1) for part in tree[1:]]
+    require(len(parts) == len(PANDAS_NAMES), "value of pandas")
+    try:
+        return build_pandas(*parts)
+    except UnknownTypeError as error:
+        return reader.record(error, tree, error.type_name, parts, dict(zip(PANDAS_NAMES, parts, strict=True)))
+
+
 def _get_object(reader: Reader, tree: list[Any], depth: int) -> Any:
     _, name, fields = tree
     require(type(name) is str, "class name")
@@ -242,6 +271,9 @@ _READERS: Final[dict[int, Callable[[Reader, list[Any], int], Any]]] = {
     tags.FROZENSET: _get_set,
     **dict.fromkeys(BY_TAG, _get_leaf),
     **dict.fromkeys((tags.ARRAY, tags.SCALAR, tags.TENSOR), _get_array),
+    **dict.fromkeys((tags.ORDERED_DICT, tags.DEFAULT_DICT, tags.COUNTER), _get_mapping),
+    tags.NAMESPACE: _get_namespace,
+    tags.PANDAS: _get_pandas,
     tags.OBJECT: _get_object,
     tags.ROW: _get_object,
     tags.MODEL: _get_model,

@@ -8,6 +8,7 @@ import functools
 import sys
 import types
 import weakref
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -35,6 +36,10 @@ _BUILT_IN: Final = frozenset(LEAVES) | {
     dict,
     set,
     frozenset,
+    OrderedDict,
+    defaultdict,
+    Counter,
+    types.SimpleNamespace,
 }
 _HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class made by a class statement
 

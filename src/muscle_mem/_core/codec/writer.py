@@ -7,8 +7,10 @@ for a tag. A value has exactly one tree, and msgspec writes exactly one message 
 from __future__ import annotations
 
 import enum
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Collection
 from operator import ne
+from types import SimpleNamespace
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +19,8 @@ from ...errors import TooLargeError
 from . import leaves as tags
 from .arrays import split_array
 from .leaves import LEAVES, NAN, ODD, is_plain_str
+from .mappings import SORTED, TAGS, attributes_of, factory_name, pairs_of
+from .pandas_values import split_pandas
 from .parts import model_parts, object_fields, row_items
 from .refusal import Refusal
 from .registry import ENUM, MODEL, OBJECT, ROW, Shape, reason_not_storable, shape_of
@@ -88,7 +92,10 @@ class Writer:
             return self.put_record(value, depth)
         taken = split_array(value, self.canonical)
         if taken is None:
-            raise Refusal(reason_not_storable(kind))
+            parts = split_pandas(value)
+            if parts is None:
+                raise Refusal(reason_not_storable(kind))
+            taken = tags.PANDAS, parts
         return self.put_parts(taken[0], taken[1], depth)
 
     def put_shape(self, shape: Shape, value: Any, depth: int) -> list[Any]:
@@ -217,10 +224,33 @@ def _put_set(writer: Writer, value: set[Any] | frozenset[Any], depth: int) -> li
     return [tags.SET if type(value) is set else tags.FROZENSET, *items]
 
 
+def _put_mapping(writer: Writer, value: Any, depth: int) -> list[Any]:
+    held = pairs_of(value)
+    writer.count_nodes(2 * len(held), depth)
+    pairs = [(writer.put(key, depth + 1), writer.put(item, depth + 1)) for key, item in held]
+    if writer.canonical and isinstance(value, SORTED):
+        pairs.sort(key=pack)
+    head = [factory_name(value)] if type(value) is defaultdict else []
+    return [TAGS[type(value)], *head, *[part for pair in pairs for part in pair]]
+
+
+def _put_namespace(writer: Writer, value: SimpleNamespace, depth: int) -> list[Any]:
+    held = attributes_of(value)
+    try:
+        return [tags.NAMESPACE, writer.put(held, depth + 1)]
+    except Refusal as refusal:
+        refusal.trail.pop()  # In the path, these are attributes, not items of a dict.
+        raise
+
+
 _CONTAINERS: Final[dict[type, Callable[[Writer, Any, int], Any]]] = {
     list: _put_list,
     tuple: _put_tuple,
     dict: _put_dict,
     set: _put_set,
     frozenset: _put_set,
+    OrderedDict: _put_mapping,
+    defaultdict: _put_mapping,
+    Counter: _put_mapping,
+    SimpleNamespace: _put_namespace,
 }

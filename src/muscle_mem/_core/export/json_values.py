@@ -41,9 +41,12 @@ _LEAVES: Final = {
     tags.ARRAY: "$array",
     tags.SCALAR: "$array_scalar",
     tags.TENSOR: "$tensor",
+    tags.IP: "$ip",
+    tags.PANDAS: "$pandas",
 }
 _ONE_PART: Final = frozenset({tags.BYTEARRAY, tags.DECIMAL, tags.DATE, tags.ZONE})
 _TIMES: Final = {tags.TIME: "$time", tags.DATETIME: "$datetime"}
+_MAPPINGS: Final = {tags.DICT: "$dict", tags.ORDERED_DICT: "$ordered_dict", tags.COUNTER: "$counter"}
 _CLASSES: Final = {tags.OBJECT: "$object", tags.ROW: "$row"}
 
 
@@ -117,9 +120,12 @@ def _tagged_to_json(tag: int, parts: list[Any]) -> Any:
         return [tree_to_json(part) for part in parts]
     if tag in _ITEMS:
         return {_ITEMS[tag]: [tree_to_json(part) for part in parts]}
-    if tag == tags.DICT:
-        shown = [tree_to_json(part) for part in parts]
-        return {"$dict": [list(pair) for pair in zip(shown[::2], shown[1::2], strict=True)]}
+    if tag in _MAPPINGS:
+        return {_MAPPINGS[tag]: _pairs_to_json(parts)}
+    if tag == tags.DEFAULT_DICT:
+        return {"$defaultdict": _pairs_to_json(parts[1:]), "factory": parts[0]}
+    if tag == tags.NAMESPACE:
+        return {"$namespace": tree_to_json(parts[0])}
     if tag in _CLASSES:
         return {_CLASSES[tag]: parts[0], "fields": tree_to_json(parts[1])}
     if tag == tags.MODEL:
@@ -132,6 +138,11 @@ def _tagged_to_json(tag: int, parts: list[Any]) -> Any:
     if tag in _TAGGED_TO_JSON:
         return _TAGGED_TO_JSON[tag](parts[0])
     return {_LEAVES[tag]: tree_to_json(parts[0]) if tag in _ONE_PART else [tree_to_json(part) for part in parts]}
+
+
+def _pairs_to_json(parts: list[Any]) -> list[list[Any]]:
+    shown = [tree_to_json(part) for part in parts]
+    return [list(pair) for pair in zip(shown[::2], shown[1::2], strict=True)]
 
 
 def _time_to_json(iso: str, fold: int, zone: Any) -> Any:
@@ -251,8 +262,8 @@ def _read_text(value: dict[str, Any], place: str) -> Any:
     return _tree(_unescaped(only_members(value, "$text")), place)
 
 
-def _read_pairs(value: dict[str, Any], place: str, name: str) -> list[Any]:
-    return [_trees(pair, f"{place}[{index}]") for index, pair in enumerate(only_members(value, name))]
+def _read_pairs(value: dict[str, Any], place: str, name: str, *others: str) -> list[Any]:
+    return [_trees(pair, f"{place}[{index}]") for index, pair in enumerate(only_members(value, name, *others))]
 
 
 def _read_map(value: dict[str, Any], place: str) -> Any:
@@ -263,8 +274,16 @@ def _read_map(value: dict[str, Any], place: str) -> Any:
     return made
 
 
-def _read_dict(value: dict[str, Any], place: str) -> Any:
-    return [tags.DICT, *[part for key, item in _read_pairs(value, place, "$dict") for part in (key, item)]]
+def _read_defaultdict(value: dict[str, Any], place: str) -> Any:
+    pairs = _read_pairs(value, place, "$defaultdict", "factory")
+    return [tags.DEFAULT_DICT, value["factory"], *[part for key, item in pairs for part in (key, item)]]
+
+
+def _mapping_reader(tag: int, name: str) -> Callable[[dict[str, Any], str], Any]:
+    def read(value: dict[str, Any], place: str) -> Any:
+        return [tag, *[part for key, item in _read_pairs(value, place, name) for part in (key, item)]]
+
+    return read
 
 
 def _read_complex(value: dict[str, Any], place: str) -> Any:
@@ -312,11 +331,13 @@ _READ: Final[dict[str, Callable[[dict[str, Any], str], Any]]] = {
     "$int": _read_int,
     "$text": _read_text,
     "$map": _read_map,
-    "$dict": _read_dict,
+    "$defaultdict": _read_defaultdict,
+    "$namespace": lambda value, place: [tags.NAMESPACE, _tree(only_members(value, "$namespace"), place)],
     "$complex": _read_complex,
     "$uuid": lambda value, _: [tags.UUID, uuid.UUID(only_members(value, "$uuid")).bytes],
     "$model": _class_reader(tags.MODEL, "$model", "fields", "extra", "private", "given"),
     "$registered": _class_reader(tags.REGISTERED, "$registered", "value"),
+    **{name: _mapping_reader(tag, name) for tag, name in _MAPPINGS.items()},
     **{name: _items_reader(tag, name) for tag, name in _ITEMS.items()},
     **{name: _class_reader(tag, name, "fields") for tag, name in _CLASSES.items()},
     **{name: _time_reader(tag, name) for tag, name in _TIMES.items()},

@@ -18,6 +18,7 @@ from typing import Any, Final
 from ...errors import DecodeError, InvalidValueError
 from .. import codec
 from ..codec import leaves as tags
+from ..codec.mappings import is_mapping_kind
 from ..codec.reader import read_tree
 from .layout import Group, Pair, Source
 
@@ -31,6 +32,13 @@ MODULES: Final = {
     "PurePosixPath": "from pathlib import PurePosixPath",
     "PureWindowsPath": "from pathlib import PureWindowsPath",
     "ZoneInfo": "from zoneinfo import ZoneInfo",
+    **{name: f"from collections import {name}" for name in ("OrderedDict", "defaultdict", "Counter")},
+    "SimpleNamespace": "from types import SimpleNamespace",
+    **{
+        f"{version}{what}": f"from ipaddress import {version}{what}"
+        for version in ("IPv4", "IPv6")
+        for what in ("Address", "Network", "Interface")
+    },
 }
 RESERVED: Final = BUILTINS | MODULES.keys()
 _MAX_DIGITS_BITS: Final = 13_000
@@ -150,8 +158,9 @@ def container(kind: str, parts: Sequence[Source], imports: Imports) -> Source:
         return Group("", "[]", parts)
     if label == "tuple":
         return Group("", "()", parts, lone=len(parts) == 1)
-    if label == "dict":
-        return Group("", "{}", [Pair(key, ": ", item) for key, item in zip(parts[::2], parts[1::2], strict=True)])
+    if is_mapping_kind(kind):
+        pairs = Group("", "{}", [Pair(key, ": ", item) for key, item in zip(parts[::2], parts[1::2], strict=True)])
+        return pairs if label == "dict" else _mapping(label, rest, pairs, imports)
     if label in ("set", "frozenset"):
         inner = [Group("", "{}", parts)] if parts else []
         return inner[0] if inner and label == "set" else call(label, *inner)
@@ -161,15 +170,29 @@ def container(kind: str, parts: Sequence[Source], imports: Imports) -> Source:
     return _instance(name, dict(zip(fields, parts, strict=True)), imports)
 
 
+def _mapping(label: str, factory: str, pairs: Group, imports: Imports) -> Source:
+    """Return the source of an OrderedDict, defaultdict or Counter."""
+    if label != "defaultdict":
+        return call(imports.plain(label), pairs)
+    if factory in ("Counter", "OrderedDict"):
+        imports.plain(factory)
+    return call(imports.plain(label), factory or "None", pairs)
+
+
 def _instance(name: str, fields: dict[str, Source], imports: Imports) -> Source:
     if not all(field.isidentifier() and not keyword.iskeyword(field) for field in fields):
         raise UnwritableError(f"cannot write an instance of {name!r}: it has fields that are not identifiers")
-    return call(imports.known(name), *[Pair(field, "=", value) for field, value in fields.items()])
+    head = imports.plain("SimpleNamespace") if name == "types:SimpleNamespace" else imports.known(name)
+    return call(head, *[Pair(field, "=", value) for field, value in fields.items()])
 
 
 def _tagged(tag: int, parts: list[Any], imports: Imports) -> Source:
     if tag in _SEQUENCES:
         return container(_SEQUENCES[tag], [_tree_source(part, imports) for part in parts], imports)
+    if tag == tags.DEFAULT_DICT:
+        return container(f"defaultdict\0{parts[0]}", [_tree_source(part, imports) for part in parts[1:]], imports)
+    if tag == tags.NAMESPACE:
+        return _namespace(parts[0], imports)
     if tag in (tags.OBJECT, tags.ROW):
         return _instance(parts[0], {name: _tree_source(item, imports) for name, item in parts[1].items()}, imports)
     if tag == tags.MODEL:
@@ -185,9 +208,16 @@ def _tagged(tag: int, parts: list[Any], imports: Imports) -> Source:
         return call(imports.known(parts[0]), _tree_source(parts[1], imports))
     write = _LEAVES.get(tag)
     if write is None:
-        what = {tags.REGISTERED: f"a value of the registered type {parts[0]!r}"}.get(tag, "an array")
+        kinds = {tags.REGISTERED: f"a value of the registered type {parts[0]!r}", tags.PANDAS: f"a pandas {parts[0]}"}
+        what = kinds.get(tag, "an array")
         raise UnwritableError(f"cannot write {what} as a literal. Pass it as a param or read it in a tool")
     return write(parts, imports)
+
+
+def _namespace(held: Any, imports: Imports) -> Source:
+    if type(held) is not dict:
+        raise UnwritableError("cannot write a SimpleNamespace: it has attributes that are not identifiers")
+    return _instance("types:SimpleNamespace", {name: _tree_source(one, imports) for name, one in held.items()}, imports)
 
 
 def _datetime(parts: list[Any], imports: Imports) -> Source:
@@ -265,6 +295,8 @@ _SEQUENCES: Final = {
     tags.DICT: "dict",
     tags.SET: "set",
     tags.FROZENSET: "frozenset",
+    tags.ORDERED_DICT: "OrderedDict",
+    tags.COUNTER: "Counter",
 }
 _LEAVES: Final[dict[int, Callable[[list[Any], Imports], Source]]] = {
     tags.BIG_INT: lambda parts, _: _int(int.from_bytes(parts[0], "big", signed=True)),
@@ -280,6 +312,7 @@ _LEAVES: Final[dict[int, Callable[[list[Any], Imports], Source]]] = {
     ),
     tags.UUID: lambda parts, imports: call(imports.plain("UUID"), quoted(str(uuid.UUID(bytes=parts[0])))),
     tags.PATH: _path,
+    tags.IP: lambda parts, imports: call(imports.plain(parts[0]), quoted(parts[1])),
     tags.DATE: _date,
     tags.TIME: _time,
     tags.DATETIME: _datetime,

@@ -9,6 +9,7 @@ from typing import Any, Final
 from ...errors import DecodeError, MuscleMemError
 from .. import codec
 from ..binding.resolve import references_in
+from ..codec.mappings import is_mapping_kind
 from ..model.records import Body, Ctx, Expr, Guard, Ign, Lit, Par, Ref, Row, Sec, StepRecord, Tpl
 from ..plan.parallel import group_spans
 from .layout import INDENT, WIDTH, Group, Pair, Source, format_lines, on_one_line
@@ -321,7 +322,7 @@ def _child(value: Any, index: int, imports: Imports) -> tuple[str, Any]:
     kind, children = unfolded
     if kind in ("list", "tuple"):
         return f"[{index}]", children[index]
-    if kind == "dict" and index % 2:
+    if is_mapping_kind(kind) and index % 2:
         return f"[{on_one_line(literal_source(codec.encode(children[index - 1]), imports))}]", children[index]
     path = codec.child_path(kind, index, children)
     if not path.startswith(".") or not path[1:].isidentifier():
