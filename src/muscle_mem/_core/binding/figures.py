@@ -241,6 +241,12 @@ def months_of(text: str) -> Iterator[int]:
         yield number
 
 
+def is_number(value: Any) -> bool:
+    """Return whether a whole value is a number or a numeric text."""
+    figures = scalar_figures(value)
+    return rank(value) is not None and len(figures) == 1 and figures[0].kind == "number"
+
+
 def rank(value: Any) -> float | None:
     """Return a number that orders numbers, numeric texts, dates and times of one kind; None for other values."""
     figures = scalar_figures(value)

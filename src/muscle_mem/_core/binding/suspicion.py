@@ -26,6 +26,7 @@ from .params import Params
 from .pieces import Piece, literal_pieces
 
 COMPUTED, MADE_UP = "computed", "made_up"
+IRREVERSIBLE = "irreversible"
 DAY, MONTH, YEAR, RANDOM = "day", "month", "year", "random"
 SMALL_NUMBER = 100
 _YEARS = range(1900, 2101)
@@ -127,7 +128,7 @@ class _Search:
         if not self._names:
             return (), ""
         if fact.is_irreversible and not _is_default(piece.value, fact.defaults):
-            return tuple(self._names), "irreversible"
+            return tuple(self._names), IRREVERSIBLE
         if not self._counted or _is_default(piece.value, fact.defaults):
             return (), ""
         if isinstance(piece.value, bool) or (isinstance(piece.value, str) and is_calendar_word(piece.value)):

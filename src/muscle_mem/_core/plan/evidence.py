@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..binding.figures import rank
+from ..binding.figures import is_number, rank
 from ..binding.params import Params
 from ..binding.pieces import literal_pieces
-from ..binding.suspicion import COMPUTED, DAY, MADE_UP, MONTH, YEAR, trace_digest
+from ..binding.suspicion import COMPUTED, DAY, IRREVERSIBLE, MADE_UP, MONTH, YEAR, trace_digest
 from ..model.reason import Reason
 from ..model.records import ParamTrace, Row, Suspicion
 from ..model.text import safe_repr
@@ -86,25 +86,33 @@ class Conditions:
             if count is not None:
                 return len({witness.day[:count] for witness in self._witnesses}) > 1
             return len({(witness.day, witness.process) for witness in self._witnesses}) > 1
-        return all(self._is_confirmed(name, suspicion) for name in suspicion.params) and not (
-            suspicion.is_narrow and any(self._ranks(name) for name in suspicion.params)
-        )
+        return all(self._is_confirmed(name, suspicion) for name in suspicion.params)
 
     def _ranks(self, name: str) -> list[float]:
         return [trace.rank for traces in self._values if (trace := traces.get(name)) and trace.rank is not None]
 
-    def _is_confirmed(self, name: str, suspicion: Suspicion, value: float | None = None) -> bool:
+    def _is_confirmed(self, name: str, suspicion: Suspicion, params: Params | None = None) -> bool:
         """Return whether two recordings that differ in a param agree in the literal.
 
-        A narrow literal must be confirmed near `value`.
+        A narrow literal that may have been computed needs more: a number between those recorded, or five recordings.
         """
         digests = {traces[name].digest for traces in self._values if name in traces}
         if len(digests) < 2:
             return False
-        ranks = self._ranks(name)
-        if not suspicion.is_narrow or value is None or not ranks:
+        is_computed = suspicion.kind == COMPUTED and suspicion.form != IRREVERSIBLE
+        if not suspicion.is_narrow or not is_computed or len(digests) >= OUTSIDE_SPAN:
             return True
-        return len(digests) >= OUTSIDE_SPAN or min(ranks) <= value <= max(ranks)
+        return params is not None and self._is_between(name, params)
+
+    def _is_between(self, name: str, params: Params) -> bool:
+        """Return whether a run's number lies between recorded ones.
+
+        Weekdays, months and lengths go up and down between two dates or lists.
+        """
+        value, ranks = _rank_of(params, name), self._ranks(name)
+        if value is None or not ranks or not is_number(params.values[name]):
+            return False
+        return min(ranks) <= value <= max(ranks)
 
     def refusal(self, run: Circumstances, *, ignored: Sequence[str] = ()) -> tuple[Open | None, str]:
         """Return the suspicion that prevents a replay, if any, and its subject.
@@ -139,8 +147,7 @@ class Conditions:
             for name in suspicion.params:
                 trace = traces.get(name)
                 same = trace is not None and trace.digest == digests.get(name)
-                value = _rank_of(params, name) if suspicion.is_narrow else None
-                if not same and not self._is_confirmed(name, suspicion, value):
+                if not same and not self._is_confirmed(name, suspicion, params):
                     missing = name
                     break
             if not missing:
@@ -165,10 +172,19 @@ class Conditions:
         return ""
 
     def unseen_params(self, run: Circumstances) -> str:
-        """Return a param with a new value that only one value was recorded for, or ''."""
+        """Return a param with a new value for which the recordings do not vouch yet, or ''.
+
+        Two recordings with other values do. The value of a number, date or time must lie between theirs, since the agent
+        may do something else beyond a bound.
+        """
         for name in run.params.plain_names():
             digests = {traces[name].digest for traces in self._values if name in traces}
-            if len(digests) == 1 and trace_digest(run.key, run.params, name) not in digests:
+            if not digests or trace_digest(run.key, run.params, name) in digests:
+                continue
+            if len(digests) == 1:
+                return name
+            value, ranks = _rank_of(run.params, name), self._ranks(name)
+            if ranks and (value is None or not min(ranks) <= value <= max(ranks)):
                 return name
         return ""
 
