@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from muscle_mem import Check, Engine, Outcome, current_run
+from muscle_mem import Check, Engine, Outcome, Reason, current_run
 from muscle_mem.store import MemoryStore
 from threads_and_processes import in_threads, quiet, switching_often
 
@@ -134,7 +134,7 @@ def test_threads_of_the_agents_own(bound: bool) -> None:
     assert done == [100, 200, 300]
 
 
-def test_a_task_left_behind_calls_plain_tools() -> None:
+def test_c9a_a_task_left_behind_makes_its_run_and_the_open_one_incomplete() -> None:
     engine = quiet()
     slow, done = make_async(engine)
     go = asyncio.Event()
@@ -158,12 +158,10 @@ def test_a_task_left_behind_calls_plain_tools() -> None:
 
     async def main() -> None:
         assert (await engine.acall("first")).learned
-        assert (await engine.acall("second")).learned
+        assert (await engine.acall("second")).not_learned is Reason.INCOMPLETE_THREADS
         assert done == ["first", "first", "second", "late", "second"]
         done.clear()
-        for task in ("first", "second"):
-            assert (await engine.acall(task)).steps == 2
-        assert done == ["first", "first", "second", "second"]
+        assert (await engine.acall("first", mode="frozen")).reason is Reason.QUARANTINED
 
     asyncio.run(main())
 

@@ -69,6 +69,11 @@ def failed_note(trajectory: ReadyTrajectory, failure: Problem) -> Note:
     )
 
 
+def late_call_note(id: str, message: str) -> Note:
+    """Return the note for a tool call that came after the recording was made."""
+    return Note(id=id, state=QUARANTINED, reason=f"{Reason.LATE_CALL.value}: {message}")
+
+
 def expired_note(id: str) -> Note:
     """Return the note that retires an expired trajectory.
 

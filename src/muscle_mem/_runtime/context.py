@@ -35,6 +35,12 @@ class Frame(msgspec.Struct, eq=False):
         call_number: The number of the current tool call; -1 outside of one.
         lease: The lease that makes the run the only learner of its key.
         cached_inner: The frame that `inner` returns, once it was requested.
+        was_recording: Whether the agent of the run has been started.
+        has_ended: Whether such a run is over.
+        is_inherited: Whether the run belongs to the process that this one was forked from.
+        watch: The `RunWatch` of a run whose agent has been started.
+        learned_id: The trajectory that the run has recorded, or "".
+        late_tool: A tool that was called after the agent had returned, or "".
     """
 
     runtime: Any
@@ -45,6 +51,12 @@ class Frame(msgspec.Struct, eq=False):
     call_number: int = -1
     lease: Any = None
     cached_inner: Frame | None = None
+    was_recording: bool = False
+    has_ended: bool = False
+    is_inherited: bool = False
+    watch: Any = None
+    learned_id: str = ""
+    late_tool: str = ""
 
     @property
     def inner(self) -> Frame:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from .._core.model.reason import Reason
 from .._core.run.run import Run
+from .._core.tools.closures import leads_to
 from .._core.tools.tool import Tool
+from .._forks import register_for_forks
+from .._library.evidence import late_call_note
 from .context import Frame, get_frame, release_lease
+from .unseen_calls import RunWatch
 
 
 class OpenRuns:
@@ -20,13 +25,14 @@ class OpenRuns:
         delegated: The thread and the tool of each outstanding call of a session.
     """
 
-    __slots__ = ("_adopt_threads", "_runtime", "delegated", "frames")
+    __slots__ = ("__weakref__", "_adopt_threads", "_runtime", "delegated", "frames")
 
-    def __init__(self, runtime: object, adopt: bool) -> None:
+    def __init__(self, runtime: Any, adopt: bool) -> None:
         self._runtime = runtime
         self._adopt_threads = adopt
         self.frames: set[Frame] = set()
         self.delegated: dict[Frame, tuple[int, Tool]] = {}
+        register_for_forks(self)
 
     def enter(self, run: Run | None) -> Frame:
         """Return a frame for a run.
@@ -36,6 +42,8 @@ class OpenRuns:
         outer = get_frame()
         if outer is None:
             return Frame(self._runtime, run)
+        if outer.is_inherited:
+            outer.watch.mark_call_in_child()
         if outer.is_recording and outer.run is not None:
             outer.run.recorder.add_problem(
                 Reason.NESTED_RUN, "the agent called an engine during its run, and nested runs are not learned"
@@ -44,15 +52,20 @@ class OpenRuns:
 
     def start_recording(self, frame: Frame) -> None:
         """Start to record the tool calls of a frame's run."""
-        if frame.run is not None and not frame.is_stepped:
-            frame.run.note_arguments()
-        frame.is_recording = True
+        if frame.run is not None and not frame.was_recording:
+            if not frame.is_stepped:
+                frame.run.note_arguments()
+            frame.watch = RunWatch(frame.run.number)
+            frame.run.find_unseen = frame.watch.problem
+        frame.is_recording = frame.was_recording = True
         self.frames.add(frame)
 
     def leave(self, frame: Frame) -> None:
         """Close the run of a frame; later calls do not belong to it."""
-        if frame.is_recording:
+        if frame.was_recording:
             frame.is_recording = False
+            frame.has_ended = True
+            frame.watch.close()
         if self.frames:
             self.frames.discard(frame)
         if frame.lease is not None:
@@ -83,17 +96,26 @@ class OpenRuns:
         Such a call comes from a thread that contextvars did not reach (C9), or is the call that a session handed out in
         this thread. A call from an unknown thread that joins no run prevents the open runs from being learned.
         """
+        for frame in list(self.frames):
+            if frame.is_inherited:
+                frame.watch.mark_call_in_child()
         thread_id = threading.get_ident()
         delegated = list(self.delegated.items())
         if any(of == (thread_id, tool) for _, of in delegated):
             return None
         inside = {frame for frame, (thread, _) in delegated if thread == thread_id}
-        frames = [frame for frame in list(self.frames) if frame.run is not None and not frame.run.recorder.closed]
-        frames = [frame for frame in frames if frame not in inside]
+        frames = [frame for frame in self._recording_frames() if frame not in inside and not frame.is_inherited]
         if self._adopt_threads and len(frames) == 1 and not frames[0].is_stepped:
             run = frames[0].run
             if run is not None and not run.recorder.open_calls:
                 return frames[0]
+        self._note_incomplete(frames, tool)
+        return None
+
+    def _recording_frames(self) -> list[Frame]:
+        return [frame for frame in list(self.frames) if frame.run is not None and not frame.run.recorder.closed]
+
+    def _note_incomplete(self, frames: list[Frame], tool: Tool) -> None:
         for frame in frames:
             if frame.run is None:
                 continue
@@ -106,7 +128,73 @@ class OpenRuns:
                 "threading.Thread(target=engine.bind(fn))",
                 tool.name,
             )
-        return None
+
+    def note_unrecorded(self, tool: Tool, frame: Frame) -> None:
+        """Note a tool call in the context of a run that does not record it.
+
+        The call makes the run incomplete, unless it is part of a step, a check or a callback.
+        """
+        run = frame.run
+        if run is None or not frame.was_recording:
+            return
+        if frame.is_inherited:
+            frame.watch.mark_call_in_child()
+        elif run.recorder.closed:
+            if frame.has_ended or not (frame.is_stepped or frame.watch.is_own_place()):
+                self._note_late(tool, frame)
+        elif frame.is_recording and self._is_foreign(tool, frame):
+            run.recorder.add_problem(
+                Reason.FOREIGN_TOOL,
+                f"{tool.name!r} is a tool of another engine, which does not record this run. Register it with the "
+                "engine of the run, too.",
+                tool.name,
+            )
+
+    def _is_foreign(self, tool: Tool, frame: Frame) -> bool:
+        """Return whether the engine of a run neither records a call of a tool nor one that it consists of."""
+        if frame.runtime is self._runtime:
+            return False
+        return not leads_to(tool.fn, [other.wrapper for other in frame.runtime.tools])
+
+    def _note_late(self, tool: Tool, frame: Frame) -> None:
+        """Note a call after the agent has returned: the recording lacks it."""
+        self._note_incomplete(self._recording_frames(), tool)  # The call may also be one of theirs.
+        frame.late_tool = tool.name
+        if frame.learned_id:
+            self._quarantine_late(frame)
+
+    def note_learned(self, frame: Frame, id: str) -> None:
+        """Note the trajectory that a run has recorded."""
+        frame.learned_id = id
+        if frame.late_tool:
+            self._quarantine_late(frame)
+
+    def _quarantine_late(self, frame: Frame) -> None:
+        runtime, tool = frame.runtime, frame.late_tool
+        message = (
+            f"{tool!r} was called after the agent had returned, so its recording lacks the call and is quarantined. "
+            "Wait for threads and tasks before the agent returns."
+        )
+        runtime.reporter.notice("warning", Reason.LATE_CALL.value, message, tool)
+        try:
+            runtime.library.store.note((late_call_note(frame.learned_id, message),))
+        except Exception as error:  # A user-defined store may raise anything (G4).
+            runtime.store_health.failed("note", error)
+
+    def _before_fork(self) -> None:
+        """Do nothing: a fork alone changes nothing."""
+
+    def _after_fork_in_parent(self) -> None:
+        """Do nothing: a fork alone changes nothing."""
+
+    def _after_fork_in_child(self) -> None:
+        """Stop recording the runs of the parent process."""
+        for frame in list(self.frames):
+            frame.is_recording, frame.is_inherited = False, True
+            if frame.run is not None:
+                frame.run.recorder.add_problem(
+                    Reason.FORKED, "the run began in the process that this one was forked from"
+                )
 
     def note_unreported(self, run: Run, tool: Tool) -> None:
         """Note a tool call during a session's agent that the session did not receive."""

@@ -132,6 +132,7 @@ class Performer(msgspec.Struct, eq=False):
             runtime.store_health.failed("seal", error)
             self.run.store_error = error
             return Problem(Reason.STORE_UNAVAILABLE, f"the store failed to store the recording: {error}")
+        runtime.open_runs.note_learned(self.frame, done.id)
         release_lease(self.frame)  # Waiting runs can read the recording now.
         pruned = runtime.library.prune_if_due(runtime.open_runs.followed_ids())
         if pruned:

@@ -24,6 +24,8 @@ NEVER_HITS = frozenset(
         Reason.INCOMPLETE_THREADS,
         Reason.OVERLAPPING,
         Reason.NESTED_RUN,
+        Reason.FORKED,
+        Reason.FOREIGN_TOOL,
         Reason.CHANGED_ARGUMENT,
         Reason.OTHER_INSTANCE,
         Reason.STILL_RUNNING,

@@ -28,9 +28,10 @@ def _attributed_frame(runtime: Runtime, tool: Tool, args: tuple[Any, ...], frame
     """
     if frame is None:
         frame = runtime.open_runs.handle_unattributed(tool) if runtime.open_runs.frames else None
-    if frame is None or not frame.is_recording or frame.runtime is not runtime:
-        return None
-    if frame.run is None or frame.run.recorder.closed:
+        if frame is None:
+            return None
+    if not frame.is_recording or frame.runtime is not runtime or frame.run is None or frame.run.recorder.closed:
+        runtime.open_runs.note_unrecorded(tool, frame)
         return None
     if frame.is_stepped:
         runtime.open_runs.note_unreported(frame.run, tool)
@@ -51,16 +52,19 @@ def _wrap_sync(runtime: Runtime, tool: Tool) -> Callable[..., Any]:
         return drive(flow, runtime.perform)
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if not recording:
-            return fn(*args, **kwargs) if kwargs else fn(*args)
         frame = here()
-        if frame is None or frame.is_stepped or tool.may_be_method:
+        if frame is None:
+            if not recording:
+                return fn(*args, **kwargs) if kwargs else fn(*args)
             frame = _attributed_frame(runtime, tool, args, frame)
-        if frame is None or not frame.is_recording or frame.runtime is not runtime:
+        elif frame.is_stepped or tool.may_be_method or not frame.is_recording or frame.runtime is not runtime:
+            frame = _attributed_frame(runtime, tool, args, frame)
+        if frame is None:
             return fn(*args, **kwargs)
         run: Run = frame.run  # type: ignore[assignment] # A frame that records has a run.
         recorder = run.recorder
         if recorder.closed:
+            runtime.open_runs.note_unrecorded(tool, frame)
             return fn(*args, **kwargs)
         token = enter(frame_for_call(runtime, run, recorder))
         try:

@@ -70,6 +70,9 @@ def _learning_problem(run: Run) -> Problem | None:
         return Problem(Reason.MODE, "mode='frozen' does not learn")
     if run.key is None:
         return Problem(Reason.NO_KEY, "the task has no key")
+    unseen = run.find_unseen() if run.find_unseen is not None else None
+    if unseen is not None:
+        return unseen
     if recorder.has_open_calls():
         names = ", ".join(sorted({step.tool.name for step in recorder.open_calls}))
         return Problem(

@@ -18,7 +18,7 @@ from ..plan.step import PlanStep, Refusal
 from ..redaction.redactor import Redactor
 from ..tools.check import Check
 from ..tools.tool import Tool
-from .recorder import Recorder
+from .recorder import Problem, Recorder
 
 Notify = Callable[..., None]
 MAX_TASK_LENGTH = 200
@@ -121,6 +121,7 @@ class Run(msgspec.Struct, eq=False):
     recorder_slot: list[Recorder] = []
     cached_env: Env | None = None
     argument_traces: tuple[tuple[int | str, Any, Trace], ...] = ()
+    find_unseen: Callable[[], Problem | None] | None = None
 
     @property
     def id(self) -> str:

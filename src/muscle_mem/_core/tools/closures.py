@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import enum
+import functools
 import inspect
 import re
+from collections.abc import Collection
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 from ...errors import NotStorableError
 from .. import codec
 
+MAX_WRAPPERS = 24
 _COVERED_TYPES = (type(None), bool, int, float, complex, str, bytes, enum.Enum, re.Pattern, type)
 
 
@@ -25,6 +28,23 @@ def captures_state(fn: Any) -> bool:
     if isinstance(fn, MethodType | BuiltinFunctionType):
         return not (fn.__self__ is None or inspect.ismodule(fn.__self__) or inspect.isclass(fn.__self__))
     return not inspect.isroutine(fn) and type(fn).__name__ != "_lru_cache_wrapper"
+
+
+def leads_to(fn: Any, targets: Collection[Any]) -> bool:
+    """Return whether `fn` wraps one of `targets`, or is one.
+
+    Functions with `__wrapped__`, partials and bound methods are followed.
+    """
+    for _ in range(MAX_WRAPPERS):
+        if any(fn is target for target in targets):
+            return True
+        inner = getattr(fn, "__func__", None)
+        if inner is None:
+            inner = fn.func if isinstance(fn, functools.partial) else getattr(fn, "__wrapped__", None)
+        if inner is None:
+            return False
+        fn = inner
+    return False
 
 
 def is_same_callable(a: Any, b: Any) -> bool:
