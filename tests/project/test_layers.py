@@ -37,11 +37,12 @@ MAY: dict[str, set[str]] = {
     "_core.replay": (RECORD | {"_core.replay"}) - {"_core.redaction"},
     "_core.flow": CORE,
     "_forks": set(),
+    "_files": set(),
     "_events": {"_core.model"},
     "events": {"_events"},
     "store": CODEC | {"_core.export", "_core.plan", "_forks", "store.locking"},
-    "store.locking": {"_forks"},
-    "checks": CODEC | {"_core.tools"},
+    "store.locking": {"_forks", "_files"},
+    "checks": CODEC | {"_core.tools", "_files"},
     "_library": CORE | {"store", "_forks"},
     "_runtime": CORE | {"_library", "store", "_events", "_forks"},
     "_session": CORE | {"_runtime"},
@@ -49,11 +50,11 @@ MAY: dict[str, set[str]] = {
     "testing": {"_core.model", "_engine", "store", "store.folder"},
     "integrations": {"_core.model", "_core.tools", "_events", "_session"},
     "inspector": READING | {"store"},
-    "cli": READING | {"_engine", "store", "store.sqlite", "inspector", "demo"},
+    "cli": READING | {"_engine", "_files", "store", "store.sqlite", "inspector", "demo"},
     "demo": {"_core.model", "_core.tools", "_engine", "_runtime", "store"},
     "__main__": {"cli"},
 }
-MAY.update({backend: {"store", "store.locking", "_forks"} for backend in STORES - {"store", "store.locking"}})
+MAY.update({backend: {"store", "store.locking", "_forks", "_files"} for backend in STORES - {"store", "store.locking"}})
 DOORS_TO_BACKENDS = {"store/__init__.py", "store/urls.py"}  # they turn a URL into a store
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .._core.tools.check import Check, interpret
+from .._files import regular_file
 from ..errors import InvalidTypeError, InvalidValueError
 from .given import Looking, capture_of
 from .given import argument as argument_of
@@ -64,6 +65,7 @@ def file_unchanged(argument: str, **options: Any) -> Check:
     """Return a check that passes while a file has the same content or is still absent.
 
     The snapshot is the size and the SHA-256 of the file's bytes. For a directory, it is that of its sorted names.
+    A named pipe or device is not opened: the capture raises.
 
     Args:
         argument: The name of the tool's argument that holds the path. It may be passed by position or by name.
@@ -110,7 +112,7 @@ def _file_state(path: Any) -> tuple[str, int, str]:
             return "directory", len(names), hashlib.sha256(b"\0".join(names)).hexdigest()
         digest = hashlib.sha256()
         size = 0
-        with open(path, "rb") as file:
+        with regular_file(path) as file:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
                 size += len(chunk)

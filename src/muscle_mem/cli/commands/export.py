@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from ..._core.export.python_source import python_source
+from ..._files import read_regular, write_regular
 from ...errors import InvalidValueError
 from ...store import Stored
 from ...store.document import to_document
@@ -141,7 +142,7 @@ def _export_all(found: Iterable[Stored], wanted: Export, folder: Path) -> None:
     except OSError as error:
         raise NotDoneError(f"cannot create folder {str(folder)!r}: {error.strerror}. Pass another path.") from error
     for name, text in texts.items():
-        _write(folder / name, text)
+        _write(folder / name, text, follow_links=False)
     _report_all(wanted, folder, sorted(texts), failed)
     if failed:
         click.get_current_context().exit(1)
@@ -168,18 +169,15 @@ def file_name(stored: Stored, ending: str) -> str:
 
 
 def _would_replace(path: Path, text: str) -> bool:
-    """Return whether a write would replace other content.
-
-    A device such as a pipe is never replaced.
-    """
+    """Return whether a write would replace other content."""
     try:
-        return path.is_file() and path.read_bytes() != text.encode()
+        return path.is_file() and read_regular(path) != text.encode()
     except OSError:
         return True
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, *, follow_links: bool = True) -> None:
     try:
-        path.write_text(text, encoding="utf-8", newline="\n")
+        write_regular(path, text.encode(), follow_links=follow_links)
     except OSError as error:
         raise NotDoneError(f"cannot write {str(path)!r}: {error.strerror}. Pass another path.") from error

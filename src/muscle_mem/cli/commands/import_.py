@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from ..._files import read_regular
 from ...errors import InvalidValueError, StoreError
 from ...store import FRESH, QUARANTINED, TRUSTED, Note, Store, Stored
 from ...store.document import ensure_known_state, from_document
@@ -81,7 +82,7 @@ def read_files(files: Iterable[Path]) -> list[Stored]:
 def read_file(path: Path) -> Stored:
     """Return the trajectory of a file. Raises NotDoneError, which names the position."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise NotDoneError(f"cannot read {str(path)!r}: {error.strerror}. Correct the path.") from error
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from ..._files import read_regular
+
 
 class Stamp(NamedTuple):
     """The parts of a file's status that distinguish two states of the file."""
@@ -17,7 +19,7 @@ class Stamp(NamedTuple):
 def stamps(folder: str, ending: str) -> dict[str, Stamp]:
     """Return the stamps of the files in a folder whose names have this ending.
 
-    A missing folder has no files. Raises OSError.
+    Folders are left out. A missing folder has no files. Raises OSError.
     """
     found: dict[str, Stamp] = {}
     try:
@@ -28,18 +30,24 @@ def stamps(folder: str, ending: str) -> dict[str, Stamp]:
         for entry in entries:
             if entry.name.endswith(ending) and not entry.name.startswith("."):
                 try:
+                    if entry.is_dir():
+                        continue
                     status = entry.stat()
                 except FileNotFoundError:
                     continue
+                except OSError:  # A link that leads to itself: `read_file` raises for it.
+                    status = entry.stat(follow_symlinks=False)
                 found[entry.name] = Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
     return found
 
 
 def read_file(path: str) -> bytes:
-    """Return the bytes of a file; empty if the file does not exist. Raises OSError."""
+    """Return the bytes of a file; empty if the file does not exist.
+
+    Raises OSError. It is an UnusableFileError for a pipe, a device, a folder and a file that is too large.
+    """
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_regular(path)
     except FileNotFoundError:
         return b""
 
@@ -51,7 +59,8 @@ def write_atomically(path: str, data: bytes) -> None:
     """
     folder = os.path.dirname(path)
     making = f"{path}.{os.getpid()}.tmp"
-    file = os.open(making, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+    remove(making)  # A crashed process with the same number may have left it, and a link would lead elsewhere.
+    file = os.open(making, os.O_CREAT | os.O_WRONLY | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
         try:
             view = memoryview(data)

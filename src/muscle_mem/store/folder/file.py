@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 from typing import Any
 
 import msgspec
@@ -167,6 +168,11 @@ def _name_of(document: Any) -> tuple[str, bytes]:
     except (InvalidValueError, KeyError):
         return str(held.get("id", "")), b""
     return stored.sealed.id, stored.sealed.key
+
+
+def unusable_entry(error: OSError) -> FileEntry:
+    """Return the entry of a file that is not a regular file, or too large."""
+    return _damaged_entry("", b"", f"the file {os.path.basename(error.filename)!r} cannot be read: {error.strerror}")
 
 
 def _damaged_entry(id: str, key: bytes, what: str) -> FileEntry:

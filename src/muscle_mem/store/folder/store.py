@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..._files import LARGEST_DOCUMENT, UnusableFileError
 from ..._forks import register_for_forks
 from ...errors import DamagedStoreError, InvalidTypeError, InvalidValueError, StoreError
 from ..base import Damaged, Found, Note, Observation, Sealed, Standing, Stored
@@ -17,7 +18,7 @@ from ..locking.deadline import AdaptiveTimeout
 from ..locking.write_lock import WriteLock
 from ..standing import apply_note
 from .atomic import Stamp, read_file, remove, stamps, write_atomically
-from .file import FileEntry, entry_text, read_entry
+from .file import FileEntry, entry_text, read_entry, unusable_entry
 
 ENDING = ".json"
 LOCK_TIMEOUT = 30.0
@@ -234,13 +235,19 @@ class FolderStore:
             self._entries.pop(name, None)
         for name, stamp in seen.items():
             if self._stamps.get(name) != stamp:
-                entry = read_entry(read_file(os.path.join(self.path, name)), self._sign)
+                entry = self._read_entry(name)
                 entry.name = name
                 self._entries[name] = entry
                 self._last = max(self._last, entry.seq)
         self._stamps = seen
         self._generation += 1
         self._renumber()
+
+    def _read_entry(self, name: str) -> FileEntry:
+        try:
+            return read_entry(read_file(os.path.join(self.path, name)), self._sign)
+        except UnusableFileError as error:
+            return unusable_entry(error)
 
     def _renumber(self) -> None:
         """Give each trajectory a distinct sequence number.
@@ -269,7 +276,13 @@ class FolderStore:
 
     def _write_entry(self, entry: FileEntry) -> None:
         entry.stored_seq = entry.seq
-        write_atomically(os.path.join(self.path, entry.name), entry_text(entry, self._sign).encode())
+        data = entry_text(entry, self._sign).encode()
+        if len(data) > LARGEST_DOCUMENT:
+            raise StoreError(
+                f"cannot write trajectory {entry.id} to {self.path!r}: expected at most {LARGEST_DOCUMENT} bytes, got "
+                f"{len(data)}. Record fewer or smaller snapshots, or use another store."
+            )
+        write_atomically(os.path.join(self.path, entry.name), data)
         self._stamps.pop(entry.name, None)
         self._reload()
 

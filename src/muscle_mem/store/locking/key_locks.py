@@ -11,6 +11,7 @@ import sys
 import threading
 import weakref
 
+from ..._files import NO_LINKS, open_regular
 from ..._forks import register_for_forks
 from ...errors import StoreError
 
@@ -99,7 +100,7 @@ def _locked(folder: str, path: str) -> int | None:
         return -1
     for _ in range(MAX_TRIES):
         try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            file = open_regular(path, os.O_RDWR | os.O_CREAT | NO_LINKS)
         except FileNotFoundError:
             _make(folder)
             continue

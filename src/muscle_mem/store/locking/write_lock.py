@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ..._files import NO_LINKS, open_regular
 from ...errors import StoreError
 from .deadline import LockTimeoutError
 
@@ -98,13 +99,12 @@ class WriteLock:
                 raise self._timeout_error(start, "another process")
 
     def _open(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         try:
-            return os.open(self.path, flags, self._mode)
+            return open_regular(self.path, os.O_RDWR | os.O_CREAT | NO_LINKS, self._mode)
         except OSError as error:
             raise StoreError(
                 f"lock file {self.path!r} cannot be opened ({error.strerror}), so the store cannot be written. "
-                f"Make the file and its folder writable for this user."
+                f"Make it a file that is writable for this user, in a writable folder."
             ) from error
 
     def _timeout_error(self, start: float, who: str) -> StoreError:
