@@ -174,8 +174,8 @@ class Conditions:
     def unseen_params(self, run: Circumstances) -> str:
         """Return a param with a new value for which the recordings do not vouch yet, or ''.
 
-        Two recordings with other values do. The value of a number, date or time must lie between theirs, since the agent
-        may do something else beyond a bound.
+        Two recordings with other values do. The value of a number, date or time must lie between theirs, since the
+        agent may do something else beyond a bound.
         """
         for name in run.params.plain_names():
             digests = {traces[name].digest for traces in self._values if name in traces}
