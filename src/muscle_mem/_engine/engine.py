@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import Any, NoReturn, ParamSpec, Self, TypeVar, Unpack, overload
 
 from .._core.model.outcome import Outcome
 from .._core.model.reason import Generalize, Mode, OnDivergence, OnStoreError
@@ -22,6 +22,7 @@ from .._runtime.reporter import CacheInfo
 from .._runtime.runtime import Runtime
 from .._runtime.validation import distinct_objects
 from .._session.session import AsyncSession, Session, open_async_session, open_session
+from ..errors import InvalidTypeError
 from ..store import Store, open_store
 from ..store.pruning import Pruned
 from .decorators import register
@@ -542,6 +543,18 @@ class Engine:
     def close(self) -> None:
         """Write the counts and release the store. Closing twice is allowed."""
         self._runtime.close()
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise InvalidTypeError(
+            "cannot pickle an Engine: it holds open runs, locks and functions. Create an engine with the same store "
+            "in each process."
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -14,7 +14,7 @@ from .._core.record.verdict import text_redactor
 from .._core.run.run import Run
 from ..errors import InvalidTypeError
 from .conclusion import conclude, exception_reason, raise_store_error, write_result
-from .context import Frame, enter_frame, reset_frame
+from .context import Frame, enter_frame, leave_frame
 from .drivers import adrive, drive, in_thread
 from .options import CallOptions
 from .performer import Performer
@@ -41,7 +41,7 @@ def call(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], option
         runtime.reporter.run_raised(run, error, perf_counter() - began)
         raise
     finally:
-        reset_frame(token)
+        leave_frame(token, frame)
         runtime.open_runs.leave(frame)
     return conclude(runtime, run, finished, perf_counter() - began)
 
@@ -72,7 +72,7 @@ async def acall(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any],
         runtime.reporter.run_raised(run, error, perf_counter() - began)
         raise
     finally:
-        reset_frame(token)
+        leave_frame(token, frame)
         runtime.open_runs.leave(frame)
     return conclude(runtime, run, finished, perf_counter() - began, is_written=bool(blocking))
 
@@ -80,11 +80,12 @@ async def acall(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any],
 async def _agent_alone(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
     outcome = runtime.run_agent_alone(args, kwargs)
     if inspect.isawaitable(outcome.value):
-        token = enter_frame(Frame(runtime, None))
+        frame = Frame(runtime, None)
+        token = enter_frame(frame)
         try:
             outcome.value = await outcome.value
         finally:
-            reset_frame(token)
+            leave_frame(token, frame)
     return outcome
 
 
@@ -123,7 +124,7 @@ def record(
         runtime.reporter.not_learned(run, *exception_reason(error))
         raise
     finally:
-        reset_frame(token)
+        leave_frame(token, frame)
         runtime.open_runs.leave(frame)
     if demonstration.outcome is not None:
         _conclude_demonstration(runtime, run, demonstration.outcome)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
 from .._core.codec import digest
 from .._core.model.handover import Handover
+from .._core.model.text import safe_repr
 from .._core.run.recorder import Recorder
 from .._core.run.run import Run
 from ..errors import InvalidTypeError
@@ -32,6 +33,7 @@ class Frame(msgspec.Struct, eq=False):
         is_nested: Whether the frame is inside another run.
         is_recording: True exactly while the agent of the run is running.
         is_stepped: Whether a session steps the run and reports its calls.
+        is_left: Whether the block of the frame was left in another context, where the frame cannot be reset.
         call_number: The number of the current tool call; -1 outside of one.
         lease: The lease that makes the run the only learner of its key.
         cached_inner: The frame that `inner` returns, once it was requested.
@@ -48,6 +50,7 @@ class Frame(msgspec.Struct, eq=False):
     is_nested: bool = False
     is_recording: bool = False
     is_stepped: bool = False
+    is_left: bool = False
     call_number: int = -1
     lease: Any = None
     cached_inner: Frame | None = None
@@ -83,12 +86,26 @@ def frame_for_call(runtime: Any, run: Run, recorder: Recorder) -> Frame:
 
     Call numbers continue after those of the replayed steps.
     """
-    return Frame(runtime, run, False, False, False, len(run.progress.calls) + next(recorder.call_numbers))
+    return Frame(runtime, run, False, False, False, False, len(run.progress.calls) + next(recorder.call_numbers))
 
 
 current_frame: ContextVar[Frame | None] = ContextVar("muscle_mem_frame", default=None)
-current_objects: ContextVar[tuple[tuple[Any, tuple[Any, ...]], ...]] = ContextVar("muscle_mem_objects", default=())
-disabled_engines: ContextVar[tuple[Any, ...]] = ContextVar("muscle_mem_off", default=())
+
+
+class Block(msgspec.Struct, eq=False):
+    """A `with` block of an engine: its runtime, and the objects that it sets.
+
+    `is_open` is False once the block was left in another context than it was entered in, where it cannot be removed.
+    """
+
+    runtime: Any
+    objects: tuple[Any, ...] = ()
+    is_open: bool = True
+
+
+Blocks = ContextVar[tuple[Block, ...]]
+current_objects: Blocks = ContextVar("muscle_mem_objects", default=())
+disabled_engines: Blocks = ContextVar("muscle_mem_off", default=())
 
 # Each attribute access on a ContextVar creates a bound method, and some are called at every run and every tool call.
 enter_frame, reset_frame, get_frame = current_frame.set, current_frame.reset, current_frame.get
@@ -98,21 +115,44 @@ get_objects, get_disabled = current_objects.get, disabled_engines.get
 @contextmanager
 def objects_block(runtime: Any, objects: tuple[Any, ...]) -> Iterator[None]:
     """Set the objects that an engine's method tools act on, within a block."""
-    token = current_objects.set((*get_objects(), (runtime, objects)))
-    try:
+    with _block(current_objects, Block(runtime, objects)):
         yield
-    finally:
-        current_objects.reset(token)
 
 
 @contextmanager
 def disabled_block(runtime: Any) -> Iterator[None]:
     """Turn an engine off within a block."""
-    token = disabled_engines.set((*get_disabled(), runtime))
+    with _block(disabled_engines, Block(runtime)):
+        yield
+
+
+@contextmanager
+def _block(variable: Blocks, block: Block) -> Iterator[None]:
+    """Add a block to a variable, and remove it at the end, possibly in another context."""
+    token = variable.set((*variable.get(), block))
     try:
         yield
     finally:
-        disabled_engines.reset(token)
+        try:
+            variable.reset(token)
+        except ValueError:  # A fixture or a framework may leave the block in another context.
+            block.is_open = False
+            variable.set(tuple(other for other in variable.get() if other is not block))
+
+
+def leave_frame(token: Token[Frame | None], frame: Frame) -> None:
+    """Leave a frame, possibly in another context than it was entered in."""
+    try:
+        reset_frame(token)
+    except ValueError:  # A fixture or a framework may leave the block in another context.
+        frame.is_left = True
+        if get_frame() is frame:
+            enter_frame(None if token.old_value is Token.MISSING else token.old_value)
+
+
+def is_turned_off(runtime: Any) -> bool:
+    """Return whether a block turns an engine off."""
+    return any(block.is_open and block.runtime is runtime for block in get_disabled())
 
 
 def bind_to_run(fn: Callable[P, R]) -> Callable[P, R]:
@@ -186,15 +226,22 @@ class CurrentRun:
     def report_tokens(self, count: int) -> None:
         """Add to the number of tokens that the agent used in this run.
 
-        The number is stored with the recording, and a hit reports it as saved.
+        The number is stored with the recording, and a hit reports it as saved. A value that is not a number is ignored
+        with a warning.
         """
-        self._run.recorder.tokens.append(int(count))
+        try:
+            self._run.recorder.tokens.append(int(count))
+        except Exception:  # The count of a client library may be None, and must not end the agent.
+            message = f"report_tokens() ignored {safe_repr(count)}: expected a number"
+            self._run.notify("warning", "tokens", message, "")
 
 
 def current_run() -> CurrentRun | None:
     """Return the run that is open in this task or thread, or None."""
     frame = current_frame.get()
-    return CurrentRun(frame.run, frame.call_number) if frame is not None and frame.run is not None else None
+    if frame is None or frame.run is None or frame.is_left:
+        return None
+    return CurrentRun(frame.run, frame.call_number)
 
 
 current_run.__module__ = "muscle_mem"

@@ -146,6 +146,12 @@ def _new_recordings(runtime: Any, run: Run, known: set[tuple[str, int, str]], le
     return found
 
 
+def is_task_running() -> bool:
+    """Return whether a task of an event loop runs in this thread."""
+    asyncio = sys.modules.get("asyncio")
+    return is_loop_running() and asyncio is not None and asyncio.current_task() is not None
+
+
 def is_loop_running() -> bool:
     """Return whether an event loop, which must not be blocked, runs in this thread."""
     asyncio = sys.modules.get("asyncio")  # No asyncio loop can run if it is not loaded.

@@ -12,7 +12,30 @@ from .._core.tools.tool import Tool
 from .._forks import register_for_forks
 from .._library.evidence import late_call_note
 from .context import Frame, get_frame, release_lease
+from .election import is_task_running
 from .unseen_calls import RunWatch
+
+_threads = threading.local()
+
+
+def _this_thread() -> object:
+    """Return an object that identifies this thread; unlike its number, it is never used again."""
+    found = getattr(_threads, "identity", None)
+    if found is None:
+        found = _threads.identity = object()
+    return found
+
+
+def _unattributed_message(tool: Tool) -> str:
+    if is_task_running():
+        return (
+            f"{tool.name!r} was called from an asyncio task that belongs to no run, since it was started before the "
+            "run. Start the task in the agent."
+        )
+    return (
+        f"{tool.name!r} was called from a thread that belongs to no run. Wrap the thread's function: "
+        "threading.Thread(target=engine.bind(fn))"
+    )
 
 
 class OpenRuns:
@@ -31,7 +54,7 @@ class OpenRuns:
         self._runtime = runtime
         self._adopt_threads = adopt
         self.frames: set[Frame] = set()
-        self.delegated: dict[Frame, tuple[int, Tool]] = {}
+        self.delegated: dict[Frame, tuple[object, Tool]] = {}
         register_for_forks(self)
 
     def enter(self, run: Run | None) -> Frame:
@@ -40,7 +63,7 @@ class OpenRuns:
         A run inside the agent of another run prevents that one from being learned (G6).
         """
         outer = get_frame()
-        if outer is None:
+        if outer is None or outer.is_left:
             return Frame(self._runtime, run)
         if outer.is_inherited:
             outer.watch.mark_call_in_child()
@@ -83,7 +106,7 @@ class OpenRuns:
     def mark_delegated(self, frame: Frame, tool: Tool) -> None:
         """Note that the caller of a session is making a call; calls inside it are plain."""
         frame.is_recording = False
-        self.delegated[frame] = (threading.get_ident(), tool)
+        self.delegated[frame] = (_this_thread(), tool)
 
     def mark_returned(self, frame: Frame) -> None:
         """Note that a call of a session has ended; its run records again if it did before."""
@@ -99,11 +122,11 @@ class OpenRuns:
         for frame in list(self.frames):
             if frame.is_inherited:
                 frame.watch.mark_call_in_child()
-        thread_id = threading.get_ident()
+        this_thread = _this_thread()
         delegated = list(self.delegated.items())
-        if any(of == (thread_id, tool) for _, of in delegated):
+        if any(of == (this_thread, tool) for _, of in delegated):
             return None
-        inside = {frame for frame, (thread, _) in delegated if thread == thread_id}
+        inside = {frame for frame, (thread, _) in delegated if thread is this_thread}
         frames = [frame for frame in self._recording_frames() if frame not in inside and not frame.is_inherited]
         if self._adopt_threads and len(frames) == 1 and not frames[0].is_stepped:
             run = frames[0].run
@@ -122,12 +145,7 @@ class OpenRuns:
             if frame.is_stepped:
                 self.note_unreported(frame.run, tool)
                 continue
-            frame.run.recorder.add_problem(
-                Reason.INCOMPLETE_THREADS,
-                f"{tool.name!r} was called from a thread that belongs to no run. Wrap the thread's function: "
-                "threading.Thread(target=engine.bind(fn))",
-                tool.name,
-            )
+            frame.run.recorder.add_problem(Reason.INCOMPLETE_THREADS, _unattributed_message(tool), tool.name)
 
     def note_unrecorded(self, tool: Tool, frame: Frame) -> None:
         """Note a tool call in the context of a run that does not record it.

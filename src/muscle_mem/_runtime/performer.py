@@ -30,7 +30,10 @@ def perform_call(effect: effects.Effect) -> Any:
     if isinstance(effect, effects.Compare):
         return effect.check.compare(effect.current, effect.candidate)
     if isinstance(effect, effects.Invoke):
-        return effect.tool.fn(*effect.args, **effect.kwargs)
+        answer = effect.tool.fn(*effect.args, **effect.kwargs)
+        if effect.tool.may_be_async and inspect.iscoroutine(answer):
+            effect.tool.was_awaited = True
+        return answer
     raise AssertionError(effect)
 
 

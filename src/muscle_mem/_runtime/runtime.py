@@ -25,7 +25,7 @@ from .._library.library import Library, flush_counters
 from ..errors import NotReadyError
 from ..store.base import Store
 from .agent import Agent
-from .context import enter_frame, get_disabled, get_objects, reset_frame
+from .context import enter_frame, get_disabled, get_objects, is_turned_off, reset_frame
 from .drivers import STORE_EFFECTS
 from .election import KeyLeases
 from .maintenance import Maintenance
@@ -139,7 +139,7 @@ class Runtime:
         if not get_disabled() and os.environ is ENVIRON and MODE_KEY not in ENVIRON._data:  # type: ignore[attr-defined]
             return self.mode if mode is None else mode_of("mode", mode)
         named = environment_mode()
-        if named == "off" or self in get_disabled():
+        if named == "off" or is_turned_off(self):
             return "off"
         if mode is not None:
             return mode_of("mode", mode)
@@ -152,9 +152,9 @@ class Runtime:
         """
         if context is not None:
             return distinct_objects(context if isinstance(context, tuple) else (context,))
-        for runtime, objects in reversed(get_objects()):
-            if runtime is self:
-                return tuple(objects)
+        for block in reversed(get_objects()):
+            if block.runtime is self and block.is_open:
+                return block.objects
         return self.context
 
     def open_run(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
-from .._core.record.call import record_flow, record_sync
+from .._core.record.call import is_pending, record_flow, record_sync
 from .._core.run.effects import Effect
 from .._core.run.run import Run
 from .._core.tools.fingerprint import stored_name
@@ -26,7 +26,7 @@ def _attributed_frame(runtime: Runtime, tool: Tool, args: tuple[Any, ...], frame
 
     It decides the rare cases: calls without a run, in a session, or of a tool that may be a method.
     """
-    if frame is None:
+    if frame is None or frame.is_left:
         frame = runtime.open_runs.handle_unattributed(tool) if runtime.open_runs.frames else None
         if frame is None:
             return None
@@ -57,7 +57,13 @@ def _wrap_sync(runtime: Runtime, tool: Tool) -> Callable[..., Any]:
             if not recording:
                 return fn(*args, **kwargs) if kwargs else fn(*args)
             frame = _attributed_frame(runtime, tool, args, frame)
-        elif frame.is_stepped or tool.may_be_method or not frame.is_recording or frame.runtime is not runtime:
+        elif (
+            frame.is_stepped
+            or frame.is_left
+            or tool.may_be_method
+            or not frame.is_recording
+            or frame.runtime is not runtime
+        ):
             frame = _attributed_frame(runtime, tool, args, frame)
         if frame is None:
             return fn(*args, **kwargs)
@@ -68,11 +74,21 @@ def _wrap_sync(runtime: Runtime, tool: Tool) -> Callable[..., Any]:
             return fn(*args, **kwargs)
         token = enter(frame_for_call(runtime, run, recorder))
         try:
-            return record_sync(run, recorder, tool, args, kwargs, run_flow)
+            result = record_sync(run, recorder, tool, args, kwargs, run_flow)
+            return _in_frame(here(), result) if is_pending(run, tool, result) else result
         finally:
             leave(token)
 
     return _copy_metadata(wrapper, fn)
+
+
+async def _in_frame(frame: Frame | None, pending: Coroutine[Any, Any, Any]) -> Any:
+    """Await the rest of a call in its frame."""
+    token = current_frame.set(frame)
+    try:
+        return await pending
+    finally:
+        current_frame.reset(token)
 
 
 def _wrap_async(runtime: Runtime, tool: Tool) -> Callable[..., Any]:

@@ -27,7 +27,7 @@ from .._core.run.effects import Effect, Invoke, Pause, RunAgent, RunStoreCall
 from .._core.run.run import Run
 from .._core.tools.tool import Tool
 from .._runtime.conclusion import conclude, write_result
-from .._runtime.context import CurrentRun, Frame, current_frame, frame_for_call
+from .._runtime.context import CurrentRun, Frame, current_frame, frame_for_call, leave_frame
 from .._runtime.performer import Performer
 from .._runtime.runtime import Runtime
 from ..errors import InvalidTypeError, InvalidValueError, NotReadyError, StoreError
@@ -375,10 +375,7 @@ class Stepper:
 
     def _close_block(self, error: BaseException | None) -> None:
         token, self._token = self._token, None
-        try:
-            current_frame.reset(token)
-        except ValueError:  # A framework may leave the block in another context than it entered it in.
-            pass
+        leave_frame(token, self._frame)
         self.close(error)
 
 

@@ -79,3 +79,4 @@ class Reason(StrEnum):
     UNKNOWN_EFFECT = "unknown_effect"
     REPEATED_PREFIX = "repeated_prefix"
     TOO_LARGE = "too_large"
+    UNLEARNABLE = "unlearnable"

@@ -162,6 +162,6 @@ def requirements(steps: Sequence[PlanStep]) -> tuple[tuple[int, PlanStep], ...]:
     for index, step in enumerate(steps):
         tool = step.tool
         approval = tool.effect == "irreversible" and step.pre is None
-        if tool.is_async or step.has_async_check or step.contexts or approval or step.method:
+        if not step.is_sync or step.has_async_check or step.contexts or approval or step.method:
             found.setdefault((tool, step.method, step.contexts), (index, step))
     return tuple(found.values())

@@ -96,7 +96,7 @@ class PlanStep:
         self.post = tool.post
         self.args = args
         self.kwargs = kwargs
-        self.is_sync = not tool.is_async
+        self.is_sync = not (tool.is_async or tool.may_be_async)
         self.may_check_after = tool.post is not None
         is_inline = self.is_sync and _is_inline_check(tool.pre) and _is_inline_check(tool.post)
         self.is_inline = self.quick = is_inline and args is not None and tool.effect != "irreversible"

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from types import AsyncGeneratorType, GeneratorType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
 import msgspec
 
 from ..codec.walk import SCALARS
+from ..model.handover import Executed
 from ..model.reason import Reason
 from ..model.text import long_repr
 from ..run.effects import Effect, Invoke
-from ..run.recorder import RecordedStep, Recorder
+from ..run.recorder import Problem, RecordedStep, Recorder
 from ..run.run import Run
 from ..tools.tool import Tool
 from .arguments import store_arguments
@@ -87,11 +88,13 @@ def record_sync(
     if recorder.absorber is not None:
         done = recorder.absorber.answer(tool, args, kwargs)
         if done is not None:
+            if tool.was_awaited and not run.is_sync:
+                return _answer_later(done)
             if done.error is not None:
                 raise done.error
             return done.result
     step = recorder.begin_call(tool, clock())
-    entered = False
+    entered = pending = False
     try:
         store_arguments(run, recorder, step, args, kwargs)
         check = tool.pre
@@ -102,6 +105,9 @@ def record_sync(
         result = tool.fn(*args, **kwargs) if kwargs else tool.fn(*args)
         step.seconds = clock() - started
         if type(result) not in SCALARS:
+            pending = is_pending(run, tool, result)
+            if pending:
+                return _record_later(run, step, result, args, kwargs, run_flow)
             _reject_unfinished(recorder, step, result)
         recorder.store_output(step, result)
         check = tool.post
@@ -110,6 +116,53 @@ def record_sync(
         return result
     except BaseException as error:
         _interrupted(run, step, args, kwargs, error, entered)
+        raise
+    finally:
+        if not pending:
+            step.wall_seconds = clock() - step.began_at
+            recorder.end_call(step)
+            if recorder.absorber is not None:
+                recorder.absorber.call_returned(kwargs)
+
+
+def is_pending(run: Run, tool: Tool, result: Any) -> bool:
+    """Return whether a plain tool that wraps an async one returned a coroutine that the agent will await."""
+    return tool.may_be_async and not run.is_sync and type(result) is CoroutineType
+
+
+async def _answer_later(done: Executed) -> Any:
+    """Return the result of an executed step to an agent that awaits it."""
+    if done.error is not None:
+        raise done.error
+    return done.result
+
+
+async def _record_later(
+    run: Run,
+    step: RecordedStep,
+    pending: CoroutineType[Any, Any, Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    run_flow: RunFlow,
+) -> Any:
+    """Await the coroutine that a plain tool returned, and record its result.
+
+    The call stays open until the agent has awaited it.
+    """
+    recorder, clock, tool = run.recorder, run.policy.clock, step.tool
+    tool.was_awaited = True
+    started = clock()
+    try:
+        result = await pending
+        step.seconds += clock() - started
+        if type(result) not in SCALARS:
+            _reject_unfinished(recorder, step, result)
+        recorder.store_output(step, result)
+        if tool.post is not None:
+            step.post_snapshot = capture_sync(run, step, tool.post, args, kwargs, run_flow)
+        return result
+    except BaseException as error:
+        _note_failure(run, step, args, kwargs, error)
         raise
     finally:
         step.wall_seconds = clock() - step.began_at
@@ -132,11 +185,13 @@ def _note_failure(
         if run.recorder.absorber is not None:
             run.recorder.absorber.ignore_difference(kwargs)
         return
-    run.recorder.add_quarantine(
-        Reason.FAILED_WRITE,
-        f"{tool.name!r} raised {long_repr(error)} during recording, and its effect is unknown. Review the recording.",
-        tool.name,
+    message = (
+        f"{tool.name!r} raised {long_repr(error)} during recording, and its effect is unknown. Review the recording."
     )
+    if tool.effect == "idempotent":  # The agent may make the call again.
+        run.recorder.failed_calls.append((step, Problem(Reason.FAILED_WRITE, message, tool.name)))
+    else:
+        run.recorder.add_quarantine(Reason.FAILED_WRITE, message, tool.name)
 
 
 def _interrupted(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from ...errors import NotStorableError
+from ...errors import NotStorableError, TooLargeError
 from ..model.handover import Handover
 from ..model.outcome import Outcome
 from ..model.reason import Reason
@@ -17,6 +17,7 @@ from ..run.effects import Effect, Save
 from ..run.recorder import Problem, RecordedStep, Recording
 from ..run.run import Run
 from .redact import check_for_leaks, redact_recording
+from .retries import settle_failed_calls
 from .seal import make_recording
 from .verdict import success_verdict
 
@@ -29,6 +30,7 @@ def learn(
     recorder.closed = True
     accepted = None
     redact_recording(recorder, run.scope, run.context)
+    settle_failed_calls(recorder)
     problem = _learning_problem(run)
     if problem is None and run.success is not None:
         accepted, why = yield from success_verdict(run, value)
@@ -46,7 +48,7 @@ def learn(
             if problem is not None and problem.reason is Reason.NO_KEY:
                 run.notify("warning", "secret_in_task", f"task is not learned: {problem.message}", "")
         except NotStorableError as error:
-            problem = Problem(Reason.TOO_LARGE, str(error))
+            problem = Problem(Reason.TOO_LARGE if isinstance(error, TooLargeError) else Reason.UNLEARNABLE, str(error))
         except Exception as error:  # An internal error must not affect the run.
             problem = Problem(Reason.NOT_REPLAYABLE, f"recording failed: {long_repr(error)}")
     if recording is not None:

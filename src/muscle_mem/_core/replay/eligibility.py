@@ -88,7 +88,8 @@ def _steps_refusal(run: Run, trajectory: ReadyTrajectory) -> Refusal | None:
     """Return the first step's requirement that this run does not meet."""
     for index, step in trajectory.requirements:
         tool = step.tool
-        if run.is_sync and (step.has_async_check or (tool.is_async and not run.is_stepped)):
+        awaits = (tool.is_async or tool.was_awaited) and not run.is_stepped
+        if run.is_sync and (step.has_async_check or awaits):
             call = "engine.asession(...)" if run.is_stepped else "await engine.acall(...)"
             message = f"{tool.name!r} or one of its checks is async, and the call is not. Use {call}."
             return Refusal(Reason.NEEDS_ACALL, message, index, tool.name)

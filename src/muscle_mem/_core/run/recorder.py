@@ -106,7 +106,8 @@ class Recorder:
     `closed` is set when the agent has returned; later calls do not belong to the run. The agent may call tools from
     several threads. They share sets and lists whose single operations are atomic. `events` contains each call twice:
     where it began and where it ended. `repeated_calls` are first calls that repeat a step of `first_executed`, which
-    the replay had made.
+    the replay had made. `failed_calls` are calls of idempotent tools that raised, each with the problem that counts
+    unless the call was made again.
     """
 
     __slots__ = (
@@ -114,6 +115,7 @@ class Recorder:
         "call_numbers",
         "closed",
         "events",
+        "failed_calls",
         "first_executed",
         "known",
         "open_calls",
@@ -132,6 +134,7 @@ class Recorder:
         self.prefix: list[RecordedStep] = []
         self.problems: list[Problem] = []
         self.quarantine: list[Problem] = []
+        self.failed_calls: list[tuple[RecordedStep, Problem]] = []
         self.open_calls: set[RecordedStep] = set()
         self.closed = False
         self.tokens: list[int] = []

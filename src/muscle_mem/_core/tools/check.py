@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from numbers import Number
 from typing import Any
@@ -117,7 +118,7 @@ class Check:
         self.version = validated_version(version)
         self.parts = parts
         self._bind = bind
-        self.verified_types: dict[type, str | None] = {}
+        self.verified_types: weakref.WeakKeyDictionary[type, str | None] = weakref.WeakKeyDictionary()
         self.saw_score = False
         self._fingerprint = ""
         self._used_parameters: Any = UNREAD
@@ -236,11 +237,23 @@ def interpret(check: Check, answer: Any) -> bool:
         check.saw_score = check.saw_score or not check.threshold_declared
         return _score_passes(check, answer)
     if getattr(type(answer), "__bool__", None) is None:
-        raise CheckError(f"compare returned {safe_repr(answer)}: expected a bool or a score")
+        raise CheckError(_no_verdict(answer))
     try:
         return bool(answer)
     except Exception as error:
         raise CheckError(f"compare returned a value whose bool() raised {long_repr(error)}") from error
+
+
+def _no_verdict(answer: Any) -> str:
+    """Return why an answer is not a verdict; close an awaitable, which nothing awaits."""
+    if not inspect.isawaitable(answer):
+        return f"compare returned {safe_repr(answer)}: expected a bool or a score"
+    if inspect.iscoroutine(answer):
+        answer.close()
+    return (
+        f"compare returned an awaitable ({type(answer).__name__}), which a plain call cannot await. Make compare an "
+        "async function, and call the engine with `await engine.acall(...)`."
+    )
 
 
 def _item(answer: Any) -> Any:

@@ -87,6 +87,27 @@ def is_async(fn: object) -> bool:
     return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(_unwrap(fn))
 
 
+def may_be_async(fn: object) -> bool:
+    """Return whether a plain function wraps an async one, so that a call may return a coroutine.
+
+    The function that it wraps is its `__wrapped__` or in its closure.
+    """
+    waiting, seen = [fn], 0
+    while waiting and seen < _MAX_DEPTH:
+        outer, seen = waiting.pop(), seen + 1
+        this = _unwrap(outer)
+        if inspect.iscoroutinefunction(this):
+            return True
+        waiting += [inner for inner in (_wrapped(outer), _wrapped(this)) if inner is not None]
+        for cell in (this.__closure__ or ()) if _is_function(this) else ():
+            try:
+                content = cell.cell_contents
+            except ValueError:  # The cell is still empty.
+                continue
+            waiting += [content] if isinstance(content, FunctionType | MethodType | functools.partial) else []
+    return False
+
+
 def is_generator(fn: object) -> bool:
     """Return whether a call of `fn` returns a generator."""
     return inspect.isgeneratorfunction(_unwrap(fn))

@@ -11,7 +11,7 @@ import msgspec
 from ..model.secret import Secret
 from .check import Check
 from .closures import captures_state
-from .fingerprint import is_async, made_in_function, stored_name
+from .fingerprint import is_async, made_in_function, may_be_async, stored_name
 
 NamedArguments = list[tuple[str, Any]]
 
@@ -44,8 +44,9 @@ class Tool:
 
     Two tools are never equal; the registry finds the tool of a stored step. `fn` is the user's function, `name` the
     stored name, and `method` says whether the first argument is an object of the run's context. `effect` is None if it
-    was not declared, which counts as a write. `max_plain_arguments` is how many positional arguments can be recorded as
-    they are, if they are plain.
+    was not declared, which counts as a write. `may_be_async` says that a plain function wraps an async one, and
+    `was_awaited` that a call of it returned a coroutine. `max_plain_arguments` is how many positional arguments can be
+    recorded as they are, if they are plain.
     """
 
     __slots__ = (
@@ -62,6 +63,7 @@ class Tool:
         "instance",
         "is_async",
         "max_plain_arguments",
+        "may_be_async",
         "may_be_method",
         "may_share_name",
         "method",
@@ -74,6 +76,7 @@ class Tool:
         "signature",
         "trust",
         "undo",
+        "was_awaited",
         "wrapper",
     )
 
@@ -94,6 +97,8 @@ class Tool:
         self.inject = spec.inject
         self.ignore = frozenset(spec.ignore) | frozenset(spec.inject)
         self.is_async = is_async(fn)
+        self.may_be_async = not self.is_async and may_be_async(fn)
+        self.was_awaited = False
         self.may_share_name = made_in_function(fn) or captures_state(fn)
         self.instance = ""
         self.wrapper: Any = None
