@@ -164,7 +164,7 @@ PURE = {"asyncio", "sqlite3", "threading", "contextvars", "logging", "os", "time
 ALLOWED_IN_CORE = set(
     """
     __future__ ast base64 copy reprlib collections contextlib dataclasses datetime decimal dis enum fractions functools
-    hashlib
+    hashlib ipaddress
     inspect itertools math msgspec numbers operator pathlib re struct sys types typing
     unicodedata uuid weakref zoneinfo keyword textwrap string
     """.split()
