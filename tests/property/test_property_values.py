@@ -1,4 +1,4 @@
-"""A hit does what the agent would have done: random agents that compute, take, split, choose and branch (E1 to E12).
+"""A hit does what the agent would have done: random agents that compute, take, split, choose and branch (E1 to E11).
 
 The kinds of agents whose sources nobody can see in their calls, lookups by a text and branches on a param, are held to
 it under generalize="confirmed" only.
