@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
 from .._core.flow import learn_demonstration, run_task
+from .._core.model.kinds import is_awaitable
 from .._core.model.outcome import Outcome
 from .._core.record.verdict import text_redactor
 from .._core.run.run import Run
@@ -79,7 +79,7 @@ async def acall(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any],
 
 async def _agent_alone(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
     outcome = runtime.run_agent_alone(args, kwargs)
-    if inspect.isawaitable(outcome.value):
+    if is_awaitable(outcome.value):
         frame = Frame(runtime, None)
         token = enter_frame(frame)
         try:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextvars
-import inspect
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
+from .._core.model.kinds import is_awaitable
 from .._core.run.effects import Effect, LeadKey, RunStoreCall, Save, refuse_awaitable
 
 T = TypeVar("T")
 Perform = Callable[[Any], Any]
 
 NEVER_AWAITED = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict})
-"""Types of answers that are never awaitable; `inspect.isawaitable` takes longer than most calls."""
+"""Types of answers that are never awaitable; `is_awaitable` takes longer than most calls."""
 
 STORE_EFFECTS = (LeadKey, RunStoreCall, Save)
 """The effects that call the store. They run in a thread if the store waits on a network."""
@@ -26,7 +26,7 @@ def drive(flow: Generator[Effect, Any, T], perform: Perform) -> T:
         while True:
             try:
                 answer = perform(effect)
-                if type(answer) not in NEVER_AWAITED and inspect.isawaitable(answer):
+                if type(answer) not in NEVER_AWAITED and is_awaitable(answer):
                     refuse_awaitable(answer, type(effect).__name__)
             except BaseException as error:
                 effect = flow.throw(error)
@@ -47,7 +47,7 @@ async def adrive(flow: Generator[Effect, Any, T], perform: Perform, blocking_eff
         while True:
             try:
                 answer = (await in_thread(perform, effect)) if isinstance(effect, blocking_effects) else perform(effect)
-                if type(answer) not in NEVER_AWAITED and inspect.isawaitable(answer):
+                if type(answer) not in NEVER_AWAITED and is_awaitable(answer):
                     answer = await answer
             except BaseException as error:
                 effect = flow.throw(error)

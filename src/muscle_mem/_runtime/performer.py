@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import time
+from types import CoroutineType
 from typing import Any
 
 import msgspec
 
 from .._core.codec.copies import copy_for_onlooker
 from .._core.model.handover import Handover
+from .._core.model.kinds import is_awaitable
 from .._core.model.reason import Reason
 from .._core.plan.candidate_set import CandidateSet
 from .._core.run import effects
@@ -31,7 +32,7 @@ def perform_call(effect: effects.Effect) -> Any:
         return effect.check.compare(effect.current, effect.candidate)
     if isinstance(effect, effects.Invoke):
         answer = effect.tool.fn(*effect.args, **effect.kwargs)
-        if effect.tool.may_be_async and inspect.iscoroutine(answer):
+        if effect.tool.may_be_async and type(answer) is CoroutineType:
             effect.tool.was_awaited = True
         return answer
     raise AssertionError(effect)
@@ -90,7 +91,7 @@ class Performer(msgspec.Struct, eq=False):
         except BaseException as error:
             ended(None, error)
             raise
-        if self.is_async and inspect.isawaitable(answer):
+        if self.is_async and is_awaitable(answer):
             return awaited(answer)
         ended(answer, None)
         return answer

@@ -151,7 +151,7 @@ class Runtime:
         They are those of the call, else of the block, else of the engine.
         """
         if context is not None:
-            return distinct_objects(context if isinstance(context, tuple) else (context,))
+            return distinct_objects(context if issubclass(type(context), tuple) else (context,))
         for block in reversed(get_objects()):
             if block.runtime is self and block.is_open:
                 return block.objects

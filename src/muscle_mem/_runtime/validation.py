@@ -48,8 +48,9 @@ def task_label(args: tuple[Any, ...], kwargs: Mapping[str, Any], key: str | None
     """Return a readable label of a task, of any length."""
     if key is not None:
         return key
-    if len(args) == 1 and not kwargs and isinstance(args[0], str):
-        return args[0]
+    if len(args) == 1 and not kwargs and issubclass(type(args[0]), str):
+        text: str = args[0]
+        return text
     parts = [safe_repr(value, 80) for value in args] + [
         f"{name}={safe_repr(value, 80)}" for name, value in kwargs.items()
     ]

@@ -6,7 +6,6 @@ Captures, compares, callbacks and saving are performed as by the other drivers. 
 
 from __future__ import annotations
 
-import inspect
 import threading
 import time
 import weakref
@@ -19,6 +18,7 @@ import msgspec
 
 from .._core import flow
 from .._core.model.handover import chat_name
+from .._core.model.kinds import is_awaitable
 from .._core.model.outcome import Outcome
 from .._core.model.text import safe_repr
 from .._core.record.call import CallResult, record_flow
@@ -310,7 +310,7 @@ class Stepper:
             )
         if error is not None and result is not None:
             raise InvalidValueError("done() got both a result and error=. Pass one of them.")
-        if inspect.isawaitable(result):
+        if is_awaitable(result):
             raise InvalidTypeError(
                 f"result of {_call_text(outstanding)} is an awaitable. Await it and pass what it returns."
             )

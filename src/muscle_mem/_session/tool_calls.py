@@ -121,7 +121,7 @@ def _bind(run: Run, tool: Tool, owner: Any, given: dict[str, Any]) -> tuple[tupl
     args: list[Any] = []
     if tool.method:
         owner = owner if owner is not None else run.context_object_for(tool)
-        if isinstance(owner, Refusal):
+        if type(owner) is Refusal:
             raise NotReadyError(owner.message)
         args.append(owner)
     for name in tool.ignore:

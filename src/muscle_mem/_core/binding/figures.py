@@ -196,25 +196,25 @@ def _day(year: str | None, month: str, day: str) -> Iterator[str]:
 
 def scalar_figures(leaf: Any) -> list[Figure]:
     """Return the figures of one leaf that is not a container: of a number itself, of a date, or those in a text."""
-    if leaf is None or isinstance(leaf, bool):
+    if leaf is None or issubclass(type(leaf), bool):
         return []
-    if isinstance(leaf, str):
+    if issubclass(type(leaf), str):
         return figures_in(str(leaf))
-    if isinstance(leaf, bytes | bytearray):
+    if issubclass(type(leaf), bytes | bytearray):
         return figures_in(bytes(leaf[:MAX_TEXT]).decode("utf-8", "replace"))
-    if isinstance(leaf, Enum):
+    if issubclass(type(leaf), Enum):
         return []
-    if isinstance(leaf, int | float | Decimal):
+    if issubclass(type(leaf), int | float | Decimal):
         value = number_text(leaf)
         return [Figure("number", (value,), 0, 0)] if value is not None else []
-    if isinstance(leaf, datetime.datetime):
+    if issubclass(type(leaf), datetime.datetime):
         return [
             Figure("date", (leaf.date().isoformat(),), 0, 0),
             Figure("time", (f"{leaf:%H:%M:%S}",), 0, 0),
         ]
-    if isinstance(leaf, datetime.date):
+    if issubclass(type(leaf), datetime.date):
         return [Figure("date", (leaf.isoformat(),), 0, 0)]
-    if isinstance(leaf, datetime.time):
+    if issubclass(type(leaf), datetime.time):
         return [Figure("time", (f"{leaf:%H:%M:%S}",), 0, 0)]
     return []
 
@@ -250,10 +250,10 @@ def is_number(value: Any) -> bool:
 def rank(value: Any) -> float | None:
     """Return a number that orders numbers, numeric texts, dates and times of one kind; None for other values."""
     figures = scalar_figures(value)
-    if len(figures) != (2 if isinstance(value, datetime.datetime) else 1):
+    if len(figures) != (2 if issubclass(type(value), datetime.datetime) else 1):
         return None
     figure = figures[0]
-    if isinstance(value, str) and (figure.start, figure.end) != (
+    if issubclass(type(value), str) and (figure.start, figure.end) != (
         len(value) - len(value.lstrip()),
         len(value.rstrip()),
     ):

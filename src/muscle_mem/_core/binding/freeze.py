@@ -127,7 +127,7 @@ def has_identity(value: Any) -> bool:
 
     It does not for scalars, enum members, empty containers and classes.
     """
-    if type(value) in SCALARS or isinstance(value, Enum | type):
+    if type(value) in SCALARS or issubclass(type(value), Enum | type):
         return False
     if type(value) in (list, tuple, dict, set, frozenset):
         return len(value) > 0
@@ -147,7 +147,7 @@ def freeze(value: Any, known: KnownObjects, path: str, budget: Iterator[int] | N
         expression = known.find(value)
         if expression is not None:
             return expression
-    if isinstance(value, Secret):
+    if issubclass(type(value), Secret):
         return known.secret_expression(value, path)
     try:
         frozen: Any = Encoded(codec.encode(value))

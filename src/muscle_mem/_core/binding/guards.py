@@ -87,7 +87,7 @@ class OutputIndex:
                 around = next(occurrences(seen, part), None)
                 if around is not None and part not in (seen, text):
                     yield _make_guard(step, leaf_path, codec.canonical(part), around)
-        if isinstance(leaf, str | bytes):
+        if issubclass(type(leaf), str | bytes):
             for piece in sorted(pieces):
                 for seen, guard in self._by_longest.get(piece, ()):
                     if seen != text and any(True for _ in occurrences(text, seen)):
@@ -186,12 +186,13 @@ def _bytes_of(value: Any) -> bytes | None:
 
 
 def _text(leaf: Any) -> str | None:
-    if isinstance(leaf, str):
-        return leaf
-    if isinstance(leaf, bytes | bytearray):
-        return leaf.decode("utf-8", "replace")
-    if leaf is None or isinstance(leaf, bool | Enum):
+    if issubclass(type(leaf), str):
+        text: str = leaf
+        return text
+    if issubclass(type(leaf), bytes | bytearray):
+        return str(leaf.decode("utf-8", "replace"))
+    if leaf is None or issubclass(type(leaf), bool | Enum):
         return None
-    if isinstance(leaf, int):
+    if issubclass(type(leaf), int):
         return decimal_text(leaf)
     return str(leaf) if codec.unfold(leaf) is None and codec.is_immutable(leaf) else None

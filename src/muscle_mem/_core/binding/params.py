@@ -122,7 +122,7 @@ class Params:
         """
         groups: dict[str, list[str]] = {}
         for name, value in self.values.items():
-            if name in self.canonical and isinstance(value, str | int | float | bytes):
+            if name in self.canonical and issubclass(type(value), str | int | float | bytes):
                 groups.setdefault(text_forms(value)[0], []).append(name)
         found = {
             name for names in groups.values() if len({self.canonical[name] for name in names}) > 1 for name in names

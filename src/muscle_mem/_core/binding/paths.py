@@ -32,14 +32,14 @@ def is_distinctive(leaf: Any) -> bool:
 
     A bool, None, an enum member and a short or small value are not.
     """
-    if leaf is None or isinstance(leaf, bool | Enum):
+    if leaf is None or issubclass(type(leaf), bool | Enum):
         return False
-    if isinstance(leaf, str | bytes):
-        return len(leaf) >= SHORT_TEXT
-    if isinstance(leaf, int):
-        return abs(leaf) >= SMALL_INT
-    if isinstance(leaf, float):
-        return not leaf.is_integer() or abs(leaf) >= SMALL_INT
+    if issubclass(type(leaf), str | bytes):
+        return bool(len(leaf) >= SHORT_TEXT)
+    if issubclass(type(leaf), int):
+        return bool(abs(leaf) >= SMALL_INT)
+    if issubclass(type(leaf), float):
+        return bool(not leaf.is_integer() or abs(leaf) >= SMALL_INT)
     return codec.is_immutable(leaf)
 
 
@@ -60,7 +60,7 @@ def walk_leaves(output: Any) -> OutputLeaves:
             continue
         try:
             value = _opened(value)
-            own = codec.unfold(value) is None and not isinstance(value, _CONTAINERS)
+            own = codec.unfold(value) is None and not issubclass(type(value), _CONTAINERS)
             if own and (objects >= _MAX_OBJECT_DEPTH or not _has_readable_attributes(value)):
                 if is_distinctive(value):
                     found.append(((path, keys), value))
@@ -110,7 +110,7 @@ def _opened(value: Any) -> Any:
         return dict(value)
     if kind is memoryview:
         return value.tobytes()
-    if isinstance(value, BaseException):
+    if issubclass(type(value), BaseException):
         return [*value.args, value.__dict__]
     if kind.__name__ == "ndarray" and kind.__module__ == "numpy":
         return value.tolist() if value.size <= _MAX_ARRAY_ITEMS and value.dtype.itemsize > 1 else value
@@ -119,7 +119,7 @@ def _opened(value: Any) -> Any:
 
 def _children(value: Any) -> Iterator[tuple[bytes, Any]]:
     """Yield the children of a value with their keys; empty for a positional child."""
-    if isinstance(value, dict):
+    if issubclass(type(value), dict):
         for key, child in dict.items(value):
             name = _key_digest(key)
             yield (b"k" + name if name else b""), key
@@ -132,7 +132,7 @@ def _children(value: Any) -> Iterator[tuple[bytes, Any]]:
     unfolded = None if type(value) is SimpleNamespace else codec.unfold(value)
     if unfolded is not None:
         children: Sequence[Any] = unfolded[1]
-    elif isinstance(value, _CONTAINERS):
+    elif issubclass(type(value), _CONTAINERS):
         children = list(value)
     else:
         for attribute, child in _attributes(value):
@@ -151,7 +151,11 @@ def _key_digest(key: Any) -> bytes:
 
 def _has_readable_attributes(value: Any) -> bool:
     """Return whether the attributes of a value can be read without running its code."""
-    if value is None or isinstance(value, str | bytes | int | float | type | ModuleType | Secret) or callable(value):
+    if (
+        value is None
+        or issubclass(type(value), str | bytes | int | float | type | ModuleType | Secret)
+        or callable(value)
+    ):
         return False
     return not codec.is_immutable(value) and any(True for _ in _attributes(value))
 

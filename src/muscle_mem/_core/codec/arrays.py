@@ -73,7 +73,7 @@ def build_array(tag: int, dtype: Any, shape: Any, data: Any) -> Any:
 def is_immutable_scalar(value: Any) -> bool:
     """Return whether a value is an immutable array scalar."""
     numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.generic) and type(value) is not numpy.void
+    return numpy is not None and issubclass(type(value), numpy.generic) and type(value) is not numpy.void
 
 
 def _tensor_array(value: Any) -> Any:

@@ -83,17 +83,17 @@ class _Copier:
         return made
 
     def _instance(self, value: Any, kind: type) -> Any:
-        if isinstance(value, Enum | type | BaseException) or inspect.isroutine(value) or inspect.ismodule(value):
+        if issubclass(type(value), Enum | type | BaseException) or inspect.isroutine(value) or inspect.ismodule(value):
             return value
         if hasattr(kind, "__deepcopy__"):
             return copy.deepcopy(value, self.memo)
-        if isinstance(value, tuple):
+        if issubclass(type(value), tuple):
             return tuple.__new__(kind, map(self.copied, value))
-        if isinstance(value, list | dict | deque):
+        if issubclass(type(value), list | dict | deque):
             made = copy.copy(value)
             made.clear()
             return self._filled(made, value)
-        if isinstance(value, msgspec.Struct):
+        if issubclass(type(value), msgspec.Struct):
             struct = self.memo[id(value)] = copy.copy(value)
             for name in value.__struct_fields__:
                 msgspec.structs.force_setattr(struct, name, self.copied(getattr(value, name)))

@@ -206,7 +206,7 @@ def is_immutable(value: object, _depth: int = 0) -> bool:
         return False
     if kind is tuple or kind is frozenset:
         return all(is_immutable(item, _depth + 1) for item in value)  # type: ignore[attr-defined] # a tuple or frozenset
-    if isinstance(value, enum.Enum) or is_immutable_scalar(value) or is_pandas_scalar(value):
+    if issubclass(type(value), enum.Enum) or is_immutable_scalar(value) or is_pandas_scalar(value):
         return True
     try:
         shape = shape_of(kind)

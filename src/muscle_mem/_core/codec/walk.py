@@ -56,9 +56,9 @@ def visible_children(value: Any, *, keys: bool = True) -> Iterable[Any] | None:
 
     Subclasses of containers and deques are containers.
     """
-    if isinstance(value, dict):
+    if issubclass(type(value), dict):
         return [*(dict.keys(value) if keys else ()), *dict.values(value)]
-    if isinstance(value, list | set | frozenset | deque) or type(value) is tuple:
+    if issubclass(type(value), list | set | frozenset | deque) or type(value) is tuple:
         return list(value)
     unfolded = unfold(value)
     return None if unfolded is None else unfolded[1]

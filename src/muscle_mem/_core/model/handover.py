@@ -205,7 +205,7 @@ def _redacted_value(value: Any, hide: TextRedactor) -> Any:
 
     JSON would show bytes in base64, in which a search for the secrets' text would not find them.
     """
-    if hide is str or isinstance(value, str):
+    if hide is str or issubclass(type(value), str):
         return value
     try:
         return _redact_builtins(msgspec.to_builtins(value, builtin_types=(bytes, bytearray), enc_hook=safe_repr), hide)
@@ -214,11 +214,11 @@ def _redacted_value(value: Any, hide: TextRedactor) -> Any:
 
 
 def _redact_builtins(value: Any, hide: TextRedactor) -> Any:
-    if isinstance(value, dict):
+    if issubclass(type(value), dict):
         return {_redact_builtins(key, hide): _redact_builtins(item, hide) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if issubclass(type(value), list | tuple | set | frozenset):
         return [_redact_builtins(item, hide) for item in value]
-    if isinstance(value, bytes | bytearray):
+    if issubclass(type(value), bytes | bytearray):
         shown = repr(bytes(value))
         hidden = hide(shown)
         return value if hidden == shown else hidden
@@ -227,7 +227,7 @@ def _redact_builtins(value: Any, hide: TextRedactor) -> Any:
 
 def as_content(result: Any) -> str:
     """Return a result as the content of a tool message: text as is, or JSON."""
-    return result if isinstance(result, str) else to_json(result)
+    return result if issubclass(type(result), str) else to_json(result)
 
 
 def _executed_line(step: Executed, hide: TextRedactor) -> str:

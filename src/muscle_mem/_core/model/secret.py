@@ -31,9 +31,9 @@ class Secret(Generic[T]):
     __value: T
 
     def __init__(self, value: T) -> None:
-        if value is None or isinstance(value, bool | Secret):
+        if value is None or issubclass(type(value), bool | Secret):
             raise InvalidTypeError(f"invalid Secret: expected a value such as a string, got {type(value).__name__}")
-        if isinstance(value, str | bytes | bytearray | list | tuple | dict | set) and not value:
+        if issubclass(type(value), str | bytes | bytearray | list | tuple | dict | set) and not value:
             raise InvalidValueError(
                 f"invalid Secret: expected a value that is not empty, got an empty {type(value).__name__}"
             )

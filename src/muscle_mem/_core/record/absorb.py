@@ -115,7 +115,7 @@ def is_same_value(a: Any, b: Any) -> bool:
     """
     if a is b:
         return True
-    if isinstance(a, Secret) or isinstance(b, Secret):
+    if issubclass(type(a), Secret) or issubclass(type(b), Secret):
         return bool(a == b)
     try:
         return codec.canonical(a) == codec.canonical(b)

@@ -87,7 +87,7 @@ def _freeze_named(recorder: Recorder, step: RecordedStep, args: tuple[Any, ...],
     for name, value in named:
         if name in ignored:
             found.append((name, Ign()))
-            if isinstance(value, Secret):
+            if issubclass(type(value), Secret):
                 known.redactor.add_value(value.value)
             continue
         frozen = secrets.get(name) or freeze(value, known, name)
@@ -133,15 +133,15 @@ def _declared_secrets(recorder: Recorder, tool: Tool, named: NamedArguments) -> 
     marks: dict[str, Any] = {}
     for value in tool.omitted_secrets(named):
         if not is_empty_value(value):
-            redactor.add_value(value.value if isinstance(value, Secret) else value)
+            redactor.add_value(value.value if issubclass(type(value), Secret) else value)
     for name, value in named:
         if is_empty_value(value) or not tool.is_secret(name):
             continue
         mark = recorder.known.find(value) if has_identity(value) else None
         if mark is not None or name in tool.ignore:
-            redactor.add_value(value.value if isinstance(value, Secret) else value)
+            redactor.add_value(value.value if issubclass(type(value), Secret) else value)
             marks[name] = mark
-        elif isinstance(value, Secret):
+        elif issubclass(type(value), Secret):
             marks[name] = recorder.known.secret_expression(value, name, tool.name)
         else:
             marks[name] = Sec(redactor.name_of(value, name) or redactor.add_from_argument(tool.name, name, value))

@@ -10,6 +10,7 @@ import msgspec
 
 from ..codec.walk import SCALARS
 from ..model.handover import Executed
+from ..model.kinds import is_awaitable
 from ..model.reason import Reason
 from ..model.text import long_repr
 from ..run.effects import Effect, Invoke
@@ -206,7 +207,7 @@ def _interrupted(
 
 def _reject_unfinished(recorder: Recorder, step: RecordedStep, result: Any) -> None:
     """Note a problem if the result is an iterator or awaitable that has work left."""
-    if isinstance(result, _UNFINISHED_TYPES) or hasattr(type(result), "__await__"):
+    if issubclass(type(result), _UNFINISHED_TYPES) or is_awaitable(result):
         tool = step.tool
         recorder.add_problem(
             Reason.STILL_RUNNING,

@@ -222,7 +222,7 @@ def result_step(steps: Sequence[RecordedStep], value: Any) -> int:
         data = codec.encode(value)
     except NotStorableError:
         data = None
-    if from_identity and not isinstance(value, bool | int | float | str | bytes):
+    if from_identity and not issubclass(type(value), bool | int | float | str | bytes):
         last = from_identity[-1]
         return last if steps[last].output_data == data else -1  # The agent may have changed it.
     if data is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Generator
 from typing import Any
 
 from ...errors import NotStorableError
 from .. import codec
 from ..codec.walk import SCALARS
+from ..model.kinds import is_awaitable
 from ..model.reason import Reason
 from ..model.text import long_repr
 from ..run.deferred import SMALL_TEXT_LENGTH, Deferred, encoded, is_small_scalar
@@ -36,7 +36,7 @@ def capture_sync(
             len(value) <= SMALL_TEXT_LENGTH if kind is str else is_small_scalar(value)
         ):
             return Deferred(value)
-        if kind not in SCALARS and inspect.isawaitable(value):  # A lambda may return an awaitable, too.
+        if kind not in SCALARS and is_awaitable(value):  # A lambda may return an awaitable, too.
             refuse_awaitable(value, "Capture")
     except Exception as error:
         _note_capture_error(run, step, error)

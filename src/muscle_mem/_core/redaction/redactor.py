@@ -85,7 +85,7 @@ class Redactor:
 
     def add_from_argument(self, tool: str, argument: str, value: Any) -> str:
         """Add a secret that was found in a tool's argument; return its name."""
-        secret = value if isinstance(value, Secret) else Secret(value)
+        secret = value if issubclass(type(value), Secret) else Secret(value)
         self.add_value(secret.value)
         argument = self.redact(argument) if "[" in argument else argument
         name, count = argument, 1
@@ -118,7 +118,7 @@ class Redactor:
         A Secret is found by identity first; any other value is found by equality.
         """
         names = None
-        if isinstance(value, Secret):
+        if issubclass(type(value), Secret):
             names = self._names.get(_Identity(value))
             value = value.value
         names = names or self._names.get(equality_key(value))
@@ -258,7 +258,7 @@ def redactor_for(
     for name, secret in found:
         redactor.add_from_argument("", name, secret)
     for name, value in params.values.items():
-        if isinstance(value, Secret):
+        if issubclass(type(value), Secret):
             params.mark_secret(name)
         elif redactor.contains_secret(value):
             redactor.add_named(name, Secret(value))
@@ -275,7 +275,7 @@ def _validated_secrets(secrets: Any) -> list[tuple[str, Secret[Any]]]:
         if not isinstance(name, str) or not name:
             raise InvalidTypeError("invalid secrets=: expected names that are strings and not empty")
         try:
-            found.append((name, value if isinstance(value, Secret) else Secret(value)))
+            found.append((name, value if issubclass(type(value), Secret) else Secret(value)))
         except (InvalidTypeError, InvalidValueError) as error:
             raise type(error)(f"secrets[{name!r}]: {error}") from None
     return found

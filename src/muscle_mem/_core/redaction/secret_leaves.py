@@ -13,13 +13,13 @@ from .traces import is_small
 
 def is_empty_value(value: Any) -> bool:
     """Return whether a value is None or empty, and therefore cannot be a secret."""
-    return value is None or (isinstance(value, str | bytes | bytearray | list | tuple | dict | set) and not value)
+    return value is None or (issubclass(type(value), str | bytes | bytearray | list | tuple | dict | set) and not value)
 
 
 def literal_text(leaf: Any) -> str:
     """Return the text of an immutable leaf or of bytes; empty for every other leaf."""
-    if isinstance(leaf, bytes | bytearray):
-        return leaf.decode("utf-8", "replace").replace("\ufffd", "")
+    if issubclass(type(leaf), bytes | bytearray):
+        return str(leaf.decode("utf-8", "replace")).replace("\ufffd", "")
     return str(leaf) if codec.is_immutable(leaf) else ""
 
 
@@ -29,26 +29,26 @@ def searchable_leaves(value: Any) -> Iterator[Any]:
     A secret that is a leaf is yielded whatever its size, except None and bools. Of a container, the leaves are
     yielded that are not small; the keys of dicts are not.
     """
-    if codec.unfold(value) is None and not isinstance(value, dict | list | tuple | set | frozenset):
-        if value is not None and not isinstance(value, bool):
-            yield value.value if isinstance(value, Secret) else value
+    if codec.unfold(value) is None and not issubclass(type(value), dict | list | tuple | set | frozenset):
+        if value is not None and not issubclass(type(value), bool):
+            yield value.value if issubclass(type(value), Secret) else value
         return
     for leaf in visible_leaves(value, keys=False):
-        leaf = leaf.value if isinstance(leaf, Secret) else leaf
+        leaf = leaf.value if issubclass(type(leaf), Secret) else leaf
         if not is_small(leaf):
             yield leaf
 
 
 def secrets_in(value: Any, path: str) -> list[tuple[str, Secret[Any]]]:
     """Return the Secrets in a value and its containers, each with the path to it."""
-    if not any(isinstance(leaf, Secret) for leaf in visible_leaves(value)):
+    if not any(issubclass(type(leaf), Secret) for leaf in visible_leaves(value)):
         return []
     found: list[tuple[str, Secret[Any]]] = []
     seen: set[int] = set()
     waiting = [(path, value)]
     while waiting and len(seen) < MAX_VISITS:
         path, this = waiting.pop()
-        if isinstance(this, Secret):
+        if issubclass(type(this), Secret):
             found.append((path, this))
         elif id(this) not in seen:
             seen.add(id(this))

@@ -27,11 +27,11 @@ def is_small(value: Any) -> bool:
 
     These are bools, None, numbers below 100 without a fraction, texts under three characters and empty containers.
     """
-    if value is None or isinstance(value, bool):
+    if value is None or issubclass(type(value), bool):
         return True
-    if isinstance(value, int | float):
-        return value < SMALL_INT and (isinstance(value, int) or value.is_integer())
-    if isinstance(value, str | bytes):
+    if issubclass(type(value), int | float):
+        return value < SMALL_INT and (issubclass(type(value), int) or value.is_integer())
+    if issubclass(type(value), str | bytes):
         return len(value) < SHORT_TEXT
     return type(value) in (list, tuple, dict, set, frozenset) and not value
 
@@ -56,17 +56,17 @@ def decimal_text(value: int) -> str:
 
 def text_forms(leaf: Any) -> list[str]:
     """Return the folded texts that a leaf may have in another value, plainest first."""
-    if isinstance(leaf, Enum):
+    if issubclass(type(leaf), Enum):
         return [fold_text(text) for text in (leaf.name or "",)] + text_forms(leaf.value)
-    if isinstance(leaf, str):
+    if issubclass(type(leaf), str):
         return [fold_text(leaf)]
-    if isinstance(leaf, bytes | bytearray):
+    if issubclass(type(leaf), bytes | bytearray):
         return [fold_text(leaf.decode("utf-8", "replace"))]
-    if isinstance(leaf, int) and not isinstance(leaf, bool):
+    if issubclass(type(leaf), int) and not issubclass(type(leaf), bool):
         return [decimal_text(leaf)]
-    if isinstance(leaf, float) and leaf.is_integer():
+    if issubclass(type(leaf), float) and leaf.is_integer():
         return [fold_text(str(leaf)), decimal_text(int(leaf))]
-    if isinstance(leaf, datetime.date | datetime.time):
+    if issubclass(type(leaf), datetime.date | datetime.time):
         return [fold_text(str(leaf)), fold_text(leaf.isoformat())]
     if leaf is None or codec.is_immutable(leaf):
         return [fold_text(str(leaf))]
@@ -81,7 +81,7 @@ def contains_any(leaf: Any, needles: frozenset[str]) -> bool:
     if not needles:
         return False
     texts = text_forms(leaf)
-    if isinstance(leaf, _NUMBERS) or leaf is None:
+    if issubclass(type(leaf), _NUMBERS) or leaf is None:
         return not needles.isdisjoint(texts)
     return any(needle in text for text in texts for needle in needles)
 

@@ -102,7 +102,7 @@ def _steps_refusal(run: Run, trajectory: ReadyTrajectory) -> Refusal | None:
             return Refusal(Reason.NOT_APPROVED, message, index, tool.name)
         if step.method and tool not in run.context_objects:
             found = run.context_object_for(tool)
-            if isinstance(found, Refusal):
+            if type(found) is Refusal:
                 return found
             run.context_objects[tool] = found
     if trajectory.unchecked_tools:

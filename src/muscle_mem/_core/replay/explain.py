@@ -185,7 +185,7 @@ def _capture_first(
             assert step.pre is not None
             captures[key] = yield from capture(step, step.pre, arguments, at)
         value = captures[key]
-        if isinstance(value, Refusal):
+        if type(value) is Refusal:
             return value
         values[at] = value
     return values

@@ -127,7 +127,7 @@ def answer_refusal(
         return REFUSED
     seen, expected = check.describe_pair(made.seen, made.snapshot)
     answer = made.answer
-    score = "" if isinstance(answer, bool) else f" (score {safe_repr(answer)}, threshold {check.threshold})"
+    score = "" if issubclass(type(answer), bool) else f" (score {safe_repr(answer)}, threshold {check.threshold})"
     role = "post-check" if post else "pre-check"
     message = f"{role} failed for {step.tool.name!r}{score}: expected {expected}, got {seen}"
     reason = Reason.POST_CHECK_REFUSED if post else Reason.CHECK_REFUSED

@@ -69,7 +69,7 @@ def _judge_post_check(
         found: Refusal | None
         if answer is None:
             value = yield from capture(step, check, (args, kwargs), position)
-            found = value if isinstance(value, Refusal) else None
+            found = value if type(value) is Refusal else None
             if found is None:
                 shared = selection is not None or check.refresh
                 found = yield from evaluate(run, step, value, followed, position, True, shared=shared)

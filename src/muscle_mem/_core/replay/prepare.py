@@ -50,7 +50,7 @@ def prepare_check(
     if key not in captures:
         captures[key] = yield from capture(step, step.pre, arguments, position)
     value = captures[key]
-    return value if isinstance(value, Refusal) else (arguments, value)
+    return value if type(value) is Refusal else (arguments, value)
 
 
 def bind_arguments(run: Run, step: PlanStep) -> Arguments:

@@ -128,7 +128,7 @@ class Selection:
         while True:
             while len(seen) < len(captures):
                 call, value = next((call, value) for call, value in captures.items() if call not in seen)
-                data = seen[call] = None if isinstance(value, Refusal) else snapshot_bytes(value)
+                data = seen[call] = None if type(value) is Refusal else snapshot_bytes(value)
                 for equal in self._with_equal_snapshot(position, post, data) if data is not None else ():
                     if equal not in given:
                         given.add(equal)

@@ -7,10 +7,12 @@ import inspect
 import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from numbers import Number
+from types import CoroutineType
 from typing import Any
 
 from ...errors import InvalidTypeError
 from .. import codec
+from ..model.kinds import is_awaitable
 from ..model.text import long_repr, safe_repr
 from .argument_use import used_parameters
 from .fingerprint import fingerprint, is_async
@@ -233,7 +235,7 @@ def interpret(check: Check, answer: Any) -> bool:
         raise CheckError("compare returned None: expected a bool or a score. Return one of them.")
     if answer is NotImplemented:  # It is truthy, but means that the types cannot be compared.
         raise CheckError("compare returned NotImplemented, as __eq__ does if types differ: expected a bool. Use ==.")
-    if isinstance(answer, Number):
+    if issubclass(type(answer), Number):
         check.saw_score = check.saw_score or not check.threshold_declared
         return _score_passes(check, answer)
     if getattr(type(answer), "__bool__", None) is None:
@@ -246,9 +248,9 @@ def interpret(check: Check, answer: Any) -> bool:
 
 def _no_verdict(answer: Any) -> str:
     """Return why an answer is not a verdict; close an awaitable, which nothing awaits."""
-    if not inspect.isawaitable(answer):
+    if not is_awaitable(answer):
         return f"compare returned {safe_repr(answer)}: expected a bool or a score"
-    if inspect.iscoroutine(answer):
+    if type(answer) is CoroutineType:
         answer.close()
     return (
         f"compare returned an awaitable ({type(answer).__name__}), which a plain call cannot await. Make compare an "
