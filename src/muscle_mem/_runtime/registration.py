@@ -83,8 +83,13 @@ def _tool_spec(fn: Any, checks: tuple[Any, Any], options: ToolOptions, *, method
         trust=0 if trust is None else TRUSTS.index(validated_choice("trust", trust, TRUSTS)),
         undo=undo,
         optional=bool(options.get("optional", False)),
+        identify=_fingerprint_of,
         any=any_names,
     )
+
+
+def _fingerprint_of(fn: object) -> str:
+    return fingerprint(fn, find_source)
 
 
 def _attached_check(role: str, check: Any, fn: Any) -> Check | None:

@@ -47,6 +47,7 @@ class Reason(StrEnum):
     MODE = "mode"
     STORE_UNAVAILABLE = "store_unavailable"
     DAMAGED = "damaged"
+    TOOL_OVERRIDDEN = "tool_overridden"
     # Reasons for a miss or a divergence.
     UNCONFIRMED = "unconfirmed"
     VALUE_VARIES = "value_varies"

@@ -221,6 +221,9 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     each step, `pictures` hold for each step a picture for people, or nothing. `task` is the text of the task with its
     params masked: literal, name, literal, ..., literal. Where pre-checks failed before the agent went another way,
     `refused` are the ids of the observations that they refused, the preferred first, at the step `refused_at`.
+
+    `overrides` hold for each step of a method tool the fingerprint of the override through which the tool was called,
+    or "" if it was called directly. They are empty if none was overridden.
     """
 
     form: int
@@ -244,6 +247,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     task: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     refused_at: int = -1
+    overrides: tuple[str, ...] = ()
 
 
 def intern_values(row: Row, pool: dict[Any, Any]) -> None:

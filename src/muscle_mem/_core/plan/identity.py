@@ -19,4 +19,6 @@ def observation_id(trajectory_id: str, row: Row) -> str:
         seen += b"detour"  # A later recording that went around nothing is a row of its own (D3).
     if row.witness is not None:
         seen += witness_identity(row.suspicions, row.witness)
+    if row.overrides:
+        seen += msgspec.msgpack.encode(row.overrides)
     return codec.digest(trajectory_id.encode() + seen)[:16].hex()

@@ -10,6 +10,7 @@ import msgspec
 from .. import codec
 from ..binding.resolve import params_in_texts, references_in, secrets_used
 from ..model.records import Body, Lit, Row
+from ..tools.tool import Tool
 from .compatibility import requirements
 from .parallel import call_id, comparison_ids, decode_body, reorder_body
 from .snapshots import decode_snapshots, load_snapshot
@@ -40,6 +41,7 @@ class ReadyTrajectory:
         "is_unconditional",
         "length",
         "needed_outputs",
+        "overrides",
         "own_params",
         "params_in_texts",
         "plan",
@@ -78,6 +80,7 @@ class ReadyTrajectory:
         self.steps: list[PlanStep] = []
         self.plan: list[PlanStep | None] = []
         self.trust = 0
+        self.overrides: dict[Tool, set[str]] = {}
         self.requirements: tuple[tuple[int, PlanStep], ...] = ()
         self.unchecked_tools: tuple[str, ...] = ()
         self._call_ids: tuple[bytes, ...] = ()
@@ -89,6 +92,7 @@ class ReadyTrajectory:
         self.plan = [*steps, None]
         self.trust = max((step.tool.trust for step in steps), default=0)
         self.requirements = requirements(steps)
+        self.overrides = _overrides_of(steps, [candidate.row for candidate in self.candidates])
         self.unchecked_tools = tuple(
             dict.fromkeys(step.tool.name for step in steps if step.pre is None and not step.tool.is_read_only)
         )
@@ -150,6 +154,18 @@ def _needed_outputs(body: Body) -> frozenset[int]:
             if type(expr) is not Lit:
                 needed |= references_in(expr)
     return frozenset(needed)
+
+
+def _overrides_of(steps: list[PlanStep], rows: list[Row]) -> dict[Tool, set[str]]:
+    """Return the overrides through which all steps of a tool were called."""
+    found: dict[Tool, set[str]] = {}
+    if not any(row.overrides for row in rows):
+        return found
+    for index, step in enumerate(steps):
+        if step.method:
+            seen = {row.overrides[index] for row in rows if index < len(row.overrides)}
+            found[step.tool] = found.get(step.tool, seen) & seen
+    return found
 
 
 def _params_in_texts(body: Body) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from ..model.text import long_repr, safe_repr
 from ..redaction.secret_leaves import is_empty_value
 from ..run.recorder import RecordedStep, Recorder
 from ..run.run import Run
+from ..tools.overrides import override_fingerprint
 from ..tools.tool import NamedArguments, Tool
 from .absorb import is_same_call
 
@@ -59,6 +60,7 @@ def _freeze_arguments(run: Run, step: RecordedStep, args: tuple[Any, ...], kwarg
                 tool.name,
                 step,
             )
+        step.override = override_fingerprint(tool, args[0])
         args = args[1:]
     twice = next((name for name in tool.positional[: len(args)] if name in kwargs), None)
     if twice is not None:  # A step keeps one value for each name.

@@ -162,6 +162,7 @@ def seed_from_replay(run: Run, followed: Candidate, refusal: Refusal, handover: 
         step = RecordedStep()
         step.tool, step.record, step.judged = planned.tool, records[index], followed.due_at(index)
         step.keywords = tuple(kwargs)
+        step.override = row.overrides[index] if index < len(row.overrides) else ""
         step.index = index
         step.pre_snapshot = _stored(pres[index])
         step.post_snapshot = _stored(posts[index] if index != refusal.step else refusal.data)

@@ -30,7 +30,10 @@ _NAMELESS = "that has no name, so it cannot be passed to a replay. Use secrets={
 def add_context_secrets(redactor: Redactor, context: Iterable[Any]) -> None:
     """Register the Secrets that are attributes of context objects."""
     for value in context:
-        own = getattr(value, "__dict__", None)
+        try:
+            own = getattr(value, "__dict__", None)
+        except Exception:  # A proxy of the user's may raise on any access.
+            continue
         if type(own) is dict:
             redactor.add_secrets_in(own)
 

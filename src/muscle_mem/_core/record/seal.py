@@ -195,6 +195,7 @@ def _make_row(
         origins=doubts.origins,
         pauses=_pauses(steps),
         task=doubts.task,
+        overrides=tuple(step.override for step in steps) if any(step.override for step in steps) else (),
         refused=detour[1],
         refused_at=detour[0],
     )

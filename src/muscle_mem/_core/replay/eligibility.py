@@ -13,6 +13,8 @@ from ..plan.step import Refusal, Registry
 from ..plan.trust import EXPIRED, trust_refusal
 from ..record.redact import secrets_refusal
 from ..run.run import Run
+from ..tools.overrides import override_fingerprint
+from ..tools.tool import Tool
 
 RETIRED = "retired"
 NEVER_REPLAYED = ("quarantined", RETIRED)
@@ -84,6 +86,28 @@ def _circumstances(run: Run) -> Circumstances:
     return Circumstances(run.key or b"", run.params, local_day(policy.wall_clock()), policy.process)
 
 
+def _context_refusal(run: Run, trajectory: ReadyTrajectory, index: int, tool: Tool) -> Refusal | None:
+    """Find the context object of a method tool; refuse one that overrides it."""
+    if tool not in run.context_objects:
+        found = run.context_object_for(tool)
+        if isinstance(found, Refusal):
+            return found
+        run.context_objects[tool] = found
+    override = override_fingerprint(tool, run.context_objects[tool])
+    if not override:
+        return None
+    owner = type(run.context_objects[tool]).__qualname__
+    if override not in trajectory.overrides.get(tool, ()):
+        message = (
+            f"{owner!r} overrides {tool.name!r}, and this was not recorded through that override. A replay calls the "
+            "tool itself. Run the agent to record it again, or make the override a tool."
+        )
+        return Refusal(Reason.TOOL_OVERRIDDEN, message, index, tool.name)
+    message = f"{owner!r} overrides {tool.name!r}, and a replay leaves out what the override does. Make it a tool."
+    run.notify("warning", "overridden", message, tool.name)
+    return None
+
+
 def _steps_refusal(run: Run, trajectory: ReadyTrajectory) -> Refusal | None:
     """Return the first step's requirement that this run does not meet."""
     for index, step in trajectory.requirements:
@@ -100,11 +124,10 @@ def _steps_refusal(run: Run, trajectory: ReadyTrajectory) -> Refusal | None:
         if tool.effect == "irreversible" and step.pre is None and run.approve is None:
             message = f"{tool.name!r} is irreversible and has no pre-check. Add one, or pass approve= to the engine."
             return Refusal(Reason.NOT_APPROVED, message, index, tool.name)
-        if step.method and tool not in run.context_objects:
-            found = run.context_object_for(tool)
-            if type(found) is Refusal:
-                return found
-            run.context_objects[tool] = found
+        if step.method:
+            refusal = _context_refusal(run, trajectory, index, tool)
+            if refusal is not None:
+                return refusal
     if trajectory.unchecked_tools:
         if run.policy.strict:
             name = trajectory.unchecked_tools[0]

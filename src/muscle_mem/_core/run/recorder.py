@@ -59,6 +59,7 @@ class RecordedStep:
     wall_seconds: float = 0.0
     is_dropped: bool = False
     problems: tuple[Problem, ...] = ()
+    override: str = ""
     index: int = -1
     record: StepRecord | None = None
     judged: int = 0

@@ -20,6 +20,7 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The validated options of a tool.
 
     `pre` and `post` are its checks, `trust` is the index of its level of trust, and `effect` is None if undeclared.
+    `identify` returns the fingerprint of any callable.
     """
 
     name: str | None = None
@@ -37,6 +38,7 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
     undo: Any = None
     optional: bool = False
     any: tuple[str, ...] = ()
+    identify: Callable[[object], str] = stored_name
 
 
 class Tool:
@@ -58,6 +60,7 @@ class Tool:
         "effect",
         "fingerprint",
         "fn",
+        "identify",
         "ignore",
         "inject",
         "instance",
@@ -94,6 +97,7 @@ class Tool:
         self.trust = spec.trust
         self.undo = spec.undo
         self.optional = spec.optional
+        self.identify = spec.identify
         self.inject = spec.inject
         self.ignore = frozenset(spec.ignore) | frozenset(spec.inject)
         self.is_async = is_async(fn)
@@ -225,9 +229,15 @@ class Tool:
                     return True
                 entry = getattr(entry, "__wrapped__", None)
         # It may have another name, as private methods do, or be inside a property or a decorator.
-        return any(self._is_wrapped_in(entry, 3) for owner in type(value).__mro__ for entry in owner.__dict__.values())
+        return any(self.is_wrapped_in(entry) for owner in type(value).__mro__ for entry in owner.__dict__.values())
 
-    def _is_wrapped_in(self, entry: Any, depth: int) -> bool:
+    def is_wrapped_in(self, entry: Any, depth: int = 3) -> bool:
+        """Return whether an attribute of a class is the tool, or holds it.
+
+        Args:
+            entry: The attribute.
+            depth: How many wrappers are searched.
+        """
         if entry is self.wrapper:
             return True
         if not depth or isinstance(entry, staticmethod | classmethod | type):
@@ -238,7 +248,7 @@ class Tool:
                 parts.append(cell.cell_contents)
             except ValueError:  # The cell is still empty.
                 pass
-        return any(self._is_wrapped_in(part, depth - 1) for part in parts if part is not None and callable(part))
+        return any(self.is_wrapped_in(part, depth - 1) for part in parts if part is not None and callable(part))
 
 
 def _secrets_by_default(signature: inspect.Signature | None) -> set[str]:
