@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import operator
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -48,8 +49,81 @@ def test_partials_count_with_function_and_arguments() -> None:
 def test_bound_methods_and_objects_count_with_class_and_code() -> None:
     assert all_differ(Clicker.click, Clicker().click, Other().click, Clicker(), Other(), Clicker, Other)
     assert fingerprint(Clicker(1).click) == fingerprint(Clicker(2).click)
-    assert fingerprint(Clicker(1)) == fingerprint(Clicker(2))
+    assert fingerprint(Clicker(1)) != fingerprint(Clicker(2))
     assert fingerprint(vars(Clicker)["later"]) == fingerprint(Clicker.later)
+
+
+def test_d7_the_state_of_a_callable_object_counts_as_a_closure_does() -> None:
+    class Act:
+        def __init__(self, *values: Any) -> None:
+            for number, value in enumerate(values):
+                setattr(self, f"value{number}", value)
+
+        def __call__(self) -> None: ...
+
+    class Slotted:
+        __slots__ = ("_Slotted__hidden", "empty", "value")
+
+        def __init__(self, value: Any) -> None:
+            self.value = value
+
+        def __call__(self) -> None: ...
+
+    class Derived(Slotted):
+        __slots__ = ("more",)
+
+        def __init__(self, value: Any, more: Any) -> None:
+            super().__init__(value)
+            self.more = more
+
+        def __call__(self) -> None: ...
+
+    values: list[Any] = [
+        None,
+        True,
+        1,
+        1.0,
+        "1",
+        b"1",
+        (1,),
+        ("1",),
+        re.compile("1"),
+        len,
+        make,
+        make(1),
+        Clicker,
+        dict,
+    ]
+    assert all_differ(*map(Act, values), Act(), Act(1, 2), Act(2, 1))
+    assert all_differ(Slotted(1), Slotted("1"), Derived(1, 1), Derived(1, 2), Derived(2, 1))
+    assert all_differ(*(functools.partial(Act(value)) for value in values))
+    for one, other in [([1], [2]), ({"a": 1}, {}), ({1}, {2}), (object(), object()), (Clicker(1), Clicker(2))]:
+        assert fingerprint(Act(one)) == fingerprint(Act(other))  # State that may change counts by its type.
+        assert fingerprint(Slotted(one)) == fingerprint(Slotted(other))
+    ordered, turned = Act(), Act()
+    ordered.a, ordered.b = 1, 2
+    turned.b, turned.a = 2, 1
+    assert fingerprint(ordered) == fingerprint(turned)
+    documented = Act(1)
+    documented.__doc__ = "What it does."
+    documented.__name__ = "act"
+    assert fingerprint(documented) == fingerprint(Act(1))
+
+
+def test_d7_a_decorator_object_counts_with_what_it_wraps_and_its_settings() -> None:
+    class Retry:
+        def __init__(self, fn: Any, times: int) -> None:
+            functools.update_wrapper(self, fn)
+            self.fn, self.times = fn, times
+
+        def __call__(self, *args: Any) -> Any:
+            return self.fn(*args)
+
+    assert all_differ(make, Retry(make, 1), Retry(make, 2), Retry(fingerprint, 1))
+    assert fingerprint(Retry(make, 1)) == fingerprint(Retry(make, 1))
+    itself = Retry(make, 1)
+    itself.fn = itself
+    assert fingerprint(itself)
 
 
 def test_builtins_count_by_name() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import operator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from muscle_mem import Check, Engine
+from muscle_mem import Check, Engine, Outcome, Reason
 
 Log = list[Any]
 
@@ -52,6 +53,28 @@ def test_d7_a_tool_that_carries_an_object_never_replays_on_another(make: Any, us
     assert engine("task", mode="replay")
     assert pages[used].clicks == ["task", "task"]
     assert pages[1 - used].clicks == []
+
+
+def test_d7_the_state_of_a_callable_object_is_part_of_it_across_processes(tmp_path: Path) -> None:
+    class Act:
+        def __init__(self, where: str) -> None:
+            self.where = where
+
+        def __call__(self, what: str) -> None:
+            done.append((self.where, what))
+
+    done: Log = []
+
+    def run(where: str) -> Outcome:
+        with Engine(tmp_path / "s.db", observers=[]) as engine:
+            act = engine.tool(name="act", effect="write")(Act(where))
+            engine.set_agent(lambda task: act("x"))
+            return engine("task")
+
+    assert run("test").learned
+    assert run("test")
+    assert run("prod").reason is Reason.TOOL_CHANGED
+    assert done == [("test", "x")] * 2 + [("prod", "x")]
 
 
 def test_d7_a_bound_method_that_is_registered_again_is_the_same_tool() -> None:

@@ -5,7 +5,8 @@
     b:builtins.dict, b:A:<32 hex> by name, for builtins, C callables and classes
 
 A fingerprint covers the syntax tree of the function without comments, layout, docstrings, annotations, its own name
-and its own decorators. It also covers the values of its defaults and the contents of its closure.
+and its own decorators. It also covers the values of its defaults, the contents of its closure and the attributes of
+a callable object.
 
 Plain values count by value, and functions by their own fingerprint. Anything else is state that may change while the
 program runs, and counts by its type. Nested functions count with their names and decorators. The fields of nested
@@ -177,6 +178,27 @@ def _unwrap(fn: object) -> object:
     return fn
 
 
+def _attributes(fn: object) -> list[tuple[str, object]]:
+    """Return the attributes that an object itself has, read without running its code."""
+    try:
+        found = list(object.__getattribute__(fn, "__dict__").items())
+    except AttributeError:
+        found = []
+    for owner in type(fn).__mro__:
+        for name, entry in vars(owner).items():
+            if inspect.ismemberdescriptor(entry) and not _is_special(name):
+                try:
+                    found.append((name, entry.__get__(fn)))
+                except AttributeError:  # The slot is empty.
+                    pass
+    return found
+
+
+def _is_special(name: object) -> bool:
+    """Return whether an attribute says nothing about what a callable does, such as `__doc__`."""
+    return not isinstance(name, str) or (name.startswith("__") and name.endswith("__"))
+
+
 class _Fingerprinter:
     """One computation of a fingerprint.
 
@@ -219,10 +241,15 @@ class _Fingerprinter:
         call, inner = _python_call_method(fn), _wrapped(fn)
         if call is not None:
             within = self.of_callable(inner) if inner is not None else ""
-            return _extend(self.of_callable(call), f"object({_class_name(type(fn))!a},{within})")
+            return _extend(self.of_callable(call), f"object({_class_name(type(fn))!a},{within}{self._state(fn)})")
         if inner is not None:
             return self.of_callable(inner)
         return self._builtin(fn)
+
+    def _state(self, fn: object) -> str:
+        """Return the attributes of a callable object as text, in the form of a closure's cells."""
+        found = {name: self.value(value) for name, value in _attributes(fn) if not _is_special(name)}
+        return "".join(f",{name!a}={text}" for name, text in sorted(found.items()))
 
     def _class(self, cls: type) -> str:
         makers = []
