@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from types import CoroutineType
 from typing import Any
 
 import msgspec
 
 from ..codec.walk import SCALARS
 from ..model.handover import Executed
-from ..model.kinds import is_awaitable
 from ..model.reason import Reason
 from ..model.text import long_repr
 from ..run.effects import Effect, Invoke
@@ -19,8 +18,7 @@ from ..run.run import Run
 from ..tools.tool import Tool
 from .arguments import store_arguments
 from .snapshot import RunFlow, capture_flow, capture_sync
-
-_UNFINISHED_TYPES = (GeneratorType, AsyncGeneratorType)
+from .unfinished import note_unfinished
 
 
 class CallResult(msgspec.Struct, frozen=True):
@@ -60,9 +58,9 @@ def record_flow(
             _note_failure(run, step, args, kwargs, error)
             return CallResult(error=error)
         step.seconds = clock() - started
-        if type(result) not in SCALARS:
-            _reject_unfinished(recorder, step, result)
         recorder.store_output(step, result)
+        if step.note and step.result_bytes is None:
+            note_unfinished(run, step, result)
         check = tool.post
         if check is not None:
             step.post_snapshot = yield from capture_flow(run, step, check, args, kwargs)
@@ -109,8 +107,9 @@ def record_sync(
             pending = is_pending(run, tool, result)
             if pending:
                 return _record_later(run, step, result, args, kwargs, run_flow)
-            _reject_unfinished(recorder, step, result)
         recorder.store_output(step, result)
+        if step.note and step.result_bytes is None:
+            note_unfinished(run, step, result)
         check = tool.post
         if check is not None:
             step.post_snapshot = capture_sync(run, step, check, args, kwargs, run_flow)
@@ -156,9 +155,9 @@ async def _record_later(
     try:
         result = await pending
         step.seconds += clock() - started
-        if type(result) not in SCALARS:
-            _reject_unfinished(recorder, step, result)
         recorder.store_output(step, result)
+        if step.note and step.result_bytes is None:
+            note_unfinished(run, step, result)
         if tool.post is not None:
             step.post_snapshot = capture_sync(run, step, tool.post, args, kwargs, run_flow)
         return result
@@ -203,16 +202,3 @@ def _interrupted(
         _note_failure(run, step, args, kwargs, error)
     else:
         run.recorder.drop(step)
-
-
-def _reject_unfinished(recorder: Recorder, step: RecordedStep, result: Any) -> None:
-    """Note a problem if the result is an iterator or awaitable that has work left."""
-    if issubclass(type(result), _UNFINISHED_TYPES) or is_awaitable(result):
-        tool = step.tool
-        recorder.add_problem(
-            Reason.STILL_RUNNING,
-            f"{tool.name!r} returned unfinished work: expected a value, got {type(result).__name__}. Return a list, or "
-            "make the tool an async function.",
-            tool.name,
-            step,
-        )
