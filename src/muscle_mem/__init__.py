@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ._core.codec import register
     from ._core.model.handover import Handover
     from ._core.model.outcome import Divergence, Outcome
+    from ._core.model.param import Param
     from ._core.model.reason import Reason
     from ._core.model.secret import Secret
     from ._core.replay.explain import Explanation
@@ -71,6 +72,7 @@ __all__ = [
     "NotReadyError",
     "NotStorableError",
     "Outcome",
+    "Param",
     "Pruned",
     "Reason",
     "Secret",
@@ -91,6 +93,7 @@ _ROOMS = {
     "_core.replay.explain": "Explanation",
     "_core.model.handover": "Handover",
     "_core.model.outcome": "Divergence Outcome",
+    "_core.model.param": "Param",
     "_core.model.reason": "Reason",
     "_core.model.secret": "Secret",
     "_engine.engine": "Engine",

@@ -17,8 +17,8 @@ NAMES = set(
     Answered AskAgent AsyncSession Call Finished Session
     CacheInfo Check CurrentRun DamagedStoreError DecodeError Divergence Diverged
     Engine Explanation ForeignStoreError Handover InvalidTypeError InvalidValueError Missed
-    MissingExtraError MuscleMemError NewerStoreError NotFoundError NotReadyError NotStorableError Outcome Pruned Reason
-    Secret StoreError TooLargeError UnknownTypeError checks current_run register
+    MissingExtraError MuscleMemError NewerStoreError NotFoundError NotReadyError NotStorableError Outcome Param Pruned
+    Reason Secret StoreError TooLargeError UnknownTypeError checks current_run register
     """.split()
 )
 

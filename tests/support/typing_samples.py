@@ -14,11 +14,16 @@ from muscle_mem import (
     Finished,
     Handover,
     Outcome,
+    Param,
     Pruned,
     current_run,
 )
 
 engine = Engine("memory.db", scope="a", mode="auto")
+
+assert_type(Param(2, bind=["fill.text"]).value, int)
+assert_type(Param("a").bind, tuple[str, ...])
+Param(2, bind=5)  # type: ignore[arg-type]
 
 
 @engine.tool

@@ -11,7 +11,7 @@ import msgspec
 
 from .._core.model.blobs import pack_row
 from .._core.model.reason import Reason
-from .._core.model.records import Row
+from .._core.model.records import Row, body_bytes
 from .._core.plan.candidate_set import CandidateSet
 from .._core.plan.evidence import weigh
 from .._core.plan.identity import observation_id
@@ -370,7 +370,7 @@ def _store_records(run: Run, recording: Recording, state: str, reason: str, now:
     sealed = Sealed(
         id=recording.id,
         key=run.key or b"",
-        body=msgspec.msgpack.encode(recording.body),
+        body=body_bytes(recording.body),
         steps=len(recording.body.steps),
         task=run.task,
         scope=run.scope,

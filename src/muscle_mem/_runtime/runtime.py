@@ -222,6 +222,8 @@ class Runtime:
             approve,
             redactor,
         )
+        if not is_plain and (options.key is not None or self.keys.custom is not None):
+            run.has_custom_key = True
         if self.key_leases.max_wait and mode == "auto" and task_id is not None:
             run.may_wait = True
         return run, refusal

@@ -55,6 +55,7 @@ def _body(body: Body, stored: Stored, unknown: set[str]) -> Iterator[tuple[str, 
 
 def _params(body: Body) -> Iterator[tuple[str, str]]:
     named = {*(name for name, _ in body.fixed), *(name for group in body.equal for name in group)}
+    named |= {one.name for one in body.leafwise} | {name for one in body.parts for name in (one.name, one.whole)}
     for name in sorted(named - set(body.params)):
         yield "dangling", f"it refers to parameter {name!r}, which the trajectory does not have"
 

@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 
 from .._core import codec
-from .._core.binding.params import contains_token, literal_leaves
+from .._core.binding.params import literal_leaves
+from .._core.binding.resolve import param_text
+from .._core.binding.tokens import contains_token
 from .._core.codec.mappings import is_mapping_kind
 from .._core.model.records import Body, Ctx, Expr, Guard, Ign, Lit, Node, Par, Ref, Row, Sec, StepRecord, Tpl
 from ..errors import MuscleMemError
@@ -79,7 +81,7 @@ def expression(expr: Expr, outputs: Outputs, limit: int | None = LIMIT) -> str:
     if isinstance(expr, Lit):
         return printable(value_text(expr.data), limit)
     if isinstance(expr, Par):
-        return printable(expr.name)
+        return printable(param_text(expr))
     if isinstance(expr, Tpl):
         return printable(_template(expr.parts))
     if isinstance(expr, Ref):
@@ -130,7 +132,7 @@ def sources(name: str, expr: Expr, step: StepRecord, body: Body, outputs: Output
     Literals are left out unless they are guarded or cannot be decoded.
     """
     if isinstance(expr, Par):
-        yield Source(name, "param", f"param {expr.name}" + _param_description(expr.name, body))
+        yield Source(name, "param", f"param {param_text(expr)}" + _param_description(expr.name, body))
     elif isinstance(expr, Tpl):
         names = list(dict.fromkeys(expr.parts[1::2]))
         about = "".join(_param_description(one, body) for one in names)

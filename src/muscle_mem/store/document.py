@@ -15,7 +15,7 @@ import msgspec
 from .._core import codec
 from .._core.export.document import body_document, body_from_document, row_document, row_from_document
 from .._core.export.json_values import base64_bytes, float_from_json, float_to_json, text_from_json, text_to_json
-from .._core.model.records import FORM, Body, Row
+from .._core.model.records import FORM, Body, Row, body_bytes
 from .._core.plan.identity import observation_id
 from .._core.plan.parallel import sorted_body
 from ..errors import DecodeError, InvalidValueError
@@ -59,7 +59,7 @@ def _read_body(data: bytes) -> Body | None:
     """Return the decoded steps; None if the document cannot reproduce the bytes."""
     try:
         body = msgspec.msgpack.decode(data, type=Body)
-        if body.form == FORM and msgspec.msgpack.encode(body_from_document(body_document(body))) == data:
+        if body.form == FORM and body_bytes(body_from_document(body_document(body))) == data:
             return body
     except _BAD:
         pass
@@ -169,10 +169,10 @@ def _sealed(document: Mapping[str, Any], body: Body | None, *, strict: bool) -> 
         raise InvalidValueError("key: expected the task key as a hexadecimal string") from error
     if strict and len(key) != 32:
         raise InvalidValueError(f"key: expected 32 bytes, got {len(key)} bytes")
-    data = base64_bytes(document["raw"], "raw") if body is None else msgspec.msgpack.encode(body)
+    data = base64_bytes(document["raw"], "raw") if body is None else body_bytes(body)
     if strict and body is not None and not body.steps:
         raise InvalidValueError("steps: expected at least one step, got none")
-    made = codec.digest(key + (msgspec.msgpack.encode(sorted_body(body)) if body is not None else data))[:16].hex()
+    made = codec.digest(key + (body_bytes(sorted_body(body)) if body is not None else data))[:16].hex()
     tags = document.get("tags", [])
     if not isinstance(tags, list):
         raise InvalidValueError(f"tags: expected an array of strings, got {tags!r:.60}")

@@ -9,7 +9,10 @@ import pytest
 
 import muscle_mem
 from muscle_mem import Engine, Reason
-from muscle_mem._core.binding.params import Params, contains_token, literal_leaves, to_expression
+from muscle_mem._core.binding.param_suspicion import ParamSearch, params_in_name
+from muscle_mem._core.binding.params import Params, literal_leaves, to_expression
+from muscle_mem._core.binding.pieces import Piece
+from muscle_mem._core.binding.tokens import contains_token
 from param_cases import Address, Client, Colour, Letter, Play
 
 
@@ -52,7 +55,7 @@ def test_e1_a_small_value_is_bound_only_where_the_tool_parameter_bears_the_param
 
 
 @pytest.mark.parametrize(
-    ("param", "literal"), [(True, 1), (1, True), (1, 1.0), ("500", 500), (500, "500"), (500.0, 500), (None, "None")]
+    ("param", "literal"), [(True, 1), (1, True), (1, 1.0), (500.0, 500), ("007", 7), (None, "None")]
 )
 def test_e1_types_count_so_a_literal_that_only_looks_equal_is_never_replaced(
     play: Play, param: Any, literal: Any
@@ -199,7 +202,7 @@ def test_e3_values_that_overlap_in_a_text_leave_it_a_literal(play: Play) -> None
 
 @pytest.mark.parametrize("value", ["a.c", "(x)", "[ab]+", "\\d+", "x|y", "^abc$", "C++", "a\nb", "{name}", "%s%s"])
 def test_e3_characters_that_mean_something_to_patterns_are_plain_text(play: Play, value: str) -> None:
-    agent = lambda name: play.send(to=name, text=f"<{name}> abc 12")
+    agent = lambda name: play.send(to=name, text=f"<{name}> qrs 12")
     assert play.twice(agent, {"name": value}, {"name": "\\g<0>"})
     assert not contains_token("abc", "a.c")
 
@@ -236,8 +239,8 @@ def test_e3_unicode_does_not_hide_a_value(play: Play, value: str, text: str) -> 
 
 def test_e3_a_derived_unicode_form_of_the_value_is_found() -> None:
     params = Params({"name": "Straße"})
-    assert list(params.embedded_in("STRASSE 5")) == ["name"]
-    assert list(params.embedded_in("Strasbourg")) == []
+    assert params_in_name(params, ["STRASSE 5"]) == {"name"}
+    assert params_in_name(params, ["Strasbourg"]) == set()
 
 
 @pytest.mark.parametrize(
@@ -245,10 +248,10 @@ def test_e3_a_derived_unicode_form_of_the_value_is_found() -> None:
     [b"John", bytearray(b"John"), Letter("John"), {"John": 1}, {"k": [("John",)]}, frozenset({"John"}), "\ud800John"],
 )
 def test_e3_a_value_is_found_wherever_it_is_hidden(play: Play, value: Any) -> None:
-    fixed = set(Params({"name": "john"}).embedded_in(value))
+    search = ParamSearch(Params({"name": "john"}), ())
     expr = to_expression(value, Params({"name": "john"}), None)
-    fixed |= {name for leaf in literal_leaves(expr) for name in Params({"name": "john"}).embedded_in(leaf)}
-    assert fixed == {"name"}
+    pieces = [Piece("x", (), leaf) for leaf in literal_leaves(expr)]
+    assert {doubt.params for piece in pieces for doubt in search.suspicions(0, piece, ())} == {("name",)}
 
 
 class Money:
@@ -274,8 +277,8 @@ def test_e3_an_enum_and_a_date_are_found_by_their_texts(play: Play) -> None:
     assert not again.twice(when, {"t": dt.datetime(2024, 1, 2, 3)}, {"t": dt.datetime(2025, 1, 2, 3)})
 
 
-def test_e3_a_leaf_of_a_container_param_that_a_literal_holds_fixes_the_param(play: Play) -> None:
-    agent = lambda order: play.many(order, order["name"])
+def test_e3_a_leaf_of_a_container_param_inside_a_longer_text_is_valid_for_that_value_only(play: Play) -> None:
+    agent = lambda order: play.many(order, f"Dear {order['name']}")
     assert not play.twice(agent, {"order": {"name": "John"}}, {"order": {"name": "Jane"}})
 
 

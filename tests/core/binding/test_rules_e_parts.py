@@ -55,15 +55,15 @@ def test_e3_a_literal_with_words_of_its_own_is_a_literal(literal: Any) -> None:
 
 
 def test_e3_the_words_around_a_param_in_a_text_are_literals() -> None:
-    given: Given = {"name": "dear John"}
+    given: Given = {"name": "John Smith"}
     sent: list[str] = []
     engine = Engine()
     send = engine.tool(name="send")(lambda text: sent.append(text))
     engine.set_agent(lambda task: send(f"My {given['name']}, dear"))
     assert engine("send it", params=given).learned
-    given["name"] = "good Jane"
+    given["name"] = "Jane Doe"
     assert engine("send it", params=given)
-    assert sent[-1] == "My good Jane, dear"
+    assert sent[-1] == "My Jane Doe, dear"
 
 
 @pytest.mark.parametrize("spelled", ["{}", "id_{}", "field {} of"])

@@ -188,21 +188,24 @@ def is_expression(frozen: Any) -> bool:
     return isinstance(frozen, Expr)
 
 
-def frozen_to_expression(frozen: Any, params: Params, argument: str | None) -> Expr:
+def frozen_to_expression(
+    frozen: Any, params: Params, argument: str | None, vouched: frozenset[str] = frozenset()
+) -> Expr:
     """Return the expression of a frozen value, with params bound in it.
 
-    The caller must have rejected Unencodable values before.
+    `vouched` are the params that the caller binds to this argument. The caller must have rejected Unencodable values
+    before.
     """
     if is_expression(frozen):
         expression: Expr = frozen
         return expression
     if isinstance(frozen, Container):
-        return Node(frozen.kind, tuple(frozen_to_expression(item, params, None) for item in frozen.items))
+        return Node(frozen.kind, tuple(frozen_to_expression(item, params, None, vouched) for item in frozen.items))
     if isinstance(frozen, Encoded):
         if not params:
             return Lit(frozen.data)
-        return to_expression(codec.decode(frozen.data, lenient=True), params, argument)
-    return to_expression(frozen, params, argument)
+        return to_expression(codec.decode(frozen.data, lenient=True), params, argument, vouched=vouched)
+    return to_expression(frozen, params, argument, vouched=vouched)
 
 
 def find_unencodable(frozen: Any) -> Unencodable | None:
@@ -220,15 +223,15 @@ def find_unencodable(frozen: Any) -> Unencodable | None:
 def known_objects_of(params: Params, context: Sequence[Any], redactor: Redactor | None = None) -> KnownObjects:
     """Return what a run recognizes from its start.
 
-    These are its context objects and the params without a canonical form. Context objects are found again by the names
-    of their classes; those that share a name are left out, because they could be confused.
+    These are its context objects, and the params that the codec cannot write as they are. Context objects are found
+    again by the names of their classes; those that share a name are left out, because they could be confused.
     """
     known = KnownObjects(redactor)
     names = [type(value).__qualname__ for value in context]
     for name, value in zip(names, context, strict=True):
         if names.count(name) == 1:
             known.add(value, Ctx(name))
-    for name in params.opaque:
+    for name in (*params.opaque, *params.subclassed):
         if name in params.secret:
             continue
         known.add(params.values[name], Par(name))

@@ -2,75 +2,59 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...errors import InvalidTypeError, InvalidValueError, NotStorableError
 from .. import codec
 from ..codec.walk import stored_leaves
-from ..model.records import Expr, Lit, Node, Par, Tpl
+from ..model.param import Param
+from ..model.records import Expr, Leafwise, Lit, Node, Par, ParamPath, Part, PartOf, Tpl
 from ..model.text import safe_repr
-from ..redaction.traces import SHORT_TEXT, contains_any, decimal_text, is_small, text_forms
+from ..redaction.traces import SMALL_INT, decimal_text, is_small, text_forms
+from .needles import Needles
+from .param_parts import LeafIndex, field_name, leafwise, parts_of_others
+from .param_values import canonical_or_none, is_number, plain_text, size_of, visible_structure
+from .tokens import token_positions, word_positions
 
-_WORD = re.compile(r"[^\W_]+")
-_JOINERS = "_\u200c\u200d"
-
-
-def token_positions(text: str, part: str) -> Iterator[int]:
-    """Yield the positions where `part` occurs in `text` as a token.
-
-    A token is bounded by anything but letters, digits and underscores.
-    """
-    at = text.find(part) if part else -1
-    while at >= 0:
-        end = at + len(part)
-        joined_before = at > 0 and (_is_word_char(text[at - 1]) or unicodedata.category(part[0])[0] == "M")
-        if not joined_before and not (end < len(text) and _is_word_char(text[end])):
-            yield at
-        at = text.find(part, at + 1)
-
-
-def _is_word_char(char: str) -> bool:
-    """Return whether a character belongs to a word.
-
-    These are letters, digits and underscores, and characters that modify or join letters: accents, vowel signs,
-    joiners.
-    """
-    return char.isalnum() or char in _JOINERS or unicodedata.category(char)[0] == "M"
-
-
-def contains_token(text: str, part: str) -> bool:
-    """Return whether `part` occurs in `text` as a token."""
-    return next(token_positions(text, part), None) is not None
+_HASHED = frozenset({str, int, bool, type(None), bytes})  # equal and of one type: equal canonical bytes
+_NOBODY: frozenset[str] = frozenset()
 
 
 class Params:
     """The params of one run, prepared for searches by bytes, text and identity.
 
-    Secret params are registered under the same names with the run's redactor; their values are not searched here.
+    `vouched` has for each name the arguments (tool.argument) that get the param whatever its size. Secret params are
+    registered under the same names with the run's redactor; their values are not searched here.
     """
 
-    __slots__ = ("_text_forms", "_words", "canonical", "names_by_bytes", "opaque", "secret", "texts", "values")
+    __slots__ = (
+        "_by_value",
+        "_finders",
+        "_index",
+        "_kinds",
+        "canonical",
+        "names_by_bytes",
+        "opaque",
+        "secret",
+        "subclassed",
+        "texts",
+        "values",
+        "vouched",
+    )
 
     def __init__(self, values: Mapping[str, Any] | None) -> None:
-        if values is None:
-            values = {}
-        if not isinstance(values, Mapping):
-            raise InvalidTypeError(f"invalid params=: expected a mapping of names to values, got {safe_repr(values)}")
-        for name in values:
-            if not isinstance(name, str):
-                raise InvalidTypeError(f"invalid params=: expected names that are strings, got {safe_repr(name)}")
-            if not name:
-                raise InvalidValueError("invalid params=: expected names that are not empty, got ''")
-        self.values: dict[str, Any] = dict(values)
+        self.vouched: dict[str, frozenset[str]] = {}
+        self.values = self._validated(values)
         self.canonical: dict[str, bytes] = {}
         self.opaque: list[str] = []
+        self.subclassed: list[str] = []
         self.secret: set[str] = set()
         self.texts: dict[str, str] = {}
         for name in sorted(self.values):
-            value = self.values[name]
+            value = plain_text(self.values[name])
+            if value is not self.values[name]:
+                self.subclassed.append(name)
             try:
                 self.canonical[name] = codec.canonical(value)
             except NotStorableError:
@@ -83,8 +67,37 @@ class Params:
         self.names_by_bytes: dict[bytes, list[str]] = {}
         for name, data in self.canonical.items():
             self.names_by_bytes.setdefault(data, []).append(name)
-        self._text_forms: dict[str, frozenset[str]] = {}
-        self._words: dict[str, list[set[str]]] = {}
+        self._forget_derived()
+
+    def _validated(self, values: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the values by name, those that are wrapped in a Param taken out of it."""
+        if values is None:
+            return {}
+        if not isinstance(values, Mapping):
+            raise InvalidTypeError(f"invalid params=: expected a mapping of names to values, got {safe_repr(values)}")
+        for name in values:
+            if not isinstance(name, str):
+                raise InvalidTypeError(f"invalid params=: expected names that are strings, got {safe_repr(name)}")
+            if not name:
+                raise InvalidValueError("invalid params=: expected names that are not empty, got ''")
+        found = dict(values)
+        for name, value in found.items():
+            if type(value) is Param:
+                found[name] = value.value
+                self.vouched[name] = frozenset(value.bind)
+        return found
+
+    def _forget_derived(self) -> None:
+        self._index: LeafIndex | None = None
+        self._finders: dict[bool, tuple[Needles, dict[str, str]]] = {}
+        self._by_value: dict[Any, list[str]] = {}
+        self._kinds: dict[type, set[int]] = {}
+        for names in self.names_by_bytes.values():
+            for name in names:
+                value = plain_text(self.values[name])
+                self._kinds.setdefault(type(value), set()).add(size_of(value))
+                if type(value) in _HASHED:
+                    self._by_value[type(value), value] = names
 
     def __bool__(self) -> bool:
         return bool(self.values)
@@ -96,10 +109,18 @@ class Params:
         data = self.canonical.pop(name, None)
         if data is not None:
             self.names_by_bytes[data].remove(name)
+        self._forget_derived()
 
     def plain_names(self) -> list[str]:
         """Return the names of the params that are not secrets."""
         return sorted(self.values.keys() - self.secret)
+
+    def vouched_for(self, tool: str, argument: str) -> frozenset[str]:
+        """Return the params that the caller binds to an argument of a tool, whatever their size."""
+        if not self.vouched:
+            return _NOBODY
+        places = (f"{tool}.{argument}", f"{tool.rpartition('.')[2]}.{argument}")
+        return frozenset(name for name, bind in self.vouched.items() if not bind.isdisjoint(places))
 
     def equal_groups(self) -> tuple[tuple[str, ...], ...]:
         """Return the groups of params with equal values.
@@ -115,73 +136,104 @@ class Params:
         """Return a key that equal values share: canonical bytes, or the identity."""
         return self.canonical.get(name) or id(self.values[name])
 
-    def ambiguous(self) -> set[str]:
-        """Return the params whose text equals another's although the values differ.
+    def ambiguous(self) -> tuple[set[str], list[PartOf]]:
+        """Return the params that may be confused with others, and those that are parts of others (E2).
 
-        Examples are "5" and 5, or "john" and "JOHN".
+        The texts of the first are equal although the values differ, such as "5" and 5, or "john" and "JOHN".
         """
         groups: dict[str, list[str]] = {}
-        for name, value in self.values.items():
-            if name in self.canonical and issubclass(type(value), str | int | float | bytes):
+        scalars: dict[str, Any] = {}
+        containers: dict[str, Any] = {}
+        for name in self.canonical:
+            value = plain_text(self.values[name])
+            if issubclass(type(value), str | int | float | bytes):
                 groups.setdefault(text_forms(value)[0], []).append(name)
+            (containers if codec.unfold(value) is not None else scalars)[name] = value
         found = {
             name for names in groups.values() if len({self.canonical[name] for name in names}) > 1 for name in names
         }
-        for name, value in self.values.items():
-            if codec.unfold(value) is not None:  # A part may equal another param: which is meant cannot be known.
-                parts = {
-                    text_forms(leaf)[0] for leaf in stored_leaves(value) if not is_small(leaf) and text_forms(leaf)
-                }
-                found.update(other for text, names in groups.items() if text in parts for other in (*names, name))
-        return found
+        if len(self.canonical) < 2:
+            return found, []
+        relations, unclear = parts_of_others(scalars, containers, self.leaf_index)
+        return found | unclear, relations
+
+    @property
+    def leaf_index(self) -> LeafIndex:
+        """The leaves of the params that are containers."""
+        if self._index is None:
+            self._index = LeafIndex({name: self.values[name] for name in self.canonical})
+        return self._index
+
+    def leafwise(self, exprs: Iterable[Expr]) -> tuple[Leafwise, ...]:
+        """Return the conditions of the params of which these expressions use parts."""
+        used: dict[str, set[ParamPath]] = {}
+        for expr in exprs:
+            _note_paths(expr, used)
+        return leafwise(self.values, used)
 
     def type_name(self, name: str) -> str:
         """Return the type name of a param's value; empty without a canonical form."""
-        kind = type(self.values[name])
+        kind = type(plain_text(self.values[name]))
         return f"{kind.__module__}:{kind.__qualname__}" if name in self.canonical else ""
 
     def changed_names(self) -> set[str]:
         """Return the params whose values were changed since the run began."""
-        return {name for name, data in self.canonical.items() if _bytes_of(self.values[name]) != data}
+        values = self.values
+        return {name for name, data in self.canonical.items() if canonical_or_none(plain_text(values[name])) != data}
 
     def digest_of(self, name: str) -> bytes:
         """Return a digest of a param's value.
 
         Without a canonical form, it is the digest of the value's storable parts and the types of the others.
         """
-        return codec.digest(self.canonical.get(name) or repr(_visible_structure(self.values[name], 0)).encode())
+        return codec.digest(self.canonical.get(name) or repr(visible_structure(self.values[name], 0)).encode())
 
-    def match_whole(self, value: Any, argument: str | None, *, all_sizes: bool = False) -> str | None:
+    def match_whole(
+        self, value: Any, argument: str | None, *, all_sizes: bool = False, vouched: frozenset[str] = _NOBODY
+    ) -> str | None:
         """Return the param whose value equals `value` exactly.
 
-        A small value matches only if `argument` is the param's name, or with `all_sizes`.
+        A small value matches only if `argument` is the param's name, if it is vouched for, or with `all_sizes`.
         """
-        if not self.canonical:
+        kind = type(value)
+        sizes = self._kinds.get(kind)
+        if sizes is None:
             return None
-        try:
-            names = self.names_by_bytes.get(codec.canonical(value))
-        except NotStorableError:
+        if kind in _HASHED:
+            names = self._by_value.get((kind, value))
+        elif size_of(value) not in sizes:
             return None
+        else:
+            data = canonical_or_none(value)
+            names = None if data is None else self.names_by_bytes.get(data)
         if not names:
             return None
         if argument in names:
             return argument
-        return names[0] if all_sizes or not is_small(value) else None
+        if all_sizes or not is_small(value):
+            return names[0]
+        return next((name for name in names if name in vouched), None)
 
-    def match_in_text(self, text: str, *, all_sizes: bool = False) -> tuple[str, ...] | None:
+    def match_in_text(
+        self, text: str, *, all_sizes: bool = False, vouched: frozenset[str] = _NOBODY
+    ) -> tuple[str, ...] | None:
         """Return `text` as literal, name, literal, ..., literal; None without a match.
 
         The names are the params that occur in the text as tokens. The longest value wins. The result is also None if
-        two occurrences overlap, because either may be meant.
+        two occurrences overlap, because either may be meant. With `all_sizes`, as for a task key, and for params that
+        are vouched for, joined tokens count too, and in a script without spaces a param counts wherever it stands.
         """
-        names = {
-            self.texts[name]: name
-            for name in sorted(self.texts, reverse=True)
-            if all_sizes or not is_small(self.values[name])
-        }
+        needles, names = self._finder(all_sizes)
+        parts = set(needles.found_in(text))
+        named: dict[str, str] = {}
+        if vouched:
+            named = {self.texts[name]: name for name in sorted(vouched, reverse=True) if self.texts.get(name)}
+            names = {**names, **named}
+            parts.update(part for part in named if part in text)
+        positions = word_positions if all_sizes else token_positions
         found: list[tuple[int, int, str]] = []
-        for part in sorted(names, key=lambda part: (-len(part), part)):
-            for start in token_positions(text, part):
+        for part in sorted(parts, key=lambda part: (-len(part), part)):
+            for start in (word_positions if part in named else positions)(text, part):
                 end = start + len(part)
                 overlapping = [(s, e) for s, e, _ in found if start < e and s < end]
                 if not overlapping:
@@ -190,97 +242,97 @@ class Params:
                     return None
         if not found:
             return None
-        parts: list[str] = []
+        pieces: list[str] = []
         at = 0
         for start, end, name in sorted(found):
-            parts += [text[at:start], name]
+            pieces += [text[at:start], name]
             at = end
-        return (*parts, text[at:])
+        return (*pieces, text[at:])
 
-    def embedded_in(self, value: Any) -> Iterable[str]:
-        """Yield the params whose value is in a literal leaf and cannot be bound.
+    def _finder(self, all_sizes: bool) -> tuple[Needles, dict[str, str]]:
+        """Return the texts of the params that are searched for in texts, and their names."""
+        found = self._finders.get(all_sizes)
+        if found is None:
+            names = {
+                self.texts[name]: name
+                for name in sorted(self.texts, reverse=True)
+                if all_sizes or not is_small(plain_text(self.values[name]))
+            }
+            names.pop("", None)
+            found = self._finders[all_sizes] = Needles(names), names
+        return found
 
-        For example, the value is part of a word, or has another letter case.
-        """
-        data = _bytes_of(value)
-        if data is None:
-            return
-        for name in self.values:
-            if self.canonical.get(name) == data or contains_any(value, self._text_forms_of(name)):
-                yield name
-
-    def composed_in(self, value: Any) -> Iterable[str]:
-        """Yield the params whose words make up a whole literal leaf.
-
-        Examples are a first name, a part of an address or a date written as 2/1.
-        """
-        if is_small(value):
-            return
-        found = [
-            words for words in (set(_WORD.findall(text)) for text in text_forms(value)) if _has_distinctive_word(words)
-        ]
-        if not found:
-            return
-        for name in self.values:
-            if name not in self._words:
-                self._words[name] = [set(_WORD.findall(text)) for text in self._text_forms_of(name)]
-            if any(words <= of_param for words in found for of_param in self._words[name]):
-                yield name
-
-    def _text_forms_of(self, name: str) -> frozenset[str]:
-        if name not in self._text_forms:
-            param = self.values[name]
-            self._text_forms[name] = frozenset(text for leaf in stored_leaves(param) for text in text_forms(leaf))
-        return self._text_forms[name]
-
-
-def _has_distinctive_word(words: Iterable[str]) -> bool:
-    """Return whether one of these words is long enough to be distinctive."""
-    return any(len(word) >= SHORT_TEXT for word in words)
-
-
-def _bytes_of(value: Any) -> bytes | None:
-    try:
-        return codec.canonical(value)
-    except NotStorableError:
+    def match_part(self, value: Any, argument: str | None, vouched: frozenset[str]) -> Part | None:
+        """Return the expression of a leaf that is a part of a param, or the number that a text param spells."""
+        if type(value) is int and (value >= SMALL_INT or vouched):
+            names = self._by_value.get((str, decimal_text(value)), ())
+            name = next((name for name in names if value >= SMALL_INT or name in vouched), None)
+            if name is not None:
+                return Part(name, form="number")
+        if not self.leaf_index:
+            return None
+        for other, form in _spellings(value):
+            found = self.leaf_index.find(other)
+            if found is not None and (not is_small(other) or found[0] in vouched or field_name(found[1]) == argument):
+                return Part(*found, form) if _is_encodable_path(found[1]) else None
         return None
 
 
-def _visible_structure(value: Any, depth: int) -> Any:
-    """Return the readable structure of a value without a canonical form.
-
-    It consists of the storable parts and the types of the others.
-    """
-    data = _bytes_of(value)
-    if data is not None:
-        return data
-    kind = f"{type(value).__module__}:{type(value).__qualname__}"
-    unfolded = codec.unfold(value) if depth < codec.MAX_DEPTH else None
-    return kind, [_visible_structure(child, depth + 1) for child in unfolded[1]] if unfolded else None
+def _spellings(value: Any) -> Iterable[tuple[Any, str]]:
+    """Yield a leaf itself, and the value whose decimal text or number it is, each with the form to convert it."""
+    yield value, ""
+    if type(value) is str and is_number(value) and int(value) >= SMALL_INT:
+        yield int(value), "text"
+    elif type(value) is int and value >= SMALL_INT:
+        yield decimal_text(value), "number"
 
 
-def to_expression(value: Any, params: Params, argument: str | None, *, all_sizes: bool = False) -> Expr:
+def _is_encodable_path(path: ParamPath) -> bool:
+    return is_encodable(tuple(part for part in path if isinstance(part, str)))
+
+
+def _note_paths(expr: Expr, used: dict[str, set[ParamPath]]) -> None:
+    if isinstance(expr, Par):
+        used.setdefault(expr.name, set()).add(expr.path if isinstance(expr, Part) else ())
+    elif isinstance(expr, Tpl):
+        for name in expr.parts[1::2]:
+            used.setdefault(name, set()).add(())
+    elif isinstance(expr, Node):
+        for item in expr.items:
+            _note_paths(item, used)
+
+
+def to_expression(
+    value: Any,
+    params: Params,
+    argument: str | None,
+    *,
+    all_sizes: bool = False,
+    vouched: frozenset[str] = _NOBODY,
+) -> Expr:
     """Return the expression of a storable value.
 
-    Params are bound as whole values, as tokens in texts and inside containers. `all_sizes` also binds small values. A
-    task key may do that, because the guards detect a wrong match.
+    Params are bound as whole values, as tokens in texts and inside containers. `all_sizes` is for a task key: it also
+    binds small values and joined tokens, because the guards and suspicions detect a wrong match. `vouched` are the
+    params that the caller binds to this argument.
     """
     if not params.canonical:
         return Lit(codec.encode(value))
-    name = params.match_whole(value, argument, all_sizes=all_sizes)
+    name = params.match_whole(value, argument, all_sizes=all_sizes, vouched=vouched)
     if name is not None:
         return Par(name)
     if type(value) is str:
-        parts = params.match_in_text(value, all_sizes=all_sizes)
-        if parts is not None and (all_sizes or any(parts[::2])) and is_encodable(parts):
+        parts = params.match_in_text(value, all_sizes=all_sizes, vouched=vouched)
+        if parts is not None and (all_sizes or any(parts[::2]) or is_number(value)) and is_encodable(parts):
             return Tpl(parts)
-        return Lit(codec.encode(value))
     unfolded = codec.unfold(value)
-    if unfolded is not None:
-        kind, children = unfolded
-        items = tuple(to_expression(child, params, None, all_sizes=all_sizes) for child in children)
-        if any(not isinstance(item, Lit) for item in items):
-            return Node(kind, items)
+    if unfolded is None:
+        part = None if all_sizes else params.match_part(value, argument, vouched)
+        return Lit(codec.encode(value)) if part is None else part
+    kind, children = unfolded
+    items = tuple(to_expression(child, params, None, all_sizes=all_sizes, vouched=vouched) for child in children)
+    if any(type(item) is not Lit for item in items):
+        return Node(kind, items)
     return Lit(codec.encode(value))
 
 
@@ -312,12 +364,3 @@ def literal_leaves(expr: Expr) -> Iterable[Any]:
     elif isinstance(expr, Node):
         for item in expr.items:
             yield from literal_leaves(item)
-
-
-def untemplated_leaves(expr: Expr) -> Iterable[Any]:
-    """Yield the literal leaves of an expression, without the parts of templates."""
-    if isinstance(expr, Node):
-        for item in expr.items:
-            yield from untemplated_leaves(item)
-    elif not isinstance(expr, Tpl):
-        yield from literal_leaves(expr)

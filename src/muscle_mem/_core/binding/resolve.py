@@ -7,11 +7,14 @@ from typing import Any
 
 import msgspec
 
+from ...errors import DecodeError
 from .. import codec
-from ..model.records import Ctx, Expr, Ign, Lit, Node, Par, Ref, Sec, Tpl
+from ..model.records import Ctx, Expr, Ign, Lit, Node, Par, Part, Ref, Sec, Tpl
 from ..model.secret import Secret
 from ..model.text import safe_repr
+from ..redaction.traces import decimal_text
 from ..tools.tool import Tool
+from .param_parts import is_field, part_at
 
 
 class Env(msgspec.Struct):
@@ -48,6 +51,8 @@ def make_resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
             return Constant(value)
         copy = codec.copier(expr.data, value)
         return lambda _: copy()
+    if isinstance(expr, Part):
+        return _part_resolver(expr)
     if isinstance(expr, Par):
         param = expr.name
         return lambda env: env.params[param]
@@ -67,6 +72,17 @@ def make_resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
         secret = expr.name
         return (lambda env: env.secrets[secret]) if expr.wrapped else (lambda env: env.secrets[secret].value)
     return _container_resolver(expr, tool)
+
+
+def _part_resolver(expr: Part) -> Resolver:
+    param, path = expr.name, expr.path
+    convert = CONVERSIONS.get(expr.form)
+    if convert is None:
+        raise DecodeError(f"cannot convert param {param!r}: expected one of {list(CONVERSIONS)}, got {expr.form!r}")
+    return lambda env: convert(part_at(env.params[param], path))
+
+
+CONVERSIONS: dict[str, Callable[[Any], Any]] = {"": lambda value: value, "number": int, "text": decimal_text}
 
 
 def _reference_resolver(expr: Ref) -> Resolver:
@@ -122,6 +138,15 @@ def secrets_used(expr: Expr) -> Sequence[str]:
     return ()
 
 
+def parts_in(expr: Expr) -> Sequence[Part]:
+    """Return the parts of params that an expression consists of or contains."""
+    if isinstance(expr, Part):
+        return (expr,)
+    if isinstance(expr, Node):
+        return [part for item in expr.items for part in parts_in(item)]
+    return ()
+
+
 def params_in_texts(expr: Expr) -> Sequence[str]:
     """Return the names of the params in the templates of an expression."""
     if isinstance(expr, Tpl):
@@ -145,7 +170,7 @@ def expression_text(expr: Expr) -> str:
     if isinstance(expr, Lit):
         return safe_repr(codec.decode(expr.data, lenient=True))
     if isinstance(expr, Par):
-        return expr.name
+        return param_text(expr)
     if isinstance(expr, Tpl):
         return "f" + repr("".join(p if i % 2 == 0 else "{" + p + "}" for i, p in enumerate(expr.parts)))
     if isinstance(expr, Ref):
@@ -159,10 +184,23 @@ def expression_text(expr: Expr) -> str:
     return f"{expr.kind.split(chr(0))[0]}({', '.join(expression_text(item) for item in expr.items)})"
 
 
+def param_text(expr: Par, name: str = "") -> str:
+    """Return the source text of a param's expression, with another name for the param if one is given."""
+    name = name or expr.name
+    if not isinstance(expr, Part):
+        return name
+    text = name + "".join(part if is_field(part) else f"[{part!r}]" for part in expr.path)  # type: ignore[misc]
+    return {"number": f"int({text})", "text": f"str({text})"}.get(expr.form, text)
+
+
 def bound_expression_text(expr: Expr, params: Mapping[str, Any]) -> str:
     """Return an expression as source text, with this run's params filled in."""
     if isinstance(expr, Par):
-        return safe_repr(params[expr.name])
+        try:
+            value = params[expr.name]
+            return safe_repr(CONVERSIONS[expr.form](part_at(value, expr.path)) if isinstance(expr, Part) else value)
+        except (LookupError, ValueError):
+            return param_text(expr)
     if isinstance(expr, Tpl):
         return safe_repr("".join(p if i % 2 == 0 else str(params[p]) for i, p in enumerate(expr.parts)))
     if isinstance(expr, Node):

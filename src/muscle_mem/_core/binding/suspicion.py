@@ -22,6 +22,7 @@ from ..codec.walk import stored_leaves
 from ..model.records import ParamTrace, StepRecord, Suspicion, Witness
 from .figures import Figure, figures_in, is_calendar_word, months_of, rank, readings, scalar_figures
 from .guards import OutputLeaves
+from .param_suspicion import ParamSearch
 from .params import Params
 from .pieces import Piece, literal_pieces
 
@@ -54,11 +55,13 @@ class StepFacts(NamedTuple):
 class Surroundings(NamedTuple):
     """What a literal may come from, apart from the params: the task's own words, and the moment of the recording.
 
-    `task` are the leaves of the task with its params masked. `now` is in seconds since the epoch.
+    `task` are the leaves of the task with its params masked. `fixed_task` are those that are equal in every run of the
+    key: none where `key=` replaced the arguments. `now` is in seconds since the epoch.
     """
 
     task: tuple[Any, ...]
     now: float
+    fixed_task: tuple[Any, ...] = ()
 
 
 def witness(key: bytes, params: Params, day: str, process: str) -> Witness:
@@ -106,15 +109,20 @@ class _Search:
         self._ordered = tuple(name for name in self._names if rank(params.values[name]) is not None)
         self._counted = tuple(name for name in self._names if name in self._ordered or _has_figures(params, name))
         self._task_values = frozenset(_figure_values(surroundings.task))
+        self._params_in = ParamSearch(params, surroundings.fixed_task)
         self._known_texts: list[str] | None = None
         self._today = datetime.datetime.fromtimestamp(surroundings.now).date()
 
     def suspicions(self, record: StepRecord, fact: StepFacts, index: int) -> Iterator[Suspicion]:
         """Yield the suspicions of one step's literals."""
+        pieces = literal_pieces(record)
+        if self._names:
+            for leaf, piece in enumerate(pieces):
+                yield from self._params_in.suspicions(leaf, piece, fact.defaults)
         if not fact.matters:
             return
         guarded = _guarded_values(record)
-        for leaf, piece in enumerate(literal_pieces(record)):
+        for leaf, piece in enumerate(pieces):
             if _is_guarded(piece, guarded):
                 continue
             names, form = self._computed_from(piece, fact, guarded)

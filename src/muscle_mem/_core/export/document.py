@@ -14,10 +14,11 @@ from typing import Any, Final
 import msgspec
 
 from ...errors import DecodeError, InvalidValueError
-from ..model.records import FORM, Body, Ctx, Expr, Guard, Ign, Lit, Node, Par, Ref, Row, Sec, StepRecord, Tpl
+from ..model.records import FORM, Body, Ctx, Expr, Guard, Ign, Lit, Node, Par, Part, Ref, Row, Sec, StepRecord, Tpl
 from ..plan.parallel import row_from_stored_order, validated_body, validated_row
 from .evidence import evidence_document, read_evidence
 from .json_values import float_from_json, float_to_json, from_json_value, to_json_value
+from .param_parts import conditions_document, part_document, read_conditions, read_part
 
 Document = dict[str, Any]
 _STEP_NAMES: Final = {"tool": "tool", "method": "method", "pre": "pre_check", "post": "post_check"}
@@ -39,6 +40,7 @@ def body_document(body: Body) -> Document:
     found: Document = {name: _tuples_as_lists(getattr(body, name)) for name in _LISTS if getattr(body, name)}
     if body.fixed:
         found["fixed"] = {name: digest.hex() for name, digest in body.fixed}
+    found |= conditions_document(body)
     found["steps"] = [_step_document(step) for step in body.steps]
     return found
 
@@ -72,6 +74,8 @@ def _guard_document(guard: Guard) -> Document:
 def _expression(expr: Expr) -> Any:
     if isinstance(expr, Lit):
         return to_json_value(expr.data)
+    if isinstance(expr, Part):
+        return part_document(expr)
     if isinstance(expr, Par):
         return {"$param": expr.name}
     if isinstance(expr, Tpl):
@@ -102,6 +106,7 @@ def body_from_document(document: Mapping[str, Any], place: str = "") -> Body:
         "steps": [_step(step, f"{place}steps[{index}]") for index, step in enumerate(steps)],
         "fixed": [(name, bytes.fromhex(_hex(digest, f"{place}fixed.{name}"))) for name, digest in fixed.items()],
         **held,
+        **read_conditions(document, place),
     }
     body: Body = _convert(made, Body, place or "the trajectory")
     try:
@@ -161,7 +166,8 @@ def _guard(document: Any, place: str) -> Guard:
 def _read_expression(value: Any, place: str) -> Expr:
     name = next((key for key in value if key.startswith("$")), "") if isinstance(value, dict) else ""
     if name == "$param":
-        return Par(_text_member(value, name, place))
+        param = _text_member(value, name, place, "path", "form")
+        return read_part(value, param, place) if len(value) > 1 else Par(param)
     if name == "$context":
         return Ctx(_text_member(value, name, place))
     if name == "$ignored":

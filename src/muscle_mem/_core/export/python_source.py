@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ...errors import DecodeError, MuscleMemError
 from .. import codec
-from ..binding.resolve import references_in
+from ..binding.resolve import param_text, references_in
 from ..codec.mappings import is_mapping_kind
 from ..model.records import Body, Ctx, Expr, Guard, Ign, Lit, Par, Ref, Row, Sec, StepRecord, Tpl
 from ..plan.parallel import group_spans
@@ -224,7 +224,7 @@ class _FunctionWriter:
         if isinstance(expr, Lit):
             return literal_source(expr.data, self._imports)
         if isinstance(expr, Par):
-            return self._names.of("param", expr.name)
+            return param_text(expr, self._names.of("param", expr.name))
         if isinstance(expr, Tpl):
             return self._template(expr.parts)
         if isinstance(expr, Ref):

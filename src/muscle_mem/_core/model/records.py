@@ -7,7 +7,10 @@ The records are msgspec structs that are written as arrays, so that their bytes 
     ----  -------------  ------------------------------------------  ----------------------------------------------
     Lit   data           a value to which no other form applies      the value, as a new copy if it is mutable
     Par   name           a param's value; a small one only in an     this run's value of the param
-                         argument that has the param's name
+                         argument that has the param's name, or
+                         that the caller binds it to
+    Part  name, path,    a leaf of a param, or the number that a     this run's leaf of the param; with a form, the
+          form           text spells                                 number it spells, or its decimal text
     Tpl   parts          a text in which params are whole words      the text with this run's values of the params
     Ref   step, path     the object that an earlier call returned,   this run's output of that step, or the part of
                          if it was not mutated since                 it to which `path` leads
@@ -42,10 +45,25 @@ class Lit(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="L"):
     data: bytes
 
 
+ParamPath = tuple[str | int, ...]
+"""The keys, indexes and fields that lead to a part of a param."""
+
+
 class Par(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="P"):
     """The whole value of a param."""
 
     name: str
+
+
+class Part(Par, frozen=True, array_like=True, gc=False, tag="A"):
+    """A part of a param, or its value in another form.
+
+    `path` leads to the part: keys of dicts, indexes of lists, fields of objects (".name"). `form` is not empty where
+    the value is converted: "number" is the int that a text spells, "text" the decimal text of an int.
+    """
+
+    path: ParamPath = ()
+    form: str = ""
 
 
 class Tpl(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="T"):
@@ -97,7 +115,7 @@ class Node(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="N"):
     items: tuple[Expr, ...]
 
 
-Expr = Lit | Par | Tpl | Ref | Ctx | Ign | Sec | Node
+Expr = Lit | Par | Part | Tpl | Ref | Ctx | Ign | Sec | Node
 
 
 class Guard(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -151,6 +169,30 @@ def intern_names(record: StepRecord) -> None:
     put(record, "arguments", tuple((sys.intern(name), expr) for name, expr in record.arguments))
 
 
+class Leafwise(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The condition of a param of which steps use single leaves, at `paths`; the empty path is a use as a whole.
+
+    `digest` covers the form of the value (types, keys, lengths) and the leaves that no step uses.
+    """
+
+    name: str
+    paths: tuple[ParamPath, ...]
+    digest: bytes
+
+
+class PartOf(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A param that was also a part of another one, so that which of them a step used cannot be determined.
+
+    It equals what is at `path` in the other param, or there the words from the first number in `words` up to the
+    second, of as many words as the third number says.
+    """
+
+    name: str
+    whole: str
+    path: ParamPath = ()
+    words: tuple[int, ...] = ()
+
+
 class Body(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The identity of a trajectory: its calls and their conditions on params.
 
@@ -158,6 +200,7 @@ class Body(msgspec.Struct, frozen=True, array_like=True, gc=False):
     params that had equal values. `params` are the names of the params, and `kinds` the types of their values.
     `equal_secrets` holds groups of secrets, or of secrets and params, that had equal values. `order` holds for each
     step its position when the members of parallel groups are sorted by content. It is empty if they are sorted already.
+    `leafwise` are the conditions of params of which parts are used, `parts` those of params that were parts of others.
     """
 
     form: int
@@ -168,6 +211,22 @@ class Body(msgspec.Struct, frozen=True, array_like=True, gc=False):
     kinds: tuple[str, ...] = ()
     equal_secrets: tuple[tuple[str, ...], ...] = ()
     order: tuple[int, ...] = ()
+    leafwise: tuple[Leafwise, ...] = ()
+    parts: tuple[PartOf, ...] = ()
+
+
+_FIRST_FIELDS = Body.__struct_fields__[: Body.__struct_fields__.index("leafwise")]
+
+
+def body_bytes(body: Body) -> bytes:
+    """Return the stored bytes of a body.
+
+    Fields that came later are left out where they are empty, so that the same calls have the same bytes, and the same
+    id, as in a store that an earlier release wrote.
+    """
+    if body.leafwise or body.parts:
+        return msgspec.msgpack.encode(body)
+    return msgspec.msgpack.encode([getattr(body, name) for name in _FIRST_FIELDS])
 
 
 class Suspicion(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import codec
+from ..binding.param_parts import has_form, is_still_part, part_at
+from ..binding.param_values import is_number, plain_text
 from ..binding.params import Params
 from ..model.reason import Reason
-from ..model.records import Body, Expr, Ign, Lit, Node, StepRecord
+from ..model.records import Body, Expr, Ign, Lit, Node, Part, StepRecord
 from ..model.text import safe_repr
 from ..redaction.secret_leaves import is_empty_value
 from ..tools.tool import Tool
@@ -88,16 +90,19 @@ def _has_literal(expr: Expr) -> bool:
     return isinstance(expr, Lit) and not is_empty_value(codec.decode(expr.data, lenient=True))
 
 
-def params_refusal(head: Body, in_texts: Sequence[str], params: Params) -> Refusal | None:
+def params_refusal(head: Body, in_texts: Sequence[str], as_numbers: Sequence[Part], params: Params) -> Refusal | None:
     """Return why a run's params do not fit: missing, new, guarded or ambiguous.
 
-    `head` is the body of the recording; `in_texts` are the params that occur within texts.
+    `head` is the body of the recording; `in_texts` are the params that occur within texts, `as_numbers` the texts that
+    are passed as numbers.
     """
     return (
         _param_names_refusal(head, params)
         or _param_types_refusal(head, params)
         or _fixed_params_refusal(head, params)
+        or _parts_refusal(head, params)
         or _text_params_refusal(in_texts, params)
+        or _number_params_refusal(as_numbers, params)
     )
 
 
@@ -145,14 +150,41 @@ def _fixed_params_refusal(head: Body, params: Params) -> Refusal | None:
     return None
 
 
+def _parts_refusal(head: Body, params: Params) -> Refusal | None:
+    for condition in head.leafwise:
+        if not has_form(params.values[condition.name], condition):
+            return Refusal(
+                Reason.PARAM_GUARD,
+                f"param {condition.name!r} has other keys, lengths or types than when this was recorded, or another "
+                "value where no step uses it",
+            )
+    for part in head.parts:
+        if not is_still_part(part, params.values):
+            return Refusal(
+                Reason.PARAM_AMBIGUOUS,
+                f"param {part.name!r} was also a part of param {part.whole!r} when this was recorded, so which one a "
+                "step meant cannot be determined now that they differ",
+            )
+    return None
+
+
 def _text_params_refusal(in_texts: Sequence[str], params: Params) -> Refusal | None:
     for name in in_texts:
-        value = params.values[name]
+        value = plain_text(params.values[name])
         if type(value) not in (str, int):
             return Refusal(
                 Reason.PARAM_GUARD,
                 f"param {name!r} is part of a text: expected a str or an int, got {safe_repr(value)}",
             )
+    return None
+
+
+def _number_params_refusal(as_numbers: Sequence[Part], params: Params) -> Refusal | None:
+    for part in as_numbers:
+        value = part_at(params.values[part.name], part.path)
+        if not is_number(plain_text(value)):
+            message = f"param {part.name!r} is passed as a number: expected its digits, got {safe_repr(value)}"
+            return Refusal(Reason.PARAM_GUARD, message)
     return None
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..binding.figures import is_number, rank
+from ..binding.param_suspicion import PARAM, PART
 from ..binding.params import Params
 from ..binding.pieces import literal_pieces
 from ..binding.suspicion import COMPUTED, DAY, IRREVERSIBLE, MADE_UP, MONTH, YEAR, trace_digest
@@ -18,10 +19,10 @@ from ..model.reason import Reason
 from ..model.records import ParamTrace, Row, Suspicion
 from ..model.text import safe_repr
 from .contradiction import NO_VERDICTS, contradictions
+from .param_evidence import grown_message, has_grown, suspected_message, told_apart
 from .ready_trajectory import Candidate, ReadyTrajectory
 from .step import Refusal
 
-PARAM_KINDS = ("param", "part", COMPUTED)
 OUTSIDE_SPAN = 5
 """The number of witnesses with distinct values that confirm a narrow literal for all values."""
 
@@ -54,12 +55,13 @@ class Conditions:
     `derived` holds for each step the suspicions that are decided at that step, by the figures of this run's outputs.
     """
 
-    __slots__ = ("_open", "_ordered", "_values", "_witnesses", "derived")
+    __slots__ = ("_open", "_ordered", "_unsuspected", "_values", "_witnesses", "derived")
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._witnesses = [row.witness for row in rows if row.witness is not None]
         traces = [{trace.name: trace for trace in witness.params} for witness in self._witnesses]
         self._values = traces
+        self._unsuspected = told_apart(rows)
         found = dict.fromkeys(
             Open(step, suspicion)
             for row in rows
@@ -81,12 +83,18 @@ class Conditions:
     def _is_constant(self, doubt: Open) -> bool:
         """Return whether recordings under other circumstances agree in a literal."""
         suspicion = doubt.suspicion
+        if suspicion.kind in (PARAM, PART):
+            return all(self._is_told_apart(doubt, name) for name in suspicion.params)
         if suspicion.kind == MADE_UP:
             count = _CALENDAR.get(suspicion.form)
             if count is not None:
                 return len({witness.day[:count] for witness in self._witnesses}) > 1
             return len({(witness.day, witness.process) for witness in self._witnesses}) > 1
         return all(self._is_confirmed(name, suspicion) for name in suspicion.params)
+
+    def _is_told_apart(self, doubt: Open, name: str) -> bool:
+        """Return whether a recording has the same literal, although its value of the param has no such form."""
+        return bool(self._unsuspected.get((doubt.step, doubt.suspicion.leaf, name)))
 
     def _ranks(self, name: str) -> list[float]:
         return [trace.rank for traces in self._values if (trace := traces.get(name)) and trace.rank is not None]
@@ -146,8 +154,9 @@ class Conditions:
             missing = ""
             for name in suspicion.params:
                 trace = traces.get(name)
-                same = trace is not None and trace.digest == digests.get(name)
-                if not same and not self._is_confirmed(name, suspicion, params):
+                if trace is not None and trace.digest == digests.get(name):
+                    continue
+                if suspicion.kind in (PARAM, PART) or not self._is_confirmed(name, suspicion, params):
                     missing = name
                     break
             if not missing:
@@ -170,6 +179,10 @@ class Conditions:
             if trace_digest(run.key, run.params, name) not in digests:
                 return name
         return ""
+
+    def grown_number(self, names: Iterable[str], params: Params) -> str:
+        """Return a number in a text that may now be written with separators."""
+        return next((name for name in names if has_grown(params.values.get(name), self._ranks(name))), "")
 
     def unseen_params(self, run: Circumstances) -> str:
         """Return a param with a new value for which the recordings do not vouch yet, or ''.
@@ -279,6 +292,9 @@ def conditions_refusal(trajectory: ReadyTrajectory, run: Circumstances, generali
             "arguments that do not hold it. Record this value."
         )
         return Refusal(Reason.PARAM_GUARD, message)
+    grown = conditions.grown_number(trajectory.params_in_texts, run.params) if generalize != "at_once" else ""
+    if grown:
+        return Refusal(Reason.UNCONFIRMED, grown_message(grown))
     name = conditions.unseen_params(run) if generalize == "confirmed" else ""
     if name:
         message = (
@@ -306,9 +322,5 @@ def _refusal(trajectory: ReadyTrajectory, doubt: Open, about: str) -> Refusal:
             "return it"
         )
         return Refusal(Reason.UNCONFIRMED, message, doubt.step, record.tool)
-    part = "a part of " if kind == "part" else ""
-    message = (
-        f"{what}, which may be {part}param {about!r}: valid for that value only. Record another value, or "
-        f"pass params={{{about!r}: Param(..., bind=['{record.tool}.{piece.argument}'])}}"
-    )
+    message = suspected_message(what, doubt.suspicion, about, f"{record.tool}.{piece.argument}")
     return Refusal(Reason.PARAM_GUARD, message, doubt.step, record.tool)

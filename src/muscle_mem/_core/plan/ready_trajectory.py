@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .. import codec
-from ..binding.resolve import params_in_texts, references_in, secrets_used
-from ..model.records import Body, Lit, Row
+from ..binding.resolve import params_in_texts, parts_in, references_in, secrets_used
+from ..model.records import Body, Lit, Part, Row
 from ..tools.tool import Tool
 from .compatibility import requirements
 from .parallel import call_id, comparison_ids, decode_body, reorder_body
@@ -43,6 +43,7 @@ class ReadyTrajectory:
         "needed_outputs",
         "overrides",
         "own_params",
+        "params_as_numbers",
         "params_in_texts",
         "plan",
         "recorded_at",
@@ -70,6 +71,7 @@ class ReadyTrajectory:
         self.has_groups = any(record.group for record in body.steps)
         self.needed_outputs = _needed_outputs(body)
         self.params_in_texts = _params_in_texts(body)
+        self.params_as_numbers = _params_as_numbers(body)
         self.secrets = _secrets_of(body)
         self.candidates: list[Candidate] = []
         self.conditions: Conditions | None = None
@@ -172,6 +174,12 @@ def _params_in_texts(body: Body) -> tuple[str, ...]:
     """Return the params that occur within texts."""
     names = (name for record in body.steps for _, expr in record.arguments for name in params_in_texts(expr))
     return tuple(dict.fromkeys(names))
+
+
+def _params_as_numbers(body: Body) -> tuple[Part, ...]:
+    """Return the params and parts of params that are texts and are passed as numbers."""
+    found = (part for record in body.steps for _, expr in record.arguments for part in parts_in(expr))
+    return tuple(dict.fromkeys(part for part in found if part.form == "number"))
 
 
 def _secrets_of(body: Body) -> tuple[tuple[int, str, str], ...]:

@@ -48,8 +48,10 @@ def note_doubts(
         for at, step in enumerate(steps)
     ]
     task = masked_text(run.label, params, recorder.known.redactor)
-    words = (*_masked_leaves(run, params), *task[::2])
-    suspicions = infer_suspicions(records, facts, outputs, params, Surroundings(words, now))
+    leaves = tuple(_masked_leaves(run, params))
+    words = (*leaves, *task[::2])
+    surroundings = Surroundings(words, now, () if run.has_custom_key else leaves)
+    suspicions = infer_suspicions(records, facts, outputs, params, surroundings)
     seen = witness(run.key or b"", params, local_day(now), policy.process)
     origins = tuple(tuple(_origins(record, fact, words)) for record, fact in zip(records, facts, strict=True))
     return Doubts(suspicions, seen, origins if any(origins) else (), task)

@@ -14,9 +14,10 @@ from ...errors import NotStorableError
 from .. import codec
 from ..binding.freeze import frozen_to_expression
 from ..binding.guards import OutputLeaves, infer_guards, walk_leaves
-from ..binding.params import Params, literal_leaves, params_used_in, untemplated_leaves
+from ..binding.param_suspicion import params_in_name
+from ..binding.params import Params, params_used_in
 from ..binding.resolve import secrets_used
-from ..model.records import FORM, Body, Row, StepRecord
+from ..model.records import FORM, Body, PartOf, Row, StepRecord, body_bytes
 from ..plan.identity import observation_id
 from ..plan.parallel import (
     Placement,
@@ -53,18 +54,22 @@ def make_recording(
     doubts = note_doubts(run, steps, records, outputs, result_step(steps, value))
     order = canonical_order(records)
     redactor = recorder.known.redactor
+    names = [name for step in steps for name in variadic_names(step)]
+    fixed, parts = _param_conditions(records, params, names)
     body = Body(
         form=FORM,
         steps=tuple(records),
         params=tuple(params.plain_names()),
-        fixed=_fixed_params(records, params, [name for step in steps for name in variadic_names(step)]),
+        fixed=fixed,
         equal=params.equal_groups(),
         kinds=tuple(params.type_name(name) for name in params.plain_names()),
         equal_secrets=redactor.equal_groups(_used_secrets(records), params) if redactor else (),
         order=() if list(order) == sorted(order) else order,
+        leafwise=params.leafwise(expr for record in records for _, expr in record.arguments) if params else (),
+        parts=parts,
     )
     try:
-        data = msgspec.msgpack.encode(sorted_body(body))
+        data = body_bytes(sorted_body(body))
     except UnicodeEncodeError as error:
         raise NotStorableError(f"a name in the recording contains a lone surrogate: {error}") from error
     trajectory_id = codec.digest(key + data)[:16].hex()
@@ -123,7 +128,10 @@ def step_record(step: RecordedStep, params: Params) -> StepRecord:
     return StepRecord(
         tool=tool.name,
         fingerprint=tool.fingerprint,
-        arguments=tuple((name, frozen_to_expression(frozen, params, name)) for name, frozen in step.arguments),
+        arguments=tuple(
+            (name, frozen_to_expression(frozen, params, name, params.vouched_for(tool.name, name)))
+            for name, frozen in step.arguments
+        ),
         method=tool.method,
         pre=tool.check_fingerprints[0],
         post=tool.check_fingerprints[1],
@@ -139,31 +147,24 @@ def variadic_names(step: RecordedStep) -> list[str]:
     return [name for name, _ in step.arguments if name not in step.tool.parameter_order and not name.startswith("*")]
 
 
-def _fixed_params(
+def _param_conditions(
     records: Sequence[StepRecord], params: Params, variadic: Sequence[str]
-) -> tuple[tuple[str, bytes], ...]:
-    """Return the params for whose recorded value alone the plan is valid.
+) -> tuple[tuple[tuple[str, bytes], ...], tuple[PartOf, ...]]:
+    """Return the params for whose recorded value alone the plan is valid, and those that were parts of others.
 
-    They are the unused params and those whose value is in a literal, as a part of it or as words that it is composed
-    of. `variadic` names are literals, too.
+    The first are unused, changed, in the name of an argument, or may be confused with another. `variadic` are the names
+    of arguments that are data.
     """
     if not params:
-        return ()
-    used: set[str] = set()
-    embedded: set[str] = set()
-    for record in records:
-        for _, expr in record.arguments:
-            used.update(params_used_in(expr))
-            for leaf in literal_leaves(expr):
-                embedded.update(params.embedded_in(leaf))
-            for leaf in untemplated_leaves(expr):
-                embedded.update(params.composed_in(leaf))
-    for name in variadic:
-        embedded.update(params.embedded_in(name))
-    for group in params.equal_groups():  # It cannot be determined which of them was used.
+        return (), ()
+    used = {name for record in records for _, expr in record.arguments for name in params_used_in(expr)}
+    for group in params.equal_groups():  # which of them was used cannot be determined
         used.update(group if used.intersection(group) else ())
-    names = ((set(params.values) - used) | embedded | params.changed_names() | params.ambiguous()) - params.secret
-    return tuple((name, params.digest_of(name)) for name in sorted(names))
+    confused, parts = params.ambiguous()
+    embedded = params_in_name(params, variadic) if variadic else set()
+    names = ((set(params.values) - used) | embedded | params.changed_names() | confused) - params.secret
+    fixed = tuple((name, params.digest_of(name)) for name in sorted(names))
+    return fixed, tuple(part for part in parts if part.name not in names)
 
 
 def _make_row(

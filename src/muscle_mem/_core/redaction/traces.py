@@ -25,13 +25,16 @@ SMALL_INT = 100
 def is_small(value: Any) -> bool:
     """Return whether a value is so common that equality is not evidence.
 
-    These are bools, None, numbers below 100 without a fraction, texts under three characters and empty containers.
+    These are bools, None, numbers below 100 without a fraction, texts under three ASCII characters and empty
+    containers.
     """
     if value is None or issubclass(type(value), bool):
         return True
     if issubclass(type(value), int | float):
         return value < SMALL_INT and (issubclass(type(value), int) or value.is_integer())
-    if issubclass(type(value), str | bytes):
+    if issubclass(type(value), str):
+        return len(value) < SHORT_TEXT and value.isascii()
+    if issubclass(type(value), bytes):
         return len(value) < SHORT_TEXT
     return type(value) in (list, tuple, dict, set, frozenset) and not value
 

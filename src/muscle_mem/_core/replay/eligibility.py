@@ -62,7 +62,7 @@ def ineligibility(run: Run, trajectory: ReadyTrajectory, registry: Registry) -> 
     if refusal is None and trajectory.secrets:
         refusal = secrets_refusal(trajectory, run)
     if refusal is None and (trajectory.head.params or run.params.values):
-        refusal = params_refusal(trajectory.head, trajectory.params_in_texts, run.params)
+        refusal = params_refusal(trajectory.head, trajectory.params_in_texts, trajectory.params_as_numbers, run.params)
     if refusal is None and trajectory.conditions is not None:
         refusal = conditions_refusal(trajectory, _circumstances(run), run.policy.generalize)
     if refusal is None and trajectory.stop is not None and not _may_begin(run, trajectory, trajectory.stop.step):

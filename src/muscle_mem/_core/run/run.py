@@ -87,7 +87,7 @@ class Run(msgspec.Struct, eq=False):
     as a text of any length. `may_wait` means that runs of the same key wait for each other's recordings.
     `refused_checks` are the checks that stopped a replay, named as in `Tally.check`. `store_error` is the exception
     that the store raised when the recording was saved. `detour` is where pre-checks failed before the agent was asked,
-    and the ids of the observations that they refused.
+    and the ids of the observations that they refused. `has_custom_key` means that the key is not made of the arguments.
     """
 
     policy: Policy
@@ -118,6 +118,7 @@ class Run(msgspec.Struct, eq=False):
     refused_checks: tuple[tuple[Candidate, str], ...] = ()
     store_error: Exception | None = None
     detour: tuple[int, tuple[str, ...]] = NO_DETOUR
+    has_custom_key: bool = False
     recorder_slot: list[Recorder] = []
     cached_env: Env | None = None
     argument_traces: tuple[tuple[int | str, Any, Trace], ...] = ()

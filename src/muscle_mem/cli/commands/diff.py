@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from ..._core.model.records import Body, Row, StepRecord
+from ..._core.model.records import Body, Leafwise, PartOf, Row, StepRecord
 from ..._core.plan.parallel import remap_record
 from ...store import Stored
 from ..expressions import Outputs, expression, guard_text
@@ -123,7 +123,7 @@ def _compare(a: Side, b: Side) -> Iterator[Change]:
         one, other = getattr(a.stored.sealed, what), getattr(b.stored.sealed, what)
         if one != other:
             yield Change(-1, -1, what, _as_text(one), _as_text(other))
-    for what in ("params", "fixed", "equal", "equal_secrets"):
+    for what in ("params", "fixed", "equal", "equal_secrets", "leafwise", "parts"):
         one, other = getattr(a.body, what), getattr(b.body, what)
         if one != other:
             yield Change(-1, -1, what, _as_text(one), _as_text(other))
@@ -143,6 +143,7 @@ def _as_text(value: Any) -> str:
         names = [
             one[0] if isinstance(one, tuple) and len(one) == 2 and isinstance(one[1], bytes) else one for one in value
         ]
+        names = [one.name if isinstance(one, Leafwise | PartOf) else one for one in names]
         return printable(", ".join(str(one) if isinstance(one, str) else " = ".join(one) for one in names))
     return printable(value)
 

@@ -100,6 +100,8 @@ def _params(trajectory: LoadedBody) -> Iterator[tuple[str, str]]:
     yield "params", ", ".join(shown) or "none"
     for group in body.equal:
         yield "equal", f"{', '.join(map(printable, group))} had equal values: replayed only if they are equal again"
+    for part in body.parts:
+        yield "part", f"{printable(part.name)} was a part of {printable(part.whole)}: replayed only if it is one again"
 
 
 def _observation(rows: list[LoadedRow], seen: LoadedRow | None, number: int) -> str:

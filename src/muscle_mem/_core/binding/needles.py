@@ -1,0 +1,49 @@
+"""A search for many texts in one text, whose cost does not grow with their product (E5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+_FEW = 24  # texts that are searched for one by one, because a search in C is fast
+_START = 2
+
+
+class Needles:
+    """Texts to search for.
+
+    A few are searched for one by one. Many are found by their first characters: for each position of the searched
+    text, only the lengths are tried that texts with this start have.
+    """
+
+    __slots__ = ("_by_start", "_short", "texts")
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self.texts = frozenset(texts)
+        self._by_start: dict[str, list[int]] | None = None
+        self._short: list[str] = []
+
+    def found_in(self, text: str) -> Iterator[str]:
+        """Yield each of the texts that `text` contains, possibly more than once."""
+        if len(self.texts) <= _FEW:
+            yield from (needle for needle in self.texts if needle in text)
+            return
+        if self._by_start is None:
+            self._prepare()
+        yield from (needle for needle in self._short if needle in text)
+        by_start, texts = self._by_start or {}, self.texts
+        for at in range(len(text) - _START + 1):
+            lengths = by_start.get(text[at : at + _START])
+            if lengths is not None:
+                for length in lengths:
+                    piece = text[at : at + length]
+                    if piece in texts and len(piece) == length:
+                        yield piece
+
+    def _prepare(self) -> None:
+        by_start: dict[str, set[int]] = {}
+        for needle in self.texts:
+            if len(needle) < _START:
+                self._short.append(needle)
+            else:
+                by_start.setdefault(needle[:_START], set()).add(len(needle))
+        self._by_start = {start: sorted(lengths) for start, lengths in by_start.items()}

@@ -1,0 +1,189 @@
+"""Literals that may be a param in another form, or made of a part of one (E1, E3, E3a)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from .. import codec
+from ..model.records import Suspicion
+from ..redaction.traces import decimal_text, fold_text, text_forms
+from .figures import number_text
+from .needles import Needles
+from .param_parts import child_parts
+from .param_values import canonical_or_none, plain_text
+from .param_words import ParamWords
+from .params import Params
+from .pieces import Piece
+from .spelled import unquoted
+from .tokens import word_positions
+
+PARAM, PART = "param", "part"
+SAME, CONVERTED, JOINED, INSIDE, FOLDED = "same", "converted", "joined", "inside", "folded"
+"""The forms of a `param` suspicion: the value itself, its text or number, its text as a word of a longer one, inside of
+a word, or in another case, Unicode form or quoting."""
+
+_NUMBERS = (int, float, Decimal)
+_SHORT_NUMBER = re.compile(r"[0-9]{1,2}")
+_SEPARATOR = "\0"
+
+
+class ParamSearch:
+    """The search for a run's params in the literals of its recording. What is expensive is made when it is needed."""
+
+    def __init__(self, params: Params, task: Iterable[Any]) -> None:
+        self._params = params
+        self._names = [name for name in params.plain_names() if name in params.canonical or name in params.opaque]
+        self._task = task
+        self._forms: dict[str, list[str]] | None = None
+        self._needles = Needles(())
+        self._raw: dict[str, str] = {}
+        self._words: ParamWords | None = None
+
+    def suspicions(self, leaf: int, piece: Piece, defaults: Sequence[Any]) -> Iterator[Suspicion]:
+        """Yield the suspicions of one literal. `defaults` are those of the tool's parameters."""
+        value = piece.value
+        if not self._names:
+            return
+        found = self._whole(value)
+        for name, form in sorted(found.items()):
+            yield Suspicion(leaf, PARAM, (name,), form)
+        others = [name for name in self._names if name not in found]
+        if not others or not self._has_words(value, defaults):
+            return
+        if self._words is None:
+            self._words = ParamWords({name: self._leaves_of(name) for name in self._names}, self._task)
+        made_of: set[str] = set()
+        for text in _texts_of(value):
+            made_of |= self._words.names_in(text, is_part=piece.is_part)
+        for name in sorted(made_of.intersection(others)):
+            yield Suspicion(leaf, PART, (name,))
+
+    def names_in(self, text: str) -> set[str]:
+        """Return the params whose value is somewhere in a text."""
+        return set(self._whole(text))
+
+    def _whole(self, value: Any) -> dict[str, str]:
+        """Return the params that a literal equals or contains, with the form they have there."""
+        by_form = self._prepared()
+        found: dict[str, str] = {}
+        texts = _folded_forms(value)
+        texts += [fold_text(plain) for text in _texts_of(value) if (plain := unquoted(text)) != text]
+        if isinstance(value, _NUMBERS) or value is None:
+            matches = [text for text in texts if text in by_form]
+        else:
+            matches = [
+                needle
+                for text in texts
+                for needle in self._needles.found_in(text)
+                if not _SHORT_NUMBER.fullmatch(needle) or _stands_alone(text, needle)
+            ]
+        data = canonical_or_none(value) if matches or not texts else None
+        for needle in matches:
+            for name in by_form[needle]:
+                found.setdefault(name, self._form_of(name, value, data, needle))
+        if data is not None:
+            found.update((name, SAME) for name in self._params.names_by_bytes.get(data, ()))
+        return found
+
+    def _form_of(self, name: str, value: Any, data: bytes | None, needle: str) -> str:
+        if data is not None and self._params.canonical.get(name) == data:
+            return SAME
+        raw = self._raw.get(name, needle)
+        if not isinstance(value, str) or value == raw:
+            return CONVERTED
+        if any(True for _ in word_positions(value, raw)):
+            return JOINED
+        return INSIDE if raw in value else FOLDED
+
+    def _prepared(self) -> dict[str, list[str]]:
+        """Return the names of the params by the folded texts of their leaves."""
+        if self._forms is None:
+            self._forms = {}
+            for name in self._names:
+                leaves = self._leaves_of(name)
+                if len(leaves) == 1 and type(leaves[0]) in (str, int, float):
+                    self._raw[name] = str(leaves[0]) if type(leaves[0]) is not int else decimal_text(leaves[0])
+                for form in _all_forms(leaves):
+                    self._forms.setdefault(form, []).append(name)
+            self._needles = Needles(self._forms)
+        return self._forms
+
+    def _leaves_of(self, name: str) -> list[Any]:
+        return leaves_of(plain_text(self._params.values[name]))
+
+    def _has_words(self, value: Any, defaults: Sequence[Any]) -> bool:
+        """Return whether a literal is worth a search for parts: it is not a bool, and not a default of the tool."""
+        if value is None or isinstance(value, bool):
+            return False
+        return not any(type(default) is type(value) and default == value for default in defaults)
+
+
+def params_in_name(params: Params, names: Iterable[str]) -> set[str]:
+    """Return the params whose value is in the name of an argument."""
+    search = ParamSearch(params, ())
+    return {param for name in names for param in search.names_in(name)}
+
+
+def leaves_of(value: Any) -> list[Any]:
+    """Return the leaves of a param, keys included."""
+    found: list[Any] = []
+    waiting = [value]
+    seen = 0
+    while waiting:
+        this = waiting.pop()
+        seen += 1
+        children = child_parts(this) if seen < codec.MAX_NODES else None
+        if children is None:
+            found.append(this)
+            continue
+        for _, child in children:
+            if type(child) is str or type(child) is int:
+                found.append(child)
+            else:
+                waiting.append(child)
+        if isinstance(this, dict):
+            found += [key for key in this if type(key) is str]
+            waiting += [key for key in this if type(key) is not str]
+    return found
+
+
+def _all_forms(leaves: Sequence[Any]) -> set[str]:
+    """Return the folded texts of leaves; those of plain texts and numbers in one go."""
+    texts = [leaf for leaf in leaves if type(leaf) is str]
+    found = set(fold_text(_SEPARATOR.join(texts)).split(_SEPARATOR)) if texts else set()
+    for leaf in leaves:
+        kind = type(leaf)
+        if kind is int:
+            found.add(decimal_text(leaf))
+        elif kind is not str:
+            found.update(_folded_forms(leaf))
+    if any(_SEPARATOR in text for text in texts):
+        found.update(map(fold_text, texts))
+    return found
+
+
+def _folded_forms(value: Any) -> list[str]:
+    forms = text_forms(value)
+    if isinstance(value, Decimal):
+        number = number_text(value)
+        forms += [number] if number is not None else []
+    return forms
+
+
+def _stands_alone(text: str, number: str) -> bool:
+    """Return whether a short number is in a text as a whole number, with or without zeros before it."""
+    return re.search(rf"(?<![0-9]){'0*'}{number}(?![0-9])", text) is not None
+
+
+def _texts_of(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [str(value)]
+    if isinstance(value, bytes | bytearray):
+        return [bytes(value).decode("utf-8", "replace")]
+    if isinstance(value, Enum):
+        return [value.name or "", *_texts_of(value.value)]
+    return text_forms(value)

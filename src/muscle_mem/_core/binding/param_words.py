@@ -1,0 +1,195 @@
+"""The words of params, and which of them a literal may be made of (E3a)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ..redaction.traces import SHORT_TEXT, text_forms
+from .function_words import ADDRESS_WORDS, FUNCTION_WORDS
+from .needles import Needles
+from .spelled import squeezed, unquoted, with_spelled_out_letters, without_accents
+
+MANY_WORDS = 8
+"""Of a param of more words, only those with a capital, a digit or an @ count."""
+
+_LONG_WORD = 4  # letters; a word of fewer counts inside of another word at its begin or end only
+_DIGITS = 4
+_WORD = re.compile(r"[^\W_]+")
+_LAST_PART = re.compile(r"\.([^\W_]{1,5})(?![\w.@-])")
+_ADDRESS = re.compile(r"[\w.+-]*@[\w.-]*")
+_NUMBER_GROUPS = re.compile(r"\d(?:[\s./()_-]?\d)+")
+
+
+class ParamWords:
+    """The words of the params of one run, and the task's words, which explain a literal."""
+
+    def __init__(self, leaves: Mapping[str, Sequence[Any]], task: Iterable[Any]) -> None:
+        self._by_word: dict[str, set[str]] = {}
+        self._by_digits: dict[str, set[str]] = {}
+        self._by_any_word: dict[str, set[str]] = {}
+        self._spelled: list[tuple[str, str]] = []
+        self._long: list[tuple[str, str]] = []
+        self._raw: list[tuple[str, str]] = []
+        self._short: dict[str, set[str]] = {}
+        self._initials: dict[str, set[str]] = {}
+        self._task = {word for text in task if isinstance(text, str) for word in _words(text)}
+        for name, values in leaves.items():
+            self._add(name, values)
+        self._needles = Needles(word for word in self._by_word if len(word) >= _LONG_WORD and word.isalnum())
+        self._sorted = sorted(self._by_word)
+        self._reversed = sorted(word[::-1] for word in self._by_word)
+
+    def _add(self, name: str, leaves: Sequence[Any]) -> None:
+        texts = [text for leaf in leaves for text in _plain_texts(leaf)]
+        joined = "\n".join(texts)
+        words = _WORD.findall(joined)
+        is_long = len(words) > MANY_WORDS
+        self._raw += [(text, name) for text in texts[:1] if len(texts) == 1]
+        for word in words:
+            if len(word) == SHORT_TEXT - 1 and word.istitle():
+                self._short.setdefault(word.lower(), set()).add(name)
+        if is_long:
+            counted = {word for word in words if not word.isalpha() or not word.islower()}
+            if "@" in joined:
+                counted.update(word for address in _ADDRESS.findall(joined) for word in _WORD.findall(address))
+            words = [word for word in counted if not _is_caseless(word)]
+        last_parts = set(map(without_accents, _LAST_PART.findall(joined))) if "." in joined else set()
+        for form in (without_accents, with_spelled_out_letters):
+            folded = form("\n".join(words)).split("\n") if words else []
+            for word in folded:
+                self._by_any_word.setdefault(word, set()).add(name)
+                if word in FUNCTION_WORDS:
+                    continue
+                if _is_distinctive(word) and word not in ADDRESS_WORDS and word not in last_parts:
+                    self._by_word.setdefault(word, set()).add(name)
+            if not is_long:
+                self._spelled += [(whole, name) for text in texts if (whole := squeezed(form(text)))]
+                self._add_initials(name, folded)
+                self._add_initials(name, [word for text in texts for word in form(text).split()])
+            elif len(texts) == 1:
+                self._long.append((squeezed(form(joined)), name))
+            if joined.isascii():
+                break
+        for group in _NUMBER_GROUPS.findall(joined):
+            digits = squeezed(group)
+            for at in range(len(digits) - _DIGITS + 1):
+                self._by_digits.setdefault(digits[at : at + _DIGITS], set()).add(name)
+
+    def _add_initials(self, name: str, words: Sequence[str]) -> None:
+        letters = [word[0] for word in words if word[0].isalpha()]
+        if len(letters) > 1:
+            self._initials.setdefault("".join(letters), set()).add(name)
+        for letter in letters[:1] + letters[-1:]:
+            self._initials.setdefault(letter, set()).add(name)
+
+    def names_in(self, text: str, *, is_part: bool = False) -> set[str]:
+        """Return the params that a text may be made of a part of. `is_part` is set for a piece of a template."""
+        found: set[str] = set()
+        plain = unquoted(text)
+        words = _WORD.findall(plain.lower())
+        for word in words if self._short else ():
+            if word in self._short and word not in self._task and word not in FUNCTION_WORDS:
+                found |= self._short[word]
+        if not is_part and len(text) > 1 and not (words and self._task.issuperset(words)):
+            find = str.__contains__ if len(text) >= SHORT_TEXT and words else _has_edge
+            found.update(name for raw, name in self._raw if find(raw, text))
+        for form in (without_accents, with_spelled_out_letters):
+            folded = form(plain)
+            words = _WORD.findall(folded)
+            found.update(self._names_of_words(words))
+            if words and not self._task.issuperset(words):
+                found.update(self._names_of_whole("".join(words), is_part))
+            if plain.isascii():
+                break
+        if self._by_digits:
+            for group in _NUMBER_GROUPS.findall(plain):
+                digits = squeezed(group)
+                if digits in self._task:
+                    continue
+                for at in range(len(digits) - _DIGITS + 1):
+                    found.update(self._by_digits.get(digits[at : at + _DIGITS], ()))
+        return found
+
+    def _names_of_words(self, words: Sequence[str]) -> Iterator[str]:
+        """Yield the params that share a word with a text; a word may be hidden in a longer one."""
+        for word in words:
+            if not _is_distinctive(word) or word in self._task:
+                continue
+            yield from self._by_word.get(word, ())
+            for inner in self._needles.found_in(word):
+                yield from self._by_word[inner]
+            if len(word) > SHORT_TEXT:
+                for edge in (word[:SHORT_TEXT], word[-SHORT_TEXT:]):
+                    yield from self._by_word.get(edge, ())
+            if word not in FUNCTION_WORDS:
+                yield from self._beginning_with(word, self._sorted, 1)
+                if len(word) >= _LONG_WORD:
+                    yield from self._beginning_with(word[::-1], self._reversed, -1)
+
+    def _names_of_whole(self, whole: str, is_part: bool) -> Iterator[str]:
+        """Yield the params of which a whole literal is a part: of a word, its begin or end, or the initials."""
+        length = len(whole)
+        if is_part and (whole in FUNCTION_WORDS or (length < 2 and whole.isalpha())):
+            return
+        yield from self._by_any_word.get(whole, ())
+        yield from self._initials.get(whole, ())
+        back = whole[::-1]
+        for spelled, name in self._spelled:
+            if length > len(spelled):
+                continue
+            if _is_distinctive(whole):
+                if whole in spelled or (length == len(spelled) and back == spelled):
+                    yield name
+            elif length > 1 and (spelled.startswith(whole) or spelled.endswith(whole)):
+                yield name
+        for spelled, name in self._long if length > 1 else ():
+            if spelled.startswith((whole, back)) or spelled.endswith((whole, back)):
+                yield name
+        if length > 1:
+            yield from self._beginning_with(whole, self._sorted, 1)
+            yield from self._beginning_with(back, self._reversed, -1)
+
+    def _beginning_with(self, start: str, words: Sequence[str], step: int) -> Iterator[str]:
+        """Yield the params of the first word that begins with a text."""
+        at = _first_from(words, start)
+        if at < len(words) and words[at].startswith(start):
+            yield from self._by_word[words[at][::step]]
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(without_accents(text))
+
+
+def _first_from(words: Sequence[str], start: str) -> int:
+    """Return the position of the first of sorted words that is not less than `start`."""
+    low, high = 0, len(words)
+    while low < high:
+        middle = (low + high) // 2
+        if words[middle] < start:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _has_edge(text: str, part: str) -> bool:
+    return text.startswith(part) or text.endswith(part)
+
+
+def _is_distinctive(word: str) -> bool:
+    return len(word) >= SHORT_TEXT or not word.isascii()
+
+
+def _is_caseless(word: str) -> bool:
+    """Return whether a word consists of letters without capitals, as those of most scripts."""
+    return word.isalpha() and word.lower() == word.upper()
+
+
+def _plain_texts(leaf: Any) -> list[str]:
+    if type(leaf) is str:
+        return [leaf]
+    if leaf is None or isinstance(leaf, bool):
+        return []
+    return text_forms(leaf)
