@@ -13,7 +13,7 @@ from random_stories import cases
 
 TURNS = 6
 UNSEEN = ("lookup", "threshold")
-PENDING = ("text", "ids", "record", "each", "page", "branch", "answer", "computed", "person")
+PENDING = ("ids", "record", "each", "page", "branch", "answer", "computed", "person")
 CASES = cases(400)
 
 

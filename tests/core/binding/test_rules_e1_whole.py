@@ -147,6 +147,26 @@ def test_e4_what_no_step_uses_of_a_nested_param_and_its_form_are_guards(first: A
     assert "'p'" in outcome.message
 
 
+@pytest.mark.parametrize(
+    ("choose", "first", "then", "hits"),
+    [
+        (max, [100, 300, 200], [500, 400, 450], False),
+        (max, [100, 300, 200], [100, 400, 250], True),
+        (min, [300, 100, 200], [500, 600, 450], False),
+        (min, ["Bob", "Ann"], ["Tom", "Zoe"], False),
+        (lambda p: p[0], [200, 300, 100], [900, 300, 700], True),
+        (lambda p: min(p, key=lambda one: one["price"])["id"], [{"id": 500, "price": 20}, {"id": 600, "price": 30}],
+         [{"id": 700, "price": 90}, {"id": 800, "price": 30}], False),
+    ],
+)  # fmt: skip
+def test_e1_an_item_of_a_list_that_may_be_chosen_by_its_order_must_be_so_again(
+    choose: Any, first: list[Any], then: list[Any], hits: bool
+) -> None:
+    play = Play()
+    agent = lambda p: (play.send(to=choose(p)), play.send(text=p))
+    assert bool(play.twice(agent, {"p": first}, {"p": then})) is hits
+
+
 def test_e1_a_leaf_that_occurs_twice_cannot_be_told_from_its_equal() -> None:
     play = Play()
     agent = lambda p: play.send(to=p["from"])

@@ -12,10 +12,12 @@ from ...errors import NotStorableError
 from .. import codec
 from ..model.records import Leafwise, ParamPath, PartOf
 from ..redaction.traces import fold_text, is_small, text_forms
+from .figures import rank
 from .needles import Needles
 
 MAX_DEPTH = 32
 _MAX_INDEX = 2**53
+_MAX_EXTREMES = 256
 _MAX_RELATIONS = 16  # of one recording; with more, the params are valid for their own values only
 _WORD = re.compile(r"[^\W_]+")
 _PLAIN = frozenset({str, int, bool, type(None), bytes})
@@ -135,7 +137,7 @@ class LeafIndex:
 def leafwise(values: Mapping[str, Any], used: Mapping[str, set[ParamPath]]) -> tuple[Leafwise, ...]:
     """Return the conditions of the params of which steps use parts. `used` has the empty path for a whole use."""
     return tuple(
-        Leafwise(name, paths, rest_digest(values[name], paths))
+        Leafwise(name, paths, rest_digest(values[name], paths), extremes_of(values[name], paths))
         for name, found in sorted(used.items())
         if (paths := tuple(sorted(found, key=repr))) != ((),)
     )
@@ -179,7 +181,54 @@ def _content(value: Any) -> bytes:
 
 def has_form(value: Any, condition: Leafwise) -> bool:
     """Return whether a run's value of a param has the recorded form, and equal leaves where no step uses them."""
-    return rest_digest(value, condition.paths) == condition.digest
+    if rest_digest(value, condition.paths) != condition.digest:
+        return False
+    for path, level, sign in condition.extremes:
+        extremes = _extremes(value, path[:level], path[level + 1 :])
+        if extremes[sign > 0] != path[level]:
+            return False
+    return True
+
+
+def extremes_of(value: Any, paths: Sequence[ParamPath]) -> tuple[tuple[ParamPath, int, int], ...]:
+    """Return which used items of lists are the only largest or smallest ones, and so may be chosen for that.
+
+    The smallest price of several is an example. Where a param is also used as a whole, all fields of the items count,
+    since they differ from run to run.
+    """
+    lists: dict[tuple[ParamPath, ParamPath], set[int]] = {}
+    for path in paths:
+        for level, part in enumerate(path):
+            if type(part) is int and type(items := part_at(value, path[:level])) in (list, tuple):
+                rests = {path[level + 1 :]}
+                if () in paths:
+                    rests.update((key,) for key, _ in child_parts(items[part]) or () if key is not None)
+                for rest in rests:
+                    lists.setdefault((path[:level], rest), set()).add(part)
+    found = []
+    for (prefix, rest), used in lists.items():
+        for sign, index in zip((-1, 1), _extremes(value, prefix, rest), strict=True):
+            if index in used and index is not None:
+                found.append(((*prefix, index, *rest), len(prefix), sign))
+    return tuple(sorted(found, key=repr))[:_MAX_EXTREMES]
+
+
+def _extremes(value: Any, prefix: ParamPath, rest: ParamPath) -> tuple[int | None, int | None]:
+    """Return the indexes of the only smallest and the only largest item of a list, by what is at `rest` in each."""
+    try:
+        leaves = [part_at(item, rest) for item in part_at(value, prefix)]
+    except LookupError:
+        return None, None
+    keys: list[Any] = [rank(leaf) for leaf in leaves]
+    if None in keys:
+        keys = [fold_text(leaf) if isinstance(leaf, str) else None for leaf in leaves]
+    if len(keys) < 2 or None in keys:
+        return None, None
+    small, large = min(keys), max(keys)
+    return (
+        keys.index(small) if keys.count(small) == 1 else None,
+        keys.index(large) if keys.count(large) == 1 else None,
+    )
 
 
 # -- E2: a param that is also a part of another param

@@ -37,7 +37,12 @@ def conditions_document(body: Body) -> Document:
     found: Document = {}
     if body.leafwise:
         found["leafwise"] = {
-            one.name: {"paths": [list(path) for path in one.paths], "digest": one.digest.hex()} for one in body.leafwise
+            one.name: {
+                "paths": [list(path) for path in one.paths],
+                "digest": one.digest.hex(),
+                "extremes": [[list(path), level, sign] for path, level, sign in one.extremes],
+            }
+            for one in body.leafwise
         }
     if body.parts:
         found["parts"] = [
@@ -59,7 +64,7 @@ def read_conditions(document: Mapping[str, Any], place: str) -> Document:
             paths = tuple(_path(path, f"{place}leafwise.{name}") for path in one["paths"])
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidValueError(f"{place}leafwise.{name}: expected paths and a digest ({error})") from error
-        found["leafwise"].append([name, paths, digest])
+        found["leafwise"].append([name, paths, digest, one.get("extremes", [])])
     for index, one in enumerate(parts):
         if not isinstance(one, dict) or set(one) - {"name", "whole", "path", "words"}:
             raise InvalidValueError(f"{place}parts[{index}]: expected name, whole, path and words, got {one!r:.60}")

@@ -155,8 +155,8 @@ def _parts_refusal(head: Body, params: Params) -> Refusal | None:
         if not has_form(params.values[condition.name], condition):
             return Refusal(
                 Reason.PARAM_GUARD,
-                f"param {condition.name!r} has other keys, lengths or types than when this was recorded, or another "
-                "value where no step uses it",
+                f"param {condition.name!r} has other keys, lengths or types than when this was recorded, another "
+                "value where no step uses it, or another order of the items of a list",
             )
     for part in head.parts:
         if not is_still_part(part, params.values):
