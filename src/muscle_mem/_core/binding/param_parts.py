@@ -35,7 +35,7 @@ def child_parts(value: Any) -> Iterator[tuple[str | int | None, Any]] | None:
         return None
     if kind is list or kind is tuple:
         return iter(enumerate(value))
-    if isinstance(value, dict):
+    if issubclass(type(value), dict):
         return ((key if _is_path_key(key) else None, child) for key, child in value.items())
     unfolded = codec.unfold(value)
     if unfolded is None:
@@ -66,7 +66,7 @@ def part_at(value: Any, path: ParamPath) -> Any:
     for part in path:
         kind = type(value)
         try:
-            if isinstance(value, dict):
+            if issubclass(type(value), dict):
                 value = dict(value)[part] if kind is not dict else value[part]
             elif kind is list or kind is tuple:
                 value = value[part]
@@ -166,7 +166,7 @@ def _rest(value: Any, path: ParamPath, used: frozenset[ParamPath], all_used: boo
             parts.append(_content(child))
         else:
             parts.append([repr(part), _rest(child, (*path, part), used, all_used, depth + 1)])
-    if isinstance(value, dict):
+    if issubclass(type(value), dict):
         parts.append(sorted(_content(key) for key in value if not _is_path_key(key)))
         return [name, sorted(parts, key=msgspec.msgpack.encode)]
     return [name, parts]
@@ -300,7 +300,7 @@ def _places(text: str, part: str, spans: Sequence[tuple[int, int]]) -> Iterator[
 
 
 def _text(value: Any) -> str:
-    if value is None or isinstance(value, bool):
+    if value is None or issubclass(type(value), bool):
         return ""
     forms = text_forms(value)
     return forms[0] if forms else fold_text(str(value))
@@ -315,5 +315,5 @@ def _leaves(value: Any) -> Iterator[Any]:
             yield this
             continue
         waiting += [child for _, child in children]
-        if isinstance(this, dict):
+        if issubclass(type(this), dict):
             waiting += list(this)

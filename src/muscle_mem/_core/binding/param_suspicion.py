@@ -72,7 +72,7 @@ class ParamSearch:
         found: dict[str, str] = {}
         texts = _folded_forms(value)
         texts += [fold_text(plain) for text in _texts_of(value) if (plain := unquoted(text)) != text]
-        if isinstance(value, _NUMBERS) or value is None:
+        if issubclass(type(value), _NUMBERS) or value is None:
             matches = [text for text in texts if text in by_form]
         else:
             matches = [
@@ -93,7 +93,7 @@ class ParamSearch:
         if data is not None and self._params.canonical.get(name) == data:
             return SAME
         raw = self._raw.get(name, needle)
-        if not isinstance(value, str) or value == raw:
+        if not issubclass(type(value), str) or value == raw:
             return CONVERTED
         if any(True for _ in word_positions(value, raw)):
             return JOINED
@@ -117,7 +117,7 @@ class ParamSearch:
 
     def _has_words(self, value: Any, defaults: Sequence[Any]) -> bool:
         """Return whether a literal is worth a search for parts: it is not a bool, and not a default of the tool."""
-        if value is None or isinstance(value, bool):
+        if value is None or issubclass(type(value), bool):
             return False
         return not any(type(default) is type(value) and default == value for default in defaults)
 
@@ -145,7 +145,7 @@ def leaves_of(value: Any) -> list[Any]:
                 found.append(child)
             else:
                 waiting.append(child)
-        if isinstance(this, dict):
+        if issubclass(type(this), dict):
             found += [key for key in this if type(key) is str]
             waiting += [key for key in this if type(key) is not str]
     return found
@@ -168,7 +168,7 @@ def _all_forms(leaves: Sequence[Any]) -> set[str]:
 
 def _folded_forms(value: Any) -> list[str]:
     forms = text_forms(value)
-    if isinstance(value, Decimal):
+    if issubclass(type(value), Decimal):
         number = number_text(value)
         forms += [number] if number is not None else []
     return forms
@@ -180,10 +180,10 @@ def _stands_alone(text: str, number: str) -> bool:
 
 
 def _texts_of(value: Any) -> list[str]:
-    if isinstance(value, str):
+    if issubclass(type(value), str):
         return [str(value)]
-    if isinstance(value, bytes | bytearray):
+    if issubclass(type(value), bytes | bytearray):
         return [bytes(value).decode("utf-8", "replace")]
-    if isinstance(value, Enum):
+    if issubclass(type(value), Enum):
         return [value.name or "", *_texts_of(value.value)]
     return text_forms(value)

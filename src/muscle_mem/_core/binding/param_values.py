@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,99}")
 
 def plain_text(value: Any) -> Any:
     """Return the text of an instance of a subclass of str, and any other value as it is."""
-    if type(value) is str or not isinstance(value, str) or isinstance(value, Enum):
+    if type(value) is str or not issubclass(type(value), str) or issubclass(type(value), Enum):
         return value
     return str.__str__(value)
 

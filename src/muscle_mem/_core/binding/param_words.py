@@ -190,6 +190,6 @@ def _is_caseless(word: str) -> bool:
 def _plain_texts(leaf: Any) -> list[str]:
     if type(leaf) is str:
         return [leaf]
-    if leaf is None or isinstance(leaf, bool):
+    if leaf is None or issubclass(type(leaf), bool):
         return []
     return text_forms(leaf)

@@ -173,8 +173,8 @@ class Leafwise(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The condition of a param of which steps use single leaves, at `paths`; the empty path is a use as a whole.
 
     `digest` covers the form of the value (types, keys, lengths) and the leaves that no step uses. `extremes` are items
-    of lists that may have been chosen by their order: (path, level, 1 or -1). Of the list that the path's part at `level`
-    is an index of, this item was the only largest or smallest by what is at the path in each item.
+    of lists that may have been chosen by their order: (path, level, 1 or -1). Of the list that the path's part at
+    `level` is an index of, this item was the only largest or smallest by what is at the path in each item.
     """
 
     name: str

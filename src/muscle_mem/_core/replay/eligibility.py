@@ -90,7 +90,7 @@ def _context_refusal(run: Run, trajectory: ReadyTrajectory, index: int, tool: To
     """Find the context object of a method tool; refuse one that overrides it."""
     if tool not in run.context_objects:
         found = run.context_object_for(tool)
-        if isinstance(found, Refusal):
+        if type(found) is Refusal:
             return found
         run.context_objects[tool] = found
     override = override_fingerprint(tool, run.context_objects[tool])
