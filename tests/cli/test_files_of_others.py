@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cli_cases import as_json, run
-from muscle_mem import Engine, Reason, _files
+from muscle_mem import Engine, Reason
 from muscle_mem._files import UnusableFileError, open_regular, read_regular, write_regular
 from muscle_mem.checks import file_unchanged
 from muscle_mem.errors import StoreError
@@ -212,7 +212,7 @@ def test_a_path_that_becomes_a_pipe_after_the_look_does_not_hang(
     regular = os.stat(path)
     path.unlink()
     os.mkfifo(path)
-    monkeypatch.setattr(_files.os, "stat", lambda *_, **__: regular)
+    monkeypatch.setattr("muscle_mem._files.os.stat", lambda *_, **__: regular)
     with pytest.raises(UnusableFileError, match="named pipe"):
         read_regular(path)
 

@@ -166,7 +166,7 @@ ALLOWED_IN_CORE = set(
     __future__ ast base64 copy reprlib collections contextlib dataclasses datetime decimal dis enum fractions functools
     hashlib ipaddress
     inspect itertools math msgspec numbers operator pathlib re struct sys types typing
-    unicodedata uuid weakref zoneinfo keyword textwrap string
+    unicodedata uuid weakref zoneinfo keyword textwrap string builtins
     """.split()
 )
 

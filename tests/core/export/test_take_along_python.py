@@ -20,7 +20,7 @@ from muscle_mem import Check, Engine
 from muscle_mem._core import codec
 from muscle_mem._core.export.layout import Group, format_lines
 from muscle_mem._core.export.literals import Imports, UnwritableError, literal_source
-from muscle_mem._core.export.python_source import python_source
+from muscle_mem._core.export.python_source import SourceOptions, python_source
 from muscle_mem._core.model.records import FORM, Body, Guard, Lit, Ref, Row, StepRecord
 
 
@@ -210,7 +210,7 @@ def a_function(
     count = len(steps)
     made = Row(FORM, pre=(None,) * count, post=(None,) * count, **(row or {}))
     body = Body(FORM, tuple(steps), **options)
-    return python_source(body, made, task=task, id=id)
+    return python_source(body, made, task=task, id=id, options=SourceOptions()).text
 
 
 def test_nothing_in_a_store_gets_out_of_its_quotes() -> None:

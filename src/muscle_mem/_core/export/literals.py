@@ -21,6 +21,7 @@ from ..codec import leaves as tags
 from ..codec.mappings import is_mapping_kind
 from ..codec.reader import read_tree
 from .layout import Group, Pair, Source
+from .trusted_names import UntrustedNameError, class_path, is_special
 
 BUILTINS: Final = frozenset("bytearray complex float frozenset range set slice".split())
 MODULES: Final = {
@@ -52,10 +53,18 @@ class UnwritableError(InvalidValueError):
     """A stored value has no literal form in Python."""
 
 
-class Imports:
-    """The imports that the generated source needs so far."""
+class UntrustedTypeError(UnwritableError):
+    """A stored value has a type that is neither known nor in a module that the user named."""
 
-    def __init__(self, taken: Sequence[str] = ()) -> None:
+
+class Imports:
+    """The imports that the generated source needs so far.
+
+    Classes are imported if they are known, or in one of `modules`, which the user named.
+    """
+
+    def __init__(self, taken: Sequence[str] = (), modules: Sequence[str] = ()) -> None:
+        self._modules = modules
         self.lines: set[str] = set()
         self.classes: list[str] = []
         self._taken = dict.fromkeys((*taken, *RESERVED, *keyword.kwlist), "")
@@ -65,12 +74,15 @@ class Imports:
         self.lines.add(MODULES[name])
         return name
 
-    def known(self, stored: str) -> str:
-        """Return the name of a class in the source; it is stored as `module:qualname`."""
-        module, _, qualname = stored.partition(":")
-        parts = qualname.split(".")
-        if not all(part.isidentifier() and not keyword.iskeyword(part) for part in (*module.split("."), *parts)):
-            raise UnwritableError(f"cannot import the class {stored!r} by its name")
+    def known(self, stored: str, member: str = "") -> str:
+        """Return the name of a class in the source; it is stored as `module:qualname`.
+
+        `member` is the member of an Enum that is read from the class. Raises UntrustedTypeError.
+        """
+        try:
+            module, parts = class_path(stored, self._modules, member)
+        except UntrustedNameError as error:
+            raise UntrustedTypeError(f"cannot write a value of this type: {error}") from error
         name, count = parts[0], 1
         while self._taken.setdefault(name, f"{module}:{parts[0]}") != f"{module}:{parts[0]}":
             count += 1
@@ -201,9 +213,9 @@ def _tagged(tag: int, parts: list[Any], imports: Imports) -> Source:
         given = {**parts[1], **(parts[2] or {})}
         return _instance(parts[0], {name: _tree_source(item, imports) for name, item in given.items()}, imports)
     if tag == tags.MEMBER:
-        if not parts[1].isidentifier():
+        if not parts[1].isidentifier() or is_special(parts[1]):
             raise UnwritableError(f"cannot write the member {parts[1]!r} of {parts[0]!r}: it is not an identifier")
-        return f"{imports.known(parts[0])}.{parts[1]}"
+        return f"{imports.known(parts[0], parts[1])}.{parts[1]}"
     if tag == tags.FLAG:
         return call(imports.known(parts[0]), _tree_source(parts[1], imports))
     write = _LEAVES.get(tag)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from .literals import RESERVED, UnwritableError
+from .trusted_names import is_special, names_module
 
 _VERBS: Final = re.compile(r"^(find|get|read|load|fetch|look_up|list|make|create|open|search)_(?=\w)")
 
@@ -63,15 +64,20 @@ def output_name(tool: str) -> str:
     return thing if thing != last else f"{last}_result"
 
 
-def tool_parts(tool: str) -> list[str]:
+def tool_parts(tool: str, *, is_method: bool = False) -> list[str]:
     """Return the parts of a stored name that lead to the tool.
 
-    Raises UnwritableError for a name that Python cannot call.
+    Raises UnwritableError for a name that Python cannot call, or that leads into another module.
     """
     parts = tool.rpartition("<locals>.")[2].split(".")
     if not all(part.isidentifier() and not keyword.iskeyword(part) for part in parts):
         raise UnwritableError(
             f"cannot write a call of the tool {tool!r}: expected an identifier. Pass name= to engine.tool"
+        )
+    if any(map(is_special, parts)) or (len(parts) > 1 and not is_method and names_module(parts[0])):
+        raise UnwritableError(
+            f"cannot write a call of the tool {tool!r}: expected a name in your own module, got one that leads "
+            "into another module. Pass name= to engine.tool"
         )
     return parts
 

@@ -6,6 +6,8 @@ import keyword
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from ...errors import DecodeError, MuscleMemError
 from .. import codec
 from ..binding.resolve import param_text, references_in
@@ -13,10 +15,11 @@ from ..codec.mappings import is_mapping_kind
 from ..model.records import Body, Ctx, Expr, Guard, Ign, Lit, Par, Ref, Row, Sec, StepRecord, Tpl
 from ..plan.parallel import group_spans
 from .layout import INDENT, WIDTH, Group, Pair, Source, format_lines, on_one_line
-from .literals import Imports, UnwritableError, call, container, escaped, literal_source, quoted
+from .literals import Imports, UntrustedTypeError, UnwritableError, call, container, escaped, literal_source, quoted
 from .python_names import Names, function_name, output_name, snake, tool_parts
 
 LARGEST_SNAPSHOT: Final = 400
+_KEYWORD_KINDS: Final = ("param", "secret", "ignored", "left out", "check")
 _HELPER: Final = '''def require(check, expected, *args, **kwargs):
     """Raise RuntimeError if the check fails; None is not checked."""
     if check is not None and not check(expected, *args, **kwargs):
@@ -31,9 +34,28 @@ _ASYNC_HELPER: Final = _HELPER.replace("def require", "async def require", 1).re
 )
 
 
-def python_source(
-    body: Body, row: Row | None, *, task: str, id: str, tools_from: str = "", name: str = "", awaits: bool = False
-) -> str:
+class SourceOptions(msgspec.Struct, frozen=True):
+    """Options of generated source: modules to import from, the function's name, and whether it is async."""
+
+    tools_from: str = ""
+    types_from: tuple[str, ...] = ()
+    name: str = ""
+    awaits: bool = False
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules whose classes are trusted."""
+        return (self.tools_from, *self.types_from) if self.tools_from else self.types_from
+
+
+class PythonSource(msgspec.Struct, frozen=True):
+    """Generated source, and the arguments that were left out of it, each with the reason."""
+
+    text: str
+    left_out: tuple[str, ...] = ()
+
+
+def python_source(body: Body, row: Row | None, *, task: str, id: str, options: SourceOptions) -> PythonSource:
     """Return the source of a module with one function.
 
     The params, secrets and ignored arguments are keyword arguments of the function, and the context objects its first
@@ -41,10 +63,14 @@ def python_source(
     a function `check(expected, *args) -> bool` of the recorded snapshot and the tool's arguments. `row` is in the order
     of the body's steps. With `awaits`, the function is async and awaits async tools and checks. Raises UnwritableError,
     with the step, for a value without a literal form.
+
+    An argument that contains a type which is neither known nor in a module of the options becomes an argument of the
+    function, with a comment.
     """
-    first = _FunctionWriter(body, row, task, id, tools_from, name, awaits, ())
+    first = _FunctionWriter(body, row, task, id, options, ())
     first.module()  # The first pass collects the names of imported classes, which are taken.
-    return _FunctionWriter(body, row, task, id, tools_from, name, awaits, first.classes()).module()
+    writer = _FunctionWriter(body, row, task, id, options, first.classes())
+    return PythonSource(writer.module(), tuple(writer.left_out.values()))
 
 
 class _FunctionWriter:
@@ -56,29 +82,28 @@ class _FunctionWriter:
         row: Row | None,
         task: str,
         id: str,
-        tools_from: str,
-        name: str,
-        awaits: bool,
+        options: SourceOptions,
         taken: Sequence[str],
     ) -> None:
         self._body = body
         self._row = row
         self._task = task
         self._id = id
-        self._tools_from = tools_from
-        self._await = "await " if awaits else ""
-        own = ["require", "tools", *(["settled", "inspect"] if awaits else [])]
-        self._name = name or function_name(task)
-        parts = [tool_parts(step.tool) for step in body.steps]
+        self._tools_from = options.tools_from
+        self._await = "await " if options.awaits else ""
+        self.left_out: dict[tuple[int, int], str] = {}
+        own = ["require", "tools", *(["settled", "inspect"] if options.awaits else [])]
+        self._name = options.name or function_name(task)
+        parts = [tool_parts(step.tool, is_method=step.method) for step in body.steps]
         self._imported = sorted({one[0] for one, step in zip(parts, body.steps, strict=True) if not step.method})
-        self._names = Names([self._name, *own, *taken, *(self._imported if tools_from else ())])
+        self._names = Names([self._name, *own, *taken, *(self._imported if self._tools_from else ())])
         for param in body.params:
             if any(param in _params(expr) for step in body.steps for _, expr in step.arguments):
                 self._names.of("param", param)
         for step in body.steps:
             for at, expr in step.arguments:
                 self._collect_inputs(at, expr)
-        self._imports = Imports([self._name, *own, *self._imported, *self._names.all()])
+        self._imports = Imports([self._name, *own, *self._imported, *self._names.all()], options.modules)
         self._needed = {guard.step for step in body.steps for guard in step.guards}.union(
             *(references_in(expr) for step in body.steps for _, expr in step.arguments)
         )
@@ -126,7 +151,7 @@ class _FunctionWriter:
     def _signature(self) -> list[str]:
         first = ["tools"] if self._imported and not self._tools_from else []
         first += self._names.of_kind("object")
-        later = [name for kind in ("param", "secret", "ignored", "check") for name in self._names.of_kind(kind)]
+        later = [name for kind in _KEYWORD_KINDS for name in self._names.of_kind(kind)]
         return format_lines(
             Group(f"{'async ' * bool(self._await)}def {self._name}", "()", [*first, *(["*"] if later else []), *later]),
             "",
@@ -186,10 +211,14 @@ class _FunctionWriter:
         elif at in self._needed or at == self._result():
             before = f"{self._output(at)} = "
         made = Group(self._head(step), "()", self._arguments(at))
+        for (of, place), why in self.left_out.items():
+            if of == at:
+                name = self._names.of("left out", f"{at}:{place}")
+                yield f"{INDENT}# Left out, pass {name}=: {escaped(why, '')}."
         yield from format_lines(call("await settled", made) if self._await else made, INDENT, before)
 
     def _head(self, step: StepRecord) -> str:
-        parts = tool_parts(step.tool)
+        parts = tool_parts(step.tool, is_method=step.method)
         if step.method:
             return f"{self._object('.'.join(parts[:-1]))}.{parts[-1]}"
         return ".".join(parts if self._tools_from else ["tools", *parts])
@@ -200,7 +229,7 @@ class _FunctionWriter:
         starred = max((place for place, (name, _) in enumerate(step.arguments) if name.startswith("*")), default=-1)
         found: list[Source] = []
         for place, (name, expr) in enumerate(step.arguments):
-            value = self._value(at, name, expr)
+            value = self._value(at, place, name, expr)
             if name.startswith("*") or (place < starred or (keywords is not None and name not in keywords)):
                 found.append(value)
             elif name.isidentifier() and not keyword.iskeyword(name):
@@ -213,12 +242,15 @@ class _FunctionWriter:
         keywords = self._row.keywords if self._row is not None else ()
         return keywords[at] if at < len(keywords) else None
 
-    def _value(self, at: int, name: str, expr: Expr) -> Source:
+    def _value(self, at: int, place: int, name: str, expr: Expr) -> Source:
+        where = f"step {at} ({self._body.steps[at].tool}), argument {name}"
         try:
             return self._expression(name, expr)
+        except UntrustedTypeError as error:
+            self.left_out[at, place] = f"{where}: {error}"
+            return self._names.of("left out", f"{at}:{place}", name)
         except UnwritableError as error:
-            tool = self._body.steps[at].tool
-            raise UnwritableError(f"step {at} ({tool}), argument {name}: {error}") from error
+            raise UnwritableError(f"{where}: {error}") from error
 
     def _expression(self, name: str, expr: Expr) -> Source:
         if isinstance(expr, Lit):
@@ -305,7 +337,7 @@ class _FunctionWriter:
             yield f"{INDENT}# The check {when} this call is left out: {escaped(short, '')}."
             return
         self._checked = True
-        parts = tool_parts(step.tool)
+        parts = tool_parts(step.tool, is_method=step.method)
         check = self._names.of("check", f"{when} {step.tool}", f"{when}_{parts[-1]}")
         own: list[Source] = [self._object(".".join(parts[:-1]))] if step.method else []
         yield from format_lines(call(f"{self._await}require", check, expected, *own, *self._arguments(at)), INDENT)

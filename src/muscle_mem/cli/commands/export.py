@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
-from ..._core.export.python_source import python_source
+from ..._core.export.python_source import PythonSource, SourceOptions, python_source
 from ..._files import read_regular, write_regular
 from ...errors import InvalidValueError
 from ...store import Stored
@@ -35,6 +35,7 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     output: Path | None
     overwrite: bool
     tools_from: str
+    types_from: tuple[str, ...]
     name: str
     awaits: bool
     chosen: Filter
@@ -49,13 +50,15 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
         if self.id is not None and self.chosen:
             raise click.UsageError("--state, --scope and --task cannot be combined with an ID. Remove them.")
         _ensure_name("--tools-from", self.tools_from.split("."))
+        for module in self.types_from:
+            _ensure_name("--types-from", module.split("."))
         _ensure_name("--name", [self.name])
 
-    def text_of(self, stored: Stored) -> str:
+    def source_of(self, stored: Stored) -> PythonSource:
         """Return a trajectory in the format of this export. Raises InvalidValueError."""
-        return to_text(to_document(stored)) if self.kind == "json" else self._python(stored)
+        return PythonSource(to_text(to_document(stored))) if self.kind == "json" else self._python(stored)
 
-    def _python(self, stored: Stored) -> str:
+    def _python(self, stored: Stored) -> PythonSource:
         loaded = load_body(stored)
         if loaded.body is None:
             raise InvalidValueError(loaded.error)
@@ -65,9 +68,7 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
             rows[0] if rows else None,
             task=stored.sealed.task,
             id=stored.sealed.id,
-            tools_from=self.tools_from,
-            name=self.name,
-            awaits=self.awaits,
+            options=SourceOptions(self.tools_from, self.types_from, self.name, self.awaits),
         )
 
 
@@ -80,6 +81,9 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE, not to stdout.")
 @click.option("--overwrite", is_flag=True, help="Replace the file of --output if it exists.")
 @click.option("--tools-from", metavar="MODULE", default="", help="Python: import the tools from this module.")
+@click.option(
+    "--types-from", metavar="MODULE", multiple=True, help="Python: trust the classes of this module. Repeatable."
+)
 @click.option("--name", metavar="NAME", default="", help="Python: set the name of the function.")
 @click.option("--async", "awaits", is_flag=True, help="Python: write an async function, for async tools.")
 @filters
@@ -91,6 +95,9 @@ def export(store: str | None, **options: Any) -> None:
     JSON is complete and deterministic; read it back with `muscle-mem import`. Python is a function that calls your own
     tools: parameters, secrets and checks are its arguments. Replay counts are not exported. Secrets are never stored,
     so they are not exported either.
+
+    Python imports a class only from the modules of --tools-from and --types-from. An argument with another class is
+    left out: it becomes an argument of the function. Read a function before you run it.
 
     \b
     Example:
@@ -116,25 +123,31 @@ def _ensure_name(option: str, parts: Sequence[str]) -> None:
 def _export_one(stored: Stored, wanted: Export) -> None:
     id, output = stored.sealed.id, wanted.output
     try:
-        text = wanted.text_of(stored)
+        source = wanted.source_of(stored)
     except InvalidValueError as error:
         raise NotDoneError(f"cannot write {id} as {wanted.kind}: {error}") from error
+    text = source.text
     if output is not None:
         if not wanted.overwrite and _would_replace(output, text):
             raise NotDoneError(f"file {str(output)!r} exists and was not changed. Pass another path, or --overwrite.")
         _write(output, text)
     if wanted.as_json:
-        print_json({"id": id, "format": wanted.kind, "file": str(output) if output else None, "text": text})
+        file = str(output) if output else None
+        print_json({"id": id, "format": wanted.kind, "file": file, "text": text, "left_out": list(source.left_out)})
     elif output is None:
         click.echo(text, nl=False)
+    _report_left_out({id: source.left_out}, wanted)
 
 
 def _export_all(found: Iterable[Stored], wanted: Export, folder: Path) -> None:
     texts: dict[str, str] = {}
     failed: dict[str, str] = {}
+    left_out: dict[str, Sequence[str]] = {}
     for stored in found:
         try:
-            texts[file_name(stored, ENDINGS[wanted.kind])] = wanted.text_of(stored)
+            source = wanted.source_of(stored)
+            texts[file_name(stored, ENDINGS[wanted.kind])] = source.text
+            left_out[stored.sealed.id] = source.left_out
         except InvalidValueError as error:
             failed[stored.sealed.id] = str(error)
     try:
@@ -144,6 +157,7 @@ def _export_all(found: Iterable[Stored], wanted: Export, folder: Path) -> None:
     for name, text in texts.items():
         _write(folder / name, text, follow_links=False)
     _report_all(wanted, folder, sorted(texts), failed)
+    _report_left_out(left_out, wanted)
     if failed:
         click.get_current_context().exit(1)
 
@@ -156,6 +170,13 @@ def _report_all(wanted: Export, folder: Path, files: list[str], failed: dict[str
     click.echo(f"Wrote {count(len(files), 'trajectory', 'trajectories')} to {printable(folder)}.")
     for id, why in failed.items():
         click.echo(f"Not written: {printable(id)}: {printable(why)}", err=True)
+
+
+def _report_left_out(left_out: Mapping[str, Sequence[str]], wanted: Export) -> None:
+    """Print on stderr what the source of each trajectory does not contain; JSON of one trajectory has it already."""
+    for id, whys in left_out.items():
+        for why in whys if not (wanted.as_json and wanted.folder is None) else ():
+            click.echo(f"Left out of {printable(id)}: {printable(why)}", err=True)
 
 
 def file_name(stored: Stored, ending: str) -> str:
