@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import Any
 
 from .._core.model.reason import Reason
+from .._core.model.secret import Secret, observe_reads
 from .._core.run.run import Run
 from .._core.tools.closures import leads_to
 from .._core.tools.tool import Tool
@@ -15,6 +17,7 @@ from .context import Frame, get_frame, release_lease
 from .election import is_task_running
 from .unseen_calls import RunWatch
 
+_all_open_runs: weakref.WeakSet[OpenRuns] = weakref.WeakSet()
 _threads = threading.local()
 
 
@@ -56,6 +59,7 @@ class OpenRuns:
         self.frames: set[Frame] = set()
         self.delegated: dict[Frame, tuple[object, Tool]] = {}
         register_for_forks(self)
+        _all_open_runs.add(self)
 
     def enter(self, run: Run | None) -> Frame:
         """Return a frame for a run.
@@ -223,3 +227,27 @@ class OpenRuns:
             "`with` block.",
             tool.name,
         )
+
+
+def _note_secret_read(secret: Secret[Any]) -> None:
+    """Note the read of a secret in the run that it belongs to; from an unknown thread, in all that are recording."""
+    frame = get_frame()
+    if frame is not None:
+        if frame.run is not None and (frame.is_recording or frame.run.recorder_slot):
+            frame.run.recorder.note_secret_read(secret, frame.is_recording)
+        return
+    for runs in _engines():
+        for open_frame in list(runs.frames):
+            if open_frame.run is not None:
+                open_frame.run.recorder.note_secret_read(secret, True)
+
+
+def _engines() -> list[OpenRuns]:
+    while True:
+        try:
+            return list(_all_open_runs)
+        except RuntimeError:  # Another thread made an engine meanwhile.
+            continue
+
+
+observe_reads(_note_secret_read)

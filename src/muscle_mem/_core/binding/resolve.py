@@ -10,7 +10,7 @@ import msgspec
 from ...errors import DecodeError
 from .. import codec
 from ..model.records import Ctx, Expr, Ign, Lit, Node, Par, Part, Ref, Sec, Tpl
-from ..model.secret import Secret
+from ..model.secret import Secret, reveal
 from ..model.text import safe_repr
 from ..redaction.traces import decimal_text
 from ..tools.tool import Tool
@@ -70,7 +70,7 @@ def make_resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
         return _injected_resolver(tool, name)
     if isinstance(expr, Sec):
         secret = expr.name
-        return (lambda env: env.secrets[secret]) if expr.wrapped else (lambda env: env.secrets[secret].value)
+        return (lambda env: env.secrets[secret]) if expr.wrapped else (lambda env: reveal(env.secrets[secret]))
     return _container_resolver(expr, tool)
 
 

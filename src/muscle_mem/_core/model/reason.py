@@ -65,6 +65,7 @@ class Reason(StrEnum):
     NO_CALLS = "no_calls"
     REFUSED = "refused"
     OPAQUE_ARGUMENT = "opaque_argument"
+    DERIVED_SECRET = "derived_secret"
     CAPTURE_FAILED = "capture_failed"
     CHECK_FAILED = "check_failed"
     INCOMPLETE_THREADS = "incomplete_threads"

@@ -1,11 +1,13 @@
 """Secret: a value that is used, but never displayed, stored or copied."""
 
+from collections.abc import Callable
 from typing import Any, Generic, NoReturn, Self, TypeVar, final
 
 from ...errors import InvalidTypeError, InvalidValueError
 
 T = TypeVar("T")
 MASK = "***"
+_observers: list[Callable[["Secret[Any]"], None]] = []
 
 
 @final
@@ -42,6 +44,8 @@ class Secret(Generic[T]):
     @property
     def value(self) -> T:
         """The secret value itself."""
+        for observe in _observers:
+            observe(self)
         return self.__value
 
     def __repr__(self) -> str:
@@ -80,3 +84,14 @@ class Secret(Generic[T]):
 
     def __init_subclass__(cls, **kwargs: Any) -> NoReturn:
         raise InvalidTypeError("cannot subclass Secret: it is final. Wrap a Secret instead")
+
+
+def reveal(secret: Secret[T]) -> T:
+    """Return the value of a secret, without a call of the observers of reads."""
+    value: T = object.__getattribute__(secret, "_Secret__value")
+    return value
+
+
+def observe_reads(observer: Callable[[Secret[Any]], None]) -> None:
+    """Call a function at every read of `Secret.value`. It must not raise."""
+    _observers.append(observer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -10,16 +10,18 @@ import msgspec
 from .. import codec
 from ..binding.freeze import Container, Encoded, Unencodable, display_value, find_unencodable
 from ..binding.params import literal_leaves
-from ..codec.walk import SCALARS
+from ..codec.walk import SCALARS, visible_leaves
 from ..model.reason import Reason
 from ..model.records import Expr, Sec
 from ..model.secret import MASK
 from ..model.text import long_repr
 from ..plan.ready_trajectory import ReadyTrajectory
 from ..plan.step import Refusal
+from ..redaction.derived import DerivedForms
 from ..redaction.redactor import Redactor
 from ..run.recorder import Problem, RecordedStep, Recorder, Recording
 from ..run.run import Run
+from .derived import add_read_secrets, derived_problem, forms_of
 
 _WITHHELD = "not stored: it contains the value of a secret"
 _WHOLE = "Pass the secret as a whole argument, or declare the argument in secret=[...]."
@@ -42,6 +44,8 @@ def redact_recording(recorder: Recorder, scope: str, context: Iterable[Any]) -> 
     """Remove all known secrets from the steps; note steps that need them in clear."""
     redactor = recorder.known.redactor
     add_context_secrets(redactor, context)
+    if recorder.secrets_read:
+        add_read_secrets(recorder)
     if not redactor:
         return
     try:
@@ -57,12 +61,13 @@ def redact_recording(recorder: Recorder, scope: str, context: Iterable[Any]) -> 
 
 
 def _redact_steps(recorder: Recorder, redactor: Redactor) -> None:
+    forms = forms_of(redactor)
     for step in recorder.planned_steps():
         if step.record is None:
             _redact_arguments(recorder, step, redactor)
         elif any(redactor.contains_secret(leaf) for _, expr in step.record.arguments for leaf in literal_leaves(expr)):
             recorder.add_problem(Reason.OPAQUE_ARGUMENT, _secret_message(step, "an argument"), step.tool.name)
-        _redact_output(step, redactor)
+        _redact_output(step, redactor, forms)
         for data in (step.pre, step.post):
             if data is not None and redactor.contains_secret(codec.decode(data, lenient=True)):
                 message = f"{_secret_message(step, 'a snapshot')}. Omit the secret in the capture."
@@ -114,14 +119,20 @@ def _freeze_child(child: Any) -> Any:
     return child if type(child) in SCALARS else Encoded(codec.encode(child))
 
 
-def _redact_output(step: RecordedStep, redactor: Redactor) -> None:
+def _redact_output(step: RecordedStep, redactor: Redactor, forms: DerivedForms) -> None:
     data = step.output_data
-    if data is not None and redactor.contains_secret(codec.decode(data, lenient=True)):
+    if data is not None and _holds_secret(data, redactor, forms):
         step.note = _WITHHELD
     step.note = redactor.redact(step.note)
 
 
-def check_for_leaks(recording: Recording, recorder: Recorder, key_inputs: Iterable[Any]) -> Recording | Problem:
+def _holds_secret(data: bytes, redactor: Redactor, forms: DerivedForms) -> bool:
+    """Return whether stored bytes contain a secret, or a text that was derived from one."""
+    value = codec.decode(data, lenient=True)
+    return redactor.contains_secret(value) or any(map(forms.find, visible_leaves(value)))
+
+
+def check_for_leaks(recording: Recording, recorder: Recorder, key_inputs: Sequence[Any]) -> Recording | Problem:
     """Return a finished recording, or a Problem if it or its key contains a secret.
 
     `key_inputs` are the values that the key was derived from. They must not contain a secret that was unknown then.
@@ -132,10 +143,16 @@ def check_for_leaks(recording: Recording, recorder: Recorder, key_inputs: Iterab
             Reason.NO_KEY,
             "the task contains the value of a secret that was unknown at its start. Pass the secret in secrets={...}.",
         )
+    if recorder.secrets_read:
+        problem = derived_problem(recording, recorder, recorder.planned_steps(), key_inputs)
+        if problem is not None:
+            return problem
     body, row = recording.body, recording.row
     parts = [(step.arguments, [guard.data for guard in step.guards]) for step in body.steps]
     if redactor.leaked_into(msgspec.msgpack.encode((parts, row.pre, row.post, row.outputs, row.notes, row.keywords))):
         return Problem(Reason.OPAQUE_ARGUMENT, f"the recording contains the value of a secret. {_WHOLE}")
+    if not recorder.secrets_read:
+        return derived_problem(recording, recorder, recorder.planned_steps(), key_inputs) or recording
     return recording
 
 
@@ -168,4 +185,7 @@ def secrets_refusal(trajectory: ReadyTrajectory, run: Run) -> Refusal | None:
 def may_store(refreshed: Iterable[bytes], redactor: Redactor, context: Iterable[Any]) -> bool:
     """Return whether the refreshed snapshots of a hit contain no secret."""
     add_context_secrets(redactor, context)
-    return not redactor or not any(redactor.contains_secret(codec.decode(data, lenient=True)) for data in refreshed)
+    if not redactor:
+        return True
+    forms = forms_of(redactor)
+    return not any(_holds_secret(data, redactor, forms) for data in refreshed)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from ...errors import DecodeError, InvalidTypeError, InvalidValueError, NotStorableError
 from .. import codec
 from ..codec.walk import visible_leaves
-from ..model.secret import MASK, Secret
+from ..model.secret import MASK, Secret, reveal
 from .secret_leaves import literal_text, searchable_leaves, secrets_in
 from .spellings import mask_forms, spellings
 from .traces import contains_any, fold_text, text_forms
@@ -46,11 +46,13 @@ class Redactor:
         "_texts",
         "has_secrets",
         "named",
+        "raw_values",
     )
 
     def __init__(self) -> None:
         self.named: dict[str, Secret[Any]] = {}
         self.has_secrets = False
+        self.raw_values: tuple[bytes, ...] = ()
         self._needles_at_key: frozenset[str] = frozenset()
         self._names: dict[Any, list[str]] = {}
         self._names_by_text: dict[str, str] = {}
@@ -73,20 +75,20 @@ class Redactor:
             raise InvalidValueError(
                 f"invalid secrets=: expected one value for {name!r}, got two different ones. Rename one of them"
             )
-        for key in (_Identity(secret), equality_key(secret.value)):
+        for key in (_Identity(secret), equality_key(reveal(secret))):
             names = self._names.setdefault(key, [])
             if name not in names:
                 names.append(name)
-        for text in map(literal_text, searchable_leaves(secret.value)):
+        for text in map(literal_text, searchable_leaves(reveal(secret))):
             if text:
                 self._names_by_text[text] = min(name, self._names_by_text.get(text, name))
         self._pattern = None
-        self.add_value(secret.value)
+        self.add_value(reveal(secret))
 
     def add_from_argument(self, tool: str, argument: str, value: Any) -> str:
         """Add a secret that was found in a tool's argument; return its name."""
         secret = value if issubclass(type(value), Secret) else Secret(value)
-        self.add_value(secret.value)
+        self.add_value(reveal(secret))
         argument = self.redact(argument) if "[" in argument else argument
         name, count = argument, 1
         while self.named.get(name, secret) != secret:
@@ -98,6 +100,7 @@ class Redactor:
     def add_value(self, value: Any) -> None:
         """Add a secret value without a name."""
         leaves = list(searchable_leaves(value))
+        self.raw_values = tuple(dict.fromkeys((*self.raw_values, *map(raw_value, leaves))))
         raw = {text for text in map(literal_text, leaves) if text}
         self._texts = tuple(sorted({*self._texts, *raw}, key=lambda text: (-len(text), text)))
         forms = {form for text in self._texts for form in spellings(text)}
@@ -110,7 +113,7 @@ class Redactor:
     def add_secrets_in(self, value: Any) -> None:
         """Add the Secrets in a value, without names."""
         for _, secret in secrets_in(value, ""):
-            self.add_value(secret.value)
+            self.add_value(reveal(secret))
 
     def name_of(self, value: Any, argument: str = "") -> str | None:
         """Return the name of a value that is a secret.
@@ -120,7 +123,7 @@ class Redactor:
         names = None
         if issubclass(type(value), Secret):
             names = self._names.get(_Identity(value))
-            value = value.value
+            value = reveal(value)
         names = names or self._names.get(equality_key(value))
         if not names:
             return None
@@ -139,7 +142,7 @@ class Redactor:
     def equality_key(self, name: str, params: NamedValues) -> Any:
         """Return a key that equal values share; None for an unknown name."""
         secret = self.named.get(name)
-        return equality_key(secret.value) if secret is not None else params.canonical.get(name)
+        return equality_key(reveal(secret)) if secret is not None else params.canonical.get(name)
 
     # -- finding and replacing secrets
 
@@ -224,6 +227,11 @@ class _Identity:
 
     def __hash__(self) -> int:
         return id(self.value)
+
+
+def raw_value(leaf: Any) -> bytes:
+    """Return a leaf of a secret as bytes."""
+    return bytes(leaf) if isinstance(leaf, bytes | bytearray) else literal_text(leaf).encode("utf-8", "surrogatepass")
 
 
 def _marker(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import codec
 from ..codec.walk import MAX_VISITS, SCALARS, visible_children, visible_leaves
-from ..model.secret import Secret
+from ..model.secret import Secret, reveal
 from .traces import is_small
 
 
@@ -31,10 +31,10 @@ def searchable_leaves(value: Any) -> Iterator[Any]:
     """
     if codec.unfold(value) is None and not issubclass(type(value), dict | list | tuple | set | frozenset):
         if value is not None and not issubclass(type(value), bool):
-            yield value.value if issubclass(type(value), Secret) else value
+            yield reveal(value) if issubclass(type(value), Secret) else value
         return
     for leaf in visible_leaves(value, keys=False):
-        leaf = leaf.value if issubclass(type(leaf), Secret) else leaf
+        leaf = reveal(leaf) if issubclass(type(leaf), Secret) else leaf
         if not is_small(leaf):
             yield leaf
 

@@ -15,12 +15,14 @@ from ..binding.guards import OutputLeaves, walk_leaves
 from ..binding.params import Params
 from ..model.reason import Reason
 from ..model.records import Body, Ctx, Par, Ref, Row, StepRecord
+from ..model.secret import Secret
 from ..plan.parallel import Placement, placements_of, prefix_placements
 from ..tools.tool import Tool
 from .deferred import Deferred, encoded, is_small_scalar
 
 MAX_OUTPUT_NODES = 2_000
 MAX_OUTPUT_BYTES = 64 * 1024
+MAX_SECRETS = 1_000  # secrets of one run whose reads are noted
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -108,7 +110,8 @@ class Recorder:
     several threads. They share sets and lists whose single operations are atomic. `events` contains each call twice:
     where it began and where it ended. `repeated_calls` are first calls that repeat a step of `first_executed`, which
     the replay had made. `failed_calls` are calls of idempotent tools that raised, each with the problem that counts
-    unless the call was made again.
+    unless the call was made again. `secrets_read` are the secrets whose value was read in the run, each with whether
+    the agent read it, not a tool.
     """
 
     __slots__ = (
@@ -125,6 +128,7 @@ class Recorder:
         "problems",
         "quarantine",
         "repeated_calls",
+        "secrets_read",
         "tokens",
     )
 
@@ -143,6 +147,7 @@ class Recorder:
         self.absorber: Any = None
         self.first_executed: Sequence[Any] = ()
         self.repeated_calls: list[RecordedStep] = []
+        self.secrets_read: dict[tuple[int, bool], tuple[Secret[Any], bool]] = {}
 
     def add_problem(self, reason: Reason, message: str, tool: str = "", step: RecordedStep | None = None) -> None:
         """Note why this run cannot be learned; the first problem is reported.
@@ -154,6 +159,11 @@ class Recorder:
             self.problems.append(found)
         else:
             step.problems = (*step.problems, found)
+
+    def note_secret_read(self, secret: Secret[Any], by_agent: bool) -> None:
+        """Note that the value of a secret was read."""
+        if not self.closed and len(self.secrets_read) < MAX_SECRETS:
+            self.secrets_read.setdefault((id(secret), by_agent), (secret, by_agent))
 
     def add_quarantine(self, reason: Reason, message: str, tool: str = "") -> None:
         """Note why a recording of this run must be reviewed before it is replayed."""

@@ -1,0 +1,240 @@
+"""Texts that are derived from a secret: encodings that can be reversed, and the usual digests.
+
+An encoding is found by what the secret becomes in it, wherever it stands in a longer text: base64 has three forms of
+each secret, one for each position of its first byte. So the text need not be decoded, and it does not matter what else
+was encoded with the secret, such as the user in an Authorization header. A signature, a salted digest and a one-time
+code cannot be found in this way; `looks_random` finds most of them by their form.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from .. import codec
+from .traces import fold_text
+
+DIGESTS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_256", "blake2b")
+SHORT_SECRET = 6  # bytes; the forms of a shorter secret occur in other texts by chance
+_SHORTEST_PREFIX = 8  # hexadecimal digits of a cut digest
+_SPACES = re.compile(r"\s+")
+_SEPARATORS = re.compile(r"0x|\\x|[\s:,%-]")
+_HEX = re.compile(r"[0-9a-f]{8,}")
+_TOKEN = re.compile(r"[A-Za-z0-9+/_-]{4,}={0,2}|[A-Za-z0-9+/_-]{3}=|[A-Za-z0-9+/_-]{2}==")
+_PADDED = re.compile(r"[A-Za-z0-9+/_-]{10,}={1,2}(?![\w=])")
+_QUOTED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_ENTITY = re.compile(r"&(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-z]{2,4});")
+_NAMED_ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'", "nbsp": "\xa0"}
+_UNQUOTED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~"
+_URL_SAFE = str.maketrans("-_", "+/")
+_MAX_TOKENS = 1_000  # tokens of one text that are decoded in search of a short secret
+_RANDOM_BYTES = range(16, 65)  # sizes of keys and signatures
+
+
+class Derived(NamedTuple):
+    """How a text was derived from a secret; `reversible` means that the secret can be computed from it."""
+
+    how: str
+    reversible: bool
+
+
+class DerivedForms:
+    """What the secrets of a run become in encodings and digests."""
+
+    def __init__(self, secrets: Iterable[bytes]) -> None:
+        self._long: list[bytes] = []
+        self._short: list[bytes] = []
+        for secret in dict.fromkeys(secrets):
+            (self._long if len(secret) >= SHORT_SECRET else self._short).append(secret)
+        self._hex: set[str] = set()
+        self._base64: set[str] = set()
+        self._digests: list[tuple[str, bytes]] = []
+        self._coded: set[str] = set()
+        self._coded_digests: set[str] = set()
+        for secret in self._long:
+            self._add_encodings(secret)
+        for secret in (*self._long, *self._short):
+            self._digests += [(name, hashlib.new(name, secret).digest()) for name in DIGESTS]
+        for _, digest in self._digests:
+            self._coded_digests |= _base64_forms(digest.hex().encode())
+        self._texts = [text for secret in self._long if (text := _text(secret))]
+
+    def __bool__(self) -> bool:
+        return bool(self._long or self._short)
+
+    def _add_encodings(self, secret: bytes) -> None:
+        text = _text(secret)
+        wide = (text.encode("utf-16-le", "surrogatepass"),) if text else ()
+        for raw in (secret, *wide):
+            self._hex.add(raw.hex())
+            self._base64 |= _base64_forms(raw)
+        quoted = {_quote(secret, safe).replace(" ", "+") for safe in (b"", b"/", b" ")} | {_quote(secret, keep=b"")}
+        for twice in (secret.hex(), base64.b64encode(secret).decode().rstrip("="), *quoted):
+            self._base64 |= _base64_forms(twice.encode())
+            self._hex.add(twice.encode().hex())
+
+    def find(self, leaf: Any) -> Derived | None:
+        """Return how a leaf was derived from a secret, or None."""
+        text = text_of(leaf)
+        if text is None or len(text) < 4:
+            return None
+        found = self._find_encoding(text)
+        if found is not None:
+            return Derived(found, True)
+        digest = self._find_digest(text)
+        return None if digest is None else Derived(digest, False)
+
+    def _find_encoding(self, text: str) -> str | None:
+        squeezed = _SPACES.sub("", text)
+        for plain in _unquoted(text):
+            if any(fold_text(secret) in fold_text(plain) for secret in self._texts) or self._stands_in(plain):
+                return "a quoted form"
+            squeezed += "\n" + _SPACES.sub("", plain)
+        standard = squeezed.translate(_URL_SAFE)
+        if any(form in standard for form in self._base64):
+            return "base64"
+        hexadecimal = _SEPARATORS.sub("", text.lower())
+        if any(form in hexadecimal for form in self._hex):
+            return "hexadecimal"
+        if self._short:
+            for token in _TOKEN.findall(f"{text}\n{squeezed}")[:_MAX_TOKENS]:
+                if any(map(self._stands_in, _decoded(token))):
+                    return "base64 or hexadecimal"
+        return None
+
+    def _stands_in(self, text: str) -> bool:
+        """Return whether a short secret is a separate part of a text."""
+        for secret in self._short:
+            raw = _text(secret)
+            if raw and re.search(rf"(?<![^\W_]){re.escape(raw)}(?![^\W_])", text):
+                return True
+        return False
+
+    def _find_digest(self, text: str) -> str | None:
+        lower = text.lower()
+        runs = {*_HEX.findall(lower), *_HEX.findall(_SEPARATORS.sub("", lower))}
+        standard = _SPACES.sub("", text).translate(_URL_SAFE)
+        for name, digest in self._digests:
+            hexadecimal = digest.hex()
+            if any(
+                hexadecimal in run or (len(run) >= _SHORTEST_PREFIX and hexadecimal.startswith(run)) for run in runs
+            ):
+                return f"a digest ({name})"
+            if base64.b64encode(digest).decode().rstrip("=") in standard or digest.decode("latin-1") in text:
+                return f"a digest ({name})"
+        if any(form in standard for form in self._coded_digests):
+            return "a digest"
+        return None
+
+
+def _base64_forms(secret: bytes) -> set[str]:
+    """Return what bytes become in base64 inside longer data: without the characters that depend on their neighbors."""
+    found: set[str] = set()
+    for offset in range(3):
+        encoded = base64.b64encode(bytes(offset) + secret + bytes(2)).decode()
+        start, stop = -(-8 * offset // 6), 8 * (offset + len(secret)) // 6
+        if stop - start >= SHORT_SECRET:
+            found.add(encoded[start:stop])
+    return found
+
+
+def _unquoted(text: str) -> Iterator[str]:
+    """Yield a text with quoting for URLs and HTML removed once and twice, where that changes it."""
+    for unquoting in (_unquote, _unquote_form, _unescape):
+        latest = text
+        for _ in range(2):
+            plain = unquoting(latest)
+            if plain == latest:
+                break
+            yield plain
+            latest = plain
+
+
+def _quote(data: bytes, safe: bytes = b"", keep: bytes = _UNQUOTED) -> str:
+    return "".join(chr(byte) if byte in keep or byte in safe else f"%{byte:02X}" for byte in data)
+
+
+def _unquote(text: str) -> str:
+    return _QUOTED.sub(lambda run: bytes.fromhex(run[0].replace("%", "")).decode("utf-8", "replace"), text)
+
+
+def _unquote_form(text: str) -> str:
+    return _unquote(text.replace("+", " "))
+
+
+def _unescape(text: str) -> str:
+    return _ENTITY.sub(lambda found: _character(found[1]) or found[0], text)
+
+
+def _character(entity: str) -> str:
+    if not entity.startswith("#"):
+        return _NAMED_ENTITIES.get(entity, "")
+    digits, base = (entity[2:], 16) if entity[1] in "xX" else (entity[1:], 10)
+    try:
+        return chr(int(digits, base))
+    except (ValueError, OverflowError):
+        return ""
+
+
+def _decoded(token: str) -> Iterator[str]:
+    """Yield what a token may encode, if it is a readable text."""
+    for decode in (_from_base64, bytes.fromhex):
+        try:
+            text = decode(token).decode("utf-8")
+        except ValueError:
+            continue
+        if text.isprintable():
+            yield text
+
+
+def _from_base64(token: str) -> bytes:
+    bare = token.rstrip("=").translate(_URL_SAFE)
+    return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+
+
+def _text(secret: bytes) -> str:
+    try:
+        return secret.decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+
+
+def text_of(leaf: Any) -> str | None:
+    """Return a leaf as a text to search, with bytes as the characters of the same numbers."""
+    if isinstance(leaf, str):
+        return str(leaf)
+    if isinstance(leaf, bytes | bytearray):
+        return bytes(leaf).decode("latin-1")
+    if leaf is None or isinstance(leaf, bool | int | float):
+        return None
+    try:
+        return str(leaf) if codec.is_immutable(leaf) else None
+    except Exception:  # A value whose own methods raise has no text.
+        return None
+
+
+def looks_random(leaf: Any, random_parts: Sequence[str]) -> list[str]:
+    """Return the parts of a leaf that may be a signature or key.
+
+    `random_parts` are those that look random by their letters and digits. Padded base64 of bytes that are not a text is
+    added, and bytes of the size of a key or signature.
+    """
+    if isinstance(leaf, bytes | bytearray):
+        return [bytes(leaf).hex()] if len(leaf) in _RANDOM_BYTES and not _is_text(bytes(leaf)) else []
+    found = list(random_parts)
+    for token in _PADDED.findall(leaf) if isinstance(leaf, str) else ():
+        try:
+            is_text = _is_text(_from_base64(token))
+        except ValueError:
+            continue
+        if not is_text:
+            found.append(token)
+    return found
+
+
+def _is_text(data: bytes) -> bool:
+    text = _text(data)
+    return bool(text) and (text.isprintable() or any(char.isspace() for char in text))
