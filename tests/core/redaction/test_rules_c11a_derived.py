@@ -438,6 +438,6 @@ def test_c11a_what_looks_random_by_its_form() -> None:
 )
 def test_c11a_other_forms_are_not_seen_as_the_docs_say(derive: Callable[[str], str]) -> None:
     def agent(world: World, given: Any) -> None:
-        world.call(derive(KEYS.value))
+        world.call(derive(Secret("correct horse battery").value))
 
     assert World(agent).run().learned

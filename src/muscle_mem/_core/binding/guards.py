@@ -178,6 +178,14 @@ def stale_value(guard: Guard, results: Sequence[Any]) -> str | None:
         return f"an unreadable output ({error})"
 
 
+def value_at(guard: Guard, results: Sequence[Any]) -> Any:
+    """Return what this run's output has at the guarded path; an object without an encoding if it has nothing there."""
+    try:
+        return get_at(results[guard.step], guard.path, guard.keys)
+    except Exception:  # An unreadable output has nothing there either.
+        return object()
+
+
 def _bytes_of(value: Any) -> bytes | None:
     try:
         return codec.canonical(value)

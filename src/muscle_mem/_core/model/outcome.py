@@ -17,10 +17,11 @@ def redacted_repr(struct: Any, hide: TextRedactor) -> str:
     """Return the repr of a struct, without secrets.
 
     Args:
-        struct: The struct. Its field `hide` is not shown.
+        struct: The struct. Its fields `hide` and `*_snapshot` are not shown.
         hide: A function that removes the run's secrets from a text.
     """
-    parts = [f"{name}={getattr(struct, name)!r}" for name in type(struct).__struct_fields__ if name != "hide"]
+    names = [name for name in type(struct).__struct_fields__ if name != "hide" and not name.endswith("_snapshot")]
+    parts = [f"{name}={getattr(struct, name)!r}" for name in names]
     return hide(f"{type(struct).__name__}({', '.join(parts)})")
 
 
@@ -36,6 +37,9 @@ class Divergence(msgspec.Struct, frozen=True):
         expected: A short text of the value that was expected.
         error: The exception that stopped the replay, or None.
         hide: A function that removes the run's secrets from a text.
+        seen_snapshot: The value that was found, in the encoding of stored recordings, with secrets replaced by `***`;
+            the text `seen` if it has more than 16 KiB or no encoding; None if the reason concerns no value.
+        expected_snapshot: The value that was expected, in the same form.
     """
 
     __module__ = "muscle_mem"
@@ -48,6 +52,8 @@ class Divergence(msgspec.Struct, frozen=True):
     expected: str = ""
     error: BaseException | None = None
     hide: TextRedactor = str
+    seen_snapshot: bytes | str | None = None
+    expected_snapshot: bytes | str | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return the parts to pickle: redacted texts, and no `hide`.
@@ -56,7 +62,9 @@ class Divergence(msgspec.Struct, frozen=True):
         """
         hide = self.hide
         texts = hide(self.message), hide(self.seen), hide(self.expected)
-        return Divergence, (self.step, self.reason, self.tool, *texts, self.error if hide is str else None)
+        snapshots = self.seen_snapshot, self.expected_snapshot
+        error = self.error if hide is str else None
+        return Divergence, (self.step, self.reason, self.tool, *texts, error, str, *snapshots)
 
     def __str__(self) -> str:
         return self.hide(f"replay stopped at step {self.step} ({self.tool}): {self.reason.value}: {self.message}")

@@ -18,7 +18,8 @@ from .signature import Builders, argument_builders
 class Refusal(msgspec.Struct, frozen=True):
     """The reason why a candidate is not replayed, with a message.
 
-    `data` is the snapshot that a post-check refused.
+    `data` is the snapshot that a post-check refused. `snapshots` are the encoded values that were found and expected,
+    each None if it is large or has no encoding.
     """
 
     reason: Reason
@@ -29,6 +30,7 @@ class Refusal(msgspec.Struct, frozen=True):
     expected: str = ""
     error: BaseException | None = None
     data: bytes | None = None
+    snapshots: tuple[bytes | None, bytes | None] | None = None
 
 
 NO_KEYWORDS: dict[str, Any] = {}

@@ -11,12 +11,23 @@ from ..model.outcome import Divergence
 from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
 from ..record.absorb import Absorber, StepCall
+from ..record.shown_snapshot import redacted_snapshot
 from ..record.verdict import executed_step, text_redactor
 from ..run.run import Run
 
 
 def make_divergence(run: Run, refusal: Refusal) -> Divergence:
     """Return where and why the replay stopped, as the outcome reports it."""
+    found = refusal.snapshots
+    redactor = run.redactor
+    seen, expected = (
+        (None, None)
+        if found is None
+        else (
+            redacted_snapshot(found[0], refusal.seen, redactor),
+            redacted_snapshot(found[1], refusal.expected, redactor),
+        )
+    )
     return Divergence(
         refusal.step,
         refusal.reason,
@@ -26,6 +37,8 @@ def make_divergence(run: Run, refusal: Refusal) -> Divergence:
         refusal.expected,
         refusal.error,
         text_redactor(run),
+        seen,
+        expected,
     )
 
 

@@ -14,6 +14,7 @@ from ..model.text import long_repr, safe_repr
 from ..plan.ready_trajectory import Candidate
 from ..plan.snapshots import load_snapshot
 from ..plan.step import PlanStep, Refusal
+from ..record.shown_snapshot import bounded_snapshot
 from ..run.effects import Capture, Compare, Effect, Sleep
 from ..run.run import Run
 from ..tools.check import Check, CheckError, interpret, safe_copy
@@ -132,7 +133,8 @@ def answer_refusal(
     message = f"{role} failed for {step.tool.name!r}{score}: expected {expected}, got {seen}"
     reason = Reason.POST_CHECK_REFUSED if post else Reason.CHECK_REFUSED
     data = snapshot_bytes(made.seen) if post else None
-    return Refusal(reason, message, position, step.tool.name, seen, expected, data=data)
+    snapshots = bounded_snapshot(made.seen), bounded_snapshot(made.snapshot)
+    return Refusal(reason, message, position, step.tool.name, seen, expected, data=data, snapshots=snapshots)
 
 
 def compare_error(step: PlanStep, position: int, error: Exception) -> Refusal:

@@ -6,10 +6,11 @@ from collections.abc import Generator
 from typing import Any
 
 from .. import codec
-from ..binding.guards import stale_value
+from ..binding.guards import stale_value, value_at
 from ..model.reason import Reason
 from ..model.text import long_repr, safe_repr
 from ..plan.step import PlanStep, Refusal
+from ..record.shown_snapshot import bounded_snapshot
 from ..run.effects import Effect
 from ..run.run import Run
 from .approval import approval_refusal
@@ -71,7 +72,16 @@ def stale_reference(run: Run, step: PlanStep, position: int) -> Refusal | None:
                 f"an argument of {step.tool.name!r} is stale: expected {expected} in the output of step {guard.step}, "
                 f"got {safe_repr(there)}"
             )
-            return Refusal(Reason.STALE_OUTPUT, message, position, step.tool.name, seen=there, expected=expected)
+            snapshots = bounded_snapshot(value_at(guard, run.progress.results)), guard.data
+            return Refusal(
+                Reason.STALE_OUTPUT,
+                message,
+                position,
+                step.tool.name,
+                seen=there,
+                expected=expected,
+                snapshots=snapshots,
+            )
     return None
 
 
