@@ -236,7 +236,10 @@ class Library:
         row = candidate.row
         seen = run.progress.refreshed_snapshots or {}
         fresh: Row = msgspec.structs.replace(
-            row, pre=candidate.refreshed(seen, post=False), post=candidate.refreshed(seen, post=True)
+            row,
+            pre=candidate.refreshed(seen, post=False),
+            post=candidate.refreshed(seen, post=True),
+            pictures=(),  # They show the recorded run.
         )
         fresh = row_to_stored_order(fresh, candidate.trajectory.head.order)
         id = candidate.trajectory.id

@@ -80,7 +80,7 @@ def _row_mismatch(body: Body, row: Row) -> str:
     for name in ("pre", "post"):
         if len(getattr(row, name)) != steps:
             return f"{name}-snapshots: expected {steps}, got {len(getattr(row, name))}"
-    for name in ("outputs", "notes", "keywords", "effects", "seconds"):
+    for name in ("outputs", "notes", "keywords", "effects", "seconds", "pauses", "pictures"):
         if len(getattr(row, name)) not in (0, steps):
             return f"{name}: expected {steps}, got {len(getattr(row, name))}"
     if not -1 <= row.result < steps:

@@ -23,21 +23,24 @@ BLOB_NAME_BYTES = len(BLOB_PREFIX) + 32
 def pack_row(row: Row) -> tuple[bytes, tuple[bytes, ...]]:
     """Return the bytes of a row and the blobs that they name.
 
-    Each blob is returned once, in the order of first use.
+    Each blob is returned once, in the order of first use. Pictures are blobs whatever their size: they are not encoded
+    values, so any bytes in their place would be possible.
     """
     blobs: dict[bytes, bytes] = {}
 
-    def to_blob(data: bytes | None) -> bytes | None:
-        if data is None or len(data) <= INLINE_BYTES:
-            return data
+    def to_blob(data: bytes) -> bytes:
         name = BLOB_PREFIX + hashlib.sha256(data).digest()
         blobs[name] = data
         return name
 
-    pre, post = tuple(map(to_blob, row.pre)), tuple(map(to_blob, row.post))
-    outputs = tuple(to_blob(data) or b"" for data in row.outputs)
+    def large_to_blob(data: bytes | None) -> bytes | None:
+        return data if data is None or len(data) <= INLINE_BYTES else to_blob(data)
+
+    pre, post = tuple(map(large_to_blob, row.pre)), tuple(map(large_to_blob, row.post))
+    outputs = tuple(large_to_blob(data) or b"" for data in row.outputs)
+    pictures = tuple(to_blob(data) if data else b"" for data in row.pictures)
     if blobs:
-        row = msgspec.structs.replace(row, pre=pre, post=post, outputs=outputs)
+        row = msgspec.structs.replace(row, pre=pre, post=post, outputs=outputs, pictures=pictures)
     return msgspec.msgpack.encode(row), tuple(blobs.values())
 
 
@@ -61,7 +64,7 @@ def unpack_row(body: bytes, blobs: Sequence[bytes], shared: MutableMapping[bytes
     with the same mapping share equal blobs.
     """
     row = decode_message(body, Row)
-    if not blobs and not any(map(_is_name, (*row.pre, *row.post, *row.outputs))):
+    if not blobs and not any(map(_is_name, (*row.pre, *row.post, *row.outputs, *row.pictures))):
         return row
     by_name: MutableMapping[bytes, bytes] = {} if shared is None else shared
     given: dict[bytes, bytes] = {}
@@ -81,6 +84,7 @@ def unpack_row(body: bytes, blobs: Sequence[bytes], shared: MutableMapping[bytes
         pre=tuple(map(from_blob, row.pre)),
         post=tuple(map(from_blob, row.post)),
         outputs=tuple(from_blob(data) or b"" for data in row.outputs),
+        pictures=tuple(from_blob(data) or b"" for data in row.pictures),
     )
 
 
