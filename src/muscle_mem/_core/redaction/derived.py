@@ -8,11 +8,12 @@ code cannot be found in this way; `looks_random` finds most of them by their for
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
+
+import msgspec
 
 from .. import codec
 from .traces import fold_text
@@ -72,7 +73,7 @@ class DerivedForms:
             self._hex.add(raw.hex())
             self._base64 |= _base64_forms(raw)
         quoted = {_quote(secret, safe).replace(" ", "+") for safe in (b"", b"/", b" ")} | {_quote(secret, keep=b"")}
-        for twice in (secret.hex(), base64.b64encode(secret).decode().rstrip("="), *quoted):
+        for twice in (secret.hex(), _to_base64(secret).rstrip("="), *quoted):
             self._base64 |= _base64_forms(twice.encode())
             self._hex.add(twice.encode().hex())
 
@@ -123,7 +124,7 @@ class DerivedForms:
                 hexadecimal in run or (len(run) >= _SHORTEST_PREFIX and hexadecimal.startswith(run)) for run in runs
             ):
                 return f"a digest ({name})"
-            if base64.b64encode(digest).decode().rstrip("=") in standard or digest.decode("latin-1") in text:
+            if _to_base64(digest).rstrip("=") in standard or digest.decode("latin-1") in text:
                 return f"a digest ({name})"
         if any(form in standard for form in self._coded_digests):
             return "a digest"
@@ -134,7 +135,7 @@ def _base64_forms(secret: bytes) -> set[str]:
     """Return what bytes become in base64 inside longer data: without the characters that depend on their neighbors."""
     found: set[str] = set()
     for offset in range(3):
-        encoded = base64.b64encode(bytes(offset) + secret + bytes(2)).decode()
+        encoded = _to_base64(bytes(offset) + secret + bytes(2))
         start, stop = -(-8 * offset // 6), 8 * (offset + len(secret)) // 6
         if stop - start >= SHORT_SECRET:
             found.add(encoded[start:stop])
@@ -190,9 +191,18 @@ def _decoded(token: str) -> Iterator[str]:
             yield text
 
 
+def _to_base64(data: bytes) -> str:
+    # The module base64 would have to be loaded for this alone.
+    text: str = msgspec.to_builtins(data)
+    return text
+
+
 def _from_base64(token: str) -> bytes:
     bare = token.rstrip("=").translate(_URL_SAFE)
-    return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+    try:
+        return msgspec.convert(bare + "=" * (-len(bare) % 4), bytes)
+    except msgspec.ValidationError as error:
+        raise ValueError("not base64") from error
 
 
 def _text(secret: bytes) -> str:
