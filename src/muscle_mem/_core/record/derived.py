@@ -117,7 +117,9 @@ class _Search:
             return False
         return any(
             not self._is_known(part, at, key_inputs)
-            for part in looks_random(piece.value, tuple(random_parts(text)) if isinstance(piece.value, str) else ())
+            for part in looks_random(
+                piece.value, tuple(random_parts(text)) if issubclass(type(piece.value), str) else ()
+            )
         )
 
     def _is_known(self, part: Any, at: int, key_inputs: Sequence[Any]) -> bool:
@@ -141,7 +143,7 @@ class _Search:
 
 def _texts(leaves: Iterable[Any]) -> Iterator[str]:
     for leaf in leaves:
-        if isinstance(leaf, bytes | bytearray):
+        if issubclass(type(leaf), bytes | bytearray):
             yield bytes(leaf).hex()
         text = text_of(leaf)
         if text is not None:

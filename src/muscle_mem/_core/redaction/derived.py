@@ -214,11 +214,11 @@ def _text(secret: bytes) -> str:
 
 def text_of(leaf: Any) -> str | None:
     """Return a leaf as a text to search, with bytes as the characters of the same numbers."""
-    if isinstance(leaf, str):
+    if issubclass(type(leaf), str):
         return str(leaf)
-    if isinstance(leaf, bytes | bytearray):
+    if issubclass(type(leaf), bytes | bytearray):
         return bytes(leaf).decode("latin-1")
-    if leaf is None or isinstance(leaf, bool | int | float):
+    if leaf is None or issubclass(type(leaf), bool | int | float):
         return None
     try:
         return str(leaf) if codec.is_immutable(leaf) else None
@@ -232,10 +232,10 @@ def looks_random(leaf: Any, random_parts: Sequence[str]) -> list[str]:
     `random_parts` are those that look random by their letters and digits. Padded base64 of bytes that are not a text is
     added, and bytes of the size of a key or signature.
     """
-    if isinstance(leaf, bytes | bytearray):
+    if issubclass(type(leaf), bytes | bytearray):
         return [bytes(leaf).hex()] if len(leaf) in _RANDOM_BYTES and not _is_text(bytes(leaf)) else []
     found = list(random_parts)
-    for token in _PADDED.findall(leaf) if isinstance(leaf, str) else ():
+    for token in _PADDED.findall(leaf) if issubclass(type(leaf), str) else ():
         try:
             is_text = _is_text(_from_base64(token))
         except ValueError:

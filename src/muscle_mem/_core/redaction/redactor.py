@@ -231,7 +231,11 @@ class _Identity:
 
 def raw_value(leaf: Any) -> bytes:
     """Return a leaf of a secret as bytes."""
-    return bytes(leaf) if isinstance(leaf, bytes | bytearray) else literal_text(leaf).encode("utf-8", "surrogatepass")
+    return (
+        bytes(leaf)
+        if issubclass(type(leaf), bytes | bytearray)
+        else literal_text(leaf).encode("utf-8", "surrogatepass")
+    )
 
 
 def _marker(name: str) -> str:
