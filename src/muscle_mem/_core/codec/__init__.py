@@ -19,7 +19,7 @@ from .fold import child_path, fold, is_immutable, unfold
 from .known_classes import add_known_classes
 from .reader import read
 from .refusal import Refusal
-from .registry import display_name, register
+from .registry import display_name, is_same_class_name, register
 from .unknown import Record
 from .writer import MAX_DEPTH, PLAIN, PLAIN_OR_FLOAT, Writer, pack
 
@@ -38,6 +38,7 @@ __all__ = [
     "encode",
     "fold",
     "is_immutable",
+    "is_same_class_name",
     "register",
     "unfold",
 ]

@@ -6,7 +6,7 @@ import enum
 import typing
 from typing import Any, Final
 
-from .registry import ENUM, MODEL, REGISTERED, shape_of
+from .registry import ENUM, MODEL, REGISTERED, note_annotated, shape_of
 
 _MAX_ANNOTATIONS: Final = 10_000  # annotations per call, because some types unfold forever
 
@@ -53,6 +53,8 @@ def _fields(cls: type) -> list[Any]:
     if cls.__module__ in ("builtins", "typing", "datetime", "collections.abc"):
         return []
     shape = shape_of(cls)
+    if shape is not None:
+        note_annotated(shape)
     if shape is None or shape.kind in (ENUM, REGISTERED):
         return []
     if shape.kind == MODEL:

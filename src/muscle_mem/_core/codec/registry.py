@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import pathlib
 import sys
 import types
 import weakref
@@ -91,6 +92,7 @@ _current: dict[type, Shape] = {}  # the latest class of each name, and every reg
 _by_name: dict[str, Shape] = {}
 _registered: dict[str, Shape] = {}
 _superseded: weakref.WeakSet[type] = weakref.WeakSet()  # a later class has the same name
+_annotated: dict[str, set[str]] = {}  # the modules of the classes in annotations, by qualified name
 
 
 def shape_of(cls: type) -> Shape | None:
@@ -107,13 +109,58 @@ def shape_of(cls: type) -> Shape | None:
 
 
 def known_class(name: str) -> Shape | None:
-    """Return the class that was last seen under a stored name."""
-    return _by_name.get(name)
+    """Return the class that was last seen under a stored name.
+
+    A module has another name when it runs as a script. So a class that was stored under `__main__` is the one class of
+    this qualified name in the annotations of this process, and the other way round.
+    """
+    shape = _by_name.get(name)
+    if shape is None:
+        module, _, qualname = name.partition(":")
+        other = _other_module(module, _annotated.get(qualname, set()))
+        shape = _by_name.get(f"{other}:{qualname}") if other else None
+    return shape
 
 
 def registration(name: str) -> Shape | None:
-    """Return the registration under a stored name."""
-    return _registered.get(name)
+    """Return the registration under a stored name, also if its module runs as a script here or did so then."""
+    shape = _registered.get(name)
+    if shape is None:
+        module, _, qualname = name.partition(":")
+        known = {other.rpartition(":")[0] for other in _registered if other.rpartition(":")[2] == qualname}
+        other = _other_module(module, known)
+        shape = _registered.get(f"{other}:{qualname}") if other else None
+    return shape
+
+
+def note_annotated(shape: Shape) -> None:
+    """Note that a class is in an annotation of a tool or check."""
+    module, _, qualname = shape.name.partition(":")
+    _annotated.setdefault(qualname, set()).add(module)
+
+
+def is_same_class_name(one: str, two: str) -> bool:
+    """Return whether two stored names can be names of one class, whose module runs as a script or is imported."""
+    if one == two:
+        return True
+    (module, _, qualname), (other, _, name) = one.partition(":"), two.partition(":")
+    return qualname == name and "__main__" in (module, other)
+
+
+def _other_module(module: str, known: set[str]) -> str:
+    """Return the module that has the classes of `module` in this process; empty if that is not certain."""
+    others = known - {"__main__", "builtins"}
+    if module == "__main__":
+        return next(iter(others)) if len(others) == 1 else ""
+    return "__main__" if "__main__" in known and not others and module.split(".")[-1] in _script_names() else ""
+
+
+def _script_names() -> set[str]:
+    """Return the names under which the script of this process may be imported, without packages."""
+    script = sys.modules.get("__main__")
+    spec, file = getattr(script, "__spec__", None), getattr(script, "__file__", None)
+    names = {str(getattr(spec, "name", "")).removesuffix(".__main__").split(".")[-1]}
+    return names | {pathlib.Path(file).stem} if isinstance(file, str) else names
 
 
 def register(
@@ -180,12 +227,12 @@ def _register_shape(shape: Shape) -> None:
 
 def snapshot() -> tuple[Any, ...]:
     """Return the state of the registry, so that a test can restore it."""
-    return dict(_current), dict(_by_name), dict(_registered), set(_superseded)
+    return dict(_current), dict(_by_name), dict(_registered), set(_superseded), dict(_annotated)
 
 
 def restore(saved: tuple[Any, ...]) -> None:
     """Set the registry to a state that `snapshot` returned."""
-    registers: tuple[Any, ...] = (_current, _by_name, _registered, _superseded)
+    registers: tuple[Any, ...] = (_current, _by_name, _registered, _superseded, _annotated)
     for live, old in zip(registers, saved, strict=True):
         live.clear()
         live.update(old)

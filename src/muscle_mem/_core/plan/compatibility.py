@@ -123,7 +123,7 @@ def _param_names_refusal(head: Body, params: Params) -> Refusal | None:
 
 def _param_types_refusal(head: Body, params: Params) -> Refusal | None:
     for name, kind in zip(head.params, head.kinds, strict=False):
-        if params.type_name(name) != kind:
+        if not codec.is_same_class_name(params.type_name(name), kind):
             then = kind.rpartition(":")[2] or "without a canonical form"
             message = (
                 f"param {name!r} has another type than recorded: expected {then}, got {safe_repr(params.values[name])}"
