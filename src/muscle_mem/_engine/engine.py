@@ -43,7 +43,8 @@ class Engine:
     Args:
         store: Where recordings are kept. None keeps them in the process. A path or "sqlite:///..." uses a SQLite file,
             "postgresql://..." a database, "folder:///..." a folder of JSON files. A `Store` is used as it is.
-        scope: An exact part of every task key. Recordings of different scopes never match.
+        scope: An exact part of every task key. Recordings of different scopes never match. A function makes it for
+            each call, from those of context (a tuple of the call's context objects), args and kwargs that it names.
         key: A function of the call's arguments that returns the task key as a string, in place of the arguments.
         mode: "auto" (replay or agent), "record" (always the agent), "replay" (never the agent), "frozen" (learns and
             counts nothing), "shadow" (runs the agent and compares it with a replay) or "off". The environment variable
@@ -91,7 +92,7 @@ class Engine:
         self,
         store: str | os.PathLike[str] | Store | None = None,
         *,
-        scope: str = "",
+        scope: str | Callable[..., str] = "",
         key: Callable[..., str] | None = None,
         mode: Mode = "auto",
         on_divergence: OnDivergence = "auto",
@@ -509,13 +510,18 @@ class Engine:
         """Return counts since the engine was created or cleared, and its current state."""
         return self._runtime.maintenance.cache_info()
 
-    def cache_clear(self) -> None:
-        """Delete every trajectory of the engine's scope, and reset the counts.
+    def cache_clear(self, scope: str | None = None) -> None:
+        """Delete every trajectory of a scope, and reset the counts.
+
+        Args:
+            scope: The scope. Defaults to the engine's, unless that is a function.
 
         Raises:
+            InvalidTypeError: The scope is not a string.
+            InvalidValueError: No scope was given, and the engine's is a function.
             StoreError: The store failed.
         """
-        self._runtime.maintenance.cache_clear()
+        self._runtime.maintenance.cache_clear(scope)
 
     def prune(self, max_items: int | None = None, max_bytes: int | None = None, ttl: float | None = None) -> Pruned:
         """Delete expired trajectories, and as many others as exceed the limits.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .._library.library import Library
 from .._library.limits import make_limits
-from ..errors import InvalidValueError, NotFoundError
+from ..errors import InvalidTypeError, InvalidValueError, NotFoundError
 from ..store.pruning import Limits, Pruned
 from .open_runs import OpenRuns
 from .reporter import CacheInfo, Reporter
@@ -20,7 +20,7 @@ class Maintenance:
     __slots__ = ("_health", "_library", "_open_runs", "_reporter", "_scope")
 
     def __init__(
-        self, library: Library, reporter: Reporter, health: StoreHealthMonitor, open_runs: OpenRuns, scope: str
+        self, library: Library, reporter: Reporter, health: StoreHealthMonitor, open_runs: OpenRuns, scope: str | None
     ) -> None:
         self._library = library
         self._reporter = reporter
@@ -59,9 +59,16 @@ class Maintenance:
             store_trouble=health.last_error,
         )
 
-    def cache_clear(self) -> None:
-        """Delete every trajectory of the engine's scope, and reset the counts."""
-        self._library.clear(self._scope)
+    def cache_clear(self, scope: str | None) -> None:
+        """Delete every trajectory of a scope, by default the engine's, and reset the counts."""
+        if scope is not None and not isinstance(scope, str):
+            raise InvalidTypeError(f"invalid cache_clear(scope=): expected a string, got {scope!r}")
+        chosen = self._scope if scope is None else scope
+        if chosen is None:
+            raise InvalidValueError(
+                "cache_clear() failed: the engine's scope is a function, so it has several. Pass scope='...'."
+            )
+        self._library.clear(chosen)
         self._reporter.clear()
 
     def prune(self, max_items: int | None, max_bytes: int | None, ttl: float | None) -> Pruned:

@@ -9,6 +9,7 @@ import msgspec
 
 from .._core.model.reason import GENERALIZE, MODES, ON_STORE_ERROR, POLICIES, Effect, Generalize, Mode, OnDivergence
 from .._core.plan.trust import TRUSTS, Trust
+from .._core.tools.fingerprint import is_async
 from .._core.tools.validation import validated_choice
 from .._library.limits import make_limits, validated_count, validated_seconds
 from ..errors import InvalidTypeError, InvalidValueError
@@ -36,7 +37,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     Raises InvalidTypeError or InvalidValueError.
     """
 
-    scope: str
+    scope: str | Callable[..., str]
     key: Callable[..., str] | None
     mode: Mode
     on_divergence: OnDivergence
@@ -57,9 +58,10 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     clock: Callable[[], float] | None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.scope, str):
+        if not isinstance(self.scope, str) and (not callable(self.scope) or is_async(self.scope)):
             raise InvalidTypeError(
-                f"invalid scope=: expected a string, got {self.scope!r}. Pass a name, as in scope='tenant-42'."
+                f"invalid scope=: expected a string or a plain function, got {self.scope!r}. Pass a name, as in "
+                "scope='tenant-42'."
             )
         for role in ("key", "success", "approve", "result", "clock"):
             ensure_callable(role, getattr(self, role))

@@ -74,7 +74,7 @@ class Runtime:
             time.perf_counter,
             self.reporter.notice,
             PROCESS,
-            options.scope,
+            options.scope if isinstance(options.scope, str) else "",
             strict=options.strict,
             max_lookups=options.max_lookups,
             success=options.success,
@@ -100,8 +100,10 @@ class Runtime:
         self.needs_acall = False
         self.context: tuple[Any, ...] = ()
         self.open_runs = OpenRuns(self, options.adopt_threads)
-        self.keys = KeyMaker(self.policy, options.key)
-        self.maintenance = Maintenance(self.library, self.reporter, self.store_health, self.open_runs, options.scope)
+        self.keys = KeyMaker(self.policy, options.key, options.scope)
+        self.maintenance = Maintenance(
+            self.library, self.reporter, self.store_health, self.open_runs, self.keys.fixed_scope
+        )
         self.perform = perform_call
         self._numbers = itertools.count(1)
         self._closer = weakref.finalize(self, flush_counters, store, self.library.counters)
@@ -182,13 +184,14 @@ class Runtime:
         refusal: Refusal | None = None
         redactor: Redactor | None = None
         shown_tags: tuple[str, ...] = ()
+        scope: str | None = None
         task_id: bytes | None
         is_plain = (
             agent is not None
             and options.key is None
             and options.secrets is None
             and not options.tags
-            and self.keys.custom is None
+            and self.keys.is_plain
         )
         known = None
         if is_plain:
@@ -198,7 +201,7 @@ class Runtime:
         else:
             params = options.params
             prepared = NO_PARAMS if params is None else Params(params)
-            task_id, text, refusal, redactor, shown_tags = self.keys.prepare(
+            task_id, text, refusal, redactor, shown_tags, scope = self.keys.prepare(
                 agent, args, kwargs, options, prepared, objects
             )
             if is_plain and task_id is not None:
@@ -224,6 +227,8 @@ class Runtime:
         )
         if not is_plain and (options.key is not None or self.keys.custom is not None):
             run.has_custom_key = True
+        if scope is not None:
+            run.own_scope = scope
         if self.key_leases.max_wait and mode == "auto" and task_id is not None:
             run.may_wait = True
         return run, refusal

@@ -17,20 +17,30 @@ from .._core.model.text import long_repr, safe_repr
 from .._core.plan.step import Refusal
 from .._core.redaction.redactor import Redactor, redactor_for
 from .._core.run.run import Policy
+from .._core.tools.callbacks import select_arguments
 from ..errors import InvalidTypeError
 from .agent import Agent
 from .options import CallOptions
 from .validation import task_label
 
-Prepared = tuple[bytes | None, str, Refusal | None, Redactor | None, tuple[str, ...]]
+Prepared = tuple[bytes | None, str, Refusal | None, Redactor | None, tuple[str, ...], str | None]
 
 
 class KeyMaker:
-    """The deriver of one engine's task keys; `custom` is the engine's `key=` function."""
+    """The deriver of one engine's task keys.
 
-    def __init__(self, policy: Policy, custom: Callable[..., str] | None) -> None:
+    Attributes:
+        custom: The engine's `key=` function.
+        fixed_scope: The engine's scope, or None if it is a function.
+        is_plain: Whether neither the key nor the scope is made by a function of the user's.
+    """
+
+    def __init__(self, policy: Policy, custom: Callable[..., str] | None, scope: str | Callable[..., str] = "") -> None:
         self._policy = policy
         self.custom = custom
+        self._make_scope = None if isinstance(scope, str) else scope
+        self.fixed_scope = scope if isinstance(scope, str) else None
+        self.is_plain = custom is None and self._make_scope is None
 
     def prepare(
         self,
@@ -41,19 +51,25 @@ class KeyMaker:
         params: Params,
         objects: tuple[Any, ...],
     ) -> Prepared:
-        """Return the key of a call, its text, why it has no key, its secrets and its tags.
+        """Return the key of a call, its text, why it has no key, its secrets, its tags and its scope.
 
-        The tags are redacted. Raises InvalidTypeError or InvalidValueError for invalid options.
+        The tags are redacted. The scope is None unless a function makes it. Raises InvalidTypeError or
+        InvalidValueError for invalid options.
         """
         key = options.key
         text = task_label(args, kwargs, key)
         tags = normalize_tags(options.tags) if options.tags else ()
         redactor = _call_redactor(agent, args, kwargs, params, options.secrets)
         shown_tags = tuple(map(redactor.redact, tags)) if redactor else tags
-        task_id, refusal = self._try_derive(
-            agent, args, kwargs, params, tags, key, known_objects_of(params, objects, redactor)
-        )
-        return task_id, text, refusal, redactor, shown_tags
+        known = known_objects_of(params, objects, redactor)
+        made: str | None = None
+        try:
+            made = self._call_scope(objects, args, kwargs)
+        except NoKeyError as error:
+            return None, text, self._refuse(error, known), redactor, shown_tags, ""
+        scope = self.fixed_scope if made is None else made
+        task_id, refusal = self._try_derive(agent, args, kwargs, params, tags, key, known, scope or "")
+        return task_id, text, refusal, redactor, shown_tags, made
 
     def derive(
         self,
@@ -64,6 +80,7 @@ class KeyMaker:
         tags: tuple[str, ...],
         key: Any,
         known: KnownObjects,
+        scope: str,
     ) -> bytes:
         """Return the key of a call.
 
@@ -73,7 +90,6 @@ class KeyMaker:
             raise InvalidTypeError(
                 f"key= is invalid: expected a string, got {key!r}. Pass a function to Engine(key=...)."
             )
-        scope = self._policy.scope
         custom = key if key is not None or self.custom is None else self._call_custom(args, kwargs)
         if custom is not None:
             return task_key(((), {}), params, scope=scope, tags=tags, custom=custom, known=known)
@@ -92,6 +108,24 @@ class KeyMaker:
             raise NoKeyError("key", f"Engine(key=...) returned {safe_repr(key)}, expected a string")
         return key
 
+    def _call_scope(self, objects: tuple[Any, ...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+        """Return the scope that the user's function makes of a call; None without such a function."""
+        make = self._make_scope
+        if make is None:
+            return None
+        given: dict[str, Callable[[], Any]] = {
+            "context": lambda: objects,
+            "args": lambda: args,
+            "kwargs": lambda: dict(kwargs),
+        }
+        try:
+            scope = make(*select_arguments(make, given, "context"))
+        except Exception as error:
+            raise NoKeyError("scope", f"Engine(scope=...) raised {long_repr(error)}") from error
+        if type(scope) is not str:
+            raise NoKeyError("scope", f"Engine(scope=...) returned {safe_repr(scope)}, expected a string")
+        return scope
+
     def _try_derive(
         self,
         agent: Agent | None,
@@ -101,20 +135,28 @@ class KeyMaker:
         tags: tuple[str, ...],
         key: Any,
         known: KnownObjects,
+        scope: str,
     ) -> tuple[bytes | None, Refusal | None]:
         """Return the key of a task, or why it has none; raise if the engine is strict."""
         try:
-            return self.derive(agent, args, kwargs, params, tags, key, known), None
+            return self.derive(agent, args, kwargs, params, tags, key, known, scope), None
         except NoKeyError as error:
+            return None, self._refuse(error, known)
+
+    def _refuse(self, error: NoKeyError, known: KnownObjects) -> Refusal:
+        """Return why a task has no key; raise if the engine is strict."""
+        if error.argument == "scope":
+            message = f"the task has no scope ({error}), so the run is not looked up or stored. Return a string."
+        else:
             message = (
                 f"the task's {error.argument} has no canonical form ({error}), so the run is not looked up or stored. "
                 "Pass it in params= or context=, or pass key='...'."
             )
-            message = known.redactor.redact(message)
-            if self._policy.strict:
-                raise InvalidTypeError(message) from (None if known.redactor else error)
-            self._policy.notify("warning", Reason.NO_KEY.value, message, error.argument)
-            return None, Refusal(Reason.NO_KEY, message)
+        message = known.redactor.redact(message)
+        if self._policy.strict:
+            raise InvalidTypeError(message) from (None if known.redactor else error)
+        self._policy.notify("warning", Reason.NO_KEY.value, message, error.argument)
+        return Refusal(Reason.NO_KEY, message)
 
 
 def _call_redactor(

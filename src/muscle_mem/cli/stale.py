@@ -26,7 +26,7 @@ def stale(engine: Engine, found: Iterable[Stored]) -> Iterator[Stale]:
     A replay would reject them, because a tool or a check is missing or has another fingerprint.
     """
     for stored in found:
-        if stored.sealed.scope != engine._runtime.policy.scope:
+        if engine._runtime.keys.fixed_scope not in (None, stored.sealed.scope):
             continue
         try:
             refusal = load_trajectory(stored).join(engine._runtime.tools).refusal

@@ -88,6 +88,7 @@ class Run(msgspec.Struct, eq=False):
     `refused_checks` are the checks that stopped a replay, named as in `Tally.check`. `store_error` is the exception
     that the store raised when the recording was saved. `detour` is where pre-checks failed before the agent was asked,
     and the ids of the observations that they refused. `has_custom_key` means that the key is not made of the arguments.
+    `own_scope` is set if the engine's scope is a function.
     """
 
     policy: Policy
@@ -123,6 +124,7 @@ class Run(msgspec.Struct, eq=False):
     cached_env: Env | None = None
     argument_traces: tuple[tuple[int | str, Any, Trace], ...] = ()
     find_unseen: Callable[[], Problem | None] | None = None
+    own_scope: str | None = None
 
     @property
     def id(self) -> str:
@@ -137,7 +139,7 @@ class Run(msgspec.Struct, eq=False):
     @property
     def scope(self) -> str:
         """The part of every key that is compared exactly."""
-        return self.policy.scope
+        return self.policy.scope if self.own_scope is None else self.own_scope
 
     def reset_progress(self) -> None:
         """Prepare another replay after one in which nothing was executed."""
