@@ -11,7 +11,7 @@ import msgspec
 
 from .._core.model.blobs import pack_row
 from .._core.model.reason import Reason
-from .._core.model.records import Row, body_bytes
+from .._core.model.records import body_bytes
 from .._core.plan.candidate_set import CandidateSet
 from .._core.plan.evidence import weigh
 from .._core.plan.identity import observation_id
@@ -20,6 +20,7 @@ from .._core.plan.ready_trajectory import Candidate, ReadyTrajectory
 from .._core.plan.step import Registry
 from .._core.plan.stored_trajectory import StoredTrajectory, join_trajectories, load_trajectory
 from .._core.plan.trust import SUCCESS
+from .._core.record.masked_rows import refreshed_row
 from .._core.run.recorder import Problem, Recording
 from .._core.run.run import Run
 from .._forks import register_for_forks
@@ -233,15 +234,7 @@ class Library:
 
         The store drops them if the trajectory has been deleted. Raises what the store raises.
         """
-        row = candidate.row
-        seen = run.progress.refreshed_snapshots or {}
-        fresh: Row = msgspec.structs.replace(
-            row,
-            pre=candidate.refreshed(seen, post=False),
-            post=candidate.refreshed(seen, post=True),
-            pictures=(),  # They show the recorded run.
-        )
-        fresh = row_to_stored_order(fresh, candidate.trajectory.head.order)
+        fresh = row_to_stored_order(refreshed_row(run, candidate), candidate.trajectory.head.order)
         id = candidate.trajectory.id
         body, blobs = pack_row(fresh)
         sealed: Sealed = candidate.trajectory.sealed

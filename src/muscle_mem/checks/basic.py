@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .._core.tools.check import Check, interpret
+from .._core.tools.check import LITERAL, Check, interpret
 from .._files import regular_file
 from ..errors import InvalidTypeError, InvalidValueError
 from .given import Looking, capture_of
@@ -229,5 +229,10 @@ def _combined(checks: tuple[Check, ...], how: Callable[..., bool], name: str, op
         "bind": bind if any(check.needs_signature for check in checks) else None,
         **options,
     }
+    literal = frozenset(index for index, check in enumerate(checks) if check.params == LITERAL or check.literal_parts)
+    if len(literal) == len(checks):
+        given = {"params": LITERAL, **given}
     made = Check if "refresh" in options else Combination
-    return made(capture_of(look, *(check.capture for check in checks)), compare, parts=checks, **given)
+    combined = made(capture_of(look, *(check.capture for check in checks)), compare, parts=checks, **given)
+    combined.literal_parts = literal
+    return combined

@@ -266,23 +266,45 @@ class Witness(msgspec.Struct, frozen=True, array_like=True, gc=False):
     process: str = ""
 
 
+class Masked(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A snapshot with params in it: a Par, a Tpl, or a Node that contains one (B12)."""
+
+    expr: Expr
+
+
+class Chance(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An occurrence of a param in a masked snapshot that may have been chance (B12).
+
+    `leaf` counts the occurrences of params in the snapshot, `data` is the recorded value of this one. `post` means that
+    the snapshot is that of the post-check. `early` means that the leaf must be as it was recorded until another
+    recording explains it: the snapshot was captured before a step had used the param, or the step is irreversible.
+    """
+
+    leaf: int
+    data: bytes
+    post: bool = False
+    early: bool = False
+
+
 class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One observation of a trajectory: the values of one recording, one per step.
 
     The values are stored in the order that `Body.order` defines. In memory, they are in the order of the body's steps.
 
-    `pre` and `post` hold the codec's bytes of the snapshots, None without a check. `outputs` hold the codec's bytes of
-    the outputs. An output that was not stored is empty, and `notes` has the reason. `keywords` are the names of the
-    arguments that were passed by keyword. `seconds` are the durations of the tool calls, `agent_seconds` the time that
-    the run took outside of them. `result` is the step whose output the agent returned, or -1. `judged` is set for a
-    step whose post-check is neither run right after it nor after the last member of its parallel group. It is the
-    number of steps that are executed before that post-check.
+    `pre` and `post` hold the codec's bytes of the snapshots, None without a check. A snapshot with params in it is a
+    `Masked` behind a prefix; see `binding.masking`. `outputs` hold the codec's bytes of the outputs. An output that
+    was not stored is empty, and `notes` has the reason. `keywords` are the names of the arguments that were passed by
+    keyword. `seconds` are the durations of the tool calls, `agent_seconds` the time that the run took outside of
+    them. `result` is the step whose output the agent returned, or -1. `judged` is set for a step whose post-check is
+    neither run right after it nor after the last member of its parallel group. It is the number of steps that are
+    executed before that post-check.
 
     `suspicions` are those of each step's literals, and `witness` says under which circumstances they arose. `origins`
     say for each literal piece of each step where its value stood when it was recorded. `pauses` are the seconds before
     each step, `pictures` hold for each step a picture for people, or nothing. `task` is the text of the task with its
     params masked: literal, name, literal, ..., literal. Where pre-checks failed before the agent went another way,
     `refused` are the ids of the observations that they refused, the preferred first, at the step `refused_at`.
+    `chances` are for each step the leaves of its snapshots in which a param's value may stand by chance.
 
     `overrides` hold for each step of a method tool the fingerprint of the override through which the tool was called,
     or "" if it was called directly. They are empty if none was overridden.
@@ -310,6 +332,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     refused: tuple[str, ...] = ()
     refused_at: int = -1
     overrides: tuple[str, ...] = ()
+    chances: tuple[tuple[Chance, ...], ...] = ()
 
 
 def intern_values(row: Row, pool: dict[Any, Any]) -> None:

@@ -17,7 +17,8 @@ class CandidateSet:
 
     Only its index changes. `is_unrestricted` says that each of them may start in every run without params and without
     a required trust, unless one of its tools failed recently. `lengths` are their numbers of steps, of which `longest`
-    is the greatest. `previous` is the last set of the same trajectories, whose index is reused.
+    is the greatest. `masked` are the (step, post?) with params in a snapshot. `previous` is the last set of the same
+    trajectories, whose index is reused.
     """
 
     __slots__ = (
@@ -30,6 +31,7 @@ class CandidateSet:
         "is_unrestricted",
         "lengths",
         "longest",
+        "masked",
         "trajectories",
     )
 
@@ -38,6 +40,7 @@ class CandidateSet:
         self.is_unrestricted = bool(trajectories) and all(map(is_unrestricted, trajectories))
         self.lengths = frozenset(trajectory.length for trajectory in trajectories)
         self.longest = max(self.lengths, default=0)
+        self.masked = frozenset[tuple[int, bool]]().union(*(trajectory.masked for trajectory in trajectories))
         if len(trajectories) == 1:
             self.candidates: Sequence[Candidate] = _distinct(trajectories[0].candidates)
         else:
@@ -70,13 +73,14 @@ class CandidateSet:
     def capture_keys(self, position: int, post: bool) -> tuple[frozenset[object], bool]:
         """Return the capture keys of all checks at a position, and whether all are exact.
 
-        See `PlanStep.capture_key`. A check without a compare is exact.
+        See `PlanStep.capture_key`. A check without a compare is exact, unless params are in its snapshots.
         """
         known = self._capture_keys.get((position, post))
         if known is None:
             steps = [trajectory.steps[position] for trajectory in self.trajectories if position < len(trajectory.steps)]
             checks = [step.post if post else step.pre for step in steps]
-            exact = all(check is not None and check.is_equality for check in checks)
+            exact = (position, post) not in self.masked
+            exact = exact and all(check is not None and check.is_equality for check in checks)
             known = self._capture_keys[(position, post)] = frozenset(step.capture_key(post) for step in steps), exact
         return known
 

@@ -21,6 +21,7 @@ from ..model.text import safe_repr
 from .contradiction import NO_VERDICTS, contradictions
 from .param_evidence import grown_message, has_grown, suspected_message, told_apart
 from .ready_trajectory import Candidate, ReadyTrajectory
+from .snapshots import settled_leaves
 from .step import Refusal
 
 OUTSIDE_SPAN = 5
@@ -252,13 +253,15 @@ def weigh(trajectories: Iterable[ReadyTrajectory]) -> None:
         trajectory.set_stop(found.stop)
         trajectory.own_params = found.own_params
         trajectory.conditions = None
+        trajectory.settled = {}
         if any(map(_is_evidence, trajectory.candidates)):
             groups.setdefault(trajectory.comparison_ids, []).append(trajectory)
     for members in groups.values():
         rows = [candidate.row for member in members for candidate in member.candidates if not candidate.refresh]
         conditions = Conditions(rows)
+        settled = settled_leaves(rows) if any(row.chances for row in rows) else {}
         for member in members:
-            member.conditions = conditions or None
+            member.conditions, member.settled = conditions or None, settled
 
 
 def _is_evidence(candidate: Candidate) -> bool:

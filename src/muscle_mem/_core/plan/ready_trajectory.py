@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .. import codec
+from ..binding.masking import Places, places_of
 from ..binding.resolve import params_in_texts, parts_in, references_in, secrets_used
 from ..model.records import Body, Lit, Part, Row
 from ..tools.tool import Tool
 from .compatibility import requirements
 from .parallel import call_id, comparison_ids, decode_body, reorder_body
-from .snapshots import decode_snapshots, load_snapshot
+from .snapshots import Settled, masked_positions, row_snapshots
 from .step import PlanStep, Refusal
 
 if TYPE_CHECKING:
@@ -26,7 +25,8 @@ class ReadyTrajectory:
     `StoredTrajectory.join` makes it. `refusal` says why it cannot be replayed; it has no steps then. `head` is its body
     without the steps, of which there are `length`. `plan` holds the joined steps and None behind the last.
     `recorded_at` is in seconds since the epoch. `conditions`, `own_params` and `stop` are what the recordings of a key
-    prove together; see `evidence` and `contradiction`.
+    prove together; see `evidence` and `contradiction`. `masked` are the (step, post?) with params in a snapshot, for
+    which `places` has the names that the params may stand under, and `settled` what the recordings prove about them.
     """
 
     __slots__ = (
@@ -40,11 +40,13 @@ class ReadyTrajectory:
         "is_expired",
         "is_unconditional",
         "length",
+        "masked",
         "needed_outputs",
         "overrides",
         "own_params",
         "params_as_numbers",
         "params_in_texts",
+        "places",
         "plan",
         "recorded_at",
         "refusal",
@@ -52,6 +54,7 @@ class ReadyTrajectory:
         "sealed",
         "secrets",
         "seq",
+        "settled",
         "standing",
         "steps",
         "stop",
@@ -77,6 +80,9 @@ class ReadyTrajectory:
         self.conditions: Conditions | None = None
         self.own_params: frozenset[str] = frozenset()
         self.stop: Refusal | None = None
+        self.masked: frozenset[tuple[int, bool]] = frozenset()
+        self.places: Places = {}
+        self.settled: Settled = {}
         self.refusal: Refusal | None = None
         self.is_unconditional = False
         self.steps: list[PlanStep] = []
@@ -98,8 +104,16 @@ class ReadyTrajectory:
         self.unchecked_tools = tuple(
             dict.fromkeys(step.tool.name for step in steps if step.pre is None and not step.tool.is_read_only)
         )
+        self.masked = masked_positions(candidate.row for candidate in self.candidates)
+        for at, _ in self.masked:
+            steps[at].stay_off_quick_path()
         is_conditional = self.requirements or self.unchecked_tools or self.trust or self.secrets or self.head.params
         self.is_unconditional = not is_conditional
+
+    def note_places(self, body: Body) -> None:
+        """Note under which names params may stand in snapshots, if there are any in them."""
+        if self.masked:
+            self.places = places_of(body.steps, body.params)
 
     def set_stop(self, stop: Refusal | None) -> None:
         """Set why replays stop before one of the steps, whatever a run brings, or lift such a stop.
@@ -239,33 +253,14 @@ class Candidate:
         return copied
 
     def snapshots(self, post: bool) -> list[Any]:
-        """Return the snapshots of all steps: immutable values or `MutableSnapshot`."""
+        """Return the snapshots of all steps: immutable values, `MutableSnapshot` or `MaskedSnapshot`."""
         if post:
             if self._post_snapshots is None:
-                self._post_snapshots = decode_snapshots(self.row.post)
+                self._post_snapshots = row_snapshots(self.row, True)
             return self._post_snapshots
         if self._pre_snapshots is None:
-            self._pre_snapshots = decode_snapshots(self.row.pre)
+            self._pre_snapshots = row_snapshots(self.row, False)
         return self._pre_snapshots
-
-    def refreshed(self, seen: Mapping[tuple[int, bool], bytes], post: bool) -> tuple[bytes | None, ...]:
-        """Return this observation's snapshots, updated with those that a run captured.
-
-        `seen` has them by (position, post?); only checks with `refresh` put them there (B7).
-        """
-        row = list(self.row.post if post else self.row.pre)
-        for (position, is_post), data in seen.items():
-            if is_post != post or position >= len(row):
-                continue
-            step = self.trajectory.steps[position]
-            check = step.post if post else step.pre
-            if check is None:
-                continue
-            row[position] = data
-            if check.parts:
-                known = load_snapshot(self.snapshots(post)[position])
-                row[position] = codec.canonical(check.refreshed(codec.decode(data, lenient=True), known))
-        return tuple(row)
 
     def due_at(self, position: int) -> int:
         """Return how many steps are done when a step's post-check runs (C10)."""
@@ -276,3 +271,12 @@ class Candidate:
     def stored_snapshot(self, position: int, post: bool) -> bytes | None:
         """Return the stored bytes of one snapshot."""
         return (self.row.post if post else self.row.pre)[position]
+
+    def has_same_snapshot(self, other: Candidate, position: int, post: bool) -> bool:
+        """Return whether a run compares the same values with a snapshot of both observations."""
+        if self.stored_snapshot(position, post) != other.stored_snapshot(position, post):
+            return False
+        return (position, post) not in self.trajectory.masked or (
+            self.row.chances[position : position + 1] == other.row.chances[position : position + 1]
+            and self.trajectory.settled == other.trajectory.settled
+        )

@@ -107,6 +107,10 @@ class PlanStep:
         """Have the step decided outside of the loop of the replay, or in it again where it can be."""
         self.is_inline = self.quick and not leave
 
+    def stay_off_quick_path(self) -> None:
+        """Have the step decided outside of the loop of the replay: a snapshot of it has params in it."""
+        self.is_inline = self.quick = False
+
     @property
     def has_async_check(self) -> bool:
         """Return whether one of its checks must be awaited."""

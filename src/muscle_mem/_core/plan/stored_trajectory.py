@@ -87,9 +87,10 @@ class StoredTrajectory:
         if isinstance(found, Refusal):
             ready.refusal = found
             return ready
+        ready.set_steps(found)
+        ready.note_places(self.body)
         if not all(step.is_inline and not step.tool.optional and not (step.pre and step.pre.wait) for step in found):
             ready.prepare_call_ids(self.body)  # Hits read the ids of such steps, and decode no body.
-        ready.set_steps(found)
         return ready
 
     def _joined_steps(self, ready: ReadyTrajectory, registry: Registry) -> list[PlanStep] | Refusal:

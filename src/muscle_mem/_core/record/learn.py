@@ -16,6 +16,7 @@ from ..run.deferred import Deferred, encoded
 from ..run.effects import Effect, Save
 from ..run.recorder import Problem, RecordedStep, Recording
 from ..run.run import Run
+from .masked_rows import refreshed_snapshots
 from .redact import check_for_leaks, redact_recording
 from .retries import settle_failed_calls
 from .seal import make_recording
@@ -154,7 +155,7 @@ def seed_from_replay(run: Run, followed: Candidate, refusal: Refusal, handover: 
     if refusal.step < count and not keeps_refused:
         count -= 1  # The step that stopped the replay is not included.
     row = followed.row
-    pres, posts = (followed.refreshed(progress.refreshed_snapshots or {}, post=post) for post in (False, True))
+    snapshots = refreshed_snapshots(run, followed)
     records = followed.trajectory.body.steps
     executed = iter(handover.executed)
     for index in range(count):
@@ -164,8 +165,11 @@ def seed_from_replay(run: Run, followed: Candidate, refusal: Refusal, handover: 
         step.keywords = tuple(kwargs)
         step.override = row.overrides[index] if index < len(row.overrides) else ""
         step.index = index
-        step.pre_snapshot = _stored(pres[index])
-        step.post_snapshot = _stored(posts[index] if index != refusal.step else refusal.data)
+        seen = snapshots[index]
+        if index == refusal.step:
+            seen = seen._replace(post=refusal.data, is_stored=(seen.is_stored[0], False))
+        step.pre_snapshot, step.post_snapshot = _stored(seen.pre), _stored(seen.post)
+        step.has_stored, step.chances = seen.is_stored, seen.chances
         step.seconds = row.seconds[index] if index < len(row.seconds) else 0.0
         if index in progress.skipped:  # An optional step stays in the plan as it was recorded.
             step.recorded_output = row.outputs[index] if index < len(row.outputs) else b""

@@ -9,6 +9,7 @@ import msgspec
 
 from .. import codec
 from ..binding.freeze import Container, Encoded, Unencodable, display_value, find_unencodable
+from ..binding.masking import literal_values
 from ..binding.params import literal_leaves
 from ..codec.walk import SCALARS, visible_leaves
 from ..model.reason import Reason
@@ -69,7 +70,7 @@ def _redact_steps(recorder: Recorder, redactor: Redactor) -> None:
             recorder.add_problem(Reason.OPAQUE_ARGUMENT, _secret_message(step, "an argument"), step.tool.name)
         _redact_output(step, redactor, forms)
         for data in (step.pre, step.post):
-            if data is not None and redactor.contains_secret(codec.decode(data, lenient=True)):
+            if data is not None and any(map(redactor.contains_secret, literal_values(data))):
                 message = f"{_secret_message(step, 'a snapshot')}. Omit the secret in the capture."
                 recorder.add_problem(Reason.CAPTURE_FAILED, message, step.tool.name)
 
@@ -149,7 +150,8 @@ def check_for_leaks(recording: Recording, recorder: Recorder, key_inputs: Sequen
             return problem
     body, row = recording.body, recording.row
     parts = [(step.arguments, [guard.data for guard in step.guards]) for step in body.steps]
-    if redactor.leaked_into(msgspec.msgpack.encode((parts, row.pre, row.post, row.outputs, row.notes, row.keywords))):
+    kept = (row.pre, row.post, row.chances, row.outputs, row.notes, row.keywords)
+    if redactor.leaked_into(msgspec.msgpack.encode((parts, kept))):
         return Problem(Reason.OPAQUE_ARGUMENT, f"the recording contains the value of a secret. {_WHOLE}")
     if not recorder.secrets_read:
         return derived_problem(recording, recorder, recorder.planned_steps(), key_inputs) or recording

@@ -32,6 +32,7 @@ from ..redaction.redactor import Redactor
 from ..run.recorder import RecordedStep, Recorder, Recording
 from ..run.run import Run
 from .doubt import Doubts, note_doubts
+from .masked_rows import MaskedRow, Snapshots, mask_row
 
 
 def make_recording(
@@ -73,7 +74,9 @@ def make_recording(
     except UnicodeEncodeError as error:
         raise NotStorableError(f"a name in the recording contains a lone surrogate: {error}") from error
     trajectory_id = codec.digest(key + data)[:16].hex()
-    row = _make_row(recorder, steps, value, run_seconds, stored_judged(shapes), doubts, run.detour)
+    seen = [Snapshots(step.tool, step.pre, step.post, step.has_stored, step.chances) for step in steps]
+    masked = mask_row(seen, records, params)
+    row = _make_row(recorder, steps, value, run_seconds, stored_judged(shapes), doubts, run.detour, masked)
     row = row_to_stored_order(row, body.order)
     return Recording(trajectory_id, body, row, observation_id(trajectory_id, row))
 
@@ -175,12 +178,13 @@ def _make_row(
     judged: tuple[int, ...],
     doubts: Doubts,
     detour: tuple[int, tuple[str, ...]],
+    masked: MaskedRow,
 ) -> Row:
     inside = covered_seconds((step.began_at, step.began_at + step.wall_seconds) for step in recorder.steps)
     return Row(
         form=FORM,
-        pre=tuple(step.pre for step in steps),
-        post=tuple(step.post for step in steps),
+        pre=masked.pre,
+        post=masked.post,
         outputs=tuple(step.output for step in steps),
         notes=tuple(step.note for step in steps),
         keywords=tuple(step.keywords for step in steps),
@@ -199,6 +203,7 @@ def _make_row(
         overrides=tuple(step.override for step in steps) if any(step.override for step in steps) else (),
         refused=detour[1],
         refused_at=detour[0],
+        chances=masked.chances,
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..model.text import safe_repr
 from ..plan.ready_trajectory import Candidate
-from ..plan.snapshots import load_snapshot
 from ..plan.step import PlanStep
+from ..run.bound import expected_snapshot
 from ..run.run import Run
 from ..tools.check import Check, safe_copy
 
@@ -74,7 +74,7 @@ def _compare_all(
     asked = [first, *islice(sharing, run.policy.max_lookups - 1)]
     if len(asked) < 2 or check.compare_many is None:
         return {}
-    snapshots = [load_snapshot(candidate.snapshots(post)[position]) for candidate in asked]
+    snapshots = [expected_snapshot(run, candidate, position, post) for candidate in asked]
     try:
         answers = list(check.compare_many(safe_copy(value), snapshots))
         if len(answers) == len(asked):

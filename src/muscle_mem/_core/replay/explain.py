@@ -12,8 +12,8 @@ from ..model.reason import Reason
 from ..model.records import StepRecord
 from ..plan.candidate_set import CandidateSet
 from ..plan.ready_trajectory import Candidate, ReadyTrajectory
-from ..plan.snapshots import load_snapshot
 from ..plan.step import Refusal, Registry
+from ..run.bound import expected_snapshot
 from ..run.effects import Effect
 from ..run.run import Run
 from ..tools.check import safe_copy
@@ -154,7 +154,7 @@ def _consider(
             refusal = yield from evaluate(run, steps[at], value, candidate, at, False, shared=True)
             check = steps[at].pre
             if check is not None:
-                seen, expected = check.describe_pair(safe_copy(value), load_snapshot(candidate.snapshots(False)[at]))
+                seen, expected = check.describe_pair(safe_copy(value), expected_snapshot(run, candidate, at, False))
             if refusal is not None:
                 break
         if refusal is None:

@@ -100,5 +100,5 @@ def inline_answer(run: Run, step: PlanStep, position: int, post: bool, result: I
         return refusal, refusal
     if result.compare_error is not None:
         return compare_error(step, position, result.compare_error), result.seen
-    found = answer_refusal(run, step, position, post, result)
+    found = answer_refusal(run, step, position, post, result, run.progress.candidate)
     return None if found is None else (found, result.seen)

@@ -12,12 +12,14 @@ from .. import codec
 from ..model.reason import Reason
 from ..model.text import long_repr, safe_repr
 from ..plan.ready_trajectory import Candidate
-from ..plan.snapshots import load_snapshot
+from ..plan.snapshots import MaskedSnapshot, MutableSnapshot, load_snapshot
 from ..plan.step import PlanStep, Refusal
 from ..record.shown_snapshot import bounded_snapshot
+from ..run.bound import bound_forms
 from ..run.effects import Capture, Compare, Effect, Sleep
 from ..run.run import Run
 from ..tools.check import Check, CheckError, interpret, safe_copy
+from .differing import differing_params
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -87,7 +89,15 @@ def evaluate(
     check = step.post if post else step.pre
     if check is None:
         return None
-    snapshot = load_snapshot(candidate.snapshots(post)[position])
+    snapshot = candidate.snapshots(post)[position]
+    if type(snapshot) is MutableSnapshot:
+        snapshot = snapshot.load()
+    elif type(snapshot) is MaskedSnapshot:
+        return (
+            yield from _evaluate_masked(
+                run, step, value, candidate, position, post, snapshot, known_answer, without_details
+            )
+        )
     if shared and not check.is_equality:
         value = safe_copy(value)
     try:
@@ -103,7 +113,57 @@ def evaluate(
         return compare_error(step, position, error)
     if answer is True:
         return None
-    return answer_refusal(run, step, position, post, Comparison(value, snapshot, answer), without_details)
+    made = Comparison(value, snapshot, answer)
+    return answer_refusal(run, step, position, post, made, candidate, without_details)
+
+
+def _evaluate_masked(
+    run: Run,
+    step: PlanStep,
+    value: Any,
+    candidate: Candidate,
+    position: int,
+    post: bool,
+    masked: MaskedSnapshot,
+    known_answer: Sequence[Any],
+    without_details: bool,
+) -> Generator[Effect, Any, Refusal | None]:
+    """Compare a captured value with a snapshot that has params in it (B12).
+
+    `known_answer` is that for the first form of the snapshot. The refusal is that of the first form, too.
+    """
+    check = step.post if post else step.pre
+    assert check is not None
+    first: Refusal | None = None
+    for bound in bound_forms(run, candidate, position, post, masked):
+        if bound.problem:
+            first = first or _unfit(step, position, post, bound.problem)
+            continue
+        seen, snapshot = safe_copy(value), load_snapshot(bound.snapshot)
+        try:
+            if known_answer and first is None:
+                answer: Any = known_answer[0]
+            elif check.is_equality:
+                answer = codec.canonical(value) == bound.data
+            elif check.compare_async or not step.is_sync:
+                answer = yield Compare(check, seen, snapshot)
+            else:
+                answer = check.compare(seen, snapshot)
+        except Exception as error:
+            first = first or compare_error(step, position, error)
+            continue
+        made = Comparison(seen, snapshot, answer)
+        refusal = answer_refusal(run, step, position, post, made, candidate, without_details or first is not None)
+        if refusal is None:
+            return None
+        first = first or refusal
+    return first
+
+
+def _unfit(step: PlanStep, position: int, post: bool, problem: str) -> Refusal:
+    """Return the refusal of a snapshot that cannot get this run's params."""
+    role, reason = ("post-check", Reason.POST_CHECK_REFUSED) if post else ("pre-check", Reason.CHECK_REFUSED)
+    return Refusal(reason, f"{role} failed for {step.tool.name!r}: {problem}", position, step.tool.name)
 
 
 def answer_refusal(
@@ -112,9 +172,13 @@ def answer_refusal(
     position: int,
     post: bool,
     made: Comparison,
+    candidate: Candidate | None = None,
     without_details: bool = False,
 ) -> Refusal | None:
-    """Return why a compare's answer does not pass; None if it does."""
+    """Return why a compare's answer does not pass; None if it does.
+
+    `candidate` is that whose snapshot was compared.
+    """
     check = step.post if post else step.pre
     assert check is not None
     try:
@@ -131,6 +195,8 @@ def answer_refusal(
     score = "" if issubclass(type(answer), bool) else f" (score {safe_repr(answer)}, threshold {check.threshold})"
     role = "post-check" if post else "pre-check"
     message = f"{role} failed for {step.tool.name!r}{score}: expected {expected}, got {seen}"
+    if run.params.canonical and candidate is not None:
+        message += differing_params(run, candidate, made.seen, made.snapshot)
     reason = Reason.POST_CHECK_REFUSED if post else Reason.CHECK_REFUSED
     data = snapshot_bytes(made.seen) if post else None
     snapshots = bounded_snapshot(made.seen), bounded_snapshot(made.snapshot)

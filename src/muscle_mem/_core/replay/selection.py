@@ -8,6 +8,7 @@ from typing import Any
 from ..plan.candidate_set import CandidateSet
 from ..plan.ready_trajectory import Candidate, ReadyTrajectory
 from ..plan.step import PlanStep, Refusal
+from ..run.bound import masked_form
 from ..run.effects import Effect
 from ..run.run import Run
 from ..tools.check import Check, safe_copy
@@ -66,15 +67,24 @@ class Selection:
         data = snapshot_bytes(value)
         if data is None or self._candidate_set is None:
             return None
-        for candidate in self._candidate_set.with_snapshot(position, False, data):
-            if candidate.trajectory.steps[position].call_id == call and candidate not in self._rejected:
+        for candidate in self._with_equal_snapshot(position, False, data):
+            if candidate.trajectory.steps[position].call_id == call:
                 return candidate
         return None
 
     def _with_equal_snapshot(self, position: int, post: bool, data: bytes) -> Iterator[Candidate]:
         """Return the candidates with this very snapshot that were not rejected."""
-        found = self._candidate_set.with_snapshot(position, post, data) if self._candidate_set is not None else ()
-        return (candidate for candidate in found if candidate not in self._rejected)
+        known = self._candidate_set
+        if known is None:
+            return
+        if (position, post) in known.masked:
+            masked = masked_form(self.run, known.trajectories, position, post, data)
+            for candidate in known.with_snapshot(position, post, masked) if masked != data else ():
+                if candidate not in self._rejected:
+                    yield candidate
+        for candidate in known.with_snapshot(position, post, data):
+            if candidate not in self._rejected:
+                yield candidate
 
     def _accepts_captures(
         self, candidate: Candidate, followed: Candidate, position: int
@@ -94,7 +104,7 @@ class Selection:
         at = self._evaluated.get(candidate, 0)
         for number in range(at, len(self.captures)):
             position, post, by, value, data = self.captures[number]
-            if candidate.stored_snapshot(position, post) == by.stored_snapshot(position, post):
+            if candidate.has_same_snapshot(by, position, post):
                 continue  # The snapshots are equal, so the verdict is known.
             if data is None:
                 data = snapshot_bytes(value)
@@ -304,7 +314,9 @@ def _is_decided(trajectory: ReadyTrajectory, position: int, post: bool, seen: Ma
         return True
     step = trajectory.steps[position]
     check = step.post if post else step.pre
-    return check is not None and check.is_equality and seen.get(step.capture_key(post)) is not None
+    if check is None or not check.is_equality or (position, post) in trajectory.masked:
+        return False
+    return seen.get(step.capture_key(post)) is not None
 
 
 def checks_at(steps: Sequence[PlanStep], position: int) -> list[Check]:

@@ -7,10 +7,12 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from .. import codec
+from ..binding.masking import is_masked
 from ..model.outcome import Shadow
 from ..plan.parallel import call_id, canonical_order, invert, reorder_steps, sorted_body
 from ..plan.ready_trajectory import Candidate, ReadyTrajectory
 from ..record.seal import step_records
+from ..run.bound import masked_form
 from ..run.effects import Effect
 from ..run.recorder import RecordedStep
 from ..run.run import Run
@@ -31,7 +33,7 @@ def compare_shadow(run: Run, live: Sequence[Candidate]) -> Generator[Effect, Any
         made, ids = _sorted_calls(run, steps)
     except Exception:  # An internal error is reported when the run is learned (G4).
         return None
-    followed = _choose_candidate(live, ids[0], made[0])
+    followed = _choose_candidate(run, live, ids[0], made[0])
     shadow = yield from _compare_candidate(run, followed, ids, made)
     if _first_difference(followed, sorted_plan(followed.trajectory), ids, made) < 0:
         # The calls are the same: a replay would switch to an observation whose checks pass.
@@ -86,13 +88,21 @@ def sorted_plan(trajectory: ReadyTrajectory) -> list[tuple[int, bytes]]:
     return list(zip(positions, map(call_id, sorted_body(body).steps), strict=True))
 
 
-def _choose_candidate(live: Sequence[Candidate], first: bytes, step: RecordedStep) -> Candidate:
+def _choose_candidate(run: Run, live: Sequence[Candidate], first: bytes, step: RecordedStep) -> Candidate:
     """Return the candidate that a replay would follow after the agent's first call."""
     for candidate in live:
         position, call = sorted_plan(candidate.trajectory)[0]
-        if call == first and candidate.stored_snapshot(position, False) == step.pre:
+        stored = candidate.stored_snapshot(position, False)
+        if call == first and (stored == step.pre or _is_masked_form(run, candidate, position, stored, step.pre)):
             return candidate
     return live[0]
+
+
+def _is_masked_form(run: Run, candidate: Candidate, position: int, stored: bytes | None, data: bytes | None) -> bool:
+    """Return whether a captured snapshot equals a recorded one with this run's params in it."""
+    if data is None or not is_masked(stored):
+        return False
+    return masked_form(run, [candidate.trajectory], position, False, data) == stored
 
 
 def _match_calls(

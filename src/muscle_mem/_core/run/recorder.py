@@ -14,7 +14,7 @@ from ..binding.freeze import KnownObjects
 from ..binding.guards import OutputLeaves, walk_leaves
 from ..binding.params import Params
 from ..model.reason import Reason
-from ..model.records import Body, Ctx, Par, Ref, Row, StepRecord
+from ..model.records import Body, Chance, Ctx, Par, Ref, Row, StepRecord
 from ..model.secret import Secret
 from ..plan.parallel import Placement, placements_of, prefix_placements
 from ..tools.tool import Tool
@@ -38,7 +38,8 @@ class RecordedStep:
 
     Scalars passed by position are kept as `plain_args` and paired with their names later; other arguments are frozen.
     `result_bytes` is None if the result has no encoding. `note` is set if the output is not stored. A step of a replay
-    has its `record` already, and in `judged` how many steps had been made when it was judged. If the replay skipped it,
+    has its `record` already, and in `judged` how many steps had been made when it was judged. `has_stored` says whether
+    its snapshots before and after the call come from the recording, with their `chances`. If the replay skipped it,
     `recorded_output` is the output in the recording.
     """
 
@@ -65,6 +66,8 @@ class RecordedStep:
     index: int = -1
     record: StepRecord | None = None
     judged: int = 0
+    has_stored: tuple[bool, bool] = (False, False)
+    chances: tuple[Chance, ...] = ()
 
     @property
     def arguments(self) -> Sequence[tuple[str, Any]]:

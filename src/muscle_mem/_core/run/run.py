@@ -85,6 +85,7 @@ class Run(msgspec.Struct, eq=False):
     that observers get an event for each replayed call. `agent` is the engine's entry for the agent, fixed for the run;
     `takes_handover` comes from it. `initial_redactor` is set if secrets are known from the start. `label` is the task
     as a text of any length. `may_wait` means that runs of the same key wait for each other's recordings.
+    `bound_snapshots` are the recorded snapshots with this run's params in them, made on demand.
     `refused_checks` are the checks that stopped a replay, named as in `Tally.check`. `store_error` is the exception
     that the store raised when the recording was saved. `detour` is where pre-checks failed before the agent was asked,
     and the ids of the observations that they refused. `has_custom_key` means that the key is not made of the arguments.
@@ -120,6 +121,7 @@ class Run(msgspec.Struct, eq=False):
     store_error: Exception | None = None
     detour: tuple[int, tuple[str, ...]] = NO_DETOUR
     has_custom_key: bool = False
+    bound_snapshots: dict[Any, Any] | None = None
     recorder_slot: list[Recorder] = []
     cached_env: Env | None = None
     argument_traces: tuple[tuple[int | str, Any, Trace], ...] = ()

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from numbers import Number
 from types import CoroutineType
-from typing import Any
+from typing import Any, Literal
 
 from ...errors import InvalidTypeError
 from .. import codec
@@ -18,6 +18,7 @@ from .argument_use import used_parameters
 from .fingerprint import fingerprint, is_async
 from .validation import (
     MIN_EVERY,
+    validated_choice,
     validated_compare_many,
     validated_function,
     validated_optional_function,
@@ -29,6 +30,7 @@ from .validation import (
 UNREAD = object()
 Capture = Callable[..., Any]
 Compare = Callable[[Any, Any], bool | float | Awaitable[bool | float]]
+REPLACED, LITERAL = "replaced", "literal"
 
 
 class CheckError(Exception):
@@ -58,6 +60,9 @@ class Check:
         version: A string or number in place of the fingerprint of capture and compare. Change it when their meaning
             changes.
         describe: Gets (current, candidate) and returns two texts for `explain`: what was seen and what was expected.
+        params: "replaced": where the recorded snapshot has the value of a param, compare gets this run's value of it.
+            "literal": compare gets the snapshot as it was recorded. Use it if the check guards an account, a tenant or
+            a place that must be the recorded one.
         parts: The checks that this one is made of. Their fingerprints count too.
         bind: Gets the signature of the tool that the check is attached to, and returns the check for that tool.
 
@@ -80,6 +85,8 @@ class Check:
         "describe",
         "every",
         "is_equality",
+        "literal_parts",
+        "params",
         "parts",
         "refresh",
         "saw_score",
@@ -102,6 +109,7 @@ class Check:
         refresh: bool = False,
         version: str | int | None = None,
         describe: Callable[[Any, Any], tuple[str, str]] | None = None,
+        params: Literal["replaced", "literal"] = "replaced",
         parts: tuple[Check, ...] = (),
         bind: Callable[[inspect.Signature], Check] | None = None,
     ) -> None:
@@ -118,6 +126,8 @@ class Check:
         self.every = max(validated_seconds("every", every), MIN_EVERY)
         self.refresh = bool(refresh)
         self.version = validated_version(version)
+        self.params = validated_choice("params", params, (REPLACED, LITERAL))
+        self.literal_parts: frozenset[int] = frozenset()
         self.parts = parts
         self._bind = bind
         self.verified_types: weakref.WeakKeyDictionary[type, str | None] = weakref.WeakKeyDictionary()
@@ -142,6 +152,8 @@ class Check:
                     fingerprints.append(fingerprint(self.compare, find_source))
                 if self.compare_many is not None:
                     fingerprints.append(fingerprint(self.compare_many, find_source))
+            if self.params == LITERAL:  # Its snapshots are stored in another form.
+                fingerprints.append(f"params:{LITERAL}")
             fingerprints += [part.identify(find_source) for part in self.parts]
             self._fingerprint = "|".join(fingerprints)
         return self._fingerprint
