@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._core.binding.masking import is_masked
 from .._core.model.records import Body, Guard, Row, StepRecord
-from .expressions import Outputs, expression, sources
+from .expressions import Outputs, expression, snapshot_text, sources
 from .reading import LoadedBody, LoadedRow, summary
 from .script import call_text
 from .text import class_name, decoded, iso, undecodable, value_repr
@@ -94,14 +95,19 @@ def _seen_step(index: int, row: Row) -> dict[str, Any]:
     pre, post, output = at(row.pre, None), at(row.post, None), at(row.outputs, b"")
     return {
         "index": index,
-        "pre": None if pre is None else value_json(pre),
-        "post": None if post is None else value_json(post),
+        "pre": None if pre is None else _snapshot_json(pre),
+        "post": None if post is None else _snapshot_json(post),
         "output": value_json(output) if output else None,
         "note": at(row.notes, "") or None,
         "keywords": list(at(row.keywords, ())),
         "effect": at(row.effects, "") or None,
         "seconds": at(row.seconds, None),
     }
+
+
+def _snapshot_json(data: bytes) -> dict[str, Any]:
+    """Return what `value_json` does; the text of a snapshot with params has their names."""
+    return {"type": None, "text": snapshot_text(data), "masked": True} if is_masked(data) else value_json(data)
 
 
 def value_json(data: bytes) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
+from .._core.binding.masking import is_masked, unpack_mask
 from .._core.model.records import Body, Expr, Guard, Lit, Node, Par, Ref, Row, Tpl
+from ..errors import DecodeError
 from ..store import STATES, Stored
 from .reading import LoadedRow, load_body, load_rows
 from .text import decoded, unknown_classes
@@ -33,7 +35,7 @@ def examine(stored: Stored, classes: dict[str, int]) -> Iterator[Finding]:
     if not stored.observations:
         yield Finding("no_observation", id, "it does not have a readable observation, so checks cannot compare")
     for seen in load_rows(trajectory):
-        yield from (Finding(kind, id, what) for kind, what in _row(seen, unknown))
+        yield from (Finding(kind, id, what) for kind, what in _row(seen, trajectory.body, unknown))
     for name in unknown:
         classes[name] = classes.get(name, 0) + 1
 
@@ -94,7 +96,7 @@ def _value(data: bytes, unknown: set[str]) -> Iterator[tuple[str, str]]:
         unknown.update(unknown_classes(value))
 
 
-def _row(seen: LoadedRow, unknown: set[str]) -> Iterator[tuple[str, str]]:
+def _row(seen: LoadedRow, body: Body, unknown: set[str]) -> Iterator[tuple[str, str]]:
     name = f"observation {seen.observation.id}"
     row = seen.row
     if row is None:
@@ -103,8 +105,21 @@ def _row(seen: LoadedRow, unknown: set[str]) -> Iterator[tuple[str, str]]:
     if seen.error:
         yield "misfit", f"{name} does not match its trajectory: {seen.error}"
     for role, index, data in _values(row):
-        for kind, what in _value(data, unknown):
+        found = _value(data, unknown) if role == "output" else _snapshot(data, index, body, unknown)
+        for kind, what in found:
             yield kind, f"{name}, {role} of step {index}: {what}"
+
+
+def _snapshot(data: bytes, index: int, body: Body, unknown: set[str]) -> Iterator[tuple[str, str]]:
+    if not is_masked(data):
+        yield from _value(data, unknown)
+        return
+    try:
+        expr = unpack_mask(data)
+    except DecodeError as error:
+        yield "unreadable", f"{len(data)} bytes cannot be decoded: {error}"
+    else:
+        yield from _expression(expr, index, body, unknown)
 
 
 def _values(row: Row) -> Iterator[tuple[str, int, bytes]]:

@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 
 from .._core import codec
+from .._core.binding.masking import is_masked, unpack_mask
 from .._core.binding.params import literal_leaves
 from .._core.binding.resolve import param_text
 from .._core.binding.tokens import contains_token
 from .._core.codec.mappings import is_mapping_kind
 from .._core.model.records import Body, Ctx, Expr, Guard, Ign, Lit, Node, Par, Ref, Row, Sec, StepRecord, Tpl
-from ..errors import MuscleMemError
-from .text import decoded, printable, value_text
+from ..errors import DecodeError, MuscleMemError
+from .text import decoded, printable, undecodable, value_text
 
 LIMIT = 120
 
@@ -93,6 +94,17 @@ def expression(expr: Expr, outputs: Outputs, limit: int | None = LIMIT) -> str:
     if isinstance(expr, Sec):
         return printable(f"<secret {expr.name}>")
     return _container(expr, [expression(item, outputs, limit) for item in expr.items])
+
+
+def snapshot_text(data: bytes, limit: int | None = None) -> str:
+    """Return a stored snapshot as source text, with the names of the params in it."""
+    if not is_masked(data):
+        return printable(value_text(data), limit)
+    try:
+        found = expression(unpack_mask(data), Outputs(None, ()), None)
+    except DecodeError:
+        return undecodable(data)
+    return printable(found, limit)
 
 
 def _template(parts: Sequence[str]) -> str:

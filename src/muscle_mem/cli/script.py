@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from .._core.model.records import Body, Row, StepRecord
-from .expressions import Outputs, expression, guard_text, sources
+from .expressions import Outputs, expression, guard_text, snapshot_text, sources
 from .text import duration, printable, value_text
 
 SHORT = 160
@@ -56,7 +56,7 @@ def observed_text(index: int, step: StepRecord, row: Row) -> Iterator[str]:
     for kind, check, snapshots in (("pre", step.pre, row.pre), ("post", step.post, row.post)):
         snapshot = snapshots[index] if index < len(snapshots) else None
         if snapshot is not None:
-            yield f"{kind}-snapshot: {printable(value_text(snapshot), SHORT)}"
+            yield f"{kind}-snapshot: {snapshot_text(snapshot, SHORT)}"
         elif check:
             yield f"{kind}-snapshot: <none>"
     yield f"output: {output_text(index, row)}"

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from ...errors import DecodeError
 from .. import codec
 from ..model.blobs import decode_message
 from ..model.records import Expr, Lit, Masked, Node, Par, StepRecord, Tpl
@@ -40,7 +41,18 @@ def unpack_mask(data: bytes) -> Expr:
 
     Raises DecodeError for other bytes.
     """
-    return decode_message(data[1:], Masked).expr
+    expr = decode_message(data[1:], Masked).expr
+    _ensure_snapshot(expr)
+    return expr
+
+
+def _ensure_snapshot(expr: Expr) -> None:
+    """Raise DecodeError for an expression that is not made of literals and params."""
+    if isinstance(expr, Node):
+        for item in expr.items:
+            _ensure_snapshot(item)
+    elif not isinstance(expr, Lit | Par | Tpl) or (isinstance(expr, Tpl) and len(expr.parts) % 2 == 0):
+        raise DecodeError(f"invalid snapshot: expected literals and params, got {type(expr).__name__}")
 
 
 def pack_mask(expr: Expr) -> bytes:

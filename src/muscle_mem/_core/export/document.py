@@ -3,7 +3,8 @@
 A document consists of dicts and lists.
 
 A field that has its default is left out. An argument that is not a literal is an object with one of the names `$param`,
-`$template`, `$output`, `$context`, `$ignored`, `$secret` and `$parts`.
+`$template`, `$output`, `$context`, `$ignored`, `$secret` and `$parts`. A snapshot with params in it is an object with
+`$masked`, which has such an expression.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from ...errors import DecodeError, InvalidValueError
+from ..binding.masking import is_masked, masked_leaves, pack_mask, unpack_mask
 from ..model.records import FORM, Body, Ctx, Expr, Guard, Ign, Lit, Node, Par, Part, Ref, Row, Sec, StepRecord, Tpl
 from ..plan.parallel import row_from_stored_order, validated_body, validated_row
 from .evidence import evidence_document, read_evidence
@@ -25,6 +27,7 @@ _STEP_NAMES: Final = {"tool": "tool", "method": "method", "pre": "pre_check", "p
 _LATER_STEP_NAMES: Final = {"group": "group", "late": "late", "fingerprint": "fingerprint", "instance": "instance"}
 _LISTS: Final = ("params", "kinds", "equal", "equal_secrets", "order")
 _PER_STEP: Final = {"note": "notes", "keywords": "keywords", "effect": "effects", "seconds": "seconds"}
+_MASKED: Final = "$masked"
 _NOTHING: Final[dict[str, Any]] = {"note": "", "keywords": (), "effect": "", "seconds": 0.0}
 _TOTALS: Final = {"run_seconds": 0.0, "agent_seconds": 0.0, "tokens": 0, "result": -1}
 
@@ -254,7 +257,7 @@ def _seen_document(row: Row, index: int) -> Document:
     for name, values in (("pre", row.pre), ("post", row.post), ("output", row.outputs)):
         data = values[index] if index < len(values) else None
         if data is not None and (data or name != "output"):  # An empty output was not stored.
-            found[name] = to_json_value(data)
+            found[name] = {_MASKED: _expression(unpack_mask(data))} if is_masked(data) else to_json_value(data)
     for name, field in _PER_STEP.items():
         values = getattr(row, field)
         value = values[index] if index < len(values) else _NOTHING[name]
@@ -304,6 +307,12 @@ def _ensure_snapshots(row: Row, body: Body, place: str) -> None:
                 raise InvalidValueError(
                     f"{place}steps[{order[index]}].{name}: expected a {name}-{lacks} for the {name}-{has}, got none"
                 )
+    for data in filter(is_masked, (*row.pre, *row.post)):
+        for leaf in masked_leaves(unpack_mask(data or b"")):
+            if leaf.expr.name not in body.params:
+                raise InvalidValueError(
+                    f"{place}steps: expected a param of the trajectory in a snapshot, got {leaf.expr.name!r}"
+                )
 
 
 def _seen(document: Any, place: str) -> Document:
@@ -313,8 +322,20 @@ def _seen(document: Any, place: str) -> Document:
     found["seconds"] = float_from_json(found["seconds"], f"{place}.seconds")
     for name in ("pre", "post", "output"):
         nothing = b"" if name == "output" else None
-        found[name] = from_json_value(document[name], f"{place}.{name}") if name in document else nothing
+        found[name] = _read_snapshot(document[name], f"{place}.{name}") if name in document else nothing
     return found
+
+
+def _read_snapshot(value: Any, place: str) -> bytes:
+    if not isinstance(value, dict) or _MASKED not in value:
+        return from_json_value(value, place)
+    _refuse_others(value, {_MASKED}, place)
+    data = pack_mask(_read_expression(value[_MASKED], f"{place}.{_MASKED}"))
+    try:
+        unpack_mask(data)
+    except DecodeError as error:
+        raise InvalidValueError(f"{place}: {error}") from error
+    return data
 
 
 # -- validation

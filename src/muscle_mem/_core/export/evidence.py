@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ...errors import InvalidValueError
-from ..model.records import Row, Suspicion, Witness
+from ..model.records import Chance, Row, Suspicion, Witness
 
 
 class Evidence(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -23,6 +23,7 @@ class Evidence(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     refused: tuple[str, ...] = ()
     refused_at: int = -1
     overrides: tuple[str, ...] = ()
+    chances: tuple[tuple[Chance, ...], ...] = ()
 
 
 FIELDS = Evidence.__struct_fields__
@@ -40,7 +41,7 @@ def read_evidence(document: Mapping[str, Any], place: str, steps: int) -> dict[s
         found = msgspec.convert(dict(document), Evidence, strict=True)
     except (msgspec.ValidationError, TypeError, RecursionError) as error:
         raise InvalidValueError(f"{place}: {error}") from error
-    for name in ("suspicions", "origins", "pauses", "pictures", "overrides"):
+    for name in ("suspicions", "origins", "pauses", "pictures", "overrides", "chances"):
         count = len(getattr(found, name))
         if count not in (0, steps):
             raise InvalidValueError(f"{place}.{name}: expected {steps} items, one for each step, got {count}")

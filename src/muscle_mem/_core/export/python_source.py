@@ -10,6 +10,7 @@ import msgspec
 
 from ...errors import DecodeError, MuscleMemError
 from .. import codec
+from ..binding.masking import is_masked, unpack_mask, with_literals
 from ..binding.resolve import param_text, references_in
 from ..codec.mappings import is_mapping_kind
 from ..model.records import Body, Ctx, Expr, Guard, Ign, Lit, Par, Ref, Row, Sec, StepRecord, Tpl
@@ -97,8 +98,10 @@ class _FunctionWriter:
         parts = [tool_parts(step.tool, is_method=step.method) for step in body.steps]
         self._imported = sorted({one[0] for one, step in zip(parts, body.steps, strict=True) if not step.method})
         self._names = Names([self._name, *own, *taken, *(self._imported if self._tools_from else ())])
+        arguments = [expr for step in body.steps for _, expr in step.arguments]
+        masks = [unpack_mask(data) for data in (*row.pre, *row.post) if data and is_masked(data)] if row else []
         for param in body.params:
-            if any(param in _params(expr) for step in body.steps for _, expr in step.arguments):
+            if any(param in _params(expr) for expr in (*arguments, *masks)):
                 self._names.of("param", param)
         for step in body.steps:
             for at, expr in step.arguments:
@@ -329,10 +332,10 @@ class _FunctionWriter:
         try:
             if data is None:
                 raise UnwritableError("its snapshot was not stored")
-            expected = literal_source(data, self._imports)
+            expected = self._snapshot(at, when, data)
             if len(on_one_line(expected)) > LARGEST_SNAPSHOT:
                 raise UnwritableError("its snapshot is too large")
-        except UnwritableError as error:
+        except (UnwritableError, DecodeError) as error:
             short = str(error) if len(str(error)) <= 60 else str(error)[:59] + "…"
             yield f"{INDENT}# The check {when} this call is left out: {escaped(short, '')}."
             return
@@ -341,6 +344,14 @@ class _FunctionWriter:
         check = self._names.of("check", f"{when} {step.tool}", f"{when}_{parts[-1]}")
         own: list[Source] = [self._object(".".join(parts[:-1]))] if step.method else []
         yield from format_lines(call(f"{self._await}require", check, expected, *own, *self._arguments(at)), INDENT)
+
+    def _snapshot(self, at: int, when: str, data: bytes) -> Source:
+        """Return the source of a snapshot, with params where the recording proves that it follows them."""
+        if not is_masked(data):
+            return literal_source(data, self._imports)
+        chances = self._row.chances[at : at + 1] if self._row is not None else ()
+        fixed = {chance.leaf: chance.data for of in chances for chance in of if chance.post == (when == "after")}
+        return self._expression("", with_literals(unpack_mask(data), fixed))
 
 
 def _child(value: Any, index: int, imports: Imports) -> tuple[str, Any]:

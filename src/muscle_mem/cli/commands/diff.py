@@ -13,13 +13,13 @@ import msgspec
 from ..._core.model.records import Body, Leafwise, PartOf, Row, StepRecord
 from ..._core.plan.parallel import remap_record
 from ...store import Stored
-from ..expressions import Outputs, expression, guard_text
+from ..expressions import Outputs, expression, guard_text, snapshot_text
 from ..finding import get_stored
 from ..opening import NotDoneError, UnusableStoreError, json_option, open_existing, store_option
 from ..output import console, print_json, text
 from ..reading import load_body, load_rows
 from ..script import call_text
-from ..text import printable, value_text
+from ..text import printable
 from .import_ import read_file
 
 SHOWN = 160
@@ -201,7 +201,7 @@ def _grouped(step: StepRecord) -> str:
 
 
 def _seen(data: bytes | None) -> str:
-    return "none" if data is None else printable(value_text(data), SHOWN)
+    return "none" if data is None else snapshot_text(data, SHOWN)
 
 
 def _compare_arguments(a: Side, b: Side, at: int, other: int, mine: StepRecord) -> Iterator[Change]:
