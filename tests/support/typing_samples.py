@@ -44,7 +44,7 @@ async def later(x: int) -> bytes:
 
 
 @engine.function(
-    Check(lambda x: x),
+    Check(lambda x: x, params="literal"),
     None,
     name="sent",
     aliases=["post"],
