@@ -36,6 +36,7 @@ BY_DAY = """
 property/test_drivers_agree.py
 property/test_property_middle.py
 property/test_property_parallel.py
+property/test_property_values.py
 property/test_property_worlds.py
 """.split()
 DAY = "MUSCLE_MEM_DAY"
