@@ -14,7 +14,7 @@ from .._core.record.verdict import text_redactor
 from .._core.run.run import Run
 from ..errors import InvalidTypeError
 from .conclusion import conclude, exception_reason, raise_store_error, write_result
-from .context import Frame, enter_frame, leave_frame
+from .context import Frame, enter_frame, leave_frame, reset_frame
 from .drivers import adrive, drive, in_thread
 from .options import CallOptions
 from .performer import Performer
@@ -41,7 +41,7 @@ def call(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], option
         runtime.reporter.run_raised(run, error, perf_counter() - began)
         raise
     finally:
-        leave_frame(token, frame)
+        reset_frame(token)  # A plain function returns in the context in which it was called.
         runtime.open_runs.leave(frame)
     return conclude(runtime, run, finished, perf_counter() - began)
 

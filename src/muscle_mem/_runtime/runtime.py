@@ -48,11 +48,6 @@ from .validation import (
 NO_PARAMS = Params(None)
 
 
-def system_clock() -> float:
-    """Return the seconds since the epoch."""
-    return time.time()
-
-
 class Runtime:
     """The parts of one engine, on which its public methods operate.
 
@@ -69,7 +64,7 @@ class Runtime:
         self.on_divergence: OnDivergence = options.on_divergence
         self.raises_store_errors = options.on_store_error == "raise"
         self.reporter = Reporter(observers)
-        clock = system_clock if options.clock is None else options.clock
+        clock = time.time if options.clock is None else options.clock
         self.policy = Policy(
             time.perf_counter,
             self.reporter.notice,
