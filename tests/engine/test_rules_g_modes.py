@@ -241,8 +241,8 @@ def test_g4_misuse_at_registration_raises_at_once_and_says_how_to_mend_it() -> N
         engine.tool(ignore=["ctx"])(lambda a: None)
     with pytest.raises(TypeError, match="option 'precheck'"):
         engine.tool(precheck=None)(lambda: None)
-    with pytest.raises(TypeError, match="classmethod"):
-        engine.tool(classmethod(lambda cls: None))
+    with pytest.raises(ValueError, match="got 'ctx'"):
+        engine.tool(ignore=["ctx"])(classmethod(lambda cls, a: None))
     with pytest.raises(TypeError, match="callable"):
         engine.set_agent("agent")
     with pytest.raises(ValueError, match="'tags'"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, cast
 
 from .._core.tools.check import Check, validated_check
+from .._runtime.class_tools import ClassTool, may_be_class_method
 from .._runtime.options import TOOL_OPTIONS, ToolOptions
 from .._runtime.registration import CHECK_ROLES, make_tool
 from .._runtime.runtime import Runtime
@@ -38,9 +40,21 @@ def register(runtime: Runtime, is_method: bool | None, args: tuple[Any, ...], op
             f"tool() failed: expected at most pre_check and post_check, got {args!r}. Pass options by name."
         )
 
+    pair = checks[CHECK_ROLES[0]], checks[CHECK_ROLES[1]]
+
     def decorate(fn: Any) -> Any:
-        pair = checks[CHECK_ROLES[0]], checks[CHECK_ROLES[1]]
-        tool, wrapper = make_tool(runtime, fn, pair, cast(ToolOptions, options), method=is_method)
+        if isinstance(fn, classmethod) or (is_method is None and may_be_class_method(fn)):
+            inner = fn.__func__ if isinstance(fn, classmethod) else fn
+            # The tool itself is made when its class exists. Its options are validated now.
+            make_tool(runtime, functools.partial(inner, object), pair, cast(ToolOptions, options), method=False)
+            found = ClassTool(runtime, fn, add, options.get("name"))
+            runtime.tools.add_pending(found.settle)
+            return found.result
+        return add(fn, options.get("name"))
+
+    def add(fn: Any, name: str | None) -> Any:
+        given = cast(ToolOptions, options if name == options.get("name") else {**options, "name": name, "aliases": ()})
+        tool, wrapper = make_tool(runtime, fn, pair, given, method=is_method)
         runtime.tools.add(tool)
         for name in tool.unprovided_arguments():
             message = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from typing import Any
+from typing import Any, Protocol
 
 from .._core.model.reason import Reason
 from .._core.model.records import StepRecord
@@ -17,6 +17,12 @@ from .breakers import CircuitBreakers
 
 PROCESS = os.urandom(6).hex()
 _instance_numbers = itertools.count(1)  # For all engines, because they may share a store.
+
+
+class SettleClasses(Protocol):
+    """A function that registers the tools of class methods whose classes exist by now."""
+
+    def __call__(self, *, subclasses: bool) -> None: ...
 
 
 class Toolbox(ForkSafeLock):
@@ -32,6 +38,7 @@ class Toolbox(ForkSafeLock):
         self.secret_names: frozenset[str] = frozenset()
         self._by_name: dict[str, list[Tool]] = {}
         self._aliases: dict[str, str] = {}
+        self._pending: list[SettleClasses] = []
         self._lock = threading.Lock()
         register_for_forks(self)
         self.breakers = CircuitBreakers()
@@ -39,10 +46,16 @@ class Toolbox(ForkSafeLock):
         self.failing_tools = self.breakers.failing_tools
 
     def __iter__(self) -> Any:
+        for settle in list(self._pending):
+            settle(subclasses=False)
         return (tool for tools in list(self._by_name.values()) for tool in list(tools))
 
     def __len__(self) -> int:
         return sum(map(len, self._by_name.values()))
+
+    def add_pending(self, settle: SettleClasses) -> None:
+        """Keep a function that registers the tools of classes that exist by now."""
+        self._pending.append(settle)
 
     def add(self, tool: Tool) -> None:
         """Register a tool.
@@ -75,6 +88,9 @@ class Toolbox(ForkSafeLock):
     def resolve(self, record: StepRecord) -> Tool | Refusal:
         """Return the registered tool of a stored step, or why there is none."""
         name = record.tool
+        if name not in self._by_name:
+            for settle in list(self._pending):
+                settle(subclasses=True)
         tools: list[Tool] = self._by_name.get(name, [])
         if self._aliases.get(name, name) != name:
             tools = tools + self._by_name.get(self._aliases[name], [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
+from types import MethodType
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from .._core.model.text import safe_repr
 from .._core.plan.step import Refusal
 from .._core.run.run import Run
 from .._core.tools.tool import Tool
+from .._runtime.class_tools import settle_class_method
 from ..errors import InvalidTypeError, InvalidValueError, NotReadyError
 
 CALL_SHAPES = "(tool, arguments), (tool, arguments, id), or a tool call as a chat API returns it"
@@ -36,16 +38,15 @@ def parse_calls(tools: Iterable[Tool], run: Run, calls: Any) -> list[RequestedCa
         raise InvalidTypeError(
             f"said() failed: expected a list of calls, each {CALL_SHAPES}, got {run.redact(safe_repr(calls))}"
         )
-    known = list(tools)
     try:
-        return [_parse_call(known, run, call) for call in calls]
+        return [_parse_call(tools, run, call) for call in calls]
     except (InvalidTypeError, InvalidValueError) as error:
         if not run.has_secrets:
             raise
         raise type(error)(run.redact(str(error))) from None
 
 
-def _parse_call(tools: list[Tool], run: Run, call: Any) -> RequestedCall:
+def _parse_call(tools: Iterable[Tool], run: Run, call: Any) -> RequestedCall:
     what, arguments, id = _parts(call)
     tool, owner = _find_tool(tools, what)
     given = _arguments_by_name(tool, arguments)
@@ -91,16 +92,23 @@ def _arguments_by_name(tool: Tool, arguments: Any) -> dict[str, Any]:
     return dict(arguments)
 
 
-def _find_tool(tools: list[Tool], what: Any) -> tuple[Tool, Any]:
+def _find_tool(registered: Iterable[Tool], what: Any) -> tuple[Tool, Any]:
     """Return the requested tool, and the object of a bound method."""
+    settle_class_method(what)
+    tools = list(registered)
     if isinstance(what, str):
         found = [tool for tool in tools if tool.name == what or what in tool.aliases]
         found = found or [tool for tool in tools if what in (tool.name.rpartition(".")[2], chat_name(tool.name))]
         name, owner = what, None
     else:
         function = getattr(what, "__func__", what)
-        found = [tool for tool in tools if tool is what or any(f is function for f in (tool.wrapper, tool.fn))]
-        name, owner = safe_repr(what), getattr(what, "__self__", None) if inspect.ismethod(what) else None
+        of_class = inspect.ismethod(what) and issubclass(type(what.__self__), type)
+        if of_class:  # Each class has a tool for its class method.
+            bound = MethodType(inspect.unwrap(function), what.__self__)
+            found = [tool for tool in tools if tool.fn == bound]
+        else:
+            found = [tool for tool in tools if tool is what or any(f is function for f in (tool.wrapper, tool.fn))]
+        name, owner = safe_repr(what), what.__self__ if inspect.ismethod(what) and not of_class else None
     if not found:
         have = ", ".join(sorted(tool.name for tool in tools)) or "none"
         raise InvalidValueError(f"tool {name!r} is not registered. Use one of: {have}")

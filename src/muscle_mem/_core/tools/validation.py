@@ -82,17 +82,12 @@ def validated_undo(value: Any) -> Any:
 
 def validate_tool_function(fn: Any) -> None:
     """Raise for a value that can never be a tool."""
-    if not callable(fn) and not isinstance(fn, classmethod):
+    if not callable(fn):
         raise InvalidTypeError(f"invalid tool: expected a callable, got {fn!r}. Decorate a function or a method.")
     if inspect.isclass(fn):
         raise InvalidTypeError(
             f"invalid tool: expected a function, got the class {fn.__qualname__!r}. "
             "Decorate its methods, or a function that makes an instance."
-        )
-    if isinstance(fn, classmethod):
-        raise InvalidTypeError(
-            f"invalid tool: expected a function, got the classmethod {fn.__func__.__qualname__!r}. "
-            "Make it a staticmethod, a method or a plain function."
         )
     if is_generator(fn) or is_async_generator(fn):
         raise InvalidTypeError(
