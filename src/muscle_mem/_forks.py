@@ -12,6 +12,27 @@ import weakref
 from typing import Protocol
 
 
+class _Process:
+    """The name of this process, which a forked child replaces by its own."""
+
+    def __init__(self) -> None:
+        self.pid, self.name = os.getpid(), os.urandom(6).hex()
+
+
+_process = _Process()
+
+
+def process_name() -> str:
+    """Return a random name of this process.
+
+    No other process has it, on any machine, and neither has a forked child.
+    """
+    global _process
+    if _process.pid != os.getpid():
+        _process = _Process()
+    return _process.name
+
+
 class Forkable(Protocol):
     """A store that can pause for a fork.
 

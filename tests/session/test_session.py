@@ -101,7 +101,7 @@ def test_a_call_can_be_made_from_what_it_says() -> None:
             assert isinstance(turn, Call)
             assert (turn.tool.rpartition(".")[2], turn.name, turn.replayed) == ("click", "click", replayed)
             assert turn.arguments == {"target": "ok", "count": 2}
-            assert turn.id == ("call_mm_0" if replayed else "call_9")
+            assert turn.id == (f"call_mm_{session.run.id}_0" if replayed else "call_9")
             assert turn.fn(*turn.args, **turn.kwargs) == (page, "ok", 2, "traced")
             session.done(turn.id, "clicked")
             if not replayed:
@@ -153,7 +153,7 @@ def test_what_the_model_says_is_taken_in_the_shapes_that_frameworks_have() -> No
     with bench.session() as session:
         session.next()
         session.said([spoken, told, (bench.press, {"name": "c"}), ["press", {"name": "d"}, "z"]])
-        for id in ("x", "y", "call_mm_0", "z"):
+        for id in ("x", "y", f"call_mm_{session.run.id}_0", "z"):
             call = session.next()
             assert isinstance(call, Call)
             assert call.id == id

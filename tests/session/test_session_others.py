@@ -84,7 +84,7 @@ def test_a_stray_call_of_another_thread_still_makes_the_session_incomplete() -> 
         asked(session).said([("press", {"name": "a"})])
         handed(session)
         in_thread(lambda: bench.press("stray"))
-        session.done("call_mm_0", "x")
+        session.done(f"call_mm_{session.run.id}_0", "x")
         asked(session).said([])
         assert ended(session).not_learned == "incomplete_threads"
 

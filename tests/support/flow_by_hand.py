@@ -65,7 +65,7 @@ def a_run(mode: Any = "auto", **options: Any) -> Run:
     """A run whose clock counts one second a look."""
     ticks = itertools.count()
     chosen = {name: options.pop(name) for name in ("max_lookups", "result") if name in options}
-    policy = Policy(lambda: float(next(ticks)), lambda *told: None, "test", **chosen)
+    policy = Policy(lambda: float(next(ticks)), lambda *told: None, lambda: "test", **chosen)
     return Run(
         policy=policy,
         number=1,

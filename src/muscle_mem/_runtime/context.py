@@ -174,6 +174,9 @@ def bind_to_run(fn: Callable[P, R]) -> Callable[P, R]:
     return bound
 
 
+OUTSIDE_OF_CALLS = -2
+
+
 class CurrentRun:
     """The run that is open in the current context, for agents and tools.
 
@@ -190,7 +193,7 @@ class CurrentRun:
 
     @property
     def id(self) -> str:
-        """The id of the run, unique within this process."""
+        """The id of the run, unique across engines, processes and machines."""
         return self._run.id
 
     @property
@@ -220,7 +223,11 @@ class CurrentRun:
         Pass it to a service that accepts idempotency keys, so that a retry inside the tool has no second effect.
         Outside of a tool call it identifies the run only.
         """
-        number = self._number if self._number >= 0 else len(self._run.progress.calls) - 1
+        number: int | str = self._number
+        if self._number == OUTSIDE_OF_CALLS:
+            number = "run"
+        elif self._number < 0:  # A replayed call.
+            number = len(self._run.progress.calls) - 1
         return digest(f"{self._run.id}:{number}".encode())[:16].hex()
 
     def report_tokens(self, count: int) -> None:
@@ -241,7 +248,9 @@ def current_run() -> CurrentRun | None:
     frame = current_frame.get()
     if frame is None or frame.run is None or frame.is_left:
         return None
-    return CurrentRun(frame.run, frame.call_number)
+    return CurrentRun(
+        frame.run, OUTSIDE_OF_CALLS if frame.is_recording and frame.call_number < 0 else frame.call_number
+    )
 
 
 current_run.__module__ = "muscle_mem"

@@ -20,6 +20,7 @@ from .._core.redaction.redactor import Redactor
 from .._core.run.run import Policy, Run
 from .._core.tools.validation import validated_choice
 from .._events import Observer
+from .._forks import process_name
 from .._library.cache import CacheEntry, has_irreversible_step
 from .._library.library import Library, flush_counters
 from ..errors import NotReadyError
@@ -35,7 +36,7 @@ from .performer import perform_call
 from .reporter import Reporter
 from .store_health import StoreHealthMonitor, as_store_error
 from .task_keys import KeyMaker
-from .toolbox import PROCESS, Toolbox
+from .toolbox import Toolbox
 from .validation import (
     ENVIRON,
     MODE_KEY,
@@ -46,6 +47,7 @@ from .validation import (
 )
 
 NO_PARAMS = Params(None)
+_run_numbers = itertools.count(1)  # For all engines, so that two of them give no run the same id.
 
 
 class Runtime:
@@ -68,7 +70,7 @@ class Runtime:
         self.policy = Policy(
             time.perf_counter,
             self.reporter.notice,
-            PROCESS,
+            process_name,
             options.scope if isinstance(options.scope, str) else "",
             strict=options.strict,
             max_lookups=options.max_lookups,
@@ -100,7 +102,6 @@ class Runtime:
             self.library, self.reporter, self.store_health, self.open_runs, self.keys.fixed_scope
         )
         self.perform = perform_call
-        self._numbers = itertools.count(1)
         self._closer = weakref.finalize(self, flush_counters, store, self.library.counters)
 
     def close(self) -> None:
@@ -203,7 +204,7 @@ class Runtime:
                 agent.remember(args, kwargs, params, (task_id, text, prepared))  # type: ignore[union-attr]  # See is_plain.
         run = Run(  # Keyword arguments would be looked up one by one at every call.
             shared,
-            next(self._numbers),
+            next(_run_numbers),
             text,
             args,
             kwargs,

@@ -12,10 +12,9 @@ from .._core.model.records import StepRecord
 from .._core.plan.step import Refusal
 from .._core.tools.closures import is_same_callable
 from .._core.tools.tool import Tool
-from .._forks import ForkSafeLock, register_for_forks
+from .._forks import ForkSafeLock, process_name, register_for_forks
 from .breakers import CircuitBreakers
 
-PROCESS = os.urandom(6).hex()
 _instance_numbers = itertools.count(1)  # For all engines, because they may share a store.
 
 
@@ -83,7 +82,7 @@ class Toolbox(ForkSafeLock):
 
     def _assign_instance(self, tool: Tool) -> None:
         if not tool.instance:
-            tool.instance = f"{PROCESS}:{os.getpid()}:{next(_instance_numbers)}"
+            tool.instance = f"{process_name()}:{os.getpid()}:{next(_instance_numbers)}"
 
     def resolve(self, record: StepRecord) -> Tool | Refusal:
         """Return the registered tool of a stored step, or why there is none."""

@@ -184,7 +184,7 @@ class Stepper:
         yield from self._advance()
         at = self._stopped_at
         if isinstance(at, Invoke):
-            return self._delegate(at, f"call_mm_{self._next_number()}", replayed=True)
+            return self._delegate(at, self._next_id(), replayed=True)
         if not isinstance(at, RunAgent):
             return None
         if self._queue:
@@ -200,7 +200,7 @@ class Stepper:
         self._number(-1 if off else frame_for_call(self._runtime, self._run, self._run.recorder).call_number)
         made = _unrecorded_call(wanted) if off else record_flow(self._run, wanted.tool, wanted.args, wanted.kwargs)
         at = yield from advance(made)
-        id = wanted.id or f"call_mm_{self._next_number()}"
+        id = wanted.id or self._next_id()
         if isinstance(at, Invoke):
             self._pending_recording = made
             return self._delegate(at, id, replayed=False)
@@ -235,9 +235,10 @@ class Stepper:
         """
         self._frame.call_number = self._frame.inner.call_number = number
 
-    def _next_number(self) -> int:
+    def _next_id(self) -> str:
+        """Return an id for a call, unique across sessions."""
         self._serial += 1
-        return self._serial - 1
+        return f"call_mm_{self._run.id}_{self._serial - 1}"
 
     def _stop_at(self, at: StopPoint) -> Generator[Effect, Any, None]:
         """Note what the flow waits for, or conclude the run if it has ended."""

@@ -27,13 +27,13 @@ MAX_TASK_LENGTH = 200
 class Policy(msgspec.Struct, frozen=True):
     """The settings of an engine that its runs need.
 
-    `trust` is an index into `trust.TRUSTS`. `process` names the process. `clock` is monotonic, in seconds. `notify`
-    takes (level, reason, message, tool).
+    `trust` is an index into `trust.TRUSTS`. `find_process` returns the name of the process, which a fork changes.
+    `clock` is monotonic, in seconds. `notify` takes (level, reason, message, tool).
     """
 
     clock: Callable[[], float]
     notify: Notify
-    process: str = ""
+    find_process: Callable[[], str] = lambda: ""
     scope: str = ""
     strict: bool = False
     max_lookups: int = 256
@@ -43,6 +43,11 @@ class Policy(msgspec.Struct, frozen=True):
     trust: int = 0
     generalize: str = "computed"
     wall_clock: Callable[[], float] = lambda: 0.0
+
+    @property
+    def process(self) -> str:
+        """The name of the process."""
+        return self.find_process()
 
 
 NO_DETOUR: tuple[int, tuple[str, ...]] = (-1, ())
