@@ -9,6 +9,7 @@ from typing import Any
 from .._core import codec
 from .._core.model.reason import EFFECTS
 from .._core.plan.trust import TRUSTS
+from .._core.tools.capture_arguments import validate_capture_arguments
 from .._core.tools.check import Check, validated_check
 from .._core.tools.fingerprint import fingerprint
 from .._core.tools.tool import Tool, ToolSpec, signature_of
@@ -67,6 +68,9 @@ def _tool_spec(fn: Any, checks: tuple[Any, Any], options: ToolOptions, *, method
     validate_argument_names(fn, signature, ignore=[*ignore, *inject], secret=secret, any_of=any_names)
     pre = pre.for_signature(signature) if pre else None
     post = post.for_signature(signature) if post else None
+    for role, check in zip(CHECK_ROLES, (pre, post), strict=True):
+        if check is not None:
+            validate_capture_arguments(role, check.capture, fn, signature)
     version = validated_version(options.get("version"))
     return ToolSpec(
         name=validated_name("name", options.get("name")),

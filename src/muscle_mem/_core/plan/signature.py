@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
 
 from ..binding.resolve import Constant, Resolver, make_resolver
 from ..model.records import Ign, StepRecord
+from ..tools.capture_arguments import hides_own_signature
 from ..tools.tool import Tool
 
 Builders = list[tuple[bool, str, Resolver]]
@@ -30,7 +30,7 @@ def signature_mismatch(record: StepRecord, tool: Tool, keywords: Sequence[str]) 
                 return "it has no *args any more"
         elif name not in named and not (takes_names and name in keywords):
             return f"it has no parameter {name!r} any more"
-    if _hides_its_own_signature(tool.fn):
+    if hides_own_signature(tool.fn):
         return ""
     given = {name for name, _ in record.arguments}
     lacking = [name for name in named if name not in given and _is_required(tool, name)]
@@ -40,20 +40,6 @@ def signature_mismatch(record: StepRecord, tool: Tool, keywords: Sequence[str]) 
 def _is_required(tool: Tool, name: str) -> bool:
     assert tool.signature is not None
     return tool.signature.parameters[name].default is inspect.Parameter.empty and name not in tool.inject
-
-
-def _hides_its_own_signature(fn: Any) -> bool:
-    """Return whether the signature is that of a function under a decorator.
-
-    A decorator that takes any arguments may pass arguments that no caller gives.
-    """
-    if not hasattr(fn, "__wrapped__"):
-        return False
-    try:
-        parameters = inspect.signature(fn, follow_wrapped=False).parameters.values()
-    except (TypeError, ValueError):
-        return True
-    return any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
 
 
 def argument_builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -> Builders:
