@@ -220,6 +220,40 @@ def test_g7a_an_absorbed_agent_gets_what_the_step_returned_whatever_happens_to_t
     assert seen == [[7001, 7002]] * 2
 
 
+def test_g7a_a_callback_that_reads_the_params_of_the_run_cannot_change_the_call() -> None:
+    from muscle_mem import current_run
+
+    paid: list[Any] = []
+    state = {"guard": "open"}
+
+    def shorten() -> None:
+        run = current_run()
+        assert run is not None
+        run.params["lines"].clear()
+        run.params["order"]["lines"].clear()
+
+    def approve(step: Executed) -> bool:
+        shorten()
+        return True
+
+    engine = Engine(approve=approve)
+
+    @engine.tool(pre_check=Check(lambda lines, order: state["guard"]), effect="irreversible")
+    def pay(lines: list[int], order: dict[str, Any]) -> None:
+        paid.append((list(lines), list(order["lines"])))
+
+    def agent(task: str) -> None:
+        run = current_run()
+        assert run is not None
+        pay(run.params["lines"], run.params["order"])
+
+    engine.set_agent(agent)
+    for _ in range(2):
+        outcome = engine("pay", params={"lines": [1, 2, 3], "order": {"lines": [4, 5]}})
+    assert outcome
+    assert paid == [([1, 2, 3], [4, 5])] * 2
+
+
 def fill(out: Any) -> None:
     out.append("found")
 

@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 import msgspec
 
 from .._core.codec import digest
+from .._core.codec.copies import copy_containers
 from .._core.model.handover import Handover
 from .._core.model.text import safe_repr
 from .._core.run.recorder import Recorder
@@ -203,8 +204,9 @@ class CurrentRun:
 
     @property
     def params(self) -> dict[str, Any]:
-        """The params of this run."""
-        return dict(self._run.params.values)
+        """The params of this run; containers are copies."""
+        params = self._run.params
+        return {name: v if name in params.opaque else copy_containers(v) for name, v in params.values.items()}
 
     @property
     def mode(self) -> str:

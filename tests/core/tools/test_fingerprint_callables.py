@@ -122,7 +122,7 @@ def test_d7_a_decorator_object_counts_with_what_it_wraps_and_its_settings() -> N
     assert all_differ(make, Retry(make, 1), Retry(make, 2), Retry(fingerprint, 1))
     assert fingerprint(Retry(make, 1)) == fingerprint(Retry(make, 1))
     itself = Retry(make, 1)
-    itself.fn = itself
+    itself.fn = itself.again = itself.more = itself
     assert fingerprint(itself)
 
 

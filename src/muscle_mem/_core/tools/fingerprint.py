@@ -240,11 +240,14 @@ class _Fingerprinter:
             return self._class(fn)
         call, inner = _python_call_method(fn), _wrapped(fn)
         if call is not None:
-            within = self.of_callable(inner) if inner is not None else ""
-            return _extend(self.of_callable(call), f"object({_class_name(type(fn))!a},{within}{self._state(fn)})")
+            return self._once(fn, lambda: self._object(fn, call, inner))
         if inner is not None:
             return self.of_callable(inner)
         return self._builtin(fn)
+
+    def _object(self, fn: object, call: object, inner: object) -> str:
+        within = self.of_callable(inner) if inner is not None else ""
+        return _extend(self.of_callable(call), f"object({_class_name(type(fn))!a},{within}{self._state(fn)})")
 
     def _state(self, fn: object) -> str:
         """Return the attributes of a callable object as text, in the form of a closure's cells."""
@@ -271,12 +274,16 @@ class _Fingerprinter:
         return name if owner is None or inspect.ismodule(owner) else _extend(name, self.value(owner))
 
     def _function(self, fn: FunctionType) -> str:
+        return self._once(fn, lambda: self._of_code(fn))
+
+    def _once(self, fn: object, compute: Callable[[], str]) -> str:
+        """Return a fingerprint that is computed once; within itself it is a cycle."""
         if id(fn) in self._in_progress:
             return f"cycle:{len(self._in_progress) - self._in_progress.index(id(fn))}"
         if id(fn) not in self._done:
             self._in_progress.append(id(fn))
             try:
-                self._done[id(fn)] = (fn, self._of_code(fn))
+                self._done[id(fn)] = (fn, compute())
             finally:
                 self._in_progress.pop()
         return self._done[id(fn)][1]
