@@ -13,9 +13,10 @@ from typing import Any
 from ...errors import NotStorableError, TooLargeError
 from .. import codec
 from ..codec.walk import MAX_VISITS, SCALARS
-from ..model.records import Ctx, Expr, Lit, Node, Par, Ref, Sec
-from ..model.secret import Secret
+from ..model.records import Ctx, Expr, ForeignSecret, Lit, Node, Par, Ref, Sec
+from ..model.secret import as_secret, foreign_kind
 from ..redaction.redactor import Redactor
+from .param_values import plain_text
 from .params import Params, to_expression
 
 _ONLY_TEXT = frozenset({str})
@@ -61,12 +62,13 @@ class KnownObjects:
     It keeps references to the objects, so that their ids are not reused. `redactor` knows the run's secrets.
     """
 
-    __slots__ = ("_expressions", "_kept_alive", "redactor")
+    __slots__ = ("_by_text", "_expressions", "_kept_alive", "redactor")
 
     def __init__(self, redactor: Redactor | None = None) -> None:
         self.redactor = Redactor() if redactor is None else redactor
         self._expressions: dict[int, tuple[Expr, bytes | None]] = {}
         self._kept_alive: list[Any] = []
+        self._by_text: dict[tuple[type, str], Expr] = {}
 
     def __bool__(self) -> bool:
         return bool(self._expressions)
@@ -80,10 +82,17 @@ class KnownObjects:
             self._expressions[id(value)] = (expression, data)
             self._kept_alive.append(value)
 
+    def add_text(self, value: str, expression: Expr) -> None:
+        """Recognize an instance of a subclass of str by its class and its text."""
+        self.add(value, expression)
+        self._by_text[type(value), plain_text(value)] = expression
+
     def find(self, value: Any) -> Expr | None:
         """Return the expression of this object; None if it is unknown or was mutated."""
         found = self._expressions.get(id(value))
         if found is None:
+            if self._by_text and issubclass(type(value), str):
+                return self._by_text.get((type(value), plain_text(value)))
             return None
         expression, data = found
         if data is not None:
@@ -114,12 +123,14 @@ class KnownObjects:
                 return True
         return False
 
-    def secret_expression(self, value: Secret[Any], path: str, tool: str = "") -> Sec:
-        """Return the expression of a Secret.
+    def secret_expression(self, value: Any, path: str, tool: str = "") -> Sec:
+        """Return the expression of a Secret, or of a secret of pydantic.
 
-        A Secret that the run was not given gets the name of its position in the arguments.
+        One that the run was not given gets the name of its position in the arguments.
         """
-        return Sec(self.redactor.name_of(value, path) or self.redactor.add_from_argument(tool, path, value), True)
+        name = self.redactor.name_of(value, path) or self.redactor.add_from_argument(tool, path, value)
+        kind = foreign_kind(value)
+        return ForeignSecret(name, True, kind) if kind else Sec(name, True)
 
 
 def has_identity(value: Any) -> bool:
@@ -147,7 +158,7 @@ def freeze(value: Any, known: KnownObjects, path: str, budget: Iterator[int] | N
         expression = known.find(value)
         if expression is not None:
             return expression
-    if issubclass(type(value), Secret):
+    if as_secret(value) is not None:
         return known.secret_expression(value, path)
     try:
         frozen: Any = Encoded(codec.encode(value))
@@ -231,10 +242,12 @@ def known_objects_of(params: Params, context: Sequence[Any], redactor: Redactor 
     for name, value in zip(names, context, strict=True):
         if names.count(name) == 1:
             known.add(value, Ctx(name))
-    for name in (*params.opaque, *params.subclassed):
-        if name in params.secret:
-            continue
-        known.add(params.values[name], Par(name))
+    for name in params.opaque:
+        if name not in params.secret:
+            known.add(params.values[name], Par(name))
+    for name in params.subclassed:
+        if name not in params.secret:
+            known.add_text(params.values[name], Par(name))
     return known
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import msgspec
 
 from ...errors import DecodeError
 from .. import codec
-from ..model.records import Ctx, Expr, Ign, Lit, Node, Par, Part, Ref, Sec, Tpl
+from ..model.records import Ctx, Expr, ForeignSecret, Ign, Lit, Node, Par, Part, Ref, Sec, Tpl
 from ..model.secret import Secret, reveal
 from ..model.text import safe_repr
 from ..redaction.traces import decimal_text
@@ -68,6 +69,8 @@ def make_resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
         return lambda env: next(value for value in env.context if type(value).__qualname__ == wanted)
     if isinstance(expr, Ign):
         return _injected_resolver(tool, name)
+    if isinstance(expr, ForeignSecret):
+        return _foreign_secret_resolver(expr)
     if isinstance(expr, Sec):
         secret = expr.name
         return (lambda env: env.secrets[secret]) if expr.wrapped else (lambda env: reveal(env.secrets[secret]))
@@ -83,6 +86,15 @@ def _part_resolver(expr: Part) -> Resolver:
 
 
 CONVERSIONS: dict[str, Callable[[Any], Any]] = {"": lambda value: value, "number": int, "text": decimal_text}
+
+
+def _foreign_secret_resolver(expr: ForeignSecret) -> Resolver:
+    name = expr.name
+    wanted = {"str": "SecretStr", "bytes": "SecretBytes", "any": "Secret"}.get(expr.kind, "")
+    make = getattr(sys.modules.get("pydantic"), wanted, None)
+    if make is None:
+        raise DecodeError(f"cannot build secret {name!r}: expected pydantic to be imported. Import it before the run")
+    return lambda env: make(env.secrets[name].value)
 
 
 def _reference_resolver(expr: Ref) -> Resolver:

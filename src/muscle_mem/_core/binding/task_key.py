@@ -15,6 +15,7 @@ from ..model.text import safe_repr
 from ..redaction.redactor import Redactor
 from .freeze import Container, Encoded, KnownObjects, find_unencodable, freeze
 from .params import Params, is_encodable, to_expression
+from .task_values import task_value
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -200,7 +201,7 @@ def masked_text(text: str, params: Params, redactor: Redactor) -> tuple[str, ...
 
 
 def _mask_argument(value: Any, params: Params, known: KnownObjects, argument: str) -> Expr:
-    frozen = freeze(value, known, argument)
+    frozen = freeze(task_value(value, known), known, argument)
     opaque = find_unencodable(frozen)
     if opaque is not None:
         raise NoKeyError(argument, opaque.message)

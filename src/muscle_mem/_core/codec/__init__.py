@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from ...errors import DecodeError, NotStorableError, TooLargeError
-from .fold import child_path, fold, is_immutable, unfold
+from .fold import child_path, fold, is_immutable, unfold, without_private
 from .known_classes import add_known_classes
 from .reader import read
 from .refusal import Refusal
@@ -41,6 +41,7 @@ __all__ = [
     "is_same_class_name",
     "register",
     "unfold",
+    "without_private",
 ]
 
 VERSION: Final[int] = 1

@@ -165,6 +165,18 @@ def _fold_model(shape: Shape, kind: str, children: Sequence[Any]) -> Any:
     return build_model(shape, parts[0] or {}, parts[1], parts[2], chosen)
 
 
+def without_private(kind: str, children: Sequence[object]) -> tuple[str, tuple[object, ...]]:
+    """Return the kind and the children of a container without the private attributes of a pydantic model."""
+    if not kind.startswith(MODEL) or "\0\0" not in kind:
+        return kind, tuple(children)
+    fields, (extra, private, chosen) = _model_names(kind)
+    if not private:
+        return kind, tuple(children)
+    names = [None if part is None else [_to_bytes(name) for name in part] for part in (extra, None, chosen)]
+    label = kind.partition("\0\0")[0]
+    return f"{label}\0\0{pack(names).hex()}", tuple(children[: len(fields) + len(extra or ())])
+
+
 _BUILTIN: Final[dict[str, type]] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
 
 

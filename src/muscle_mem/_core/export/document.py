@@ -16,7 +16,24 @@ import msgspec
 
 from ...errors import DecodeError, InvalidValueError
 from ..binding.masking import is_masked, masked_leaves, pack_mask, unpack_mask
-from ..model.records import FORM, Body, Ctx, Expr, Guard, Ign, Lit, Node, Par, Part, Ref, Row, Sec, StepRecord, Tpl
+from ..model.records import (
+    FORM,
+    Body,
+    Ctx,
+    Expr,
+    ForeignSecret,
+    Guard,
+    Ign,
+    Lit,
+    Node,
+    Par,
+    Part,
+    Ref,
+    Row,
+    Sec,
+    StepRecord,
+    Tpl,
+)
 from ..plan.parallel import row_from_stored_order, validated_body, validated_row
 from .evidence import evidence_document, read_evidence
 from .json_values import float_from_json, float_to_json, from_json_value, to_json_value
@@ -91,7 +108,8 @@ def _expression(expr: Expr) -> Any:
     if isinstance(expr, Ign):
         return {"$ignored": True}
     if isinstance(expr, Sec):
-        return {"$secret": expr.name} | ({"wrapped": True} if expr.wrapped else {})
+        kind = {"kind": expr.kind} if isinstance(expr, ForeignSecret) else {}
+        return {"$secret": expr.name} | ({"wrapped": True} if expr.wrapped else {}) | kind
     return {"$parts": expr.kind.split("\0"), "items": [_expression(item) for item in expr.items]}
 
 
@@ -176,7 +194,8 @@ def _read_expression(value: Any, place: str) -> Expr:
     if name == "$ignored":
         return Ign()
     if name == "$secret":
-        return Sec(_text_member(value, name, place, "wrapped"), wrapped=value.get("wrapped", False) is True)
+        secret, wrapped = _text_member(value, name, place, "wrapped", "kind"), value.get("wrapped", False) is True
+        return ForeignSecret(secret, wrapped, str(value["kind"])) if "kind" in value else Sec(secret, wrapped)
     if name == "$output":
         made = {"step": value[name], "path": value.get("path", [])}
         reference: Ref = _convert(made, Ref, place)

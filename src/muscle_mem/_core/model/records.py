@@ -20,7 +20,8 @@ The records are msgspec structs that are written as arrays, so that their bytes 
                                                                      parameter's default, or no argument
     Sec   name, wrapped  a Secret, a value that equals a secret of   this run's secret of that name: the Secret if
                          the run, or an argument that the tool       `wrapped`, else its value
-                         declares secret
+                         declares secret; a ForeignSecret for a
+                         secret of pydantic
     Node  kind, items    a container in which at least one item is   the container, built from the values of its
                          not a Lit                                   items
 
@@ -105,6 +106,12 @@ class Sec(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="S"):
     wrapped: bool = False
 
 
+class ForeignSecret(Sec, frozen=True, array_like=True, gc=False, tag="F"):
+    """A secret that the tool got as a SecretStr ("str"), a SecretBytes ("bytes") or a Secret ("any") of pydantic."""
+
+    kind: str = "str"
+
+
 class Node(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="N"):
     """A container in which at least one item is bound.
 
@@ -115,7 +122,7 @@ class Node(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="N"):
     items: tuple[Expr, ...]
 
 
-Expr = Lit | Par | Part | Tpl | Ref | Ctx | Ign | Sec | Node
+Expr = Lit | Par | Part | Tpl | Ref | Ctx | Ign | Sec | ForeignSecret | Node
 
 
 class Guard(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -8,6 +8,7 @@ from ...errors import InvalidTypeError, InvalidValueError
 T = TypeVar("T")
 MASK = "***"
 _observers: list[Callable[["Secret[Any]"], None]] = []
+_FOREIGN = {"SecretStr": "str", "SecretBytes": "bytes", "Secret": "any"}
 
 
 @final
@@ -95,3 +96,29 @@ def reveal(secret: Secret[T]) -> T:
 def observe_reads(observer: Callable[[Secret[Any]], None]) -> None:
     """Call a function at every read of `Secret.value`. It must not raise."""
     _observers.append(observer)
+
+
+def foreign_kind(value: object) -> str:
+    """Return "str", "bytes" or "any" for a secret of pydantic; empty for other values."""
+    for base in type(value).__mro__:
+        if base.__module__ == "pydantic.types" and base.__name__ in _FOREIGN:
+            return _FOREIGN[base.__name__]
+    return ""
+
+
+def as_secret(value: Any) -> Secret[Any] | None:
+    """Return a value as a Secret: a Secret itself, or a secret of pydantic that is not empty; None for others."""
+    if type(value) is Secret:
+        return value
+    if type(value).__module__ == "builtins" or not foreign_kind(value):
+        return None
+    try:
+        return Secret(value.get_secret_value())
+    except (InvalidTypeError, InvalidValueError):
+        return None
+
+
+def raw_value(value: Any) -> Any:
+    """Return what a secret holds, and any other value as it is."""
+    secret = as_secret(value)
+    return value if secret is None else reveal(secret)

@@ -9,7 +9,7 @@ from ...errors import NotStorableError
 from .. import codec
 from ..binding.resolve import Env
 from ..model.handover import Executed
-from ..model.secret import Secret
+from ..model.secret import as_secret
 from ..plan.step import PlanStep
 from ..redaction.secret_leaves import secrets_in
 from ..tools.tool import Tool
@@ -115,8 +115,8 @@ def is_same_value(a: Any, b: Any) -> bool:
     """
     if a is b:
         return True
-    if issubclass(type(a), Secret) or issubclass(type(b), Secret):
-        return bool(a == b)
+    if as_secret(a) is not None or as_secret(b) is not None:
+        return as_secret(a) == as_secret(b)
     try:
         return codec.canonical(a) == codec.canonical(b)
     except NotStorableError:

@@ -8,7 +8,7 @@ from ..binding.freeze import find_unencodable, freeze, has_identity, references_
 from ..codec.walk import SCALARS
 from ..model.reason import Reason
 from ..model.records import Ign, Sec
-from ..model.secret import Secret, reveal
+from ..model.secret import as_secret, raw_value, reveal
 from ..model.text import long_repr, safe_repr
 from ..redaction.secret_leaves import is_empty_value
 from ..run.recorder import RecordedStep, Recorder
@@ -89,8 +89,9 @@ def _freeze_named(recorder: Recorder, step: RecordedStep, args: tuple[Any, ...],
     for name, value in named:
         if name in ignored:
             found.append((name, Ign()))
-            if issubclass(type(value), Secret):
-                known.redactor.add_value(reveal(value))
+            secret = as_secret(value)
+            if secret is not None:
+                known.redactor.add_value(reveal(secret))
             continue
         frozen = secrets.get(name) or freeze(value, known, name)
         opaque = find_unencodable(frozen)
@@ -135,15 +136,15 @@ def _declared_secrets(recorder: Recorder, tool: Tool, named: NamedArguments) -> 
     marks: dict[str, Any] = {}
     for value in tool.omitted_secrets(named):
         if not is_empty_value(value):
-            redactor.add_value(reveal(value) if issubclass(type(value), Secret) else value)
+            redactor.add_value(raw_value(value))
     for name, value in named:
         if is_empty_value(value) or not tool.is_secret(name):
             continue
         mark = recorder.known.find(value) if has_identity(value) else None
         if mark is not None or name in tool.ignore:
-            redactor.add_value(reveal(value) if issubclass(type(value), Secret) else value)
+            redactor.add_value(raw_value(value))
             marks[name] = mark
-        elif issubclass(type(value), Secret):
+        elif as_secret(value) is not None:
             marks[name] = recorder.known.secret_expression(value, name, tool.name)
         else:
             marks[name] = Sec(redactor.name_of(value, name) or redactor.add_from_argument(tool.name, name, value))

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from ...errors import DecodeError, InvalidTypeError, InvalidValueError, NotStorableError
 from .. import codec
 from ..codec.walk import visible_leaves
-from ..model.secret import MASK, Secret, reveal
+from ..model.secret import MASK, Secret, as_secret, reveal
 from .secret_leaves import literal_text, searchable_leaves, secrets_in
 from .spellings import mask_forms, spellings
 from .traces import contains_any, fold_text, text_forms
@@ -87,7 +87,7 @@ class Redactor:
 
     def add_from_argument(self, tool: str, argument: str, value: Any) -> str:
         """Add a secret that was found in a tool's argument; return its name."""
-        secret = value if issubclass(type(value), Secret) else Secret(value)
+        secret = as_secret(value) or Secret(value)
         self.add_value(reveal(secret))
         argument = self.redact(argument) if "[" in argument else argument
         name, count = argument, 1
@@ -121,9 +121,10 @@ class Redactor:
         A Secret is found by identity first; any other value is found by equality.
         """
         names = None
-        if issubclass(type(value), Secret):
-            names = self._names.get(_Identity(value))
-            value = reveal(value)
+        secret = as_secret(value)
+        if secret is not None:
+            names = self._names.get(_Identity(secret))
+            value = reveal(secret)
         names = names or self._names.get(equality_key(value))
         if not names:
             return None
@@ -270,7 +271,7 @@ def redactor_for(
     for name, secret in found:
         redactor.add_from_argument("", name, secret)
     for name, value in params.values.items():
-        if issubclass(type(value), Secret):
+        if as_secret(value) is not None:
             params.mark_secret(name)
         elif redactor.contains_secret(value):
             redactor.add_named(name, Secret(value))
@@ -287,7 +288,7 @@ def _validated_secrets(secrets: Any) -> list[tuple[str, Secret[Any]]]:
         if not isinstance(name, str) or not name:
             raise InvalidTypeError("invalid secrets=: expected names that are strings and not empty")
         try:
-            found.append((name, value if issubclass(type(value), Secret) else Secret(value)))
+            found.append((name, as_secret(value) or Secret(value)))
         except (InvalidTypeError, InvalidValueError) as error:
             raise type(error)(f"secrets[{name!r}]: {error}") from None
     return found

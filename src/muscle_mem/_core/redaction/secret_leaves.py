@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import codec
 from ..codec.walk import MAX_VISITS, SCALARS, visible_children, visible_leaves
-from ..model.secret import Secret, reveal
+from ..model.secret import Secret, as_secret, raw_value
 from .traces import is_small
 
 
@@ -31,25 +31,26 @@ def searchable_leaves(value: Any) -> Iterator[Any]:
     """
     if codec.unfold(value) is None and not issubclass(type(value), dict | list | tuple | set | frozenset):
         if value is not None and not issubclass(type(value), bool):
-            yield reveal(value) if issubclass(type(value), Secret) else value
+            yield raw_value(value)
         return
     for leaf in visible_leaves(value, keys=False):
-        leaf = reveal(leaf) if issubclass(type(leaf), Secret) else leaf
+        leaf = raw_value(leaf)
         if not is_small(leaf):
             yield leaf
 
 
 def secrets_in(value: Any, path: str) -> list[tuple[str, Secret[Any]]]:
     """Return the Secrets in a value and its containers, each with the path to it."""
-    if not any(issubclass(type(leaf), Secret) for leaf in visible_leaves(value)):
+    if not any(type(leaf) not in SCALARS and as_secret(leaf) is not None for leaf in visible_leaves(value)):
         return []
     found: list[tuple[str, Secret[Any]]] = []
     seen: set[int] = set()
     waiting = [(path, value)]
     while waiting and len(seen) < MAX_VISITS:
         path, this = waiting.pop()
-        if issubclass(type(this), Secret):
-            found.append((path, this))
+        secret = as_secret(this)
+        if secret is not None:
+            found.append((path, secret))
         elif id(this) not in seen:
             seen.add(id(this))
             waiting += [(path + step, child) for step, child in _steps(this) if type(child) not in SCALARS]
