@@ -21,7 +21,7 @@ from muscle_mem._core.codec.writer import pack
 from muscle_mem._core.export.literals import UnwritableError
 from muscle_mem._core.export.python_names import tool_parts
 from muscle_mem._core.export.python_source import PythonSource, SourceOptions, python_source
-from muscle_mem._core.model.records import FORM, Body, Guard, Lit, Node, Row, StepRecord
+from muscle_mem._core.model.records import FORM, Body, Guard, Lit, Node, Part, Row, StepRecord
 
 
 class Color(enum.Enum):
@@ -219,3 +219,34 @@ def test_types_from_is_validated(tmp_path: Path) -> None:
     result = run("export", "x", "--format", "python", "--types-from", "not a name", "--store", str(tmp_path / "a.db"))
     assert result.exit_code == 2
     assert "--types-from" in result.output
+
+
+@pytest.mark.parametrize(
+    ("part", "source"),
+    [
+        (Part("p", ("city", 0)), 'act(x=p["city"][0])'),
+        (Part("p", (".name",)), "act(x=p.name)"),
+        (Part("p", (), "number"), "act(x=int(p))"),
+        (Part("p", (-1,), "text"), "act(x=str(p[-1]))"),
+        (Part("p", ('"] or __import__("os")["',)), """act(x=p['"] or __import__("os")["'])"""),
+    ],
+)
+def test_a_part_of_a_param_is_written_and_stays_in_its_quotes(part: Part, source: str) -> None:
+    made = source_of(StepRecord("act", "", (("x", part),)), tools_from="shop")
+    assert source in made.text
+    assert names_in(made.text) <= {"act", "p", "shop", "name", "int", "str", ""}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        Part("p", (".x or __import__('os').system('x')",)),
+        Part("p", (".__class__",)),
+        Part("p", (".class",)),
+        Part("p", (".",)),
+        Part("p", (), "eval"),
+    ],
+)
+def test_a_part_of_a_param_that_is_no_part_is_refused(part: Part) -> None:
+    with pytest.raises(UnwritableError):
+        source_of(StepRecord("act", "", (("x", part),)), tools_from="shop")

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from .literals import RESERVED, UnwritableError
+from ..model.records import Par, Part
+from .literals import RESERVED, UnwritableError, quoted
 from .trusted_names import is_special, names_module
 
 _VERBS: Final = re.compile(r"^(find|get|read|load|fetch|look_up|list|make|create|open|search)_(?=\w)")
@@ -18,7 +19,7 @@ class Names:
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._given: dict[tuple[str, str], str] = {}
-        self._used = {*taken, *RESERVED, *keyword.kwlist}
+        self._used = {*taken, *RESERVED, "int", "str", *keyword.kwlist}
 
     def of(self, kind: str, meant: str, wish: str = "") -> str:
         """Return the identifier of a meaning; the same one at each call."""
@@ -80,6 +81,26 @@ def tool_parts(tool: str, *, is_method: bool = False) -> list[str]:
             "into another module. Pass name= to engine.tool"
         )
     return parts
+
+
+def part_source(name: str, expr: Par) -> str:
+    """Return the source of a param, or of the part of it that an expression means.
+
+    Raises UnwritableError for a part that Python cannot read.
+    """
+    if not isinstance(expr, Part):
+        return name
+    for part in expr.path:
+        if isinstance(part, str) and part.startswith("."):
+            field = part[1:]
+            if not field.isidentifier() or keyword.iskeyword(field) or is_special(field):
+                raise UnwritableError(f"cannot write the part {part!r} of the param {expr.name!r}")
+            name += part
+        else:
+            name += f"[{quoted(part) if isinstance(part, str) else repr(part)}]"
+    if expr.form not in ("", "number", "text"):
+        raise UnwritableError(f"cannot write the form {expr.form!r} of the param {expr.name!r}")
+    return {"number": f"int({name})", "text": f"str({name})"}.get(expr.form, name)
 
 
 def function_name(task: str) -> str:

@@ -11,13 +11,13 @@ import msgspec
 from ...errors import DecodeError, MuscleMemError
 from .. import codec
 from ..binding.masking import is_masked, unpack_mask, with_literals
-from ..binding.resolve import param_text, references_in
+from ..binding.resolve import references_in
 from ..codec.mappings import is_mapping_kind
 from ..model.records import Body, Ctx, Expr, Guard, Ign, Lit, Par, Ref, Row, Sec, StepRecord, Tpl
 from ..plan.parallel import group_spans
 from .layout import INDENT, WIDTH, Group, Pair, Source, format_lines, on_one_line
 from .literals import Imports, UntrustedTypeError, UnwritableError, call, container, escaped, literal_source, quoted
-from .python_names import Names, function_name, output_name, snake, tool_parts
+from .python_names import Names, function_name, output_name, part_source, snake, tool_parts
 
 LARGEST_SNAPSHOT: Final = 400
 _KEYWORD_KINDS: Final = ("param", "secret", "ignored", "left out", "check")
@@ -259,7 +259,7 @@ class _FunctionWriter:
         if isinstance(expr, Lit):
             return literal_source(expr.data, self._imports)
         if isinstance(expr, Par):
-            return param_text(expr, self._names.of("param", expr.name))
+            return part_source(self._names.of("param", expr.name), expr)
         if isinstance(expr, Tpl):
             return self._template(expr.parts)
         if isinstance(expr, Ref):
