@@ -41,7 +41,7 @@ def child_parts(value: Any) -> Iterator[tuple[str | int | None, Any]] | None:
     if unfolded is None:
         return None
     label, children = unfolded
-    names = [f".{name}" for name in label.partition("\0\0")[0].split("\0")[2:]]
+    names = [f".{name}" for name in _field_names(label)]
     named: list[str | int | None] = [*names, *[None] * (len(children) - len(names))]
     return zip(named, children, strict=True)
 
@@ -53,6 +53,22 @@ def _is_path_key(key: Any) -> bool:
 def is_field(part: str | int) -> bool:
     """Return whether a part of a path is the field of an object, not the key of a dict."""
     return isinstance(part, str) and part.startswith(".")
+
+
+def _field_names(label: str) -> list[str]:
+    return label.partition("\0\0")[0].split("\0")[2:]
+
+
+def _field(value: Any, name: str) -> Any:
+    """Return a field of an object. Raises LookupError for any other attribute.
+
+    A recording that others wrote may name one that leads from the object to everything in the program.
+    """
+    unfolded = codec.unfold(value)
+    names = [] if unfolded is None else _field_names(unfolded[0])
+    if unfolded is None or name not in names:
+        raise LookupError(f"cannot follow {name!r} in a param: it is not a field")
+    return unfolded[1][names.index(name)]
 
 
 def field_name(path: ParamPath) -> str | None:
@@ -71,7 +87,7 @@ def part_at(value: Any, path: ParamPath) -> Any:
             elif kind is list or kind is tuple:
                 value = value[part]
             elif is_field(part):
-                value = getattr(value, str(part)[1:])
+                value = _field(value, str(part)[1:])
             else:
                 raise LookupError(f"cannot follow {part!r} in a param of type {kind.__name__}")
         except (AttributeError, TypeError) as error:
