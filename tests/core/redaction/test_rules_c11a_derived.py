@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from muscle_mem import Check, Engine, Outcome, Reason, Secret, current_run
+from muscle_mem import AskAgent, Call, Check, Engine, Finished, Outcome, Reason, Secret, current_run
 from muscle_mem._core.redaction.derived import DerivedForms, looks_random
 
 MONDAY, TUESDAY = "hunter2-Alpha!", "correct horse/7+x"
@@ -441,3 +441,26 @@ def test_c11a_other_forms_are_not_seen_as_the_docs_say(derive: Callable[[str], s
         world.call(derive(Secret("correct horse battery").value))
 
     assert World(agent).run().learned
+
+
+@pytest.mark.parametrize("form", ["plain", "basic", "hmac"])
+def test_c11a_holds_in_a_session(form: str) -> None:
+    engine = Engine()
+    derive = {**DERIVED, **SIGNED, "plain": lambda _: "hello"}[form]
+
+    @engine.tool(name="send", version=1)
+    def send(text: str) -> str:
+        return "sent"
+
+    with engine.session("the task") as session:
+        assert isinstance(session.next(), AskAgent)
+        session.said([("send", {"text": derive(KEYS.value)}, "call_1")])
+        turn = session.next()
+        assert isinstance(turn, Call)
+        session.done(turn.id, turn.fn(*turn.args, **turn.kwargs))
+        assert isinstance(session.next(), AskAgent)
+        session.said([], value="done")
+        end = session.next()
+    assert isinstance(end, Finished)
+    expected = None if form == "plain" else Reason.DERIVED_SECRET
+    assert end.outcome.not_learned is expected, end.outcome.not_learned_message
