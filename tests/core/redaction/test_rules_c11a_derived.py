@@ -81,6 +81,9 @@ ENCODINGS: dict[str, Callable[[str], Any]] = {
     "hex": lambda s: s.encode().hex(),
     "HEX": lambda s: s.encode().hex().upper(),
     "hex with colons": lambda s: s.encode().hex(":"),
+    "hex in C": lambda s: ", ".join(f"0x{byte:02x}" for byte in s.encode()),
+    "hex in Python": lambda s: "".join(f"\\x{byte:02x}" for byte in s.encode()),
+    "hex with spaces": lambda s: s.encode().hex(" "),
     "hex with 0x": lambda s: "0x" + s.encode().hex(),
     "hex in a text": lambda s: f"key {s.encode().hex()} end",
     "URL": lambda s: "".join(f"%{byte:02x}" for byte in s.encode()),
@@ -98,6 +101,7 @@ DIGESTS |= {
     "base64 of the hex digest": lambda s: b64(hashlib.md5(s.encode()).hexdigest()),
     "digest for URLs": lambda s: base64.urlsafe_b64encode(hashlib.sha512(s.encode()).digest()).decode(),
     "raw digest": lambda s: hashlib.sha256(s.encode()).digest(),
+    "fingerprint": lambda s: hashlib.sha256(s.encode()).digest().hex(":").upper(),
     "cut digest": lambda s: hashlib.sha256(s.encode()).hexdigest()[:12],
 }
 DERIVED = {**ENCODINGS, **DIGESTS}

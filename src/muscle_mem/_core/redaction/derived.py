@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,8 +21,9 @@ from .traces import fold_text
 DIGESTS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_256", "blake2b")
 SHORT_SECRET = 6  # bytes; the forms of a shorter secret occur in other texts by chance
 _SHORTEST_PREFIX = 8  # hexadecimal digits of a cut digest
-_SPACES = re.compile(r"\s+")
-_SEPARATORS = re.compile(r"0x|\\x|[\s:,%-]")
+_SHORTEST_DIGEST = 32  # hexadecimal digits of MD5
+_LONG_TOKEN = re.compile(r"[A-Za-z0-9+/_-]{20,}")
+_SEPARATORS = (":", "-", " ", ", ", "\\x", ", 0x", ",0x", " 0x")
 _HEX = re.compile(r"[0-9a-f]{8,}")
 _TOKEN = re.compile(r"[A-Za-z0-9+/_-]{4,}={0,2}|[A-Za-z0-9+/_-]{3}=|[A-Za-z0-9+/_-]{2}==")
 _PADDED = re.compile(r"[A-Za-z0-9+/_-]{10,}={1,2}(?![\w=])")
@@ -30,7 +31,6 @@ _QUOTED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _ENTITY = re.compile(r"&(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-z]{2,4});")
 _NAMED_ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'", "nbsp": "\xa0"}
 _UNQUOTED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~"
-_URL_SAFE = str.maketrans("-_", "+/")
 _MAX_TOKENS = 1_000  # tokens of one text that are decoded in search of a short secret
 _RANDOM_BYTES = range(16, 65)  # sizes of keys and signatures
 
@@ -43,28 +43,38 @@ class Derived(NamedTuple):
 
 
 class DerivedForms:
-    """What the secrets of a run become in encodings and digests."""
+    """What the secrets of a run become in encodings and digests.
+
+    Most texts are dismissed by one search for a run of characters that is long enough to hold a form.
+    """
 
     def __init__(self, secrets: Iterable[bytes]) -> None:
-        self._long: list[bytes] = []
-        self._short: list[bytes] = []
-        for secret in dict.fromkeys(secrets):
-            (self._long if len(secret) >= SHORT_SECRET else self._short).append(secret)
+        given = list(dict.fromkeys(secrets))
+        self._short = [text for secret in given if len(secret) < SHORT_SECRET and (text := _text(secret))]
+        self._texts = [fold_text(text) for secret in given if len(secret) >= SHORT_SECRET and (text := _text(secret))]
         self._hex: set[str] = set()
         self._base64: set[str] = set()
-        self._digests: list[tuple[str, bytes]] = []
-        self._coded: set[str] = set()
-        self._coded_digests: set[str] = set()
-        for secret in self._long:
-            self._add_encodings(secret)
-        for secret in (*self._long, *self._short):
-            self._digests += [(name, hashlib.new(name, secret).digest()) for name in DIGESTS]
-        for _, digest in self._digests:
-            self._coded_digests |= _base64_forms(digest.hex().encode())
-        self._texts = [text for secret in self._long if (text := _text(secret))]
+        for secret in given:
+            if len(secret) >= SHORT_SECRET:
+                self._add_encodings(secret)
+        digests = [(name, hashlib.new(name, secret).digest()) for secret in given for name in DIGESTS]
+        self._hex_digests = {digest.hex(): name for name, digest in digests}
+        self._prefixes = {digest[:_SHORTEST_PREFIX] for digest in self._hex_digests}
+        self._base64_digests = {_to_base64(digest).rstrip("="): name for name, digest in digests}
+        for name, digest in digests:
+            self._base64_digests |= dict.fromkeys(_base64_forms(digest.hex().encode()), name)
+        self._raw_digests = {digest.decode("latin-1"): name for name, digest in digests}
+        separated = [(secret.hex(), _SEPARATORS) for secret in given if len(secret) >= SHORT_SECRET]
+        self._separated = {_separate(whole, mark): "" for whole, marks in separated for mark in marks}
+        for digits, name in self._hex_digests.items():
+            self._separated |= {_separate(digits, mark): name for mark in _SEPARATORS[:3]}
+        self._shortest_separated = min(map(len, self._separated), default=1_000)
+        shortest = min(map(len, (*self._hex, *self._base64)), default=1_000)
+        self._token = re.compile(rf"[A-Za-z0-9+/_-]{{{shortest},}}")
+        self._shortest_text = 4 if self._short else _SHORTEST_PREFIX
 
     def __bool__(self) -> bool:
-        return bool(self._long or self._short)
+        return bool(self._short or self._hex)
 
     def _add_encodings(self, secret: bytes) -> None:
         text = _text(secret)
@@ -80,55 +90,76 @@ class DerivedForms:
     def find(self, leaf: Any) -> Derived | None:
         """Return how a leaf was derived from a secret, or None."""
         text = text_of(leaf)
-        if text is None or len(text) < 4:
+        if text is None or len(text) < self._shortest_text:
             return None
         found = self._find_encoding(text)
         if found is not None:
             return Derived(found, True)
         digest = self._find_digest(text)
-        return None if digest is None else Derived(digest, False)
+        return None if digest is None else Derived(f"a digest ({digest})", False)
 
     def _find_encoding(self, text: str) -> str | None:
-        squeezed = _SPACES.sub("", text)
+        texts = [_without_lines(text)]
         for plain in _unquoted(text):
-            if any(fold_text(secret) in fold_text(plain) for secret in self._texts) or self._stands_in(plain):
+            folded = fold_text(plain)
+            if any(secret in folded for secret in self._texts) or self._stands_in(plain):
                 return "a quoted form"
-            squeezed += "\n" + _SPACES.sub("", plain)
-        standard = squeezed.translate(_URL_SAFE)
-        if any(form in standard for form in self._base64):
-            return "base64"
-        hexadecimal = _SEPARATORS.sub("", text.lower())
-        if any(form in hexadecimal for form in self._hex):
+            texts.append(_without_lines(plain))
+        for one in texts:
+            if self._token.search(one):
+                standard = _standard_base64(one)
+                if any(form in standard for form in self._base64):
+                    return "base64"
+                if any(form in one.lower() for form in self._hex):
+                    return "hexadecimal"
+        if self._find_separated(text) == "":
             return "hexadecimal"
-        if self._short:
-            for token in _TOKEN.findall(f"{text}\n{squeezed}")[:_MAX_TOKENS]:
-                if any(map(self._stands_in, _decoded(token))):
-                    return "base64 or hexadecimal"
+        if self._short and any(self._stands_in(plain) for one in (text, *texts) for plain in _decoded_tokens(one)):
+            return "base64 or hexadecimal"
         return None
 
     def _stands_in(self, text: str) -> bool:
         """Return whether a short secret is a separate part of a text."""
-        for secret in self._short:
-            raw = _text(secret)
-            if raw and re.search(rf"(?<![^\W_]){re.escape(raw)}(?![^\W_])", text):
-                return True
-        return False
+        return any(
+            secret in text and re.search(rf"(?<![^\W_]){re.escape(secret)}(?![^\W_])", text) for secret in self._short
+        )
+
+    def _find_separated(self, text: str) -> str | None:
+        """Return the name of a digest whose bytes are separated; empty for a secret, None if there is neither."""
+        if len(text) < self._shortest_separated:
+            return None
+        lower = text.lower()
+        return next((name for form, name in self._separated.items() if form in lower), None)
 
     def _find_digest(self, text: str) -> str | None:
-        lower = text.lower()
-        runs = {*_HEX.findall(lower), *_HEX.findall(_SEPARATORS.sub("", lower))}
-        standard = _SPACES.sub("", text).translate(_URL_SAFE)
-        for name, digest in self._digests:
-            hexadecimal = digest.hex()
-            if any(
-                hexadecimal in run or (len(run) >= _SHORTEST_PREFIX and hexadecimal.startswith(run)) for run in runs
-            ):
-                return f"a digest ({name})"
-            if _to_base64(digest).rstrip("=") in standard or digest.decode("latin-1") in text:
-                return f"a digest ({name})"
-        if any(form in standard for form in self._coded_digests):
-            return "a digest"
-        return None
+        for run in _HEX.findall(text.lower()):
+            if run[:_SHORTEST_PREFIX] in self._prefixes or len(run) >= _SHORTEST_DIGEST:
+                for digest, name in self._hex_digests.items():
+                    if digest in run or digest.startswith(run):
+                        return name
+        name_of_separated = self._find_separated(text)
+        if name_of_separated:
+            return name_of_separated
+        joined = _without_lines(text)
+        found: Mapping[str, str] = {}
+        if _LONG_TOKEN.search(joined):
+            joined, found = _standard_base64(joined), self._base64_digests
+        elif not text.isascii():
+            joined, found = text, self._raw_digests
+        return next((name for digest, name in found.items() if digest in joined), None)
+
+
+def _separate(digits: str, mark: str) -> str:
+    return mark.join(digits[at : at + 2] for at in range(0, len(digits), 2))
+
+
+def _without_lines(text: str) -> str:
+    """Return a text without the line breaks that base64 in mails has."""
+    return "".join(text.split()) if "\n" in text else text
+
+
+def _standard_base64(text: str) -> str:
+    return text.replace("-", "+").replace("_", "/")
 
 
 def _base64_forms(secret: bytes) -> set[str]:
@@ -144,6 +175,8 @@ def _base64_forms(secret: bytes) -> set[str]:
 
 def _unquoted(text: str) -> Iterator[str]:
     """Yield a text with quoting for URLs and HTML removed once and twice, where that changes it."""
+    if not any(mark in text for mark in "%&+"):
+        return
     for unquoting in (_unquote, _unquote_form, _unescape):
         latest = text
         for _ in range(2):
@@ -180,15 +213,18 @@ def _character(entity: str) -> str:
         return ""
 
 
-def _decoded(token: str) -> Iterator[str]:
-    """Yield what a token may encode, if it is a readable text."""
-    for decode in (_from_base64, bytes.fromhex):
-        try:
-            text = decode(token).decode("utf-8")
-        except ValueError:
+def _decoded_tokens(text: str) -> Iterator[str]:
+    """Yield what the tokens of a text may encode, if it is a readable text. Plain words are left out."""
+    for token in _TOKEN.findall(text)[:_MAX_TOKENS]:
+        if token.isalpha() and (token.islower() or token.istitle()):
             continue
-        if text.isprintable():
-            yield text
+        for decode in (_from_base64, bytes.fromhex):
+            try:
+                plain = decode(token).decode("utf-8")
+            except ValueError:
+                continue
+            if plain.isprintable():
+                yield plain
 
 
 def _to_base64(data: bytes) -> str:
@@ -198,7 +234,7 @@ def _to_base64(data: bytes) -> str:
 
 
 def _from_base64(token: str) -> bytes:
-    bare = token.rstrip("=").translate(_URL_SAFE)
+    bare = _standard_base64(token.rstrip("="))
     try:
         return msgspec.convert(bare + "=" * (-len(bare) % 4), bytes)
     except msgspec.ValidationError as error:
