@@ -177,6 +177,9 @@ class NotLearnedEvent(msgspec.Struct, frozen=True):
 class NoticeEvent(msgspec.Struct, frozen=True):
     """A notice for the developer, emitted once per tool and code.
 
+    The notice `differing_call` is emitted each time: a restarted agent is about to call a tool that the replay has
+    executed with other arguments.
+
     Attributes:
         code: The kind of notice.
         message: The notice as a sentence.

@@ -25,7 +25,6 @@ IN_NAME = re.compile(r"(?:[a-hs]\d{1,2}[a-c]?_)+")  # as in test_c10_c11_...
 # Rules that no test cites by their code, and tests that prove them.
 PROVEN_BY = {
     "E0": ["test_show_reads_as_a_script"],
-    "F5a": ["test_f5_nothing_is_stored_if_the_agent_begins_again_with_the_first_executed_step"],
     "S1": ["test_the_promise_holds", "test_a_forged_row_is_refused_told_and_left_alone"],
     "S2": ["test_the_promise_holds"],
     "S3": ["test_who_waits_at_the_gate_is_next_and_makes_room_when_it_has_passed"],

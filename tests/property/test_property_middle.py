@@ -9,225 +9,13 @@ from typing import Any
 
 import pytest
 
-from disturbed_cases import KEPT, Agent, AgentError, Case, Step, Stop, ToolError, program
+from disturbed_cases import Agent, AgentError, Case, ToolError
+from disturbed_model import Model
 from disturbed_runs import Bench, environment
-from muscle_mem import Diverged, Missed, current_run
+from muscle_mem import Diverged, current_run
 
 CASES = int(os.environ.get("MUSCLE_MEM_CASES", "2000"))
 CHUNKS = 8
-LEVELS = ("first", "verified", "manual")
-AS_MISS = {"check_refused": "first_check_refused", "check_error": "first_check_refused"}
-ERRORS = ("raise", "compare", "nan")
-
-
-class Interrupted(Exception):
-    """The model's word for a KeyboardInterrupt or a cancellation."""
-
-
-class Model:
-    """What the rules say of one tested call."""
-
-    def __init__(self, case: Case) -> None:
-        self.case = case
-        self.done: list[int] = []  # the steps that a replay enters
-        self.broken: str | None = (
-            None  # how the last of them failed, if so: tool_raised, post_check_refused, check_error
-        )
-        self.asked: list[Step] = []  # what the agent really does
-        self.repeated = 0
-        self.status, self.reason, self.at = "", "", -1
-        self.error: Any = None
-        self.learned: str | None = "mode"  # None: learned, else why not
-        self.counts = False  # whether the call speaks against the trajectory (D6)
-        try:
-            self._call()
-        except Interrupted:
-            self.error = "interrupt"
-
-    # -- may it be replayed at all?
-
-    def _level(self) -> int:
-        case = self.case
-        return 2 if case.verdict == "good" else 1 if case.verdict == "success" or case.judge == "engine" else 0
-
-    def refused(self) -> str | None:
-        case = self.case
-        if case.verdict == "refused":
-            return "new_task"
-        if case.verdict == "bad":
-            return "quarantined"
-        wanted = max(LEVELS.index(one) for one in (case.trust, *(step.trust or "first" for step in case.steps)))
-        if self._level() < wanted:
-            return "not_approved"
-        if any(step.effect == "irreversible" and not step.pre for step in case.steps) and not case.approve:
-            return "not_approved"
-        return None
-
-    # -- the replay
-
-    def _how(self, role: str, index: int) -> str:
-        fault = self.case.fault
-        if role == "pre" and index == self.case.gone:
-            return "no"
-        how = fault.how if (fault.role, fault.step) == (role, index) else ""
-        if how == "interrupt":
-            raise Interrupted
-        return how
-
-    def _gate(self, index: int) -> str | None:
-        """What stops the replay before a step."""
-        case, step = self.case, self.case.steps[index]
-        if case.fault.role == "stale" and step.feeds == case.steps[case.fault.step].feeds:
-            return "stale_output"
-        if step.effect == "irreversible" and case.approve and self._how("approve", index):
-            return "not_approved"
-        how = self._how("pre", index) if step.pre else ""
-        return "check_refused" if how == "no" else "check_error" if how else None
-
-    def _replay(self) -> str | None:
-        """Why the replay stops, None at a hit; `at` is where."""
-        steps = self.case.steps
-        index = 0
-        while index < len(steps):
-            self.at = index
-            reason = self._gate(index)
-            if reason is not None:
-                following = index + 1 < len(steps) and steps[index + 1].pre
-                skipped = reason == "check_refused" and steps[index].optional and following
-                if not skipped or index in self.case.needed or self._gate(index + 1) is not None:
-                    return reason
-                index = self.at = index + 1
-            self.done.append(index)
-            if self._how("tool", index):
-                self.broken = "tool_raised"
-            how = self._how("post", index) if steps[index].post else ""
-            if how and not self.broken:
-                self.broken = "post_check_refused" if how == "no" else "check_error"
-            if self.broken:
-                return self.broken
-            index += 1
-        self.at = len(steps)
-        if self.case.judge and self.case.fault.role == "success":
-            if self.case.fault.how == "interrupt":
-                raise Interrupted
-            return "unsuccessful"
-        return None
-
-    # -- the whole call
-
-    def _call(self) -> None:
-        case = self.case
-        mode = case.mode
-        stopped: str | None = "new_task" if mode == "shadow" and case.verdict == "refused" else "mode"
-        if mode in ("auto", "replay", "frozen"):
-            stopped = self.refused() or self._replay()
-            if stopped is None:
-                self.status, self.reason, self.learned = "hit", "hit", None
-                return
-        self.reason = stopped or ""
-        if self.done:
-            self.status = "diverged"
-            self.counts = (self.broken is not None or stopped == "unsuccessful") and mode != "frozen"
-            irreversible = any(case.steps[index].effect == "irreversible" for index in self.done)
-            unaware = irreversible and case.policy == "continue" and not case.handover
-            if mode == "replay" or case.policy == "raise" or unaware:
-                self.error = Diverged
-                return
-        else:
-            self.status, self.reason = "miss", AS_MISS.get(self.reason, self.reason)
-            if mode == "replay":
-                self.error = Missed
-                return
-        self._agent()
-        if self.error is None and mode != "off":
-            self.learned = "mode" if mode == "frozen" else self._not_learned()
-
-    @property
-    def absorbs(self) -> bool:
-        case = self.case
-        return bool(self.done) and (case.policy == "absorb" or (case.policy == "auto" and not case.handover))
-
-    def _tickets(self, tool: str) -> str:
-        case = self.case
-        stale = case.fault.role == "stale" and tool == case.steps[case.steps[case.fault.step].feeds].tool
-        return f"{'fresh ' if stale else ''}ticket of {tool}"
-
-    def _agent(self) -> None:
-        """Let the agent ask, and say who answers."""
-        case = self.case
-        replayed = [(index, case.steps[index]) for index in self.done] if self.absorbs else []
-        handover = None
-        if case.handover and self.done:
-            told = [_Told(case.steps[index].tool, self._tickets(case.steps[index].tool)) for index in self.done]
-            if self.broken == "tool_raised":
-                told[-1].result = None
-            handover = _Handover(told, self.at)
-        asking = program(case, case.agent, handover)
-        following = True
-        left = list(replayed)
-        going: Any = ("send", None)
-        try:
-            while True:
-                tool, arg = getattr(asking, going[0])(going[1])
-                match = None
-                if following and left and left[0][1][0] == tool and self._arg(left[0][0]) == arg:
-                    match = left[0]
-                else:
-                    following = False
-                    kept = [one for one in left if one[1].effect in KEPT]
-                    match = next((one for one in kept if (one[1].tool, self._arg(one[0])) == (tool, arg)), None)
-                if match is None:
-                    self.asked.append(Step(tool, arg, None, False, False))
-                    going = ("send", self._tickets(tool))
-                    continue
-                left.remove(match)
-                self.repeated += 1
-                raised = self.broken == "tool_raised" and match[0] == self.done[-1]
-                going = ("throw", ToolError()) if raised else ("send", self._tickets(tool))
-        except StopIteration:
-            pass
-        except Stop:
-            raise Interrupted from None
-        except (AgentError, ToolError) as error:
-            self.error = type(error)
-        self.left = [index for index, _ in left]
-
-    def _arg(self, index: int) -> str:
-        step = self.case.steps[index]
-        return self._tickets(self.case.steps[step.feeds].tool) if step.feeds >= 0 else step.arg
-
-    def _not_learned(self) -> str | None:
-        case = self.case
-        prefix = list(self.done)
-        reading = self.broken is not None and case.steps[self.done[-1]].effect == "read"
-        if self.broken is not None and not (reading and self.broken == "post_check_refused"):
-            prefix.pop()
-        if not self.asked and not prefix:
-            return "no_calls"
-        if case.judge and not case.agent_ok:
-            return "refused"
-        if not self.done:
-            return None
-        if self.broken is not None and not reading:
-            return "unknown_effect"
-        if self.broken == "check_error":
-            return "check_failed"
-        if not self.asked:
-            repeated = self.absorbs and self.repeated and not set(prefix) & set(self.left)
-            return None if repeated else "no_calls"
-        first = case.steps[self.done[0]]
-        again = (self.asked[0].tool, self.asked[0].arg) == (first.tool, self._arg(self.done[0]))
-        return "repeated_prefix" if again and not case.judge else None
-
-
-class _Told:
-    def __init__(self, tool: str, result: Any) -> None:
-        self.tool, self.result = tool, result
-
-
-class _Handover:
-    def __init__(self, executed: list[_Told], step: int) -> None:
-        self.executed, self.step = executed, step
 
 
 def contents(bench: Bench) -> dict[str, set[str]]:
@@ -271,7 +59,7 @@ def tell(case: Case, counts: Counter[str]) -> None:
         with environment(case.env_mode):
             outcome, error = bench.call(**bench.kwargs)
         judge(bench, model, outcome, error)
-        if model.error is not None or model.learned is not None or outcome:
+        if model.error is not None or model.learned not in (None, "failed_write") or outcome:
             assert contents(bench) == stored, "a run that was not learned left something in the store"  # C4, D6
         after = standing(bench, id)
         assert (after.failures if after else 0) - (before.failures if before else 0) == model.counts  # D6
@@ -360,9 +148,10 @@ def again(bench: Bench, model: Model, id: str | None) -> None:
         assert reason in ("hit", "stale_output", "new_task", "quarantined", "not_approved")
         return
     assert error is None
-    assert outcome.status in ("hit", "miss")
+    vouched = model.broken == "post_check_refused" and model.learned is None  # learned with what its post-check saw
+    assert outcome.status in ("hit", "miss") or vouched
     assert outcome or world.starts == 1
-    if id is not None and model.refused() is None and not model.counts:
+    if id is not None and model.refused() is None and not model.counts and not model.quarantines:
         assert outcome, f"{outcome!r}: {outcome.message}"
 
 

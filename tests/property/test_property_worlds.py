@@ -31,7 +31,7 @@ DIVERGENCES = {
 NOT_LEARNED = {
     *("agent_raised", "cancelled", "no_calls", "refused", "opaque_argument", "capture_failed", "incomplete_threads"),
     *("overlapping", "nested_run", "failed_write", "other_instance", "still_running", "mode", "store_unavailable"),
-    *("too_large", "no_key", "check_failed", "unknown_effect", "repeated_prefix"),
+    *("too_large", "no_key", "check_failed", "unknown_effect", "repeated_prefix", "not_absorbed"),
 }
 
 
@@ -83,6 +83,7 @@ class Oracle:
         self.recorded: list[Recorded] = []
         self.good: set[str] = set()
         self.counts: Counter[str] = Counter()
+        self.moved = False  # a recording was made in a state that the agent alone would not have met
         self.beyond = False  # a recording ended with what happened after its last step, which no pre-check sees
 
     def praised(self, id: str) -> None:
@@ -177,6 +178,11 @@ class Oracle:
         """(d) A learned run is one that ended well, with something done."""
         world = case.world
         calls = [(name, x) for name, x, returned in world.calls if returned and name not in case.left_out]
+        self.moved = False
+        if outcome.status == "diverged" and absorbs(case):
+            done = calls[: outcome.steps]
+            calls = own_calls(case, outcome)
+            self.moved = any(effect_of(case, one) == "idempotent" for one in done)  # made again in a later state
         failed = [name for name, _, returned in world.calls if not returned and name not in case.left_out]
         held = any(world.specs[name].op != "read" for name in failed)
         assert calls
@@ -218,14 +224,20 @@ class Oracle:
 
     def _absorbed(self, case: Case, outcome: Outcome) -> None:
         """(c) What the agent repeats of the executed steps is done once, and all else that it asks for is done."""
-        if case.on_divergence == "continue" or (case.plan.takes_handover and case.on_divergence == "auto"):
+        if not absorbs(case):
             return
         world = case.world
         calls = [(name, x) for name, x, _ in world.calls]
         rest = calls[outcome.steps :]
-        returned = [went for _, _, went in world.calls[outcome.steps :]]
         left = calls[: outcome.steps]
-        following = True
+        latest = left[::-1]
+        latest = latest[: next((at for at, one in enumerate(latest) if one != latest[0]), len(latest))]
+        if latest and effect_of(case, latest[0]) not in ("read", "idempotent"):
+            latest = []
+        if latest and effect_of(case, latest[0]) == "idempotent" and len(latest) == 1:
+            latest = []  # once is no polling
+        before = [one for one in left[: len(left) - len(latest)] if effect_of(case, one) != "read"]
+        answered = []
         expected = []
         for name, args in world.requests:
             asked = (name, args[0] if args else None)
@@ -233,27 +245,52 @@ class Oracle:
                 expected += [asked] * (len(args) < 2)
                 continue
             if len(args) > 1:
-                continue  # a call that does not even bind is left out of the plan, and so is no difference
-            if following and left and left[0] == asked:
-                left.pop(0)
+                latest = []
+                continue  # a call that does not even bind
+            acts = effect_of(case, asked) not in ("read", "idempotent")
+            if acts and asked in left:
+                left.remove(asked)
+                answered.append(asked)
                 continue
-            kept = [one for one in left if one == asked and world.specs[name].effect in ("write", "irreversible")]
-            if kept:
-                left.remove(kept[0])
-            else:
-                expected.append(asked)
-                at = len(expected) - 1
-                if world.specs[name].op == "read" and at < len(returned) and not returned[at]:
-                    continue  # it failed, and is in no plan either
-            following = False
+            if not acts and asked in latest and answered == before:
+                latest.remove(asked)
+                continue
+            latest = []
+            expected.append(asked)
         assert rest == expected
         self.counts["absorbed"] += len(world.requests) > len(expected)
 
     def _same_again(self, case: Case, outcome: Outcome | None) -> None:
         """In an exact world what was just learned is a hit from the same state, unless it is in quarantine."""
-        if self.usable:
+        if self.usable and not self.moved:
             self.counts["again"] += 1
             assert outcome, f"{outcome!r} {outcome and outcome.message}"
+
+
+def absorbs(case: Case) -> bool:
+    return case.on_divergence == "absorb" or (case.on_divergence == "auto" and not case.plan.takes_handover)
+
+
+def own_calls(case: Case, outcome: Outcome) -> list[tuple[str, Any]]:
+    """What a restarted agent asked for and got: executed steps answer for their effects, the rest is in the log."""
+    calls = list(case.world.calls)
+    done, made = calls[: outcome.steps], [one for one in calls[outcome.steps :] if one[0] not in case.left_out]
+    found = []
+    for name, args in case.world.requests:
+        asked = (name, args[0] if args else None)
+        if name in case.left_out or len(args) > 1:
+            continue
+        if made and made[0][:2] == list(asked):
+            went = made.pop(0)[2]
+        else:
+            went = next(one[2] for one in done if one[:2] == list(asked))
+        if went:
+            found.append(asked)
+    return found
+
+
+def effect_of(case: Case, call: tuple[str, Any]) -> str | None:
+    return case.world.specs[call[0]].effect
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 EFFECTS = ("read", "idempotent", "write", "irreversible", None)
 MODES = ("auto", "record", "replay", "frozen", "shadow", "off")
-KEPT = ("write", "irreversible")
 OTHER = "other"
 
 

@@ -16,7 +16,8 @@ from .model.text import long_repr
 from .plan.candidate_set import CandidateSet
 from .plan.ready_trajectory import Candidate
 from .plan.step import Refusal, Registry
-from .record.learn import learn, seed_from_replay
+from .record.learn import learn
+from .record.merge import begin_with_replay
 from .record.redact import may_store, redact_recording
 from .record.verdict import success_verdict
 from .replay.divergence import make_absorber, make_divergence, make_handover, why_not_asked
@@ -43,7 +44,7 @@ class RunResult(msgspec.Struct, frozen=True):
     """The end of a run: an outcome, or the exception that the caller gets.
 
     `followed` is the candidate that was replayed, `failure` a failure that counts against it. `refreshed` says that
-    this run's snapshots are stored as another observation.
+    this run's snapshots are stored as another observation, `quarantine` why the candidate must not be replayed again.
     """
 
     outcome: Outcome | None = None
@@ -52,6 +53,7 @@ class RunResult(msgspec.Struct, frozen=True):
     failure: Problem | None = None
     failed_step: int = 0
     refreshed: bool = False
+    quarantine: Problem | None = None
 
 
 Flow = Generator[Effect, Any, RunResult]
@@ -216,8 +218,9 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
     why = why_not_asked(run, handover)
     if why is not None:
         return _diverged(run, followed, refusal, error=Diverged(f"{divergence}; {why}", handover))
-    seed_from_replay(run, followed, refusal, handover)
-    run.recorder.absorber = make_absorber(run, followed)
+    run.recorder.absorber = make_absorber(run, followed, refusal)
+    if run.recorder.absorber is None:
+        begin_with_replay(run, followed, refusal, handover)
     run.handover = handover
     value, error, seconds = yield from _ask_agent(run, handover)
     if error is not None:
@@ -253,7 +256,8 @@ def _diverged(
     failure: Problem | None = None
     if refusal.step < len(run.progress.calls) or refusal.reason is Reason.UNSUCCESSFUL:
         failure = Problem(refusal.reason, run.redact(refusal.message), refusal.tool)
-    return RunResult(outcome, error, followed, failure, refusal.step)
+    unabsorbed = run.recorder.unabsorbed if outcome is not None else None
+    return RunResult(outcome, error, followed, failure, refusal.step, quarantine=unabsorbed)
 
 
 def _ask_agent(run: Run, handover: Handover | None) -> Generator[Effect, Any, tuple[Any, BaseException | None, float]]:

@@ -74,6 +74,14 @@ def late_call_note(id: str, message: str) -> Note:
     return Note(id=id, state=QUARANTINED, reason=f"{Reason.LATE_CALL.value}: {message}")
 
 
+def quarantine_note(id: str, problem: Problem) -> Note:
+    """Return the note that quarantines a trajectory without counting a failure.
+
+    One agent run of the same calls lifts it.
+    """
+    return Note(id=id, state=QUARANTINED, reason=f"{problem.reason.value}: {problem.message}", held=False)
+
+
 def expired_note(id: str) -> Note:
     """Return the note that retires an expired trajectory.
 

@@ -191,7 +191,7 @@ class Library:
                 recording.id,
                 known,
                 accepted,
-                alone=not run.recorder.prefix,
+                alone=not run.progress.entered_calls,
                 in_a_row=evidence.is_latest(self.find(run.key).trajectories, recording.id),
             )
             state = note.state or known.state if note is not None else known.state
@@ -264,6 +264,10 @@ class Library:
     def note_failure(self, candidate: Candidate, failure: Problem) -> None:
         """Count a failed replay, and quarantine its trajectory if that is due (D6)."""
         self._note(evidence.failed_note(candidate.trajectory, failure))
+
+    def quarantine(self, candidate: Candidate, problem: Problem) -> None:
+        """Quarantine the trajectory of a replay immediately, although no step failed (D6)."""
+        self._note(evidence.quarantine_note(candidate.trajectory.id, problem))
 
     def report(self, id: str, *, good: bool, why: str) -> None:
         """Write the verdict of a manual review.

@@ -70,9 +70,11 @@ def _count_unreplayed(runtime: Runtime, run: Run, finished: RunResult) -> None:
     """Count a miss, a divergence or an exception."""
     outcome, followed, breakers = finished.outcome, finished.followed, runtime.tools.breakers
     if outcome is not None and outcome.learned:
-        breakers.reset(step.tool for step in run.recorder.steps)
+        breakers.reset(step.tool for step in run.recorder.steps if not step.is_absorbed)
     if outcome is not None and outcome.shadow is not None:
         runtime.library.note_shadow(outcome.shadow.trajectory_id, agreed=outcome.shadow.agreed)
+    if followed is not None and finished.quarantine is not None:
+        runtime.library.quarantine(followed, finished.quarantine)
     if followed is not None and finished.failure is not None:
         runtime.library.note_failure(followed, finished.failure)
         for step in followed.trajectory.steps[finished.failed_step : finished.failed_step + 1]:

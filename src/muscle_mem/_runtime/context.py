@@ -216,7 +216,10 @@ class CurrentRun:
     @property
     def handover(self) -> Handover | None:
         """The report of a stopped replay if this run continues it, else None."""
-        return self._run.handover
+        handover = self._run.handover
+        if handover is not None:
+            self._run.knows_handover = True
+        return handover
 
     @property
     def idempotency_key(self) -> str:

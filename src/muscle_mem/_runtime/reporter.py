@@ -31,6 +31,7 @@ NEVER_HITS = frozenset(
         Reason.STILL_RUNNING,
         Reason.TOO_LARGE,
         Reason.FAILED_WRITE,
+        Reason.NOT_ABSORBED,
     }
 )
 
@@ -114,6 +115,10 @@ class Reporter(ForkSafeLock):
         if (tool, code) not in self._reported:
             self._reported.add((tool, code))
             self.emit(NoticeEvent(code, message, tool, cast(Any, level)))
+
+    def notice_each_time(self, level: str, code: str, message: str, tool: str = "") -> None:
+        """Emit a notice each time, since it concerns one call."""
+        self.emit(NoticeEvent(code, message, tool, cast(Any, level)))
 
     def not_learned(self, run: Run, reason: Reason, message: str) -> None:
         """Report why a run was not learned.

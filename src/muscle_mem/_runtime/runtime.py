@@ -80,6 +80,7 @@ class Runtime:
             trust=TRUSTS.index(options.trust),
             generalize=options.generalize,
             wall_clock=clock,
+            emit=self.reporter.notice_each_time,
         )
         self.tools = Toolbox()
         self.blocking_effects = STORE_EFFECTS if getattr(store, "waits_on_network", False) else ()

@@ -80,5 +80,6 @@ class Reason(StrEnum):
     STILL_RUNNING = "still_running"
     UNKNOWN_EFFECT = "unknown_effect"
     REPEATED_PREFIX = "repeated_prefix"
+    NOT_ABSORBED = "not_absorbed"
     TOO_LARGE = "too_large"
     UNLEARNABLE = "unlearnable"

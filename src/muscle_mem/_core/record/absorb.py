@@ -1,134 +1,271 @@
-"""Results of executed steps for an agent that starts again after a divergence."""
+"""After a divergence a restarted agent repeats what was done: effects are answered, and nothing runs twice (F2)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import threading
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
-from ...errors import NotStorableError
-from .. import codec
 from ..binding.resolve import Env
 from ..model.handover import Executed
-from ..model.secret import as_secret
-from ..plan.step import PlanStep
-from ..redaction.secret_leaves import secrets_in
+from ..run.deferred import Deferred
+from ..run.recorder import RecordedStep, Recorder
+from ..run.run import Run
 from ..tools.tool import Tool
+from .arguments import store_arguments
+from .same_call import StepCall, is_same_call
 
-StepCall = tuple[PlanStep, tuple[Any, ...], dict[str, Any]]
-NEVER_REPEATED = ("write", "irreversible")
+
+class Accepted(NamedTuple):
+    """How an executed step was accepted: its snapshots, its duration, and its place in a parallel group, if any."""
+
+    pre: Deferred | None
+    post: Deferred | None
+    is_stored: tuple[bool, bool]
+    chances: Any
+    seconds: float
+    group: int = 0
+    late: bool = False
+
+    def give_to(self, step: RecordedStep) -> None:
+        """Give the snapshots to a step."""
+        step.pre_snapshot, step.post_snapshot = self.pre, self.post
+        step.has_stored = self.is_stored[0] and self.pre is not None, self.is_stored[1] and self.post is not None
+        step.chances = self.chances
 
 
 class Absorber:
-    """The executed steps of a replay, as results for a restarted agent's calls.
+    """Answers calls of a restarted agent that repeat executed steps.
 
-    A call that repeats the next executed step gets its result, and the tool is not called again. The first difference
-    ends that, as soon as the differing call has returned. After it, only executed steps of tools declared write or
-    irreversible are used, once each, for an identical call. A step that raised gives its exception, once. From the
-    first parallel group on, the steps may be repeated in any order. `unexecuted` are the calls of a broken group that
-    were not executed; they do not count as a difference.
+    The world has moved on while the agent believes itself at the start, so only effects are answered: each executed
+    step of a tool that is neither `read` nor `idempotent` answers one identical call. A step that raised answers with
+    its exception. A call of an `idempotent` tool is made again, and so is a call of a `read` tool, unless nothing was
+    done since the replay made this very call. Neither are the calls made again with which the replay polled last.
+
+    A call that repeats a step, answered or made, keeps the snapshots that accepted the step in the replay, since those
+    belong to its place. That holds as long as the agent repeats the steps with effects in their order: `_turn` of them
+    are repeated, or None after a difference. A call of a `read` tool does not count as a difference.
     """
 
-    __slots__ = ("_calls", "_differences", "_env", "_executed", "_is_over", "_ordered_count", "_pending", "_unexecuted")
+    __slots__ = (
+        "_accepted",
+        "_before",
+        "_calls",
+        "_env",
+        "_executed",
+        "_groups",
+        "_is_untouched",
+        "_latest",
+        "_lock",
+        "_looked",
+        "_made_again",
+        "_pending",
+        "_rest",
+        "_stray",
+        "_turn",
+        "acts",
+        "expects_acts",
+        "news",
+        "own_acts",
+    )
 
     def __init__(
-        self, calls: Sequence[StepCall], executed: Sequence[Executed], env: Env, unexecuted: Sequence[StepCall] = ()
+        self,
+        calls: Sequence[StepCall],
+        executed: Sequence[Executed],
+        accepted: Sequence[Accepted],
+        env: Env,
+        rest: Collection[Tool] = (),
     ) -> None:
+        """`accepted` holds what accepted each executed call; `rest` are the tools that the replay did not reach."""
         self._calls = calls
         self._executed = executed
+        self._accepted = accepted
         self._env = env
-        self._pending = dict.fromkeys(range(len(calls)), True)  # pop() gives each to one thread only.
-        self._unexecuted = dict(enumerate(unexecuted))
-        self._ordered_count = next((at for at, (step, _, _) in enumerate(calls) if step.group_stop), len(calls))
-        self._is_over = False
-        self._differences: dict[int, dict[str, Any]] = {}  # By id: each call has its own kwargs dict.
+        self._rest = {tool.identity for tool in rest}
+        self.expects_acts = any(not tool.is_read_only for tool in rest)
+        self.acts = [at for at, (step, _, _) in enumerate(calls) if not step.tool.is_read_only]
+        self._pending = dict.fromkeys(self.acts, True)
+        self._before = [sum(act < at for act in self.acts) for at in range(len(calls))]
+        self._latest = _latest_looks(calls, env)
+        self._looked: set[int] = set()
+        self._made_again: list[int] = []
+        self._turn: int | None = 0
+        self._stray: tuple[RecordedStep, int] | None = None
+        self._is_untouched = True
+        self._groups: dict[int, list[RecordedStep]] = {}
+        self._lock = threading.RLock()
+        self.own_acts: list[RecordedStep] = []
+        """Calls of tools with effects that repeat no executed step."""
+        self.news: list[RecordedStep] = []
+        """All calls that repeat no executed step."""
 
-    def has_repeated(self, count: int) -> bool:
-        """Return whether the first `count` executed steps have all been repeated."""
-        return len(self._pending) < len(self._calls) and not any(at in self._pending for at in range(count))
+    def begin_call(
+        self, run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Executed | RecordedStep:
+        """Return the executed step that answers a call, or the step of a call that must be made."""
+        with self._lock:
+            found = self._find(tool, args, kwargs)
+            if found is not None and self._is_answer(found):
+                return self._answer(run, found, tool, args, kwargs)
+            differing = found is None and _has_effect(tool) and self._has_pending(tool)
+            step = self._begin(run, found, tool, args, kwargs)
+        if differing:
+            message = (
+                f"the restarted agent calls {tool.name!r}, which the replay has executed with other arguments, so both "
+                "calls are made. Name `handover` in the agent's signature if it must be done once"
+            )
+            run.policy.emit("info", "differing_call", run.redact(message), tool.name)
+        return step
 
-    def answer(self, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Executed | None:
-        """Return the executed step that a call repeats, or None to make the call."""
-        positions = [at for at in range(len(self._calls)) if at in self._pending]
-        if not self._is_over:
-            following = positions[:1] if positions and positions[0] < self._ordered_count else positions
-            for at in following:
-                if is_same_call(self._calls[at], tool, args, kwargs, self._env) and self._pending.pop(at, False):
-                    return self._executed[at]
-            for at in [at for at in range(len(self._unexecuted)) if at in self._unexecuted]:
-                call = self._unexecuted.get(at)
-                if call and is_same_call(call, tool, args, kwargs, self._env) and self._unexecuted.pop(at, None):
-                    return None
-            self._differences[id(kwargs)] = kwargs
-        for at in positions:
-            step = self._executed[at]
-            if not step.declared or step.effect not in NEVER_REPEATED:
-                continue
-            if is_same_call(self._calls[at], tool, args, kwargs, self._env) and self._pending.pop(at, False):
-                self._differences.pop(id(kwargs), None)
-                self._is_over = True  # This call was the first difference, and it has returned.
-                return step
+    def undone(self, with_reads: bool) -> RecordedTool | None:
+        """Return the first executed step with an effect that the agent did not repeat, and whether it did another.
+
+        Steps that raised are left out. An agent that knows the results of reads must have repeated them, too.
+        """
+        reads = set(range(len(self._calls))) - set(self.acts) - self._looked if with_reads else set()
+        for at in sorted({*self._pending, *reads}):
+            if self._executed[at].error is None and not self._is_made_again(at):
+                tool = self._calls[at][0].tool
+                again = any(step.tool.identity == tool.identity and not step.is_dropped for step in self.news)
+                return RecordedTool(tool, again)
         return None
 
-    def call_returned(self, kwargs: dict[str, Any]) -> None:
-        """Note that a call that was made has returned.
+    def _is_made_again(self, at: int) -> bool:
+        """Return whether the agent made the same call of an `idempotent` tool, though fewer times than the replay."""
+        step, args, kwargs = self._calls[at]
+        return any(self._is_same(other, step.tool, args, kwargs) for other in self._made_again)
 
-        If it was a difference, later calls may depend on it.
-        """
-        if id(kwargs) in self._differences:
-            self._is_over = True
+    def take_back(self, step: RecordedStep) -> None:
+        """Ignore a call that failed without an effect, since it is left out of the plan (C5)."""
+        with self._lock:
+            if self._stray is not None and self._stray[0] is step:
+                self._turn = self._stray[1]
 
-    def ignore_difference(self, kwargs: dict[str, Any]) -> None:
-        """Note that a call failed in a way that keeps it out of the plan."""
-        self._differences.pop(id(kwargs), None)
+    def _find(self, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:
+        """Return the executed step that a call repeats."""
+        if tool.is_read_only:
+            places = [at for at in self._places_to_look() if self._is_same(at, tool, args, kwargs)]
+            return next((at for at in places if at not in self._looked), places[0] if places else None)
+        return next((at for at in list(self._pending) if self._is_same(at, tool, args, kwargs)), None)
+
+    def _places_to_look(self) -> list[int]:
+        """Return the executed reads that belong where the agent is, as far as it has repeated the steps."""
+        turn = self._turn
+        if turn is None:
+            return []
+        is_past = turn == len(self.acts)  # A further look shows this place as it is now.
+        return [
+            at
+            for at, before in enumerate(self._before)
+            if before == turn and at not in self._pending and not (is_past and at in self._looked)
+        ]
+
+    def _is_same(self, at: int, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        return is_same_call(self._calls[at], tool, args, kwargs, self._env)
+
+    def _is_answer(self, at: int) -> bool:
+        tool = self._calls[at][0].tool
+        if _has_effect(tool):
+            return True
+        return self._is_untouched and at in self._latest - self._looked and self._turn == self._before[at]
+
+    def _has_pending(self, tool: Tool) -> bool:
+        return any(self._calls[at][0].tool.identity == tool.identity for at in self._pending)
+
+    def _repeat(self, at: int) -> bool:
+        """Note that a step was repeated; return whether the snapshots that accepted it belong to its place."""
+        if at not in self._pending:
+            self._looked.add(at)
+            return True
+        del self._pending[at]
+        if not _has_effect(self._calls[at][0].tool):
+            self._made_again.append(at)
+        in_turn = self._turn == self._before[at]
+        self._turn = self._before[at] + 1 if in_turn else None
+        return in_turn
+
+    def _answer(self, run: Run, at: int, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Executed:
+        """Record a call that an executed step answers: it is the agent's, with the snapshots of the replay (F5)."""
+        recorder, executed, accepted = run.recorder, self._executed[at], self._accepted[at]
+        self._repeat(at)
+        if executed.error is not None:
+            return executed
+        step = RecordedStep()
+        step.tool, step.is_absorbed, step.began_at = tool, True, run.clock()
+        step.seconds = accepted.seconds
+        accepted.give_to(step)
+        store_arguments(run, recorder, step, args, kwargs)
+        self._place(recorder, step, accepted)
+        recorder.store_output(step, executed.result)
+        recorder.end_call(step, is_placed=True)
+        return executed
+
+    def _begin(
+        self, run: Run, at: int | None, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> RecordedStep:
+        """Begin a call that is really made."""
+        recorder = run.recorder
+        step = recorder.begin_call(tool, run.clock())
+        self._is_untouched = False
+        if at is not None:
+            if self._repeat(at) and self._executed[at].error is None:
+                accepted = self._accepted[at]
+                accepted.give_to(step)
+                if accepted.group:
+                    recorder.events.pop(_last_index(recorder.events, step))
+                    self._place(recorder, step, accepted, is_running=True)
+            return step
+        self.news.append(step)
+        if tool.is_read_only:
+            return step
+        known = any(self._is_same(other, tool, args, kwargs) for other in self.acts)
+        if not known or tool.identity in self._rest:
+            self.own_acts.append(step)
+        if self._turn is not None:
+            self._stray = step, self._turn
+            self._turn = None
+        return step
+
+    def _place(self, recorder: Recorder, step: RecordedStep, accepted: Accepted, is_running: bool = False) -> None:
+        """Note when a repeated call was in progress: members of a parallel group overlap as they did (C10)."""
+        events = recorder.events
+        members = self._groups.setdefault(accepted.group, []) if accepted.group else []
+        ends = sorted(_last_index(events, member) for member in members if events.count(member) > 1)
+        begin = len(events) if not ends else ends[-1] if accepted.late else ends[0]
+        events.insert(begin, step)
+        if not is_running:
+            events.insert(ends[-1] + 2 if ends else begin + 1, step)
+        members.append(step)
 
 
-def is_same_call(call: StepCall, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any], env: Env) -> bool:
-    """Return whether a call repeats an executed one.
+class RecordedTool(NamedTuple):
+    """The tool of an executed step that was not repeated, and whether the agent made another call of it."""
 
-    It does if the tool is the same and the arguments are the same objects or equal values. The arguments of the
-    executed call are resolved again, since the tool may have changed the objects that it got.
+    tool: Tool
+    is_called_again: bool
+
+
+def _has_effect(tool: Tool) -> bool:
+    """Return whether a call of a tool must not be made twice."""
+    return tool.effect not in ("read", "idempotent")
+
+
+def _latest_looks(calls: Sequence[StepCall], env: Env) -> set[int]:
+    """Return the executed calls that nothing but the same call came after, if they have no effect.
+
+    An `idempotent` call is one of them only if it was repeated, as in polling.
     """
-    step, ours, _ = call
-    if step.tool is not tool and step.tool.identity != tool.identity:
-        return False
-    if tool.method:
-        if not args or not ours or args[0] is not ours[0]:
-            return False
-        args = args[1:]
-    try:
-        then = step.named_arguments(env)
-    except Exception:  # The tool or agent changed an output, and a referenced part is missing.
-        return False
-    now = {name: value for name, value in tool.name_arguments(args, kwargs) if name not in tool.ignore}
-    for name in then.keys() ^ now.keys():  # One call omits the argument, so its value is the default.
-        parameter = tool.signature.parameters.get(name) if tool.signature else None
-        if parameter is None or parameter.default is parameter.empty:
-            return False
-        (now if name in then else then)[name] = parameter.default
-    return all(is_same_value(value, now[name]) for name, value in then.items())
+    found: set[int] = set()
+    for at in range(len(calls) - 1, -1, -1):
+        step, args, kwargs = calls[at]
+        if _has_effect(step.tool) or (found and not is_same_call(calls[-1], step.tool, args, kwargs, env)):
+            break
+        found.add(at)
+    is_polled = len(found) > 1 or (bool(found) and calls[-1][0].tool.is_read_only)
+    return found if is_polled else set()
 
 
-def is_same_value(a: Any, b: Any) -> bool:
-    """Return whether two values are the same object or have equal canonical bytes.
-
-    Secrets, also inside containers, are equal if their values are.
-    """
-    if a is b:
-        return True
-    if as_secret(a) is not None or as_secret(b) is not None:
-        return as_secret(a) == as_secret(b)
-    try:
-        return codec.canonical(a) == codec.canonical(b)
-    except NotStorableError:
-        return _has_same_parts(a, b)
-
-
-def _has_same_parts(a: Any, b: Any) -> bool:
-    if not secrets_in(a, "") or not secrets_in(b, ""):
-        return False
-    if type(a) is dict and type(b) is dict:
-        return a.keys() == b.keys() and all(is_same_value(a[key], b[key]) for key in a)
-    one, two = codec.unfold(a), codec.unfold(b)
-    if one is None or two is None or one[0] != two[0] or len(one[1]) != len(two[1]):
-        return False
-    return all(map(is_same_value, one[1], two[1]))
+def _last_index(events: Sequence[RecordedStep], step: RecordedStep) -> int:
+    """Return the position of the last event of a step."""
+    return max(at for at, other in enumerate(events) if other is step)

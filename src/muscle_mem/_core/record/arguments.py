@@ -15,7 +15,7 @@ from ..run.recorder import RecordedStep, Recorder
 from ..run.run import Run
 from ..tools.overrides import override_fingerprint
 from ..tools.tool import NamedArguments, Tool
-from .absorb import is_same_call
+from .same_call import is_same_call
 
 
 def store_arguments(
@@ -115,8 +115,8 @@ def _refuse_pending_output(recorder: Recorder, step: RecordedStep, name: str, fr
     The order of the two calls cannot be determined then.
     """
     for index in references_in(frozen):
-        source = recorder.events[index - len(recorder.prefix)] if index >= len(recorder.prefix) else None
-        if source in recorder.open_calls and source is not None:
+        source = next((other for other in tuple(recorder.open_calls) if other.index == index), None)
+        if source is not None:
             tool = step.tool.name
             recorder.add_problem(
                 Reason.OVERLAPPING,

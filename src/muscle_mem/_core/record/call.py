@@ -37,16 +37,18 @@ def record_flow(
     exception of the tool is returned in the result. `record_sync` is the same sequence for plain tools.
     """
     recorder, clock = run.recorder, run.policy.clock
-    if recorder.absorber is not None:
-        done = recorder.absorber.answer(tool, args, kwargs)
-        if done is not None:
-            return CallResult(done.result, done.error)
-    step = recorder.begin_call(tool, clock())
+    if recorder.absorber is None:
+        step = recorder.begin_call(tool, clock())
+    else:
+        begun = recorder.absorber.begin_call(run, tool, args, kwargs)
+        if isinstance(begun, Executed):
+            return CallResult(begun.result, begun.error)
+        step = begun
     entered = False
     try:
         store_arguments(run, recorder, step, args, kwargs)
         check = tool.pre
-        if check is not None:
+        if check is not None and step.pre_snapshot is None:
             step.pre_snapshot = yield from capture_flow(run, step, check, args, kwargs)
         entered = True
         started = clock()
@@ -62,7 +64,7 @@ def record_flow(
         if step.note and step.result_bytes is None:
             note_unfinished(run, step, result)
         check = tool.post
-        if check is not None:
+        if check is not None and step.post_snapshot is None:
             step.post_snapshot = yield from capture_flow(run, step, check, args, kwargs)
         return CallResult(result)
     except BaseException as error:  # A capture was cancelled, so the agent gets no result of this call.
@@ -71,8 +73,6 @@ def record_flow(
     finally:
         step.wall_seconds = clock() - step.began_at
         recorder.end_call(step)
-        if recorder.absorber is not None:
-            recorder.absorber.call_returned(kwargs)
 
 
 def record_sync(
@@ -84,20 +84,22 @@ def record_sync(
     the run. `run_flow` performs the effects of a flow, which the first use of a check needs.
     """
     clock = run.policy.clock
-    if recorder.absorber is not None:
-        done = recorder.absorber.answer(tool, args, kwargs)
-        if done is not None:
+    if recorder.absorber is None:
+        step = recorder.begin_call(tool, clock())
+    else:
+        begun = recorder.absorber.begin_call(run, tool, args, kwargs)
+        if isinstance(begun, Executed):
             if tool.was_awaited and not run.is_sync:
-                return _answer_later(done)
-            if done.error is not None:
-                raise done.error
-            return done.result
-    step = recorder.begin_call(tool, clock())
+                return _answer_later(begun)
+            if begun.error is not None:
+                raise begun.error
+            return begun.result
+        step = begun
     entered = pending = False
     try:
         store_arguments(run, recorder, step, args, kwargs)
         check = tool.pre
-        if check is not None:
+        if check is not None and step.pre_snapshot is None:
             step.pre_snapshot = capture_sync(run, step, check, args, kwargs, run_flow)
         entered = True
         started = clock()
@@ -111,7 +113,7 @@ def record_sync(
         if step.note and step.result_bytes is None:
             note_unfinished(run, step, result)
         check = tool.post
-        if check is not None:
+        if check is not None and step.post_snapshot is None:
             step.post_snapshot = capture_sync(run, step, check, args, kwargs, run_flow)
         return result
     except BaseException as error:
@@ -121,8 +123,6 @@ def record_sync(
         if not pending:
             step.wall_seconds = clock() - step.began_at
             recorder.end_call(step)
-            if recorder.absorber is not None:
-                recorder.absorber.call_returned(kwargs)
 
 
 def is_pending(run: Run, tool: Tool, result: Any) -> bool:
@@ -158,7 +158,7 @@ async def _record_later(
         recorder.store_output(step, result)
         if step.note and step.result_bytes is None:
             note_unfinished(run, step, result)
-        if tool.post is not None:
+        if tool.post is not None and step.post_snapshot is None:
             step.post_snapshot = capture_sync(run, step, tool.post, args, kwargs, run_flow)
         return result
     except BaseException as error:
@@ -167,8 +167,6 @@ async def _record_later(
     finally:
         step.wall_seconds = clock() - step.began_at
         recorder.end_call(step)
-        if recorder.absorber is not None:
-            recorder.absorber.call_returned(kwargs)
 
 
 def _note_failure(
@@ -183,7 +181,7 @@ def _note_failure(
     unbound = (run.is_stepped or isinstance(error, TypeError)) and not tool.accepts(args, kwargs)
     if tool.is_read_only or unbound:
         if run.recorder.absorber is not None:
-            run.recorder.absorber.ignore_difference(kwargs)
+            run.recorder.absorber.take_back(step)
         return
     message = (
         f"{tool.name!r} raised {long_repr(error)} during recording, and its effect is unknown. Review the recording."

@@ -6,17 +6,14 @@ from collections.abc import Generator
 from typing import Any
 
 from ...errors import NotStorableError, TooLargeError
-from ..model.handover import Handover
 from ..model.outcome import Outcome
 from ..model.reason import Reason
 from ..model.text import long_repr
-from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
-from ..run.deferred import Deferred, encoded
 from ..run.effects import Effect, Save
-from ..run.recorder import Problem, RecordedStep, Recording
+from ..run.recorder import Problem, Recording
 from ..run.run import Run
-from .masked_rows import refreshed_snapshots
+from .merge import merge_problem
 from .redact import check_for_leaks, redact_recording
 from .retries import settle_failed_calls
 from .seal import make_recording
@@ -37,8 +34,10 @@ def learn(
         accepted, why = yield from success_verdict(run, value)
         if not accepted:
             problem = Problem(Reason.REFUSED, f"the success callback {why}")
-    if problem is None and replay_refusal is not None:
-        problem = _merge_problem(run, replay_refusal, accepted is True)
+    if replay_refusal is not None:
+        merged = merge_problem(run, replay_refusal, accepted is True)
+        problem = problem or merged
+        _warn_unabsorbed(run, problem)
     recording: Recording | None = None
     if problem is None:
         assert run.key is not None
@@ -64,6 +63,16 @@ def learn(
     assert recording is not None
     outcome.learned = True
     outcome.trajectory_id = recording.id
+
+
+def _warn_unabsorbed(run: Run, problem: Problem | None) -> None:
+    """Warn that a restarted agent did not repeat what the replay did, where that is not why nothing is learned."""
+    unabsorbed = run.recorder.unabsorbed
+    if unabsorbed is None:
+        return
+    run.recorder.problems.append(unabsorbed)
+    if (problem is None or problem.reason is not unabsorbed.reason) and run.mode != "frozen":
+        run.notify("warning", unabsorbed.reason.value, unabsorbed.message, unabsorbed.tool)
 
 
 def _learning_problem(run: Run) -> Problem | None:
@@ -92,7 +101,7 @@ def _learning_problem(run: Run) -> Problem | None:
             "clear. Pass it in secrets=."
         )
         return Problem(Reason.SECRET_MISSING, message)
-    if len(recorder.planned_steps()) <= len(run.progress.skipped):
+    if not recorder.planned_steps() and not run.progress.entered_calls:
         return Problem(Reason.NO_CALLS, "the agent called no tool that succeeded")
     return _changed_argument(run)
 
@@ -107,78 +116,3 @@ def _changed_argument(run: Run) -> Problem | None:
         "change a copy"
     )
     return Problem(Reason.CHANGED_ARGUMENT, message)
-
-
-def _merge_problem(run: Run, replay_refusal: Refusal, accepted: bool) -> Problem | None:
-    """Return why a replayed prefix and the agent's calls cannot be one recording."""
-    recorder = run.recorder
-    progress = run.progress
-    absorber = recorder.absorber
-    if replay_refusal.step < len(progress.calls):
-        tool = progress.calls[replay_refusal.step][0].tool
-        if not tool.is_read_only:
-            message = f"{tool.name!r} stopped the replay, and its effect is unknown"
-            return Problem(Reason.UNKNOWN_EFFECT, message, tool.name)
-        if replay_refusal.reason is Reason.CHECK_ERROR:
-            return Problem(Reason.CHECK_FAILED, replay_refusal.message, tool.name)
-    unjudged = next((at for at in progress.pending_post_checks if at != replay_refusal.step), None)
-    if unjudged is not None:
-        tool = progress.calls[unjudged][0].tool
-        message = f"the replay stopped within a parallel group before the post-check of {tool.name!r} ran"
-        return Problem(Reason.UNKNOWN_EFFECT, message, tool.name)
-    new_steps = [step for step in recorder.steps if not step.is_dropped]
-    if not new_steps:
-        if absorber is None or not absorber.has_repeated(len(recorder.prefix) - len(progress.skipped)):
-            return Problem(Reason.NO_CALLS, "the agent called no tool after the replay had stopped")
-        return None
-    if new_steps[0] in recorder.repeated_calls and not accepted:
-        name = new_steps[0].tool.name
-        message = f"the agent repeated {name!r} as its first call, which the replay had already made"
-        return Problem(Reason.REPEATED_PREFIX, message, name)
-    return None
-
-
-def seed_from_replay(run: Run, followed: Candidate, refusal: Refusal, handover: Handover) -> None:
-    """Start the recording with the steps that were replayed.
-
-    The steps keep the snapshots that accepted them. A step that only reads is included even if its post-check failed,
-    since the agent continues with its result. Its copy in `handover` is recognized as the same output.
-    """
-    progress = run.progress
-    recorder = run.recorder
-    group = progress.entered_calls[0][0].group_stop
-    recorder.first_executed = [
-        call for at, call in enumerate(progress.entered_calls) if not at or (group and call[0].group_stop == group)
-    ]
-    count = len(progress.calls)
-    keeps_refused = refusal.data is not None and progress.calls[refusal.step][0].tool.is_read_only
-    if refusal.step < count and not keeps_refused:
-        count -= 1  # The step that stopped the replay is not included.
-    row = followed.row
-    snapshots = refreshed_snapshots(run, followed)
-    records = followed.trajectory.body.steps
-    executed = iter(handover.executed)
-    for index in range(count):
-        planned, _, kwargs = progress.calls[index]
-        step = RecordedStep()
-        step.tool, step.record, step.judged = planned.tool, records[index], followed.due_at(index)
-        step.keywords = tuple(kwargs)
-        step.override = row.overrides[index] if index < len(row.overrides) else ""
-        step.index = index
-        seen = snapshots[index]
-        if index == refusal.step:
-            seen = seen._replace(post=refusal.data, is_stored=(seen.is_stored[0], False))
-        step.pre_snapshot, step.post_snapshot = _stored(seen.pre), _stored(seen.post)
-        step.has_stored, step.chances = seen.is_stored, seen.chances
-        step.seconds = row.seconds[index] if index < len(row.seconds) else 0.0
-        if index in progress.skipped:  # An optional step stays in the plan as it was recorded.
-            step.recorded_output = row.outputs[index] if index < len(row.outputs) else b""
-        else:
-            recorder.store_output(step, progress.results[index])
-            recorder.know_copy(step, next(executed).result)
-        recorder.prefix.append(step)
-
-
-def _stored(data: bytes | None) -> Deferred | None:
-    """Return stored bytes in the form of a deferred value."""
-    return None if data is None else encoded(data)

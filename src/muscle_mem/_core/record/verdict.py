@@ -98,7 +98,8 @@ def executed_steps(run: Run) -> list[Executed]:
         executed_step(run, step, args, kwargs, result)
         for (step, args, kwargs), result in zip(progress.entered_calls, progress.live_results, strict=True)
     ]
-    return replayed + [_recorded_step(run, step) for step in recorder.steps if not step.is_dropped]
+    own = [step for step in recorder.steps if not (step.is_dropped or step.is_absorbed)]
+    return replayed + [_recorded_step(run, step) for step in own]
 
 
 def _recorded_step(run: Run, step: RecordedStep) -> Executed:

@@ -10,7 +10,8 @@ from ..model.handover import Executed, Handover, Planned, undo_text
 from ..model.outcome import Divergence
 from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
-from ..record.absorb import Absorber, StepCall
+from ..record.absorb import Absorber
+from ..record.merge import accepted_steps
 from ..record.shown_snapshot import redacted_snapshot
 from ..record.verdict import executed_step, text_redactor
 from ..run.run import Run
@@ -94,18 +95,12 @@ def why_not_asked(run: Run, handover: Handover) -> str | None:
     return None
 
 
-def make_absorber(run: Run, followed: Candidate) -> Absorber | None:
-    """Return the results for an agent that starts again; None if it continues (F2)."""
+def make_absorber(run: Run, followed: Candidate, refusal: Refusal) -> Absorber | None:
+    """Return what answers an agent that starts again; None if it continues (F2)."""
     if run.on_divergence == "absorb" or (run.on_divergence == "auto" and not run.takes_handover):
-        return Absorber(run.progress.entered_calls, _executed_steps(run), run.env, _unexecuted_members(run, followed))
+        progress = run.progress
+        accepted = accepted_steps(run, followed, refusal)
+        entered = [one for at, one in enumerate(accepted) if at not in progress.skipped]
+        rest = [step.tool for step in followed.trajectory.steps[len(progress.calls) :]]
+        return Absorber(progress.entered_calls, _executed_steps(run), entered, run.env, rest)
     return None
-
-
-def _unexecuted_members(run: Run, followed: Candidate) -> list[StepCall]:
-    """Return the members of a partly executed parallel group that were not executed."""
-    steps = followed.trajectory.steps
-    made = len(run.progress.calls)
-    return [
-        (step, (run.context_objects[step.tool],) if step.method else (), {})
-        for step in steps[made : max(made, steps[made - 1].group_stop)]
-    ]

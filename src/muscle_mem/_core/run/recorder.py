@@ -40,7 +40,8 @@ class RecordedStep:
     `result_bytes` is None if the result has no encoding. `note` is set if the output is not stored. A step of a replay
     has its `record` already, and in `judged` how many steps had been made when it was judged. `has_stored` says whether
     its snapshots before and after the call come from the recording, with their `chances`. If the replay skipped it,
-    `recorded_output` is the output in the recording.
+    `recorded_output` is the output in the recording. `is_absorbed` marks a call of a restarted agent that an executed
+    step answered.
     """
 
     # The defaults are class attributes: an __init__ that sets them would add about 4 % to the time of a recorded call.
@@ -61,6 +62,7 @@ class RecordedStep:
     seconds: float = 0.0
     wall_seconds: float = 0.0
     is_dropped: bool = False
+    is_absorbed: bool = False
     problems: tuple[Problem, ...] = ()
     override: str = ""
     index: int = -1
@@ -114,10 +116,11 @@ class Recorder:
     where it began and where it ended. `repeated_calls` are first calls that repeat a step of `first_executed`, which
     the replay had made. `failed_calls` are calls of idempotent tools that raised, each with the problem that counts
     unless the call was made again. `secrets_read` are the secrets whose value was read in the run, each with whether
-    the agent read it, not a tool.
+    the agent read it, not a tool. `unabsorbed` is set if a restarted agent did not repeat a step of the replay.
     """
 
     __slots__ = (
+        "_indexes",
         "absorber",
         "call_numbers",
         "closed",
@@ -133,6 +136,7 @@ class Recorder:
         "repeated_calls",
         "secrets_read",
         "tokens",
+        "unabsorbed",
     )
 
     def __init__(self, params: Params, known: KnownObjects) -> None:
@@ -151,6 +155,8 @@ class Recorder:
         self.first_executed: Sequence[Any] = ()
         self.repeated_calls: list[RecordedStep] = []
         self.secrets_read: dict[tuple[int, bool], tuple[Secret[Any], bool]] = {}
+        self.unabsorbed: Problem | None = None
+        self._indexes = itertools.count()
 
     def add_problem(self, reason: Reason, message: str, tool: str = "", step: RecordedStep | None = None) -> None:
         """Note why this run cannot be learned; the first problem is reported.
@@ -182,28 +188,22 @@ class Recorder:
         return step
 
     def _index(self, step: RecordedStep) -> int:
-        """Return the index that references use for a call, also before the call has ended.
-
-        It is the position among the events, after the steps of the prefix.
-        """
+        """Return the index that references use for a call, also before the call has ended."""
         if step.index < 0:
-            events = self.events
-            at = len(events) - 1
-            while events[at] is not step:  # Other threads may have appended calls.
-                at -= 1
-            step.index = len(self.prefix) + at
+            step.index = next(self._indexes)
         return step.index
 
-    def end_call(self, step: RecordedStep) -> None:
-        """End a call, whether it returned or raised."""
+    def end_call(self, step: RecordedStep, *, is_placed: bool = False) -> None:
+        """End a call, whether it returned or raised; `is_placed` if its end is among the events already."""
         if step.problems and not step.is_dropped:
             self.problems.extend(step.problems)
-        self.events.append(step)
+        if not is_placed:
+            self.events.append(step)
         self.open_calls.discard(step)
 
     @property
     def steps(self) -> list[RecordedStep]:
-        """The calls that were made, in start order."""
+        """The agent's calls, in start order."""
         return list(dict.fromkeys(self.events))
 
     def is_first_call(self, step: RecordedStep) -> bool:

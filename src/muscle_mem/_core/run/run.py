@@ -28,7 +28,8 @@ class Policy(msgspec.Struct, frozen=True):
     """The settings of an engine that its runs need.
 
     `trust` is an index into `trust.TRUSTS`. `find_process` returns the name of the process, which a fork changes.
-    `clock` is monotonic, in seconds. `notify` takes (level, reason, message, tool).
+    `clock` is monotonic, in seconds. `notify` takes (level, reason, message, tool), and emits each pair of reason and
+    tool once. `emit` always emits.
     """
 
     clock: Callable[[], float]
@@ -43,6 +44,7 @@ class Policy(msgspec.Struct, frozen=True):
     trust: int = 0
     generalize: str = "computed"
     wall_clock: Callable[[], float] = lambda: 0.0
+    emit: Notify = lambda *_event: None
 
     @property
     def process(self) -> str:
@@ -88,13 +90,13 @@ class Run(msgspec.Struct, eq=False):
 
     `is_sync` means that nothing can be awaited, `is_stepped` that a session's caller makes the tool calls, `is_watched`
     that observers get an event for each replayed call. `agent` is the engine's entry for the agent, fixed for the run;
-    `takes_handover` comes from it. `initial_redactor` is set if secrets are known from the start. `label` is the task
-    as a text of any length. `may_wait` means that runs of the same key wait for each other's recordings.
-    `bound_snapshots` are the recorded snapshots with this run's params in them, made on demand.
-    `refused_checks` are the checks that stopped a replay, named as in `Tally.check`. `store_error` is the exception
-    that the store raised when the recording was saved. `detour` is where pre-checks failed before the agent was asked,
-    and the ids of the observations that they refused. `has_custom_key` means that the key is not made of the arguments.
-    `own_scope` is set if the engine's scope is a function.
+    `takes_handover` comes from it. `knows_handover` means that the hand-over was read. `initial_redactor` is set if
+    secrets are known from the start. `label` is the task as a text of any length. `may_wait` means that runs of the
+    same key wait for each other's recordings. `bound_snapshots` are the recorded snapshots with this run's params in
+    them, made on demand. `refused_checks` are the checks that stopped a replay, named as in `Tally.check`.
+    `store_error` is the exception that the store raised when the recording was saved. `detour` is where pre-checks
+    failed before the agent was asked, and the ids of the observations that they refused. `has_custom_key` means that
+    the key is not made of the arguments. `own_scope` is set if the engine's scope is a function.
     """
 
     policy: Policy
@@ -132,6 +134,7 @@ class Run(msgspec.Struct, eq=False):
     argument_traces: tuple[tuple[int | str, Any, Trace], ...] = ()
     find_unseen: Callable[[], Problem | None] | None = None
     own_scope: str | None = None
+    knows_handover: bool = False
 
     @property
     def id(self) -> str:

@@ -1,0 +1,164 @@
+"""A replay that stopped, and what the agent did after it: whether both are one trajectory (F5)."""
+
+from __future__ import annotations
+
+from ..model.handover import Handover
+from ..model.reason import Reason
+from ..plan.ready_trajectory import Candidate
+from ..plan.step import Refusal
+from ..run.deferred import Deferred, encoded
+from ..run.recorder import Problem, RecordedStep
+from ..run.run import Run
+from ..tools.tool import Tool
+from .absorb import Absorber, Accepted
+from .masked_rows import refreshed_snapshots
+
+
+def accepted_steps(run: Run, followed: Candidate, refusal: Refusal) -> list[Accepted]:
+    """Return how the replay accepted each of its steps: under the recorded snapshots, or renewed ones (B7).
+
+    The post-check that stopped the replay saw another state, which counts for its step.
+    """
+    progress, row = run.progress, followed.row
+    found: list[Accepted] = []
+    for at, seen in enumerate(refreshed_snapshots(run, followed)[: len(progress.calls)]):
+        if at == refusal.step:
+            seen = seen._replace(post=refusal.data, is_stored=(seen.is_stored[0], False))
+        record = followed.trajectory.body.steps[at]
+        seconds = row.seconds[at] if at < len(row.seconds) else 0.0
+        snapshots = _stored(seen.pre), _stored(seen.post)
+        found.append(Accepted(*snapshots, seen.is_stored, seen.chances, seconds, record.group, record.late))
+    return found
+
+
+def _stored(data: bytes | None) -> Deferred | None:
+    return None if data is None else encoded(data)
+
+
+def begin_with_replay(run: Run, followed: Candidate, refusal: Refusal, handover: Handover) -> None:
+    """Begin the recording of an agent that continues with the steps that were replayed (F5).
+
+    A step whose post-check failed is one of them if its snapshot is known, since the agent continues with its result.
+    Its copy in `handover` is recognized as the same output.
+    """
+    progress, recorder, row = run.progress, run.recorder, followed.row
+    group = progress.entered_calls[0][0].group_stop
+    recorder.first_executed = [
+        call for at, call in enumerate(progress.entered_calls) if not at or (group and call[0].group_stop == group)
+    ]
+    count = len(progress.calls)
+    if refusal.step < count and refusal.data is None:
+        count -= 1  # The broken step itself.
+    records = followed.trajectory.body.steps
+    executed = iter(handover.executed)
+    for index, accepted in enumerate(accepted_steps(run, followed, refusal)[:count]):
+        planned, _, kwargs = progress.calls[index]
+        step = RecordedStep()
+        step.tool, step.record, step.judged = planned.tool, records[index], followed.due_at(index)
+        step.keywords = tuple(kwargs)
+        step.override = row.overrides[index] if index < len(row.overrides) else ""
+        step.seconds = accepted.seconds
+        accepted.give_to(step)
+        if index in progress.skipped:  # An optional step stays in the plan as it was recorded.
+            step.recorded_output = row.outputs[index] if index < len(row.outputs) else b""
+        else:
+            recorder.store_output(step, progress.results[index])
+            recorder.know_copy(step, next(executed).result)
+        recorder.prefix.append(step)
+
+
+def merge_problem(run: Run, refusal: Refusal, accepted: bool) -> Problem | None:
+    """Return why a replay and what the agent did after it are not one trajectory, or None.
+
+    `accepted` says that a success callback accepted the run.
+    """
+    recorder = run.recorder
+    absorber: Absorber | None = recorder.absorber
+    own = [step for step in recorder.steps if not (step.is_dropped or step.is_absorbed)]
+    recorder.unabsorbed = _unabsorbed(run, absorber, own, accepted)
+    problem = _broken_step_problem(run, refusal, accepted)
+    if problem is not None:
+        return problem
+    if absorber is not None:
+        return _restarted_problem(run, absorber, own, accepted)
+    return _continued_problem(run, refusal, own, accepted)
+
+
+def _broken_step_problem(run: Run, refusal: Refusal, accepted: bool) -> Problem | None:
+    """Return why nothing is known of the step that broke the replay, or of one beside it."""
+    progress = run.progress
+    if refusal.step < len(progress.calls):
+        tool = progress.calls[refusal.step][0].tool
+        if not tool.is_read_only and not accepted:
+            message = f"{tool.name!r} stopped the replay, and its effect is unknown"
+            return Problem(Reason.UNKNOWN_EFFECT, message, tool.name)
+        if refusal.reason is Reason.CHECK_ERROR:
+            return Problem(Reason.CHECK_FAILED, refusal.message, tool.name)
+        if not tool.is_read_only and progress.error is not None:
+            message = f"{tool.name!r} raised in the replay, and its effect is unknown"
+            run.recorder.add_quarantine(Reason.FAILED_WRITE, message, tool.name)
+    unjudged = next((at for at in progress.pending_post_checks if at != refusal.step), None)
+    if unjudged is not None:
+        tool = progress.calls[unjudged][0].tool
+        message = f"the replay stopped within a parallel group before the post-check of {tool.name!r} ran"
+        return Problem(Reason.UNKNOWN_EFFECT, message, tool.name)
+    return None
+
+
+def _continued_problem(run: Run, refusal: Refusal, own: list[RecordedStep], accepted: bool) -> Problem | None:
+    """Return why an agent's calls do not go on from where the replay stopped."""
+    recorder = run.recorder
+    if not own:
+        has_steps = len(recorder.prefix) > len(run.progress.skipped)
+        if accepted and has_steps and refusal.reason is not Reason.UNSUCCESSFUL:
+            return None
+        return Problem(Reason.NO_CALLS, "the agent called no tool after the replay had stopped")
+    if accepted or _knows(run):
+        return None
+    if own[0] in recorder.repeated_calls:
+        name = own[0].tool.name
+        message = f"the agent repeated {name!r} as its first call, which the replay had already made"
+        return Problem(Reason.REPEATED_PREFIX, message, name)
+    recorder.prefix = []
+    return recorder.unabsorbed
+
+
+def _knows(run: Run) -> bool:
+    """Return whether the agent knew what the replay had done; any other has started again (F5)."""
+    return run.takes_handover or run.knows_handover
+
+
+def _restarted_problem(run: Run, absorber: Absorber, own: list[RecordedStep], accepted: bool) -> Problem | None:
+    """Return why a restarted agent's calls cannot be one recording: a step is missing, or nothing was added."""
+    undone = absorber.undone(_knows(run))
+    if not own and (undone is not None or not accepted or not run.recorder.planned_steps()):
+        return Problem(Reason.NO_CALLS, "the agent called no tool after the replay had stopped")
+    if undone is not None:
+        return run.recorder.unabsorbed
+    wanted = absorber.own_acts if absorber.expects_acts else absorber.news if absorber.acts else own
+    if accepted or any(not step.is_dropped for step in wanted):
+        return None
+    message = "the agent repeated the steps of the replay, and made no call beyond them that has an effect"
+    return Problem(Reason.NO_CALLS, message)
+
+
+def _unabsorbed(run: Run, absorber: Absorber | None, own: list[RecordedStep], accepted: bool) -> Problem | None:
+    """Return which step of the replay a restarted agent has not repeated, although it made other calls."""
+    if not own:
+        return None
+    if absorber is not None:
+        undone = absorber.undone(_knows(run))
+        return None if undone is None else _not_absorbed(*undone)
+    if accepted or _knows(run):
+        return None
+    acts = [step.tool for step, _, _ in run.progress.entered_calls if not step.tool.is_read_only]
+    if not acts:
+        return None
+    return _not_absorbed(acts[0], any(step.tool.identity == acts[0].identity for step in own))
+
+
+def _not_absorbed(tool: Tool, is_called_again: bool) -> Problem:
+    again = "again by the agent" if is_called_again else "not repeated by the agent"
+    cure = "" if tool.effect == "idempotent" else ", or declare it idempotent"
+    message = f"{tool.name!r} was done by the replay and {again}. Name `handover` in the agent's signature{cure}"
+    return Problem(Reason.NOT_ABSORBED, message, tool.name)
