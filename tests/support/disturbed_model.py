@@ -247,12 +247,13 @@ class Model:
             return "refused"
         if not self.done:
             return None
-        if self.broken is not None and not reading and not accepted:
+        retried = bool(raised) and self.absorbs and self.done[-1] in self.looked
+        if self.broken is not None and not reading and not accepted and not retried:
             return "unknown_effect"
         if self.broken == "check_error":
             return "check_failed"
         problem = self._restarted(undone, raised) if self.absorbs else self._continued(undone, prefix)
-        return problem or ("failed_write" if raised and not reading else None)
+        return problem or ("failed_write" if raised and not reading and not retried else None)
 
     def _undone(self, raised: set[int]) -> list[int]:
         again = [self._call_of(index) for index in self.looked if index in self.acts]

@@ -528,3 +528,22 @@ def test_f5a_a_read_that_raised_and_is_tried_again_is_learned(effect: Any) -> No
     desk.fail["b"] = OSError("no screen")
     assert desk.run().learned
     assert desk.run(mode="replay")
+
+
+def test_c5_f5_an_idempotent_step_that_raised_and_was_made_again_is_learned() -> None:
+    desk = Desk(effect="idempotent")
+    first = desk.learn("abc", ONES)
+
+    def agent(task: str) -> None:
+        desk.fail.clear()  # up again
+        for name in "abx":
+            desk.step(name)
+
+    desk.engine.set_agent(agent)
+    desk.fail["b"] = OSError("down")
+    outcome = desk.run()
+    assert outcome.reason is Reason.TOOL_RAISED
+    assert outcome.learned, outcome.not_learned_message
+    first.report_bad()
+    assert desk.run(mode="replay").steps == 3
+    assert desk.done == ["a", "b", "x"]

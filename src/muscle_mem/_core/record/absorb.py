@@ -67,6 +67,7 @@ class Absorber:
         "expects_acts",
         "news",
         "own_acts",
+        "retries",
     )
 
     def __init__(
@@ -97,6 +98,8 @@ class Absorber:
         self._lock = threading.RLock()
         self.own_acts: list[RecordedStep] = []
         """Calls of tools with effects that repeat no executed step."""
+        self.retries: list[RecordedStep] = []
+        """Calls that repeat a step that raised, and were made."""
         self.news: list[RecordedStep] = []
         """All calls that repeat no executed step."""
 
@@ -209,7 +212,10 @@ class Absorber:
         step = recorder.begin_call(tool, run.clock())
         self._is_untouched = False
         if at is not None:
-            if self._repeat(at) and self._executed[at].error is None:
+            in_place = self._repeat(at)
+            if self._executed[at].error is not None:
+                self.retries.append(step)
+            elif in_place:
                 accepted = self._accepted[at]
                 accepted.give_to(step)
                 if accepted.group:

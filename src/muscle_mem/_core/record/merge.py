@@ -89,12 +89,13 @@ def _broken_step_problem(run: Run, refusal: Refusal, accepted: bool) -> Problem 
     progress = run.progress
     if refusal.step < len(progress.calls):
         tool = progress.calls[refusal.step][0].tool
-        if not tool.is_read_only and not accepted:
+        is_unknown = not tool.is_read_only and not _is_made_again(run.recorder.absorber)
+        if is_unknown and not accepted:
             message = f"{tool.name!r} stopped the replay, and its effect is unknown"
             return Problem(Reason.UNKNOWN_EFFECT, message, tool.name)
         if refusal.reason is Reason.CHECK_ERROR:
             return Problem(Reason.CHECK_FAILED, refusal.message, tool.name)
-        if not tool.is_read_only and progress.error is not None:
+        if is_unknown and progress.error is not None:
             message = f"{tool.name!r} raised in the replay, and its effect is unknown"
             run.recorder.add_quarantine(Reason.FAILED_WRITE, message, tool.name)
     unjudged = next((at for at in progress.pending_post_checks if at != refusal.step), None)
@@ -103,6 +104,11 @@ def _broken_step_problem(run: Run, refusal: Refusal, accepted: bool) -> Problem 
         message = f"the replay stopped within a parallel group before the post-check of {tool.name!r} ran"
         return Problem(Reason.UNKNOWN_EFFECT, message, tool.name)
     return None
+
+
+def _is_made_again(absorber: Absorber | None) -> bool:
+    """Return whether the agent made the call again that raised in the replay, and it returned (C5)."""
+    return absorber is not None and any(not step.is_dropped for step in absorber.retries)
 
 
 def _continued_problem(run: Run, refusal: Refusal, own: list[RecordedStep], accepted: bool) -> Problem | None:
