@@ -20,7 +20,8 @@ from muscle_mem import Check, Engine
 from muscle_mem._core import codec
 from muscle_mem._core.export.layout import Group, format_lines
 from muscle_mem._core.export.literals import Imports, UnwritableError, literal_source
-from muscle_mem._core.export.python_source import SourceOptions, python_source
+from muscle_mem._core.export.python_source import python_source
+from muscle_mem._core.export.source_options import SourceOptions
 from muscle_mem._core.model.records import FORM, Body, Guard, Lit, Ref, Row, StepRecord
 
 

@@ -20,7 +20,8 @@ from muscle_mem._core.codec import leaves as tags
 from muscle_mem._core.codec.writer import pack
 from muscle_mem._core.export.literals import UnwritableError
 from muscle_mem._core.export.python_names import tool_parts
-from muscle_mem._core.export.python_source import PythonSource, SourceOptions, python_source
+from muscle_mem._core.export.python_source import python_source
+from muscle_mem._core.export.source_options import PythonSource, SourceOptions
 from muscle_mem._core.model.records import FORM, Body, Guard, Lit, Node, Part, Row, StepRecord
 
 

@@ -468,3 +468,21 @@ def test_c11a_holds_in_a_session(form: str) -> None:
     assert isinstance(end, Finished)
     expected = None if form == "plain" else Reason.DERIVED_SECRET
     assert end.outcome.not_learned is expected, end.outcome.not_learned_message
+
+
+@pytest.mark.parametrize("form", ["plain", "basic", "sha256"])
+def test_c11a_a_snapshot_with_a_param_in_it_is_searched_as_well(form: str) -> None:
+    engine = Engine()
+    seen: dict[str, str] = {}
+
+    @engine.tool(pre_check=Check(lambda *args: dict(seen)))
+    def fill(name: str) -> None: ...
+
+    def agent(task: str) -> None:
+        seen["name"] = "Ann Lee"
+        seen["other"] = "hello" if form == "plain" else DERIVED[form](KEYS.value)
+        fill("Ann Lee")
+
+    engine.set_agent(agent)
+    outcome = engine("fill it", params={"name": "Ann Lee"})
+    assert outcome.not_learned is (None if form == "plain" else Reason.DERIVED_SECRET), outcome.not_learned_message

@@ -6,8 +6,6 @@ import keyword
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-import msgspec
-
 from ...errors import DecodeError, MuscleMemError
 from .. import codec
 from ..binding.masking import is_masked, unpack_mask, with_literals
@@ -18,6 +16,7 @@ from ..plan.parallel import group_spans
 from .layout import INDENT, WIDTH, Group, Pair, Source, format_lines, on_one_line
 from .literals import Imports, UntrustedTypeError, UnwritableError, call, container, escaped, literal_source, quoted
 from .python_names import Names, function_name, output_name, part_source, snake, tool_parts
+from .source_options import PythonSource, SourceOptions
 
 LARGEST_SNAPSHOT: Final = 400
 _KEYWORD_KINDS: Final = ("param", "secret", "ignored", "left out", "check")
@@ -33,27 +32,6 @@ _AWAIT_HELPER: Final = '''async def settled(result):
 _ASYNC_HELPER: Final = _HELPER.replace("def require", "async def require", 1).replace(
     "not check(expected, *args, **kwargs):", "not await settled(check(expected, *args, **kwargs)):", 1
 )
-
-
-class SourceOptions(msgspec.Struct, frozen=True):
-    """Options of generated source: modules to import from, the function's name, and whether it is async."""
-
-    tools_from: str = ""
-    types_from: tuple[str, ...] = ()
-    name: str = ""
-    awaits: bool = False
-
-    @property
-    def modules(self) -> tuple[str, ...]:
-        """The modules whose classes are trusted."""
-        return (self.tools_from, *self.types_from) if self.tools_from else self.types_from
-
-
-class PythonSource(msgspec.Struct, frozen=True):
-    """Generated source, and the arguments that were left out of it, each with the reason."""
-
-    text: str
-    left_out: tuple[str, ...] = ()
 
 
 def python_source(body: Body, row: Row | None, *, task: str, id: str, options: SourceOptions) -> PythonSource:

@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import codec
 from ..binding.guards import walk_leaves
+from ..binding.masking import literal_values
 from ..binding.pieces import Piece, literal_pieces
 from ..binding.resolve import secrets_used
 from ..binding.suspicion import random_parts
@@ -105,7 +106,7 @@ class _Search:
         for data in (*recording.row.pre, *recording.row.post):
             if data is None:
                 continue
-            for leaf in stored_leaves(codec.decode(data, lenient=True)):
+            for leaf in (leaf for value in literal_values(data) for leaf in stored_leaves(value)):
                 found = self._forms.find(leaf)
                 if found is not None:
                     return _problem(f"a snapshot contains {found.how} of a secret. Omit it in the capture.")

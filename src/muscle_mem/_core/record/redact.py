@@ -129,8 +129,9 @@ def _redact_output(step: RecordedStep, redactor: Redactor, forms: DerivedForms) 
 
 def _holds_secret(data: bytes, redactor: Redactor, forms: DerivedForms) -> bool:
     """Return whether stored bytes contain a secret, or a text that was derived from one."""
-    value = codec.decode(data, lenient=True)
-    return redactor.contains_secret(value) or any(map(forms.find, visible_leaves(value)))
+    return any(
+        redactor.contains_secret(value) or any(map(forms.find, visible_leaves(value))) for value in literal_values(data)
+    )
 
 
 def check_for_leaks(recording: Recording, recorder: Recorder, key_inputs: Sequence[Any]) -> Recording | Problem:

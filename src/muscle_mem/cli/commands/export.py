@@ -10,7 +10,8 @@ from typing import Any
 import click
 import msgspec
 
-from ..._core.export.python_source import PythonSource, SourceOptions, python_source
+from ..._core.export.python_source import python_source
+from ..._core.export.source_options import PythonSource, SourceOptions
 from ..._files import read_regular, write_regular
 from ...errors import InvalidValueError
 from ...store import Stored

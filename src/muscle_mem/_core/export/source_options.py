@@ -1,0 +1,26 @@
+"""Options and result of generated source."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class SourceOptions(msgspec.Struct, frozen=True):
+    """Options of generated source: modules to import from, the function's name, and whether it is async."""
+
+    tools_from: str = ""
+    types_from: tuple[str, ...] = ()
+    name: str = ""
+    awaits: bool = False
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules whose classes are trusted."""
+        return (self.tools_from, *self.types_from) if self.tools_from else self.types_from
+
+
+class PythonSource(msgspec.Struct, frozen=True):
+    """Generated source, and the arguments that were left out of it, each with the reason."""
+
+    text: str
+    left_out: tuple[str, ...] = ()
