@@ -89,8 +89,11 @@ def read_regular(path: str | os.PathLike[str], limit: int = LARGEST_DOCUMENT) ->
         OSError: The file cannot be read.
     """
     with regular_file(path) as file:
-        data = file.read(limit + 1) if os.fstat(file.fileno()).st_size <= limit else None
-    if data is None or len(data) > limit:
+        size = os.fstat(file.fileno()).st_size
+        data: bytes | None = file.read(limit + 1) if size <= limit else b""
+    if data is None:  # Some files of /proc and /sys wait for data although they are regular.
+        raise UnusableFileError(errno.EAGAIN, "it cannot be read without waiting", os.fspath(path))
+    if max(size, len(data)) > limit:
         raise UnusableFileError(errno.EFBIG, f"it is larger than {limit} bytes", os.fspath(path))
     return data
 

@@ -231,3 +231,15 @@ def test_a_process_substitution_is_refused_and_says_what_to_do(tmp_path: Path) -
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "named pipe" in done.stderr
+
+
+def test_a_regular_file_that_waits_for_data_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.json"
+    os.mkfifo(path)
+    waiting = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        monkeypatch.setattr("muscle_mem._files._ensure_regular", lambda *_: None)
+        with pytest.raises(UnusableFileError, match="waiting"):
+            read_regular(path)
+    finally:
+        os.close(waiting)

@@ -85,6 +85,8 @@ engine.tool(pre_check=len)  # type: ignore[call-overload]
 Engine(mode="fast")  # type: ignore[arg-type]
 
 outcome = engine("task", tags=["a"], params={"name": "x"}, mode="replay", on_divergence="absorb")
+if outcome.divergence is not None:
+    assert_type(outcome.divergence.seen_snapshot, bytes | str | None)
 assert_type(outcome, Outcome)
 assert_type(outcome.steps, int)
 assert_type(outcome.trajectory_id, str | None)
