@@ -41,7 +41,7 @@ def test_clicks_are_learned_replayed_handed_over_and_learned_anew(tmp_path: Path
         "run 3: diverged, 1 clicks replayed, the agent looked 5 times",
         "run 4: hit, 6 clicks replayed, the agent looked 0 times",
     ]
-    assert "alike, expected 80 x 80 pixels at x=128, y=38" in done.stdout
+    assert "expected 80 x 80 pixels at x=128, y=38" in done.stdout
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == [f"run-{n}.png" for n in range(1, 5)]
     with Image.open(tmp_path / "all.png") as picture:
         assert picture.size == (996, 718)
