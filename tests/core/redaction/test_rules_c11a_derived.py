@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import html
+import json
 import random
 import string
 import threading
@@ -412,6 +413,17 @@ def test_c11a_random_secrets_are_found_in_every_form_and_nowhere_else() -> None:
             assert not forms.find(derive(other)), (secret, other, name)
         for plain in ("Save the document", other, "2026-11-29", "ann@example.org", 'He said "x & y"', other.encode()):
             assert not forms.find(plain)
+
+
+def test_c11a_escaped_forms_are_found_and_what_was_encoded_from_them() -> None:
+    secret = 'pässwörd "<&>" €'
+    forms = DerivedForms([secret.encode()])
+    for escaped in (json.dumps({"k": secret}), html.escape(secret), html.escape(secret, quote=False), repr([secret])):
+        if secret not in escaped:
+            assert forms.find(escaped), escaped
+        for derive in (b64, ENCODINGS["hex"], ENCODINGS["URL"]):
+            assert forms.find(derive(escaped)), escaped
+    assert not forms.find(json.dumps({"k": "another text"}))
 
 
 def test_c11a_short_secrets_are_found_in_whole_tokens() -> None:

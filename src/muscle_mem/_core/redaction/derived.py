@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .. import codec
+from .spellings import spellings
 from .traces import fold_text
 
 DIGESTS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_256", "blake2b")
@@ -54,9 +55,11 @@ class DerivedForms:
         self._texts = [fold_text(text) for secret in given if len(secret) >= SHORT_SECRET and (text := _text(secret))]
         self._hex: set[str] = set()
         self._base64: set[str] = set()
-        for secret in given:
-            if len(secret) >= SHORT_SECRET:
-                self._add_encodings(secret)
+        long = [secret for secret in given if len(secret) >= SHORT_SECRET]
+        spelled = {form for secret in long for form in _spelled(_text(secret))}
+        self._spelled = [fold_text(form) for form in spelled]
+        for secret in (*long, *(form.encode("utf-8", "surrogatepass") for form in spelled)):
+            self._add_encodings(secret)
         digests = [(name, hashlib.new(name, secret).digest()) for secret in given for name in DIGESTS]
         self._hex_digests = {digest.hex(): name for name, digest in digests}
         self._prefixes = {digest[:_SHORTEST_PREFIX] for digest in self._hex_digests}
@@ -99,10 +102,14 @@ class DerivedForms:
         return None if digest is None else Derived(f"a digest ({digest})", False)
 
     def _find_encoding(self, text: str) -> str | None:
+        if self._spelled:
+            folded = fold_text(text)
+            if any(form in folded for form in self._spelled):
+                return "an escaped form"
         texts = [_without_lines(text)]
         for plain in _unquoted(text):
             folded = fold_text(plain)
-            if any(secret in folded for secret in self._texts) or self._stands_in(plain):
+            if any(secret in folded for secret in (*self._texts, *self._spelled)) or self._stands_in(plain):
                 return "a quoted form"
             texts.append(_without_lines(plain))
         for one in texts:
@@ -147,6 +154,16 @@ class DerivedForms:
         elif not text.isascii():
             joined, found = text, self._raw_digests
         return next((name for digest, name in found.items() if digest in joined), None)
+
+
+def _spelled(text: str) -> set[str]:
+    """Return the forms that a text has in JSON, in HTML and in a repr, if they differ from it."""
+    data = text.replace("\\", "\\\\").replace('"', '\\"').encode("utf-16-be", "surrogatepass")
+    units = [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
+    in_json = "".join(chr(unit) if unit < 128 else f"\\u{unit:04x}" for unit in units)
+    in_html = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    quoted = in_html.replace('"', "&quot;").replace("'", "&#x27;")
+    return {in_json, in_html, quoted, *spellings(text)} - {text, ""}
 
 
 def _separate(digits: str, mark: str) -> str:
