@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
@@ -49,7 +50,6 @@ class Absorber:
 
     __slots__ = (
         "_accepted",
-        "_before",
         "_calls",
         "_env",
         "_executed",
@@ -60,9 +60,11 @@ class Absorber:
         "_looked",
         "_made_again",
         "_pending",
+        "_reads",
         "_rest",
         "_stray",
         "_turn",
+        "_turns",
         "acts",
         "expects_acts",
         "news",
@@ -87,7 +89,11 @@ class Absorber:
         self.expects_acts = any(not tool.is_read_only for tool in rest)
         self.acts = [at for at, (step, _, _) in enumerate(calls) if not step.tool.is_read_only]
         self._pending = dict.fromkeys(self.acts, True)
-        self._before = [sum(act < at for act in self.acts) for at in range(len(calls))]
+        self._turns = _turns_of(calls, accepted)
+        self._reads: dict[int, list[int]] = {}
+        for at, (step, _, _) in enumerate(calls):
+            for turn in self._turns[at] if step.tool.is_read_only else ():
+                self._reads.setdefault(turn, []).append(at)
         self._latest = _latest_looks(calls, env)
         self._looked: set[int] = set()
         self._made_again: list[int] = []
@@ -158,11 +164,7 @@ class Absorber:
         if turn is None:
             return []
         is_past = turn == len(self.acts)  # A further look shows this place as it is now.
-        return [
-            at
-            for at, before in enumerate(self._before)
-            if before == turn and at not in self._pending and not (is_past and at in self._looked)
-        ]
+        return [at for at in self._reads.get(turn, ()) if not (is_past and at in self._looked)]
 
     def _is_same(self, at: int, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         return is_same_call(self._calls[at], tool, args, kwargs, self._env)
@@ -171,7 +173,7 @@ class Absorber:
         tool = self._calls[at][0].tool
         if _has_effect(tool):
             return True
-        return self._is_untouched and at in self._latest - self._looked and self._turn == self._before[at]
+        return self._is_untouched and at in self._latest - self._looked and self._turn in self._turns[at]
 
     def _has_pending(self, tool: Tool) -> bool:
         return any(self._calls[at][0].tool.identity == tool.identity for at in self._pending)
@@ -184,8 +186,9 @@ class Absorber:
         del self._pending[at]
         if not _has_effect(self._calls[at][0].tool):
             self._made_again.append(at)
-        in_turn = self._turn == self._before[at]
-        self._turn = self._before[at] + 1 if in_turn else None
+        turn = self._turn
+        in_turn = turn is not None and turn in self._turns[at]
+        self._turn = turn + 1 if turn is not None and in_turn else None
         return in_turn
 
     def _answer(self, run: Run, at: int, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Executed:
@@ -255,6 +258,23 @@ class RecordedTool(NamedTuple):
 def _has_effect(tool: Tool) -> bool:
     """Return whether a call of a tool must not be made twice."""
     return tool.effect not in ("read", "idempotent")
+
+
+def _turns_of(calls: Sequence[StepCall], accepted: Sequence[Accepted]) -> list[range]:
+    """Return for each executed step how many steps with effects are done when it is its turn.
+
+    The members of a parallel group may come in any order.
+    """
+    acts = [0, *itertools.accumulate(int(not step.tool.is_read_only) for step, _, _ in calls)]
+    spans: dict[int, tuple[int, int]] = {}
+    for at, one in enumerate(accepted):
+        if one.group:
+            spans[one.group] = spans.get(one.group, (acts[at], 0))[0], acts[at + 1]
+    found: list[range] = []
+    for at, (step, _, _) in enumerate(calls):
+        first, behind = spans.get(accepted[at].group, (acts[at], acts[at + 1]))
+        found.append(range(first, behind + 1 if step.tool.is_read_only else behind))
+    return found
 
 
 def _latest_looks(calls: Sequence[StepCall], env: Env) -> set[int]:
