@@ -15,7 +15,7 @@ import msgspec
 from ...errors import DecodeError
 from .. import codec
 from ..model.blobs import decode_message
-from ..model.records import Expr, Lit, Masked, Node, Par, StepRecord, Tpl
+from ..model.records import Expr, Lit, Masked, Node, Par, Part, StepRecord, Tpl
 from ..redaction.traces import decimal_text, is_small
 from ..tools.tool import Tool
 from .params import Params, literal_leaves, to_expression
@@ -181,7 +181,7 @@ class SnapshotParams:
     that `places` has for them, or in a text behind it.
     """
 
-    __slots__ = ("_alone", "_labels", "_needles", "_places", "_searched", "_values")
+    __slots__ = ("_alone", "_labels", "_needles", "_places", "_searched", "_texts", "_values")
 
     def __init__(self, params: Params, places: Places) -> None:
         self._values = {name: params.values[name] for name in params.canonical}
@@ -199,9 +199,10 @@ class SnapshotParams:
         )
         self._alone = {name: Params({name: value}) for name, value in self._values.items()}
         self._needles: list[bytes] | None = None
+        self._texts: list[str] | None = None  # None if the parts of params are searched for, too.
         if not containers:
-            found = (text for name, text in self._searched.texts.items() if not is_small(self._values[name]))
-            self._needles = [text.encode("utf-8", "surrogatepass") for text in (*found, *places)]
+            self._texts = [text for name, text in self._searched.texts.items() if not is_small(self._values[name])]
+            self._needles = [text.encode("utf-8", "surrogatepass") for text in (*self._texts, *places)]
 
     def mask(self, data: bytes, literal_parts: frozenset[int] = frozenset()) -> bytes:
         """Return the stored form of a snapshot's bytes: the bytes themselves if no param is in them.
@@ -212,32 +213,33 @@ class SnapshotParams:
             return data
         value = codec.decode(data, lenient=True)
         if literal_parts and type(value) is tuple:
-            items = tuple(
-                Lit(codec.canonical(item)) if index in literal_parts else self._mask(item, "")
-                for index, item in enumerate(value)
-            )
-            expr: Expr = Node("tuple", items) if any(type(item) is not Lit for item in items) else Lit(data)
+            found = [None if at in literal_parts else self._mask(item, "") for at, item in enumerate(value)]
+            expr: Expr | None = _node("tuple", value, found)
         else:
             expr = self._mask(value, "")
-        return data if type(expr) is Lit else pack_mask(expr)
+        return data if expr is None else pack_mask(expr)
 
-    def _mask(self, value: Any, name: str) -> Expr:
-        found = self._named(value, name)
-        if found is not None:
-            return found
+    def _mask(self, value: Any, name: str) -> Expr | None:
+        """Return the expression of a value, or None if no param is in it."""
+        named = self._named(value, name) if name in self._places else None
+        if named is not None:
+            return named
         if type(value) is str:
             return self._mask_text(value, name)
         unfolded = codec.unfold(value)
         if unfolded is None:
-            return Lit(codec.encode(value))
+            return None
         kind, children = unfolded
-        items = tuple(self._mask(child, _name_of_child(kind, index, children)) for index, child in enumerate(children))
-        if all(type(item) is Lit for item in items):
-            return Lit(codec.encode(value))
-        return Node(kind, _stable_order(kind, items))
+        found = [self._mask(child, _name_of_child(kind, index, children)) for index, child in enumerate(children)]
+        return _node(kind, children, found)
 
-    def _mask_text(self, value: str, name: str) -> Expr:
-        """Return the expression of a text; a number in it is a param only behind its label or under its name."""
+    def _mask_text(self, value: str, name: str) -> Expr | None:
+        """Return the expression of a text, or None if no param is in it.
+
+        A number in it is a param only behind its label or under its name.
+        """
+        if self._texts is not None and not any(text in value for text in self._texts):
+            return None
         expr = to_expression(value, self._searched, None)
         if isinstance(expr, Tpl):
             fixed = {
@@ -247,13 +249,13 @@ class SnapshotParams:
                 and leaf.expr.name not in self._labels.get(leaf.name, ())
                 and leaf.expr.name not in self._places.get(name, ())
             }
-            return with_literals(expr, fixed)
+            expr = with_literals(expr, fixed)
         # A text that spells a number of a container is a number.
-        return expr if not getattr(expr, "form", "") else Lit(codec.encode(value))
+        return None if isinstance(expr, Lit) or (isinstance(expr, Part) and expr.form) else expr
 
     def _named(self, value: Any, name: str) -> Par | Tpl | None:
         """Return the param that a value is because of the name that it stands under."""
-        for param in self._places.get(name, ()) if name else ():
+        for param in self._places[name]:
             alone = self._alone.get(param)
             if alone is None:
                 continue
@@ -268,6 +270,14 @@ class SnapshotParams:
             if isinstance(expr, Par | Tpl):
                 return expr
         return None
+
+
+def _node(kind: str, children: Sequence[Any], found: Sequence[Expr | None]) -> Node | None:
+    """Return the expression of a container, or None if it has no param in it."""
+    if all(item is None for item in found):
+        return None
+    items = [Lit(codec.encode(child)) if item is None else item for child, item in zip(children, found, strict=True)]
+    return Node(kind, _stable_order(kind, tuple(items)))
 
 
 def _name_of_child(kind: str, index: int, children: Sequence[Any]) -> str:

@@ -75,6 +75,7 @@ class _Masking:
         self._used_after = _used_after(records)
         self._filled_after = _filled_after(records)
         self._seen_before: set[Any] = set()
+        self._known: dict[tuple[bytes, frozenset[int]], bytes] = {}
 
     def row(self) -> MaskedRow:
         pre: list[bytes | None] = []
@@ -94,7 +95,7 @@ class _Masking:
         if data is None:
             return None
         if not step.is_stored[is_post] and check is not None and check.params != "literal":
-            data = self._masker.mask(data, check.literal_parts)
+            data = self._mask(data, check.literal_parts)
         if is_masked(data):
             leaves = list(masked_leaves(unpack_mask(data)))
             mark = self._records[at].post if is_post else self._records[at].pre
@@ -104,6 +105,22 @@ class _Masking:
             else:
                 found += self._chances(at, step, check, is_post, leaves, mark)
         return data
+
+    def _mask(self, data: bytes, literal_parts: frozenset[int]) -> bytes:
+        """Return a masked snapshot; the snapshot itself if this run's values do not make it again."""
+        known = self._known.get((data, literal_parts))
+        if known is None:
+            known = self._masker.mask(data, literal_parts)
+            if is_masked(known) and not self._is_same(known, data):
+                known = data
+            self._known[data, literal_parts] = known
+        return known
+
+    def _is_same(self, masked: bytes, data: bytes) -> bool:
+        try:
+            return codec.canonical(bind(unpack_mask(masked), self._params.values)) == data
+        except Exception:  # A class may not be restored from its fields.
+            return False
 
     def _note(self, at: int, is_post: bool, leaves: Sequence[MaskedLeaf], mark: str) -> None:
         """Note the leaves that stood in a snapshot before a step had used the param."""
