@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import io
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -254,6 +255,10 @@ def test_g7a_a_callback_that_reads_the_params_of_the_run_cannot_change_the_call(
     assert paid == [([1, 2, 3], [4, 5])] * 2
 
 
+class Rows(list):  # type: ignore[type-arg]
+    """A list that the codec does not know."""
+
+
 def fill(out: Any) -> None:
     out.append("found")
 
@@ -277,6 +282,14 @@ def nested(out: Any) -> None:
         (lambda: bytearray(b"a"), lambda out: out.extend(b"b")),
         (lambda: {1, 2}, lambda out: out.add(3)),
         (lambda: [object], lambda out: out.pop()),
+        (lambda: {object}, lambda out: out.clear()),
+        (lambda: Rows([1]), fill),
+        (lambda: Rows([object]), fill),
+        (lambda: collections.deque([object]), fill),
+        (lambda: collections.defaultdict(list, a=object), tag),
+        (lambda: [{"rows": [object]}], lambda out: out[0]["rows"].append(1)),
+        (io.StringIO, lambda out: out.write("text")),
+        (io.BytesIO, lambda out: out.write(b"text")),
     ],
 )
 @pytest.mark.parametrize("by_name", [False, True])

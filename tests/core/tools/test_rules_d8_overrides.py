@@ -308,6 +308,54 @@ def test_d8_a_partial_and_a_bound_method_on_the_object_lead_to_the_tool() -> Non
     assert site.run(page)
 
 
+def test_d8_a_tool_that_has_another_name_in_the_class_is_found_there() -> None:
+    engine = Engine(observers=[])
+    clicks: list[str] = []
+
+    class Page:
+        def _click(self, where: str) -> None:
+            clicks.append(where)
+
+        click = engine.method(effect="write")(_click)
+        press = engine.method(effect="write", name="press")(lambda self, where: clicks.append(where))
+
+    class DryClick(Page):
+        def click(self, where: str) -> None: ...  # type: ignore[override]
+
+    class DryPress(Page):
+        def press(self, where: str) -> None: ...  # type: ignore[override]
+
+    class Unused(Page):
+        def _click(self, where: str) -> None: ...
+
+    engine.set_agent(lambda task: (page.click("a"), page.press("b")))
+    page = Page()
+    assert engine("task", context=page).learned
+    for kind in (Page, Unused):
+        assert engine("task", context=kind())
+    for kind in (DryClick, DryPress):
+        assert engine("task", context=kind(), mode="frozen").reason is Reason.TOOL_OVERRIDDEN
+
+
+def test_d8_a_tool_keeps_no_class_alive() -> None:
+    import gc
+    import weakref
+
+    site = Site()
+    assert site.run(site.Page()).learned
+
+    class Short(site.Page):  # type: ignore[name-defined, misc]
+        def click(self, where: str) -> None:
+            super().click(where)
+
+    assert site.run(Short(), lambda page: None).reason is Reason.TOOL_OVERRIDDEN
+    site.engine.set_agent(lambda task: None)  # The agent before holds the object.
+    gone = weakref.ref(Short)
+    del Short
+    gc.collect()
+    assert gone() is None
+
+
 def test_d8_an_object_whose_attributes_raise_goes_on_hitting() -> None:
     site = Site()
 

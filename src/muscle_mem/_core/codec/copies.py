@@ -155,10 +155,14 @@ def _trace(value: Any, budget: list[int]) -> Trace:
     except NotStorableError:
         pass
     kind = type(value)
-    if budget[0] > 0 and (kind is list or kind is tuple):
-        return kind.__name__, *(_trace(item, budget) for item in value)
-    if budget[0] > 0 and kind is dict:
-        return "dict", *((_trace(key, budget), _trace(item, budget)) for key, item in value.items())
+    if budget[0] > 0 and issubclass(kind, list | tuple | deque):
+        return "sequence", *(_trace(item, budget) for item in value)
+    if budget[0] > 0 and issubclass(kind, dict):
+        return "dict", *((_trace(key, budget), _trace(item, budget)) for key, item in dict.items(value))
+    if budget[0] > 0 and issubclass(kind, set | frozenset):
+        return "set", frozenset(_trace(item, budget) for item in value)
+    if kind.__module__ == "_io" and hasattr(kind, "getvalue"):
+        return "text", value.getvalue()
     return "object", _Same(value)
 
 

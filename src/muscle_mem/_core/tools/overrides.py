@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Collection
+from collections.abc import Callable
 from typing import Any
 
 from .closures import MAX_WRAPPERS
 from .tool import Tool
+
+Reaches = Callable[[Tool, Any], bool]
 
 _MISSING = object()
 NO_OVERRIDE = object()
@@ -56,35 +58,53 @@ def override_fingerprint(tool: Tool, value: Any) -> str:
 
 
 def _find_override(tool: Tool, kind: type, attributes: dict[str, Any], own_name: str) -> Any:
-    """Return the override of the tool's name, else of any name that the tool has in the class."""
-    entries = [(name, entry) for owner in kind.__mro__ for name, entry in vars(owner).items()]
-    for reaches in (_leads_to_tool, _is_within):
-        names = dict.fromkeys(name for name, entry in entries if reaches(tool, entry))
-        for name in [own_name] if own_name in names else names:
-            first = attributes.get(name, _MISSING)
-            if first is _MISSING:
-                first = next(entry for other, entry in entries if other == name)
-            if not reaches(tool, first):
-                return first
-        if names:
-            break
+    """Return the override of the name under which the tool is in the class, if any."""
+    reaches, names = _names_in_class(tool, kind, own_name)
+    for name in names:
+        first = attributes.get(name, _MISSING)
+        if first is _MISSING:
+            first = next((vars(owner)[name] for owner in kind.__mro__ if name in vars(owner)), _MISSING)
+        if first is not _MISSING and not reaches(tool, first):
+            return first
     return NO_OVERRIDE
 
 
-def _leads_to_tool(tool: Tool, entry: Any) -> bool:
-    targets = (tool.wrapper, tool.fn)
+def _names_in_class(tool: Tool, kind: type, own_name: str) -> tuple[Reaches, tuple[str, ...]]:
+    """Return the names of the tool in a class, and how they reach it.
+
+    The tool's own name comes first. The names are remembered, since a class may have many attributes.
+    """
+    known: tuple[Reaches, tuple[str, ...]] | None = tool.names_in_classes.get(kind)
+    if known is not None:
+        return known
+    entries = [(name, entry) for owner in kind.__mro__ for name, entry in vars(owner).items()]
+    for reaches in (_leads_to_wrapper, _is_within, _leads_to_function):
+        names = dict.fromkeys(name for name, entry in entries if reaches(tool, entry))
+        if names:
+            found = reaches, ((own_name,) if own_name in names else tuple(names))
+            tool.names_in_classes[kind] = found
+            return found
+    return _is_within, ()
+
+
+def _leads_to_wrapper(tool: Tool, entry: Any) -> bool:
+    return _leads_to(entry, tool.wrapper)
+
+
+def _leads_to_function(tool: Tool, entry: Any) -> bool:
+    """Return whether an attribute is the function of a tool that was registered apart from its class."""
+    return _leads_to(entry, tool.fn)
+
+
+def _leads_to(entry: Any, target: Any) -> bool:
     for _ in range(MAX_WRAPPERS):
-        if _is_one_of(entry, targets):
+        if entry is target:
             return True
         inner = next((part for part in _parts(entry) if part is not None), None)
         if inner is None:
             return False
         entry = inner
     return False
-
-
-def _is_one_of(entry: Any, targets: Collection[Any]) -> bool:
-    return any(entry is target for target in targets)
 
 
 def _parts(entry: Any) -> tuple[Any, ...]:

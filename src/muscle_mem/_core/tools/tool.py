@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -71,6 +72,7 @@ class Tool:
         "may_share_name",
         "method",
         "name",
+        "names_in_classes",
         "optional",
         "parameter_order",
         "positional",
@@ -105,6 +107,7 @@ class Tool:
         self.was_awaited = False
         self.may_share_name = made_in_function(fn) or captures_state(fn)
         self.instance = ""
+        self.names_in_classes: weakref.WeakKeyDictionary[type, Any] = weakref.WeakKeyDictionary()
         self.wrapper: Any = None
         self.may_be_method = False
         self.signature = signature_of(fn)
