@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -175,3 +176,68 @@ def test_d1a_a_decorator_that_gives_an_argument_itself_goes_on_hitting(version: 
     engine("task")
     assert engine("task")
     assert calls == [("client", "ann@a.com", "")] * 2
+
+
+def random_parameters(
+    names: list[str], choose: random.Random
+) -> tuple[str, list[str], dict[str, int], list[str], bool]:
+    """Return a signature: its text, the names by position, the defaults, the names by keyword only, and any *args."""
+    names = choose.sample(names, len(names))
+    split = choose.randint(0, len(names))
+    by_position, by_name = names[:split], names[split:]
+    slash = choose.randint(0, len(by_position)) if choose.random() < 0.3 else 0
+    first_default = choose.randint(0, len(by_position))
+    defaults = {name: 100 + at for at, name in enumerate(by_position) if at >= first_default}
+    defaults |= {name: 200 + at for at, name in enumerate(by_name) if choose.random() < 0.5}
+    star = choose.random() < 0.3
+    texts = [f"{name}={defaults[name]}" if name in defaults else name for name in by_position]
+    if slash:
+        texts.insert(slash, "/")
+    if star:
+        texts.append("*more")
+    elif by_name:
+        texts.append("*")
+    texts += [f"{name}={defaults[name]}" if name in defaults else name for name in by_name]
+    return ", ".join(texts), by_position, defaults, by_name, star
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_d1a_random_signatures_get_each_argument_under_its_name(seed: int) -> None:
+    choose = random.Random(seed)
+    names = ["a", "b", "c", "d"][: choose.randint(1, 4)]
+    text, by_position, defaults, by_name, star = random_parameters(names, choose)
+    count = choose.randint(sum(name not in defaults for name in by_position), len(by_position))
+    passed = [1000 + at for at in range(count)]
+    given = dict(zip(by_position, passed, strict=False))
+    extra = (
+        [choose.randint(2000, 2999) for _ in range(choose.randint(0, 2))] if star and count == len(by_position) else []
+    )
+    keywords = {name: choose.randint(3000, 3999) for name in by_name if name not in defaults or choose.random() < 0.5}
+    given |= keywords
+    calls: list[Any] = []
+
+    def tool_of(engine: Engine, parameters: str) -> Any:
+        scope: dict[str, Any] = {"calls": calls}
+        exec(f"def work({parameters}):\n    calls.append(dict(locals()))\n", scope)
+        return engine.tool(effect="write", version=1, name="work")(scope["work"])
+
+    engine = Engine(observers=[])
+    work = tool_of(engine, text)
+    engine.set_agent(lambda task: work(*passed, *extra, **keywords))
+    assert engine("task").learned
+    later = [*names, "new"] if choose.random() < 0.3 else names
+    if choose.random() < 0.2:
+        later = later[1:]
+    now, _, now_defaults, _, now_star = random_parameters(later, choose)
+    tool_of(engine, now)
+    engine.set_agent(lambda task: None)
+    calls.clear()
+    outcome = engine("task")
+    fits = set(given) <= set(later) and all(name in given or name in now_defaults for name in later)
+    if not fits or (extra and not now_star):
+        assert outcome.reason is Reason.TOOL_CHANGED, (text, now)
+        assert calls == []
+        return
+    expected = {name: given.get(name, now_defaults.get(name)) for name in later}
+    assert outcome, (text, now, outcome.message)
+    assert calls == [expected | ({"more": tuple(extra)} if now_star else {})], (text, now)
