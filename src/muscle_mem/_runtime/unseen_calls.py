@@ -69,10 +69,10 @@ class RunWatch:
 
     def __init__(self, number: int) -> None:
         self._number = number
-        self._slot = _marks.acquire() if CAN_FORK else None
+        self._slot = _free_slot()
         self._thread = threading.get_ident()
         self._task = _current_task()
-        self._cancellations = 0 if self._task is None else self._task.cancelling()
+        self._cancellations = _cancellations(self._task)
 
     def mark_call_in_child(self) -> None:
         """Note in the shared memory, from a forked child, that it called a tool."""
@@ -101,9 +101,22 @@ class RunWatch:
                     "tools in threads, with engine.bind(fn), or make the function that uses the processes one tool",
                 )
         task = self._task
-        if task is not None and task is _current_task() and task.cancelling() > self._cancellations:
+        if task is not None and task is _current_task() and _cancellations(task) > self._cancellations:
             return Problem(Reason.CANCELLED, "the run's task was cancelled, and the agent returned nevertheless")
         return None
+
+
+def _free_slot() -> tuple[mmap, int] | None:
+    try:
+        return _marks.acquire() if CAN_FORK else None
+    except (OSError, ValueError):  # No memory can be mapped, which must not end the run.
+        return None
+
+
+def _cancellations(task: Any) -> int:
+    """Return how many cancellations of a task are pending; other classes of tasks may not count them."""
+    count = getattr(task, "cancelling", None)
+    return count() if count is not None else 0
 
 
 def _current_task() -> Any:
@@ -113,5 +126,5 @@ def _current_task() -> Any:
         return None
     try:
         return asyncio.current_task()
-    except RuntimeError:  # No loop is running in this thread.
+    except (RuntimeError, AttributeError):  # No loop is running in this thread, or asyncio is being imported.
         return None

@@ -252,6 +252,20 @@ def test_c8c_a_context_object_or_param_that_a_tool_returns_is_no_open_block() ->
     assert [event for event in events if event.level == "warning"] == []
 
 
+def test_c8c_a_class_that_raises_on_any_access_ends_no_call() -> None:
+    class Kind(type):
+        def __getattribute__(cls, name: str) -> Any:
+            if name in ("__enter__", "__await__"):
+                raise RuntimeError(name)
+            return super().__getattribute__(name)
+
+    class Strange(metaclass=Kind):
+        pass
+
+    outcome, _ = run(Strange)
+    assert outcome
+
+
 def test_c8c_a_registered_type_is_a_value() -> None:
     import muscle_mem
 

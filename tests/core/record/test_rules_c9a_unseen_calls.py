@@ -211,6 +211,39 @@ def test_c9a_a_child_that_outlives_its_run_marks_no_other(tmp_path: Any) -> None
     assert here.run(second, "second").learned
 
 
+def test_c9a_a_spawned_process_cannot_be_seen() -> None:
+    def agent() -> None:
+        desk.save("x")
+        child = multiprocessing.get_context("spawn").Process(target=in_child, args=("a",))
+        child.start()
+        child.join()
+        assert child.exitcode == 0
+
+    assert desk.run(agent, "spawned").learned  # A limit: the recording lacks the call.
+
+
+@needs_fork
+def test_c9a_a_forked_child_that_calls_after_the_agent_has_returned_cannot_be_seen() -> None:
+    here = Desk()
+    reader, writer = os.pipe()
+    pids: list[int] = []
+
+    def agent() -> None:
+        here.save("x")
+        if not (pid := os.fork()):
+            try:
+                os.read(reader, 1)
+                here.save("late")
+            finally:
+                os._exit(0)
+        pids.append(pid)
+
+    assert here.run(agent).learned
+    os.write(writer, b"1")
+    os.waitpid(pids[0], 0)
+    assert here.run(agent)  # A limit: the recording lacks the call.
+
+
 # Tools of another engine
 
 
@@ -485,6 +518,32 @@ def test_c4_a_cancellation_that_was_taken_back_or_is_older_or_of_a_timeout_count
     first, second = asyncio.run(older())
     assert first.learned
     assert second
+
+
+def test_c9a_without_shared_memory_runs_are_learned_nevertheless(monkeypatch: pytest.MonkeyPatch) -> None:
+    from muscle_mem._runtime import unseen_calls
+
+    def fail() -> None:
+        raise OSError("no memory")
+
+    monkeypatch.setattr(unseen_calls._marks, "acquire", fail)
+    here = Desk()
+    assert here.run(lambda: here.save("x")).learned
+    assert here.run(lambda: here.save("x"))
+
+
+def test_c9a_a_tool_of_another_engine_whose_attributes_raise_ends_no_run() -> None:
+    class Proxy:
+        def __call__(self) -> None: ...
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "__func__":
+                raise RuntimeError(name)
+            raise AttributeError(name)
+
+    here, other = Desk(), Engine(observers=[])
+    foreign = other.tool(name="foreign")(Proxy())
+    assert here.run(lambda: (here.save("x"), foreign())).not_learned is Reason.FOREIGN_TOOL
 
 
 def test_c9a_a_session_learns_beside_forks_and_other_engines() -> None:

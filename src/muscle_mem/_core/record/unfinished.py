@@ -27,6 +27,13 @@ _HANDLE_NAMES = ("connection", "client", "cursor", "socket")
 
 def note_unfinished(run: Run, step: RecordedStep, result: Any) -> None:
     """Note a problem or a warning if work is left in an output that has no encoding."""
+    try:
+        _note_unfinished(run, step, result)
+    except Exception:  # A class of the user's may raise on any access, which must not end the call.
+        pass
+
+
+def _note_unfinished(run: Run, step: RecordedStep, result: Any) -> None:
     tool = step.tool.name
     for part in _parts(result):
         kind = type(part)

@@ -23,7 +23,7 @@ def validate_capture_arguments(role: str, capture: Any, fn: Any, signature: insp
         return
     try:
         own = inspect.signature(capture)
-    except (TypeError, ValueError):  # Some builtins have no signature.
+    except Exception:  # Some builtins have no signature, and a proxy may raise anything.
         return
     if any(_takes(own, call) for call in _calls(signature, own)):
         return
@@ -38,11 +38,11 @@ def hides_own_signature(fn: Any) -> bool:
 
     A decorator that takes any arguments may pass arguments that no caller gives.
     """
-    if not hasattr(fn, "__wrapped__"):
-        return False
     try:
+        if not hasattr(fn, "__wrapped__"):
+            return False
         parameters = inspect.signature(fn, follow_wrapped=False).parameters.values()
-    except (TypeError, ValueError):
+    except Exception:  # Some builtins have no signature, and a proxy may raise anything.
         return True
     return any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
 

@@ -38,9 +38,12 @@ def leads_to(fn: Any, targets: Collection[Any]) -> bool:
     for _ in range(MAX_WRAPPERS):
         if any(fn is target for target in targets):
             return True
-        inner = getattr(fn, "__func__", None)
-        if inner is None:
-            inner = fn.func if isinstance(fn, functools.partial) else getattr(fn, "__wrapped__", None)
+        try:
+            inner = getattr(fn, "__func__", None)
+            if inner is None:
+                inner = fn.func if isinstance(fn, functools.partial) else getattr(fn, "__wrapped__", None)
+        except Exception:  # A proxy may raise on any access.
+            return False
         if inner is None:
             return False
         fn = inner

@@ -53,7 +53,7 @@ def override_fingerprint(tool: Tool, value: Any) -> str:
         if known is None:
             known = _fingerprints[override] = tool.identify(override)
         return known
-    except TypeError:  # It cannot be referenced weakly, or is not hashable.
+    except Exception:  # It cannot be referenced weakly or is not hashable, or its class raises.
         return tool.identify(override)
 
 
