@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from muscle_mem import Engine
+
 from .. import workload
 from ..ours import engine_of, plain
 from ..scenario import Bench, Row, Target, beyond_row, ends, scenario
@@ -80,6 +82,53 @@ def node(bench: Bench) -> Iterator[Row]:
         target=Target(0.2),
         prototype="keeps a reference; a list is refused",
     )
+
+
+def learning_block(count: int, use: Callable[[Any], Any], answer: Any = None) -> Block:
+    """Nanoseconds to learn a run with a param of this many leaves; `answer` is what its first call returns."""
+    engine = Engine()
+    given = [{"id": 10_000 + at, "name": f"person {at} of town", "price": at * 1.5} for at in range(count // 3)]
+
+    @engine.tool(effect="read")
+    def look() -> Any:
+        return answer
+
+    @engine.tool
+    def save(value: Any) -> None: ...
+
+    def agent(task: str) -> None:
+        look()
+        save(use(given))
+
+    engine.set_agent(agent)
+    params = {"rows": given} if count else None
+
+    def learn() -> None:
+        engine("save", params=params, mode="record")
+        engine.cache_clear()
+
+    return block_of(learn)
+
+
+@scenario("recording")
+def learning(bench: Bench) -> Iterator[Row]:
+    """What params and outputs of some size cost a run that is learned."""
+    leaves, kilobytes = bench.pick(300, 3_000), bench.pick(10, 100)
+    output = [{"id": 10_000 + at, "text": f"entry {at}: nothing of note here"} for at in range(kilobytes * 20)]
+    blocks = {
+        "none": learning_block(0, lambda given: "hello"),
+        "whole": learning_block(leaves, lambda given: given),
+        "beside": learning_block(leaves, lambda given: "hello"),
+        "output": learning_block(0, lambda given: "hello", output),
+    }
+    race, _ = bench.race(blocks)
+    for name, title, each in (
+        ("whole", "learning, 1,000 leaves of a param that is passed on", leaves / 1_000),
+        ("beside", "learning, 1,000 leaves of a param beside another literal", leaves / 1_000),
+        ("output", "learning, 100 kB of outputs", kilobytes / 100),
+    ):
+        found = race.beyond(name, "none", each, 1e-6)
+        yield Row(f"learn.{name}", title, "ms", found.median, ends(found))
 
 
 @scenario("recording")

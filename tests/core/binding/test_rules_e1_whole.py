@@ -181,6 +181,19 @@ def test_e1_a_small_leaf_binds_to_the_argument_of_its_key_only() -> None:
     assert not other.twice(lambda p: other.send(to=p["n"]), {"p": {"n": 2}}, {"p": {"n": 3}})
 
 
+def test_e1_the_keys_of_a_param_are_no_parts_of_it_but_must_be_as_recorded_where_a_literal_holds_one() -> None:
+    play = Play()
+    agent = lambda p: (play.send(to="#name", text=p["name"]), play.send(to="#city", text=p["city"]))
+    first, then = {"name": "Ann", "city": "Rome"}, {"name": "Bob", "city": "Oslo"}
+    assert play.twice(agent, {"p": first}, {"p": then})
+    whole = Play()
+    agent = lambda p: (whole.send(to=p), whole.send(text=f"first: {next(iter(p))}"))
+    assert not whole.twice(agent, {"p": {"Anna": 1}}, {"p": {"Berta": 1}})
+    same = Play()
+    agent = lambda p: (same.send(to=p), same.send(text=f"first: {next(iter(p))}"))
+    assert same.twice(agent, {"p": {"Anna": 1}}, {"p": {"Anna": 7}})
+
+
 def test_e1_a_param_used_as_a_whole_and_in_parts_needs_the_same_form() -> None:
     play = Play()
     agent = lambda p: (play.send(to=p), play.send(text=p["name"]))

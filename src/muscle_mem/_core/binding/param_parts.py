@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -118,7 +118,7 @@ class LeafIndex:
                 continue
             for part, child in children:
                 kind = type(child)
-                if kind in _PLAIN:
+                if kind in _PLAIN or (kind is float and child == child and child):
                     key = (kind, child)
                     links[key] = _REPEATED if part is None or key in links else (link, part)
                 elif part is not None and (child_parts(child) is not None):
@@ -137,7 +137,8 @@ class LeafIndex:
         """Return the param and the path of the only leaf that equals a value, if there is one."""
         kind = type(value)
         try:
-            key = (kind, value) if kind in _PLAIN else codec.canonical(value)
+            is_plain = kind in _PLAIN or (kind is float and value == value and value)
+            key = (kind, value) if is_plain else codec.canonical(value)
         except NotStorableError:
             return None
         link = self._links.get(key)
@@ -150,12 +151,17 @@ class LeafIndex:
         return link[1], tuple(reversed(path))
 
 
-def leafwise(values: Mapping[str, Any], used: Mapping[str, set[ParamPath]]) -> tuple[Leafwise, ...]:
-    """Return the conditions of the params of which steps use parts. `used` has the empty path for a whole use."""
+def leafwise(
+    values: Mapping[str, Any], used: Mapping[str, set[ParamPath]], with_keys: Iterable[str]
+) -> tuple[Leafwise, ...]:
+    """Return the conditions of the params of which steps use parts.
+
+    `used` has the empty path for a use as a whole. `with_keys` are params whose keys must be as recorded in any case.
+    """
     return tuple(
         Leafwise(name, paths, rest_digest(values[name], paths), extremes_of(values[name], paths))
         for name, found in sorted(used.items())
-        if (paths := tuple(sorted(found, key=repr))) != ((),)
+        if (paths := tuple(sorted(found, key=repr))) != ((),) or name in with_keys
     )
 
 
@@ -165,14 +171,19 @@ def rest_digest(value: Any, paths: Sequence[ParamPath]) -> bytes:
     The form consists of the types of containers and leaves, the keys and the lengths. With the empty path, no leaf
     counts.
     """
-    return codec.digest(msgspec.msgpack.encode(_rest(value, (), frozenset(paths), () in paths, 0)))
+    inner = frozenset(path[:length] for path in paths for length in range(len(path)))
+    return codec.digest(msgspec.msgpack.encode(_rest(value, (), frozenset(paths), inner, 0)))
 
 
-def _rest(value: Any, path: ParamPath, used: frozenset[ParamPath], all_used: bool, depth: int) -> Any:
+def _rest(value: Any, path: ParamPath, used: frozenset[ParamPath], inner: frozenset[ParamPath], depth: int) -> Any:
+    """Return what counts of a part of a param; `inner` are the paths to containers of used leaves."""
     kind = type(value)
+    all_used = () in used
     name = f"{kind.__module__}:{kind.__qualname__}"
     if path and path in used:
         return name
+    if path not in inner and not all_used:
+        return _content(value)
     children = child_parts(value) if depth <= MAX_DEPTH else None
     if children is None:
         return name if all_used else _content(value)
@@ -181,8 +192,8 @@ def _rest(value: Any, path: ParamPath, used: frozenset[ParamPath], all_used: boo
         if part is None:
             parts.append(_content(child))
         else:
-            parts.append([repr(part), _rest(child, (*path, part), used, all_used, depth + 1)])
-    if issubclass(type(value), dict):
+            parts.append([repr(part), _rest(child, (*path, part), used, inner, depth + 1)])
+    if issubclass(kind, dict):
         parts.append(sorted(_content(key) for key in value if not _is_path_key(key)))
         return [name, sorted(parts, key=msgspec.msgpack.encode)]
     return [name, parts]
@@ -235,7 +246,7 @@ def _extremes(value: Any, prefix: ParamPath, rest: ParamPath) -> tuple[int | Non
         leaves = [part_at(item, rest) for item in part_at(value, prefix)]
     except LookupError:
         return None, None
-    keys: list[Any] = [rank(leaf) for leaf in leaves]
+    keys: list[Any] = [rank(leaf) for leaf in leaves] if leaves and rank(leaves[0]) is not None else [None]
     if None in keys:
         keys = [fold_text(leaf) if isinstance(leaf, str) else None for leaf in leaves]
     if len(keys) < 2 or None in keys:

@@ -9,15 +9,15 @@ from enum import Enum
 from typing import Any
 
 from .. import codec
-from ..model.records import Suspicion
-from ..redaction.traces import decimal_text, fold_text, text_forms
+from ..model.records import StepRecord, Suspicion
+from ..redaction.traces import SHORT_TEXT, decimal_text, fold_text, text_forms
 from .figures import number_text
 from .needles import Needles
 from .param_parts import child_parts
 from .param_values import canonical_or_none, plain_text
-from .param_words import ParamWords
+from .param_words import ParamWords, float_forms
 from .params import Params
-from .pieces import Piece
+from .pieces import Piece, literal_pieces
 from .spelled import unquoted
 from .tokens import word_positions
 
@@ -29,6 +29,7 @@ a word, or in another case, Unicode form or quoting."""
 _NUMBERS = (int, float, Decimal)
 _SHORT_NUMBER = re.compile(r"[0-9]{1,2}")
 _SEPARATOR = "\0"
+_SIMPLE = frozenset({str, int, float, bool, type(None)})
 
 
 class ParamSearch:
@@ -41,6 +42,7 @@ class ParamSearch:
         self._forms: dict[str, list[str]] | None = None
         self._needles = Needles(())
         self._raw: dict[str, str] = {}
+        self._leaves: dict[str, list[Any]] = {}
         self._words: ParamWords | None = None
 
     def suspicions(self, leaf: int, piece: Piece, defaults: Sequence[Any]) -> Iterator[Suspicion]:
@@ -113,7 +115,9 @@ class ParamSearch:
         return self._forms
 
     def _leaves_of(self, name: str) -> list[Any]:
-        return leaves_of(plain_text(self._params.values[name]))
+        if name not in self._leaves:
+            self._leaves[name] = leaves_of(plain_text(self._params.values[name]))
+        return self._leaves[name]
 
     def _has_words(self, value: Any, defaults: Sequence[Any]) -> bool:
         """Return whether a literal is worth a search for parts: it is not a bool, and not a default of the tool."""
@@ -128,37 +132,65 @@ def params_in_name(params: Params, names: Iterable[str]) -> set[str]:
     return {param for name in names for param in search.names_in(name)}
 
 
-def leaves_of(value: Any) -> list[Any]:
-    """Return the leaves of a param, keys included."""
-    found: list[Any] = []
+def params_with_keys_in(params: Params, records: Iterable[StepRecord]) -> set[str]:
+    """Return the params of which a key stands in a literal, so that other keys would need another literal."""
+    by_key: dict[str, set[str]] = {}
+    for name in params.canonical:
+        for key in keys_of(params.values[name]):
+            if len(key) >= SHORT_TEXT:
+                by_key.setdefault(fold_text(key), set()).add(name)
+    if not by_key:
+        return set()
+    needles = Needles(by_key)
+    texts = (text for record in records for piece in literal_pieces(record) for text in _folded_forms(piece.value))
+    return {name for text in texts for key in needles.found_in(text) for name in by_key[key]}
+
+
+def keys_of(value: Any) -> set[str]:
+    """Return the texts that are keys of the dicts in a param."""
+    found: set[str] = set()
     waiting = [value]
-    seen = 0
     while waiting:
         this = waiting.pop()
-        seen += 1
-        children = child_parts(this) if seen < codec.MAX_NODES else None
+        if issubclass(type(this), dict):
+            found.update(key for key in this if type(key) is str)
+        waiting += [child for _, child in child_parts(this) or () if type(child) not in _SIMPLE]
+    return found
+
+
+def leaves_of(value: Any) -> list[Any]:
+    """Return the leaves of a param, without the keys of dicts."""
+    found: list[Any] = []
+    waiting = [value]
+    for _ in range(codec.MAX_NODES):  # A param without a canonical form may contain itself.
+        if not waiting:
+            break
+        this = waiting.pop()
+        kind = type(this)
+        children: Any = this
+        if issubclass(kind, dict):
+            children = this.values()
+        elif kind is not list and kind is not tuple:
+            parts = child_parts(this)
+            children = None if parts is None else [child for _, child in parts]
         if children is None:
             found.append(this)
             continue
-        for _, child in children:
-            if type(child) is str or type(child) is int:
-                found.append(child)
-            else:
-                waiting.append(child)
-        if issubclass(type(this), dict):
-            found += [key for key in this if type(key) is str]
-            waiting += [key for key in this if type(key) is not str]
+        for child in children:
+            (found if type(child) in _SIMPLE else waiting).append(child)
     return found
 
 
 def _all_forms(leaves: Sequence[Any]) -> set[str]:
-    """Return the folded texts of leaves; those of plain texts and numbers in one go."""
+    """Return the folded texts of leaves; those of plain texts in one go."""
     texts = [leaf for leaf in leaves if type(leaf) is str]
     found = set(fold_text(_SEPARATOR.join(texts)).split(_SEPARATOR)) if texts else set()
     for leaf in leaves:
         kind = type(leaf)
         if kind is int:
             found.add(decimal_text(leaf))
+        elif kind is float:
+            found.update(float_forms(leaf))
         elif kind is not str:
             found.update(_folded_forms(leaf))
     if any(_SEPARATOR in text for text in texts):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..redaction.traces import SHORT_TEXT, text_forms
+from ..redaction.traces import SHORT_TEXT, decimal_text, text_forms
 from .function_words import ADDRESS_WORDS, FUNCTION_WORDS
 from .needles import Needles
 from .spelled import squeezed, unquoted, with_spelled_out_letters, without_accents
@@ -16,6 +16,7 @@ MANY_WORDS = 8
 
 _LONG_WORD = 4  # letters; a word of fewer counts inside of another word at its begin or end only
 _DIGITS = 4
+_LONG = 10**_DIGITS
 _WORD = re.compile(r"[^\W_]+")
 _LAST_PART = re.compile(r"\.([^\W_]{1,5})(?![\w.@-])")
 _ADDRESS = re.compile(r"[\w.+-]*@[\w.-]*")
@@ -26,9 +27,9 @@ class ParamWords:
     """The words of the params of one run, and the task's words, which explain a literal."""
 
     def __init__(self, leaves: Mapping[str, Sequence[Any]], task: Iterable[Any]) -> None:
-        self._by_word: dict[str, set[str]] = {}
+        self._by_word: dict[str, frozenset[str]] = {}
         self._by_digits: dict[str, set[str]] = {}
-        self._by_any_word: dict[str, set[str]] = {}
+        self._by_any_word: dict[str, frozenset[str]] = {}
         self._spelled: list[tuple[str, str]] = []
         self._long: list[tuple[str, str]] = []
         self._raw: list[tuple[str, str]] = []
@@ -42,28 +43,27 @@ class ParamWords:
         self._reversed = sorted(word[::-1] for word in self._by_word)
 
     def _add(self, name: str, leaves: Sequence[Any]) -> None:
+        if len(leaves) > MANY_WORDS:  # The texts of short numbers are looked for as wholes.
+            leaves = [leaf for leaf in leaves if type(leaf) is not float and not (type(leaf) is int and leaf < _LONG)]
         texts = [text for leaf in leaves for text in _plain_texts(leaf)]
-        joined = "\n".join(texts)
+        joined = "\0".join(texts)
         words = _WORD.findall(joined)
         is_long = len(words) > MANY_WORDS
-        self._raw += [(text, name) for text in texts[:1] if len(texts) == 1]
-        for word in words:
+        if len(texts) == 1:
+            self._raw.append((joined, name))
+        unique = dict.fromkeys(words)
+        for word in unique:
             if len(word) == SHORT_TEXT - 1 and word.istitle():
                 self._short.setdefault(word.lower(), set()).add(name)
         if is_long:
-            counted = {word for word in words if not word.isalpha() or not word.islower()}
+            counted = [word for word in unique if not word.isalpha() or not word.islower()]
             if "@" in joined:
-                counted.update(word for address in _ADDRESS.findall(joined) for word in _WORD.findall(address))
+                counted += [word for address in _ADDRESS.findall(joined) for word in _WORD.findall(address)]
             words = [word for word in counted if not _is_caseless(word)]
         last_parts = set(map(without_accents, _LAST_PART.findall(joined))) if "." in joined else set()
         for form in (without_accents, with_spelled_out_letters):
             folded = form("\n".join(words)).split("\n") if words else []
-            for word in folded:
-                self._by_any_word.setdefault(word, set()).add(name)
-                if word in FUNCTION_WORDS:
-                    continue
-                if _is_distinctive(word) and word not in ADDRESS_WORDS and word not in last_parts:
-                    self._by_word.setdefault(word, set()).add(name)
+            self._add_words(name, dict.fromkeys(folded), last_parts)
             if not is_long:
                 self._spelled += [(whole, name) for text in texts if (whole := squeezed(form(text)))]
                 self._add_initials(name, folded)
@@ -73,9 +73,19 @@ class ParamWords:
             if joined.isascii():
                 break
         for group in _NUMBER_GROUPS.findall(joined):
-            digits = squeezed(group)
+            digits = group if group.isdigit() else squeezed(group)
             for at in range(len(digits) - _DIGITS + 1):
                 self._by_digits.setdefault(digits[at : at + _DIGITS], set()).add(name)
+
+    def _add_words(self, name: str, words: Iterable[str], last_parts: set[str]) -> None:
+        only = frozenset((name,))
+        by_word, by_any_word = self._by_word, self._by_any_word
+        for word in words:
+            known = by_any_word.get(word)
+            by_any_word[word] = only if known is None else known | only
+            if _is_distinctive(word) and not (word in FUNCTION_WORDS or word in ADDRESS_WORDS or word in last_parts):
+                known = by_word.get(word)
+                by_word[word] = only if known is None else known | only
 
     def _add_initials(self, name: str, words: Sequence[str]) -> None:
         letters = [word[0] for word in words if word[0].isalpha()]
@@ -188,8 +198,16 @@ def _is_caseless(word: str) -> bool:
 
 
 def _plain_texts(leaf: Any) -> list[str]:
-    if type(leaf) is str:
+    kind = type(leaf)
+    if kind is str:
         return [leaf]
-    if leaf is None or issubclass(type(leaf), bool):
-        return []
-    return text_forms(leaf)
+    if kind is int:
+        return [decimal_text(leaf)]
+    if kind is float:
+        return float_forms(leaf)
+    return [] if leaf is None or kind is bool else text_forms(leaf)
+
+
+def float_forms(value: float) -> list[str]:
+    """Return the texts of a float: its own, and that of an int if it is whole."""
+    return [str(value), decimal_text(int(value))] if value.is_integer() else [str(value)]

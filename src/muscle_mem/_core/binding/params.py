@@ -164,12 +164,12 @@ class Params:
             self._index = LeafIndex({name: self.values[name] for name in self.canonical})
         return self._index
 
-    def leafwise(self, exprs: Iterable[Expr]) -> tuple[Leafwise, ...]:
-        """Return the conditions of the params of which these expressions use parts."""
+    def leafwise(self, exprs: Iterable[Expr], with_keys: Iterable[str]) -> tuple[Leafwise, ...]:
+        """Return the conditions of the params of which these expressions use parts, and of some others."""
         used: dict[str, set[ParamPath]] = {}
         for expr in exprs:
             _note_paths(expr, used)
-        return leafwise(self.values, used)
+        return leafwise(self.values, used, with_keys)
 
     def type_name(self, name: str) -> str:
         """Return the type name of a param's value; empty without a canonical form."""

@@ -14,10 +14,10 @@ from ...errors import NotStorableError
 from .. import codec
 from ..binding.freeze import frozen_to_expression
 from ..binding.guards import OutputLeaves, infer_guards, walk_leaves
-from ..binding.param_suspicion import params_in_name
+from ..binding.param_suspicion import params_in_name, params_with_keys_in
 from ..binding.params import Params, params_used_in
 from ..binding.resolve import secrets_used
-from ..model.records import FORM, Body, PartOf, Row, StepRecord, body_bytes
+from ..model.records import FORM, Body, Leafwise, PartOf, Row, StepRecord, body_bytes
 from ..plan.identity import observation_id
 from ..plan.parallel import (
     Placement,
@@ -66,7 +66,7 @@ def make_recording(
         kinds=tuple(params.type_name(name) for name in params.plain_names()),
         equal_secrets=redactor.equal_groups(_used_secrets(records), params) if redactor else (),
         order=() if list(order) == sorted(order) else order,
-        leafwise=params.leafwise(expr for record in records for _, expr in record.arguments) if params else (),
+        leafwise=_leafwise(records, params) if params else (),
         parts=parts,
     )
     try:
@@ -148,6 +148,11 @@ def variadic_names(step: RecordedStep) -> list[str]:
     These names are data and are never replaced.
     """
     return [name for name, _ in step.arguments if name not in step.tool.parameter_order and not name.startswith("*")]
+
+
+def _leafwise(records: Sequence[StepRecord], params: Params) -> tuple[Leafwise, ...]:
+    exprs = (expr for record in records for _, expr in record.arguments)
+    return params.leafwise(exprs, params_with_keys_in(params, records))
 
 
 def _param_conditions(
