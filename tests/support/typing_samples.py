@@ -22,6 +22,7 @@ from muscle_mem import (
 engine = Engine("memory.db", scope="a", mode="auto")
 scoped = Engine(scope=lambda context, args: str(context[0]))
 scoped.cache_clear("a")
+named = Engine(name="search")
 
 assert_type(Param(2, bind=["fill.text"]).value, int)
 assert_type(Param("a").bind, tuple[str, ...])

@@ -79,6 +79,8 @@ class Engine:
             that was not recorded. "at_once" asks for none.
         clock: A function that returns the time in seconds since the epoch. Everything that depends on the time of day
             or the date uses it. None uses the system's clock.
+        name: The name under which calls of this engine, made inside the agent of another run, are steps of that run.
+            Without a name, the outer run is not learned. The latest engine of a name is called by a replay.
 
     Raises:
         InvalidTypeError: An option has the wrong type.
@@ -113,6 +115,7 @@ class Engine:
         on_store_error: OnStoreError = "bypass",
         generalize: Generalize = "computed",
         clock: Callable[[], float] | None = None,
+        name: str = "",
     ) -> None:
         options = EngineOptions(
             scope=scope,
@@ -134,6 +137,7 @@ class Engine:
             on_store_error=on_store_error,
             generalize=generalize,
             clock=clock,
+            name=name,
         )
         self._runtime = Runtime(open_store(store, signing_key=signing_key), options, observers)
 

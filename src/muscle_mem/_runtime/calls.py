@@ -10,12 +10,14 @@ from typing import Any
 from .._core.flow import learn_demonstration, run_task
 from .._core.model.kinds import is_awaitable
 from .._core.model.outcome import Outcome
+from .._core.record.call import record_flow, record_sync
 from .._core.record.verdict import text_redactor
 from .._core.run.run import Run
 from ..errors import InvalidTypeError
 from .conclusion import conclude, exception_reason, raise_store_error, write_result
-from .context import Frame, enter_frame, leave_frame, reset_frame
+from .context import Frame, enter_frame, frame_for_call, leave_frame, reset_frame
 from .drivers import adrive, drive, in_thread
+from .named_engines import EngineTool, callers, given_options, outcome_of
 from .options import CallOptions
 from .performer import Performer
 from .runtime import Runtime
@@ -29,7 +31,9 @@ def call(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], option
     if mode == "off":
         return runtime.run_agent_alone(args, kwargs)
     run, refusal = runtime.open_run(args, kwargs, options, mode, True)
-    frame = runtime.open_runs.enter(run)
+    frame = runtime.open_runs.enter(run, as_step=True)
+    if frame.step_of is not None:
+        return _record_as_step(runtime, frame.step_of, args, kwargs, options)
     token = enter_frame(frame)
     began = perf_counter()
     if runtime.reporter.has_step_observers:
@@ -52,7 +56,9 @@ async def acall(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any],
     if mode == "off":
         return await _agent_alone(runtime, args, kwargs)
     run, refusal = runtime.open_run(args, kwargs, options, mode, False)
-    frame = runtime.open_runs.enter(run)
+    frame = runtime.open_runs.enter(run, as_step=True)
+    if frame.step_of is not None:
+        return await _arecord_as_step(runtime, frame.step_of, args, kwargs, options)
     token = enter_frame(frame)
     began = perf_counter()
     if runtime.reporter.has_step_observers:
@@ -75,6 +81,45 @@ async def acall(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any],
         leave_frame(token, frame)
         runtime.open_runs.leave(frame)
     return conclude(runtime, run, finished, perf_counter() - began, is_written=bool(blocking))
+
+
+callers.update({False: call, True: acall})
+
+
+def _record_as_step(
+    runtime: Runtime, outer: Frame, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions
+) -> Outcome:
+    """Make a call inside the agent of another run, and record it as a step of that run."""
+    run, tool = outer.run, EngineTool(runtime, runtime.name, False)
+    assert run is not None
+    frame = frame_for_call(outer.runtime, run, run.recorder)
+    frame.inner_tool = tool
+    token = enter_frame(frame)
+    try:
+        named = {**kwargs, **given_options(options)}
+        value = record_sync(run, run.recorder, tool, args, named, lambda flow: drive(flow, runtime.perform))
+    finally:
+        leave_frame(token, frame)
+    return outcome_of(tool, value)
+
+
+async def _arecord_as_step(
+    runtime: Runtime, outer: Frame, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions
+) -> Outcome:
+    """Make an async call inside the agent of another run; see `_record_as_step`."""
+    run, tool = outer.run, EngineTool(runtime, runtime.name, True)
+    assert run is not None
+    frame = frame_for_call(outer.runtime, run, run.recorder)
+    frame.inner_tool = tool
+    token = enter_frame(frame)
+    try:
+        flow = record_flow(run, tool, args, {**kwargs, **given_options(options)})
+        answer = await adrive(flow, runtime.perform)
+    finally:
+        leave_frame(token, frame)
+    if answer.error is not None:
+        raise answer.error
+    return outcome_of(tool, answer.result)
 
 
 async def _agent_alone(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:

@@ -70,7 +70,7 @@ class ClassTool:
     def wrapper_for(self, cls: Any) -> Callable[..., Any] | None:
         """Return the function that records calls on a class.
 
-        Return None if this is no class method, but a function whose first parameter is named `cls`.
+        Return None if this is not a class method, but a function whose first parameter is named `cls`.
         """
         if not issubclass(type(cls), type):
             return None
@@ -99,7 +99,7 @@ class ClassTool:
         return self._inner(cls, *args, **kwargs)
 
     def call_plain(self) -> Callable[..., Any]:
-        """Return the function that records calls of what is no class method."""
+        """Return the function that records calls of what is not a class method."""
         if None not in self._wrappers:
             self._wrappers[None] = self._make_tool(self._inner, self._name)
         found: Callable[..., Any] = self._wrappers[None]

@@ -44,6 +44,8 @@ class Frame(msgspec.Struct, eq=False):
         watch: The `RunWatch` of a run whose agent has been started.
         learned_id: The trajectory that the run has recorded, or "".
         late_tool: A tool that was called after the agent had returned, or "".
+        step_of: The frame of the outer run that records this call of an engine as a step, or None.
+        inner_tool: The call of an engine that this frame is of, which collects the inner runs, or None.
     """
 
     runtime: Any
@@ -61,6 +63,8 @@ class Frame(msgspec.Struct, eq=False):
     watch: Any = None
     learned_id: str = ""
     late_tool: str = ""
+    step_of: Frame | None = None
+    inner_tool: Any = None
 
     @property
     def inner(self) -> Frame:

@@ -61,19 +61,26 @@ class OpenRuns:
         register_for_forks(self)
         _all_open_runs.add(self)
 
-    def enter(self, run: Run | None) -> Frame:
+    def enter(self, run: Run | None, *, as_step: bool = False) -> Frame:
         """Return a frame for a run.
 
-        A run inside the agent of another run prevents that one from being learned (G6).
+        A run inside the agent of another run is a step of that one if the engine has a name and the caller can record
+        it, `as_step`. Otherwise it prevents that one from being learned (G6).
         """
         outer = get_frame()
         if outer is None or outer.is_left:
             return Frame(self._runtime, run)
         if outer.is_inherited:
             outer.watch.mark_call_in_child()
-        if outer.is_recording and outer.run is not None:
+        if outer.inner_tool is not None and run is not None:
+            outer.inner_tool.runs.append(run)
+        if outer.is_recording and outer.run is not None and not outer.run.recorder.closed:
+            if as_step and self._runtime.name and not outer.is_stepped:
+                return Frame(self._runtime, run, step_of=outer)
             outer.run.recorder.add_problem(
-                Reason.NESTED_RUN, "the agent called an engine during its run, and nested runs are not learned"
+                Reason.NESTED_RUN,
+                "the agent called an engine during its run. Give that engine a name, as in Engine(name='search'), and "
+                "call it as engine(...) or engine.acall(...). Then the call is a step of this run.",
             )
         return Frame(self._runtime, run, outer.run is not None)
 

@@ -56,6 +56,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     on_store_error: str
     generalize: Generalize
     clock: Callable[[], float] | None
+    name: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.scope, str) and (not callable(self.scope) or is_async(self.scope)):
@@ -67,6 +68,8 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
             ensure_callable(role, getattr(self, role))
         if isinstance(self.max_lookups, bool) or not isinstance(self.max_lookups, int) or self.max_lookups < 1:
             raise InvalidValueError(f"invalid max_lookups=: expected an int from 1, got {self.max_lookups!r}")
+        if not isinstance(self.name, str):
+            raise InvalidTypeError(f"invalid name=: expected a string, got {self.name!r}. Pass one, as in name='shop'.")
         validated_seconds("miss_wait", self.miss_wait)
         validated_count("library_bytes", self.library_bytes, "bytes")
         validated_choice("mode", self.mode, MODES)

@@ -30,6 +30,7 @@ from .context import enter_frame, get_disabled, get_objects, is_turned_off, rese
 from .drivers import STORE_EFFECTS
 from .election import KeyLeases
 from .maintenance import Maintenance
+from .named_engines import register_engine
 from .open_runs import OpenRuns
 from .options import CallOptions, EngineOptions, mode_of
 from .performer import perform_call
@@ -62,6 +63,7 @@ class Runtime:
     def __init__(
         self, store: Store, options: EngineOptions, observers: Iterable[Observer] | Observer | None = None
     ) -> None:
+        self.name = options.name
         self.mode: Mode = options.mode
         self.on_divergence: OnDivergence = options.on_divergence
         self.raises_store_errors = options.on_store_error == "raise"
@@ -104,6 +106,8 @@ class Runtime:
         )
         self.perform = perform_call
         self._closer = weakref.finalize(self, flush_counters, store, self.library.counters)
+
+        register_engine(self.name, self)
 
     def close(self) -> None:
         """Write the counts and release the store. Closing twice is allowed."""

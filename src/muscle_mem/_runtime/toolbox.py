@@ -14,6 +14,7 @@ from .._core.tools.closures import is_same_callable
 from .._core.tools.tool import Tool
 from .._forks import ForkSafeLock, process_name, register_for_forks
 from .breakers import CircuitBreakers
+from .named_engines import PREFIX, register_toolbox, resolve_engine
 
 _instance_numbers = itertools.count(1)  # For all engines, because they may share a store.
 
@@ -40,6 +41,7 @@ class Toolbox(ForkSafeLock):
         self._pending: list[SettleClasses] = []
         self._lock = threading.Lock()
         register_for_forks(self)
+        register_toolbox(self)
         self.breakers = CircuitBreakers()
         self.pause_refusal = self.breakers.pause_refusal
         self.failing_tools = self.breakers.failing_tools
@@ -87,6 +89,8 @@ class Toolbox(ForkSafeLock):
     def resolve(self, record: StepRecord) -> Tool | Refusal:
         """Return the registered tool of a stored step, or why there is none."""
         name = record.tool
+        if name.startswith(PREFIX) and name not in self._by_name:
+            return resolve_engine(record)
         if name not in self._by_name:
             for settle in list(self._pending):
                 settle(subclasses=True)

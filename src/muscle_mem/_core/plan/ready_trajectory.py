@@ -102,7 +102,11 @@ class ReadyTrajectory:
         self.requirements = requirements(steps)
         self.overrides = _overrides_of(steps, [candidate.row for candidate in self.candidates])
         self.unchecked_tools = tuple(
-            dict.fromkeys(step.tool.name for step in steps if step.pre is None and not step.tool.is_read_only)
+            dict.fromkeys(
+                step.tool.name
+                for step in steps
+                if step.pre is None and not step.tool.is_read_only and not step.tool.checks_itself
+            )
         )
         self.masked = masked_positions(candidate.row for candidate in self.candidates)
         for at, _ in self.masked:

@@ -52,6 +52,7 @@ class Tool:
     recorded as they are, if they are plain.
     """
 
+    checks_itself = False  # Whether a call makes checks of its own steps, as that of an engine does.
     __slots__ = (
         "_secret",
         "_variadics",

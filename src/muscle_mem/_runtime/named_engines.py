@@ -1,0 +1,169 @@
+"""Engines that are called inside the agent of another run: such a call is one step of that run.
+
+The step is stored with the name of the engine, the task and its options, and replayed by making the call. Its output is
+the value of the inner run. Its effect is the strongest of those that the inner run had when it was recorded.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from .._core.model.outcome import Outcome
+from .._core.model.reason import EFFECTS, Reason
+from .._core.model.records import StepRecord
+from .._core.plan.step import Refusal
+from .._core.run.run import Run
+from .._core.tools.tool import Tool, ToolSpec
+from .options import CallOptions
+
+PREFIX = "engine:"
+_runtimes: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+_toolboxes: weakref.WeakSet[Any] = weakref.WeakSet()
+callers: dict[bool, Callable[..., Any]] = {}
+"""The functions that make a plain and an async call of an engine. The module of the calls sets them."""
+
+
+def register_engine(name: str, runtime: Any) -> None:
+    """Make an engine known under its name; the latest of a name wins."""
+    if name:
+        _runtimes[name] = runtime
+        for tools in list(_toolboxes):
+            tools.version += 1  # A step that lacked its engine may have it now.
+
+
+def register_toolbox(tools: Any) -> None:
+    """Note tools whose plans may contain steps of engines."""
+    _toolboxes.add(tools)
+
+
+class EngineTool(Tool):
+    """The call of an engine as a tool.
+
+    Args:
+        runtime: The runtime of the engine, or None to find it by its name at each call.
+        name: The name of the engine.
+        is_async: Whether the call is awaited.
+        effect: The effect of the inner run; None if it is not known or not declared.
+
+    Attributes:
+        runs: The inner runs of this call.
+        outcome: The outcome of the latest call, or None.
+    """
+
+    __slots__ = ("outcome", "runs")
+    checks_itself = True
+
+    def __init__(self, runtime: Any, name: str, is_async: bool, effect: str | None = None) -> None:
+        self.runs: list[Run] = []
+        self.outcome: Outcome | None = None
+        spec = ToolSpec(name=PREFIX + name, effect=effect, secret=("secrets",))
+        super().__init__(_caller(self, runtime, name, is_async), spec)
+        self.settle_fingerprint()
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """The identity of the call, without its effect, which is known only after it."""
+        return self.name, "async" if self.is_async else "plain", ""
+
+    def settle_effect(self) -> None:
+        """Take the strongest effect of the calls of the inner runs, which a recorded call has collected."""
+        if not self.runs:
+            return
+        found = [
+            tool.effect or "write"
+            for run in self.runs
+            for tool in (
+                *(call[0].tool for call in run.progress.entered_calls),
+                *(step.tool for recorder in run.recorder_slot for step in recorder.steps),
+            )
+        ]
+        self.effect = max(found, key=EFFECTS.index) if found else None
+        self.settle_fingerprint()
+
+    def settle_fingerprint(self) -> None:
+        """Set the fingerprint, which holds the effect for the replay."""
+        self.fingerprint = ":".join(("e", "async" if self.is_async else "plain", self.effect or ""))
+
+
+def _caller(tool: EngineTool, runtime: Any, name: str, is_async: bool) -> Callable[..., Any]:
+    """Return the function that calls an engine and returns the value of the run."""
+
+    def find() -> Any:
+        found = _runtimes.get(name) if runtime is None else runtime
+        if found is None:
+            raise LookupError(f"engine {name!r} does not exist any more in this process")
+        return found
+
+    def kept(outcome: Outcome) -> Any:
+        tool.outcome = outcome
+        return outcome.value
+
+    def call_engine(
+        *args: Any,
+        tags: Any = (),
+        params: Any = None,
+        key: Any = None,
+        mode: Any = None,
+        success: Any = None,
+        approve: Any = None,
+        context: Any = None,
+        on_divergence: Any = None,
+        secrets: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
+        try:
+            return kept(callers[False](find(), args, kwargs, options))
+        finally:
+            tool.settle_effect()
+
+    async def acall_engine(
+        *args: Any,
+        tags: Any = (),
+        params: Any = None,
+        key: Any = None,
+        mode: Any = None,
+        success: Any = None,
+        approve: Any = None,
+        context: Any = None,
+        on_divergence: Any = None,
+        secrets: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
+        try:
+            return kept(await callers[True](find(), args, kwargs, options))
+        finally:
+            tool.settle_effect()
+
+    return acall_engine if is_async else call_engine
+
+
+def resolve_engine(record: StepRecord) -> Tool | Refusal:
+    """Return the tool of a stored call of an engine, or why there is none."""
+    name = record.tool.removeprefix(PREFIX)
+    if name not in _runtimes:
+        message = f"engine {name!r} does not exist in this process. Create it first: Engine(name={name!r})."
+        return Refusal(Reason.TOOL_MISSING, message, tool=record.tool)
+    _, manner, effect = (*record.fingerprint.split(":"), "", "")[:3]
+    return EngineTool(None, name, manner == "async", effect if effect in EFFECTS else None)
+
+
+def given_options(options: CallOptions) -> dict[str, Any]:
+    """Return the options of a call that are not their defaults, by name."""
+    defaults = CallOptions()
+    return {
+        name: value
+        for name in CallOptions.__struct_fields__
+        if (value := getattr(options, name)) is not getattr(defaults, name)
+    }
+
+
+def outcome_of(tool: EngineTool, value: Any) -> Outcome:
+    """Return the outcome of a recorded call; of a call that the outer replay has made, one that says so."""
+    if tool.outcome is not None:
+        return tool.outcome
+    message = "the replay of the outer run has made this call"
+    return Outcome("hit", value=value, value_source="step", reason=Reason.HIT, message=message)
