@@ -14,6 +14,7 @@ import pytest
 from muscle_mem import Engine
 from muscle_mem._runtime.options import CallOptions
 from muscle_mem.store import MemoryStore, SqliteStore, Store
+from muscle_mem.store.folder import FolderStore
 from threads_and_processes import in_threads, one_of_eight_leads
 
 LONG = 60.0
@@ -48,9 +49,14 @@ def until(true: Callable[[], bool]) -> None:
         pause.wait(0.001)
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "folder"])
 def test_of_sixteen_threads_one_asks_its_agent(kind: str, tmp_path: Path) -> None:
-    crowd = Crowd(MemoryStore() if kind == "memory" else SqliteStore(tmp_path / "m.db"))
+    stores: dict[str, Callable[[], Store]] = {
+        "memory": MemoryStore,
+        "sqlite": lambda: SqliteStore(tmp_path / "m.db"),
+        "folder": lambda: FolderStore(tmp_path / "m"),
+    }
+    crowd = Crowd(stores[kind]())
     crowd.before = lambda: until(lambda: crowd.engine.cache_info().waited == 15)
     outcomes = in_threads(lambda _: crowd.engine("task"), 16)
     info = crowd.engine.cache_info()
@@ -78,6 +84,13 @@ def test_of_fifty_tasks_one_asks_its_agent() -> None:
 def test_of_eight_processes_one_asks_its_agent_and_a_killed_leader_costs_one_more(tmp_path: Path) -> None:
     one_of_eight_leads(str(tmp_path / "m.db"), tmp_path / "runs")
     assert not list((tmp_path / "m.db.leading").iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no flock")
+def test_s7_eight_processes_with_a_folder_of_files_agree_as_well(tmp_path: Path) -> None:
+    one_of_eight_leads(f"folder:///{tmp_path / 'm'}", tmp_path / "runs")
+    assert not list((tmp_path / "m" / ".leading").iterdir())
+    assert len(list((tmp_path / "m").glob("*.json"))) == 1
 
 
 def test_a_leader_that_fails_lets_the_next_lead() -> None:

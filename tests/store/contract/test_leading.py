@@ -14,13 +14,14 @@ import pytest
 
 from muscle_mem import StoreError
 from muscle_mem.store import Leading, MemoryStore, SqliteStore
+from muscle_mem.store.folder import FolderStore
 
 KEY, OTHER = b"k" * 32, b"l" * 32
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there is no flock")
 
 
 def test_one_leads_a_key_until_it_lets_go(tmp_path: Path) -> None:
-    for store in (MemoryStore(), SqliteStore(tmp_path / "m.db")):
+    for store in (MemoryStore(), SqliteStore(tmp_path / "m.db"), FolderStore(tmp_path / "folder")):
         assert isinstance(store, Leading)
         first = store.lead(KEY)
         assert first is not None

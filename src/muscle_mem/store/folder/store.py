@@ -15,6 +15,7 @@ from ...errors import DamagedStoreError, InvalidTypeError, InvalidValueError, St
 from ..base import Damaged, Found, Note, Observation, Sealed, Standing, Stored
 from ..digest import SigningKey, checked_key, signer
 from ..locking.deadline import AdaptiveTimeout
+from ..locking.key_locks import KeyLock, KeyLocks
 from ..locking.write_lock import WriteLock
 from ..standing import apply_note
 from .atomic import Stamp, read_file, remove, stamps, write_atomically
@@ -22,7 +23,8 @@ from .file import FileEntry, entry_text, read_entry, unusable_entry
 
 ENDING = ".json"
 LOCK_TIMEOUT = 30.0
-_IGNORED = "# made by muscle_mem\n.lock\n*.tmp\n"
+LEADING = ".leading"
+_IGNORED = f"# made by muscle_mem\n.lock\n*.tmp\n{LEADING}/\n"
 
 
 class FolderStore:
@@ -66,6 +68,7 @@ class FolderStore:
             raise StoreError(f"cannot open the store {self.path!r}: it is not a folder. Pass the path of a folder.")
         self.url = f"folder:///{self.path.replace(os.sep, '/')}"
         self._write_lock = WriteLock(os.path.join(self.path, ".lock"))
+        self._key_locks = KeyLocks(os.path.join(self.path, LEADING))
         self._timeout = AdaptiveTimeout(LOCK_TIMEOUT)
         self._closed = False
         self._begin()
@@ -180,6 +183,17 @@ class FolderStore:
         """Return a number that changes with every change to the folder."""
         with self._reading():
             return self._generation
+
+    def lead(self, key: bytes) -> KeyLock | None:
+        """Become the only learner of a key, by a file lock in the folder `.leading` of the store.
+
+        See `muscle_mem.store.base.Leading`.
+        """
+        with self._lock:
+            self._ensure_open()
+            with self._translated_errors():
+                self._make_folder()
+        return self._key_locks.lead(key)
 
     def close(self) -> None:
         """Close the store. Every later call except `close` raises StoreError."""
