@@ -32,11 +32,11 @@ def key_derivation(engine: Engine, task: str, params: dict[str, Any] | None) -> 
         redactor, none = Redactor(), Params(None)
 
         def plain() -> bytes:
-            return derive((task,), {}, none, (), None, known_objects_of(none, (), redactor))
+            return derive((task,), {}, none, (), None, known_objects_of(none, (), redactor), "")
 
         def with_params() -> bytes:
             given = Params(params)
-            return derive((task,), {}, given, (), None, known_objects_of(given, (), redactor))
+            return derive((task,), {}, given, (), None, known_objects_of(given, (), redactor), "")
 
         found = plain if params is None else with_params
         found()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 import time
 import weakref
 from collections.abc import Iterable
@@ -82,6 +83,7 @@ class Runtime:
             trust=TRUSTS.index(options.trust),
             generalize=options.generalize,
             wall_clock=clock,
+            make_lock=threading.RLock,
             emit=self.reporter.notice_each_time,
         )
         self.tools = Toolbox()

@@ -67,7 +67,10 @@ def contradictions(trajectories: Iterable[ReadyTrajectory]) -> dict[str, Verdict
 
 
 class _Compared:
-    """One trajectory with what the comparison needs; its calls are decoded only if nothing else tells it apart."""
+    """One trajectory with what the comparison needs.
+
+    Its calls are decoded only if nothing else distinguishes it.
+    """
 
     def __init__(self, trajectory: ReadyTrajectory) -> None:
         self.trajectory = trajectory
@@ -82,7 +85,7 @@ class _Compared:
         return [tuple(_leaves(record)) for record in self.body.steps]
 
     def guards(self, step: int) -> tuple[Guard, ...]:
-        """Return the guards of a step: they tell what in the outputs its literals were taken from."""
+        """Return the guards of a step: what in the outputs its literals were taken from."""
         return self.body.steps[step].guards
 
     @property
@@ -165,7 +168,7 @@ def _expression_leaves(name: str, expr: Expr, path: tuple[int, ...]) -> Iterator
 
 
 def _canonical(piece: Piece) -> Expr | Piece:
-    """Return a piece as a literal of its own, so that equal leaves are equal whatever stands around them."""
+    """Return a piece as a separate literal, so that equal leaves compare equal."""
     try:
         return Lit(codec.canonical(piece.value))
     except NotStorableError:
@@ -197,7 +200,7 @@ def _differing_params(one: _Compared, other: _Compared, step: int) -> frozenset[
 
 
 def _has_reason(ours: Candidate, theirs: Candidate, step: int) -> bool:
-    """Return whether something that is stored tells two recordings apart before a step was made."""
+    """Return whether two recordings differ in what is stored of the time before a step."""
     a, b = ours.row, theirs.row
     if theirs.id in a.refused or ours.id in b.refused:
         return True

@@ -114,7 +114,7 @@ class Conditions:
         return params is not None and self._is_between(name, params)
 
     def _is_between(self, name: str, params: Params) -> bool:
-        """Return whether a run's number lies between recorded ones.
+        """Return whether a run's number is between recorded ones.
 
         Weekdays, months and lengths go up and down between two dates or lists.
         """
@@ -188,7 +188,7 @@ class Conditions:
     def unseen_params(self, run: Circumstances) -> str:
         """Return a param with a new value for which the recordings do not vouch yet, or ''.
 
-        Two recordings with other values do. The value of a number, date or time must lie between theirs, since the
+        Two recordings with other values do. The value of a number, date or time must be between theirs, since the
         agent may do something else beyond a bound.
         """
         for name in run.params.plain_names():

@@ -16,7 +16,7 @@ def observation_id(trajectory_id: str, row: Row) -> str:
     """
     seen = msgspec.msgpack.encode((row.pre, row.post))
     if row.refused:
-        seen += b"detour"  # A later recording that went around nothing is a row of its own (D3).
+        seen += b"detour"  # A later recording that went around nothing is a separate row (D3).
     if row.witness is not None:
         seen += witness_identity(row.suspicions, row.witness)
     if row.overrides:

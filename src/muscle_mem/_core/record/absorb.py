@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from ..binding.resolve import Env
@@ -79,8 +79,13 @@ class Absorber:
         accepted: Sequence[Accepted],
         env: Env,
         rest: Collection[Tool] = (),
+        lock: Any = None,
     ) -> None:
-        """`accepted` holds what accepted each executed call; `rest` are the tools that the replay did not reach."""
+        """Take the executed calls of a replay.
+
+        `accepted` holds what accepted each executed call; `rest` are the tools that the replay did not reach. `lock` is
+        held while a call is answered, since the agent's threads call concurrently.
+        """
         self._calls = calls
         self._executed = executed
         self._accepted = accepted
@@ -101,7 +106,7 @@ class Absorber:
         self._stray: tuple[RecordedStep, int] | None = None
         self._is_untouched = True
         self._groups: dict[int, list[RecordedStep]] = {}
-        self._lock = threading.RLock()
+        self._lock = nullcontext() if lock is None else lock
         self.own_acts: list[RecordedStep] = []
         """Calls of tools with effects that repeat no executed step."""
         self.retries: list[RecordedStep] = []

@@ -102,5 +102,5 @@ def make_absorber(run: Run, followed: Candidate, refusal: Refusal) -> Absorber |
         accepted = accepted_steps(run, followed, refusal)
         entered = [one for at, one in enumerate(accepted) if at not in progress.skipped]
         rest = [step.tool for step in followed.trajectory.steps[len(progress.calls) :]]
-        return Absorber(progress.entered_calls, _executed_steps(run), entered, run.env, rest)
+        return Absorber(progress.entered_calls, _executed_steps(run), entered, run.env, rest, run.policy.make_lock())
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
@@ -44,6 +45,7 @@ class Policy(msgspec.Struct, frozen=True):
     trust: int = 0
     generalize: str = "computed"
     wall_clock: Callable[[], float] = lambda: 0.0
+    make_lock: Callable[[], Any] = nullcontext
     emit: Notify = lambda *_event: None
 
     @property

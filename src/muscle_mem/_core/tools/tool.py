@@ -52,7 +52,7 @@ class Tool:
     recorded as they are, if they are plain.
     """
 
-    checks_itself = False  # Whether a call makes checks of its own steps, as that of an engine does.
+    checks_itself = False  # Whether a call checks the steps within itself, as that of an engine does.
     __slots__ = (
         "_secret",
         "_variadics",
