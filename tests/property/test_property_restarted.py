@@ -13,7 +13,7 @@ import pytest
 from muscle_mem import Check, Diverged, Engine
 from muscle_mem.store import MemoryStore
 
-CASES = int(os.environ.get("MUSCLE_MEM_CASES", "2000"))
+CASES = int(os.environ.get("MUSCLE_MEM_CASES", "1000"))
 CHUNKS = 4
 RUNS = 7
 EFFECTS = (None, None, "read", "idempotent", "write", "irreversible")
@@ -168,4 +168,4 @@ def test_f5_no_run_of_a_restarted_agent_multiplies_what_is_done(chunk: int) -> N
             error.add_note(f"seed {seed}: {case.policy} {case.effects} {case.program}")
             raise
     for what in ("hit", "miss", "diverged", "learned", "not_absorbed"):
-        assert CASES < 2_000 or totals[what] >= 20, f"hardly any {what} in {totals}"
+        assert CASES < 1_000 or totals[what] >= 10, f"hardly any {what} in {totals}"
