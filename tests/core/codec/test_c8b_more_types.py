@@ -336,3 +336,24 @@ def test_c8b_a_timestamp_is_a_record_where_pandas_is_not_imported(monkeypatch: p
     record = codec.decode(data, lenient=True)
     assert (record.kind, record.number, record.unit, record.tz) == ("Timestamp", 5, "s", None)
     assert codec.encode(record) == data
+
+
+def test_c8b_a_run_with_values_of_pandas_is_learned_and_hits() -> None:
+    pd = pytest.importorskip("pandas")
+    engine, booked = Engine(), []
+    found = {"when": pd.Timestamp("2031-03-01T10:00+02:00"), "none": pd.NaT, "span": pd.Timedelta(days=2)}
+
+    @engine.tool(effect="read")
+    def look() -> dict[str, object]:
+        return found
+
+    @engine.tool
+    def book(at: object, none: object = None, span: object = None) -> None:
+        booked.append((at, none, span))
+
+    engine.set_agent(lambda task, day: (book(*look().values()), book(day), book(pd.NaT)))
+    for day in ("2031-05-01", "2031-05-01"):
+        outcome = engine("t", pd.Timestamp(day), params={"day": pd.Timestamp(day)})
+        assert outcome or outcome.learned
+    assert outcome
+    assert booked[3:] == booked[:3]

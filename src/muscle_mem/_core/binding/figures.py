@@ -208,6 +208,8 @@ def scalar_figures(leaf: Any) -> list[Figure]:
         value = number_text(leaf)
         return [Figure("number", (value,), 0, 0)] if value is not None else []
     if issubclass(type(leaf), datetime.datetime):
+        if leaf != leaf:  # NaT of pandas, which is no date.
+            return []
         return [
             Figure("date", (leaf.date().isoformat(),), 0, 0),
             Figure("time", (f"{leaf:%H:%M:%S}",), 0, 0),
