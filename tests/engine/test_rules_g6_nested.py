@@ -136,6 +136,40 @@ def test_g6_the_effect_is_the_strongest_within(effect: Any) -> None:
     assert seen == [effect or "write"] * 2
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_g6_a_call_that_has_a_stronger_effect_today_is_not_made_twice(asynchronous: bool) -> None:
+    world = World(effect="write")
+
+    @world.inner.tool(effect="read")
+    def look() -> str:
+        return "seen"
+
+    def search(task: str) -> Any:
+        return look() if world.place == "shop" else world.find("shirt")["text"]
+
+    async def asearch(task: str) -> Any:
+        return search(task)
+
+    def agent(task: str) -> None:
+        world.inner("search", mode="record")
+        world.leave()
+
+    async def aagent(task: str) -> None:
+        await world.inner.acall("search", mode="record")
+        world.leave()
+
+    def run() -> Any:
+        world.calls = []
+        world.inner.set_agent(asearch if asynchronous else search)
+        world.outer.set_agent(aagent if asynchronous else agent)
+        return asyncio.run(world.outer.acall("t")) if asynchronous else world.outer("t")
+
+    assert run().learned
+    world.place = "street"
+    assert run().status == "diverged"
+    assert world.calls == [("find", "shirt"), ("leave", "street")]
+
+
 def test_g6_a_strict_outer_engine_and_an_inner_one_with_checks() -> None:
     world = World(strict=True)
     assert world.run(lambda task: world.inner("search").value["text"]).learned

@@ -7,8 +7,11 @@ the value of the inner run. Its effect is the strongest of those that the inner 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import msgspec
 
 from .._core.model.outcome import Outcome
 from .._core.model.reason import EFFECTS, Reason
@@ -16,6 +19,7 @@ from .._core.model.records import StepRecord
 from .._core.plan.step import Refusal
 from .._core.run.run import Run
 from .._core.tools.tool import Tool, ToolSpec
+from .context import Frame, enter_frame, get_frame, leave_frame
 from .options import CallOptions
 
 PREFIX = "engine:"
@@ -69,22 +73,58 @@ class EngineTool(Tool):
 
     def settle_effect(self) -> None:
         """Take the strongest effect of the calls of the inner runs, which a recorded call has collected."""
-        if not self.runs:
-            return
-        found = [
-            tool.effect or "write"
-            for run in self.runs
-            for tool in (
-                *(call[0].tool for call in run.progress.entered_calls),
-                *(step.tool for recorder in run.recorder_slot for step in recorder.steps),
-            )
-        ]
-        self.effect = max(found, key=EFFECTS.index) if found else None
-        self.settle_fingerprint()
+        if self.runs:
+            self.effect = _strongest(self.runs)
+            self.settle_fingerprint()
+
+    def raise_effect(self, runs: list[Run]) -> None:
+        """Take the effect of the inner runs of a replay, if it is stronger than when this was recorded."""
+        effect = _strongest(runs)
+        if effect is not None and EFFECTS.index(effect) > EFFECTS.index(self.effect or "write"):
+            self.effect = effect
 
     def settle_fingerprint(self) -> None:
         """Set the fingerprint, which holds the effect for the replay."""
         self.fingerprint = ":".join(("e", "async" if self.is_async else "plain", self.effect or ""))
+
+
+class _InnerRuns(msgspec.Struct, eq=False):
+    """The inner runs of one replayed call."""
+
+    runs: list[Run] = []
+
+
+@contextmanager
+def _noting_effect(tool: EngineTool, is_recorded: bool) -> Iterator[None]:
+    """Note the effect of a call: that of its recording, or that of its replay if it is stronger."""
+    outer = get_frame()
+    if is_recorded or outer is None:
+        try:
+            yield
+        finally:
+            tool.settle_effect()
+        return
+    inner = _InnerRuns()
+    frame = Frame(outer.runtime, outer.run, inner_tool=inner)
+    token = enter_frame(frame)
+    try:
+        yield
+    finally:
+        leave_frame(token, frame)
+        tool.raise_effect(inner.runs)
+
+
+def _strongest(runs: list[Run]) -> str | None:
+    """Return the strongest effect of the calls of some runs; None without calls."""
+    found = [
+        tool.effect or "write"
+        for run in runs
+        for tool in (
+            *(call[0].tool for call in run.progress.entered_calls),
+            *(step.tool for recorder in run.recorder_slot for step in recorder.steps),
+        )
+    ]
+    return max(found, key=EFFECTS.index) if found else None
 
 
 def _caller(tool: EngineTool, runtime: Any, name: str, is_async: bool) -> Callable[..., Any]:
@@ -114,10 +154,8 @@ def _caller(tool: EngineTool, runtime: Any, name: str, is_async: bool) -> Callab
         **kwargs: Any,
     ) -> Any:
         options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
-        try:
+        with _noting_effect(tool, runtime is not None):
             return kept(callers[False](find(), args, kwargs, options))
-        finally:
-            tool.settle_effect()
 
     async def acall_engine(
         *args: Any,
@@ -133,10 +171,8 @@ def _caller(tool: EngineTool, runtime: Any, name: str, is_async: bool) -> Callab
         **kwargs: Any,
     ) -> Any:
         options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
-        try:
+        with _noting_effect(tool, runtime is not None):
             return kept(await callers[True](find(), args, kwargs, options))
-        finally:
-            tool.settle_effect()
 
     return acall_engine if is_async else call_engine
 
