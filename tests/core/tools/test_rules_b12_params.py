@@ -197,6 +197,29 @@ def test_b12_another_leaf_of_that_capture_stays_as_recorded() -> None:
     assert not engine("look it up", "prod", params={"word": "prod"}, mode="frozen")
 
 
+def deploying(account: dict[str, str], **options: Any) -> Callable[[str, str], Outcome]:
+    engine = Engine()
+    check = Check(lambda *_: dict(account), **options)
+    name_it = engine.tool(name="name it")(lambda word: None)
+    deploy = engine.tool(name="deploy", pre_check=check)(lambda: None)
+    engine.set_agent(lambda task, word: (name_it(word), deploy()))
+
+    def run(word: str, name: str) -> Outcome:
+        account["name"] = name
+        return engine("deploy", word, params={"word": word}, mode="frozen" if engine.cache_info().learned else "auto")
+
+    return run
+
+
+def test_b12_a_word_that_no_check_saw_before_it_was_used_is_taken_for_the_param() -> None:
+    run = deploying({})
+    run("test", "test")
+    assert run("prod", "prod")
+    run = deploying({}, params="literal")
+    run("test", "test")
+    assert not run("prod", "prod")
+
+
 # --- numbers, and other values
 
 
