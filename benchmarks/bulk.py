@@ -17,6 +17,7 @@ import msgspec
 from muscle_mem import Check, Engine
 from muscle_mem._core import codec
 from muscle_mem._core.model.records import Body, Lit, Row
+from muscle_mem._core.plan.identity import observation_id
 from muscle_mem._core.plan.parallel import sorted_body
 from muscle_mem.store import MemoryStore, SqliteStore
 from muscle_mem.store.base import Observation, Sealed, Standing, Store, Stored
@@ -44,9 +45,8 @@ class Shape:
         """A recording under a key; with another snapshot at each step if one is given."""
         id = codec.digest(key + self._content)[:16].hex()
         row = self._row if snapshot is None else _seen(self._row, codec.encode(snapshot))
-        seen = msgspec.msgpack.encode((row.pre, row.post))
         observation = Observation(
-            id=codec.digest(id.encode() + seen)[:16].hex(),
+            id=observation_id(id, row),
             body=msgspec.msgpack.encode(row),
             created=self._sealed.created,
         )

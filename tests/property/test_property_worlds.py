@@ -26,7 +26,7 @@ MISSES = {
 }
 DIVERGENCES = {
     *("check_refused", "check_error", "tool_raised", "post_check_refused", "stale_output", "not_approved"),
-    *("unsuccessful", "no_candidate", "unconfirmed", "value_varies"),
+    *("unsuccessful", "no_candidate", "unconfirmed", "value_varies", "unseen_answer", "returned_error"),
 }
 NOT_LEARNED = {
     *("agent_raised", "cancelled", "no_calls", "refused", "opaque_argument", "capture_failed", "incomplete_threads"),

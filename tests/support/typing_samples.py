@@ -79,6 +79,10 @@ assert_type(with_all_options(1, token="t"), bool)
 assert_type(checked_by_position("text"), int)
 Page().click(3)  # type: ignore[arg-type]
 engine.tool(effect="harmless")  # type: ignore[call-overload]
+engine.tool(failed=lambda result: result == "error", refuses=(ValueError, KeyError), answers="any")
+engine.tool(failed=False, refuses=ValueError)
+engine.tool(failed=True)  # type: ignore[call-overload]
+engine.tool(answers="some")  # type: ignore[call-overload]
 engine.tool(efect="read")  # type: ignore[call-overload]
 engine.function(aliases=[1])  # type: ignore[list-item]
 engine.method(version=1.5)  # type: ignore[call-overload]

@@ -171,6 +171,12 @@ class Engine:
                 the hand-over and is never run by the engine.
             optional: Whether a replay skips the step if its pre-check fails and the pre-check of the next step passes.
             any: Names of arguments of which any recorded value will do, such as the wording of a message.
+            failed: A function that gets a result and returns whether it is a failure, or "nothing_done" for a failure
+                that had no effect. False means that no result is one. By default, MCP results and tool messages that
+                say so are failures, and in a replay a result that has an error where the recorded one had none.
+            refuses: Exception classes that the tool raises before it has done anything.
+            answers: "any" if a replay goes on after every answer of the tool. By default it stops at an answer, such as
+                False or an empty list, after which no recording went on.
 
         Raises:
             InvalidTypeError: The function cannot be a tool, or an option has the wrong type.

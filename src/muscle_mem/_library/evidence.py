@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from .._core.model.reason import Reason
+from .._core.plan.answers import brings_answers
 from .._core.plan.ready_trajectory import ReadyTrajectory
 from .._core.plan.trust import EXPIRED, IN_A_ROW, SUCCESS, TWICE, trust_level
 from .._core.run.recorder import Problem, Recording
@@ -91,18 +92,17 @@ def expired_note(id: str) -> Note:
 
 
 def has_enough_witnesses(trajectories: Iterable[ReadyTrajectory], recording: Recording) -> bool:
-    """Return whether another witness of a row that was seen before would prove nothing new (E11)."""
-    if recording.row.witness is None or recording.body.order:
+    """Return whether another witness of a row that was seen before would prove nothing new (E11, E12)."""
+    row = recording.row
+    if row.witness is None or recording.body.order:
         return False
-    seen = (recording.row.pre, recording.row.post)
-    same = [
-        candidate.id
-        for trajectory in trajectories
-        if trajectory.id == recording.id
-        for candidate in trajectory.candidates
-        if (candidate.row.pre, candidate.row.post) == seen
-    ]
-    return len(same) >= MAX_WITNESSES and recording.observation_id not in same
+    known = next((trajectory for trajectory in trajectories if trajectory.id == recording.id), None)
+    if known is None:
+        return False
+    same = [other.id for other in known.candidates if (other.row.pre, other.row.post) == (row.pre, row.post)]
+    if len(same) < MAX_WITNESSES or recording.observation_id in same:
+        return False
+    return not brings_answers(known, row) and (row.result < 0 or row.result == known.candidates[0].row.result)
 
 
 def is_latest(trajectories: Iterable[ReadyTrajectory], id: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypedDict, cast
+from typing import Any, Literal, TypedDict, cast
 
 import msgspec
 
@@ -99,6 +99,9 @@ class ToolOptions(TypedDict, total=False):
     undo: str | Callable[..., Any] | None
     optional: bool
     any: Sequence[str]
+    failed: Callable[[Any], Any] | Literal[False] | None
+    refuses: type[BaseException] | Sequence[type[BaseException]]
+    answers: Literal["any"] | None
 
 
 TOOL_OPTIONS = frozenset(ToolOptions.__annotations__)

@@ -17,10 +17,13 @@ from .._core.tools.validation import (
     validate_argument_names,
     validate_async_capture,
     validate_tool_function,
+    validated_answers,
     validated_choice,
+    validated_failed,
     validated_inject,
     validated_name,
     validated_names,
+    validated_refuses,
     validated_undo,
     validated_version,
 )
@@ -89,6 +92,9 @@ def _tool_spec(fn: Any, checks: tuple[Any, Any], options: ToolOptions, *, method
         optional=bool(options.get("optional", False)),
         identify=_fingerprint_of,
         any=any_names,
+        failed=validated_failed(options.get("failed")),
+        refuses=validated_refuses(options.get("refuses", ())),
+        answers_any=validated_answers(options.get("answers")),
     )
 
 

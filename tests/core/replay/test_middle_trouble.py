@@ -389,7 +389,7 @@ def test_g1_a_shadow_is_held_against_every_recorded_row_as_a_replay_would() -> N
 
 def test_a_kept_step_that_is_repeated_out_of_its_turn_ends_the_absorbing() -> None:
     """Look, pay, look: the agent pays first, which is answered; then it must really look, not get the old sight."""
-    sights = iter(range(100))
+    sights = iter(range(1, 100))
     fine = [True]
     paid: list[str] = []
     engine = Engine(on_divergence="absorb")
@@ -404,4 +404,4 @@ def test_a_kept_step_that_is_repeated_out_of_its_turn_ends_the_absorbing() -> No
     outcome = engine("t")
     assert (outcome.status, outcome.reason) == ("diverged", Reason.POST_CHECK_REFUSED)
     assert paid == ["Bob", "Bob"]  # once when recorded, once by the replay; the agent's was answered
-    assert outcome.value == 3  # 0 and 1 when recorded, 2 by the replay, 3 by the agent
+    assert outcome.value == 4  # 1 and 2 when recorded, 3 by the replay, 4 by the agent

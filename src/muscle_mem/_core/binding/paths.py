@@ -135,7 +135,7 @@ def _children(value: Any) -> Iterator[tuple[bytes, Any]]:
     elif issubclass(type(value), _CONTAINERS):
         children = list(value)
     else:
-        for attribute, child in _attributes(value):
+        for attribute, child in attributes_of(value):
             yield _key_digest(attribute), child
         return
     for child in children:
@@ -157,10 +157,10 @@ def _has_readable_attributes(value: Any) -> bool:
         or callable(value)
     ):
         return False
-    return not codec.is_immutable(value) and any(True for _ in _attributes(value))
+    return not codec.is_immutable(value) and any(True for _ in attributes_of(value))
 
 
-def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
+def attributes_of(value: Any) -> Iterator[tuple[str, Any]]:
     try:
         own = object.__getattribute__(value, "__dict__")
     except AttributeError:

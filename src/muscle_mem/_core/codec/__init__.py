@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from ...errors import DecodeError, NotStorableError, TooLargeError
-from .fold import child_path, fold, is_immutable, unfold, without_private
+from .fold import child_path, fields_of, fold, is_immutable, unfold, without_private
 from .known_classes import add_known_classes
 from .reader import read
 from .refusal import Refusal
@@ -36,6 +36,7 @@ __all__ = [
     "decode",
     "digest",
     "encode",
+    "fields_of",
     "fold",
     "is_immutable",
     "is_same_class_name",

@@ -23,6 +23,7 @@ from .pandas_values import is_pandas_scalar
 from .parts import build_model, build_object, build_row, model_parts, object_fields, row_items
 from .reader import read_tree
 from .registry import MODEL, OBJECT, ROW, Shape, known_class, shape_of
+from .unknown import Record
 from .writer import MAX_DEPTH, Writer, pack
 
 _IMMUTABLE_TYPES: Final = frozenset(
@@ -72,6 +73,29 @@ def unfold(value: object) -> tuple[str, tuple[object, ...]] | None:
             return _unfold_model(label, shape, value)
         return label, _children(shape, value)
     except Exception:  # After a Refusal or an error in a property, the children are unknown.
+        return None
+
+
+def fields_of(value: Any) -> dict[str, Any] | None:
+    """Return the named fields of a dataclass, NamedTuple, model or the like.
+
+    None for any other value.
+
+    An instance of a class that is not known here has the fields that were stored.
+    """
+    if type(value) is Record:
+        return dict(value.__record__[3])
+    try:
+        shape = shape_of(type(value))
+        if shape is None or shape.kind not in (OBJECT, ROW, MODEL):
+            return None
+        if shape.kind == ROW:
+            return dict(zip(shape.fields, row_items(shape, value), strict=True))
+        if shape.kind == MODEL:
+            fields, extra, _, _ = model_parts(shape, value)
+            return {**fields, **(extra or {})}
+        return object_fields(shape, value)
+    except Exception:  # After a Refusal or an error in a property, the fields are unknown.
         return None
 
 

@@ -24,6 +24,7 @@ class Evidence(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     refused_at: int = -1
     overrides: tuple[str, ...] = ()
     chances: tuple[tuple[Chance, ...], ...] = ()
+    answers: tuple[bytes, ...] = ()
 
 
 FIELDS = Evidence.__struct_fields__
@@ -41,7 +42,7 @@ def read_evidence(document: Mapping[str, Any], place: str, steps: int) -> dict[s
         found = msgspec.convert(dict(document), Evidence, strict=True)
     except (msgspec.ValidationError, TypeError, RecursionError) as error:
         raise InvalidValueError(f"{place}: {error}") from error
-    for name in ("suspicions", "origins", "pauses", "pictures", "overrides", "chances"):
+    for name in ("suspicions", "origins", "pauses", "pictures", "overrides", "chances", "answers"):
         count = len(getattr(found, name))
         if count not in (0, steps):
             raise InvalidValueError(f"{place}.{name}: expected {steps} items, one for each step, got {count}")

@@ -55,6 +55,8 @@ class Reason(StrEnum):
     CHECK_REFUSED = "check_refused"
     CHECK_ERROR = "check_error"
     TOOL_RAISED = "tool_raised"
+    RETURNED_ERROR = "returned_error"
+    UNSEEN_ANSWER = "unseen_answer"
     POST_CHECK_REFUSED = "post_check_refused"
     STALE_OUTPUT = "stale_output"
     UNSUCCESSFUL = "unsuccessful"

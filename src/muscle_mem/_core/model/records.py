@@ -315,6 +315,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     `overrides` hold for each step of a method tool the fingerprint of the override through which the tool was called,
     or "" if it was called directly. They are empty if none was overridden.
+    `answers` hold for each step whose output was not stored the codec's bytes of its answers, without its data.
     """
 
     form: int
@@ -340,6 +341,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     refused_at: int = -1
     overrides: tuple[str, ...] = ()
     chances: tuple[tuple[Chance, ...], ...] = ()
+    answers: tuple[bytes, ...] = ()
 
 
 def intern_values(row: Row, pool: dict[Any, Any]) -> None:
@@ -349,7 +351,7 @@ def intern_values(row: Row, pool: dict[Any, Any]) -> None:
     """
     put = msgspec.structs.force_setattr
     intern = pool.setdefault
-    for field in ("pre", "post", "outputs", "notes", "keywords", "effects", "suspicions", "origins"):
+    for field in ("pre", "post", "outputs", "notes", "keywords", "effects", "suspicions", "origins", "answers"):
         values = getattr(row, field)
         shared = tuple(map(intern, values, values))
         put(row, field, intern(shared, shared))

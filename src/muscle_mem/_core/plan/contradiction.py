@@ -15,6 +15,7 @@ from ..model.reason import Reason
 from ..model.records import Body, Expr, Guard, Lit, Node, Row, StepRecord
 from ..model.text import safe_repr
 from .ready_trajectory import Candidate, ReadyTrajectory
+from .recorded_answers import answers_of
 from .step import Refusal
 from .trust import IN_A_ROW, trust_level
 
@@ -217,7 +218,7 @@ def _is_same_output(a: Row, b: Row, step: int) -> bool:
     if not one or not two:
         return False
     try:
-        return _read(one) == _read(two)
+        return answers_of(one) == answers_of(two) and _read(one) == _read(two)
     except (DecodeError, NotStorableError):
         return False
 

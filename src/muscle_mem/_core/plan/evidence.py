@@ -256,12 +256,23 @@ def weigh(trajectories: Iterable[ReadyTrajectory]) -> None:
         trajectory.settled = {}
         if any(map(_is_evidence, trajectory.candidates)):
             groups.setdefault(trajectory.comparison_ids, []).append(trajectory)
+    if len(trajectories) > 1:
+        _group_same_calls(trajectories)
     for members in groups.values():
         rows = [candidate.row for member in members for candidate in member.candidates if not candidate.refresh]
         conditions = Conditions(rows)
         settled = settled_leaves(rows) if any(row.chances for row in rows) else {}
         for member in members:
             member.conditions, member.settled = conditions or None, settled
+
+
+def _group_same_calls(trajectories: Sequence[ReadyTrajectory]) -> None:
+    same: dict[Any, list[ReadyTrajectory]] = {}
+    for trajectory in trajectories:
+        same.setdefault(trajectory.comparison_ids, []).append(trajectory)
+    for members in same.values():
+        for member in members:
+            member.set_siblings(members)
 
 
 def _is_evidence(candidate: Candidate) -> bool:

@@ -7,6 +7,7 @@ import msgspec
 from .. import codec
 from ..binding.suspicion import witness_identity
 from ..model.records import Row
+from .recorded_answers import answers_identity
 
 
 def observation_id(trajectory_id: str, row: Row) -> str:
@@ -14,7 +15,7 @@ def observation_id(trajectory_id: str, row: Row) -> str:
 
     Rows with the same snapshots and circumstances have the same id. `row` must be in stored order.
     """
-    seen = msgspec.msgpack.encode((row.pre, row.post))
+    seen = msgspec.msgpack.encode((row.pre, row.post)) + answers_identity(row)
     if row.refused:
         seen += b"detour"  # A later recording that went around nothing is a separate row (D3).
     if row.witness is not None:

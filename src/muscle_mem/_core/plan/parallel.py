@@ -22,7 +22,7 @@ Positions = Sequence[int] | Mapping[int, int]
 _group = attrgetter("group")
 ROW_FIELDS = (
     *("pre", "post", "outputs", "notes", "keywords", "effects", "seconds", "judged"),
-    *("suspicions", "origins", "pauses", "pictures", "overrides", "chances"),
+    *("suspicions", "origins", "pauses", "pictures", "overrides", "chances", "answers"),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,6 +11,7 @@ from ..binding.masking import Places, places_of
 from ..binding.resolve import params_in_texts, parts_in, references_in, secrets_used
 from ..model.records import Body, Lit, Part, Row
 from ..tools.tool import Tool
+from .answers import prepare_looks
 from .compatibility import requirements
 from .parallel import call_id, comparison_ids, decode_body, reorder_body
 from .snapshots import Settled, masked_positions, row_snapshots
@@ -35,6 +37,7 @@ class ReadyTrajectory:
         "candidates",
         "conditions",
         "has_groups",
+        "has_looks",
         "head",
         "id",
         "is_expired",
@@ -55,6 +58,7 @@ class ReadyTrajectory:
         "secrets",
         "seq",
         "settled",
+        "siblings",
         "standing",
         "steps",
         "stop",
@@ -85,6 +89,8 @@ class ReadyTrajectory:
         self.settled: Settled = {}
         self.refusal: Refusal | None = None
         self.is_unconditional = False
+        self.has_looks = False
+        self.siblings: tuple[ReadyTrajectory, ...] = (self,)
         self.steps: list[PlanStep] = []
         self.plan: list[PlanStep | None] = []
         self.trust = 0
@@ -118,6 +124,24 @@ class ReadyTrajectory:
         """Note under which names params may stand in snapshots, if there are any in them."""
         if self.masked:
             self.places = places_of(body.steps, body.params)
+
+    def set_siblings(self, siblings: Sequence[ReadyTrajectory]) -> None:
+        """Set the trajectories of the key with the same calls.
+
+        This one is among them. Their answers count together.
+        """
+        if self.siblings != tuple(siblings):
+            self.siblings = tuple(siblings)
+            self.has_looks = False
+            for candidate in self.candidates:
+                candidate._replay_plan = None
+
+    def same_calls(self) -> Iterator[Candidate]:
+        """Yield all recordings of the same calls."""
+        for trajectory in self.siblings:
+            for candidate in trajectory.candidates:
+                if not candidate.refresh:
+                    yield candidate
 
     def set_stop(self, stop: Refusal | None) -> None:
         """Set why replays stop before one of the steps, whatever a run brings, or lift such a stop.
@@ -243,6 +267,8 @@ class Candidate:
     def replay_plan(self) -> tuple[list[Any], list[Any], list[Any]]:
         """Return the trajectory's plan, and the snapshots before and after its steps."""
         if self._replay_plan is None:
+            if not self.trajectory.has_looks:
+                prepare_looks(self.trajectory)
             self._replay_plan = self.trajectory.plan, self.snapshots(False), self.snapshots(True)
         return self._replay_plan
 

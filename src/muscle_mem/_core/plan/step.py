@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -14,12 +14,16 @@ from ..tools.check import Check
 from ..tools.tool import Tool
 from .signature import Builders, argument_builders
 
+if TYPE_CHECKING:
+    from .answers import Looks
+
 
 class Refusal(msgspec.Struct, frozen=True):
     """The reason why a candidate is not replayed, with a message.
 
     `data` is the snapshot that a post-check refused. `snapshots` are the encoded values that were found and expected,
     each None if it is large or has no encoding.
+    `did_nothing` means that the call that failed had no effect.
     """
 
     reason: Reason
@@ -31,6 +35,7 @@ class Refusal(msgspec.Struct, frozen=True):
     error: BaseException | None = None
     data: bytes | None = None
     snapshots: tuple[bytes | None, bytes | None] | None = None
+    did_nothing: bool = False
 
 
 NO_KEYWORDS: dict[str, Any] = {}
@@ -54,8 +59,8 @@ class StepTrajectory(Protocol):
 class PlanStep:
     """A step ready to be replayed, with constant arguments.
 
-    `may_check_after` says that a post-check may be due after it. The class attributes are defaults for what only a
-    `BoundStep` has: guards, context objects and a parallel group.
+    `may_check_after` says that something may be due after it: a post-check, or `looks` at its result. The class
+    attributes are defaults for what only a `BoundStep` has: guards, context objects and a parallel group.
     """
 
     __slots__ = (
@@ -64,6 +69,7 @@ class PlanStep:
         "is_inline",
         "is_sync",
         "kwargs",
+        "looks",
         "may_check_after",
         "method",
         "position",
@@ -100,6 +106,7 @@ class PlanStep:
         self.kwargs = kwargs
         self.is_sync = not (tool.is_async or tool.may_be_async)
         self.may_check_after = tool.post is not None
+        self.looks: Looks | None = None
         is_inline = self.is_sync and _is_inline_check(tool.pre) and _is_inline_check(tool.post)
         self.is_inline = self.quick = is_inline and args is not None and tool.effect != "irreversible"
 
@@ -110,6 +117,14 @@ class PlanStep:
     def stay_off_quick_path(self) -> None:
         """Have the step decided outside of the loop of the replay: a snapshot of it has params in it."""
         self.is_inline = self.quick = False
+
+    def set_looks(self, looks: Looks | None) -> None:
+        """Set what a replay looks at in the results once this step is done."""
+        has_check = self.post is not None or self.group_stop > 0
+        self.looks = looks
+        self.may_check_after = has_check or looks is not None
+        if looks is not None:
+            looks.is_quick = not has_check
 
     @property
     def has_async_check(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
+from ..binding.failures import failure_of
 from ..binding.resolve import Env
 from ..model.handover import Executed
 from ..run.deferred import Deferred
@@ -200,7 +201,7 @@ class Absorber:
         """Record a call that an executed step answers: it is the agent's, with the snapshots of the replay (F5)."""
         recorder, executed, accepted = run.recorder, self._executed[at], self._accepted[at]
         self._repeat(at)
-        if executed.error is not None:
+        if executed.error is not None or _is_failure(tool, executed):
             return executed
         step = RecordedStep()
         step.tool, step.is_absorbed, step.began_at = tool, True, run.clock()
@@ -221,7 +222,7 @@ class Absorber:
         self._is_untouched = False
         if at is not None:
             in_place = self._repeat(at)
-            if self._executed[at].error is not None:
+            if self._executed[at].error is not None or _is_failure(step.tool, self._executed[at]):
                 self.retries.append(step)
             elif in_place:
                 accepted = self._accepted[at]
@@ -258,6 +259,14 @@ class RecordedTool(NamedTuple):
 
     tool: Tool
     is_called_again: bool
+
+
+def _is_failure(tool: Tool, executed: Executed) -> bool:
+    """Return whether the result of an executed step is a failure, which is left out of a plan (C5a)."""
+    try:
+        return bool(failure_of(tool, executed.result))
+    except Exception:  # A `failed=` raised, which stopped the replay.
+        return True
 
 
 def _has_effect(tool: Tool) -> bool:

@@ -10,13 +10,13 @@ import msgspec
 
 from ..codec.walk import SCALARS
 from ..model.handover import Executed
-from ..model.reason import Reason
 from ..model.text import long_repr
 from ..run.effects import Effect, Invoke
-from ..run.recorder import Problem, RecordedStep, Recorder
+from ..run.recorder import RecordedStep, Recorder
 from ..run.run import Run
 from ..tools.tool import Tool
 from .arguments import store_arguments
+from .failed_calls import leave_out, leave_out_failed
 from .snapshot import RunFlow, capture_flow, capture_sync
 from .unfinished import note_unfinished
 
@@ -60,6 +60,8 @@ def record_flow(
             _note_failure(run, step, args, kwargs, error)
             return CallResult(error=error)
         step.seconds = clock() - started
+        if (type(result) not in SCALARS or tool.failed) and leave_out_failed(run, step, result):
+            return CallResult(result)
         recorder.store_output(step, result)
         if step.note and step.result_bytes is None:
             note_unfinished(run, step, result)
@@ -105,10 +107,12 @@ def record_sync(
         started = clock()
         result = tool.fn(*args, **kwargs) if kwargs else tool.fn(*args)
         step.seconds = clock() - started
-        if type(result) not in SCALARS:
+        if type(result) not in SCALARS or tool.failed:
             pending = is_pending(run, tool, result)
             if pending:
                 return _record_later(run, step, result, args, kwargs, run_flow)
+            if leave_out_failed(run, step, result):
+                return result
         recorder.store_output(step, result)
         if step.note and step.result_bytes is None:
             note_unfinished(run, step, result)
@@ -155,6 +159,8 @@ async def _record_later(
     try:
         result = await pending
         step.seconds += clock() - started
+        if leave_out_failed(run, step, result):
+            return result
         recorder.store_output(step, result)
         if step.note and step.result_bytes is None:
             note_unfinished(run, step, result)
@@ -172,24 +178,14 @@ async def _record_later(
 def _note_failure(
     run: Run, step: RecordedStep, args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException
 ) -> None:
-    """Drop a call that raised; quarantine the run if the call may have had an effect.
+    """Leave out a call that raised; quarantine the run if the call may have had an effect.
 
     A call with wrong arguments has not entered the tool, so it had no effect.
     """
     tool = step.tool
-    run.recorder.drop(step)
     unbound = (run.is_stepped or isinstance(error, TypeError)) and not tool.accepts(args, kwargs)
-    if tool.is_read_only or unbound:
-        if run.recorder.absorber is not None:
-            run.recorder.absorber.take_back(step)
-        return
-    message = (
-        f"{tool.name!r} raised {long_repr(error)} during recording, and its effect is unknown. Review the recording."
-    )
-    if tool.effect == "idempotent":  # The agent may make the call again.
-        run.recorder.failed_calls.append((step, Problem(Reason.FAILED_WRITE, message, tool.name)))
-    else:
-        run.recorder.add_quarantine(Reason.FAILED_WRITE, message, tool.name)
+    did_nothing = unbound or (bool(tool.refuses) and isinstance(error, tool.refuses))
+    leave_out(run, step, f"raised {long_repr(error)}", did_nothing=did_nothing)
 
 
 def _interrupted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..binding.failures import declared_failure
 from ..model.handover import Handover
 from ..model.reason import Reason
 from ..plan.ready_trajectory import Candidate
@@ -47,7 +48,7 @@ def begin_with_replay(run: Run, followed: Candidate, refusal: Refusal, handover:
         call for at, call in enumerate(progress.entered_calls) if not at or (group and call[0].group_stop == group)
     ]
     count = len(progress.calls)
-    if refusal.step < count and refusal.data is None:
+    if refusal.step < count and refusal.data is None and not _is_doubtful_read(run, refusal):
         count -= 1  # The broken step itself.
     records = followed.trajectory.body.steps
     executed = iter(handover.executed)
@@ -67,6 +68,18 @@ def begin_with_replay(run: Run, followed: Candidate, refusal: Refusal, handover:
         recorder.prefix.append(step)
 
 
+def _is_doubtful_read(run: Run, refusal: Refusal) -> bool:
+    """Return whether a read broke the replay whose result looks like an error, without declaring itself one (C5a).
+
+    The agent continues with the result.
+    """
+    if refusal.reason is not Reason.RETURNED_ERROR:
+        return False
+    tool = run.progress.calls[refusal.step][0].tool
+    is_doubtful = tool.failed is None and not declared_failure(run.progress.results[refusal.step])
+    return is_doubtful and tool.is_read_only and tool.post is None
+
+
 def merge_problem(run: Run, refusal: Refusal, accepted: bool) -> Problem | None:
     """Return why a replay and what the agent did after it are not one trajectory, or None.
 
@@ -80,7 +93,7 @@ def merge_problem(run: Run, refusal: Refusal, accepted: bool) -> Problem | None:
     if problem is not None:
         return problem
     if absorber is not None:
-        return _restarted_problem(run, absorber, own, accepted)
+        return _restarted_problem(run, absorber, own, accepted or refusal.reason is Reason.UNSEEN_ANSWER)
     return _continued_problem(run, refusal, own, accepted)
 
 
@@ -89,14 +102,15 @@ def _broken_step_problem(run: Run, refusal: Refusal, accepted: bool) -> Problem 
     progress = run.progress
     if refusal.step < len(progress.calls):
         tool = progress.calls[refusal.step][0].tool
-        is_unknown = not tool.is_read_only and not _is_made_again(run.recorder.absorber)
+        is_harmless = tool.is_read_only or refusal.did_nothing
+        is_unknown = not is_harmless and not _is_made_again(run.recorder.absorber)
         if is_unknown and not accepted:
             message = f"{tool.name!r} stopped the replay, and its effect is unknown"
             return Problem(Reason.UNKNOWN_EFFECT, message, tool.name)
         if refusal.reason is Reason.CHECK_ERROR:
             return Problem(Reason.CHECK_FAILED, refusal.message, tool.name)
-        if is_unknown and progress.error is not None:
-            message = f"{tool.name!r} raised in the replay, and its effect is unknown"
+        if is_unknown and (progress.error is not None or refusal.reason is Reason.RETURNED_ERROR):
+            message = f"{tool.name!r} failed in the replay, and its effect is unknown"
             run.recorder.add_quarantine(Reason.FAILED_WRITE, message, tool.name)
     unjudged = next((at for at in progress.pending_post_checks if at != refusal.step), None)
     if unjudged is not None:
@@ -114,6 +128,8 @@ def _is_made_again(absorber: Absorber | None) -> bool:
 def _continued_problem(run: Run, refusal: Refusal, own: list[RecordedStep], accepted: bool) -> Problem | None:
     """Return why an agent's calls do not go on from where the replay stopped."""
     recorder = run.recorder
+    if not own and _knows(run) and refusal.reason is Reason.UNSEEN_ANSWER:
+        return None  # The agent saw the answer, and it had nothing more to do.
     if not own:
         has_steps = len(recorder.prefix) > len(run.progress.skipped)
         if accepted and has_steps and refusal.reason is not Reason.UNSUCCESSFUL:

@@ -151,7 +151,7 @@ def check_for_leaks(recording: Recording, recorder: Recorder, key_inputs: Sequen
             return problem
     body, row = recording.body, recording.row
     parts = [(step.arguments, [guard.data for guard in step.guards]) for step in body.steps]
-    kept = (row.pre, row.post, row.chances, row.outputs, row.notes, row.keywords)
+    kept = (row.pre, row.post, row.chances, row.outputs, row.notes, row.keywords, row.answers)
     if redactor.leaked_into(msgspec.msgpack.encode((parts, kept))):
         return Problem(Reason.OPAQUE_ARGUMENT, f"the recording contains the value of a secret. {_WHOLE}")
     if not recorder.secrets_read:

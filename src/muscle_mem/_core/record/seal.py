@@ -12,6 +12,7 @@ import msgspec
 
 from ...errors import NotStorableError
 from .. import codec
+from ..binding.answers import skeleton
 from ..binding.freeze import frozen_to_expression
 from ..binding.guards import OutputLeaves, infer_guards, walk_leaves
 from ..binding.param_suspicion import params_in_name, params_with_keys_in
@@ -209,7 +210,26 @@ def _make_row(
         refused=detour[1],
         refused_at=detour[0],
         chances=masked.chances,
+        answers=_unstored_answers(recorder, steps),
     )
+
+
+def _unstored_answers(recorder: Recorder, steps: Sequence[RecordedStep]) -> tuple[bytes, ...]:
+    """Return the answers in the outputs that are not stored.
+
+    It is empty if there are none.
+    """
+    found = tuple(b"" if step.output else _answers(recorder, step) for step in steps)
+    return found if any(found) else ()
+
+
+def _answers(recorder: Recorder, step: RecordedStep) -> bytes:
+    data = step.output_data
+    made = step.output_answers if data is None else skeleton(codec.decode(data, lenient=True))
+    redactor = recorder.known.redactor
+    if made is None or (redactor and redactor.contains_secret(made)):
+        return b""
+    return codec.canonical(made)
 
 
 def _pauses(steps: Sequence[RecordedStep]) -> tuple[float, ...]:

@@ -9,6 +9,7 @@ from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
 from ..run.effects import Effect
 from ..run.run import Run
+from .answers import failure_refusal, settle_answers
 from .inline_check import InlineResult, inline_answer
 from .judge import CheckAnswer, capture, evaluate, keep_refreshed, wait_and_retry
 from .parallel_group import due_post_checks
@@ -19,11 +20,28 @@ Judgment = Generator[Effect, Any, Candidate | Refusal | None]
 
 
 def judge_after(run: Run, selection: Selection | None, position: int, followed: Candidate) -> Judgment:
-    """Judge the post-checks that are due after a call: its own, or those of its group."""
+    """Judge a call once it is done.
+
+    Its result, the post-checks that are due and the answers in outputs are judged.
+    """
+    looks = followed.trajectory.steps[position].looks
+    if looks is not None:
+        refusal = failure_refusal(run, looks, position)
+        if refusal is not None:
+            return refusal
+    found = yield from _judge_due(run, selection, position, followed)
+    if isinstance(found, Refusal):
+        return found
+    other = yield from settle_answers(run, selection, position, found or followed)
+    return other or found
+
+
+def _judge_due(run: Run, selection: Selection | None, position: int, followed: Candidate) -> Judgment:
+    """Judge the post-checks that are due after a call."""
     made = position + 1
     step = followed.trajectory.steps[position]
     if not step.group_stop:
-        return (yield from _judge_post_check(run, selection, position, followed, made))
+        return None if step.post is None else (yield from _judge_post_check(run, selection, position, followed, made))
     progress = run.progress
     if step.post is not None:
         progress.pending_post_checks += (position,)

@@ -77,7 +77,10 @@ def replay(run: Run, live: CandidateSet) -> Generator[Effect, Any, Candidate | R
             return _tool_raised(progress, step, position, error)
         results.append(output)
         if step.may_check_after:
-            if step.is_inline:
+            looks = step.looks
+            if looks is not None and looks.is_quick and looks.are_seen(results):
+                found = None
+            elif looks is None and step.is_inline:
                 if selection is None:
                     found = check_inline(step.post, args, kwargs, posts[position])
                 else:
@@ -102,4 +105,6 @@ def _tool_raised(progress: Progress, step: PlanStep, position: int, error: Excep
     progress.error = error
     seen = long_repr(error)
     tool = step.tool.name
-    return Refusal(Reason.TOOL_RAISED, f"{tool!r} raised {seen}", position, tool, seen=seen, error=error)
+    harmless = bool(step.tool.refuses) and isinstance(error, step.tool.refuses)
+    message = f"{tool!r} raised {seen}"
+    return Refusal(Reason.TOOL_RAISED, message, position, tool, seen=seen, error=error, did_nothing=harmless)

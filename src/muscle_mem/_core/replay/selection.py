@@ -12,6 +12,7 @@ from ..run.bound import masked_form
 from ..run.effects import Effect
 from ..run.run import Run
 from ..tools.check import Check, safe_copy
+from .answers import accepts_answers
 from .batch_compare import BatchResults
 from .judge import Arguments, evaluate, keep_refreshed, snapshot_bytes
 from .prepare import Captures, prepare_check, stale_reference
@@ -31,6 +32,7 @@ class Selection:
         "_batch_results",
         "_candidate_set",
         "_evaluated",
+        "_ignores_answers",
         "_rejected",
         "captures",
         "detours",
@@ -51,6 +53,7 @@ class Selection:
         self._evaluated: dict[Candidate, int] = {}
         self._rejected: set[Candidate] = set()
         self._batch_results = BatchResults()
+        self._ignores_answers = False
 
     def remember_capture(self, position: int, post: bool, by: Candidate, value: Any) -> None:
         """Keep an accepted capture for the candidates that were not judged by it.
@@ -97,6 +100,8 @@ class Selection:
             candidate.trajectory is not followed.trajectory
             and ids[:position] != followed.trajectory.comparison_ids[:position]
         ):
+            return False
+        if candidate.trajectory is not followed.trajectory and not self._knows_answers(candidate, position):
             return False
         for index in range(position):
             if stale_reference(self.run, candidate.trajectory.steps[index], index) is not None:
@@ -292,6 +297,27 @@ class Selection:
                     return candidate
             self._rejected.add(candidate)
         return None
+
+    def others_after(self, made: int, followed: Candidate) -> Generator[Effect, Any, list[Candidate]]:
+        """Return candidates that begin with the `made` calls and continue otherwise.
+
+        There is one for each trajectory.
+        """
+        found: dict[ReadyTrajectory, Candidate] = {}
+        self._ignores_answers = True  # The caller asks for them.
+        try:
+            for candidate in self.remaining[: self.run.policy.max_lookups]:
+                trajectory = candidate.trajectory
+                if trajectory in followed.trajectory.siblings or trajectory in found or trajectory.length < made:
+                    continue
+                if candidate not in self._rejected and (yield from self._accepts_captures(candidate, followed, made)):
+                    found[trajectory] = candidate
+        finally:
+            self._ignores_answers = False
+        return list(found.values())
+
+    def _knows_answers(self, candidate: Candidate, made: int) -> bool:
+        return self._ignores_answers or accepts_answers(self.run, candidate, made)
 
     def checks_at(self, position: int) -> Sequence[Check]:
         """Return the pre-checks of all candidates at a position."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from .. import codec
+from ..binding.freeze import display_value
 from ..binding.masking import is_masked
 from ..model.outcome import Shadow
+from ..plan.answers import prepare_looks
 from ..plan.parallel import call_id, canonical_order, invert, reorder_steps, sorted_body
 from ..plan.ready_trajectory import Candidate, ReadyTrajectory
 from ..record.seal import step_records
@@ -16,6 +18,7 @@ from ..run.bound import masked_form
 from ..run.effects import Effect
 from ..run.recorder import RecordedStep
 from ..run.run import Run
+from .answers import is_given
 from .judge import evaluate
 
 
@@ -64,13 +67,38 @@ def _compare_candidate(
         else:
             refused += 1
             stopped = position if stopped < 0 else min(stopped, position)
+    unseen = _first_unseen_answer(run, trajectory, dict(_match_calls(plan, ids, made)))
+    if unseen >= 0:
+        refused += 1
+        stopped = unseen if stopped < 0 else min(stopped, unseen)
     differs = _first_difference(followed, plan, ids, made)
     if differs >= 0:
         message = f"the agent's calls differ from the recording at step {differs}"
     else:
-        message = "a check would have stopped the replay" if stopped >= 0 else "the same calls, and all checks pass"
+        message = (
+            "a check or an answer would have stopped the replay"
+            if stopped >= 0
+            else "the same calls, and all checks pass"
+        )
     step_index = differs if differs >= 0 else stopped
     return Shadow(trajectory.id, step_index < 0, step_index, message, accepted, refused)
+
+
+def _first_unseen_answer(run: Run, trajectory: ReadyTrajectory, made: Mapping[int, RecordedStep]) -> int:
+    """Return the step before which an answer would have stopped a replay.
+
+    It is -1 if none would.
+    """
+    if not trajectory.has_looks:
+        prepare_looks(trajectory)
+    given = list(run.params.values.items())
+    for position, planned in enumerate(trajectory.steps):
+        step = made.get(position)
+        given += [(name, display_value(frozen)) for name, frozen in step.arguments] if step is not None else ()
+        for at, place in planned.looks.settled if planned.looks is not None else ():
+            if at in made and any(not is_given(found, given) for found in place.unseen(made[at].result)):
+                return position + 1
+    return -1
 
 
 def _sorted_calls(run: Run, steps: list[RecordedStep]) -> tuple[list[RecordedStep], list[bytes]]:

@@ -10,6 +10,7 @@ import msgspec
 
 from ...errors import NotStorableError
 from .. import codec
+from ..binding.answers import skeleton
 from ..binding.freeze import KnownObjects
 from ..binding.guards import OutputLeaves, walk_leaves
 from ..binding.params import Params
@@ -59,6 +60,7 @@ class RecordedStep:
     recorded_output: bytes = b""
     note: str = ""
     output_leaves: OutputLeaves | None = None
+    output_answers: Any = None
     seconds: float = 0.0
     wall_seconds: float = 0.0
     is_dropped: bool = False
@@ -114,7 +116,7 @@ class Recorder:
     `closed` is set when the agent has returned; later calls do not belong to the run. The agent may call tools from
     several threads. They share sets and lists whose single operations are atomic. `events` contains each call twice:
     where it began and where it ended. `repeated_calls` are first calls that repeat a step of `first_executed`, which
-    the replay had made. `failed_calls` are calls of idempotent tools that raised, each with the problem that counts
+    the replay had made. `failed_calls` are calls of idempotent tools that failed, each with the problem that counts
     unless the call was made again. `secrets_read` are the secrets whose value was read in the run, each with whether
     the agent read it, not a tool. `unabsorbed` is set if a restarted agent did not repeat a step of the replay.
     """
@@ -223,6 +225,7 @@ class Recorder:
             self.known.redactor.add_secrets_in(result)
             if not isinstance(self.known.find(result), Ctx | Par):
                 step.output_leaves = walk_leaves(result)
+                step.output_answers = skeleton(result)
             self.known.add(result, Ref(self._index(step)))
             return
         step.result_bytes = encoded(data)

@@ -22,6 +22,8 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `pre` and `post` are its checks, `trust` is the index of its level of trust, and `effect` is None if undeclared.
     `identify` returns the fingerprint of any callable.
+    `failed` says whether a result is a failure (False: never, None: undeclared). `refuses` are the exceptions of a call
+    that did nothing. `answers_any` means that no answer in its results stops a replay.
     """
 
     name: str | None = None
@@ -40,6 +42,9 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
     optional: bool = False
     any: tuple[str, ...] = ()
     identify: Callable[[object], str] = stored_name
+    failed: Any = None
+    refuses: tuple[type[BaseException], ...] = ()
+    answers_any: bool = False
 
 
 class Tool:
@@ -57,9 +62,11 @@ class Tool:
         "_secret",
         "_variadics",
         "aliases",
+        "answers_any",
         "any",
         "check_fingerprints",
         "effect",
+        "failed",
         "fingerprint",
         "fn",
         "identify",
@@ -79,6 +86,7 @@ class Tool:
         "positional",
         "post",
         "pre",
+        "refuses",
         "signature",
         "trust",
         "undo",
@@ -101,6 +109,9 @@ class Tool:
         self.undo = spec.undo
         self.optional = spec.optional
         self.identify = spec.identify
+        self.failed = spec.failed
+        self.refuses = spec.refuses
+        self.answers_any = spec.answers_any
         self.inject = spec.inject
         self.ignore = frozenset(spec.ignore) | frozenset(spec.inject)
         self.is_async = is_async(fn)

@@ -80,6 +80,39 @@ def validated_undo(value: Any) -> Any:
     return value
 
 
+def validated_failed(value: Any) -> Any:
+    """Return the function that judges results, or False or None."""
+    if value is None or value is False:
+        return value
+    if not callable(value) or is_async(value) or is_generator(value) or is_async_generator(value):
+        raise InvalidTypeError(
+            f"invalid failed=: expected a plain function of the result or False, got {value!r}. "
+            "Pass one, as in failed=lambda result: result['status'] != 'ok'."
+        )
+    return value
+
+
+def validated_refuses(value: Any) -> tuple[type[BaseException], ...]:
+    """Return the exceptions of calls that did nothing."""
+    kinds = (value,) if isinstance(value, type) else value
+    try:
+        found = tuple(kinds)
+    except TypeError:
+        found = (kinds,)
+    if isinstance(kinds, str) or not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in found):
+        raise InvalidTypeError(
+            f"invalid refuses=: expected exception classes, got {value!r}. Pass them, as in refuses=(ValueError,)."
+        )
+    return found
+
+
+def validated_answers(value: Any) -> bool:
+    """Return whether every answer of a tool may be followed."""
+    if value is None:
+        return False
+    return validated_choice("answers", value, ("any",)) == "any"
+
+
 def validate_tool_function(fn: Any) -> None:
     """Raise for a value that can never be a tool."""
     if not callable(fn):

@@ -1,0 +1,203 @@
+"""What a replay looks at in the results of its steps: failures (C5a), and answers that no recording had (E12).
+
+It is joined once for each trajectory, from all recordings of its calls. A step is looked at only if its recorded
+outputs hold an answer, or could hold an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...errors import DecodeError
+from .. import codec
+from ..binding.answers import OTHER, SAMPLES
+from ..binding.failures import failure_marks, failure_of, new_marks
+from ..codec.walk import SCALARS
+from ..model.records import Row
+from .places import Place
+from .recorded_answers import answers_nothing, output_data, used_items
+
+if TYPE_CHECKING:
+    from .ready_trajectory import ReadyTrajectory
+    from .step import PlanStep
+
+MANY_COMBINATIONS = 4
+"""The number of recorded combinations of answers from which on any combination of known answers is known."""
+
+Answered = tuple[tuple[int, Place], ...]
+Outputs = list[dict[bytes, Any] | None]
+"""The distinct outputs of each step by their bytes; None if one of them is not known."""
+
+
+class Looks:
+    """What a replay looks at after one step.
+
+    `is_quick` says that nothing but these looks is due after the step, `is_judged` that its result may be a failure.
+    `marks` are the marks of failure that recordings had; None if they are not known. `settled` are the steps whose
+    answers are decided here: the next step acts. `is_early` says that those of this step are decided later; until then
+    another recording may be followed. `varying` are all steps so far whose recordings differ in an answer,
+    and `combinations` the answers that each recording had there.
+    """
+
+    __slots__ = ("combinations", "is_early", "is_judged", "is_quick", "marks", "place", "settled", "tool", "varying")
+
+    def __init__(self, tool: Any, is_judged: bool, marks: frozenset[str] | None, place: Place | None) -> None:
+        self.tool = tool
+        self.is_judged = is_judged
+        self.marks = marks
+        self.place = place
+        self.is_quick = False
+        self.is_early = False
+        self.settled: Answered = ()
+        self.varying: Answered = ()
+        self.combinations: frozenset[Hashable] = frozenset()
+
+    def are_seen(self, results: Sequence[Any]) -> bool:
+        """Return whether recordings had the answers that are decided here.
+
+        The newest result must not be a failure either.
+        """
+        try:
+            if self.is_judged and self.has_failed(results[-1]):
+                return False
+            for at, place in self.settled:
+                for _ in place.unseen(results[at]):
+                    return False
+            if self.is_early and self.place is not None:
+                for _ in self.place.unseen(results[-1]):
+                    return False
+            return not self.varying or self.is_combination(results)
+        except Exception:  # A `failed=` raised; `failure_refusal` says so.
+            return False
+
+    def is_combination(self, results: Sequence[Any]) -> bool:
+        """Return whether a recording had all the answers so far together."""
+        if not self.varying:
+            return True
+        return tuple(place.signature(results[at]) for at, place in self.varying) in self.combinations
+
+    def has_failed(self, output: Any) -> bool:
+        """Return whether a result is a failure where the recorded ones were not (C5a).
+
+        Raises what a tool's `failed=` raises.
+        """
+        if failure_of(self.tool, output):
+            return True
+        if self.marks is None or (type(output) in SCALARS and type(output) is not str):
+            return False
+        marks = failure_marks(output)
+        return bool(marks) and bool(new_marks(marks, self.marks))
+
+
+def prepare_looks(trajectory: ReadyTrajectory) -> None:
+    """Join the recorded answers of a trajectory's calls, and mark its steps."""
+    steps = trajectory.steps
+    rows = [candidate.row for candidate in trajectory.same_calls()]
+    outputs: Outputs = [_outputs_at(rows, position) for position in range(len(steps))]
+    found = [_looks_at(trajectory, position, outputs[position]) for position in range(len(steps))]
+    for position, looks in enumerate(found):
+        if looks is not None and looks.place is not None:
+            end = _settled_at(steps, position)
+            settling = found[end]
+            if settling is None:
+                settling = found[end] = Looks(steps[end].tool, False, None, None)
+            settling.settled += ((position, looks.place),)
+            looks.is_early = end != position
+    _join_combinations(found, rows, outputs)
+    for step, looks in zip(steps, found, strict=True):
+        needed = looks is not None and (looks.is_judged or looks.settled or looks.is_early)
+        step.set_looks(looks if needed else None)
+    trajectory.has_looks = True
+
+
+def _outputs_at(rows: Iterable[Row], position: int) -> dict[bytes, Any] | None:
+    found: dict[bytes, Any] = {}
+    for row in rows:
+        data = output_data(row, position)
+        if data is None:
+            return None
+        if data and data not in found:
+            try:
+                found[data] = codec.decode(data, lenient=True)
+            except DecodeError:
+                return None
+    return found
+
+
+def _looks_at(trajectory: ReadyTrajectory, position: int, outputs: Mapping[bytes, Any] | None) -> Looks | None:
+    tool = trajectory.steps[position].tool
+    code = getattr(tool.fn, "__code__", None)
+    if code is not None and answers_nothing(code):
+        return None
+    if not outputs:  # Not looked into when recorded: only what declares itself a failure is seen.
+        return None if tool.failed is False else Looks(tool, True, None, None)
+    values = list(outputs.values())
+    marks: frozenset[str] | None = None
+    if tool.failed is None and SAMPLES[OTHER] not in values:  # Else one is an object that was not looked into.
+        marks = frozenset().union(*map(failure_marks, values))
+    place: Place | None = None
+    if not tool.answers_any:
+        place = Place()
+        uses = used_items(trajectory, position, values[0])
+        for value in values:
+            place.add(value, uses)
+    return Looks(tool, tool.failed is not False, marks, place)
+
+
+def _settled_at(steps: Sequence[PlanStep], position: int) -> int:
+    """Return the last step before one that acts and could depend on this one."""
+    stop = steps[position].group_stop
+    while position + 1 < len(steps):
+        following = steps[position + 1]
+        is_together = position + 1 < stop and following.is_opening_member
+        if not following.tool.is_read_only and not is_together:
+            break
+        position += 1
+    return position
+
+
+def _join_combinations(found: Sequence[Looks | None], rows: Sequence[Row], outputs: Outputs) -> None:
+    """Note for each step the answers that each recording had up to there.
+
+    Only places where recordings differ count.
+    """
+    varying: Answered = ()
+    for position, looks in enumerate(found):
+        if looks is None:
+            continue
+        if looks.place is not None and looks.place.settle_varying():
+            varying += ((position, looks.place),)
+        looks.varying = varying
+        if varying:
+            made = (_combination(row, varying, outputs) for row in rows)
+            looks.combinations = frozenset(each for each in made if each is not None)
+
+
+def _combination(row: Row, varying: Answered, outputs: Outputs) -> Hashable | None:
+    signatures = []
+    for at, place in varying:
+        known, data = outputs[at], output_data(row, at)
+        if known is None or not data:
+            return None
+        signatures.append(place.signature(known[data]))
+    return tuple(signatures)
+
+
+def brings_answers(trajectory: ReadyTrajectory, row: Row) -> bool:
+    """Return whether a new recording has answers that none had before.
+
+    `row` is in the order of the trajectory's steps.
+    """
+    if not trajectory.has_looks:
+        prepare_looks(trajectory)
+    data = [output_data(row, position) for position in range(len(trajectory.steps))]
+    results = [codec.decode(each, lenient=True) if each else None for each in data]
+    for step in trajectory.steps:
+        if step.looks is None:
+            continue
+        if any(data[at] and next(place.unseen(results[at]), None) is not None for at, place in step.looks.settled):
+            return True
+        if len(step.looks.combinations) < MANY_COMBINATIONS and not step.looks.is_combination(results):
+            return True
+    return False

@@ -1,0 +1,197 @@
+"""The answers that recordings of the same calls had at the places of one output (E12)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ..binding.answers import DATA, FALSE, FALSY, NONE, TEXT, TRUE, WORD, Reading, read
+
+MANY_WORDS = 5
+"""The number of distinct words at one place from which on words there are data."""
+
+MAX_DEPTH = 12
+MAX_ITEMS = 2_000
+"""The number of items of a list that a replay looks at."""
+
+Names = tuple[str, ...]
+ROWS = "[]"
+
+
+class Unseen(NamedTuple):
+    """An answer that no recording had at a place; `known` are those that were there."""
+
+    place: str
+    name: str
+    value: Any
+    known: tuple[str, ...]
+
+
+class Place:
+    """What recordings of the same calls had at one place of an output.
+
+    `known` are the categories of the values. `fields` and `items` are the places of its parts. `rows` are the first
+    items of a list, as many as the later steps use, each as a separate place.
+    """
+
+    __slots__ = ("count", "fields", "is_open", "items", "key_sets", "known", "rows", "varies")
+
+    def __init__(self) -> None:
+        self.known: set[str] = set()
+        self.fields: dict[str, Place] = {}
+        self.items: Place | None = None
+        self.rows: list[Place] = []
+        self.count = 0
+        self.key_sets: set[frozenset[str]] = set()
+        self.is_open = False
+        self.varies = False
+
+    def add(
+        self, value: Any, uses: Mapping[Names, int], name: str = "", names: Names = (), *, words: bool = True
+    ) -> None:
+        """Add the value that one recording had here.
+
+        `uses` holds for a list, by the names that lead to it, how many of its first items later steps use.
+        """
+        found = read(value, name, words=words)
+        self.known.add(found.category)
+        if len(names) > MAX_DEPTH:
+            return
+        if found.fields is not None:
+            self._add_fields(found.fields, uses, names, words)
+        elif found.items is not None:
+            inner = (*names, ROWS)
+            count = uses.get(names, 0)
+            for index, item in enumerate(found.items):
+                if index < count:
+                    while len(self.rows) <= index:
+                        self.rows.append(Place())
+                    self.rows[index].add_row(item, uses, inner)
+                if self.items is None:
+                    self.items = Place()
+                self.items.add(item, uses, "", inner, words=False)
+
+    def add_row(self, item: Any, uses: Mapping[Names, int], names: Names) -> None:
+        """Add an item of a list by its place.
+
+        Words are answers in its fields, but not as items.
+        """
+        found = read(item, words=False)
+        self.known.add(found.category)
+        if found.fields is not None:
+            self._add_fields(found.fields, uses, names, True)
+
+    def _add_fields(self, fields: Mapping[str, Any], uses: Mapping[Names, int], names: Names, words: bool) -> None:
+        for field, child in fields.items():
+            place = self.fields.get(field)
+            if place is None:
+                place = self.fields[field] = Place()
+                if self.count:
+                    place.known.add(NONE)  # The earlier recordings did not have it.
+            place.add(child, uses, field, (*names, field), words=words)
+        if self.count:
+            for field in self.fields.keys() - fields.keys():
+                self.fields[field].known.add(NONE)
+        self.count += 1
+        self.key_sets.add(frozenset(fields))
+        self.is_open = len(self.key_sets) > 2
+
+    def accepts(self, category: str) -> bool:
+        """Return whether a replay may go on after a value of this category."""
+        if category in self.known:
+            return True
+        if category in DATA:
+            return not self.known.isdisjoint(DATA) or (category == TEXT and self._has_many_words())
+        return category[0] == WORD and (TEXT in self.known or self._has_many_words())
+
+    def settle_varying(self, *, words: bool = True) -> bool:
+        """Note the places with several answers; return whether there is one."""
+        found = len({self._kind(category, words) for category in self.known}) > 1
+        for part in self.fields.values():
+            found = part.settle_varying(words=words) or found
+        for row in self.rows:
+            found = row.settle_varying() or found
+        if self.items is not None and (self.items.fields or self.items.known <= {TRUE, FALSE}):
+            found = self.items.settle_varying(words=False) or found
+        self.varies = found
+        return found
+
+    def signature(self, value: Any, name: str = "", *, words: bool = True) -> Hashable:
+        """Return what a value answers at the places where recordings differ.
+
+        None if there is no such place.
+        """
+        if not self.varies:
+            return None
+        found = read(value, name, words=words)
+        return self._kind(found.category, words), self._parts_signature(found, words)
+
+    def _parts_signature(self, found: Reading, words: bool) -> Hashable:
+        if found.fields is not None:
+            fields = found.fields
+            return tuple(
+                place.signature(fields.get(name), name, words=words)
+                for name, place in self.fields.items()
+                if place.varies
+            )
+        if found.items is None or self.items is None or not (self.items.varies or self.rows):
+            return None
+        items = found.items[:MAX_ITEMS]
+        rows = tuple(
+            row._parts_signature(read(item, words=False), True)
+            for row, item in zip(self.rows, items, strict=False)
+            if row.varies
+        )
+        return rows, frozenset(self.items.signature(item, words=False) for item in items[len(self.rows) :])
+
+    def _kind(self, category: str, words: bool) -> str:
+        """Return the category, or TEXT for one that does not count here.
+
+        In lists only bools and None count.
+        """
+        if category in DATA or not (words or category in (TRUE, FALSE, NONE)):
+            return TEXT
+        return TEXT if category[0] == WORD and (TEXT in self.known or self._has_many_words()) else category
+
+    def _has_many_words(self) -> bool:
+        return sum(category[0] == WORD for category in self.known) >= MANY_WORDS
+
+    def unseen(self, value: Any, path: str = "", name: str = "", *, words: bool = True) -> Iterator[Unseen]:
+        """Yield the answers in a value that no recording had."""
+        found = read(value, name, words=words)
+        if not self.accepts(found.category):
+            yield Unseen(path, name, value, tuple(sorted(self.known)))
+            return
+        if found.fields is not None and (self.fields or self.count):
+            yield from self._unseen_fields(found.fields, path, words)
+        elif found.items is not None and self.items is not None:
+            yield from self._unseen_items(found, path)
+
+    def _unseen_fields(self, fields: Mapping[str, Any], path: str, words: bool) -> Iterator[Unseen]:
+        for field, place in self.fields.items():
+            inner = f"{path}.{field}" if path else field
+            if field in fields:
+                yield from place.unseen(fields[field], inner, field, words=words)
+            elif NONE not in place.known:
+                yield Unseen(inner, field, None, tuple(sorted(place.known)))
+        if self.is_open or (len(fields) <= len(self.fields) and fields.keys() <= self.fields.keys()):
+            return
+        for field in fields.keys() - self.fields.keys():
+            category = read(fields[field], field, words=words).category
+            if category not in DATA and category not in FALSY:
+                yield Unseen(f"{path}.{field}" if path else field, field, fields[field], (NONE,))
+
+    def _unseen_items(self, found: Reading, path: str) -> Iterator[Unseen]:
+        assert found.items is not None
+        assert self.items is not None
+        for index, item in enumerate(found.items[:MAX_ITEMS]):
+            inner = f"{path}[{index}]"
+            if index < len(self.rows):
+                row = self.rows[index]
+                part = read(item, words=False)
+                if not row.accepts(part.category):
+                    yield Unseen(inner, "", item, tuple(sorted(row.known)))
+                elif part.fields is not None:
+                    yield from row._unseen_fields(part.fields, inner, True)
+            else:
+                yield from self.items.unseen(item, inner, words=False)

@@ -1,0 +1,124 @@
+"""The recorded outputs of the steps of a trajectory, as far as they answer anything (E12)."""
+
+from __future__ import annotations
+
+import dis
+import functools
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .. import codec
+from ..binding.answers import skeleton
+from ..model.records import Row
+from .places import ROWS, Names
+
+if TYPE_CHECKING:
+    from .ready_trajectory import ReadyTrajectory
+
+MAX_CACHED = 256
+"""Bytes of the largest output whose answers are kept from one recording to the next."""
+
+
+def output_data(row: Row, position: int) -> bytes | None:
+    """Return the bytes of a recorded output, or of its answers alone.
+
+    They are empty if nothing is known of it, and None if it was not looked into.
+    """
+    data = row.outputs[position] if position < len(row.outputs) else b""
+    if not data and position < len(row.answers):
+        data = row.answers[position]
+    if not data and position < len(row.notes) and row.notes[position]:
+        return None
+    return data
+
+
+def answers_identity(row: Row) -> bytes:
+    """Return the answers of a row, which make it another recording.
+
+    It is empty if the row has none.
+    """
+    found = [answers_of(output_data(row, position) or b"") for position in range(len(row.outputs))]
+    return codec.canonical(found) if any(found) else b""
+
+
+def answers_of(data: bytes) -> bytes:
+    """Return the answers in an output as bytes.
+
+    They are empty for None, and if the output is not stored.
+    """
+    return _small_answers(data) if len(data) <= MAX_CACHED else _read_answers(data)
+
+
+def _read_answers(data: bytes) -> bytes:
+    if not data:
+        return b""
+    try:
+        made = skeleton(codec.decode(data, lenient=True))
+        return b"" if made is None else codec.canonical(made)
+    except Exception:  # An output that cannot be read has no answers.
+        return b""
+
+
+_small_answers = functools.lru_cache(4096)(_read_answers)
+
+
+def used_items(trajectory: ReadyTrajectory, position: int, output: Any) -> dict[Names, int]:
+    """Return the number of items of each list that later steps use.
+
+    It counts up to the last item from which something was taken.
+    """
+    found: dict[Names, int] = {}
+    for step in trajectory.steps[position + 1 :]:
+        for guard in step.guards:
+            if guard.step == position:
+                for names, index in _lists_on(output, guard.path):
+                    found[names] = max(found.get(names, 0), index + 1)
+    return found
+
+
+def _lists_on(value: Any, path: Sequence[int]) -> Iterator[tuple[Names, int]]:
+    """Yield the lists on the way to a part of an output.
+
+    Each comes with the index of the item that leads on.
+    """
+    names: Names = ()
+    for index in path:
+        if type(value) in (list, tuple):
+            yield names, index
+            names = (*names, ROWS)
+            value = value[index] if index < len(value) else None
+            continue
+        fields = value if type(value) is dict else codec.fields_of(value)
+        if fields is None:
+            return
+        at = index // 2 if type(value) is dict else index
+        items = list(fields.items())
+        if at >= len(items) or (type(value) is dict and index % 2 == 0):
+            return
+        names = (*names, str(items[at][0]))
+        value = items[at][1]
+
+
+@functools.lru_cache(1024)
+def answers_nothing(code: Any) -> bool:
+    """Return whether a function can only return None or an argument.
+
+    The argument must be as it was given. `code` is its code object.
+    """
+    given = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]) - {*code.co_cellvars}
+    returned: set[str] = set()
+    last: Any = None
+    for instruction in dis.get_instructions(code):
+        name = instruction.opname
+        if name.startswith(("STORE_FAST", "DELETE_FAST")) or name == "LOAD_FAST_AND_CLEAR":
+            names = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
+            given.difference_update(names)
+        elif name == "RETURN_CONST" and instruction.argval is not None:
+            return False
+        elif name == "RETURN_VALUE":
+            if last is not None and last.opname.startswith("LOAD_FAST") and isinstance(last.argval, str):
+                returned.add(last.argval)
+            elif last is None or last.opname != "LOAD_CONST" or last.argval is not None:
+                return False
+        last = instruction
+    return returned <= given

@@ -1,0 +1,180 @@
+"""Looks at the results of a replay: failures (C5a), and answers that no recording went on after (E12)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..binding.answers import WORD, name_parts, read
+from ..binding.failures import NOTHING_DONE, failure_of
+from ..binding.paths import walk_leaves
+from ..model.reason import Reason
+from ..model.text import long_repr, safe_repr
+from ..plan.answers import MANY_COMBINATIONS, Looks, prepare_looks
+from ..plan.places import Place, Unseen
+from ..plan.ready_trajectory import Candidate
+from ..plan.step import Refusal
+from ..run.effects import Effect
+from ..run.run import Run
+
+if TYPE_CHECKING:
+    from .selection import Selection
+
+MAX_GIVEN = 2_000
+"""Values in params and arguments among which an answer is looked for."""
+
+
+def failure_refusal(run: Run, looks: Looks, position: int) -> Refusal | None:
+    """Return why the replay stops after a call, if its result is a failure."""
+    tool, output = looks.tool, run.progress.results[position]
+    try:
+        if not looks.is_judged or not looks.has_failed(output):
+            return None
+        is_harmless = failure_of(tool, output) == NOTHING_DONE
+    except Exception as error:
+        message = f"failed= of {tool.name!r} raised {long_repr(error)}"
+        return Refusal(Reason.RETURNED_ERROR, message, position, tool.name, error=error)
+    seen = long_repr(output)
+    message = f"{tool.name!r} returned an error: {seen}"
+    return Refusal(Reason.RETURNED_ERROR, message, position, tool.name, seen=seen, did_nothing=is_harmless)
+
+
+class Verdict(NamedTuple):
+    """What the recordings of a candidate say of the answers so far.
+
+    `unseen` is the first answer that none of them had, at the step `at`. `is_exact` says that one of them had all.
+    """
+
+    at: int
+    unseen: Unseen | None
+    is_exact: bool
+    has_many: bool
+
+    @property
+    def accepts(self) -> bool:
+        """Return whether a replay may go on if no other recording differs."""
+        return self.unseen is None and (self.is_exact or self.has_many)
+
+
+def settle_answers(
+    run: Run, selection: Selection | None, position: int, followed: Candidate
+) -> Generator[Effect, Any, Candidate | Refusal | None]:
+    """Return why the replay stops, or a candidate that had these answers.
+
+    None if the followed candidate's had them. Where recordings with the same calls so far differ in what comes next,
+    the one is followed that had just these answers; if none had, an answer may be what they differ for.
+    """
+    looks = followed.trajectory.steps[position].looks
+    if looks is None or not (looks.settled or looks.is_early):
+        return None
+    verdict = _verdict(run, followed, position + 1)
+    if verdict.unseen is None and verdict.is_exact:
+        return None
+    made = position + 1
+    others = [] if selection is None else (yield from selection.others_after(made, followed))
+    loose = [followed] if verdict.accepts else []
+    for other in others:
+        theirs = _verdict(run, other, made)
+        if theirs.unseen is None and theirs.is_exact:
+            return other
+        if theirs.accepts:
+            loose.append(other)
+    if not looks.settled:
+        return None  # The steps up to the next one that acts only read.
+    for chosen in loose[:1]:
+        if not any(_is_fork(chosen, other, made) for other in (followed, *others) if other is not chosen):
+            return None if chosen is followed else chosen
+    return _refusal(followed, verdict, made)
+
+
+def _is_fork(one: Candidate, other: Candidate, made: int) -> bool:
+    """Return whether only answers decide which of two candidates goes on.
+
+    Otherwise their next pre-checks do.
+    """
+    return any(each.trajectory.length <= made or each.trajectory.steps[made].pre is None for each in (one, other))
+
+
+def _verdict(run: Run, candidate: Candidate, made: int) -> Verdict:
+    """Return whether recordings had the answers in the first results."""
+    if not candidate.trajectory.has_looks:
+        prepare_looks(candidate.trajectory)
+    last: Looks | None = None
+    for at, step in enumerate(candidate.trajectory.steps[:made]):
+        if step.looks is None:
+            continue
+        last = step.looks
+        unseen = None if last.place is None else next(_unseen(run, at, last.place), None)
+        if unseen is not None:
+            return Verdict(at, unseen, False, False)
+    if last is None or run.progress.skipped or last.is_combination(run.progress.results):
+        return Verdict(made - 1, None, True, False)
+    return Verdict(last.varying[-1][0], None, False, len(last.combinations) >= MANY_COMBINATIONS)
+
+
+def accepts_answers(run: Run, candidate: Candidate, made: int) -> bool:
+    """Return whether a candidate may follow the first results."""
+    return _verdict(run, candidate, made).accepts
+
+
+def _unseen(run: Run, at: int, place: Place) -> Iterator[Unseen]:
+    """Yield the unseen answers in a result.
+
+    Those that a param or an argument so far explains are left out.
+    """
+    progress = run.progress
+    if at in progress.skipped:
+        return
+    for found in place.unseen(progress.results[at]):
+        given = list(run.params.values.items())
+        for step, args, kwargs in progress.calls[: at + 1]:
+            given += step.tool.name_arguments(args[1:] if step.method else args, kwargs)
+        if not is_given(found, given):
+            yield found
+
+
+def is_given(found: Unseen, given: Sequence[tuple[str, Any]]) -> bool:
+    """Return whether an answer repeats what was given.
+
+    A word may stand anywhere in it, any other value under its own name.
+
+    `given` are the params of a run and the arguments of its calls so far, by name.
+    """
+    category = read(found.value, found.name).category
+    if category[0] == WORD:
+        word = re.compile(rf"(?<![^\W_]){re.escape(category[1:])}(?![^\W_])")
+        texts = (leaf for _, value in given for leaf in _texts_in(value))
+        return any(word.search(text.casefold()) for text in texts)
+    if not found.name:
+        return False
+    name = name_parts(found.name)
+    return any(name_parts(other) == name and read(value, other).category == category for other, value in given)
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if type(value) is str:
+        yield value
+    elif type(value) in (dict, list, tuple):
+        for _, leaf in walk_leaves(value)[:MAX_GIVEN]:
+            if type(leaf) is str:
+                yield leaf
+
+
+def _refusal(followed: Candidate, verdict: Verdict, stop: int) -> Refusal:
+    tool = followed.trajectory.steps[verdict.at].tool.name
+    found = verdict.unseen
+    if found is None:
+        message = (
+            f"{tool!r} (step {verdict.at}) and the steps before it returned answers that no recording had together. "
+            "One more recording makes them known, or declare answers='any'"
+        )
+        return Refusal(Reason.UNSEEN_ANSWER, message, stop, tool)
+    seen = safe_repr(found.value)
+    known = " or ".join(category.removeprefix(WORD) for category in found.known)
+    where = f" at {found.place!r}" if found.place else ""
+    message = (
+        f"{tool!r} (step {verdict.at}) returned {seen}{where}, and no recording went on after that: recorded was "
+        f"{known}. One more recording makes it known, or declare answers='any'"
+    )
+    return Refusal(Reason.UNSEEN_ANSWER, message, stop, tool, seen=seen, expected=known)
