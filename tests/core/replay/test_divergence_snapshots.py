@@ -37,7 +37,7 @@ class World:
         found = check or Check(lambda *args, **kwargs: self.seen)
         checks: dict[str, Any] = {"post_check": found} if post else {"pre_check": found}
 
-        @self.engine.tool(effect="read")
+        @self.engine.tool(effect="read", answers="any")
         def find() -> Any:
             return self.output
 

@@ -92,6 +92,17 @@ class Looks:
 
 def prepare_looks(trajectory: ReadyTrajectory) -> None:
     """Join the recorded answers of a trajectory's calls, and mark its steps."""
+    trajectory.has_looks = True
+    try:
+        found = _join(trajectory)
+    except Exception:  # A value whose methods raise costs the looks, not the run.
+        found = [Looks(step.tool, step.tool.failed is not False, None, None) for step in trajectory.steps]
+    for step, looks in zip(trajectory.steps, found, strict=True):
+        needed = looks is not None and (looks.is_judged or looks.settled or looks.is_early)
+        step.set_looks(looks if needed else None)
+
+
+def _join(trajectory: ReadyTrajectory) -> list[Looks | None]:
     steps = trajectory.steps
     rows = [candidate.row for candidate in trajectory.same_calls()]
     outputs: Outputs = [_outputs_at(rows, position) for position in range(len(steps))]
@@ -105,10 +116,7 @@ def prepare_looks(trajectory: ReadyTrajectory) -> None:
             settling.settled += ((position, looks.place),)
             looks.is_early = end != position
     _join_combinations(found, rows, outputs)
-    for step, looks in zip(steps, found, strict=True):
-        needed = looks is not None and (looks.is_judged or looks.settled or looks.is_early)
-        step.set_looks(looks if needed else None)
-    trajectory.has_looks = True
+    return found
 
 
 def _outputs_at(rows: Iterable[Row], position: int) -> dict[bytes, Any] | None:
@@ -134,7 +142,8 @@ def _looks_at(trajectory: ReadyTrajectory, position: int, outputs: Mapping[bytes
         return None if tool.failed is False else Looks(tool, True, None, None)
     values = list(outputs.values())
     marks: frozenset[str] | None = None
-    if tool.failed is None and SAMPLES[OTHER] not in values:  # Else one is an object that was not looked into.
+    is_opaque = any(type(value) is bytes and value == SAMPLES[OTHER] for value in values)
+    if tool.failed is None and not is_opaque:  # An object of an unknown type may have had any field.
         marks = frozenset().union(*map(failure_marks, values))
     place: Place | None = None
     if not tool.answers_any:
