@@ -16,7 +16,7 @@ from .model.text import long_repr
 from .plan.candidate_set import CandidateSet
 from .plan.ready_trajectory import Candidate
 from .plan.step import Refusal, Registry
-from .record.learn import learn
+from .record.learn import NO_VALUE, UNCERTAIN_VALUE, learn
 from .record.merge import begin_with_replay
 from .record.redact import may_store, redact_recording
 from .record.verdict import success_verdict
@@ -74,7 +74,7 @@ def run_task(run: Run, found: CandidateSet, registry: Registry, lookup: Refusal 
         end = yield from replay(run, live)
         if not isinstance(end, Refusal):
             if run.success is None and run.policy.result is None:
-                value, source = _step_value(run.progress, end.row.result)
+                value, source = _step_value(run.progress, end.value_step)
                 return _hit(run, end, value, source)
             return (yield from _check_success(run, end))
         refusal = _note_stop(run, end)
@@ -130,13 +130,13 @@ def _check_success(run: Run, candidate: Candidate) -> Flow:
     live = (
         (yield from _result_value(run))
         if run.policy.result is not None
-        else _step_value(run.progress, candidate.row.result)
+        else _step_value(run.progress, candidate.value_step)
     )
     if run.success is not None:
         accepted, why = yield from success_verdict(run, live[0])
         if not accepted:
             steps = len(run.progress.results)  # Skipped optional steps count, since they have a position.
-            message = f"the replay finished, but the success callback {why}"
+            message = f"the replay finished, but the success callback {why}{_why_no_value(run, candidate, live[1])}"
             return (yield from _diverge(run, Refusal(Reason.UNSUCCESSFUL, message, steps)))
     return _hit(run, candidate, *live)
 
@@ -165,6 +165,15 @@ def _step_value(progress: Progress, at: int) -> tuple[Any, Source]:
     if 0 <= at < len(results) and at not in progress.skipped:
         return results[at], "step"
     return None, "none"
+
+
+def _why_no_value(run: Run, candidate: Candidate, source: Source) -> str:
+    """Return why a success callback got None in place of a value, to append to a message (G7b)."""
+    if source != "none" or run.policy.result is not None:
+        return ""
+    if candidate.row.result >= 0:
+        return f". It got value=None: {UNCERTAIN_VALUE}"
+    return f". It got value=None: {NO_VALUE}"
 
 
 def _result_value(run: Run) -> Generator[Effect, Any, tuple[Any, Source]]:

@@ -18,6 +18,8 @@ def observation_id(trajectory_id: str, row: Row) -> str:
     seen = msgspec.msgpack.encode((row.pre, row.post)) + answers_identity(row)
     if row.refused:
         seen += b"detour"  # A later recording that went around nothing is a separate row (D3).
+    if row.result >= 0 and row.witness is not None:  # Older recordings keep their ids.
+        seen += b"result %d" % row.result  # Recordings may contradict each other in it (D5).
     if row.witness is not None:
         seen += witness_identity(row.suspicions, row.witness)
     if row.overrides:

@@ -16,6 +16,7 @@ from .compatibility import requirements
 from .parallel import call_id, comparison_ids, decode_body, reorder_body
 from .snapshots import Settled, masked_positions, row_snapshots
 from .step import PlanStep, Refusal
+from .trust import IN_A_ROW, TWICE
 
 if TYPE_CHECKING:
     from .evidence import Conditions
@@ -238,7 +239,8 @@ def _secrets_of(body: Body) -> tuple[tuple[int, str, str], ...]:
 class Candidate:
     """One observation of a trajectory.
 
-    `estimated_bytes` is its size in memory with its large parts, once it was estimated.
+    `value_step` is the step whose output is the value of a hit, or -1; `replay_plan` sets it. `estimated_bytes` is its
+    size in memory with its large parts, once it was estimated.
     """
 
     __slots__ = (
@@ -251,6 +253,7 @@ class Candidate:
         "row",
         "seq",
         "trajectory",
+        "value_step",
     )
 
     def __init__(self, trajectory: ReadyTrajectory, seq: int, id: str, row: Row, refresh: bool = False) -> None:
@@ -262,6 +265,7 @@ class Candidate:
         self._pre_snapshots: list[Any] | None = None
         self._post_snapshots: list[Any] | None = None
         self._replay_plan: tuple[list[Any], list[Any], list[Any]] | None = None
+        self.value_step = -1
         self.estimated_bytes: tuple[int, tuple[bytes, ...]] | None = None
 
     def replay_plan(self) -> tuple[list[Any], list[Any], list[Any]]:
@@ -269,8 +273,26 @@ class Candidate:
         if self._replay_plan is None:
             if not self.trajectory.has_looks:
                 prepare_looks(self.trajectory)
+            self.value_step = self._certain_value_step()
             self._replay_plan = self.trajectory.plan, self.snapshots(False), self.snapshots(True)
         return self._replay_plan
+
+    def _certain_value_step(self) -> int:
+        """Return the step whose output is the value of a hit; -1 if none is (D5).
+
+        Where one of several outputs of a tool was returned, the agent may have chosen it: two recordings must agree.
+        The result of the last act is not a choice.
+        """
+        trajectory, at = self.trajectory, self.row.result
+        if not 0 <= at < len(trajectory.steps):
+            return -1
+        tool = trajectory.steps[at].tool
+        is_end = at == len(trajectory.steps) - 1 and not tool.is_read_only
+        if is_end or sum(step.tool is tool for step in trajectory.steps) < 2:
+            return at
+        others = [candidate.row.result for candidate in trajectory.same_calls()]
+        again = any(sibling.standing.reason.startswith((TWICE, IN_A_ROW)) for sibling in trajectory.siblings)
+        return at if set(others) == {at} and (len(others) > 1 or again) else -1
 
     def with_trajectory(self, trajectory: ReadyTrajectory) -> Candidate:
         """Return the same observation for its trajectory loaded again."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..model.reason import Reason
-from .ready_trajectory import ReadyTrajectory
 from .step import Refusal
+
+if TYPE_CHECKING:
+    from .ready_trajectory import ReadyTrajectory
 
 Trust = Literal["first", "verified", "manual"]
 TRUSTS = ("first", "verified", "manual")

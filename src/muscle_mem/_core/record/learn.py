@@ -19,6 +19,15 @@ from .retries import settle_failed_calls
 from .seal import make_recording
 from .verdict import success_verdict
 
+NO_VALUE = (
+    "a hit has no value, since the agent returned something that no tool returned. Give Engine(result=...), or return "
+    "a tool's output"
+)
+UNCERTAIN_VALUE = (
+    "a hit has no value until two recordings returned the output of the same step, since the agent returned one of "
+    "several outputs of a tool. Give Engine(result=...) to have it immediately"
+)
+
 
 def learn(
     run: Run, outcome: Outcome, value: Any, seconds: float, replay_refusal: Refusal | None = None
@@ -61,6 +70,7 @@ def learn(
             outcome.trajectory_id = recording.id
         return
     assert recording is not None
+    _announce_value(run, recording, value)
     outcome.learned = True
     outcome.trajectory_id = recording.id
 
@@ -73,6 +83,19 @@ def _warn_unabsorbed(run: Run, problem: Problem | None) -> None:
     run.recorder.problems.append(unabsorbed)
     if (problem is None or problem.reason is not unabsorbed.reason) and run.mode != "frozen":
         run.notify("warning", unabsorbed.reason.value, unabsorbed.message, unabsorbed.tool)
+
+
+def _announce_value(run: Run, recording: Recording, value: Any) -> None:
+    """Say when it is learned that a hit will have no value (G7b)."""
+    if value is None or run.policy.result is not None:
+        return
+    at, steps = recording.row.result, recording.body.steps
+    if at < 0:
+        run.notify("warning", "no_value", NO_VALUE)
+    elif at == len(steps) - 1 and run.recorder.planned_steps()[-1].tool.effect != "read":
+        return
+    elif sum((step.tool, step.fingerprint) == (steps[at].tool, steps[at].fingerprint) for step in steps) > 1:
+        run.notify("info", "uncertain_value", UNCERTAIN_VALUE, steps[at].tool)
 
 
 def _learning_problem(run: Run) -> Problem | None:
