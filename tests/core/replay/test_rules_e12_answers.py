@@ -194,7 +194,7 @@ def test_e12_a_hit_does_not_end_after_an_answer_that_was_not_recorded() -> None:
     shop.last = {"booked": False}
     outcome, calls = shop.run("so many words")
     assert (outcome.status, outcome.reason) == ("diverged", Reason.UNSEEN_ANSWER)
-    assert calls == ["check chair", "buy chair"]
+    assert calls.count("buy chair") == 1
     assert "'booked'" in outcome.message
     assert "False" in outcome.message
     assert outcome.learned, "the agent saw it, and did nothing more"

@@ -93,7 +93,8 @@ def merge_problem(run: Run, refusal: Refusal, accepted: bool) -> Problem | None:
     if problem is not None:
         return problem
     if absorber is not None:
-        return _restarted_problem(run, absorber, own, accepted or refusal.reason is Reason.UNSEEN_ANSWER)
+        is_answer = refusal.reason is Reason.UNSEEN_ANSWER or _is_doubtful_read(run, refusal)
+        return _restarted_problem(run, absorber, own, accepted or is_answer)
     return _continued_problem(run, refusal, own, accepted)
 
 
