@@ -4,6 +4,7 @@ runs this file in an environment of its own."""
 from __future__ import annotations
 
 import gc
+import itertools
 import sys
 import time
 import tracemalloc
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 state = {"page": "page 0"}  # the environment that captures look at
+ticks = itertools.count(1)
 counts = {"captures": 0, "compares": 0, "calls": 0}
 PAGE = {f"node {i}": {"tag": "input", "text": f"field {i}", "at": [i, 2 * i]} for i in range(33)}  # 200 nodes
 CROP = bytearray(i * 7 % 251 for i in range(65_536))
@@ -64,6 +66,14 @@ def press_slowly(n: int) -> int:
     return n
 
 
+def press_answering(n: int) -> dict[str, Any]:
+    return {"ok": True, "status": "open", "count": next(ticks)}
+
+
+def say_pressed(n: int) -> str:
+    return f"pressed number {n}"
+
+
 def look_page(n: int) -> dict[str, Any]:
     return {name: {**node, "at": list(node["at"])} for name, node in PAGE.items()}
 
@@ -100,6 +110,8 @@ WORLDS = {
     "plain": World(press, look, same, number),
     "counted": World(press_counted, look_counted, same_counted, number),
     "slow": World(press_slowly, look, same, number),
+    "answers": World(press_answering, look, same, number),
+    "same text": World(say_pressed, look, same, number),
     "page": World(press, look_page, same, number),
     "crop": World(press, look_crop, same, number),
     "page argument": World(fill, look_fill, same, a_page),

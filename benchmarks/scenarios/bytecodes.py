@@ -9,6 +9,7 @@ from typing import Any
 
 from ..ours import must_hit, plain, recorded
 from ..scenario import Bench, Row, Target, scenario
+from ..workload import WORLDS
 
 WARM = 50
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -26,6 +27,15 @@ def of_a_hit(bench: Bench) -> Iterator[Row]:
     limits = limits or [None, None]
     yield Row("bytecodes.1", "bytecodes of a steady hit, 1 step", "bytecodes", one, target=limits[0], note=note)
     yield Row("bytecodes.further", "bytecodes of a further step", "bytecodes", further, target=limits[1])
+
+
+@scenario("bytecodes")
+def of_looks(bench: Bench) -> Iterator[Row]:
+    """What a further step adds whose result holds answers, or could hold an error."""
+    for world, what in (("same text", "the recorded text"), ("answers", "a dict with two answers and a new number")):
+        hits = [counted(must_hit(recorded(WORLDS[world], steps)))[0] for steps in (1, 11)]
+        name = f"bytecodes of a further step that returns {what}"
+        yield Row(f"bytecodes.further.{world.replace(' ', '.')}", name, "bytecodes", (hits[1] - hits[0]) / 10)
 
 
 def counted(hit: Callable[[], None]) -> tuple[int, int]:

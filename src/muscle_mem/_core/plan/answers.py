@@ -6,6 +6,7 @@ outputs hold an answer, or could hold an error.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 MANY_COMBINATIONS = 4
 """The number of recorded combinations of answers from which on any combination of known answers is known."""
 
+MAX_SAMPLE = 1_024
+"""Bytes of a recorded output that a result is compared with as a whole."""
+
+MAX_SAMPLES = 4
+_PLAIN = frozenset({str, int, float, bool, type(None), dict, list})
+
 Answered = tuple[tuple[int, Place], ...]
 Outputs = list[dict[bytes, Any] | None]
 """The distinct outputs of each step by their bytes; None if one of them is not known."""
@@ -36,11 +43,22 @@ class Looks:
     `is_quick` says that nothing but these looks is due after the step, `is_judged` that its result may be a failure.
     `marks` are the marks of failure that recordings had; None if they are not known. `settled` are the steps whose
     answers are decided here: the next step acts. `is_early` says that those of this step are decided later; until then
-    another recording may be followed. `varying` are all steps so far whose recordings differ in an answer,
-    and `combinations` the answers that each recording had there.
+    another recording may be followed. `samples` are recorded results that pass as they are. `varying` are all steps so
+    far whose recordings differ in an answer, and `combinations` the answers that each recording had there.
     """
 
-    __slots__ = ("combinations", "is_early", "is_judged", "is_quick", "marks", "place", "settled", "tool", "varying")
+    __slots__ = (
+        "combinations",
+        "is_early",
+        "is_judged",
+        "is_quick",
+        "marks",
+        "place",
+        "samples",
+        "settled",
+        "tool",
+        "varying",
+    )
 
     def __init__(self, tool: Any, is_judged: bool, marks: frozenset[str] | None, place: Place | None) -> None:
         self.tool = tool
@@ -49,6 +67,7 @@ class Looks:
         self.place = place
         self.is_quick = False
         self.is_early = False
+        self.samples: tuple[Any, ...] = ()
         self.settled: Answered = ()
         self.varying: Answered = ()
         self.combinations: frozenset[Hashable] = frozenset()
@@ -59,6 +78,9 @@ class Looks:
         The newest result must not be a failure either.
         """
         try:
+            for sample in self.samples:
+                if type(results[-1]) is type(sample) and results[-1] == sample:
+                    return True
             if self.is_judged and self.has_failed(results[-1]):
                 return False
             for at, place in self.settled:
@@ -116,7 +138,18 @@ def _join(trajectory: ReadyTrajectory) -> list[Looks | None]:
             settling.settled += ((position, looks.place),)
             looks.is_early = end != position
     _join_combinations(found, rows, outputs)
+    for position, looks in enumerate(found):
+        if looks is None or looks.tool.failed is not None or looks.varying or looks.is_early:
+            continue
+        if [at for at, _ in looks.settled] == [position]:
+            looks.samples = _samples(outputs[position])
     return found
+
+
+def _samples(outputs: Mapping[bytes, Any] | None) -> tuple[Any, ...]:
+    """Return small recorded outputs, which are known as a whole if they come again."""
+    small = (value for data, value in (outputs or {}).items() if len(data) <= MAX_SAMPLE and type(value) in _PLAIN)
+    return tuple(itertools.islice(small, MAX_SAMPLES))
 
 
 def _outputs_at(rows: Iterable[Row], position: int) -> dict[bytes, Any] | None:
