@@ -39,9 +39,8 @@ class Counted:
             return bool(current == candidate)
 
         @self.engine.tool(pre_check=equal(capture) if exact else Check(capture, compare))
-        def act(i: int) -> int:
+        def act(i: int) -> None:
             self.counts["acts"] += 1
-            return i
 
         def agent(task: str) -> None:
             self.counts["agent"] += 1

@@ -64,7 +64,8 @@ def _argument(name: str, expr: Any, step: StepRecord, body: Body, outputs: Outpu
 
 def _guard(guard: Guard, outputs: Outputs) -> dict[str, Any]:
     place = outputs.place(guard.step, guard.path)
-    return {"step": guard.step, "path": list(guard.path), "place": place, "value": value_json(guard.data)}
+    found = {"step": guard.step, "path": list(guard.path), "place": place, "value": value_json(guard.data)}
+    return found | {"kind": guard.kind} if guard.kind else found
 
 
 def _observation(number: int, seen: LoadedRow) -> dict[str, Any]:

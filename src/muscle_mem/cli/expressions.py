@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from .._core import codec
+from .._core.binding.guard_check import guard_value
 from .._core.binding.masking import is_masked, unpack_mask
 from .._core.binding.params import literal_leaves
 from .._core.binding.resolve import param_text
@@ -192,11 +193,14 @@ def guard_text(guard: Guard, outputs: Outputs) -> str:
 
     Example: `output of step 1 (find_order) at ['id'] must be 4711`.
     """
-    return f"{outputs.described(guard.step, guard.path)} must be {printable(value_text(guard.data), 60)}"
+    wanted = guard_value(guard) if guard.kind else value_text(guard.data)
+    return f"{outputs.described(guard.step, guard.path)} must be {printable(wanted, 60)}"
 
 
 def _guards(guard: Guard, expr: Expr) -> bool:
     """Return whether a guard refers to a value in this argument or in its text."""
+    if guard.kind not in ("", "figure"):
+        return False
     wanted, error = decoded(guard.data)
     text = str(wanted) if isinstance(wanted, str | int) and not error else None
     try:

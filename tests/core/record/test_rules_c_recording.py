@@ -300,7 +300,7 @@ def test_a_part_of_an_earlier_output_deep_in_plain_containers_is_a_reference() -
         return made[-1]
 
     make_tool = engine.tool(name="make", version=1)(make)
-    use = engine.tool(name="use", version=1)(lambda what: given.append(what["a"][0][1]))
+    use = engine.tool(name="use", version=1, effect="read")(lambda what: given.append(what["a"][0][1]))
 
     def agent(task: str) -> None:
         use({"a": [("x", make_tool())], "b": [1, 2.5, "three", [None]]})

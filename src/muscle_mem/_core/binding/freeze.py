@@ -18,6 +18,7 @@ from ..model.secret import as_secret, foreign_kind
 from ..redaction.redactor import Redactor
 from .param_values import plain_text
 from .params import Params, to_expression
+from .parts import OutputParts
 
 _ONLY_TEXT = frozenset({str})
 _MAX_DEPTH = 64
@@ -62,13 +63,14 @@ class KnownObjects:
     It keeps references to the objects, so that their ids are not reused. `redactor` knows the run's secrets.
     """
 
-    __slots__ = ("_by_text", "_expressions", "_kept_alive", "redactor")
+    __slots__ = ("_by_text", "_expressions", "_kept_alive", "_parts", "redactor")
 
     def __init__(self, redactor: Redactor | None = None) -> None:
         self.redactor = Redactor() if redactor is None else redactor
         self._expressions: dict[int, tuple[Expr, bytes | None]] = {}
         self._kept_alive: list[Any] = []
         self._by_text: dict[tuple[type, str], Expr] = {}
+        self._parts = OutputParts()
 
     def __bool__(self) -> bool:
         return bool(self._expressions)
@@ -81,6 +83,8 @@ class KnownObjects:
         if has_identity(value):
             self._expressions[id(value)] = (expression, data)
             self._kept_alive.append(value)
+            if isinstance(expression, Ref):
+                self._parts.add(value, expression, data)
 
     def add_text(self, value: str, expression: Expr) -> None:
         """Recognize an instance of a subclass of str by its class and its text."""
@@ -93,7 +97,7 @@ class KnownObjects:
         if found is None:
             if self._by_text and issubclass(type(value), str):
                 return self._by_text.get((type(value), plain_text(value)))
-            return None
+            return self._parts.find(value) if has_identity(value) else None
         expression, data = found
         if data is not None:
             try:
@@ -119,7 +123,9 @@ class KnownObjects:
             return False
         expressions = self._expressions
         for part in value:
-            if type(part) not in SCALARS and (id(part) in expressions or self.may_contain(part, depth + 1)):
+            if type(part) in SCALARS:
+                continue
+            if id(part) in expressions or self._parts.may_be_part(part) or self.may_contain(part, depth + 1):
                 return True
         return False
 
@@ -136,11 +142,11 @@ class KnownObjects:
 def has_identity(value: Any) -> bool:
     """Return whether the identity of a value distinguishes it from equal values.
 
-    It does not for scalars, enum members, empty containers and classes.
+    It does not for scalars, enum members, classes, and empty containers that cannot change.
     """
     if type(value) in SCALARS or issubclass(type(value), Enum | type):
         return False
-    if type(value) in (list, tuple, dict, set, frozenset):
+    if type(value) in (tuple, frozenset):
         return len(value) > 0
     return True
 

@@ -7,200 +7,355 @@ the step is replayed only while the output still contains the value at the same 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
-from ...errors import NotStorableError
 from .. import codec
 from ..model.records import Guard, StepRecord
-from ..redaction.traces import SHORT_TEXT, decimal_text
-from .params import literal_leaves
-from .paths import LeafPath, OutputLeaves, get_at, is_distinctive, walk_leaves
+from ..redaction.traces import SHORT_TEXT, SMALL_INT
+from .chosen import ElementUses
+from .field_names import is_id_name, is_same_name
+from .figure_places import as_number, day_text, is_same_value, pattern_of, spans_of, units_in
+from .figures import Kind, scalar_figures
+from .leaf_texts import bytes_of, text_of
+from .made_texts import leaves_behind, sides_of, words_in
+from .named_leaves import NamedLeaf, named_leaves
+from .output_index import OutputIndex
+from .output_tree import Place
+from .paths import is_distinctive
+from .units import is_unit_name
 
 MAX_GUARDS_PER_LEAF = 64
+_MAX_SMALL_PLACES = 3
+_MAX_LINE = 200
 _PIECE = re.compile(r"\d+|[^\W\d_]+")
 _WORD = re.compile(r"\w+")
+_LONGEST_TEXT = 20_000  # characters of a literal whose words are looked for
 
-__all__ = ["OutputLeaves", "infer_guards", "is_distinctive", "stale_value", "walk_leaves"]
-
-
-class OutputIndex:
-    """An index over the leaves of the outputs so far.
-
-    It finds a leaf by its value, and by the words and numbers in its text.
-    """
-
-    __slots__ = ("_by_id", "_by_longest", "_by_piece", "_by_value")
-
-    def __init__(self) -> None:
-        self._by_value: dict[bytes, list[Guard]] = {}
-        self._by_piece: dict[str, list[tuple[int, LeafPath, str, bytes | None]]] = {}
-        self._by_longest: dict[str, list[tuple[str, Guard]]] = {}
-        self._by_id: dict[str, list[tuple[int, LeafPath, str]]] = {}
-
-    def add(self, step: int, leaves: OutputLeaves) -> None:
-        """Index the leaves of a step's output."""
-        for leaf_path, leaf in leaves:
-            if not is_distinctive(leaf):
-                continue
-            data = _bytes_of(leaf)
-            if data is not None:
-                self._by_value.setdefault(data, []).append(_make_guard(step, leaf_path, data))
-            text = _text(leaf)
-            pieces = set(_PIECE.findall(text)) if text is not None else ()
-            if text is None or not pieces:
-                continue
-            for piece in pieces:
-                self._by_piece.setdefault(piece, []).append((step, leaf_path, text, data))
-            for part in _id_like_parts(text, pieces):
-                self._by_id.setdefault(part, []).append((step, leaf_path, text))
-            if data is not None:
-                longest = max(pieces, key=lambda piece: (len(piece), piece))
-                self._by_longest.setdefault(longest, []).append((text, _make_guard(step, leaf_path, data)))
-
-    def guards_for(self, leaf: Any) -> Iterable[Guard]:
-        """Yield a guard for each place in the outputs where a literal leaf was seen.
-
-        The place may hold the leaf as a whole, a longer text that contains it, or a text that it contains.
-        """
-        if not is_distinctive(leaf) or not (self._by_value or self._by_piece):
-            return
-        data = codec.canonical(leaf)
-        yield from self._by_value.get(data, ())
-        text = _text(leaf)
-        pieces = set(_PIECE.findall(text)) if text is not None else ()
-        if text is None or not pieces:
-            return
-        rarest = min(sorted(pieces), key=lambda piece: len(self._by_piece.get(piece, ())))
-        for step, leaf_path, seen, whole in self._by_piece.get(rarest, ()):
-            if seen == text:
-                if whole is not None:
-                    yield _make_guard(step, leaf_path, whole)
-            else:
-                around = next(occurrences(seen, text), None)
-                if around is not None:
-                    yield _make_guard(step, leaf_path, data, around)
-        for part in _id_like_parts(text, pieces):
-            for step, leaf_path, seen in self._by_id.get(part, ()):
-                around = next(occurrences(seen, part), None)
-                if around is not None and part not in (seen, text):
-                    yield _make_guard(step, leaf_path, codec.canonical(part), around)
-        if issubclass(type(leaf), str | bytes):
-            for piece in sorted(pieces):
-                for seen, guard in self._by_longest.get(piece, ()):
-                    if seen != text and any(True for _ in occurrences(text, seen)):
-                        yield guard
+__all__ = ["GuardFacts", "OutputIndex", "infer_guards", "is_distinctive"]
 
 
-def _id_like_parts(text: str, pieces: Iterable[str]) -> list[str]:
-    """Return the parts of a text that look like ids: numbers, and words with digits."""
-    found = {piece for piece in pieces if piece[0].isdigit()} | set(_WORD.findall(text))
-    return sorted(part for part in found if len(part) >= SHORT_TEXT and any(map(str.isdigit, part)))
+class GuardFacts(NamedTuple):
+    """What explains a small value otherwise: leaves of the task without its params, and each step's defaults."""
+
+    task: tuple[Any, ...] = ()
+    defaults: Sequence[tuple[Any, ...]] = ()
+    params: tuple[Any, ...] = ()
 
 
-def _make_guard(step: int, leaf_path: LeafPath, data: bytes, around: tuple[str, ...] = ()) -> Guard:
-    path, keys = leaf_path
-    return Guard(step, path, data, keys, around)
-
-
-def occurrences(text: str, part: str) -> Iterator[tuple[str, str]]:
-    """Yield the characters before and after each occurrence of `part` in `text`.
-
-    An occurrence inside a longer word or a longer number is skipped.
-    """
-    at = text.find(part) if part else -1
-    while at >= 0:
-        end = at + len(part)
-        before, after = text[max(at - 1, 0) : at], text[end : end + 1]
-        if not (before and _is_joined(before, part[0])) and not (after and _is_joined(part[-1], after)):
-            yield _encodable(before), _encodable(after)
-        at = text.find(part, at + 1)
-
-
-def _encodable(char: str) -> str:
-    return char.encode("utf-8", "replace").decode()
-
-
-def _is_joined(one: str, two: str) -> bool:
-    return (one.isdigit() and two.isdigit()) or (one.isalpha() and two.isalpha())
+NO_FACTS = GuardFacts()
 
 
 def infer_guards(
-    steps: Sequence[StepRecord],
-    outputs: Sequence[OutputLeaves],
+    records: Sequence[StepRecord],
+    index: OutputIndex,
     *,
     start: int,
     events: Iterable[int],
     names: Sequence[Sequence[str]] = (),
+    facts: GuardFacts = NO_FACTS,
 ) -> list[tuple[Guard, ...]]:
-    """Return the guards of each step from `start` on, given the leaves of all outputs.
+    """Return the guards of each step from `start` on, given the outputs of all steps.
 
     `events` lists the index of each of these steps twice: at its begin and at its end. A step that has not ended has no
     output yet. `names` holds for each step the names of those arguments whose names are data, like their values.
     """
-    output_index = OutputIndex()
-    found: dict[int, tuple[Guard, ...]] = {}
-    for index in range(start):
-        output_index.add(index, outputs[index])
-    for index in events:
-        if index in found:
-            output_index.add(index, outputs[index])
+    search = _Search(records, index, facts)
+    ended = set(range(start))
+    begun: list[int] = []
+    for step in events:
+        if step in begun:
+            ended.add(step)
             continue
-        guards: dict[Guard, None] = {}
-        given = [leaf for _, expr in steps[index].arguments for leaf in literal_leaves(expr)]
-        for leaf in (*given, *(names[index] if names else ())):
-            for count, guard in enumerate(output_index.guards_for(leaf)):
-                if count >= MAX_GUARDS_PER_LEAF:
+        begun.append(step)
+        search.guard_step(step, frozenset(ended), names[step] if names else ())
+    search.guard_lists()
+    return [tuple(dict.fromkeys(search.found[step])) for step in begun]
+
+
+def ended_before(start: int, events: Iterable[int]) -> dict[int, frozenset[int]]:
+    """Return for each step the steps that had ended when it began."""
+    ended = set(range(start))
+    found = {step: frozenset(range(step)) for step in range(start)}
+    for step in events:
+        if step in found:
+            ended.add(step)
+        else:
+            found[step] = frozenset(ended)
+    return found
+
+
+class _Search:
+    """The search for the guards of one recording."""
+
+    def __init__(self, records: Sequence[StepRecord], index: OutputIndex, facts: GuardFacts) -> None:
+        self.records = records
+        self.index = index
+        self.facts = facts
+        self.found: dict[int, list[Guard]] = {}
+        self._words = words_in((*facts.task, *facts.params))
+        self._figures = frozenset(value for leaf in facts.task for f in scalar_figures(leaf) for value in f.values)
+        self._ended: frozenset[int] = frozenset()
+        self._last_whole: list[Place] = []
+        self._uses = ElementUses(records, index)
+
+    def guard_step(self, step: int, ended: frozenset[int], names: Sequence[str]) -> None:
+        """Find the guards of one step's literals in the outputs of steps that had ended."""
+        guards = self.found.setdefault(step, [])
+        self._ended = ended
+        leaves = [leaf for name, expr in self.records[step].arguments for leaf in named_leaves(name, expr)]
+        leaves += [NamedLeaf("", (), name) for name in names]
+        if not self.index.nodes:
+            return
+        self._uses.add_references(step, guards)
+        for leaf in leaves:
+            count = len(guards)
+            for place, guard in self._guards_of(step, leaf):
+                if self.index.step_of(place.node) not in ended:
+                    continue
+                guards.append(guard)
+                if len(guards) - count >= MAX_GUARDS_PER_LEAF:
                     break
-                guards[guard] = None
-        found[index] = tuple(guards)
-    return list(found.values())
+            self._uses.add(step, leaf, self._whole_places(ended), guards)
+
+    def guard_lists(self) -> None:
+        """Add the guards of the lists whose elements the steps have used."""
+        for step, guard in self._uses.guards():
+            self.found[step].append(guard)
+
+    def _whole_places(self, ended: frozenset[int]) -> list[Place]:
+        """Return where the leaf that was looked for last stands as a whole, if it is guarded there."""
+        guarded = [place for place in self._last_whole if self.index.step_of(place.node) in ended]
+        return guarded[:MAX_GUARDS_PER_LEAF]
+
+    def _guards_of(self, step: int, leaf: NamedLeaf) -> Iterator[tuple[Place, Guard]]:
+        self._last_whole = []
+        value = leaf.value
+        if value is None or isinstance(value, bool | Enum) or (isinstance(value, str | bytes) and not value):
+            return
+        found = self._distinctive(leaf) if is_distinctive(value) else self._small(step, leaf)
+        for place, guard in found:
+            yield place, guard
+            if (guard.kind in ("", "figure") and not guard.around) or guard.kind == "figure":
+                for unit in self._unit_siblings(place):
+                    yield place, unit
+
+    # -- values that are found wherever they stand
+
+    def _distinctive(self, leaf: NamedLeaf) -> Iterator[tuple[Place, Guard]]:
+        value = leaf.value
+        text = text_of(value)
+        data = codec.canonical(value)
+        if text is None:
+            return
+        seen: set[tuple[int, int]] = set()
+        is_explained = False
+        for place in self._equal_places(value, text):
+            is_explained = is_explained or self.index.step_of(place.node) in self._ended
+            seen.add((place.node, place.slot))
+            self._last_whole.append(place)
+            yield place, self._whole_guard(place)
+        if _PIECE.search(text):
+            for place, around in self.index.places_in_texts(text):
+                is_explained = is_explained or self.index.step_of(place.node) in self._ended
+                seen.add((place.node, place.slot))
+                yield place, self._guard(place, data, around)
+            yield from self._id_parts(text)
+            yield from self._figures_in(leaf, seen)
+        if isinstance(value, str | bytes) and len(text) <= _LONGEST_TEXT:
+            inside: list[Any] = []
+            for place in self.index.places_inside(text, SHORT_TEXT):
+                seen.add((place.node, place.slot))
+                inside += [place.leaf] if self.index.step_of(place.node) in self._ended else []
+                yield place, self._whole_guard(place)
+            if not is_explained:
+                yield from self._made_of(text, seen, self._words | words_in(inside))
+
+    def _equal_places(self, value: Any, text: str) -> Iterator[Place]:
+        yield from self.index.places_of_text(text)
+        number = _number_of(value, text)
+        if number is not None:
+            yield from self.index.places_of_number(number)
+
+    def _id_parts(self, text: str) -> Iterator[tuple[Place, Guard]]:
+        pieces = set(_PIECE.findall(text))
+        for part in id_like_parts(text, pieces):
+            if part == text:
+                continue
+            data = codec.canonical(part)
+            for place in self.index.places_of_text(part):
+                if not isinstance(place.leaf, str):
+                    yield place, self._whole_guard(place)
+            for place, around in self.index.places_in_texts(part):
+                if text_of(place.leaf) != text:
+                    yield place, self._guard(place, data, around)
+
+    def _figures_in(self, leaf: NamedLeaf, seen: set[tuple[int, int]]) -> Iterator[tuple[Place, Guard]]:
+        """Yield guards for the numbers and dates of a literal, wherever they stand in whatever spelling (E10)."""
+        for figure in scalar_figures(leaf.value):
+            for value in figure.values:
+                if figure.kind == "time" or not _is_telling(figure.kind, value):
+                    continue
+                for place in self._figure_places(figure.kind, value):
+                    yield from self._figure_guards(place, figure.kind, value, seen)
+
+    def _figure_places(self, kind: Kind, value: str) -> Iterator[Place]:
+        pattern = pattern_of(kind, value)
+        if kind == "number":
+            number = as_number(value)
+            yield from self.index.places_of_number(number)
+            if float(value) != number:  # 0.1 is not exactly the decimal 0.1
+                yield from self.index.places_of_number(float(value))
+        else:
+            for text, node, slot in self.index.others:
+                child = self.index.child(node, slot)
+                if text and is_same_value("date", value, (day_text(child),)):
+                    yield Place(node, slot, child)
+        if pattern is not None:
+            yield from self.index.texts_matching(pattern)
+
+    def _figure_guards(
+        self, place: Place, kind: Kind, value: str, seen: set[tuple[int, int]]
+    ) -> Iterator[tuple[Place, Guard]]:
+        text = place.leaf if isinstance(place.leaf, str) else ""
+        if not isinstance(place.leaf, str | bytes):
+            if kind == "date":
+                yield place, self._guard(place, codec.canonical(value), ("", ""), "figure")
+            elif (place.node, place.slot) not in seen:
+                self._last_whole.append(place)
+                yield place, self._whole_guard(place)
+            return
+        text = text_of(place.leaf) or ""
+        units = units_in(text, kind, value)
+        if not units:
+            return
+        is_whole = len(text) <= 40 and any(
+            len(text.strip()) == end - start for start, end in spans_of(text, kind, value)
+        )
+        if (place.node, place.slot) in seen and not any(units[0]):
+            return
+        if is_whole or any(units[0]):
+            self._last_whole.append(place)
+        yield place, self._guard(place, codec.canonical(value), units[0], "figure")
+
+    def _made_of(self, text: str, seen: set[tuple[int, int]], known: frozenset[str]) -> Iterator[tuple[Place, Guard]]:
+        for place, part in leaves_behind(text, self.index, known):
+            if (place.node, place.slot) in seen or self.index.is_key(place.node, place.slot):
+                continue
+            if part:
+                yield place, self._guard(place, codec.canonical(part), sides_of(place, part))
+            else:
+                yield place, self._whole_guard(place)
+
+    # -- small values, which are found under their name only
+
+    def _small(self, step: int, leaf: NamedLeaf) -> Iterator[tuple[Place, Guard]]:
+        value = leaf.value
+        text = text_of(value)
+        if not leaf.names or text is None or leaf.is_part:
+            return
+        by_step: dict[int, list[Place]] = {}
+        number = _number_of(value, text)
+        places = dict.fromkeys((place.node, place.slot) for place in self._equal_places(value, text))
+        for node, slot in places:
+            by_step.setdefault(self.index.step_of(node), []).append(Place(node, slot, self.index.child(node, slot)))
+        is_explained = self._is_explained(step, value, text)
+        for found in by_step.values():
+            same = [p for p in found if self._has_same_name(leaf, p)]
+            if not same and not is_explained and len(found) <= _MAX_SMALL_PLACES:
+                same = [p for p in found if self._is_id(leaf, p)]
+            for place in same[:MAX_GUARDS_PER_LEAF]:
+                self._last_whole.append(place)
+                yield place, self._whole_guard(place)
+        if not is_explained and number is not None and any(map(is_id_name, leaf.names)):
+            yield from self._lines(text, set(by_step))
+
+    def _has_same_name(self, leaf: NamedLeaf, place: Place) -> bool:
+        name = self.index.name(place.node, place.slot)
+        return bool(name) and any(is_same_name(own, name) for own in leaf.names)
+
+    def _is_id(self, leaf: NamedLeaf, place: Place) -> bool:
+        return any(map(is_id_name, leaf.names)) or is_id_name(self.index.name(place.node, place.slot))
+
+    def _is_explained(self, step: int, value: Any, text: str) -> bool:
+        """Return whether a small value stands in the task, or is a default of its tool."""
+        defaults = self.facts.defaults[step] if step < len(self.facts.defaults) else ()
+        data = bytes_of(value)
+        if any(bytes_of(default) == data for default in defaults):
+            return True
+        number = _number_of(value, text)
+        if number is not None and text.lstrip("-").rstrip("0").rstrip(".") in self._figures | {text}:
+            return any(str(number) == figure or text == figure for figure in self._figures)
+        return text.lower() in self._words
+
+    def _lines(self, text: str, found: set[int]) -> Iterator[tuple[Place, Guard]]:
+        """Yield guards for the lines of longer texts in which a small id stands, as in "[3] Save"."""
+        by_text: dict[tuple[int, int], Place] = {}
+        for place, _ in self.index.places_in_texts(text):
+            if "\n" in (text_of(place.leaf) or "") and self.index.step_of(place.node) not in found:
+                by_text[place.node, place.slot] = place
+        token = re.compile(rf"(?<![\w.,]){re.escape(text)}(?![\w]|[.,]\d)")
+        for place in by_text.values():
+            lines = [line for line in (text_of(place.leaf) or "").split("\n") if token.search(line)]
+            if 0 < len(lines) <= _MAX_SMALL_PLACES:
+                for line in lines:
+                    if len(line) <= _MAX_LINE:
+                        yield place, self._guard(place, codec.canonical(line), _line_sides(place, line))
+
+    # -- guards
+
+    def _guard(self, place: Place, data: bytes, around: tuple[str, ...] = (), kind: str = "") -> Guard:
+        path, keys = self.index.path(place.node, place.slot)
+        return Guard(self.index.step_of(place.node), path, data, keys, around, kind)
+
+    def _whole_guard(self, place: Place) -> Guard:
+        return self._guard(place, codec.canonical(place.leaf))
+
+    def _unit_siblings(self, place: Place) -> Iterator[Guard]:
+        """Yield guards for the currencies and units that stand beside or above a number."""
+        if isinstance(place.leaf, bool) or not isinstance(place.leaf, int | float | Decimal | str):
+            return
+        if isinstance(place.leaf, str) and not any(map(str.isdigit, place.leaf[:40])):
+            return
+        for node, _ in self.index.ancestors(place.node, place.slot):
+            for slot, name, child in self.index.named_children(node):
+                if type(child) is str and child and is_unit_name(name) and not self.index.hides_names(node):
+                    yield self._whole_guard(Place(node, slot, child))
 
 
-def stale_value(guard: Guard, results: Sequence[Any]) -> str | None:
-    """Return None if this run's output still contains the guarded value.
-
-    Otherwise return a text for messages that describes what is at the guarded path.
-    """
-    try:
-        value = get_at(results[guard.step], guard.path, guard.keys)
-        if _bytes_of(value) == guard.data:
-            return None
-        here, wanted = _text(value), _text(codec.decode(guard.data, lenient=True))
-        if guard.around and here is not None and wanted is not None and guard.around in set(occurrences(here, wanted)):
-            return None
-        return repr(value)
-    except LookupError:
-        return "no value at that path"
-    except Exception as error:  # An unreadable output cannot confirm the value.
-        return f"an unreadable output ({error})"
+def _line_sides(place: Place, line: str) -> tuple[str, str]:
+    text = text_of(place.leaf) or ""
+    at = text.find(line)
+    while (at and text[at - 1] != "\n") or text[at + len(line) : at + len(line) + 1] not in ("", "\n"):
+        at = text.find(line, at + 1)
+    return ("\n" if at else ""), text[at + len(line) : at + len(line) + 1]
 
 
-def value_at(guard: Guard, results: Sequence[Any]) -> Any:
-    """Return what this run's output has at the guarded path; an object without an encoding if it has nothing there."""
-    try:
-        return get_at(results[guard.step], guard.path, guard.keys)
-    except Exception:  # An unreadable output has nothing there either.
-        return object()
+def _number_of(value: Any, text: str) -> int | float | Decimal | None:
+    """Return the number that a value is, or whose digits a text is."""
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return (
+            value
+            if isinstance(value, int) or not (value.is_nan() if isinstance(value, Decimal) else math.isnan(value))
+            else None
+        )
+    if isinstance(value, str | bytes) and len(text) <= 40 and re.fullmatch(r"-?(?:0|[1-9]\d*)(?:\.\d+)?", text):
+        return Decimal(text) if "." in text else int(text)
+    return None
 
 
-def _bytes_of(value: Any) -> bytes | None:
-    try:
-        return codec.canonical(value)
-    except NotStorableError:
-        return None
+def _is_telling(kind: Kind, value: str) -> bool:
+    """Return whether a number says enough to be found anywhere: from 100, or with a fraction; dates always do."""
+    if kind == "date":
+        return True
+    return abs(Decimal(value)) >= SMALL_INT or ("." in value and len(value) > SHORT_TEXT)
 
 
-def _text(leaf: Any) -> str | None:
-    if issubclass(type(leaf), str):
-        text: str = leaf
-        return text
-    if issubclass(type(leaf), bytes | bytearray):
-        return str(leaf.decode("utf-8", "replace"))
-    if leaf is None or issubclass(type(leaf), bool | Enum):
-        return None
-    if issubclass(type(leaf), int):
-        return decimal_text(leaf)
-    return str(leaf) if codec.unfold(leaf) is None and codec.is_immutable(leaf) else None
+def id_like_parts(text: str, pieces: Iterable[str]) -> list[str]:
+    """Return the parts of a text that look like ids: numbers, and words with digits."""
+    found = {piece for piece in pieces if piece[0].isdigit()} | set(_WORD.findall(text))
+    return sorted(part for part in found if len(part) >= SHORT_TEXT and any(map(str.isdigit, part)))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from types import MappingProxyType, MemberDescriptorType, ModuleType, SimpleNamespace
 from typing import Any
 
+import msgspec
+
 from ...errors import NotStorableError
 from .. import codec
 from ..model.secret import Secret
 from ..redaction.traces import SHORT_TEXT, SMALL_INT
+from .tables import is_table, opened_table
 
-LeafPath = tuple[tuple[int, ...], tuple[bytes, ...]]
-OutputLeaves = list[tuple[LeafPath, Any]]
+JSON = b"json"
+"""Key of the step from a text to the value that it is the JSON form of."""
 
 MAX_VISITS = 300_000
 _MAX_VISITS_PER_OBJECT = 8  # an object may occur at several paths, or contain itself
@@ -22,8 +26,8 @@ _OBJECT_COST = 200  # visits that an object of a type unknown to the codec count
 _MAX_OBJECT_DEPTH = 3
 _MAX_ARRAY_ITEMS = 1_000  # a larger array is not searched
 _MISSING = object()
-_SCALARS = frozenset({str, int, bool, float, type(None), bytes})
-_CONTAINERS = (dict, list, tuple, deque)
+SCALARS = frozenset({str, int, bool, float, type(None), bytes})
+CONTAINERS = (dict, list, tuple, deque)
 _VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
@@ -43,39 +47,93 @@ def is_distinctive(leaf: Any) -> bool:
     return codec.is_immutable(leaf)
 
 
-def walk_leaves(output: Any) -> OutputLeaves:
-    """Return the distinctive leaves of an output, with their paths.
+class Attributes(dict[str, Any]):
+    """The attributes of an object, by name."""
 
-    Attributes of unknown objects are included. The function never raises, and visits a bounded number of parts.
+
+def plain_copy(output: Any) -> Any:
+    """Return an output without a canonical form as it is now, in plain containers.
+
+    Objects become `Attributes`, and what cannot be read becomes None. The function never raises, and visits a bounded
+    number of parts.
     """
-    found: OutputLeaves = []
-    looks = 0
-    visits: dict[int, int] = {}
-    waiting: deque[tuple[Any, tuple[int, ...], tuple[bytes, ...], int]] = deque([(output, (), (), 0)])
-    while waiting and looks < MAX_VISITS:
-        value, path, keys, objects = waiting.popleft()
-        looks += 1
-        visits[id(value)] = visits.get(id(value), 0) + 1
-        if visits[id(value)] > _MAX_VISITS_PER_OBJECT:
-            continue
+    return _Copier().copy(output, 0, 0)
+
+
+class _Copier:
+    """One copy of an output: how much of it was visited."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.visits: dict[int, int] = {}
+
+    def copy(self, value: Any, depth: int, objects: int) -> Any:
+        """Return the copy of a part that lies `depth` levels down, below so many objects."""
+        if type(value) in SCALARS:
+            return value
+        self.looks += 1
+        visits = self.visits.get(id(value), 0) + 1
+        self.visits[id(value)] = visits
+        if visits > _MAX_VISITS_PER_OBJECT or self.looks > MAX_VISITS or depth > codec.MAX_DEPTH:
+            return None
         try:
-            value = _opened(value)
-            own = codec.unfold(value) is None and not issubclass(type(value), _CONTAINERS)
-            if own and (objects >= _MAX_OBJECT_DEPTH or not _has_readable_attributes(value)):
-                if is_distinctive(value):
-                    found.append(((path, keys), value))
-                continue
-            looks += _OBJECT_COST if own else 0
-            if len(path) >= codec.MAX_DEPTH:
-                continue
-            for index, (key, child) in enumerate(_children(value)):
-                if type(child) not in _SCALARS:
-                    waiting.append((child, (*path, index), (*keys, key), objects + own))
-                elif is_distinctive(child):
-                    found.append((((*path, index), (*keys, key)), child))
+            return self._copy(opened(value), depth, objects)
         except Exception:  # The object's methods raise, so nothing can be read in it.
-            continue
-    return found
+            return None
+
+    def _copy(self, value: Any, depth: int, objects: int) -> Any:
+        if is_table(value):
+            return None
+        if issubclass(type(value), dict):
+            return {key: self.copy(child, depth + 1, objects) for key, child in dict.items(value)}
+        if type(value) in (set, frozenset) or issubclass(type(value), Fields):
+            return value
+        if issubclass(type(value), CONTAINERS):
+            return [self.copy(child, depth + 1, objects) for child in value]
+        fields = fields_of(value)
+        if fields is not None:
+            children = [self.copy(child, depth + 1, objects) for child in fields.values]
+            return Fields(fields.names, children)
+        if objects < _MAX_OBJECT_DEPTH and has_readable_attributes(value):
+            self.looks += _OBJECT_COST
+            own = attributes_of(value)
+            return Attributes({name: self.copy(child, depth + 1, objects + 1) for name, child in own})
+        return value if codec.is_immutable(value) else None
+
+
+class Fields:
+    """The fields of a dataclass, NamedTuple or model, in order."""
+
+    __slots__ = ("names", "values")
+
+    def __init__(self, names: Sequence[str], values: Sequence[Any]) -> None:
+        self.names = names
+        self.values = values
+
+
+def fields_of(value: Any) -> Fields | None:
+    """Return the fields of a value that the codec unfolds by name; None for any other value."""
+    unfolded = None if type(value) is SimpleNamespace else codec.unfold(value)
+    if unfolded is None:
+        return None
+    kind, children = unfolded
+    names = [codec.child_path(kind, index, children).removeprefix(".") for index in range(len(children))]
+    return Fields(names, children)
+
+
+@functools.lru_cache(maxsize=16)
+def parsed_json(text: str) -> Any:
+    """Return the list or dict that a whole text is the JSON form of; None for any other text."""
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return found if isinstance(found, dict | list) else None
+
+
+def may_be_json(text: str) -> bool:
+    """Return whether a text begins and ends as a JSON object or array does."""
+    return text[:1] in ("{", "[") and text.rstrip()[-1:] in ("}", "]")
 
 
 def get_at(value: Any, path: Sequence[int], keys: Sequence[bytes]) -> Any:
@@ -84,25 +142,28 @@ def get_at(value: Any, path: Sequence[int], keys: Sequence[bytes]) -> Any:
     Raises LookupError if the path does not exist.
     """
     for level, index in enumerate(path):
-        value = _opened(value)
+        value = opened(value)
         key = keys[level] if level < len(keys) else b""
-        if not key:
-            value = list(_children(value))[index][1]
+        if key == JSON:
+            value = parsed_json(text_of_json(value))
             continue
-        value = next((child for other, child in _children(value) if other == key), _MISSING)
+        if not key:
+            value = list(children(value))[index][1]
+            continue
+        value = next((child for other, child in children(value) if other == key), _MISSING)
         if value is _MISSING:
             raise LookupError(key)
-    return _opened(value)
+    return opened(value)
 
 
-def _opened(value: Any) -> Any:
+def opened(value: Any) -> Any:
     """Return a special container in a form that can be walked.
 
     These are views, exceptions and small arrays. Large arrays and arrays of bytes stay closed. An image, for example,
     contains every small number, so finding a number in it means nothing.
     """
     kind = type(value)
-    if kind in _SCALARS or kind in _CONTAINERS:
+    if kind in SCALARS or kind in CONTAINERS:
         return value
     if kind in _VIEWS:
         return list(value)
@@ -114,42 +175,59 @@ def _opened(value: Any) -> Any:
         return [*value.args, value.__dict__]
     if kind.__name__ == "ndarray" and kind.__module__ == "numpy":
         return value.tolist() if value.size <= _MAX_ARRAY_ITEMS and value.dtype.itemsize > 1 else value
-    return value
+    return opened_table(value)
 
 
-def _children(value: Any) -> Iterator[tuple[bytes, Any]]:
+def text_of_json(value: Any) -> str:
+    """Return the text of a leaf that may be JSON; empty for other leaves."""
+    if issubclass(type(value), bytes | bytearray):
+        return bytes(value).decode("utf-8", "replace")
+    return value if issubclass(type(value), str) else ""
+
+
+def children(value: Any) -> Iterator[tuple[bytes, Any]]:
     """Yield the children of a value with their keys; empty for a positional child."""
     if issubclass(type(value), dict):
         for key, child in dict.items(value):
-            name = _key_digest(key)
+            name = key_digest(key)
             yield (b"k" + name if name else b""), key
             yield (b"v" + name if name else b""), child
         return
     if type(value) in (set, frozenset):
         for child in codec.unfold(value)[1]:  # type: ignore[index]  # a set always unfolds
-            yield _key_digest(child), child
+            yield key_digest(child), child
         return
     unfolded = None if type(value) is SimpleNamespace else codec.unfold(value)
-    if unfolded is not None:
-        children: Sequence[Any] = unfolded[1]
-    elif issubclass(type(value), _CONTAINERS):
-        children = list(value)
+    if issubclass(type(value), Fields):
+        parts: Sequence[Any] = value.values
+    elif unfolded is not None:
+        parts = unfolded[1]
+    elif issubclass(type(value), CONTAINERS):
+        parts = list(value)
     else:
         for attribute, child in attributes_of(value):
-            yield _key_digest(attribute), child
+            yield key_digest(attribute), child
         return
-    for child in children:
+    for child in parts:
         yield b"", child
 
 
-def _key_digest(key: Any) -> bytes:
+@functools.lru_cache(maxsize=8192)
+def _text_digest(key: str) -> bytes:
+    return codec.digest(codec.canonical(key))[:8]
+
+
+def key_digest(key: Any) -> bytes:
+    """Return the digest by which a key, an attribute or an item of a set is found again; empty if it has none."""
     try:
+        if type(key) is str:
+            return _text_digest(key)
         return codec.digest(codec.canonical(key))[:8]
     except NotStorableError:
         return b""
 
 
-def _has_readable_attributes(value: Any) -> bool:
+def has_readable_attributes(value: Any) -> bool:
     """Return whether the attributes of a value can be read without running its code."""
     if (
         value is None
@@ -161,6 +239,7 @@ def _has_readable_attributes(value: Any) -> bool:
 
 
 def attributes_of(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the attributes of an object without running its code."""
     try:
         own = object.__getattribute__(value, "__dict__")
     except AttributeError:
@@ -173,3 +252,19 @@ def attributes_of(value: Any) -> Iterator[tuple[str, Any]]:
                 child = getattr(value, name, _MISSING)
                 if child is not _MISSING:
                     yield name, child
+
+
+def follow(value: Any, path: Sequence[int], keys: Sequence[bytes]) -> Any:
+    """Return the object itself that is at a path now. Raises LookupError if the path does not exist."""
+    if not path:
+        return value
+    above = get_at(value, path[:-1], keys[:-1])
+    key = keys[-1] if len(keys) == len(path) else b""
+    if key == JSON:
+        return parsed_json(text_of_json(above))
+    if not key:
+        return list(children(above))[path[-1]][1]
+    found = next((child for other, child in children(above) if other == key), _MISSING)
+    if found is _MISSING:
+        raise LookupError(key)
+    return found

@@ -16,6 +16,7 @@ from ..model.text import safe_repr
 from ..redaction.traces import decimal_text
 from ..tools.tool import Tool
 from .param_parts import is_field, part_at
+from .paths import follow as output_part
 
 
 class Env(msgspec.Struct):
@@ -98,7 +99,9 @@ def _foreign_secret_resolver(expr: ForeignSecret) -> Resolver:
 
 
 def _reference_resolver(expr: Ref) -> Resolver:
-    step, path = expr.step, expr.path
+    step, path, keys = expr.step, expr.path, expr.keys
+    if keys:
+        return lambda env: output_part(env.results[step], path, keys)
 
     def follow(env: Env) -> Any:
         value = env.results[step]

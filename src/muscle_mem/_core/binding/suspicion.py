@@ -21,7 +21,7 @@ from .. import codec
 from ..codec.walk import stored_leaves
 from ..model.records import ParamTrace, StepRecord, Suspicion, Witness
 from .figures import Figure, figures_in, is_calendar_word, months_of, rank, readings, scalar_figures
-from .guards import OutputLeaves
+from .output_index import OutputIndex
 from .param_suspicion import ParamSearch
 from .params import Params
 from .pieces import Piece, literal_pieces
@@ -85,7 +85,7 @@ def local_day(now: float) -> str:
 def infer_suspicions(
     records: Sequence[StepRecord],
     facts: Sequence[StepFacts],
-    outputs: Sequence[OutputLeaves],
+    outputs: OutputIndex,
     params: Params,
     surroundings: Surroundings,
 ) -> tuple[tuple[Suspicion, ...], ...]:
@@ -101,14 +101,14 @@ def infer_suspicions(
 class _Search:
     """The search for suspicions in one recording. What is expensive is made when it is first needed."""
 
-    def __init__(self, params: Params, surroundings: Surroundings, outputs: Sequence[OutputLeaves]) -> None:
+    def __init__(self, params: Params, surroundings: Surroundings, outputs: OutputIndex) -> None:
         self._params = params
         self._surroundings = surroundings
         self._outputs = outputs
         self._names = params.plain_names()
         self._ordered = tuple(name for name in self._names if rank(params.values[name]) is not None)
         self._counted = tuple(name for name in self._names if name in self._ordered or _has_figures(params, name))
-        self._task_values = frozenset(_figure_values(surroundings.task))
+        self._task_values = frozenset(figure_values(surroundings.task))
         self._params_in = ParamSearch(params, surroundings.fixed_task)
         self._known_texts: list[str] | None = None
         self._today = datetime.datetime.fromtimestamp(surroundings.now).date()
@@ -121,13 +121,13 @@ class _Search:
                 yield from self._params_in.suspicions(leaf, piece, fact.defaults)
         if not fact.matters:
             return
-        guarded = _guarded_values(record)
+        guarded = guarded_values(record)
         for leaf, piece in enumerate(pieces):
-            if _is_guarded(piece, guarded):
+            if is_guarded(piece, guarded):
                 continue
             names, form = self._computed_from(piece, fact, guarded)
             if names:
-                yield Suspicion(leaf, COMPUTED, names, form, is_narrow=_is_narrow(piece.value))
+                yield Suspicion(leaf, COMPUTED, names, form, is_narrow=is_narrow(piece.value))
             for form in self._made_up(piece, fact, index, guarded):
                 yield Suspicion(leaf, MADE_UP, form=form)
 
@@ -221,15 +221,7 @@ class _Search:
 
     def _output_texts(self, index: int) -> Iterator[str]:
         """The texts of the outputs before a step, up to a bound."""
-        count = 0
-        for leaves in self._outputs[:index]:
-            for _, leaf in leaves:
-                text = _text_of(leaf)
-                if text is not None:
-                    yield text
-                    count += 1
-                    if count > _MAX_TEXTS:
-                        return
+        yield from itertools.islice(self._outputs.texts_before(frozenset(range(index))), _MAX_TEXTS)
 
     def _known_values(self, index: int) -> frozenset[str]:
         """The canonical readings of dates, months and years in task, params and the outputs before a step."""
@@ -266,25 +258,28 @@ def _has_figures(params: Params, name: str) -> bool:
     return codec.unfold(value) is not None
 
 
-def _figure_values(leaves: Iterable[Any]) -> Iterator[str]:
+def figure_values(leaves: Iterable[Any]) -> Iterator[str]:
+    """Yield the canonical readings of the figures in these leaves."""
     for leaf in leaves:
         for figure in scalar_figures(leaf):
             yield from figure.values
 
 
-def _guarded_values(record: StepRecord) -> frozenset[str]:
+def guarded_values(record: StepRecord) -> frozenset[str]:
     """Return the canonical readings and the digests of what the step's guards hold."""
     found: set[str] = set()
     for guard in record.guards:
+        if guard.kind not in ("", "figure"):
+            continue
         value = codec.decode(guard.data, lenient=True)
         found.add(guard.data.hex())
-        found.update(_figure_values([value]))
+        found.update(figure_values([value]))
         if isinstance(value, str):
             found.add(value)
     return frozenset(found)
 
 
-def _is_guarded(piece: Piece, guarded: frozenset[str]) -> bool:
+def is_guarded(piece: Piece, guarded: frozenset[str]) -> bool:
     """Return whether a whole literal stands in an output that guards it."""
     if not guarded:
         return False
@@ -304,7 +299,7 @@ def _is_default(value: Any, defaults: Sequence[Any]) -> bool:
         return False
 
 
-def _is_narrow(value: Any) -> bool:
+def is_narrow(value: Any) -> bool:
     """Return whether a literal has so few possible values that two recordings agree in it easily."""
     if isinstance(value, bool):
         return True
@@ -331,6 +326,8 @@ def _text_of(leaf: Any) -> str | None:
 def witness_identity(found: Sequence[Sequence[Suspicion]], seen: Witness) -> bytes:
     """Return what of a witness makes a recording another one: nothing where nothing depends on it."""
     by_day = any(suspicion.kind == MADE_UP for step in found for suspicion in step)
-    if not by_day and not seen.params:
+    sources = tuple(suspicion.sources for step in found for suspicion in step if suspicion.sources)
+    if not by_day and not seen.params and not sources:
         return b""
-    return msgspec.msgpack.encode((seen.params, (seen.day, seen.process) if by_day else ()))
+    circumstances: tuple[Any, ...] = (seen.params, (seen.day, seen.process) if by_day else ())
+    return msgspec.msgpack.encode((*circumstances, sources) if sources else circumstances)

@@ -88,6 +88,8 @@ def _guard_document(guard: Guard) -> Document:
         found["keys"] = [key.hex() for key in guard.keys]
     if guard.around:
         found["around"] = list(guard.around)
+    if guard.kind:
+        found["kind"] = guard.kind
     return found
 
 
@@ -102,7 +104,8 @@ def _expression(expr: Expr) -> Any:
         parts: list[Any] = [{"$param": part} if index % 2 else part for index, part in enumerate(expr.parts)]
         return {"$template": [part for part in parts if part != ""]}
     if isinstance(expr, Ref):
-        return {"$output": expr.step} | ({"path": list(expr.path)} if expr.path else {})
+        found: Document = {"$output": expr.step} | ({"path": list(expr.path)} if expr.path else {})
+        return found | ({"keys": [key.hex() for key in expr.keys]} if expr.keys else {})
     if isinstance(expr, Ctx):
         return {"$context": expr.name}
     if isinstance(expr, Ign):
@@ -170,7 +173,7 @@ def _argument(pair: Any, place: str) -> tuple[str, Expr]:
 
 def _guard(document: Any, place: str) -> Guard:
     _expect(dict, document, place)
-    _refuse_others(document, {"output", "path", "value", "keys", "around"}, place)
+    _refuse_others(document, {"output", "path", "value", "keys", "around", "kind"}, place)
     if "value" not in document:
         raise InvalidValueError(f"{place}: expected a guard with a value, got none")
     made = {
@@ -179,6 +182,7 @@ def _guard(document: Any, place: str) -> Guard:
         "data": from_json_value(document["value"], f"{place}.value"),
         "keys": [bytes.fromhex(_hex(key, f"{place}.keys")) for key in document.get("keys", [])],
         "around": document.get("around", []),
+        "kind": document.get("kind", ""),
     }
     guard: Guard = _convert(made, Guard, place)
     return guard
@@ -197,7 +201,8 @@ def _read_expression(value: Any, place: str) -> Expr:
         secret, wrapped = _text_member(value, name, place, "wrapped", "kind"), value.get("wrapped", False) is True
         return ForeignSecret(secret, wrapped, str(value["kind"])) if "kind" in value else Sec(secret, wrapped)
     if name == "$output":
-        made = {"step": value[name], "path": value.get("path", [])}
+        keys = [bytes.fromhex(_hex(key, f"{place}.keys")) for key in value.get("keys", [])]
+        made = {"step": value[name], "path": value.get("path", []), "keys": keys}
         reference: Ref = _convert(made, Ref, place)
         return reference
     if name == "$template":

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ...errors import DecodeError, MuscleMemError
 from .. import codec
+from ..binding.guard_check import guard_value
 from ..binding.masking import is_masked, unpack_mask, with_literals
 from ..binding.resolve import references_in
 from ..codec.mappings import is_mapping_kind
@@ -280,6 +281,9 @@ class _FunctionWriter:
         return text, value
 
     def _guard(self, guard: Guard) -> Iterator[str]:
+        if guard.kind:
+            yield f"{INDENT}# A replay asks here for {escaped(guard_value(guard), '')[:80]}."
+            return
         wanted = _decoded(guard.data)
         try:
             place, seen = self._place(guard.step, guard.path)

@@ -25,8 +25,7 @@ The records are msgspec structs that are written as arrays, so that their bytes 
     Node  kind, items    a container in which at least one item is   the container, built from the values of its
                          not a Lit                                   items
 
-`binding.freeze` and `binding.params` decide which form an argument gets, and `binding.resolve` computes its value. The
-recorder always writes a Ref with an empty path, because it recognizes whole outputs only.
+`binding.freeze` and `binding.params` decide which form an argument gets, and `binding.resolve` computes its value.
 """
 
 from __future__ import annotations
@@ -79,11 +78,13 @@ class Tpl(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="T"):
 class Ref(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="R"):
     """The output of an earlier step in the same run.
 
-    `path` leads to a part of the output. It consists of child indexes in the order of `codec.unfold`.
+    `path` leads to a part of the output. It consists of child indexes in the order of `codec.unfold`. `keys` has a key
+    for each of them, as in a guard.
     """
 
     step: int
     path: tuple[int, ...] = ()
+    keys: tuple[bytes, ...] = ()
 
 
 class Ctx(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="C"):
@@ -134,6 +135,24 @@ class Guard(msgspec.Struct, frozen=True, array_like=True, gc=False):
     before it: a digest of a dict's key, of a set's item or of an attribute's name. The key is empty where the index
     counts. `around` is not empty if the value was part of a longer text. It holds the character before the value and
     the one after it, which are empty at the ends of the text.
+
+    `kind` is empty for such a guard. Other kinds say something else about the place, and `data` is what it needs:
+
+    kind      the place                                    data
+    --------  -------------------------------------------  -----------------------------------------------------
+    figure    a number or date of this value, in any       the canonical text of the value; `around` are the units
+              spelling
+    record    an element of a list, at least one of whose  pairs of a field and its text
+              texts is as it was
+    least     the only element with the smallest value     the field
+    most      the only element with the largest value      the field
+    first     the first element with this value            the field and its value
+    length    a list, dict or set of this length           the length
+    whole     a list that is not cut short                 the names that said "more follows" when recorded, those of
+                                                           numbers equal to its length, and the limits asked for
+    output    a text that equals an argument of this run   the parts of the argument's template
+
+    A field is a list of the names or indexes that lead to it inside an element.
     """
 
     step: int
@@ -141,6 +160,7 @@ class Guard(msgspec.Struct, frozen=True, array_like=True, gc=False):
     data: bytes
     keys: tuple[bytes, ...] = ()
     around: tuple[str, ...] = ()
+    kind: str = ""
 
 
 class StepRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ...errors import DecodeError, NotStorableError
 from .. import codec
-from ..binding.paths import walk_leaves
+from ..binding.output_index import leaves_of
 from ..binding.pieces import Piece, expression_pieces
 from ..binding.resolve import expression_text
 from ..model.reason import Reason
@@ -223,9 +223,9 @@ def _is_same_output(a: Row, b: Row, step: int) -> bool:
         return False
 
 
-def _read(data: bytes) -> list[Any]:
-    """Return the distinctive leaves of an output with their places."""
-    return [(path, codec.canonical(leaf)) for path, leaf in walk_leaves(codec.decode(data, lenient=True))]
+def _read(data: bytes) -> Any:
+    """Return the texts and numbers in an output with their places."""
+    return leaves_of(codec.decode(data, lenient=True))
 
 
 def _param_differences(a: Row, b: Row, body: Body) -> frozenset[str] | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..binding.derived import DERIVED
 from ..binding.figures import is_number, rank
 from ..binding.param_suspicion import PARAM, PART
 from ..binding.params import Params
@@ -19,10 +20,12 @@ from ..model.reason import Reason
 from ..model.records import ParamTrace, Row, Suspicion
 from ..model.text import safe_repr
 from .contradiction import NO_VERDICTS, contradictions
+from .derived import sources_by_step
 from .param_evidence import grown_message, has_grown, suspected_message, told_apart
 from .ready_trajectory import Candidate, ReadyTrajectory
 from .snapshots import settled_leaves
 from .step import Refusal
+from .strikes import strike_guards
 
 OUTSIDE_SPAN = 5
 """The number of witnesses with distinct values that confirm a narrow literal for all values."""
@@ -53,12 +56,12 @@ class Circumstances(NamedTuple):
 class Conditions:
     """The conditions under which trajectories with equal calls may be replayed.
 
-    `derived` holds for each step the suspicions that are decided at that step, by the figures of this run's outputs.
+    `derived` holds for some steps the figures of earlier outputs that they may be replayed with.
     """
 
     __slots__ = ("_open", "_ordered", "_unsuspected", "_values", "_witnesses", "derived")
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[Row], recorded_at: Sequence[float] = ()) -> None:
         self._witnesses = [row.witness for row in rows if row.witness is not None]
         traces = [{trace.name: trace for trace in witness.params} for witness in self._witnesses]
         self._values = traces
@@ -69,9 +72,9 @@ class Conditions:
             for step, suspicions in enumerate(row.suspicions)
             for suspicion in suspicions
         )
-        self._open = [doubt for doubt in found if doubt.suspicion.kind != "derived" and not self._is_constant(doubt)]
+        self._open = [doubt for doubt in found if doubt.suspicion.kind != DERIVED and not self._is_constant(doubt)]
         self._ordered = _ordered_pairs(traces)
-        self.derived = _derived(rows)
+        self.derived = sources_by_step(rows, recorded_at)
 
     def __bool__(self) -> bool:
         return bool(self._open or self._ordered or self.derived or any(self._values))
@@ -222,24 +225,6 @@ def _ordered_pairs(traces: Sequence[Mapping[str, ParamTrace]]) -> dict[tuple[str
     return {pair: frozenset(orders) for pair, orders in found.items() if len(orders - {0}) < 2}
 
 
-def _derived(rows: Sequence[Row]) -> dict[int, tuple[Suspicion, ...]]:
-    """Return the suspicions that depend on outputs, by step.
-
-    Those that two recordings confirmed are left out.
-    """
-    found: dict[tuple[int, int], dict[Suspicion, None]] = {}
-    for row in rows:
-        for step, suspicions in enumerate(row.suspicions):
-            for suspicion in suspicions:
-                if suspicion.kind == "derived":
-                    found.setdefault((step, suspicion.leaf), {})[suspicion] = None
-    by_step: dict[int, list[Suspicion]] = {}
-    for (step, _), several in found.items():
-        if len({suspicion.sources for suspicion in several}) == 1:
-            by_step.setdefault(step, []).extend(several)
-    return {step: tuple(suspicions) for step, suspicions in by_step.items()}
-
-
 def weigh(trajectories: Iterable[ReadyTrajectory]) -> None:
     """Derive the conditions of the trajectories of one key from all their recordings.
 
@@ -254,16 +239,24 @@ def weigh(trajectories: Iterable[ReadyTrajectory]) -> None:
         trajectory.own_params = found.own_params
         trajectory.conditions = None
         trajectory.settled = {}
-        if any(map(_is_evidence, trajectory.candidates)):
+        for step in trajectory.steps:
+            step.depend_on(())
+        if len(trajectories) > 1 or any(map(_is_evidence, trajectory.candidates)):
             groups.setdefault(trajectory.comparison_ids, []).append(trajectory)
     if len(trajectories) > 1:
         _group_same_calls(trajectories)
     for members in groups.values():
         rows = [candidate.row for member in members for candidate in member.candidates if not candidate.refresh]
-        conditions = Conditions(rows)
+        strike_guards(members)
+        if not any(_is_evidence(candidate) for member in members for candidate in member.candidates):
+            continue
+        times = [member.recorded_at for member in members for candidate in member.candidates if not candidate.refresh]
+        conditions = Conditions(rows, times)
         settled = settled_leaves(rows) if any(row.chances for row in rows) else {}
         for member in members:
             member.conditions, member.settled = conditions or None, settled
+            for step in member.steps:
+                step.depend_on(conditions.derived.get(step.position, ()))
 
 
 def _group_same_calls(trajectories: Sequence[ReadyTrajectory]) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from ...errors import DecodeError
 from .. import codec
 from ..model.blobs import decode_message
-from ..model.records import Body, Expr, Node, Ref, Row, StepRecord
+from ..model.records import Body, Expr, Node, Ref, Row, StepRecord, Suspicion
 
 Positions = Sequence[int] | Mapping[int, int]
 _group = attrgetter("group")
@@ -122,7 +122,7 @@ def remap_record(record: StepRecord, positions: Positions) -> StepRecord:
 
 def _remap_expression(expr: Expr, positions: Positions) -> Expr:
     if isinstance(expr, Ref):
-        return Ref(positions[expr.step], expr.path)
+        return Ref(positions[expr.step], expr.path, expr.keys)
     if isinstance(expr, Node):
         return Node(expr.kind, tuple(_remap_expression(item, positions) for item in expr.items))
     return expr
@@ -205,8 +205,17 @@ def reorder_row(row: Row, positions: Sequence[int]) -> Row:
     changes = {
         name: tuple(values[at] for at in back) for name in ROW_FIELDS if len(values := getattr(row, name)) == len(back)
     }
+    if row.suspicions and any(s.sources for step in row.suspicions for s in step):
+        changes["suspicions"] = tuple(
+            tuple(_moved_sources(suspicion, positions) for suspicion in step) for step in changes["suspicions"]
+        )
     result = positions[row.result] if 0 <= row.result < len(positions) else row.result
     return msgspec.structs.replace(row, result=result, **changes)
+
+
+def _moved_sources(suspicion: Suspicion, positions: Positions) -> Suspicion:
+    sources = tuple(sorted((positions[step], digest) for step, digest in suspicion.sources))
+    return msgspec.structs.replace(suspicion, sources=sources)
 
 
 def row_to_stored_order(row: Row, order: Sequence[int]) -> Row:

@@ -12,6 +12,7 @@ from ..model.reason import Reason
 from ..model.records import Guard, Lit, StepRecord
 from ..tools.check import Check
 from ..tools.tool import Tool
+from .derived import Sources
 from .signature import Builders, argument_builders
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class PlanStep:
         "args",
         "fn",
         "is_inline",
+        "is_left",
         "is_sync",
         "kwargs",
         "looks",
@@ -76,11 +78,13 @@ class PlanStep:
         "post",
         "pre",
         "quick",
+        "sources",
         "tool",
         "trajectory",
     )
 
     guards: tuple[Guard, ...] = ()
+    recorded_guards: tuple[Guard, ...] = ()
     contexts: tuple[str, ...] = ()
     group_stop: int = 0
     opening_members: tuple[int, ...] = ()
@@ -109,10 +113,21 @@ class PlanStep:
         self.looks: Looks | None = None
         is_inline = self.is_sync and _is_inline_check(tool.pre) and _is_inline_check(tool.post)
         self.is_inline = self.quick = is_inline and args is not None and tool.effect != "irreversible"
+        self.is_left = False
+        self.sources: tuple[Sources, ...] = ()
 
     def leave_quick_path(self, leave: bool) -> None:
         """Have the step decided outside of the loop of the replay, or in it again where it can be."""
-        self.is_inline = self.quick and not leave
+        self.is_left = leave
+        self.is_inline = self.quick and not leave and not self.sources
+
+    def depend_on(self, sources: tuple[Sources, ...]) -> None:
+        """Replay the step only while earlier outputs hold the figures of one of these; an empty tuple asks nothing."""
+        self.sources = sources
+        self.is_inline = self.quick and not self.is_left and not sources
+
+    def keep_guards(self, guards: tuple[Guard, ...]) -> None:
+        """Replay the step only under these of its guards. Only a `BoundStep` has any."""
 
     def stay_off_quick_path(self) -> None:
         """Have the step decided outside of the loop of the replay: a snapshot of it has params in it."""
@@ -167,7 +182,15 @@ class BoundStep(PlanStep):
     `is_opening_member` is true.
     """
 
-    __slots__ = ("builders", "contexts", "group_stop", "guards", "is_opening_member", "opening_members")
+    __slots__ = (
+        "builders",
+        "contexts",
+        "group_stop",
+        "guards",
+        "is_opening_member",
+        "opening_members",
+        "recorded_guards",
+    )
 
     def __init__(
         self, trajectory: StepTrajectory, position: int, record: StepRecord, tool: Tool, builders: Builders
@@ -175,12 +198,16 @@ class BoundStep(PlanStep):
         known = _build(builders, EMPTY_ENV) if _is_constant(builders, record) else (None, NO_KEYWORDS)
         super().__init__(trajectory, position, record.method, tool, *known)
         self.builders = builders
-        self.guards = record.guards
+        self.guards = self.recorded_guards = record.guards
         varying = [expr for _, expr in record.arguments if type(expr) is not Lit]
         self.contexts = tuple([name for expr in varying for name in contexts_in(expr)])
         self.group_stop, self.opening_members, self.is_opening_member = 0, (), False
         self.is_inline = self.quick = self.is_inline and not record.guards and not record.group
         self.may_check_after = self.may_check_after or record.group > 0
+
+    def keep_guards(self, guards: tuple[Guard, ...]) -> None:
+        """Replay the step only under these of its guards."""
+        self.guards = guards
 
     def build_arguments(self, _env: Env) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of this run's call, without the context object."""

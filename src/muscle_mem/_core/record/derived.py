@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from .. import codec
-from ..binding.guards import walk_leaves
 from ..binding.masking import literal_values
+from ..binding.output_index import leaf_values
 from ..binding.pieces import Piece, literal_pieces
 from ..binding.resolve import secrets_used
 from ..binding.suspicion import random_parts
@@ -137,8 +137,8 @@ class _Search:
         if found is None:
             step = self._steps[at]
             data = step.output_data
-            leaves = step.output_leaves or [] if data is None else walk_leaves(codec.decode(data, lenient=True))
-            found = self._outputs[at] = list(_texts(leaf for _, leaf in leaves))
+            output = step.output_copy if data is None else codec.decode(data, lenient=True)
+            found = self._outputs[at] = list(_texts(leaf_values(output)))
         return found
 
 

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ...errors import NotStorableError
 from .. import codec
-from ..binding.guards import OutputLeaves
+from ..binding.derived import Knowledge, derived_suspicions
+from ..binding.id_shapes import has_id_shape
+from ..binding.output_index import OutputIndex
 from ..binding.params import Params
 from ..binding.pieces import expression_pieces, literal_pieces
 from ..binding.resolve import references_in
-from ..binding.suspicion import StepFacts, Surroundings, infer_suspicions, local_day, witness
+from ..binding.suspicion import (
+    StepFacts,
+    Surroundings,
+    guarded_values,
+    infer_suspicions,
+    is_guarded,
+    local_day,
+    witness,
+)
 from ..binding.task_key import masked_task, masked_text
-from ..model.records import Lit, StepRecord, Suspicion, Witness
+from ..codec.walk import stored_leaves
+from ..model.records import Ctx, Lit, Par, StepRecord, Suspicion, Witness
 from ..run.recorder import RecordedStep
 from ..run.run import Run
 
@@ -32,34 +43,84 @@ def note_doubts(
     run: Run,
     steps: Sequence[RecordedStep],
     records: Sequence[StepRecord],
-    outputs: Sequence[OutputLeaves],
+    outputs: OutputIndex,
     result: int,
+    words: Sequence[Any],
+    ended: Mapping[int, frozenset[int]],
 ) -> Doubts:
     """Return what to note about the literals of a finished run.
 
-    `outputs` are the leaves of each step's output, `result` is the step whose output the agent returned, or -1.
+    `outputs` is the index of the outputs, `result` the step whose output the agent returned, or -1, and `words` are
+    what `task_words` returns. `ended` are the steps that had ended when each step began.
     """
     recorder, policy = run.recorder, run.policy
     params = recorder.params
     now = policy.wall_clock()
     used = _used_outputs(records) | {result}
     facts = [
-        StepFacts(step.tool.effect != "read" or at in used, step.tool.effect == "irreversible", _defaults_of(step))
+        StepFacts(step.tool.effect != "read" or at in used, step.tool.effect == "irreversible", defaults_of(step))
         for at, step in enumerate(steps)
     ]
     task = masked_text(run.label, params, recorder.known.redactor)
-    leaves = tuple(_masked_leaves(run, params))
-    words = (*leaves, *task[::2])
-    surroundings = Surroundings(words, now, () if run.has_custom_key else leaves)
-    suspicions = infer_suspicions(records, facts, outputs, params, surroundings)
+    fixed = () if run.has_custom_key else tuple(_masked_leaves(run, params))
+    suspicions = infer_suspicions(records, facts, outputs, params, Surroundings(tuple(words), now, fixed))
+    leaves = [*words, *(leaf for name in params.plain_names() for leaf in stored_leaves(params.values[name]))]
+    acts = [step.tool.effect != "read" for step in steps]
+    known = Knowledge(leaves, [fact.defaults for fact in facts], acts, ended, now)
+    suspicions = joined_suspicions(suspicions, derived_suspicions(records, outputs, known))
+    _report_blind_outputs(run, steps, records, known)
     seen = witness(run.key or b"", params, local_day(now), policy.process)
     origins = tuple(tuple(_origins(record, fact, words)) for record, fact in zip(records, facts, strict=True))
     return Doubts(suspicions, seen, origins if any(origins) else (), task)
 
 
+def task_words(run: Run) -> tuple[Any, ...]:
+    """Return the leaves of a run's task with its params masked, and the pieces of its text."""
+    params = run.recorder.params
+    return (*_masked_leaves(run, params), *masked_text(run.label, params, run.recorder.known.redactor)[::2])
+
+
 def _masked_leaves(run: Run, params: Params) -> list[Any]:
     exprs = masked_task(run.args, run.kwargs, params, run.recorder.known)
     return [piece.value for expr in exprs for piece in expression_pieces("", expr)]
+
+
+def _report_blind_outputs(
+    run: Run, steps: Sequence[RecordedStep], records: Sequence[StepRecord], known: Knowledge
+) -> None:
+    """Report an output that could not be read, if an id that nothing explains was used after it (C12)."""
+    blind = {at for at, step in enumerate(steps) if _is_blind(run, step)}
+    if not blind:
+        return
+    texts = [str(leaf) for leaf in known.leaves if isinstance(leaf, str | int)]
+    for at, record in enumerate(records):
+        before = sorted(blind & known.ended.get(at, frozenset()))
+        guarded = guarded_values(record)
+        for piece in literal_pieces(record) if before else ():
+            if not has_id_shape(piece.value) or is_guarded(piece, guarded) or any(str(piece.value) in t for t in texts):
+                continue
+            source = steps[before[-1]].tool.name
+            message = (
+                f"argument {piece.argument!r} of {record.tool} looks like an id, and the output of {source} could not "
+                "be searched for it: a replay sends the recorded value. Return plain data from the tool"
+            )
+            run.notify("warning", "unsearched_output", message, source)
+            return
+
+
+def _is_blind(run: Run, step: RecordedStep) -> bool:
+    """Return whether nothing could be read in an output; an object that the run was given is none."""
+    if step.result is None or step.output_data is not None or step.output_copy:
+        return False
+    return not isinstance(run.recorder.known.find(step.result), Ctx | Par)
+
+
+def joined_suspicions(
+    found: Sequence[tuple[Suspicion, ...]], derived: Sequence[tuple[Suspicion, ...]]
+) -> tuple[tuple[Suspicion, ...], ...]:
+    """Return the suspicions of both searches, by step; an empty tuple where there are none at all."""
+    joined = tuple((*one, *two) for one, two in zip(found or [()] * len(derived), derived, strict=True))
+    return joined if any(joined) else ()
 
 
 def _used_outputs(records: Sequence[StepRecord]) -> set[int]:
@@ -72,7 +133,8 @@ def _used_outputs(records: Sequence[StepRecord]) -> set[int]:
     return found
 
 
-def _defaults_of(step: RecordedStep) -> tuple[Any, ...]:
+def defaults_of(step: RecordedStep) -> tuple[Any, ...]:
+    """Return the defaults of the parameters of a step's tool."""
     signature = step.tool.signature
     if signature is None:
         return ()

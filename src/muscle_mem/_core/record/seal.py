@@ -5,7 +5,7 @@ The body contains the calls, the row what was captured and measured in the run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -14,16 +14,20 @@ from ...errors import NotStorableError
 from .. import codec
 from ..binding.answers import skeleton
 from ..binding.freeze import frozen_to_expression
-from ..binding.guards import OutputLeaves, infer_guards, walk_leaves
+from ..binding.guards import GuardFacts, ended_before, infer_guards
+from ..binding.output_index import OutputIndex, indexed
 from ..binding.param_suspicion import params_in_name, params_with_keys_in
 from ..binding.params import Params, params_used_in
 from ..binding.resolve import secrets_used
+from ..binding.whole_outputs import Explained
+from ..codec.walk import SCALARS, stored_leaves
 from ..model.records import FORM, Body, Leafwise, PartOf, Row, StepRecord, body_bytes
 from ..plan.identity import observation_id
 from ..plan.parallel import (
     Placement,
     canonical_order,
     covered_seconds,
+    group_spans,
     remap_record,
     row_to_stored_order,
     sorted_body,
@@ -32,7 +36,7 @@ from ..plan.parallel import (
 from ..redaction.redactor import Redactor
 from ..run.recorder import RecordedStep, Recorder, Recording
 from ..run.run import Run
-from .doubt import Doubts, note_doubts
+from .doubt import Doubts, defaults_of, note_doubts, task_words
 from .masked_rows import MaskedRow, Snapshots, mask_row
 
 
@@ -51,9 +55,10 @@ def make_recording(
     steps = recorder.planned_steps()
     params = recorder.params
     shapes = recorder.placements(steps)
-    outputs = output_leaves(recorder, steps)
-    records = step_records(recorder, steps, shapes, outputs)
-    doubts = note_doubts(run, steps, records, outputs, result_step(steps, value))
+    outputs = output_index(recorder, steps)
+    words = task_words(run)
+    records = step_records(recorder, steps, shapes, outputs, words)
+    doubts = note_doubts(run, steps, records, outputs, result_step(steps, value), words, _all_ended(recorder, steps))
     order = canonical_order(records)
     redactor = recorder.known.redactor
     names = [name for step in steps for name in variadic_names(step)]
@@ -82,21 +87,18 @@ def make_recording(
     return Recording(trajectory_id, body, row, observation_id(trajectory_id, row))
 
 
-def output_leaves(recorder: Recorder, steps: Sequence[RecordedStep]) -> list[OutputLeaves]:
-    """Return what was read in the output of each step."""
-    return [_leaves_of_output(step, recorder.known.redactor) for step in steps]
+def output_index(recorder: Recorder, steps: Sequence[RecordedStep]) -> OutputIndex:
+    """Return the index of what was read in the outputs of these steps."""
+    return indexed([_read_output(step, recorder.known.redactor) for step in steps])
 
 
-def _leaves_of_output(step: RecordedStep, redactor: Redactor) -> OutputLeaves:
-    """Return the leaves of an output.
-
-    The digests of the names on a leaf's path are left out if one of the names may be a secret.
-    """
-    value = None if step.output_data is None else codec.decode(step.output_data, lenient=True)
-    read = step.output_leaves or [] if step.output_data is None else walk_leaves(value)
-    if redactor and (step.output_data is None or redactor.contains_secret(value)):
-        return [((path, (b"",) * len(keys)), leaf) for (path, keys), leaf in read]
-    return read
+def _read_output(step: RecordedStep, redactor: Redactor) -> tuple[Any, bool]:
+    """Return an output as it was when the call returned, and whether one of the names in it may be a secret."""
+    if type(step.result) in SCALARS:
+        value = step.result
+    else:
+        value = step.output_copy if step.output_data is None else codec.decode(step.output_data, lenient=True)
+    return value, bool(redactor) and (step.output_data is None or redactor.contains_secret(value))
 
 
 def _used_secrets(records: Sequence[StepRecord]) -> set[str]:
@@ -107,23 +109,59 @@ def step_records(
     recorder: Recorder,
     steps: Sequence[RecordedStep],
     shapes: Sequence[Placement],
-    outputs: Sequence[OutputLeaves] | None = None,
+    outputs: OutputIndex | None = None,
+    words: Sequence[Any] = (),
 ) -> list[StepRecord]:
-    """Return the planned steps as stored, with references, guards and groups."""
+    """Return the planned steps as stored, with references, guards and groups.
+
+    `words` are what is left of the task when its params are masked.
+    """
     positions = {step: at for at, step in enumerate(steps)}
     indexes = {step.index: at for step, at in positions.items() if step.index >= 0}
     records = [step.record or remap_record(step_record(step, recorder.params), indexes) for step in steps]
     if outputs is None:
-        outputs = output_leaves(recorder, steps)
-    first_new = len(recorder.prefix)
+        outputs = output_index(recorder, steps)
+    start = len(recorder.prefix)
     events = [positions[step] for step in recorder.events if not step.is_dropped]
-    guards = [record.guards for record in records[:first_new]] + infer_guards(
-        records, outputs, start=first_new, events=events, names=list(map(variadic_names, steps))
+    explained = Explained(records, outputs, _ended(start, events), recorder.params)
+    records = explained.records
+    known = [record.guards for record in records]
+    if not any(record.group for record in records[:start]):  # what the replay has seen is this run's own evidence
+        events = [at for at in range(start) for _ in range(2)] + events
+        start = 0
+    facts = GuardFacts(tuple(words), list(map(defaults_of, steps)), tuple(_param_leaves(recorder.params)))
+    guards = known[:start] + infer_guards(
+        records, outputs, start=start, events=events, names=list(map(variadic_names, steps)), facts=facts
     )
     return [
-        msgspec.structs.replace(record, guards=found, group=shape.group, late=shape.late)
-        for record, found, shape in zip(records, guards, shapes, strict=True)
+        msgspec.structs.replace(
+            record, guards=(*found, *explained.guards.get(at, ())), group=shape.group, late=shape.late
+        )
+        for at, (record, found, shape) in enumerate(zip(records, guards, shapes, strict=True))
     ]
+
+
+def _all_ended(recorder: Recorder, steps: Sequence[RecordedStep]) -> dict[int, frozenset[int]]:
+    """Return the steps that had ended when each step began, also of those that a replay has made."""
+    positions = {step: at for at, step in enumerate(steps)}
+    events = [positions[step] for step in recorder.events if not step.is_dropped]
+    prefix = [step.record for step in recorder.prefix if step.record is not None]
+    ended = ended_before(len(prefix), events)
+    for first, stop in group_spans(prefix):
+        for at in range(first, stop):
+            if not prefix[at].late:
+                ended[at] = frozenset(range(first))
+    return ended
+
+
+def _ended(start: int, events: Sequence[int]) -> dict[int, frozenset[int]]:
+    """Return the steps that had ended when each step from `start` on began."""
+    return {step: ended for step, ended in ended_before(start, events).items() if step >= start}
+
+
+def _param_leaves(params: Params) -> Iterator[Any]:
+    for name in params.plain_names():
+        yield from stored_leaves(params.values[name])
 
 
 def step_record(step: RecordedStep, params: Params) -> StepRecord:
@@ -148,7 +186,8 @@ def variadic_names(step: RecordedStep) -> list[str]:
 
     These names are data and are never replaced.
     """
-    return [name for name, _ in step.arguments if name not in step.tool.parameter_order and not name.startswith("*")]
+    named = step.record.arguments if step.record is not None else step.arguments
+    return [name for name, _ in named if name not in step.tool.parameter_order and not name.startswith("*")]
 
 
 def _leafwise(records: Sequence[StepRecord], params: Params) -> tuple[Leafwise, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..binding.answers import WORD, name_parts, read
 from ..binding.failures import NOTHING_DONE, failure_of
-from ..binding.paths import walk_leaves
+from ..binding.output_index import leaf_values
 from ..model.reason import Reason
 from ..model.text import long_repr, safe_repr
 from ..plan.answers import MANY_COMBINATIONS, Looks, prepare_looks
@@ -156,7 +157,7 @@ def _texts_in(value: Any) -> Iterator[str]:
     if type(value) is str:
         yield value
     elif type(value) in (dict, list, tuple):
-        for _, leaf in walk_leaves(value)[:MAX_GIVEN]:
+        for leaf in itertools.islice(leaf_values(value), MAX_GIVEN):
             if type(leaf) is str:
                 yield leaf
 

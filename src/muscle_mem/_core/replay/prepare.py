@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from .. import codec
-from ..binding.guards import stale_value, value_at
+from ..binding.guard_check import guard_value, stale_value, value_at
+from ..binding.output_figures import figures_digest
 from ..model.reason import Reason
 from ..model.text import long_repr, safe_repr
 from ..plan.step import PlanStep, Refusal
@@ -65,9 +65,9 @@ def bind_arguments(run: Run, step: PlanStep) -> Arguments:
 def stale_reference(run: Run, step: PlanStep, position: int) -> Refusal | None:
     """Return the refusal of a step whose argument left the output it came from (E6)."""
     for guard in step.guards:
-        there = stale_value(guard, run.progress.results)
+        there = stale_value(guard, run.progress.results, run.params.values)
         if there is not None:
-            expected = safe_repr(codec.decode(guard.data, lenient=True))
+            expected = guard_value(guard)
             message = (
                 f"an argument of {step.tool.name!r} is stale: expected {expected} in the output of step {guard.step}, "
                 f"got {safe_repr(there)}"
@@ -82,7 +82,33 @@ def stale_reference(run: Run, step: PlanStep, position: int) -> Refusal | None:
                 expected=expected,
                 snapshots=snapshots,
             )
+    if step.sources and run.policy.generalize != "at_once":
+        return _changed_figures(run, step, position)
     return None
+
+
+def _changed_figures(run: Run, step: PlanStep, position: int) -> Refusal | None:
+    """Return the refusal of a step whose numbers may be computed from figures that differ now (E10)."""
+    progress = run.progress
+    if progress.figures is None:
+        progress.figures = {}
+    changed = -1
+    for sources in step.sources:
+        changed = -1
+        for source, digest in sources.pairs[: sources.length]:
+            if source not in progress.figures:
+                progress.figures[source] = figures_digest(progress.results[source], run.policy.wall_clock())
+            if progress.figures[source] != digest:
+                changed = source
+                break
+        if changed < 0:
+            return None
+    message = (
+        f"a number or date of {step.tool.name} may have been computed from the output of step {changed} "
+        f"({progress.calls[changed][0].tool.name}), which holds other numbers than when recorded; a second recording "
+        "with the same value confirms it, or let a tool return it"
+    )
+    return Refusal(Reason.UNCONFIRMED, message, position, step.tool.name)
 
 
 def cannot_bind(step: PlanStep, position: int, error: BaseException) -> Refusal:

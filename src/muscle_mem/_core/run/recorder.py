@@ -12,8 +12,8 @@ from ...errors import NotStorableError
 from .. import codec
 from ..binding.answers import skeleton
 from ..binding.freeze import KnownObjects
-from ..binding.guards import OutputLeaves, walk_leaves
 from ..binding.params import Params
+from ..binding.paths import plain_copy
 from ..model.reason import Reason
 from ..model.records import Body, Chance, Ctx, Par, Ref, Row, StepRecord
 from ..model.secret import Secret
@@ -59,7 +59,7 @@ class RecordedStep:
     result_bytes: Deferred | None = None
     recorded_output: bytes = b""
     note: str = ""
-    output_leaves: OutputLeaves | None = None
+    output_copy: Any = None
     output_answers: Any = None
     seconds: float = 0.0
     wall_seconds: float = 0.0
@@ -224,7 +224,7 @@ class Recorder:
             step.note = f"{type(result).__module__}.{type(result).__qualname__}: {error}"
             self.known.redactor.add_secrets_in(result)
             if not isinstance(self.known.find(result), Ctx | Par):
-                step.output_leaves = walk_leaves(result)
+                step.output_copy = plain_copy(result)
                 step.output_answers = skeleton(result)
             self.known.add(result, Ref(self._index(step)))
             return

@@ -62,8 +62,9 @@ class Progress(msgspec.Struct, eq=False):
 
     `group_arguments` are the arguments of a parallel group, resolved before its steps run. `pending_post_checks` are
     the executed steps of a group whose post-checks have not run yet. `refreshed_snapshots` are the snapshots that
-    sliding checks have accepted. `refused` are the candidates whose pre-checks failed where the replay stopped. Fields
-    that few runs need are created by those runs.
+    sliding checks have accepted. `refused` are the candidates whose pre-checks failed where the replay stopped.
+    `figures` are the digests of the figures in outputs that a step depended on. Fields that few runs need are created
+    by those runs.
     """
 
     calls: list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]] = []
@@ -75,6 +76,7 @@ class Progress(msgspec.Struct, eq=False):
     refused: tuple[Candidate, ...] = ()
     group_arguments: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] | None = None
     pending_post_checks: tuple[int, ...] = ()
+    figures: dict[int, bytes | None] | None = None
 
     @property
     def entered_calls(self) -> list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]]:

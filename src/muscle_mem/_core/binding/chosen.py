@@ -1,0 +1,241 @@
+"""Which elements of which lists the steps of a recording used, and what guards them beside their own values (E6).
+
+An element may have been chosen for what it is: its texts and the reason for the choice are guarded. Elements that were
+used one after the other are those of a loop: the length of their list is guarded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from .. import codec
+from ..model.records import Expr, Guard, Lit, Node, Ref, StepRecord
+from .elements import (
+    MAX_ELEMENTS,
+    Field,
+    column_of,
+    column_ranks,
+    elements_of,
+    extreme,
+    is_scalar,
+    reasons,
+    telling_texts,
+)
+from .field_names import is_id_name, is_same_name
+from .leaf_texts import bytes_of
+from .list_state import list_state
+from .output_index import OutputIndex
+from .output_tree import Items, Place
+from .pieces import literal_pieces
+
+_MAX_TEXTS = 8
+_MAX_TEXT = 200
+_MAX_LISTS = 200
+_SMALLEST_LIMIT = 2
+
+
+class UsedLeaf(Protocol):
+    """A literal leaf of an argument."""
+
+    @property
+    def argument(self) -> str:
+        """Name of the parameter."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that lead to the leaf."""
+        ...
+
+
+class Use(NamedTuple):
+    """One use of an element: by a reference, or by a value that stands in it at `place` (`names` lead to it)."""
+
+    step: int
+    argument: str
+    slot: int
+    place: Place | None = None
+    names: tuple[str, ...] = ()
+
+
+class ElementUses:
+    """The elements that the steps of a recording used, by list."""
+
+    def __init__(self, records: Sequence[StepRecord], index: OutputIndex) -> None:
+        self._records = records
+        self._index = index
+        self._uses: dict[int, list[Use]] = {}
+
+    def add(self, step: int, leaf: UsedLeaf, places: Sequence[Place], guards: list[Guard]) -> None:
+        """Note where a guarded literal stands, and add the guards of what is below it if it is a key."""
+        found: dict[int, dict[int, Place]] = {}
+        keys = [place for place in places if self._index.is_key(place.node, place.slot)]
+        for place in places:
+            if self._index.is_key(place.node, place.slot):
+                continue
+            for node, slot in self._index.ancestors(place.node, place.slot):
+                if self._is_list(node):
+                    found.setdefault(node, {}).setdefault(slot, place)
+        for node, slots in found.items():
+            if len(slots) == 1 and (node in self._uses or len(self._uses) < _MAX_LISTS):
+                ((slot, place),) = slots.items()
+                self._uses.setdefault(node, []).append(Use(step, leaf.argument, slot, place, leaf.names))
+        for place in keys:
+            if sum(self._index.step_of(p.node) == self._index.step_of(place.node) for p in keys) == 1:
+                guards.extend(self._below_key(place))
+
+    def add_references(self, step: int, _: list[Guard]) -> None:
+        """Note the elements to which the references of a step lead."""
+        for argument, expr in self._records[step].arguments:
+            for reference in _references(expr):
+                place = self._index.node_at(reference.step, reference.path)
+                if place is None or not reference.path:
+                    continue
+                for node, slot in self._index.ancestors(*place):
+                    if self._is_list(node):
+                        self._uses.setdefault(node, []).append(Use(step, argument, slot))
+
+    def guards(self) -> Iterator[tuple[int, Guard]]:
+        """Yield the guards of all lists that were used, each with its step."""
+        for node, uses in self._uses.items():
+            elements = elements_of(self._index.nodes[node]) or []
+            looped = self._is_loop(uses, len(elements))
+            if looped or len({use.slot for use in uses}) == len(elements):
+                yield uses[0].step, self._list_guard(node, "length", len(elements))
+            if self._index.hides_names(node):
+                continue
+            yield from self._whole(node, uses, len(elements))
+            if len(elements) <= MAX_ELEMENTS:
+                for use in uses:
+                    yield from ((use.step, guard) for guard in self._choice(node, use, elements, looped))
+
+    def _is_list(self, node: int) -> bool:
+        value = self._index.nodes[node]
+        if isinstance(value, tuple):  # one of records is a list; any other has fixed positions
+            return len({type(child) for child in value}) == 1 and not is_scalar(value[0])
+        return isinstance(value, list) and not isinstance(value, Items)
+
+    # -- loops
+
+    def _is_loop(self, uses: Sequence[Use], length: int) -> bool:
+        """Return whether a tool was called with one element after the other."""
+        by_tool: dict[tuple[str, str], list[Use]] = {}
+        for use in uses:
+            by_tool.setdefault((self._records[use.step].tool, use.argument), []).append(use)
+        for calls in by_tool.values():
+            slots = list(dict.fromkeys(use.slot for use in calls))
+            if len(slots) < 2 or slots not in (sorted(slots), sorted(slots, reverse=True)):
+                continue
+            is_run = sorted(slots) in (list(range(len(slots))), list(range(length - len(slots), length)))
+            if is_run or len({self._rest(use, uses) for use in calls}) == 1:
+                return True
+        return False
+
+    def _rest(self, use: Use, uses: Sequence[Use]) -> tuple[Any, ...]:
+        """Return the literals of a call that do not come from a list."""
+        taken = {other.argument for other in uses if other.step == use.step}
+        pieces = literal_pieces(self._records[use.step])
+        return tuple((p.argument, p.path, bytes_of(p.value)) for p in pieces if p.argument not in taken)
+
+    def _list_guard(self, node: int, kind: str, value: Any) -> Guard:
+        path, keys = self._index.path(*self._index.links[node])
+        return Guard(self._index.step_of(node), path, codec.canonical(value), keys, (), kind)
+
+    def _whole(self, node: int, uses: Sequence[Use], length: int) -> Iterator[tuple[int, Guard]]:
+        parent, slot = self._index.links[node]
+        above = [self._index.nodes[found] for found, _ in self._index.ancestors(parent, slot)]
+        source = self._records[self._index.step_of(node)]
+        limits = sorted(
+            {p.value for p in literal_pieces(source) if type(p.value) is int and p.value >= _SMALLEST_LIMIT}
+        )
+        if limits or any(not isinstance(value, list | tuple) for value in above):
+            yield uses[0].step, self._list_guard(node, "whole", list_state(length, above, limits))
+
+    # -- choices
+
+    def _choice(self, node: int, use: Use, elements: Sequence[Any], looped: bool) -> Iterator[Guard]:
+        field: Field | None = None
+        if use.place is not None:
+            field = self._field(node, use.place)
+            if field is None:
+                return
+            column = column_of(elements, field)
+            if sum(_is_equal(value, use.place.leaf) for value in column) != 1:
+                return
+            if not self._identifies(use, column):
+                kind = "" if looped or column_ranks(column) is None else extreme(elements, use.slot, field)
+                if kind:
+                    yield self._element_guard(node, use.slot, kind, list(field))
+                return
+        elif looped:
+            return
+        yield from self._record_guards(node, use.slot, elements, with_reasons=not looped)
+
+    def _record_guards(
+        self, node: int, slot: int, elements: Sequence[Any], *, at: int = -1, with_reasons: bool = True
+    ) -> Iterator[Guard]:
+        position = slot if at < 0 else at
+        texts = [[list(field), text] for field, text in telling_texts(elements, position) if len(text) <= _MAX_TEXT]
+        if texts:
+            yield self._element_guard(node, slot, "record", texts[:_MAX_TEXTS])
+        if with_reasons:
+            for kind, field, value in reasons(elements, position):
+                data = [*field, value] if kind == "first" else list(field)
+                yield self._element_guard(node, slot, kind, data)
+
+    def _element_guard(self, node: int, slot: int, kind: str, data: Any) -> Guard:
+        path, keys = self._index.path(node, slot)
+        return Guard(self._index.step_of(node), path, codec.canonical(data), keys, (), kind)
+
+    def _identifies(self, use: Use, column: Sequence[Any]) -> bool:
+        """Return whether a value stands for its record: an id by its name, or one that no two records share."""
+        assert use.place is not None
+        name = self._index.name(use.place.node, use.place.slot)
+        if any(is_id_name(own) for own in (*use.names, name)) or any(is_same_name(own, name) for own in use.names):
+            return True
+        known = [value for value in column if isinstance(value, str | int | float)]
+        return 1 < len(known) == len(column) == len(set(known)) and not isinstance(use.place.leaf, float)
+
+    def _field(self, node: int, place: Place) -> Field | None:
+        """Return the names that lead from an element of a list down to a leaf; None if one has no name."""
+        found: list[str | int] = []
+        for above, slot in self._index.ancestors(place.node, place.slot):
+            if above == node:
+                return tuple(reversed(found))
+            _, name, _ = self._index.entry(above, slot)
+            if self._is_list(above):
+                found.append(slot)
+            elif isinstance(name, str):
+                found.append(name)
+            else:
+                return None
+        return None
+
+    def _below_key(self, place: Place) -> Iterator[Guard]:
+        """Yield the guards of what a dict holds under a key that a step used."""
+        if self._index.hides_names(place.node):
+            return
+        path, keys = self._index.path(place.node, place.slot + 1)
+        below = self._index.child(place.node, place.slot + 1)
+        elements = elements_of(self._index.nodes[place.node]) or []
+        if is_scalar(below) and (data := bytes_of(below)) is not None:
+            yield Guard(self._index.step_of(place.node), path, data, keys)
+        if len(elements) <= MAX_ELEMENTS:
+            yield from self._record_guards(place.node, place.slot + 1, elements, at=place.slot // 2)
+
+
+def _is_equal(one: Any, two: Any) -> bool:
+    try:
+        return type(one) is type(two) and bool(one == two)
+    except Exception:  # a value whose compare raises equals nothing
+        return False
+
+
+def _references(expr: Expr) -> Iterator[Ref]:
+    if isinstance(expr, Ref):
+        yield expr
+    elif isinstance(expr, Node):
+        for item in expr.items:
+            if type(item) is not Lit:
+                yield from _references(item)

@@ -1,0 +1,85 @@
+"""Numbers and dates of a recording that may have been computed from the figures of earlier outputs (E10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..model.records import StepRecord, Suspicion
+from .figures import is_calendar_word, scalar_figures
+from .leaf_texts import bytes_of
+from .output_figures import figures_digest
+from .output_index import OutputIndex
+from .pieces import literal_pieces
+from .suspicion import figure_values, guarded_values, is_guarded, is_narrow
+
+DERIVED = "derived"
+
+
+class Knowledge(NamedTuple):
+    """What explains a figure otherwise: leaves of task and params, and each step's defaults.
+
+    `acts` says of each step that its tool is not `read`; `ended` which steps had ended when it began. `now` is in
+    seconds since the epoch.
+    """
+
+    leaves: Sequence[Any]
+    defaults: Sequence[tuple[Any, ...]]
+    acts: Sequence[bool]
+    ended: Mapping[int, frozenset[int]]
+    now: float
+
+
+def derived_suspicions(
+    records: Sequence[StepRecord], index: OutputIndex, known: Knowledge
+) -> list[tuple[Suspicion, ...]]:
+    """Return for each step the suspicion that a figure in it was computed from outputs, if there is one.
+
+    A suspicion names only the outputs that no earlier one of its row does, but in a parallel group, whose members may
+    change places.
+    """
+    explained = frozenset(figure_values(known.leaves))
+    digests: dict[int, bytes | None] = {}
+    covered: set[int] = set()
+    found: list[tuple[Suspicion, ...]] = []
+    for step, record in enumerate(records):
+        literals = list(_open_literals(record, known, step, explained)) if known.acts[step] else []
+        if not literals:
+            found.append(())
+            continue
+        sources: list[tuple[int, bytes]] = []
+        for source in sorted(known.ended.get(step, ())):
+            if source in covered and not record.group:
+                continue
+            if source not in digests:
+                digests[source] = figures_digest(index.output_of(source), known.now)
+            digest = digests[source]
+            if digest is not None:
+                sources.append((source, digest))
+        if not record.group:
+            covered |= known.ended.get(step, frozenset())
+        narrow = any(is_narrow for _, is_narrow in literals)
+        found.append((Suspicion(literals[0][0], DERIVED, sources=tuple(sources), is_narrow=narrow),))
+    has_sources = any(suspicion.sources for step in found for suspicion in step)
+    return found if has_sources else [()] * len(records)
+
+
+def _open_literals(
+    record: StepRecord, known: Knowledge, step: int, explained: frozenset[str]
+) -> Iterator[tuple[int, bool]]:
+    """Yield the number of each literal with a figure that nothing explains, and whether it has few possible values."""
+    guarded = guarded_values(record)
+    defaults = {bytes_of(default) for default in known.defaults[step]}
+    for leaf, piece in enumerate(literal_pieces(record)):
+        if is_guarded(piece, guarded) or bytes_of(piece.value) in defaults:
+            continue
+        text = piece.value if isinstance(piece.value, str) else ""
+        if isinstance(piece.value, bool) or (is_calendar_word(text) and text not in known.leaves):
+            yield leaf, True
+            continue
+        for figure in scalar_figures(piece.value):
+            before = text[figure.start - 1 : figure.start] if figure.start else ""
+            if figure.kind == "time" or (figure.kind == "number" and before and (before.isalpha() or before in "#_")):
+                continue
+            if explained.isdisjoint(figure.values) and guarded.isdisjoint(figure.values):
+                yield leaf, figure.kind == "number" and is_narrow(float(figure.values[0]))

@@ -1,0 +1,58 @@
+"""Names of arguments and fields: which say that a value is an id or a place, and which mean the same."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+_ID_WORDS = frozenset(
+    "id ids index indexes indices idx number numbers no nr num key keys ref refs row rows reference pk uid uuid guid "
+    "pos position col column cell slot seat".split()
+)
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_MORE = frozenset("next cursor more truncated partial incomplete continuation remaining".split())
+_STATE = frozenset(
+    "state status stage phase type kind level priority severity availability available free taken open closed active "
+    "enabled done paid result verdict".split()
+)
+_TOTAL = frozenset("total totals count size length len num number results matches found hits".split())
+
+
+@functools.lru_cache(maxsize=4096)
+def words_of(name: str) -> tuple[str, ...]:
+    """Return the words of a name in lower case, the last one in the singular."""
+    words = [word for word in re.split(r"[\W_]+", _CAMEL.sub("_", name).lower()) if word]
+    if words and len(words[-1]) > 2 and words[-1].endswith("s") and not words[-1].endswith("ss"):
+        words[-1] = words[-1][:-1]
+    return tuple(words)
+
+
+def is_id_name(name: str) -> bool:
+    """Return whether a name is that of an id or a place."""
+    words = words_of(name)
+    return bool(words) and words[-1] in _ID_WORDS
+
+
+def is_same_name(one: str, two: str) -> bool:
+    """Return whether two names mean the same; `id` and `order_id` count as one."""
+    first, second = words_of(one), words_of(two)
+    if not first or not second:
+        return False
+    if first == second:
+        return True
+    return first[-1] == second[-1] == "id" and 1 in (len(first), len(second))
+
+
+def says_state(name: str) -> bool:
+    """Return whether a field of this name holds a word of a closed set."""
+    return not _STATE.isdisjoint(words_of(name))
+
+
+def says_more(name: str) -> bool:
+    """Return whether a field of this name says that a list goes on elsewhere."""
+    return not _MORE.isdisjoint(words_of(name))
+
+
+def says_total(name: str) -> bool:
+    """Return whether a field of this name may hold the length of a list."""
+    return not _TOTAL.isdisjoint(words_of(name))

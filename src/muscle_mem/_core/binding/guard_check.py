@@ -1,0 +1,169 @@
+"""Judging guards in a replay: whether an output still says what it said when the step was recorded (E6)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .. import codec
+from ..model.records import Guard
+from ..model.text import safe_repr
+from .elements import MISSING, Field, elements_of, extreme, part, position_of
+from .figure_places import as_number, day_text, is_same_value, kind_of, units_in
+from .leaf_texts import bytes_of, occurrences, text_of
+from .list_state import cut_short
+from .paths import get_at, text_of_json
+
+_NO_PARAMS: Mapping[str, Any] = {}
+
+
+def stale_value(
+    guard: Guard, results: Sequence[Any] | Mapping[int, Any], params: Mapping[str, Any] = _NO_PARAMS
+) -> str | None:
+    """Return None if this run's output still fulfils a guard.
+
+    Otherwise return a text for messages that describes what is there.
+    """
+    try:
+        if guard.kind:
+            return _JUDGES[guard.kind](guard, results[guard.step], params)
+        value = get_at(results[guard.step], guard.path, guard.keys)
+        if bytes_of(value) == guard.data:
+            return None
+        here, wanted = text_of(value), text_of(_decoded(guard.data))
+        if guard.around and here is not None and wanted is not None and guard.around in set(occurrences(here, wanted)):
+            return None
+        return repr(value)
+    except LookupError:
+        return "no value at that path"
+    except Exception as error:  # An unreadable output cannot confirm the value.
+        return f"an unreadable output ({error})"
+
+
+def value_at(guard: Guard, results: Sequence[Any]) -> Any:
+    """Return what this run's output has at the guarded path; an object without an encoding if it has nothing there."""
+    try:
+        return get_at(results[guard.step], guard.path, guard.keys)
+    except Exception:  # An unreadable output has nothing there either.
+        return object()
+
+
+@functools.lru_cache(maxsize=1024)
+def _decoded(data: bytes) -> Any:
+    """Return what a guard holds. Do not change it."""
+    return codec.decode(data, lenient=True)
+
+
+def _figure(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
+    value = get_at(output, guard.path, guard.keys)
+    wanted = str(_decoded(guard.data))
+    kind = kind_of(wanted)
+    text = text_of_json(value)
+    if text:
+        return None if guard.around in units_in(text, kind, wanted) else repr(value)
+    if kind == "date":
+        return None if is_same_value(kind, wanted, (day_text(value),)) else repr(value)
+    is_number = not issubclass(type(value), bool) and hasattr(value, "__float__")
+    return None if is_number and as_number(wanted) == value else repr(value)
+
+
+def _siblings(guard: Guard, output: Any) -> tuple[list[Any], int]:
+    """Return the elements of the list that a guard's element is in, and its position. Raises LookupError."""
+    container = get_at(output, guard.path[:-1], guard.keys[:-1])
+    found = elements_of(container)
+    at = position_of(container, guard.path[-1], guard.keys[-1] if guard.keys else b"")
+    if found is None or at >= len(found):
+        raise LookupError(at)
+    return found, at
+
+
+def _record(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
+    elements, at = _siblings(guard, output)
+    seen = [part(elements[at], tuple(field)) for field, _ in _decoded(guard.data)]
+    if any(value == text for value, (_, text) in zip(seen, _decoded(guard.data), strict=True)):
+        return None
+    return f"another record ({', '.join(safe_repr(value) for value in seen if value is not MISSING)})"
+
+
+def _extreme(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
+    elements, at = _siblings(guard, output)
+    field = tuple(_decoded(guard.data))
+    if extreme(elements, at, field) == guard.kind:
+        return None
+    return f"a record that is not the only one with the {guard.kind} {field_text(field)}"
+
+
+def _first(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
+    elements, at = _siblings(guard, output)
+    *names, value = _decoded(guard.data)
+    field = tuple(names)
+    seen = part(elements[at], field)
+    if not _is_same(seen, value):
+        return f"a record whose {field_text(field)} is {safe_repr(seen)}"
+    if any(_is_same(part(element, field), value) for element in elements[:at]):
+        return f"a record behind another one whose {field_text(field)} is {safe_repr(value)}"
+    return None
+
+
+def _is_same(one: Any, two: Any) -> bool:
+    return type(one) is type(two) and one == two
+
+
+def _length(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
+    found = elements_of(get_at(output, guard.path, guard.keys))
+    if found is None:
+        return "no list"
+    return None if len(found) == _decoded(guard.data) else f"{len(found)} elements"
+
+
+def _whole(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
+    return cut_short(output, guard.path, guard.keys, _decoded(guard.data))
+
+
+def _output(guard: Guard, output: Any, params: Mapping[str, Any]) -> str | None:
+    parts = _decoded(guard.data)
+    made = "".join(str(params[text]) if index % 2 else text for index, text in enumerate(parts))
+    value = get_at(output, guard.path, guard.keys)
+    return None if type(value) is str and value == made else repr(value)
+
+
+def field_text(field: Field) -> str:
+    """Return a field as people read it."""
+    return ".".join(map(str, field)) or "value"
+
+
+_JUDGES = {
+    "figure": _figure,
+    "record": _record,
+    "least": _extreme,
+    "most": _extreme,
+    "first": _first,
+    "length": _length,
+    "whole": _whole,
+    "output": _output,
+}
+KINDS = frozenset(_JUDGES)
+
+
+def guard_value(guard: Guard) -> str:
+    """Return what a guard asks of its place, as messages and listings say it."""
+    try:
+        value = _decoded(guard.data)
+        if guard.kind in ("least", "most"):
+            return f"the only one with the {guard.kind} {field_text(tuple(value))}"
+        if guard.kind == "first":
+            return f"the first whose {field_text(tuple(value[:-1]))} is {safe_repr(value[-1])}"
+        if guard.kind == "record":
+            return "the record of " + ", ".join(safe_repr(text) for _, text in value)
+        if guard.kind == "length":
+            return f"{value} elements"
+        if guard.kind == "whole":
+            return "a list that is not cut short"
+        if guard.kind == "output":
+            return "the argument " + safe_repr("".join(f"{{{p}}}" if i % 2 else p for i, p in enumerate(value)))
+        if guard.kind == "figure":
+            return " ".join(text for text in (*guard.around[:1], str(value), *guard.around[1:2]) if text)
+        return safe_repr(value)
+    except Exception:  # a guard of another version
+        return "something this version does not know"

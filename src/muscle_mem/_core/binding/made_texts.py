@@ -1,0 +1,105 @@
+"""Texts that may have been made of a leaf of an output: "Dear Ann," of a name, a slug, an address (E6, E3a)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from .figures import MAX_TEXT
+from .leaf_texts import fold_plain, occurrences, text_of
+from .output_index import OutputIndex
+from .output_tree import Place
+
+SHORTEST_WORD = 3
+LONGEST_LEAF = 8
+"""Words of a leaf that guards a text as a whole; in a longer one, words with a capital or a digit."""
+
+_MAX_WORDS = 40
+_MAX_LEAVES = 16  # leaves of one output with a word, above which the word says nothing
+_FEW_LEAVES = 3
+_SHORTEST_HIDDEN = 5
+_DIGITS = 4
+_WORD = re.compile(r"[^\W_]+")
+_SUFFIX = re.compile(r"\.[^\W_]{2,5}$|\.[^\W_]{2,5}(?=[/:?#\s])")
+_COMMON = frozenset(
+    "the and for with from that this you your our are was were has have had not but all any can will may its his her "
+    "their they them she him who what when where how why into onto over under about after before than then there here "
+    "out off per via yes please thanks thank dear hello best regards kind sincerely new old one two get set add "
+    "www http https com org net html htm php "
+    "der die das und für mit von dem den des ein eine einer eines einem einen ist sind war nicht auf aus bei nach zum "
+    "zur ihr ihre ihren sie wir uns ich als auch oder aber wie was wer bitte danke hallo sehr geehrte geehrter liebe "
+    "lieber grüße freundlichen".split()
+)
+
+
+def words_in(leaves: Iterable[Any]) -> frozenset[str]:
+    """Return the words of these leaves, as words of literals are compared with them."""
+    found: set[str] = set()
+    for leaf in leaves:
+        text = text_of(leaf)
+        if text is not None:
+            found.update(_WORD.findall(fold_plain(text[:MAX_TEXT])))
+    return frozenset(found)
+
+
+def leaves_behind(text: str, index: OutputIndex, known: frozenset[str]) -> Iterator[tuple[Place, str]]:
+    """Yield the leaves that a text may have been made of, each with the part that counts; empty for the whole leaf.
+
+    `known` are words that another source explains.
+    """
+    folded = fold_plain(text[:MAX_TEXT])
+    for word in _distinctive_words(folded, known):
+        is_number = word.isdigit()
+        if is_number and len(word) < _DIGITS:
+            continue
+        found = list(_bounded(index.word_places(word, anywhere=is_number), _MAX_LEAVES, index))
+        if not found and len(word) >= _SHORTEST_HIDDEN:
+            found = list(_bounded(index.hidden_places(word), _FEW_LEAVES, index))
+        for place in found:
+            yield from _parts(place, word)
+    letters = folded.strip()
+    if 2 <= len(letters) < _SHORTEST_HIDDEN and letters.isalpha() and letters not in known and letters not in _COMMON:
+        for place in _bounded(index.places_at_ends(letters), _FEW_LEAVES, index):
+            yield place, ""
+
+
+def _distinctive_words(folded: str, known: frozenset[str]) -> list[str]:
+    without = _SUFFIX.sub(" ", folded)
+    words = dict.fromkeys(_WORD.findall(without))
+    found = [word for word in words if len(word) >= SHORTEST_WORD and word not in known and word not in _COMMON]
+    return found[:_MAX_WORDS]
+
+
+def _bounded(places: Iterable[Place], most: int, index: OutputIndex) -> Iterator[Place]:
+    """Yield the places in those outputs that hold at most so many."""
+    by_step: dict[int, list[Place]] = {}
+    for place in places:
+        by_step.setdefault(index.step_of(place.node), []).append(place)
+    for found in by_step.values():
+        if len(found) <= most:
+            yield from found
+
+
+def _parts(place: Place, word: str) -> Iterator[tuple[Place, str]]:
+    seen = text_of(place.leaf) or ""
+    if len(seen.split()) <= LONGEST_LEAF:
+        yield place, ""
+        return
+    for match in _WORD.finditer(seen[:MAX_TEXT]):
+        if fold_plain(match[0]) == word:
+            form = match[0]
+            if form != form.lower() or any(map(str.isdigit, form)) or "@" in seen[match.start() - 1 : match.end() + 1]:
+                if any(True for _ in occurrences(seen, form)):
+                    yield place, form
+                return
+
+
+def sides_of(place: Place, part: str) -> tuple[str, str]:
+    """Return what stands before and after the first occurrence of a part of a leaf."""
+    return next(occurrences(text_of(place.leaf) or "", part))
+
+
+def is_covered(places: Sequence[Place], place: Place) -> bool:
+    """Return whether a place is one of these."""
+    return any((other.node, other.slot) == (place.node, place.slot) for other in places)

@@ -1,0 +1,163 @@
+"""A digest of the numbers and dates of an output, and of the units beside them (E10).
+
+Two outputs have the same digest if nothing that can be computed from their figures can differ. Times of day and stamps
+of the moment, which differ in every run, are left out.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from .. import codec
+from .paths import SCALARS, Attributes, Fields, fields_of, opened, plain_copy
+from .units import UNIT, is_unit_name
+
+_MAX_LEAVES = 200_000
+_MAX_TEXT = 200_000
+_DAY = 86_400.0
+_EPOCH_UNITS = (1.0, 1e3, 1e6, 1e9)
+_SMALLEST_EPOCH = 10**9
+_MONTHS = r"\.?\s?(?:jan|feb|mär|mar|mrz|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zäö]*"
+_FIGURES = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?(?:Z\b|UTC|[+-]\d\d:?\d\d))?"
+    r"|(?<![\d.:])(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?![\d:])"
+    rf"|((?:(?:[€$£¥]|\b[A-Z]{{3}})[ \u00a0]?)?(?<![\w.,/-])(?<!\d:)[-+\u2212]?\d+(?:[.,'\u2019/ \u00a0\u202f-]\d+)*"
+    rf"(?:[ \u00a0\u202f]?{UNIT}|(?i:{_MONTHS}))?)(?!\w)"
+)
+_DIGIT = re.compile(r"\d")
+
+
+def figures_digest(output: Any, now: float) -> bytes | None:
+    """Return the digest of the figures of an output; None if it holds neither figures nor lists.
+
+    `now` is when the output was made, in seconds since the epoch.
+    """
+    found = _Figures(now)
+    try:
+        found.add(output, "", 0)
+    except Exception:  # An object's own methods raise: what was read of it counts.
+        found.lines.append("?")
+    return codec.digest("\n".join(found.lines).encode("utf-8", "replace"))[:8] if found.lines else None
+
+
+class _Figures:
+    """The figures of one output, as lines of text."""
+
+    def __init__(self, now: float) -> None:
+        self.lines: list[str] = []
+        self._now = now
+        self._today = datetime.datetime.fromtimestamp(now).date()
+        self._left = _MAX_LEAVES
+
+    def add(self, value: Any, name: str, depth: int) -> None:
+        """Add the figures of a part of the output, which stands under a name."""
+        kind = type(value)
+        if kind is dict or kind is list or kind is tuple:
+            self._add_container(value, name, depth)
+        elif kind is str:
+            self._add_text(value, name)
+        elif kind is int or kind is float:
+            self._add_number(value, name)
+        elif value is not None and kind is not bool:
+            self._add_other(value, name, depth)
+
+    def _add_container(self, value: Any, name: str, depth: int) -> None:
+        if depth > codec.MAX_DEPTH or self._left < 0:
+            return
+        self._left -= len(value)
+        if issubclass(type(value), dict):
+            add, lines = self.add, self.lines
+            for key in _sorted_keys(value):
+                if type(key) is str:
+                    child = value[key]
+                    kind = type(child)
+                    if kind is str:
+                        if _DIGIT.search(child) is not None or is_unit_name(key):
+                            self._add_text(child, key)
+                    elif kind is int and -_SMALLEST_EPOCH < child < _SMALLEST_EPOCH:
+                        lines.append(f"{key}={child}")
+                    else:
+                        add(child, key, depth + 1)
+                else:
+                    self.add(key, name, depth + 1)
+                    self.add(value[key], str(key), depth + 1)
+            return
+        self.lines.append(f"{name}#{len(value)}")
+        for child in value:
+            self.add(child, name, depth + 1)
+
+    def _add_number(self, value: float, name: str) -> None:
+        if abs(value) >= _SMALLEST_EPOCH and any(abs(value / unit - self._now) <= _DAY for unit in _EPOCH_UNITS):
+            return
+        self.lines.append(f"{name}={value:x}" if type(value) is int and abs(value) >= 2**64 else f"{name}={value!r}")
+
+    def _add_text(self, text: str, name: str) -> None:
+        text = text[:_MAX_TEXT]
+        if is_unit_name(name):
+            self.lines.append(f"{name}={text}")
+        if _DIGIT.search(text) is None:
+            return
+        for stamp, figure in _FIGURES.findall(text):
+            if stamp:
+                if not self._is_today(stamp):
+                    self.lines.append(f"{name}={stamp}")
+            elif figure and not self._is_epoch(figure):
+                self.lines.append(f"{name}={figure}")
+
+    def _is_epoch(self, figure: str) -> bool:
+        if not figure.isdecimal() or not 10 <= len(figure) <= 19:
+            return False
+        return any(abs(int(figure) / unit - self._now) <= _DAY for unit in _EPOCH_UNITS)
+
+    def _is_today(self, day: str) -> bool:
+        try:
+            return abs((datetime.date.fromisoformat(day) - self._today).days) <= 1
+        except ValueError:
+            return False
+
+    def _add_other(self, value: Any, name: str, depth: int) -> None:
+        if issubclass(type(value), Enum):
+            return
+        if issubclass(type(value), datetime.datetime):
+            if not self._is_today(value.date().isoformat()):
+                self.lines.append(f"{name}={value.date().isoformat()}")
+        elif issubclass(type(value), datetime.date):
+            self.lines.append(f"{name}={value.isoformat()}")
+        elif issubclass(type(value), Decimal):
+            self.lines.append(f"{name}={value}")
+        elif issubclass(type(value), bytes | bytearray):
+            self._add_text(bytes(value[:_MAX_TEXT]).decode("utf-8", "replace"), name)
+        elif issubclass(type(value), Attributes):
+            for own, child in value.items():
+                self.add(child, own, depth + 1)
+        elif issubclass(type(value), set | frozenset):
+            self._add_container(sorted(value, key=str), name, depth)
+        else:
+            self._add_unknown(value, name, depth)
+
+    def _add_unknown(self, value: Any, name: str, depth: int) -> None:
+        fields = value if issubclass(type(value), Fields) else fields_of(value)
+        if fields is not None:
+            for own, child in zip(fields.names, fields.values, strict=True):
+                self.add(child, own, depth + 1)
+            return
+        inner = opened(value)
+        if type(inner) in SCALARS or (inner is not value and type(inner) in (dict, list, tuple)):
+            self.add(inner, name, depth + 1)
+        elif issubclass(type(inner), dict):
+            self._add_container(dict(inner), name, depth)
+        elif not codec.is_immutable(inner):
+            copied = plain_copy(inner)
+            if copied is not None and type(copied) is not type(value):
+                self.add(copied, name, depth + 1)
+
+
+def _sorted_keys(value: dict[Any, Any]) -> list[Any]:
+    try:
+        return sorted(value)
+    except TypeError:
+        return sorted(value, key=str)

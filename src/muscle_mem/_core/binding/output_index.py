@@ -1,0 +1,214 @@
+"""The leaves of a run's outputs, indexed so that a value is found by what it is, says or means.
+
+The texts of all outputs are joined, so that a value is found by one search in a long text, without another walk.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+from ..redaction.traces import decimal_text
+from .leaf_texts import BREAK, fold_plain, is_joined, occurrences, side_text, squeeze
+from .output_tree import OutputTree, Place
+
+_MAX_TRIES = 2_000  # occurrences of one text that are looked at
+
+
+class OutputIndex(OutputTree):
+    """The outputs of one run's steps, in order, with searches over all of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._joined = self._folded = self._squeezed = ""
+        self._offsets: list[int] = []
+        self._fold_offsets: list[int] = []
+        self._long_texts: list[tuple[int, str]] = []
+
+    def places_of_text(self, text: str) -> Iterator[Place]:
+        """Yield the leaves whose whole text is this."""
+        for node, slot in self.json_texts.get(text, ()):
+            yield Place(node, slot, self.child(node, slot))
+        for number, start in self._occurrences(text):
+            if len(self.texts[number]) == len(text) and start == self._offsets[number]:
+                yield from self._text_places_of(number)
+        for other, node, slot in self.others:
+            if other == text:
+                yield Place(node, slot, self.child(node, slot))
+
+    def places_in_texts(self, text: str) -> Iterator[tuple[Place, tuple[str, str]]]:
+        """Yield the longer texts that contain this one as a token, with what stands before and after it."""
+        last = -1
+        joined = self._joined_texts()
+        for number, start in self._occurrences(text):
+            if number == last or len(self.texts[number]) == len(text):
+                continue
+            end = start + len(text)
+            before, after = joined[max(start - 1, 0) : start], joined[end : end + 1]
+            if (before and is_joined(before, text[0])) or (after and is_joined(text[-1], after)):
+                continue
+            last = number
+            around = side_text(before), side_text(after)
+            for place in self._text_places_of(number):
+                yield place, around
+        for other, node, slot in self.others:
+            if text in other and other != text:
+                found = next(occurrences(other, text), None)
+                if found is not None:
+                    yield Place(node, slot, self.child(node, slot)), found
+
+    def places_inside(self, text: str, shortest: int) -> Iterator[Place]:
+        """Yield the leaves of at least `shortest` characters that a longer text contains as tokens."""
+        if not self._long_texts:
+            self._long_texts = [(number, seen) for number, seen in enumerate(self.texts) if len(seen) >= shortest]
+        for number in [number for number, seen in self._long_texts if seen in text]:
+            seen = self.texts[number]
+            if seen != text and any(True for _ in occurrences(text, seen)):
+                yield from self._text_places_of(number)
+        for other, node, slot in self.others:
+            if len(other) >= shortest and other in text and other != text:
+                yield Place(node, slot, self.child(node, slot))
+
+    def places_of_number(self, value: float | Decimal) -> Iterator[Place]:
+        """Yield the leaves that are this number, of whatever type."""
+        for node, slot in self.numbers.get(value, ()):
+            yield Place(node, slot, self.child(node, slot))
+
+    def texts_with(self, part: str) -> Iterator[Place]:
+        """Yield the texts that contain a part anywhere, each once."""
+        last = -1
+        for number, _ in self._occurrences(part):
+            if number != last:
+                last = number
+                yield from self._text_places_of(number)
+
+    def texts_matching(self, pattern: re.Pattern[str]) -> Iterator[Place]:
+        """Yield the texts in which an expression matches, each once."""
+        last = -1
+        for tries, match in enumerate(pattern.finditer(self._joined_texts())):
+            number = bisect_right(self._offsets, match.start()) - 1
+            if tries >= _MAX_TRIES:
+                return
+            if number != last and match.end() < self._offsets[number + 1]:
+                last = number
+                yield from self._text_places_of(number)
+
+    def word_places(self, word: str, *, anywhere: bool = False) -> Iterator[Place]:
+        """Yield the texts with a folded word in them, each once; with `anywhere` also inside of longer words."""
+        folded, offsets = self._folded_texts()
+        at = folded.find(word)
+        last, tries = -1, 0
+        while at >= 0 and tries < _MAX_TRIES:
+            end = at + len(word)
+            number = bisect_right(offsets, at) - 1
+            is_word = not (folded[at - 1 : at] if at else "").isalnum() and not folded[end : end + 1].isalnum()
+            if number != last and (anywhere or is_word):
+                last = number
+                yield from self._text_places_of(number)
+            at = folded.find(word, end)
+            tries += 1
+        if anywhere:
+            for value, places in self.numbers.items():
+                if isinstance(value, int) and word in decimal_text(value):
+                    yield from (Place(node, slot, self.child(node, slot)) for node, slot in places)
+
+    def hidden_places(self, word: str) -> Iterator[Place]:
+        """Yield the texts that contain a folded word once all but their letters and digits is taken out."""
+        if not self._squeezed:
+            folded, _ = self._folded_texts()
+            self._squeezed = squeeze(folded)
+        at = self._squeezed.find(word)
+        last, tries, number, done = -1, 0, 0, 0
+        while at >= 0 and tries < _MAX_TRIES:
+            number += self._squeezed.count(BREAK, done, at)
+            done = at
+            if number != last:
+                last = number
+                yield from self._text_places_of(number)
+            at = self._squeezed.find(word, at + 1)
+            tries += 1
+
+    def places_at_ends(self, letters: str) -> Iterator[Place]:
+        """Yield the texts that begin or end with these folded letters."""
+        folded, offsets = self._folded_texts()
+        for pattern, shift in ((BREAK + letters, 1), (letters + BREAK, 0)):
+            at, tries = (0 if folded.startswith(letters) and shift else folded.find(pattern)), 0
+            while at >= 0 and tries < _MAX_TRIES:
+                start = at + shift if folded.startswith(pattern, at) else at
+                number = bisect_right(offsets, start) - 1
+                if offsets[number + 1] - offsets[number] - 1 > len(letters):
+                    yield from self._text_places_of(number)
+                at = folded.find(pattern, at + 1)
+                tries += 1
+
+    def _folded_texts(self) -> tuple[str, list[int]]:
+        if not self._folded:
+            joined = self._joined_texts()
+            if joined.isascii():
+                self._folded, self._fold_offsets = joined.lower(), self._offsets
+            else:
+                texts = [fold_plain(text) for text in self.texts]
+                self._folded = BREAK.join((*texts, ""))
+                self._fold_offsets = [0, *itertools.accumulate(len(text) + 1 for text in texts)]
+        return self._folded, self._fold_offsets
+
+    def texts_before(self, steps: frozenset[int]) -> Iterator[str]:
+        """Yield the texts of all leaves in the outputs of these steps."""
+        for text, (node, _) in zip(self.texts, self.text_places, strict=True):
+            if self.step_of(node) in steps:
+                yield text
+        for number, places in self.numbers.items():
+            if any(self.step_of(node) in steps for node, _ in places):
+                yield decimal_text(number) if isinstance(number, int) else str(number)
+        for other, node, _ in self.others:
+            if self.step_of(node) in steps:
+                yield other
+
+    def _text_places_of(self, number: int) -> Iterator[Place]:
+        place = self.text_places[number]
+        for node, slot in self.key_places.get(place, (place,)):
+            yield Place(node, slot, self.child(node, slot))
+
+    def _joined_texts(self) -> str:
+        if not self._joined:
+            self._joined = BREAK.join((*self.texts, ""))
+            self._offsets = [0, *itertools.accumulate(len(text) + 1 for text in self.texts)]
+        return self._joined
+
+    def _occurrences(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield the number of each text with an occurrence, and where in the joined texts that stands."""
+        joined = self._joined_texts()
+        at = joined.find(text) if text else -1
+        tries = 0
+        while at >= 0 and tries < _MAX_TRIES:
+            number = bisect_right(self._offsets, at) - 1
+            if at + len(text) < self._offsets[number + 1]:
+                yield number, at
+            at = joined.find(text, at + 1)
+            tries += 1
+
+
+def indexed(outputs: Sequence[tuple[Any, bool]]) -> OutputIndex:
+    """Return the index of the outputs of all steps; each comes with whether names in it are hidden."""
+    index = OutputIndex()
+    for step, (output, hides_names) in enumerate(outputs):
+        index.add(step, output, hides_names=hides_names)
+    return index
+
+
+def leaves_of(output: Any) -> tuple[Any, ...]:
+    """Return the texts and numbers of an output and where they stand; equal for outputs that hold the same ones."""
+    index = indexed([(output, False)])
+    return index.texts, index.text_places, index.numbers, index.others
+
+
+def leaf_values(output: Any) -> Iterator[Any]:
+    """Yield the texts, numbers and other leaves of an output."""
+    index = indexed([(output, False)])
+    yield from (index.child(node, slot) for node, slot in index.text_places)
+    yield from index.numbers
+    yield from (index.child(node, slot) for _, node, slot in index.others)

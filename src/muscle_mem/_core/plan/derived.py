@@ -1,0 +1,89 @@
+"""The outputs whose figures a step depends on, as the recordings of its calls prove them together (E10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ...errors import DecodeError
+from .. import codec
+from ..binding.derived import DERIVED
+from ..binding.output_figures import figures_digest
+from ..model.records import Row
+
+Pair = tuple[int, bytes]
+"""An earlier step, and the digest of the figures in its output."""
+
+ENOUGH = 5
+"""Recordings with different figures that confirm a number below 100, of which few differ by chance."""
+
+
+class Sources(NamedTuple):
+    """The figures that a step may be replayed with: those of the first `length` pairs, which steps of a row share."""
+
+    pairs: tuple[Pair, ...]
+    length: int
+
+
+def sources_by_step(rows: Sequence[Row], recorded_at: Sequence[float] = ()) -> dict[int, tuple[Sources, ...]]:
+    """Return for each step the figures that it may be replayed with; steps that any figures suit are left out.
+
+    `recorded_at` are the times of the rows, in seconds since the epoch.
+    """
+    found: dict[int, list[Sources]] = {}
+    narrow: set[int] = set()
+    lacking: dict[int, set[int]] = {}
+    for number, row in enumerate(rows):
+        for step, sources, is_narrow in _sources_of(row):
+            found.setdefault(step, []).append(sources)
+            lacking.setdefault(step, set(range(len(rows)))).discard(number)
+            narrow.update([step] if is_narrow else ())
+    for step, numbers in lacking.items():
+        for number in sorted(numbers) if recorded_at else ():
+            guarded = _sources_by_outputs(rows[number], found[step][0], recorded_at[number])
+            if guarded is not None:
+                found[step].append(guarded)
+    return {step: kept for step, seen in found.items() if (kept := _accepted(seen, step in narrow))}
+
+
+def _sources_of(row: Row) -> list[tuple[int, Sources, bool]]:
+    """Return the steps of a row that depend on figures, with all of these and whether their literals are narrow."""
+    pairs: dict[int, bytes] = {}
+    stops: list[tuple[int, int, bool]] = []
+    for step, suspicions in enumerate(row.suspicions):
+        for suspicion in suspicions:
+            if suspicion.kind == DERIVED:
+                pairs.update(suspicion.sources)
+                stops.append((step, len(pairs), suspicion.is_narrow))
+    shared = tuple(pairs.items())
+    return [(step, Sources(shared, count), is_narrow) for step, count, is_narrow in stops]
+
+
+def _sources_by_outputs(row: Row, like: Sources, recorded_at: float) -> Sources | None:
+    """Return the same figures of a row whose literal was found in an output by chance; None if they are not stored."""
+    pairs: list[Pair] = []
+    for step, _ in like.pairs[: like.length]:
+        data = row.outputs[step] if step < len(row.outputs) else b""
+        if not data:
+            return None
+        try:
+            digest = figures_digest(codec.decode(data, lenient=True), recorded_at)
+        except DecodeError:
+            return None
+        pairs.append((step, digest or b""))
+    return Sources(tuple(pairs), len(pairs))
+
+
+def _accepted(seen: Sequence[Sources], is_narrow: bool) -> tuple[Sources, ...]:
+    """Return which figures suit a step; none if any do.
+
+    What differed between two recordings that agreed in the call does not count. A narrow literal may agree by chance:
+    it is replayed with figures that were recorded, until enough recordings agreed.
+    """
+    if len(seen) == 1:
+        return (seen[0],) if seen[0].length else ()
+    different = {frozenset(sources.pairs[: sources.length]): sources for sources in seen}
+    if len(different) == 1 or (is_narrow and len(different) < ENOUGH):
+        return tuple(different.values()) if all(different) else ()
+    common = tuple(sorted(frozenset.intersection(*different)))
+    return (Sources(common, len(common)),) if common else ()

@@ -1,0 +1,96 @@
+"""Guards that were chance: struck by another recording of the same calls that contradicts them (L4).
+
+A literal that was found in an output may stand there by chance. Another recording with the same literal, whose output
+holds something else at that place, says so. Where the value only moved, to another element of the same list, it is
+still taken from there, and each recording keeps its own guard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...errors import DecodeError
+from .. import codec
+from ..binding.guard_check import stale_value
+from ..model.records import Guard
+from .ready_trajectory import ReadyTrajectory
+
+MAX_COMPARED = 8
+"""The newest recordings that a guard is compared with."""
+
+_PLACES = ("", "figure")
+_REASONS = ("first", "least", "most")
+_MAX_GUARDS = 64
+_UNTRUSTED = ("quarantined", "retired")
+
+
+def strike_guards(members: Sequence[ReadyTrajectory]) -> None:
+    """Have the steps of trajectories with equal calls keep the guards that no other of these contradicts."""
+    ready = [member for member in members if member.steps]
+    witnesses = [_Recording(member) for member in ready if member.standing.state not in _UNTRUSTED][:MAX_COMPARED]
+    for member in ready:
+        others = [witness for witness in witnesses if witness.trajectory is not member]
+        for position, step in enumerate(member.steps):
+            recorded = step.recorded_guards
+            if recorded:
+                step.keep_guards(
+                    tuple(g for g in recorded if not any(other.contradicts(g, position, recorded) for other in others))
+                    if others
+                    else recorded
+                )
+
+
+class _Recording:
+    """A trajectory as a witness: its guards, and the outputs that were stored of it."""
+
+    def __init__(self, trajectory: ReadyTrajectory) -> None:
+        self.trajectory = trajectory
+        self._outputs = trajectory.candidates[0].row.outputs if trajectory.candidates else ()
+        self._decoded: dict[int, Any] = {}
+
+    def contradicts(self, guard: Guard, position: int, beside: Sequence[Guard]) -> bool:
+        """Return whether this recording made the same call although it does not fulfill one of its guards.
+
+        `beside` are all guards of that call.
+        """
+        guards = self.trajectory.steps[position].recorded_guards
+        if guard in guards or guard.kind == "output":
+            return False
+        alike = [own for own in guards if own.step == guard.step and shape_of(own) == shape_of(guard)]
+        if guard.kind in _PLACES and any(own.kind in _PLACES for own in alike):
+            return False
+        if guard.kind == "record" and any(own.kind == "record" for own in alike):
+            return False
+        if any(own.kind == guard.kind and own.data == guard.data for own in alike):
+            return False
+        if guard.kind in _REASONS and not self._chose_same(guard, alike, beside):
+            return False
+        return self._fails(guard, len(guards))
+
+    def _chose_same(self, reason: Guard, alike: Sequence[Guard], beside: Sequence[Guard]) -> bool:
+        """Return whether this recording chose the same record: for another one, another reason may have held."""
+        recorded = [
+            own for own in beside if own.kind == "record" and (own.step, own.path) == (reason.step, reason.path)
+        ]
+        here = [text for own in alike if own.kind == "record" for text in codec.decode(own.data)]
+        if here:
+            return any(text in here for own in recorded for text in codec.decode(own.data))
+        return not any(self._fails(own, 0) for own in recorded)
+
+    def _fails(self, guard: Guard, guards: int) -> bool:
+        """Return whether an output that was stored does not fulfill a guard."""
+        data = self._outputs[guard.step] if guard.step < len(self._outputs) else b""
+        if not data:
+            return guard.kind in _PLACES and guards < _MAX_GUARDS
+        if guard.step not in self._decoded:
+            try:
+                self._decoded[guard.step] = codec.decode(data, lenient=True)
+            except DecodeError:
+                return False
+        return stale_value(guard, self._decoded) is not None
+
+
+def shape_of(guard: Guard) -> tuple[Any, ...]:
+    """Return the place of a guard without positions in lists; a name counts, or its number where it has no digest."""
+    return tuple(key or None for key in guard.keys)
