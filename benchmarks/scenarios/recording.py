@@ -172,3 +172,44 @@ def _caller(tool: Callable[[Any], Any], calls: int) -> Callable[[], None]:
             tool(argument)
 
     return call
+
+
+PERSONS = [
+    {"id": 10_000 + i, "name": f"Person Number{i}", "price": i * 1.5, "city": "Rome", "day": f"2031-01-{1 + i % 28:02}"}
+    for i in range(1_600)
+]
+SIZE_OF_PERSONS = 100  # kB, about
+
+
+@scenario("recording")
+def sources(bench: Bench) -> Iterator[Row]:
+    """Where the arguments of a recording came from: looked for in outputs of 100 kB when the run is sealed."""
+    cases: dict[str, tuple[str, Callable[[list[Any]], tuple[Any, ...]]]] = {
+        "ids": ("an id and a text made of a record", lambda out: (out[3]["id"], f"Dear {out[3]['name']},")),
+        "computed": ("a number that may be computed", lambda out: (sum(one["price"] for one in out) + 1,)),
+        "none": ("texts that stand in no output", lambda out: ("press", "the button")),
+    }
+    for name, (what, arguments) in cases.items():
+        yield Row(
+            f"record.sources.{name}",
+            f"sealing a recording with {SIZE_OF_PERSONS} kB of outputs, {what}",
+            "ms",
+            min(_sealing_seconds(arguments) for _ in range(bench.pick(3, 10))) * 1_000,
+            target=Target(5) if name == "none" else None,
+        )
+
+
+def _sealing_seconds(arguments: Callable[[list[Any]], tuple[Any, ...]]) -> float:
+    """Seconds of CPU from the agent's end to the end of the run."""
+    engine = Engine()
+    ended = [0.0]
+    look = engine.tool(name="look", version=1, effect="read")(lambda: PERSONS)
+    use = engine.tool(name="use", version=1, effect="write")(lambda *_: None)
+
+    def agent(task: str) -> None:
+        use(*arguments(look()))
+        ended[0] = time.process_time()
+
+    engine.set_agent(agent)
+    engine("task")
+    return time.process_time() - ended[0]

@@ -51,7 +51,7 @@ def leaves_behind(text: str, index: OutputIndex, known: frozenset[str]) -> Itera
     folded = fold_plain(text[:MAX_TEXT])
     for word in _distinctive_words(folded, known):
         is_number = word.isdigit()
-        if is_number and len(word) < _DIGITS:
+        if is_number and (len(word) < _DIGITS or (len(word) == _DIGITS and word[:2] in ("19", "20"))):  # a year
             continue
         found = list(_bounded(index.word_places(word, anywhere=is_number), _MAX_LEAVES, index))
         if not found and len(word) >= _SHORTEST_HIDDEN:

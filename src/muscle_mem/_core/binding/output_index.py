@@ -27,7 +27,6 @@ class OutputIndex(OutputTree):
         self._joined = self._folded = self._squeezed = ""
         self._offsets: list[int] = []
         self._fold_offsets: list[int] = []
-        self._long_texts: list[tuple[int, str]] = []
 
     def places_of_text(self, text: str) -> Iterator[Place]:
         """Yield the leaves whose whole text is this."""
@@ -63,9 +62,7 @@ class OutputIndex(OutputTree):
 
     def places_inside(self, text: str, shortest: int) -> Iterator[Place]:
         """Yield the leaves of at least `shortest` characters that a longer text contains as tokens."""
-        if not self._long_texts:
-            self._long_texts = [(number, seen) for number, seen in enumerate(self.texts) if len(seen) >= shortest]
-        for number in [number for number, seen in self._long_texts if seen in text]:
+        for number in [number for number, seen in enumerate(self.texts) if seen in text and len(seen) >= shortest]:
             seen = self.texts[number]
             if seen != text and any(True for _ in occurrences(text, seen)):
                 yield from self._text_places_of(number)
