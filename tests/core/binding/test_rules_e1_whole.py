@@ -173,6 +173,13 @@ def test_e1_a_leaf_that_occurs_twice_cannot_be_told_from_its_equal() -> None:
     assert not play.twice(agent, {"p": {"from": "Rome", "to": "Rome"}}, {"p": {"from": "Oslo", "to": "Bern"}})
 
 
+def test_e1_a_whole_leaf_is_no_template_of_a_shorter_param() -> None:
+    play = Play()
+    agent = lambda who, p: (play.send(to=who), play.send(text=p["name"]))
+    first, then = {"who": "Ann", "p": {"name": "Ann Lee"}}, {"who": "Bob", "p": {"name": "Bob Ray"}}
+    assert play.twice(agent, first, then)
+
+
 def test_e1_a_small_leaf_binds_to_the_argument_of_its_key_only() -> None:
     play = Play()
     assert play.twice(lambda p: play.send(n=p["n"]), {"p": {"n": 2}}, {"p": {"n": 3}})
@@ -217,6 +224,8 @@ def test_e1_a_param_used_as_a_whole_and_in_parts_needs_the_same_form() -> None:
         ({"a": 150, "b": "order 150"}, {"a": 200, "b": "order 150"}, False),
         ({"a": "Ann", "b": {"name": "Ann"}}, {"a": "Bob", "b": {"name": "Bob"}}, True),
         ({"a": "Ann", "b": {"name": "Ann"}}, {"a": "Bob", "b": {"name": "Eve"}}, False),
+        ({"a": "Ann", "b": {"name": "Ann Lee"}}, {"a": "Bob", "b": {"name": "Bob Ray"}}, True),
+        ({"a": "Ann", "b": {"name": "Ann Lee"}}, {"a": "Bob", "b": {"name": "Eve Ray"}}, False),
         ({"a": "Ann", "b": ["Ann", "Ann"]}, {"a": "Bob", "b": ["Bob", "Bob"]}, False),
     ],
 )

@@ -18,6 +18,7 @@ from .needles import Needles
 MAX_DEPTH = 32
 _MAX_INDEX = 2**53
 _MAX_EXTREMES = 256
+_MAX_TEXTS = 64
 _MAX_RELATIONS = 16  # of one recording; with more, the params are valid for their own values only
 _WORD = re.compile(r"[^\W_]+")
 _PLAIN = frozenset({str, int, bool, type(None), bytes})
@@ -280,6 +281,14 @@ def parts_of_others(
         for part in set(needles.found_in(text)) - {text}:
             for words in _places(text, part, spans):
                 found += (PartOf(name, whole, words=words) for name in by_text[part])
+    distinctive = Needles(text for text, names in by_text.items() if not any(is_small(scalars[name]) for name in names))
+    for whole, value in containers.items():
+        for path, leaf in _text_leaves(value):
+            folded = fold_text(leaf)
+            spans = [match.span() for match in _WORD.finditer(folded)]
+            for part in set(distinctive.found_in(folded)) - {folded}:
+                for words in _places(folded, part, spans):
+                    found += (PartOf(name, whole, path, words) for name in by_text[part])
     if containers:
         leaves = {name: {_text(leaf) for leaf in _leaves(value)} for name, value in containers.items()}
         for name, value in scalars.items():
@@ -295,6 +304,24 @@ def parts_of_others(
     if len(found) > _MAX_RELATIONS:
         return [], unclear | {name for one in found for name in (one.name, one.whole)}
     return sorted(found, key=msgspec.msgpack.encode), unclear
+
+
+def _text_leaves(value: Any) -> list[tuple[ParamPath, str]]:
+    """Return the texts in a container with their paths; none of a container with many leaves."""
+    found: list[tuple[ParamPath, str]] = []
+    waiting: list[tuple[ParamPath, Any]] = [((), value)]
+    while waiting:
+        path, this = waiting.pop()
+        for part, child in child_parts(this) or ():
+            if part is None:
+                continue
+            if type(child) is str:
+                found.append(((*path, part), child))
+            elif type(child) not in _PLAIN:
+                waiting.append(((*path, part), child))
+        if len(found) + len(waiting) > _MAX_TEXTS:
+            return []
+    return found
 
 
 def is_still_part(relation: PartOf, values: Mapping[str, Any]) -> bool:

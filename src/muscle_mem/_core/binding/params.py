@@ -321,14 +321,16 @@ def to_expression(
     name = params.match_whole(value, argument, all_sizes=all_sizes, vouched=vouched)
     if name is not None:
         return Par(name)
+    part = None if all_sizes else params.match_part(value, argument, vouched)
+    if part is not None:
+        return part
     if type(value) is str:
         parts = params.match_in_text(value, all_sizes=all_sizes, vouched=vouched)
         if parts is not None and (all_sizes or any(parts[::2]) or is_number(value)) and is_encodable(parts):
             return Tpl(parts)
     unfolded = codec.unfold(value)
     if unfolded is None:
-        part = None if all_sizes else params.match_part(value, argument, vouched)
-        return Lit(codec.encode(value)) if part is None else part
+        return Lit(codec.encode(value))
     kind, children = unfolded
     items = tuple(to_expression(child, params, None, all_sizes=all_sizes, vouched=vouched) for child in children)
     if any(type(item) is not Lit for item in items):
