@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
@@ -85,9 +84,10 @@ class OutputIndex(OutputTree):
 
     def texts_matching(self, pattern: re.Pattern[str]) -> Iterator[Place]:
         """Yield the texts in which an expression matches, each once."""
-        last = -1
-        for tries, match in enumerate(pattern.finditer(self._joined_texts())):
-            number = bisect_right(self._offsets, match.start()) - 1
+        joined = self._joined_texts()
+        last, number, done = -1, 0, 0
+        for tries, match in enumerate(pattern.finditer(joined)):
+            number, done = number + joined.count(BREAK, done, match.start()), match.start()
             if tries >= _MAX_TRIES:
                 return
             if number != last and match.end() < self._offsets[number + 1]:
@@ -96,12 +96,12 @@ class OutputIndex(OutputTree):
 
     def word_places(self, word: str, *, anywhere: bool = False) -> Iterator[Place]:
         """Yield the texts with a folded word in them, each once; with `anywhere` also inside of longer words."""
-        folded, offsets = self._folded_texts()
+        folded, _ = self._folded_texts()
         at = folded.find(word)
-        last, tries = -1, 0
+        last, tries, number, done = -1, 0, 0, 0
         while at >= 0 and tries < _MAX_TRIES:
             end = at + len(word)
-            number = bisect_right(offsets, at) - 1
+            number, done = number + folded.count(BREAK, done, at), at
             is_word = not (folded[at - 1 : at] if at else "").isalnum() and not folded[end : end + 1].isalnum()
             if number != last and (anywhere or is_word):
                 last = number
@@ -133,10 +133,11 @@ class OutputIndex(OutputTree):
         """Yield the texts that begin or end with these folded letters."""
         folded, offsets = self._folded_texts()
         for pattern, shift in ((BREAK + letters, 1), (letters + BREAK, 0)):
+            number = done = 0
             at, tries = (0 if folded.startswith(letters) and shift else folded.find(pattern)), 0
             while at >= 0 and tries < _MAX_TRIES:
                 start = at + shift if folded.startswith(pattern, at) else at
-                number = bisect_right(offsets, start) - 1
+                number, done = number + folded.count(BREAK, done, start), start
                 if offsets[number + 1] - offsets[number] - 1 > len(letters):
                     yield from self._text_places_of(number)
                 at = folded.find(pattern, at + 1)
@@ -148,7 +149,7 @@ class OutputIndex(OutputTree):
             if joined.isascii():
                 self._folded, self._fold_offsets = joined.lower(), self._offsets
             else:
-                texts = [fold_plain(text) for text in self.texts]
+                texts = [fold_plain(text).replace(BREAK, " ") for text in self.texts]
                 self._folded = BREAK.join((*texts, ""))
                 self._fold_offsets = [0, *itertools.accumulate(len(text) + 1 for text in texts)]
         return self._folded, self._fold_offsets
@@ -172,7 +173,10 @@ class OutputIndex(OutputTree):
 
     def _joined_texts(self) -> str:
         if not self._joined:
-            self._joined = BREAK.join((*self.texts, ""))
+            joined = BREAK.join((*self.texts, ""))
+            if joined.count(BREAK) != len(self.texts):
+                joined = BREAK.join((*(text.replace(BREAK, " ") for text in self.texts), ""))
+            self._joined = joined
             self._offsets = [0, *itertools.accumulate(len(text) + 1 for text in self.texts)]
         return self._joined
 
@@ -180,9 +184,9 @@ class OutputIndex(OutputTree):
         """Yield the number of each text with an occurrence, and where in the joined texts that stands."""
         joined = self._joined_texts()
         at = joined.find(text) if text else -1
-        tries = 0
+        tries = number = done = 0
         while at >= 0 and tries < _MAX_TRIES:
-            number = bisect_right(self._offsets, at) - 1
+            number, done = number + joined.count(BREAK, done, at), at
             if at + len(text) < self._offsets[number + 1]:
                 yield number, at
             at = joined.find(text, at + 1)

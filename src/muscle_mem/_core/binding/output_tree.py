@@ -7,7 +7,6 @@ those leaves that are found.
 from __future__ import annotations
 
 import itertools
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from enum import Enum
@@ -200,7 +199,8 @@ class OutputTree:
 
     def step_of(self, node: int) -> int:
         """Return the step in whose output a container stands."""
-        step: int = self.nodes[self._starts[bisect_right(self._starts, node) - 1]].step
+        start = next(start for start in reversed(self._starts) if start <= node)
+        step: int = self.nodes[start].step
         return step
 
     def root_of(self, step: int) -> int | None:

@@ -109,7 +109,7 @@ def _report_blind_outputs(
 
 
 def _is_blind(run: Run, step: RecordedStep) -> bool:
-    """Return whether nothing could be read in an output; an object that the run was given is none."""
+    """Return whether nothing could be read in an output; an object that the run was given does not count."""
     if step.result is None or step.output_data is not None or step.output_copy:
         return False
     return not isinstance(run.recorder.known.find(step.result), Ctx | Par)
