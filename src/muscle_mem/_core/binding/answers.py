@@ -7,6 +7,7 @@ says nothing about what the agent does next.
 from __future__ import annotations
 
 import ast
+import functools
 import math
 import re
 from collections import deque
@@ -240,14 +241,16 @@ def parsed_text(text: str) -> Any:
     return found if type(found) in (dict, list) else None
 
 
-def name_parts(name: str) -> list[str]:
+@functools.lru_cache(4096)
+def name_parts(name: str) -> tuple[str, ...]:
     """Return the parts of a name in lower case.
 
     `orderId` and `order_id` have the same.
     """
-    return [part.lower() for part in _NAME_PARTS.findall(name)]
+    return tuple([part.lower() for part in _NAME_PARTS.findall(name)])
 
 
+@functools.lru_cache(4096)
 def is_name_of_data(name: str) -> bool:
     """Return whether a word under this name identifies a thing."""
     return bool(name) and not _NAMES_OF_DATA.isdisjoint(name_parts(name))

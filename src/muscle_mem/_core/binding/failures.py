@@ -54,7 +54,7 @@ def declared_failure(result: Any) -> str:
     Results of tool protocols and messages of frameworks do.
     """
     fields = _fields_of(result)
-    if fields is None:
+    if fields is None or not ("isError" in fields or "is_error" in fields or "status" in fields):
         return ""
     is_error = fields.get("isError") is True or fields.get("is_error") is True
     if is_error:
@@ -87,11 +87,11 @@ def failure_marks(result: Any) -> frozenset[str]:
 
 
 def _marks_in(fields: Mapping[str, Any]) -> frozenset[str]:
-    found = {name for name in ERROR_NAMES if _is_error(fields.get(name))}
+    found = {name for name in ERROR_NAMES if name in fields and _is_error(fields[name])}
     for name in SUCCESS_NAMES:
-        if type(fields.get(name)) is bool:
+        if name in fields and type(fields[name]) is bool:
             found.add(name if fields[name] else f"not {name}")
-    if any(_ERROR_TEXT.match(text) for text in _texts_in(fields.get("content"))):
+    if "content" in fields and any(_ERROR_TEXT.match(text) for text in _texts_in(fields.get("content"))):
         found.add("text")
     return frozenset(found)
 

@@ -171,6 +171,9 @@ class Place:
         for field, place in self.fields.items():
             inner = f"{path}.{field}" if path else field
             if field in fields:
+                is_leaf = not place.fields and place.items is None
+                if is_leaf and read(fields[field], field, words=words).category in place.known:
+                    continue
                 yield from place.unseen(fields[field], inner, field, words=words)
             elif NONE not in place.known:
                 yield Unseen(inner, field, None, tuple(sorted(place.known)))
