@@ -65,13 +65,13 @@ def test_d5_recordings_that_returned_other_outputs_leave_no_value() -> None:
 
 def test_d5_the_only_output_of_a_tool_and_the_last_act_are_values_at_once() -> None:
     engine = Engine()
-    page = [1]
+    page = ["The first page."]
     ask = engine.tool(name="ask", effect="read")(lambda: {"page": page[0]})
     press = engine.tool(name="press")(lambda n: {"pressed": n, "page": page[0]})
     engine.set_agent(lambda task: ask() if task == "ask" else [press(1), press(2), press(3)][-1])
     for task in ("ask", "press"):
         engine(task)
-        page[0] += 1
+        page[0] = f"The page after {page[0]}"
         outcome = engine(task)
         assert outcome
         assert outcome.value["page"] == page[0]

@@ -245,6 +245,8 @@ def weigh(trajectories: Iterable[ReadyTrajectory]) -> None:
             groups.setdefault(trajectory.comparison_ids, []).append(trajectory)
     if len(trajectories) > 1:
         _group_same_calls(trajectories)
+    elif trajectories:
+        trajectories[0].set_siblings(trajectories, trajectories)
     for members in groups.values():
         rows = [candidate.row for member in members for candidate in member.candidates if not candidate.refresh]
         strike_guards(members)
@@ -265,7 +267,7 @@ def _group_same_calls(trajectories: Sequence[ReadyTrajectory]) -> None:
         same.setdefault(trajectory.comparison_ids, []).append(trajectory)
     for members in same.values():
         for member in members:
-            member.set_siblings(members)
+            member.set_siblings(members, trajectories)
 
 
 def _is_evidence(candidate: Candidate) -> bool:

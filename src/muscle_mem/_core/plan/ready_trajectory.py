@@ -36,6 +36,7 @@ class ReadyTrajectory:
         "_call_ids",
         "_comparison_ids",
         "candidates",
+        "company",
         "conditions",
         "has_groups",
         "has_looks",
@@ -92,6 +93,7 @@ class ReadyTrajectory:
         self.is_unconditional = False
         self.has_looks = False
         self.siblings: tuple[ReadyTrajectory, ...] = (self,)
+        self.company: Sequence[ReadyTrajectory] = ()
         self.steps: list[PlanStep] = []
         self.plan: list[PlanStep | None] = []
         self.trust = 0
@@ -126,11 +128,12 @@ class ReadyTrajectory:
         if self.masked:
             self.places = places_of(body.steps, body.params)
 
-    def set_siblings(self, siblings: Sequence[ReadyTrajectory]) -> None:
+    def set_siblings(self, siblings: Sequence[ReadyTrajectory], company: Sequence[ReadyTrajectory]) -> None:
         """Set the trajectories of the key with the same calls.
 
-        This one is among them. Their answers count together.
+        This one is among them. Their answers count together. `company` are all trajectories of the key.
         """
+        self.company = company
         if self.siblings != tuple(siblings):
             self.siblings = tuple(siblings)
             self.has_looks = False

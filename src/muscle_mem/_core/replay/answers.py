@@ -84,17 +84,32 @@ def settle_answers(
     if not looks.settled:
         return None  # The steps up to the next one that acts only read.
     for chosen in loose[:1]:
-        if not any(_is_fork(chosen, other, made) for other in (followed, *others) if other is not chosen):
+        if not _is_forked(chosen, made):
             return None if chosen is followed else chosen
     return _refusal(followed, verdict, made)
 
 
-def _is_fork(one: Candidate, other: Candidate, made: int) -> bool:
-    """Return whether only answers decide which of two candidates goes on.
+def _is_forked(candidate: Candidate, made: int) -> bool:
+    """Return whether other recordings go another way since the last act, so that an answer may decide.
 
-    Otherwise their next pre-checks do.
+    Where both ways have a pre-check, these decide.
     """
-    return any(each.trajectory.length <= made or each.trajectory.steps[made].pre is None for each in (one, other))
+    trajectory = candidate.trajectory
+    steps, ids = trajectory.steps, trajectory.comparison_ids
+    begin = made
+    while begin > 1 and steps[begin - 1].tool.is_read_only:
+        begin -= 1
+    for other in trajectory.company:
+        if other in trajectory.siblings:
+            continue
+        common = next(
+            (at for at, (one, two) in enumerate(zip(ids, other.comparison_ids, strict=False)) if one != two),
+            min(len(ids), len(other.comparison_ids)),
+        )
+        plans = steps[common : common + 1], other.steps[common : common + 1]
+        if begin <= common <= made and not all(plan and plan[0].pre is not None for plan in plans):
+            return True
+    return False
 
 
 def _verdict(run: Run, candidate: Candidate, made: int) -> Verdict:
@@ -116,7 +131,8 @@ def _verdict(run: Run, candidate: Candidate, made: int) -> Verdict:
 
 def accepts_answers(run: Run, candidate: Candidate, made: int) -> bool:
     """Return whether a candidate may follow the first results."""
-    return _verdict(run, candidate, made).accepts
+    verdict = _verdict(run, candidate, made)
+    return verdict.accepts and (verdict.is_exact or not _is_forked(candidate, made))
 
 
 def _unseen(run: Run, at: int, place: Place) -> Iterator[Unseen]:
