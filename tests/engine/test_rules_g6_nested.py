@@ -236,7 +236,7 @@ def test_g6_an_exception_of_the_inner_agent_is_one_of_the_step() -> None:
 def test_g6_three_levels_and_an_engine_in_a_tool() -> None:
     world = World()
     middle = Engine(name="middle")
-    middle.set_agent(lambda task: world.inner("search").value["id"])
+    middle.set_agent(lambda task: world.inner("search").value)
 
     @world.outer.tool
     def helper() -> Any:

@@ -117,6 +117,8 @@ def _verdict(run: Run, candidate: Candidate, made: int) -> Verdict:
     if not candidate.trajectory.has_looks:
         prepare_looks(candidate.trajectory)
     last: Looks | None = None
+    results = run.progress.results
+    has_given = False  # A word of a param, which was another one in each recording.
     for at, step in enumerate(candidate.trajectory.steps[:made]):
         if step.looks is None:
             continue
@@ -124,7 +126,9 @@ def _verdict(run: Run, candidate: Candidate, made: int) -> Verdict:
         unseen = None if last.place is None else next(_unseen(run, at, last.place), None)
         if unseen is not None:
             return Verdict(at, unseen, False, False)
-    if last is None or run.progress.skipped or last.is_combination(run.progress.results):
+        if last.place is not None and at < len(results):
+            has_given = has_given or next(last.place.unseen(results[at]), None) is not None
+    if last is None or has_given or run.progress.skipped or last.is_combination(results):
         return Verdict(made - 1, None, True, False)
     return Verdict(last.varying[-1][0], None, False, len(last.combinations) >= MANY_COMBINATIONS)
 
