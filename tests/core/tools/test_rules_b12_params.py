@@ -289,6 +289,19 @@ def test_b12_pictures_and_bytes_are_left_alone() -> None:
     assert form.run("Bob")
 
 
+def test_b12_arrays_under_the_name_of_a_param_are_left_alone() -> None:
+    numpy = pytest.importorskip("numpy")
+    picture = numpy.arange(6).reshape(2, 3)
+    form = Form(
+        lambda form: {"who": picture, "name": form.fields.get("name")},
+        options={"compare": lambda now, then: bool((now["who"] == then["who"]).all()) and now["name"] == then["name"]},
+        generalize="at_once",
+    )
+    for value, other in ((250, 300), ("Ann", "Bob")):
+        form.run(value, mode="record")
+        assert form.run(other), value
+
+
 # --- params="literal"
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from ...errors import DecodeError
+from ...errors import DecodeError, NotStorableError
 from .. import codec
 from ..model.blobs import decode_message
 from ..model.records import Expr, Lit, Masked, Node, Par, Part, StepRecord, Tpl
@@ -211,13 +211,17 @@ class SnapshotParams:
         """
         if not self._values or (self._needles is not None and not any(needle in data for needle in self._needles)):
             return data
-        value = codec.decode(data, lenient=True)
+        try:
+            expr = self._expression(codec.decode(data, lenient=True), literal_parts)
+        except NotStorableError:  # A part of the snapshot may exceed the codec's limits where the whole does not.
+            return data
+        return data if expr is None else pack_mask(expr)
+
+    def _expression(self, value: Any, literal_parts: frozenset[int]) -> Expr | None:
         if literal_parts and type(value) is tuple:
             found = [None if at in literal_parts else self._mask(item, "") for at, item in enumerate(value)]
-            expr: Expr | None = _node("tuple", value, found)
-        else:
-            expr = self._mask(value, "")
-        return data if expr is None else pack_mask(expr)
+            return _node("tuple", value, found)
+        return self._mask(value, "")
 
     def _mask(self, value: Any, name: str) -> Expr | None:
         """Return the expression of a value, or None if no param is in it."""
@@ -262,7 +266,7 @@ class SnapshotParams:
             if alone.match_whole(value, param) is not None:
                 return Par(param)
             own = self._values[param]
-            if type(own) is int and value == decimal_text(own):
+            if type(own) is int and type(value) is str and value == decimal_text(own):
                 return Tpl(("", param, ""))
             if type(value) is str or codec.unfold(value) is not None:
                 continue
