@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ...errors import DecodeError
 from .. import codec
 from ..binding.derived import DERIVED
-from ..binding.output_figures import figures_digest
+from ..binding.output_figures import common_figures, figures_digest
 from ..model.records import Row
 
 Pair = tuple[int, bytes]
@@ -59,6 +59,15 @@ def _sources_of(row: Row) -> list[tuple[int, Sources, bool]]:
     return [(step, Sources(shared, count), is_narrow) for step, count, is_narrow in stops]
 
 
+def _common(seen: Sequence[Sources]) -> tuple[Pair, ...]:
+    """Return the figures that all recordings have."""
+    left = dict(seen[0].pairs[: seen[0].length])
+    for sources in seen[1:]:
+        there = dict(sources.pairs[: sources.length])
+        left = {step: common_figures(digest, there.get(step, b"")) for step, digest in left.items()}
+    return tuple(sorted((step, digest) for step, digest in left.items() if digest))
+
+
 def _sources_by_outputs(row: Row, like: Sources, recorded_at: float) -> Sources | None:
     """Return the same figures of a row whose literal was found in an output by chance; None if they are not stored."""
     pairs: list[Pair] = []
@@ -85,5 +94,5 @@ def _accepted(seen: Sequence[Sources], is_narrow: bool) -> tuple[Sources, ...]:
     different = {frozenset(sources.pairs[: sources.length]): sources for sources in seen}
     if len(different) == 1 or (is_narrow and len(different) < ENOUGH):
         return tuple(different.values()) if all(different) else ()
-    common = tuple(sorted(frozenset.intersection(*different)))
+    common = _common(list(different.values()))
     return (Sources(common, len(common)),) if common else ()

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 from ..binding.guard_check import guard_value, stale_value, value_at
-from ..binding.output_figures import figures_digest
+from ..binding.output_figures import figures_digest, fits_figures
 from ..model.reason import Reason
 from ..model.text import long_repr, safe_repr
 from ..plan.step import PlanStep, Refusal
@@ -98,7 +98,7 @@ def _changed_figures(run: Run, step: PlanStep, position: int) -> Refusal | None:
         for source, digest in sources.pairs[: sources.length]:
             if source not in progress.figures:
                 progress.figures[source] = figures_digest(progress.results[source], run.policy.wall_clock())
-            if progress.figures[source] != digest:
+            if not fits_figures(progress.figures[source], digest):
                 changed = source
                 break
         if changed < 0:
