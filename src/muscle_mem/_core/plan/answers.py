@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from .step import PlanStep
 
 MANY_COMBINATIONS = 4
-"""The number of recorded combinations of answers from which on any combination of known answers is known."""
+"""The number of recorded combinations from which on any combination of known outputs is known."""
+
+MANY_OUTPUTS = 8
+"""The number of recorded combinations in one output from which on any combination of known answers in it is known."""
 
 MAX_SAMPLE = 1_024
 """Bytes of a recorded output that a result is compared with as a whole."""
@@ -70,7 +73,7 @@ class Looks:
         self.samples: tuple[Any, ...] = ()
         self.settled: Answered = ()
         self.varying: Answered = ()
-        self.combinations: frozenset[Hashable] = frozenset()
+        self.combinations: frozenset[tuple[Hashable, ...]] = frozenset()
 
     def are_seen(self, results: Sequence[Any]) -> bool:
         """Return whether recordings had the answers that are decided here.
@@ -98,6 +101,16 @@ class Looks:
         if not self.varying:
             return True
         return tuple(place.signature(results[at]) for at, place in self.varying) in self.combinations
+
+    def is_mixture(self, results: Sequence[Any]) -> bool:
+        """Return whether recordings had these answers, in so many combinations that one more proves nothing."""
+        if len(self.combinations) < MANY_COMBINATIONS:
+            return False
+        for index, (at, place) in enumerate(self.varying):
+            known = {combination[index] for combination in self.combinations}
+            if len(known) < MANY_OUTPUTS and place.signature(results[at]) not in known:
+                return False
+        return True
 
     def has_failed(self, output: Any) -> bool:
         """Return whether a result is a failure where the recorded ones were not (C5a).
@@ -216,7 +229,7 @@ def _join_combinations(found: Sequence[Looks | None], rows: Sequence[Row], outpu
             looks.combinations = frozenset(each for each in made if each is not None)
 
 
-def _combination(row: Row, varying: Answered, outputs: Outputs) -> Hashable | None:
+def _combination(row: Row, varying: Answered, outputs: Outputs) -> tuple[Hashable, ...] | None:
     signatures = []
     for at, place in varying:
         known, data = outputs[at], output_data(row, at)
@@ -240,6 +253,6 @@ def brings_answers(trajectory: ReadyTrajectory, row: Row) -> bool:
             continue
         if any(data[at] and next(place.unseen(results[at]), None) is not None for at, place in step.looks.settled):
             return True
-        if len(step.looks.combinations) < MANY_COMBINATIONS and not step.looks.is_combination(results):
+        if not step.looks.is_combination(results) and not step.looks.is_mixture(results):
             return True
     return False

@@ -12,7 +12,7 @@ from ..binding.failures import NOTHING_DONE, failure_of
 from ..binding.output_index import leaf_values
 from ..model.reason import Reason
 from ..model.text import long_repr, safe_repr
-from ..plan.answers import MANY_COMBINATIONS, Looks, prepare_looks
+from ..plan.answers import Looks, prepare_looks
 from ..plan.places import Place, Unseen
 from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
@@ -130,7 +130,7 @@ def _verdict(run: Run, candidate: Candidate, made: int) -> Verdict:
             has_given = has_given or next(last.place.unseen(results[at]), None) is not None
     if last is None or has_given or run.progress.skipped or last.is_combination(results):
         return Verdict(made - 1, None, True, False)
-    return Verdict(last.varying[-1][0], None, False, len(last.combinations) >= MANY_COMBINATIONS)
+    return Verdict(last.varying[-1][0], None, False, last.is_mixture(run.progress.results))
 
 
 def accepts_answers(run: Run, candidate: Candidate, made: int) -> bool:
