@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 state = {"page": "page 0"}  # the environment that captures look at
-ticks = itertools.count(1)
+notes = itertools.cycle(("a note of today", "another note than that", "a third one"))
 counts = {"captures": 0, "compares": 0, "calls": 0}
 PAGE = {f"node {i}": {"tag": "input", "text": f"field {i}", "at": [i, 2 * i]} for i in range(33)}  # 200 nodes
 CROP = bytearray(i * 7 % 251 for i in range(65_536))
@@ -70,7 +70,7 @@ def press_slowly(n: int) -> str:
 
 
 def press_answering(n: int) -> dict[str, Any]:
-    return {"ok": True, "status": "open", "count": next(ticks)}
+    return {"ok": True, "status": "open", "note": next(notes)}
 
 
 def say_pressed(n: int) -> str:

@@ -32,7 +32,7 @@ def of_a_hit(bench: Bench) -> Iterator[Row]:
 @scenario("bytecodes")
 def of_looks(bench: Bench) -> Iterator[Row]:
     """What a further step adds whose result holds answers, or could hold an error."""
-    for world, what in (("same text", "the recorded text"), ("answers", "a dict with two answers and a new number")):
+    for world, what in (("same text", "the recorded text"), ("answers", "a dict with two answers and a new text")):
         hits = [counted(must_hit(recorded(WORLDS[world], steps)))[0] for steps in (1, 11)]
         name = f"bytecodes of a further step that returns {what}"
         yield Row(f"bytecodes.further.{world.replace(' ', '.')}", name, "bytecodes", (hits[1] - hits[0]) / 10)
