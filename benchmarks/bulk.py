@@ -16,7 +16,7 @@ import msgspec
 
 from muscle_mem import Check, Engine
 from muscle_mem._core import codec
-from muscle_mem._core.model.records import Body, Lit, Row
+from muscle_mem._core.model.records import Body, Lit, Row, body_bytes
 from muscle_mem._core.plan.identity import observation_id
 from muscle_mem._core.plan.parallel import sorted_body
 from muscle_mem.store import MemoryStore, SqliteStore
@@ -37,8 +37,8 @@ class Shape:
 
     def __init__(self, sealed: Sealed, body: Body, row: Row) -> None:
         self._sealed = sealed
-        self._data = msgspec.msgpack.encode(body)
-        self._content = msgspec.msgpack.encode(sorted_body(body))
+        self._data = body_bytes(body)
+        self._content = body_bytes(sorted_body(body))
         self._row = row
 
     def cast(self, key: bytes, task: str = "", snapshot: Any = None) -> Cast:

@@ -24,7 +24,7 @@ class Till:
         self.now = NOON
         self.engine = Engine(store, clock=lambda: self.now, **options)
 
-        @self.engine.tool(effect="read")
+        @self.engine.tool(answers="any", effect="read")
         def look() -> Any:
             return self.answer
 
@@ -32,7 +32,7 @@ class Till:
         def pay(amount: Any, times: int = 12) -> None:
             self.calls.append(amount)
 
-        @self.engine.tool(effect="read")
+        @self.engine.tool(answers="any", effect="read")
         def search(limit: Any) -> None:
             self.calls.append(limit)
 
@@ -127,7 +127,7 @@ def test_e10_figures_of_the_task_and_of_params_are_no_computation() -> None:
     engine = Engine()
     answers = iter(({"n": 1}, {"n": 2}, {"n": 3}))
 
-    @engine.tool(effect="read")
+    @engine.tool(answers="any", effect="read")
     def look() -> Any:
         return next(answers)
 
