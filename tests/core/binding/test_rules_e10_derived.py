@@ -24,7 +24,7 @@ class Till:
         self.now = NOON
         self.engine = Engine(store, clock=lambda: self.now, **options)
 
-        @self.engine.tool(answers="any", effect="read")
+        @self.engine.tool(effect="read", answers="any")
         def look() -> Any:
             return self.answer
 

@@ -26,15 +26,15 @@ class Desk:
         self.events: list[Any] = []
         self.engine = Engine(observers=self.events.append, **options)
 
-        @self.engine.tool(answers="any", effect="read")
+        @self.engine.tool(effect="read", answers="any")
         def look(what: Any = "all", limit: int = 0) -> Any:
             return self.answer
 
-        @self.engine.tool(answers="any", effect="write")
+        @self.engine.tool(effect="write")
         def take(id: Any = None, **more: Any) -> None:
             self.calls.append(("take", copy.deepcopy(id), copy.deepcopy(more)))
 
-        @self.engine.tool(answers="any", effect="write")
+        @self.engine.tool(effect="write")
         def say(text: Any, *more: Any) -> None:
             self.calls.append(("say", copy.deepcopy(text), *copy.deepcopy(more)))
 

@@ -44,6 +44,11 @@ class UsedLeaf(Protocol):
         ...
 
     @property
+    def value(self) -> Any:
+        """The leaf."""
+        ...
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names that lead to the leaf."""
         ...
@@ -66,6 +71,7 @@ class ElementUses:
         self._records = records
         self._index = index
         self._uses: dict[int, list[Use]] = {}
+        self._joined: dict[int, int] = {}
 
     def add(self, step: int, leaf: UsedLeaf, places: Sequence[Place], guards: list[Guard]) -> None:
         """Note where a guarded literal stands, and add the guards of what is below it if it is a key."""
@@ -78,6 +84,8 @@ class ElementUses:
                 if self._is_list(node):
                     found.setdefault(node, {}).setdefault(slot, place)
         for node, slots in found.items():
+            if len(slots) > 1 and isinstance(leaf.value, str):
+                self._joined.setdefault(node, step)  # one text of several elements
             if len(slots) == 1 and (node in self._uses or len(self._uses) < _MAX_LISTS):
                 ((slot, place),) = slots.items()
                 self._uses.setdefault(node, []).append(Use(step, leaf.argument, slot, place, leaf.names))
@@ -98,9 +106,11 @@ class ElementUses:
 
     def guards(self) -> Iterator[tuple[int, Guard]]:
         """Yield the guards of all lists that were used, each with its step."""
+        for node, step in self._joined.items():
+            yield step, self._list_guard(node, "length", len(elements_of(self._index.nodes[node]) or ()))
         for node, uses in self._uses.items():
             elements = elements_of(self._index.nodes[node]) or []
-            looped = self._is_loop(uses, len(elements))
+            looped = self._is_loop(node, uses, len(elements))
             if looped or len({use.slot for use in uses}) == len(elements):
                 yield uses[0].step, self._list_guard(node, "length", len(elements))
             if self._index.hides_names(node):
@@ -114,17 +124,24 @@ class ElementUses:
         value = self._index.nodes[node]
         if isinstance(value, tuple):  # one of records is a list; any other has fixed positions
             return len({type(child) for child in value}) == 1 and not is_scalar(value[0])
+        if type(value) is dict:  # of records: its keys are data
+            kinds = {tuple(child) if type(child) is dict else type(child) for child in value.values()}
+            is_data = len(value) > 1 or not all(isinstance(key, str) and key.isidentifier() for key in value)
+            return len(kinds) == 1 and is_data and not is_scalar(next(iter(value.values())))
         return isinstance(value, list) and not isinstance(value, Items)
+
+    def _position(self, node: int, slot: int) -> int:
+        return slot // 2 if isinstance(self._index.nodes[node], dict) else slot
 
     # -- loops
 
-    def _is_loop(self, uses: Sequence[Use], length: int) -> bool:
+    def _is_loop(self, node: int, uses: Sequence[Use], length: int) -> bool:
         """Return whether a tool was called with one element after the other."""
         by_tool: dict[tuple[str, str], list[Use]] = {}
         for use in uses:
             by_tool.setdefault((self._records[use.step].tool, use.argument), []).append(use)
         for calls in by_tool.values():
-            slots = list(dict.fromkeys(use.slot for use in calls))
+            slots = list(dict.fromkeys(self._position(node, use.slot) for use in calls))
             if len(slots) < 2 or slots not in (sorted(slots), sorted(slots, reverse=True)):
                 continue
             is_run = sorted(slots) in (list(range(len(slots))), list(range(length - len(slots), length)))
@@ -156,6 +173,7 @@ class ElementUses:
 
     def _choice(self, node: int, use: Use, elements: Sequence[Any], looped: bool) -> Iterator[Guard]:
         field: Field | None = None
+        position = self._position(node, use.slot)
         if use.place is not None:
             field = self._field(node, use.place)
             if field is None:
@@ -164,13 +182,15 @@ class ElementUses:
             if sum(_is_equal(value, use.place.leaf) for value in column) != 1:
                 return
             if not self._identifies(use, column):
-                kind = "" if looped or column_ranks(column) is None else extreme(elements, use.slot, field)
+                kind = "" if looped or column_ranks(column) is None else extreme(elements, position, field)
                 if kind:
                     yield self._element_guard(node, use.slot, kind, list(field))
+                if not looped and 0 < position == len(elements) - 1:
+                    yield self._element_guard(node, use.slot, "last", [])
                 return
         elif looped:
             return
-        yield from self._record_guards(node, use.slot, elements, with_reasons=not looped)
+        yield from self._record_guards(node, use.slot, elements, at=position, with_reasons=not looped)
 
     def _record_guards(
         self, node: int, slot: int, elements: Sequence[Any], *, at: int = -1, with_reasons: bool = True
@@ -204,10 +224,10 @@ class ElementUses:
             if above == node:
                 return tuple(reversed(found))
             _, name, _ = self._index.entry(above, slot)
-            if self._is_list(above):
-                found.append(slot)
-            elif isinstance(name, str):
+            if isinstance(name, str):
                 found.append(name)
+            elif self._is_list(above):
+                found.append(slot)
             else:
                 return None
         return None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..model.records import StepRecord, Suspicion
-from .figures import is_calendar_word, scalar_figures
+import msgspec
+
+from ..model.records import Guard, StepRecord, Suspicion
+from .figures import MAX_TEXT, is_calendar_word, scalar_figures
 from .leaf_texts import bytes_of
 from .output_figures import figures_digest
 from .output_index import OutputIndex
@@ -14,6 +17,7 @@ from .pieces import literal_pieces
 from .suspicion import figure_values, guarded_values, is_guarded, is_narrow
 
 DERIVED = "derived"
+_DIGITS = re.compile(r"\d+")
 
 
 class Knowledge(NamedTuple):
@@ -43,7 +47,7 @@ def derived_suspicions(
     covered: set[int] = set()
     found: list[tuple[Suspicion, ...]] = []
     for step, record in enumerate(records):
-        literals = list(_open_literals(record, known, step, explained)) if known.acts[step] else []
+        literals = list(_open_literals(record, known, step, explained, index)) if known.acts[step] else []
         if not literals:
             found.append(())
             continue
@@ -64,11 +68,26 @@ def derived_suspicions(
     return found if has_sources else [()] * len(records)
 
 
+def _outside_tables(record: StepRecord, index: OutputIndex) -> StepRecord:
+    """Return a record without the guards in tables of text: why a line was chosen is not seen there."""
+    guards = tuple(guard for guard in record.guards if not _is_in_table(guard, index))
+    return record if len(guards) == len(record.guards) else msgspec.structs.replace(record, guards=guards)
+
+
+def _is_in_table(guard: Guard, index: OutputIndex) -> bool:
+    place = index.node_at(guard.step, guard.path)
+    text = index.child(*place) if place is not None else None
+    if not isinstance(text, str) or "\n" not in text:
+        return False
+    counts = [len(_DIGITS.findall(line)) for line in text[:MAX_TEXT].split("\n")]
+    return any(count and counts.count(count) > 1 for count in counts)
+
+
 def _open_literals(
-    record: StepRecord, known: Knowledge, step: int, explained: frozenset[str]
+    record: StepRecord, known: Knowledge, step: int, explained: frozenset[str], index: OutputIndex
 ) -> Iterator[tuple[int, bool]]:
     """Yield the number of each literal with a figure that nothing explains, and whether it has few possible values."""
-    guarded = guarded_values(record)
+    guarded = guarded_values(_outside_tables(record, index))
     defaults = {bytes_of(default) for default in known.defaults[step]}
     for leaf, piece in enumerate(literal_pieces(record)):
         if is_guarded(piece, guarded) or bytes_of(piece.value) in defaults:

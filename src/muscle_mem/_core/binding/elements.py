@@ -132,6 +132,8 @@ def reasons(elements: Sequence[Any], at: int) -> Iterator[tuple[str, Field, Any]
     """Yield why an element may have been chosen: the kind of the reason, its field, and the value there."""
     if len(elements) > MAX_ELEMENTS:
         return
+    if at == len(elements) - 1 and at > 0:
+        yield "last", (), None
     for field, value in scalar_fields(elements[at]):
         if issubclass(type(value), bool) or _is_word(value):
             column = column_of(elements, field)

@@ -110,6 +110,11 @@ def _is_same(one: Any, two: Any) -> bool:
     return type(one) is type(two) and one == two
 
 
+def _last(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
+    elements, at = _siblings(guard, output)
+    return None if at == len(elements) - 1 else f"element {at} of {len(elements)}"
+
+
 def _length(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
     found = elements_of(get_at(output, guard.path, guard.keys))
     if found is None:
@@ -139,6 +144,7 @@ _JUDGES = {
     "least": _extreme,
     "most": _extreme,
     "first": _first,
+    "last": _last,
     "length": _length,
     "whole": _whole,
     "output": _output,
@@ -154,6 +160,8 @@ def guard_value(guard: Guard) -> str:
             return f"the only one with the {guard.kind} {field_text(tuple(value))}"
         if guard.kind == "first":
             return f"the first whose {field_text(tuple(value[:-1]))} is {safe_repr(value[-1])}"
+        if guard.kind == "last":
+            return "the last element"
         if guard.kind == "record":
             return "the record of " + ", ".join(safe_repr(text) for _, text in value)
         if guard.kind == "length":

@@ -47,6 +47,11 @@ class GuardFacts(NamedTuple):
     params: tuple[Any, ...] = ()
 
 
+def is_same_place(place: Place, places: Sequence[Place]) -> bool:
+    """Return whether a leaf is one of the last of these."""
+    return any((other.node, other.slot) == (place.node, place.slot) for other in places[-4:])
+
+
 NO_FACTS = GuardFacts()
 
 
@@ -118,6 +123,8 @@ class _Search:
                 if self.index.step_of(place.node) not in ended:
                     continue
                 guards.append(guard)
+                if guard.kind in ("", "figure") and not is_same_place(place, self._last_whole):
+                    self._last_whole.append(place)
                 if len(guards) - count >= MAX_GUARDS_PER_LEAF:
                     break
             self._uses.add(step, leaf, self._whole_places(ended), guards)

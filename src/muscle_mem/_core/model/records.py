@@ -147,6 +147,7 @@ class Guard(msgspec.Struct, frozen=True, array_like=True, gc=False):
     least     the only element with the smallest value     the field
     most      the only element with the largest value      the field
     first     the first element with this value            the field and its value
+    last      the last element                             nothing
     length    a list, dict or set of this length           the length
     whole     a list that is not cut short                 the names that said "more follows" when recorded, those of
                                                            numbers equal to its length, and the limits asked for

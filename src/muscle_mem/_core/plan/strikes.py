@@ -20,7 +20,7 @@ MAX_COMPARED = 8
 """The newest recordings that a guard is compared with."""
 
 _PLACES = ("", "figure")
-_REASONS = ("first", "least", "most")
+_REASONS = ("first", "last", "least", "most")
 _MAX_GUARDS = 64
 _UNTRUSTED = ("quarantined", "retired")
 
