@@ -172,3 +172,19 @@ def test_e10_is_stored_and_holds_in_another_process(tmp_path: Path) -> None:
     again = Till(agent, store=path)
     assert again.run([100, 250])[0]
     assert again.run([100, 260])[0].reason == Reason.UNCONFIRMED
+
+
+def test_e10_only_the_figures_that_differed_are_confirmed() -> None:
+    till = Till(lambda t: t.pay(t.look()["price"] * 2))
+    told = [bool(till.run({"price": p, "vat": v})[0]) for p, v in ((150, 19), (150, 20), (150, 7), (160, 19))]
+    assert told == [False, False, True, False]
+
+
+def test_e10_what_is_taken_from_a_table_of_text_depends_on_its_other_lines() -> None:
+    def agent(till: Till) -> None:
+        till.pay(min(float(line.split()[1]) for line in till.look().splitlines()))
+
+    till = Till(agent)
+    till.run("chair 120.50\ntable 300.25")
+    assert till.run("chair 120.50\ntable 300.25")[0]
+    assert not till.run("chair 120.50\ntable 99.25")[0]

@@ -304,6 +304,29 @@ def test_e6_a_loop_over_parts_guards_the_length_and_takes_this_runs_parts() -> N
     assert is_stale(desk.run([{"a": "x"}, {"a": "y"}, {"a": "z"}]))
 
 
+@pytest.mark.parametrize("now", [2, 3])
+def test_e6_a_text_joined_of_a_list_guards_its_length(now: int) -> None:
+    desk = Desk(lambda d: d.say(", ".join(mail["subject"] for mail in d.look())))
+    desk.run(MAILS[:2])
+    assert bool(desk.run(MAILS[:now])) is (now == 2)
+
+
+def test_e6_a_loop_over_a_dict_of_records_guards_its_length() -> None:
+    desk = Desk(lambda d: [d.take(mail["id"]) for mail in d.look().values()])
+    mails = {mail["subject"]: mail for mail in MAILS}
+    first = dict(list(mails.items())[:2])
+    desk.run(first)
+    assert desk.run(first)
+    assert is_stale(desk.run(mails))
+
+
+def test_e6_the_last_of_a_list_must_be_the_last_again() -> None:
+    desk = Desk(lambda d: d.take(d.look()[-1]["id"]))
+    desk.run([{"id": 900, "n": "x"}, {"id": 300, "n": "y"}])
+    assert desk.run([{"id": 900, "n": "x"}, {"id": 300, "n": "y"}])
+    assert is_stale(desk.run([{"id": 900, "n": "x"}, {"id": 300, "n": "y"}, {"id": 500, "n": "z"}]))
+
+
 PAGES: dict[str, tuple[Any, Any]] = {
     "next": ({"items": MAILS[:3], "next": None}, {"items": MAILS[:3], "next": "p2"}),
     "absent": ({"items": MAILS[:3]}, {"items": MAILS[:3], "next_page_token": "abc"}),
@@ -422,7 +445,7 @@ def test_e6_a_whole_output_of_a_call_with_a_param_is_this_runs_output(field: boo
         ([{"place": "city"}, {"place": "town"}, {"place": "village"}, {"place": "lake"}], "city"),
         ([{"n": 122}, {"n": 130}, {"n": 141}, {"n": 9}], "122"),
         ([{"n": 122}, {"n": 130}, {"n": 141}, {"n": 9}], 122),
-        ([{"ids": [4711]}, {"ids": [1, 2]}, {"ids": []}, {"ids": [5]}], 4711),
+        ([{"ids": [4711]}, {"ids": [12]}, {"ids": [13]}, {"ids": [5]}], 4711),
     ],
 )
 def test_e6_a_guard_that_was_chance_is_struck_by_a_recording_that_contradicts_it(answers: Any, literal: Any) -> None:

@@ -89,7 +89,7 @@ def _record(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
 def _extreme(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
     elements, at = _siblings(guard, output)
     field = tuple(_decoded(guard.data))
-    if extreme(elements, at, field) == guard.kind:
+    if len(elements) == 1 or extreme(elements, at, field) == guard.kind:
         return None
     return f"a record that is not the only one with the {guard.kind} {field_text(field)}"
 

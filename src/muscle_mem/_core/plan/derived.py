@@ -14,6 +14,9 @@ from ..model.records import Row
 Pair = tuple[int, bytes]
 """An earlier step, and the digest of the figures in its output."""
 
+ENOUGH_FORMS = 3
+"""Recordings with outputs of different lengths that confirm a literal."""
+
 ENOUGH = 5
 """Recordings with different figures that confirm a number below 100, of which few differ by chance."""
 
@@ -94,5 +97,13 @@ def _accepted(seen: Sequence[Sources], is_narrow: bool) -> tuple[Sources, ...]:
     different = {frozenset(sources.pairs[: sources.length]): sources for sources in seen}
     if len(different) == 1 or (is_narrow and len(different) < ENOUGH):
         return tuple(different.values()) if all(different) else ()
-    common = _common(list(different.values()))
+    by_form: dict[tuple[tuple[int, int], ...], list[Sources]] = {}
+    for sources in different.values():
+        form = tuple(sorted((step, len(digest)) for step, digest in sources.pairs[: sources.length]))
+        by_form.setdefault(form, []).append(sources)
+    if len(by_form) >= ENOUGH_FORMS:
+        return ()
+    if len(by_form) > 1 and all(len(alike) == 1 for alike in by_form.values()):
+        return tuple(different.values())  # outputs of other lengths have no figures that can be compared
+    common = _common(max(by_form.values(), key=len))
     return (Sources(common, len(common)),) if common else ()

@@ -7,8 +7,10 @@ still taken from there, and each recording keeps its own guard.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+import msgspec
 
 from ...errors import DecodeError
 from .. import codec
@@ -66,6 +68,8 @@ class _Recording:
             return False
         if guard.kind in _REASONS and not self._chose_same(guard, alike, beside):
             return False
+        if guard.kind in _REASONS:
+            return all(self._fails(moved, len(guards)) for moved in _moved(guard, guards))
         return self._fails(guard, len(guards))
 
     def _chose_same(self, reason: Guard, alike: Sequence[Guard], beside: Sequence[Guard]) -> bool:
@@ -89,6 +93,17 @@ class _Recording:
             except DecodeError:
                 return False
         return stale_value(guard, self._decoded) is not None
+
+
+def _moved(reason: Guard, guards: Sequence[Guard]) -> Iterator[Guard]:
+    """Yield a reason at its own place, and at those of the elements of its list that other guards name."""
+    yield reason
+    level = len(reason.path) - 1
+    for own in guards:
+        if own.step == reason.step and len(own.path) > level and own.path[:level] == reason.path[:level]:
+            path = (*reason.path[:level], own.path[level])
+            keys = (*reason.keys[:level], *own.keys[level : level + 1])
+            yield msgspec.structs.replace(reason, path=path, keys=keys)
 
 
 def shape_of(guard: Guard) -> tuple[Any, ...]:
