@@ -7,7 +7,7 @@ import re
 
 _ID_WORDS = frozenset(
     "id ids index indexes indices idx number numbers no nr num key keys ref refs row rows reference pk uid uuid guid "
-    "pos position col column cell slot seat".split()
+    "pos position col column".split()
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _MORE = frozenset("next cursor more truncated partial incomplete continuation remaining".split())

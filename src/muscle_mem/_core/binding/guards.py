@@ -171,7 +171,8 @@ class _Search:
                 is_explained = is_explained or self.index.step_of(place.node) in self._ended
                 seen.add((place.node, place.slot))
                 yield place, self._guard(place, data, around)
-            yield from self._id_parts(text)
+            if not is_explained:
+                yield from self._id_parts(text)
             yield from self._figures_in(leaf, seen)
         if isinstance(value, str | bytes) and len(text) <= _LONGEST_TEXT:
             inside: list[Any] = []
