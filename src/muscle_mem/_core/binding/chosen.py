@@ -27,6 +27,7 @@ from .leaf_texts import bytes_of
 from .list_state import list_state
 from .output_index import OutputIndex
 from .output_tree import Items, Place
+from .paths import key_digest
 from .pieces import literal_pieces
 
 _MAX_TEXTS = 8
@@ -107,12 +108,12 @@ class ElementUses:
     def guards(self) -> Iterator[tuple[int, Guard]]:
         """Yield the guards of all lists that were used, each with its step."""
         for node, step in self._joined.items():
-            yield step, self._list_guard(node, "length", len(elements_of(self._index.nodes[node]) or ()))
+            yield step, self._list_guard(node, "length", self._length(node))
         for node, uses in self._uses.items():
             elements = elements_of(self._index.nodes[node]) or []
             looped = self._is_loop(node, uses, len(elements))
             if looped or len({use.slot for use in uses}) == len(elements):
-                yield uses[0].step, self._list_guard(node, "length", len(elements))
+                yield uses[0].step, self._list_guard(node, "length", self._length(node))
             if self._index.hides_names(node):
                 continue
             yield from self._whole(node, uses, len(elements))
@@ -154,6 +155,13 @@ class ElementUses:
         taken = {other.argument for other in uses if other.step == use.step}
         pieces = literal_pieces(self._records[use.step])
         return tuple((p.argument, p.path, bytes_of(p.value)) for p in pieces if p.argument not in taken)
+
+    def _length(self, node: int) -> Any:
+        """Return the length of a list; of a dict digests of its keys, whose order counts as well."""
+        value = self._index.nodes[node]
+        if isinstance(value, dict) and not self._index.hides_names(node):
+            return [key_digest(key) for key in value]
+        return len(elements_of(value) or ())
 
     def _list_guard(self, node: int, kind: str, value: Any) -> Guard:
         path, keys = self._index.path(*self._index.links[node])

@@ -13,7 +13,7 @@ from .elements import MISSING, Field, elements_of, extreme, part, position_of
 from .figure_places import as_number, day_text, is_same_value, kind_of, units_in
 from .leaf_texts import bytes_of, occurrences, text_of
 from .list_state import cut_short
-from .paths import get_at, text_of_json
+from .paths import get_at, key_digest, text_of_json
 
 _NO_PARAMS: Mapping[str, Any] = {}
 
@@ -116,9 +116,13 @@ def _last(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
 
 
 def _length(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
-    found = elements_of(get_at(output, guard.path, guard.keys))
+    value = get_at(output, guard.path, guard.keys)
+    found = elements_of(value)
     if found is None:
         return "no list"
+    if isinstance(_decoded(guard.data), list):
+        keys = [key_digest(key) for key in value] if issubclass(type(value), dict) else []
+        return None if keys == _decoded(guard.data) else f"other keys: {safe_repr(list(value))}"
     return None if len(found) == _decoded(guard.data) else f"{len(found)} elements"
 
 
@@ -165,7 +169,7 @@ def guard_value(guard: Guard) -> str:
         if guard.kind == "record":
             return "the record of " + ", ".join(safe_repr(text) for _, text in value)
         if guard.kind == "length":
-            return f"{value} elements"
+            return f"{len(value) if isinstance(value, list) else value} elements"
         if guard.kind == "whole":
             return "a list that is not cut short"
         if guard.kind == "output":

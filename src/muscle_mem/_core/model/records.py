@@ -148,7 +148,8 @@ class Guard(msgspec.Struct, frozen=True, array_like=True, gc=False):
     most      the only element with the largest value      the field
     first     the first element with this value            the field and its value
     last      the last element                             nothing
-    length    a list, dict or set of this length           the length
+    length    a list of this length, or a dict with these  the length, or digests of the keys
+              keys in this order
     whole     a list that is not cut short                 the names that said "more follows" when recorded, those of
                                                            numbers equal to its length, and the limits asked for
     output    a text that equals an argument of this run   the parts of the argument's template
