@@ -214,7 +214,7 @@ def test_a_remembered_step_weighs_less_than_two_thirds_of_a_kilobyte() -> None:
             assert engine(f"task {number}").learned
             assert engine(f"task {number}")
         gc.collect()
-        assert tracemalloc.get_traced_memory()[0] / (5 * 100) < 655
+        assert tracemalloc.get_traced_memory()[0] / (5 * 100) < 1024 * 2 / 3
     finally:
         tracemalloc.stop()
     engine.close()
