@@ -320,6 +320,12 @@ def test_e6_a_loop_over_a_dict_of_records_guards_its_length() -> None:
     assert is_stale(desk.run(mails))
 
 
+def test_e6_a_dict_of_fields_that_are_lists_is_no_list_of_records() -> None:
+    desk = Desk(lambda d: (d.say(d.look()["rows"]), d.say(d.look()["ids"])))
+    desk.run({"rows": [1], "ids": [2]})
+    assert desk.run({"rows": [1, 2], "ids": [], "more_ids": [3]})
+
+
 def test_e6_the_last_of_a_list_must_be_the_last_again() -> None:
     desk = Desk(lambda d: d.take(d.look()[-1]["id"]))
     desk.run([{"id": 900, "n": "x"}, {"id": 300, "n": "y"}])

@@ -34,6 +34,7 @@ _MAX_TEXTS = 8
 _MAX_TEXT = 200
 _MAX_LISTS = 200
 _SMALLEST_LIMIT = 2
+_NO_RECORDS = (str, int, float, list, tuple, set, frozenset, type(None))
 
 
 class UsedLeaf(Protocol):
@@ -128,7 +129,7 @@ class ElementUses:
         if type(value) is dict:  # of records: its keys are data
             kinds = {tuple(child) if type(child) is dict else type(child) for child in value.values()}
             is_data = len(value) > 1 or not all(isinstance(key, str) and key.isidentifier() for key in value)
-            return len(kinds) == 1 and is_data and not is_scalar(next(iter(value.values())))
+            return len(kinds) == 1 and is_data and not isinstance(next(iter(value.values())), _NO_RECORDS)
         return isinstance(value, list) and not isinstance(value, Items)
 
     def _position(self, node: int, slot: int) -> int:
