@@ -111,7 +111,7 @@ def steady_exact(bench: Bench) -> Iterator[Row]:
         def loop(
             plan: list[tuple[int, str]] = plan,
             look: Callable[[int], str] = workload.look,
-            press: Callable[[int], int] = workload.press,
+            press: Callable[[int], str] = workload.press,
         ) -> None:
             for n, expected in plan:
                 if look(n) != expected:

@@ -208,7 +208,7 @@ def scalar_figures(leaf: Any) -> list[Figure]:
         value = number_text(leaf)
         return [Figure("number", (value,), 0, 0)] if value is not None else []
     if issubclass(type(leaf), datetime.datetime):
-        if leaf != leaf:  # NaT of pandas, which is no date.
+        if leaf != leaf:  # NaT of pandas, which is not a date.
             return []
         return [
             Figure("date", (leaf.date().isoformat(),), 0, 0),
