@@ -204,7 +204,10 @@ def _sealing_seconds(arguments: Callable[[list[Any]], tuple[Any, ...]]) -> float
     engine = Engine()
     ended = [0.0]
     look = engine.tool(name="look", version=1, effect="read")(lambda: PERSONS)
-    use: Callable[..., None] = engine.tool(name="use", version=1, effect="write")(lambda *_: None)
+
+    def ignore(*values: Any) -> None: ...
+
+    use = engine.tool(name="use", version=1, effect="write")(ignore)
 
     def agent(task: str) -> None:
         use(*arguments(look()))
