@@ -203,10 +203,13 @@ def _sealing_seconds(arguments: Callable[[list[Any]], tuple[Any, ...]]) -> float
     """Seconds of CPU from the agent's end to the end of the run."""
     engine = Engine()
     ended = [0.0]
-    look = engine.tool(name="look", version=1, effect="read")(lambda: PERSONS)
+
+    def persons() -> list[Any]:
+        return PERSONS
 
     def ignore(*values: Any) -> None: ...
 
+    look = engine.tool(name="look", version=1, effect="read")(persons)
     use = engine.tool(name="use", version=1, effect="write")(ignore)
 
     def agent(task: str) -> None:
