@@ -1,7 +1,8 @@
-"""Which elements of which lists the steps of a recording used, and what guards them beside their own values (E6).
+"""The list elements that the steps of a recording used, and their guards (E6).
 
-An element may have been chosen for what it is: its texts and the reason for the choice are guarded. Elements that were
-used one after the other are those of a loop: the length of their list is guarded.
+The guards concern what is beside the elements' own values. An element may have been chosen for what it is: its texts
+and the reason for the choice are guarded. Elements that were used one after the other are those of a loop: the length
+of their list is guarded.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ class UsedLeaf(Protocol):
 
 
 class Use(NamedTuple):
-    """One use of an element: by a reference, or by a value that stands in it at `place` (`names` lead to it)."""
+    """One use of an element, by a reference or by a value in it at `place`.
+
+    `names` lead to the value.
+    """
 
     step: int
     argument: str
@@ -76,7 +80,10 @@ class ElementUses:
         self._joined: dict[int, int] = {}
 
     def add(self, step: int, leaf: UsedLeaf, places: Sequence[Place], guards: list[Guard]) -> None:
-        """Note where a guarded literal stands, and add the guards of what is below it if it is a key."""
+        """Note where a guarded literal stands.
+
+        If it is a key, add the guards of what is below it.
+        """
         found: dict[int, dict[int, Place]] = {}
         keys = [place for place in places if self._index.is_key(place.node, place.slot)]
         for place in places:
@@ -158,7 +165,10 @@ class ElementUses:
         return tuple((p.argument, p.path, bytes_of(p.value)) for p in pieces if p.argument not in taken)
 
     def _length(self, node: int) -> Any:
-        """Return the length of a list; of a dict digests of its keys, whose order counts as well."""
+        """Return the length of a list, or for a dict digests of its keys.
+
+        The order of the keys counts as well.
+        """
         value = self._index.nodes[node]
         if isinstance(value, dict) and not self._index.hides_names(node):
             return [key_digest(key) for key in value]
@@ -218,7 +228,10 @@ class ElementUses:
         return Guard(self._index.step_of(node), path, codec.canonical(data), keys, (), kind)
 
     def _identifies(self, use: Use, column: Sequence[Any]) -> bool:
-        """Return whether a value stands for its record: an id by its name, or one that no two records share."""
+        """Return whether a value stands for its record.
+
+        Such a value is an id by its name, or one that no two records share.
+        """
         assert use.place is not None
         name = self._index.name(use.place.node, use.place.slot)
         if any(is_id_name(own) for own in (*use.names, name)) or any(is_same_name(own, name) for own in use.names):
@@ -227,7 +240,10 @@ class ElementUses:
         return 1 < len(known) == len(column) == len(set(known)) and not isinstance(use.place.leaf, float)
 
     def _field(self, node: int, place: Place) -> Field | None:
-        """Return the names that lead from an element of a list down to a leaf; None if one has no name."""
+        """Return the names that lead from an element of a list down to a leaf.
+
+        Return None if one of them has no name.
+        """
         found: list[str | int] = []
         for above, slot in self._index.ancestors(place.node, place.slot):
             if above == node:

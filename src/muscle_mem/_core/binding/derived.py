@@ -1,4 +1,7 @@
-"""Numbers and dates of a recording that may have been computed from the figures of earlier outputs (E10)."""
+"""Figures that may have been computed from earlier outputs (E10).
+
+They are numbers and dates of a recording.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,10 @@ _DIGITS = re.compile(r"\d+")
 
 
 class Knowledge(NamedTuple):
-    """What explains a figure otherwise: leaves of task and params, and each step's defaults.
+    """Other explanations of a figure: leaves of task and params, and defaults.
 
-    `acts` says of each step that its tool is not `read`; `ended` which steps had ended when it began. `now` is in
-    seconds since the epoch.
+    The defaults are those of each step. `acts` says of each step that its tool is not `read`; `ended` which steps had
+    ended when it began. `now` is in seconds since the epoch.
     """
 
     leaves: Sequence[Any]
@@ -37,10 +40,10 @@ class Knowledge(NamedTuple):
 def derived_suspicions(
     records: Sequence[StepRecord], index: OutputIndex, known: Knowledge
 ) -> list[tuple[Suspicion, ...]]:
-    """Return for each step the suspicion that a figure in it was computed from outputs, if there is one.
+    """Return for each step the suspicion that a figure was computed from outputs.
 
-    A suspicion names only the outputs that no earlier one of its row does, but in a parallel group, whose members may
-    change places.
+    A step without such a figure has an empty tuple. A suspicion names only the outputs that no earlier one of its row
+    does, but in a parallel group, whose members may change places.
     """
     explained = frozenset(figure_values(known.leaves))
     digests: dict[int, bytes | None] = {}
@@ -69,7 +72,10 @@ def derived_suspicions(
 
 
 def _outside_tables(record: StepRecord, index: OutputIndex) -> StepRecord:
-    """Return a record without the guards in tables of text: why a line was chosen is not seen there."""
+    """Return a record without the guards in tables of text.
+
+    Why a line of a table was chosen is not seen there.
+    """
     guards = tuple(guard for guard in record.guards if not _is_in_table(guard, index))
     return record if len(guards) == len(record.guards) else msgspec.structs.replace(record, guards=guards)
 
@@ -86,7 +92,10 @@ def _is_in_table(guard: Guard, index: OutputIndex) -> bool:
 def _open_literals(
     record: StepRecord, known: Knowledge, step: int, explained: frozenset[str], index: OutputIndex
 ) -> Iterator[tuple[int, bool]]:
-    """Yield the number of each literal with a figure that nothing explains, and whether it has few possible values."""
+    """Yield the number of each literal with a figure that nothing explains.
+
+    Yield with it whether the literal has few possible values.
+    """
     guarded = guarded_values(_outside_tables(record, index))
     defaults = {bytes_of(default) for default in known.defaults[step]}
     for leaf, piece in enumerate(literal_pieces(record)):

@@ -1,4 +1,4 @@
-"""The elements of a container, their fields, and the reasons for which one of them may have been chosen."""
+"""Elements of containers, their fields, and reasons to choose one of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ _MOST_LETTERS = 4  # beside the one figure of a text that is a number with its u
 
 
 def elements_of(container: Any) -> list[Any] | None:
-    """Return the elements of a list or tuple, or the values of a dict; None for anything else."""
+    """Return the elements of a list or tuple, or the values of a dict.
+
+    Return None for anything else.
+    """
     container = opened(container)
     if issubclass(type(container), Attributes | Fields):
         return None
@@ -41,7 +44,10 @@ def elements_of(container: Any) -> list[Any] | None:
 
 
 def position_of(container: Any, index: int, key: bytes) -> int:
-    """Return which element a step of a path leads to. Raises LookupError if there is none."""
+    """Return which element a step of a path leads to.
+
+    Raises LookupError if there is none.
+    """
     container = opened(container)
     if not issubclass(type(container), dict):
         return index
@@ -82,7 +88,10 @@ def _child(value: Any, name: str | int) -> Any:
 
 
 def scalar_fields(element: Any) -> list[tuple[Field, Any]]:
-    """Return the scalars in an element and in the dicts and objects directly in it; itself if it is a scalar."""
+    """Return the scalars in an element and in the dicts and objects directly in it.
+
+    Return the element itself if it is a scalar.
+    """
     found: list[tuple[Field, Any]] = []
     for field, value in _named(element, ()):
         if not is_scalar(value):
@@ -129,7 +138,10 @@ def telling_texts(elements: Sequence[Any], at: int) -> list[tuple[Field, str]]:
 
 
 def reasons(elements: Sequence[Any], at: int) -> Iterator[tuple[str, Field, Any]]:
-    """Yield why an element may have been chosen: the kind of the reason, its field, and the value there."""
+    """Yield why an element may have been chosen: kind, field and value.
+
+    The kind is that of the reason, and the value is the one in its field.
+    """
     if len(elements) > MAX_ELEMENTS:
         return
     if at == len(elements) - 1 and at > 0:
@@ -146,7 +158,10 @@ def reasons(elements: Sequence[Any], at: int) -> Iterator[tuple[str, Field, Any]
 
 
 def extreme(elements: Sequence[Any], at: int, field: Field) -> str:
-    """Return whether an element alone has the smallest ("least") or the largest ("most") value of a field."""
+    """Return whether an element alone has the least or the most of a field.
+
+    The kind is "least" for the smallest value and "most" for the largest.
+    """
     ranks = column_ranks(column_of(elements, field))
     if ranks is None or len(ranks) < 2:
         return ""
@@ -169,7 +184,10 @@ def column_ranks(column: Sequence[Any]) -> list[Any] | None:
 
 
 def field_rank(value: Any) -> float | None:
-    """Return a number that orders numbers, dates, and texts that are one of these with its unit; else None."""
+    """Return a number that orders numbers, dates, and numeric texts with units.
+
+    Return None for other values.
+    """
     if issubclass(type(value), bool | Enum) or value is None:
         return None
     if issubclass(type(value), int | float | Decimal):
@@ -206,7 +224,10 @@ def _is_word(value: Any) -> bool:
 
 
 def _is_closed(field: Field, column: Sequence[Any]) -> bool:
-    """Return whether the texts of a field seem to come from a closed set, as those of a status do."""
+    """Return whether the texts of a field seem to come from a closed set.
+
+    The texts of a status do.
+    """
     if len({value for value in column if type(value) is str}) < len(column):
         return True
     return bool(field) and isinstance(field[-1], str) and says_state(field[-1])

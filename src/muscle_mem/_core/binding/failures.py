@@ -1,4 +1,7 @@
-"""Failures that come as a result: recognized by their form, without importing any framework (C5a)."""
+"""Failures that come as a result, recognized by their form (C5a).
+
+No framework is imported for this.
+"""
 
 from __future__ import annotations
 

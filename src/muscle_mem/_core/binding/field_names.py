@@ -1,4 +1,7 @@
-"""Names of arguments and fields: which say that a value is an id or a place, and which mean the same."""
+"""Names of arguments and fields, and what they say about the value.
+
+Some say that a value is an id or a place, and some mean the same.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,10 @@ _MONTHS = (
 
 @functools.lru_cache(maxsize=512)
 def pattern_of(kind: Kind, value: str) -> re.Pattern[str] | None:
-    """Return an expression that matches the spellings of a number or date, and some other texts too."""
+    """Return an expression that matches the spellings of a number or date.
+
+    It matches some other texts too.
+    """
     if kind == "number":
         whole, _, decimals = value.lstrip("-").partition(".")
         if len(whole) + len(decimals) > _MAX_DIGITS:
@@ -56,7 +59,10 @@ def spans_of(text: str, kind: Kind, value: str) -> Iterator[tuple[int, int]]:
 
 
 def is_same_value(kind: Kind, value: str, values: tuple[str, ...]) -> bool:
-    """Return whether a figure may mean a value; a date without its year means any year's."""
+    """Return whether a figure may mean a value.
+
+    A date without its year means any year's.
+    """
     if value in values:
         return True
     if kind != "date":
@@ -67,7 +73,10 @@ def is_same_value(kind: Kind, value: str, values: tuple[str, ...]) -> bool:
 
 
 def units_in(text: str, kind: Kind, value: str) -> list[tuple[str, str]]:
-    """Return the units beside each occurrence of a number in a text; empty texts beside a date."""
+    """Return the units beside each occurrence of a number in a text.
+
+    They are empty texts beside a date.
+    """
     return [units_beside(text, *span) if kind == "number" else ("", "") for span in spans_of(text, kind, value)]
 
 

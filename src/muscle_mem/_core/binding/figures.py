@@ -1,7 +1,7 @@
-"""Numbers, dates and times in values, found by what they mean, whatever their spelling.
+"""Numbers, dates and times in values, found by what they mean.
 
-"1,234.50 EUR", "1.234,50" and 1234.5 hold one number; "24.12.2026", "2026-12-24" and a `date` hold one day. Where a
-spelling has two readings ("1,234", "03/04/2026"), both are kept.
+Their spelling does not matter. "1,234.50 EUR", "1.234,50" and 1234.5 hold one number; "24.12.2026", "2026-12-24" and a
+`date` hold one day. Where a spelling has two readings ("1,234", "03/04/2026"), both are kept.
 """
 
 from __future__ import annotations
@@ -76,7 +76,10 @@ class Figure(NamedTuple):
 
 
 def figures_in(text: str) -> list[Figure]:
-    """Return the dates, times and numbers that stand in a text, in order. Dates and times are not numbers as well."""
+    """Return the dates, times and numbers that stand in a text, in order.
+
+    Dates and times are not numbers as well.
+    """
     text = text[:MAX_TEXT]
     if not any(map(str.isdigit, text)):
         return []
@@ -105,7 +108,10 @@ def _is_free(start: int, end: int, taken: list[tuple[int, int]]) -> bool:
 
 
 def _number_spans(match: re.Match[str]) -> Iterator[tuple[int, int]]:
-    """Yield the span of one number, or of its pieces where the separators cannot be those of one number."""
+    """Yield the span of one number, or of its pieces.
+
+    It is split where the separators cannot be those of one number.
+    """
     text = match[0]
     if readings(text):
         start, end = match.span()
@@ -119,7 +125,10 @@ def _number_spans(match: re.Match[str]) -> Iterator[tuple[int, int]]:
 
 
 def readings(text: str) -> tuple[str, ...]:
-    """Return the numbers that a text of digits and separators may mean; none if it cannot be one number."""
+    """Return the numbers that a text of digits and separators may mean.
+
+    Return none if it cannot be one number.
+    """
     text = text.replace("\u2212", "-")
     plain = re.sub(rf"[{_SPACE}'\u2019]", "", text)
     grouped = len(plain) != len(text)
@@ -145,7 +154,10 @@ def readings(text: str) -> tuple[str, ...]:
 
 
 def _is_grouped(text: str, marks: str) -> bool:
-    """Return whether the marks in a number stand before groups of three digits, as those of thousands do."""
+    """Return whether the marks in a number stand before groups of three digits.
+
+    Separators of thousands do.
+    """
     pieces = re.split(f"[{re.escape(marks)}]", re.sub(r"^[-+]", "", text).split("e")[0])
     if marks not in (",", "."):  # the decimals may follow the last group
         pieces[-1] = re.split(r"[.,]", pieces[-1])[0]
@@ -162,7 +174,10 @@ def _decimal(text: str) -> str | None:
 
 
 def number_text(value: Decimal | float) -> str | None:
-    """Return the canonical text of a number: equal for equal numbers. None for infinities, NaN and giants."""
+    """Return the canonical text of a number, equal for equal numbers.
+
+    Return None for infinities, NaN and giants.
+    """
     try:
         number = value if isinstance(value, Decimal) else Decimal(repr(value) if isinstance(value, float) else value)
         if not number.is_finite() or abs(number.adjusted()) > _MAX_DIGITS:
@@ -195,7 +210,10 @@ def _day(year: str | None, month: str, day: str) -> Iterator[str]:
 
 
 def scalar_figures(leaf: Any) -> list[Figure]:
-    """Return the figures of one leaf that is not a container: of a number itself, of a date, or those in a text."""
+    """Return the figures of one leaf that is not a container.
+
+    They are those of a number itself, of a date, or those in a text.
+    """
     if leaf is None or issubclass(type(leaf), bool):
         return []
     if issubclass(type(leaf), str):
@@ -232,7 +250,10 @@ _AFTER_VERB = re.compile(r"(?i)\s+(?:i|we|you|he|she|it|they|the|a|an|be|not|hav
 
 
 def months_of(text: str) -> Iterator[int]:
-    """Yield the numbers of the months that a text names; "may" and "march" only where they are not verbs."""
+    """Yield the numbers of the months that a text names.
+
+    "may" and "march" count only where they are not verbs.
+    """
     for match in re.finditer(r"[^\W\d_]+", text):
         word = match[0]
         number = _MONTHS.get(word.lower())
@@ -250,7 +271,10 @@ def is_number(value: Any) -> bool:
 
 
 def rank(value: Any) -> float | None:
-    """Return a number that orders numbers, numeric texts, dates and times of one kind; None for other values."""
+    """Return a number that orders values of one kind.
+
+    The values are numbers, numeric texts, dates and times. Return None for other values.
+    """
     figures = scalar_figures(value)
     if len(figures) != (2 if issubclass(type(value), datetime.datetime) else 1):
         return None

@@ -1,4 +1,7 @@
-"""Words that say nothing about where a text came from: function words of some languages, and parts of addresses."""
+"""Words that say nothing about where a text came from.
+
+They are function words of some languages, and parts of addresses.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Judging guards in a replay: whether an output still says what it said when the step was recorded (E6)."""
+"""The check of guards in a replay (E6).
+
+A guard holds if an output still says what it said when the step was recorded.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ def stale_value(
 
 
 def value_at(guard: Guard, results: Sequence[Any]) -> Any:
-    """Return what this run's output has at the guarded path; an object without an encoding if it has nothing there."""
+    """Return what this run's output has at the guarded path.
+
+    Return an object without an encoding if it has nothing there.
+    """
     try:
         return get_at(results[guard.step], guard.path, guard.keys)
     except Exception:  # An unreadable output has nothing there either.
@@ -69,7 +75,10 @@ def _figure(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
 
 
 def _siblings(guard: Guard, output: Any) -> tuple[list[Any], int]:
-    """Return the elements of the list that a guard's element is in, and its position. Raises LookupError."""
+    """Return the elements of the list that a guard's element is in, and its position.
+
+    Raises LookupError.
+    """
     container = get_at(output, guard.path[:-1], guard.keys[:-1])
     found = elements_of(container)
     at = position_of(container, guard.path[-1], guard.keys[-1] if guard.keys else b"")

@@ -40,7 +40,10 @@ __all__ = ["GuardFacts", "OutputIndex", "infer_guards", "is_distinctive"]
 
 
 class GuardFacts(NamedTuple):
-    """What explains a small value otherwise: leaves of the task without its params, and each step's defaults."""
+    """Other explanations of a small value: leaves of the task, and defaults.
+
+    The task is without its params, and the defaults are those of each step.
+    """
 
     task: tuple[Any, ...] = ()
     defaults: Sequence[tuple[Any, ...]] = ()
@@ -135,7 +138,7 @@ class _Search:
             self.found[step].append(guard)
 
     def _whole_places(self, ended: frozenset[int]) -> list[Place]:
-        """Return where the leaf that was looked for last stands as a whole, if it is guarded there."""
+        """Return where the leaf that was looked for last is guarded as a whole."""
         guarded = [place for place in self._last_whole if self.index.step_of(place.node) in ended]
         return guarded[:MAX_GUARDS_PER_LEAF]
 
@@ -203,7 +206,10 @@ class _Search:
                     yield place, self._guard(place, data, around)
 
     def _figures_in(self, leaf: NamedLeaf, seen: set[tuple[int, int]]) -> Iterator[tuple[Place, Guard]]:
-        """Yield guards for the numbers and dates of a literal, wherever they stand in whatever spelling (E10)."""
+        """Yield guards for the numbers and dates of a literal (E10).
+
+        They count wherever they stand, in whatever spelling.
+        """
         for figure in scalar_figures(leaf.value):
             for value in figure.values:
                 if figure.kind == "time" or not _is_telling(figure.kind, value):
@@ -301,7 +307,10 @@ class _Search:
         return text.lower() in self._words
 
     def _lines(self, text: str, found: set[int]) -> Iterator[tuple[Place, Guard]]:
-        """Yield guards for the lines of longer texts in which a small id stands, as in "[3] Save"."""
+        """Yield guards for the lines of longer texts in which a small id stands.
+
+        An example is "[3] Save".
+        """
         by_text: dict[tuple[int, int], Place] = {}
         for place, _ in self.index.places_in_texts(text):
             if "\n" in (text_of(place.leaf) or "") and self.index.step_of(place.node) not in found:
@@ -357,7 +366,10 @@ def _number_of(value: Any, text: str) -> int | float | Decimal | None:
 
 
 def _is_telling(kind: Kind, value: str) -> bool:
-    """Return whether a number says enough to be found anywhere: from 100, or with a fraction; dates always do."""
+    """Return whether a number says enough to be found anywhere.
+
+    Numbers from 100 or with a fraction do; dates always do.
+    """
     if kind == "date":
         return True
     return abs(Decimal(value)) >= SMALL_INT or ("." in value and len(value) > SHORT_TEXT)

@@ -14,7 +14,10 @@ _ROUND = 1_000
 
 
 def has_id_shape(value: Any) -> bool:
-    """Return whether a value looks like an id: a token with three digits, a large number that is not round, a UUID."""
+    """Return whether a value looks like an id.
+
+    Ids are tokens with three digits, large numbers that are not round, and UUIDs.
+    """
     if type(value) is int:
         return abs(value) >= _SMALLEST and value % _ROUND != 0
     if type(value) is not str:

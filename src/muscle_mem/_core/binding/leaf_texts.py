@@ -48,7 +48,10 @@ def squeeze(text: str) -> str:
 
 
 def side_text(char: str) -> str:
-    """Return a character beside an occurrence as guards hold it; empty at the end of a text."""
+    """Return a character beside an occurrence as guards hold it.
+
+    Return an empty text at the end of a text.
+    """
     return "" if char == BREAK else char.encode("utf-8", "replace").decode()
 
 

@@ -1,4 +1,7 @@
-"""Whether a list is whole: what stands beside and above it says that it is one page of more (E6)."""
+"""The state of a list: whether it is whole or one page of more (E6).
+
+The scalars beside and above a list say so.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ _MAX_LEVELS = 3
 
 
 def neighbors_of(containers: Sequence[Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the named scalars beside and above a list, given the containers above it, the innermost first."""
+    """Yield the named scalars beside and above a list.
+
+    The containers above it are given with the innermost first.
+    """
     for container in containers[:_MAX_LEVELS]:
         for name, value in _named_children(container):
             if type(name) is str and (value is None or issubclass(type(value), str | int | float)):
@@ -50,7 +56,10 @@ def list_state(length: int, containers: Sequence[Any], limits: Sequence[int]) ->
 
 
 def cut_short(output: Any, path: Sequence[int], keys: Sequence[bytes], recorded: ListState) -> str | None:
-    """Return why a list is one page of more now although it was whole when recorded; None if it is not."""
+    """Return why a list is one page of more now although it was whole when recorded.
+
+    Return None if it is not.
+    """
     found = elements_of(get_at(output, path, keys))
     if found is None:
         return "no list"

@@ -1,4 +1,7 @@
-"""Texts that may have been made of a leaf of an output: "Dear Ann," of a name, a slug, an address (E6, E3a)."""
+"""Texts that may have been made of a leaf of an output (E6, E3a).
+
+Examples are "Dear Ann," of a name, a slug, and an address.
+"""
 
 from __future__ import annotations
 
@@ -44,9 +47,9 @@ def words_in(leaves: Iterable[Any]) -> frozenset[str]:
 
 
 def leaves_behind(text: str, index: OutputIndex, known: frozenset[str]) -> Iterator[tuple[Place, str]]:
-    """Yield the leaves that a text may have been made of, each with the part that counts; empty for the whole leaf.
+    """Yield the leaves that a text may have been made of, with the part that counts.
 
-    `known` are words that another source explains.
+    The part is empty for the whole leaf. `known` are words that another source explains.
     """
     folded = fold_plain(text[:MAX_TEXT])
     for word in _distinctive_words(folded, known):

@@ -1,7 +1,7 @@
-"""Params in snapshots: names in place of values in what is stored, this run's values in what is compared (B12).
+"""Params in snapshots: names in what is stored, values in what is compared (B12).
 
-A masked snapshot is stored as a `Masked` behind a byte that no encoded value and no name of a blob begins with. So
-recordings with different values of a param have equal rows.
+The values are those of this run. A masked snapshot is stored as a `Masked` behind a byte that no encoded value and no
+name of a blob begins with. So recordings with different values of a param have equal rows.
 """
 
 from __future__ import annotations
@@ -205,9 +205,10 @@ class SnapshotParams:
             self._needles = [text.encode("utf-8", "surrogatepass") for text in (*self._texts, *places)]
 
     def mask(self, data: bytes, literal_parts: frozenset[int] = frozenset()) -> bytes:
-        """Return the stored form of a snapshot's bytes: the bytes themselves if no param is in them.
+        """Return the stored form of a snapshot's bytes.
 
-        `literal_parts` are the items of a tuple that stay as they are.
+        It is the bytes themselves if no param is in them. `literal_parts` are the items of a tuple that stay as they
+        are.
         """
         if not self._values or (self._needles is not None and not any(needle in data for needle in self._needles)):
             return data
@@ -328,7 +329,10 @@ def _bind(expr: Expr, env: Env) -> Any:
 
 
 def with_literals(expr: Expr, values: Mapping[int, bytes]) -> Expr:
-    """Return an expression with these occurrences of params as they were recorded, by their numbers."""
+    """Return an expression with these occurrences of params as they were recorded.
+
+    The occurrences are given by their numbers.
+    """
     return _with_literals(expr, values, itertools.count()) if values else expr
 
 

@@ -11,9 +11,9 @@ from ..model.records import Expr, Lit, Node, Tpl
 
 
 class NamedLeaf(NamedTuple):
-    """A literal leaf of an argument: its parameter, the names that lead to it, and the leaf.
+    """A literal leaf of an argument, with its parameter and names.
 
-    `is_part` says that it is a literal part of a template.
+    The names lead to the leaf. `is_part` says that it is a literal part of a template.
     """
 
     argument: str
@@ -23,7 +23,10 @@ class NamedLeaf(NamedTuple):
 
 
 def named_leaves(argument: str, expr: Expr, names: tuple[str, ...] = ()) -> Iterator[NamedLeaf]:
-    """Yield the literal leaves of an argument, with the names that lead to each; the argument's own is the first."""
+    """Yield the literal leaves of an argument, with the names that lead to each.
+
+    The argument's own name is the first.
+    """
     above = names or (argument,)
     if isinstance(expr, Lit):
         yield from _value_leaves(argument, codec.decode(expr.data, lenient=True), above, 0)

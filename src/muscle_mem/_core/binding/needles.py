@@ -1,4 +1,7 @@
-"""A search for many texts in one text, whose cost does not grow with their product (E5)."""
+"""A search for many texts in one text (E5).
+
+Its cost does not grow with the product of both.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A digest of the numbers and dates of an output, and of the units beside them (E10).
+"""A digest of the numbers and dates of an output, and of their units (E10).
 
-Two outputs have the same digest if nothing that can be computed from their figures can differ. Times of day and stamps
-of the moment, which differ in every run, are left out.
+The units are those beside them. Two outputs have the same digest if nothing that can be computed from their figures can
+differ. Times of day and stamps of the moment, which differ in every run, are left out.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _DIGIT = re.compile(r"\d")
 
 
 def figures_digest(output: Any, now: float) -> bytes | None:
-    """Return the digest of the figures of an output; None if it holds neither figures nor lists.
+    """Return the digest of the figures of an output.
 
-    `now` is when the output was made, in seconds since the epoch.
+    Return None if it holds neither figures nor lists. `now` is when the output was made, in seconds since the epoch.
     """
     found = _Figures(now)
     try:
@@ -54,7 +54,10 @@ def figures_digest(output: Any, now: float) -> bytes | None:
 
 
 def common_figures(one: bytes, two: bytes) -> bytes:
-    """Return what two digests have in common: the figures that differ are blank. Empty if nothing is left."""
+    """Return what two digests have in common.
+
+    The figures that differ are blank. Return an empty digest if nothing is left.
+    """
     if one == two:
         return one
     if len(one) != len(two) or len(one) % SIZE_APART:
@@ -65,7 +68,10 @@ def common_figures(one: bytes, two: bytes) -> bytes:
 
 
 def fits_figures(digest: bytes | None, accepted: bytes) -> bool:
-    """Return whether the figures of an output are those of an accepted digest, apart from what is blank there."""
+    """Return whether the figures of an output are those of an accepted digest.
+
+    What is blank there is not compared.
+    """
     if digest == accepted:
         return True
     return digest is not None and _BLANK in accepted and common_figures(digest, accepted) == accepted

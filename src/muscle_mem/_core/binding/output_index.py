@@ -1,6 +1,7 @@
-"""The leaves of a run's outputs, indexed so that a value is found by what it is, says or means.
+"""An index of the leaves of a run's outputs.
 
-The texts of all outputs are joined, so that a value is found by one search in a long text, without another walk.
+A value is found by what it is, says or means. The texts of all outputs are joined, so that a value is found by one
+search in a long text, without another walk.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ class OutputIndex(OutputTree):
                 yield Place(node, slot, self.child(node, slot))
 
     def places_in_texts(self, text: str) -> Iterator[tuple[Place, tuple[str, str]]]:
-        """Yield the longer texts that contain this one as a token, with what stands before and after it."""
+        """Yield the longer texts that contain this one as a token.
+
+        Yield with each what stands before and after it.
+        """
         last = -1
         joined = self._joined_texts()
         for number, start in self._occurrences(text):
@@ -60,7 +64,10 @@ class OutputIndex(OutputTree):
                     yield Place(node, slot, self.child(node, slot)), found
 
     def places_inside(self, text: str, shortest: int) -> Iterator[Place]:
-        """Yield the leaves of at least `shortest` characters that a longer text contains as tokens."""
+        """Yield the leaves of at least `shortest` characters in a longer text.
+
+        The text contains them as tokens.
+        """
         for number in [number for number, seen in enumerate(self.texts) if seen in text and len(seen) >= shortest]:
             seen = self.texts[number]
             if seen != text and any(True for _ in occurrences(text, seen)):
@@ -95,7 +102,10 @@ class OutputIndex(OutputTree):
                 yield from self._text_places_of(number)
 
     def word_places(self, word: str, *, anywhere: bool = False) -> Iterator[Place]:
-        """Yield the texts with a folded word in them, each once; with `anywhere` also inside of longer words."""
+        """Yield the texts with a folded word in them, each once.
+
+        With `anywhere`, words inside of longer ones count too.
+        """
         folded, _ = self._folded_texts()
         at = folded.find(word)
         last, tries, number, done = -1, 0, 0, 0
@@ -114,7 +124,10 @@ class OutputIndex(OutputTree):
                     yield from (Place(node, slot, self.child(node, slot)) for node, slot in places)
 
     def hidden_places(self, word: str) -> Iterator[Place]:
-        """Yield the texts that contain a folded word once all but their letters and digits is taken out."""
+        """Yield the texts that contain a folded word once marks are taken out.
+
+        Only their letters and digits remain.
+        """
         if not self._squeezed:
             folded, _ = self._folded_texts()
             self._squeezed = squeeze(folded)
@@ -181,7 +194,10 @@ class OutputIndex(OutputTree):
         return self._joined
 
     def _occurrences(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the number of each text with an occurrence, and where in the joined texts that stands."""
+        """Yield the number of each text with an occurrence, and its position.
+
+        The position is that in the joined texts.
+        """
         joined = self._joined_texts()
         at = joined.find(text) if text else -1
         tries = number = done = 0
@@ -194,7 +210,10 @@ class OutputIndex(OutputTree):
 
 
 def indexed(outputs: Sequence[tuple[Any, bool]]) -> OutputIndex:
-    """Return the index of the outputs of all steps; each comes with whether names in it are hidden."""
+    """Return the index of the outputs of all steps.
+
+    Each output comes with whether names in it are hidden.
+    """
     index = OutputIndex()
     for step, (output, hides_names) in enumerate(outputs):
         index.add(step, output, hides_names=hides_names)
@@ -202,7 +221,10 @@ def indexed(outputs: Sequence[tuple[Any, bool]]) -> OutputIndex:
 
 
 def leaves_of(output: Any) -> tuple[Any, ...]:
-    """Return the texts and numbers of an output and where they stand; equal for outputs that hold the same ones."""
+    """Return the texts and numbers of an output and where they stand.
+
+    The result is equal for outputs that hold the same ones.
+    """
     index = indexed([(output, False)])
     return index.texts, index.text_places, index.numbers, index.others
 

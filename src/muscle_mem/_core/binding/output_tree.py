@@ -65,7 +65,10 @@ class Place(NamedTuple):
 
 
 class OutputTree:
-    """The outputs of one run's steps, in order. All are added before anything is looked for."""
+    """The outputs of one run's steps, in order.
+
+    All are added before anything is looked for.
+    """
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
@@ -81,7 +84,10 @@ class OutputTree:
         self._child_nodes: dict[tuple[int, int], int] = {}
 
     def add(self, step: int, output: Any, *, hides_names: bool = False) -> None:
-        """Add the output of a step. With `hides_names`, guards do not hold the digests of names in it."""
+        """Add the output of a step.
+
+        With `hides_names`, guards do not hold the digests of names in it.
+        """
         if hides_names:
             self._hidden.add(step)
         self._starts.append(len(self.nodes))
@@ -248,7 +254,10 @@ class OutputTree:
         return tuple(reversed(path)), tuple(reversed(keys))
 
     def name(self, node: int, slot: int) -> str:
-        """Return the name under which a leaf stands; for an element that of its list, and empty if there is none."""
+        """Return the name under which a leaf stands.
+
+        For an element it is that of its list. It is empty if there is none.
+        """
         while not isinstance(self.nodes[node], Root):
             name = self.entry(node, slot)[1]
             if name is not None:
@@ -263,7 +272,10 @@ class OutputTree:
         return slot % 2 == 0 and type(self.nodes[node]) is not Attributes and isinstance(self.nodes[node], dict)
 
     def named_children(self, node: int) -> Iterator[tuple[int, str, Any]]:
-        """Yield the number, the name and the value of each child of a container that has names."""
+        """Yield the number, the name and the value of each named child.
+
+        A container without names has none.
+        """
         value = self.nodes[node]
         if issubclass(type(value), Fields):
             yield from zip(range(len(value.names)), value.names, value.values, strict=True)
@@ -274,7 +286,10 @@ class OutputTree:
                     yield number * step + shift, name, child
 
     def node_at(self, step: int, path: Sequence[int]) -> tuple[int, int] | None:
-        """Return the container and the number of its child to which a path leads; None if it leads nowhere."""
+        """Return the container and the number of its child to which a path leads.
+
+        Return None if the path leads nowhere.
+        """
         if not self._child_nodes:
             self._child_nodes = {link: node for node, link in enumerate(self.links) if link[0] >= 0}
         root = self.root_of(step)
@@ -293,7 +308,10 @@ class OutputTree:
         return self.step_of(node) in self._hidden
 
     def ancestors(self, node: int, slot: int) -> Iterator[tuple[int, int]]:
-        """Yield the containers above a leaf, the innermost first, each with the number of the child that leads down."""
+        """Yield the containers above a leaf, the innermost first.
+
+        Each comes with the number of the child that leads down.
+        """
         while not isinstance(self.nodes[node], Root):
             yield node, slot
             node, slot = self.links[node]

@@ -1,4 +1,7 @@
-"""Parts of params: where a leaf stands in one, how to reach it in another run's value, and what it must be equal to."""
+"""Parts of params: where a leaf stands in one, and how to reach it.
+
+Another run's value is read at the same place, and conditions say what it must be equal to.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,10 @@ _REPEATED: _Link = (None, None)
 
 
 def child_parts(value: Any) -> Iterator[tuple[str | int | None, Any]] | None:
-    """Return the children of a container, each with its key, its index or its field (".name"); None for a leaf.
+    """Return the children of a container, each with the part that leads to it.
 
-    A child that none of these leads to has None, such as an item of a set.
+    The part is its key, its index or its field (".name"). Return None for a leaf. A child that none of these leads to
+    has None, such as an item of a set.
     """
     kind = type(value)
     if kind in _PLAIN or kind is float:
@@ -52,7 +56,10 @@ def _is_path_key(key: Any) -> bool:
 
 
 def is_field(part: str | int) -> bool:
-    """Return whether a part of a path is the field of an object, not the key of a dict."""
+    """Return whether a part of a path is the field of an object.
+
+    Otherwise it is the key of a dict.
+    """
     return isinstance(part, str) and part.startswith(".")
 
 
@@ -79,7 +86,10 @@ def field_name(path: ParamPath) -> str | None:
 
 
 def part_at(value: Any, path: ParamPath) -> Any:
-    """Return the part of a param's value that a path leads to. Raises LookupError if there is none."""
+    """Return the part of a param's value that a path leads to.
+
+    Raises LookupError if there is none.
+    """
     for part in path:
         kind = type(value)
         try:
@@ -97,7 +107,10 @@ def part_at(value: Any, path: ParamPath) -> Any:
 
 
 class LeafIndex:
-    """The leaves of container params by value. Of leaves that are equal, none is found."""
+    """The leaves of container params by value.
+
+    Of leaves that are equal, none is found.
+    """
 
     __slots__ = ("_links",)
 
@@ -135,7 +148,10 @@ class LeafIndex:
         self._links[data] = _REPEATED if part is None or data in self._links else (link, part)
 
     def find(self, value: Any) -> tuple[str, ParamPath] | None:
-        """Return the param and the path of the only leaf that equals a value, if there is one."""
+        """Return the param and the path of the only leaf that equals a value.
+
+        Return None if there is not exactly one.
+        """
         kind = type(value)
         try:
             is_plain = kind in _PLAIN or (kind is float and value == value and value)
@@ -167,7 +183,7 @@ def leafwise(
 
 
 def rest_digest(value: Any, paths: Sequence[ParamPath]) -> bytes:
-    """Return a digest of the form of a value, and of the leaves in it that are not at one of these paths.
+    """Return a digest of the form of a value, and of leaves outside of these paths.
 
     The form consists of the types of containers and leaves, the keys and the lengths. With the empty path, no leaf
     counts.
@@ -177,7 +193,10 @@ def rest_digest(value: Any, paths: Sequence[ParamPath]) -> bytes:
 
 
 def _rest(value: Any, path: ParamPath, used: frozenset[ParamPath], inner: frozenset[ParamPath], depth: int) -> Any:
-    """Return what counts of a part of a param; `inner` are the paths to containers of used leaves."""
+    """Return what counts of a part of a param.
+
+    `inner` are the paths to containers of used leaves.
+    """
     kind = type(value)
     all_used = () in used
     name = f"{kind.__module__}:{kind.__qualname__}"
@@ -208,7 +227,10 @@ def _content(value: Any) -> bytes:
 
 
 def has_form(value: Any, condition: Leafwise) -> bool:
-    """Return whether a run's value of a param has the recorded form, and equal leaves where no step uses them."""
+    """Return whether a run's value of a param has the recorded form.
+
+    Its leaves must be equal where no step uses them.
+    """
     if rest_digest(value, condition.paths) != condition.digest:
         return False
     for path, level, sign in condition.extremes:
@@ -219,10 +241,10 @@ def has_form(value: Any, condition: Leafwise) -> bool:
 
 
 def extremes_of(value: Any, paths: Sequence[ParamPath]) -> tuple[tuple[ParamPath, int, int], ...]:
-    """Return which used items of lists are the only largest or smallest ones, and so may be chosen for that.
+    """Return the used items of lists that are the only largest or smallest ones.
 
-    The smallest price of several is an example. Where a param is also used as a whole, all fields of the items count,
-    since they differ from run to run.
+    They may be chosen for that. The smallest price of several is an example. Where a param is also used as a whole, all
+    fields of the items count, since they differ from run to run.
     """
     lists: dict[tuple[ParamPath, ParamPath], set[int]] = {}
     for path in paths:
@@ -242,7 +264,10 @@ def extremes_of(value: Any, paths: Sequence[ParamPath]) -> tuple[tuple[ParamPath
 
 
 def _extremes(value: Any, prefix: ParamPath, rest: ParamPath) -> tuple[int | None, int | None]:
-    """Return the indexes of the only smallest and the only largest item of a list, by what is at `rest` in each."""
+    """Return the indexes of the only smallest and the only largest item of a list.
+
+    Items are ordered by what is at `rest` in each.
+    """
     try:
         leaves = [part_at(item, rest) for item in part_at(value, prefix)]
     except LookupError:
@@ -265,9 +290,9 @@ def _extremes(value: Any, prefix: ParamPath, rest: ParamPath) -> tuple[int | Non
 def parts_of_others(
     scalars: Mapping[str, Any], containers: Mapping[str, Any], index: LeafIndex
 ) -> tuple[list[PartOf], set[str]]:
-    """Return which scalar params are also parts of other params, and those whose place is unclear.
+    """Return the scalar params that are parts of others, and unclear ones.
 
-    A part is a token of a text, or a leaf of a container.
+    The place of an unclear one cannot be determined. A part is a token of a text, or a leaf of a container.
     """
     found: list[PartOf] = []
     unclear: set[str] = set()
@@ -307,7 +332,10 @@ def parts_of_others(
 
 
 def _text_leaves(value: Any) -> list[tuple[ParamPath, str]]:
-    """Return the texts in a container with their paths; none of a container with many leaves."""
+    """Return the texts in a container with their paths.
+
+    Return none of a container with many leaves.
+    """
     found: list[tuple[ParamPath, str]] = []
     waiting: list[tuple[ParamPath, Any]] = [((), value)]
     while waiting:
@@ -325,7 +353,7 @@ def _text_leaves(value: Any) -> list[tuple[ParamPath, str]]:
 
 
 def is_still_part(relation: PartOf, values: Mapping[str, Any]) -> bool:
-    """Return whether a param is again the part of the other one that it was when this was recorded."""
+    """Return whether a param is again the recorded part of the other one."""
     try:
         text = _text(values[relation.name])
         whole = _text(part_at(values[relation.whole], relation.path))
@@ -342,7 +370,10 @@ def is_still_part(relation: PartOf, values: Mapping[str, Any]) -> bool:
 
 
 def _places(text: str, part: str, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
-    """Yield where whole words of a text are the words of a part: first word, behind the last, number of words."""
+    """Yield where whole words of a text are the words of a part.
+
+    A place is the first word, behind the last, and the number of words.
+    """
     own = [match.span() for match in _WORD.finditer(part)]
     if not own or len(own) > len(spans):
         return

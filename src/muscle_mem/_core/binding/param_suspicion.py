@@ -1,4 +1,4 @@
-"""Literals that may be a param in another form, or made of a part of one (E1, E3, E3a)."""
+"""Literals that may be a param in another form, or made of a part (E1, E3, E3a)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ _SIMPLE = frozenset({str, int, float, bool, type(None)})
 
 
 class ParamSearch:
-    """The search for a run's params in the literals of its recording. What is expensive is made when it is needed."""
+    """The search for a run's params in the literals of its recording.
+
+    What is expensive is made when it is needed.
+    """
 
     def __init__(self, params: Params, task: Iterable[Any]) -> None:
         self._params = params
@@ -46,7 +49,10 @@ class ParamSearch:
         self._words: ParamWords | None = None
 
     def suspicions(self, leaf: int, piece: Piece, defaults: Sequence[Any]) -> Iterator[Suspicion]:
-        """Yield the suspicions of one literal. `defaults` are those of the tool's parameters."""
+        """Yield the suspicions of one literal.
+
+        `defaults` are those of the tool's parameters.
+        """
         value = piece.value
         if not self._names:
             return
@@ -69,7 +75,7 @@ class ParamSearch:
         return set(self._whole(text))
 
     def _whole(self, value: Any) -> dict[str, str]:
-        """Return the params that a literal equals or contains, with the form they have there."""
+        """Return the params that a literal equals or contains, with their form there."""
         by_form = self._prepared()
         found: dict[str, str] = {}
         texts = _folded_forms(value)
@@ -120,7 +126,10 @@ class ParamSearch:
         return self._leaves[name]
 
     def _has_words(self, value: Any, defaults: Sequence[Any]) -> bool:
-        """Return whether a literal is worth a search for parts: it is not a bool, and not a default of the tool."""
+        """Return whether a literal is worth a search for parts.
+
+        A bool and a default of the tool are not.
+        """
         if value is None or issubclass(type(value), bool):
             return False
         return not any(type(default) is type(value) and default == value for default in defaults)
@@ -133,7 +142,10 @@ def params_in_name(params: Params, names: Iterable[str]) -> set[str]:
 
 
 def params_with_keys_in(params: Params, records: Iterable[StepRecord]) -> set[str]:
-    """Return the params of which a key stands in a literal, so that other keys would need another literal."""
+    """Return the params of which a key stands in a literal.
+
+    Other keys would need another literal.
+    """
     by_key: dict[str, set[str]] = {}
     for name in params.canonical:
         for key in keys_of(params.values[name]):
@@ -207,7 +219,10 @@ def _folded_forms(value: Any) -> list[str]:
 
 
 def _stands_alone(text: str, number: str) -> bool:
-    """Return whether a short number is in a text as a whole number, with or without zeros before it."""
+    """Return whether a short number is in a text as a whole number.
+
+    There may be zeros before it.
+    """
     return re.search(rf"(?<![0-9]){'0*'}{number}(?![0-9])", text) is not None
 
 

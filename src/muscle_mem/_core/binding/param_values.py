@@ -1,4 +1,7 @@
-"""What a param's value counts as: the text of a subclass of str, the number that a text spells, its visible parts."""
+"""The value that a param counts as.
+
+It is the text of a subclass of str, the number that a text spells, or its visible parts.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,99}")
 
 
 def plain_text(value: Any) -> Any:
-    """Return the text of an instance of a subclass of str, and any other value as it is."""
+    """Return the text of an instance of a subclass of str.
+
+    Return any other value as it is.
+    """
     if type(value) is str or not issubclass(type(value), str) or issubclass(type(value), Enum):
         return value
     return str.__str__(value)

@@ -24,7 +24,10 @@ _NUMBER_GROUPS = re.compile(r"\d(?:[\s./()_-]?\d)+")
 
 
 class ParamWords:
-    """The words of the params of one run, and the task's words, which explain a literal."""
+    """The words of the params of one run, and of its task.
+
+    The task's words explain a literal.
+    """
 
     def __init__(self, leaves: Mapping[str, Sequence[Any]], task: Iterable[Any]) -> None:
         self._by_word: dict[str, frozenset[str]] = {}
@@ -95,7 +98,10 @@ class ParamWords:
             self._initials.setdefault(letter, set()).add(name)
 
     def names_in(self, text: str, *, is_part: bool = False) -> set[str]:
-        """Return the params that a text may be made of a part of. `is_part` is set for a piece of a template."""
+        """Return the params that a text may be made of a part of.
+
+        `is_part` is set for a piece of a template.
+        """
         found: set[str] = set()
         plain = unquoted(text)
         words = _WORD.findall(plain.lower())
@@ -123,7 +129,10 @@ class ParamWords:
         return found
 
     def _names_of_words(self, words: Sequence[str]) -> Iterator[str]:
-        """Yield the params that share a word with a text; a word may be hidden in a longer one."""
+        """Yield the params that share a word with a text.
+
+        A word may be hidden in a longer one.
+        """
         for word in words:
             if not _is_distinctive(word) or word in self._task:
                 continue
@@ -139,7 +148,10 @@ class ParamWords:
                     yield from self._beginning_with(word[::-1], self._reversed, -1)
 
     def _names_of_whole(self, whole: str, is_part: bool) -> Iterator[str]:
-        """Yield the params of which a whole literal is a part: of a word, its begin or end, or the initials."""
+        """Yield the params of which a whole literal is a part.
+
+        It may be part of a word, its begin or end, or the initials.
+        """
         length = len(whole)
         if is_part and (whole in FUNCTION_WORDS or (length < 2 and whole.isalpha())):
             return
@@ -193,7 +205,10 @@ def _is_distinctive(word: str) -> bool:
 
 
 def _is_caseless(word: str) -> bool:
-    """Return whether a word consists of letters without capitals, as those of most scripts."""
+    """Return whether a word consists of letters without capitals.
+
+    Those of most scripts have none.
+    """
     return word.isalpha() and word.lower() == word.upper()
 
 

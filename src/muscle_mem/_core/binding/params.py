@@ -116,7 +116,10 @@ class Params:
         return sorted(self.values.keys() - self.secret)
 
     def vouched_for(self, tool: str, argument: str) -> frozenset[str]:
-        """Return the params that the caller binds to an argument of a tool, whatever their size."""
+        """Return the params that the caller binds to an argument of a tool.
+
+        Their size does not matter.
+        """
         if not self.vouched:
             return _NOBODY
         places = (f"{tool}.{argument}", f"{tool.rpartition('.')[2]}.{argument}")
@@ -137,9 +140,10 @@ class Params:
         return self.canonical.get(name) or id(self.values[name])
 
     def ambiguous(self) -> tuple[set[str], list[PartOf]]:
-        """Return the params that may be confused with others, and those that are parts of others (E2).
+        """Return the params that may be confused, and those that are parts (E2).
 
-        The texts of the first are equal although the values differ, such as "5" and 5, or "john" and "JOHN".
+        Both are relative to other params. The texts of the first are equal although the values differ, such as "5" and
+        5, or "john" and "JOHN".
         """
         groups: dict[str, list[str]] = {}
         scalars: dict[str, Any] = {}
@@ -165,7 +169,10 @@ class Params:
         return self._index
 
     def leafwise(self, exprs: Iterable[Expr], with_keys: Iterable[str]) -> tuple[Leafwise, ...]:
-        """Return the conditions of the params of which these expressions use parts, and of some others."""
+        """Return the conditions of the params whose parts these expressions use.
+
+        Some other params have conditions too.
+        """
         used: dict[str, set[ParamPath]] = {}
         for expr in exprs:
             _note_paths(expr, used)
@@ -263,7 +270,10 @@ class Params:
         return found
 
     def match_part(self, value: Any, argument: str | None, vouched: frozenset[str]) -> Part | None:
-        """Return the expression of a leaf that is a part of a param, or the number that a text param spells."""
+        """Return the expression of a leaf that is a part of a param.
+
+        The number that a text param spells counts as one.
+        """
         if type(value) is int and (value >= SMALL_INT or vouched):
             names = self._by_value.get((str, decimal_text(value)), ())
             name = next((name for name in names if value >= SMALL_INT or name in vouched), None)
@@ -279,7 +289,10 @@ class Params:
 
 
 def _spellings(value: Any) -> Iterable[tuple[Any, str]]:
-    """Yield a leaf itself, and the value whose decimal text or number it is, each with the form to convert it."""
+    """Yield a leaf itself, and the value whose decimal text or number it is.
+
+    Each comes with the form to convert it.
+    """
     yield value, ""
     if type(value) is str and is_number(value) and int(value) >= SMALL_INT:
         yield int(value), "text"

@@ -36,7 +36,10 @@ class OutputParts:
         self._new.append((output, reference, data))
 
     def find(self, value: Any) -> Ref | None:
-        """Return the reference to this object; None if it is not in an output, or was changed since."""
+        """Return the reference to this object.
+
+        Return None if it is not in an output, or was changed since.
+        """
         self._take_apart()
         found = self._known.get(id(value))
         if found is None or found[0] is not value:

@@ -112,7 +112,10 @@ class Fields:
 
 
 def fields_of(value: Any) -> Fields | None:
-    """Return the fields of a value that the codec unfolds by name; None for any other value."""
+    """Return the fields of a value that the codec unfolds by name.
+
+    Return None for any other value.
+    """
     unfolded = None if type(value) is SimpleNamespace else codec.unfold(value)
     if unfolded is None:
         return None
@@ -123,7 +126,10 @@ def fields_of(value: Any) -> Fields | None:
 
 @functools.lru_cache(maxsize=16)
 def parsed_json(text: str) -> Any:
-    """Return the list or dict that a whole text is the JSON form of; None for any other text."""
+    """Return the list or dict that a whole text is the JSON form of.
+
+    Return None for any other text.
+    """
     try:
         found = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -218,7 +224,10 @@ def _text_digest(key: str) -> bytes:
 
 
 def key_digest(key: Any) -> bytes:
-    """Return the digest by which a key, an attribute or an item of a set is found again; empty if it has none."""
+    """Return the digest by which a key, an attribute or a set's item is found again.
+
+    Return an empty digest if it has none.
+    """
     try:
         if type(key) is str:
             return _text_digest(key)
@@ -255,7 +264,10 @@ def attributes_of(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def follow(value: Any, path: Sequence[int], keys: Sequence[bytes]) -> Any:
-    """Return the object itself that is at a path now. Raises LookupError if the path does not exist."""
+    """Return the object itself that is at a path now.
+
+    Raises LookupError if the path does not exist.
+    """
     if not path:
         return value
     above = get_at(value, path[:-1], keys[:-1])

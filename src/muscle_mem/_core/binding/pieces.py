@@ -1,4 +1,7 @@
-"""The literal pieces of a recorded call: each leaf that is stored as it was, and where in the arguments it stands."""
+"""The literal pieces of a recorded call, and where in the arguments they stand.
+
+A literal piece is a leaf that is stored as it was.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ class Piece(NamedTuple):
 
 
 def literal_pieces(record: StepRecord) -> list[Piece]:
-    """Return the literal pieces of a call, in stored order; a piece's number in this list is its `leaf`."""
+    """Return the literal pieces of a call, in stored order.
+
+    A piece's number in this list is its `leaf`.
+    """
     return [piece for name, expr in record.arguments for piece in expression_pieces(name, expr)]
 
 

@@ -200,7 +200,10 @@ def expression_text(expr: Expr) -> str:
 
 
 def param_text(expr: Par, name: str = "") -> str:
-    """Return the source text of a param's expression, with another name for the param if one is given."""
+    """Return the source text of a param's expression.
+
+    It has another name for the param if one is given.
+    """
     name = name or expr.name
     if not isinstance(expr, Part):
         return name

@@ -1,4 +1,7 @@
-"""Texts compared by what they spell: without case, accents, spaces, punctuation and quoting (E3a)."""
+"""Texts compared by what they spell (E3a).
+
+Case, accents, spaces, punctuation and quoting do not count.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ def without_accents(text: str) -> str:
 
 
 def with_spelled_out_letters(text: str) -> str:
-    """Return a text in lower case with "ae" for "ä" and the like; the same as `without_accents` for other texts."""
+    """Return a text in lower case with "ae" for "ä" and the like.
+
+    Return the same as `without_accents` for other texts.
+    """
     if text.isascii():
         return text.lower()
     return without_accents(unicodedata.normalize("NFC", text.casefold()).translate(_SPELLED_OUT))

@@ -53,10 +53,11 @@ class StepFacts(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """What a literal may come from, apart from the params: the task's own words, and the moment of the recording.
+    """Sources of a literal apart from the params: the task, and the moment.
 
-    `task` are the leaves of the task with its params masked. `fixed_task` are those that are equal in every run of the
-    key: none where `key=` replaced the arguments. `now` is in seconds since the epoch.
+    They are the task's own words and the moment of the recording. `task` are the leaves of the task with its params
+    masked. `fixed_task` are those that are equal in every run of the key: none where `key=` replaced the arguments.
+    `now` is in seconds since the epoch.
     """
 
     task: tuple[Any, ...]
@@ -65,7 +66,10 @@ class Surroundings(NamedTuple):
 
 
 def witness(key: bytes, params: Params, day: str, process: str) -> Witness:
-    """Return under which circumstances a recording is made. Params are kept as digests that only this key shares."""
+    """Return under which circumstances a recording is made.
+
+    Params are kept as digests that only this key shares.
+    """
     traces = tuple(
         ParamTrace(name, trace_digest(key, params, name), rank(params.values[name])) for name in params.plain_names()
     )
@@ -89,7 +93,10 @@ def infer_suspicions(
     params: Params,
     surroundings: Surroundings,
 ) -> tuple[tuple[Suspicion, ...], ...]:
-    """Return the suspicions of each step's literals; an empty tuple where there are none at all."""
+    """Return the suspicions of each step's literals.
+
+    Return an empty tuple where there are none at all.
+    """
     search = _Search(params, surroundings, outputs)
     found = tuple(
         tuple(search.suspicions(record, fact, index))
@@ -99,7 +106,10 @@ def infer_suspicions(
 
 
 class _Search:
-    """The search for suspicions in one recording. What is expensive is made when it is first needed."""
+    """The search for suspicions in one recording.
+
+    What is expensive is made when it is first needed.
+    """
 
     def __init__(self, params: Params, surroundings: Surroundings, outputs: OutputIndex) -> None:
         self._params = params
@@ -132,7 +142,10 @@ class _Search:
                 yield Suspicion(leaf, MADE_UP, form=form)
 
     def _computed_from(self, piece: Piece, fact: StepFacts, guarded: frozenset[str]) -> tuple[tuple[str, ...], str]:
-        """Return the params that a literal could have been computed from, and the kind of figure it is."""
+        """Return the params that a literal could have been computed from.
+
+        Return with them the kind of figure it is.
+        """
         if not self._names:
             return (), ""
         if fact.is_irreversible and not _is_default(piece.value, fact.defaults):
@@ -172,7 +185,10 @@ class _Search:
                 return
 
     def _calendar_values(self, value: Any) -> Iterator[tuple[str, frozenset[str]]]:
-        """Yield what in a value is near to today: as a day, a month or a year, with its canonical readings."""
+        """Yield what in a value is near to today.
+
+        It is a day, a month or a year, with its canonical readings.
+        """
         if isinstance(value, datetime.date | str):
             for figure in scalar_figures(value):
                 days = [day for day in figure.values if figure.kind == "date" and self._is_near(day)]
@@ -205,7 +221,7 @@ class _Search:
         return abs((datetime.date.fromisoformat(day) - self._today).days) <= 366
 
     def _texts(self) -> list[str]:
-        """The texts of task and params."""
+        """Return the texts of task and params."""
         if self._known_texts is None:
             leaves = [*self._surroundings.task]
             for name in self._names:
@@ -220,11 +236,14 @@ class _Search:
         return any(folded in text.lower() for text in self._output_texts(index))
 
     def _output_texts(self, index: int) -> Iterator[str]:
-        """The texts of the outputs before a step, up to a bound."""
+        """Return the texts of the outputs before a step, up to a bound."""
         yield from itertools.islice(self._outputs.texts_before(frozenset(range(index))), _MAX_TEXTS)
 
     def _known_values(self, index: int) -> frozenset[str]:
-        """The canonical readings of dates, months and years in task, params and the outputs before a step."""
+        """Return the canonical readings of the dates, months and years known so far.
+
+        They are those in task, params and the outputs before a step.
+        """
         found: set[str] = set()
         for text in (*self._texts(), *self._output_texts(index)):
             found.update(match[0] for match in re.finditer(r"(?<!\d)\d{4}(?!\d)", text))
@@ -238,7 +257,10 @@ class _Search:
 
 
 def random_parts(text: str) -> Iterator[str]:
-    """Yield what in a text looks like a random value: a UUID, or a long run of mixed letters and digits."""
+    """Yield what in a text looks like a random value.
+
+    It is a UUID, or a long run of mixed letters and digits.
+    """
     for match in _UUID.finditer(text):
         yield match[0]
     rest = _UUID.sub(" ", text)
@@ -251,7 +273,10 @@ def random_parts(text: str) -> Iterator[str]:
 
 
 def _has_figures(params: Params, name: str) -> bool:
-    """Return whether numbers can be computed from a param: a container, or a value that holds a number."""
+    """Return whether numbers can be computed from a param.
+
+    It is a container, or a value that holds a number.
+    """
     value = params.values[name]
     if name not in params.canonical:
         return True  # an object: nothing is known of what it holds
@@ -300,7 +325,10 @@ def _is_default(value: Any, defaults: Sequence[Any]) -> bool:
 
 
 def is_narrow(value: Any) -> bool:
-    """Return whether a literal has so few possible values that two recordings agree in it easily."""
+    """Return whether a literal has few possible values.
+
+    Two recordings agree in it easily.
+    """
     if isinstance(value, bool):
         return True
     if isinstance(value, int | float):
@@ -324,7 +352,10 @@ def _text_of(leaf: Any) -> str | None:
 
 
 def witness_identity(found: Sequence[Sequence[Suspicion]], seen: Witness) -> bytes:
-    """Return what of a witness makes a recording another one: nothing where nothing depends on it."""
+    """Return what of a witness makes a recording another one.
+
+    Return nothing where nothing depends on it.
+    """
     by_day = any(suspicion.kind == MADE_UP for step in found for suspicion in step)
     sources = tuple(suspicion.sources for step in found for suspicion in step if suspicion.sources)
     if not by_day and not seen.params and not sources:

@@ -1,6 +1,6 @@
-"""Tables and rows of other libraries, opened as plain lists and dicts so that ids in them are found.
+"""Tables and rows of other libraries, opened as plain lists and dicts.
 
-Nothing is imported here: a value is recognized by the name of its class and module.
+So ids in them are found. Nothing is imported here: a value is recognized by the name of its class and module.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ _DRIVERS = frozenset(
 
 
 def opened_table(value: Any) -> Any:
-    """Return a data frame as a list of dicts, a series as a list and a database row as a dict; others as they are."""
+    """Return a data frame, series or row as plain lists and dicts.
+
+    A data frame is a list of dicts, a series a list and a database row a dict. Return others as they are.
+    """
     kind = type(value)
     root = kind.__module__.partition(".")[0]
     if root in _FRAMES:
@@ -29,7 +32,10 @@ def opened_table(value: Any) -> Any:
 
 
 def is_table(value: Any) -> bool:
-    """Return whether a value is a data frame or series, which is not read as another object is."""
+    """Return whether a value is a data frame or series.
+
+    These are not read as other objects are.
+    """
     kind = type(value)
     return kind.__module__.partition(".")[0] in _FRAMES and kind.__name__ in ("DataFrame", "Series", "LazyFrame")
 
@@ -55,7 +61,10 @@ def _opened_frame(value: Any, root: str) -> Any:
 
 
 def _opened_row(value: Any) -> Any:
-    """Return a named row as a dict. Only the methods of a driver's own rows are called."""
+    """Return a named row as a dict.
+
+    Only the methods of a driver's own rows are called.
+    """
     mapping = getattr(value, "_mapping", None)
     if mapping is not None:
         return dict(mapping)

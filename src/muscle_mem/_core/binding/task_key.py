@@ -176,7 +176,10 @@ def task_key(
 
 
 def masked_task(args: tuple[Any, ...], kwargs: Mapping[str, Any], params: Params, known: KnownObjects) -> list[Expr]:
-    """Return the agent's arguments with params and secrets masked, without those that have no canonical form."""
+    """Return the agent's arguments with params and secrets masked.
+
+    Those without a canonical form are left out.
+    """
     found: list[Expr] = []
     for value in (*args, *kwargs.values()):
         try:
@@ -187,9 +190,9 @@ def masked_task(args: tuple[Any, ...], kwargs: Mapping[str, Any], params: Params
 
 
 def masked_text(text: str, params: Params, redactor: Redactor) -> tuple[str, ...]:
-    """Return a task's text with its params masked: literal, name, literal, ..., literal; secrets as their names.
+    """Return a task's text with its params masked, and secrets as their names.
 
-    Nothing is returned for a text that UTF-8 cannot hold.
+    The result is literal, name, literal, ..., literal. Nothing is returned for a text that UTF-8 cannot hold.
     """
     if not is_encodable((text,)):
         return ()

@@ -1,4 +1,4 @@
-"""What the arguments of a task count as in its key (A1b)."""
+"""The values that a task's arguments count as in its key (A1b)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from .param_values import plain_text
 
 
 def task_value(value: Any, known: KnownObjects, depth: int = 0) -> Any:
-    """Return an argument with plain texts for instances of subclasses of str, and models without private attributes.
+    """Return an argument with plain texts, and models without private attributes.
 
-    Objects that the run knows by identity stay as they are. A part that is not changed is the same object.
+    Instances of subclasses of str become plain texts. Objects that the run knows by identity stay as they are. A part
+    that is not changed is the same object.
     """
     if type(value) in SCALARS or depth > codec.MAX_DEPTH or (known and known.find(value) is not None):
         return value

@@ -1,4 +1,7 @@
-"""Tokens: where a value stands in a text as a separate word, and what joins it to its neighbors (E3, A1b)."""
+"""Tokens: where a value stands in a text as a separate word (E3, A1b).
+
+A neighbor may be joined to it.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +36,9 @@ _WITHOUT_SPACES: Final = (  # Thai, Lao, Myanmar, Khmer, Japanese and Chinese
 
 
 def token_positions(text: str, part: str) -> Iterator[int]:
-    """Yield the positions where `part` occurs in `text` as a token that nothing joins to its neighbors.
+    """Yield the positions where `part` occurs in `text` as a separate token.
 
-    A token is bounded by anything but letters, digits and underscores.
+    Nothing joins it to its neighbors there. A token is bounded by anything but letters, digits and underscores.
     """
     for at in _positions(text, part):
         end = at + len(part)
@@ -61,9 +64,10 @@ def contains_token(text: str, part: str) -> bool:
 
 
 def is_joined(text: str, start: int, end: int) -> bool:
-    """Return whether a letter or digit is joined to an occurrence, which then is a part of a larger token.
+    """Return whether a letter or digit is joined to an occurrence.
 
-    Examples are "150" in "150.75", in "-150" and in "1 150", and "Ann" in "Mary-Ann", but not in "Ann's".
+    The occurrence is then a part of a larger token. Examples are "150" in "150.75", in "-150" and in "1 150", and "Ann"
+    in "Mary-Ann", but not in "Ann's".
     """
     first, last = text[start], text[end - 1]
     before = text[start - 1] if start else ""

@@ -23,7 +23,10 @@ _NAMES = frozenset("currency unit units uom währung einheit ccy".split())
 
 
 def units_beside(text: str, start: int, end: int) -> tuple[str, str]:
-    """Return the units directly before and behind a number in a text; empty where there is none."""
+    """Return the units directly before and behind a number in a text.
+
+    They are empty where there is none.
+    """
     before = _BEFORE.search(text[max(0, start - 5) : start])
     behind = _BEHIND.match(text, end)
     return before[1] if before else "", behind[1] if behind else ""

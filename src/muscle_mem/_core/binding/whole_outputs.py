@@ -1,4 +1,7 @@
-"""Texts that are whole outputs: explained by the output first, and by the params in them second (E6)."""
+"""Texts that are whole outputs (E6).
+
+They are explained by the output first, and by the params in them second.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ from .params import Params, params_used_in
 
 
 class Explained:
-    """The records of a recording with such texts replaced by references, and the guards of those that are not."""
+    """The records of a recording with such texts replaced by references.
+
+    With them are the guards of those that are not replaced.
+    """
 
     def __init__(
         self, records: Sequence[StepRecord], index: OutputIndex, ended: Mapping[int, frozenset[int]], params: Params
@@ -70,7 +76,10 @@ class Explained:
         return {name for name in found if fold_text(self._params.texts.get(name, text)) != folded}
 
     def _is_field(self, place: Place, ended: frozenset[int]) -> bool:
-        """Return whether a place is a whole output, or a field of one that no position in a list leads to."""
+        """Return whether a place is a whole output, or a field of one.
+
+        No position in a list leads to such a field.
+        """
         if type(place.leaf) is not str or self._index.step_of(place.node) not in ended:
             return False
         if self._index.hides_names(place.node) or self._index.is_key(place.node, place.slot):

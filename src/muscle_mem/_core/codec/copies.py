@@ -1,4 +1,7 @@
-"""Copies of live values for those who only look on, and traces that show whether a value was changed."""
+"""Copies of live values for readers, and traces that show changes.
+
+A trace shows whether a value was changed.
+"""
 
 from __future__ import annotations
 

@@ -190,7 +190,10 @@ def _fold_model(shape: Shape, kind: str, children: Sequence[Any]) -> Any:
 
 
 def without_private(kind: str, children: Sequence[object]) -> tuple[str, tuple[object, ...]]:
-    """Return the kind and the children of a container without the private attributes of a pydantic model."""
+    """Return a container's kind and children without private attributes.
+
+    The container is a pydantic model.
+    """
     if not kind.startswith(MODEL) or "\0\0" not in kind:
         return kind, tuple(children)
     fields, (extra, private, chosen) = _model_names(kind)

@@ -216,7 +216,10 @@ def stored_zone(zone: dt.tzinfo) -> dt.tzinfo | int:
 
 
 def _fixed_offset(zone: dt.tzinfo) -> dt.timezone:
-    """Return the fixed offset that a zone of any class is. Raises Refusal for a zone with several offsets."""
+    """Return the fixed offset that a zone of any class is.
+
+    Raises Refusal for a zone with several offsets.
+    """
     try:
         offset, name = zone.utcoffset(None), zone.tzname(None)
         others = {probe.replace(tzinfo=zone).utcoffset() for probe in _PROBES}

@@ -1,6 +1,7 @@
-"""The mappings of the standard library besides dict: OrderedDict, defaultdict, Counter and SimpleNamespace.
+"""The mappings of the standard library besides dict.
 
-Only the exact types are storable, with nothing but their items.
+They are OrderedDict, defaultdict, Counter and SimpleNamespace. Only the exact types are storable, with nothing but
+their items.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ _FACTORY_NAMES: Final = {id(made): name for name, made in _FACTORIES.items()}
 
 
 def pairs_of(value: Any) -> list[tuple[Any, Any]]:
-    """Return the items of a mapping. Raises Refusal if it has other attributes, which would be lost."""
+    """Return the items of a mapping.
+
+    Raises Refusal if it has other attributes, which would be lost.
+    """
     if getattr(value, "__dict__", None):
         raise Refusal(f"has an attribute {next(iter(vars(value)))!r} besides its items")
     return list(value.items())
@@ -45,7 +49,10 @@ def factory_name(value: Any) -> str:
 
 
 def attributes_of(value: types.SimpleNamespace) -> dict[str, Any]:
-    """Return the attributes of a namespace. Raises Refusal for names that a kind cannot hold."""
+    """Return the attributes of a namespace.
+
+    Raises Refusal for names that a kind cannot hold.
+    """
     held = value.__dict__
     if not all(type(name) is str and "\0" not in name for name in held):
         raise Refusal("is storable only with attributes that have plain names")
@@ -71,9 +78,9 @@ def build(tag: int, factory: Any, items: Sequence[Any]) -> Any:
 
 
 def unfold_mapping(value: Any) -> tuple[str, tuple[object, ...]] | None:
-    """Return the kind and the children of a mapping of this module; None for any other value.
+    """Return the kind and the children of a mapping of this module.
 
-    Raises Refusal if the mapping is not storable.
+    Return None for any other value. Raises Refusal if the mapping is not storable.
     """
     kind = type(value)
     if kind in TAGS:
@@ -94,7 +101,10 @@ _TAGS_BY_LABEL: Final = {"dict": 0, **{cls.__name__: tag for cls, tag in TAGS.it
 
 
 def fold_mapping(kind: str, children: Sequence[Any]) -> Any:
-    """Return the mapping of a kind, with these children; None for a kind of another module. Raises DecodeError."""
+    """Return the mapping of a kind, with these children.
+
+    Return None for a kind of another module. Raises DecodeError.
+    """
     label, _, rest = kind.partition("\0")
     if label in _TAGS_BY_LABEL and label != "dict":
         return build(_TAGS_BY_LABEL[label], rest if label == "defaultdict" else None, children)

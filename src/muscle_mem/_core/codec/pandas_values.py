@@ -1,4 +1,7 @@
-"""The scalars of pandas: Timestamp, Timedelta and NaT. This module does not import pandas."""
+"""The scalars of pandas: Timestamp, Timedelta and NaT.
+
+This module does not import pandas.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ def split_pandas(value: Any) -> tuple[Any, ...] | None:
 
 
 def is_pandas_scalar(value: Any) -> bool:
-    """Return whether a value is a scalar of pandas that is storable by type. Such scalars are immutable."""
+    """Return whether a value is a scalar of pandas that is storable by type.
+
+    Such scalars are immutable.
+    """
     try:
         return split_pandas(value) is not None
     except Refusal:

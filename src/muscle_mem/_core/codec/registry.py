@@ -123,7 +123,10 @@ def known_class(name: str) -> Shape | None:
 
 
 def registration(name: str) -> Shape | None:
-    """Return the registration under a stored name, also if its module runs as a script here or did so then."""
+    """Return the registration under a stored name.
+
+    The module may run as a script here, or did so then.
+    """
     shape = _registered.get(name)
     if shape is None:
         module, _, qualname = name.partition(":")
@@ -140,7 +143,10 @@ def note_annotated(shape: Shape) -> None:
 
 
 def is_same_class_name(one: str, two: str) -> bool:
-    """Return whether two stored names can be names of one class, whose module runs as a script or is imported."""
+    """Return whether two stored names can be names of one class.
+
+    Its module runs as a script or is imported.
+    """
     if one == two:
         return True
     (module, _, qualname), (other, _, name) = one.partition(":"), two.partition(":")
@@ -148,7 +154,10 @@ def is_same_class_name(one: str, two: str) -> bool:
 
 
 def _other_module(module: str, known: set[str]) -> str:
-    """Return the module that has the classes of `module` in this process; empty if that is not certain."""
+    """Return the module that has the classes of `module` in this process.
+
+    Return an empty text if that is not certain.
+    """
     others = known - {"__main__", "builtins"}
     if module == "__main__":
         return next(iter(others)) if len(others) == 1 else ""
@@ -156,7 +165,7 @@ def _other_module(module: str, known: set[str]) -> str:
 
 
 def _script_names() -> set[str]:
-    """Return the names under which the script of this process may be imported, without packages."""
+    """Return the import names of the script of this process, without packages."""
     script = sys.modules.get("__main__")
     spec, file = getattr(script, "__spec__", None), getattr(script, "__file__", None)
     names = {str(getattr(spec, "name", "")).removesuffix(".__main__").split(".")[-1]}

@@ -1,4 +1,7 @@
-"""The evidence of an observation as a document: what its literals may have been made of, and when it was recorded."""
+"""The evidence of an observation as a document.
+
+It says what the literals may have been made of, and when it was recorded.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +34,19 @@ FIELDS = Evidence.__struct_fields__
 
 
 def evidence_document(row: Row) -> dict[str, Any]:
-    """Return the evidence of a row, without what has its default; bytes are written in base64."""
+    """Return the evidence of a row, without what has its default.
+
+    Bytes are written in base64.
+    """
     made: dict[str, Any] = msgspec.to_builtins(Evidence(**{name: getattr(row, name) for name in FIELDS}))
     return made
 
 
 def read_evidence(document: Mapping[str, Any], place: str, steps: int) -> dict[str, Any]:
-    """Return the fields of a row that a document holds. Raises InvalidValueError for what does not belong there."""
+    """Return the fields of a row that a document holds.
+
+    Raises InvalidValueError for what does not belong there.
+    """
     try:
         found = msgspec.convert(dict(document), Evidence, strict=True)
     except (msgspec.ValidationError, TypeError, RecursionError) as error:

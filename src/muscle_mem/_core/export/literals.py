@@ -54,7 +54,10 @@ class UnwritableError(InvalidValueError):
 
 
 class UntrustedTypeError(UnwritableError):
-    """A stored value has a type that is neither known nor in a module that the user named."""
+    """The error for a stored value of a type that is not trusted.
+
+    The type is neither known nor in a module that the user named.
+    """
 
 
 class Imports:

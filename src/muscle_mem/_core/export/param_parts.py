@@ -1,4 +1,7 @@
-"""Parts of params in documents: their expressions, and the conditions of a body that concern them."""
+"""Parts of params in documents: expressions and conditions.
+
+The conditions of a body are those that concern them.
+"""
 
 from __future__ import annotations
 

@@ -328,7 +328,10 @@ class _FunctionWriter:
         yield from format_lines(call(f"{self._await}require", check, expected, *own, *self._arguments(at)), INDENT)
 
     def _snapshot(self, at: int, when: str, data: bytes) -> Source:
-        """Return the source of a snapshot, with params where the recording proves that it follows them."""
+        """Return the source of a snapshot.
+
+        It has params where the recording proves that it follows them.
+        """
         if not is_masked(data):
             return literal_source(data, self._imports)
         chances = self._row.chances[at : at + 1] if self._row is not None else ()

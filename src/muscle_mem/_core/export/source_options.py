@@ -6,7 +6,10 @@ import msgspec
 
 
 class SourceOptions(msgspec.Struct, frozen=True):
-    """Options of generated source: modules to import from, the function's name, and whether it is async."""
+    """Options of generated source: modules, function name, and async or not.
+
+    The modules are those to import from.
+    """
 
     tools_from: str = ""
     types_from: tuple[str, ...] = ()
@@ -20,7 +23,10 @@ class SourceOptions(msgspec.Struct, frozen=True):
 
 
 class PythonSource(msgspec.Struct, frozen=True):
-    """Generated source, and the arguments that were left out of it, each with the reason."""
+    """Generated source, and the arguments that were left out of it.
+
+    Each argument comes with the reason.
+    """
 
     text: str
     left_out: tuple[str, ...] = ()

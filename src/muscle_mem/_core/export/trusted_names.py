@@ -1,4 +1,4 @@
-"""The names that generated source may use, of those that a stored trajectory contains.
+"""The names of a stored trajectory that generated source may use.
 
 A document that others wrote may name any class and any tool. Source that imports `os.system` as the class of a value
 would run a command when it is called. So a class is written only if this program knows it, or if its module was named
@@ -22,7 +22,7 @@ class UntrustedNameError(ValueError):
 
 
 def class_path(stored: str, modules: Sequence[str], member: str = "") -> tuple[str, list[str]]:
-    """Return the module and the qualified name of a class that generated source may import.
+    """Return the module and qualified name of a class that source may import.
 
     Args:
         stored: The class, as `module:qualname`.
@@ -61,7 +61,10 @@ def names_module(name: str) -> bool:
 
 
 def is_special(name: str) -> bool:
-    """Return whether a name is one of Python's own attributes, through which every module can be reached."""
+    """Return whether a name is one of Python's special attributes.
+
+    Every module can be reached through these.
+    """
     return name.startswith("__") and name.endswith("__") and name != "__call__"
 
 

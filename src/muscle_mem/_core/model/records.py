@@ -108,7 +108,10 @@ class Sec(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="S"):
 
 
 class ForeignSecret(Sec, frozen=True, array_like=True, gc=False, tag="F"):
-    """A secret that the tool got as a SecretStr ("str"), a SecretBytes ("bytes") or a Secret ("any") of pydantic."""
+    """A secret that the tool got as a SecretStr, a SecretBytes or a Secret.
+
+    These classes of pydantic are stored as "str", "bytes" and "any".
+    """
 
     kind: str = "str"
 
@@ -199,11 +202,12 @@ def intern_names(record: StepRecord) -> None:
 
 
 class Leafwise(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The condition of a param of which steps use single leaves, at `paths`; the empty path is a use as a whole.
+    """The condition of a param of which steps use single leaves, at `paths`.
 
-    `digest` covers the form of the value (types, keys, lengths) and the leaves that no step uses. `extremes` are items
-    of lists that may have been chosen by their order: (path, level, 1 or -1). Of the list that the path's part at
-    `level` is an index of, this item was the only largest or smallest by what is at the path in each item.
+    The empty path is a use as a whole. `digest` covers the form of the value (types, keys, lengths) and the leaves that
+    no step uses. `extremes` are items of lists that may have been chosen by their order: (path, level, 1 or -1). Of the
+    list that the path's part at `level` is an index of, this item was the only largest or smallest by what is at the
+    path in each item.
     """
 
     name: str
@@ -213,10 +217,10 @@ class Leafwise(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class PartOf(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A param that was also a part of another one, so that which of them a step used cannot be determined.
+    """A param that was also a part of another one.
 
-    It equals what is at `path` in the other param, or there the words from the first number in `words` up to the
-    second, of as many words as the third number says.
+    Which of them a step used cannot be determined. The param equals what is at `path` in the other param, or there the
+    words from the first number in `words` up to the second, of as many words as the third number says.
     """
 
     name: str
@@ -262,13 +266,14 @@ def body_bytes(body: Body) -> bytes:
 
 
 class Suspicion(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What one recording cannot know of a literal: that it was not made of something that differs from run to run.
+    """A source of a literal that one recording cannot rule out.
 
-    `leaf` counts the literal pieces of the step's arguments, as `literal_pieces` yields them. `kind` is one of
-    `param` (it may be the whole of one of `params`, in another form), `part` (made of a part of one), `computed` (from
-    them), `made_up` (for this day, month or run: `form`), and `derived` (computed from the figures in the outputs of
-    earlier steps: `sources` holds pairs of step and digest of these figures). `is_narrow` says that the literal has so
-    few values that two recordings confirm it between their own params only.
+    The literal may be made of something that differs from run to run. `leaf` counts the literal pieces of the step's
+    arguments, as `literal_pieces` yields them. `kind` is one of `param` (it may be the whole of one of `params`, in
+    another form), `part` (made of a part of one), `computed` (from them), `made_up` (for this day, month or run:
+    `form`), and `derived` (computed from the figures in the outputs of earlier steps: `sources` holds pairs of step and
+    digest of these figures). `is_narrow` says that the literal has so few values that two recordings confirm it between
+    their own params only.
     """
 
     leaf: int
@@ -280,7 +285,10 @@ class Suspicion(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class ParamTrace(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a recording keeps of a param's value: a digest, and a number that orders numbers, dates and times."""
+    """The trace of a param's value in a recording.
+
+    It is a digest, and a number that orders numbers, dates and times.
+    """
 
     name: str
     digest: bytes
@@ -288,7 +296,10 @@ class ParamTrace(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Witness(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Under which circumstances a recording was made: its params, the day (ISO, local) and the process."""
+    """The circumstances of a recording: its params, the day and the process.
+
+    The day is ISO and local.
+    """
 
     params: tuple[ParamTrace, ...] = ()
     day: str = ""

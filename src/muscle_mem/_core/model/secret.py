@@ -107,7 +107,10 @@ def foreign_kind(value: object) -> str:
 
 
 def as_secret(value: Any) -> Secret[Any] | None:
-    """Return a value as a Secret: a Secret itself, or a secret of pydantic that is not empty; None for others."""
+    """Return a value as a Secret.
+
+    It is a Secret itself, or a secret of pydantic that is not empty. Return None for others.
+    """
     if type(value) is Secret:
         return value
     if type(value).__module__ == "builtins" or not foreign_kind(value):

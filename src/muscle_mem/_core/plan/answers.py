@@ -1,7 +1,7 @@
-"""What a replay looks at in the results of its steps: failures (C5a), and answers that no recording had (E12).
+"""Results of steps that a replay checks for failures and new answers (C5a, E12).
 
-It is joined once for each trajectory, from all recordings of its calls. A step is looked at only if its recorded
-outputs hold an answer, or could hold an error.
+A new answer is one that no recording had. The checks are joined once for each trajectory, from all recordings of its
+calls. A step is looked at only if its recorded outputs hold an answer, or could hold an error.
 """
 
 from __future__ import annotations
@@ -103,7 +103,10 @@ class Looks:
         return tuple(place.signature(results[at]) for at, place in self.varying) in self.combinations
 
     def is_mixture(self, results: Sequence[Any]) -> bool:
-        """Return whether recordings had these answers, in so many combinations that one more proves nothing."""
+        """Return whether recordings had these answers, in many combinations.
+
+        One more combination then proves nothing.
+        """
         if len(self.combinations) < MANY_COMBINATIONS:
             return False
         for index, (at, place) in enumerate(self.varying):

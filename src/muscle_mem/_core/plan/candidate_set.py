@@ -1,4 +1,4 @@
-"""Sets of candidates in order of preference, with an index of their snapshots (D3)."""
+"""Sets of candidates in order of preference, with an index of snapshots (D3)."""
 
 from __future__ import annotations
 
@@ -130,9 +130,10 @@ def _distinct(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
 def _behind_what_they_went_around(
     candidates: Sequence[Candidate],
 ) -> tuple[Sequence[Candidate], frozenset[Candidate]]:
-    """Return candidates with each detour behind the observation that it went around, and the detours (D3).
+    """Return candidates with each detour behind its observation, and detours (D3).
 
-    `candidates` are the newest first. Within the ways around one observation, the oldest comes first.
+    A detour is behind the observation that it went around. `candidates` are the newest first. Within the ways around
+    one observation, the oldest comes first.
     """
     if not any(candidate.row.refused for candidate in candidates):
         return candidates, frozenset()
@@ -152,7 +153,10 @@ def _behind_what_they_went_around(
 
 
 def _root_of(candidate: Candidate, by_id: Mapping[str, Candidate]) -> Candidate:
-    """Return the observation that a detour went around in the end, of those that may still be replayed."""
+    """Return the observation that a detour went around in the end.
+
+    It is one of those that may still be replayed.
+    """
     met = {candidate}
     while not is_taught(candidate):
         around = next((by_id[id] for id in candidate.row.refused if id in by_id), None)
@@ -164,7 +168,10 @@ def _root_of(candidate: Candidate, by_id: Mapping[str, Candidate]) -> Candidate:
 
 
 def is_taught(candidate: Candidate) -> bool:
-    """Return whether a recording is preferred by its own age: it went around nothing, or a person approved it."""
+    """Return whether a recording is preferred by its own age.
+
+    It went around nothing, or a person approved it.
+    """
     return not candidate.row.refused or trust_level(candidate.trajectory.standing) == 2
 
 

@@ -1,4 +1,7 @@
-"""Recordings of one task that contradict each other: the agent made a value up, or chose by something unseen (E7)."""
+"""Recordings of one task that contradict each other (E7).
+
+The agent made a value up, or chose by something unseen.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ Place = tuple[str, tuple[int, ...]]
 
 
 class Difference(NamedTuple):
-    """The first argument in which two recordings differ without a reason; `texts` show both values."""
+    """The first argument in which two recordings differ without a reason.
+
+    `texts` show both values.
+    """
 
     step: int
     tool: str
@@ -50,7 +56,10 @@ NO_VERDICTS = Verdicts(None, frozenset())
 
 
 def contradictions(trajectories: Iterable[ReadyTrajectory]) -> dict[str, Verdicts]:
-    """Return what the recordings of a key say of each other, by the ids of the trajectories concerned."""
+    """Return what the recordings of a key say of each other.
+
+    The result is by the ids of the trajectories concerned.
+    """
     groups: dict[tuple[Any, ...], list[_Compared]] = {}
     for trajectory in trajectories:
         if trajectory.candidates and trajectory.steps:
@@ -91,7 +100,7 @@ class _Compared:
 
     @property
     def is_vouched_for(self) -> bool:
-        """Return whether a person approved it, or the latest two recordings are both of it."""
+        """Return whether a person approved it, or the latest two recordings are of it."""
         standing = self.trajectory.standing
         return trust_level(standing) == 2 or standing.reason.startswith(IN_A_ROW)
 
@@ -126,7 +135,10 @@ def _refusal(found: Difference) -> Refusal:
 
 
 def _differences(one: _Compared, other: _Compared) -> Iterator[tuple[int, str, tuple[str, str]]]:
-    """Yield the steps in which two recordings have another leaf that no guard explains, with both values as texts."""
+    """Yield the steps in which a leaf differs and no guard explains it.
+
+    Both values come as texts.
+    """
     for step, (ours, theirs) in enumerate(zip(one.leaves, other.leaves, strict=True)):
         if ours == theirs:
             continue
@@ -141,7 +153,10 @@ def _differences(one: _Compared, other: _Compared) -> Iterator[tuple[int, str, t
 
 
 def _is_seen_by_check(one: _Compared, step: int, argument: str) -> bool:
-    """Return whether the step's pre-check looks at an argument, so that it sees the place that the agent chose."""
+    """Return whether the step's pre-check looks at an argument.
+
+    It then sees the place that the agent chose.
+    """
     steps = one.trajectory.steps
     if step >= len(steps) or steps[step].pre is None:
         return False
@@ -152,7 +167,10 @@ def _is_seen_by_check(one: _Compared, step: int, argument: str) -> bool:
 
 
 def _leaves(record: StepRecord) -> Iterator[tuple[Place, Expr | Piece]]:
-    """Yield the leaves of a call with their places: literal pieces, and whatever else explains a leaf."""
+    """Yield the leaves of a call with their places.
+
+    They are literal pieces, and whatever else explains a leaf.
+    """
     for name, expr in record.arguments:
         yield from _expression_leaves(name, expr, ())
 
@@ -183,9 +201,9 @@ def _text(leaf: Expr | Piece | None) -> str:
 
 
 def _differing_params(one: _Compared, other: _Compared, step: int) -> frozenset[str] | None:
-    """Return the params in which recordings differ that saw the same up to a step; None if something seen differs.
+    """Return the differing params of recordings that saw the same up to a step.
 
-    Empty if two recordings with equal params saw the same.
+    Return None if something seen differs. Empty if two recordings with equal params saw the same.
     """
     found: frozenset[str] | None = None
     for ours in one.rows:
@@ -201,7 +219,10 @@ def _differing_params(one: _Compared, other: _Compared, step: int) -> frozenset[
 
 
 def _has_reason(ours: Candidate, theirs: Candidate, step: int) -> bool:
-    """Return whether two recordings differ in what is stored of the time before a step."""
+    """Return whether two recordings differ in what is stored before a step.
+
+    That is what was recorded of the time before it.
+    """
     a, b = ours.row, theirs.row
     if theirs.id in a.refused or ours.id in b.refused:
         return True
@@ -229,7 +250,10 @@ def _read(data: bytes) -> Any:
 
 
 def _param_differences(a: Row, b: Row, body: Body) -> frozenset[str] | None:
-    """Return the names of the params that differ between two recordings; None if that is not known."""
+    """Return the names of the params that differ between two recordings.
+
+    Return None if that is not known.
+    """
     if a.witness is None or b.witness is None:
         return None if body.params else frozenset()
     mine: Mapping[str, bytes] = {trace.name: trace.digest for trace in a.witness.params}
@@ -238,7 +262,7 @@ def _param_differences(a: Row, b: Row, body: Body) -> frozenset[str] | None:
 
 
 def may_begin(steps: Sequence[Any], stop: int, *, takes_handover: bool) -> bool:
-    """Return whether a replay that is known to stop before a step may begin at all (D1b).
+    """Return whether a replay that must stop before a step may begin at all (D1b).
 
     Its steps up to there must be repeatable without harm, or the agent must learn what was executed.
     """

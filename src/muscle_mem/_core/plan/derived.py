@@ -1,4 +1,7 @@
-"""The outputs whose figures a step depends on, as the recordings of its calls prove them together (E10)."""
+"""The outputs whose figures a step depends on (E10).
+
+The recordings of its calls prove them together.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +25,19 @@ ENOUGH = 5
 
 
 class Sources(NamedTuple):
-    """The figures that a step may be replayed with: those of the first `length` pairs, which steps of a row share."""
+    """The figures that a step may be replayed with.
+
+    They are those of the first `length` pairs, which steps of a row share.
+    """
 
     pairs: tuple[Pair, ...]
     length: int
 
 
 def sources_by_step(rows: Sequence[Row], recorded_at: Sequence[float] = ()) -> dict[int, tuple[Sources, ...]]:
-    """Return for each step the figures that it may be replayed with; steps that any figures suit are left out.
+    """Return for each step the figures that it may be replayed with.
 
-    `recorded_at` are the times of the rows, in seconds since the epoch.
+    Steps that any figures suit are left out. `recorded_at` are the times of the rows, in seconds since the epoch.
     """
     found: dict[int, list[Sources]] = {}
     narrow: set[int] = set()
@@ -50,7 +56,10 @@ def sources_by_step(rows: Sequence[Row], recorded_at: Sequence[float] = ()) -> d
 
 
 def _sources_of(row: Row) -> list[tuple[int, Sources, bool]]:
-    """Return the steps of a row that depend on figures, with all of these and whether their literals are narrow."""
+    """Return the steps of a row that depend on figures, with all of these.
+
+    Return with them whether their literals are narrow.
+    """
     pairs: dict[int, bytes] = {}
     stops: list[tuple[int, int, bool]] = []
     for step, suspicions in enumerate(row.suspicions):
@@ -72,7 +81,10 @@ def _common(seen: Sequence[Sources]) -> tuple[Pair, ...]:
 
 
 def _sources_by_outputs(row: Row, like: Sources, recorded_at: float) -> Sources | None:
-    """Return the same figures of a row whose literal was found in an output by chance; None if they are not stored."""
+    """Return the same figures of a row whose literal was in an output by chance.
+
+    Return None if they are not stored.
+    """
     pairs: list[Pair] = []
     for step, _ in like.pairs[: like.length]:
         data = row.outputs[step] if step < len(row.outputs) else b""

@@ -97,7 +97,10 @@ class Conditions:
         return all(self._is_confirmed(name, suspicion) for name in suspicion.params)
 
     def _is_told_apart(self, doubt: Open, name: str) -> bool:
-        """Return whether a recording has the same literal, although its value of the param has no such form."""
+        """Return whether a recording has the same literal without such a form.
+
+        Its value of the param has no form that matches the literal.
+        """
         return bool(self._unsuspected.get((doubt.step, doubt.suspicion.leaf, name)))
 
     def _ranks(self, name: str) -> list[float]:
@@ -177,7 +180,10 @@ class Conditions:
         return ""
 
     def unseen_value(self, names: Iterable[str], run: Circumstances) -> str:
-        """Return the first of some params whose value no recording of these calls had; empty if there is none."""
+        """Return the first of some params whose value no recording of these calls had.
+
+        Return an empty text if there is none.
+        """
         for name in sorted(names):
             digests = {traces[name].digest for traces in self._values if name in traces}
             if trace_digest(run.key, run.params, name) not in digests:
@@ -189,7 +195,7 @@ class Conditions:
         return next((name for name in names if has_grown(params.values.get(name), self._ranks(name))), "")
 
     def unseen_params(self, run: Circumstances) -> str:
-        """Return a param with a new value for which the recordings do not vouch yet, or ''.
+        """Return a param with a new value that the recordings do not vouch for, or ''.
 
         Two recordings with other values do. The value of a number, date or time must be between theirs, since the
         agent may do something else beyond a bound.

@@ -1,4 +1,4 @@
-"""Parallel groups (C10): calls of a run that overlapped, and a canonical order for them.
+"""Parallel groups of overlapping calls, and a canonical order for them (C10).
 
 A group is a maximal sequence of calls that overlap in time, one with the next. Calls that began before any of them had
 ended are its *opening* members, whose order has no meaning. A *late* member began after another one had ended, may

@@ -1,4 +1,7 @@
-"""What recordings prove of literals that may be a param in another form, or made of a part of one (E1, E3, E3a)."""
+"""The evidence for literals that may follow a param (E1, E3, E3a).
+
+Such a literal may be a param in another form, or made of a part of one.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ def _has_trace(row: Row, name: str) -> bool:
 
 
 def has_grown(value: Any, ranks: Sequence[float]) -> bool:
-    """Return whether an int needs separators in a text, and those of all recordings did not."""
+    """Return whether an int needs separators in a text.
+
+    Those of all recordings did not.
+    """
     return type(value) is int and abs(value) >= _GROUPED and bool(ranks) and max(map(abs, ranks)) < _GROUPED
 
 
@@ -57,7 +63,10 @@ def grown_message(name: str) -> str:
 
 
 def suspected_message(what: str, suspicion: Suspicion, name: str, place: str) -> str:
-    """Return the message for a literal that may be made of a param. `place` is the argument, after its tool."""
+    """Return the message for a literal that may be made of a param.
+
+    `place` is the argument, after its tool.
+    """
     if suspicion.kind == PART:
         return (
             f"{what}, which may be made of a part of param {name!r}: valid for that value only. A recording with "

@@ -1,4 +1,7 @@
-"""The answers that recordings of the same calls had at the places of one output (E12)."""
+"""The answers that recordings had at the places of one output (E12).
+
+The recordings are of the same calls.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A trajectory joined with the live tools, and its observations, which replays choose from."""
+"""A trajectory joined with the live tools, and its observations.
+
+Replays choose from the observations.
+"""
 
 from __future__ import annotations
 
@@ -148,9 +151,9 @@ class ReadyTrajectory:
                     yield candidate
 
     def set_stop(self, stop: Refusal | None) -> None:
-        """Set why replays stop before one of the steps, whatever a run brings, or lift such a stop.
+        """Set or lift the reason why replays stop before one of the steps.
 
-        That step leaves the quick path, which asks nothing.
+        They stop whatever a run brings. That step leaves the quick path, which asks nothing.
         """
         if self.stop is not None and self.stop.step < len(self.steps):
             self.steps[self.stop.step].leave_quick_path(False)
@@ -308,7 +311,10 @@ class Candidate:
         return copied
 
     def snapshots(self, post: bool) -> list[Any]:
-        """Return the snapshots of all steps: immutable values, `MutableSnapshot` or `MaskedSnapshot`."""
+        """Return the snapshots of all steps.
+
+        They are immutable values, `MutableSnapshot` or `MaskedSnapshot`.
+        """
         if post:
             if self._post_snapshots is None:
                 self._post_snapshots = row_snapshots(self.row, True)
@@ -328,7 +334,7 @@ class Candidate:
         return (self.row.post if post else self.row.pre)[position]
 
     def has_same_snapshot(self, other: Candidate, position: int, post: bool) -> bool:
-        """Return whether a run compares the same values with a snapshot of both observations."""
+        """Return whether both observations' snapshot is compared with the same values."""
         if self.stored_snapshot(position, post) != other.stored_snapshot(position, post):
             return False
         return (position, post) not in self.trajectory.masked or (

@@ -1,4 +1,7 @@
-"""The recorded outputs of the steps of a trajectory, as far as they answer anything (E12)."""
+"""The recorded outputs of the steps of a trajectory (E12).
+
+They count as far as they answer anything.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Decoded snapshots of observations, which a compare can use without changing them."""
+"""Decoded snapshots of observations.
+
+A compare can use them without changing them.
+"""
 
 from __future__ import annotations
 

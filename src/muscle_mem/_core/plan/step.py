@@ -47,7 +47,10 @@ SELF_ONLY = frozenset({0})
 
 
 class StepTrajectory(Protocol):
-    """The part of a trajectory that its steps use. `stop` is why replays stop before a step, whatever a run brings."""
+    """The part of a trajectory that its steps use.
+
+    `stop` is why replays stop before a step, whatever a run brings.
+    """
 
     stop: Refusal | None
 
@@ -117,12 +120,18 @@ class PlanStep:
         self.sources: tuple[Sources, ...] = ()
 
     def leave_quick_path(self, leave: bool) -> None:
-        """Have the step decided outside of the loop of the replay, or in it again where it can be."""
+        """Have the step decided outside of the loop of the replay.
+
+        Without `leave`, have it decided in the loop again where it can be.
+        """
         self.is_left = leave
         self.is_inline = self.quick and not leave and not self.sources
 
     def depend_on(self, sources: tuple[Sources, ...]) -> None:
-        """Replay the step only while earlier outputs hold the figures of one of these; an empty tuple asks nothing."""
+        """Replay the step only while earlier outputs hold one of these figures.
+
+        An empty tuple asks nothing.
+        """
         self.sources = sources
         self.is_inline = self.quick and not self.is_left and not sources
 
@@ -130,7 +139,10 @@ class PlanStep:
         """Replay the step only under these of its guards. Only a `BoundStep` has any."""
 
     def stay_off_quick_path(self) -> None:
-        """Have the step decided outside of the loop of the replay: a snapshot of it has params in it."""
+        """Have the step decided outside of the loop of the replay.
+
+        A snapshot of it has params in it.
+        """
         self.is_inline = self.quick = False
 
     def set_looks(self, looks: Looks | None) -> None:

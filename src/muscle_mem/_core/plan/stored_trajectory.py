@@ -1,4 +1,7 @@
-"""A trajectory as decoded from a store, and the join that makes it ready for replays."""
+"""A trajectory as decoded from a store, and its join with the live tools.
+
+The join makes it ready for replays.
+"""
 
 from __future__ import annotations
 

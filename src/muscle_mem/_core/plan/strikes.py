@@ -1,8 +1,9 @@
-"""Guards that were chance: struck by another recording of the same calls that contradicts them (L4).
+"""Guards that were chance, struck by another recording of the calls (L4).
 
-A literal that was found in an output may stand there by chance. Another recording with the same literal, whose output
-holds something else at that place, says so. Where the value only moved, to another element of the same list, it is
-still taken from there, and each recording keeps its own guard.
+The other recording is of the same calls and contradicts them. A literal that was found in an output may stand there by
+chance. Another recording with the same literal, whose output holds something else at that place, says so. Where the
+value only moved, to another element of the same list, it is still taken from there, and each recording keeps its own
+guard.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ _UNTRUSTED = ("quarantined", "retired")
 
 
 def strike_guards(members: Sequence[ReadyTrajectory]) -> None:
-    """Have the steps of trajectories with equal calls keep the guards that no other of these contradicts."""
+    """Have the steps of trajectories with equal calls keep the valid guards.
+
+    A guard is valid if no other trajectory of these contradicts it.
+    """
     ready = [member for member in members if member.steps]
     witnesses = [_Recording(member) for member in ready if member.standing.state not in _UNTRUSTED][:MAX_COMPARED]
     for member in ready:
@@ -52,7 +56,7 @@ class _Recording:
         self._decoded: dict[int, Any] = {}
 
     def contradicts(self, guard: Guard, position: int, beside: Sequence[Guard]) -> bool:
-        """Return whether this recording made the same call although it does not fulfill one of its guards.
+        """Return whether this recording made the same call but fails one of its guards.
 
         `beside` are all guards of that call.
         """
@@ -73,7 +77,10 @@ class _Recording:
         return self._fails(guard, len(guards))
 
     def _chose_same(self, reason: Guard, alike: Sequence[Guard], beside: Sequence[Guard]) -> bool:
-        """Return whether this recording chose the same record: for another one, another reason may have held."""
+        """Return whether this recording chose the same record.
+
+        For another one, another reason may have held.
+        """
         recorded = [
             own for own in beside if own.kind == "record" and (own.step, own.path) == (reason.step, reason.path)
         ]
@@ -96,7 +103,10 @@ class _Recording:
 
 
 def _moved(reason: Guard, guards: Sequence[Guard]) -> Iterator[Guard]:
-    """Yield a reason at its own place, and at those of the elements of its list that other guards name."""
+    """Yield a reason at its own place, and at those of other elements of its list.
+
+    These are the elements that other guards name.
+    """
     yield reason
     level = len(reason.path) - 1
     for own in guards:
@@ -107,5 +117,8 @@ def _moved(reason: Guard, guards: Sequence[Guard]) -> Iterator[Guard]:
 
 
 def shape_of(guard: Guard) -> tuple[Any, ...]:
-    """Return the place of a guard without positions in lists; a name counts, or its number where it has no digest."""
+    """Return the place of a guard without positions in lists.
+
+    A name counts, or its number where it has no digest.
+    """
     return tuple(key or None for key in guard.keys)

@@ -1,4 +1,4 @@
-"""Trust: the evidence for a trajectory, and the evidence that a replay requires (D6)."""
+"""Trust: the evidence for a trajectory, and what a replay requires (D6)."""
 
 from __future__ import annotations
 
