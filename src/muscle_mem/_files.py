@@ -1,4 +1,4 @@
-"""Files at paths that others can choose: only regular files are opened, and the size is limited.
+"""Files at paths that others can choose: regular files of limited size only.
 
 A named pipe blocks the process that opens it, a device such as /dev/zero has no end, and opening a device can have
 effects. So a path is looked at before it is opened, opened without blocking, and looked at again through the
@@ -23,7 +23,7 @@ NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 
 class UnusableFileError(OSError):
-    """A path leads to something other than a regular file, or to a file that is too large."""
+    """A path that leads to no regular file, or to a file that is too large."""
 
 
 def open_regular(path: str | os.PathLike[str], flags: int, mode: int = 0o600) -> int:

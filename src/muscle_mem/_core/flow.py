@@ -1,4 +1,4 @@
-"""The sequence of a run: replay if it is safe, run the agent if not, learn from its calls."""
+"""The sequence of a run: replay if it is safe, else run the agent and learn."""
 
 from __future__ import annotations
 
@@ -168,7 +168,10 @@ def _step_value(progress: Progress, at: int) -> tuple[Any, Source]:
 
 
 def _why_no_value(run: Run, candidate: Candidate, source: Source) -> str:
-    """Return why a success callback got None in place of a value, to append to a message (G7b)."""
+    """Return why a success callback got None in place of a value (G7b).
+
+    The text is appended to a message.
+    """
     if source != "none" or run.policy.result is not None:
         return ""
     if candidate.row.result >= 0:

@@ -92,7 +92,7 @@ def expired_note(id: str) -> Note:
 
 
 def has_enough_witnesses(trajectories: Iterable[ReadyTrajectory], recording: Recording) -> bool:
-    """Return whether another witness of a row that was seen before would prove nothing new (E11, E12)."""
+    """Return whether another witness of a known row proves nothing new (E11, E12)."""
     row = recording.row
     if row.witness is None or recording.body.order:
         return False
@@ -106,7 +106,10 @@ def has_enough_witnesses(trajectories: Iterable[ReadyTrajectory], recording: Rec
 
 
 def is_latest(trajectories: Iterable[ReadyTrajectory], id: str) -> bool:
-    """Return whether a trajectory is the latest recording of its tools; `trajectories` are newest first."""
+    """Return whether a trajectory is the latest recording of its tools.
+
+    `trajectories` are newest first.
+    """
     trajectories = list(trajectories)
     tools = next((_tools_of(trajectory) for trajectory in trajectories if trajectory.id == id), None)
     return next((trajectory.id == id for trajectory in trajectories if _tools_of(trajectory) == tools), False)
@@ -117,7 +120,10 @@ def _tools_of(trajectory: ReadyTrajectory) -> tuple[str, ...]:
 
 
 def surplus(trajectories: Iterable[ReadyTrajectory]) -> tuple[str, ...]:
-    """Return the oldest recordings of a task whose values vary, beyond those that are kept as evidence (E7)."""
+    """Return a task's oldest recordings beyond those kept as evidence (E7).
+
+    The values of such a task vary.
+    """
     varying = [trajectory for trajectory in trajectories if trajectory.stop is not None]
     varying.sort(key=lambda trajectory: -trajectory.seq)
     return tuple(trajectory.id for trajectory in varying[MAX_PARENTS:] if trust_level(trajectory.standing) < 2)

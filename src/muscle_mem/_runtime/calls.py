@@ -89,7 +89,7 @@ callers.update({False: call, True: acall})
 def _record_as_step(
     runtime: Runtime, outer: Frame, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions
 ) -> Outcome:
-    """Make a call inside the agent of another run, and record it as a step of that run."""
+    """Make a call inside the agent of another run, and record it as its step."""
     run, tool = outer.run, EngineTool(runtime, runtime.name, False)
     assert run is not None
     frame = frame_for_call(outer.runtime, run, run.recorder)

@@ -1,4 +1,4 @@
-"""Class methods as tools: one tool for each class on which such a method is called.
+"""Class methods as tools: one tool for each class that such a method is called on.
 
 `@engine.tool` may be above or below `@classmethod`. The class does not exist yet while the decorator runs, so its tool
 is made later: when the class is complete, when the method is called, or when a stored step needs the tool.
@@ -86,7 +86,10 @@ class ClassTool:
         return found
 
     def _call_overridden(self, cls: type, *args: Any, **kwargs: Any) -> Any:
-        """Call the method of a class that overrides it; the open run lacks what the override does."""
+        """Call the method of a class that overrides it.
+
+        The open run lacks what the override does.
+        """
         frame = get_frame()
         if frame is not None and frame.is_recording and frame.run is not None and frame.runtime is self._runtime:
             name = self._name_on(cls) or self._inner.__qualname__
@@ -122,7 +125,10 @@ class ClassTool:
         return next((name for name, entry in vars(cls).items() if self._leads_here(entry)), "")
 
     def _leads_here(self, entry: Any) -> bool:
-        """Return whether an entry of a class is this class method, possibly below other decorators."""
+        """Return whether an entry of a class is this class method.
+
+        It may be below other decorators.
+        """
         return isinstance(entry, classmethod) and leads_to(entry.__func__, (self._called,))
 
     def _find_owner(self) -> type | None:

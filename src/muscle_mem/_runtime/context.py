@@ -133,7 +133,10 @@ def disabled_block(runtime: Any) -> Iterator[None]:
 
 @contextmanager
 def _block(variable: Blocks, block: Block) -> Iterator[None]:
-    """Add a block to a variable, and remove it at the end, possibly in another context."""
+    """Add a block to a variable, and remove it at the end.
+
+    The end may be in another context.
+    """
     token = variable.set((*variable.get(), block))
     try:
         yield

@@ -60,7 +60,10 @@ class Maintenance:
         )
 
     def cache_clear(self, scope: str | None) -> None:
-        """Delete every trajectory of a scope, by default the engine's, and reset the counts."""
+        """Delete every trajectory of a scope, and reset the counts.
+
+        The default is the engine's scope.
+        """
         if scope is not None and not isinstance(scope, str):
             raise InvalidTypeError(f"invalid cache_clear(scope=): expected a string, got {scope!r}")
         chosen = self._scope if scope is None else scope

@@ -1,4 +1,4 @@
-"""Engines that are called inside the agent of another run: such a call is one step of that run.
+"""Engines called inside the agent of another run: each call is one step of it.
 
 The step is stored with the name of the engine, the task and its options, and replayed by making the call. Its output is
 the value of the inner run. Its effect is the strongest of those that the inner run had when it was recorded.
@@ -72,13 +72,16 @@ class EngineTool(Tool):
         return self.name, "async" if self.is_async else "plain", ""
 
     def settle_effect(self) -> None:
-        """Take the strongest effect of the calls of the inner runs, which a recorded call has collected."""
+        """Take the strongest effect that a recorded call has collected.
+
+        It is collected from the calls of the inner runs.
+        """
         if self.runs:
             self.effect = _strongest(self.runs)
             self.settle_fingerprint()
 
     def raise_effect(self, runs: list[Run]) -> None:
-        """Take the effect of the inner runs of a replay, if it is stronger than when this was recorded."""
+        """Take the effect of a replay's inner runs if it exceeds the recorded one."""
         effect = _strongest(runs)
         if effect is not None and EFFECTS.index(effect) > EFFECTS.index(self.effect or "write"):
             self.effect = effect
@@ -96,7 +99,7 @@ class _InnerRuns(msgspec.Struct, eq=False):
 
 @contextmanager
 def _noting_effect(tool: EngineTool, is_recorded: bool) -> Iterator[None]:
-    """Note the effect of a call: that of its recording, or that of its replay if it is stronger."""
+    """Note the effect of a call: the recorded one, or a stronger one of its replay."""
     outer = get_frame()
     if is_recorded or outer is None:
         try:
@@ -198,7 +201,10 @@ def given_options(options: CallOptions) -> dict[str, Any]:
 
 
 def outcome_of(tool: EngineTool, value: Any) -> Outcome:
-    """Return the outcome of a recorded call; of a call that the outer replay has made, one that says so."""
+    """Return the outcome of a recorded call.
+
+    The outcome of a call that the outer replay has made says so.
+    """
     if tool.outcome is not None:
         return tool.outcome
     message = "the replay of the outer run has made this call"

@@ -22,7 +22,10 @@ _threads = threading.local()
 
 
 def _this_thread() -> object:
-    """Return an object that identifies this thread; unlike its number, it is never used again."""
+    """Return an object that identifies this thread.
+
+    Unlike the thread's number, it is never used again.
+    """
     found = getattr(_threads, "identity", None)
     if found is None:
         found = _threads.identity = object()
@@ -180,7 +183,10 @@ class OpenRuns:
             )
 
     def _is_foreign(self, tool: Tool, frame: Frame) -> bool:
-        """Return whether the engine of a run neither records a call of a tool nor one that it consists of."""
+        """Return whether the engine of a run records no part of a tool's call.
+
+        A part is the call itself, or a call that it consists of.
+        """
         if frame.runtime is self._runtime:
             return False
         return not leads_to(tool.fn, [other.wrapper for other in frame.runtime.tools])
@@ -237,7 +243,10 @@ class OpenRuns:
 
 
 def _note_secret_read(secret: Secret[Any]) -> None:
-    """Note the read of a secret in the run that it belongs to; from an unknown thread, in all that are recording."""
+    """Note the read of a secret in the run that it belongs to.
+
+    A read in an unknown thread is noted in all runs that are recording.
+    """
     frame = get_frame()
     if frame is not None:
         if frame.run is not None and (frame.is_recording or frame.run.recorder_slot):

@@ -51,7 +51,7 @@ class KeyMaker:
         params: Params,
         objects: tuple[Any, ...],
     ) -> Prepared:
-        """Return the key of a call, its text, why it has no key, its secrets, its tags and its scope.
+        """Return a call's key, text, reason for no key, secrets, tags and scope.
 
         The tags are redacted. The scope is None unless a function makes it. Raises InvalidTypeError or
         InvalidValueError for invalid options.
@@ -109,7 +109,10 @@ class KeyMaker:
         return key
 
     def _call_scope(self, objects: tuple[Any, ...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
-        """Return the scope that the user's function makes of a call; None without such a function."""
+        """Return the scope that the user's function makes of a call.
+
+        The result is None without such a function.
+        """
         make = self._make_scope
         if make is None:
             return None

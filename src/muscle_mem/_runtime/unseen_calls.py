@@ -1,4 +1,7 @@
-"""Detection of what a recording run cannot see: calls in forked children, and swallowed cancellations."""
+"""Detection of calls in forked children and of swallowed cancellations.
+
+A recording run cannot see either.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +117,10 @@ def _free_slot() -> tuple[mmap, int] | None:
 
 
 def _cancellations(task: Any) -> int:
-    """Return how many cancellations of a task are pending; other classes of tasks may not count them."""
+    """Return how many cancellations of a task are pending.
+
+    Tasks of other classes may not count them.
+    """
     count = getattr(task, "cancelling", None)
     return count() if count is not None else 0
 

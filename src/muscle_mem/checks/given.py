@@ -1,4 +1,7 @@
-"""Calls of the functions that users give to ready-made checks, and their fingerprints."""
+"""Calls of the functions that users pass to ready-made checks.
+
+Their fingerprints are computed here, too.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Command line `muscle-mem`: inspect and maintain a store without the recorded program."""
+"""Command line `muscle-mem`: inspect and maintain a store.
+
+It does not need the recorded program.
+"""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def _seen_step(index: int, row: Row) -> dict[str, Any]:
 
 
 def _snapshot_json(data: bytes) -> dict[str, Any]:
-    """Return what `value_json` does; the text of a snapshot with params has their names."""
+    """Return what `value_json` does, with the names of params in a snapshot's text."""
     return {"type": None, "text": snapshot_text(data), "masked": True} if is_masked(data) else value_json(data)
 
 

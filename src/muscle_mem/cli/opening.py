@@ -1,4 +1,4 @@
-"""Stores named on the command line: found by option or environment, never created by looking."""
+"""Stores named by option or environment, never created by reading."""
 
 from __future__ import annotations
 

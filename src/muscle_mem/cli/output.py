@@ -1,4 +1,7 @@
-"""Output of the commands: strict JSON, or tables that are never cut outside a terminal."""
+"""Output of the commands: strict JSON, or tables.
+
+Tables are never cut outside a terminal.
+"""
 
 from __future__ import annotations
 

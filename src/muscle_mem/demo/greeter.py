@@ -1,4 +1,7 @@
-"""Smallest example, for machines without a browser: a greeting, valid for a second."""
+"""Smallest example, for machines without a browser: a greeting.
+
+The greeting is valid for a second.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `Store` protocol with its eight methods, and the plain records that they take and return.
+"""The `Store` protocol with its eight methods, and the records that they use.
 
 A store keeps *sealed* trajectories: canonical bytes that it does not interpret, and a few plain fields for searching.
 It is synchronous, safe to call from any thread, and raises only `StoreError`.

@@ -1,4 +1,7 @@
-"""Copies of whole stores through the `Store` protocol: signed again, in recording order."""
+"""Copies of whole stores, signed again, in recording order.
+
+They are made through the `Store` protocol.
+"""
 
 from __future__ import annotations
 

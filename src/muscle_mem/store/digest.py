@@ -1,4 +1,4 @@
-"""Digests of stored rows: computed when a row is written, verified each time it is read."""
+"""Digests of stored rows, computed when written and verified when read."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Conversion of stored trajectories to documents and back, for `export`, `import`, `diff` and folder stores.
+"""Conversion of stored trajectories to documents and back.
 
-If the readable form does not reproduce the stored bytes exactly, for example because another release wrote them, the
-document contains them as base64 under `raw`. So a document never loses data.
+Documents are used by `export`, `import`, `diff` and folder stores. If the readable form does not reproduce the stored
+bytes exactly, for example because another release wrote them, the document contains them as base64 under `raw`. So a
+document never loses data.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""JSON text of documents, made for diffs: stable, short containers on one line, no invisible characters."""
+"""JSON text of documents, made for diffs.
+
+It is stable, has short containers on one line and has no invisible characters.
+"""
 
 from __future__ import annotations
 

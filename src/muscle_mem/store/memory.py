@@ -1,4 +1,7 @@
-"""A store in dictionaries: the default of an Engine, and the simplest implementation of the contract."""
+"""A store in dictionaries: the default of an Engine.
+
+It is the simplest implementation of the contract.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deletion of trajectories that are too old or least recently used, in short transactions."""
+"""Deletion of old or least recently used trajectories in short transactions."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Fields of stored rows, and their conversion from and to records, shared by all databases.
+"""Fields of stored rows and their conversion, shared by all databases.
 
-Text is stored as bytes: UTF-8 with lone surrogates, because task texts may contain them.
+Rows are made from records and converted back. Text is stored as bytes: UTF-8 with lone surrogates, because task texts
+may contain them.
 """
 
 from __future__ import annotations

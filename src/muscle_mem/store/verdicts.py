@@ -1,4 +1,4 @@
-"""Notes for a person's verdicts on a trajectory, shared by the API and the command line."""
+"""Notes for manual verdicts on a trajectory, for the API and the command line."""
 
 from __future__ import annotations
 

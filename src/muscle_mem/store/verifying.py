@@ -1,4 +1,4 @@
-"""Verification of a whole store: digests of all rows, and checks of the storage itself."""
+"""Verification of a whole store: digests of rows, and checks of the storage."""
 
 from __future__ import annotations
 

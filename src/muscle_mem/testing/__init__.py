@@ -1,4 +1,4 @@
-"""Support for tests: a contract for your own stores, a scripted agent, a fake clock.
+"""Support for tests: a contract for stores, a scripted agent, a fake clock.
 
 class TestMyStore(muscle_mem.testing.StoreContract):
     def make_store(self, tmp_path):

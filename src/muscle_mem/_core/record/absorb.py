@@ -1,4 +1,7 @@
-"""After a divergence a restarted agent repeats what was done: effects are answered, and nothing runs twice (F2)."""
+"""Absorption of calls that a restarted agent repeats after a divergence (F2).
+
+Executed effects are answered with their results, so that none runs twice.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ from .same_call import StepCall, is_same_call
 
 
 class Accepted(NamedTuple):
-    """How an executed step was accepted: its snapshots, its duration, and its place in a parallel group, if any."""
+    """The snapshots that accepted an executed step, its duration and its group.
+
+    The group is the step's place in a parallel group, if any.
+    """
 
     pre: Deferred | None
     post: Deferred | None
@@ -118,7 +124,7 @@ class Absorber:
     def begin_call(
         self, run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Executed | RecordedStep:
-        """Return the executed step that answers a call, or the step of a call that must be made."""
+        """Return the executed step that answers a call, or the step of a new call."""
         with self._lock:
             found = self._find(tool, args, kwargs)
             if found is not None and self._is_answer(found):
@@ -134,9 +140,10 @@ class Absorber:
         return step
 
     def undone(self, with_reads: bool) -> RecordedTool | None:
-        """Return the first executed step with an effect that the agent did not repeat, and whether it did another.
+        """Return the first executed effect that the agent did not repeat.
 
-        Steps that raised are left out. An agent that knows the results of reads must have repeated them, too.
+        It comes with whether the agent did another in its place. Steps that raised are left out. An agent that knows
+        the results of reads must have repeated them, too.
         """
         reads = set(range(len(self._calls))) - set(self.acts) - self._looked if with_reads else set()
         for at in sorted({*self._pending, *reads}):
@@ -147,12 +154,18 @@ class Absorber:
         return None
 
     def _is_made_again(self, at: int) -> bool:
-        """Return whether the agent made the same call of an `idempotent` tool, though fewer times than the replay."""
+        """Return whether the agent repeated a call of an `idempotent` tool.
+
+        It may have made the call fewer times than the replay.
+        """
         step, args, kwargs = self._calls[at]
         return any(self._is_same(other, step.tool, args, kwargs) for other in self._made_again)
 
     def take_back(self, step: RecordedStep) -> None:
-        """Ignore a call that failed without an effect, since it is left out of the plan (C5)."""
+        """Ignore a call that failed without an effect (C5).
+
+        The plan does not contain it.
+        """
         with self._lock:
             if self._stray is not None and self._stray[0] is step:
                 self._turn = self._stray[1]
@@ -165,7 +178,10 @@ class Absorber:
         return next((at for at in list(self._pending) if self._is_same(at, tool, args, kwargs)), None)
 
     def _places_to_look(self) -> list[int]:
-        """Return the executed reads that belong where the agent is, as far as it has repeated the steps."""
+        """Return the executed reads that belong where the agent is.
+
+        That place follows from the steps that it has repeated.
+        """
         turn = self._turn
         if turn is None:
             return []
@@ -185,7 +201,10 @@ class Absorber:
         return any(self._calls[at][0].tool.identity == tool.identity for at in self._pending)
 
     def _repeat(self, at: int) -> bool:
-        """Note that a step was repeated; return whether the snapshots that accepted it belong to its place."""
+        """Note that a step was repeated; return whether its snapshots fit its place.
+
+        They are the snapshots that accepted the step in the replay.
+        """
         if at not in self._pending:
             self._looked.add(at)
             return True
@@ -198,7 +217,10 @@ class Absorber:
         return in_turn
 
     def _answer(self, run: Run, at: int, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Executed:
-        """Record a call that an executed step answers: it is the agent's, with the snapshots of the replay (F5)."""
+        """Record a call that an executed step answers (F5).
+
+        It is the agent's call, with the snapshots of the replay.
+        """
         recorder, executed, accepted = run.recorder, self._executed[at], self._accepted[at]
         self._repeat(at)
         if executed.error is not None or _is_failure(tool, executed):
@@ -243,7 +265,10 @@ class Absorber:
         return step
 
     def _place(self, recorder: Recorder, step: RecordedStep, accepted: Accepted, is_running: bool = False) -> None:
-        """Note when a repeated call was in progress: members of a parallel group overlap as they did (C10)."""
+        """Note when a repeated call was in progress (C10).
+
+        Members of a parallel group overlap as they did in the replay.
+        """
         events = recorder.events
         members = self._groups.setdefault(accepted.group, []) if accepted.group else []
         ends = sorted(_last_index(events, member) for member in members if events.count(member) > 1)
@@ -255,14 +280,20 @@ class Absorber:
 
 
 class RecordedTool(NamedTuple):
-    """The tool of an executed step that was not repeated, and whether the agent made another call of it."""
+    """The tool of an executed step that was not repeated.
+
+    It also says whether the agent made another call of the tool.
+    """
 
     tool: Tool
     is_called_again: bool
 
 
 def _is_failure(tool: Tool, executed: Executed) -> bool:
-    """Return whether the result of an executed step is a failure, which is left out of a plan (C5a)."""
+    """Return whether the result of an executed step is a failure (C5a).
+
+    A plan does not contain failures.
+    """
     try:
         return bool(failure_of(tool, executed.result))
     except Exception:  # A `failed=` raised, which stopped the replay.
@@ -275,7 +306,7 @@ def _has_effect(tool: Tool) -> bool:
 
 
 def _turns_of(calls: Sequence[StepCall], accepted: Sequence[Accepted]) -> list[range]:
-    """Return for each executed step how many steps with effects are done when it is its turn.
+    """Return how many steps with effects are done at each executed step's turn.
 
     The members of a parallel group may come in any order.
     """
@@ -292,7 +323,7 @@ def _turns_of(calls: Sequence[StepCall], accepted: Sequence[Accepted]) -> list[r
 
 
 def _latest_looks(calls: Sequence[StepCall], env: Env) -> set[int]:
-    """Return the executed calls that nothing but the same call came after, if they have no effect.
+    """Return the executed calls without effect that only the same call came after.
 
     An `idempotent` call is one of them only if it was repeated, as in polling.
     """

@@ -130,7 +130,10 @@ def record_sync(
 
 
 def is_pending(run: Run, tool: Tool, result: Any) -> bool:
-    """Return whether a plain tool that wraps an async one returned a coroutine that the agent will await."""
+    """Return whether a plain tool returned a coroutine that is not awaited yet.
+
+    Such a tool wraps an async one, and the agent awaits the coroutine.
+    """
     return tool.may_be_async and not run.is_sync and type(result) is CoroutineType
 
 
@@ -178,7 +181,7 @@ async def _record_later(
 def _note_failure(
     run: Run, step: RecordedStep, args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException
 ) -> None:
-    """Leave out a call that raised; quarantine the run if the call may have had an effect.
+    """Leave out a call that raised; quarantine the run if it may have an effect.
 
     A call with wrong arguments has not entered the tool, so it had no effect.
     """

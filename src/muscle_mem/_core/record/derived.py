@@ -29,7 +29,7 @@ _WAY_OUT = "Pass the secret to the tool, and derive the value there."
 
 
 def add_read_secrets(recorder: Recorder) -> None:
-    """Add the secrets whose value was read in the run to those that must not be stored.
+    """Add the values of secrets that the run read to those that are not stored.
 
     The run was not given them, so they have no name. Short ones are left out: they occur in other texts by chance.
     """
@@ -124,7 +124,7 @@ class _Search:
         )
 
     def _is_known(self, part: Any, at: int, key_inputs: Sequence[Any]) -> bool:
-        """Return whether a text stands in the task, in a param or in the output of an earlier step."""
+        """Return whether the task, a param or an earlier output contains a text."""
         folded = (text_of(part) or "").lower()
         params = self._recorder.params
         given = [*key_inputs, *(params.values[name] for name in params.plain_names())]

@@ -75,7 +75,10 @@ def note_doubts(
 
 
 def task_words(run: Run) -> tuple[Any, ...]:
-    """Return the leaves of a run's task with its params masked, and the pieces of its text."""
+    """Return the leaves of a run's task, with params masked, and its words.
+
+    The words are the pieces of the task's text.
+    """
     params = run.recorder.params
     return (*_masked_leaves(run, params), *masked_text(run.label, params, run.recorder.known.redactor)[::2])
 
@@ -88,7 +91,7 @@ def _masked_leaves(run: Run, params: Params) -> list[Any]:
 def _report_blind_outputs(
     run: Run, steps: Sequence[RecordedStep], records: Sequence[StepRecord], known: Knowledge
 ) -> None:
-    """Report an output that could not be read, if an id that nothing explains was used after it (C12)."""
+    """Report an unread output if an unexplained id was used after it (C12)."""
     blind = {at for at, step in enumerate(steps) if _is_blind(run, step)}
     if not blind:
         return
@@ -109,7 +112,10 @@ def _report_blind_outputs(
 
 
 def _is_blind(run: Run, step: RecordedStep) -> bool:
-    """Return whether nothing could be read in an output; an object that the run was given does not count."""
+    """Return whether nothing could be read in an output.
+
+    An object that the run was given does not count.
+    """
     if step.result is None or step.output_data is not None or step.output_copy:
         return False
     return not isinstance(run.recorder.known.find(step.result), Ctx | Par)
@@ -118,7 +124,10 @@ def _is_blind(run: Run, step: RecordedStep) -> bool:
 def joined_suspicions(
     found: Sequence[tuple[Suspicion, ...]], derived: Sequence[tuple[Suspicion, ...]]
 ) -> tuple[tuple[Suspicion, ...], ...]:
-    """Return the suspicions of both searches, by step; an empty tuple where there are none at all."""
+    """Return the suspicions of both searches, by step.
+
+    The tuple is empty if there are none at all.
+    """
     joined = tuple((*one, *two) for one, two in zip(found or [()] * len(derived), derived, strict=True))
     return joined if any(joined) else ()
 

@@ -1,4 +1,7 @@
-"""Calls that failed while a run was recorded: left out of the plan, or a reason to review the recording (C5, C5a)."""
+"""Calls that failed while a run was recorded (C5, C5a).
+
+They are left out of the plan, or they are a reason to review the recording.
+"""
 
 from __future__ import annotations
 

@@ -76,7 +76,10 @@ def learn(
 
 
 def _warn_unabsorbed(run: Run, problem: Problem | None) -> None:
-    """Warn that a restarted agent did not repeat what the replay did, where that is not why nothing is learned."""
+    """Warn that a restarted agent did not repeat what the replay did.
+
+    There is no warning if that is the reason why nothing is learned.
+    """
     unabsorbed = run.recorder.unabsorbed
     if unabsorbed is None:
         return

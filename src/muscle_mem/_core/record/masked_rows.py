@@ -107,7 +107,10 @@ class _Masking:
         return data
 
     def _mask(self, data: bytes, literal_parts: frozenset[int]) -> bytes:
-        """Return a masked snapshot; the snapshot itself if this run's values do not make it again."""
+        """Return a masked snapshot, or the snapshot itself.
+
+        It is masked only if this run's values make the same snapshot again.
+        """
         known = self._known.get((data, literal_parts))
         if known is None:
             known = self._masker.mask(data, literal_parts)

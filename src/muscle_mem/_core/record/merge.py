@@ -1,4 +1,4 @@
-"""A replay that stopped, and what the agent did after it: whether both are one trajectory (F5)."""
+"""A stopped replay and the agent's calls after it: one trajectory or two (F5)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .masked_rows import refreshed_snapshots
 
 
 def accepted_steps(run: Run, followed: Candidate, refusal: Refusal) -> list[Accepted]:
-    """Return how the replay accepted each of its steps: under the recorded snapshots, or renewed ones (B7).
+    """Return how each step was accepted: by recorded or renewed snapshots (B7).
 
     The post-check that stopped the replay saw another state, which counts for its step.
     """
@@ -37,7 +37,7 @@ def _stored(data: bytes | None) -> Deferred | None:
 
 
 def begin_with_replay(run: Run, followed: Candidate, refusal: Refusal, handover: Handover) -> None:
-    """Begin the recording of an agent that continues with the steps that were replayed (F5).
+    """Begin the recording of an agent that continues with replayed steps (F5).
 
     A step whose post-check failed is one of them if its snapshot is known, since the agent continues with its result.
     Its copy in `handover` is recognized as the same output.
@@ -69,9 +69,9 @@ def begin_with_replay(run: Run, followed: Candidate, refusal: Refusal, handover:
 
 
 def _is_doubtful_read(run: Run, refusal: Refusal) -> bool:
-    """Return whether a read broke the replay whose result looks like an error, without declaring itself one (C5a).
+    """Return whether a read whose result looks like an error broke the replay (C5a).
 
-    The agent continues with the result.
+    Such a result does not declare itself an error. The agent continues with the result.
     """
     if refusal.reason is not Reason.RETURNED_ERROR:
         return False
@@ -81,9 +81,9 @@ def _is_doubtful_read(run: Run, refusal: Refusal) -> bool:
 
 
 def merge_problem(run: Run, refusal: Refusal, accepted: bool) -> Problem | None:
-    """Return why a replay and what the agent did after it are not one trajectory, or None.
+    """Return why a replay and the agent's calls after it are not one trajectory.
 
-    `accepted` says that a success callback accepted the run.
+    The result is None if they are. `accepted` says that a success callback accepted the run.
     """
     recorder = run.recorder
     absorber: Absorber | None = recorder.absorber
@@ -99,7 +99,7 @@ def merge_problem(run: Run, refusal: Refusal, accepted: bool) -> Problem | None:
 
 
 def _broken_step_problem(run: Run, refusal: Refusal, accepted: bool) -> Problem | None:
-    """Return why nothing is known of the step that broke the replay, or of one beside it."""
+    """Return why the step that broke the replay, or one beside it, is unknown."""
     progress = run.progress
     if refusal.step < len(progress.calls):
         tool = progress.calls[refusal.step][0].tool
@@ -122,7 +122,7 @@ def _broken_step_problem(run: Run, refusal: Refusal, accepted: bool) -> Problem 
 
 
 def _is_made_again(absorber: Absorber | None) -> bool:
-    """Return whether the agent made the call again that raised in the replay, and it returned (C5)."""
+    """Return whether a call that raised in the replay was repeated and returned (C5)."""
     return absorber is not None and any(not step.is_dropped for step in absorber.retries)
 
 
@@ -147,12 +147,18 @@ def _continued_problem(run: Run, refusal: Refusal, own: list[RecordedStep], acce
 
 
 def _knows(run: Run) -> bool:
-    """Return whether the agent knew what the replay had done; any other has started again (F5)."""
+    """Return whether the agent knew what the replay had done (F5).
+
+    An agent that did not has started again.
+    """
     return run.takes_handover or run.knows_handover
 
 
 def _restarted_problem(run: Run, absorber: Absorber, own: list[RecordedStep], accepted: bool) -> Problem | None:
-    """Return why a restarted agent's calls cannot be one recording: a step is missing, or nothing was added."""
+    """Return why the calls of a restarted agent cannot be one recording.
+
+    Either a step is missing, or nothing was added.
+    """
     undone = absorber.undone(_knows(run))
     if not own and (undone is not None or not accepted or not run.recorder.planned_steps()):
         return Problem(Reason.NO_CALLS, "the agent called no tool after the replay had stopped")
@@ -166,7 +172,10 @@ def _restarted_problem(run: Run, absorber: Absorber, own: list[RecordedStep], ac
 
 
 def _unabsorbed(run: Run, absorber: Absorber | None, own: list[RecordedStep], accepted: bool) -> Problem | None:
-    """Return which step of the replay a restarted agent has not repeated, although it made other calls."""
+    """Return which step of the replay a restarted agent has not repeated.
+
+    The agent has made other calls.
+    """
     if not own:
         return None
     if absorber is not None:

@@ -128,7 +128,7 @@ def _redact_output(step: RecordedStep, redactor: Redactor, forms: DerivedForms) 
 
 
 def _holds_secret(data: bytes, redactor: Redactor, forms: DerivedForms) -> bool:
-    """Return whether stored bytes contain a secret, or a text that was derived from one."""
+    """Return whether stored bytes contain a secret or a text derived from one."""
     return any(
         redactor.contains_secret(value) or any(map(forms.find, visible_leaves(value))) for value in literal_values(data)
     )

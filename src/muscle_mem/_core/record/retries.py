@@ -9,7 +9,7 @@ from .seal import step_record
 
 
 def settle_failed_calls(recorder: Recorder) -> None:
-    """Quarantine the run for each failed call of an idempotent tool that was not made again.
+    """Quarantine the run for failed idempotent calls that were not made again.
 
     A call that was made again with the same arguments and returned leaves the same effect as one call.
     """
@@ -30,7 +30,10 @@ def _repeats(recorder: Recorder, later: RecordedStep, failed: RecordedStep) -> b
 
 
 def _arguments(recorder: Recorder, step: RecordedStep) -> tuple[tuple[str, Expr], ...] | None:
-    """Return the arguments of a call as they would be stored; None if they cannot be compared."""
+    """Return a call's arguments as they would be stored.
+
+    The result is None if they cannot be compared.
+    """
     if step.problems or any(find_unencodable(frozen) for _, frozen in step.arguments):
         return None
     return step_record(step, recorder.params).arguments

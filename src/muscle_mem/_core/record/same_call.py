@@ -1,4 +1,4 @@
-"""Whether two calls are the same: the same tool, and arguments that are the same objects or equal values."""
+"""Comparison of calls: the same tool, with the same objects or equal values."""
 
 from __future__ import annotations
 

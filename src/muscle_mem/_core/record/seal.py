@@ -93,7 +93,10 @@ def output_index(recorder: Recorder, steps: Sequence[RecordedStep]) -> OutputInd
 
 
 def _read_output(step: RecordedStep, redactor: Redactor) -> tuple[Any, bool]:
-    """Return an output as it was when the call returned, and whether one of the names in it may be a secret."""
+    """Return an output as at its call's return, and whether it may name a secret.
+
+    It does if one of the names in it may be a secret.
+    """
     if type(step.result) in SCALARS:
         value = step.result
     else:
@@ -142,7 +145,10 @@ def step_records(
 
 
 def _all_ended(recorder: Recorder, steps: Sequence[RecordedStep]) -> dict[int, frozenset[int]]:
-    """Return the steps that had ended when each step began, also of those that a replay has made."""
+    """Return the steps that had ended when each step began.
+
+    Steps that a replay has made count, too.
+    """
     positions = {step: at for at, step in enumerate(steps)}
     events = [positions[step] for step in recorder.events if not step.is_dropped]
     prefix = [step.record for step in recorder.prefix if step.record is not None]
@@ -198,10 +204,10 @@ def _leafwise(records: Sequence[StepRecord], params: Params) -> tuple[Leafwise, 
 def _param_conditions(
     records: Sequence[StepRecord], params: Params, variadic: Sequence[str]
 ) -> tuple[tuple[tuple[str, bytes], ...], tuple[PartOf, ...]]:
-    """Return the params for whose recorded value alone the plan is valid, and those that were parts of others.
+    """Return the params with a required value, and those that were parts of others.
 
-    The first are unused, changed, in the name of an argument, or may be confused with another. `variadic` are the names
-    of arguments that are data.
+    The plan is valid for the recorded value of the first alone. The first are unused, changed, in the name of an
+    argument, or may be confused with another. `variadic` are the names of arguments that are data.
     """
     if not params:
         return (), ()
@@ -272,7 +278,10 @@ def _answers(recorder: Recorder, step: RecordedStep) -> bytes:
 
 
 def _pauses(steps: Sequence[RecordedStep]) -> tuple[float, ...]:
-    """Return the seconds between the end of each step and the start of the next, if there are any; 0 in groups."""
+    """Return the seconds between the end of each step and the next one's start.
+
+    The tuple is empty without pauses. Inside groups a pause is 0.
+    """
     ends = (0.0, *(step.began_at + step.wall_seconds for step in steps))
     found = tuple(
         round(max(0.0, step.began_at - ends[at]), 3) if at and step.began_at and ends[at] else 0.0

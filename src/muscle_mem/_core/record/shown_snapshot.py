@@ -15,7 +15,10 @@ MAX_SNAPSHOT_BYTES = 16 * 1024  # size of the largest snapshot that a divergence
 
 
 def bounded_snapshot(value: Any) -> bytes | None:
-    """Return the codec's bytes of a value; None if they are too many, or if the value has no encoding."""
+    """Return the codec's bytes of a value, or None.
+
+    None stands for too many bytes, or for a value without an encoding.
+    """
     try:
         return codec.encode(value, max_bytes=MAX_SNAPSHOT_BYTES)
     except Exception:  # Methods of the value may raise.
@@ -44,7 +47,7 @@ def redacted_snapshot(data: bytes | None, text: str, redactor: Redactor) -> byte
 
 
 def _without_secrets(value: Any, redactor: Redactor, forms: DerivedForms) -> Any:
-    """Return a value with each secret, and each text that was derived from one, replaced by `***`."""
+    """Return a value with `***` for each secret and each text derived from one."""
     unfolded = codec.unfold(value)
     if unfolded is None:
         masked = redactor.redact(value) if type(value) is str else value

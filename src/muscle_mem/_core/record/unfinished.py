@@ -79,7 +79,7 @@ def _remedy(kind: type) -> str:
 
 
 def _is_open_block(kind: type) -> bool:
-    """Return whether objects of a type are used in a `with` block that does work at its end.
+    """Return whether a type's `with` block does work at its end.
 
     Files, pictures, locks and connections are exempt, since the end of their block only releases them.
     """

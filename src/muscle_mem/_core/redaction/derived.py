@@ -1,4 +1,4 @@
-"""Texts that are derived from a secret: encodings that can be reversed, and the usual digests.
+"""Texts derived from a secret: reversible encodings and the usual digests.
 
 An encoding is found by what the secret becomes in it, wherever it stands in a longer text: base64 has three forms of
 each secret, one for each position of its first byte. So the text need not be decoded, and it does not matter what else
@@ -37,7 +37,10 @@ _RANDOM_BYTES = range(16, 65)  # sizes of keys and signatures
 
 
 class Derived(NamedTuple):
-    """How a text was derived from a secret; `reversible` means that the secret can be computed from it."""
+    """The way in which a text was derived from a secret.
+
+    `reversible` means that the secret can be computed from it.
+    """
 
     how: str
     reversible: bool
@@ -132,7 +135,10 @@ class DerivedForms:
         )
 
     def _find_separated(self, text: str) -> str | None:
-        """Return the name of a digest whose bytes are separated; empty for a secret, None if there is neither."""
+        """Return the name of a digest whose bytes are separated.
+
+        The name is empty for a secret, and None if there is neither.
+        """
         if len(text) < self._shortest_separated:
             return None
         lower = text.lower()
@@ -157,7 +163,7 @@ class DerivedForms:
 
 
 def _spelled(text: str) -> set[str]:
-    """Return the forms that a text has in JSON, in HTML and in a repr, if they differ from it."""
+    """Return the differing forms of a text in JSON, in HTML and in a repr."""
     data = text.replace("\\", "\\\\").replace('"', '\\"').encode("utf-16-be", "surrogatepass")
     units = [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
     in_json = "".join(chr(unit) if unit < 128 else f"\\u{unit:04x}" for unit in units)
@@ -180,7 +186,10 @@ def _standard_base64(text: str) -> str:
 
 
 def _base64_forms(secret: bytes) -> set[str]:
-    """Return what bytes become in base64 inside longer data: without the characters that depend on their neighbors."""
+    """Return what bytes become in base64 inside longer data.
+
+    Characters that depend on the neighbors of the bytes are left out.
+    """
     found: set[str] = set()
     for offset in range(3):
         encoded = _to_base64(bytes(offset) + secret + bytes(2))
@@ -191,7 +200,10 @@ def _base64_forms(secret: bytes) -> set[str]:
 
 
 def _unquoted(text: str) -> Iterator[str]:
-    """Yield a text with quoting for URLs and HTML removed once and twice, where that changes it."""
+    """Yield a text with URL and HTML quoting removed once and twice.
+
+    A form that equals the text is left out.
+    """
     if not any(mark in text for mark in "%&+"):
         return
     for unquoting in (_unquote, _unquote_form, _unescape):
@@ -231,7 +243,10 @@ def _character(entity: str) -> str:
 
 
 def _decoded_tokens(text: str) -> Iterator[str]:
-    """Yield what the tokens of a text may encode, if it is a readable text. Plain words are left out."""
+    """Yield what the tokens of a text encode, if it is readable text.
+
+    Plain words are left out.
+    """
     for token in _TOKEN.findall(text)[:_MAX_TOKENS]:
         if token.isalpha() and (token.islower() or token.istitle()):
             continue
@@ -266,7 +281,10 @@ def _text(secret: bytes) -> str:
 
 
 def text_of(leaf: Any) -> str | None:
-    """Return a leaf as a text to search, with bytes as the characters of the same numbers."""
+    """Return a leaf as a text to search.
+
+    Bytes become the characters of the same numbers.
+    """
     if issubclass(type(leaf), str):
         return str(leaf)
     if issubclass(type(leaf), bytes | bytearray):

@@ -1,4 +1,4 @@
-"""The parts of a value that concern secrets: the Secrets in it, and the texts to search for."""
+"""The secret parts of a value: the Secrets in it, and the texts to search for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Looks at the results of a replay: failures (C5a), and answers that no recording went on after (E12)."""
+"""Looks at the results of a replay: failures (C5a) and unknown answers (E12).
+
+An answer is unknown if no recording continued after it.
+"""
 
 from __future__ import annotations
 
@@ -90,9 +93,9 @@ def settle_answers(
 
 
 def _is_forked(candidate: Candidate, made: int) -> bool:
-    """Return whether other recordings go another way since the last act, so that an answer may decide.
+    """Return whether other recordings continue differently after the last act.
 
-    Where both ways have a pre-check, these decide.
+    If they do, an answer may decide. Where both ways have a pre-check, these decide.
     """
     trajectory = candidate.trajectory
     steps, ids = trajectory.steps, trajectory.comparison_ids

@@ -1,4 +1,7 @@
-"""Approval of irreversible steps (F4), asked for before a pre-check so that nothing runs after it."""
+"""Approval of irreversible steps (F4).
+
+It is requested before a pre-check, so that nothing runs between the check and the call.
+"""
 
 from __future__ import annotations
 

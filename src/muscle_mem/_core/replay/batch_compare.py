@@ -1,4 +1,4 @@
-"""Batched comparison: one `compare_many` call for all candidates that share a capture."""
+"""Batched comparison: one `compare_many` call for candidates of one capture."""
 
 from __future__ import annotations
 

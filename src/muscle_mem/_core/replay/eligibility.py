@@ -1,4 +1,4 @@
-"""Eligibility: which recordings may be replayed, as far as this is known before the first effect (D1, D3)."""
+"""Eligibility of recordings, as known before the first effect (D1, D3)."""
 
 from __future__ import annotations
 

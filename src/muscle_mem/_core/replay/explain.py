@@ -1,4 +1,4 @@
-"""Explanations of what a call would do and why; only the checks of first steps are executed."""
+"""Explanations of what a call would do; only checks of first steps are executed."""
 
 from collections import Counter
 from collections.abc import Generator, Sequence
@@ -125,7 +125,10 @@ def _of(ranked: CandidateSet, trajectory: ReadyTrajectory) -> list[Candidate]:
 
 
 def _around(ranked: CandidateSet, trajectory: ReadyTrajectory) -> str:
-    """Return that a recording was made when checks of others failed, and what it is ranked behind (D3)."""
+    """Return that a recording was made when checks of others failed (D3).
+
+    The text says what the recording is ranked behind.
+    """
     ids = {id for candidate in _of(ranked, trajectory) for id in candidate.row.refused}
     others = sorted({other.trajectory.id for other in ranked.candidates if other.id in ids} - {trajectory.id})
     whose = ", ".join(others) or "an earlier observation"

@@ -1,4 +1,4 @@
-"""Checks that run immediately: nothing is awaited, and no snapshot is kept for later runs."""
+"""Checks that run immediately, without awaiting or keeping a snapshot."""
 
 from __future__ import annotations
 

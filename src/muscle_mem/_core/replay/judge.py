@@ -1,4 +1,4 @@
-"""The evaluation of one check: its capture, its compare, and the refusal if it does not pass."""
+"""Evaluation of one check: its capture, its compare, and the refusal if any."""
 
 from __future__ import annotations
 
@@ -230,6 +230,9 @@ def wait_and_retry(run: Run, checks: Iterable[Check | None], since: float) -> Ge
 
 
 def left_to_wait(run: Run, checks: Iterable[Check | None], since: float) -> float:
-    """Return for how many seconds the longest wait of some checks goes on; 0 or less if it is over."""
+    """Return the seconds until the longest wait of some checks is over.
+
+    The result is 0 or less if it is over.
+    """
     longest = max((check.wait for check in checks if check is not None), default=0.0)
     return since + longest - run.clock() if longest > 0 else 0.0

@@ -1,4 +1,7 @@
-"""Parallel groups in a replay (C10): the checks before the first member runs, and when post-checks are due."""
+"""Parallel groups in a replay (C10).
+
+The checks precede the first member. This module also determines when post-checks are due.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judging post-checks: those that wait, are refused, or move the run to another candidate."""
+"""Post-checks that wait, are refused, or move the run to another candidate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deciding the next call: pre-checks that wait, are refused, or move the run to another candidate."""
+"""Pre-checks that wait, are refused, or move the run to another candidate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What precedes the compare of a pre-check: the step's arguments in this run, its approval and its capture."""
+"""Preparation of a pre-check: arguments, approval and capture of the step."""
 
 from __future__ import annotations
 
@@ -88,7 +88,10 @@ def stale_reference(run: Run, step: PlanStep, position: int) -> Refusal | None:
 
 
 def _changed_figures(run: Run, step: PlanStep, position: int) -> Refusal | None:
-    """Return the refusal of a step whose numbers may be computed from figures that differ now (E10)."""
+    """Return the refusal of a step whose numbers may depend on changed figures (E10).
+
+    Such figures differ from the recorded ones.
+    """
     progress = run.progress
     if progress.figures is None:
         progress.figures = {}

@@ -1,8 +1,8 @@
-"""Replaying one candidate step by step, each step checked against the live environment before its call.
+"""Replay of one candidate, with each step checked before its call.
 
-A call that can be made immediately is made here; what must be awaited, or belongs to another driver, is yielded.
-Nothing of the package runs between a pre-check that passes and its tool. The loop holds what most steps need; all
-else is in `pre_check` and `post_check`.
+Checks see the live environment. A call that can be made immediately is made here; what must be awaited, or belongs to
+another driver, is yielded. Nothing of the package runs between a pre-check that passes and its tool. The loop holds
+what most steps need; all else is in `pre_check` and `post_check`.
 """
 
 from __future__ import annotations

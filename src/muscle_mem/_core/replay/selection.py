@@ -1,4 +1,4 @@
-"""The choice among the candidates of one run: which is followed, and when another replaces it (D2, D3)."""
+"""The choice among the candidates of a run, and its changes (D2, D3)."""
 
 from __future__ import annotations
 
@@ -235,7 +235,10 @@ class Selection:
         return arguments
 
     def refused_at(self, position: int, followed: Candidate) -> tuple[Candidate, ...]:
-        """Return the candidates that might have gone on at a position where none passed, the preferred first."""
+        """Return the candidates that might have continued at a position.
+
+        None of them passed there. The preferred one is the first.
+        """
         calls = followed.trajectory.comparison_ids[:position]
         return tuple(
             candidate

@@ -1,4 +1,7 @@
-"""Shadow runs: the agent's calls are compared with what a replay would have done; nothing runs twice."""
+"""Shadow runs: the agent's calls are compared with those of a replay.
+
+Nothing runs twice.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +130,7 @@ def _choose_candidate(run: Run, live: Sequence[Candidate], first: bytes, step: R
 
 
 def _is_masked_form(run: Run, candidate: Candidate, position: int, stored: bytes | None, data: bytes | None) -> bool:
-    """Return whether a captured snapshot equals a recorded one with this run's params in it."""
+    """Return whether a snapshot is a recorded one with this run's params in it."""
     if data is None or not is_masked(stored):
         return False
     return masked_form(run, [candidate.trajectory], position, False, data) == stored

@@ -15,9 +15,9 @@ from .run import Run
 
 
 class Bound(NamedTuple):
-    """A masked snapshot with values: immutable or a `MutableSnapshot`, and its canonical bytes.
+    """A masked snapshot with values, and its canonical bytes.
 
-    `problem` says why it has none, if so.
+    It is immutable or a `MutableSnapshot`. `problem` says why it has none, if so.
     """
 
     snapshot: Any
@@ -46,7 +46,10 @@ def bound_forms(run: Run, candidate: Candidate, position: int, post: bool, snaps
 
 
 def _unconfirmed(run: Run, candidate: Candidate, snapshot: MaskedSnapshot, known: frozenset[int]) -> str:
-    """Return why an irreversible step's snapshot cannot be compared, if its recorded values are not known."""
+    """Return why an irreversible step's snapshot cannot be compared.
+
+    That is so if its recorded values are not known.
+    """
     witness = candidate.row.witness
     digests = {} if witness is None or candidate.refresh else {trace.name: trace.digest for trace in witness.params}
     for number, leaf in enumerate(masked_leaves(snapshot.expr)):
@@ -59,7 +62,7 @@ def _unconfirmed(run: Run, candidate: Candidate, snapshot: MaskedSnapshot, known
 
 
 def _bound(run: Run, snapshot: MaskedSnapshot, fixed: Mapping[int, bytes]) -> Bound:
-    """Return a masked snapshot with this run's params, which is made once for each run."""
+    """Return a masked snapshot with this run's params, made once for each run."""
     if run.bound_snapshots is None:
         run.bound_snapshots = {}
     key = snapshot.data, frozenset(fixed.items())
@@ -75,7 +78,10 @@ def _bound(run: Run, snapshot: MaskedSnapshot, fixed: Mapping[int, bytes]) -> Bo
 
 
 def masked_form(run: Run, trajectories: Sequence[ReadyTrajectory], position: int, post: bool, data: bytes) -> bytes:
-    """Return a captured snapshot with the names of this run's params, as the index of snapshots has it (D3)."""
+    """Return a captured snapshot with the names of this run's params (D3).
+
+    The index of snapshots has it in this form.
+    """
     trajectory = next((known for known in trajectories if (position, post) in known.masked), None)
     if trajectory is None:
         return data
@@ -86,7 +92,10 @@ def masked_form(run: Run, trajectories: Sequence[ReadyTrajectory], position: int
 
 
 def expected_snapshot(run: Run, candidate: Candidate, position: int, post: bool) -> Any:
-    """Return the snapshot that a run compares with first, as a value that may be modified."""
+    """Return the snapshot that a run compares with first.
+
+    The value may be modified.
+    """
     snapshot = candidate.snapshots(post)[position]
     if type(snapshot) is MaskedSnapshot:
         snapshot = next(bound_forms(run, candidate, position, post, snapshot)).snapshot

@@ -196,7 +196,10 @@ class Recorder:
         return step.index
 
     def end_call(self, step: RecordedStep, *, is_placed: bool = False) -> None:
-        """End a call, whether it returned or raised; `is_placed` if its end is among the events already."""
+        """End a call, whether it returned or raised.
+
+        `is_placed` says that its end is among the events already.
+        """
         if step.problems and not step.is_dropped:
             self.problems.extend(step.problems)
         if not is_placed:

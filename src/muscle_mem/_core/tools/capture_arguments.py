@@ -48,7 +48,7 @@ def hides_own_signature(fn: Any) -> bool:
 
 
 def _calls(signature: inspect.Signature, own: inspect.Signature) -> Iterator[Call]:
-    """Yield the ways to call a tool that a capture with the signature `own` might take."""
+    """Yield the calls of a tool that a capture with the signature `own` may take."""
     parameters = signature.parameters.values()
     kinds = {parameter.kind for parameter in parameters}
     positional = [parameter for parameter in parameters if parameter.kind in _POSITIONAL]

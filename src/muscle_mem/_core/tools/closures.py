@@ -1,4 +1,4 @@
-"""Comparison of callables that share a name and a fingerprint but hold different objects."""
+"""Comparison of callables with one name and fingerprint but different objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Fingerprints of functions: short strings that change when the code changes in a way that matters.
+"""Fingerprints of functions: short strings that change when the code does.
+
+Changes that do not affect the behavior do not count.
 
     s:<32 hex>                    from the source; equal on every machine and Python version
     c:cpython-311:<32 hex>        from the code object, where there is no source; tagged with the interpreter
@@ -89,9 +91,9 @@ def is_async(fn: object) -> bool:
 
 
 def may_be_async(fn: object) -> bool:
-    """Return whether a plain function wraps an async one, so that a call may return a coroutine.
+    """Return whether a plain function wraps an async one.
 
-    The function that it wraps is its `__wrapped__` or in its closure.
+    A call of it may return a coroutine. The function that it wraps is its `__wrapped__` or in its closure.
     """
     waiting, seen = [fn], 0
     while waiting and seen < _MAX_DEPTH:
@@ -195,7 +197,7 @@ def _attributes(fn: object) -> list[tuple[str, object]]:
 
 
 def _is_special(name: object) -> bool:
-    """Return whether an attribute says nothing about what a callable does, such as `__doc__`."""
+    """Return whether an attribute, such as `__doc__`, does not affect the behavior."""
     return not isinstance(name, str) or (name.startswith("__") and name.endswith("__"))
 
 
@@ -250,7 +252,7 @@ class _Fingerprinter:
         return _extend(self.of_callable(call), f"object({_class_name(type(fn))!a},{within}{self._state(fn)})")
 
     def _state(self, fn: object) -> str:
-        """Return the attributes of a callable object as text, in the form of a closure's cells."""
+        """Return a callable object's attributes as text, in the form of closure cells."""
         found = {name: self.value(value) for name, value in _attributes(fn) if not _is_special(name)}
         return "".join(f",{name!a}={text}" for name, text in sorted(found.items()))
 

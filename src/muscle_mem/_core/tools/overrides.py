@@ -92,7 +92,10 @@ def _leads_to_wrapper(tool: Tool, entry: Any) -> bool:
 
 
 def _leads_to_function(tool: Tool, entry: Any) -> bool:
-    """Return whether an attribute is the function of a tool that was registered apart from its class."""
+    """Return whether an attribute is the function of a separately registered tool.
+
+    Such a tool was registered apart from its class.
+    """
     return _leads_to(entry, tool.fn)
 
 

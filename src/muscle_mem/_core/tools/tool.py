@@ -1,4 +1,4 @@
-"""Tools: the user's functions with their stored names, fingerprints, checks and effects."""
+"""Tools: functions with stored names, fingerprints, checks and effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Validators of what users give for tools and checks: one function for each kind of value.
+"""Validators of what users pass for tools and checks, one for each kind.
 
 Each returns the value as it is used, or raises InvalidTypeError or InvalidValueError.
 """

@@ -1,4 +1,4 @@
-"""`muscle-mem copy`: all of one store into another, signed with the key of the target."""
+"""`muscle-mem copy`: copy one store into another, signed with the target's key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`muscle-mem demo`: an agent on web pages, first without recordings, then replayed."""
+"""`muscle-mem demo`: an agent on web pages, first recorded, then replayed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`muscle-mem export`: trajectories as JSON files to version, or as Python functions to edit."""
+"""`muscle-mem export`: trajectories as JSON files or as Python functions.
+
+The files are for version control, the functions are for editing.
+"""
 
 from __future__ import annotations
 
@@ -174,7 +177,10 @@ def _report_all(wanted: Export, folder: Path, files: list[str], failed: dict[str
 
 
 def _report_left_out(left_out: Mapping[str, Sequence[str]], wanted: Export) -> None:
-    """Print on stderr what the source of each trajectory does not contain; JSON of one trajectory has it already."""
+    """Print on stderr what the source of each trajectory does not contain.
+
+    The JSON of one trajectory contains it already.
+    """
     for id, whys in left_out.items():
         for why in whys if not (wanted.as_json and wanted.folder is None) else ():
             click.echo(f"Left out of {printable(id)}: {printable(why)}", err=True)

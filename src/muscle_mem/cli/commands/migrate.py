@@ -1,4 +1,7 @@
-"""`muscle-mem migrate`: migrate a store of an older release, or report whether it must be."""
+"""`muscle-mem migrate`: migrate a store of an older release.
+
+It can also report whether that is necessary.
+"""
 
 from __future__ import annotations
 

@@ -185,7 +185,9 @@ class FolderStore:
             return self._generation
 
     def lead(self, key: bytes) -> KeyLock | None:
-        """Become the only learner of a key, by a file lock in the folder `.leading` of the store.
+        """Become the only learner of a key, by a file lock.
+
+        The file is in the folder `.leading` of the store.
 
         See `muscle_mem.store.base.Leading`.
         """

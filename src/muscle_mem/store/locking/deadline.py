@@ -1,6 +1,7 @@
-"""Timeouts of writes that wait for other writers: the full timeout, or a short one after a failed wait.
+"""Timeouts of writes that wait for other writers.
 
-A lock that is never released so costs one full timeout, and then a short one for each write. Every write still tries.
+A write waits for the full timeout, or for a short one after a failed wait. A lock that is never released so costs one
+full timeout, and then a short one for each write. Every write still tries.
 """
 
 from __future__ import annotations

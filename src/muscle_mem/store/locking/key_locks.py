@@ -1,6 +1,7 @@
-"""Locks that elect one learner of a key: a set for threads, kernel locks on small files for processes.
+"""Locks that elect one learner of a key.
 
-A lock ends with its process. It only saves agent runs, so two concurrent learners do no harm.
+Threads use a set, and processes use kernel locks on small files. A lock ends with its process. It only saves agent
+runs, so two concurrent learners do no harm.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Write lock of a store: one writer at a time, by a kernel lock on a file next to the store, with a bounded wait.
+"""Write lock of a store: one writer at a time, with a bounded wait.
 
-SQLite's busy handler sleeps for increasing times, so later writers overtake earlier ones. A queue in front of it
-shortens the longest wait of many writers by an order of magnitude, and keeps checkpoints and commits apart. The lock
-ends with its process. It provides order, not safety: every write is a BEGIN IMMEDIATE anyway.
+It is a kernel lock on a file next to the store. SQLite's busy handler sleeps for increasing times, so later writers
+overtake earlier ones. A queue in front of it shortens the longest wait of many writers by an order of magnitude, and
+keeps checkpoints and commits apart. The lock ends with its process. It provides order, not safety: every write is a
+BEGIN IMMEDIATE anyway.
 """
 
 from __future__ import annotations

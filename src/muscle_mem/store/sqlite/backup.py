@@ -1,4 +1,7 @@
-"""Backups of a SQLite store, made by SQLite while others read and write, and verified before they are published."""
+"""Backups of a SQLite store, verified before they are published.
+
+SQLite makes them while others read and write.
+"""
 
 from __future__ import annotations
 

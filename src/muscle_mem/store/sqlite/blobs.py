@@ -1,4 +1,7 @@
-"""Blobs of a SQLite store: large parts of observations, stored once by SHA-256, deleted with their last user."""
+"""Blobs of a SQLite store: large parts of observations, stored once.
+
+They are named by SHA-256 and deleted with their last user.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Connections of a SQLite store: one per thread, none across a fork, all closed with the store.
+"""Connections of a SQLite store: one per thread, none across a fork.
 
-SQLite keeps a process's file locks in memory, and a fork copies this state without the locks. A child that then opens
-the file loses commits when the parent closes it. So all connections are closed before os.fork, and opened again in
-parent and child when next needed. A process that was forked in another way does not open the file.
+All of them are closed with the store. SQLite keeps a process's file locks in memory, and a fork copies this state
+without the locks. A child that then opens the file loses commits when the parent closes it. So all connections are
+closed before os.fork, and opened again in parent and child when next needed. A process that was forked in another way
+does not open the file.
 """
 
 from __future__ import annotations

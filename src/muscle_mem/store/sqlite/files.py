@@ -1,4 +1,7 @@
-"""Paths of stores, and creation of files: private from the first byte, published complete."""
+"""Paths of stores, and creation of files.
+
+Files are private from the first byte and are published complete.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Detection of network file systems, on which SQLite loses data, by the mount table."""
+"""Detection of network file systems, on which SQLite loses data.
+
+It reads the mount table.
+"""
 
 from __future__ import annotations
 

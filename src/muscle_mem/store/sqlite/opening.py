@@ -1,4 +1,7 @@
-"""Opening of a SQLite store's file: created if missing, rejected untouched if foreign or too new."""
+"""Opening of a SQLite store's file.
+
+A missing file is created. A foreign or too new one is rejected and left unchanged.
+"""
 
 from __future__ import annotations
 

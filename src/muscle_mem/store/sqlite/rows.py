@@ -1,4 +1,4 @@
-"""Rows of a SQLite store: their columns, their conversion from and to records, and their digests.
+"""Rows of a SQLite store: their columns, conversion and digests.
 
 A row is a tuple of raw column values with text as bytes, so that a digest covers exactly what the file holds.
 

@@ -1,4 +1,7 @@
-"""Note of the signing key in a SQLite store, so that a wrong key is reported immediately."""
+"""Note of the signing key in a SQLite store.
+
+With it a wrong key is reported immediately.
+"""
 
 from __future__ import annotations
 

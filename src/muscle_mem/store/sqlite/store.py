@@ -1,4 +1,4 @@
-"""Store in one SQLite file, for any number of threads and processes on one machine."""
+"""Store in one SQLite file, for the threads and processes of one machine."""
 
 from __future__ import annotations
 
