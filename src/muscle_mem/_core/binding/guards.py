@@ -218,7 +218,8 @@ class _Search:
                     yield from self._figure_guards(place, figure.kind, value, seen)
 
     def _figure_places(self, kind: Kind, value: str) -> Iterator[Place]:
-        pattern = pattern_of(kind, value)
+        is_possible = kind != "number" or self.index.has_digits(value.lstrip("-").replace(".", ""))
+        pattern = pattern_of(kind, value) if is_possible else None
         if kind == "number":
             number = as_number(value)
             yield from self.index.places_of_number(number)
@@ -315,6 +316,8 @@ class _Search:
         for place, _ in self.index.places_in_texts(text):
             if "\n" in (text_of(place.leaf) or "") and self.index.step_of(place.node) not in found:
                 by_text[place.node, place.slot] = place
+        if not by_text:
+            return
         token = re.compile(rf"(?<![\w.,]){re.escape(text)}(?![\w]|[.,]\d)")
         for place in by_text.values():
             lines = [line for line in (text_of(place.leaf) or "").split("\n") if token.search(line)]

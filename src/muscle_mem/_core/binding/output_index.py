@@ -17,6 +17,7 @@ from .leaf_texts import BREAK, fold_plain, is_joined, occurrences, side_text, sq
 from .output_tree import OutputTree, Place
 
 _MAX_TRIES = 2_000  # occurrences of one text that are looked at
+_NO_DIGIT = re.compile(r"[^\d\x00-\x08]+")
 
 
 class OutputIndex(OutputTree):
@@ -25,6 +26,7 @@ class OutputIndex(OutputTree):
     def __init__(self) -> None:
         super().__init__()
         self._joined = self._folded = self._squeezed = ""
+        self._digits: str | None = None
         self._offsets: list[int] = []
         self._fold_offsets: list[int] = []
 
@@ -88,6 +90,15 @@ class OutputIndex(OutputTree):
             if number != last:
                 last = number
                 yield from self._text_places_of(number)
+
+    def has_digits(self, digits: str) -> bool:
+        """Return whether these digits may stand in a text, with separators between them.
+
+        This costs much less than an expression for each number.
+        """
+        if self._digits is None:
+            self._digits = _NO_DIGIT.sub("", self._joined_texts())
+        return digits in self._digits
 
     def texts_matching(self, pattern: re.Pattern[str]) -> Iterator[Place]:
         """Yield the texts in which an expression matches, each once."""
