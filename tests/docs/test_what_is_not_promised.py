@@ -1,0 +1,183 @@
+"""Each limit on the page of what is not promised is true: a test shows it, here or where its rule is tested."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from muscle_mem import Check, Engine
+from paths import ROOT, TESTS
+
+PAGE = (ROOT / "docs" / "explanation" / "what-is-not-promised.md").read_text(encoding="utf-8")
+LIMITS = [" ".join(limit.split()) for limit in re.split(r"(?m)^- ", PAGE)[1:]]
+
+SHOWN_BY = {
+    "A step without a check": "test_d9_an_unchecked_tool_replays_with_one_warning_that_names_it",
+    "A check sees what": "test_a_check_sees_what_its_capture_captures",
+    "A snapshot in which a param's value": "test_b12_",
+    "Of what tools return": "test_e12_",
+    "A recording is a list of calls": "test_a_recording_is_a_list_of_calls",
+    "Why an agent chose a record": "test_a_choice_by_something_else_is_not_seen",
+    "The fingerprint of a tool": "test_the_functions_that_a_tool_calls_are_no_part_of_it",
+    "Derived data is seen": "test_a_translation_is_not_seen",
+    "A value that the agent only changes": "test_a_change_that_shows_for_other_data_only_is_not_seen",
+    "A param is put into a text": "test_a_text_is_not_parsed",
+    "Most derived forms of secrets": "test_c11a_other_forms_are_not_seen_as_the_docs_say",
+    "Calls of a parallel group": "test_c10_",
+    "The snapshot of a call that began": "test_c10_",
+    "A replay calls the tool": "test_d8_",
+    "Tool calls in spawned processes": "test_c9a_a_spawned_process_cannot_be_seen",
+    "Between the verdict": "test_the_world_can_change_after_the_verdict",
+    "An agent without `handover`": "test_f2_",
+    "An effect is exactly once": "test_a_tool_that_raised_may_have_done_its_work",
+}
+
+
+def test_each_limit_on_the_page_has_a_test_that_shows_it() -> None:
+    missing = [limit[:60] for limit in LIMITS if not any(limit.startswith(start) for start in SHOWN_BY)]
+    assert missing == []
+    assert [start for start in SHOWN_BY if not any(limit.startswith(start) for limit in LIMITS)] == []
+    text = "\n".join(path.read_text(encoding="utf-8") for path in TESTS.rglob("test_*.py"))
+    assert [name for name in SHOWN_BY.values() if f"def {name}" not in text] == []
+
+
+class Bench:
+    """An engine whose one tool writes down what it was called with."""
+
+    def __init__(self, **options: Any) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.engine = Engine(**options)
+        self.act = self.engine.tool(name="act", effect="write")(lambda *values: self.calls.append(values))
+
+    def run(self, **params: Any) -> Any:
+        self.calls.clear()
+        return self.engine("task", params=params or None)
+
+
+def test_a_check_sees_what_its_capture_captures() -> None:
+    world = {"title": "Invoice", "amount": 100}
+    engine = Engine()
+    pay = engine.tool(Check(lambda: world["title"]), name="pay", effect="write")(lambda: None)
+    engine.set_agent(lambda task: pay())
+    engine("task")
+    world["amount"] = 1_000_000
+    assert engine("task")
+
+
+def test_a_recording_is_a_list_of_calls() -> None:
+    folder = ["a.txt", "b.txt"]
+    bench = Bench()
+    bench.engine.set_agent(lambda task: [bench.act(name) for name in folder] and None)
+    bench.run()
+    folder.append("c.txt")
+    assert bench.run()
+    assert bench.calls == [("a.txt",), ("b.txt",)]
+
+
+def test_a_choice_by_something_else_is_not_seen() -> None:
+    bench = Bench()
+    liked = ["tea"]
+    shop = bench.engine.tool(name="shop", effect="read")(
+        lambda: [{"name": name, "code": f"X-{at}81723"} for at, name in enumerate(("milk", "tea", "rye bread"), 5)]
+    )
+    bench.engine.set_agent(lambda task: bench.act(next(one["code"] for one in shop() if one["name"] == liked[0])))
+    bench.run()
+    liked[0] = "rye bread"
+    assert bench.run()
+    assert bench.calls == [("X-681723",)]
+
+
+def test_the_functions_that_a_tool_calls_are_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    engine = Engine()
+
+    @engine.tool(name="send")
+    def send() -> None:
+        done.append(helper())
+
+    engine.set_agent(lambda task: send())
+    engine("task")
+    monkeypatch.setitem(globals(), "helper", lambda: "another")
+    assert engine("task")
+    assert done == ["one", "another"]
+
+
+def helper() -> str:
+    """What a tool calls."""
+    return "one"
+
+
+def test_a_translation_is_not_seen() -> None:
+    words = {"red": "rouge", "blue": "bleu"}
+    bench = Bench()
+    color = ["red"]
+
+    def agent(task: str) -> None:
+        bench.act("en", color[0])
+        bench.act("fr", words[color[0]])
+
+    bench.engine.set_agent(agent)
+    bench.run(color="red")
+    color[0] = "blue"
+    assert bench.run(color="blue")
+    assert bench.calls == [("en", "blue"), ("fr", "rouge")]
+
+
+def test_a_change_that_shows_for_other_data_only_is_not_seen() -> None:
+    bench = Bench()
+    name = ["ann"]
+    bench.engine.set_agent(lambda task: bench.act(name[0].lower()))
+    bench.run(name="ann")
+    name[0] = "Bob"
+    assert bench.run(name="Bob")
+    assert bench.calls == [("Bob",)]
+
+
+def test_a_text_is_not_parsed() -> None:
+    bench = Bench()
+    query = ["tea"]
+    bench.engine.set_agent(lambda task: bench.act(f"https://shop/?q={query[0].replace('&', '%26')}"))
+    bench.run(query="tea")
+    query[0] = "salt & pepper"
+    assert bench.run(query="salt & pepper")
+    assert bench.calls == [("https://shop/?q=salt & pepper",)]
+
+
+def test_the_world_can_change_after_the_verdict() -> None:
+    world = {"page": "shop"}
+    seen: list[str] = []
+
+    def look() -> str:
+        page = world["page"]
+        world["page"] = "bank"  # between the capture and the tool's own effect
+        return page
+
+    engine = Engine()
+    press = engine.tool(Check(look), name="press", effect="write")(lambda: seen.append(world["page"]))
+    engine.set_agent(lambda task: press())
+    for _ in range(2):
+        world["page"] = "shop"
+        outcome = engine("task")
+    assert outcome
+    assert seen == ["bank", "bank"]
+
+
+def test_a_tool_that_raised_may_have_done_its_work() -> None:
+    sent: list[str] = []
+    fails = [False]
+    engine = Engine()
+
+    @engine.tool(name="send", effect="write")
+    def send() -> None:
+        sent.append("mail")
+        if fails[0]:
+            raise TimeoutError("no answer")
+
+    engine.set_agent(lambda task: send())
+    engine("task")
+    fails[0] = True
+    with pytest.raises(TimeoutError):
+        engine("task")
+    assert len(sent) == 2  # The mail of the replay went out, although its call raised.
