@@ -74,7 +74,9 @@ def _work(
     if control == "one learner":
         SqliteStore.lead = lambda self, key: _Nothing()
     engine = Engine(f"sqlite:///{folder / STORE}?busy_timeout=60", miss_wait=30, observers=[lambda event: None])
-    act = engine.tool(effect="idempotent", name="act")(_Acting(world, number))
+    act = engine.tool(effect="idempotent", name="act", version=1)(
+        _Acting(world, number)
+    )  # Its state differs by worker.
 
     def agent(task: str) -> str:
         os.write(world, f"agent {task}\n".encode())
