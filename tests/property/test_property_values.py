@@ -14,7 +14,7 @@ from random_stories import cases
 TURNS = 6
 UNSEEN = ("lookup", "threshold")
 SEEN = [kind for kind in KINDS if kind not in UNSEEN]
-CASES = cases(240)
+CASES = cases(160)
 CHUNKS = 8
 
 

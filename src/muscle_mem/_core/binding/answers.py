@@ -256,18 +256,25 @@ def is_name_of_data(name: str) -> bool:
     return bool(name) and not _NAMES_OF_DATA.isdisjoint(name_parts(name))
 
 
+MAX_SKELETON_VISITS = 20_000
+"""Nodes of a result that are visited for its answers."""
+
+
 def skeleton(value: Any, nodes: int = 400) -> Any:
     """Return plain data with the same answers at the same places.
 
     Equal elements of a list are kept once. None is returned beyond so many nodes.
     """
-    left = [nodes]
+    left = [nodes, MAX_SKELETON_VISITS]
     made = _skeleton(value, "", True, left, 0)
     return made if left[0] >= 0 else None
 
 
 def _skeleton(value: Any, name: str, words: bool, left: list[int], depth: int) -> Any:
     left[0] -= 1
+    left[1] -= 1  # Equal elements give their nodes back, but not what it took to visit them.
+    if left[1] < 0:
+        left[0] = -1
     if left[0] < 0 or depth > codec.MAX_DEPTH // 2:
         return None
     found = read(value, name, words=words)
