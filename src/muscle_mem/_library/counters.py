@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from .._forks import ForkSafeLock, register_for_forks
-from ..store.base import Note, Tally
+from ..store.base import Note, Store, Tally
 
 HITS_PER_WRITE = 1_000
 MAX_TRAJECTORIES = 10_000
@@ -92,3 +92,17 @@ class Counters(ForkSafeLock):
             )
             for id, count in counts.items()
         )
+
+
+def flush_counters(store: Store, counts: Counters) -> None:
+    """Write the counts of an unreferenced engine.
+
+    This function refers to no tools, and so does not keep the engine alive. Errors are not reported: another engine may
+    have closed the store that both used.
+    """
+    notes = counts.drain()
+    if notes:
+        try:
+            store.note(notes)
+        except Exception:  # A user-defined store may raise any exception (G4).
+            pass

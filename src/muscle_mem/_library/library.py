@@ -351,20 +351,6 @@ class Library:
             self.health.failed("close", error)
 
 
-def flush_counters(store: Store, counts: Counters) -> None:
-    """Write the counts of an unreferenced engine.
-
-    This function refers to no tools, and so does not keep the engine alive. Errors are not reported: another engine may
-    have closed the store that both used.
-    """
-    notes = counts.drain()
-    if notes:
-        try:
-            store.note(notes)
-        except Exception:  # A user-defined store may raise any exception (G4).
-            pass
-
-
 def _store_records(run: Run, recording: Recording, state: str, reason: str, now: float) -> tuple[Sealed, Observation]:
     """Return a recording as the records that a store takes."""
     sealed = Sealed(

@@ -23,7 +23,8 @@ from .._core.tools.validation import validated_choice
 from .._events import Observer
 from .._forks import process_name
 from .._library.cache import CacheEntry, has_irreversible_step
-from .._library.library import Library, flush_counters
+from .._library.counters import flush_counters
+from .._library.library import Library
 from ..errors import NotReadyError
 from ..store.base import Store
 from .agent import Agent
