@@ -256,7 +256,7 @@ def is_name_of_data(name: str) -> bool:
     return bool(name) and not _NAMES_OF_DATA.isdisjoint(name_parts(name))
 
 
-MAX_SKELETON_VISITS = 20_000
+MAX_SKELETON_VISITS = 120_000
 """Nodes of a result that are visited for its answers."""
 
 
