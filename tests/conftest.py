@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Generator
 from typing import Any
 
@@ -22,8 +22,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the lists that it is in."""
+    """Mark each test with the lists that it is in; of a long table, `make quick` has another quarter each day."""
+    tables: Counter[str] = Counter()
     for item in items:
+        if hasattr(item, "callspec"):
+            tables[costs.name_of(item.nodeid)] += 1
+    seen: Counter[str] = Counter()
+    for item in items:
+        name = costs.name_of(item.nodeid)
+        seen[name] += 1
+        if tables[name] > costs.LONG_TABLE and seen[name] % 4 != costs.today() % 4:
+            item.add_marker("slow")
         rest = costs.in_rest(item.nodeid, item.callspec.params if hasattr(item, "callspec") else {})
         if rest:
             item.add_marker("rest")

@@ -41,6 +41,8 @@ property/test_property_worlds.py
 """.split()
 DAY = "MUSCLE_MEM_DAY"
 
+LONG_TABLE = 3  # cases of a test, beyond which `make quick` has another quarter of them each day
+
 # What their tests share takes seconds to make: a server, a whole benchmark, a map of what the tests cover.
 COSTLY = ("project/test_bench.py", "project/test_mutants.py", "store/postgres/")
 
