@@ -86,20 +86,28 @@ async def acall(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any],
 callers.update({False: call, True: acall})
 
 
-def _record_as_step(
-    runtime: Runtime, outer: Frame, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions
-) -> Outcome:
-    """Make a call inside the agent of another run, and record it as its step."""
-    run, tool = outer.run, EngineTool(runtime, runtime.name, False)
+@contextmanager
+def _step_of(outer: Frame, tool: EngineTool) -> Iterator[Run]:
+    """Make a call of an engine a step of the run around it, whose inner calls the tool collects."""
+    run = outer.run
     assert run is not None
     frame = frame_for_call(outer.runtime, run, run.recorder)
     frame.inner_tool = tool
     token = enter_frame(frame)
     try:
-        named = {**kwargs, **given_options(options)}
-        value = record_sync(run, run.recorder, tool, args, named, lambda flow: drive(flow, runtime.perform))
+        yield run
     finally:
         leave_frame(token, frame)
+
+
+def _record_as_step(
+    runtime: Runtime, outer: Frame, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions
+) -> Outcome:
+    """Make a call inside the agent of another run, and record it as its step."""
+    tool = EngineTool(runtime, runtime.name, False)
+    with _step_of(outer, tool) as run:
+        named = {**kwargs, **given_options(options)}
+        value = record_sync(run, run.recorder, tool, args, named, lambda flow: drive(flow, runtime.perform))
     return outcome_of(tool, value)
 
 
@@ -107,16 +115,10 @@ async def _arecord_as_step(
     runtime: Runtime, outer: Frame, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions
 ) -> Outcome:
     """Make an async call inside the agent of another run; see `_record_as_step`."""
-    run, tool = outer.run, EngineTool(runtime, runtime.name, True)
-    assert run is not None
-    frame = frame_for_call(outer.runtime, run, run.recorder)
-    frame.inner_tool = tool
-    token = enter_frame(frame)
-    try:
+    tool = EngineTool(runtime, runtime.name, True)
+    with _step_of(outer, tool) as run:
         flow = record_flow(run, tool, args, {**kwargs, **given_options(options)})
         answer = await adrive(flow, runtime.perform)
-    finally:
-        leave_frame(token, frame)
     if answer.error is not None:
         raise answer.error
     return outcome_of(tool, answer.result)

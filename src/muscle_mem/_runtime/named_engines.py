@@ -6,10 +6,11 @@ the value of the inner run. Its effect is the strongest of those that the inner 
 
 from __future__ import annotations
 
+import inspect
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -130,6 +131,21 @@ def _strongest(runs: list[Run]) -> str | None:
     return max(found, key=EFFECTS.index) if found else None
 
 
+def _call_signature() -> inspect.Signature:
+    """Return the signature of a call of an engine: its own options stand between the arguments of the task."""
+    own = msgspec.structs.fields(CallOptions)
+    return inspect.Signature(
+        [
+            inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
+            *(inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default) for field in own),
+            inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
+        ]
+    )
+
+
+_CALL_SIGNATURE = _call_signature()
+
+
 def _caller(tool: EngineTool, runtime: Any, name: str, is_async: bool) -> Callable[..., Any]:
     """Return the function that calls an engine and returns the value of the run."""
 
@@ -143,41 +159,22 @@ def _caller(tool: EngineTool, runtime: Any, name: str, is_async: bool) -> Callab
         tool.outcome = outcome
         return outcome.value
 
-    def call_engine(
-        *args: Any,
-        tags: Any = (),
-        params: Any = None,
-        key: Any = None,
-        mode: Any = None,
-        success: Any = None,
-        approve: Any = None,
-        context: Any = None,
-        on_divergence: Any = None,
-        secrets: Any = None,
-        **kwargs: Any,
-    ) -> Any:
-        options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
-        with _noting_effect(tool, runtime is not None):
-            return kept(callers[False](find(), args, kwargs, options))
+    def options_in(named: dict[str, Any]) -> CallOptions:
+        return CallOptions(**{name: named.pop(name) for name in CallOptions.__struct_fields__ if name in named})
 
-    async def acall_engine(
-        *args: Any,
-        tags: Any = (),
-        params: Any = None,
-        key: Any = None,
-        mode: Any = None,
-        success: Any = None,
-        approve: Any = None,
-        context: Any = None,
-        on_divergence: Any = None,
-        secrets: Any = None,
-        **kwargs: Any,
-    ) -> Any:
-        options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
+    def call_engine(*args: Any, **named: Any) -> Any:
+        options = options_in(named)
         with _noting_effect(tool, runtime is not None):
-            return kept(await callers[True](find(), args, kwargs, options))
+            return kept(callers[False](find(), args, named, options))
 
-    return acall_engine if is_async else call_engine
+    async def acall_engine(*args: Any, **named: Any) -> Any:
+        options = options_in(named)
+        with _noting_effect(tool, runtime is not None):
+            return kept(await callers[True](find(), args, named, options))
+
+    found: Any = acall_engine if is_async else call_engine
+    found.__signature__ = _CALL_SIGNATURE  # Read by `inspect.signature`.
+    return cast(Callable[..., Any], found)
 
 
 def resolve_engine(record: StepRecord) -> Tool | Refusal:

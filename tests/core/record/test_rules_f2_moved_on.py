@@ -159,12 +159,18 @@ def test_c5_a_write_that_raised_in_the_replay_is_kept_in_quarantine_although_acc
 # F5a: polling and repeated reads
 
 
-@pytest.mark.parametrize("effect", [None, "read", "idempotent", "write"])
-@pytest.mark.parametrize("handover", [True, False])
-@pytest.mark.parametrize("counts", [(3, 5), (1, 2), (2, 9)])
+POLLED = [
+    (effect, handover, counts)
+    for effect in (None, "read", "idempotent", "write")
+    for handover in (True, False)
+    for counts in ((3, 5), (1, 2), (2, 9))
+    # One call of an idempotent tool is not polling yet: it is made again, and does not count.
+    if not (effect == "idempotent" and counts[0] == 1 and not handover)
+]
+
+
+@pytest.mark.parametrize(("effect", "handover", "counts"), POLLED)
 def test_f5a_polling_is_learned(effect: Any, handover: bool, counts: tuple[int, int]) -> None:
-    if effect == "idempotent" and counts[0] == 1 and not handover:
-        pytest.skip("one call is no polling yet, so it is made again and does not count")
     engine = Engine(observers=[])
     polls = [0]
     needed = [counts[0]]

@@ -162,7 +162,6 @@ _JUDGES = {
     "whole": _whole,
     "output": _output,
 }
-KINDS = frozenset(_JUDGES)
 
 
 def guard_value(guard: Guard) -> str:

@@ -6,7 +6,7 @@ Examples are "Dear Ann," of a name, a slug, and an address.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .figures import MAX_TEXT
@@ -101,8 +101,3 @@ def _parts(place: Place, word: str) -> Iterator[tuple[Place, str]]:
 def sides_of(place: Place, part: str) -> tuple[str, str]:
     """Return what stands before and after the first occurrence of a part of a leaf."""
     return next(occurrences(text_of(place.leaf) or "", part))
-
-
-def is_covered(places: Sequence[Place], place: Place) -> bool:
-    """Return whether a place is one of these."""
-    return any((other.node, other.slot) == (place.node, place.slot) for other in places)

@@ -17,6 +17,7 @@ from .leaf_texts import BREAK, fold_plain, is_joined, occurrences, side_text, sq
 from .output_tree import OutputTree, Place
 
 _MAX_TRIES = 2_000  # occurrences of one text that are looked at
+_PIECES = re.compile(r"[0-9]+|[A-Za-z]+")
 _NO_DIGIT = re.compile(r"[^\d\x00-\x08]+")
 
 
@@ -27,6 +28,9 @@ class OutputIndex(OutputTree):
         super().__init__()
         self._joined = self._folded = self._squeezed = ""
         self._digits: str | None = None
+        self._by_piece: dict[str, list[int]] = {}
+        self._without_piece: list[int] = []
+        self._sorted_count = 0
         self._offsets: list[int] = []
         self._fold_offsets: list[int] = []
 
@@ -70,7 +74,7 @@ class OutputIndex(OutputTree):
 
         The text contains them as tokens.
         """
-        for number in [number for number, seen in enumerate(self.texts) if seen in text and len(seen) >= shortest]:
+        for number in self._numbers_inside(text, shortest):
             seen = self.texts[number]
             if seen != text and any(True for _ in occurrences(text, seen)):
                 yield from self._text_places_of(number)
@@ -78,18 +82,34 @@ class OutputIndex(OutputTree):
             if len(other) >= shortest and other in text and other != text:
                 yield Place(node, slot, self.child(node, slot))
 
+    def _numbers_inside(self, text: str, shortest: int) -> list[int]:
+        """Return the numbers of texts of at least `shortest` characters that a text contains, in order.
+
+        A text stands in another as whole words and numbers, so its longest piece is a piece of the other. Only ASCII
+        texts are found by their pieces: elsewhere the classes of characters differ.
+        """
+        by_piece, others = self._texts_by_piece()
+        found: list[int] | range = others
+        if text.isascii():
+            pieces = set(_PIECES.findall(text))
+            found = sorted({*others, *(number for piece in pieces for number in by_piece.get(piece, ()))})
+        else:
+            found = range(len(self.texts))
+        return [number for number in found if len(self.texts[number]) >= shortest and self.texts[number] in text]
+
+    def _texts_by_piece(self) -> tuple[dict[str, list[int]], list[int]]:
+        """Return the numbers of texts by their longest piece, and of those that are not found by one."""
+        for number, seen in enumerate(self.texts[self._sorted_count :], self._sorted_count):
+            pieces = _PIECES.findall(seen) if seen.isascii() else ()
+            place = self._by_piece.setdefault(max(pieces, key=len), []) if pieces else self._without_piece
+            place.append(number)
+        self._sorted_count = len(self.texts)
+        return self._by_piece, self._without_piece
+
     def places_of_number(self, value: float | Decimal) -> Iterator[Place]:
         """Yield the leaves that are this number, of whatever type."""
         for node, slot in self.numbers.get(value, ()):
             yield Place(node, slot, self.child(node, slot))
-
-    def texts_with(self, part: str) -> Iterator[Place]:
-        """Yield the texts that contain a part anywhere, each once."""
-        last = -1
-        for number, _ in self._occurrences(part):
-            if number != last:
-                last = number
-                yield from self._text_places_of(number)
 
     def has_digits(self, digits: str) -> bool:
         """Return whether these digits may stand in a text, with separators between them.

@@ -11,26 +11,19 @@ from typing import Any
 import msgspec
 
 from ...errors import InvalidValueError
-from ..model.records import Chance, Row, Suspicion, Witness
+from ..model.records import Row
 
+_LAST_OF_A_RUN = "judged"  # Behind it, a row has its evidence.
+_ROW_FIELDS = msgspec.structs.fields(Row)
+FIELDS = Row.__struct_fields__[Row.__struct_fields__.index(_LAST_OF_A_RUN) + 1 :]
 
-class Evidence(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """The fields of a row that are evidence; see `Row`."""
-
-    witness: Witness | None = None
-    suspicions: tuple[tuple[Suspicion, ...], ...] = ()
-    origins: tuple[tuple[str, ...], ...] = ()
-    pauses: tuple[float, ...] = ()
-    pictures: tuple[bytes, ...] = ()
-    task: tuple[str, ...] = ()
-    refused: tuple[str, ...] = ()
-    refused_at: int = -1
-    overrides: tuple[str, ...] = ()
-    chances: tuple[tuple[Chance, ...], ...] = ()
-    answers: tuple[bytes, ...] = ()
-
-
-FIELDS = Evidence.__struct_fields__
+Evidence = msgspec.defstruct(
+    "Evidence",
+    [(field.name, field.type, field.default) for field in _ROW_FIELDS if field.name in FIELDS],
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+)
+"""The fields of a row that are evidence; see `Row`."""
 
 
 def evidence_document(row: Row) -> dict[str, Any]:
