@@ -158,3 +158,18 @@ def test_d3_a_detour_whose_snapshot_is_equal_is_taken_without_waiting() -> None:
     assert engine("t")
     assert calls[-1] == "button of new"
     assert len(looks) <= 2
+
+
+def test_d3_a_detour_keeps_all_that_was_refused_before_it() -> None:
+    shop = Shop()
+    shop.engine.set_agent(lambda task: shop.agent(task, handover=1))
+    shop.world["socks"] = True
+    first, _ = shop.run()
+    for missing in ("shirt", "jumper"):
+        shop.world[missing] = False
+        shop.run()
+    first.forget()
+    shop.world.update(shirt=True, jumper=True)
+    outcome, calls = shop.run()
+    assert outcome
+    assert calls == ["jumper"]  # The socks went around it, too.

@@ -228,3 +228,14 @@ def test_d1b_a_known_stop_begins_only_after_repeatable_steps_or_for_an_agent_tha
     desk.run()
     desk.run(mode="record")
     assert desk.run()[0].status == "miss"
+
+
+def test_e7_recordings_of_other_screens_in_between_hide_no_contradiction() -> None:
+    wording = {"now": ""}
+    desk = Desk(lambda d, _: d.press(f"{d.screen} {wording['now']}"))
+    for desk.screen, wording["now"] in (("left", "a"), ("left", "b"), *((f"page {n}", "x") for n in range(5))):
+        desk.run(mode="record")
+    desk.screen, wording["now"] = "left", "c"
+    outcome, calls = desk.run()
+    assert not outcome
+    assert calls == [("press", "left c")]
