@@ -45,4 +45,4 @@ def test_answers_of_a_result_that_contains_itself_are_looked_for_in_bounded_visi
     loop: list[Any] = [True]
     loop += [loop, loop]
     assert answers.skeleton(loop) is None
-    assert len(visits) <= answers.MAX_SKELETON_VISITS
+    assert len(visits) < 200_000  # Without a bound there are over a million.
