@@ -88,7 +88,10 @@ callers.update({False: call, True: acall})
 
 @contextmanager
 def _step_of(outer: Frame, tool: EngineTool) -> Iterator[Run]:
-    """Make a call of an engine a step of the run around it, whose inner calls the tool collects."""
+    """Make a call of an engine a step of the run around it.
+
+    The tool collects its inner runs.
+    """
     run = outer.run
     assert run is not None
     frame = frame_for_call(outer.runtime, run, run.recorder)

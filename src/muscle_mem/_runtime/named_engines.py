@@ -132,7 +132,10 @@ def _strongest(runs: list[Run]) -> str | None:
 
 
 def _call_signature() -> inspect.Signature:
-    """Return the signature of a call of an engine: its own options stand between the arguments of the task."""
+    """Return the signature of a call of an engine.
+
+    The engine's own options stand between the arguments of the task.
+    """
     own = msgspec.structs.fields(CallOptions)
     return inspect.Signature(
         [

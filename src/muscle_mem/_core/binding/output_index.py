@@ -83,9 +83,9 @@ class OutputIndex(OutputTree):
                 yield Place(node, slot, self.child(node, slot))
 
     def _numbers_inside(self, text: str, shortest: int) -> list[int]:
-        """Return the numbers of texts of at least `shortest` characters that a text contains, in order.
+        """Return the numbers of the texts that a text contains, in order.
 
-        A text stands in another as whole words and numbers, so its longest piece is a piece of the other. Only ASCII
+        They have at least `shortest` characters. A text stands in another as whole words and numbers, so its longest piece is a piece of the other. Only ASCII
         texts are found by their pieces: elsewhere the classes of characters differ.
         """
         by_piece, others = self._texts_by_piece()
@@ -98,7 +98,10 @@ class OutputIndex(OutputTree):
         return [number for number in found if len(self.texts[number]) >= shortest and self.texts[number] in text]
 
     def _texts_by_piece(self) -> tuple[dict[str, list[int]], list[int]]:
-        """Return the numbers of texts by their longest piece, and of those that are not found by one."""
+        """Return the numbers of texts by their longest piece.
+
+        Those that are not found by a piece come beside them.
+        """
         for number, seen in enumerate(self.texts[self._sorted_count :], self._sorted_count):
             pieces = _PIECES.findall(seen) if seen.isascii() else ()
             place = self._by_piece.setdefault(max(pieces, key=len), []) if pieces else self._without_piece
