@@ -85,8 +85,9 @@ class OutputIndex(OutputTree):
     def _numbers_inside(self, text: str, shortest: int) -> list[int]:
         """Return the numbers of the texts that a text contains, in order.
 
-        They have at least `shortest` characters. A text stands in another as whole words and numbers, so its longest piece is a piece of the other. Only ASCII
-        texts are found by their pieces: elsewhere the classes of characters differ.
+        They have at least `shortest` characters. A text stands in another as whole words and numbers, so its longest
+        piece is a piece of the other. Only ASCII texts are found by their pieces: elsewhere the classes of characters
+        differ.
         """
         by_piece, others = self._texts_by_piece()
         found: list[int] | range = others
