@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,7 @@ from .leaf_texts import BREAK, fold_plain, is_joined, occurrences, side_text, sq
 from .output_tree import OutputTree, Place
 
 _MAX_TRIES = 2_000  # occurrences of one text that are looked at
+_FEW_SEARCHES = 20  # searches for which an index of the pieces costs more than it saves
 _PIECES = re.compile(r"[0-9]+|[A-Za-z]+")
 _NO_DIGIT = re.compile(r"[^\d\x00-\x08]+")
 
@@ -30,7 +31,7 @@ class OutputIndex(OutputTree):
         self._digits: str | None = None
         self._by_piece: dict[str, list[int]] = {}
         self._without_piece: list[int] = []
-        self._sorted_count = 0
+        self._sorted_count = self._searches = 0
         self._offsets: list[int] = []
         self._fold_offsets: list[int] = []
 
@@ -89,13 +90,12 @@ class OutputIndex(OutputTree):
         piece is a piece of the other. Only ASCII texts are found by their pieces: elsewhere the classes of characters
         differ.
         """
-        by_piece, others = self._texts_by_piece()
-        found: list[int] | range = others
-        if text.isascii():
+        found: Iterable[int] = range(len(self.texts))
+        self._searches += 1
+        if self._searches > _FEW_SEARCHES and text.isascii():
+            by_piece, others = self._texts_by_piece()
             pieces = set(_PIECES.findall(text))
             found = sorted({*others, *(number for piece in pieces for number in by_piece.get(piece, ()))})
-        else:
-            found = range(len(self.texts))
         return [number for number in found if len(self.texts[number]) >= shortest and self.texts[number] in text]
 
     def _texts_by_piece(self) -> tuple[dict[str, list[int]], list[int]]:
