@@ -81,6 +81,9 @@ class Engine:
             or the date uses it. None uses the system's clock.
         name: The name under which calls of this engine, made inside the agent of another run, are steps of that run.
             Without a name, the outer run is not learned. The latest engine of a name is called by a replay.
+        learn_flows: Whether arguments that differ from run to run are read from where several recordings took them,
+            such as the id that an earlier step returned.
+        probation: How many further values must agree with such a source before a step with an effect is replayed.
 
     Raises:
         InvalidTypeError: An option has the wrong type.
@@ -116,6 +119,8 @@ class Engine:
         generalize: Generalize = "computed",
         clock: Callable[[], float] | None = None,
         name: str = "",
+        learn_flows: bool = True,
+        probation: int = 0,
     ) -> None:
         options = EngineOptions(
             scope=scope,
@@ -138,6 +143,8 @@ class Engine:
             generalize=generalize,
             clock=clock,
             name=name,
+            learn_flows=learn_flows,
+            probation=probation,
         )
         self._runtime = Runtime(open_store(store, signing_key=signing_key), options, observers)
 

@@ -14,6 +14,7 @@ from .._core.model.reason import Reason
 from .._core.model.records import body_bytes
 from .._core.plan.candidate_set import CandidateSet
 from .._core.plan.evidence import weigh
+from .._core.plan.generalized import GeneralTrajectory
 from .._core.plan.identity import observation_id
 from .._core.plan.parallel import row_to_stored_order
 from .._core.plan.ready_trajectory import Candidate, ReadyTrajectory
@@ -31,6 +32,7 @@ from ..store.paging import each
 from ..store.pruning import Limits, Pruned, is_old, prune, recorded_at
 from . import evidence
 from .cache import Cache, CacheEntry, estimate_bytes, has_irreversible_step
+from .flows import Flows, split_learned
 from .counters import HITS_PER_WRITE, Counters
 from .limits import GrowthMonitor
 
@@ -63,6 +65,9 @@ class Library:
         max_bytes: int = LIBRARY_BYTES,
         limits: Limits | None = None,
         clock: Callable[[], float] = time.time,
+        learns_flows: bool = True,
+        probation: int = 0,
+        approves: bool = False,
     ) -> None:
         self.store = store
         self.health = health
@@ -72,6 +77,7 @@ class Library:
         self.cache = Cache(max_bytes)
         self.counters = Counters()
         self._registry = registry
+        self._flows = Flows(store, clock, probation, approves) if learns_flows else None
         self._lock = threading.RLock()
         self._reported_damage: set[str] = set()
         register_for_forks(self)
@@ -115,11 +121,14 @@ class Library:
             found = self.store.find(key)
             for damaged in found.damaged:
                 self._report_damage(damaged.id, damaged.what)
-            loaded = [self._load_trajectory(stored, known.get(stored.sealed.id)) for stored in found.stored]
+            records, learned = split_learned(found.stored)
+            loaded = [self._load_trajectory(stored, known.get(stored.sealed.id)) for stored in records]
             trajectories = join_trajectories(
                 [trajectory for trajectory in loaded if trajectory is not None], self._registry
             )
             weigh(trajectories)
+            if self._flows is not None:
+                self._flows.attach(key, trajectories, learned)
             damaged_count = len(found.damaged) + loaded.count(None)
             irreversible = any(map(has_irreversible_step, trajectories))
             entry = CacheEntry(
@@ -215,10 +224,12 @@ class Library:
             candidate_set = self.find(key).candidate_set
             for first in candidate_set.candidates[:1]:
                 first.replay_plan()
-            surplus = evidence.surplus(candidate_set.trajectories)
+            surplus = set(evidence.surplus(candidate_set.trajectories))
+            if self._flows is not None and candidate_set.learning is not None:
+                surplus |= self._flows.keep(candidate_set.learning)
             if surplus:
-                self.forget(surplus)
-                self.find(key)
+                self.forget(tuple(sorted(surplus)))
+            self.find(key)
         except Exception as error:  # The recording is stored anyway (G4).
             self.health.failed("find", error)
 
@@ -263,10 +274,12 @@ class Library:
 
     def note_failure(self, candidate: Candidate, failure: Problem) -> None:
         """Count a failed replay, and quarantine its trajectory if that is due (D6)."""
+        self._keep_general(candidate.trajectory)
         self._note(evidence.failed_note(candidate.trajectory, failure))
 
     def quarantine(self, candidate: Candidate, problem: Problem) -> None:
         """Quarantine the trajectory of a replay immediately, although no step failed (D6)."""
+        self._keep_general(candidate.trajectory)
         self._note(evidence.quarantine_note(candidate.trajectory.id, problem))
 
     def report(self, id: str, *, good: bool, why: str) -> None:
@@ -310,6 +323,15 @@ class Library:
             return 0
         finally:
             self.growth.end_pruning(done, self._clock())
+
+    def _keep_general(self, trajectory: ReadyTrajectory) -> None:
+        """Store a generalized trajectory, so that its standing can change. Never raises."""
+        if self._flows is not None and isinstance(trajectory, GeneralTrajectory):
+            try:
+                self._flows.store_record(trajectory)
+                self.health.succeeded("note")
+            except Exception as error:  # A user-defined store may raise any exception (G4).
+                self.health.failed("note", error)
 
     def _note(self, note: Note | None) -> None:
         if note is not None:

@@ -57,6 +57,8 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     generalize: Generalize
     clock: Callable[[], float] | None
     name: str = ""
+    learn_flows: bool = True
+    probation: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.scope, str) and (not callable(self.scope) or is_async(self.scope)):
@@ -70,6 +72,9 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidValueError(f"invalid max_lookups=: expected an int from 1, got {self.max_lookups!r}")
         if not isinstance(self.name, str):
             raise InvalidTypeError(f"invalid name=: expected a string, got {self.name!r}. Pass one, as in name='shop'.")
+        if not isinstance(self.learn_flows, bool):
+            raise InvalidTypeError(f"invalid learn_flows=: expected True or False, got {self.learn_flows!r}")
+        validated_count("probation", self.probation, "values")
         validated_seconds("miss_wait", self.miss_wait)
         validated_count("library_bytes", self.library_bytes, "bytes")
         validated_choice("mode", self.mode, MODES)

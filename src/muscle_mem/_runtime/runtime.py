@@ -97,6 +97,9 @@ class Runtime:
             max_bytes=options.library_bytes,
             limits=options.limits,
             clock=clock,
+            learns_flows=options.learn_flows,
+            probation=options.probation,
+            approves=options.approve is not None,
         )
         self.key_leases = KeyLeases(self.library, self.store_health, options.miss_wait)
         self.agent: Agent | None = None

@@ -10,6 +10,7 @@ import msgspec
 
 from ...errors import DecodeError
 from .. import codec
+from ..model.flow import ARGUMENT, OUTPUT, Get
 from ..model.records import Ctx, Expr, ForeignSecret, Ign, Lit, Node, Par, Part, Ref, Sec, Tpl
 from ..model.secret import Secret, reveal
 from ..model.text import safe_repr
@@ -17,15 +18,20 @@ from ..redaction.traces import decimal_text
 from ..tools.tool import Tool
 from .param_parts import is_field, part_at
 from .paths import follow as output_part
+from .sources import agreed, source_text
 
 
 class Env(msgspec.Struct):
-    """The values that expressions are resolved with: those of the current run."""
+    """The values that expressions are resolved with: those of the current run.
+
+    `calls` are the executed calls: a step of the plan, and its positional and named arguments.
+    """
 
     params: Mapping[str, Any]
     results: list[Any]
     context: tuple[Any, ...]
     secrets: Mapping[str, Secret[Any]] = {}
+    calls: Sequence[tuple[Any, tuple[Any, ...], Mapping[str, Any]]] = ()
 
 
 Resolver = Callable[[Env], Any]
@@ -65,6 +71,8 @@ def make_resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
         )
     if isinstance(expr, Ref):
         return _reference_resolver(expr)
+    if isinstance(expr, Get):
+        return lambda env: agreed(expr, env.results, argument_reader(env), env.params)
     if isinstance(expr, Ctx):
         wanted = expr.name
         return lambda env: next(value for value in env.context if type(value).__qualname__ == wanted)
@@ -76,6 +84,22 @@ def make_resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
         secret = expr.name
         return (lambda env: env.secrets[secret]) if expr.wrapped else (lambda env: reveal(env.secrets[secret]))
     return _container_resolver(expr, tool)
+
+
+def argument_reader(env: Env) -> Callable[[int, str], Any]:
+    """Return a function that reads an argument of an executed step.
+
+    It raises LookupError if there is none.
+    """
+
+    def read(step: int, name: str) -> Any:
+        planned, args, kwargs = env.calls[step]
+        for own, value in planned.tool.name_arguments(args[planned.method :], kwargs):
+            if own == name:
+                return value
+        raise LookupError(name)
+
+    return read
 
 
 def _part_resolver(expr: Part) -> Resolver:
@@ -175,6 +199,8 @@ def references_in(expr: Expr) -> set[int]:
     """Return the steps whose outputs an expression refers to."""
     if isinstance(expr, Ref):
         return {expr.step}
+    if isinstance(expr, Get):
+        return {source.step for source in expr.sources if source.origin in (OUTPUT, ARGUMENT)}
     if isinstance(expr, Node):
         return set().union(*(references_in(item) for item in expr.items))
     return set()
@@ -190,6 +216,8 @@ def expression_text(expr: Expr) -> str:
         return "f" + repr("".join(p if i % 2 == 0 else "{" + p + "}" for i, p in enumerate(expr.parts)))
     if isinstance(expr, Ref):
         return f"output[{expr.step}]" + "".join(f"[{index}]" for index in expr.path)
+    if isinstance(expr, Get):
+        return source_text(expr.sources[0], ())
     if isinstance(expr, Ctx):
         return f"<{expr.name}>"
     if isinstance(expr, Ign):

@@ -51,6 +51,7 @@ class Reason(StrEnum):
     # Reasons for a miss or a divergence.
     UNCONFIRMED = "unconfirmed"
     VALUE_VARIES = "value_varies"
+    PROBATION = "probation"
     # Reasons for a divergence: at least one tool was called.
     CHECK_REFUSED = "check_refused"
     CHECK_ERROR = "check_error"
@@ -59,6 +60,7 @@ class Reason(StrEnum):
     UNSEEN_ANSWER = "unseen_answer"
     POST_CHECK_REFUSED = "post_check_refused"
     STALE_OUTPUT = "stale_output"
+    FLOW_UNCLEAR = "flow_unclear"
     UNSUCCESSFUL = "unsuccessful"
     NO_CANDIDATE = "no_candidate"
     # Reasons why a run is not learned: it is not recorded for replay.

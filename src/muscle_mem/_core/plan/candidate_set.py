@@ -18,7 +18,7 @@ class CandidateSet:
     Only its index changes. `is_unrestricted` says that each of them may start in every run without params and without
     a required trust, unless one of its tools failed recently. `lengths` are their numbers of steps, of which `longest`
     is the greatest. `masked` are the (step, post?) with params in a snapshot. `previous` is the last set of the same
-    trajectories, whose index is reused.
+    trajectories, whose index is reused. `learning` derives what the trajectories prove together.
     """
 
     __slots__ = (
@@ -29,6 +29,7 @@ class CandidateSet:
         "candidates",
         "detours",
         "is_unrestricted",
+        "learning",
         "lengths",
         "longest",
         "masked",
@@ -37,6 +38,7 @@ class CandidateSet:
 
     def __init__(self, trajectories: Sequence[ReadyTrajectory], previous: CandidateSet | None = None) -> None:
         self.trajectories = trajectories
+        self.learning = trajectories[0].learning if trajectories else None
         self.is_unrestricted = bool(trajectories) and all(map(is_unrestricted, trajectories))
         self.lengths = frozenset(trajectory.length for trajectory in trajectories)
         self.longest = max(self.lengths, default=0)

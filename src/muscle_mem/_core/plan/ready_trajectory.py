@@ -23,6 +23,7 @@ from .trust import IN_A_ROW, TWICE
 
 if TYPE_CHECKING:
     from .evidence import Conditions
+    from .learning import Learning
 
 
 class ReadyTrajectory:
@@ -31,7 +32,7 @@ class ReadyTrajectory:
     `StoredTrajectory.join` makes it. `refusal` says why it cannot be replayed; it has no steps then. `head` is its body
     without the steps, of which there are `length`. `plan` holds the joined steps and None behind the last.
     `recorded_at` is in seconds since the epoch. `conditions`, `own_params` and `stop` are what the recordings of a key
-    prove together; see `evidence` and `contradiction`. `masked` are the (step, post?) with params in a snapshot, for
+    prove together; see `evidence` and `contradiction`. `learning` derives the generalized trajectory it is a parent of. `masked` are the (step, post?) with params in a snapshot, for
     which `places` has the names that the params may stand under, and `settled` what the recordings prove about them.
     """
 
@@ -47,6 +48,7 @@ class ReadyTrajectory:
         "id",
         "is_expired",
         "is_unconditional",
+        "learning",
         "length",
         "masked",
         "needed_outputs",
@@ -89,6 +91,7 @@ class ReadyTrajectory:
         self.conditions: Conditions | None = None
         self.own_params: frozenset[str] = frozenset()
         self.stop: Refusal | None = None
+        self.learning: Learning | None = None
         self.masked: frozenset[tuple[int, bool]] = frozenset()
         self.places: Places = {}
         self.settled: Settled = {}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..binding.failures import declared_failure
 from ..model.handover import Handover
 from ..model.reason import Reason
+from ..model.records import StepRecord
+from ..plan.generalized import GeneralTrajectory
 from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
 from ..run.deferred import Deferred, encoded
@@ -50,7 +54,7 @@ def begin_with_replay(run: Run, followed: Candidate, refusal: Refusal, handover:
     count = len(progress.calls)
     if refusal.step < count and refusal.data is None and not _is_doubtful_read(run, refusal):
         count -= 1  # The broken step itself.
-    records = followed.trajectory.body.steps
+    records = _executed_records(run, followed, count)
     executed = iter(handover.executed)
     for index, accepted in enumerate(accepted_steps(run, followed, refusal)[:count]):
         planned, _, kwargs = progress.calls[index]
@@ -66,6 +70,17 @@ def begin_with_replay(run: Run, followed: Candidate, refusal: Refusal, handover:
             recorder.store_output(step, progress.results[index])
             recorder.know_copy(step, next(executed).result)
         recorder.prefix.append(step)
+
+
+def _executed_records(run: Run, followed: Candidate, count: int) -> Sequence[StepRecord]:
+    """Return the executed calls as they are stored.
+
+    What was read from a source is stored as the value that was read.
+    """
+    trajectory = followed.trajectory
+    if isinstance(trajectory, GeneralTrajectory):
+        return trajectory.literal_records(run.env, count)
+    return trajectory.body.steps
 
 
 def _is_doubtful_read(run: Run, refusal: Refusal) -> bool:

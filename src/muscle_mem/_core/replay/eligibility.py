@@ -18,6 +18,8 @@ from ..tools.tool import Tool
 
 RETIRED = "retired"
 NEVER_REPLAYED = ("quarantined", RETIRED)
+NEVER_GENERAL = (Reason.TOOL_CHANGED, Reason.NOT_REPLAYABLE, Reason.DAMAGED, Reason.EXPIRED)
+"""Refusals of recordings that their generalized trajectory shares."""
 
 
 def eligible(run: Run, found: CandidateSet, registry: Registry) -> tuple[CandidateSet | None, Refusal | None]:
@@ -35,14 +37,51 @@ def eligible(run: Run, found: CandidateSet, registry: Registry) -> tuple[Candida
             live.append(trajectory)
         elif first is None:
             first = refusal
-    return found.subset(live) if live else None, first
+    if live:
+        return found.subset(live), first
+    general = _eligible_general(run, found, registry, first)
+    if isinstance(general, Refusal):
+        return None, general
+    return (None if general is None else CandidateSet((general,))), first
+
+
+def _eligible_general(
+    run: Run, found: CandidateSet, registry: Registry, first: Refusal | None
+) -> ReadyTrajectory | Refusal | None:
+    """Return a generalized trajectory that may start where none of its parents may.
+
+    Return why not if it would be on probation: one more recording decides.
+    """
+    if found.learning is None or first is None or first.reason in NEVER_GENERAL:
+        return None
+    waiting: Refusal | None = None
+    for general in found.learning.all():
+        refusal = ineligibility(run, general, registry)
+        if refusal is None:
+            return general
+        if refusal.reason is Reason.PROBATION:
+            waiting = waiting or refusal
+    return waiting
 
 
 def ineligibility(run: Run, trajectory: ReadyTrajectory, registry: Registry) -> Refusal | None:
     """Return why a trajectory cannot be replayed now; None if it may start."""
-    standing = trajectory.standing
     if is_unrestricted(trajectory) and not (run.policy.trust or run.params.values):
         return registry.pause_refusal(trajectory.steps)  # All else was determined when it was joined.
+    refusal = own_refusal(run, trajectory) or registry.pause_refusal(trajectory.steps)
+    if refusal is None and trajectory.stop is not None and not _may_begin(run, trajectory, trajectory.stop.step):
+        refusal = trajectory.stop
+    if refusal is None and (trajectory.requirements or trajectory.unchecked_tools):
+        refusal = _steps_refusal(run, trajectory)
+    return refusal
+
+
+def own_refusal(run: Run, trajectory: ReadyTrajectory) -> Refusal | None:
+    """Return why a trajectory must not be replayed with this run's values, if so.
+
+    What its tools need is not looked at.
+    """
+    standing = trajectory.standing
     retired_for_age = standing.state == RETIRED and standing.reason.startswith(EXPIRED)
     if retired_for_age or (trajectory.is_expired and standing.state not in NEVER_REPLAYED):
         message = (
@@ -57,18 +96,12 @@ def ineligibility(run: Run, trajectory: ReadyTrajectory, registry: Registry) -> 
     refusal = trajectory.refusal
     if refusal is None and (run.policy.trust or trajectory.trust):
         refusal = trust_refusal(trajectory, run.policy.trust)
-    if refusal is None:
-        refusal = registry.pause_refusal(trajectory.steps)
     if refusal is None and trajectory.secrets:
         refusal = secrets_refusal(trajectory, run)
     if refusal is None and (trajectory.head.params or run.params.values):
         refusal = params_refusal(trajectory.head, trajectory.params_in_texts, trajectory.params_as_numbers, run.params)
     if refusal is None and trajectory.conditions is not None:
         refusal = conditions_refusal(trajectory, _circumstances(run), run.policy.generalize)
-    if refusal is None and trajectory.stop is not None and not _may_begin(run, trajectory, trajectory.stop.step):
-        refusal = trajectory.stop
-    if refusal is None and (trajectory.requirements or trajectory.unchecked_tools):
-        refusal = _steps_refusal(run, trajectory)
     return refusal
 
 

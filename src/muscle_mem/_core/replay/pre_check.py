@@ -16,8 +16,12 @@ from .judge import Arguments, CheckAnswer, evaluate, keep_refreshed, left_to_wai
 from .parallel_group import Chosen, check_members
 from .prepare import Captures, prepare_check
 from .selection import Selection, checks_at
+from .take_over import TAKEN_OVER, take_over
 
-FINAL_REASONS = (Reason.STALE_OUTPUT, Reason.NOT_APPROVED, Reason.VALUE_VARIES, Reason.UNCONFIRMED)
+FINAL_REASONS = (
+    *(Reason.STALE_OUTPUT, Reason.NOT_APPROVED, Reason.VALUE_VARIES, Reason.UNCONFIRMED),
+    *(Reason.PROBATION, Reason.FLOW_UNCLEAR),
+)
 """Refusals that waiting does not change."""
 
 Decision = Generator[Effect, Any, Chosen | Candidate | Refusal]
@@ -49,13 +53,16 @@ def decide(
             if selection is not None:
                 selection.reject(followed)
         refusal = found if isinstance(found, Refusal) else None
+        if refusal is not None and refusal.reason in TAKEN_OVER:
+            found = yield from take_over(run, selection, position, followed, refusal)
+            refusal = found if isinstance(found, Refusal) else None
         if refusal is not None and selection is not None:
             waits = bool(selection.detours) and not is_last
             waits = waits and left_to_wait(run, selection.checks_at(position), since) > 0
             found = yield from selection.choose(position, followed, captures, with_detours=not waits)
         if isinstance(found, tuple):
             if found[0].trajectory.steps[position].opening_members:
-                found = yield from check_members(run, selection, position, followed, found, captures)
+                found = yield from _open_group(run, selection, position, followed, found, captures)
             if isinstance(found, tuple):
                 return found
             refusal = refusal or found
@@ -75,6 +82,19 @@ def decide(
     if step.tool.optional:
         return (yield from _skip_optional(run, selection, position, followed, refusal))
     return refusal
+
+
+def _open_group(
+    run: Run, selection: Selection | None, position: int, followed: Candidate, chosen: Chosen, captures: Captures
+) -> Generator[Effect, Any, Chosen | Refusal]:
+    """Check the members of a group; a generalized trajectory may go on where one is stale."""
+    found = yield from check_members(run, selection, position, followed, chosen, captures)
+    if not isinstance(found, Refusal) or found.reason not in TAKEN_OVER:
+        return found
+    again = yield from take_over(run, selection, position, chosen[0], found)
+    if isinstance(again, Refusal):
+        return again
+    return (yield from check_members(run, selection, position, again[0], again, {}))
 
 
 def settle_pre_check(

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..binding.guard_check import guard_value, stale_value, value_at
 from ..binding.output_figures import figures_digest, fits_figures
+from ..binding.sources import Unclear, source_text
 from ..model.reason import Reason
 from ..model.text import long_repr, safe_repr
 from ..plan.step import PlanStep, Refusal
@@ -38,6 +39,8 @@ def prepare_check(
         return stale
     try:
         arguments = bind_arguments(run, step)
+    except Unclear as error:
+        return _unclear(run, step, position, error)
     except Exception as error:
         return cannot_bind(step, position, error)
     if step.tool.effect == "irreversible":
@@ -112,6 +115,14 @@ def _changed_figures(run: Run, step: PlanStep, position: int) -> Refusal | None:
         "with the same value confirms it, or let a tool return it"
     )
     return Refusal(Reason.UNCONFIRMED, message, position, step.tool.name)
+
+
+def _unclear(run: Run, step: PlanStep, position: int, error: Unclear) -> Refusal:
+    """Return the refusal of a step whose sources do not agree in this run (L5)."""
+    tools = [planned.tool.name for planned, _, _ in run.progress.calls]
+    votes = "; ".join(f"{source_text(source, tools)} is {value}" for source, value in error.votes)
+    message = f"an argument of {step.tool.name!r} has no clear source in this run: {votes}"
+    return Refusal(Reason.FLOW_UNCLEAR, message, position, step.tool.name, seen=votes)
 
 
 def cannot_bind(step: PlanStep, position: int, error: BaseException) -> Refusal:

@@ -254,6 +254,20 @@ class Selection:
         self.longest = len(followed.trajectory.steps)
         self._candidate_set = None
 
+    def follow_general(self, general: CandidateSet) -> None:
+        """Continue with the observations of a generalized trajectory.
+
+        Its calls are those that were executed, so what was captured so far is kept.
+        """
+        self.remaining = general.candidates
+        self.trajectories = general.trajectories
+        self.longest = general.longest
+        self.detours = general.detours
+        self._candidate_set = general
+        self._evaluated = {}
+        self._rejected = set()
+        self._batch_results = BatchResults()
+
     def retract(self, position: int, candidate: Candidate) -> None:
         """Reject a candidate that passed here, and drop its captures of this position."""
         self.captures = [captured for captured in self.captures if captured[0] < position]

@@ -216,7 +216,8 @@ class Run(msgspec.Struct, eq=False):
         """The values from which the arguments of this run are resolved."""
         if self.cached_env is None:
             given = {} if self.initial_redactor is None else self.initial_redactor.named
-            self.cached_env = Env(self.params.values, self.progress.results, self.context, given)
+            progress = self.progress
+            self.cached_env = Env(self.params.values, progress.results, self.context, given, progress.calls)
         return self.cached_env
 
     def key_inputs(self) -> tuple[Any, ...]:

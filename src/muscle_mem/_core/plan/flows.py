@@ -1,0 +1,74 @@
+"""What people see of a generalized trajectory: its flows, their evidence, and what is missing (L8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from .. import codec
+from ..binding.infer import Leaf
+from ..binding.sources import source_digest
+from ..model.flow import Source
+from ..model.learned import AGREED, DIGEST, Evidence
+
+ACTS, PROBATION, VARIES = "acts", "probation", "varies"
+"""The statuses of a flow: it is replayed, replayed up to the next write, or not known."""
+
+
+class Flow(NamedTuple):
+    """An argument's leaf whose value differs from run to run, and where it comes from.
+
+    `sources` are those that nothing contradicts. `values` is the number of different values that agree with them,
+    `recordings` the number of recordings they were derived from. `missing` says what the next level asks for.
+    """
+
+    step: int
+    leaf: int
+    argument: str
+    path: tuple[int, ...]
+    sources: tuple[Source, ...]
+    status: str
+    values: int
+    recordings: int
+    missing: str = ""
+
+
+def leaf_id(step: int, leaf: int) -> bytes:
+    """Return the name of a leaf in evidence."""
+    return codec.digest(b"leaf %d %d" % (step, leaf))[:DIGEST]
+
+
+def flow_id(step: int, leaf: int, source: Source) -> bytes:
+    """Return the name of a leaf's source in evidence."""
+    return codec.digest(leaf_id(step, leaf) + source_digest(source))[:DIGEST]
+
+
+def value_id(key: bytes, data: bytes) -> bytes:
+    """Return the digest of a value in evidence.
+
+    `data` are its canonical bytes.
+    """
+    return codec.digest(key + data)[:DIGEST]
+
+
+def agreed_values(key: bytes, leaf: Leaf, sources: Iterable[Source], evidence: Evidence) -> frozenset[bytes]:
+    """Return the digests of the values for which an agent's call agreed with a leaf's sources."""
+    found = {value_id(key, data) for data in leaf.values}
+    for source in sources:
+        found |= evidence.values.get(flow_id(leaf.step, leaf.leaf, source), frozenset())
+    return frozenset(found)
+
+
+def parents_entries(key: bytes, leaves: Sequence[Leaf], known: Evidence, most: int) -> list[bytes]:
+    """Return the values of the parents as evidence that is not stored yet.
+
+    At most so many values are kept for each source.
+    """
+    entries: list[bytes] = []
+    for leaf in leaves:
+        for source in leaf.sources:
+            name = flow_id(leaf.step, leaf.leaf, source)
+            stored = known.values.get(name, frozenset())
+            new = [value_id(key, data) for data in leaf.values if value_id(key, data) not in stored]
+            entries += [AGREED + name + value for value in new[: max(0, most - len(stored))]]
+    return entries

@@ -1,0 +1,317 @@
+"""Generalized trajectories: what several recordings of the same calls with other values have in common (L2).
+
+A generalized trajectory stands beside its parents. Its calls are theirs, but an argument whose value differs from run
+to run is read from where all parents took it. It is derived from the stored parents and never stored itself, so parents
+that are forgotten or expire take what they prove with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ...errors import DecodeError
+from .. import codec
+from ..binding.flow_levels import level, missing
+from ..binding.infer import NO_OUTPUT, Leaf, Parent, infer
+from ..binding.param_suspicion import PARAM
+from ..binding.pieces import literal_pieces
+from ..binding.replace_leaves import bound_leaves, replace_leaves, with_literals
+from ..binding.resolve import Env, argument_reader
+from ..binding.sources import agreed
+from ..model import flow as terms
+from ..model.flow import Get, Source, may_act
+from ..model.learned import CONFIRMED, REJECTED, Evidence
+from ..model.reason import Reason
+from ..model.records import Body, Guard, Row, StepRecord, Suspicion
+from .evidence import Conditions
+from .flows import ACTS, PROBATION, VARIES, Flow, agreed_values, flow_id, leaf_id
+from .parallel import group_spans
+from .ready_trajectory import Candidate, ReadyTrajectory
+from .snapshots import settled_leaves
+from .step import BoundStep, PlanStep, Refusal, make_step
+
+NO_SEAL = None
+
+
+class Settings(NamedTuple):
+    """What the engine asks of learned flows.
+
+    `probation` is the number of values that are asked for beside those of the rules, `approves` says that a person
+    approves irreversible steps.
+    """
+
+    key: bytes
+    probation: int = 0
+    approves: bool = False
+
+
+class GeneralTrajectory(ReadyTrajectory):
+    """A generalized trajectory, ready to be replayed.
+
+    `parents` are the recordings it was derived from, `flows` what was found out about arguments that differ, `leaves`
+    the same with all facts. Its candidates are the observations of its parents.
+    """
+
+    __slots__ = ("_body", "flows", "leaves", "parents")
+
+    def __init__(
+        self, id: str, standing: Any, body: Body, parents: Sequence[ReadyTrajectory], leaves: Sequence[Leaf]
+    ) -> None:
+        newest = parents[0]
+        super().__init__(newest.sealed, newest.seq, standing, body, newest.recorded_at)
+        self.id = id
+        self._body = body
+        self.parents = tuple(parents)
+        self.leaves = tuple(leaves)
+        self.flows: tuple[Flow, ...] = ()
+
+    @property
+    def body(self) -> Body:
+        """The calls, with what they read in place of values that differ."""
+        return self._body
+
+    @property
+    def comparison_ids(self) -> tuple[bytes, ...]:
+        """Those of the newest parent, so that forks of other recordings are found."""
+        return self.parents[0].comparison_ids
+
+    def literal_records(self, env: Env, count: int) -> tuple[StepRecord, ...]:
+        """Return the first calls with this run's values in place of what they read."""
+        records = self._body.steps[:count]
+        return tuple([with_literals(record, iter(self._values(record, env))) for record in records])
+
+    def _values(self, record: StepRecord, env: Env) -> list[bytes]:
+        found = [get for _, expr in record.arguments for get in bound_leaves(expr)]
+        return [codec.canonical(agreed(get, env.results, argument_reader(env), env.params)) for get in found]
+
+
+class _Choice(NamedTuple):
+    """What replaces the leaves of each step, and where a replay must stop."""
+
+    found: Mapping[int, Mapping[int, Get]]
+    flows: tuple[Flow, ...]
+    stop: Refusal | None
+
+
+def generalize(
+    id: str, parents: Sequence[ReadyTrajectory], rows: Sequence[Row], evidence: Evidence, standing: Any, asks: Settings
+) -> GeneralTrajectory | None:
+    """Return the generalized trajectory of some recordings, or None if nothing is learned from them.
+
+    `parents` are trajectories with the same calls but for values, newest first. `rows` are observations of them, one
+    for each of their `Parent`s, which begin with those of the newest.
+    """
+    bodies = [parent.body for parent in parents]
+    steps = parents[0].steps
+    leaves = infer(
+        [_parent_of(body, row) for body, row in zip(_bodies_of(parents, bodies, rows), rows, strict=True)],
+        [step.tool.effect for step in steps],
+        _words_of(rows),
+    )
+    leaves = [leaf for leaf in leaves if leaf.state != "constant"]
+    choice = _choose(leaves, steps, evidence, asks, len(rows))
+    if not choice.found:
+        return None
+    body = _general_body(bodies, choice.found)
+    if body is None:
+        return None
+    general = GeneralTrajectory(id, standing, body, parents, leaves)
+    general.flows = choice.flows
+    general.candidates = [
+        Candidate(general, candidate.seq, candidate.id, _row_of(bodies[at], candidate.row, choice.found))
+        for at, parent in enumerate(parents)
+        for candidate in parent.candidates
+        if not candidate.refresh
+    ]
+    made = _joined(general, body, steps)
+    if made is None:
+        return None
+    general.set_steps(made)
+    general.note_places(body)
+    if choice.stop is not None:
+        general.set_stop(choice.stop)
+    return general if _set_conditions(general, bodies, leaves) else None
+
+
+def _bodies_of(parents: Sequence[ReadyTrajectory], bodies: Sequence[Body], rows: Sequence[Row]) -> list[Body]:
+    """Return the body of each row, which one of the parents has."""
+    found = {id(candidate.row): body for parent, body in zip(parents, bodies, strict=True) for candidate in parent.candidates}
+    return [found[id(row)] for row in rows]
+
+
+def _parent_of(body: Body, row: Row) -> Parent:
+    witness = row.witness
+    params = {trace.name: trace.digest for trace in witness.params} if witness is not None else {}
+    return Parent(body.steps, _outputs_of(row, len(body.steps)), ended_before_each(body.steps), row.suspicions, params)
+
+
+def _outputs_of(row: Row, count: int) -> list[Any]:
+    found: list[Any] = []
+    for at in range(count):
+        data = row.outputs[at] if at < len(row.outputs) else b""
+        try:
+            found.append(codec.decode(data, lenient=True) if data else NO_OUTPUT)
+        except DecodeError:
+            found.append(NO_OUTPUT)
+    return found
+
+
+def ended_before_each(records: Sequence[StepRecord]) -> list[frozenset[int]]:
+    """Return for each step the steps that had ended when it began, as far as its groups tell."""
+    ended = [frozenset(range(at)) for at in range(len(records))]
+    for start, stop in group_spans(records):
+        for at in range(start, stop):
+            ended[at] = frozenset(range(start))
+    return ended
+
+
+def _words_of(rows: Sequence[Row]) -> frozenset[str]:
+    """Return the words of the task texts, without params."""
+    return frozenset(word.casefold() for row in rows for part in row.task[::2] for word in part.split())
+
+
+def _choose(
+    leaves: Sequence[Leaf], steps: Sequence[PlanStep], evidence: Evidence, asks: Settings, recordings: int
+) -> _Choice:
+    found: dict[int, dict[int, Get]] = {}
+    flows: list[Flow] = []
+    stop: Refusal | None = None
+    for leaf in leaves:
+        step = steps[leaf.step]
+        flow = _flow_of(leaf, step, evidence, asks, recordings)
+        flows.append(flow)
+        if flow.status != VARIES:
+            found.setdefault(leaf.step, {})[leaf.leaf] = Get(flow.sources)
+        is_harmless = step.tool.effect in ("read", "idempotent")
+        if flow.status == ACTS or (flow.status == PROBATION and is_harmless):
+            continue
+        if stop is None or leaf.step < stop.step:
+            stop = _stop_of(flow, step)
+    return _Choice(found, tuple(flows), stop)
+
+
+def _flow_of(leaf: Leaf, step: PlanStep, evidence: Evidence, asks: Settings, recordings: int) -> Flow:
+    verdict = evidence.verdicts.get(leaf_id(leaf.step, leaf.leaf), b"")
+    struck = evidence.struck
+    sources = tuple(source for source in leaf.sources if flow_id(leaf.step, leaf.leaf, source) not in struck)
+    values = len(agreed_values(asks.key, leaf, sources, evidence))
+    if verdict == REJECTED or not any(map(may_act, sources)):
+        why = "a person rejected it" if verdict == REJECTED else "no source explains all recordings"
+        return Flow(leaf.step, leaf.leaf, leaf.argument, leaf.path, sources, VARIES, values, recordings, why)
+    status: str
+    options = {
+        "declared": verdict == CONFIRMED,
+        "irreversible": step.tool.effect == "irreversible",
+        "is_checked": step.pre is not None or asks.approves,
+        "extra": asks.probation,
+    }
+    if any(source.origin == terms.PARAM for source in sources) and len(leaf.values) > 1:
+        status = ACTS  # The caller declared the param, so nothing more is asked.
+    else:
+        status = level(leaf.facts, values, **options)
+    lacks = "" if status == ACTS else missing(leaf.facts, values, **options)
+    status = VARIES if status == "none" else status
+    return Flow(leaf.step, leaf.leaf, leaf.argument, leaf.path, sources, status, values, recordings, lacks)
+
+
+def _stop_of(flow: Flow, step: PlanStep) -> Refusal:
+    name = step.tool.name
+    if flow.status == PROBATION:
+        message = (
+            f"argument {flow.argument!r} of {name} (step {flow.step}) is on probation: its source was learned from "
+            f"{flow.values} value{'s'[: flow.values != 1]}; {flow.missing}"
+        )
+        return Refusal(Reason.PROBATION, message, flow.step, name)
+    message = (
+        f"argument {flow.argument!r} of {name} (step {flow.step}) differs between recordings: {flow.missing}. Declare "
+        "its source with flows="
+    )
+    return Refusal(Reason.VALUE_VARIES, message, flow.step, name)
+
+
+def _general_body(bodies: Sequence[Body], found: Mapping[int, Mapping[int, Get]]) -> Body | None:
+    """Return the parents' calls with what they read; None if they depend on params differently."""
+    first = bodies[0]
+    records = [
+        msgspec.structs.replace(
+            replace_leaves(record, found[at]) if at in found else record,
+            guards=_common_guards([body.steps[at] for body in bodies], found.get(at, {})),
+        )
+        for at, record in enumerate(first.steps)
+    ]
+    shapes = {(body.params, body.kinds, body.equal, body.equal_secrets, body.leafwise, body.parts) for body in bodies}
+    if len(shapes) > 1:
+        return None
+    return msgspec.structs.replace(first, steps=tuple(records), fixed=())
+
+
+def _common_guards(records: Sequence[StepRecord], read: Mapping[int, Get]) -> tuple[Guard, ...]:
+    """Return the guards of a call that no parent contradicts, but for those of what is read."""
+    values = set()
+    if read:
+        pieces = literal_pieces(records[0])
+        values = {codec.canonical(pieces[at].value) for at in read}
+    common = [guard for guard in records[0].guards if all(guard in other.guards for other in records[1:])]
+    return tuple(guard for guard in common if guard.kind not in ("", "figure") or guard.data not in values)
+
+
+def _row_of(body: Body, row: Row, found: Mapping[int, Mapping[int, Get]]) -> Row:
+    """Return an observation of a parent as one of the generalized trajectory.
+
+    Its suspicions count the literals that are left.
+    """
+    if not row.suspicions:
+        return row
+    suspicions = tuple(
+        tuple(_moved(suspicion, found[at]) for suspicion in own if suspicion.leaf not in found[at]) if at in found else own
+        for at, own in enumerate(row.suspicions)
+    )
+    return msgspec.structs.replace(row, suspicions=suspicions)
+
+
+def _moved(suspicion: Suspicion, read: Mapping[int, Get]) -> Suspicion:
+    before = sum(1 for leaf in read if leaf < suspicion.leaf)
+    return msgspec.structs.replace(suspicion, leaf=suspicion.leaf - before)
+
+
+def _joined(general: GeneralTrajectory, body: Body, parents: Sequence[PlanStep]) -> list[PlanStep] | None:
+    keywords = general.candidates[0].row.keywords
+    made: list[PlanStep] = []
+    for at, record in enumerate(body.steps):
+        try:
+            step = make_step(general, at, record, parents[at].tool, keywords[at] if at < len(keywords) else ())
+        except DecodeError:
+            return None
+        made.append(step)
+        if isinstance(step, BoundStep):
+            other = parents[at]
+            step.group_stop, step.opening_members = other.group_stop, other.opening_members
+            step.is_opening_member = other.is_opening_member
+    return made
+
+
+def _set_conditions(general: GeneralTrajectory, bodies: Sequence[Body], leaves: Sequence[Leaf]) -> bool:
+    """Set under which params a generalized trajectory may start; return whether that is known."""
+    rows = [candidate.row for candidate in general.candidates]
+    conditions = Conditions(rows, [parent.recorded_at for parent in general.parents for c in parent.candidates if not c.refresh])
+    general.conditions = conditions or None
+    general.settled = settled_leaves(rows) if any(row.chances for row in rows) else {}
+    for step in general.steps:
+        step.depend_on(conditions.derived.get(step.position, ()))
+    read = {source.name for flow in general.flows if flow.status != VARIES for source in flow.sources if source.origin == terms.PARAM}
+    fixed = {name for body in bodies for name, _ in body.fixed}
+    general.own_params = frozenset(fixed - read)
+    return not general.own_params or general.conditions is not None
+
+
+def explained_params(row: Row) -> set[tuple[int, int]]:
+    """Return the (step, leaf) of literals that may be a param in another form."""
+    return {(at, s.leaf) for at, own in enumerate(row.suspicions) for s in own if s.kind == PARAM}
+
+
+def voters(flow: Flow) -> tuple[Source, ...]:
+    """Return the sources of a flow, those that may act first."""
+    return tuple(sorted(flow.sources, key=lambda source: not may_act(source)))

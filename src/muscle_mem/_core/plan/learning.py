@@ -1,0 +1,150 @@
+"""The generalized trajectories of one key, derived when they are needed (L1, L2)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from .. import codec
+from ..binding.infer import skeleton
+from ..binding.pieces import literal_pieces
+from ..model.learned import NO_EVIDENCE, Evidence
+from ..model.records import Body, Row
+from .generalized import GeneralTrajectory, Settings, generalize
+from .ready_trajectory import ReadyTrajectory
+
+MAX_PARENTS = 8
+"""The recordings that a generalized trajectory is derived from, the newest and most different."""
+
+MAX_DECODED = 32
+"""The newest recordings with the same tools whose calls are compared."""
+
+REPLAYABLE_STATES = ("fresh", "trusted")
+
+
+class Known(NamedTuple):
+    """What a store has of a generalized trajectory: its standing and its evidence."""
+
+    standing: Any
+    evidence: Evidence = NO_EVIDENCE
+
+
+class Learning:
+    """What the recordings of a key prove together.
+
+    Nothing is derived before it is asked for, and nothing twice. `known` are the stored records by id, and `fresh` is
+    the standing of a generalized trajectory without one.
+    """
+
+    def __init__(
+        self, trajectories: Sequence[ReadyTrajectory], known: Mapping[str, Known], fresh: Any, asks: Settings
+    ) -> None:
+        self.asks = asks
+        self.known = known
+        self._trajectories = trajectories
+        self._fresh = fresh
+        self._found: dict[bytes, GeneralTrajectory | None] = {}
+        self._skeletons: dict[str, bytes] = {}
+
+    def of(self, trajectory: ReadyTrajectory) -> GeneralTrajectory | None:
+        """Return the generalized trajectory that a recording is a parent of."""
+        if isinstance(trajectory, GeneralTrajectory):
+            return trajectory
+        if not trajectory.steps or not _may_be_parent(trajectory):
+            return None
+        name = self._skeleton(trajectory)
+        if name not in self._found:
+            self._found[name] = self._derive(trajectory, name)
+        return self._found[name]
+
+    def all(self) -> Iterator[GeneralTrajectory]:
+        """Yield the generalized trajectories of the newest recordings."""
+        given: set[str] = set()
+        for trajectory in self._trajectories[:MAX_DECODED]:
+            general = self.of(trajectory)
+            if general is not None and general.id not in given:
+                given.add(general.id)
+                yield general
+
+    def evidence(self, general: GeneralTrajectory) -> Evidence:
+        """Return the stored evidence of a generalized trajectory."""
+        known = self.known.get(general.id)
+        return NO_EVIDENCE if known is None else known.evidence
+
+    def members(self, trajectory: ReadyTrajectory) -> list[ReadyTrajectory]:
+        """Return the recordings with the same calls as one but for values, newest first."""
+        name = self._skeleton(trajectory)
+        tools = _tools_of(trajectory)
+        alike = [other for other in self._trajectories if other.steps and _tools_of(other) == tools]
+        return [other for other in alike[:MAX_DECODED] if _may_be_parent(other) and self._skeleton(other) == name]
+
+    def _skeleton(self, trajectory: ReadyTrajectory) -> bytes:
+        known = self._skeletons.get(trajectory.id)
+        if known is None:
+            known = self._skeletons[trajectory.id] = skeleton_digest(trajectory.body)
+        return known
+
+    def _derive(self, trajectory: ReadyTrajectory, name: bytes) -> GeneralTrajectory | None:
+        parents = most_different(self.members(trajectory))
+        if not parents:
+            return None
+        id = codec.digest(b"flows" + self.asks.key + name)[:16].hex()
+        known = self.known.get(id, Known(self._fresh))
+        rows = _rows_of(parents)
+        if not rows:
+            return None
+        return generalize(id, parents, rows, known.evidence, known.standing, self.asks)
+
+
+def skeleton_digest(body: Body) -> bytes:
+    """Return a digest of calls without their literal values.
+
+    Trajectories with the same one may be parents of one generalized trajectory.
+    """
+    shape: list[Hashable] = [body.params, body.kinds, *map(skeleton, body.steps)]
+    return codec.digest(msgspec.msgpack.encode(shape))[:16]
+
+
+def most_different(members: Sequence[ReadyTrajectory]) -> list[ReadyTrajectory]:
+    """Return the newest recordings, and for each leaf one with another value than the newest has.
+
+    `members` have the same calls but for values and come newest first, as does the result.
+    """
+    if len(members) <= MAX_PARENTS:
+        return list(members)
+    leaves = [_leaves_of(member) for member in members]
+    kept, same = [0], set(range(len(leaves[0])))
+    for at in range(1, len(members)):
+        new = {number for number in same if leaves[at][number] != leaves[0][number]}
+        if new and len(kept) < MAX_PARENTS:
+            kept.append(at)
+            same -= new
+    for at in range(1, len(members)):
+        if len(kept) < MAX_PARENTS and at not in kept:
+            kept.append(at)
+    return [members[at] for at in sorted(kept)]
+
+
+def _leaves_of(trajectory: ReadyTrajectory) -> list[bytes]:
+    return [codec.canonical(piece.value) for record in trajectory.body.steps for piece in literal_pieces(record)]
+
+
+def _may_be_parent(trajectory: ReadyTrajectory) -> bool:
+    return trajectory.standing.state in REPLAYABLE_STATES and not trajectory.is_expired
+
+
+def _tools_of(trajectory: ReadyTrajectory) -> tuple[Any, ...]:
+    return tuple([step.tool for step in trajectory.steps])
+
+
+def _rows_of(parents: Sequence[ReadyTrajectory]) -> list[Row]:
+    """Return the newest observation of each parent, then further ones of them."""
+    found: list[Row] = []
+    waiting = [[candidate.row for candidate in parent.candidates if not candidate.refresh] for parent in parents]
+    while len(found) < MAX_PARENTS and any(waiting):
+        for rows in waiting:
+            if rows and len(found) < MAX_PARENTS:
+                found.append(rows.pop(0))
+    return found

@@ -1,0 +1,113 @@
+"""What an engine keeps of the flows that it learned from several recordings (L2, L9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from .._core import codec
+from .._core.model.learned import evidence_bytes, flows_body, is_flows_body, join_evidence, read_entries
+from .._core.plan.flows import ACTS, VARIES, parents_entries
+from .._core.plan.generalized import GeneralTrajectory, Settings
+from .._core.plan.learning import Known, Learning, skeleton_digest
+from .._core.plan.ready_trajectory import ReadyTrajectory
+from .._core.plan.trust import trust_level
+from ..errors import DecodeError
+from ..store.base import Note, Observation, Sealed, Standing, Store, Stored
+
+MAX_VALUES = 5
+"""The different values of a source that are kept as evidence, beside those that probation asks for."""
+
+
+def split_learned(stored: Iterable[Stored]) -> tuple[list[Stored], list[Stored]]:
+    """Return the recordings of a key, and the records of its generalized trajectories."""
+    recordings: list[Stored] = []
+    learned: list[Stored] = []
+    for one in stored:
+        (learned if is_flows_body(one.sealed.body) else recordings).append(one)
+    return recordings, learned
+
+
+def read_learned(stored: Stored) -> Known:
+    """Return the standing and the evidence of a generalized trajectory.
+
+    Evidence that cannot be read is left out.
+    """
+    entries: list[bytes] = []
+    for _, observation in sorted(stored.observations, key=lambda pair: pair[0]):
+        try:
+            entries += read_entries(observation.body)
+        except DecodeError:
+            continue
+    return Known(stored.standing, join_evidence(entries))
+
+
+class Flows:
+    """The generalized trajectories of an engine's keys, and their records in its store."""
+
+    def __init__(self, store: Store, clock: Callable[[], float], probation: int, approves: bool) -> None:
+        self._store = store
+        self._clock = clock
+        self._probation = probation
+        self._approves = approves
+
+    def attach(self, key: bytes, trajectories: Sequence[ReadyTrajectory], learned: Iterable[Stored]) -> None:
+        """Give the recordings of a key what derives their generalized trajectories."""
+        known = {stored.sealed.id: read_learned(stored) for stored in learned}
+        learning = Learning(trajectories, known, Standing(), Settings(key, self._probation, self._approves))
+        for trajectory in trajectories:
+            trajectory.learning = learning
+
+    def keep(self, learning: Learning) -> set[str]:
+        """Store what several recordings of a key prove, and return the ids of surplus recordings.
+
+        Raises what the store raises.
+        """
+        surplus: set[str] = set()
+        for general in learning.all():
+            if len(general.parents) < 2:
+                continue
+            gone = surplus_parents(learning.members(general.parents[0]), general)
+            known = learning.evidence(general)
+            entries = parents_entries(learning.asks.key, general.leaves, known, MAX_VALUES + self._probation)
+            if general.id not in learning.known or (gone and entries):
+                self.store_record(general, entries)
+            surplus |= gone
+        return surplus
+
+    def store_record(self, general: GeneralTrajectory, entries: Iterable[bytes] = (), note: Note | None = None) -> None:
+        """Add evidence for a generalized trajectory, and store its record if it is new.
+
+        Raises what the store raises.
+        """
+        newest = general.parents[0].sealed
+        sealed = Sealed(
+            id=general.id,
+            key=newest.key,
+            body=flows_body([step.tool.name for step in general.steps], skeleton_digest(general.parents[0].body)),
+            steps=general.length,
+            task=newest.task,
+            scope=newest.scope,
+            tags=newest.tags,
+            created=self._clock(),
+        )
+        body = evidence_bytes(entries)
+        name = codec.digest(general.id.encode() + body)[:16].hex()
+        self._store.seal(sealed, Observation(id=name, body=body, created=self._clock()), note)
+
+
+def surplus_parents(members: Sequence[ReadyTrajectory], general: GeneralTrajectory) -> set[str]:
+    """Return recordings beyond those that are kept as parents (L2).
+
+    What a person trusts stays.
+    """
+    if not any(flow.status != VARIES for flow in general.flows):
+        return set()
+    kept = {parent.id for parent in general.parents}
+    return {member.id for member in members if member.id not in kept and trust_level(member.standing) < 2}
+
+
+def describe(general: GeneralTrajectory) -> str:
+    """Return in a few words whether a generalized trajectory is replayed."""
+    waiting: list[Any] = [flow for flow in general.flows if flow.status != ACTS]
+    return "acts" if not waiting else f"{len(waiting)} of {len(general.flows)} arguments wait"
