@@ -14,8 +14,10 @@ from .model.outcome import Outcome, Source
 from .model.reason import Reason
 from .model.text import long_repr
 from .plan.candidate_set import CandidateSet
+from .plan.generalized import GeneralTrajectory
 from .plan.ready_trajectory import Candidate
 from .plan.step import Refusal, Registry
+from .record.compare_flows import compared_flows
 from .record.learn import NO_VALUE, UNCERTAIN_VALUE, learn
 from .record.merge import begin_with_replay
 from .record.redact import may_store, redact_recording
@@ -45,6 +47,7 @@ class RunResult(msgspec.Struct, frozen=True):
 
     `followed` is the candidate that was replayed, `failure` a failure that counts against it. `refreshed` says that
     this run's snapshots are stored as another observation, `quarantine` why the candidate must not be replayed again.
+    `evidence` is what the agent's calls say of learned flows.
     """
 
     outcome: Outcome | None = None
@@ -54,6 +57,7 @@ class RunResult(msgspec.Struct, frozen=True):
     failed_step: int = 0
     refreshed: bool = False
     quarantine: Problem | None = None
+    evidence: tuple[GeneralTrajectory, list[bytes]] | None = None
 
 
 Flow = Generator[Effect, Any, RunResult]
@@ -268,8 +272,11 @@ def _diverged(
     failure: Problem | None = None
     if refusal.step < len(run.progress.calls) or refusal.reason is Reason.UNSUCCESSFUL:
         failure = Problem(refusal.reason, run.redact(refusal.message), refusal.tool)
-    unabsorbed = run.recorder.unabsorbed if outcome is not None else None
-    return RunResult(outcome, error, followed, failure, refusal.step, quarantine=unabsorbed)
+    if outcome is None:
+        return RunResult(outcome, error, followed, failure, refusal.step)
+    evidence = compared_flows(run, followed)
+    unabsorbed = run.recorder.unabsorbed
+    return RunResult(outcome, error, followed, failure, refusal.step, quarantine=unabsorbed, evidence=evidence)
 
 
 def _ask_agent(run: Run, handover: Handover | None) -> Generator[Effect, Any, tuple[Any, BaseException | None, float]]:

@@ -6,7 +6,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .._core import codec
-from .._core.model.learned import evidence_bytes, flows_body, is_flows_body, join_evidence, read_entries
+from .._core.model.learned import (
+    AGREED,
+    DIGEST,
+    STRUCK,
+    Evidence,
+    evidence_bytes,
+    flows_body,
+    is_flows_body,
+    join_evidence,
+    read_entries,
+)
 from .._core.plan.flows import ACTS, VARIES, parents_entries
 from .._core.plan.generalized import GeneralTrajectory, Settings
 from .._core.plan.learning import Known, Learning, skeleton_digest
@@ -105,6 +115,22 @@ def surplus_parents(members: Sequence[ReadyTrajectory], general: GeneralTrajecto
         return set()
     kept = {parent.id for parent in general.parents}
     return {member.id for member in members if member.id not in kept and trust_level(member.standing) < 2}
+
+
+def new_entries(entries: Iterable[bytes], known: Evidence, most: int) -> list[bytes]:
+    """Return the pieces of evidence that are not stored yet.
+
+    At most so many values are kept for each source.
+    """
+    found: list[bytes] = []
+    for entry in dict.fromkeys(entries):
+        name = entry[1 : 1 + DIGEST]
+        if entry[:1] == STRUCK and name not in known.struck:
+            found.append(entry)
+        stored = known.values.get(name, frozenset())
+        if entry[:1] == AGREED and entry[1 + DIGEST :] not in stored and len(stored) < most:
+            found.append(entry)
+    return found
 
 
 def describe(general: GeneralTrajectory) -> str:

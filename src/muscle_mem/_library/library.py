@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from .._core.model.blobs import pack_row
+from .._core.model.learned import NO_EVIDENCE
 from .._core.model.reason import Reason
 from .._core.model.records import body_bytes
 from .._core.plan.candidate_set import CandidateSet
@@ -32,8 +33,8 @@ from ..store.paging import each
 from ..store.pruning import Limits, Pruned, is_old, prune, recorded_at
 from . import evidence
 from .cache import Cache, CacheEntry, estimate_bytes, has_irreversible_step
-from .flows import Flows, split_learned
 from .counters import HITS_PER_WRITE, Counters
+from .flows import MAX_VALUES, Flows, new_entries, split_learned
 from .limits import GrowthMonitor
 
 LIBRARY_BYTES = 64 * 2**20
@@ -324,11 +325,16 @@ class Library:
         finally:
             self.growth.end_pruning(done, self._clock())
 
-    def _keep_general(self, trajectory: ReadyTrajectory) -> None:
+    def note_flows(self, general: GeneralTrajectory, entries: list[bytes]) -> None:
+        """Store what an agent's calls say of learned flows. Never raises."""
+        known = general.learning.evidence(general) if general.learning is not None else NO_EVIDENCE
+        self._keep_general(general, new_entries(entries, known, MAX_VALUES))
+
+    def _keep_general(self, trajectory: ReadyTrajectory, entries: Sequence[bytes] = ()) -> None:
         """Store a generalized trajectory, so that its standing can change. Never raises."""
         if self._flows is not None and isinstance(trajectory, GeneralTrajectory):
             try:
-                self._flows.store_record(trajectory)
+                self._flows.store_record(trajectory, entries)
                 self.health.succeeded("note")
             except Exception as error:  # A user-defined store may raise any exception (G4).
                 self.health.failed("note", error)

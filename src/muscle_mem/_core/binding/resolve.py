@@ -217,7 +217,7 @@ def expression_text(expr: Expr) -> str:
     if isinstance(expr, Ref):
         return f"output[{expr.step}]" + "".join(f"[{index}]" for index in expr.path)
     if isinstance(expr, Get):
-        return source_text(expr.sources[0], ())
+        return str(source_text(expr.sources[0], ()))
     if isinstance(expr, Ctx):
         return f"<{expr.name}>"
     if isinstance(expr, Ign):

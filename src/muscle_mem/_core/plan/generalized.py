@@ -16,7 +16,6 @@ from ...errors import DecodeError
 from .. import codec
 from ..binding.flow_levels import level, missing
 from ..binding.infer import NO_OUTPUT, Leaf, Parent, infer
-from ..binding.param_suspicion import PARAM
 from ..binding.pieces import literal_pieces
 from ..binding.replace_leaves import bound_leaves, replace_leaves, with_literals
 from ..binding.resolve import Env, argument_reader
@@ -32,8 +31,6 @@ from .parallel import group_spans
 from .ready_trajectory import Candidate, ReadyTrajectory
 from .snapshots import settled_leaves
 from .step import BoundStep, PlanStep, Refusal, make_step
-
-NO_SEAL = None
 
 
 class Settings(NamedTuple):
@@ -67,6 +64,7 @@ class GeneralTrajectory(ReadyTrajectory):
         self.parents = tuple(parents)
         self.leaves = tuple(leaves)
         self.flows: tuple[Flow, ...] = ()
+        self.learning = newest.learning
 
     @property
     def body(self) -> Body:
@@ -121,8 +119,8 @@ def generalize(
     general = GeneralTrajectory(id, standing, body, parents, leaves)
     general.flows = choice.flows
     general.candidates = [
-        Candidate(general, candidate.seq, candidate.id, _row_of(bodies[at], candidate.row, choice.found))
-        for at, parent in enumerate(parents)
+        Candidate(general, candidate.seq, candidate.id, _row_of(candidate.row, choice.found))
+        for parent in parents
         for candidate in parent.candidates
         if not candidate.refresh
     ]
@@ -133,12 +131,14 @@ def generalize(
     general.note_places(body)
     if choice.stop is not None:
         general.set_stop(choice.stop)
-    return general if _set_conditions(general, bodies, leaves) else None
+    return general if _set_conditions(general, bodies) else None
 
 
 def _bodies_of(parents: Sequence[ReadyTrajectory], bodies: Sequence[Body], rows: Sequence[Row]) -> list[Body]:
     """Return the body of each row, which one of the parents has."""
-    found = {id(candidate.row): body for parent, body in zip(parents, bodies, strict=True) for candidate in parent.candidates}
+    found = {
+        id(candidate.row): body for parent, body in zip(parents, bodies, strict=True) for candidate in parent.candidates
+    }
     return [found[id(row)] for row in rows]
 
 
@@ -160,7 +160,7 @@ def _outputs_of(row: Row, count: int) -> list[Any]:
 
 
 def ended_before_each(records: Sequence[StepRecord]) -> list[frozenset[int]]:
-    """Return for each step the steps that had ended when it began, as far as its groups tell."""
+    """Return for each step the steps that had surely ended when it began."""
     ended = [frozenset(range(at)) for at in range(len(records))]
     for start, stop in group_spans(records):
         for at in range(start, stop):
@@ -258,7 +258,7 @@ def _common_guards(records: Sequence[StepRecord], read: Mapping[int, Get]) -> tu
     return tuple(guard for guard in common if guard.kind not in ("", "figure") or guard.data not in values)
 
 
-def _row_of(body: Body, row: Row, found: Mapping[int, Mapping[int, Get]]) -> Row:
+def _row_of(row: Row, found: Mapping[int, Mapping[int, Get]]) -> Row:
     """Return an observation of a parent as one of the generalized trajectory.
 
     Its suspicions count the literals that are left.
@@ -266,7 +266,9 @@ def _row_of(body: Body, row: Row, found: Mapping[int, Mapping[int, Get]]) -> Row
     if not row.suspicions:
         return row
     suspicions = tuple(
-        tuple(_moved(suspicion, found[at]) for suspicion in own if suspicion.leaf not in found[at]) if at in found else own
+        tuple(_moved(suspicion, found[at]) for suspicion in own if suspicion.leaf not in found[at])
+        if at in found
+        else own
         for at, own in enumerate(row.suspicions)
     )
     return msgspec.structs.replace(row, suspicions=suspicions)
@@ -293,23 +295,26 @@ def _joined(general: GeneralTrajectory, body: Body, parents: Sequence[PlanStep])
     return made
 
 
-def _set_conditions(general: GeneralTrajectory, bodies: Sequence[Body], leaves: Sequence[Leaf]) -> bool:
+def _set_conditions(general: GeneralTrajectory, bodies: Sequence[Body]) -> bool:
     """Set under which params a generalized trajectory may start; return whether that is known."""
     rows = [candidate.row for candidate in general.candidates]
-    conditions = Conditions(rows, [parent.recorded_at for parent in general.parents for c in parent.candidates if not c.refresh])
+    conditions = Conditions(
+        rows, [parent.recorded_at for parent in general.parents for c in parent.candidates if not c.refresh]
+    )
     general.conditions = conditions or None
     general.settled = settled_leaves(rows) if any(row.chances for row in rows) else {}
     for step in general.steps:
         step.depend_on(conditions.derived.get(step.position, ()))
-    read = {source.name for flow in general.flows if flow.status != VARIES for source in flow.sources if source.origin == terms.PARAM}
+    read = {
+        source.name
+        for flow in general.flows
+        if flow.status != VARIES
+        for source in flow.sources
+        if source.origin == terms.PARAM
+    }
     fixed = {name for body in bodies for name, _ in body.fixed}
     general.own_params = frozenset(fixed - read)
     return not general.own_params or general.conditions is not None
-
-
-def explained_params(row: Row) -> set[tuple[int, int]]:
-    """Return the (step, leaf) of literals that may be a param in another form."""
-    return {(at, s.leaf) for at, own in enumerate(row.suspicions) for s in own if s.kind == PARAM}
 
 
 def voters(flow: Flow) -> tuple[Source, ...]:

@@ -32,8 +32,9 @@ class ReadyTrajectory:
     `StoredTrajectory.join` makes it. `refusal` says why it cannot be replayed; it has no steps then. `head` is its body
     without the steps, of which there are `length`. `plan` holds the joined steps and None behind the last.
     `recorded_at` is in seconds since the epoch. `conditions`, `own_params` and `stop` are what the recordings of a key
-    prove together; see `evidence` and `contradiction`. `learning` derives the generalized trajectory it is a parent of. `masked` are the (step, post?) with params in a snapshot, for
-    which `places` has the names that the params may stand under, and `settled` what the recordings prove about them.
+    prove together; see `evidence` and `contradiction`. `learning` derives the generalized trajectory that it is a
+    parent of. `masked` are the (step, post?) with params in a snapshot, for which `places` has the names that the
+    params may stand under, and `settled` what the recordings prove about them.
     """
 
     __slots__ = (

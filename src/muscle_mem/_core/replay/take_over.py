@@ -8,6 +8,7 @@ from typing import Any
 from ...errors import NotStorableError
 from .. import codec
 from ..binding.replace_leaves import bound_leaves
+from ..binding.sources import Unclear
 from ..model.reason import Reason
 from ..plan.candidate_set import CandidateSet
 from ..plan.generalized import GeneralTrajectory
@@ -95,8 +96,10 @@ def _made_same_calls(run: Run, general: GeneralTrajectory, position: int) -> boo
             planned = bind_arguments(run, general.steps[at])
             own = dict(step.tool.name_arguments(planned[0][step.method :], planned[1]))
             made = dict(step.tool.name_arguments(args[step.method :], kwargs))
-            if own.keys() != made.keys() or any(codec.canonical(own[name]) != codec.canonical(made[name]) for name in own):
+            if own.keys() != made.keys() or any(
+                codec.canonical(own[name]) != codec.canonical(made[name]) for name in own
+            ):
                 return False
-        except (NotStorableError, LookupError, ValueError):
+        except (NotStorableError, LookupError, ValueError, Unclear):
             return False
     return True
