@@ -7,6 +7,7 @@ that are forgotten or expire take what they prove with them.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -202,17 +203,18 @@ def _flow_of(leaf: Leaf, step: PlanStep, evidence: Evidence, asks: Settings, rec
         why = "a person rejected it" if verdict == REJECTED else "no source explains all recordings"
         return Flow(leaf.step, leaf.leaf, leaf.argument, leaf.path, sources, VARIES, values, recordings, why)
     status: str
-    options = {
-        "declared": verdict == CONFIRMED,
-        "irreversible": step.tool.effect == "irreversible",
-        "is_checked": step.pre is not None or asks.approves,
-        "extra": asks.probation,
-    }
+    asked = functools.partial(
+        level,
+        declared=verdict == CONFIRMED,
+        irreversible=step.tool.effect == "irreversible",
+        is_checked=step.pre is not None or asks.approves,
+        extra=asks.probation,
+    )
     if any(source.origin == terms.PARAM for source in sources) and len(leaf.values) > 1:
         status = ACTS  # The caller declared the param, so nothing more is asked.
     else:
-        status = level(leaf.facts, values, **options)
-    lacks = "" if status == ACTS else missing(leaf.facts, values, **options)
+        status = asked(leaf.facts, values)
+    lacks = "" if status == ACTS else missing(leaf.facts, values, **asked.keywords)
     status = VARIES if status == "none" else status
     return Flow(leaf.step, leaf.leaf, leaf.argument, leaf.path, sources, status, values, recordings, lacks)
 
