@@ -1,0 +1,289 @@
+"""The inference of what explains an argument in several recordings (L2 to L7).
+
+The candidates are found in one recording, and every other recording removes those that differ from the value there.
+Nothing here decides what a run may do with the survivors; see `flow_levels`.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection, Iterator, Sequence
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from ..model.flow import OUTPUT, PARAM, Source, may_act
+from ..model.records import StepRecord, Suspicion
+from .flow_facts import facts_of, is_fixed_way, is_from_agent, is_in_task, may_be_inferred
+from .flow_index import MAX_PLACES, FlowIndex
+from .flow_leaf import CONSTANT, READ, VARIES, Leaf
+from .flow_levels import Facts, level
+from .flow_texts import text_sources
+from .flow_twins import block_twins
+from .flow_ways import Ways
+from .id_shapes import has_id_shape
+from .leaf_texts import bytes_of
+from .named_leaves import named_leaves
+from .param_suspicion import CONVERTED, SAME
+from .param_suspicion import PARAM as PARAM_KIND
+from .pieces import Piece, literal_pieces
+from .recorded_runs import NO_OUTPUT, Digest, Parent, RecordedRun
+from .skeletons import key_flags, skeleton
+
+__all__ = ["CONSTANT", "NO_OUTPUT", "READ", "VARIES", "Facts", "Leaf", "Parent", "infer", "skeleton"]
+
+MAX_CANDIDATES = 64
+MAX_SOURCES = 16
+
+_LEAVES = (str, int, float, Decimal, datetime.date, datetime.time, UUID)
+
+
+class _Open(msgspec.Struct, eq=False):
+    """A leaf whose sources are searched for: its values, one for each parent."""
+
+    step: int
+    leaf: int
+    piece: Piece
+    values: list[Any]
+    data: list[bytes]
+    names: tuple[str, ...]
+    sources: list[Source] = []
+
+
+def infer(
+    parents: Sequence[Parent],
+    effects: Sequence[str | None],
+    task_words: Collection[str] = frozenset(),
+    *,
+    digest_of: Digest | None = None,
+) -> list[Leaf]:
+    """Return all literal leaves of the calls of recordings, and what explains them.
+
+    A leaf that is equal in several recordings is constant. Of one recording, only values that look like ids made by an
+    earlier step are explained.
+
+    Args:
+        parents: The recordings. Their calls have equal skeletons.
+        effects: The effect of each step's tool, or None where it is not declared.
+        task_words: The casefolded words of the task text.
+        digest_of: Returns the digest of a value as `Parent.params` holds those of params. Without it, no element is
+            found by a param.
+    """
+    if not parents:
+        return []
+    return _Inference(parents, effects, task_words, digest_of).leaves()
+
+
+class _Inference:
+    """The inference of one generalized trajectory."""
+
+    def __init__(
+        self,
+        parents: Sequence[Parent],
+        effects: Sequence[str | None],
+        task_words: Collection[str],
+        digest_of: Digest | None,
+    ) -> None:
+        order = sorted(range(len(parents)), key=lambda at: _breadth(parents[at]))
+        self._order = order
+        self._parents = parents
+        self._runs = [RecordedRun(parents[at], digest_of) for at in order]
+        self._effects = effects
+        self._words = task_words
+        self._found: dict[tuple[int, int], Leaf] = {}
+        self._varying: set[tuple[int, str]] = set()
+        digests = [parent.params for parent in parents]
+        self._varying |= {(-1, name) for name in digests[0] if len({each.get(name) for each in digests}) > 1}
+
+    def leaves(self) -> list[Leaf]:
+        """Return the leaves of all steps, in order."""
+        waiting = [leaf for step in range(len(self._parents[0].records)) for leaf in self._split(step)]
+        if waiting:
+            self._search(waiting)
+        for leaf in waiting:
+            self._found[leaf.step, leaf.leaf] = self._explained(leaf)
+        return block_twins([self._found[key] for key in sorted(self._found)], self._runs[0], self._ended)
+
+    # -- which leaves need an explanation
+
+    def _split(self, step: int) -> Iterator[_Open]:
+        """Yield the leaves of a step that are to be explained; the others are constant."""
+        records = [parent.records[step] for parent in self._parents]
+        pieces = literal_pieces(records[0])
+        is_equal = all(record.arguments == records[0].arguments for record in records[1:])
+        columns = [(piece,) for piece in pieces] if is_equal else zip(*map(literal_pieces, records), strict=True)
+        flags = _may_be_made(records[0], pieces) if len(records) == 1 else [False] * len(pieces)
+        names: list[tuple[str, ...]] = []
+        for number, column in enumerate(columns):
+            data = [bytes_of(piece.value) or b"" for piece in column]
+            piece = column[0]
+            if len(set(data)) == 1 and not flags[number]:
+                leaf = Leaf(step, number, piece.argument, piece.path, (data[0],), (), CONSTANT, Facts())
+                self._found[step, number] = leaf
+                continue
+            names = names or _names_of(records[0])
+            self._varying.add((step, piece.argument))
+            yield _Open(step, number, piece, [each.value for each in column], data, names[number])
+
+    def _ended(self, step: int) -> frozenset[int]:
+        """Return the steps that had ended before a step in every recording."""
+        found = self._parents[0].ended[step]
+        for parent in self._parents[1:]:
+            found &= parent.ended[step]
+        return found
+
+    # -- what explains them
+
+    def _search(self, waiting: Sequence[_Open]) -> None:
+        run = self._runs[0]
+        index = self._indexed(max((step for leaf in waiting for step in self._ended(leaf.step)), default=-1))
+        ways = Ways(index, run.params, frozenset(self._varying))
+        searched = [leaf for leaf in waiting if not leaf.piece.is_part and all(map(_is_searched, leaf.values))]
+        for leaf in searched:
+            leaf.sources = self._candidates(leaf, index, ways)
+        for place, other in zip(self._order[1:], self._runs[1:], strict=True):
+            for leaf in searched:
+                leaf.sources = [
+                    source for source in leaf.sources if source.origin == PARAM or other.has(source, leaf.values[place])
+                ]
+        for leaf in searched:
+            if len(self._runs) > 1 and not any(map(may_act, leaf.sources)):
+                values = [leaf.values[at] for at in self._order]
+                leaf.sources += [
+                    source
+                    for source in text_sources(values, self._runs, index, ways, self._ended(leaf.step))
+                    if all(other.has(source, value) for value, other in zip(values, self._runs, strict=True))
+                ]
+
+    def _indexed(self, last: int) -> FlowIndex:
+        """Return the index of the first recording's outputs and arguments up to a step."""
+        index, run = FlowIndex(), self._runs[0]
+        for step in range(last + 1):
+            if run.parent.outputs[step] is not NO_OUTPUT:
+                index.add_output(step, run.parent.outputs[step])
+        for step in range(last + 1):
+            for name, _ in run.parent.records[step].arguments:
+                try:
+                    index.add_argument(step, name, run.argument(step, name))
+                except LookupError:
+                    continue
+        return index
+
+    def _candidates(self, leaf: _Open, index: FlowIndex, ways: Ways) -> list[Source]:
+        """Return the sources that the first recording allows.
+
+        There are none if the value has too many places.
+        """
+        ended = self._ended(leaf.step)
+        value = leaf.values[self._order[0]]
+        counts: dict[int, int] = {}
+        found: dict[Source, None] = dict.fromkeys(self._param_sources(leaf))
+        for node, slot, convert in index.places(value):
+            origin = index.origin(node)
+            if origin.step not in ended:
+                continue
+            if origin.origin == OUTPUT and not convert:
+                counts[origin.step] = counts.get(origin.step, 0) + 1
+                if counts[origin.step] > MAX_PLACES:
+                    return []
+            if len(found) < MAX_CANDIDATES:
+                for way in ways.to(node, slot, ended):
+                    found[Source(origin.origin, origin.step, origin.name, way, convert)] = None
+        return list(found)[:MAX_CANDIDATES]
+
+    def _param_sources(self, leaf: _Open) -> Iterator[Source]:
+        """Yield the params that equal the leaf in every recording (E11).
+
+        They differ wherever the leaf differs.
+        """
+        forms: dict[str, set[str]] = {}
+        for parent in self._parents:
+            own = {
+                suspicion.params[0]: suspicion.form
+                for suspicion in _suspicions(parent, leaf)
+                if suspicion.form in (SAME, CONVERTED)
+            }
+            for name in [*forms] if forms else own:
+                if name not in own:
+                    forms.pop(name)
+                    continue
+                forms.setdefault(name, set()).add(own[name])
+            if not forms:
+                return
+        for name, seen in sorted(forms.items()):
+            digests = [parent.params.get(name) for parent in self._parents]
+            pairs = set(zip(digests, leaf.data, strict=True))
+            if None in digests or len(seen) > 1 or len({digest for digest, _ in pairs}) != len(pairs) or len(pairs) < 2:
+                continue
+            convert = "" if seen == {SAME} else "text" if type(leaf.values[0]) is str else "number"
+            yield Source(PARAM, name=name, convert=convert)
+
+    def _explained(self, leaf: _Open) -> Leaf:
+        """Return a leaf with its surviving sources and what is known of them."""
+        sources = sorted(leaf.sources, key=_preference)[:MAX_SOURCES]
+        facts = facts_of(leaf.values, leaf.names, sources, self._effects[leaf.step], self._effects)
+        facts = facts._replace(
+            in_task=any(is_in_task(value, self._words) for value in leaf.values),
+            is_param=any(True for parent in self._parents for _ in _suspicions(parent, leaf)),
+        )
+        state = READ if sources and may_be_inferred(facts) else VARIES
+        if len(self._parents) == 1 and (level(facts, 1) == "none" or is_from_agent(sources)):
+            state, facts = CONSTANT, Facts()
+        kept = tuple(sources) if state == READ else ()
+        values = tuple(dict.fromkeys(leaf.data))
+        return Leaf(leaf.step, leaf.leaf, leaf.piece.argument, leaf.piece.path, values, kept, state, facts)
+
+
+def _suspicions(parent: Parent, leaf: _Open) -> Iterator[Suspicion]:
+    """Yield the suspicions that a leaf is a param, in whatever form."""
+    found = parent.suspicions[leaf.step] if leaf.step < len(parent.suspicions) else ()
+    for suspicion in found:
+        if suspicion.leaf == leaf.leaf and suspicion.kind == PARAM_KIND and len(suspicion.params) == 1:
+            yield suspicion
+
+
+def _may_be_made(record: StepRecord, pieces: Sequence[Piece]) -> list[bool]:
+    """Return for each piece whether one recording may explain it: it looks like an id."""
+    found = [not piece.is_part and has_id_shape(piece.value) for piece in pieces]
+    if not any(found):
+        return found
+    return [may and not is_key for may, is_key in zip(found, key_flags(record), strict=True)]
+
+
+def _names_of(record: StepRecord) -> list[tuple[str, ...]]:
+    return [leaf.names for name, expr in record.arguments for leaf in named_leaves(name, expr)]
+
+
+def _is_searched(value: Any) -> bool:
+    """Return whether sources of a leaf are searched for.
+
+    They are not for a bool, None, an enum member and an empty text.
+    """
+    return issubclass(type(value), _LEAVES) and not issubclass(type(value), bool | Enum) and value != ""
+
+
+def _preference(source: Source) -> tuple[Any, ...]:
+    """Return a sort key: sources that may act come first.
+
+    It is equal in every process.
+    """
+    return not may_act(source), not is_fixed_way(source), len(source.path), msgspec.msgpack.encode(source)
+
+
+def _breadth(parent: Parent) -> tuple[int, bytes]:
+    """Return a sort key: recordings with longer lists come first.
+
+    They distinguish more ways. The key does not depend on the order of the recordings.
+    """
+    width = sum(_children_count(output, 2) for output in parent.outputs if output is not NO_OUTPUT)
+    return -width, msgspec.msgpack.encode([record.arguments for record in parent.records])
+
+
+def _children_count(value: Any, depth: int) -> int:
+    children: Any = value.values() if type(value) is dict else value
+    if type(value) not in (dict, list, tuple) or not depth:
+        return 0
+    return len(value) + sum(_children_count(child, depth - 1) for child in children)

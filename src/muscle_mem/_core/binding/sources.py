@@ -1,0 +1,318 @@
+"""Reading the sources of an argument in a run (L3, L5).
+
+Nothing is searched here: a source says where its value is. Objects are read as `binding.paths` reads them, so that no
+code of a user runs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ...errors import NotStorableError
+from .. import codec
+from ..model.flow import (
+    ARGUMENT,
+    OUTPUT,
+    PARAM,
+    Between,
+    Element,
+    Extreme,
+    Get,
+    Name,
+    NthKey,
+    Only,
+    Parsed,
+    PathItem,
+    Slot,
+    Source,
+    may_act,
+)
+from ..model.text import safe_repr
+from .conversions import CONVERT
+from .elements import MISSING, column_of, column_ranks, part
+from .paths import SCALARS, opened, parsed_json, text_of_json
+from .source_text import source_text
+
+__all__ = ["CONVERT", "MAX_BETWEEN", "Traced", "Unclear", "agreed", "read", "source_digest", "source_text", "value_at"]
+
+MAX_BETWEEN = 200
+"""Characters of a value that is read between words."""
+
+_MAX_ELEMENTS = 2_000
+_PARTS = SCALARS | {list, tuple, set, frozenset}
+Arguments = Callable[[int, str], Any]
+
+
+class Traced:
+    """A param of a recording, of which only a digest is known."""
+
+    __slots__ = ("digest", "digest_of")
+
+    def __init__(self, digest: bytes, digest_of: Callable[[Any], bytes]) -> None:
+        self.digest = digest
+        self.digest_of = digest_of
+
+    def is_equal(self, value: Any) -> bool:
+        """Return whether the param had this value."""
+        try:
+            return self.digest_of(value) == self.digest
+        except NotStorableError:
+            return False
+
+
+class Unclear(Exception):  # noqa: N818 - it is not an error, but a reason to ask the agent
+    """The sources of an argument do not agree, or none that may act was found.
+
+    `votes` holds each source with the text of its value, or with "not found".
+    """
+
+    def __init__(self, votes: list[tuple[Source, str]]) -> None:
+        super().__init__(f"the sources of an argument do not agree: {[text for _, text in votes]}")
+        self.votes = votes
+
+
+def read(source: Source, results: Sequence[Any], arguments: Arguments, params: Mapping[str, Any]) -> Any:
+    """Return the value that a source has in a run, converted.
+
+    Args:
+        source: The source.
+        results: The live outputs of the steps, in order.
+        arguments: Returns the argument of an executed step, by the step and its name.
+        params: The params of the run.
+
+    Raises:
+        LookupError: If the value is not there, is ambiguous, is not a leaf, or cannot be converted.
+    """
+    if source.origin == OUTPUT:
+        if not 0 <= source.step < len(results):
+            raise LookupError("the step has no output")
+        value = results[source.step]
+    elif source.origin == ARGUMENT:
+        value = arguments(source.step, source.name)
+    elif source.origin == PARAM:
+        value = params[source.name]
+    else:
+        raise LookupError(f"the origin {source.origin!r} is unknown")
+    try:
+        for item in source.path:
+            value = _step(value, item, results, arguments, params)
+        return _converted(value, source.convert)
+    except LookupError:
+        raise
+    except Exception as error:  # The value's own methods raise, so nothing can be read in it.
+        raise LookupError("the value cannot be read") from error
+
+
+def value_at(value: Any, path: Sequence[PathItem]) -> Any:
+    """Return what is at a path without selectors. Raises LookupError."""
+    for item in path:
+        value = _step(value, item, (), _no_argument, {})
+    return value
+
+
+def _no_argument(step: int, name: str) -> Any:
+    raise LookupError(f"the argument {name!r} of step {step} is not known")
+
+
+def _converted(value: Any, convert: str) -> Any:
+    if type(value) not in SCALARS:
+        value = opened(value)
+        if type(value) is Traced and not convert:
+            return value
+        if codec.unfold(value) is not None or not codec.is_immutable(value):
+            raise LookupError("the value is not a leaf")
+    if not convert:
+        return value
+    function = CONVERT.get(convert)
+    if function is None:
+        raise LookupError(f"the conversion {convert!r} is unknown")
+    try:
+        return function(value)
+    except ValueError as error:
+        raise LookupError(str(error)) from None
+
+
+def _step(value: Any, item: PathItem, results: Sequence[Any], arguments: Arguments, params: Mapping[str, Any]) -> Any:
+    """Return what one item of a path leads to."""
+    if isinstance(item, Name):
+        return _named(value, item.name)
+    value = opened(value)
+    if isinstance(item, Element):
+        return _element(value, item.index)
+    if isinstance(item, Slot):
+        if type(value) is not tuple or is_column(value) or not 0 <= item.index < len(value):
+            raise LookupError("the value is not a tuple with this position")
+        return value[item.index]
+    if isinstance(item, Parsed):
+        found = parsed_json(text_of_json(value))
+        if found is None:
+            raise LookupError("the text is not JSON")
+        return found
+    if isinstance(item, Only):
+        return _only(_elements(value), item, read(item.equals, results, arguments, params))
+    if isinstance(item, Extreme):
+        return _extreme(_elements(value), item)
+    if isinstance(item, NthKey):
+        return _nth_key(value, item.index)
+    return _between(value, item)
+
+
+def _named(value: Any, name: str) -> Any:
+    if type(value) is dict:
+        found = value.get(name, MISSING)
+    elif type(value) is codec.Record:
+        fields = codec.fields_of(value) or {}
+        found = fields.get(name, MISSING)
+    else:
+        found = part(value, (name,))
+    if found is MISSING:
+        raise LookupError(f"there is no {name!r}")
+    return found
+
+
+def is_column(value: Sequence[Any]) -> bool:
+    """Return whether a tuple holds records of one kind, as a list does.
+
+    The positions of any other tuple have fixed meanings.
+    """
+    kinds = {type(item) for item in value}
+    return len(kinds) == 1 and kinds.isdisjoint(_PARTS)
+
+
+def _is_list(value: Any) -> bool:
+    kind = type(value)
+    return issubclass(kind, list | deque) or (kind is tuple and is_column(value))
+
+
+def _elements(value: Any) -> Sequence[Any]:
+    if not _is_list(value):
+        raise LookupError("the value is not a list")
+    if len(value) > _MAX_ELEMENTS:
+        raise LookupError("the list is too long")
+    return list(value)
+
+
+def _element(value: Any, index: int) -> Any:
+    if not _is_list(value):
+        raise LookupError("the value is not a list")
+    if not -len(value) <= index < len(value):
+        raise LookupError("the list is too short")
+    return value[index]
+
+
+def _only(elements: Sequence[Any], item: Only, wanted: Any) -> Any:
+    found = [at for at, value in enumerate(column_of(_plain(elements), item.field)) if is_equal(value, wanted)]
+    if len(found) != 1:
+        raise LookupError(f"{len(found)} elements have this value in {item.field!r}")
+    return elements[found[0]]
+
+
+def is_equal(value: Any, wanted: Any) -> bool:
+    """Return whether a field has a value, types included."""
+    if type(wanted) is Traced:
+        return type(value) in SCALARS and wanted.is_equal(value)
+    if type(value) is not type(wanted):
+        return False
+    if type(value) in SCALARS:
+        return bool(value == wanted)
+    try:
+        return codec.canonical(value) == codec.canonical(wanted)
+    except NotStorableError:
+        return False
+
+
+def _plain(elements: Sequence[Any]) -> Sequence[Any]:
+    if not any(type(element) is codec.Record for element in elements):
+        return elements
+    return [codec.fields_of(one) if type(one) is codec.Record else one for one in elements]
+
+
+def _extreme(elements: Sequence[Any], item: Extreme) -> Any:
+    ranks = column_ranks(column_of(_plain(elements), item.field))
+    if not ranks:
+        raise LookupError("the elements have no order")
+    best = max(ranks) if item.is_largest else min(ranks)
+    if ranks.count(best) != 1:
+        raise LookupError("several elements are equal in this field")
+    return elements[ranks.index(best)]
+
+
+def _nth_key(value: Any, index: int) -> Any:
+    if not issubclass(type(value), dict):
+        raise LookupError("the value is not a dict")
+    keys = list(dict.keys(value))
+    if not -len(keys) <= index < len(keys):
+        raise LookupError("the dict is too short")
+    return keys[index]
+
+
+def _between(value: Any, item: Between) -> str:
+    """Return the only text between two words.
+
+    The words before it stand in the text once, and the value ends at the first occurrence of those after it.
+    """
+    if type(value) is not str:
+        raise LookupError("the value is not a text")
+    start = 0
+    if item.before:
+        start = value.find(item.before)
+        if start < 0 or value.find(item.before, start + 1) >= 0:
+            raise LookupError(f"{item.before!r} is not in the text exactly once")
+        start += len(item.before)
+    end = value.find(item.after, start) if item.after else len(value)
+    if end < 0:
+        raise LookupError(f"{item.after!r} does not follow in the text")
+    found = value[start:end]
+    if not found or len(found) > MAX_BETWEEN or "\n" in found:
+        raise LookupError("there is no short text in one line between the words")
+    return found
+
+
+def agreed(
+    get: Get,
+    results: Sequence[Any],
+    arguments: Arguments,
+    params: Mapping[str, Any],
+    *,
+    kind: type | None = None,
+) -> Any:
+    """Return the value in which all sources of an argument agree.
+
+    All sources that can be read must have equal canonical bytes, and one that may act must be among them.
+
+    Args:
+        get: The sources.
+        results: The live outputs of the steps, in order.
+        arguments: Returns the argument of an executed step, by the step and its name.
+        params: The params of the run.
+        kind: The type of the recorded leaf, if the value must have it.
+
+    Raises:
+        Unclear: If the sources do not agree, or none that may act can be read.
+    """
+    votes: list[tuple[Source, str]] = []
+    values: list[Any] = []
+    data: set[bytes] = set()
+    acts = False
+    for source in get.sources:
+        try:
+            value = read(source, results, arguments, params)
+            data.add(codec.canonical(value))
+        except (LookupError, NotStorableError):
+            votes.append((source, "not found"))
+            continue
+        values.append(value)
+        votes.append((source, safe_repr(value)))
+        acts = acts or may_act(source)
+    if len(data) != 1 or not acts or (kind is not None and type(values[0]) is not kind):
+        raise Unclear(votes)
+    return values[0]
+
+
+def source_digest(source: Source) -> bytes:
+    """Return the 16 bytes by which evidence names a source in every process."""
+    return codec.digest(msgspec.msgpack.encode(source))[:16]
