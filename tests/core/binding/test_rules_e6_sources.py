@@ -104,9 +104,14 @@ def test_e6_a_small_id_is_sent_only_while_the_output_holds_it(name: str) -> None
 
 
 def test_e6_three_recordings_that_contradict_each_other_send_no_old_id() -> None:
-    desk = Desk(lambda d: d.take(d.look()["id"]))
+    desk = Desk(lambda d: d.take(d.look()["id"]), learn_flows=False)
     for n in (7, 8, 9, 12, 13):
         assert not desk.run({"id": n})
+
+
+def test_l8_three_recordings_with_different_small_ids_prove_their_source() -> None:
+    desk = Desk(lambda d: d.take(d.look()["id"]))
+    assert [bool(desk.run({"id": n})) for n in (7, 8, 9, 12, 13)] == [False, False, False, True, True]
 
 
 def test_e6_small_values_without_a_name_are_not_guarded_by_chance() -> None:

@@ -99,6 +99,7 @@ def test_a_stale_output_carries_the_value_in_the_output() -> None:
     world.engine.set_agent(lambda task: world.find() and None)
     found = world.engine("task").divergence
     assert found is not None
+    assert found.reason is Reason.FLOW_UNCLEAR
     assert found.expected_snapshot == codec.encode(4712)
     assert isinstance(found.seen_snapshot, str)
 

@@ -109,6 +109,7 @@ def generalize(
         [_parent_of(body, row) for body, row in zip(_bodies_of(parents, bodies, rows), rows, strict=True)],
         [step.tool.effect for step in steps],
         _words_of(rows),
+        digest_of=functools.partial(_param_digest, asks.key),
     )
     leaves = [leaf for leaf in leaves if leaf.state != "constant"]
     choice = _choose(leaves, steps, evidence, asks, len(rows))
@@ -147,6 +148,11 @@ def _parent_of(body: Body, row: Row) -> Parent:
     witness = row.witness
     params = {trace.name: trace.digest for trace in witness.params} if witness is not None else {}
     return Parent(body.steps, _outputs_of(row, len(body.steps)), ended_before_each(body.steps), row.suspicions, params)
+
+
+def _param_digest(key: bytes, value: Any) -> bytes:
+    """Return the digest that a recording has of a param with this value."""
+    return codec.digest(key + codec.digest(codec.canonical(value)))[:16]
 
 
 def _outputs_of(row: Row, count: int) -> list[Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+import msgspec
+
 from ...errors import NotStorableError
 from .. import codec
 from ..binding.replace_leaves import bound_leaves
@@ -47,7 +49,9 @@ def take_over(
     step = general.steps[position]
     prepared = yield from prepare_check(run, step, position, captures)
     if isinstance(prepared, Refusal):
-        return prepared if prepared.reason in _TOLD else refusal
+        if prepared.reason not in _TOLD:
+            return refusal
+        return msgspec.structs.replace(prepared, expected=refusal.expected, snapshots=refusal.snapshots)
     arguments, value = prepared
     first: Refusal | None = None
     for candidate in _observations(general, followed, selection):
