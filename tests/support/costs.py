@@ -43,6 +43,7 @@ torture/test_torture.py::test_the_proof_sees_when_the_rule_is_off
 # Random cases in chunks: `make test` has each day another quarter of the chunks, and `make test-rest` the others.
 BY_DAY = """
 property/test_drivers_agree.py
+property/test_property_flows.py
 property/test_property_middle.py
 property/test_property_parallel.py
 property/test_property_values.py

@@ -101,14 +101,9 @@ def is_new(leaf: Leaf, value: Any, calls: list[Call], recordings: list[list[Call
 
 def by_chance(recordings: list[list[Call]]) -> bool:
     """Whether an agent that judges picked the first element each time, or the last: no recording can show it."""
-    places = {
-        taken.source
-        for calls in recordings
-        for call in calls
-        for taken in call.sources.values()
-        if taken.kind == "judgement"
-    }
-    return places in ({"first"}, {"last"})
+    sources = [taken for calls in recordings for call in calls for taken in call.sources.values()]
+    places = {taken.source for taken in sources if taken.kind == "judgement"}
+    return len(recordings) > 1 and places in ({"first"}, {"last"})
 
 
 def findings(programs: Iterable[Program], most: int, **options: Any) -> dict[int, Findings]:
