@@ -7,6 +7,7 @@ from typing import Any
 
 EXACT = {"count"}
 PLAY = 0.10  # of a figure that was taken once, and so has no spread
+RISING = ("many.threads", "learning.found", "learning.acting", "learning.precision", "learning.hits")  # more is better
 PLAY_OF = {"instructions": 0.01, "bytecodes": 0.01, "blocks": 0.5}
 
 
@@ -53,7 +54,7 @@ def _word(old: dict[str, Any], new: dict[str, Any]) -> str:
     if not apart:
         return ""
     more = new["ours"] > old["ours"]
-    return "better" if more == new["id"].startswith("many.threads") else "worse"
+    return "better" if more == new["id"].startswith(RISING) else "worse"
 
 
 def _within(value: float, ends: list[float]) -> bool:

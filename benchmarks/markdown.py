@@ -19,6 +19,7 @@ GROUPS = {
     "memory": "Memory",
     "import": "Import",
     "safety": "What safety costs",
+    "learning": "Learning from several recordings",
     "instructions": "Instructions",
     "bytecodes": "Bytecodes",
 }

@@ -26,6 +26,7 @@ class Target:
             "<=": value <= self.limit,
             "<": value < self.limit,
             "==": value == self.limit,
+            ">=": value >= self.limit,
         }[self.how]
 
     def __str__(self) -> str:

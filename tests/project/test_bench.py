@@ -21,7 +21,9 @@ from muscle_mem import Engine
 from muscle_mem.cli import main as command_line
 from muscle_mem.store import MemoryStore
 
-GROUPS = "replay growth keys recording sqlite postgres many memory import safety instructions bytecodes".split()
+GROUPS = (
+    "replay growth keys recording sqlite postgres many memory import safety learning instructions bytecodes".split()
+)
 
 
 @pytest.fixture(scope="module")

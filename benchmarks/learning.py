@@ -1,0 +1,117 @@
+"""What an engine learns from several recordings of programs whose data flow is known.
+
+`python -m benchmarks.learning` prints, for one to four recordings, how many flows there are, how many were found, how
+many acted, and what of that was wrong. `--kinds` adds a table by the way an agent got a value, and `--wrong` prints
+each wrong value.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from .prototype import ROOT
+
+SUPPORT = ROOT / "tests" / "support"
+MOST = 4
+COLUMNS = (
+    ("recordings", "{number}"),
+    ("programs", "{programs}"),
+    ("flows", "{flows}"),
+    ("may act", "{may_act:.1f} %"),
+    ("found", "{found:.1f} %"),
+    ("act", "{acting:.1f} %"),
+    ("acted", "{acted}"),
+    ("wrong", "{wrong}"),
+    ("precision", "{precision}"),
+    ("wrong writes", "{wrong_writes}"),
+    ("by chance", "{by_chance}"),
+    ("again", "{again}"),
+    ("lacking", "{lacking}"),
+    ("hits", "{hits}"),
+    ("handed over", "{handed_over}"),
+    ("misses", "{misses}"),
+)
+
+
+def findings(count: int, seed: int, most: int = MOST, **options: Any) -> dict[int, Any]:
+    """What comes of `count` programs after one to `most` recordings each, by the number of recordings."""
+    if str(SUPPORT) not in sys.path:
+        sys.path.insert(0, str(SUPPORT))
+    found = importlib.import_module("flow_findings")
+    programs = importlib.import_module("flow_programs").programs(count, seed)
+    by_number: dict[int, Any] = found.findings(programs, most, **options)
+    return by_number
+
+
+def percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} %"
+
+
+def table(by_number: dict[int, Any]) -> str:
+    """A line for each number of recordings."""
+    lines = ["| " + " | ".join(name for name, _ in COLUMNS) + " |", "| --- " * len(COLUMNS) + "|"]
+    for number, found in by_number.items():
+        counts = found.counts
+        values = {
+            "number": number,
+            "may_act": found.share("may act"),
+            "found": found.share("found"),
+            "acting": found.share("acting"),
+            "precision": percent(found.precision),
+            "by_chance": counts["of them by chance"],
+            "again": counts["writes again"],
+            "lacking": counts["writes lacking"],
+        }
+        for name in ("programs", "flows", "acted", "wrong", "wrong writes", "hits", "handed over", "misses"):
+            values[name.replace(" ", "_")] = counts[name]
+        lines.append("| " + " | ".join(form.format(**values) for _, form in COLUMNS) + " |")
+    return "\n".join(lines)
+
+
+def by_kind(by_number: dict[int, Any]) -> str:
+    """A line for each way by which agents got values: found, acted and wrong, for each number of recordings."""
+    kinds = sorted({kind for found in by_number.values() for kind, counts in found.kinds.items() if counts.total()})
+    lines = ["| way | " + " | ".join(f"{number}: flows, found, acted, wrong" for number in by_number) + " |"]
+    lines.append("| --- " * (len(by_number) + 1) + "|")
+    for kind in kinds:
+        cells = []
+        for found in by_number.values():
+            counts = found.kinds.get(kind, {})
+            found_of = counts.get("found", 0) + counts.get("found without a flow", 0)
+            cells.append(f"{counts.get('flows', 0)}, {found_of}, {counts.get('acted', 0)}, {counts.get('wrong', 0)}")
+        lines.append(f"| {kind} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    made = argparse.ArgumentParser(prog="python -m benchmarks.learning", description=__doc__)
+    made.add_argument(
+        "--programs", type=int, default=396, help="how many programs (132 have each family in proportion)"
+    )
+    made.add_argument("--recordings", type=int, default=MOST, help="up to how many recordings")
+    made.add_argument("--seed", type=int, default=0, help="another seed makes other programs")
+    made.add_argument("--kinds", action="store_true", help="also by the way the agents got their values")
+    made.add_argument("--reasons", action="store_true", help="also why runs were no hits")
+    made.add_argument("--wrong", action="store_true", help="also each wrong value and each wrong write")
+    given = made.parse_args(words)
+    began = time.perf_counter()
+    by_number = findings(given.programs, given.seed, given.recordings)
+    print(table(by_number))
+    if given.kinds:
+        print(f"\n{by_kind(by_number)}")
+    for number, found in by_number.items():
+        if given.reasons:
+            print(f"\n{number}: " + ", ".join(f"{reason} {count}" for reason, count in found.reasons.most_common()))
+        if given.wrong:
+            print("\n".join(f"{number}: {line}" for line in found.wrong))
+    sys.stderr.write(f"{time.perf_counter() - began:.0f} s\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
