@@ -70,7 +70,6 @@ class Shop:
 
 @pytest.mark.parametrize("agent", AGENTS)
 @pytest.mark.parametrize(("ids", "effects"), FIRST_HIT)
-@pytest.mark.xfail(strict=True, reason="no data flow is inferred from several recordings yet")
 def test_l8_the_first_hit_comes_with_the_evidence(ids: str, effects: str, agent: str) -> None:
     shop = Shop(ids, effects, agent)
     statuses = [shop.run()[0].status for _ in range(RUNS)]

@@ -131,8 +131,12 @@ def generalize(
         return None
     general.set_steps(made)
     general.note_places(body)
-    if choice.stop is not None:
-        general.set_stop(choice.stop)
+    stop = choice.stop
+    loop = _open_loop(choice.flows, body.steps)
+    if loop >= 0 and (stop is None or loop < stop.step):
+        stop = _loop_stop(loop, steps[loop])
+    if stop is not None:
+        general.set_stop(stop)
     return general if _set_conditions(general, bodies) else None
 
 
@@ -240,6 +244,12 @@ def _stop_of(flow: Flow, step: PlanStep) -> Refusal:
     return Refusal(Reason.VALUE_VARIES, message, flow.step, name)
 
 
+def _loop_stop(at: int, step: PlanStep) -> Refusal:
+    name = step.tool.name
+    message = f"{name} (step {at}) and later steps take elements of one list, which may have another length now"
+    return Refusal(Reason.VALUE_VARIES, message, at, name)
+
+
 def _general_body(bodies: Sequence[Body], found: Mapping[int, Mapping[int, Get]]) -> Body | None:
     """Return the parents' calls with what they read; None if they depend on params differently."""
     first = bodies[0]
@@ -262,8 +272,34 @@ def _common_guards(records: Sequence[StepRecord], read: Mapping[int, Get]) -> tu
     if read:
         pieces = literal_pieces(records[0])
         values = {codec.canonical(pieces[at].value) for at in read}
-    common = [guard for guard in records[0].guards if all(guard in other.guards for other in records[1:])]
+    others = [{_place_of(guard) for guard in record.guards} for record in records[1:]]
+    common = [guard for guard in records[0].guards if all(_place_of(guard) in other for other in others)]
     return tuple(guard for guard in common if guard.kind not in ("", "figure") or guard.data not in values)
+
+
+def _place_of(guard: Guard) -> tuple[Any, ...]:
+    """Return a guard without the positions of named children, which move when others are added."""
+    keys = guard.keys or (b"",) * len(guard.path)
+    path = tuple([key or index for key, index in zip(keys, guard.path, strict=True)])
+    return guard.step, path, guard.data, guard.around, guard.kind
+
+
+def _open_loop(flows: Sequence[Flow], records: Sequence[StepRecord]) -> int:
+    """Return the first step that reads an element of a list which other steps read, too; -1 if there is none.
+
+    The steps may be a loop over the list, which is complete only while the list has as many elements.
+    """
+    readers: dict[Source, set[int]] = {}
+    for flow in flows:
+        for source in flow.sources if flow.status != VARIES else ():
+            at = next((at for at, item in enumerate(source.path) if isinstance(item, terms.Element)), -1)
+            if at >= 0:
+                readers.setdefault(msgspec.structs.replace(source, path=source.path[:at], convert=""), set()).add(
+                    flow.step
+                )
+    guarded = {guard.step for record in records for guard in record.guards if guard.kind == "length"}
+    open_loops = [min(steps) for source, steps in readers.items() if len(steps) > 1 and source.step not in guarded]
+    return min(open_loops, default=-1)
 
 
 def _row_of(row: Row, found: Mapping[int, Mapping[int, Get]]) -> Row:
