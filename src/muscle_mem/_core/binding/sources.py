@@ -310,6 +310,8 @@ def agreed(
         acts = acts or may_act(source)
     if len(data) != 1 or not acts or (kind is not None and type(values[0]) is not kind):
         raise Unclear(votes)
+    if get.kinds and type(values[0]).__name__ not in get.kinds:
+        raise Unclear(votes)
     return values[0]
 
 

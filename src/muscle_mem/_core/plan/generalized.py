@@ -195,7 +195,7 @@ def _choose(
         flow = _flow_of(leaf, step, evidence, asks, recordings)
         flows.append(flow)
         if flow.status != VARIES:
-            found.setdefault(leaf.step, {})[leaf.leaf] = Get(flow.sources)
+            found.setdefault(leaf.step, {})[leaf.leaf] = Get(flow.sources, _kinds_of(leaf))
         is_harmless = step.tool.effect in ("read", "idempotent")
         if flow.status == ACTS or (flow.status == PROBATION and is_harmless):
             continue
@@ -227,6 +227,11 @@ def _flow_of(leaf: Leaf, step: PlanStep, evidence: Evidence, asks: Settings, rec
     lacks = "" if status == ACTS else missing(leaf.facts, values, **asked.keywords)
     status = VARIES if status == "none" else status
     return Flow(leaf.step, leaf.leaf, leaf.argument, leaf.path, sources, status, values, recordings, lacks)
+
+
+def _kinds_of(leaf: Leaf) -> tuple[str, ...]:
+    """Return the names of the types of a leaf's values."""
+    return tuple(sorted({type(codec.decode(data, lenient=True)).__name__ for data in leaf.values}))
 
 
 def _stop_of(flow: Flow, step: PlanStep) -> Refusal:
