@@ -1,36 +1,33 @@
-"""The engine: the public interface, which delegates to a runtime."""
+"""The engine: the public interface, which delegates to a runtime.
+
+Its methods stand in this file and, by topic, in the files `*_methods.py`: functions that the class takes over as they
+are, so that it needs no base classes.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, NoReturn, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 
 from .._core.model.outcome import Outcome
 from .._core.model.reason import Generalize, Mode, OnDivergence, OnStoreError
 from .._core.plan.trust import Trust
-from .._core.replay.explain import Explanation
-from .._core.tools.check import Check
 from .._events import Observer
 from .._library.library import LIBRARY_BYTES
 from .._runtime.agent import Agent
-from .._runtime.calls import Demonstration, acall, call, record
+from .._runtime.calls import acall, call
 from .._runtime.context import bind_to_run, disabled_block, objects_block
-from .._runtime.options import CallOptions, EngineOptions, ToolOptions
-from .._runtime.reporter import CacheInfo
+from .._runtime.options import CallOptions, EngineOptions
 from .._runtime.runtime import Runtime
 from .._runtime.validation import distinct_objects
-from .._session.session import AsyncSession, Session, open_async_session, open_session
 from ..errors import InvalidTypeError
 from ..store import Store, open_store
-from ..store.pruning import Pruned
-from .decorators import register
-from .explaining import aexplain, explain
+from . import explain_methods, maintenance_methods, run_methods, tool_methods
 
 P = ParamSpec("P")
 R = TypeVar("R")
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Engine:
@@ -150,69 +147,9 @@ class Engine:
 
     # -- building
 
-    @overload
-    def tool(self, fn: Callable[P, R], /) -> Callable[P, R]: ...
-    @overload
-    def tool(
-        self, pre_check: Check | None = None, post_check: Check | None = None, **options: Unpack[ToolOptions]
-    ) -> Callable[[F], F]: ...
-    def tool(self, *args: Any, **options: Any) -> Any:
-        """Register a function or method as a tool.
-
-        The calls that the agent makes to it during a run are recorded and can be replayed. Outside a run the decorated
-        function behaves exactly like the original. Use it bare (`@engine.tool`) or with options, on functions, methods,
-        async functions, lambdas, partials and builtins.
-
-        Args:
-            pre_check: The check that runs before a replayed step.
-            post_check: The check that runs after a replayed step.
-            name: The stored name. Defaults to the qualified name without the module.
-            aliases: Older stored names whose recordings belong to this tool.
-            version: A string or number in place of the fingerprint of the code. Change it when the meaning changes.
-            effect: "read", "idempotent", "write" (the default) or "irreversible".
-            ignore: Names of arguments that are neither stored nor compared.
-            inject: Values, or functions without arguments, that provide such arguments during a replay, by name.
-            secret: Names of arguments whose values are never stored. Pass them again for each replay.
-            trust: The evidence that a replay of this tool requires: "first", "verified" or "manual".
-            undo: How to undo a call: a text with {argument} and {result} in it, or the tool that does it. It is part of
-                the hand-over and is never run by the engine.
-            optional: Whether a replay skips the step if its pre-check fails and the pre-check of the next step passes.
-            any: Names of arguments of which any recorded value will do, such as the wording of a message.
-            failed: A function that gets a result and returns whether it is a failure, or "nothing_done" for a failure
-                that had no effect. False means that no result is one. By default, MCP results and tool messages that
-                say so are failures, and in a replay a result that has an error where the recorded one had none.
-            refuses: Exception classes that the tool raises before it has done anything.
-            answers: "any" if a replay goes on after every answer of the tool. By default it stops at an answer, such as
-                False or an empty list, after which no recording went on.
-
-        Raises:
-            InvalidTypeError: The function cannot be a tool, or an option has the wrong type.
-            InvalidValueError: An option has a value that is not allowed.
-        """
-        return register(self._runtime, None, args, options)
-
-    @overload
-    def function(self, fn: Callable[P, R], /) -> Callable[P, R]: ...
-    @overload
-    def function(
-        self, pre_check: Check | None = None, post_check: Check | None = None, **options: Unpack[ToolOptions]
-    ) -> Callable[[F], F]: ...
-    def function(self, *args: Any, **options: Any) -> Any:
-        """Register a plain function as a tool; see `tool`."""
-        return register(self._runtime, False, args, options)
-
-    @overload
-    def method(self, fn: Callable[P, R], /) -> Callable[P, R]: ...
-    @overload
-    def method(
-        self, pre_check: Check | None = None, post_check: Check | None = None, **options: Unpack[ToolOptions]
-    ) -> Callable[[F], F]: ...
-    def method(self, *args: Any, **options: Any) -> Any:
-        """Register a method as a tool; see `tool`.
-
-        `self` is not recorded. During a replay it is the run's context object of that class.
-        """
-        return register(self._runtime, True, args, options)
+    tool = tool_methods.tool
+    function = tool_methods.function
+    method = tool_methods.method
 
     def set_agent(self, agent: Callable[..., Any]) -> Engine:
         """Set the agent that runs when nothing can be replayed; the latest call wins.
@@ -334,136 +271,15 @@ class Engine:
         options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
         return await acall(self._runtime, args, kwargs, options)
 
-    def session(
-        self,
-        *args: Any,
-        tags: str | Iterable[str] = (),
-        params: Mapping[str, Any] | None = None,
-        key: str | None = None,
-        mode: Mode | None = None,
-        success: Callable[..., Any] | None = None,
-        approve: Callable[..., Any] | None = None,
-        context: Any = None,
-        on_divergence: OnDivergence | None = None,
-        secrets: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> Session:
-        """Open a run that the caller steps.
-
-        A framework then makes the tool calls and calls the model itself. No agent is needed. With on_divergence="auto"
-        the run continues from the middle with the hand-over. Nothing is looked up before `session.next()`.
-
-        Args:
-            args, kwargs: The positional and keyword arguments of the agent.
-            tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
-
-        Raises:
-            InvalidTypeError: An option has the wrong type.
-            InvalidValueError: An option has a value that is not allowed.
-        """
-        options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
-        return open_session(self._runtime, args, kwargs, options)
-
-    def asession(
-        self,
-        *args: Any,
-        tags: str | Iterable[str] = (),
-        params: Mapping[str, Any] | None = None,
-        key: str | None = None,
-        mode: Mode | None = None,
-        success: Callable[..., Any] | None = None,
-        approve: Callable[..., Any] | None = None,
-        context: Any = None,
-        on_divergence: OnDivergence | None = None,
-        secrets: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> AsyncSession:
-        """Open a run that the caller steps, with async checks and callbacks.
-
-        It raises the same as `session`. Nothing is awaited before `await session.next()`.
-
-        Args:
-            args, kwargs: The positional and keyword arguments of the agent.
-            tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
-        """
-        options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
-        return open_async_session(self._runtime, args, kwargs, options)
-
-    def record(
-        self,
-        *args: Any,
-        tags: str | Iterable[str] = (),
-        params: Mapping[str, Any] | None = None,
-        key: str | None = None,
-        success: Callable[..., Any] | None = None,
-        context: Any = None,
-        secrets: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> AbstractContextManager[Demonstration]:
-        """Record the tool calls of a block as a demonstration of a task, without an agent.
-
-        The recording is stored when the block ends without an exception.
-
-        Args:
-            args, kwargs: The positional and keyword arguments of the agent.
-            tags, params, key, success, context, secrets: As for `__call__`.
-
-        Returns:
-            A context manager. The object that it yields has the `outcome` when the block has ended.
-        """
-        options = CallOptions(tags=tags, params=params, key=key, success=success, context=context, secrets=secrets)
-        return record(self._runtime, args, kwargs, options)
+    session = run_methods.session
+    asession = run_methods.asession
+    record = run_methods.record
 
     # -- asking before a call
 
-    def explain(
-        self,
-        *args: Any,
-        tags: str | Iterable[str] = (),
-        params: Mapping[str, Any] | None = None,
-        key: str | None = None,
-        mode: Mode | None = None,
-        context: Any = None,
-        secrets: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> Explanation:
-        """Return what a call with these arguments would do now, and why.
-
-        Only the captures of first steps are called.
-
-        Args:
-            args, kwargs: The positional and keyword arguments of the agent.
-            tags, params, key, mode, context, secrets: As for `__call__`.
-
-        Returns:
-            The explanation. Its `plan` holds the steps that a replay would make, with this call's arguments.
-        """
-        options = CallOptions(tags=tags, params=params, key=key, mode=mode, context=context, secrets=secrets)
-        return explain(self._runtime, args, kwargs, options)
-
-    def dry_run(self, *args: Any, **kwargs: Any) -> Explanation:
-        """Return the same as `explain`."""
-        return self.explain(*args, **kwargs)
-
-    async def aexplain(
-        self,
-        *args: Any,
-        tags: str | Iterable[str] = (),
-        params: Mapping[str, Any] | None = None,
-        key: str | None = None,
-        mode: Mode | None = None,
-        context: Any = None,
-        secrets: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> Explanation:
-        """Return what a call with async checks would do now; see `explain`.
-
-        Args:
-            args, kwargs: The positional and keyword arguments of the agent.
-            tags, params, key, mode, context, secrets: As for `__call__`.
-        """
-        options = CallOptions(tags=tags, params=params, key=key, mode=mode, context=context, secrets=secrets)
-        return await aexplain(self._runtime, args, kwargs, options)
+    explain = explain_methods.explain
+    dry_run = explain_methods.dry_run
+    aexplain = explain_methods.aexplain
 
     # -- around a run
 
@@ -486,82 +302,12 @@ class Engine:
 
     # -- maintaining the recordings
 
-    def forget(self, trajectory_id: str) -> bool:
-        """Delete a trajectory and everything that belongs to it.
-
-        Returns:
-            Whether it existed.
-
-        Raises:
-            StoreError: The store failed.
-        """
-        return self._runtime.maintenance.forget(trajectory_id)
-
-    def report_bad(self, trajectory_id: str, why: str = "") -> None:
-        """Quarantine a trajectory until `report_good`.
-
-        Args:
-            trajectory_id: The id, as in `outcome.trajectory_id`.
-            why: The reason, which is stored and shown.
-
-        Raises:
-            NotFoundError: The store has no such trajectory.
-            StoreError: The store failed.
-        """
-        self._runtime.maintenance.report_bad(trajectory_id, why)
-
-    def report_good(self, trajectory_id: str, why: str = "") -> None:
-        """Trust a trajectory, and lift its quarantine.
-
-        Args:
-            trajectory_id: The id, as in `outcome.trajectory_id`.
-            why: The reason, which is stored and shown.
-
-        Raises:
-            NotFoundError: The store has no such trajectory.
-            StoreError: The store failed.
-        """
-        self._runtime.maintenance.report_good(trajectory_id, why)
-
-    def cache_info(self) -> CacheInfo:
-        """Return counts since the engine was created or cleared, and its current state."""
-        return self._runtime.maintenance.cache_info()
-
-    def cache_clear(self, scope: str | None = None) -> None:
-        """Delete every trajectory of a scope, and reset the counts.
-
-        Args:
-            scope: The scope. Defaults to the engine's, unless that is a function.
-
-        Raises:
-            InvalidTypeError: The scope is not a string.
-            InvalidValueError: No scope was given, and the engine's is a function.
-            StoreError: The store failed.
-        """
-        self._runtime.maintenance.cache_clear(scope)
-
-    def prune(self, max_items: int | None = None, max_bytes: int | None = None, ttl: float | None = None) -> Pruned:
-        """Delete expired trajectories, and as many others as exceed the limits.
-
-        It applies to the whole store, whatever the scope. Trajectories that can never be replayed are deleted first,
-        then those that were recorded or hit the longest ago. Trajectories that an agent is working on stay, and so do
-        damaged rows, which `muscle-mem doctor` reports. An engine with limits prunes automatically, now and then
-        after a recording.
-
-        Args:
-            max_items: The maximum number of trajectories. Defaults to the engine's.
-            max_bytes: The maximum number of bytes. Defaults to the engine's.
-            ttl: The age in seconds beyond which a trajectory is deleted. Defaults to the engine's.
-
-        Returns:
-            What was deleted and what was kept.
-
-        Raises:
-            InvalidTypeError: A limit is not a number.
-            InvalidValueError: A limit is negative, or there is no limit.
-            StoreError: The store failed.
-        """
-        return self._runtime.maintenance.prune(max_items, max_bytes, ttl)
+    forget = maintenance_methods.forget
+    report_bad = maintenance_methods.report_bad
+    report_good = maintenance_methods.report_good
+    cache_info = maintenance_methods.cache_info
+    cache_clear = maintenance_methods.cache_clear
+    prune = maintenance_methods.prune
 
     def close(self) -> None:
         """Write the counts and release the store. Closing twice is allowed."""

@@ -1,0 +1,97 @@
+"""The methods of the engine that open runs for their caller to make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from .._core.model.reason import Mode, OnDivergence
+from .._runtime import calls
+from .._runtime.calls import Demonstration
+from .._runtime.options import CallOptions
+from .._session.session import AsyncSession, Session, open_async_session, open_session
+from .has_runtime import HasRuntime
+
+
+def session(
+    self: HasRuntime,
+    *args: Any,
+    tags: str | Iterable[str] = (),
+    params: Mapping[str, Any] | None = None,
+    key: str | None = None,
+    mode: Mode | None = None,
+    success: Callable[..., Any] | None = None,
+    approve: Callable[..., Any] | None = None,
+    context: Any = None,
+    on_divergence: OnDivergence | None = None,
+    secrets: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> Session:
+    """Open a run that the caller steps.
+
+    A framework then makes the tool calls and calls the model itself. No agent is needed. With on_divergence="auto"
+    the run continues from the middle with the hand-over. Nothing is looked up before `session.next()`.
+
+    Args:
+        args, kwargs: The positional and keyword arguments of the agent.
+        tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
+
+    Raises:
+        InvalidTypeError: An option has the wrong type.
+        InvalidValueError: An option has a value that is not allowed.
+    """
+    options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
+    return open_session(self._runtime, args, kwargs, options)
+
+
+def asession(
+    self: HasRuntime,
+    *args: Any,
+    tags: str | Iterable[str] = (),
+    params: Mapping[str, Any] | None = None,
+    key: str | None = None,
+    mode: Mode | None = None,
+    success: Callable[..., Any] | None = None,
+    approve: Callable[..., Any] | None = None,
+    context: Any = None,
+    on_divergence: OnDivergence | None = None,
+    secrets: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> AsyncSession:
+    """Open a run that the caller steps, with async checks and callbacks.
+
+    It raises the same as `session`. Nothing is awaited before `await session.next()`.
+
+    Args:
+        args, kwargs: The positional and keyword arguments of the agent.
+        tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
+    """
+    options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
+    return open_async_session(self._runtime, args, kwargs, options)
+
+
+def record(
+    self: HasRuntime,
+    *args: Any,
+    tags: str | Iterable[str] = (),
+    params: Mapping[str, Any] | None = None,
+    key: str | None = None,
+    success: Callable[..., Any] | None = None,
+    context: Any = None,
+    secrets: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> AbstractContextManager[Demonstration]:
+    """Record the tool calls of a block as a demonstration of a task, without an agent.
+
+    The recording is stored when the block ends without an exception.
+
+    Args:
+        args, kwargs: The positional and keyword arguments of the agent.
+        tags, params, key, success, context, secrets: As for `__call__`.
+
+    Returns:
+        A context manager. The object that it yields has the `outcome` when the block has ended.
+    """
+    options = CallOptions(tags=tags, params=params, key=key, success=success, context=context, secrets=secrets)
+    return calls.record(self._runtime, args, kwargs, options)
