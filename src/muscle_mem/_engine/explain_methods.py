@@ -1,4 +1,4 @@
-"""The methods of the engine that tell what a call would do."""
+"""The methods of the engine that explain what a call would do."""
 
 from __future__ import annotations
 

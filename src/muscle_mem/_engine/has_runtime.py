@@ -1,4 +1,4 @@
-"""What the methods of the engine that stand in files of their own know of it."""
+"""What the methods of the engine in other files need of it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,9 @@ from ..model.records import Expr, Leafwise, Lit, Node, Par, ParamPath, Part, Par
 from ..model.text import safe_repr
 from ..redaction.traces import SMALL_INT, decimal_text, is_small, text_forms
 from .needles import Needles
-from .param_parts import LeafIndex, field_name, leafwise, parts_of_others
+from .param_forms import leafwise
+from .param_parts import LeafIndex, field_name
+from .param_relations import parts_of_others
 from .param_values import canonical_or_none, is_number, plain_text, size_of, visible_structure
 from .tokens import token_positions, word_positions
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import codec
-from ..binding.param_parts import has_form, is_still_part, part_at
+from ..binding.param_forms import has_form
+from ..binding.param_parts import part_at
+from ..binding.param_relations import is_still_part
 from ..binding.param_values import is_number, plain_text
 from ..binding.params import Params
 from ..model.reason import Reason
