@@ -10,22 +10,15 @@ import msgspec
 
 from ..errors import Diverged, Missed
 from .model.handover import Handover
-from .model.outcome import Outcome, Source
+from .model.outcome import Outcome, Shadow, Source
 from .model.reason import Reason
 from .model.text import long_repr
 from .plan.candidate_set import CandidateSet
-from .plan.generalized import GeneralTrajectory
 from .plan.ready_trajectory import Candidate
 from .plan.step import Refusal, Registry
-from .record.compare_flows import compared_flows
-from .record.learn import NO_VALUE, UNCERTAIN_VALUE, learn
-from .record.merge import begin_with_replay
-from .record.redact import may_store, redact_recording
 from .record.verdict import success_verdict
-from .replay.divergence import make_absorber, make_divergence, make_handover, why_not_asked
 from .replay.eligibility import eligible
 from .replay.replay import replay
-from .replay.shadow import compare_shadow
 from .run.effects import Effect, LeadKey, RunAgent, RunCallback, Sleep
 from .run.recorder import Problem
 from .run.run import NO_DETOUR, Progress, Run
@@ -47,7 +40,8 @@ class RunResult(msgspec.Struct, frozen=True):
 
     `followed` is the candidate that was replayed, `failure` a failure that counts against it. `refreshed` says that
     this run's snapshots are stored as another observation, `quarantine` why the candidate must not be replayed again.
-    `evidence` is what the agent's calls say of learned flows.
+    `evidence` is a generalized trajectory, and what the agent's calls say of
+    its flows.
     """
 
     outcome: Outcome | None = None
@@ -57,7 +51,7 @@ class RunResult(msgspec.Struct, frozen=True):
     failed_step: int = 0
     refreshed: bool = False
     quarantine: Problem | None = None
-    evidence: tuple[GeneralTrajectory, list[bytes]] | None = None
+    evidence: tuple[Any, list[bytes]] | None = None
 
 
 Flow = Generator[Effect, Any, RunResult]
@@ -153,6 +147,8 @@ def _hit(run: Run, candidate: Candidate, value: Any, source: Source) -> RunResul
     outcome = Outcome("hit", value, source, HIT, message, steps, id, False, None, "", row.agent_seconds, row.tokens)
     if progress.refreshed_snapshots is None:
         return RunResult(outcome, None, candidate)
+    from .record.redact import may_store
+
     kept = may_store(progress.refreshed_snapshots.values(), run.redactor, run.context)
     return RunResult(outcome, None, candidate, refreshed=kept)
 
@@ -178,6 +174,8 @@ def _why_no_value(run: Run, candidate: Candidate, source: Source) -> str:
     """
     if source != "none" or run.policy.result is not None:
         return ""
+    from .record.learn import NO_VALUE, UNCERTAIN_VALUE
+
     if candidate.row.result >= 0:
         return f". It got value=None: {UNCERTAIN_VALUE}"
     return f". It got value=None: {NO_VALUE}"
@@ -213,10 +211,27 @@ def _miss(run: Run, refusal: Refusal, shadowed: Sequence[Candidate] = ()) -> Flo
     outcome = Outcome("miss", value=value, reason=refusal.reason, message=refusal.message)
     run.close()
     if shadowed:
-        redact_recording(run.recorder, run.scope, run.context)  # As in the candidates, names stand for secrets.
-    outcome.shadow = yield from compare_shadow(run, shadowed)
-    yield from learn(run, outcome, value, seconds)
+        outcome.shadow = yield from _compare(run, shadowed)
+    yield from _learn(run, outcome, value, seconds)
     return RunResult(outcome)
+
+
+def _compare(run: Run, shadowed: Sequence[Candidate]) -> Generator[Effect, Any, Shadow | None]:
+    """Return how the agent's calls differ from what a replay would have done."""
+    from .record.redact import redact_recording
+    from .replay.shadow import compare_shadow
+
+    redact_recording(run.recorder, run.scope, run.context)  # As in the candidates, names stand for secrets.
+    return (yield from compare_shadow(run, shadowed))
+
+
+def _learn(
+    run: Run, outcome: Outcome, value: Any, seconds: float, replay_refusal: Refusal | None = None
+) -> Generator[Effect, Any, None]:
+    """Learn from the run's calls; a process that only replays never loads how."""
+    from .record.learn import learn
+
+    yield from learn(run, outcome, value, seconds, replay_refusal)
 
 
 def _diverge(run: Run, refusal: Refusal) -> Flow:
@@ -224,6 +239,9 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
 
     It continues from the hand-over, or starts again and gets the results of the calls it repeats.
     """
+    from .record.merge import begin_with_replay
+    from .replay.divergence import make_absorber, make_divergence, make_handover, why_not_asked
+
     followed = run.progress.candidate
     assert followed is not None
     for result in run.progress.results if run.has_secrets else ():
@@ -254,7 +272,7 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
         trajectory_id=followed.trajectory.id,
         divergence=make_divergence(run, refusal),
     )
-    yield from learn(run, outcome, value, seconds, replay_refusal=refusal)
+    yield from _learn(run, outcome, value, seconds, replay_refusal=refusal)
     return _diverged(run, followed, refusal, outcome)
 
 
@@ -274,6 +292,8 @@ def _diverged(
         failure = Problem(refusal.reason, run.redact(refusal.message), refusal.tool)
     if outcome is None:
         return RunResult(outcome, error, followed, failure, refusal.step)
+    from .record.compare_flows import compared_flows
+
     evidence = compared_flows(run, followed)
     unabsorbed = run.recorder.unabsorbed
     return RunResult(outcome, error, followed, failure, refusal.step, quarantine=unabsorbed, evidence=evidence)
@@ -305,7 +325,7 @@ def _add_note(error: Exception, note: str) -> None:
 def learn_demonstration(run: Run, seconds: float) -> Generator[Effect, Any, Outcome]:
     """Learn from the calls that `engine.record` recorded without an agent."""
     outcome = Outcome("miss", reason=Reason.MODE, message="a demonstration was recorded", value_source="none")
-    yield from learn(run, outcome, None, seconds)
+    yield from _learn(run, outcome, None, seconds)
     return outcome
 
 

@@ -18,7 +18,7 @@ from .._core.model.learned import (
     read_entries,
 )
 from .._core.plan.flows import ACTS, VARIES, parents_entries
-from .._core.plan.generalized import GeneralTrajectory, Settings
+from .._core.plan.general_trajectory import GeneralTrajectory, Settings
 from .._core.plan.learning import Known, Learning, skeleton_digest
 from .._core.plan.ready_trajectory import ReadyTrajectory
 from .._core.plan.trust import trust_level

@@ -15,7 +15,7 @@ from .._core.model.reason import Reason
 from .._core.model.records import body_bytes
 from .._core.plan.candidate_set import CandidateSet
 from .._core.plan.evidence import weigh
-from .._core.plan.generalized import GeneralTrajectory
+from .._core.plan.general_trajectory import GeneralTrajectory
 from .._core.plan.identity import observation_id
 from .._core.plan.parallel import row_to_stored_order
 from .._core.plan.ready_trajectory import Candidate, ReadyTrajectory

@@ -18,8 +18,8 @@ from .output_figures import figures_digest
 from .output_index import OutputIndex
 from .pieces import literal_pieces
 from .suspicion import figure_values, guarded_values, is_guarded, is_narrow
+from .suspicion_kinds import DERIVED
 
-DERIVED = "derived"
 _DIGITS = re.compile(r"\d+")
 
 

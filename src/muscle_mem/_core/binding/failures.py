@@ -5,12 +5,12 @@ No framework is imported for this.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .. import codec
 from ..codec.walk import SCALARS
+from ..model.pattern import compiled
 from ..tools.tool import Tool
 from .answers import parsed_text
 from .paths import attributes_of
@@ -25,13 +25,10 @@ _CALL_ID_NAMES = frozenset({"tool_call_id", "toolUseId", "tool_use_id", "call_id
 _NO_ERROR = frozenset({"", "none", "null", "no", "false", "ok", "n/a"})
 _NOT_MARKED = frozenset({int, float, complex, bool, type(None), bytes, list, tuple, set, frozenset})
 
-_ERROR_TEXT = re.compile(
-    r"\W*(?:(?:error|exception|failed|failure|traceback)\b(?!-)|\w+(?:Error|Exception):)", re.IGNORECASE
-)
-_INVALID_INPUT = re.compile(
-    r"\W*(?:error\W+|error (?:executing|calling) tool \S+\s)*(?:MCP error -32602\b|input validation error\b"
-    r"|(?:\d+ )?validation errors? for (?:\w*Arguments\b|call\[)|invalid arguments for tool\b|unknown tool\b)",
-    re.IGNORECASE,
+_ERROR_TEXT = r"(?i)\W*(?:(?:error|exception|failed|failure|traceback)\b(?!-)|\w+(?:Error|Exception):)"
+_INVALID_INPUT = (
+    r"(?i)\W*(?:error\W+|error (?:executing|calling) tool \S+\s)*(?:MCP error -32602\b|input validation error\b"
+    r"|(?:\d+ )?validation errors? for (?:\w*Arguments\b|call\[)|invalid arguments for tool\b|unknown tool\b)"
 )
 
 
@@ -68,7 +65,7 @@ def declared_failure(result: Any) -> str:
     if not is_result:
         return ""
     text = next(iter(_texts_in(fields.get("content", fields.get("blocks")))), "")
-    return NOTHING_DONE if _INVALID_INPUT.match(text) else FAILED
+    return NOTHING_DONE if compiled(_INVALID_INPUT).match(text) else FAILED
 
 
 def failure_marks(result: Any) -> frozenset[str]:
@@ -81,7 +78,7 @@ def failure_marks(result: Any) -> frozenset[str]:
         return frozenset()
     if kind is str:
         text: str = result
-        if _ERROR_TEXT.match(text):
+        if compiled(_ERROR_TEXT).match(text):
             return frozenset({"text"})
         fields = _fields_of(parsed_text(text))
     else:
@@ -94,7 +91,7 @@ def _marks_in(fields: Mapping[str, Any]) -> frozenset[str]:
     for name in SUCCESS_NAMES:
         if name in fields and type(fields[name]) is bool:
             found.add(name if fields[name] else f"not {name}")
-    if "content" in fields and any(_ERROR_TEXT.match(text) for text in _texts_in(fields.get("content"))):
+    if "content" in fields and any(compiled(_ERROR_TEXT).match(text) for text in _texts_in(fields.get("content"))):
         found.add("text")
     return frozenset(found)
 

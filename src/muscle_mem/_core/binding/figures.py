@@ -13,6 +13,8 @@ from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any, Literal, NamedTuple
 
+from ..model.pattern import compiled
+
 Kind = Literal["number", "date", "time"]
 
 MAX_TEXT = 20_000
@@ -47,19 +49,14 @@ _WEEKDAYS = frozenset(
 _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _SPACE = " \u00a0\u2007\u202f"
 
-_DATES = re.compile(
-    rf"""(?<![\w.])(?:
+_DATES = rf"""(?xi)(?<![\w.])(?:
       (?P<y1>\d{{4}})[-/.](?P<m1>\d{{1,2}})[-/.](?P<d1>\d{{1,2}})(?!\d)
     | (?P<a2>\d{{1,2}})(?P<s2>[./-])(?P<b2>\d{{1,2}})(?P=s2)(?P<y2>\d{{4}}|\d{{2}})(?!\d)
     | (?P<d3>\d{{1,2}})(?:st|nd|rd|th|\.)?\s+(?P<m3>{_MONTH})\b\.?(?:,?\s+(?P<y3>\d{{4}})\b)?
     | (?P<m4>{_MONTH})\b\.?\s+(?P<d4>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s+(?P<y4>\d{{4}})\b)?
-    )""",
-    re.VERBOSE | re.IGNORECASE,
-)
+    )"""
 _TIMES = re.compile(r"(?<![\d.:])(?P<h>[01]?\d|2[0-3]):(?P<m>[0-5]\d)(?::(?P<s>[0-5]\d)(?:\.\d+)?)?(?![\d:])")
-_NUMBERS = re.compile(
-    rf"(?P<sign>[-\u2212+])?(?P<body>\d+(?:[.,'\u2019{_SPACE}](?=\d)\d+)*)(?P<exp>[eE][-+]?\d{{1,3}}(?![\w.]))?"
-)
+_NUMBERS = rf"(?P<sign>[-\u2212+])?(?P<body>\d+(?:[.,'\u2019{_SPACE}](?=\d)\d+)*)(?P<exp>[eE][-+]?\d{{1,3}}(?![\w.]))?"
 
 
 class Figure(NamedTuple):
@@ -84,7 +81,7 @@ def figures_in(text: str) -> list[Figure]:
     if not any(map(str.isdigit, text)):
         return []
     found: list[Figure] = []
-    for match in _DATES.finditer(text):
+    for match in compiled(_DATES).finditer(text):
         days = tuple(_days(match))
         if days:
             found.append(Figure("date", days, *match.span()))
@@ -94,7 +91,7 @@ def figures_in(text: str) -> list[Figure]:
             clock = f"{int(match['h']):02}:{match['m']}:{match['s'] or '00'}"
             found.append(Figure("time", (clock,), *match.span()))
             taken.append(match.span())
-    for match in _NUMBERS.finditer(text):
+    for match in compiled(_NUMBERS).finditer(text):
         for start, end in _number_spans(match):
             if _is_free(start, end, taken):
                 values = readings(text[start:end])

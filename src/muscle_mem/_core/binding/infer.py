@@ -27,11 +27,11 @@ from .flow_ways import Ways
 from .id_shapes import has_id_shape
 from .leaf_texts import bytes_of
 from .named_leaves import named_leaves
-from .param_suspicion import CONVERTED, SAME
-from .param_suspicion import PARAM as PARAM_KIND
 from .pieces import Piece, literal_pieces
 from .recorded_runs import NO_OUTPUT, Digest, Parent, RecordedRun
 from .skeletons import key_flags, skeleton
+from .suspicion_kinds import CONVERTED, SAME
+from .suspicion_kinds import PARAM as PARAM_KIND
 
 __all__ = ["CONSTANT", "NO_OUTPUT", "READ", "VARIES", "Facts", "Leaf", "Parent", "infer", "skeleton"]
 

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any
 
 from .. import codec
+from ..model.pattern import compiled
 from .paths import SCALARS, Attributes, Fields, fields_of, opened, plain_copy
 from .units import UNIT, is_unit_name
 
@@ -22,7 +23,7 @@ _DAY = 86_400.0
 _EPOCH_UNITS = (1.0, 1e3, 1e6, 1e9)
 _SMALLEST_EPOCH = 10**9
 _MONTHS = r"\.?\s?(?:jan|feb|mär|mar|mrz|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zäö]*"
-_FIGURES = re.compile(
+_FIGURES = (
     r"(\d{4}-\d\d-\d\d)[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?(?:Z\b|UTC|[+-]\d\d:?\d\d))?"
     r"|(?<![\d.:])(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?![\d:])"
     rf"|((?:(?:[€$£¥]|\b[A-Z]{{3}})[ \u00a0]?)?(?<![\w.,/-])(?<!\d:)[-+\u2212]?\d+(?:[.,'\u2019/ \u00a0\u202f-]\d+)*"
@@ -134,7 +135,7 @@ class _Figures:
             self.lines.append(f"{name}={text}")
         if _DIGIT.search(text) is None:
             return
-        for stamp, figure in _FIGURES.findall(text):
+        for stamp, figure in compiled(_FIGURES).findall(text):
             if stamp:
                 if not self._is_today(stamp):
                     self.lines.append(f"{name}={stamp}")

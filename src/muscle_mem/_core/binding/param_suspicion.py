@@ -19,10 +19,9 @@ from .param_words import ParamWords, float_forms
 from .params import Params
 from .pieces import Piece, literal_pieces
 from .spelled import unquoted
+from .suspicion_kinds import CONVERTED, FOLDED, INSIDE, JOINED, PARAM, PART, SAME
 from .tokens import word_positions
 
-PARAM, PART = "param", "part"
-SAME, CONVERTED, JOINED, INSIDE, FOLDED = "same", "converted", "joined", "inside", "folded"
 """The forms of a `param` suspicion: the value itself, its text or number, its text as a word of a longer one, inside of
 a word, or in another case, Unicode form or quoting."""
 

@@ -18,7 +18,6 @@ from ..redaction.traces import decimal_text
 from ..tools.tool import Tool
 from .param_parts import is_field, part_at
 from .paths import follow as output_part
-from .sources import agreed, source_text
 
 
 class Env(msgspec.Struct):
@@ -72,7 +71,7 @@ def make_resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
     if isinstance(expr, Ref):
         return _reference_resolver(expr)
     if isinstance(expr, Get):
-        return lambda env: agreed(expr, env.results, argument_reader(env), env.params)
+        return _source_resolver(expr)
     if isinstance(expr, Ctx):
         wanted = expr.name
         return lambda env: next(value for value in env.context if type(value).__qualname__ == wanted)
@@ -84,6 +83,12 @@ def make_resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
         secret = expr.name
         return (lambda env: env.secrets[secret]) if expr.wrapped else (lambda env: reveal(env.secrets[secret]))
     return _container_resolver(expr, tool)
+
+
+def _source_resolver(expr: Get) -> Resolver:
+    from .sources import agreed
+
+    return lambda env: agreed(expr, env.results, argument_reader(env), env.params)
 
 
 def argument_reader(env: Env) -> Callable[[int, str], Any]:
@@ -217,7 +222,9 @@ def expression_text(expr: Expr) -> str:
     if isinstance(expr, Ref):
         return f"output[{expr.step}]" + "".join(f"[{index}]" for index in expr.path)
     if isinstance(expr, Get):
-        return str(source_text(expr.sources[0], ()))
+        from .source_text import source_text
+
+        return source_text(expr.sources[0], ())
     if isinstance(expr, Ctx):
         return f"<{expr.name}>"
     if isinstance(expr, Ign):

@@ -29,6 +29,7 @@ from ..model.flow import (
     PathItem,
     Slot,
     Source,
+    Unclear,
     may_act,
 )
 from ..model.text import safe_repr
@@ -62,17 +63,6 @@ class Traced:
             return self.digest_of(value) == self.digest
         except NotStorableError:
             return False
-
-
-class Unclear(Exception):  # noqa: N818 - it is not an error, but a reason to ask the agent
-    """The sources of an argument do not agree, or none that may act was found.
-
-    `votes` holds each source with the text of its value, or with "not found".
-    """
-
-    def __init__(self, votes: list[tuple[Source, str]]) -> None:
-        super().__init__(f"the sources of an argument do not agree: {[text for _, text in votes]}")
-        self.votes = votes
 
 
 def read(source: Source, results: Sequence[Any], arguments: Arguments, params: Mapping[str, Any]) -> Any:

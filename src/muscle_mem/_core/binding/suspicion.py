@@ -14,8 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-import msgspec
-
 from ...errors import NotStorableError
 from .. import codec
 from ..codec.walk import stored_leaves
@@ -25,10 +23,8 @@ from .output_index import OutputIndex
 from .param_suspicion import ParamSearch
 from .params import Params
 from .pieces import Piece, literal_pieces
+from .suspicion_kinds import COMPUTED, DAY, IRREVERSIBLE, MADE_UP, MONTH, RANDOM, YEAR, trace_digest
 
-COMPUTED, MADE_UP = "computed", "made_up"
-IRREVERSIBLE = "irreversible"
-DAY, MONTH, YEAR, RANDOM = "day", "month", "year", "random"
 SMALL_NUMBER = 100
 _YEARS = range(1900, 2101)
 _UUID = re.compile(r"(?i)(?<![0-9a-f])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9a-f])")
@@ -74,16 +70,6 @@ def witness(key: bytes, params: Params, day: str, process: str) -> Witness:
         ParamTrace(name, trace_digest(key, params, name), rank(params.values[name])) for name in params.plain_names()
     )
     return Witness(traces, day, process)
-
-
-def trace_digest(key: bytes, params: Params, name: str) -> bytes:
-    """Return the digest by which recordings of one key compare a param's value."""
-    return codec.digest(key + params.digest_of(name))[:16]
-
-
-def local_day(now: float) -> str:
-    """Return the local date of a moment, in ISO form."""
-    return datetime.datetime.fromtimestamp(now).date().isoformat()
 
 
 def infer_suspicions(
@@ -349,16 +335,3 @@ def _text_of(leaf: Any) -> str | None:
         return str(leaf) if codec.is_immutable(leaf) and codec.unfold(leaf) is None else None
     except Exception:  # a value whose own methods raise has no text
         return None
-
-
-def witness_identity(found: Sequence[Sequence[Suspicion]], seen: Witness) -> bytes:
-    """Return what of a witness makes a recording another one.
-
-    Return nothing where nothing depends on it.
-    """
-    by_day = any(suspicion.kind == MADE_UP for step in found for suspicion in step)
-    sources = tuple(suspicion.sources for step in found for suspicion in step if suspicion.sources)
-    if not by_day and not seen.params and not sources:
-        return b""
-    circumstances: tuple[Any, ...] = (seen.params, (seen.day, seen.process) if by_day else ())
-    return msgspec.msgpack.encode((*circumstances, sources) if sources else circumstances)

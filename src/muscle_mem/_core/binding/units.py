@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import re
 
+from ..model.pattern import compiled
+
 _UNITS = (
     "euro euros eur usd gbp chf jpy dollar dollars pound pounds yen franken cent cents "
     "kg g mg t lb lbs oz km m cm mm mi ft in inch inches l ml cl gb mb kb tb kwh kw w v a hz ghz mhz px pt "
@@ -17,8 +19,8 @@ _SYMBOLS = "€$£¥₹₽₩%°"
 UNIT = rf"(?:[{_SYMBOLS}]|(?:[A-Z]{{3}}|(?i:{'|'.join(sorted(_UNITS, key=len, reverse=True))}))(?![\w]))"
 """A unit or currency, as part of a regular expression."""
 
-_BEHIND = re.compile(rf"[ \u00a0\u202f]?({UNIT})")
-_BEFORE = re.compile(rf"([{_SYMBOLS}]|(?<![A-Za-z])[A-Z]{{3}})[ \u00a0\u202f]?$")
+_BEHIND = rf"[ \u00a0\u202f]?({UNIT})"
+_BEFORE = rf"([{_SYMBOLS}]|(?<![A-Za-z])[A-Z]{{3}})[ \u00a0\u202f]?$"
 _NAMES = frozenset("currency unit units uom währung einheit ccy".split())
 
 
@@ -27,8 +29,8 @@ def units_beside(text: str, start: int, end: int) -> tuple[str, str]:
 
     They are empty where there is none.
     """
-    before = _BEFORE.search(text[max(0, start - 5) : start])
-    behind = _BEHIND.match(text, end)
+    before = compiled(_BEFORE).search(text[max(0, start - 5) : start])
+    behind = compiled(_BEHIND).match(text, end)
     return before[1] if before else "", behind[1] if behind else ""
 
 

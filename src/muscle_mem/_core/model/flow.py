@@ -114,3 +114,14 @@ class Get(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="G"):
 
     sources: tuple[Source, ...]
     kinds: tuple[str, ...] = ()
+
+
+class Unclear(Exception):  # noqa: N818 - it is not an error, but a reason to ask the agent
+    """The sources of an argument do not agree, or none that may act was found.
+
+    `votes` holds each source with the text of its value, or with "not found".
+    """
+
+    def __init__(self, votes: list[tuple[Source, str]]) -> None:
+        super().__init__(f"the sources of an argument do not agree: {[text for _, text in votes]}")
+        self.votes = votes

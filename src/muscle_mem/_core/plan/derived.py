@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from ...errors import DecodeError
 from .. import codec
-from ..binding.derived import DERIVED
 from ..binding.output_figures import common_figures, figures_digest
+from ..binding.suspicion_kinds import DERIVED
 from ..model.records import Row
 
 Pair = tuple[int, bytes]

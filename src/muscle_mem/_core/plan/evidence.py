@@ -10,12 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..binding.derived import DERIVED
 from ..binding.figures import is_number, rank
-from ..binding.param_suspicion import PARAM, PART
 from ..binding.params import Params
 from ..binding.pieces import literal_pieces
-from ..binding.suspicion import COMPUTED, DAY, IRREVERSIBLE, MADE_UP, MONTH, YEAR, trace_digest
+from ..binding.suspicion_kinds import (
+    COMPUTED,
+    DAY,
+    DERIVED,
+    IRREVERSIBLE,
+    MADE_UP,
+    MONTH,
+    PARAM,
+    PART,
+    YEAR,
+    trace_digest,
+)
 from ..model.reason import Reason
 from ..model.records import ParamTrace, Row, Suspicion
 from ..model.text import safe_repr

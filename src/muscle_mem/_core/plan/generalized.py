@@ -18,9 +18,7 @@ from .. import codec
 from ..binding.flow_levels import level, missing
 from ..binding.infer import NO_OUTPUT, Leaf, Parent, infer
 from ..binding.pieces import literal_pieces
-from ..binding.replace_leaves import bound_leaves, replace_leaves, with_literals
-from ..binding.resolve import Env, argument_reader
-from ..binding.sources import agreed
+from ..binding.replace_leaves import replace_leaves
 from ..model import flow as terms
 from ..model.flow import Get, Source, may_act
 from ..model.learned import CONFIRMED, REJECTED, Evidence
@@ -28,63 +26,11 @@ from ..model.reason import Reason
 from ..model.records import Body, Guard, Row, StepRecord, Suspicion
 from .evidence import Conditions
 from .flows import ACTS, PROBATION, VARIES, Flow, agreed_values, flow_id, leaf_id
+from .general_trajectory import GeneralTrajectory, Settings
 from .parallel import group_spans
 from .ready_trajectory import Candidate, ReadyTrajectory
 from .snapshots import settled_leaves
 from .step import BoundStep, PlanStep, Refusal, make_step
-
-
-class Settings(NamedTuple):
-    """What the engine asks of learned flows.
-
-    `probation` is the number of values that are asked for beside those of the rules, `approves` says that a person
-    approves irreversible steps.
-    """
-
-    key: bytes
-    probation: int = 0
-    approves: bool = False
-
-
-class GeneralTrajectory(ReadyTrajectory):
-    """A generalized trajectory, ready to be replayed.
-
-    `parents` are the recordings it was derived from, `flows` what was found out about arguments that differ, `leaves`
-    the same with all facts. Its candidates are the observations of its parents.
-    """
-
-    __slots__ = ("_body", "flows", "leaves", "parents")
-
-    def __init__(
-        self, id: str, standing: Any, body: Body, parents: Sequence[ReadyTrajectory], leaves: Sequence[Leaf]
-    ) -> None:
-        newest = parents[0]
-        super().__init__(newest.sealed, newest.seq, standing, body, newest.recorded_at)
-        self.id = id
-        self._body = body
-        self.parents = tuple(parents)
-        self.leaves = tuple(leaves)
-        self.flows: tuple[Flow, ...] = ()
-        self.learning = newest.learning
-
-    @property
-    def body(self) -> Body:
-        """The calls, with what they read in place of values that differ."""
-        return self._body
-
-    @property
-    def comparison_ids(self) -> tuple[bytes, ...]:
-        """Those of the newest parent, so that forks of other recordings are found."""
-        return self.parents[0].comparison_ids
-
-    def literal_records(self, env: Env, count: int) -> tuple[StepRecord, ...]:
-        """Return the first calls with this run's values in place of what they read."""
-        records = self._body.steps[:count]
-        return tuple([with_literals(record, iter(self._values(record, env))) for record in records])
-
-    def _values(self, record: StepRecord, env: Env) -> list[bytes]:
-        found = [get for _, expr in record.arguments for get in bound_leaves(expr)]
-        return [codec.canonical(agreed(get, env.results, argument_reader(env), env.params)) for get in found]
 
 
 class _Choice(NamedTuple):

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .. import codec
-from ..binding.infer import skeleton
 from ..binding.pieces import literal_pieces
 from ..model.learned import NO_EVIDENCE, Evidence
 from ..model.records import Body, Row
-from .generalized import GeneralTrajectory, Settings, generalize
+from .general_trajectory import GeneralTrajectory, Settings
 from .ready_trajectory import ReadyTrajectory
 
 MAX_PARENTS = 8
@@ -95,6 +94,8 @@ class Learning:
         rows = _rows_of(parents)
         if not rows:
             return None
+        from .generalized import generalize
+
         return generalize(id, parents, rows, known.evidence, known.standing, self.asks)
 
 
@@ -103,6 +104,8 @@ def skeleton_digest(body: Body) -> bytes:
 
     Trajectories with the same one may be parents of one generalized trajectory.
     """
+    from ..binding.infer import skeleton
+
     shape: list[Hashable] = [body.params, body.kinds, *map(skeleton, body.steps)]
     return codec.digest(msgspec.msgpack.encode(shape))[:16]
 

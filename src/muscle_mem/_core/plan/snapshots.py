@@ -19,6 +19,9 @@ Settled = Mapping[Place, frozenset[int]]
 """The leaves of masked snapshots that recordings with other values have explained, by their numbers."""
 
 
+MAX_SNAPSHOT_BYTES = 16 * 1024  # size of the largest snapshot that a divergence carries
+
+
 class MutableSnapshot:
     """A snapshot that is mutable: `load` decodes it again for each compare."""
 
@@ -115,3 +118,14 @@ def _chances_by_place(row: Row) -> Iterable[tuple[Place, tuple[Chance, ...]]]:
             if data is not None and is_masked(data):
                 found = row.chances[at] if at < len(row.chances) else ()
                 yield (at, post, data), tuple(chance for chance in found if chance.post == post)
+
+
+def bounded_snapshot(value: Any) -> bytes | None:
+    """Return the codec's bytes of a value, or None.
+
+    None stands for too many bytes, or for a value without an encoding.
+    """
+    try:
+        return codec.encode(value, max_bytes=MAX_SNAPSHOT_BYTES)
+    except Exception:  # Methods of the value may raise.
+        return None

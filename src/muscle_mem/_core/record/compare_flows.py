@@ -13,7 +13,7 @@ from ..binding.sources import read
 from ..model.flow import Source
 from ..model.learned import AGREED, STRUCK
 from ..plan.flows import flow_id, value_id
-from ..plan.generalized import GeneralTrajectory
+from ..plan.general_trajectory import GeneralTrajectory
 from ..plan.ready_trajectory import Candidate
 from ..run.recorder import RecordedStep
 from ..run.run import Run

@@ -20,9 +20,9 @@ from ..binding.suspicion import (
     guarded_values,
     infer_suspicions,
     is_guarded,
-    local_day,
     witness,
 )
+from ..binding.suspicion_kinds import local_day
 from ..binding.task_key import masked_task, masked_text
 from ..codec.walk import stored_leaves
 from ..model.records import Ctx, Lit, Par, StepRecord, Suspicion, Witness

@@ -8,7 +8,7 @@ from ..binding.failures import declared_failure
 from ..model.handover import Handover
 from ..model.reason import Reason
 from ..model.records import StepRecord
-from ..plan.generalized import GeneralTrajectory
+from ..plan.general_trajectory import GeneralTrajectory
 from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
 from ..run.deferred import Deferred, encoded

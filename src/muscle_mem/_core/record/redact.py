@@ -16,12 +16,9 @@ from ..model.reason import Reason
 from ..model.records import Expr, Sec
 from ..model.secret import MASK
 from ..model.text import long_repr
-from ..plan.ready_trajectory import ReadyTrajectory
-from ..plan.step import Refusal
 from ..redaction.derived import DerivedForms
 from ..redaction.redactor import Redactor
 from ..run.recorder import Problem, RecordedStep, Recorder, Recording
-from ..run.run import Run
 from .derived import add_read_secrets, derived_problem, forms_of
 
 _WITHHELD = "not stored: it contains the value of a secret"
@@ -157,32 +154,6 @@ def check_for_leaks(recording: Recording, recorder: Recorder, key_inputs: Sequen
     if not recorder.secrets_read:
         return derived_problem(recording, recorder, recorder.planned_steps(), key_inputs) or recording
     return recording
-
-
-def secrets_refusal(trajectory: ReadyTrajectory, run: Run) -> Refusal | None:
-    """Return why the secrets of this run do not fit a recording, or None.
-
-    A secret is missing, or secrets that had equal values now differ.
-    """
-    redactor, params = run.redactor, run.params
-    lacking = [found for found in trajectory.secrets if found[2] not in redactor.named]
-    run.missing_secrets |= {name for _, _, name in lacking}
-    for index, tool, name in lacking[:1]:
-        where = (
-            f"Wrap the plain param: params={{{name!r}: Secret(...)}}."
-            if name in params.values
-            else f"Pass it in secrets={{{name!r}: ...}}, or as a Secret in the place where it was recorded."
-        )
-        message = f"secret {name!r} of {tool!r} is missing. {where}"
-        return Refusal(Reason.SECRET_MISSING, message, index, tool)
-    for group in trajectory.head.equal_secrets:
-        if len({redactor.equality_key(name, params) for name in group}) > 1:
-            return Refusal(
-                Reason.PARAM_AMBIGUOUS,
-                f"secrets {', '.join(group)} had equal values in the recording and differ now, so a step's secret is "
-                "ambiguous. Record the task again.",
-            )
-    return None
 
 
 def may_store(refreshed: Iterable[bytes], redactor: Redactor, context: Iterable[Any]) -> bool:

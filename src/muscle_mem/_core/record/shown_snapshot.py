@@ -7,22 +7,10 @@ from typing import Any
 from ...errors import DecodeError, NotStorableError
 from .. import codec
 from ..model.secret import MASK
+from ..plan.snapshots import MAX_SNAPSHOT_BYTES
 from ..redaction.derived import DerivedForms
 from ..redaction.redactor import Redactor
 from .derived import forms_of
-
-MAX_SNAPSHOT_BYTES = 16 * 1024  # size of the largest snapshot that a divergence carries
-
-
-def bounded_snapshot(value: Any) -> bytes | None:
-    """Return the codec's bytes of a value, or None.
-
-    None stands for too many bytes, or for a value without an encoding.
-    """
-    try:
-        return codec.encode(value, max_bytes=MAX_SNAPSHOT_BYTES)
-    except Exception:  # Methods of the value may raise.
-        return None
 
 
 def redacted_snapshot(data: bytes | None, text: str, redactor: Redactor) -> bytes | str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..binding.suspicion import local_day
+from ..binding.suspicion_kinds import local_day
 from ..model.reason import Reason
 from ..plan.candidate_set import CandidateSet, is_unrestricted
 from ..plan.compatibility import params_refusal
@@ -11,10 +11,10 @@ from ..plan.evidence import Circumstances, conditions_refusal
 from ..plan.ready_trajectory import ReadyTrajectory
 from ..plan.step import Refusal, Registry
 from ..plan.trust import EXPIRED, trust_refusal
-from ..record.redact import secrets_refusal
 from ..run.run import Run
 from ..tools.overrides import override_fingerprint
 from ..tools.tool import Tool
+from .required_secrets import secrets_refusal
 
 RETIRED = "retired"
 NEVER_REPLAYED = ("quarantined", RETIRED)

@@ -12,9 +12,8 @@ from .. import codec
 from ..model.reason import Reason
 from ..model.text import long_repr, safe_repr
 from ..plan.ready_trajectory import Candidate
-from ..plan.snapshots import MaskedSnapshot, MutableSnapshot, load_snapshot
+from ..plan.snapshots import MaskedSnapshot, MutableSnapshot, bounded_snapshot, load_snapshot
 from ..plan.step import PlanStep, Refusal
-from ..record.shown_snapshot import bounded_snapshot
 from ..run.bound import bound_forms
 from ..run.effects import Capture, Compare, Effect, Sleep
 from ..run.run import Run

@@ -16,13 +16,15 @@ from .judge import Arguments, CheckAnswer, evaluate, keep_refreshed, left_to_wai
 from .parallel_group import Chosen, check_members
 from .prepare import Captures, prepare_check
 from .selection import Selection, checks_at
-from .take_over import TAKEN_OVER, take_over
 
 FINAL_REASONS = (
     *(Reason.STALE_OUTPUT, Reason.NOT_APPROVED, Reason.VALUE_VARIES, Reason.UNCONFIRMED),
     *(Reason.PROBATION, Reason.FLOW_UNCLEAR),
 )
 """Refusals that waiting does not change."""
+
+TAKEN_OVER = (Reason.STALE_OUTPUT, Reason.UNCONFIRMED, Reason.VALUE_VARIES)
+"""Refusals of a recording after which a generalized trajectory may go on."""
 
 Decision = Generator[Effect, Any, Chosen | Candidate | Refusal]
 """The candidate and arguments of the next call; or how the run ends: with a finished candidate or a refusal."""
@@ -54,7 +56,7 @@ def decide(
                 selection.reject(followed)
         refusal = found if isinstance(found, Refusal) else None
         if refusal is not None and refusal.reason in TAKEN_OVER:
-            found = yield from take_over(run, selection, position, followed, refusal)
+            found = yield from _take_over(run, selection, position, followed, refusal)
             refusal = found if isinstance(found, Refusal) else None
         if refusal is not None and selection is not None:
             waits = bool(selection.detours) and not is_last
@@ -84,6 +86,17 @@ def decide(
     return refusal
 
 
+def _take_over(
+    run: Run, selection: Selection | None, position: int, followed: Candidate, refusal: Refusal
+) -> Generator[Effect, Any, Chosen | Refusal]:
+    """Let the generalized trajectory go on, if there may be one."""
+    if followed.trajectory.learning is None:
+        return refusal
+    from .take_over import take_over
+
+    return (yield from take_over(run, selection, position, followed, refusal))
+
+
 def _open_group(
     run: Run, selection: Selection | None, position: int, followed: Candidate, chosen: Chosen, captures: Captures
 ) -> Generator[Effect, Any, Chosen | Refusal]:
@@ -91,7 +104,7 @@ def _open_group(
     found = yield from check_members(run, selection, position, followed, chosen, captures)
     if not isinstance(found, Refusal) or found.reason not in TAKEN_OVER:
         return found
-    again = yield from take_over(run, selection, position, chosen[0], found)
+    again = yield from _take_over(run, selection, position, chosen[0], found)
     if isinstance(again, Refusal):
         return again
     return (yield from check_members(run, selection, position, again[0], again, {}))

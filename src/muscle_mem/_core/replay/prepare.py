@@ -7,11 +7,11 @@ from typing import Any
 
 from ..binding.guard_check import guard_value, stale_value, value_at
 from ..binding.output_figures import figures_digest, fits_figures
-from ..binding.sources import Unclear, source_text
+from ..model.flow import Unclear
 from ..model.reason import Reason
 from ..model.text import long_repr, safe_repr
+from ..plan.snapshots import bounded_snapshot
 from ..plan.step import PlanStep, Refusal
-from ..record.shown_snapshot import bounded_snapshot
 from ..run.effects import Effect
 from ..run.run import Run
 from .approval import approval_refusal
@@ -119,6 +119,8 @@ def _changed_figures(run: Run, step: PlanStep, position: int) -> Refusal | None:
 
 def _unclear(run: Run, step: PlanStep, position: int, error: Unclear) -> Refusal:
     """Return the refusal of a step whose sources do not agree in this run (L5)."""
+    from ..binding.source_text import source_text
+
     tools = [planned.tool.name for planned, _, _ in run.progress.calls]
     votes = "; ".join(f"{source_text(source, tools)} is {value}" for source, value in error.votes)
     message = f"an argument of {step.tool.name!r} has no clear source in this run: {votes}"

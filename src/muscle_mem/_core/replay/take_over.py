@@ -10,10 +10,10 @@ import msgspec
 from ...errors import NotStorableError
 from .. import codec
 from ..binding.replace_leaves import bound_leaves
-from ..binding.sources import Unclear
+from ..model.flow import Unclear
 from ..model.reason import Reason
 from ..plan.candidate_set import CandidateSet
-from ..plan.generalized import GeneralTrajectory
+from ..plan.general_trajectory import GeneralTrajectory
 from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
 from ..run.effects import Effect
@@ -23,9 +23,6 @@ from .judge import evaluate, keep_refreshed
 from .parallel_group import Chosen
 from .prepare import Captures, bind_arguments, prepare_check
 from .selection import Selection
-
-TAKEN_OVER = (Reason.STALE_OUTPUT, Reason.UNCONFIRMED, Reason.VALUE_VARIES)
-"""Refusals of a recording after which a generalized trajectory may go on."""
 
 _TOLD = (Reason.PROBATION, Reason.FLOW_UNCLEAR)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from .. import codec
 from ..binding.masking import SnapshotParams, bind, masked_leaves, with_literals
-from ..binding.suspicion import trace_digest
+from ..binding.suspicion_kinds import trace_digest
 from ..model.text import long_repr
 from ..plan.ready_trajectory import Candidate, ReadyTrajectory
 from ..plan.snapshots import MaskedSnapshot, decode_snapshot, load_snapshot
