@@ -10,11 +10,11 @@ import ast
 import functools
 import math
 import re
+import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 import msgspec
@@ -143,7 +143,7 @@ def _read_other(value: Any, name: str, words: bool) -> Reading:
         return Reading(FILLED if value else EMPTY)
     if isinstance(value, list | deque):
         return _read_items(list(value))
-    if isinstance(value, int | float | Decimal | Fraction):
+    if isinstance(value, int | float | Decimal) or _is_fraction(value):
         return Reading(_number_category(value, name))
     fields = codec.fields_of(value)
     if fields is not None:
@@ -151,6 +151,12 @@ def _read_other(value: Any, name: str, words: bool) -> Reading:
     if kind.__module__ == "numpy":
         return _read_numpy(value, name)
     return _OTHER
+
+
+def _is_fraction(value: Any) -> bool:
+    """Return whether a value is a Fraction. There is none unless something has imported the module."""
+    fractions = sys.modules.get("fractions")
+    return fractions is not None and isinstance(value, fractions.Fraction)
 
 
 def _read_numpy(value: Any, name: str) -> Reading:

@@ -8,16 +8,13 @@ from __future__ import annotations
 import datetime
 import decimal
 import enum
-import fractions
-import ipaddress
-import pathlib
 import uuid
-import zoneinfo
 from collections.abc import Sequence
 from typing import Any, Final
 
 from ...errors import DecodeError, UnknownTypeError
 from .arrays import is_immutable_scalar
+from .leaves import rare_leaf
 from .mappings import fold_mapping, is_mapping_kind, unfold_mapping
 from .pandas_values import is_pandas_scalar
 from .parts import build_model, build_object, build_row, model_parts, object_fields, row_items
@@ -27,19 +24,15 @@ from .unknown import Record
 from .writer import MAX_DEPTH, Writer, pack
 
 _IMMUTABLE_TYPES: Final = frozenset(
-    {type(None), bool, int, float, complex, str, bytes, type(...), range, decimal.Decimal, fractions.Fraction}
+    {type(None), bool, int, float, complex, str, bytes, type(...), range, decimal.Decimal}
     | {
         datetime.date,
         datetime.time,
         datetime.datetime,
         datetime.timedelta,
         datetime.timezone,
-        zoneinfo.ZoneInfo,
     }
     | {uuid.UUID}
-    | {ipaddress.IPv4Address, ipaddress.IPv6Address, ipaddress.IPv4Network, ipaddress.IPv6Network}
-    | {ipaddress.IPv4Interface, ipaddress.IPv6Interface}
-    | {pathlib.PurePosixPath, pathlib.PureWindowsPath, pathlib.PosixPath, pathlib.WindowsPath}
 )
 
 _LEAVES = frozenset({str, int, bool, float, type(None), bytes})
@@ -245,7 +238,7 @@ def is_immutable(value: object, _depth: int = 0) -> bool:
         return False
     if kind is tuple or kind is frozenset:
         return all(is_immutable(item, _depth + 1) for item in value)  # type: ignore[attr-defined] # a tuple or frozenset
-    if issubclass(type(value), enum.Enum) or is_immutable_scalar(value) or is_pandas_scalar(value):
+    if issubclass(type(value), enum.Enum) or is_immutable_scalar(value) or is_pandas_scalar(value) or rare_leaf(kind):
         return True
     try:
         shape = shape_of(kind)

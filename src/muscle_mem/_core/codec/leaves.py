@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-import fractions
-import ipaddress
-import pathlib
 import re
 import struct
 import uuid
-import zoneinfo
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from ...errors import DecodeError, UnknownTypeError
+from ...errors import DecodeError
 from .refusal import Refusal
 
 # These tags are stored, so their meaning must not change.
@@ -30,29 +26,10 @@ NAN_BYTES: Final = struct.pack(">d", NAN)
 _PAIR: Final = struct.Struct(">dd")
 # The caller's context could write "1e+5" for "1E+5", or read invalid text as NaN.
 _CONTEXT: Final = decimal.Context(capitals=1, traps=[decimal.InvalidOperation])
-# A key may only name a file of the time zone database.
-_ZONE_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,39}(/[A-Za-z0-9][A-Za-z0-9_+-]{0,39}){0,2}", re.ASCII)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
-_FRACTION_BITS: Final = 2**16  # reducing a fraction takes quadratic time
-_HAS_POSIX: Final = not isinstance(pathlib.Path(), pathlib.WindowsPath)
-_IPS: Final = {
-    cls.__name__: cls
-    for cls in (
-        ipaddress.IPv4Address,
-        ipaddress.IPv6Address,
-        ipaddress.IPv4Network,
-        ipaddress.IPv6Network,
-        ipaddress.IPv4Interface,
-        ipaddress.IPv6Interface,
-    )
-}
 # A zone whose offset is equal at these times of several years has no summer time.
 _PROBES: Final = tuple(dt.datetime(year, month, 15, 12) for year in (1975, 2000, 2025) for month in (1, 4, 7, 10))
 _OFFSET_NAME: Final = re.compile(r"(UTC|GMT|Z)?([+-]\d{1,2}(:?\d{2}){0,2}(\.\d+)?)?", re.ASCII)
-_PATHS: Final = {
-    cls.__name__: cls
-    for cls in (pathlib.PurePosixPath, pathlib.PureWindowsPath, pathlib.PosixPath, pathlib.WindowsPath)
-}
 
 
 class Leaf(NamedTuple):
@@ -142,35 +119,12 @@ def _build_decimal(text: str) -> decimal.Decimal:
     return decimal.Decimal(text, _CONTEXT)
 
 
-def _split_fraction(value: fractions.Fraction) -> tuple[Any, ...]:
-    if max(value.numerator.bit_length(), value.denominator.bit_length()) > _FRACTION_BITS:
-        raise Refusal(f"is storable with up to {_FRACTION_BITS} bits")
-    return value.numerator, value.denominator
-
-
-def _build_fraction(numerator: int, denominator: int) -> fractions.Fraction:
-    require(type(numerator) is int and type(denominator) is int, "Fraction")
-    require(max(numerator.bit_length(), denominator.bit_length()) <= _FRACTION_BITS, "Fraction that is too large")
-    return fractions.Fraction(numerator, denominator)
-
-
 def _split_uuid(value: uuid.UUID) -> tuple[Any, ...]:
     return (value.bytes,)
 
 
 def _build_uuid(data: bytes) -> uuid.UUID:
     return uuid.UUID(bytes=data)
-
-
-def _split_path(value: pathlib.PurePath) -> tuple[Any, ...]:
-    return type(value).__name__, str(value)
-
-
-def _build_path(kind: str, text: str) -> pathlib.PurePath:
-    require(type(kind) is str and kind in _PATHS and type(text) is str, "path")
-    if kind == ("WindowsPath" if _HAS_POSIX else "PosixPath"):
-        kind = "Pure" + kind  # A path of another operating system has no I/O here.
-    return _PATHS[kind](text)
 
 
 def _split_date(value: dt.date) -> tuple[Any, ...]:
@@ -210,7 +164,7 @@ def stored_zone(zone: dt.tzinfo) -> dt.tzinfo | int:
     if type(zone) is dt.timezone:
         offset, name = _split_timezone(zone)
         return offset if name is None else zone
-    if type(zone) is not zoneinfo.ZoneInfo:
+    if rare_leaf(type(zone)) is None:
         return stored_zone(_fixed_offset(zone))
     return zone
 
@@ -238,15 +192,6 @@ def zone_of(zone: dt.tzinfo | int | None) -> dt.tzinfo | None:
     return dt.UTC if zone == 0 else _build_timezone(zone, None)
 
 
-def _split_ip(value: Any) -> tuple[Any, ...]:
-    return type(value).__name__, str(value)
-
-
-def _build_ip(kind: str, text: str) -> Any:
-    require(type(kind) is str and kind in _IPS and type(text) is str, "IP address")
-    return _IPS[kind](text)
-
-
 def _split_timedelta(value: dt.timedelta) -> tuple[Any, ...]:
     return value.days, value.seconds, value.microseconds
 
@@ -265,24 +210,6 @@ def _build_timezone(offset: int, name: str | None) -> dt.timezone:
     return dt.timezone(delta) if name is None else dt.timezone(delta, name)
 
 
-def _split_zone(value: zoneinfo.ZoneInfo) -> tuple[Any, ...]:
-    if type(value.key) is not str or not _ZONE_KEY.fullmatch(value.key):
-        raise Refusal("has no key of the time zone database")
-    return (value.key,)
-
-
-def _build_zone(key: str) -> zoneinfo.ZoneInfo:
-    # Only here may decoding read a file; the key can only name one of the time zone database.
-    require(type(key) is str and _ZONE_KEY.fullmatch(key), "key of a time zone")
-    try:
-        return zoneinfo.ZoneInfo(key)
-    except (KeyError, OSError, ValueError):
-        raise UnknownTypeError(
-            f"cannot decode the time zone {key!r}: this machine does not know it. Install the package tzdata",
-            f"zoneinfo:{key}",
-        ) from None
-
-
 LEAVES: Final[dict[type, Leaf]] = {
     bytearray: Leaf(BYTEARRAY, lambda value: (bytes(value),), _build_bytearray),
     complex: Leaf(COMPLEX, _split_complex, lambda data: complex(*_PAIR.unpack(data))),
@@ -290,22 +217,41 @@ LEAVES: Final[dict[type, Leaf]] = {
     range: Leaf(RANGE, _split_range, _build_range),
     slice: Leaf(SLICE, _split_slice, _build_slice),
     decimal.Decimal: Leaf(DECIMAL, _split_decimal, _build_decimal),
-    fractions.Fraction: Leaf(FRACTION, _split_fraction, _build_fraction),
     uuid.UUID: Leaf(UUID, _split_uuid, _build_uuid),
     dt.date: Leaf(DATE, _split_date, dt.date.fromisoformat),
     dt.time: Leaf(TIME, _split_time, _build_time),
     dt.datetime: Leaf(DATETIME, _split_datetime, _build_datetime),
     dt.timedelta: Leaf(TIMEDELTA, _split_timedelta, _build_timedelta),
     dt.timezone: Leaf(TIMEZONE, _split_timezone, _build_timezone),
-    zoneinfo.ZoneInfo: Leaf(ZONE, _split_zone, _build_zone),
-    **{cls: Leaf(PATH, _split_path, _build_path) for cls in _PATHS.values()},
-    **{cls: Leaf(IP, _split_ip, _build_ip) for cls in _IPS.values()},
 }
 ODD: Final = {
     int: Leaf(BIG_INT, _split_big_int, _build_big_int),
     str: Leaf(ODD_STR, _split_odd_str, _build_odd_str),
 }
 BY_TAG: Final[dict[int, Leaf]] = {leaf.tag: leaf for leaf in (*LEAVES.values(), *ODD.values())}
+
+# Leaves of modules that few programs use are loaded with the first value of such a module.
+RARE_TAGS: Final = frozenset({FRACTION, PATH, ZONE, IP})
+_RARE_MODULES: Final = frozenset({"fractions", "ipaddress", "pathlib", "zoneinfo"})
+
+
+def rare_leaf(kind: type) -> Leaf | None:
+    """Return the codec of a leaf type that `LEAVES` does not hold."""
+    module = kind.__module__
+    if type(module) is not str or module.partition(".")[0] not in _RARE_MODULES:
+        return None
+    from .rare_leaves import RARE_LEAVES
+
+    return RARE_LEAVES.get(kind)
+
+
+def leaf_of_tag(tag: int) -> Leaf:
+    """Return the codec of a stored tag."""
+    if tag in RARE_TAGS:
+        from .rare_leaves import BY_RARE_TAG
+
+        return BY_RARE_TAG[tag]
+    return BY_TAG[tag]
 
 
 def are_same_parts(parts: tuple[Any, ...], rebuilt: tuple[Any, ...]) -> bool:

@@ -83,7 +83,7 @@ def _zone(value: Any) -> Any:
         return None
     key = getattr(zone, "zone", None)  # A zone of pytz, which pandas treats like the one of zoneinfo.
     if type(key) is str and type(zone).__module__.partition(".")[0] == "pytz" and key != "UTC":
-        import zoneinfo  # The leaves have loaded it already.
+        import zoneinfo
 
         try:
             return zoneinfo.ZoneInfo(key)

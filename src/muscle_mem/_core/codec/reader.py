@@ -14,7 +14,7 @@ import msgspec
 from ...errors import DecodeError, UnknownTypeError
 from . import leaves as tags
 from .arrays import build_array
-from .leaves import BY_TAG, LEAVES, NAN_BYTES, ODD, Leaf, are_same_parts, require
+from .leaves import BY_TAG, LEAVES, NAN_BYTES, ODD, RARE_TAGS, are_same_parts, leaf_of_tag, rare_leaf, require
 from .mappings import attributes_of, build
 from .pandas_values import NAMES as PANDAS_NAMES
 from .pandas_values import build_pandas
@@ -127,7 +127,7 @@ def _get_set(reader: Reader, tree: list[Any], depth: int) -> set[Any] | frozense
 
 
 def _get_leaf(reader: Reader, tree: list[Any], depth: int) -> Any:
-    leaf: Leaf = BY_TAG[tree[0]]
+    leaf = leaf_of_tag(tree[0])
     parts = tuple([reader.get(part, depth + 1) for part in tree[1:]])
     zone = parts[-1] if parts else None
     if type(zone) is Record and tree[0] in (tags.TIME, tags.DATETIME):
@@ -137,7 +137,7 @@ def _get_leaf(reader: Reader, tree: list[Any], depth: int) -> Any:
         value = leaf.build(*parts)
     except UnknownTypeError as error:
         return reader.record(error, tree, error.type_name, list(parts), {"key": parts[0]})
-    again = (LEAVES.get(type(value)) or ODD[type(value)]).split(value)
+    again = (LEAVES.get(type(value)) or rare_leaf(type(value)) or ODD[type(value)]).split(value)
     if tree[0] == tags.PATH:
         parts, again = parts[1:], again[1:]  # A path of another operating system is decoded as a pure path.
     require(are_same_parts(parts, again), "value in another form")
@@ -269,7 +269,7 @@ _READERS: Final[dict[int, Callable[[Reader, list[Any], int], Any]]] = {
     tags.DICT: _get_dict,
     tags.SET: _get_set,
     tags.FROZENSET: _get_set,
-    **dict.fromkeys(BY_TAG, _get_leaf),
+    **dict.fromkeys(BY_TAG.keys() | RARE_TAGS, _get_leaf),
     **dict.fromkeys((tags.ARRAY, tags.SCALAR, tags.TENSOR), _get_array),
     **dict.fromkeys((tags.ORDERED_DICT, tags.DEFAULT_DICT, tags.COUNTER), _get_mapping),
     tags.NAMESPACE: _get_namespace,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
-import pathlib
 import sys
 import types
 import weakref
@@ -17,7 +16,7 @@ import msgspec
 
 from ...errors import InvalidTypeError
 from ..model.secret import Secret
-from .leaves import LEAVES
+from .leaves import LEAVES, rare_leaf
 
 OBJECT: Final = "dataclass"  # dataclass, attrs class, msgspec Struct: named fields
 ROW: Final = "namedtuple"
@@ -169,7 +168,11 @@ def _script_names() -> set[str]:
     script = sys.modules.get("__main__")
     spec, file = getattr(script, "__spec__", None), getattr(script, "__file__", None)
     names = {str(getattr(spec, "name", "")).removesuffix(".__main__").split(".")[-1]}
-    return names | {pathlib.Path(file).stem} if isinstance(file, str) else names
+    if not isinstance(file, str):
+        return names
+    import pathlib  # Few programs get here.
+
+    return names | {pathlib.Path(file).stem}
 
 
 def register(
@@ -197,7 +200,7 @@ def register(
         raise InvalidTypeError(f"invalid register(cls=): expected a class, got {cls!r}")
     if cls is Secret:
         raise InvalidTypeError("invalid register(cls=): a Secret is never stored. Register another class")
-    if cls in _BUILT_IN:
+    if cls in _BUILT_IN or rare_leaf(cls) is not None:
         raise InvalidTypeError(f"invalid register(cls=): {display_name(cls)} is storable already. Remove the call")
     if name is not None and (not isinstance(name, str) or not name):
         raise InvalidTypeError(f"invalid register(name=): expected a string that is not empty, got {name!r}")

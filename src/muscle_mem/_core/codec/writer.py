@@ -18,7 +18,7 @@ import msgspec
 from ...errors import TooLargeError
 from . import leaves as tags
 from .arrays import split_array
-from .leaves import LEAVES, NAN, ODD, is_plain_str
+from .leaves import LEAVES, NAN, ODD, is_plain_str, rare_leaf
 from .mappings import SORTED, TAGS, attributes_of, factory_name, pairs_of
 from .pandas_values import split_pandas
 from .parts import model_parts, object_fields, row_items
@@ -62,7 +62,7 @@ class Writer:
             write = _CONTAINERS.get(kind)
             if write is not None:
                 return write(self, value, depth)
-            leaf = LEAVES.get(kind)
+            leaf = LEAVES.get(kind) or rare_leaf(kind)
             if leaf is not None:
                 return self.put_parts(leaf.tag, leaf.split(value), depth)
             return self.put_instance(kind, value, depth)
