@@ -22,7 +22,6 @@ from .._core.plan.ready_trajectory import Candidate, ReadyTrajectory
 from .._core.plan.step import Registry
 from .._core.plan.stored_trajectory import StoredTrajectory, join_trajectories, load_trajectory
 from .._core.plan.trust import SUCCESS
-from .._core.record.masked_rows import refreshed_row
 from .._core.run.recorder import Problem, Recording
 from .._core.run.run import Run
 from .._forks import register_for_forks
@@ -246,6 +245,8 @@ class Library:
 
         The store drops them if the trajectory has been deleted. Raises what the store raises.
         """
+        from .._core.record.masked_rows import refreshed_row
+
         fresh = row_to_stored_order(refreshed_row(run, candidate), candidate.trajectory.head.order)
         id = candidate.trajectory.id
         body, blobs = pack_row(fresh)

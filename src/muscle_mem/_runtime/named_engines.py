@@ -6,6 +6,7 @@ the value of the inner run. Its effect is the strongest of those that the inner 
 
 from __future__ import annotations
 
+import functools
 import inspect
 import weakref
 from collections.abc import Callable, Iterator
@@ -131,6 +132,7 @@ def _strongest(runs: list[Run]) -> str | None:
     return max(found, key=EFFECTS.index) if found else None
 
 
+@functools.cache
 def _call_signature() -> inspect.Signature:
     """Return the signature of a call of an engine.
 
@@ -144,9 +146,6 @@ def _call_signature() -> inspect.Signature:
             inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
         ]
     )
-
-
-_CALL_SIGNATURE = _call_signature()
 
 
 def _caller(tool: EngineTool, runtime: Any, name: str, is_async: bool) -> Callable[..., Any]:
@@ -176,7 +175,7 @@ def _caller(tool: EngineTool, runtime: Any, name: str, is_async: bool) -> Callab
             return kept(await callers[True](find(), args, named, options))
 
     found: Any = acall_engine if is_async else call_engine
-    found.__signature__ = _CALL_SIGNATURE  # Read by `inspect.signature`.
+    found.__signature__ = _call_signature()  # Read by `inspect.signature`.
     return cast(Callable[..., Any], found)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import functools
 import math
-import re
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .. import codec
+from ..model.pattern import compiled
 
 TRUE, FALSE, NONE, EMPTY, ZERO, MINUS_ONE, NOT_A_NUMBER = "True", "False", "None", "empty", "0", "-1", "nan"
 NUMBER, TEXT, FILLED, OTHER = "a number", "a text", "not empty", "a value"
@@ -34,11 +34,11 @@ MAX_LITERAL_TEXT = 20_000
 MAX_WORD = 32
 MAX_LINES = 12
 
-_WORD = re.compile(r"[^\W\d_]+(?:[-_'\u2019][^\W\d_]+){0,4}")
-_PHRASE = re.compile(r"(?:not?|in|out of|sold|on|off) [a-z]+", re.IGNORECASE)
-_ONE_NUMBER = re.compile(r"[^\d]{0,24}?(-?\d[\d.,]*)[^\d]{0,24}")
-_LINE = re.compile(r"\s*([^\W\d][\w -]{0,30}?)\s*[:=]\s*(.*)")
-_NAME_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_WORD = r"[^\W\d_]+(?:[-_'\u2019][^\W\d_]+){0,4}"
+_PHRASE = r"(?i)(?:not?|in|out of|sold|on|off) [a-z]+"
+_ONE_NUMBER = r"[^\d]{0,24}?(-?\d[\d.,]*)[^\d]{0,24}"
+_LINE = r"\s*([^\W\d][\w -]{0,30}?)\s*[:=]\s*(.*)"
+_NAME_PARTS = r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+"
 _NAMES_OF_DATA = frozenset(
     "name names firstname lastname surname fullname nickname username title subject city town village country street "
     "address author artist director user customer client person contact owner company brand vendor supplier id ids "
@@ -194,7 +194,7 @@ def _read_text(text: str, name: str, words: bool) -> Reading:
         lines = _read_lines(text, words)
         if lines.fields is not None:
             return lines
-    number = _ONE_NUMBER.fullmatch(bare)
+    number = compiled(_ONE_NUMBER).fullmatch(bare)
     if number is not None:
         digits = number[1].strip("-.,0")
         return Reading(NUMBER if digits or (name and not _NAMES_OF_PLACES.isdisjoint(name_parts(name))) else ZERO)
@@ -208,7 +208,9 @@ def _is_word(text: str) -> bool:
     """
     if len(text) > MAX_WORD or not text:
         return False
-    return bool(_WORD.fullmatch(text) or _PHRASE.fullmatch(text)) or (len(text) <= 2 and not text[0].isalnum())
+    return bool(compiled(_WORD).fullmatch(text) or compiled(_PHRASE).fullmatch(text)) or (
+        len(text) <= 2 and not text[0].isalnum()
+    )
 
 
 def _read_lines(text: str, words: bool) -> Reading:
@@ -220,7 +222,7 @@ def _read_lines(text: str, words: bool) -> Reading:
         return Reading(TEXT)
     fields: dict[str, Any] = {}
     for line in lines:
-        found = _LINE.fullmatch(line)
+        found = compiled(_LINE).fullmatch(line)
         if found is None or found[1] in fields:
             return Reading(TEXT)
         fields[found[1]] = found[2]
@@ -253,7 +255,7 @@ def name_parts(name: str) -> tuple[str, ...]:
 
     `orderId` and `order_id` have the same.
     """
-    return tuple([part.lower() for part in _NAME_PARTS.findall(name)])
+    return tuple([part.lower() for part in compiled(_NAME_PARTS).findall(name)])
 
 
 @functools.lru_cache(4096)

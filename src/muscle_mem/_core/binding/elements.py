@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from ..model.pattern import compiled
 from .field_names import says_state
 from .figures import figures_in
 from .paths import Attributes, Fields, attributes_of, fields_of, key_digest, opened
@@ -21,9 +22,9 @@ MAX_ELEMENTS = 2_000
 _MAX_FIELDS = 24
 _LONGEST_RANKED = 40
 _MAX_RANKED_TEXTS = 300
-_WORD = re.compile(r"[^\W\d_]+(?:[-_ ][^\W\d_]+)?")
+_WORD = r"[^\W\d_]+(?:[-_ ][^\W\d_]+)?"
 _LONGEST_WORD = 20
-_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
+_ISO = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
 _LETTERS = re.compile(r"[^\W\d_]")
 _MOST_LETTERS = 4  # beside the one figure of a text that is a number with its unit
 
@@ -124,7 +125,10 @@ def is_scalar(value: Any) -> bool:
 def is_telling(value: Any) -> bool:
     """Return whether a value is a text that is neither a number nor a date."""
     return (
-        type(value) is str and bool(_LETTERS.search(value)) and not _ISO.fullmatch(value) and field_rank(value) is None
+        type(value) is str
+        and bool(_LETTERS.search(value))
+        and not compiled(_ISO).fullmatch(value)
+        and field_rank(value) is None
     )
 
 
@@ -175,7 +179,7 @@ def column_ranks(column: Sequence[Any]) -> list[Any] | None:
     """Return what orders the values of a field; None if they cannot be ordered."""
     if all(type(value) is int or type(value) is float for value in column):
         return None if any(value != value for value in column) else list(column)
-    if all(type(value) is str and _ISO.fullmatch(value) for value in column):
+    if all(type(value) is str and compiled(_ISO).fullmatch(value) for value in column):
         return list(column)
     if len(column) > _MAX_RANKED_TEXTS:
         return None
@@ -220,7 +224,7 @@ def _figure_rank(kind: str, text: str) -> float:
 
 
 def _is_word(value: Any) -> bool:
-    return type(value) is str and len(value) <= _LONGEST_WORD and _WORD.fullmatch(value) is not None
+    return type(value) is str and len(value) <= _LONGEST_WORD and compiled(_WORD).fullmatch(value) is not None
 
 
 def _is_closed(field: Field, column: Sequence[Any]) -> bool:

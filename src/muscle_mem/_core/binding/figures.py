@@ -55,7 +55,7 @@ _DATES = rf"""(?xi)(?<![\w.])(?:
     | (?P<d3>\d{{1,2}})(?:st|nd|rd|th|\.)?\s+(?P<m3>{_MONTH})\b\.?(?:,?\s+(?P<y3>\d{{4}})\b)?
     | (?P<m4>{_MONTH})\b\.?\s+(?P<d4>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s+(?P<y4>\d{{4}})\b)?
     )"""
-_TIMES = re.compile(r"(?<![\d.:])(?P<h>[01]?\d|2[0-3]):(?P<m>[0-5]\d)(?::(?P<s>[0-5]\d)(?:\.\d+)?)?(?![\d:])")
+_TIMES = r"(?<![\d.:])(?P<h>[01]?\d|2[0-3]):(?P<m>[0-5]\d)(?::(?P<s>[0-5]\d)(?:\.\d+)?)?(?![\d:])"
 _NUMBERS = rf"(?P<sign>[-\u2212+])?(?P<body>\d+(?:[.,'\u2019{_SPACE}](?=\d)\d+)*)(?P<exp>[eE][-+]?\d{{1,3}}(?![\w.]))?"
 
 
@@ -86,7 +86,7 @@ def figures_in(text: str) -> list[Figure]:
         if days:
             found.append(Figure("date", days, *match.span()))
     taken = [(figure.start, figure.end) for figure in found]
-    for match in _TIMES.finditer(text):
+    for match in compiled(_TIMES).finditer(text):
         if _is_free(match.start(), match.end(), taken):
             clock = f"{int(match['h']):02}:{match['m']}:{match['s'] or '00'}"
             found.append(Figure("time", (clock,), *match.span()))
@@ -243,7 +243,7 @@ def is_calendar_word(text: str) -> bool:
 
 
 _ALSO_VERBS = ("may", "march", "mar")
-_AFTER_VERB = re.compile(r"(?i)\s+(?:i|we|you|he|she|it|they|the|a|an|be|not|have|take|contain|on|to|also|cause)\b")
+_AFTER_VERB = r"(?i)\s+(?:i|we|you|he|she|it|they|the|a|an|be|not|have|take|contain|on|to|also|cause)\b"
 
 
 def months_of(text: str) -> Iterator[int]:
@@ -256,7 +256,7 @@ def months_of(text: str) -> Iterator[int]:
         number = _MONTHS.get(word.lower())
         if number is None:
             continue
-        if word.lower() in _ALSO_VERBS and (word.islower() or _AFTER_VERB.match(text, match.end())):
+        if word.lower() in _ALSO_VERBS and (word.islower() or compiled(_AFTER_VERB).match(text, match.end())):
             continue
         yield number
 

@@ -6,15 +6,15 @@ This module does not import either library.
 from __future__ import annotations
 
 import math
-import re
 import sys
 from typing import Any, Final
 
 from ...errors import UnknownTypeError
+from ..model.pattern import compiled
 from .leaves import ARRAY, SCALAR, TENSOR, are_same_parts, require
 from .refusal import Refusal
 
-_DTYPE: Final = re.compile(r"[<>|][biufcSUV?]\d{1,10}|[<>][mM]8(\[\d{0,9}[A-Za-z]{1,7}\])?")
+_DTYPE: Final = r"[<>|][biufcSUV?]\d{1,10}|[<>][mM]8(\[\d{0,9}[A-Za-z]{1,7}\])?"
 
 
 def split_array(value: Any, canonical: bool) -> tuple[int, tuple[Any, ...]] | None:
@@ -115,7 +115,7 @@ def _describe_dtype(dtype: Any) -> Any:
 def _build_dtype(numpy: Any, description: Any) -> Any:
     """Return the dtype of a description; only a closed set of forms is valid."""
     if type(description) is str:
-        require(_DTYPE.fullmatch(description), "dtype")
+        require(compiled(_DTYPE).fullmatch(description), "dtype")
         return numpy.dtype(description)
     require(type(description) is tuple and description, "dtype")
     if description[0] == "sub":

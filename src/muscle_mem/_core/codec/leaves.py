@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-import re
 import struct
 import uuid
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from ...errors import DecodeError
+from ..model.pattern import compiled
 from .refusal import Refusal
 
 # These tags are stored, so their meaning must not change.
@@ -29,7 +29,7 @@ _CONTEXT: Final = decimal.Context(capitals=1, traps=[decimal.InvalidOperation])
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 # A zone whose offset is equal at these times of several years has no summer time.
 _PROBES: Final = tuple(dt.datetime(year, month, 15, 12) for year in (1975, 2000, 2025) for month in (1, 4, 7, 10))
-_OFFSET_NAME: Final = re.compile(r"(UTC|GMT|Z)?([+-]\d{1,2}(:?\d{2}){0,2}(\.\d+)?)?", re.ASCII)
+_OFFSET_NAME: Final = r"(?a)(UTC|GMT|Z)?([+-]\d{1,2}(:?\d{2}){0,2}(\.\d+)?)?"
 
 
 class Leaf(NamedTuple):
@@ -178,7 +178,7 @@ def _fixed_offset(zone: dt.tzinfo) -> dt.timezone:
         offset, name = zone.utcoffset(None), zone.tzname(None)
         others = {probe.replace(tzinfo=zone).utcoffset() for probe in _PROBES}
         if type(offset) is dt.timedelta and others == {offset} and not zone.dst(None):
-            has_name = type(name) is str and not _OFFSET_NAME.fullmatch(name)
+            has_name = type(name) is str and not compiled(_OFFSET_NAME).fullmatch(name)
             return dt.timezone(offset, str(name)) if has_name else dt.timezone(offset)
     except Exception:  # The zone may be a class of the user's.
         pass
