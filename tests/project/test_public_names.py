@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import typing
+from pathlib import Path
 
 import pytest
 
@@ -88,6 +89,45 @@ def test_importing_loads_no_extra_no_asyncio_and_few_modules(statement: str) -> 
     assert not [name for name in loaded if name.split(".")[0] in extras | {"asyncio", "pickle", "multiprocessing"}]
     assert not [name for name in loaded if name.startswith("muscle_mem.store.sqlite")]
     assert len([name for name in loaded if not name.startswith("muscle_mem")]) < 100, loaded
+
+
+LEARNING = "learn seal merge retries redact derived doubt absorb"
+GUARDING = "guards chosen suspicion param_suspicion derived made_texts whole_outputs"
+RARE = "fractions ipaddress pathlib zoneinfo"
+
+
+def test_the_engine_loads_neither_what_only_learning_needs_nor_rare_modules() -> None:
+    loaded = set(loaded_by("from muscle_mem import Engine; Engine()"))
+    learning = {f"muscle_mem._core.record.{name}" for name in LEARNING.split()}
+    guarding = {f"muscle_mem._core.binding.{name}" for name in GUARDING.split()}
+    assert not loaded & (learning | guarding | set(RARE.split()))
+    assert not [name for name in loaded if name.startswith(("muscle_mem._core.export", "muscle_mem.checks"))]
+    assert len([name for name in loaded if name.startswith("muscle_mem")]) < 190, sorted(loaded)
+
+
+def test_a_hit_loads_nothing_that_only_learning_needs(tmp_path: Path) -> None:
+    """A process that finds its recordings replays them without a word of how they are made."""
+    tools = (
+        "from muscle_mem import Check, Engine; engine = Engine(sys.argv[1]); seen = ['state 7']\n"
+        "look = engine.tool(Check(lambda *_: list(seen)), name='look', effect='read')(lambda: {'id': 'A-17', 'n': 4})\n"
+        "send = engine.tool(name='send')(lambda text: None)\n"
+        "engine.set_agent(lambda task, who: send(f\"{who} {look()['id']}\"))\n"
+        "outcome = engine('greet', 'Ann', params={'who': 'Ann'})\n"
+    )
+    told = "print(outcome.status, *sorted(name for name in sys.modules if name.startswith('muscle_mem._core.record')))"
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", f"import sys\n{tools}{told}", str(tmp_path / "m.db")],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for _ in range(2)
+    )
+    assert first[0] == "miss"
+    assert "muscle_mem._core.record.seal" in first
+    assert second[0] == "hit"
+    assert not {f"muscle_mem._core.record.{name}" for name in LEARNING.split()} & set(second)
 
 
 def test_the_package_itself_loads_next_to_nothing() -> None:

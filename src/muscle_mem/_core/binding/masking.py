@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import msgspec
 
@@ -96,7 +96,7 @@ def places_of(records: Sequence[StepRecord], params: Iterable[str]) -> Places:
     return {name: tuple(of) for name, of in found.items()}
 
 
-class MaskedLeaf(NamedTuple):
+class MaskedLeaf(msgspec.Struct, frozen=True):
     """One occurrence of a param in an expression: a leaf, or a token in a text.
 
     `place` leads to it, by keys and fields where there are any. `name` is the key or field that it belongs to, or the

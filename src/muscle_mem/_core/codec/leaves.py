@@ -7,7 +7,9 @@ import decimal
 import struct
 import uuid
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from ...errors import DecodeError
 from ..model.pattern import compiled
@@ -32,7 +34,7 @@ _PROBES: Final = tuple(dt.datetime(year, month, 15, 12) for year in (1975, 2000,
 _OFFSET_NAME: Final = r"(?a)(UTC|GMT|Z)?([+-]\d{1,2}(:?\d{2}){0,2}(\.\d+)?)?"
 
 
-class Leaf(NamedTuple):
+class Leaf(msgspec.Struct, frozen=True):
     """The codec of one leaf type.
 
     `split(value)` returns the parts, and `build(*parts)` returns the value. `build` may raise any exception for invalid

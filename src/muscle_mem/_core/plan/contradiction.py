@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from ...errors import DecodeError, NotStorableError
 from .. import codec
@@ -29,7 +31,7 @@ Place = tuple[str, tuple[int, ...]]
 """Where a leaf stands: the argument, and the children that lead to it."""
 
 
-class Difference(NamedTuple):
+class Difference(msgspec.Struct, frozen=True):
     """The first argument in which two recordings differ without a reason.
 
     `texts` show both values.
@@ -41,7 +43,7 @@ class Difference(NamedTuple):
     texts: tuple[str, str]
 
 
-class Verdicts(NamedTuple):
+class Verdicts(msgspec.Struct, frozen=True):
     """What the other recordings say of one trajectory.
 
     `stop` is why its value is not sent again, with the step; `own_params` are the params for whose recorded values

@@ -8,7 +8,9 @@ the same day. Two recordings that agree in the literal, but differ in what is su
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from ..binding.figures import is_number, rank
 from ..binding.params import Params
@@ -43,14 +45,14 @@ _CALENDAR = {DAY: 10, MONTH: 7, YEAR: 4}
 """The number of characters of an ISO date that must be equal."""
 
 
-class Open(NamedTuple):
+class Open(msgspec.Struct, frozen=True):
     """A suspicion that no second recording has removed, at a step."""
 
     step: int
     suspicion: Suspicion
 
 
-class Circumstances(NamedTuple):
+class Circumstances(msgspec.Struct, frozen=True):
     """The values of a run that a suspicion may depend on.
 
     `day` is its local ISO date.

@@ -6,7 +6,9 @@ The recordings are of the same calls.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from ..binding.answers import DATA, FALSE, FALSY, NONE, TEXT, TRUE, WORD, Reading, read
 
@@ -21,7 +23,7 @@ Names = tuple[str, ...]
 ROWS = "[]"
 
 
-class Unseen(NamedTuple):
+class Unseen(msgspec.Struct, frozen=True):
     """An answer that no recording had at a place; `known` are those that were there."""
 
     place: str

@@ -8,7 +8,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Generator, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ..binding.answers import WORD, name_parts, read
 from ..binding.failures import NOTHING_DONE, failure_of
@@ -44,7 +46,7 @@ def failure_refusal(run: Run, looks: Looks, position: int) -> Refusal | None:
     return Refusal(Reason.RETURNED_ERROR, message, position, tool.name, seen=seen, did_nothing=is_harmless)
 
 
-class Verdict(NamedTuple):
+class Verdict(msgspec.Struct, frozen=True):
     """What the recordings of a candidate say of the answers so far.
 
     `unseen` is the first answer that none of them had, at the step `at`. `is_exact` says that one of them had all.

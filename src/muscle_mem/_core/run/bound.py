@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from .. import codec
 from ..binding.masking import SnapshotParams, bind, masked_leaves, with_literals
@@ -14,7 +16,7 @@ from ..plan.snapshots import MaskedSnapshot, decode_snapshot, load_snapshot
 from .run import Run
 
 
-class Bound(NamedTuple):
+class Bound(msgspec.Struct, frozen=True):
     """A masked snapshot with values, and its canonical bytes.
 
     It is immutable or a `MutableSnapshot`. `problem` says why it has none, if so.
