@@ -154,7 +154,10 @@ def _read_other(value: Any, name: str, words: bool) -> Reading:
 
 
 def _is_fraction(value: Any) -> bool:
-    """Return whether a value is a Fraction. There is none unless something has imported the module."""
+    """Return whether a value is a Fraction.
+
+    There is none unless something has imported the module.
+    """
     fractions = sys.modules.get("fractions")
     return fractions is not None and isinstance(value, fractions.Fraction)
 
