@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile -q
 
+# What is compiled is kept: to compile the tests and the package again takes each worker, and each child of a test, longer
+# than most of what it does.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup lock browser demo quick test test-rest slow slow-check bench bench-compare torture mutants docs lint fmt
 
@@ -19,7 +23,8 @@ $(STAMP): pyproject.toml requirements/dev.txt requirements/pages.in scripts/inst
 	@sh scripts/install.sh $(BIN)/python
 	@touch $@
 
-setup: $(STAMP) ## create the virtual environment with everything in it, in the releases of requirements/dev.txt
+setup: $(STAMP) ## create the virtual environment, in the releases of requirements/dev.txt, and fill the caches of the checks
+	@$(BIN)/mypy --no-error-summary >/dev/null & $(BIN)/python -m pytest -q --collect-only >/dev/null; wait
 
 # One file for every supported Python and platform, as markers say; without the index that this machine happens to use.
 lock: $(STAMP) ## renew requirements/dev.txt: the newest releases that the ranges in pyproject.toml allow
@@ -34,19 +39,19 @@ browser: ## make sure that there is a browser for the demo, from the system's pa
 demo: $(STAMP) browser ## an agent on real web pages: learned, replayed, handed over; remembers in demo-memory.db
 	@$(BIN)/muscle-mem demo --store demo-memory.db
 
-quick: $(STAMP) ## lint, types and the tests that take under a tenth of a second each: run it after each edit
+quick: $(STAMP) ## lint, types and the tests that take under a twentieth of a second each: run it after each edit
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && echo "ruff: clean"
 	@$(BIN)/python scripts/words.py && echo "words: clean"
 	@$(BIN)/mypy --no-error-summary && echo "mypy: clean"
 	@$(PYTEST) -m "not slow"
 
-test: $(STAMP) browser ## lint, types and the tests, but for those of test-rest
+test: $(STAMP) browser ## lint, types and the tests; of long tables of slow cases another quarter each day
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && echo "ruff: clean"
 	@$(BIN)/python scripts/words.py && echo "words: clean"
 	@$(BIN)/mypy --no-error-summary && echo "mypy: clean"
 	@$(PYTEST) -m "not rest"
 
-test-rest: $(STAMP) browser ## the tests that are too long for make test: controls of the proofs, more random cases, the site
+test-rest: $(STAMP) browser ## the tests that make test leaves out: controls of the proofs, the other slow cases, the site
 	@$(PYTEST) -m "rest"
 
 slow: $(STAMP) browser ## measure all tests, and write the list of the slow ones, tests/slow.txt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter, OrderedDict
 from collections.abc import Generator
 from typing import Any
@@ -22,22 +23,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the lists that it is in; of a long table, `make quick` has another quarter each day."""
-    tables: Counter[str] = Counter()
-    for item in items:
-        if hasattr(item, "callspec"):
-            tables[costs.name_of(item.nodeid)] += 1
+    """Mark each test with the lists that it is in; of a long table, `make quick` and `make test` have a share."""
+    names = [costs.name_of(item.nodeid) for item in items]
+    cases = Counter(names)
     seen: Counter[str] = Counter()
-    for item in items:
-        name = costs.name_of(item.nodeid)
-        seen[name] += 1
-        if tables[name] > costs.LONG_TABLE and seen[name] % 4 != costs.today() % 4:
-            item.add_marker("slow")
-        rest = costs.in_rest(item.nodeid, item.callspec.params if hasattr(item, "callspec") else {})
+    for item, name in zip(items, names, strict=True):
+        place, seen[name] = seen[name], seen[name] + 1
+        rest = costs.in_rest(item.nodeid, place, cases[name])
         if rest:
             item.add_marker("rest")
-        if rest or costs.is_slow(item.nodeid):
+        if rest or costs.is_slow(item.nodeid) or not costs.due(place, cases[name], costs.QUICK_SHARE):
             item.add_marker("slow")
+
+
+def pytest_collection_finish() -> None:
+    """Spare each look for garbage the thousands of tests, which stay to the end anyway."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

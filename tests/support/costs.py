@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from paths import ROOT, TESTS
 
-SLOW = 0.1  # seconds, from which on a test is in the list
+SLOW = 0.05  # seconds, from which on a test is in the list
 TOO_SLOW = 0.5  # seconds that no test may take which is not in the list
 LIST = TESTS / "slow.txt"
 KEPT = ROOT / ".pytest_cache" / "costs.json"
@@ -40,18 +40,10 @@ property/test_property_restarted.py
 torture/test_torture.py::test_the_proof_sees_when_the_rule_is_off
 """.split()
 
-# Random cases in chunks: `make test` has each day another quarter of the chunks, and `make test-rest` the others.
-BY_DAY = """
-property/test_drivers_agree.py
-property/test_property_flows.py
-property/test_property_middle.py
-property/test_property_parallel.py
-property/test_property_values.py
-property/test_property_worlds.py
-""".split()
 DAY = "MUSCLE_MEM_DAY"
-
-LONG_TABLE = 3  # cases of a test, beyond which `make quick` has another quarter of them each day
+LONG = 3  # cases of a test, beyond which they are a long table, of which a run may have a share
+QUICK_SHARE = 8  # `make quick` has each day another eighth of a long table
+TEST_SHARE = 4  # `make test` has each day another quarter of a long table of slow cases; the others are in the rest
 
 # What their tests share takes seconds to make: a server, a whole benchmark, a map of what the tests cover.
 COSTLY = ("project/test_bench.py", "project/test_mutants.py", "store/postgres/")
@@ -87,15 +79,18 @@ def is_slow(nodeid: str) -> bool:
 
 
 def today() -> int:
-    """The number of the day, the same in all processes of a run: at midnight UTC another quarter's turn begins."""
+    """The number of the day, the same in all processes of a run: at midnight UTC the turn of other cases begins."""
     return int(os.environ.setdefault(DAY, str(int(time.time()) // 86_400)))
 
 
-def in_rest(nodeid: str, given: dict[str, Any]) -> bool:
-    """Whether a test, with what it is given, is left to `make test-rest`."""
-    if "chunk" in given and named(nodeid, BY_DAY):
-        return bool(given["chunk"] % 4 != today() % 4)
-    return named(nodeid, REST)
+def due(place: int, cases: int, share: int) -> bool:
+    """Whether it is the turn of a case, at its place of so many: that of one case in `share`, and of one at least."""
+    return cases <= LONG or place % min(share, cases) == today() % min(share, cases)
+
+
+def in_rest(nodeid: str, place: int = 0, cases: int = 1) -> bool:
+    """Whether a test is left to `make test-rest`: a case at its place of so many."""
+    return named(nodeid, REST) or (named(nodeid, slow()) and not due(place, cases, TEST_SHARE))
 
 
 @cache

@@ -108,8 +108,8 @@ class Get(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="G"):
     """An argument's leaf that is read from its sources, all of which must agree.
 
     `sources` are those that no recording contradicts; at least one of them may act. It is part of a generalized
-    trajectory in memory, and is not stored. `kinds` are the names of the types that the recordings had there. A value
-    of another type is none that they vouch for; without names, any type will do.
+    trajectory in memory, and is not stored. `kinds` are the names of the types that the recordings had there. They do
+    not vouch for a value of another type. Without names, any type will do.
     """
 
     sources: tuple[Source, ...]

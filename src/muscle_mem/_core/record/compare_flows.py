@@ -24,8 +24,8 @@ def compared_flows(run: Run, followed: Candidate) -> tuple[GeneralTrajectory, li
     """Return what an agent's calls after a replay say of the flows it would have followed.
 
     The calls of tools that are not `read` are lined up with the remaining steps by tool and order. A call of another
-    tool ends the comparison. Absorbed calls repeat what the replay did, so they are no evidence. Return None if there
-    is none.
+    tool ends the comparison. Absorbed calls do not count, because they repeat what the replay did. Return None without
+    any evidence.
     """
     trajectory = followed.trajectory
     general = trajectory.learning.of(trajectory) if trajectory.learning is not None else None
