@@ -23,16 +23,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the lists that it is in; of a long table, `make quick` and `make test` have a share."""
+    """Mark each test with the lists that it is in; what takes turns is in those that it is not in today."""
     names = [costs.name_of(item.nodeid) for item in items]
     cases = Counter(names)
     seen: Counter[str] = Counter()
     for item, name in zip(items, names, strict=True):
         place, seen[name] = seen[name], seen[name] + 1
-        rest = costs.in_rest(item.nodeid, place, cases[name])
-        if rest:
+        if costs.in_rest(item.nodeid, place, cases[name]):
             item.add_marker("rest")
-        if rest or costs.is_slow(item.nodeid) or not costs.due(place, cases[name], costs.QUICK_SHARE):
+        if not costs.in_quick(item.nodeid, place, cases[name]):
             item.add_marker("slow")
 
 

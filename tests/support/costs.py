@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import time
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache
@@ -41,9 +42,13 @@ torture/test_torture.py::test_the_proof_sees_when_the_rule_is_off
 """.split()
 
 DAY = "MUSCLE_MEM_DAY"
-LONG = 3  # cases of a test, beyond which they are a long table, of which a run may have a share
-QUICK_SHARE = 8  # `make quick` has each day another eighth of a long table
-TEST_SHARE = 4  # `make test` has each day another quarter of a long table of slow cases; the others are in the rest
+SHARE = 8  # a run has each day another eighth of what it has in turns
+TABLE = 3  # cases of a test, beyond which `make quick` has them in turns, and `make test` too if they are slow
+LONG = 2.0  # seconds, from which on `make test` has a test in turns that stands for itself, or has few cases
+ALWAYS = """
+demo/test_demo.py::test_the_demo_learns_replays_and_starts_warm_the_second_time
+engine/test_miss_wait.py::test_of_eight_processes_one_asks_its_agent_and_a_killed_leader_costs_one_more
+""".split()  # but for these: the main job of the demo, and that of a store among processes
 
 # What their tests share takes seconds to make: a server, a whole benchmark, a map of what the tests cover.
 COSTLY = ("project/test_bench.py", "project/test_mutants.py", "store/postgres/")
@@ -83,14 +88,23 @@ def today() -> int:
     return int(os.environ.setdefault(DAY, str(int(time.time()) // 86_400)))
 
 
-def due(place: int, cases: int, share: int) -> bool:
-    """Whether it is the turn of a case, at its place of so many: that of one case in `share`, and of one at least."""
-    return cases <= LONG or place % min(share, cases) == today() % min(share, cases)
+def due(turn: int, turns: int = SHARE) -> bool:
+    """Whether it is somebody's turn today, of so many who take turns, or of as many as make a share."""
+    return (turn - today()) % min(turns, SHARE) == 0
+
+
+def in_quick(nodeid: str, place: int = 0, cases: int = 1) -> bool:
+    """Whether `make quick` has a test, the case at a place of so many, today."""
+    return not (is_slow(nodeid) or named(nodeid, REST)) and (cases <= TABLE or due(place, cases))
 
 
 def in_rest(nodeid: str, place: int = 0, cases: int = 1) -> bool:
-    """Whether a test is left to `make test-rest`: a case at its place of so many."""
-    return named(nodeid, REST) or (named(nodeid, slow()) and not due(place, cases, TEST_SHARE))
+    """Whether a test, the case at a place of so many, is left to `make test-rest` today."""
+    if named(nodeid, REST) or not named(nodeid, slow()) or named(nodeid, ALWAYS):
+        return named(nodeid, REST)
+    if cases > TABLE:
+        return not due(place, cases)
+    return expected([nodeid]) >= LONG and not due(zlib.crc32(nodeid.encode()))
 
 
 @cache
@@ -157,18 +171,19 @@ def kept() -> dict[str, Cost]:
 
 
 def write() -> None:
-    """The list of the slow tests, by the costs of a whole run; a file of which most are slow stands for all of them."""
+    """The slow tests, by the costs of a whole run; a file stands for all of them, if most are slow and none is long."""
     of_test: dict[str, float] = defaultdict(float)
     for nodeid, cost in kept().items():
         of_test[name_of(nodeid)] = max(of_test[name_of(nodeid)], cost.seconds)
     of_file: dict[str, list[float]] = defaultdict(list)
     for name, seconds in of_test.items():
         of_file[name.split("::")[0]].append(seconds)
-    whole = {file for file, all_of in of_file.items() if sum(one >= SLOW for one in all_of) > len(all_of) / 2}
+    most = {file for file, all_of in of_file.items() if sum(one >= SLOW for one in all_of) > len(all_of) / 2}
+    whole = {file for file in most if max(of_file[file]) < LONG}
     found = {file: max(of_file[file]) for file in whole}
     found |= {name: one for name, one in of_test.items() if one >= SLOW and name.split("::")[0] not in whole}
     head = f"# Tests that take {SLOW} seconds or more, with their seconds. Written by make slow.\n"
-    LIST.write_text(head + "".join(f"{found[name]:5.1f} {name}\n" for name in sorted(found)), encoding="utf-8")
+    LIST.write_text(head + "".join(f"{found[name]:6.2f} {name}\n" for name in sorted(found)), encoding="utf-8")
     print(f"{len(found)} in {LIST.relative_to(ROOT)}")
 
 
