@@ -45,13 +45,13 @@ quick: $(STAMP) ## lint, types and the tests that take under a twentieth of a se
 	@$(BIN)/mypy --no-error-summary && echo "mypy: clean"
 	@$(PYTEST) -m "not slow"
 
-test: $(STAMP) browser ## lint, types and the tests; of long tables of slow cases another quarter each day
+test: $(STAMP) browser ## lint, types and the tests; of slow tables and long tests, another eighth each day
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && echo "ruff: clean"
 	@$(BIN)/python scripts/words.py && echo "words: clean"
 	@$(BIN)/mypy --no-error-summary && echo "mypy: clean"
 	@$(PYTEST) -m "not rest"
 
-test-rest: $(STAMP) browser ## the tests that make test leaves out: controls of the proofs, the other slow cases, the site
+test-rest: $(STAMP) browser ## the tests that make test leaves out: controls of the proofs, the other slow tests, the site
 	@$(PYTEST) -m "rest"
 
 slow: $(STAMP) browser ## measure all tests, and write the list of the slow ones, tests/slow.txt

@@ -26,9 +26,9 @@ TOO_SLOW = 0.5  # seconds that no test may take which is not in the list
 LIST = TESTS / "slow.txt"
 KEPT = ROOT / ".pytest_cache" / "costs.json"
 
-# Too long for `make test`: `make test-rest` has them. A rule switched off that a proof must see; the whole site; a
-# quick run of all benchmarks; mutations; whole runs of the demo beside the one that learns; property runs with one
-# seed each.
+# Too long for `make test` on any day: `make test-rest` has them. A rule switched off that a proof must see; the whole
+# site; a quick run of all benchmarks; mutations; whole runs of the demo beside the one that learns; property runs with
+# one seed each.
 REST = """
 demo/test_demo.py::test_the_greeter_example_holds_its_three_assertions_for_real
 demo/test_demo.py::test_the_same_seed_shows_the_same_page
