@@ -1,4 +1,4 @@
-"""What an engine keeps of the flows that it learned from several recordings (L2, L9)."""
+"""The records of generalized trajectories in a store (L2, L9)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def read_learned(stored: Stored) -> Known:
 
 
 class Flows:
-    """The generalized trajectories of an engine's keys, and their records in its store."""
+    """The generalized trajectories of an engine, and their stored records."""
 
     def __init__(self, store: Store, clock: Callable[[], float], probation: int, approves: bool) -> None:
         self._store = store
@@ -69,7 +69,7 @@ class Flows:
             trajectory.learning = learning
 
     def keep(self, learning: Learning) -> set[str]:
-        """Store what several recordings of a key prove, and return the ids of surplus recordings.
+        """Store what several recordings prove, and return surplus ones by id.
 
         Raises what the store raises.
         """

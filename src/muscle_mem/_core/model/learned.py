@@ -1,4 +1,4 @@
-"""The stored form of what is known about a generalized trajectory beside its parents.
+"""The stored form of a generalized trajectory: its id and its evidence.
 
 What a generalized trajectory does is derived from the recordings of its key and is not stored. Stored are its id, for
 its standing, and evidence: values for which an agent's call agreed with a source, sources that a call contradicted, and
@@ -27,9 +27,9 @@ DIGEST = 16
 
 
 class FlowsBody(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The stored identity of a generalized trajectory: its tools, and a digest of its calls without their values.
+    """The stored identity of a generalized trajectory.
 
-    `steps` is always empty.
+    It has the names of the tools and a digest of the calls without their values. `steps` is always empty.
     """
 
     form: int = FLOWS_FORM

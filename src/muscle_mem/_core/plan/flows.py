@@ -1,15 +1,16 @@
-"""What people see of a generalized trajectory: its flows, their evidence, and what is missing (L8)."""
+"""The flows of a generalized trajectory and their evidence (L8)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .. import codec
-from ..binding.infer import Leaf
-from ..binding.sources import source_digest
 from ..model.flow import Source
 from ..model.learned import AGREED, DIGEST, Evidence
+
+if TYPE_CHECKING:
+    from ..binding.infer import Leaf
 
 ACTS, PROBATION, VARIES = "acts", "probation", "varies"
 """The statuses of a flow: it is replayed, replayed up to the next write, or not known."""
@@ -40,6 +41,8 @@ def leaf_id(step: int, leaf: int) -> bytes:
 
 def flow_id(step: int, leaf: int, source: Source) -> bytes:
     """Return the name of a leaf's source in evidence."""
+    from ..binding.sources import source_digest
+
     return codec.digest(leaf_id(step, leaf) + source_digest(source))[:DIGEST]
 
 
@@ -52,7 +55,7 @@ def value_id(key: bytes, data: bytes) -> bytes:
 
 
 def agreed_values(key: bytes, leaf: Leaf, sources: Iterable[Source], evidence: Evidence) -> frozenset[bytes]:
-    """Return the digests of the values for which an agent's call agreed with a leaf's sources."""
+    """Return the digests of the values that agreed with the sources of a leaf."""
     found = {value_id(key, data) for data in leaf.values}
     for source in sources:
         found |= evidence.values.get(flow_id(leaf.step, leaf.leaf, source), frozenset())

@@ -1,4 +1,4 @@
-"""Generalized trajectories: what several recordings of the same calls with other values have in common (L2).
+"""The derivation of generalized trajectories from their parents (L2).
 
 A generalized trajectory stands beside its parents. Its calls are theirs, but an argument whose value differs from run
 to run is read from where all parents took it. It is derived from the stored parents and never stored itself, so parents
@@ -44,7 +44,9 @@ class _Choice(NamedTuple):
 def generalize(
     id: str, parents: Sequence[ReadyTrajectory], rows: Sequence[Row], evidence: Evidence, standing: Any, asks: Settings
 ) -> GeneralTrajectory | None:
-    """Return the generalized trajectory of some recordings, or None if nothing is learned from them.
+    """Return the generalized trajectory of some recordings.
+
+    Return None if nothing is learned from them.
 
     `parents` are trajectories with the same calls but for values, newest first. `rows` are observations of them, one
     for each of their `Parent`s, which begin with those of the newest.
@@ -202,7 +204,10 @@ def _loop_stop(at: int, step: PlanStep) -> Refusal:
 
 
 def _general_body(bodies: Sequence[Body], found: Mapping[int, Mapping[int, Get]]) -> Body | None:
-    """Return the parents' calls with what they read; None if they depend on params differently."""
+    """Return the parents' calls with what they read.
+
+    Return None if the parents depend on params in different ways.
+    """
     first = bodies[0]
     records = [
         msgspec.structs.replace(
@@ -218,7 +223,10 @@ def _general_body(bodies: Sequence[Body], found: Mapping[int, Mapping[int, Get]]
 
 
 def _common_guards(records: Sequence[StepRecord], read: Mapping[int, Get]) -> tuple[Guard, ...]:
-    """Return the guards of a call that no parent contradicts, but for those of what is read."""
+    """Return the guards of a call that all parents have.
+
+    Those of what is read are left out.
+    """
     values = set()
     if read:
         pieces = literal_pieces(records[0])
@@ -229,14 +237,19 @@ def _common_guards(records: Sequence[StepRecord], read: Mapping[int, Get]) -> tu
 
 
 def _place_of(guard: Guard) -> tuple[Any, ...]:
-    """Return a guard without the positions of named children, which move when others are added."""
+    """Return a guard without the positions of named children.
+
+    These move when others are added.
+    """
     keys = guard.keys or (b"",) * len(guard.path)
     path = tuple([key or index for key, index in zip(keys, guard.path, strict=True)])
     return guard.step, path, guard.data, guard.around, guard.kind
 
 
 def _open_loop(flows: Sequence[Flow], records: Sequence[StepRecord]) -> int:
-    """Return the first step that reads an element of a list which other steps read, too; -1 if there is none.
+    """Return the first of several steps that read elements of one list.
+
+    Return -1 if there are none.
 
     The steps may be a loop over the list, which is complete only while the list has as many elements.
     """
@@ -291,7 +304,10 @@ def _joined(general: GeneralTrajectory, body: Body, parents: Sequence[PlanStep])
 
 
 def _set_conditions(general: GeneralTrajectory, bodies: Sequence[Body]) -> bool:
-    """Set under which params a generalized trajectory may start; return whether that is known."""
+    """Set under which params a generalized trajectory may start.
+
+    Return whether that is known.
+    """
     rows = [candidate.row for candidate in general.candidates]
     conditions = Conditions(
         rows, [parent.recorded_at for parent in general.parents for c in parent.candidates if not c.refresh]

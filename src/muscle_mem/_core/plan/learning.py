@@ -111,7 +111,9 @@ def skeleton_digest(body: Body) -> bytes:
 
 
 def most_different(members: Sequence[ReadyTrajectory]) -> list[ReadyTrajectory]:
-    """Return the newest recordings, and for each leaf one with another value than the newest has.
+    """Return the recordings that are kept as parents.
+
+    They are the newest, and for each leaf one with another value than the newest has.
 
     `members` have the same calls but for values and come newest first, as does the result.
     """

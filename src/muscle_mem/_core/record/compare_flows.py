@@ -1,4 +1,4 @@
-"""The calls of an agent that went on after a replay, compared with learned flows (L9)."""
+"""The comparison of an agent's calls with learned flows (L9)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .seal import step_record
 
 
 def compared_flows(run: Run, followed: Candidate) -> tuple[GeneralTrajectory, list[bytes]] | None:
-    """Return what an agent's calls after a replay say of the flows it would have followed.
+    """Return what an agent's calls after a replay say of learned flows.
 
     The calls of tools that are not `read` are lined up with the remaining steps by tool and order. A call of another
     tool ends the comparison. Absorbed calls do not count, because they repeat what the replay did. Return None without

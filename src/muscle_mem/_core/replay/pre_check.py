@@ -100,7 +100,10 @@ def _take_over(
 def _open_group(
     run: Run, selection: Selection | None, position: int, followed: Candidate, chosen: Chosen, captures: Captures
 ) -> Generator[Effect, Any, Chosen | Refusal]:
-    """Check the members of a group; a generalized trajectory may go on where one is stale."""
+    """Check the members of a group.
+
+    A generalized trajectory may go on where one is stale.
+    """
     found = yield from check_members(run, selection, position, followed, chosen, captures)
     if not isinstance(found, Refusal) or found.reason not in TAKEN_OVER:
         return found

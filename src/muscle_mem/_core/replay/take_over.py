@@ -67,7 +67,9 @@ def take_over(
 
 
 def _observations(general: GeneralTrajectory, followed: Candidate, selection: Selection | None) -> list[Candidate]:
-    """Return the observation that was followed, then those with the same snapshots so far.
+    """Return the observations that may go on, the followed one first.
+
+    The others had the same snapshots so far.
 
     Without a selection, nothing is known of what other observations would accept.
     """
