@@ -239,6 +239,7 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
 
     It continues from the hand-over, or starts again and gets the results of the calls it repeats.
     """
+    from .record.compare_flows import compared_flows
     from .record.merge import begin_with_replay
     from .replay.divergence import make_absorber, make_divergence, make_handover, why_not_asked
 
@@ -272,8 +273,11 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
         trajectory_id=followed.trajectory.id,
         divergence=make_divergence(run, refusal),
     )
+    evidence = compared_flows(run, followed)  # Learning changes what the recordings prove.
     yield from _learn(run, outcome, value, seconds, replay_refusal=refusal)
-    return _diverged(run, followed, refusal, outcome)
+    if outcome.not_learned is Reason.REFUSED:
+        evidence = None
+    return _diverged(run, followed, refusal, outcome, evidence=evidence)
 
 
 def _diverged(
@@ -282,6 +286,7 @@ def _diverged(
     refusal: Refusal,
     outcome: Outcome | None = None,
     error: BaseException | None = None,
+    evidence: Any = None,
 ) -> RunResult:
     """Return the result of a diverged run.
 
@@ -290,12 +295,7 @@ def _diverged(
     failure: Problem | None = None
     if refusal.step < len(run.progress.calls) or refusal.reason is Reason.UNSUCCESSFUL:
         failure = Problem(refusal.reason, run.redact(refusal.message), refusal.tool)
-    if outcome is None:
-        return RunResult(outcome, error, followed, failure, refusal.step)
-    from .record.compare_flows import compared_flows
-
-    evidence = compared_flows(run, followed)
-    unabsorbed = run.recorder.unabsorbed
+    unabsorbed = run.recorder.unabsorbed if outcome is not None else None
     return RunResult(outcome, error, followed, failure, refusal.step, quarantine=unabsorbed, evidence=evidence)
 
 

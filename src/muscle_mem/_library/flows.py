@@ -74,6 +74,8 @@ class Flows:
         Raises what the store raises.
         """
         surplus: set[str] = set()
+        if learning.count < 2:
+            return surplus
         for general in learning.all():
             if len(general.parents) < 2:
                 continue

@@ -47,6 +47,11 @@ class Learning:
         self._found: dict[bytes, GeneralTrajectory | None] = {}
         self._skeletons: dict[str, bytes] = {}
 
+    @property
+    def count(self) -> int:
+        """The number of trajectories of the key."""
+        return len(self._trajectories)
+
     def of(self, trajectory: ReadyTrajectory) -> GeneralTrajectory | None:
         """Return the generalized trajectory that a recording is a parent of."""
         if isinstance(trajectory, GeneralTrajectory):
