@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from . import checks
     from ._core.codec import register
+    from ._core.model.declared_flow import DeclaredFlow, ref
     from ._core.model.handover import Handover
     from ._core.model.outcome import Divergence, Outcome
     from ._core.model.param import Param
@@ -54,6 +55,7 @@ __all__ = [
     "Check",
     "CurrentRun",
     "DamagedStoreError",
+    "DeclaredFlow",
     "DecodeError",
     "Diverged",
     "Divergence",
@@ -82,6 +84,7 @@ __all__ = [
     "UnknownTypeError",
     "checks",
     "current_run",
+    "ref",
     "register",
 ]
 
@@ -91,6 +94,7 @@ _ROOMS = {
     "_core.tools.check": "Check",
     "_core.codec": "register",
     "_core.replay.explain": "Explanation",
+    "_core.model.declared_flow": "DeclaredFlow ref",
     "_core.model.handover": "Handover",
     "_core.model.outcome": "Divergence Outcome",
     "_core.model.param": "Param",

@@ -9,6 +9,7 @@ from muscle_mem import (
     AskAgent,
     Call,
     Check,
+    DeclaredFlow,
     Engine,
     Explanation,
     Finished,
@@ -17,6 +18,7 @@ from muscle_mem import (
     Param,
     Pruned,
     current_run,
+    ref,
 )
 
 engine = Engine("memory.db", scope="a", mode="auto")
@@ -83,6 +85,11 @@ engine.tool(failed=lambda result: result == "error", refuses=(ValueError, KeyErr
 engine.tool(failed=False, refuses=ValueError)
 engine.tool(failed=True)  # type: ignore[call-overload]
 engine.tool(answers="some")  # type: ignore[call-overload]
+engine.tool(flows={"order_id": ref("create_order", "orders", -1, "id")}, const=["currency"], outputs=["order.id"])
+engine.method(flows=None, const="currency", outputs=())
+engine.function(flows={"order_id": "create_order"})  # type: ignore[dict-item]
+assert_type(ref("create_order"), DeclaredFlow)
+ref("create_order", 1.5)  # type: ignore[arg-type]
 engine.tool(efect="read")  # type: ignore[call-overload]
 engine.function(aliases=[1])  # type: ignore[list-item]
 engine.method(version=1.5)  # type: ignore[call-overload]

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypedDict, cast
 
 import msgspec
 
+from .._core.model.declared_flow import DeclaredFlow
 from .._core.model.reason import GENERALIZE, MODES, ON_STORE_ERROR, POLICIES, Effect, Generalize, Mode, OnDivergence
 from .._core.plan.trust import TRUSTS, Trust
 from .._core.tools.fingerprint import is_async
@@ -107,6 +108,9 @@ class ToolOptions(TypedDict, total=False):
     failed: Callable[[Any], Any] | Literal[False] | None
     refuses: type[BaseException] | Sequence[type[BaseException]]
     answers: Literal["any"] | None
+    flows: Mapping[str, DeclaredFlow] | None
+    const: Sequence[str]
+    outputs: Sequence[str] | None
 
 
 TOOL_OPTIONS = frozenset(ToolOptions.__annotations__)

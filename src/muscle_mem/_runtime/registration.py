@@ -16,13 +16,16 @@ from .._core.tools.tool import Tool, ToolSpec, signature_of
 from .._core.tools.validation import (
     validate_argument_names,
     validate_async_capture,
+    validate_declared_once,
     validate_tool_function,
     validated_answers,
     validated_choice,
     validated_failed,
+    validated_flows,
     validated_inject,
     validated_name,
     validated_names,
+    validated_outputs,
     validated_refuses,
     validated_undo,
     validated_version,
@@ -60,6 +63,8 @@ def _tool_spec(fn: Any, checks: tuple[Any, Any], options: ToolOptions, *, method
     secret = validated_names("secret", options.get("secret", ()))
     any_names = validated_names("any", options.get("any", ()))
     aliases = validated_names("aliases", options.get("aliases", ()))
+    const = validated_names("const", options.get("const", ()))
+    flows = validated_flows(options.get("flows"))
     inject = validated_inject(options.get("inject"))
     undo = validated_undo(options.get("undo"))
     validate_tool_function(fn)
@@ -68,7 +73,10 @@ def _tool_spec(fn: Any, checks: tuple[Any, Any], options: ToolOptions, *, method
     effect, trust = options.get("effect"), options.get("trust")
     if effect is not None:
         validated_choice("effect", effect, EFFECTS)
-    validate_argument_names(fn, signature, ignore=[*ignore, *inject], secret=secret, any_of=any_names)
+    validate_argument_names(
+        fn, signature, ignore=[*ignore, *inject], secret=secret, any=any_names, flows=[*flows], const=const
+    )
+    validate_declared_once(fn, flows=flows, const=const, others={"ignore": ignore, "inject": inject, "secret": secret})
     pre = pre.for_signature(signature) if pre else None
     post = post.for_signature(signature) if post else None
     for role, check in zip(CHECK_ROLES, (pre, post), strict=True):
@@ -95,6 +103,9 @@ def _tool_spec(fn: Any, checks: tuple[Any, Any], options: ToolOptions, *, method
         failed=validated_failed(options.get("failed")),
         refuses=validated_refuses(options.get("refuses", ())),
         answers_any=validated_answers(options.get("answers")),
+        flows=flows,
+        const=const,
+        outputs=validated_outputs(options.get("outputs")),
     )
 
 

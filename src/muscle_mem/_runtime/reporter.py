@@ -27,6 +27,7 @@ NEVER_HITS = frozenset(
         Reason.FORKED,
         Reason.FOREIGN_TOOL,
         Reason.CHANGED_ARGUMENT,
+        Reason.FLOW_MISMATCH,
         Reason.OTHER_INSTANCE,
         Reason.STILL_RUNNING,
         Reason.TOO_LARGE,

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Iterable
 from typing import Any, cast
 
-from .._core.binding.params import Params
+from .._core.binding.params import NO_PARAMS, Params
 from .._core.flow import off_outcome
 from .._core.model.outcome import Outcome
 from .._core.model.reason import POLICIES, Mode, OnDivergence, Reason
@@ -49,7 +49,6 @@ from .validation import (
     environment_mode,
 )
 
-NO_PARAMS = Params(None)
 _run_numbers = itertools.count(1)  # For all engines, so that two of them give no run the same id.
 
 

@@ -317,6 +317,10 @@ def _note_paths(expr: Expr, used: dict[str, set[ParamPath]]) -> None:
             _note_paths(item, used)
 
 
+NO_PARAMS = Params(None)
+"""The params of a run without any."""
+
+
 def to_expression(
     value: Any,
     params: Params,

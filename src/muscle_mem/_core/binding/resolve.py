@@ -16,6 +16,7 @@ from ..model.secret import Secret, reveal
 from ..model.text import safe_repr
 from ..redaction.traces import decimal_text
 from ..tools.tool import Tool
+from .declared_flows import declared_resolver
 from .param_parts import is_field, part_at
 from .paths import follow as output_part
 
@@ -69,7 +70,7 @@ def make_resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
             part if index % 2 == 0 else str(env.params[part]) for index, part in enumerate(parts)
         )
     if isinstance(expr, Ref):
-        return _reference_resolver(expr)
+        return declared_resolver(expr.step, tool, name) if name in tool.flows else _reference_resolver(expr)
     if isinstance(expr, Get):
         return _source_resolver(expr)
     if isinstance(expr, Ctx):

@@ -79,6 +79,7 @@ class Reason(StrEnum):
     FOREIGN_TOOL = "foreign_tool"
     LATE_CALL = "late_call"
     CHANGED_ARGUMENT = "changed_argument"
+    FLOW_MISMATCH = "flow_mismatch"
     FAILED_WRITE = "failed_write"
     OTHER_INSTANCE = "other_instance"
     STILL_RUNNING = "still_running"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import codec
+from ..binding.declared_flows import is_declared
 from ..binding.param_forms import has_form
 from ..binding.param_parts import part_at
 from ..binding.param_relations import is_still_part
@@ -90,6 +91,20 @@ def _has_literal(expr: Expr) -> bool:
     if isinstance(expr, Node):
         return any(map(_has_literal, expr.items))
     return isinstance(expr, Lit) and not is_empty_value(codec.decode(expr.data, lenient=True))
+
+
+def flow_refusal(records: Sequence[StepRecord], steps: Sequence[PlanStep]) -> Refusal | None:
+    """Return why recorded arguments do not fit the declared flows of the live tools, or None."""
+    tools = [step.tool for step in steps]
+    for index, (record, tool) in enumerate(zip(records, tools, strict=True)):
+        for name, expr in record.arguments if tool.flows else ():
+            if name in tool.flows and not is_declared(expr, tool.flows[name], tools):
+                message = (
+                    f"flows= of {record.tool!r} (step {index}) has another source of {name!r} than the recording: "
+                    f"expected {tool.flows[name]!r}. Run the agent to record it again."
+                )
+                return Refusal(Reason.TOOL_CHANGED, message, index, record.tool)
+    return None
 
 
 def params_refusal(head: Body, in_texts: Sequence[str], as_numbers: Sequence[Part], params: Params) -> Refusal | None:

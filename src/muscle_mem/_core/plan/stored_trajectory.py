@@ -14,7 +14,7 @@ from ...errors import DecodeError
 from ..model.blobs import unpack_row
 from ..model.reason import Reason
 from ..model.records import Body, Row, StepRecord, intern_names, intern_values
-from .compatibility import incompatibility
+from .compatibility import flow_refusal, incompatibility
 from .parallel import (
     agreed_order,
     decode_body,
@@ -109,7 +109,7 @@ class StoredTrajectory:
                 return step
             steps.append(step)
         _set_groups(steps, self.body.steps)
-        return steps
+        return flow_refusal(self.body.steps, steps) or steps
 
 
 def _joined_step(

@@ -68,10 +68,24 @@ def note_doubts(
     acts = [step.tool.effect != "read" for step in steps]
     known = Knowledge(leaves, [fact.defaults for fact in facts], acts, ended, now)
     suspicions = joined_suspicions(suspicions, derived_suspicions(records, outputs, known))
+    suspicions = _without_constants(suspicions, records, steps)
     _report_blind_outputs(run, steps, records, known)
     seen = witness(run.key or b"", params, local_day(now), policy.process)
     origins = tuple(tuple(_origins(record, fact, words)) for record, fact in zip(records, facts, strict=True))
     return Doubts(suspicions, seen, origins if any(origins) else (), task)
+
+
+def _without_constants(
+    suspicions: tuple[tuple[Suspicion, ...], ...], records: Sequence[StepRecord], steps: Sequence[RecordedStep]
+) -> tuple[tuple[Suspicion, ...], ...]:
+    """Return the suspicions without those of arguments that their tools declare constant."""
+    if not suspicions or not any(step.tool.const for step in steps):
+        return suspicions
+    left: list[tuple[Suspicion, ...]] = []
+    for found, record, step in zip(suspicions, records, steps, strict=True):
+        pieces = literal_pieces(record) if found and step.tool.const else []
+        left.append(tuple(one for one in found if not pieces or pieces[one.leaf].argument not in step.tool.const))
+    return tuple(left) if any(left) else ()
 
 
 def task_words(run: Run) -> tuple[Any, ...]:

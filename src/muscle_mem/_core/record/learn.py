@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+import msgspec
+
 from ...errors import NotStorableError, TooLargeError
 from ..model.outcome import Outcome
 from ..model.reason import Reason
@@ -16,7 +18,7 @@ from ..run.run import Run
 from .merge import merge_problem
 from .redact import check_for_leaks, redact_recording
 from .retries import settle_failed_calls
-from .seal import make_recording
+from .seal import flow_problem, make_recording
 from .verdict import success_verdict
 
 NO_VALUE = (
@@ -48,6 +50,7 @@ def learn(
         problem = problem or merged
         _warn_unabsorbed(run, problem)
     recording: Recording | None = None
+    problem = problem or _flow_problem(run)
     if problem is None:
         assert run.key is not None
         try:
@@ -130,6 +133,18 @@ def _learning_problem(run: Run) -> Problem | None:
     if not recorder.planned_steps() and not run.progress.entered_calls:
         return Problem(Reason.NO_CALLS, "the agent called no tool that succeeded")
     return _changed_argument(run)
+
+
+def _flow_problem(run: Run) -> Problem | None:
+    """Return why a run does not fit the declared flows of its tools, or None."""
+    try:
+        problem = flow_problem(run.recorder)
+    except Exception as error:  # An internal error must not affect the run.
+        return Problem(Reason.NOT_REPLAYABLE, f"comparison with flows= failed: {long_repr(error)}")
+    if problem is not None:
+        problem = msgspec.structs.replace(problem, message=run.redact(problem.message))
+        run.recorder.problems.append(problem)
+    return problem
 
 
 def _changed_argument(run: Run) -> Problem | None:

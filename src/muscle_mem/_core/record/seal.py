@@ -17,10 +17,10 @@ from ..binding.freeze import frozen_to_expression
 from ..binding.guards import GuardFacts, ended_before, infer_guards
 from ..binding.output_index import OutputIndex, indexed
 from ..binding.param_suspicion import params_in_name, params_with_keys_in
-from ..binding.params import Params, params_used_in
+from ..binding.params import NO_PARAMS, Params, params_used_in
 from ..binding.resolve import secrets_used
 from ..binding.whole_outputs import Explained
-from ..codec.walk import SCALARS, stored_leaves
+from ..codec.walk import stored_leaves
 from ..model.records import FORM, Body, Leafwise, PartOf, Row, StepRecord, body_bytes
 from ..plan.identity import observation_id
 from ..plan.parallel import (
@@ -33,11 +33,12 @@ from ..plan.parallel import (
     sorted_body,
     stored_judged,
 )
-from ..redaction.redactor import Redactor
-from ..run.recorder import RecordedStep, Recorder, Recording
+from ..run.recorder import Problem, RecordedStep, Recorder, Recording
 from ..run.run import Run
+from .declared_flows import compare_flows, merged_arguments, with_references, without_declared
 from .doubt import Doubts, defaults_of, note_doubts, task_words
 from .masked_rows import MaskedRow, Snapshots, mask_row
+from .read_output import read_output
 
 
 def make_recording(
@@ -89,19 +90,15 @@ def make_recording(
 
 def output_index(recorder: Recorder, steps: Sequence[RecordedStep]) -> OutputIndex:
     """Return the index of what was read in the outputs of these steps."""
-    return indexed([_read_output(step, recorder.known.redactor) for step in steps])
+    return indexed([read_output(step, recorder.known.redactor) for step in steps])
 
 
-def _read_output(step: RecordedStep, redactor: Redactor) -> tuple[Any, bool]:
-    """Return an output as at its call's return, and whether it may name a secret.
-
-    It does if one of the names in it may be a secret.
-    """
-    if type(step.result) in SCALARS:
-        value = step.result
-    else:
-        value = step.output_copy if step.output_data is None else codec.decode(step.output_data, lenient=True)
-    return value, bool(redactor) and (step.output_data is None or redactor.contains_secret(value))
+def flow_problem(recorder: Recorder) -> Problem | None:
+    """Return why a run does not fit the declared flows of its tools, or None."""
+    steps = recorder.planned_steps()
+    if not any(step.tool.flows for step in steps):
+        return None
+    return compare_flows(recorder, steps, _all_ended(recorder, steps)).problem
 
 
 def _used_secrets(records: Sequence[StepRecord]) -> set[str]:
@@ -122,6 +119,11 @@ def step_records(
     positions = {step: at for at, step in enumerate(steps)}
     indexes = {step.index: at for step, at in positions.items() if step.index >= 0}
     records = [step.record or remap_record(step_record(step, recorder.params), indexes) for step in steps]
+    if any(step.tool.flows for step in steps):
+        found_flows = compare_flows(recorder, steps, _all_ended(recorder, steps)).references
+        records = list(map(with_references, records, found_flows))
+    whole = records
+    records = list(map(without_declared, records, steps))
     if outputs is None:
         outputs = output_index(recorder, steps)
     start = len(recorder.prefix)
@@ -138,7 +140,11 @@ def step_records(
     )
     return [
         msgspec.structs.replace(
-            record, guards=(*found, *explained.guards.get(at, ())), group=shape.group, late=shape.late
+            record,
+            arguments=merged_arguments(whole[at], record),
+            guards=(*found, *explained.guards.get(at, ())),
+            group=shape.group,
+            late=shape.late,
         )
         for at, (record, found, shape) in enumerate(zip(records, guards, shapes, strict=True))
     ]
@@ -177,7 +183,12 @@ def step_record(step: RecordedStep, params: Params) -> StepRecord:
         tool=tool.name,
         fingerprint=tool.fingerprint,
         arguments=tuple(
-            (name, frozen_to_expression(frozen, params, name, params.vouched_for(tool.name, name)))
+            (
+                name,
+                frozen_to_expression(
+                    frozen, NO_PARAMS if name in tool.const else params, name, params.vouched_for(tool.name, name)
+                ),
+            )
             for name, frozen in step.arguments
         ),
         method=tool.method,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from ..binding.declared_flows import FlowError
 from ..binding.guard_check import guard_value, stale_value, value_at
 from ..binding.output_figures import figures_digest, fits_figures
 from ..model.flow import Unclear
@@ -129,5 +130,8 @@ def _unclear(run: Run, step: PlanStep, position: int, error: Unclear) -> Refusal
 
 def cannot_bind(step: PlanStep, position: int, error: BaseException) -> Refusal:
     """Return the refusal of a step whose arguments cannot be built."""
+    if isinstance(error, FlowError):
+        tool = step.tool.name
+        return Refusal(Reason.FLOW_UNCLEAR, str(error), position, tool, seen=error.seen, expected=error.expected)
     message = f"arguments of {step.tool.name!r} cannot be built in this run: {long_repr(error)}"
     return Refusal(Reason.NO_CANDIDATE, message, position, step.tool.name, error=error)

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ..model.declared_flow import DeclaredFlow
 from ..model.secret import Secret
 from .check import Check
 from .closures import captures_state
@@ -24,6 +25,8 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
     `identify` returns the fingerprint of any callable.
     `failed` says whether a result is a failure (False: never, None: undeclared). `refuses` are the exceptions of a call
     that did nothing. `answers_any` means that no answer in its results stops a replay.
+    `flows` are the declared sources of arguments, `const` the arguments that are declared constant, and `outputs` the
+    fields of the output that may be sources, None if all may.
     """
 
     name: str | None = None
@@ -45,6 +48,9 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
     failed: Any = None
     refuses: tuple[type[BaseException], ...] = ()
     answers_any: bool = False
+    flows: dict[str, DeclaredFlow] = {}
+    const: tuple[str, ...] = ()
+    outputs: tuple[str, ...] | None = None
 
 
 class Tool:
@@ -65,9 +71,11 @@ class Tool:
         "answers_any",
         "any",
         "check_fingerprints",
+        "const",
         "effect",
         "failed",
         "fingerprint",
+        "flows",
         "fn",
         "identify",
         "ignore",
@@ -82,6 +90,7 @@ class Tool:
         "name",
         "names_in_classes",
         "optional",
+        "outputs",
         "parameter_order",
         "positional",
         "post",
@@ -112,6 +121,9 @@ class Tool:
         self.failed = spec.failed
         self.refuses = spec.refuses
         self.answers_any = spec.answers_any
+        self.flows = spec.flows
+        self.const = frozenset(spec.const)
+        self.outputs = spec.outputs
         self.inject = spec.inject
         self.ignore = frozenset(spec.ignore) | frozenset(spec.inject)
         self.is_async = is_async(fn)

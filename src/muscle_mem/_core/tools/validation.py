@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...errors import InvalidTypeError, InvalidValueError
+from ..model.declared_flow import DeclaredFlow
 from .fingerprint import is_async, is_async_generator, is_generator, stored_name
 
 MIN_EVERY = 0.001
@@ -141,31 +142,83 @@ def validate_async_capture(role: str, fn: Any) -> None:
 def validate_argument_names(
     fn: Any,
     signature: inspect.Signature | None,
-    *,
-    ignore: Sequence[str],
-    secret: Sequence[str],
-    any_of: Sequence[str] = (),
+    **options: Sequence[str],
 ) -> None:
-    """Raise for names of arguments that a tool does not have, or cannot ignore."""
+    """Raise for names of arguments that a tool does not have, or that stand for several arguments.
+
+    `options` are the names by option.
+    """
     if signature is None:
         return
     parameters = signature.parameters
-    for name in ignore:
-        parameter = parameters.get(name)
-        if parameter is not None and parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise InvalidValueError(
-                f"invalid ignore= of {stored_name(fn)!r}: expected the name of one argument, got {name!r}, which "
-                "takes several. Name the arguments themselves."
-            )
+    for option in ("ignore", "flows", "const"):
+        for name in options.get(option, ()):
+            parameter = parameters.get(name)
+            if parameter is not None and parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                raise InvalidValueError(
+                    f"invalid {option}= of {stored_name(fn)!r}: expected the name of one argument, got {name!r}, which "
+                    "takes several. Name the arguments themselves."
+                )
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
-    for option, names in (("ignore", ignore), ("secret", secret), ("any", any_of)):
+    for option, names in options.items():
         for name in names:
             if name not in parameters:
                 raise InvalidValueError(
                     f"invalid {option}= of {stored_name(fn)!r}: expected one of its parameters "
                     f"({', '.join(parameters) or 'it has none'}), got {name!r}"
                 )
+
+
+def validate_declared_once(
+    fn: Any, *, flows: Mapping[str, Any], const: Sequence[str], others: Mapping[str, Iterable[str]]
+) -> None:
+    """Raise if the value of an argument is declared in two ways that exclude each other."""
+    given: dict[str, Iterable[str]] = {"flows": flows, "const": const, **others}
+    for index, option in enumerate(("flows", "const")):
+        for name in given[option]:
+            other = next((other for other in list(given)[index + 1 :] if name in given[other]), None)
+            if other is not None:
+                raise InvalidValueError(
+                    f"invalid {option}= of {stored_name(fn)!r}: argument {name!r} is in {other}= as well. "
+                    "Name it in one of them."
+                )
+            if list(given[option]).count(name) > 1:
+                raise InvalidValueError(f"invalid {option}= of {stored_name(fn)!r}: got {name!r} twice. Name it once.")
+
+
+def validated_flows(value: Any) -> dict[str, DeclaredFlow]:
+    """Return the declared sources of arguments by name."""
+    if value is None:
+        return {}
+    example = "Pass for example flows={'order_id': ref('create_order', 'order_id')}."
+    if not isinstance(value, Mapping):
+        raise InvalidTypeError(
+            f"invalid flows=: expected a dict by the names of arguments, got {value!r:.60}. {example}"
+        )
+    for name, flow in value.items():
+        if not isinstance(name, str):
+            raise InvalidTypeError(f"invalid flows=: expected the names of arguments, got {name!r:.60}. {example}")
+        if not isinstance(flow, DeclaredFlow):
+            raise InvalidTypeError(
+                f"invalid flows= of argument {name!r}: expected a ref(), got {flow!r:.60}. {example}"
+            )
+    return dict(value)
+
+
+def validated_outputs(value: Any) -> tuple[str, ...] | None:
+    """Return the fields of an output that may be sources; None if all may."""
+    if value is None:
+        return None
+    names = validated_names("outputs", value)
+    for name in names:
+        if "" in name.split("."):
+            raise InvalidValueError(
+                f"invalid outputs=: expected names of fields, got {name!r:.60}. Pass for example outputs=['order.id']."
+            )
+    if len(set(names)) < len(names):
+        raise InvalidValueError(f"invalid outputs=: expected each field once, got {list(names)!r:.60}")
+    return names
 
 
 def validated_function(role: str, value: Any) -> Any:

@@ -1,0 +1,59 @@
+"""Declared flows: the user says from which output an argument comes."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ...errors import InvalidTypeError, InvalidValueError
+
+
+class DeclaredFlow(msgspec.Struct, frozen=True, gc=False):
+    """A declaration that an argument is read from the output of an earlier call.
+
+    `ref` makes it.
+
+    Attributes:
+        tool: The name of the tool that made the output.
+        path: The keys, fields and positions that lead to the value. Without any, the value is the whole output.
+    """
+
+    __module__ = "muscle_mem"
+
+    tool: str
+    path: tuple[str | int, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"ref({', '.join(map(repr, (self.tool, *self.path)))})"
+
+
+def ref(tool: str, *path: str | int) -> DeclaredFlow:
+    """Return the declaration that an argument comes from an output of a tool.
+
+    Use it in `engine.tool(flows={"order_id": ref("create_order", "order_id")})`.
+
+    Args:
+        tool: The stored name of the tool, or the last part of it. The latest earlier call counts.
+        path: What leads from the output to the value: a string is a key of a dict or a field of an object, a number is
+            a position in a list, a negative one from the end. A text that is JSON is read as JSON.
+
+    Raises:
+        InvalidTypeError: The tool is not a string, or an item of the path is neither a string nor an int.
+        InvalidValueError: A name is empty.
+    """
+    if not isinstance(tool, str):
+        raise InvalidTypeError(
+            f"invalid ref(): expected the name of a tool, got {tool!r:.60}. Pass it, as in ref('create_order', 'id')."
+        )
+    for item in path:
+        if isinstance(item, bool) or not isinstance(item, str | int):
+            raise InvalidTypeError(
+                f"invalid ref({tool!r}, ...): expected strings and ints in the path, got {item!r:.60}. Pass keys, "
+                "fields and positions, as in ref('list_orders', 0, 'id')."
+            )
+    if not tool or "" in path:
+        what = "path" if tool else "name of a tool"
+        raise InvalidValueError(f"invalid ref(): expected a {what} without empty names, got {(tool, *path)!r:.60}.")
+    return DeclaredFlow(tool, path)
+
+
+ref.__module__ = "muscle_mem"
