@@ -49,6 +49,11 @@ def tool(self: HasRuntime, *args: Any, **options: Any) -> Any:
         refuses: Exception classes that the tool raises before it has done anything.
         answers: "any" if a replay goes on after every answer of the tool. By default it stops at an answer, such as
             False or an empty list, after which no recording went on.
+        flows: Where arguments come from, by name: `{"order_id": ref("create_order", "order_id")}`. A replay reads them
+            from this run's output. A recording with another value is not learned.
+        const: Names of arguments that are constant. They are sent again as recorded and are bound to no param.
+        outputs: The fields of this tool's output that may be sources of arguments, such as "order.id". By default all
+            fields may.
 
     Raises:
         InvalidTypeError: The function cannot be a tool, or an option has the wrong type.

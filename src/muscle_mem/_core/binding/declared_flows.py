@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..codec.walk import SCALARS
@@ -82,9 +83,9 @@ def declared_sources(tools: Sequence[Tool], ended: Mapping[int, frozenset[int]])
 def is_tool_of(flow: DeclaredFlow, tool: Tool) -> bool:
     """Return whether a declared flow names a tool.
 
-    It may use the stored name, the last part of that name, or an alias.
+    It may use the stored name, the last parts of that name, or an alias.
     """
-    return flow.tool in (tool.name, tool.name.rpartition(".")[2], *tool.aliases)
+    return flow.tool in (tool.name, *tool.aliases) or tool.name.endswith(f".{flow.tool}")
 
 
 def may_be_source(tool: Tool, path: Sequence[PathItem]) -> bool:
@@ -102,7 +103,7 @@ def may_be_source(tool: Tool, path: Sequence[PathItem]) -> bool:
 def find_value(output: Any, flow: DeclaredFlow) -> Found:
     """Return the value that a declared flow names in an output.
 
-    Raises FlowError if there is none, or more than one.
+    Raises FlowError if there is none, or more than one, as in a JSON text with equal keys.
     """
     value = output
     path: list[int] = []
@@ -110,7 +111,10 @@ def find_value(output: Any, flow: DeclaredFlow) -> Found:
     for item in flow.path:
         value = opened(value)
         if issubclass(type(value), str | bytes | bytearray):
-            value = parsed_json(text_of_json(value))
+            text = text_of_json(value)
+            value = parsed_json(text)
+            if isinstance(item, str) and _is_doubled(value, text, item):
+                raise FlowError(f"has the field {item!r} more than once")
             path.append(0)
             keys.append(JSON)
         index, key, value = _position(value, item) if isinstance(item, int) else _field(value, item)
@@ -129,28 +133,38 @@ def _position(value: Any, at: int) -> tuple[int, bytes, Any]:
 
 
 def _field(value: Any, name: str) -> tuple[int, bytes, Any]:
-    found = list(_fields_called(value, name))
-    if len(found) != 1:
-        raise FlowError(f"has the field {name!r} {len(found)} times" if found else f"has no field {name!r}")
-    return found[0]
+    found = next(_fields_called(value, name), None)
+    if found is None:
+        raise FlowError(f"has no field {name!r}")
+    return found
 
 
-def _fields_called(value: Any, name: str) -> list[tuple[int, bytes, Any]]:
-    """Return the fields with a name, each as in the path of a reference."""
+def _fields_called(value: Any, name: str) -> Iterator[tuple[int, bytes, Any]]:
+    """Yield the fields with a name, each as in the path of a reference."""
     key = key_digest(name)
     if type(value) is Attributes:
-        return [(at, key, child) for at, (own, child) in enumerate(value.items()) if own == name]
-    if issubclass(type(value), dict):
-        return [(at, own, child) for at, (own, child) in enumerate(children(value)) if own == b"v" + key]
-    if type(value) in SCALARS or type(value) in (*CONTAINERS, set, frozenset):
-        return []
-    fields = value if type(value) is Fields else fields_of(value)
-    if fields is not None:
-        named = enumerate(zip(fields.names, fields.values, strict=True))
-        return [(at, b"", child) for at, (own, child) in named if own == name]
-    if not has_readable_attributes(value):
-        return []
-    return [(at, key, child) for at, (own, child) in enumerate(attributes_of(value)) if own == name]
+        yield from ((at, key, child) for at, (own, child) in enumerate(value.items()) if own == name)
+    elif issubclass(type(value), dict):
+        yield from ((at, own, child) for at, (own, child) in enumerate(children(value)) if own == b"v" + key)
+    elif type(value) not in SCALARS and type(value) not in (*CONTAINERS, set, frozenset):
+        fields = value if type(value) is Fields else fields_of(value)
+        if fields is not None:
+            named = enumerate(zip(fields.names, fields.values, strict=True))
+            yield from ((at, b"", child) for at, (own, child) in named if own == name)
+        elif has_readable_attributes(value):
+            yield from ((at, key, child) for at, (own, child) in enumerate(attributes_of(value)) if own == name)
+
+
+def _is_doubled(parsed: Any, text: str, name: str) -> bool:
+    """Return whether an object in a JSON text has a key more than once."""
+    written = len(re.findall(rf'"{re.escape(name)}"\s*:', text))
+    return written > 1 and written > _count_keys(parsed, name)
+
+
+def _count_keys(value: Any, name: str) -> int:
+    if isinstance(value, dict):
+        return (name in value) + sum(_count_keys(child, name) for child in value.values())
+    return sum(_count_keys(child, name) for child in value) if isinstance(value, list) else 0
 
 
 def is_declared(expr: Any, flow: DeclaredFlow, tools: Sequence[Tool]) -> bool:

@@ -32,7 +32,7 @@ def ref(tool: str, *path: str | int) -> DeclaredFlow:
     Use it in `engine.tool(flows={"order_id": ref("create_order", "order_id")})`.
 
     Args:
-        tool: The stored name of the tool, or the last part of it. The latest earlier call counts.
+        tool: The stored name of the tool, or the last parts of it. The latest earlier call counts.
         path: What leads from the output to the value: a string is a key of a dict or a field of an object, a number is
             a position in a list, a negative one from the end. A text that is JSON is read as JSON.
 

@@ -94,7 +94,10 @@ def _has_literal(expr: Expr) -> bool:
 
 
 def flow_refusal(records: Sequence[StepRecord], steps: Sequence[PlanStep]) -> Refusal | None:
-    """Return why recorded arguments do not fit the declared flows of the live tools, or None."""
+    """Return why recorded arguments do not fit the declared flows, or None.
+
+    The flows are those of the live tools.
+    """
     tools = [step.tool for step in steps]
     for index, (record, tool) in enumerate(zip(records, tools, strict=True)):
         for name, expr in record.arguments if tool.flows else ():

@@ -26,7 +26,10 @@ References = list[dict[str, Ref]]
 
 
 class DeclaredFlows(NamedTuple):
-    """The references that a recording stores for declared flows, and the first that does not fit."""
+    """The references that a recording stores for declared flows.
+
+    `problem` is the first declaration that does not fit the recording.
+    """
 
     references: References
     problem: Problem | None
@@ -131,13 +134,16 @@ class _Comparison:
         return frozen
 
     def _is_same_object(self, flow: DeclaredFlow, source: int, frozen: Any) -> bool:
-        """Return whether an argument is, by identity, the declared output without a canonical form."""
+        """Return whether an argument is, by identity, the declared output."""
         is_whole = isinstance(frozen, Ref) and not frozen.path and not flow.path
         return is_whole and self._steps[source].index == frozen.step
 
 
 def without_declared(record: StepRecord, step: RecordedStep) -> StepRecord:
-    """Return a record without the arguments whose source is declared: no other one is looked for."""
+    """Return a record without the arguments whose source is declared.
+
+    No other source of them is looked for.
+    """
     tool = step.tool
     if not tool.flows and not tool.const:
         return record
@@ -158,6 +164,9 @@ def with_references(record: StepRecord, references: Mapping[str, Ref]) -> StepRe
 
 
 def merged_arguments(record: StepRecord, explained: StepRecord) -> tuple[tuple[str, Expr], ...]:
-    """Return the arguments of a record, those that were explained since in their new form."""
+    """Return the arguments of a record.
+
+    Those that were explained since have their new form.
+    """
     found = dict(explained.arguments)
     return tuple((name, found.get(name, expr)) for name, expr in record.arguments)

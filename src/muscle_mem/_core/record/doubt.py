@@ -78,7 +78,7 @@ def note_doubts(
 def _without_constants(
     suspicions: tuple[tuple[Suspicion, ...], ...], records: Sequence[StepRecord], steps: Sequence[RecordedStep]
 ) -> tuple[tuple[Suspicion, ...], ...]:
-    """Return the suspicions without those of arguments that their tools declare constant."""
+    """Return the suspicions without those of declared constants."""
     if not suspicions or not any(step.tool.const for step in steps):
         return suspicions
     left: list[tuple[Suspicion, ...]] = []

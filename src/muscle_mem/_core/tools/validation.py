@@ -144,9 +144,9 @@ def validate_argument_names(
     signature: inspect.Signature | None,
     **options: Sequence[str],
 ) -> None:
-    """Raise for names of arguments that a tool does not have, or that stand for several arguments.
+    """Raise for names of arguments that a tool does not have.
 
-    `options` are the names by option.
+    Some options do not accept `*args` and `**kwargs` either. `options` are the names by option.
     """
     if signature is None:
         return
@@ -173,7 +173,7 @@ def validate_argument_names(
 def validate_declared_once(
     fn: Any, *, flows: Mapping[str, Any], const: Sequence[str], others: Mapping[str, Iterable[str]]
 ) -> None:
-    """Raise if the value of an argument is declared in two ways that exclude each other."""
+    """Raise if the value of an argument is declared in two ways."""
     given: dict[str, Iterable[str]] = {"flows": flows, "const": const, **others}
     for index, option in enumerate(("flows", "const")):
         for name in given[option]:
