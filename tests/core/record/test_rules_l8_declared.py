@@ -105,11 +105,13 @@ def test_l8_without_the_declaration_the_same_run_stops() -> None:
     assert shop.run().reason is Reason.STALE_OUTPUT
 
 
-def test_l8_recordings_of_other_ids_are_one_trajectory() -> None:
+def test_l8_recordings_of_other_ids_are_one_trajectory_which_explain_shows() -> None:
     shop = Shop(range(1000, 1010))
     first, second = shop.run(), shop.run(mode="record")
     assert second.learned
     assert first.trajectory_id == second.trajectory_id
+    plan = shop.engine.explain("buy tea").plan
+    assert [step.arguments for step in plan] == ["item='tea'", "order_id=output[0]['order_id']"]
 
 
 def test_l8_acts_under_acall_and_for_async_tools() -> None:
@@ -172,6 +174,25 @@ class Row:
         self.lock = threading.Lock()
 
 
+class Closed:
+    """Cannot be looked into, and is recognized by identity alone."""
+
+    __slots__ = ("_order", "lock")
+
+    def __init__(self, order_id: Any) -> None:
+        self._order = order_id
+        self.lock = threading.Lock()
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError("closed")
+
+    def __eq__(self, other: object) -> bool:
+        return bool(object.__getattribute__(self, "_order") == other)
+
+    def __hash__(self) -> int:
+        return 1
+
+
 OUTPUTS: dict[str, tuple[Callable[[Any], Any], DeclaredFlow]] = {
     "whole": (lambda id: id, ref("create_order")),
     "nested": (lambda id: {"order": {"order_id": id}}, ref("create_order", "order", "order_id")),
@@ -189,6 +210,7 @@ OUTPUTS: dict[str, tuple[Callable[[Any], Any], DeclaredFlow]] = {
         ref("create_order", "content", 0, "text", "ids", 0),
     ),
     "too large to store": (lambda id: {"order_id": id, "text": "x" * 70_000}, ORDER_ID),
+    "an object that cannot be looked into": (lambda id: {"order": Closed(id)}, ref("create_order", "order")),
     "another order of keys": (
         lambda id: {"order_id": id, "item": 1} if id % 2 else {"item": 1, "order_id": id},
         ORDER_ID,
@@ -200,6 +222,8 @@ OUTPUTS: dict[str, tuple[Callable[[Any], Any], DeclaredFlow]] = {
 def test_l8_reads_outputs_of_every_form(output: str) -> None:
     make, flow = OUTPUTS[output]
     shop = Shop(range(7, 17), flow, output=make)
+    if flow == ref("create_order", "order"):
+        shop.agent = lambda: shop.pay(shop.create("tea")["order"])
     outcomes = [shop.run() for _ in range(4)]
     assert [outcome.status for outcome in outcomes] == ["miss", "hit", "hit", "hit"], shop.events
     assert shop.paid == shop.made == [7, 8, 9, 10]
@@ -278,7 +302,8 @@ def test_l8_of_two_calls_with_the_value_the_latest_counts() -> None:
 
 def test_l8_acts_after_a_parallel_group() -> None:
     paid: list[int] = []
-    numbers = {"tea": iter([7, 31]), "milk": iter([8, 32])}
+    items = ["tea", "milk"]
+    numbers = {"tea": iter([7, 31, 41, 51]), "milk": iter([8, 32, 42, 52])}
     engine = Engine()
 
     @engine.tool
@@ -292,14 +317,20 @@ def test_l8_acts_after_a_parallel_group() -> None:
         paid.append(order_id)
 
     async def agent(task: str) -> None:
-        tea, milk = await asyncio.gather(create_order("tea"), create_order("milk"))
-        await asyncio.gather(pay(milk["order_id"]), pay(tea["order_id"]))
+        orders = await asyncio.gather(*map(create_order, items))
+        await asyncio.gather(*(pay(order["order_id"]) for order in orders))
 
     engine.set_agent(agent)
-    assert asyncio.run(engine.acall("buy")).learned
+    first = asyncio.run(engine.acall("buy"))
+    assert first.learned
     assert asyncio.run(engine.acall("buy"))
     assert sorted(paid[:2]) == [7, 8]
     assert sorted(paid[2:]) == [31, 32]
+    items.reverse()
+    again = asyncio.run(engine.acall("buy", mode="record"))
+    assert again.trajectory_id == first.trajectory_id, "the order in which the members began does not count"
+    assert asyncio.run(engine.acall("buy"))
+    assert len(set(paid)) == len(paid) == 8
 
 
 def test_l8_a_call_that_has_not_ended_is_no_source() -> None:
@@ -443,6 +474,9 @@ def test_l8_a_missing_value_stops_before_the_step_and_the_agent_goes_on(case: st
     handover = shop.asked[-1]
     assert handover is not None
     assert [step.tool for step in handover.executed] == ["Shop.create_order"]
+    assert [step.arguments for step in handover.remaining] == [
+        "order_id=output[0]" + "".join(f"[{item!r}]" for item in flow.path)
+    ]
     shop.output = before
     assert shop.run(), "it does not count against the recording"
 
@@ -458,7 +492,8 @@ def test_l8_a_restarted_agent_is_answered_and_nothing_is_done_twice() -> None:
     assert shop.paid == shop.made == [7, 8]
 
 
-def test_l8_an_absorbed_call_is_a_source_like_any_other() -> None:
+@pytest.mark.parametrize("manner", ["absorbed", "handover"])
+def test_l8_a_call_of_the_replay_is_a_source_for_the_agents_calls_after_it(manner: str) -> None:
     shop = Shop(range(7, 17))
     boards: list[str] = ["a"]
 
@@ -472,7 +507,13 @@ def test_l8_an_absorbed_call_is_a_source_like_any_other() -> None:
             look_up("other")
         shop.pay(made["order_id"])
 
-    shop.engine.set_agent(agent)
+    def knowing_agent(task: str, handover: Handover | None = None) -> None:
+        if handover is None:
+            return agent(task)
+        look_up("other")
+        return shop.pay(handover.executed[0].result["order_id"])
+
+    shop.engine.set_agent(agent if manner == "absorbed" else knowing_agent)
     assert shop.run().learned
     boards[0] = "b"
     outcome = shop.run()
@@ -597,6 +638,14 @@ def test_l8_a_constant_is_guarded_by_no_output() -> None:
         assert shop.run().learned
         shop.output = lambda id: {"order_id": id, "currency": "USD"}
         assert shop.run().status == status
+
+
+def test_l8_a_constant_is_not_suspected_to_be_computed_from_an_output_with_other_ids() -> None:
+    for options, reason in (({}, Reason.UNCONFIRMED), ({"const": ["currency"]}, Reason.HIT)):
+        shop = Shop(range(700, 717), pay=options)
+        shop.agent = lambda shop=shop: shop.pay(shop.create("tea")["order_id"], 2500)  # type: ignore[misc]
+        assert shop.run().learned
+        assert shop.run().reason is reason
 
 
 def test_l8_a_constant_is_bound_to_no_param_and_not_suspected() -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ..codec.walk import SCALARS
 from ..model.declared_flow import DeclaredFlow
 from ..model.flow import OUTPUT, Element, Name, PathItem, Source
-from ..model.records import Ref
+from ..model.records import Expr, Ref
 from ..model.text import safe_repr
 from ..tools.tool import Tool
 from .paths import (
@@ -185,6 +185,16 @@ def _is_same_item(step: tuple[int, bytes], item: str | int) -> bool:
         return not key and index == item
     digest = key_digest(item)
     return key in (b"", digest, b"v" + digest)
+
+
+def argument_text(name: str, expr: Expr, tool: Tool) -> str:
+    """Return the source of an argument with a declared flow in a notation for display.
+
+    It is empty for any other argument.
+    """
+    if not isinstance(expr, Ref) or name not in tool.flows:
+        return ""
+    return f"output[{expr.step}]" + "".join(f"[{item!r}]" for item in tool.flows[name].path)
 
 
 def declared_resolver(step: int, tool: Tool, argument: str) -> Callable[[Any], Any]:

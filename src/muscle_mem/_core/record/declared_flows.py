@@ -8,7 +8,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .. import codec
-from ..binding.declared_flows import FlowError, Found, declared_sources, may_be_source, path_items, value_for
+from ..binding.declared_flows import (
+    FlowError,
+    Found,
+    declared_sources,
+    find_value,
+    may_be_source,
+    path_items,
+    value_for,
+)
 from ..binding.freeze import Container, Encoded
 from ..binding.paths import follow
 from ..model.declared_flow import DeclaredFlow
@@ -79,15 +87,19 @@ class _Comparison:
         sources = [source for source in sources if self._was_called(source)]
         if not sources:
             raise FlowError(f"{where} no call of {flow.tool!r} ended before it. Correct the tool name, or remove it.")
-        value = self._argument(frozen, where)
         first = ""
         for source in sources:
             try:
-                found = self._source(at, name, source)
+                self._ensure_readable(source, flow)
+                found = self._same_object(source, flow, frozen)
+                if found is not None:
+                    return found.reference(source)
+                found = value_for(self._output(source)[0], flow, tool, name)
             except FlowError as error:
                 first = first or f"{where} the output of {flow.tool!r} {error}. Correct the path, or remove it."
                 continue
-            if is_same_value(found.value, value) or self._is_same_object(flow, source, frozen):
+            value = self._argument(frozen, where)
+            if is_same_value(found.value, value):
                 return found.reference(source)
             first = first or (
                 f"{where} expected {safe_repr(found.value, _MAX_SHOWN)} from the output, got "
@@ -100,15 +112,12 @@ class _Comparison:
         step = self._steps[source]
         return not (step.recorded_output and step.result_bytes is None)
 
-    def _source(self, at: int, name: str, source: int) -> Found:
-        tool = self._steps[at].tool
-        flow = tool.flows[name]
-        output, has_secret = self._output(source)
-        if not may_be_source(self._steps[source].tool, path_items(flow)):
-            raise FlowError(f"has outputs={list(self._steps[source].tool.outputs or ())}, which does not allow it")
-        if has_secret:
+    def _ensure_readable(self, source: int, flow: DeclaredFlow) -> None:
+        tool = self._steps[source].tool
+        if not may_be_source(tool, path_items(flow)):
+            raise FlowError(f"has outputs={list(tool.outputs or ())}, which does not allow it")
+        if self._output(source)[1]:
             raise FlowError("contains the value of a secret")
-        return value_for(output, flow, tool, name)
 
     def _output(self, source: int) -> tuple[Any, bool]:
         if source not in self._read:
@@ -127,16 +136,28 @@ class _Comparison:
         if isinstance(frozen, Par):
             return self._recorder.params.values[frozen.name]
         if isinstance(frozen, Ref):
-            source = next(at for at, step in enumerate(self._steps) if step.index == frozen.step)
-            return follow(self._output(source)[0], frozen.path, frozen.keys)
+            try:
+                source = next(at for at, step in enumerate(self._steps) if step.index == frozen.step)
+                return follow(self._output(source)[0], frozen.path, frozen.keys)
+            except (LookupError, StopIteration):
+                raise FlowError(f"{where} it is another object. Correct it, or remove it.") from None
         if isinstance(frozen, Expr):
             raise FlowError(f"{where} it is a secret or a context object. Remove it.")
         return frozen
 
-    def _is_same_object(self, flow: DeclaredFlow, source: int, frozen: Any) -> bool:
-        """Return whether an argument is, by identity, the declared output."""
-        is_whole = isinstance(frozen, Ref) and not frozen.path and not flow.path
-        return is_whole and self._steps[source].index == frozen.step
+    def _same_object(self, source: int, flow: DeclaredFlow, frozen: Any) -> Found | None:
+        """Return the declared place if an argument is, by identity, the object there.
+
+        Such an object may have no canonical form.
+        """
+        step = self._steps[source]
+        if not isinstance(frozen, Ref) or step.index != frozen.step or step.result is None:
+            return None
+        try:
+            found = find_value(step.result, flow)
+            return found if found.value is follow(step.result, frozen.path, frozen.keys) else None
+        except LookupError:
+            return None
 
 
 def without_declared(record: StepRecord, step: RecordedStep) -> StepRecord:

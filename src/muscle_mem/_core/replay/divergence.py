@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from ..binding.declared_flows import argument_text
 from ..binding.resolve import expression_text
 from ..codec.copies import copy_containers
 from ..model.handover import Executed, Handover, Planned, undo_text
 from ..model.outcome import Divergence
+from ..model.records import StepRecord
 from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
 from ..record.absorb import Absorber
@@ -15,6 +17,7 @@ from ..record.merge import accepted_steps
 from ..record.shown_snapshot import redacted_snapshot
 from ..record.verdict import executed_step, text_redactor
 from ..run.run import Run
+from ..tools.tool import Tool
 
 
 def make_divergence(run: Run, refusal: Refusal) -> Divergence:
@@ -52,12 +55,17 @@ def make_handover(run: Run, followed: Candidate, divergence: Divergence) -> Hand
         for (step, _, _), done in zip(progress.entered_calls, executed, strict=True)
         if step.tool.undo
     )
-    records = followed.trajectory.body.steps[len(progress.calls) :]
+    trajectory, count = followed.trajectory, len(progress.calls)
     remaining = tuple(
-        Planned(record.tool, ", ".join(f"{name}={expression_text(expr)}" for name, expr in record.arguments))
-        for record in records
+        _planned(record, step.tool)
+        for record, step in zip(trajectory.body.steps[count:], trajectory.steps[count:], strict=True)
     )
     return Handover(executed, divergence, remaining, undo[::-1], text_redactor(run), run.id)
+
+
+def _planned(record: StepRecord, tool: Tool) -> Planned:
+    texts = (f"{name}={argument_text(name, expr, tool) or expression_text(expr)}" for name, expr in record.arguments)
+    return Planned(record.tool, ", ".join(texts))
 
 
 def _executed_steps(run: Run) -> list[Executed]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from ..binding.declared_flows import argument_text
 from ..binding.resolve import bound_expression_text, expression_text
 from ..model.handover import Planned
 from ..model.reason import Reason
@@ -17,6 +18,7 @@ from ..run.bound import expected_snapshot
 from ..run.effects import Effect
 from ..run.run import Run
 from ..tools.check import safe_copy
+from ..tools.tool import Tool
 from .eligibility import ineligibility
 from .judge import capture, evaluate
 from .prepare import bind_arguments, cannot_bind
@@ -115,7 +117,9 @@ def explain_task(
     first = next((entry for entry in considered if entry.would_start), None)
     if first is not None:
         chosen = next(trajectory for trajectory in trajectories if trajectory.id == first.trajectory_id)
-        plan = tuple(bound_step(run, record) for record in chosen.body.steps)
+        plan = tuple(
+            bound_step(run, record, step.tool) for record, step in zip(chosen.body.steps, chosen.steps, strict=True)
+        )
         return Explanation("replay", Reason.HIT, f"trajectory {chosen.id} can be replayed", tuple(considered), plan)
     return Explanation("ask the agent", considered[0].reason, considered[0].message, tuple(considered))
 
@@ -201,9 +205,13 @@ def _as_first_check(refusal: Refusal) -> Refusal:
     return refusal
 
 
-def bound_step(run: Run, record: StepRecord) -> Planned:
+def bound_step(run: Run, record: StepRecord, tool: Tool) -> Planned:
     """Return a step with its arguments as they would be in this run."""
-    parts = [f"{name}={bound_expression_text(expr, run.params.values)}" for name, expr in record.arguments]
+    params = run.params.values
+    parts = [
+        f"{name}={argument_text(name, expr, tool) or bound_expression_text(expr, params)}"
+        for name, expr in record.arguments
+    ]
     return Planned(record.tool, run.redact(", ".join(parts)))
 
 
