@@ -19,6 +19,7 @@ from muscle_mem._core.binding.declared_flows import (
     may_be_source,
     path_items,
 )
+from muscle_mem._core.binding.paths import follow, plain_copy
 from muscle_mem._core.model.flow import Element, Name, Slot, Source
 from muscle_mem._core.model.records import Lit, Ref
 from muscle_mem._core.tools.tool import Tool, ToolSpec
@@ -244,6 +245,20 @@ def test_a_value_is_found_with_the_path_that_a_reference_stores() -> None:
         assert not is_declared(reference, other, sources)
     assert not is_declared(Lit(b""), ref("t"), sources)
     assert not is_declared(Ref(9), ref("t"), sources)
+
+
+class Order:
+    def __init__(self) -> None:
+        self.lines = [5, 6]
+        self.order_id = 7
+
+
+@pytest.mark.parametrize("path", [("order_id",), ("lines", -1), ("lines", 0)])
+def test_a_copy_of_an_object_has_the_path_of_the_object(path: tuple[Any, ...]) -> None:
+    order = {"item": "tea", "order": Order()}
+    found = find_value(plain_copy(order), ref("t", "order", *path))
+    assert found.value == follow(order, found.path, found.keys)
+    assert found == find_value(order, ref("t", "order", *path))
 
 
 def test_a_part_of_a_json_text_is_not_shared_between_reads() -> None:

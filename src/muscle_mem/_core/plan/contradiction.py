@@ -148,7 +148,7 @@ def _differences(one: _Compared, other: _Compared) -> Iterator[tuple[int, str, t
         mine, other_leaves = dict(ours), dict(theirs)
         for place in mine.keys() | other_leaves.keys():
             a, b = mine.get(place), other_leaves.get(place)
-            if a == b or (tool is not None and (place[0] in tool.any or place[0] in tool.flows)):
+            if a == b or (tool is not None and place[0] in tool.any):
                 continue
             yield step, place[0], (_text(a), _text(b))
             break

@@ -84,7 +84,6 @@ class _Comparison:
         tool = self._steps[at].tool
         flow = tool.flows[name]
         where = f"argument {name!r} of {tool.name!r} does not fit flows={flow!r}:"
-        sources = [source for source in sources if self._was_called(source)]
         if not sources:
             raise FlowError(f"{where} no call of {flow.tool!r} ended before it. Correct the tool name, or remove it.")
         first = ""
@@ -106,11 +105,6 @@ class _Comparison:
                 f"{safe_repr(value, _MAX_SHOWN)}. Correct it, or remove it."
             )
         raise FlowError(first)
-
-    def _was_called(self, source: int) -> bool:
-        """Return whether a step was made, not skipped by a replay."""
-        step = self._steps[source]
-        return not (step.recorded_output and step.result_bytes is None)
 
     def _ensure_readable(self, source: int, flow: DeclaredFlow) -> None:
         tool = self._steps[source].tool
