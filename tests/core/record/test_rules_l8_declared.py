@@ -564,7 +564,7 @@ def test_l8_a_literal_that_was_recorded_before_is_not_sent_any_more(tmp_path: Pa
 # -- stores and documents
 
 
-@pytest.mark.parametrize("url", ["{}/store.db", "folder://{}/folder"])
+@pytest.mark.parametrize("url", ["{}/store.db", "folder:///{}/folder"])
 def test_l8_acts_in_another_process_and_adds_nothing_to_a_store(url: str, tmp_path: Path) -> None:
     shop = Shop(range(7, 17), store=url.format(tmp_path))
     learned = shop.run()
