@@ -15,6 +15,7 @@ import msgspec
 
 from ...errors import DecodeError
 from .. import codec
+from ..binding.declared_flows import may_be_source
 from ..binding.flow_levels import level, missing
 from ..binding.infer import NO_OUTPUT, Leaf, Parent, infer
 from ..binding.pieces import literal_pieces
@@ -24,6 +25,7 @@ from ..model.flow import Get, Source, may_act
 from ..model.learned import CONFIRMED, REJECTED, Evidence
 from ..model.reason import Reason
 from ..model.records import Body, Guard, Row, StepRecord, Suspicion
+from ..tools.tool import Tool
 from .evidence import Conditions
 from .flows import ACTS, PROBATION, VARIES, Flow, agreed_values, flow_id, leaf_id
 from .general_trajectory import GeneralTrajectory, Settings
@@ -138,9 +140,10 @@ def _choose(
     found: dict[int, dict[int, Get]] = {}
     flows: list[Flow] = []
     stop: Refusal | None = None
+    tools = [step.tool for step in steps]
     for leaf in leaves:
         step = steps[leaf.step]
-        flow = _flow_of(leaf, step, evidence, asks, recordings)
+        flow = _flow_of(leaf, tools, step, evidence, asks, recordings)
         flows.append(flow)
         if flow.status != VARIES:
             found.setdefault(leaf.step, {})[leaf.leaf] = Get(flow.sources, _kinds_of(leaf))
@@ -152,10 +155,15 @@ def _choose(
     return _Choice(found, tuple(flows), stop)
 
 
-def _flow_of(leaf: Leaf, step: PlanStep, evidence: Evidence, asks: Settings, recordings: int) -> Flow:
+def _flow_of(
+    leaf: Leaf, tools: Sequence[Tool], step: PlanStep, evidence: Evidence, asks: Settings, recordings: int
+) -> Flow:
     verdict = evidence.verdicts.get(leaf_id(leaf.step, leaf.leaf), b"")
-    struck = evidence.struck
-    sources = tuple(source for source in leaf.sources if flow_id(leaf.step, leaf.leaf, source) not in struck)
+    sources = tuple(
+        source
+        for source in leaf.sources
+        if flow_id(leaf.step, leaf.leaf, source) not in evidence.struck and _is_allowed(source, leaf, tools)
+    )
     values = len(agreed_values(asks.key, leaf, sources, evidence))
     if verdict == REJECTED or not any(map(may_act, sources)):
         why = "a person rejected it" if verdict == REJECTED else "no source explains all recordings"
@@ -175,6 +183,13 @@ def _flow_of(leaf: Leaf, step: PlanStep, evidence: Evidence, asks: Settings, rec
     lacks = "" if status == ACTS else missing(leaf.facts, values, **asked.keywords)
     status = VARIES if status == "none" else status
     return Flow(leaf.step, leaf.leaf, leaf.argument, leaf.path, sources, status, values, recordings, lacks)
+
+
+def _is_allowed(source: Source, leaf: Leaf, tools: Sequence[Tool]) -> bool:
+    """Return whether the declarations of the tools allow a source of an argument."""
+    if leaf.argument in tools[leaf.step].const:
+        return False
+    return source.origin != terms.OUTPUT or may_be_source(tools[source.step], source.path)
 
 
 def _kinds_of(leaf: Leaf) -> tuple[str, ...]:
