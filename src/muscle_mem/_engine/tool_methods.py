@@ -51,7 +51,8 @@ def tool(self: HasRuntime, *args: Any, **options: Any) -> Any:
             False or an empty list, after which no recording went on.
         flows: Where arguments come from, by name: `{"order_id": ref("create_order", "order_id")}`. A replay reads them
             from this run's output. A recording with another value is not learned.
-        const: Names of arguments that are constant. They are sent again as recorded and are bound to no param.
+        const: Names of arguments that are constant. No param or output replaces them, and they are not suspected to be
+            computed.
         outputs: The fields of this tool's output that may be sources of arguments, such as "order.id". By default all
             fields may.
 

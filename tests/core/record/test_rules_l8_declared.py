@@ -626,13 +626,12 @@ def test_l8_an_exported_function_reads_the_output(tmp_path: Path) -> None:
 # -- const
 
 
-def test_l8_a_constant_is_guarded_by_no_output() -> None:
-    for options, status in (({}, "diverged"), ({"const": ["currency"]}, "hit")):
-        shop = Shop(range(7, 17), output=lambda id: {"order_id": id, "currency": "EUR"}, pay=options)
-        shop.agent = lambda shop=shop: shop.pay(shop.create("tea")["order_id"], "EUR")  # type: ignore[misc]
-        assert shop.run().learned
-        shop.output = lambda id: {"order_id": id, "currency": "USD"}
-        assert shop.run().status == status
+def test_l8_a_constant_that_stands_in_an_output_is_guarded_by_it() -> None:
+    shop = Shop(range(7, 17), output=lambda id: {"order_id": id, "currency": "EUR"}, pay={"const": ["currency"]})
+    shop.agent = lambda: shop.pay(shop.create("tea")["order_id"], "EUR")
+    assert shop.run().learned
+    shop.output = lambda id: {"order_id": id, "currency": "USD"}
+    assert shop.run().reason is Reason.STALE_OUTPUT
 
 
 def test_l8_a_constant_is_not_suspected_to_be_computed_from_an_output_with_other_ids() -> None:
@@ -643,18 +642,39 @@ def test_l8_a_constant_is_not_suspected_to_be_computed_from_an_output_with_other
         assert shop.run().reason is reason
 
 
-def test_l8_a_constant_is_bound_to_no_param_and_not_suspected() -> None:
-    paid: list[Any] = []
+@pytest.mark.parametrize(("options", "levels"), [({}, ["fast", "slow", "wide"]), ({"const": "level"}, ["fast"] * 3)])
+def test_l8_a_constant_that_equals_a_param_is_not_bound_to_it(options: dict[str, Any], levels: list[str]) -> None:
+    said: list[str] = []
+    asked: list[str] = []
     engine = Engine()
 
-    @engine.tool(const="level")
-    def pay(amount: int, level: str) -> None:
-        paid.append((amount, level))
+    @engine.tool(**options)
+    def say(text: str, level: str) -> None:
+        said.append(level)
 
-    engine.set_agent(lambda task, amount: pay(amount, "1500" if amount == 1500 else "other"))
-    assert engine("pay", 1500, params={"amount": 1500}).learned
-    assert engine("pay", 2500, params={"amount": 2500}), "without const= the text would be this run's amount"
-    assert paid == [(1500, "1500"), (2500, "1500")]
+    def agent(task: str, mood: str) -> None:
+        asked.append(mood)
+        say(f"It is {mood}.", "fast")
+
+    engine.set_agent(agent)
+    for mood in ("fast", "slow", "wide"):
+        engine("speak", mood, params={"mood": mood})
+    assert said == levels
+    assert asked == (["fast", "slow"] if options else ["fast"]), "the second recording confirms the constant"
+
+
+def test_l8_a_constant_is_not_suspected_to_be_made_up() -> None:
+    for options, reason in (({}, Reason.UNCONFIRMED), ({"const": ["text"]}, Reason.HIT)):
+        now = [1_700_000_000.0]
+        engine = Engine(clock=lambda now=now: now[0])  # type: ignore[misc]
+
+        @engine.tool(**options)
+        def say(text: str) -> None: ...
+
+        engine.set_agent(lambda task, say=say: say("since 2023-11-14"))
+        assert engine("greet").learned
+        now[0] += 400 * 86_400
+        assert engine("greet").reason is reason
 
 
 def test_l8_a_constant_that_varies_is_asked_for() -> None:

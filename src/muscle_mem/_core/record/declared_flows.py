@@ -160,14 +160,10 @@ def without_declared(record: StepRecord, step: RecordedStep) -> StepRecord:
     No other source of them is looked for.
     """
     tool = step.tool
-    if not tool.flows and not tool.const:
+    if not tool.flows:
         return record
-    left = tuple((name, expr) for name, expr in record.arguments if not _is_declared(name, expr, step))
+    left = tuple((name, expr) for name, expr in record.arguments if not (name in tool.flows and isinstance(expr, Ref)))
     return msgspec.structs.replace(record, arguments=left)
-
-
-def _is_declared(name: str, expr: Expr, step: RecordedStep) -> bool:
-    return name in step.tool.const or (name in step.tool.flows and isinstance(expr, Ref))
 
 
 def with_references(record: StepRecord, references: Mapping[str, Ref]) -> StepRecord:

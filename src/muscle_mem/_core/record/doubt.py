@@ -78,13 +78,22 @@ def note_doubts(
 def _without_constants(
     suspicions: tuple[tuple[Suspicion, ...], ...], records: Sequence[StepRecord], steps: Sequence[RecordedStep]
 ) -> tuple[tuple[Suspicion, ...], ...]:
-    """Return the suspicions without those of declared constants."""
+    """Return the suspicions without the mere doubts about declared constants.
+
+    A constant that equals a param, or a part of one, is still suspected.
+    """
     if not suspicions or not any(step.tool.const for step in steps):
         return suspicions
     left: list[tuple[Suspicion, ...]] = []
     for found, record, step in zip(suspicions, records, steps, strict=True):
         pieces = literal_pieces(record) if found and step.tool.const else []
-        left.append(tuple(one for one in found if not pieces or pieces[one.leaf].argument not in step.tool.const))
+        left.append(
+            tuple(
+                one
+                for one in found
+                if not pieces or one.kind in ("param", "part") or pieces[one.leaf].argument not in step.tool.const
+            )
+        )
     return tuple(left) if any(left) else ()
 
 
