@@ -46,13 +46,13 @@ _NAMES_OF_DATA = frozenset(
 )
 """Parts of names under which a word is data: it identifies a thing, and says nothing about its state."""
 
-_NAMES_OF_PLACES = frozenset(
+NAMES_OF_PLACES = frozenset(
     "id ids index idx no row col column x y offset position pos page second seconds ms time duration elapsed "
     "timestamp latency".split()
 )
 """Parts of names under which zero is a number like any other."""
 
-_STATUS_NAMES = frozenset({"status", "code", "statuscode"})
+STATUS_NAMES = frozenset({"status", "code", "statuscode"})
 
 
 class Reading(NamedTuple):
@@ -173,10 +173,10 @@ def _number_category(value: Any, name: str) -> str:
     if type(value) is float and math.isnan(value):
         return NOT_A_NUMBER
     if value == 0:
-        return NUMBER if name and not _NAMES_OF_PLACES.isdisjoint(name_parts(name)) else ZERO
+        return NUMBER if name and not NAMES_OF_PLACES.isdisjoint(name_parts(name)) else ZERO
     if value == -1 and type(value) is int:
         return MINUS_ONE
-    if name and type(value) is int and 100 <= value < 600 and not _STATUS_NAMES.isdisjoint(name_parts(name)):
+    if name and type(value) is int and 100 <= value < 600 and not STATUS_NAMES.isdisjoint(name_parts(name)):
         return f"{value // 100}xx"
     return NUMBER
 
@@ -200,7 +200,7 @@ def _read_text(text: str, name: str, words: bool) -> Reading:
     number = compiled(_ONE_NUMBER).fullmatch(bare)
     if number is not None:
         digits = number[1].strip("-.,0")
-        return Reading(NUMBER if digits or (name and not _NAMES_OF_PLACES.isdisjoint(name_parts(name))) else ZERO)
+        return Reading(NUMBER if digits or (name and not NAMES_OF_PLACES.isdisjoint(name_parts(name))) else ZERO)
     return Reading(TEXT)
 
 
@@ -267,46 +267,6 @@ def is_name_of_data(name: str) -> bool:
     return bool(name) and not _NAMES_OF_DATA.isdisjoint(name_parts(name))
 
 
-MAX_SKELETON_VISITS = 120_000
-"""Nodes of a result that are visited for its answers."""
-
-
-def skeleton(value: Any, nodes: int = 400) -> Any:
-    """Return plain data with the same answers at the same places.
-
-    Equal elements of a list are kept once. None is returned beyond so many nodes.
-    """
-    left = [nodes, MAX_SKELETON_VISITS]
-    made = _skeleton(value, "", True, left, 0)
-    return made if left[0] >= 0 else None
-
-
-def _skeleton(value: Any, name: str, words: bool, left: list[int], depth: int) -> Any:
-    left[0] -= 1
-    left[1] -= 1  # Equal elements give their nodes back, but not what it took to visit them.
-    if left[1] < 0:
-        left[0] = -1
-    if left[0] < 0 or depth > codec.MAX_DEPTH // 2:
-        return None
-    found = read(value, name, words=words)
-    if found.fields is not None:
-        return {key: _skeleton(child, key, words, left, depth + 1) for key, child in found.fields.items()}
-    if found.items is not None:
-        kept: dict[str, Any] = {}
-        for item in found.items:
-            before = left[0]
-            part = _skeleton(item, "", False, left, depth + 1)
-            if left[0] < 0:
-                break
-            if repr(part) in kept:
-                left[0] = before
-            kept[repr(part)] = part
-        return list(kept.values())
-    if found.category in SAMPLES:
-        return SAMPLES[found.category]
-    return found.category.removeprefix(WORD) if found.category[0] == WORD else 100 * int(found.category[0])
-
-
 SAMPLES: dict[str, Any] = {
     TRUE: True,
     FALSE: False,
@@ -320,3 +280,10 @@ SAMPLES: dict[str, Any] = {
     FILLED: [7],
     OTHER: b"7",
 }
+
+
+def sample_of(category: str) -> Any:
+    """Return plain data of a category."""
+    if category in SAMPLES:
+        return SAMPLES[category]
+    return category.removeprefix(WORD) if category[0] == WORD else 100 * int(category[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from itertools import chain
 from operator import ne
 from struct import pack as pack_struct
 from types import SimpleNamespace
@@ -21,7 +22,7 @@ from .pandas_values import build_pandas
 from .parts import build_model, build_object, build_row, incompatible_class
 from .registry import ENUM, MODEL, OBJECT, ROW, Shape, known_class, registration
 from .unknown import Record
-from .writer import MAX_DEPTH, ONLY_STR, PLAIN, PLAIN_OR_FLOAT, pack
+from .writer import FEW, MAX_DEPTH, ONLY_DICT, ONLY_STR, PLAIN, PLAIN_OR_FLOAT, pack
 
 # This skips a whole message without building values, and so verifies the lengths in it. msgspec allocates a list
 # before it reads the items, so it must not read unverified lengths.
@@ -86,6 +87,10 @@ class Reader:
         if _all_plain(items):
             return items
         get, depth = self.get, depth + 1
+        if len(items) >= FEW and depth < MAX_DEPTH and ONLY_DICT.issuperset(map(type, items)):
+            keys, values = chain.from_iterable(items), list(chain.from_iterable(map(dict.values, items)))
+            if ONLY_STR.issuperset(map(type, keys)) and _all_plain(values):
+                return items
         return [get(item, depth) for item in items]
 
     def record(self, error: UnknownTypeError, tree: list[Any], name: str, parts: list[Any], shown: Any) -> Record:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import enum
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from itertools import chain, compress
 from operator import ne
 from types import SimpleNamespace
 from typing import Any, Final
@@ -30,6 +31,11 @@ MAX_DEPTH: Final = 64
 PLAIN: Final = frozenset({type(None), bool, int, str, bytes})
 PLAIN_OR_FLOAT: Final = PLAIN | {float}
 ONLY_STR: Final = frozenset({str})
+ONLY_DICT: Final = frozenset({dict})
+_SIZED: Final = frozenset({str, bytes})
+FEW: Final = 4
+"""Dicts in a list for which it does not pay to look at all of them at once."""
+
 pack: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -184,12 +190,41 @@ class Writer:
             self.count_bytes(sum([len(item) for item in items if type(item) is str or type(item) is bytes]))
         return True
 
+    def put_rows(self, rows: Sequence[dict[Any, Any]], depth: int) -> Sequence[Any] | None:
+        """Return the trees of dicts of plain values that are inside `depth` containers.
+
+        A few passes in C over all of them are faster than one in Python. Return None for other dicts, and for those
+        that exceed a maximum.
+        """
+        if self.checks_extremes or depth >= MAX_DEPTH or not ONLY_STR.issuperset(map(type, chain.from_iterable(rows))):
+            return None
+        values = list(chain.from_iterable(map(dict.values, rows)))
+        kinds = list(map(type, values))
+        found = set(kinds)
+        if not found <= PLAIN_OR_FLOAT or (float in found and any(map(ne, values, values))):
+            return None
+        texts = values if found == ONLY_STR else compress(values, map(_SIZED.__contains__, kinds))
+        size = sum(map(len, texts)) + sum(map(len, chain.from_iterable(rows)))
+        if len(values) > self.nodes_left or size > self.bytes_left:
+            return None
+        self.nodes_left -= len(values)
+        self.bytes_left -= size
+        if not self.canonical:
+            return rows
+        orders = {keys: tuple(sorted(keys, key=pack)) for keys in set(map(tuple, rows))}
+        if all(keys == order for keys, order in orders.items()):
+            return rows
+        return [{key: row[key] for key in orders[tuple(row)]} for row in rows]
+
 
 def _put_list(writer: Writer, value: list[Any], depth: int) -> list[Any]:
     writer.count_nodes(len(value), depth)
     if writer.all_plain(value):
         return [tags.LIST, *value]
     put, depth = writer.put, depth + 1
+    rows = writer.put_rows(value, depth) if len(value) >= FEW and ONLY_DICT.issuperset(map(type, value)) else None
+    if rows is not None:
+        return [tags.LIST, *rows]
     return [tags.LIST, *[put(item, depth) for item in value]]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import codec
-from ..binding.answers import skeleton
+from ..binding.answer_skeletons import skeleton
 from ..model.records import Row
 from .places import ROWS, Names
 

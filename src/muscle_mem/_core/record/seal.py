@@ -12,7 +12,7 @@ import msgspec
 
 from ...errors import NotStorableError
 from .. import codec
-from ..binding.answers import skeleton
+from ..binding.answer_skeletons import skeleton
 from ..binding.freeze import frozen_to_expression
 from ..binding.guards import GuardFacts, ended_before, infer_guards
 from ..binding.output_index import OutputIndex, indexed
@@ -83,7 +83,7 @@ def make_recording(
     trajectory_id = codec.digest(key + data)[:16].hex()
     seen = [Snapshots(step.tool, step.pre, step.post, step.has_stored, step.chances) for step in steps]
     masked = mask_row(seen, records, params)
-    row = _make_row(recorder, steps, value, run_seconds, stored_judged(shapes), doubts, run.detour, masked)
+    row = _make_row(recorder, steps, value, run_seconds, stored_judged(shapes), doubts, run.detour, masked, outputs)
     row = row_to_stored_order(row, body.order)
     return Recording(trajectory_id, body, row, observation_id(trajectory_id, row))
 
@@ -241,6 +241,7 @@ def _make_row(
     doubts: Doubts,
     detour: tuple[int, tuple[str, ...]],
     masked: MaskedRow,
+    outputs: OutputIndex,
 ) -> Row:
     inside = covered_seconds((step.began_at, step.began_at + step.wall_seconds) for step in recorder.steps)
     return Row(
@@ -266,22 +267,23 @@ def _make_row(
         refused=detour[1],
         refused_at=detour[0],
         chances=masked.chances,
-        answers=_unstored_answers(recorder, steps),
+        answers=_unstored_answers(recorder, steps, outputs),
     )
 
 
-def _unstored_answers(recorder: Recorder, steps: Sequence[RecordedStep]) -> tuple[bytes, ...]:
+def _unstored_answers(recorder: Recorder, steps: Sequence[RecordedStep], outputs: OutputIndex) -> tuple[bytes, ...]:
     """Return the answers in the outputs that are not stored.
 
     It is empty if there are none.
     """
-    found = tuple(b"" if step.output else _answers(recorder, step) for step in steps)
+    found = tuple(
+        b"" if step.output else _answers(recorder, step, outputs.output_of(at)) for at, step in enumerate(steps)
+    )
     return found if any(found) else ()
 
 
-def _answers(recorder: Recorder, step: RecordedStep) -> bytes:
-    data = step.output_data
-    made = step.output_answers if data is None else skeleton(codec.decode(data, lenient=True))
+def _answers(recorder: Recorder, step: RecordedStep, output: Any) -> bytes:
+    made = step.output_answers if step.output_data is None else skeleton(output)
     redactor = recorder.known.redactor
     if made is None or (redactor and redactor.contains_secret(made)):
         return b""

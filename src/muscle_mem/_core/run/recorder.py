@@ -10,7 +10,7 @@ import msgspec
 
 from ...errors import NotStorableError
 from .. import codec
-from ..binding.answers import skeleton
+from ..binding.answer_skeletons import skeleton
 from ..binding.freeze import KnownObjects
 from ..binding.params import Params
 from ..binding.paths import plain_copy
