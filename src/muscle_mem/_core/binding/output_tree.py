@@ -7,13 +7,17 @@ those leaves that are found.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from enum import Enum
+from itertools import chain, compress, product, repeat
+from operator import is_
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from .. import codec
+from .leaf_texts import BREAK
 from .paths import (
     CONTAINERS,
     JSON,
@@ -29,8 +33,16 @@ from .paths import (
     text_of_json,
 )
 
+Slots = Iterable[tuple[int, int]]
 LeafPath = tuple[tuple[int, ...], tuple[bytes, ...]]
 _MAX_KEY_PLACES = 64
+_JSON_STARTS = ("{", "[")
+_FEW = 4  # children for which it does not pay to index all of them at once
+_STR = frozenset({str})
+_DICT = frozenset({dict})
+_NUMBERS = frozenset({int, float})
+_INNER = frozenset({dict, list})
+_PLAIN = frozenset({str, int, float, bool, type(None), dict, list})
 
 
 class Root:
@@ -64,6 +76,36 @@ class Place(NamedTuple):
     leaf: Any
 
 
+class SlotList:
+    """Places of leaves, in the order of the leaves.
+
+    They are worked out when one of them is needed.
+    """
+
+    __slots__ = ("_parts",)
+
+    def __init__(self) -> None:
+        self._parts: list[Slots] = [[]]
+
+    def last(self) -> list[tuple[int, int]]:
+        """Return the list to which a place is appended."""
+        last = self._parts[-1]
+        if type(last) is not list:
+            last = []
+            self._parts.append(last)
+        return last
+
+    def extend(self, slots: Slots) -> None:
+        """Append places that are worked out later."""
+        self._parts.append(slots)
+
+    def all(self) -> list[tuple[int, int]]:
+        """Return all places."""
+        if len(self._parts) > 1:
+            self._parts = [list(chain.from_iterable(self._parts))]
+        return self.last()
+
+
 class OutputTree:
     """The outputs of one run's steps, in order.
 
@@ -76,8 +118,11 @@ class OutputTree:
         self._starts: list[int] = []
         self._hidden: set[int] = set()
         self.texts: list[str] = []
-        self.text_places: list[tuple[int, int]] = []
-        self.numbers: dict[Any, list[tuple[int, int]]] = {}
+        self._text_slots = SlotList()
+        self._number_slots = SlotList()
+        self._number_values: list[Any] = []
+        self._numbers: dict[Any, list[tuple[int, int]]] = {}
+        self._rows: dict[int, int] = {}
         self.others: list[tuple[str, int, int]] = []
         self.json_texts: dict[str, list[tuple[int, int]]] = {}
         self.key_places: dict[tuple[int, int], list[tuple[int, int]]] = {}
@@ -98,9 +143,15 @@ class OutputTree:
         last = at + MAX_VISITS
         self._put(output, at, 0)
         at += 1
+        rows = self._rows
         while at < len(self.nodes) and at < last:
-            self._scan(at, known_keys)
-            at += 1
+            stop = rows.get(at, last) if rows else last
+            if stop < last and self._scan_rows(at, stop, known_keys):
+                at = stop
+            else:
+                self._scan(at, known_keys)
+                at += 1
+        rows.clear()
 
     def _scan(self, node: int, known_keys: dict[str, list[tuple[int, int]]]) -> None:
         """Index the children of a container."""
@@ -108,7 +159,10 @@ class OutputTree:
         slot = 0
         step = 1
         children: Any = value
-        if issubclass(type(value), dict):
+        if type(value) is list:
+            if len(value) >= _FEW and self._put_all(value, lambda: zip(repeat(node), range(len(value)))):
+                return
+        elif issubclass(type(value), dict):
             children = value.values()
             if type(value) is not Attributes:
                 slot, step = 1, 2
@@ -117,7 +171,8 @@ class OutputTree:
             children = value.values
         elif issubclass(type(value), Parsed):
             children = (value.value,)
-        texts, places, numbers, put = self.texts, self.text_places, self.numbers, self._put
+        texts, places, put = self.texts, self._text_slots.last(), self._put
+        numbers, number_places = self._number_values, self._number_slots.last()
         for child in children:
             kind = type(child)
             if kind is str:
@@ -127,17 +182,82 @@ class OutputTree:
                     texts.append(child)
                     places.append((node, slot))
             elif kind is int or kind is float:
-                known = numbers.get(child)
-                if known is None:
-                    numbers[child] = [(node, slot)]
-                else:
-                    known.append((node, slot))
+                numbers.append(child)
+                number_places.append((node, slot))
             elif kind is dict or kind is list:
                 self.nodes.append(child)
                 self.links.append((node, slot))
             elif child is not None and kind is not bool:
                 put(child, node, slot)
             slot += step
+
+    def _scan_rows(self, start: int, stop: int, known: dict[str, list[tuple[int, int]]]) -> bool:
+        """Index the children of dicts with the same keys, all of them at once.
+
+        Return whether this was possible. A few passes in C cost much less than one in Python.
+        """
+        rows = self.nodes[start:stop]
+        names = tuple(rows[0])
+        if not names or not _STR.issuperset(map(type, names)):
+            return False
+        values = list(chain.from_iterable(map(dict.values, rows)))
+        slots = range(1, 2 * len(names), 2)
+        return self._put_all(values, lambda: product(range(start, stop), slots), (start, stop, known))
+
+    def _put_all(
+        self,
+        values: list[Any],
+        slots: Callable[[], Slots],
+        rows: tuple[int, int, dict[str, list[tuple[int, int]]]] | None = None,
+    ) -> bool:
+        """Index plain children at once, and the keys of the dicts that they are in.
+
+        Return False, and index nothing, if some of them are not plain.
+        """
+        kinds = list(map(type, values))
+        found = set(kinds)
+        if not found <= _PLAIN:
+            return False
+        is_text = list(map(is_, kinds, repeat(str)))
+        texts = list(compress(values, is_text)) if str in found else []
+        joined = BREAK.join(texts)
+        if joined[:1] in _JSON_STARTS or any(BREAK + start in joined for start in _JSON_STARTS):
+            return False
+        if rows is not None:
+            self._scan_same_keys(*rows)
+        if texts:
+            self.texts += texts
+            self._text_slots.extend(slots() if len(found) == 1 else compress(slots(), is_text))
+        if not found.isdisjoint(_NUMBERS):
+            is_number = list(map(_NUMBERS.__contains__, kinds))
+            self._number_values.extend(compress(values, is_number))
+            self._number_slots.extend(compress(slots(), is_number))
+        if not found.isdisjoint(_INNER):
+            is_inner = list(map(_INNER.__contains__, kinds))
+            at = len(self.nodes)
+            self.nodes.extend(compress(values, is_inner))
+            self.links.extend(compress(slots(), is_inner))
+            if list not in found:
+                self._note_rows(at)
+        return True
+
+    def _note_rows(self, at: int) -> None:
+        """Note which of the last containers are dicts with the same keys, one after the other."""
+        for _, same in itertools.groupby(map(tuple, self.nodes[at:])):
+            count = len(list(same))
+            if count >= _FEW:
+                self._rows[at] = at + count
+            at += count
+
+    def _scan_same_keys(self, start: int, stop: int, known: dict[str, list[tuple[int, int]]]) -> None:
+        """Index the keys of dicts with the same keys."""
+        row = self.nodes[start]
+        self._scan_keys(row, start, known)
+        for slot, key in zip(range(0, 2 * len(row), 2), row, strict=True):
+            places = known[key]
+            places.extend(
+                (node, slot) for node in range(start + 1, min(stop, start + 1 + _MAX_KEY_PLACES - len(places)))
+            )
 
     def _scan_keys(self, value: dict[Any, Any], node: int, known: dict[str, list[tuple[int, int]]]) -> None:
         slot = -2
@@ -150,7 +270,7 @@ class OutputTree:
             if places is None:
                 known[key] = self.key_places[(node, slot)] = [(node, slot)]
                 self.texts.append(key)
-                self.text_places.append((node, slot))
+                self._text_slots.last().append((node, slot))
             elif len(places) < _MAX_KEY_PLACES:
                 places.append((node, slot))
 
@@ -162,12 +282,13 @@ class OutputTree:
             parsed = parsed_json(text) if may_be_json(text) else None
             if parsed is None:
                 self.texts.append(text)
-                self.text_places.append((node, slot))
+                self._text_slots.last().append((node, slot))
             else:
                 self.json_texts.setdefault(text, []).append((node, slot))
                 self._append(Parsed(parsed), node, slot)
         elif kind is int or kind is float:
-            self.numbers.setdefault(child, []).append((node, slot))
+            self._number_values.append(child)
+            self._number_slots.last().append((node, slot))
         elif child is not None and kind is not bool:
             try:
                 self._put_other(child, node, slot)
@@ -195,7 +316,8 @@ class OutputTree:
         elif not issubclass(type(child), Enum) and codec.is_immutable(child):
             self.others.append((str(child), node, slot))
             if issubclass(type(child), Decimal) and child.is_finite():
-                self.numbers.setdefault(child, []).append((node, slot))
+                self._number_values.append(child)
+                self._number_slots.last().append((node, slot))
 
     def _append(self, container: Any, node: int, slot: int) -> None:
         self.nodes.append(container)
@@ -203,10 +325,27 @@ class OutputTree:
 
     # -- what was found where
 
+    @property
+    def text_places(self) -> list[tuple[int, int]]:
+        """Where each of the texts stands."""
+        return self._text_slots.all()
+
+    @property
+    def numbers(self) -> dict[Any, list[tuple[int, int]]]:
+        """Where each number stands."""
+        if self._number_values and not self._numbers:
+            found = self._numbers
+            for value, place in zip(self._number_values, self._number_slots.all(), strict=True):
+                known = found.get(value)
+                if known is None:
+                    found[value] = [place]
+                else:
+                    known.append(place)
+        return self._numbers
+
     def step_of(self, node: int) -> int:
         """Return the step in whose output a container stands."""
-        start = next(start for start in reversed(self._starts) if start <= node)
-        step: int = self.nodes[start].step
+        step: int = self.nodes[self._starts[bisect_right(self._starts, node) - 1]].step
         return step
 
     def root_of(self, step: int) -> int | None:
@@ -239,7 +378,11 @@ class OutputTree:
 
     def child(self, node: int, slot: int) -> Any:
         """Return the leaf at a place."""
-        return self.entry(node, slot)[2]
+        value = self.nodes[node]
+        if type(value) is dict:
+            key = next(itertools.islice(value, slot // 2, None))
+            return value[key] if slot % 2 else key
+        return value[slot] if type(value) is list else self.entry(node, slot)[2]
 
     def path(self, node: int, slot: int) -> LeafPath:
         """Return the path from the whole output to a child of a container."""
