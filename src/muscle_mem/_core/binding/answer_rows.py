@@ -99,11 +99,14 @@ def _categories(name: str, column: Sequence[Any]) -> Sequence[str] | None:
 
 
 def _of_numbers(name: str, column: Sequence[Any], kinds: set[type]) -> Sequence[str]:
-    distinct = set(column)
-    is_plain = 0 not in distinct and -1 not in distinct and not (float in kinds and any(map(ne, column, column)))
-    if is_plain and (not name or int not in kinds or STATUS_NAMES.isdisjoint(name_parts(name))):
+    if name and int in kinds and not STATUS_NAMES.isdisjoint(name_parts(name)):
+        return [read(value, name, words=False).category for value in column]
+    if all(column) and -1 not in column and not (float in kinds and any(map(ne, column, column))):
         return [NUMBER] * len(column)
-    return [read(value, name, words=False).category for value in column]
+    return [
+        NUMBER if value and value != -1 and value == value else read(value, name, words=False).category
+        for value in column
+    ]
 
 
 def _of_texts(name: str, column: Sequence[str]) -> Sequence[str] | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from enum import Enum
+from itertools import islice, pairwise
 from typing import Any
 
 from ...errors import NotStorableError
@@ -58,6 +60,22 @@ def side_text(char: str) -> str:
 def is_joined(one: str, two: str) -> bool:
     """Return whether two characters side by side belong to one word or number."""
     return (one.isdigit() and two.isdigit()) or (one.isalpha() and two.isalpha())
+
+
+_EDGES = re.compile(r"[0-9]+|[A-Za-z]+|[\x00-\x7f]")
+
+
+def token_edges(text: str, most: int) -> list[int]:
+    """Return the positions in a text where a token may begin or end.
+
+    These are all but those between two letters or two digits. At most so many are found, and one more.
+    """
+    if text.isascii():
+        edges = [match.start() for match in islice(_EDGES.finditer(text), most)]
+    else:
+        pairs = enumerate(pairwise(text), 1)
+        edges = [0, *islice((at for at, (one, two) in pairs if not is_joined(one, two)), most)]
+    return [*edges, len(text)]
 
 
 def text_of(leaf: Any) -> str | None:

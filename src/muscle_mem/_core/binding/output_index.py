@@ -10,16 +10,19 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from operator import add
 from typing import Any
 
 from ..redaction.traces import decimal_text
-from .leaf_texts import BREAK, fold_plain, is_joined, occurrences, side_text, squeeze
+from .leaf_texts import BREAK, fold_plain, is_joined, occurrences, side_text, squeeze, token_edges
 from .output_tree import OutputTree, Place
 
 _MAX_TRIES = 2_000  # occurrences of one text that are looked at
 _FEW_SEARCHES = 20  # searches for which an index of the pieces costs more than it saves
+_MAX_PARTS = 1_000  # parts of a literal that are looked up one by one
 _PIECES = re.compile(r"[0-9]+|[A-Za-z]+")
 _NO_DIGIT = re.compile(r"[^\d\x00-\x08]+")
+_NO_DIGITS = bytes(code for code in range(9, 128) if not chr(code).isdigit())
 
 
 class OutputIndex(OutputTree):
@@ -32,8 +35,10 @@ class OutputIndex(OutputTree):
         self._by_piece: dict[str, list[int]] = {}
         self._without_piece: list[int] = []
         self._sorted_count = self._searches = 0
-        self._offsets: list[int] = []
+        self._known: frozenset[str] = frozenset()
+        self._starts_of_texts: list[int] = []
         self._fold_offsets: list[int] = []
+        self._ints: tuple[str, list[int]] | None = None
 
     def places_of_text(self, text: str) -> Iterator[Place]:
         """Yield the leaves whose whole text is this."""
@@ -76,27 +81,65 @@ class OutputIndex(OutputTree):
         The text contains them as tokens.
         """
         for number in self._numbers_inside(text, shortest):
-            seen = self.texts[number]
-            if seen != text and any(True for _ in occurrences(text, seen)):
-                yield from self._text_places_of(number)
+            yield from self._text_places_of(number)
         for other, node, slot in self.others:
             if len(other) >= shortest and other in text and other != text:
                 yield Place(node, slot, self.child(node, slot))
 
     def _numbers_inside(self, text: str, shortest: int) -> list[int]:
-        """Return the numbers of the texts that a text contains, in order.
+        """Return the numbers of the shorter texts that a text contains as tokens, in order.
 
-        They have at least `shortest` characters. A text stands in another as whole words and numbers, so its longest
-        piece is a piece of the other. Only ASCII texts are found by their pieces: elsewhere the classes of characters
-        differ.
+        They have at least `shortest` characters. A short text is taken apart, and its parts are looked up. A text
+        stands in a long one as whole words and numbers, so its longest piece is a piece of the other. Only ASCII texts
+        are found by their pieces: elsewhere the classes of characters differ.
         """
-        found: Iterable[int] = range(len(self.texts))
+        cuts = token_edges(text, _MAX_PARTS)
+        if len(cuts) ** 2 <= 2 * _MAX_PARTS:
+            known = self._known_texts()
+            parts = {
+                text[start:end] for at, start in enumerate(cuts) for end in cuts[at + 1 :] if end - start >= shortest
+            }
+            parts.discard(text)
+            return sorted(number for part in parts & known for number in self._numbers_of(part))
         self._searches += 1
+        texts = self.texts
         if self._searches > _FEW_SEARCHES and text.isascii():
             by_piece, others = self._texts_by_piece()
             pieces = set(_PIECES.findall(text))
-            found = sorted({*others, *(number for piece in pieces for number in by_piece.get(piece, ()))})
-        return [number for number in found if len(self.texts[number]) >= shortest and self.texts[number] in text]
+            found: Iterable[int] = sorted(
+                {*others, *(number for piece in pieces for number in by_piece.get(piece, ()))}
+            )
+            found = [number for number in found if texts[number] in text]
+        else:
+            found = itertools.compress(itertools.count(), map(text.__contains__, texts))
+        return [
+            number
+            for number in found
+            if len(texts[number]) >= shortest
+            and texts[number] != text
+            and any(True for _ in occurrences(text, texts[number]))
+        ]
+
+    def _known_texts(self) -> frozenset[str]:
+        if not self._known:
+            self._known = frozenset(self.texts)
+        return self._known
+
+    def _numbers_of(self, text: str) -> Iterator[int]:
+        """Yield the numbers of the texts that are equal to a known text."""
+        if BREAK in text:
+            yield from (number for number, seen in enumerate(self.texts) if seen == text)
+            return
+        joined = self._joined_texts()
+        framed = BREAK + text + BREAK
+        number = done = 0
+        if joined.startswith(framed[1:]):
+            yield 0
+        at = joined.find(framed)
+        while at >= 0:
+            number, done = number + joined.count(BREAK, done, at + 1), at + 1
+            yield number
+            at = joined.find(framed, at + 1)
 
     def _texts_by_piece(self) -> tuple[dict[str, list[int]], list[int]]:
         """Return the numbers of texts by their longest piece.
@@ -121,7 +164,11 @@ class OutputIndex(OutputTree):
         This costs much less than an expression for each number.
         """
         if self._digits is None:
-            self._digits = _NO_DIGIT.sub("", self._joined_texts())
+            joined = self._joined_texts()
+            if joined.isascii():
+                self._digits = joined.encode().translate(None, _NO_DIGITS).decode()
+            else:
+                self._digits = _NO_DIGIT.sub("", joined)
         return digits in self._digits
 
     def texts_matching(self, pattern: re.Pattern[str]) -> Iterator[Place]:
@@ -154,9 +201,21 @@ class OutputIndex(OutputTree):
             at = folded.find(word, end)
             tries += 1
         if anywhere:
-            for value, places in self.numbers.items():
-                if isinstance(value, int) and word in decimal_text(value):
-                    yield from (Place(node, slot, self.child(node, slot)) for node, slot in places)
+            for value in self._ints_with(word):
+                yield from (Place(node, slot, self.child(node, slot)) for node, slot in self.numbers[value])
+
+    def _ints_with(self, digits: str) -> Iterator[int]:
+        """Yield the different ints whose decimal text contains these digits."""
+        if self._ints is None:
+            ints = [value for value in self.numbers if isinstance(value, int)]
+            self._ints = BREAK.join((*map(decimal_text, ints), "")), ints
+        joined, ints = self._ints
+        number = done = 0
+        at = joined.find(digits)
+        while at >= 0:
+            number, done = number + joined.count(BREAK, done, at), at
+            yield ints[number]
+            at = joined.find(digits, joined.find(BREAK, at))
 
     def hidden_places(self, word: str) -> Iterator[Place]:
         """Yield the texts that contain a folded word once marks are taken out.
@@ -225,8 +284,15 @@ class OutputIndex(OutputTree):
             if joined.count(BREAK) != len(self.texts):
                 joined = BREAK.join((*(text.replace(BREAK, " ") for text in self.texts), ""))
             self._joined = joined
-            self._offsets = [0, *itertools.accumulate(len(text) + 1 for text in self.texts)]
         return self._joined
+
+    @property
+    def _offsets(self) -> list[int]:
+        """Return where each text begins in the joined texts."""
+        if not self._starts_of_texts:
+            ends = itertools.accumulate(map(len, self.texts), initial=0)
+            self._starts_of_texts = list(map(add, ends, itertools.count()))
+        return self._starts_of_texts
 
     def _occurrences(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield the number of each text with an occurrence, and its position.
