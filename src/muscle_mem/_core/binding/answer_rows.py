@@ -34,7 +34,7 @@ _NUMBERS = frozenset({int, float})
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _CONSTANTS = {True: TRUE, False: FALSE, None: NONE}
 _STARTS = frozenset(["", *"{[ \n\t\r"])
-_NUMBER_LINES = re.compile(r"^(?:[^\d\n]{0,24}?(-?\d[\d.,]*)[^\d\n]{0,24}|.*)$", re.MULTILINE)
+_NUMBER_LINES = re.compile(r"^(?:[^\d\n]{0,24}-?(\d[\d.,]*)[^\d\n]{0,24}|.*)$", re.MULTILINE)
 """The one number of each line, as `answers.read` finds it in a whole text."""
 
 
@@ -62,7 +62,7 @@ def rows_of(items: Sequence[Any], depth: int) -> Rows | None:
     if not names or set(map(tuple, items)) != {names} or not _STR.issuperset(map(type, names)):
         return None
     size = 1
-    keys: list[Sequence[Any]] = []
+    keys: list[Sequence[Any] | str] = []
     inner: list[tuple[str, Any]] = []
     for name, column in zip(names, zip(*map(dict.values, items), strict=True), strict=True):
         if type(column[0]) is dict:
@@ -79,11 +79,18 @@ def rows_of(items: Sequence[Any], depth: int) -> Rows | None:
         size += 1
         keys.append(categories)
         inner.append((name, None))
-    return Rows(size, list(zip(*keys, strict=True)), tuple(inner))
+    count = len(items)
+    if all(type(key) is str for key in keys):
+        return Rows(size, [tuple(keys)] * count, tuple(inner))
+    parts = [repeat(key, count) if type(key) is str else key for key in keys]
+    return Rows(size, list(zip(*parts, strict=True)), tuple(inner))
 
 
-def _categories(name: str, column: Sequence[Any]) -> Sequence[str] | None:
-    """Return the category of each value of a field; None if one of them has parts."""
+def _categories(name: str, column: Sequence[Any]) -> Sequence[str] | str | None:
+    """Return the category of each value of a field, or the one of all.
+
+    Return None if one of them has parts.
+    """
     kinds = set(map(type, column))
     if kinds <= _NUMBERS:
         return _of_numbers(name, column, kinds)
@@ -98,45 +105,42 @@ def _categories(name: str, column: Sequence[Any]) -> Sequence[str] | None:
     return [_CONSTANTS[value] for value in column]
 
 
-def _of_numbers(name: str, column: Sequence[Any], kinds: set[type]) -> Sequence[str]:
+def _of_numbers(name: str, column: Sequence[Any], kinds: set[type]) -> Sequence[str] | str:
     if name and int in kinds and not STATUS_NAMES.isdisjoint(name_parts(name)):
         return [read(value, name, words=False).category for value in column]
     if all(column) and -1 not in column and not (float in kinds and any(map(ne, column, column))):
-        return [NUMBER] * len(column)
+        return NUMBER
     return [
         NUMBER if value and value != -1 and value == value else read(value, name, words=False).category
         for value in column
     ]
 
 
-def _of_texts(name: str, column: Sequence[str]) -> Sequence[str] | None:
+def _of_texts(name: str, column: Sequence[str]) -> Sequence[str] | str | None:
     distinct = list(dict.fromkeys(column))
-    found: dict[str, str] = {}
-    plain: list[str] = []
-    for text in distinct:
-        if text[:1] in _STARTS or "\n" in text or text.isspace():
-            reading = read(text, name, words=False)
-            if reading.fields is not None or reading.items is not None:
-                return None
-            found[text] = reading.category
-        elif len(text) > 4 * MAX_WORD:
-            found[text] = TEXT
-        else:
-            plain.append(text)
-    found.update(zip(plain, _of_short_texts(name, plain), strict=True))
-    if len(set(found.values())) == 1:
-        return [found[distinct[0]]] * len(column)
-    return [found[text] for text in column]
+    joined = "\n".join(distinct)
+    is_plain = joined.count("\n") == len(distinct) - 1 and max(map(len, distinct)) <= 4 * MAX_WORD
+    if not is_plain or any(map(str.isspace, distinct)) or not _STARTS.isdisjoint([text[:1] for text in distinct]):
+        readings = {text: read(text, name, words=False) for text in distinct}
+        if any(reading.fields is not None or reading.items is not None for reading in readings.values()):
+            return None
+        return [readings[text].category for text in column]
+    found = _of_short_texts(name, distinct)
+    if type(found) is str or len(distinct) == len(column):
+        return found
+    by_text = dict(zip(distinct, found, strict=True))
+    return [by_text[text] for text in column]
 
 
-def _of_short_texts(name: str, texts: Sequence[str]) -> Sequence[str]:
+def _of_short_texts(name: str, texts: Sequence[str]) -> Sequence[str] | str:
     """Return the categories of texts in one line that neither are empty nor begin as JSON does."""
     bare = list(map(str.rstrip, map(str.strip, texts), repeat(".!")))
     numbers: list[str] = _NUMBER_LINES.findall("\n".join(bare))
-    assert len(numbers) == len(texts) or not texts
     if not any(numbers):
-        return [TEXT] * len(texts)
+        return TEXT
     is_place = bool(name) and not NAMES_OF_PLACES.isdisjoint(name_parts(name))
+    if all(numbers) and min(map(len, bare)) > 2 and (is_place or all(map(str.strip, numbers, repeat("-.,0")))):
+        return NUMBER
     return [
         TEXT
         if not number or (len(text) <= 2 and not text[0].isalnum())

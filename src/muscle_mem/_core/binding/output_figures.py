@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from enum import Enum
+from itertools import chain
 from typing import Any
 
 from .. import codec
@@ -36,6 +38,13 @@ SIZE_APART = 3
 WHOLE = 8  # bytes: no multiple of the size of one
 _BLANK = b"\0" * SIZE_APART
 _DIGIT = re.compile(r"\d")
+_FIGURE_START = re.compile(r"(?<![\w.,/-])[-+\u2212]?\d")
+_FEW = 8  # dicts in a list for which it does not pay to read them column by column
+_DICT = frozenset({dict})
+_STR = frozenset({str})
+_NUMBERS = frozenset({int, float})
+_SILENT = frozenset({bool, type(None)})
+_ROW_SCALARS = _NUMBERS | _SILENT | _STR
 
 
 def figures_digest(output: Any, now: float) -> bytes | None:
@@ -121,8 +130,46 @@ class _Figures:
                     self.add(value[key], str(key), depth + 1)
             return
         self.lines.append(f"{name}#{len(value)}")
+        if len(value) >= _FEW and self._add_rows(value, depth + 1):
+            return
         for child in value:
             self.add(child, name, depth + 1)
+
+    def _add_rows(self, rows: Sequence[Any], depth: int) -> bool:
+        """Add the figures of dicts of scalars with the same keys, column by column.
+
+        Return False, and add nothing, if the items are something else.
+        """
+        if depth > codec.MAX_DEPTH or not _DICT.issuperset(map(type, rows)):
+            return False
+        names = tuple(rows[0])
+        if set(map(tuple, rows)) != {names} or not _STR.issuperset(map(type, names)):
+            return False
+        columns = dict(zip(names, zip(*map(dict.values, rows), strict=True), strict=True))
+        kinds = {name: set(map(type, column)) for name, column in columns.items()}
+        if not all(found <= _ROW_SCALARS for found in kinds.values()) or self._left < len(rows) * len(names):
+            return False
+        self._left -= len(rows) * len(names)
+        cells = [self._cells(columns[name], name, kinds[name]) for name in sorted(names) if kinds[name] - _SILENT]
+        self.lines.extend(chain.from_iterable(chain.from_iterable(zip(*cells, strict=True))))
+        return True
+
+    def _cells(self, column: Sequence[Any], name: str, kinds: set[type]) -> Iterable[Iterable[str]]:
+        """Return the lines of each value of a column."""
+        if kinds <= _NUMBERS and max(map(abs, column)) < _SMALLEST_EPOCH:
+            return zip(map(f"{name.replace('%', '%%')}=%r".__mod__, column))
+        if kinds & _NUMBERS:
+            return [self._lines_of(value, name) for value in column]
+        known = {value: self._lines_of(value, name) for value in set(column)}
+        return map(known.__getitem__, column)
+
+    def _lines_of(self, value: Any, name: str) -> list[str]:
+        outer, self.lines = self.lines, []
+        try:
+            self.add(value, name, 0)
+            return self.lines
+        finally:
+            self.lines = outer
 
     def _add_number(self, value: float, name: str) -> None:
         if abs(value) >= _SMALLEST_EPOCH and any(abs(value / unit - self._now) <= _DAY for unit in _EPOCH_UNITS):
@@ -133,7 +180,7 @@ class _Figures:
         text = text[:_MAX_TEXT]
         if is_unit_name(name):
             self.lines.append(f"{name}={text}")
-        if _DIGIT.search(text) is None:
+        if _DIGIT.search(text) is None or (":" not in text and _FIGURE_START.search(text) is None):
             return
         for stamp, figure in compiled(_FIGURES).findall(text):
             if stamp:

@@ -114,7 +114,7 @@ class OutputTree:
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
-        self.links: list[tuple[int, int]] = []
+        self._link_slots = SlotList()
         self._starts: list[int] = []
         self._hidden: set[int] = set()
         self.texts: list[str] = []
@@ -137,7 +137,7 @@ class OutputTree:
             self._hidden.add(step)
         self._starts.append(len(self.nodes))
         self.nodes.append(Root(step, output))
-        self.links.append((-1, 0))
+        self._link_slots.last().append((-1, 0))
         known_keys: dict[str, list[tuple[int, int]]] = {}
         at = len(self.nodes) - 1
         last = at + MAX_VISITS
@@ -186,7 +186,7 @@ class OutputTree:
                 number_places.append((node, slot))
             elif kind is dict or kind is list:
                 self.nodes.append(child)
-                self.links.append((node, slot))
+                self._link_slots.last().append((node, slot))
             elif child is not None and kind is not bool:
                 put(child, node, slot)
             slot += step
@@ -236,7 +236,7 @@ class OutputTree:
             is_inner = list(map(_INNER.__contains__, kinds))
             at = len(self.nodes)
             self.nodes.extend(compress(values, is_inner))
-            self.links.extend(compress(slots(), is_inner))
+            self._link_slots.extend(compress(slots(), is_inner))
             if list not in found:
                 self._note_rows(at)
         return True
@@ -321,9 +321,14 @@ class OutputTree:
 
     def _append(self, container: Any, node: int, slot: int) -> None:
         self.nodes.append(container)
-        self.links.append((node, slot))
+        self._link_slots.last().append((node, slot))
 
     # -- what was found where
+
+    @property
+    def links(self) -> list[tuple[int, int]]:
+        """Where each container stands."""
+        return self._link_slots.all()
 
     @property
     def text_places(self) -> list[tuple[int, int]]:
