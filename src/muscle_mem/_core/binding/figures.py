@@ -55,6 +55,17 @@ _DATES = rf"""(?xi)(?<![\w.])(?:
     | (?P<d3>\d{{1,2}})(?:st|nd|rd|th|\.)?\s+(?P<m3>{_MONTH})\b\.?(?:,?\s+(?P<y3>\d{{4}})\b)?
     | (?P<m4>{_MONTH})\b\.?\s+(?P<d4>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s+(?P<y4>\d{{4}})\b)?
     )"""
+_NUMERIC_DATES = r"""(?x)(?<![\w.])(?:
+      (?P<y1>\d{4})[-/.](?P<m1>\d{1,2})[-/.](?P<d1>\d{1,2})(?!\d)
+    | (?P<a2>\d{1,2})(?P<s2>[./-])(?P<b2>\d{1,2})(?P=s2)(?P<y2>\d{4}|\d{2})(?!\d)
+    )"""
+"""The dates in texts without the name of a month."""
+
+_MONTH_START = r"(?i)jan|jän|feb|mar|mär|mrz|apr|ma[yi]|jun|jul|aug|sep|o[ck]t|nov|de[cz]"
+_DATE_MARK = re.compile(r"\d[-/.]\d{1,2}[-/.]\d")
+_DIGIT = re.compile(r"\d")
+_PLAIN_DIGITS = 28  # digits that a Decimal keeps
+_PLAIN_INT = 10**_PLAIN_DIGITS
 _TIMES = r"(?<![\d.:])(?P<h>[01]?\d|2[0-3]):(?P<m>[0-5]\d)(?::(?P<s>[0-5]\d)(?:\.\d+)?)?(?![\d:])"
 _NUMBERS = rf"(?P<sign>[-\u2212+])?(?P<body>\d+(?:[.,'\u2019{_SPACE}](?=\d)\d+)*)(?P<exp>[eE][-+]?\d{{1,3}}(?![\w.]))?"
 
@@ -78,47 +89,55 @@ def figures_in(text: str) -> list[Figure]:
     Dates and times are not numbers as well.
     """
     text = text[:MAX_TEXT]
-    if not any(map(str.isdigit, text)):
+    if _DIGIT.search(text) is None:
         return []
     found: list[Figure] = []
-    for match in compiled(_DATES).finditer(text):
+    dates = ""
+    if compiled(_MONTH_START).search(text):
+        dates = _DATES
+    elif _DATE_MARK.search(text):
+        dates = _NUMERIC_DATES
+    for match in compiled(dates).finditer(text) if dates else ():
         days = tuple(_days(match))
         if days:
             found.append(Figure("date", days, *match.span()))
     taken = [(figure.start, figure.end) for figure in found]
-    for match in compiled(_TIMES).finditer(text):
+    for match in compiled(_TIMES).finditer(text) if ":" in text else ():
         if _is_free(match.start(), match.end(), taken):
             clock = f"{int(match['h']):02}:{match['m']}:{match['s'] or '00'}"
             found.append(Figure("time", (clock,), *match.span()))
             taken.append(match.span())
     for match in compiled(_NUMBERS).finditer(text):
-        for start, end in _number_spans(match):
-            if _is_free(start, end, taken):
-                values = readings(text[start:end])
-                if values:
-                    found.append(Figure("number", values, start, end))
-    return sorted(found, key=lambda figure: figure.start)
+        for start, end, values in _numbers(match):
+            if not taken or _is_free(start, end, taken):
+                found.append(Figure("number", values, start, end))
+    return sorted(found, key=lambda figure: figure.start) if taken else found
 
 
 def _is_free(start: int, end: int, taken: list[tuple[int, int]]) -> bool:
     return all(end <= other_start or other_end <= start for other_start, other_end in taken)
 
 
-def _number_spans(match: re.Match[str]) -> Iterator[tuple[int, int]]:
-    """Yield the span of one number, or of its pieces.
+def _numbers(match: re.Match[str]) -> Iterator[tuple[int, int, tuple[str, ...]]]:
+    """Yield the span of one number, or of its pieces, and its readings.
 
     It is split where the separators cannot be those of one number.
     """
     text = match[0]
-    if readings(text):
+    values = readings(text)
+    if values:
         start, end = match.span()
         before = match.string[start - 1 : start] if match["sign"] else ""
         if before.isalnum():  # "A-12": the sign joins two tokens
             start += 1
-        yield start, end
+            values = readings(match.string[start:end])
+        if values:
+            yield start, end, values
         return
     for piece in re.finditer(r"\d+", text):
-        yield match.start() + piece.start(), match.start() + piece.end()
+        values = readings(piece[0])
+        if values:
+            yield match.start() + piece.start(), match.start() + piece.end(), values
 
 
 def readings(text: str) -> tuple[str, ...]:
@@ -126,6 +145,14 @@ def readings(text: str) -> tuple[str, ...]:
 
     Return none if it cannot be one number.
     """
+    if len(text) <= _PLAIN_DIGITS and text.isascii():
+        if text.isdigit():
+            return (text.lstrip("0") or "0",)
+        whole, dot, decimals = text.partition(".")
+        if dot and len(decimals) != 3 and whole.isdigit() and decimals.isdigit():
+            decimals = decimals.rstrip("0")
+            whole = whole.lstrip("0") or "0"
+            return (f"{whole}.{decimals}" if decimals else whole,)
     text = text.replace("\u2212", "-")
     plain = re.sub(rf"[{_SPACE}'\u2019]", "", text)
     grouped = len(plain) != len(text)
@@ -175,6 +202,12 @@ def number_text(value: Decimal | float) -> str | None:
 
     Return None for infinities, NaN and giants.
     """
+    if type(value) is int and -_PLAIN_INT < value < _PLAIN_INT:
+        return str(value)
+    if type(value) is float:
+        text = repr(value)
+        if "e" not in text and "n" not in text:  # neither infinite nor NaN
+            return (text.removesuffix(".0") if text != "-0.0" else "0") if text.endswith(".0") else text
     try:
         number = value if isinstance(value, Decimal) else Decimal(repr(value) if isinstance(value, float) else value)
         if not number.is_finite() or abs(number.adjusted()) > _MAX_DIGITS:
@@ -193,7 +226,9 @@ def _days(match: re.Match[str]) -> Iterator[str]:
         if match["s2"] != ".":
             yield from _day(year, match["a2"], match["b2"])
     else:
-        month = _MONTHS[(match["m3"] or match["m4"]).lower()]
+        month = _MONTHS.get((match["m3"] or match["m4"]).lower())
+        if month is None:  # The long s matches an s, and is another letter.
+            return
         day = match["d3"] or match["d4"]
         yield from _day(match["y3"] or match["y4"], str(month), day)
 
