@@ -29,7 +29,6 @@ from .list_state import list_state
 from .output_index import OutputIndex
 from .output_tree import Items, Place
 from .paths import key_digest
-from .pieces import literal_pieces
 
 _MAX_TEXTS = 8
 _MAX_TEXT = 200
@@ -161,7 +160,7 @@ class ElementUses:
     def _rest(self, use: Use, uses: Sequence[Use]) -> tuple[Any, ...]:
         """Return the literals of a call that do not come from a list."""
         taken = {other.argument for other in uses if other.step == use.step}
-        pieces = literal_pieces(self._records[use.step])
+        pieces = self._index.pieces.of(self._records[use.step])
         return tuple((p.argument, p.path, bytes_of(p.value)) for p in pieces if p.argument not in taken)
 
     def _length(self, node: int) -> Any:
@@ -183,7 +182,7 @@ class ElementUses:
         above = [self._index.nodes[found] for found, _ in self._index.ancestors(parent, slot)]
         source = self._records[self._index.step_of(node)]
         limits = sorted(
-            {p.value for p in literal_pieces(source) if type(p.value) is int and p.value >= _SMALLEST_LIMIT}
+            {p.value for p in self._index.pieces.of(source) if type(p.value) is int and p.value >= _SMALLEST_LIMIT}
         )
         if limits or any(not isinstance(value, list | tuple) for value in above):
             yield uses[0].step, self._list_guard(node, "whole", list_state(length, above, limits))

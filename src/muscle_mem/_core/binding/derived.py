@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..model.records import Guard, StepRecord, Suspicion
-from .figures import MAX_TEXT, is_calendar_word, scalar_figures
+from .figures import MAX_TEXT, is_calendar_word
 from .leaf_texts import bytes_of
 from .output_figures import figures_digest
 from .output_index import OutputIndex
-from .pieces import literal_pieces
 from .suspicion import figure_values, guarded_values, is_guarded, is_narrow
 from .suspicion_kinds import DERIVED
 
@@ -98,14 +97,14 @@ def _open_literals(
     """
     guarded = guarded_values(_outside_tables(record, index))
     defaults = {bytes_of(default) for default in known.defaults[step]}
-    for leaf, piece in enumerate(literal_pieces(record)):
+    for leaf, piece in enumerate(index.pieces.of(record)):
         if is_guarded(piece, guarded) or bytes_of(piece.value) in defaults:
             continue
         text = piece.value if isinstance(piece.value, str) else ""
         if isinstance(piece.value, bool) or (is_calendar_word(text) and text not in known.leaves):
             yield leaf, True
             continue
-        for figure in scalar_figures(piece.value):
+        for figure in index.figures.of(piece.value):
             before = text[figure.start - 1 : figure.start] if figure.start else ""
             if figure.kind == "time" or (figure.kind == "number" and before and (before.isalpha() or before in "#_")):
                 continue

@@ -271,6 +271,24 @@ def scalar_figures(leaf: Any) -> list[Figure]:
     return []
 
 
+class FigureMemo:
+    """The figures of leaves, worked out once for each text."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[str, list[Figure]] = {}
+
+    def of(self, leaf: Any) -> list[Figure]:
+        """Return the figures of a leaf, as `scalar_figures` does."""
+        if type(leaf) is not str:
+            return scalar_figures(leaf)
+        found = self._known.get(leaf)
+        if found is None:
+            found = self._known[leaf] = figures_in(leaf)
+        return found
+
+
 def is_calendar_word(text: str) -> bool:
     """Return whether a whole text is the name of a weekday or a month."""
     word = text.strip(" .").lower()

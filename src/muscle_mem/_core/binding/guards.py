@@ -210,7 +210,7 @@ class _Search:
 
         They count wherever they stand, in whatever spelling.
         """
-        for figure in scalar_figures(leaf.value):
+        for figure in self.index.figures.of(leaf.value):
             for value in figure.values:
                 if figure.kind == "time" or not _is_telling(figure.kind, value):
                     continue

@@ -14,8 +14,10 @@ from operator import add
 from typing import Any
 
 from ..redaction.traces import decimal_text
+from .figures import FigureMemo
 from .leaf_texts import BREAK, fold_plain, is_joined, occurrences, side_text, squeeze, token_edges
 from .output_tree import OutputTree, Place
+from .pieces import PieceMemo
 
 _MAX_TRIES = 2_000  # occurrences of one text that are looked at
 _FEW_SEARCHES = 20  # searches for which an index of the pieces costs more than it saves
@@ -26,10 +28,15 @@ _NO_DIGITS = bytes(code for code in range(9, 128) if not chr(code).isdigit())
 
 
 class OutputIndex(OutputTree):
-    """The outputs of one run's steps, in order, with searches over all of them."""
+    """The outputs of one run's steps, in order, with searches over all of them.
+
+    `figures` and `pieces` keep what the searches of one recording share.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.figures = FigureMemo()
+        self.pieces = PieceMemo()
         self._joined = self._folded = self._squeezed = ""
         self._digits: str | None = None
         self._by_piece: dict[str, list[int]] = {}

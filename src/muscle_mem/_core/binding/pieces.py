@@ -33,6 +33,23 @@ def literal_pieces(record: StepRecord) -> list[Piece]:
     return [piece for name, expr in record.arguments for piece in expression_pieces(name, expr)]
 
 
+class PieceMemo:
+    """The literal pieces of calls, worked out once for each call."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, list[Piece]]] = {}
+
+    def of(self, record: StepRecord) -> list[Piece]:
+        """Return the literal pieces of a call, as `literal_pieces` does."""
+        arguments = record.arguments  # They stay the same object when guards are added to the record.
+        found = self._known.get(id(arguments))
+        if found is None:
+            found = self._known[id(arguments)] = arguments, literal_pieces(record)
+        return found[1]
+
+
 def expression_pieces(argument: str, expr: Expr, path: tuple[int, ...] = ()) -> Iterator[Piece]:
     """Yield the literal pieces of one expression."""
     if isinstance(expr, Lit):

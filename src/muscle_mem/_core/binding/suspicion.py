@@ -18,11 +18,11 @@ from ...errors import NotStorableError
 from .. import codec
 from ..codec.walk import stored_leaves
 from ..model.records import ParamTrace, StepRecord, Suspicion, Witness
-from .figures import Figure, figures_in, is_calendar_word, months_of, rank, readings, scalar_figures
+from .figures import Figure, is_calendar_word, months_of, rank, readings, scalar_figures
 from .output_index import OutputIndex
 from .param_suspicion import ParamSearch
 from .params import Params
-from .pieces import Piece, literal_pieces
+from .pieces import Piece
 from .suspicion_kinds import COMPUTED, DAY, IRREVERSIBLE, MADE_UP, MONTH, RANDOM, YEAR, trace_digest
 
 SMALL_NUMBER = 100
@@ -111,7 +111,7 @@ class _Search:
 
     def suspicions(self, record: StepRecord, fact: StepFacts, index: int) -> Iterator[Suspicion]:
         """Yield the suspicions of one step's literals."""
-        pieces = literal_pieces(record)
+        pieces = self._outputs.pieces.of(record)
         if self._names:
             for leaf, piece in enumerate(pieces):
                 yield from self._params_in.suspicions(leaf, piece, fact.defaults)
@@ -150,7 +150,7 @@ class _Search:
     def _open_figures(self, piece: Piece, guarded: frozenset[str]) -> Iterator[Figure]:
         """Yield the figures of a literal that neither the task nor an output explains."""
         text = piece.value if isinstance(piece.value, str) else ""
-        for figure in scalar_figures(piece.value):
+        for figure in self._outputs.figures.of(piece.value):
             before = text[figure.start - 1 : figure.start] if figure.start else ""
             if figure.kind == "number" and (before.isalpha() or before in ("#", "_")) and before:
                 continue
@@ -176,7 +176,7 @@ class _Search:
         It is a day, a month or a year, with its canonical readings.
         """
         if isinstance(value, datetime.date | str):
-            for figure in scalar_figures(value):
+            for figure in self._outputs.figures.of(value):
                 days = [day for day in figure.values if figure.kind == "date" and self._is_near(day)]
                 if days:
                     yield DAY, frozenset(days)
@@ -233,7 +233,7 @@ class _Search:
         found: set[str] = set()
         for text in (*self._texts(), *self._output_texts(index)):
             found.update(match[0] for match in re.finditer(r"(?<!\d)\d{4}(?!\d)", text))
-            for figure in figures_in(text):
+            for figure in self._outputs.figures.of(text):
                 found.update(figure.values)
                 if figure.kind == "date":
                     found.update(value for day in figure.values for value in (day[:7], f"--{day[-5:-3]}", day[:4]))

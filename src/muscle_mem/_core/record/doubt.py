@@ -12,7 +12,7 @@ from ..binding.derived import Knowledge, derived_suspicions
 from ..binding.id_shapes import has_id_shape
 from ..binding.output_index import OutputIndex
 from ..binding.params import Params
-from ..binding.pieces import expression_pieces, literal_pieces
+from ..binding.pieces import PieceMemo, expression_pieces, literal_pieces
 from ..binding.resolve import references_in
 from ..binding.suspicion import (
     StepFacts,
@@ -71,7 +71,9 @@ def note_doubts(
     suspicions = _without_constants(suspicions, records, steps)
     _report_blind_outputs(run, steps, records, known)
     seen = witness(run.key or b"", params, local_day(now), policy.process)
-    origins = tuple(tuple(_origins(record, fact, words)) for record, fact in zip(records, facts, strict=True))
+    origins = tuple(
+        tuple(_origins(record, fact, words, outputs.pieces)) for record, fact in zip(records, facts, strict=True)
+    )
     return Doubts(suspicions, seen, origins if any(origins) else (), task)
 
 
@@ -174,13 +176,13 @@ def defaults_of(step: RecordedStep) -> tuple[Any, ...]:
     return tuple(default for default in defaults if default is not inspect.Parameter.empty)
 
 
-def _origins(record: StepRecord, fact: StepFacts, task: Sequence[Any]) -> list[str]:
+def _origins(record: StepRecord, fact: StepFacts, task: Sequence[Any], pieces: PieceMemo) -> list[str]:
     """Return the origin of each literal: default, output, task or constant."""
     guarded = {guard.data for guard in record.guards}
     defaults = set(map(_canonical, fact.defaults))
     words = [leaf for leaf in task if isinstance(leaf, str)]
     found: list[str] = []
-    for piece in literal_pieces(record):
+    for piece in pieces.of(record):
         data = _canonical(piece.value)
         if data in defaults:
             found.append("default")
