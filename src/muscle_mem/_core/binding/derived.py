@@ -36,6 +36,20 @@ class Knowledge(NamedTuple):
     now: float
 
 
+class _Explained:
+    """The figures of the task and the params, looked at when the first figure of a literal needs it."""
+
+    def __init__(self, leaves: Sequence[Any]) -> None:
+        self._leaves = leaves
+        self._values: frozenset[str] | None = None
+
+    def has_none(self, values: Sequence[str]) -> bool:
+        """Return whether none of these figures is known."""
+        if self._values is None:
+            self._values = frozenset(figure_values(self._leaves))
+        return self._values.isdisjoint(values)
+
+
 def derived_suspicions(
     records: Sequence[StepRecord], index: OutputIndex, known: Knowledge
 ) -> list[tuple[Suspicion, ...]]:
@@ -44,7 +58,7 @@ def derived_suspicions(
     A step without such a figure has an empty tuple. A suspicion names only the outputs that no earlier one of its row
     does, but in a parallel group, whose members may change places.
     """
-    explained = frozenset(figure_values(known.leaves))
+    explained = _Explained(known.leaves)
     digests: dict[int, bytes | None] = {}
     covered: set[int] = set()
     found: list[tuple[Suspicion, ...]] = []
@@ -89,7 +103,7 @@ def _is_in_table(guard: Guard, index: OutputIndex) -> bool:
 
 
 def _open_literals(
-    record: StepRecord, known: Knowledge, step: int, explained: frozenset[str], index: OutputIndex
+    record: StepRecord, known: Knowledge, step: int, explained: _Explained, index: OutputIndex
 ) -> Iterator[tuple[int, bool]]:
     """Yield the number of each literal with a figure that nothing explains.
 
@@ -108,5 +122,5 @@ def _open_literals(
             before = text[figure.start - 1 : figure.start] if figure.start else ""
             if figure.kind == "time" or (figure.kind == "number" and before and (before.isalpha() or before in "#_")):
                 continue
-            if explained.isdisjoint(figure.values) and guarded.isdisjoint(figure.values):
+            if guarded.isdisjoint(figure.values) and explained.has_none(figure.values):
                 yield leaf, figure.kind == "number" and is_narrow(float(figure.values[0]))

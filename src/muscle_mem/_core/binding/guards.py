@@ -22,7 +22,7 @@ from .field_names import is_id_name, is_same_name
 from .figure_places import as_number, day_text, is_same_value, pattern_of, spans_of, units_in
 from .figures import Kind, scalar_figures
 from .leaf_texts import bytes_of, text_of
-from .made_texts import leaves_behind, sides_of, words_in
+from .made_texts import Words, leaves_behind, sides_of
 from .named_leaves import NamedLeaf, named_leaves
 from .output_index import OutputIndex
 from .output_tree import Place
@@ -105,7 +105,7 @@ class _Search:
         self.index = index
         self.facts = facts
         self.found: dict[int, list[Guard]] = {}
-        self._words = words_in((*facts.task, *facts.params))
+        self._words = Words((*facts.task, *facts.params))
         self._figures = frozenset(value for leaf in facts.task for f in scalar_figures(leaf) for value in f.values)
         self._ended: frozenset[int] = frozenset()
         self._last_whole: list[Place] = []
@@ -184,7 +184,7 @@ class _Search:
                 inside += [place.leaf] if self.index.step_of(place.node) in self._ended else []
                 yield place, self._whole_guard(place)
             if not is_explained:
-                yield from self._made_of(text, seen, self._words | words_in(inside))
+                yield from self._made_of(text, seen, self._words, Words(inside))
 
     def _equal_places(self, value: Any, text: str) -> Iterator[Place]:
         yield from self.index.places_of_text(text)
@@ -257,8 +257,8 @@ class _Search:
             self._last_whole.append(place)
         yield place, self._guard(place, codec.canonical(value), units[0], "figure")
 
-    def _made_of(self, text: str, seen: set[tuple[int, int]], known: frozenset[str]) -> Iterator[tuple[Place, Guard]]:
-        for place, part in leaves_behind(text, self.index, known):
+    def _made_of(self, text: str, seen: set[tuple[int, int]], *known: Words) -> Iterator[tuple[Place, Guard]]:
+        for place, part in leaves_behind(text, self.index, *known):
             if (place.node, place.slot) in seen or self.index.is_key(place.node, place.slot):
                 continue
             if part:

@@ -6,11 +6,11 @@ Examples are "Dear Ann," of a name, a slug, and an address.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
 from .figures import MAX_TEXT
-from .leaf_texts import fold_plain, occurrences, text_of
+from .leaf_texts import BREAK, fold_plain, occurrences, text_of
 from .output_index import OutputIndex
 from .output_tree import Place
 
@@ -19,6 +19,7 @@ LONGEST_LEAF = 8
 """Words of a leaf that guards a text as a whole; in a longer one, words with a capital or a digit."""
 
 _MAX_WORDS = 40
+_FEW_SEARCHES = 50
 _MAX_LEAVES = 16  # leaves of one output with a word, above which the word says nothing
 _FEW_LEAVES = 3
 _SHORTEST_HIDDEN = 5
@@ -36,20 +37,46 @@ _COMMON = frozenset(
 )
 
 
-def words_in(leaves: Iterable[Any]) -> frozenset[str]:
-    """Return the words of these leaves, as words of literals are compared with them."""
-    found: set[str] = set()
-    for leaf in leaves:
-        text = text_of(leaf)
-        if text is not None:
-            found.update(_WORD.findall(fold_plain(text[:MAX_TEXT])))
-    return frozenset(found)
+class Words:
+    """The words of some leaves, as words of literals are compared with them.
+
+    A few words are searched for in the texts of the leaves, because a search in C costs less than a set of all words.
+    """
+
+    __slots__ = ("_leaves", "_searches", "_text", "_words")
+
+    def __init__(self, leaves: Iterable[Any]) -> None:
+        self._leaves: Iterable[Any] = leaves
+        self._text: str | None = None
+        self._words: frozenset[str] | None = None
+        self._searches = 0
+
+    def __contains__(self, word: str) -> bool:
+        if self._text is None:
+            texts = [leaf if type(leaf) is str else text_of(leaf) or "" for leaf in self._leaves]
+            self._text = fold_plain(BREAK.join([text[:MAX_TEXT] for text in texts]))
+        self._searches += 1
+        if self._words is None and self._searches > _FEW_SEARCHES:
+            self._words = frozenset(_WORD.findall(self._text))
+        return word in self._words if self._words is not None else _has_word(self._text, word)
 
 
-def leaves_behind(text: str, index: OutputIndex, known: frozenset[str]) -> Iterator[tuple[Place, str]]:
+def _has_word(text: str, word: str) -> bool:
+    if not word.isalnum():
+        return False
+    at = text.find(word)
+    while at >= 0:
+        end = at + len(word)
+        if not text[at - 1 : at].isalnum() and not text[end : end + 1].isalnum():
+            return True
+        at = text.find(word, at + 1)
+    return False
+
+
+def leaves_behind(text: str, index: OutputIndex, *known: Container[str]) -> Iterator[tuple[Place, str]]:
     """Yield the leaves that a text may have been made of, with the part that counts.
 
-    The part is empty for the whole leaf. `known` are words that another source explains.
+    The part is empty for the whole leaf. `known` are the words that other sources explain.
     """
     folded = fold_plain(text[:MAX_TEXT])
     for word in _distinctive_words(folded, known):
@@ -62,16 +89,25 @@ def leaves_behind(text: str, index: OutputIndex, known: frozenset[str]) -> Itera
         for place in found:
             yield from _parts(place, word)
     letters = folded.strip()
-    if 2 <= len(letters) < _SHORTEST_HIDDEN and letters.isalpha() and letters not in known and letters not in _COMMON:
+    if (
+        2 <= len(letters) < _SHORTEST_HIDDEN
+        and letters.isalpha()
+        and letters not in _COMMON
+        and not _is_in(letters, known)
+    ):
         for place in _bounded(index.places_at_ends(letters), _FEW_LEAVES, index):
             yield place, ""
 
 
-def _distinctive_words(folded: str, known: frozenset[str]) -> list[str]:
+def _distinctive_words(folded: str, known: Sequence[Container[str]]) -> list[str]:
     without = _SUFFIX.sub(" ", folded)
     words = dict.fromkeys(_WORD.findall(without))
-    found = [word for word in words if len(word) >= SHORTEST_WORD and word not in known and word not in _COMMON]
+    found = [word for word in words if len(word) >= SHORTEST_WORD and word not in _COMMON and not _is_in(word, known)]
     return found[:_MAX_WORDS]
+
+
+def _is_in(word: str, known: Sequence[Container[str]]) -> bool:
+    return any(word in words for words in known)
 
 
 def _bounded(places: Iterable[Place], most: int, index: OutputIndex) -> Iterator[Place]:

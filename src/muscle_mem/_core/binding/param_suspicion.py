@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from enum import Enum
+from itertools import chain
 from typing import Any
 
 from .. import codec
@@ -15,7 +16,7 @@ from .figures import number_text
 from .needles import Needles
 from .param_parts import child_parts
 from .param_values import canonical_or_none, plain_text
-from .param_words import ParamWords, float_forms
+from .param_words import ParamWords
 from .params import Params
 from .pieces import Piece, literal_pieces
 from .spelled import unquoted
@@ -25,9 +26,11 @@ from .tokens import word_positions
 """The forms of a `param` suspicion: the value itself, its text or number, its text as a word of a longer one, inside of
 a word, or in another case, Unicode form or quoting."""
 
+_TEXTS_AND_NUMBERS = frozenset({str, int, float})
 _NUMBERS = (int, float, Decimal)
 _SHORT_NUMBER = re.compile(r"[0-9]{1,2}")
 _SEPARATOR = "\0"
+_ONLY_DICT = frozenset({dict})
 _SIMPLE = frozenset({str, int, float, bool, type(None)})
 
 
@@ -114,8 +117,10 @@ class ParamSearch:
                 leaves = self._leaves_of(name)
                 if len(leaves) == 1 and type(leaves[0]) in (str, int, float):
                     self._raw[name] = str(leaves[0]) if type(leaves[0]) is not int else decimal_text(leaves[0])
-                for form in _all_forms(leaves):
-                    self._forms.setdefault(form, []).append(name)
+                forms = _all_forms(leaves)
+                again = forms.intersection(self._forms)
+                self._forms.update({form: [*self._forms[form], name] for form in again})
+                self._forms.update({form: [name] for form in forms - again})
             self._needles = Needles(self._forms)
         return self._forms
 
@@ -163,10 +168,20 @@ def keys_of(value: Any) -> set[str]:
     waiting = [value]
     while waiting:
         this = waiting.pop()
+        if _are_rows(this):
+            found.update(key for key in set(chain.from_iterable(this)) if type(key) is str)
+            continue
         if issubclass(type(this), dict):
             found.update(key for key in this if type(key) is str)
         waiting += [child for _, child in child_parts(this) or () if type(child) not in _SIMPLE]
     return found
+
+
+def _are_rows(value: Any) -> bool:
+    """Return whether a value is a list of dicts of plain values."""
+    if type(value) is not list or not _ONLY_DICT.issuperset(map(type, value)):
+        return False
+    return _SIMPLE.issuperset(map(type, chain.from_iterable(map(dict.values, value))))
 
 
 def leaves_of(value: Any) -> list[Any]:
@@ -186,9 +201,13 @@ def leaves_of(value: Any) -> list[Any]:
             children = None if parts is None else [child for _, child in parts]
         if children is None:
             found.append(this)
-            continue
-        for child in children:
-            (found if type(child) in _SIMPLE else waiting).append(child)
+        elif _SIMPLE.issuperset(map(type, children)):
+            found.extend(children)
+        elif _are_rows(this):
+            found.extend(chain.from_iterable(map(dict.values, reversed(this))))  # as the last one waits on top
+        else:
+            for child in children:
+                (found if type(child) in _SIMPLE else waiting).append(child)
     return found
 
 
@@ -196,13 +215,12 @@ def _all_forms(leaves: Sequence[Any]) -> set[str]:
     """Return the folded texts of leaves; those of plain texts in one go."""
     texts = [leaf for leaf in leaves if type(leaf) is str]
     found = set(fold_text(_SEPARATOR.join(texts)).split(_SEPARATOR)) if texts else set()
+    found.update(map(decimal_text, [leaf for leaf in leaves if type(leaf) is int]))
+    floats = [leaf for leaf in leaves if type(leaf) is float]
+    found.update(map(str, floats))
+    found.update(map(decimal_text, map(int, filter(float.is_integer, floats))))
     for leaf in leaves:
-        kind = type(leaf)
-        if kind is int:
-            found.add(decimal_text(leaf))
-        elif kind is float:
-            found.update(float_forms(leaf))
-        elif kind is not str:
+        if type(leaf) not in _TEXTS_AND_NUMBERS:
             found.update(_folded_forms(leaf))
     if any(_SEPARATOR in text for text in texts):
         found.update(map(fold_text, texts))

@@ -48,7 +48,12 @@ class ParamWords:
     def _add(self, name: str, leaves: Sequence[Any]) -> None:
         if len(leaves) > MANY_WORDS:  # The texts of short numbers are looked for as wholes.
             leaves = [leaf for leaf in leaves if type(leaf) is not float and not (type(leaf) is int and leaf < _LONG)]
-        texts = [text for leaf in leaves for text in _plain_texts(leaf)]
+        texts: list[str] = []
+        for leaf in leaves:
+            if type(leaf) is str:
+                texts.append(leaf)
+            else:
+                texts += _plain_texts(leaf)
         joined = "\0".join(texts)
         words = _WORD.findall(joined)
         is_long = len(words) > MANY_WORDS

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import InvalidTypeError, InvalidValueError, NotStorableError
 from .. import codec
-from ..codec.walk import stored_leaves
+from ..codec.walk import leaves_of, stored_leaves
 from ..model.param import Param
 from ..model.records import Expr, Leafwise, Lit, Node, Par, ParamPath, Part, PartOf, Tpl
 from ..model.text import safe_repr
@@ -116,6 +116,10 @@ class Params:
     def plain_names(self) -> list[str]:
         """Return the names of the params that are not secrets."""
         return sorted(self.values.keys() - self.secret)
+
+    def leaves(self) -> list[Any]:
+        """Return the leaves of the params that are not secrets, as they are now."""
+        return [leaf for name in self.plain_names() for leaf in leaves_of(self.values[name])]
 
     def vouched_for(self, tool: str, argument: str) -> frozenset[str]:
         """Return the params that the caller binds to an argument of a tool.

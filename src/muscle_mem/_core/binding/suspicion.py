@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 from ...errors import NotStorableError
 from .. import codec
-from ..codec.walk import stored_leaves
 from ..model.records import ParamTrace, StepRecord, Suspicion, Witness
 from .figures import Figure, is_calendar_word, months_of, rank, readings, scalar_figures
 from .output_index import OutputIndex
@@ -210,8 +209,7 @@ class _Search:
         """Return the texts of task and params."""
         if self._known_texts is None:
             leaves = [*self._surroundings.task]
-            for name in self._names:
-                leaves += stored_leaves(self._params.values[name])
+            leaves += self._params.leaves()
             self._known_texts = [text.lower() for leaf in leaves if (text := _text_of(leaf)) is not None]
         return self._known_texts
 

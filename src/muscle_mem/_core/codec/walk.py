@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any, Final
 
 from .fold import unfold
@@ -22,6 +23,7 @@ from .writer import MAX_DEPTH
 
 SCALARS: Final = frozenset({str, int, bool, float, type(None), bytes, complex})
 MAX_VISITS: Final = 100_000
+_DICT: Final = frozenset({dict})
 
 
 def stored_leaves(value: Any, depth: int = 0) -> Iterator[Any]:
@@ -35,6 +37,33 @@ def stored_leaves(value: Any, depth: int = 0) -> Iterator[Any]:
     else:
         for child in unfolded[1]:
             yield from stored_leaves(child, depth + 1)
+
+
+def leaves_of(value: Any) -> list[Any]:
+    """Return the leaves of a value in stored order, as `stored_leaves` yields them."""
+    found: list[Any] = []
+    _gather(value, found, 0)
+    return found
+
+
+def _gather(value: Any, found: list[Any], depth: int) -> None:
+    kind = type(value)
+    if (kind is list or kind is tuple) and depth < MAX_DEPTH:
+        kinds = set(map(type, value))
+        if kinds <= SCALARS:
+            found.extend(value)
+            return
+        if kinds == _DICT:
+            inner = list(chain.from_iterable(chain.from_iterable(map(dict.items, value))))
+            if SCALARS.issuperset(map(type, inner)):
+                found.extend(inner)
+                return
+    unfolded = unfold(value) if depth <= MAX_DEPTH else None
+    if unfolded is None:
+        found.append(value)
+        return
+    for child in unfolded[1]:
+        _gather(child, found, depth + 1)
 
 
 def visible_leaves(value: Any, *, keys: bool = True) -> Iterator[Any]:

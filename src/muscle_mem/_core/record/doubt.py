@@ -24,7 +24,6 @@ from ..binding.suspicion import (
 )
 from ..binding.suspicion_kinds import local_day
 from ..binding.task_key import masked_task, masked_text
-from ..codec.walk import stored_leaves
 from ..model.records import Ctx, Lit, Par, StepRecord, Suspicion, Witness
 from ..run.recorder import RecordedStep
 from ..run.run import Run
@@ -64,7 +63,7 @@ def note_doubts(
     task = masked_text(run.label, params, recorder.known.redactor)
     fixed = () if run.has_custom_key else tuple(_masked_leaves(run, params))
     suspicions = infer_suspicions(records, facts, outputs, params, Surroundings(tuple(words), now, fixed))
-    leaves = [*words, *(leaf for name in params.plain_names() for leaf in stored_leaves(params.values[name]))]
+    leaves = [*words, *params.leaves()]
     acts = [step.tool.effect != "read" for step in steps]
     known = Knowledge(leaves, [fact.defaults for fact in facts], acts, ended, now)
     suspicions = joined_suspicions(suspicions, derived_suspicions(records, outputs, known))

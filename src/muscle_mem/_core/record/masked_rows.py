@@ -55,7 +55,7 @@ def mask_row(steps: Sequence[Snapshots], records: Sequence[StepRecord], params: 
 
     `records` are the calls, in the same order.
     """
-    if not params.canonical:
+    if not params.canonical or all(step.pre is None and step.post is None for step in steps):
         chances = tuple(step.chances for step in steps)
         return MaskedRow(
             tuple(step.pre for step in steps), tuple(step.post for step in steps), chances if any(chances) else ()

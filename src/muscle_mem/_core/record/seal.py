@@ -5,7 +5,7 @@ The body contains the calls, the row what was captured and measured in the run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,7 +20,6 @@ from ..binding.param_suspicion import params_in_name, params_with_keys_in
 from ..binding.params import NO_PARAMS, Params, params_used_in
 from ..binding.resolve import secrets_used
 from ..binding.whole_outputs import Explained
-from ..codec.walk import stored_leaves
 from ..model.records import FORM, Body, Leafwise, PartOf, Row, StepRecord, body_bytes
 from ..plan.identity import observation_id
 from ..plan.parallel import (
@@ -134,7 +133,7 @@ def step_records(
     if not any(record.group for record in records[:start]):  # what the replay has seen is this run's own evidence
         events = [at for at in range(start) for _ in range(2)] + events
         start = 0
-    facts = GuardFacts(tuple(words), list(map(defaults_of, steps)), tuple(_param_leaves(recorder.params)))
+    facts = GuardFacts(tuple(words), list(map(defaults_of, steps)), tuple(recorder.params.leaves()))
     guards = known[:start] + infer_guards(
         records, outputs, start=start, events=events, names=list(map(variadic_names, steps)), facts=facts
     )
@@ -169,11 +168,6 @@ def _all_ended(recorder: Recorder, steps: Sequence[RecordedStep]) -> dict[int, f
 def _ended(start: int, events: Sequence[int]) -> dict[int, frozenset[int]]:
     """Return the steps that had ended when each step from `start` on began."""
     return {step: ended for step, ended in ended_before(start, events).items() if step >= start}
-
-
-def _param_leaves(params: Params) -> Iterator[Any]:
-    for name in params.plain_names():
-        yield from stored_leaves(params.values[name])
 
 
 def step_record(step: RecordedStep, params: Params) -> StepRecord:
