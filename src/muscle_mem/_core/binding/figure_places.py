@@ -5,15 +5,16 @@ from __future__ import annotations
 import datetime
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from .figures import Kind, figures_in
+from .figures import FigureMemo, Kind, figures_in
 from .units import units_beside
 
 _WINDOW = 45  # characters around an occurrence that decide what it means
 _MAX_DIGITS = 18
+_SHORT_TEXT = 300  # characters of a text of which all figures are read
 _SEPARATOR = r"[.,'\u2019 \u00a0\u2007\u202f]?"
 _MONTHS = (
     "jan[a-zäö]*|jän[a-zä]*|feb[a-z]*|mar[a-z]*|mär[a-z]*|mrz|apr[a-z]*|ma[yi]|jun[a-z]*|jul[a-z]*|aug[a-z]*|sep[a-z]*|"
@@ -45,8 +46,18 @@ def pattern_of(kind: Kind, value: str) -> re.Pattern[str] | None:
     return None
 
 
-def spans_of(text: str, kind: Kind, value: str) -> Iterator[tuple[int, int]]:
-    """Yield where in a text a number or date of this value stands."""
+def spans_of(text: str, kind: Kind, value: str, known: FigureMemo | None = None) -> Iterator[tuple[int, int]]:
+    """Yield where in a text a number or date of this value stands.
+
+    With the figures that are `known`, no expression is compiled for a number in a short text.
+    """
+    if known is not None and kind == "number" and len(text) <= _SHORT_TEXT and text.isascii():
+        digits = len(value.lstrip("-").replace(".", ""))
+        for figure in known.of(text) if digits <= _MAX_DIGITS else ():
+            written = text[figure.start : figure.end]
+            if figure.kind == kind and value in figure.values and "e" not in written.lower():
+                yield figure.start, figure.end
+        return
     pattern = pattern_of(kind, value)
     if pattern is None:
         return
@@ -77,7 +88,12 @@ def units_in(text: str, kind: Kind, value: str) -> list[tuple[str, str]]:
 
     They are empty texts beside a date.
     """
-    return [units_beside(text, *span) if kind == "number" else ("", "") for span in spans_of(text, kind, value)]
+    return units_at(text, kind, spans_of(text, kind, value))
+
+
+def units_at(text: str, kind: Kind, spans: Iterable[tuple[int, int]]) -> list[tuple[str, str]]:
+    """Return the units beside the numbers that stand at these places of a text."""
+    return [units_beside(text, *span) if kind == "number" else ("", "") for span in spans]
 
 
 def kind_of(value: str) -> Kind:

@@ -19,7 +19,7 @@ from ..model.records import Guard, StepRecord
 from ..redaction.traces import SHORT_TEXT, SMALL_INT
 from .chosen import ElementUses
 from .field_names import is_id_name, is_same_name
-from .figure_places import as_number, day_text, is_same_value, pattern_of, spans_of, units_in
+from .figure_places import as_number, day_text, is_same_value, spans_of, units_at
 from .figures import Kind, scalar_figures
 from .leaf_texts import bytes_of, text_of
 from .made_texts import Words, leaves_behind, sides_of
@@ -218,8 +218,7 @@ class _Search:
                     yield from self._figure_guards(place, figure.kind, value, seen)
 
     def _figure_places(self, kind: Kind, value: str) -> Iterator[Place]:
-        is_possible = kind != "number" or self.index.has_digits(value.lstrip("-").replace(".", ""))
-        pattern = pattern_of(kind, value) if is_possible else None
+        places = self.index.places_of_figure(kind, value)
         if kind == "number":
             number = as_number(value)
             yield from self.index.places_of_number(number)
@@ -230,8 +229,7 @@ class _Search:
                 child = self.index.child(node, slot)
                 if text and is_same_value("date", value, (day_text(child),)):
                     yield Place(node, slot, child)
-        if pattern is not None:
-            yield from self.index.texts_matching(pattern)
+        yield from places
 
     def _figure_guards(
         self, place: Place, kind: Kind, value: str, seen: set[tuple[int, int]]
@@ -245,12 +243,11 @@ class _Search:
                 yield place, self._whole_guard(place)
             return
         text = text_of(place.leaf) or ""
-        units = units_in(text, kind, value)
-        if not units:
+        spans = list(spans_of(text, kind, value, self.index.figures))
+        if not spans:
             return
-        is_whole = len(text) <= 40 and any(
-            len(text.strip()) == end - start for start, end in spans_of(text, kind, value)
-        )
+        units = units_at(text, kind, spans)
+        is_whole = len(text) <= 40 and any(len(text.strip()) == end - start for start, end in spans)
         if (place.node, place.slot) in seen and not any(units[0]):
             return
         if is_whole or any(units[0]):

@@ -14,7 +14,8 @@ from operator import add
 from typing import Any
 
 from ..redaction.traces import decimal_text
-from .figures import FigureMemo
+from .figure_places import pattern_of
+from .figures import FigureMemo, Kind
 from .leaf_texts import BREAK, fold_plain, is_joined, occurrences, side_text, squeeze, token_edges
 from .output_tree import OutputTree, Place
 from .pieces import PieceMemo
@@ -45,6 +46,8 @@ class OutputIndex(OutputTree):
         self._known: frozenset[str] = frozenset()
         self._starts_of_texts: list[int] = []
         self._fold_offsets: list[int] = []
+        self._by_figure: dict[str, list[int]] | None = None
+        self._figure_searches = 0
         self._ints: tuple[str, list[int]] | None = None
 
     def places_of_text(self, text: str) -> Iterator[Place]:
@@ -177,6 +180,35 @@ class OutputIndex(OutputTree):
             else:
                 self._digits = _NO_DIGIT.sub("", joined)
         return digits in self._digits
+
+    def places_of_figure(self, kind: Kind, value: str) -> Iterator[Place]:
+        """Yield the texts in which a number or date of this value may stand, each once.
+
+        Many numbers are looked up among those of all texts, and no expression is compiled for each of them.
+        """
+        if kind == "number":
+            if not self.has_digits(value.lstrip("-").replace(".", "")):
+                return
+            self._figure_searches += 1
+            if self._figure_searches > _FEW_SEARCHES:
+                if self._by_figure is None:
+                    self._by_figure = self._texts_by_figure()
+                for number in self._by_figure.get(value, ()):
+                    yield from self._text_places_of(number)
+                return
+        pattern = pattern_of(kind, value)
+        if pattern is not None:
+            yield from self.texts_matching(pattern)
+
+    def _texts_by_figure(self) -> dict[str, list[int]]:
+        """Return the numbers of the texts by the readings of the numbers in them."""
+        found: dict[str, list[int]] = {}
+        for number, text in enumerate(self.texts):
+            for value in {
+                value for figure in self.figures.of(text) if figure.kind == "number" for value in figure.values
+            }:
+                found.setdefault(value, []).append(number)
+        return found
 
     def texts_matching(self, pattern: re.Pattern[str]) -> Iterator[Place]:
         """Yield the texts in which an expression matches, each once."""

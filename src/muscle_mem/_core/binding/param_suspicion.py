@@ -219,8 +219,8 @@ def _all_forms(leaves: Sequence[Any]) -> set[str]:
     floats = [leaf for leaf in leaves if type(leaf) is float]
     found.update(map(str, floats))
     found.update(map(decimal_text, map(int, filter(float.is_integer, floats))))
-    for leaf in leaves:
-        if type(leaf) not in _TEXTS_AND_NUMBERS:
+    if not _TEXTS_AND_NUMBERS.issuperset(map(type, leaves)):
+        for leaf in [leaf for leaf in leaves if type(leaf) not in _TEXTS_AND_NUMBERS]:
             found.update(_folded_forms(leaf))
     if any(_SEPARATOR in text for text in texts):
         found.update(map(fold_text, texts))

@@ -17,6 +17,7 @@ MANY_WORDS = 8
 _LONG_WORD = 4  # letters; a word of fewer counts inside of another word at its begin or end only
 _DIGITS = 4
 _LONG = 10**_DIGITS
+_PLAIN_WORDS = FUNCTION_WORDS | ADDRESS_WORDS
 _WORD = re.compile(r"[^\W_]+")
 _LAST_PART = re.compile(r"\.([^\W_]{1,5})(?![\w.@-])")
 _ADDRESS = re.compile(r"[\w.+-]*@[\w.-]*")
@@ -31,7 +32,8 @@ class ParamWords:
 
     def __init__(self, leaves: Mapping[str, Sequence[Any]], task: Iterable[Any]) -> None:
         self._by_word: dict[str, frozenset[str]] = {}
-        self._by_digits: dict[str, set[str]] = {}
+        self._digits: dict[str, set[str]] | None = None
+        self._joined: list[tuple[str, str]] = []
         self._by_any_word: dict[str, frozenset[str]] = {}
         self._spelled: list[tuple[str, str]] = []
         self._long: list[tuple[str, str]] = []
@@ -42,8 +44,7 @@ class ParamWords:
         for name, values in leaves.items():
             self._add(name, values)
         self._needles = Needles(word for word in self._by_word if len(word) >= _LONG_WORD and word.isalnum())
-        self._sorted = sorted(self._by_word)
-        self._reversed = sorted(word[::-1] for word in self._by_word)
+        self._orders: tuple[list[str], list[str]] | None = None
 
     def _add(self, name: str, leaves: Sequence[Any]) -> None:
         if len(leaves) > MANY_WORDS:  # The texts of short numbers are looked for as wholes.
@@ -60,8 +61,8 @@ class ParamWords:
         if len(texts) == 1:
             self._raw.append((joined, name))
         unique = dict.fromkeys(words)
-        for word in unique:
-            if len(word) == SHORT_TEXT - 1 and word.istitle():
+        for word in [word for word in unique if len(word) == SHORT_TEXT - 1]:
+            if word.istitle():
                 self._short.setdefault(word.lower(), set()).add(name)
         if is_long:
             counted = [word for word in unique if not word.isalpha() or not word.islower()]
@@ -80,20 +81,34 @@ class ParamWords:
                 self._long.append((squeezed(form(joined)), name))
             if joined.isascii():
                 break
-        for group in _NUMBER_GROUPS.findall(joined):
-            digits = group if group.isdigit() else squeezed(group)
-            for at in range(len(digits) - _DIGITS + 1):
-                self._by_digits.setdefault(digits[at : at + _DIGITS], set()).add(name)
+        self._joined.append((joined, name))
+
+    @property
+    def _by_digits(self) -> dict[str, set[str]]:
+        """The params by the digits of their numbers, four at a time."""
+        if self._digits is None:
+            self._digits = {}
+            for joined, name in self._joined:
+                for group in _NUMBER_GROUPS.findall(joined):
+                    digits = group if group.isdigit() else squeezed(group)
+                    for at in range(len(digits) - _DIGITS + 1):
+                        self._digits.setdefault(digits[at : at + _DIGITS], set()).add(name)
+        return self._digits
+
+    def _ordered(self) -> tuple[list[str], list[str]]:
+        """Return the words in order, and the reversed words in order."""
+        if self._orders is None:
+            self._orders = sorted(self._by_word), sorted(word[::-1] for word in self._by_word)
+        return self._orders
 
     def _add_words(self, name: str, words: Iterable[str], last_parts: set[str]) -> None:
         only = frozenset((name,))
         by_word, by_any_word = self._by_word, self._by_any_word
-        for word in words:
-            known = by_any_word.get(word)
-            by_any_word[word] = only if known is None else known | only
-            if _is_distinctive(word) and not (word in FUNCTION_WORDS or word in ADDRESS_WORDS or word in last_parts):
-                known = by_word.get(word)
-                by_word[word] = only if known is None else known | only
+        new = set(words)
+        for by, found in ((by_any_word, new), (by_word, set(filter(_is_distinctive, new)) - _PLAIN_WORDS - last_parts)):
+            again = found.intersection(by)
+            by.update({word: by[word] | only for word in again})
+            by.update(dict.fromkeys(found - again, only))
 
     def _add_initials(self, name: str, words: Sequence[str]) -> None:
         letters = [word[0] for word in words if word[0].isalpha()]
@@ -124,13 +139,12 @@ class ParamWords:
                 found.update(self._names_of_whole("".join(words), is_part))
             if plain.isascii():
                 break
-        if self._by_digits:
-            for group in _NUMBER_GROUPS.findall(plain):
-                digits = squeezed(group)
-                if digits in self._task:
-                    continue
-                for at in range(len(digits) - _DIGITS + 1):
-                    found.update(self._by_digits.get(digits[at : at + _DIGITS], ()))
+        for group in _NUMBER_GROUPS.findall(plain):
+            digits = squeezed(group)
+            if digits in self._task:
+                continue
+            for at in range(len(digits) - _DIGITS + 1):
+                found.update(self._by_digits.get(digits[at : at + _DIGITS], ()))
         return found
 
     def _names_of_words(self, words: Sequence[str]) -> Iterator[str]:
@@ -148,9 +162,9 @@ class ParamWords:
                 for edge in (word[:SHORT_TEXT], word[-SHORT_TEXT:]):
                     yield from self._by_word.get(edge, ())
             if word not in FUNCTION_WORDS:
-                yield from self._beginning_with(word, self._sorted, 1)
+                yield from self._beginning_with(word, self._ordered()[0], 1)
                 if len(word) >= _LONG_WORD:
-                    yield from self._beginning_with(word[::-1], self._reversed, -1)
+                    yield from self._beginning_with(word[::-1], self._ordered()[1], -1)
 
     def _names_of_whole(self, whole: str, is_part: bool) -> Iterator[str]:
         """Yield the params of which a whole literal is a part.
@@ -175,8 +189,8 @@ class ParamWords:
             if spelled.startswith((whole, back)) or spelled.endswith((whole, back)):
                 yield name
         if length > 1:
-            yield from self._beginning_with(whole, self._sorted, 1)
-            yield from self._beginning_with(back, self._reversed, -1)
+            yield from self._beginning_with(whole, self._ordered()[0], 1)
+            yield from self._beginning_with(back, self._ordered()[1], -1)
 
     def _beginning_with(self, start: str, words: Sequence[str], step: int) -> Iterator[str]:
         """Yield the params of the first word that begins with a text."""
