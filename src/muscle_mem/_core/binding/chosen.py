@@ -15,11 +15,12 @@ from ..model.records import Expr, Guard, Lit, Node, Ref, StepRecord
 from .elements import (
     MAX_ELEMENTS,
     Field,
+    Table,
     column_of,
-    column_ranks,
     elements_of,
     extreme,
     is_scalar,
+    ranks_of,
     reasons,
     telling_texts,
 )
@@ -34,6 +35,7 @@ _MAX_TEXTS = 8
 _MAX_TEXT = 200
 _MAX_LISTS = 200
 _SMALLEST_LIMIT = 2
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 _NO_RECORDS = (str, int, float, list, tuple, set, frozenset, type(None))
 
 
@@ -117,7 +119,7 @@ class ElementUses:
         for node, step in self._joined.items():
             yield step, self._list_guard(node, "length", self._length(node))
         for node, uses in self._uses.items():
-            elements = elements_of(self._index.nodes[node]) or []
+            elements = Table(elements_of(self._index.nodes[node]) or ())
             looped = self._is_loop(node, uses, len(elements))
             if looped or len({use.slot for use in uses}) == len(elements):
                 yield uses[0].step, self._list_guard(node, "length", self._length(node))
@@ -197,10 +199,10 @@ class ElementUses:
             if field is None:
                 return
             column = column_of(elements, field)
-            if sum(_is_equal(value, use.place.leaf) for value in column) != 1:
+            if not _is_once(column, use.place.leaf):
                 return
             if not self._identifies(use, column):
-                kind = "" if looped or column_ranks(column) is None else extreme(elements, position, field)
+                kind = "" if looped or ranks_of(elements, field) is None else extreme(elements, position, field)
                 if kind:
                     yield self._element_guard(node, use.slot, kind, list(field))
                 if not looped and 0 < position == len(elements) - 1:
@@ -267,6 +269,13 @@ class ElementUses:
             yield Guard(self._index.step_of(place.node), path, data, keys)
         if len(elements) <= MAX_ELEMENTS:
             yield from self._record_guards(place.node, place.slot + 1, elements, at=place.slot // 2)
+
+
+def _is_once(column: Sequence[Any], leaf: Any) -> bool:
+    """Return whether exactly one value of a column is this leaf."""
+    if _PLAIN.issuperset(map(type, column)) and column.count(leaf) == 1:
+        return type(column[column.index(leaf)]) is type(leaf) and bool(leaf == leaf)
+    return sum(_is_equal(value, leaf) for value in column) == 1
 
 
 def _is_equal(one: Any, two: Any) -> bool:

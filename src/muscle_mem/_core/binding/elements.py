@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -69,8 +69,28 @@ def part(element: Any, field: Field) -> Any:
     return element
 
 
+class Table(list[Any]):
+    """The elements of a list, with their fields worked out once."""
+
+    __slots__ = ("columns", "ranks")
+
+    def __init__(self, elements: Iterable[Any]) -> None:
+        super().__init__(elements)
+        self.columns: dict[Field, list[Any]] = {}
+        self.ranks: dict[Field, list[Any] | None] = {}
+
+
 def column_of(elements: Sequence[Any], field: Field) -> list[Any]:
     """Return what each element has in a field."""
+    if type(elements) is Table:
+        found = elements.columns.get(field)
+        if found is None:
+            found = elements.columns[field] = _column_of(elements, field)
+        return found
+    return _column_of(elements, field)
+
+
+def _column_of(elements: Sequence[Any], field: Field) -> list[Any]:
     if len(field) != 1:
         return [part(element, field) for element in elements]
     (name,) = field
@@ -166,13 +186,22 @@ def extreme(elements: Sequence[Any], at: int, field: Field) -> str:
 
     The kind is "least" for the smallest value and "most" for the largest.
     """
-    ranks = column_ranks(column_of(elements, field))
+    ranks = ranks_of(elements, field)
     if ranks is None or len(ranks) < 2:
         return ""
     own = ranks[at]
     if ranks.count(own) > 1:
         return ""
     return "least" if own == min(ranks) else "most" if own == max(ranks) else ""
+
+
+def ranks_of(elements: Sequence[Any], field: Field) -> list[Any] | None:
+    """Return what orders the elements by a field; None if it does not order them."""
+    if type(elements) is not Table:
+        return column_ranks(column_of(elements, field))
+    if field not in elements.ranks:
+        elements.ranks[field] = column_ranks(column_of(elements, field))
+    return elements.ranks[field]
 
 
 def column_ranks(column: Sequence[Any]) -> list[Any] | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..redaction.traces import decimal_text
 from .figure_places import pattern_of
-from .figures import FigureMemo, Kind
+from .figures import MAX_TEXT, FigureMemo, Kind
 from .leaf_texts import BREAK, fold_plain, is_joined, occurrences, side_text, squeeze, token_edges
 from .output_tree import OutputTree, Place
 from .pieces import PieceMemo
@@ -47,14 +47,17 @@ class OutputIndex(OutputTree):
         self._starts_of_texts: list[int] = []
         self._fold_offsets: list[int] = []
         self._by_figure: dict[str, list[int]] | None = None
+        self._has_long_texts = False
         self._figure_searches = 0
+        self._pieces: frozenset[str] = frozenset()
+        self._piece_searches = 0
         self._ints: tuple[str, list[int]] | None = None
 
     def places_of_text(self, text: str) -> Iterator[Place]:
         """Yield the leaves whose whole text is this."""
         for node, slot in self.json_texts.get(text, ()):
             yield Place(node, slot, self.child(node, slot))
-        for number, start in self._occurrences(text):
+        for number, start in self._occurrences(text) if text in self._known_texts() else ():
             if len(self.texts[number]) == len(text) and start == self._offsets[number]:
                 yield from self._text_places_of(number)
         for other, node, slot in self.others:
@@ -68,7 +71,7 @@ class OutputIndex(OutputTree):
         """
         last = -1
         joined = self._joined_texts()
-        for number, start in self._occurrences(text):
+        for number, start in self._occurrences(text) if self._may_hold(text) else ():
             if number == last or len(self.texts[number]) == len(text):
                 continue
             end = start + len(text)
@@ -84,6 +87,19 @@ class OutputIndex(OutputTree):
                 found = next(occurrences(other, text), None)
                 if found is not None:
                     yield Place(node, slot, self.child(node, slot)), found
+
+    def _may_hold(self, text: str) -> bool:
+        """Return whether a text may stand as a token in one of the texts.
+
+        Its words and numbers are those of a text then. Many searches begin with these, so that they cost nothing for
+        most texts that stand nowhere.
+        """
+        self._piece_searches += 1
+        if self._piece_searches <= _FEW_SEARCHES or not text.isascii():
+            return True
+        if not self._pieces:
+            self._pieces = frozenset(_PIECES.findall(self._joined_texts()))
+        return self._pieces.issuperset(_PIECES.findall(text))
 
     def places_inside(self, text: str, shortest: int) -> Iterator[Place]:
         """Yield the leaves of at least `shortest` characters in a longer text.
@@ -193,9 +209,11 @@ class OutputIndex(OutputTree):
             if self._figure_searches > _FEW_SEARCHES:
                 if self._by_figure is None:
                     self._by_figure = self._texts_by_figure()
-                for number in self._by_figure.get(value, ()):
-                    yield from self._text_places_of(number)
-                return
+                    self._has_long_texts = max(map(len, self.texts), default=0) > MAX_TEXT
+                if not self._has_long_texts:
+                    for number in self._by_figure.get(value, ()):
+                        yield from self._text_places_of(number)
+                    return
         pattern = pattern_of(kind, value)
         if pattern is not None:
             yield from self.texts_matching(pattern)
@@ -204,9 +222,9 @@ class OutputIndex(OutputTree):
         """Return the numbers of the texts by the readings of the numbers in them."""
         found: dict[str, list[int]] = {}
         for number, text in enumerate(self.texts):
-            for value in {
-                value for figure in self.figures.of(text) if figure.kind == "number" for value in figure.values
-            }:
+            figures = self.figures.of(text) if len(text) <= MAX_TEXT else ()
+            values = (value for figure in figures if figure.kind == "number" for value in figure.values)
+            for value in dict.fromkeys(values):
                 found.setdefault(value, []).append(number)
         return found
 
