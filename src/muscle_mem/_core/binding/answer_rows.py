@@ -53,8 +53,8 @@ class Rows(NamedTuple):
 def rows_of(items: Sequence[Any], depth: int) -> Rows | None:
     """Return what the records of a list answer.
 
-    Return None for items that are not dicts of scalars with the same names in the same order. `depth` is how many
-    levels may lie below.
+    Return None for items that are not dicts of scalars with the same names in the same order. `depth` is the
+    number of levels that may follow.
     """
     if len(items) < _FEW or depth < 1 or not _DICT.issuperset(map(type, items)):
         return None

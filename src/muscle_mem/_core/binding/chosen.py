@@ -28,7 +28,7 @@ from .field_names import is_id_name, is_same_name
 from .leaf_texts import bytes_of
 from .list_state import list_state
 from .output_index import OutputIndex
-from .output_tree import Items, Place
+from .output_places import Items, Place
 from .paths import key_digest
 
 _MAX_TEXTS = 8

@@ -13,7 +13,7 @@ from .answers import block_text
 from .elements import column_of, column_ranks, field_rank, scalar_fields
 from .field_names import is_same_name
 from .flow_index import FlowIndex
-from .output_tree import Items, Parsed, Root
+from .output_places import Items, Parsed, Root
 from .paths import SCALARS, Attributes, Fields, is_distinctive
 from .sources import Traced, is_column, is_equal
 

@@ -25,7 +25,7 @@ from .leaf_texts import bytes_of, text_of
 from .made_texts import Words, leaves_behind, sides_of
 from .named_leaves import NamedLeaf, named_leaves
 from .output_index import OutputIndex
-from .output_tree import Place
+from .output_places import Place
 from .paths import is_distinctive
 from .units import is_unit_name
 

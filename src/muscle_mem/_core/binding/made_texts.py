@@ -6,13 +6,13 @@ Examples are "Dear Ann," of a name, a slug, and an address.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from .figures import MAX_TEXT
 from .leaf_texts import BREAK, fold_plain, occurrences, text_of
 from .output_index import OutputIndex
-from .output_tree import Place
+from .output_places import Place
 
 SHORTEST_WORD = 3
 LONGEST_LEAF = 8
@@ -73,7 +73,7 @@ def _has_word(text: str, word: str) -> bool:
     return False
 
 
-def leaves_behind(text: str, index: OutputIndex, *known: Container[str]) -> Iterator[tuple[Place, str]]:
+def leaves_behind(text: str, index: OutputIndex, *known: Words) -> Iterator[tuple[Place, str]]:
     """Yield the leaves that a text may have been made of, with the part that counts.
 
     The part is empty for the whole leaf. `known` are the words that other sources explain.
@@ -99,14 +99,14 @@ def leaves_behind(text: str, index: OutputIndex, *known: Container[str]) -> Iter
             yield place, ""
 
 
-def _distinctive_words(folded: str, known: Sequence[Container[str]]) -> list[str]:
+def _distinctive_words(folded: str, known: Sequence[Words]) -> list[str]:
     without = _SUFFIX.sub(" ", folded)
     words = dict.fromkeys(_WORD.findall(without))
     found = [word for word in words if len(word) >= SHORTEST_WORD and word not in _COMMON and not _is_in(word, known)]
     return found[:_MAX_WORDS]
 
 
-def _is_in(word: str, known: Sequence[Container[str]]) -> bool:
+def _is_in(word: str, known: Sequence[Words]) -> bool:
     return any(word in words for words in known)
 
 

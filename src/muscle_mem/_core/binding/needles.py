@@ -20,12 +20,11 @@ class Needles:
     short text are looked up.
     """
 
-    __slots__ = ("_by_start", "_looked_up", "_short", "texts")
+    __slots__ = ("_by_start", "_looked_up", "texts")
 
     def __init__(self, texts: Iterable[str]) -> None:
         self.texts = frozenset(texts)
         self._by_start: dict[str, list[int]] | None = None
-        self._short: list[str] = []
         self._looked_up = 0
 
     def found_in(self, text: str) -> Iterator[str]:
@@ -39,7 +38,7 @@ class Needles:
                 yield from self._parts_of(text)
                 return
             self._prepare()
-        yield from (needle for needle in self._short if needle in text)
+        yield from self._short_in(text)
         by_start, texts = self._by_start or {}, self.texts
         for at in range(len(text) - _START + 1):
             lengths = by_start.get(text[at : at + _START])
@@ -52,20 +51,22 @@ class Needles:
     def _parts_of(self, text: str) -> Iterator[str]:
         """Yield the parts of a short text that are to be found."""
         texts, length = self.texts, len(text)
-        if "" in texts:
-            yield ""
-        yield from (char for char in text if char in texts)
+        yield from self._short_in(text)
         for at in range(length - 1):
             for end in range(at + _START, length + 1):
                 piece = text[at:end]
                 if piece in texts:
                     yield piece
 
+    def _short_in(self, text: str) -> Iterator[str]:
+        """Yield the texts of at most one character."""
+        if "" in self.texts:
+            yield ""
+        yield from (char for char in text if char in self.texts)
+
     def _prepare(self) -> None:
         by_start: dict[str, set[int]] = {}
         for needle in self.texts:
-            if len(needle) < _START:
-                self._short.append(needle)
-            else:
+            if len(needle) >= _START:
                 by_start.setdefault(needle[:_START], set()).add(len(needle))
         self._by_start = {start: sorted(lengths) for start, lengths in by_start.items()}

@@ -17,7 +17,8 @@ from ..redaction.traces import decimal_text
 from .figure_places import pattern_of
 from .figures import MAX_TEXT, FigureMemo, Kind
 from .leaf_texts import BREAK, fold_plain, is_joined, occurrences, side_text, squeeze, token_edges
-from .output_tree import OutputTree, Place
+from .output_places import Place
+from .output_tree import OutputTree
 from .pieces import PieceMemo
 
 _MAX_TRIES = 2_000  # occurrences of one text that are looked at

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from enum import Enum
 from itertools import chain, compress, product, repeat
 from operator import is_
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 from .. import codec
 from .leaf_texts import BREAK
+from .output_places import Items, Parsed, Root, SlotList, Slots
 from .paths import (
     CONTAINERS,
     JSON,
@@ -33,77 +34,15 @@ from .paths import (
     text_of_json,
 )
 
-Slots = Iterable[tuple[int, int]]
 LeafPath = tuple[tuple[int, ...], tuple[bytes, ...]]
 _MAX_KEY_PLACES = 64
 _JSON_STARTS = ("{", "[")
-_FEW = 4  # children for which it does not pay to index all of them at once
+_FEW = 4  # children for which it does not pay to index all of them together
 _STR = frozenset({str})
 _DICT = frozenset({dict})
 _NUMBERS = frozenset({int, float})
 _INNER = frozenset({dict, list})
 _PLAIN = frozenset({str, int, float, bool, type(None), dict, list})
-
-
-class Root:
-    """The place of a whole output, above all others."""
-
-    __slots__ = ("step", "value")
-
-    def __init__(self, step: int, value: Any) -> None:
-        self.step = step
-        self.value = value
-
-
-class Parsed:
-    """A text that is JSON, and the value that it holds."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-class Items(list[Any]):
-    """The items of a set, in their stored order."""
-
-
-class Place(NamedTuple):
-    """Where a leaf stands: the number of a child of a container, and the leaf there."""
-
-    node: int
-    slot: int
-    leaf: Any
-
-
-class SlotList:
-    """Places of leaves, in the order of the leaves.
-
-    They are worked out when one of them is needed.
-    """
-
-    __slots__ = ("_parts",)
-
-    def __init__(self) -> None:
-        self._parts: list[Slots] = [[]]
-
-    def last(self) -> list[tuple[int, int]]:
-        """Return the list to which a place is appended."""
-        last = self._parts[-1]
-        if type(last) is not list:
-            last = []
-            self._parts.append(last)
-        return last
-
-    def extend(self, slots: Slots) -> None:
-        """Append places that are worked out later."""
-        self._parts.append(slots)
-
-    def all(self) -> list[tuple[int, int]]:
-        """Return all places."""
-        if len(self._parts) > 1:
-            self._parts = [list(chain.from_iterable(self._parts))]
-        return self.last()
 
 
 class OutputTree:
@@ -192,7 +131,7 @@ class OutputTree:
             slot += step
 
     def _scan_rows(self, start: int, stop: int, known: dict[str, list[tuple[int, int]]]) -> bool:
-        """Index the children of dicts with the same keys, all of them at once.
+        """Index the children of dicts with the same keys, all of them together.
 
         Return whether this was possible. A few passes in C cost much less than one in Python.
         """
@@ -210,7 +149,7 @@ class OutputTree:
         slots: Callable[[], Slots],
         rows: tuple[int, int, dict[str, list[tuple[int, int]]]] | None = None,
     ) -> bool:
-        """Index plain children at once, and the keys of the dicts that they are in.
+        """Index plain children together, and the keys of the dicts that they are in.
 
         Return False, and index nothing, if some of them are not plain.
         """

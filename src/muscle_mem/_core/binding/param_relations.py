@@ -10,8 +10,9 @@ import msgspec
 
 from ..model.records import ParamPath, PartOf
 from ..redaction.traces import fold_text, is_small, text_forms
+from .leaf_index import LeafIndex
 from .needles import Needles
-from .param_parts import PLAIN, LeafIndex, child_parts, part_at
+from .param_parts import PLAIN, child_parts, part_at
 
 _MAX_TEXTS = 64
 _MAX_RELATIONS = 16  # of one recording; with more, the params are valid for their own values only

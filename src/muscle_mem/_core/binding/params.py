@@ -12,9 +12,10 @@ from ..model.param import Param
 from ..model.records import Expr, Leafwise, Lit, Node, Par, ParamPath, Part, PartOf, Tpl
 from ..model.text import safe_repr
 from ..redaction.traces import SMALL_INT, decimal_text, is_small, text_forms
+from .leaf_index import LeafIndex
 from .needles import Needles
 from .param_forms import leafwise
-from .param_parts import LeafIndex, field_name
+from .param_parts import field_name
 from .param_relations import parts_of_others
 from .param_values import canonical_or_none, is_number, plain_text, size_of, visible_structure
 from .tokens import token_positions, word_positions
@@ -164,7 +165,7 @@ class Params:
         }
         if len(self.canonical) < 2:
             return found, []
-        relations, unclear = parts_of_others(scalars, containers, self.leaf_index)
+        relations, unclear = parts_of_others(scalars, containers, self.leaf_index.find)
         return found | unclear, relations
 
     @property

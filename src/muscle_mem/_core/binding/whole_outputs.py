@@ -13,7 +13,7 @@ from .. import codec
 from ..model.records import Expr, Guard, Lit, Node, Ref, StepRecord, Tpl
 from ..redaction.traces import SHORT_TEXT, fold_text
 from .output_index import OutputIndex
-from .output_tree import Place
+from .output_places import Place
 from .param_suspicion import params_in_name
 from .params import Params, params_used_in
 

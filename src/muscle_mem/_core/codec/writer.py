@@ -34,7 +34,7 @@ ONLY_STR: Final = frozenset({str})
 ONLY_DICT: Final = frozenset({dict})
 _SIZED: Final = frozenset({str, bytes})
 FEW: Final = 4
-"""Dicts in a list for which it does not pay to look at all of them at once."""
+"""Dicts in a list for which it does not pay to look at all of them together."""
 
 pack: Final = msgspec.msgpack.Encoder().encode
 
