@@ -1,4 +1,4 @@
-"""E5: looking for params costs time in proportion to the sizes of params and arguments, never to their product."""
+"""E5: learning costs time in proportion to the sizes of params, outputs and arguments, never to their product."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ def calls_to_learn(use: Use, count: int) -> int:
     save = engine.tool(name="save")(lambda text: None)
     given = rows(count)
     engine.set_agent(lambda task: save(use(given)))
+    return calls_of(engine, {"rows": given})
+
+
+def calls_of(engine: Engine, params: dict[str, Any] | None = None) -> int:
+    """How many Python calls the next run of an engine takes, which is learned."""
     calls = 0
 
     def note(frame: Any, event: str, argument: Any) -> None:
@@ -42,7 +47,7 @@ def calls_to_learn(use: Use, count: int) -> int:
 
     sys.setprofile(note)
     try:
-        outcome = engine("save", params={"rows": given})
+        outcome = engine("save", params=params)
     finally:
         sys.setprofile(None)
     assert outcome.learned
@@ -53,3 +58,39 @@ def calls_to_learn(use: Use, count: int) -> int:
 def test_e5_four_times_the_rows_cost_about_four_times_as_much(use: str) -> None:
     small, large = calls_to_learn(USES[use], 60), calls_to_learn(USES[use], 240)
     assert large < 5 * small
+
+
+def calls_to_search(use: Use, count: int) -> int:
+    """How many Python calls a run takes that is learned after an output of this many records."""
+    engine = Engine()
+    given = rows(count)
+    look = engine.tool(name="look", effect="read")(lambda: given)
+    save = engine.tool(name="save")(lambda text: None)
+    engine.set_agent(lambda task: save(use(look())))
+    return calls_of(engine)
+
+
+def test_e5_a_record_of_an_output_costs_less_than_a_call_where_nothing_was_taken_from_it() -> None:
+    few, many = calls_to_search(lambda given: "the button", 100), calls_to_search(lambda given: "the button", 1_100)
+    assert many - few < 1_000
+
+
+def test_e5_a_row_of_a_param_that_is_passed_on_costs_less_than_two_calls() -> None:
+    few, many = calls_to_learn(lambda given: given, 100), calls_to_learn(lambda given: given, 1_100)
+    assert many - few < 2_000
+
+
+def test_e5_four_times_the_literals_beside_four_times_the_records_cost_less_than_eight_times_as_much() -> None:
+    def texts(given: list[dict[str, Any]]) -> list[Any]:
+        return [f"line {at}: some text here {at * 3}" if at % 2 else 20_000 + at for at in range(len(given))]
+
+    few, many = calls_to_search(texts, 80), calls_to_search(texts, 320)
+    assert many < 8 * few
+
+
+def test_e5_uses_of_four_times_the_records_cost_about_four_times_as_much() -> None:
+    def ids(given: list[dict[str, Any]]) -> list[Any]:
+        return [row["id"] for row in given]
+
+    few, many = calls_to_search(ids, 60), calls_to_search(ids, 240)
+    assert many < 6 * few

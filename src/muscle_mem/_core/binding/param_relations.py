@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from ..model.records import ParamPath, PartOf
 from ..redaction.traces import fold_text, is_small, text_forms
-from .leaf_index import LeafIndex
 from .needles import Needles
 from .param_parts import PLAIN, child_parts, part_at
 
@@ -20,7 +19,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def parts_of_others(
-    scalars: Mapping[str, Any], containers: Mapping[str, Any], index: LeafIndex
+    scalars: Mapping[str, Any], containers: Mapping[str, Any], find: Callable[[Any], tuple[str, ParamPath] | None]
 ) -> tuple[list[PartOf], set[str]]:
     """Return the scalar params that are parts of others, and unclear ones.
 
@@ -53,7 +52,7 @@ def parts_of_others(
                 continue
             for whole in containers:
                 if texts[name] in leaves[whole]:
-                    place = index.find(value)
+                    place = find(value)
                     if place is None or place[0] != whole:
                         unclear |= {name, whole}
                     else:
