@@ -133,7 +133,10 @@ def _of_texts(name: str, column: Sequence[str]) -> Sequence[str] | str | None:
 
 
 def _of_short_texts(name: str, texts: Sequence[str]) -> Sequence[str] | str:
-    """Return the categories of texts in one line that neither are empty nor begin as JSON does."""
+    """Return the categories of one-line texts.
+
+    They neither are empty nor begin as JSON does.
+    """
     bare = list(map(str.rstrip, map(str.strip, texts), repeat(".!")))
     numbers: list[str] = _NUMBER_LINES.findall("\n".join(bare))
     if not any(numbers):

@@ -37,7 +37,10 @@ class Knowledge(NamedTuple):
 
 
 class _Explained:
-    """The figures of the task and the params, looked at when the first figure of a literal needs it."""
+    """The figures of the task and the params.
+
+    They are looked at when the first figure of a literal needs it.
+    """
 
     def __init__(self, leaves: Sequence[Any]) -> None:
         self._leaves = leaves

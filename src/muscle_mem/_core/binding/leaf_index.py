@@ -35,7 +35,10 @@ class LeafIndex:
         return bool(self._values)
 
     def _may_hold(self, value: Any) -> bool:
-        """Return whether a text or number may be a leaf; a few are searched for without an index."""
+        """Return whether a text or number may be a leaf.
+
+        A few are searched for without an index.
+        """
         if self._links is not None or self._finds >= _FEW_FINDS or type(value) not in PLAIN:
             return True
         self._finds += 1

@@ -114,11 +114,12 @@ class OutputIndex(OutputTree):
                 yield Place(node, slot, self.child(node, slot))
 
     def _numbers_inside(self, text: str, shortest: int) -> list[int]:
-        """Return the numbers of the shorter texts that a text contains as tokens, in order.
+        """Return the numbers of the texts that a text contains, in order.
 
-        They have at least `shortest` characters. A short text is taken apart, and its parts are looked up. A text
-        stands in a long one as whole words and numbers, so its longest piece is a piece of the other. Only ASCII texts
-        are found by their pieces: elsewhere the classes of characters differ.
+        They stand in it as tokens, are shorter, and have at least `shortest` characters. A short text is taken apart,
+        and its parts are looked up. A text stands in a long one as whole words and numbers, so its
+        longest piece is a piece of the other. Only ASCII texts are found by their pieces: elsewhere the classes of
+        characters differ.
         """
         cuts = token_edges(text, _MAX_PARTS)
         if len(cuts) ** 2 <= 2 * _MAX_PARTS:

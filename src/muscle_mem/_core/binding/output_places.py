@@ -1,4 +1,7 @@
-"""Where the leaves of outputs stand, and the containers that only the index of outputs has."""
+"""Places of leaves in outputs.
+
+Some containers exist in the index of outputs only.
+"""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ class OutputTree:
             slot += step
 
     def _scan_rows(self, start: int, stop: int, known: dict[str, list[tuple[int, int]]]) -> bool:
-        """Index the children of dicts with the same keys, all of them together.
+        """Index the children of dicts with the same keys.
 
         Return whether this was possible. A few passes in C cost much less than one in Python.
         """
@@ -181,7 +181,7 @@ class OutputTree:
         return True
 
     def _note_rows(self, at: int) -> None:
-        """Note which of the last containers are dicts with the same keys, one after the other."""
+        """Note which neighbors among the last containers have the same keys."""
         for _, same in itertools.groupby(map(tuple, self.nodes[at:])):
             count = len(list(same))
             if count >= _FEW:
