@@ -43,6 +43,10 @@ def press(n: int) -> str:
     return DONE
 
 
+def press_silently(n: int) -> None:
+    """Return nothing, so that there is nothing in the result to look at."""
+
+
 def look(n: int) -> str:
     return state["page"]
 
@@ -113,6 +117,7 @@ WORLDS = {
     "plain": World(press, look, same, number),
     "counted": World(press_counted, look_counted, same_counted, number),
     "slow": World(press_slowly, look, same, number),
+    "silent": World(press_silently, look, same, number),
     "answers": World(press_answering, look, same, number),
     "same text": World(say_pressed, look, same, number),
     "page": World(press, look_page, same, number),

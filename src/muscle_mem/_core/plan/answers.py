@@ -46,8 +46,9 @@ class Looks:
     `is_quick` says that nothing but these looks is due after the step, `is_judged` that its result may be a failure.
     `marks` are the marks of failure that recordings had; None if they are not known. `settled` are the steps whose
     answers are decided here: the next step acts. `is_early` says that those of this step are decided later; until then
-    another recording may be followed. `samples` are recorded results that pass as they are. `varying` are all steps so
-    far whose recordings differ in an answer, and `combinations` the answers that each recording had there.
+    another recording may be followed. `samples` are recorded results that pass as they are, and `usual` is a text among
+    them, for the loop of the replay. `varying` are all steps so far whose recordings differ in an answer, and
+    `combinations` the answers that each recording had there.
     """
 
     __slots__ = (
@@ -60,6 +61,7 @@ class Looks:
         "samples",
         "settled",
         "tool",
+        "usual",
         "varying",
     )
 
@@ -71,6 +73,7 @@ class Looks:
         self.is_quick = False
         self.is_early = False
         self.samples: tuple[Any, ...] = ()
+        self.usual: str | None = None
         self.settled: Answered = ()
         self.varying: Answered = ()
         self.combinations: frozenset[tuple[Hashable, ...]] = frozenset()
@@ -159,6 +162,7 @@ def _join(trajectory: ReadyTrajectory) -> list[Looks | None]:
             continue
         if [at for at, _ in looks.settled] == [position]:
             looks.samples = _samples(outputs[position])
+            looks.usual = next((sample for sample in looks.samples if type(sample) is str), None)
     return found
 
 

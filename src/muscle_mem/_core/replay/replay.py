@@ -78,7 +78,11 @@ def replay(run: Run, live: CandidateSet) -> Generator[Effect, Any, Candidate | R
         results.append(output)
         if step.may_check_after:
             looks = step.looks
-            if looks is not None and looks.is_quick and looks.are_seen(results):
+            if (
+                looks is not None
+                and looks.is_quick
+                and ((type(output) is str and output == looks.usual) or looks.are_seen(results))
+            ):
                 found = None
             elif looks is None and step.is_inline:
                 if selection is None:
