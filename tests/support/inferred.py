@@ -9,7 +9,7 @@ from muscle_mem._core import codec
 from muscle_mem._core.binding.flow_levels import level
 from muscle_mem._core.binding.infer import Leaf, Parent, infer
 from muscle_mem._core.binding.pieces import literal_pieces
-from muscle_mem._core.binding.sources import read, source_text
+from muscle_mem._core.binding.sources import AbsentError, read, source_text
 from muscle_mem._core.model.flow import Source
 from muscle_mem._core.model.records import Expr, Lit, StepRecord, Suspicion
 
@@ -53,11 +53,10 @@ def digest_of(value: Any) -> bytes:
 
 
 def last_leaf(parents: Sequence[Parent], effects: Sequence[str | None] | None = None, **named: Any) -> Leaf:
-    """What is inferred of the last leaf; every source has the recorded value in every recording."""
+    """What is inferred of the last leaf; every source has the recorded value in each recording that has the place."""
     leaves = infer(parents, effects or [None] * len(parents[0].records), **named)
     for leaf in leaves:
-        for one in parents:
-            assert_all_read(leaf, one)
+        assert_all_read(leaf, parents)
     return leaves[-1]
 
 
@@ -82,12 +81,20 @@ def recorded_value(one: Parent, leaf: Leaf) -> bytes:
     return codec.canonical(literal_pieces(one.records[leaf.step])[leaf.leaf].value)
 
 
-def assert_all_read(leaf: Leaf, one: Parent) -> None:
-    """Every source of a leaf that is no param has the recorded value."""
+def assert_all_read(leaf: Leaf, parents: Sequence[Parent]) -> None:
+    """Every source of a leaf that is no param has the recorded values, at least two different ones."""
     for source in leaf.sources:
-        if not uses_param(source):
-            value = read(source, one.outputs, lambda step, name: argument(one, step, name), {})
+        if uses_param(source):
+            continue
+        found = set()
+        for one in parents:
+            try:
+                value = read(source, one.outputs, lambda step, name, one=one: argument(one, step, name), {})
+            except AbsentError:
+                continue
             assert codec.canonical(value) == recorded_value(one, leaf), source
+            found.add(codec.canonical(value))
+        assert len(found) >= min(2, len(parents)), source
 
 
 def uses_param(source: Source) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime
+import enum
 import json
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import pydantic
 import pytest
 
 from inferred import digest_of, explained, last_leaf, parent, record
@@ -153,6 +156,40 @@ def test_l3_the_date_of_a_date_time_is_found_under_its_name() -> None:
     assert explained(parents) == ["date(make().day)"]
 
 
+class Color(enum.Enum):
+    RED = "red-48213"
+
+
+class Block(pydantic.BaseModel):
+    type: str = "text"
+    text: str
+
+
+class Answer(pydantic.BaseModel):
+    content: list[Block]
+    data: dict[str, Any] | None = None
+
+
+def test_l3_an_mcp_result_is_read_in_its_contents_and_its_data() -> None:
+    def both(value: str) -> Answer:
+        return Answer(content=[Block(text=json.dumps({"id": value}))], data={"id": value})
+
+    stored = [(codec.decode(codec.encode(both(one)), lenient=True), one) for one in (ONE, TWO)]
+    assert explained(flows(*stored)) == ["make().data.id", "json(make().content[0].text).id"]
+    source = last_leaf(flows(*stored)).sources[1]
+    assert read(source, [Answer(content=[Block(text='{"id": 5}'), Block(text="more")])], _no_argument, {}) == 5
+
+
+def test_l3_the_words_around_a_value_are_those_that_all_recordings_share() -> None:
+    texts = [
+        (f"At 10:05 Ann opened ticket {ONE} for Bob.", ONE),
+        (f"At 11:10 Ann opened ticket {TWO} for Cy.", TWO),
+        ("At 12:00 Dee opened ticket ORD-33871 for Cy.", "ORD-33871"),
+    ]
+    assert explained(flows(*texts[:2])) == ["text between ' Ann opened ticket ' and ' for ' in make()"]
+    assert explained(flows(*texts)) == ["text between ' opened ticket ' and ' for ' in make()"]
+
+
 def test_l3_a_number_in_a_text_is_found_between_words() -> None:
     parents = flows(("Created order 48213 for Ann.", 48213), ("Created order 90517 for Bob.", 90517))
     assert explained(parents) == ["int(text between 'Created order ' and ' for ' in make())"]
@@ -175,7 +212,8 @@ def test_l3_a_place_in_a_text_that_is_not_unique_is_no_source(first: str, second
 def test_l3_an_element_is_found_by_a_field_that_equals_an_earlier_argument() -> None:
     def run(name: str, *rows: tuple[Any, ...]) -> Parent:
         found = next(row[0] for row in rows if row[1] == name)
-        return parent(("find", {"q": name}, {"items": items(*rows)}), ("use", {"id": found}, None))
+        listed = [{"note": None, "is_new": True, "text": "", **row} for row in items(*rows)]
+        return parent(("find", {"q": name}, {"items": listed}), ("use", {"id": found}, None))
 
     parents = [
         run("Ann Lee", ("U-10001", "Bob"), ("U-10002", "Ann Lee"), ("U-10003", "Cy")),
@@ -285,6 +323,77 @@ def test_l3_a_value_is_read_or_not_there(path: tuple[Any, ...], wanted: Any) -> 
             read(source, [ROWS], _no_argument, params)
     else:
         assert read(source, [ROWS], _no_argument, params) == wanted
+
+
+UTC = datetime.UTC
+COLUMNS = [
+    pytest.param([3, 1.5, Decimal(7)], (1, 2), id="numbers"),
+    pytest.param([3, float("nan")], None, id="NaN"),
+    pytest.param([Decimal("sNaN"), Decimal(1)], None, id="signaling NaN"),
+    pytest.param([True, False], None, id="bools"),
+    pytest.param([None, 1], None, id="None"),
+    pytest.param(["2026-03-10", "2025-12-31"], (1, 0), id="dates"),
+    pytest.param([datetime.date(2026, 1, 2), datetime.date(2025, 1, 2)], (1, 0), id="date objects"),
+    pytest.param([datetime.datetime(2026, 1, 2, tzinfo=UTC), datetime.datetime(2025, 1, 2)], None, id="zones"),
+    pytest.param(["9 EUR", "$10.50", "11"], (0, 2), id="amounts"),
+    pytest.param(["9 EUR", "ten EUR"], None, id="words"),
+    pytest.param([1, 1, 2], (None, 2), id="two that are equal"),
+    pytest.param([5], (0, 0), id="one element"),
+    pytest.param([], None, id="empty"),
+]
+
+
+@pytest.mark.parametrize(("column", "wanted"), COLUMNS)
+def test_l3_an_extreme_is_the_only_element_with_the_most_or_the_least(column: list[Any], wanted: Any) -> None:
+    rows = [{"id": f"I{at}", "v": value} for at, value in enumerate(column)]
+    for is_largest, at in zip((False, True), wanted or (None, None), strict=True):
+        source = Source(OUTPUT, 0, "", (Extreme(("v",), is_largest), Name("id")))
+        if at is None:
+            with pytest.raises(LookupError):
+                read(source, [rows], _no_argument, {})
+        else:
+            assert read(source, [rows], _no_argument, {}) == f"I{at}"
+
+
+@pytest.mark.parametrize(
+    ("container", "item", "found"),
+    [
+        (collections.deque(["a", "b"]), Element(-1), "b"),
+        (({"id": "a"}, {"id": "b"}), Element(-1), None),
+        (("a", 1), Slot(0), "a"),
+        (("a", 1), Element(0), None),
+        (({"id": 1}, {"id": 2}), Slot(0), None),
+        (Pair("a", "b"), Slot(1), None),
+        (Pair("a", "b"), Element(1), None),
+        ({"a", "b"}, Element(0), None),
+        ("ab", Element(0), None),
+    ],
+)
+def test_l3_positions_are_those_of_lists_and_slots_those_of_tuples(container: Any, item: Any, found: Any) -> None:
+    if found is None:
+        with pytest.raises(LookupError):
+            read(Source(OUTPUT, 0, "", (item,)), [container], _no_argument, {})
+    else:
+        assert read(Source(OUTPUT, 0, "", (item,)), [container], _no_argument, {}) == found
+
+
+def test_l3_a_tuple_of_records_is_a_list() -> None:
+    parents = flows((({"id": ONE}, {"id": "x"}), ONE), (({"id": TWO}, {"id": "y"}, {"id": "z"}), TWO))
+    assert explained(parents) == ["make()[0].id"]
+
+
+def test_l3_a_list_of_another_class_is_read_without_its_code() -> None:
+    class Trap(list[Any]):
+        def __getitem__(self, at: Any) -> Any:
+            raise AssertionError
+
+        def __iter__(self) -> Any:
+            raise AssertionError
+
+        def __len__(self) -> int:
+            raise AssertionError
+
+    assert read(Source(OUTPUT, 0, "", (Element(-1),)), [Trap(["a", "b"])], _no_argument, {}) == "b"
 
 
 @pytest.mark.parametrize(
@@ -422,6 +531,26 @@ def test_l5_a_source_that_may_act_must_be_among_them_and_the_type_as_recorded() 
     with pytest.raises(Unclear) as unclear:
         agreed(whole, [7], _no_argument, {}, kind=str)
     assert unclear.value.votes == [(whole.sources[0], "7")]
+
+
+@pytest.mark.parametrize("value", [None, True, "", Color.RED, [], {}], ids=repr)
+def test_l5_l6_what_is_never_inferred_is_never_the_result(value: Any) -> None:
+    with pytest.raises(Unclear):
+        agreed(Get((Source(OUTPUT, 0, "", (Name("next"),)),)), [{"next": value}], _no_argument, {})
+
+
+def test_l5_a_position_does_not_act_for_an_element_that_is_not_found_by_its_field() -> None:
+    first = Source(OUTPUT, 0, "", (Element(0), Name("id")))
+    only = Source(OUTPUT, 0, "", (Only(("name",), Source(PARAM, name="who")), Name("id")))
+    given = Source(ARGUMENT, 0, "id")
+    value = lambda who, *sources: agreed(Get(sources), [ROWS], lambda step, name: "A", {"who": who})
+    assert value("bob", only) == "B"
+    assert value("zed", first) == "A"
+    for who in ("zed", "ann"):
+        with pytest.raises(Unclear) as unclear:
+            value(who, first, only)
+        assert unclear.value.votes == [(first, "'A'"), (only, "not found")]
+    assert value("zed", first, only, given) == "A"
 
 
 def test_l3_a_source_has_the_same_digest_in_every_process() -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import fractions
+import ipaddress
 import random
+import uuid
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
 
-from inferred import explained, last_leaf, parent, record
+from inferred import digest_of, explained, last_leaf, parent, record
 from muscle_mem._core import codec
-from muscle_mem._core.binding.infer import CONSTANT, READ, VARIES, Parent, infer, skeleton
+from muscle_mem._core.binding.infer import CONSTANT, NO_OUTPUT, READ, VARIES, Parent, infer, skeleton
 from muscle_mem._core.binding.pieces import literal_pieces
 from muscle_mem._core.model.records import Ctx, Lit, Node, Par, Tpl
 
@@ -91,6 +96,10 @@ def test_l4_a_leaf_that_is_equal_in_all_recordings_is_constant() -> None:
     assert (leaf.state, leaf.sources, leaf.values) == (CONSTANT, (), (codec.canonical(IDS[0]),))
 
 
+def test_l4_nothing_is_inferred_from_no_recordings() -> None:
+    assert infer([], []) == []
+
+
 def test_l4_a_leaf_that_no_place_explains_varies() -> None:
     leaf = last_leaf(chosen(({"id": "x"}, IDS[0]), ({"id": "y"}, IDS[1])))
     assert (leaf.state, leaf.sources) == (VARIES, ())
@@ -134,6 +143,37 @@ def test_l4_two_recordings_that_agree_by_chance_are_contradicted_by_the_third() 
     assert explained(chosen(*two)) == ["look().a", "look().b"]
     assert explained(chosen(*two, ({"a": IDS[2], "b": "x"}, IDS[2]))) == ["look().a"]
     assert explained(chosen(*two, ({"a": "y", "b": "x"}, IDS[2]))) == []
+
+
+@pytest.mark.parametrize("moved", range(3))
+def test_l4_a_recording_without_the_place_neither_supports_nor_strikes_it(moved: int) -> None:
+    outputs = [{"order": {"id": one}} for one in IDS[:3]]
+    outputs[moved] = {"payload": {"id": IDS[moved]}}
+    parents = chosen(*zip(outputs, IDS, strict=False))
+    assert explained(parents) == ["look().order.id"]
+    values = [codec.canonical(one) for at, one in enumerate(IDS[:3]) if at != moved]
+    assert last_leaf(parents).values == tuple(values)
+
+
+@pytest.mark.parametrize(
+    "third",
+    [{"order": {"id": "x"}}, {"order": {"id": None}}, "text", NO_OUTPUT, {"order": {"id": [IDS[2]]}}],
+    ids=["another", "None", "text", "not stored", "a list"],
+)
+def test_l4_a_recording_with_another_value_there_or_without_the_output_strikes_it(third: Any) -> None:
+    outputs = [{"order": {"id": one}} for one in IDS[:2]]
+    known = chosen(*zip([*outputs, third], IDS, strict=False))
+    assert explained(known) == (["look().order.id"] if third == "text" else [])
+
+
+def test_l4_two_recordings_with_one_value_do_not_support_a_place() -> None:
+    outputs = [{"id": IDS[0]}, {"id": IDS[0]}, {"ref": IDS[1]}]
+    assert explained(chosen(*zip(outputs, [IDS[0], *IDS[:2]], strict=True))) == []
+
+
+def test_l4_a_list_that_is_too_short_strikes_a_position() -> None:
+    outputs = [[IDS[0], "x"], [IDS[1], "y"], []]
+    assert explained(chosen(*zip(outputs, IDS, strict=False))) == []
 
 
 def test_l4_the_same_value_in_two_recordings_is_one_value() -> None:
@@ -182,24 +222,86 @@ def random_value(rng: random.Random, pool: list[Any], depth: int = 0) -> Any:
     return {rng.choice("abcde"): random_value(rng, pool, depth + 1) for _ in range(rng.randrange(4))}
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_l4_every_surviving_source_has_the_recorded_value_in_every_recording(seed: int) -> None:
+def random_recordings(seed: int) -> list[Parent]:
+    """Two to four recordings of a program whose outputs are random, and mostly of one shape."""
     rng = random.Random(seed)
-    count = rng.randrange(2, 5)
     shape = rng.randrange(2**30)
     parents = []
-    for number in range(count):
+    for number in range(rng.randrange(2, 5)):
         own = [f"X{number}{k}-{k * 7}" for k in range(3)] + [1000 + number, 7, f"{2000 + number}", "Ann Lee"]
-        same, other = random.Random(shape), rng if rng.random() < 0.3 else random.Random(shape + 1)
-        first, second = random_value(same, own), random_value(other, own)
+        other = rng if rng.random() < 0.3 else random.Random(shape + 1)
+        first, second = random_value(random.Random(shape), own), random_value(other, own)
         pick = random.Random(shape + 2)
         arguments = {"id": pick.choice(own), "row": [pick.choice(own), pick.choice(own)], "n": rng.choice(own)}
-        parents.append(
-            parent(
-                ("a", {"q": pick.choice(own)}, first),
-                ("b", {}, second),
-                ("use", arguments, None),
-                ("end", arguments, 1),
-            )
-        )
-    last_leaf(parents)  # It compares what each source has in each recording.
+        calls = [("a", {"q": pick.choice(own)}, first), ("b", {}, second), ("use", arguments), ("end", arguments, 1)]
+        parents.append(parent(*calls))
+    return parents
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_l4_every_surviving_source_has_the_recorded_value_in_every_recording(seed: int) -> None:
+    last_leaf(random_recordings(seed))  # It compares what each source has in each recording.
+
+
+def test_l4_random_recordings_have_leaves_of_every_state() -> None:
+    found = [leaf for seed in range(20) for leaf in infer(random_recordings(seed), [None] * 4)]
+    assert {leaf.state for leaf in found} == {CONSTANT, READ, VARIES}
+    assert sum(len(leaf.sources) for leaf in found) > 40
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_l4_the_order_of_the_recordings_does_not_matter(seed: int) -> None:
+    parents = random_recordings(seed)
+    known = [leaf._replace(values=tuple(sorted(leaf.values))) for leaf in infer(parents, [None] * 4)]
+    for _ in range(3):
+        random.Random(seed).shuffle(parents)
+        found = [leaf._replace(values=tuple(sorted(leaf.values))) for leaf in infer(parents, [None] * 4)]
+        assert found == known
+
+
+ODD: list[Any] = [
+    Decimal("NaN"),
+    Decimal("sNaN"),
+    Decimal("48213.50"),
+    float("nan"),
+    float("inf"),
+    -0.0,
+    10**400,
+    b"ORD-48213",
+    bytearray(b"x"),
+    "{",
+    "[]",
+    '{"id": "ORD-48213", "n": [48213, 1e400]}',
+    "\ud800",
+    "\0",
+    "ORD-48213",
+    48213,
+    datetime.datetime(2026, 3, 10, 12),
+    datetime.datetime(2026, 3, 10, 12, tzinfo=datetime.UTC),
+    datetime.date(2026, 3, 10),
+    datetime.timedelta(1),
+    uuid.UUID(int=7),
+    frozenset(["ORD-48213", 3]),
+    range(3),
+    ...,
+    Point("ORD-48213", 48213),
+    fractions.Fraction(1, 3),
+    ipaddress.ip_address("10.0.0.1"),
+    {1: "ORD-48213", "x": None, ("a", 1): 48213},
+    [{"id": "ORD-48213", "at": Decimal("NaN")}, {"id": "y", "at": 1.5}],
+    "Order ORD-48213 was made at 2026-03-10T12:00:00.",
+]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_l4_odd_values_are_never_an_error(seed: int) -> None:
+    rng = random.Random(seed)
+    parents = []
+    for _ in range(2):
+        outputs = [random_value(rng, ODD) for _ in range(3)]
+        arguments = {"a": rng.choice(ODD), "b": [rng.choice(ODD)]}
+        calls = [(tool, {"q": rng.choice(ODD)}, output) for tool, output in zip("xyz", outputs, strict=True)]
+        parents.append(parent(*calls, ("use", {**arguments, "same": 7}, None)))
+    shapes = {tuple(map(skeleton, one.records)) for one in parents}
+    for group in (parents[:1], parents) if len(shapes) == 1 else (parents[:1], parents[1:]):
+        assert last_leaf(group, digest_of=digest_of).state == CONSTANT

@@ -68,9 +68,44 @@ def test_l6_a_smaller_value_is_explained_where_the_argument_bears_the_name_of_it
     assert state([7, 8], argument="order_id", field="order_id", tool="read") == READ
     assert state([7, 8], argument="order_id", field="id", tool="read") == READ
     assert state([7, 8], argument="orderId", field="order_id", tool="read") == READ
+    assert state([7, 8], argument="order", field="order_id", tool="read") == READ
+    assert state([7, 8], argument="order_id", field="order", tool="read") == READ
+    assert state([7, 8], argument="order", field="id", tool="read") == VARIES
     assert state([7, 8], argument="order_id", field="user_id", tool="read") == VARIES
     assert state([True, False], argument="ok", field="ok") == VARIES
     assert state(["open", "closed"], argument="state", field="state") == READ
+
+
+def test_l6_an_earlier_argument_is_the_source_of_a_small_value_under_its_name() -> None:
+    def state_of(first: str, second: str) -> str:
+        parents = [parent(("put", {first: value}), ("use", {second: value})) for value in (7, 8)]
+        return last_leaf(parents).state
+
+    assert state_of("order_id", "order_id") == READ
+    assert state_of("id", "order_id") == READ
+    assert state_of("count", "order_id") == VARIES
+
+
+def test_l6_a_value_that_is_too_small_keeps_what_is_known_of_it() -> None:
+    parents = [parent(("make", {}, {"at": value}), ("use", {"to": value})) for value in (7, 8)]
+    leaf = last_leaf(parents)
+    assert (leaf.sources, leaf.facts.can_act, leaf.facts.is_small) == ((), True, True)
+
+
+@pytest.mark.parametrize(
+    ("argument", "text", "wanted"),
+    [
+        ("order_id", "Created order {}.", READ),
+        ("order", "Order no. {} was created", READ),
+        ("order_id", "The order number is {}", READ),
+        ("order_id", "Created ticket {}.", VARIES),
+        ("order_id", "{} orders were created", VARIES),
+        ("order_id", "Created order {} at 7:28.", VARIES),
+    ],
+)
+def test_l6_in_a_text_the_word_before_a_value_is_its_name(argument: str, text: str, wanted: str) -> None:
+    parents = [parent(("make", {}, text.format(value)), ("use", {argument: value}, None)) for value in (7, 8)]
+    assert last_leaf(parents).state == wanted
 
 
 @pytest.mark.parametrize(("copies", "wanted"), [(47, READ), (48, VARIES)])

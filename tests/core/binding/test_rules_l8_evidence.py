@@ -118,6 +118,34 @@ def test_l8_one_recording_needs_a_fixed_way() -> None:
     assert last_leaf([parent(("a", {}, content), ("pay", {"id": "ORD-48213"}, None))]).state == READ
 
 
+def states(*lists: str) -> list[Parent]:
+    """Recordings of lists of tickets with these states, of which the first one is used."""
+    return [
+        parent(
+            ("look", {}, [{"id": f"T-{number}{at}001", "state": state} for at, state in enumerate(own.split())]),
+            ("use", {"id": f"T-{number}0001"}, None),
+        )
+        for number, own in enumerate(lists, start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lists", "wanted"),
+    [
+        (["open closed open", "open paid"], "probation"),
+        (["open closed", "open paid", "open paid", "open closed"], "probation"),
+        (["open closed", "open paid", "open paid", "open closed", "open paid"], "acts"),
+        (["open closed", "paid closed"], "acts"),
+        (["open open", "open open open"], "acts"),
+        (["open-1 closed", "open-1 paid"], "acts"),
+    ],
+)
+def test_l8_a_first_element_that_may_have_been_chosen_for_a_word_needs_five_values(
+    lists: list[str], wanted: str
+) -> None:
+    assert level_of(states(*lists)) == wanted
+
+
 GOOD = Facts(can_act=True, is_id_like=True, is_small=False, by_fixed_way=True, made_by_non_read=True)
 SMALL = GOOD._replace(is_small=True, is_id_like=False, has_source_name=True)
 
@@ -143,6 +171,9 @@ SMALL = GOOD._replace(is_small=True, is_id_like=False, has_source_name=True)
         (GOOD, 3, {"irreversible": True, "is_checked": True, "extra": 1}, "probation"),
         (GOOD._replace(is_twin_blocked=True), 9, {}, "none"),
         (GOOD._replace(can_act=False), 9, {}, "none"),
+        (GOOD._replace(may_be_filtered=True), 4, {}, "probation"),
+        (GOOD._replace(may_be_filtered=True), 5, {}, "acts"),
+        (GOOD._replace(may_be_filtered=True), 5, {"extra": 1}, "probation"),
         (SMALL, 1, {}, "none"),
         (SMALL, 2, {}, "probation"),
         (SMALL, 3, {}, "acts"),
@@ -165,9 +196,29 @@ def test_l8_the_level_follows_from_the_facts_and_the_values(
         (GOOD, 1, {}, "one more value"),
         (SMALL, 1, {}, "one more value"),
         (GOOD, 1, {"extra": 2}, "3 more values"),
+        (GOOD._replace(may_be_filtered=True), 2, {}, "3 more values"),
         (GOOD, 4, {"irreversible": True}, "a pre-check or an approval"),
         (GOOD, 1, {"irreversible": True}, "2 more values, and a pre-check or an approval"),
         (GOOD, 1, {"irreversible": True, "is_checked": True}, "2 more values"),
+        (GOOD, 9, {"declared": True}, ""),
+        (
+            Facts(),
+            1,
+            {},
+            "a source that may act: a key, a field, the first or last element, or an element found by a field",
+        ),
+        (
+            GOOD._replace(is_twin_blocked=True),
+            1,
+            {},
+            "arguments that distinguish the calls of the tool that could be the source",
+        ),
+        (
+            SMALL._replace(has_source_name=False),
+            1,
+            {},
+            "an argument that has the name of its source, or a declared flow",
+        ),
     ],
 )
 def test_l8_what_is_missing_for_the_next_level_is_named(

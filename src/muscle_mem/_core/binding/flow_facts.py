@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from ..model.flow import ARGUMENT, OUTPUT, Element, Name, NthKey, Parsed, Slot, Source, may_act
-from .field_names import is_same_name
+from ..model.flow import ARGUMENT, OUTPUT, Between, Element, Name, NthKey, Parsed, Slot, Source, may_act
+from .field_names import is_same_name, words_of
 from .flow_levels import Facts
 from .id_shapes import has_id_shape
 from .leaf_sizes import FEWEST_BITS, bits_of
@@ -16,6 +16,8 @@ from .suspicion import SMALL_NUMBER, random_parts
 
 HARMLESS = ("read", "idempotent")
 _WORDS = re.compile(r"\w+")
+_NAMES = re.compile(r"[^\W\d_]+")
+_NUMBER_WORDS = frozenset(("id", "is", "no", "nr", "num", "number"))
 
 
 def facts_of(
@@ -30,11 +32,12 @@ def facts_of(
     `names` lead to the leaf, `effect` is that of its step, and `effects` are those of all steps.
     """
     fixed = [source for source in sources if is_fixed_way(source)]
+    is_id_like = all(map(has_id_shape, values))
     bits = min(map(bits_of, values))
     return Facts(
         can_act=any(map(may_act, sources)),
-        is_id_like=all(map(has_id_shape, values)),
-        is_random=all(map(_is_random, values)),
+        is_id_like=is_id_like,
+        is_random=is_id_like and all(map(_is_random, values)),
         bits=bits,
         is_small=bits < FEWEST_BITS,
         is_number_from_100=all(type(value) is int and abs(value) >= SMALL_NUMBER for value in values),
@@ -79,7 +82,13 @@ def _is_random(value: Any) -> bool:
 
 def _bears_name(names: Sequence[str], source: Source) -> bool:
     name = source_name(source)
-    return bool(name) and any(is_same_name(own, name) for own in names[-1:])
+    return bool(name) and any(is_same_name(own, name) or _is_same_thing(own, name) for own in names[-1:])
+
+
+def _is_same_thing(one: str, two: str) -> bool:
+    """Return whether one name is that of a thing and the other that of its id."""
+    first, second = words_of(one), words_of(two)
+    return bool(first and second) and (first == (*second, "id") or second == (*first, "id"))
 
 
 def source_name(source: Source) -> str:
@@ -88,11 +97,21 @@ def source_name(source: Source) -> str:
     It is empty if there is none.
     """
     for item in reversed(source.path):
+        if isinstance(item, Between):
+            return _last_name(item.before)
         if isinstance(item, Name):
             return item.name
         if isinstance(item, NthKey | Slot):
             return ""
     return "" if source.origin == OUTPUT else source.name
+
+
+def _last_name(words: str) -> str:
+    """Return the name before a value in a text: `order` for "Order no. "."""
+    found = _NAMES.findall(words)
+    while found and found[-1].lower() in _NUMBER_WORDS:
+        found.pop()
+    return found[-1] if found else ""
 
 
 def is_in_task(value: Any, words: Collection[str]) -> bool:

@@ -5,15 +5,15 @@ The places are in its outputs and arguments.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from decimal import Decimal
+import datetime
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
 from .. import codec
 from ..model.flow import ARGUMENT, OUTPUT, Source
 from ..redaction.traces import decimal_text
-from .conversions import CONVERT, DATE_TEXT, NUMBER_TEXT
+from .conversions import CONVERT, DATE_TEXT, DATE_TIME_TEXT, NUMBER_TEXT
 from .output_tree import OutputTree
 from .paths import Fields
 
@@ -38,9 +38,6 @@ class FlowIndex(OutputTree):
         super().__init__()
         self._origins: list[Source] = []
         self._by_text: dict[str, list[int]] = {}
-        self._folded: dict[str, list[int]] | None = None
-        self._numeric: dict[int | float, list[int]] | None = None
-        self._dates: dict[str, list[int]] | None = None
 
     def add_output(self, step: int, output: Any) -> None:
         """Add the output of a step."""
@@ -63,62 +60,56 @@ class FlowIndex(OutputTree):
         return self._origins[self.step_of(node)]
 
     def places(self, value: Any) -> Iterator[Found]:
-        """Yield where a leaf stands, also where a conversion leads to it.
+        """Yield where a leaf stands as it is."""
+        if type(value) is str:
+            yield from self._text_places(self._numbers_of_text(value), "")
+        elif type(value) is int or type(value) is float:
+            yield from self._number_places(value, "", value)
+        elif not issubclass(type(value), Enum):
+            text = str(value)
+            for other, node, slot in self.others:
+                if other == text and self._converts(node, slot, "", value):
+                    yield Found(node, slot, "")
 
-        Leaves that are equal come first.
-        """
-        if issubclass(type(value), Enum):
-            return
+    def converted_places(self, value: Any) -> Iterator[Found]:
+        """Yield the places from which a conversion leads to a leaf."""
         if type(value) is str:
             yield from self._places_of_text(value)
         elif type(value) is int or type(value) is float:
             yield from self._places_of_number(value)
-        else:
-            text = str(value)
-            yield from (Found(node, slot, "") for other, node, slot in self.others if other == text)
-            yield from (
-                Found(node, slot, "date") for _, node, slot in self.others if self._converts(node, slot, "date", value)
-            )
-
-    def places_of_whole(self, value: Any) -> Iterator[Found]:
-        """Yield where a leaf stands as it is."""
-        for found in self.places(value):
-            if found.convert:
-                return
-            yield found
+        elif type(value) is datetime.date:
+            for _, node, slot in self.others:
+                if self._converts(node, slot, "date", value):
+                    yield Found(node, slot, "date")
 
     def _places_of_text(self, text: str) -> Iterator[Found]:
-        yield from self._text_places(self._numbers_of_text(text), "")
-        if NUMBER_TEXT.fullmatch(text):
-            for number in (float(text),) if "." in text else (int(text),):
-                yield from self._number_places(number, "text", text)
-        if len(text) > _LONGEST_FOLDED:
-            return
-        for number in self._folded_texts().get(text.strip().casefold(), ()):
-            seen = self.texts[number]
-            if seen != text:
-                convert = next((name for name in ("strip", "lower", "upper") if CONVERT[name](seen) == text), "")
-                if convert:
-                    yield from self._text_places((number,), convert)
+        if len(text) <= 40 and NUMBER_TEXT.fullmatch(text):
+            yield from self._number_places(CONVERT["number"](text), "text", text)
+        if len(text) <= _LONGEST_FOLDED:
+            folded = text.strip().casefold()
+            for number, seen in enumerate(self.texts):
+                if len(seen) <= _LONGEST_FOLDED and seen != text and seen.strip().casefold() == folded:
+                    convert = next((name for name in ("strip", "lower", "upper") if CONVERT[name](seen) == text), "")
+                    yield from self._text_places((number,) if convert else (), convert)
         if DATE_TEXT.fullmatch(text):
-            yield from self._text_places(self._dated_texts().get(text, ()), "date")
+            for number, seen in enumerate(self.texts):
+                if seen.startswith(text) and DATE_TIME_TEXT.fullmatch(seen):
+                    yield from self._text_places((number,), "date")
 
     def _places_of_number(self, value: float) -> Iterator[Found]:
-        if value != value:
+        try:
+            wanted = CONVERT["text"](value)
+        except ValueError:
             return
-        yield from self._number_places(value, "", value)
-        if self._numeric is None:
-            self._numeric = {}
-            for number, text in enumerate(self.texts):
-                if text[-1:].isdigit() and len(text) <= 40 and NUMBER_TEXT.fullmatch(text):
-                    self._numeric.setdefault(CONVERT["number"](text), []).append(number)
-        for number in self._numeric.get(value, ()):
-            if type(CONVERT["number"](self.texts[number])) is type(value):
-                yield from self._text_places((number,), "number")
+        for number, seen in enumerate(self.texts):
+            if seen.startswith(wanted) and len(seen) <= 40 and NUMBER_TEXT.fullmatch(seen):
+                found = CONVERT["number"](seen)
+                if type(found) is type(value) and found == value:
+                    yield from self._text_places((number,), "number")
 
     def _number_places(self, number: Any, convert: str, wanted: Any) -> Iterator[Found]:
         for node, slot in self.numbers.get(number, ()):
-            if not issubclass(type(self.child(node, slot)), Decimal) and self._converts(node, slot, convert, wanted):
+            if self._converts(node, slot, convert, wanted):
                 yield Found(node, slot, convert)
 
     def _converts(self, node: int, slot: int, convert: str, wanted: Any) -> bool:
@@ -128,32 +119,21 @@ class FlowIndex(OutputTree):
             return False
         return type(found) is type(wanted) and bool(found == wanted)
 
-    def _text_places(self, numbers: Any, convert: str) -> Iterator[Found]:
+    def _text_places(self, numbers: Iterable[int], convert: str) -> Iterator[Found]:
         for number in numbers:
             place = self.text_places[number]
             for node, slot in self.key_places.get(place, (place,)):
                 yield Found(node, slot, convert)
 
-    def _numbers_of_text(self, text: str) -> list[int]:
+    def _numbers_of_text(self, text: str) -> Sequence[int]:
         if not self._by_text:
-            _group(self.texts, self._by_text, lambda seen: seen)
-        return self._by_text.get(text, [])
-
-    def _folded_texts(self) -> dict[str, list[int]]:
-        if self._folded is None:
-            self._folded = _group(self.texts, {}, _folded)
-        return self._folded
-
-    def _dated_texts(self) -> dict[str, list[int]]:
-        if self._dates is None:
-            self._dates = {}
+            found = self._by_text
             for number, seen in enumerate(self.texts):
-                if 10 < len(seen) < 40 and seen[4:5] == "-" and seen[10] in "T ":
-                    try:
-                        self._dates.setdefault(CONVERT["date"](seen), []).append(number)
-                    except ValueError:
-                        continue
-        return self._dates
+                if seen in found:
+                    found[seen].append(number)
+                else:
+                    found[seen] = [number]
+        return self._by_text.get(text, ())
 
     def texts_with(self, value: Any) -> Iterator[tuple[int, str, str]]:
         """Yield the number of each longer text with a value in it once.
@@ -161,18 +141,8 @@ class FlowIndex(OutputTree):
         Yield with it the value's text and the conversion from it.
         """
         text = value if type(value) is str else decimal_text(value) if type(value) is int else ""
-        if len(text) < 3:
+        if not text or (len(text) < 3 and type(value) is str):
             return
         for number, seen in enumerate(self.texts):
             if len(seen) > len(text) and text in seen and seen.count(text) == 1:
                 yield number, text, "" if type(value) is str else "number"
-
-
-def _folded(text: str) -> str:
-    return text.strip().casefold() if len(text) <= _LONGEST_FOLDED else ""
-
-
-def _group(texts: list[str], found: dict[str, list[int]], key: Callable[[str], str]) -> dict[str, list[int]]:
-    for number, text in enumerate(texts):
-        found.setdefault(key(text), []).append(number)
-    return found

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 Level = Literal["acts", "probation", "none"]
 _MOST = 8
+_FILTERED = 5  # values that show that an element was not chosen for a word
 
 
 class Facts(NamedTuple):
@@ -19,7 +20,8 @@ class Facts(NamedTuple):
     positions alone lead to the value, `has_source_name` that the argument bears the name of its source, and
     `made_by_non_read` that the source is the output of a tool that is not `read`. `used_by_harmless` says that the
     argument's own step is `read` or `idempotent`. `in_task` and `is_param` say that a value stands in the task or may
-    be a param. `is_twin_blocked` says that another call of the same tool could be the source.
+    be a param. `may_be_filtered` says that the first or last element may have been chosen for a word, and
+    `is_twin_blocked` that another call of the same tool could be the source.
     """
 
     can_act: bool = False
@@ -34,6 +36,7 @@ class Facts(NamedTuple):
     used_by_harmless: bool = False
     in_task: bool = False
     is_param: bool = False
+    may_be_filtered: bool = False
     is_twin_blocked: bool = False
 
 
@@ -63,6 +66,8 @@ def level(
     found = _small_level(facts, values - extra) if facts.is_small else _level(facts, values - extra)
     if found == "none" and extra and values:  # More values are asked for to act, not to be on probation.
         found = "none" if level(facts, values) == "none" else "probation"
+    if found == "acts" and facts.may_be_filtered and values - extra < _FILTERED:
+        return "probation"
     if irreversible and found == "acts" and not (is_checked and values - extra >= 3):
         return "probation"
     return found

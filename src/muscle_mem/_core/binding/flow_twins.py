@@ -13,14 +13,16 @@ from .skeletons import argument_shapes
 from .sources import read
 
 
-def block_twins(leaves: Sequence[Leaf], run: RecordedRun, ended: Callable[[int], frozenset[int]]) -> list[Leaf]:
+def block_twins(
+    leaves: Sequence[Leaf], runs: Sequence[RecordedRun], ended: Callable[[int], frozenset[int]]
+) -> list[Leaf]:
     """Return the leaves; those whose source has a twin are marked.
 
     A twin is another earlier call of the same tool, at whose output the same way leads to a value of the same type. It
     does no harm if both calls' arguments are explained and differ in their explanation, or if it is a source as well.
-    `run` is one of the recordings.
+    `runs` are the recordings.
     """
-    twins = _Twins(leaves, run)
+    twins = _Twins(leaves, runs)
     return [
         leaf._replace(facts=leaf.facts._replace(is_twin_blocked=True))
         if leaf.state == READ and twins.block(leaf, ended(leaf.step))
@@ -30,9 +32,9 @@ def block_twins(leaves: Sequence[Leaf], run: RecordedRun, ended: Callable[[int],
 
 
 class _Twins:
-    def __init__(self, leaves: Sequence[Leaf], run: RecordedRun) -> None:
-        self._records = run.parent.records
-        self._run = run
+    def __init__(self, leaves: Sequence[Leaf], runs: Sequence[RecordedRun]) -> None:
+        self._records = runs[0].parent.records
+        self._runs = runs
         self._leaves: dict[int, list[Leaf]] = {}
         for leaf in leaves:
             self._leaves.setdefault(leaf.step, []).append(leaf)
@@ -55,13 +57,15 @@ class _Twins:
         return False
 
     def _could_be(self, source: Source, other: Source) -> bool:
-        """Return whether both sources have values of one type."""
-        run = self._run
-        try:
-            values = [read(each, run.parent.outputs, run.argument, run.params) for each in (source, other)]
-        except LookupError:
-            return False
-        return type(values[0]) is type(values[1])
+        """Return whether both sources have values of one type in a recording."""
+        for run in self._runs:
+            try:
+                values = [read(each, run.parent.outputs, run.argument, run.params) for each in (source, other)]
+            except LookupError:
+                continue
+            if type(values[0]) is type(values[1]):
+                return True
+        return False
 
     def _are_distinct(self, one: int, two: int) -> bool:
         """Return whether the arguments of two calls are explained in different ways."""

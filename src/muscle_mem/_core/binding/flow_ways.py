@@ -6,16 +6,15 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .. import codec
-from ..model.flow import ARGUMENT, PARAM, Element, Extreme, Name, NthKey, Only, PathItem, Slot, Source
+from ..model.flow import ARGUMENT, PARAM, Element, Name, NthKey, Only, PathItem, Slot, Source, may_act
 from ..model.flow import Parsed as ParsedItem
 from .answers import block_text
-from .elements import column_of, column_ranks, field_rank, scalar_fields
+from .elements import column_of, scalar_fields
 from .field_names import is_same_name
 from .flow_index import FlowIndex
 from .output_places import Items, Parsed, Root
 from .paths import SCALARS, Attributes, Fields, is_distinctive
-from .sources import Traced, is_column, is_equal
+from .sources import Traced, is_column, is_equal, plain_elements
 
 Way = tuple[PathItem, ...]
 _MAX_WAYS = 16
@@ -34,7 +33,6 @@ class Ways:
         self._index = index
         self._params = params
         self._varying = varying
-        self._ranks: dict[tuple[int, Any], list[Any] | None] = {}
 
     def to(self, node: int, slot: int, ended: frozenset[int]) -> list[Way]:
         """Return the ways to a place; those that may act come first.
@@ -43,14 +41,19 @@ class Ways:
         """
         options: list[Sequence[PathItem]] = []
         for at, child in self._index.ancestors(node, slot):
-            found = self._items(at, child, ended, is_leaf=not options)
+            found = self._items(at, child, ended, options)
             if not found:
                 return []
             options.append(found)
         return list(itertools.islice(itertools.product(*reversed(options)), _MAX_WAYS))
 
-    def _items(self, node: int, slot: int, ended: frozenset[int], *, is_leaf: bool) -> Sequence[PathItem]:
-        """Return the items that lead from a container to one of its children."""
+    def _items(
+        self, node: int, slot: int, ended: frozenset[int], below: Sequence[Sequence[PathItem]]
+    ) -> Sequence[PathItem]:
+        """Return the items that lead from a container to one of its children.
+
+        `below` are those that lead from there to the leaf, the last first.
+        """
         value = self._index.nodes[node]
         if issubclass(type(value), Parsed):
             return (ParsedItem(),)
@@ -58,17 +61,17 @@ class Ways:
             return (Name(self._index.entry(node, slot)[1]),)
         if issubclass(type(value), dict):
             if slot % 2 == 0:
-                return _key_items(slot // 2, len(value)) if is_leaf else ()
+                return _key_items(slot // 2, len(value)) if not below else ()
             name = self._index.entry(node, slot)[1]
             return (Name(name),) if type(name) is str else ()
         if issubclass(type(value), Items | Root):
             return ()
         if type(value) is tuple and not is_column(value):
             return (Slot(slot),)
-        return self._element_items(node, slot, value, ended)
+        return self._element_items(slot, value, ended, _names_in(below))
 
     def _element_items(
-        self, node: int, slot: int, elements: Sequence[Any], ended: frozenset[int]
+        self, slot: int, elements: Sequence[Any], ended: frozenset[int], rest: Sequence[str]
     ) -> Sequence[PathItem]:
         count = len(elements)
         if count == 1 and block_text(elements[0]) is not None:  # the only content block of an MCP result
@@ -78,10 +81,10 @@ class Ways:
         others = [] if ends else [Element(slot)]
         if count > _MAX_ELEMENTS or type(elements[slot]) in SCALARS:
             return ends + others
-        plain = _fields_of_records(elements)
-        fields = scalar_fields(plain[slot])
+        plain = plain_elements(elements)
+        fields = [(field, value) for field, value in scalar_fields(plain[slot]) if field != rest]
         selectors = list(itertools.islice(self._selectors(plain, fields, ended), _MAX_SELECTORS))
-        return [*ends, *selectors, *others, *self._extremes(node, plain, slot, fields)]
+        return [*ends, *selectors, *others]
 
     def _selectors(
         self, elements: Sequence[Any], fields: Sequence[tuple[Any, Any]], ended: frozenset[int]
@@ -96,45 +99,30 @@ class Ways:
     def _equals(self, field: Sequence[str | int], value: Any, ended: frozenset[int]) -> Iterator[Source]:
         """Yield the earlier arguments and the params that equal a field."""
         weak = not is_distinctive(value)
-        for found in self._index.places_of_whole(value):
+        for found in self._index.places(value):
             origin = self._index.origin(found.node)
             if origin.origin != ARGUMENT or origin.step not in ended:
                 continue
             if weak and (origin.step, origin.name) not in self._varying and not _has_name(field, origin.name):
                 continue
             for way in self.to(found.node, found.slot, frozenset())[:1]:
-                yield Source(ARGUMENT, origin.step, origin.name, way)
+                source = Source(ARGUMENT, origin.step, origin.name, way)
+                if may_act(source):
+                    yield source
         for name, traced in self._params.items():
             if weak and (-1, name) not in self._varying and not _has_name(field, name):
                 continue
             if is_equal(value, traced):
                 yield Source(PARAM, name=name)
 
-    def _extremes(
-        self, node: int, elements: Sequence[Any], at: int, fields: Sequence[tuple[Any, Any]]
-    ) -> Iterator[PathItem]:
-        if len(elements) < 2:
-            return
-        for field, value in fields:
-            if field_rank(value) is None:
-                continue
-            if (node, field) not in self._ranks:
-                self._ranks[node, field] = column_ranks(column_of(elements, field))
-            ranks = self._ranks[node, field]
-            if ranks is None or ranks.count(ranks[at]) > 1:
-                continue
-            if ranks[at] in (best := (min(ranks), max(ranks))):
-                yield Extreme(field, ranks[at] == best[1])
+
+def _names_in(below: Sequence[Sequence[PathItem]]) -> tuple[str, ...]:
+    """Return the names of the fields that lead from an element to the leaf."""
+    return tuple(items[0].name for items in reversed(below) if isinstance(items[0], Name))
 
 
 def _key_items(position: int, count: int) -> Sequence[PathItem]:
     return (NthKey(position), NthKey(-1)) if position == count - 1 else (NthKey(position),)
-
-
-def _fields_of_records(elements: Sequence[Any]) -> Sequence[Any]:
-    if not any(type(element) is codec.Record for element in elements):
-        return elements
-    return [codec.fields_of(one) if type(one) is codec.Record else one for one in elements]
 
 
 def _has_name(field: Sequence[str | int], name: str) -> bool:

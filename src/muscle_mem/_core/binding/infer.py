@@ -7,9 +7,9 @@ Nothing here decides what a run may do with the survivors; see `flow_levels`.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
-from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +17,9 @@ import msgspec
 
 from ..model.flow import OUTPUT, PARAM, Source, may_act
 from ..model.records import StepRecord, Suspicion
+from .flow_choices import extremes, may_be_filtered
 from .flow_facts import facts_of, is_fixed_way, is_from_agent, is_in_task, may_be_inferred
-from .flow_index import MAX_PLACES, FlowIndex
+from .flow_index import MAX_PLACES, FlowIndex, Found
 from .flow_leaf import CONSTANT, READ, VARIES, Leaf
 from .flow_levels import Facts, level
 from .flow_texts import text_sources
@@ -30,6 +31,7 @@ from .named_leaves import named_leaves
 from .pieces import Piece, literal_pieces
 from .recorded_runs import NO_OUTPUT, Digest, Parent, RecordedRun
 from .skeletons import key_flags, skeleton
+from .sources import is_finite, is_telling
 from .suspicion_kinds import CONVERTED, SAME
 from .suspicion_kinds import PARAM as PARAM_KIND
 
@@ -51,6 +53,20 @@ class _Open(msgspec.Struct, eq=False):
     data: list[bytes]
     names: tuple[str, ...]
     sources: list[Source] = []
+    support: dict[Source, set[bytes]] = {}
+    is_frequent: bool = False
+
+    def acts(self) -> bool:
+        """Return whether nothing more is searched for.
+
+        A source may act, or the value has too many places.
+        """
+        return self.is_frequent or any(map(may_act, self.sources))
+
+    def supported(self, sources: Sequence[Source]) -> tuple[bytes, ...]:
+        """Return the different values of the recordings that support acting sources."""
+        known = set().union(*(self.support.get(source, ()) for source in sources if may_act(source)))
+        return tuple(each for each in dict.fromkeys(self.data) if each in known)
 
 
 def infer(
@@ -105,7 +121,7 @@ class _Inference:
             self._search(waiting)
         for leaf in waiting:
             self._found[leaf.step, leaf.leaf] = self._explained(leaf)
-        return block_twins([self._found[key] for key in sorted(self._found)], self._runs[0], self._ended)
+        return block_twins([self._found[key] for key in sorted(self._found)], self._runs, self._ended)
 
     # -- which leaves need an explanation
 
@@ -138,29 +154,57 @@ class _Inference:
     # -- what explains them
 
     def _search(self, waiting: Sequence[_Open]) -> None:
-        run = self._runs[0]
-        index = self._indexed(max((step for leaf in waiting for step in self._ended(leaf.step)), default=-1))
-        ways = Ways(index, run.params, frozenset(self._varying))
-        searched = [leaf for leaf in waiting if not leaf.piece.is_part and all(map(_is_searched, leaf.values))]
-        for leaf in searched:
-            leaf.sources = self._candidates(leaf, index, ways)
-        for place, other in zip(self._order[1:], self._runs[1:], strict=True):
-            for leaf in searched:
-                leaf.sources = [
-                    source for source in leaf.sources if source.origin == PARAM or other.has(source, leaf.values[place])
-                ]
-        for leaf in searched:
-            if len(self._runs) > 1 and not any(map(may_act, leaf.sources)):
-                values = [leaf.values[at] for at in self._order]
-                leaf.sources += [
-                    source
-                    for source in text_sources(values, self._runs, index, ways, self._ended(leaf.step))
-                    if all(other.has(source, value) for value, other in zip(values, self._runs, strict=True))
-                ]
+        """Search in one recording, and in a second one for what has moved in the first."""
+        missing = [leaf for leaf in waiting if not leaf.piece.is_part and all(map(_is_searched, leaf.values))]
+        for base in range(2 if len(self._runs) > 2 else 1):
+            if missing:
+                self._search_in(base, missing)
+            missing = [leaf for leaf in missing if not leaf.acts()]
 
-    def _indexed(self, last: int) -> FlowIndex:
-        """Return the index of the first recording's outputs and arguments up to a step."""
-        index, run = FlowIndex(), self._runs[0]
+    def _search_in(self, base: int, searched: Sequence[_Open]) -> None:
+        run = self._runs[base]
+        index = self._indexed(run, max((step for leaf in searched for step in self._ended(leaf.step)), default=-1))
+        ways = Ways(index, run.params, frozenset(self._varying))
+        for leaf in searched:
+            leaf.sources += self._candidates(leaf, base, index, ways)
+        self._strike(searched)
+        if len(self._runs) == 1:
+            return
+        missing = [leaf for leaf in searched if not leaf.acts()]
+        order = [*self._order[base:], *self._order[:base]]
+        runs = [*self._runs[base:], *self._runs[:base]]
+        for leaf in missing:
+            ended, values = self._ended(leaf.step), [leaf.values[at] for at in order]
+            leaf.sources += self._sources(index.converted_places(values[0]), index, ways, ended)
+            leaf.sources += text_sources(values, runs, index, ways, ended)
+        self._strike(missing)
+        for leaf in searched:
+            leaf.sources += extremes(leaf.sources, run)
+        self._strike(searched)
+
+    def _strike(self, leaves: Sequence[_Open]) -> None:
+        """Remove the sources that a recording contradicts, and those that too few support.
+
+        At least two recordings with different values must support a source.
+        """
+        for leaf in leaves:
+            leaf.support = {source: set() for source in leaf.sources}
+        for place, run in zip(self._order, self._runs, strict=True):
+            for leaf in leaves:
+                value, data = leaf.values[place], leaf.data[place]
+                for source in list(leaf.support):
+                    has = source.origin == PARAM or run.verdict(source, value)
+                    if has:
+                        leaf.support[source].add(data)
+                    elif has is False:
+                        del leaf.support[source]
+        for leaf in leaves:
+            least = min(2, len(self._runs))
+            leaf.sources = [source for source, data in leaf.support.items() if len(data) >= least]
+
+    def _indexed(self, run: RecordedRun, last: int) -> FlowIndex:
+        """Return the index of a recording's outputs and arguments up to a step."""
+        index = FlowIndex()
         for step in range(last + 1):
             if run.parent.outputs[step] is not NO_OUTPUT:
                 index.add_output(step, run.parent.outputs[step])
@@ -172,27 +216,33 @@ class _Inference:
                     continue
         return index
 
-    def _candidates(self, leaf: _Open, index: FlowIndex, ways: Ways) -> list[Source]:
-        """Return the sources that the first recording allows.
+    def _candidates(self, leaf: _Open, base: int, index: FlowIndex, ways: Ways) -> list[Source]:
+        """Return the sources that one recording allows.
 
         There are none if the value has too many places.
         """
         ended = self._ended(leaf.step)
-        value = leaf.values[self._order[0]]
-        counts: dict[int, int] = {}
-        found: dict[Source, None] = dict.fromkeys(self._param_sources(leaf))
-        for node, slot, convert in index.places(value):
+        places = list(index.places(leaf.values[self._order[base]]))
+        counts = Counter(index.origin(place.node) for place in places)
+        leaf.is_frequent = any(count > MAX_PLACES and origin.origin == OUTPUT for origin, count in counts.items())
+        if leaf.is_frequent:
+            return []
+        return [*self._param_sources(leaf), *self._sources(places, index, ways, ended)]
+
+    def _sources(
+        self, places: Iterable[Found], index: FlowIndex, ways: Ways, ended: frozenset[int]
+    ) -> Iterator[Source]:
+        """Yield the sources that lead to places in outputs and arguments of ended steps."""
+        count = 0
+        for node, slot, convert in places:
             origin = index.origin(node)
             if origin.step not in ended:
                 continue
-            if origin.origin == OUTPUT and not convert:
-                counts[origin.step] = counts.get(origin.step, 0) + 1
-                if counts[origin.step] > MAX_PLACES:
-                    return []
-            if len(found) < MAX_CANDIDATES:
-                for way in ways.to(node, slot, ended):
-                    found[Source(origin.origin, origin.step, origin.name, way, convert)] = None
-        return list(found)[:MAX_CANDIDATES]
+            for way in ways.to(node, slot, ended):
+                yield Source(origin.origin, origin.step, origin.name, way, convert)
+                count += 1
+            if count >= MAX_CANDIDATES:
+                return
 
     def _param_sources(self, leaf: _Open) -> Iterator[Source]:
         """Yield the params that equal the leaf in every recording (E11).
@@ -223,18 +273,26 @@ class _Inference:
 
     def _explained(self, leaf: _Open) -> Leaf:
         """Return a leaf with its surviving sources and what is known of them."""
+        piece, data = leaf.piece, tuple(dict.fromkeys(leaf.data))
+        made = Leaf(leaf.step, leaf.leaf, piece.argument, piece.path, data, (), VARIES, Facts())
+        if len(self._parents) == 1:
+            made = made._replace(state=CONSTANT)
         sources = sorted(leaf.sources, key=_preference)[:MAX_SOURCES]
-        facts = facts_of(leaf.values, leaf.names, sources, self._effects[leaf.step], self._effects)
+        if not sources:
+            return made
+        data = leaf.supported(sources) or data
+        values = [leaf.values[leaf.data.index(each)] for each in data]
+        facts = facts_of(values, leaf.names, sources, self._effects[leaf.step], self._effects)
         facts = facts._replace(
-            in_task=any(is_in_task(value, self._words) for value in leaf.values),
+            in_task=any(is_in_task(value, self._words) for value in values),
+            may_be_filtered=len(self._runs) > 1 and may_be_filtered(sources, self._runs),
             is_param=any(True for parent in self._parents for _ in _suspicions(parent, leaf)),
         )
-        state = READ if sources and may_be_inferred(facts) else VARIES
         if len(self._parents) == 1 and (level(facts, 1) == "none" or is_from_agent(sources)):
-            state, facts = CONSTANT, Facts()
-        kept = tuple(sources) if state == READ else ()
-        values = tuple(dict.fromkeys(leaf.data))
-        return Leaf(leaf.step, leaf.leaf, leaf.piece.argument, leaf.piece.path, values, kept, state, facts)
+            return made
+        if not may_be_inferred(facts):
+            return made._replace(facts=facts)
+        return made._replace(values=data, sources=tuple(sources), state=READ, facts=facts)
 
 
 def _suspicions(parent: Parent, leaf: _Open) -> Iterator[Suspicion]:
@@ -262,7 +320,9 @@ def _is_searched(value: Any) -> bool:
 
     They are not for a bool, None, an enum member and an empty text.
     """
-    return issubclass(type(value), _LEAVES) and not issubclass(type(value), bool | Enum) and value != ""
+    if not issubclass(type(value), _LEAVES) or not is_telling(value):
+        return False
+    return not issubclass(type(value), float | Decimal) or is_finite(value)
 
 
 def _preference(source: Source) -> tuple[Any, ...]:
@@ -278,12 +338,12 @@ def _breadth(parent: Parent) -> tuple[int, bytes]:
 
     They distinguish more ways. The key does not depend on the order of the recordings.
     """
-    width = sum(_children_count(output, 2) for output in parent.outputs if output is not NO_OUTPUT)
+    width = sum(map(_list_length, parent.outputs))
     return -width, msgspec.msgpack.encode([record.arguments for record in parent.records])
 
 
-def _children_count(value: Any, depth: int) -> int:
-    children: Any = value.values() if type(value) is dict else value
-    if type(value) not in (dict, list, tuple) or not depth:
-        return 0
-    return len(value) + sum(_children_count(child, depth - 1) for child in children)
+def _list_length(output: Any) -> int:
+    """Return the length of an output and of the lists directly in it."""
+    if type(output) is dict:
+        return sum(len(child) for child in output.values() if type(child) is list)
+    return len(output) if type(output) is list else 0

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from .. import codec
 from ..codec.mappings import is_mapping_kind
-from ..model.flow import Source
+from ..model.flow import OUTPUT, Source
 from ..model.records import Expr, Lit, Node, Par, StepRecord, Suspicion
 from .paths import Fields
 from .skeletons import HOLE
-from .sources import Traced, is_equal, read
+from .sources import AbsentError, Traced, is_equal, read
 
 NO_OUTPUT: Any = object()
 """Stands for an output that was not stored, is opaque, or holds a secret."""
@@ -71,10 +71,16 @@ class RecordedRun:
         names = expr.kind.partition("\0\0")[0].split("\0")[2:]
         return Fields(names, items[: len(names)]) if names and len(items) >= len(names) else HOLE
 
-    def has(self, source: Source, value: Any) -> bool:
-        """Return whether a source has this value in the recording."""
+    def verdict(self, source: Source, value: Any) -> bool | None:
+        """Return whether a source has this value in the recording.
+
+        Return None if a key or field on the way is not there, which says nothing.
+        """
         try:
             found = read(source, self.parent.outputs, self.argument, self.params)
+        except AbsentError:
+            has_output = source.origin != OUTPUT or self.parent.outputs[source.step] is not NO_OUTPUT
+            return None if has_output else False
         except LookupError:
             return False
         return is_equal(value, found)

@@ -6,8 +6,13 @@ code of a user runs.
 
 from __future__ import annotations
 
+import datetime
+import math
+import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import msgspec
@@ -34,16 +39,30 @@ from ..model.flow import (
 )
 from ..model.text import safe_repr
 from .conversions import CONVERT
-from .elements import MISSING, column_of, column_ranks, part
+from .elements import MISSING, column_of, part
 from .paths import SCALARS, opened, parsed_json, text_of_json
 from .source_text import source_text
 
-__all__ = ["CONVERT", "MAX_BETWEEN", "Traced", "Unclear", "agreed", "read", "source_digest", "source_text", "value_at"]
+__all__ = [
+    "CONVERT",
+    "MAX_BETWEEN",
+    "AbsentError",
+    "Traced",
+    "Unclear",
+    "agreed",
+    "read",
+    "source_digest",
+    "source_text",
+]
 
 MAX_BETWEEN = 200
 """Characters of a value that is read between words."""
 
-_MAX_ELEMENTS = 2_000
+_MAX_ELEMENTS = 10_000
+_NUMBERS = frozenset({int, float, Decimal})
+_DAYS = frozenset({datetime.date, datetime.datetime})
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]{5,15}(?:Z|[+-][0-9:]{4,5})?)?")
+_FIGURE = re.compile(r"[^\d.,-]{0,4}(-?[0-9]{1,15}(?:\.[0-9]{1,9})?)[^\d.,]{0,4}")
 _PARTS = SCALARS | {list, tuple, set, frozenset}
 Arguments = Callable[[int, str], Any]
 
@@ -63,6 +82,10 @@ class Traced:
             return self.digest_of(value) == self.digest
         except NotStorableError:
             return False
+
+
+class AbsentError(LookupError):
+    """A key, field or attribute on the way to a value is not there."""
 
 
 def read(source: Source, results: Sequence[Any], arguments: Arguments, params: Mapping[str, Any]) -> Any:
@@ -89,23 +112,12 @@ def read(source: Source, results: Sequence[Any], arguments: Arguments, params: M
         raise LookupError(f"the origin {source.origin!r} is unknown")
     try:
         for item in source.path:
-            value = _step(value, item, results, arguments, params)
+            value = follow(value, item, results, arguments, params)
         return _converted(value, source.convert)
     except LookupError:
         raise
     except Exception as error:  # The value's own methods raise, so nothing can be read in it.
         raise LookupError("the value cannot be read") from error
-
-
-def value_at(value: Any, path: Sequence[PathItem]) -> Any:
-    """Return what is at a path without selectors. Raises LookupError."""
-    for item in path:
-        value = _step(value, item, (), _no_argument, {})
-    return value
-
-
-def _no_argument(step: int, name: str) -> Any:
-    raise LookupError(f"the argument {name!r} of step {step} is not known")
 
 
 def _converted(value: Any, convert: str) -> Any:
@@ -126,13 +138,13 @@ def _converted(value: Any, convert: str) -> Any:
         raise LookupError(str(error)) from None
 
 
-def _step(value: Any, item: PathItem, results: Sequence[Any], arguments: Arguments, params: Mapping[str, Any]) -> Any:
+def follow(value: Any, item: PathItem, results: Sequence[Any], arguments: Arguments, params: Mapping[str, Any]) -> Any:
     """Return what one item of a path leads to."""
     if isinstance(item, Name):
         return _named(value, item.name)
     value = opened(value)
     if isinstance(item, Element):
-        return _element(value, item.index)
+        return _element(_elements(value), item.index)
     if isinstance(item, Slot):
         if type(value) is not tuple or is_column(value) or not 0 <= item.index < len(value):
             raise LookupError("the value is not a tuple with this position")
@@ -160,7 +172,7 @@ def _named(value: Any, name: str) -> Any:
     else:
         found = part(value, (name,))
     if found is MISSING:
-        raise LookupError(f"there is no {name!r}")
+        raise AbsentError(f"there is no {name!r}")
     return found
 
 
@@ -173,29 +185,35 @@ def is_column(value: Sequence[Any]) -> bool:
     return len(kinds) == 1 and kinds.isdisjoint(_PARTS)
 
 
-def _is_list(value: Any) -> bool:
-    kind = type(value)
-    return issubclass(kind, list | deque) or (kind is tuple and is_column(value))
-
-
 def _elements(value: Any) -> Sequence[Any]:
-    if not _is_list(value):
+    """Return the elements of a list, without code of its class."""
+    kind = type(value)
+    if kind is list or (kind is tuple and is_column(value)):
+        found: Sequence[Any] = value
+    elif issubclass(kind, list):
+        found = list(list.__iter__(value))
+    elif kind is deque:
+        found = list(value)
+    else:
         raise LookupError("the value is not a list")
-    if len(value) > _MAX_ELEMENTS:
+    if len(found) > _MAX_ELEMENTS:
         raise LookupError("the list is too long")
-    return list(value)
+    return found
 
 
-def _element(value: Any, index: int) -> Any:
-    if not _is_list(value):
-        raise LookupError("the value is not a list")
-    if not -len(value) <= index < len(value):
+def _element(elements: Sequence[Any], index: int) -> Any:
+    if not -len(elements) <= index < len(elements):
         raise LookupError("the list is too short")
-    return value[index]
+    return elements[index]
 
 
 def _only(elements: Sequence[Any], item: Only, wanted: Any) -> Any:
-    found = [at for at, value in enumerate(column_of(_plain(elements), item.field)) if is_equal(value, wanted)]
+    column = column_of(plain_elements(elements), item.field)
+    kind = type(wanted)
+    if kind in SCALARS:
+        found = [at for at, value in enumerate(column) if type(value) is kind and value == wanted]
+    else:
+        found = [at for at, value in enumerate(column) if is_equal(value, wanted)]
     if len(found) != 1:
         raise LookupError(f"{len(found)} elements have this value in {item.field!r}")
     return elements[found[0]]
@@ -215,20 +233,44 @@ def is_equal(value: Any, wanted: Any) -> bool:
         return False
 
 
-def _plain(elements: Sequence[Any]) -> Sequence[Any]:
+def plain_elements(elements: Sequence[Any]) -> Sequence[Any]:
+    """Return elements with the fields of those of an unknown class."""
     if not any(type(element) is codec.Record for element in elements):
         return elements
     return [codec.fields_of(one) if type(one) is codec.Record else one for one in elements]
 
 
 def _extreme(elements: Sequence[Any], item: Extreme) -> Any:
-    ranks = column_ranks(column_of(_plain(elements), item.field))
+    ranks = field_ranks(plain_elements(elements), item.field)
     if not ranks:
         raise LookupError("the elements have no order")
     best = max(ranks) if item.is_largest else min(ranks)
     if ranks.count(best) != 1:
         raise LookupError("several elements are equal in this field")
     return elements[ranks.index(best)]
+
+
+def field_ranks(elements: Sequence[Any], field: Sequence[str | int]) -> list[Any] | None:
+    """Return what orders elements by a field; None if it cannot be ordered.
+
+    Numbers, dates and texts that are a number with at most a unit can.
+    """
+    column = column_of(elements, tuple(field))
+    kinds = set(map(type, column))
+    if kinds <= _NUMBERS:
+        return column if all(map(is_finite, column)) else None
+    if kinds != {str}:
+        has_zone = {getattr(value, "tzinfo", None) is None for value in column}
+        return column if len(kinds) == 1 and kinds <= _DAYS and len(has_zone) == 1 else None
+    if all(map(_ISO.fullmatch, column)):
+        return column
+    matches = [_FIGURE.fullmatch(text) for text in column]
+    return None if None in matches else [float(match[1]) for match in matches if match]
+
+
+def is_finite(value: float | Decimal) -> bool:
+    """Return whether a number is neither NaN nor infinite."""
+    return value.is_finite() if type(value) is Decimal else math.isfinite(value)
 
 
 def _nth_key(value: Any, index: int) -> Any:
@@ -272,7 +314,9 @@ def agreed(
 ) -> Any:
     """Return the value in which all sources of an argument agree.
 
-    All sources that can be read must have equal canonical bytes, and one that may act must be among them.
+    All sources that can be read must have equal canonical bytes, and one that may act must be among them. A bool, None,
+    an enum member and an empty text are never inferred. If an element
+    is not found by its field, its position in a list does not act in its place.
 
     Args:
         get: The sources.
@@ -284,25 +328,39 @@ def agreed(
     Raises:
         Unclear: If the sources do not agree, or none that may act can be read.
     """
-    votes: list[tuple[Source, str]] = []
-    values: list[Any] = []
+    found: list[tuple[Source, Any]] = []
     data: set[bytes] = set()
-    acts = False
+    acting: list[Source] = []
+    is_selected = True
     for source in get.sources:
         try:
             value = read(source, results, arguments, params)
             data.add(codec.canonical(value))
         except (LookupError, NotStorableError):
-            votes.append((source, "not found"))
+            found.append((source, MISSING))
+            is_selected = is_selected and not _has(source, Only)
             continue
-        values.append(value)
-        votes.append((source, safe_repr(value)))
-        acts = acts or may_act(source)
-    if len(data) != 1 or not acts or (kind is not None and type(values[0]) is not kind):
-        raise Unclear(votes)
-    if get.kinds and type(values[0]).__name__ not in get.kinds:
-        raise Unclear(votes)
-    return values[0]
+        found.append((source, value))
+        if may_act(source):
+            acting.append(source)
+    value = next((value for _, value in found if value is not MISSING), MISSING)
+    acts = bool(acting) and (is_selected or not all(_has(source, Element) for source in acting))
+    is_of_kind = (kind is None or type(value) is kind) and (not get.kinds or type(value).__name__ in get.kinds)
+    if len(data) != 1 or not acts or not is_telling(value) or not is_of_kind:
+        raise Unclear([(source, "not found" if vote is MISSING else safe_repr(vote)) for source, vote in found])
+    return value
+
+
+def is_telling(value: Any) -> bool:
+    """Return whether a value may be inferred at all (L6).
+
+    A bool, None, an enum member and an empty text may not.
+    """
+    return value is not None and value != "" and not issubclass(type(value), bool | Enum)
+
+
+def _has(source: Source, kind: type) -> bool:
+    return any(type(item) is kind for item in source.path)
 
 
 def source_digest(source: Source) -> bytes:
