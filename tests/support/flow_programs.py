@@ -25,6 +25,8 @@ GOODS = "lamp chair shelf kettle radio tent clock mirror basket ladder".split()
 THINGS = "order ticket booking invoice case shipment parcel claim".split()
 STATES = ("open", "closed", "paid")
 EXTRAS = ("request", "took_ms", "version", "at", "links", "text")
+MOVED = 0.02  # of the runs of a program that drifts: its outputs are wrapped otherwise, and no place is as it was
+CHANGED = 0.08  # of them: the outputs have one field more or less
 WRAPPERS = ("", "", "", "thing", "thing", "data", "result.item")
 
 # How an argument got its value. `FIXED` kinds are the same in each run or come from no output. Of the others, each is a
@@ -98,9 +100,9 @@ class World:
         self.created = 0
         self.writes: list[tuple[str, str]] = []
         rng = self.random("world")
-        self.has_moved = program.drifts and rng.random() < 0.06
+        self.has_moved = program.drifts and rng.random() < MOVED
         extras = set(program.extras)
-        if program.drifts and rng.random() < 0.08:
+        if program.drifts and rng.random() < CHANGED:
             extras ^= {rng.choice(EXTRAS)}
         self.extras = sorted(extras)
 
