@@ -153,7 +153,7 @@ def first_use_of_a_key(bench: Bench) -> Iterator[Row]:
 @scenario("learning")
 def kept_with_fresh_ids(bench: Bench) -> Iterator[Row]:
     """A task that gets another id in each run must not fill its store."""
-    runs, store = bench.pick(40, 1_000), MemoryStore()
+    runs, store = bench.pick(20, 1_000), MemoryStore()
     shop, hits, made, kept = Shop(fresh(), store), 0, 0, 0
     while made < runs and kept <= TOO_MANY:
         hits += bool(shop.engine("task"))
