@@ -7,7 +7,10 @@ from typing import Any
 
 EXACT = {"count"}
 PLAY = 0.10  # of a figure that was taken once, and so has no spread
-RISING = ("many.threads", "learning.found", "learning.acting", "learning.precision", "learning.hits")  # more is better
+RISING = (  # more is better
+    "many.threads",
+    *(f"learning.{what}" for what in ("found", "acting", "precision", "hits", "use.hits", "use.avoided")),
+)
 PLAY_OF = {"instructions": 0.01, "bytecodes": 0.01, "blocks": 0.5}
 
 

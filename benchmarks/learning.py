@@ -1,8 +1,8 @@
 """What an engine learns from several recordings of programs whose data flow is known.
 
 `python -m benchmarks.learning` prints, for one to four recordings, how many flows there are, how many were found, how
-many acted, and what of that was wrong. `--kinds` adds a table by the way an agent got a value, and `--wrong` prints
-each wrong value.
+many acted, and what of that was wrong. `--kinds` adds a table by the way an agent got a value, `--runs 6` one of runs
+as a user makes them, and `--wrong` prints each wrong value.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .prototype import ROOT
 
 SUPPORT = ROOT / "tests" / "support"
 MOST = 4
+RUNS = 6
 COLUMNS = (
     ("recordings", "{number}"),
     ("programs", "{programs}"),
@@ -40,12 +41,25 @@ COLUMNS = (
 
 def findings(count: int, seed: int, most: int = MOST, **options: Any) -> dict[int, Any]:
     """What comes of `count` programs after one to `most` recordings each, by the number of recordings."""
+    by_number: dict[int, Any] = _support("flow_findings").findings(_programs(count, seed), most, **options)
+    return by_number
+
+
+def uses(count: int, seed: int, runs: int = RUNS, **options: Any) -> dict[int, Any]:
+    """What comes of the first, the second, ... run of `count` programs, by the number of the run."""
+    by_run: dict[int, Any] = _support("flow_findings").uses(_programs(count, seed), runs, **options)
+    return by_run
+
+
+def _programs(count: int, seed: int) -> Any:
+    return _support("flow_programs").programs(count, seed)
+
+
+def _support(name: str) -> Any:
+    """A module of those that tests share."""
     if str(SUPPORT) not in sys.path:
         sys.path.insert(0, str(SUPPORT))
-    found = importlib.import_module("flow_findings")
-    programs = importlib.import_module("flow_programs").programs(count, seed)
-    by_number: dict[int, Any] = found.findings(programs, most, **options)
-    return by_number
+    return importlib.import_module(name)
 
 
 def percent(value: float | None) -> str:
@@ -73,6 +87,17 @@ def table(by_number: dict[int, Any]) -> str:
     return "\n".join(lines)
 
 
+def table_of_uses(by_run: dict[int, Any]) -> str:
+    """A line for each number of a run."""
+    lines = ["| run | hits | calls avoided | handed over | misses | wrong writes | lacking |", "| --- " * 7 + "|"]
+    for number, found in by_run.items():
+        shares = [found.share("hits", "runs"), found.share("avoided", "calls")]
+        counts = [found.counts[name] for name in ("handed over", "misses", "wrong writes", "writes lacking")]
+        cells = [str(number), *(f"{share:.1f} %" for share in shares), *map(str, counts)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def by_kind(by_number: dict[int, Any]) -> str:
     """A line for each way by which agents got values: found, acted and wrong, for each number of recordings."""
     kinds = sorted({kind for found in by_number.values() for kind, counts in found.kinds.items() if counts.total()})
@@ -97,6 +122,7 @@ def main(words: Sequence[str] | None = None) -> int:
     made.add_argument("--seed", type=int, default=0, help="another seed makes other programs")
     made.add_argument("--kinds", action="store_true", help="also by the way the agents got their values")
     made.add_argument("--reasons", action="store_true", help="also why runs were no hits")
+    made.add_argument("--runs", type=int, default=0, help="also so many runs of each, one after the other")
     made.add_argument("--wrong", action="store_true", help="also each wrong value and each wrong write")
     given = made.parse_args(words)
     began = time.perf_counter()
@@ -109,6 +135,8 @@ def main(words: Sequence[str] | None = None) -> int:
             print(f"\n{number}: " + ", ".join(f"{reason} {count}" for reason, count in found.reasons.most_common()))
         if given.wrong:
             print("\n".join(f"{number}: {line}" for line in found.wrong))
+    if given.runs:
+        print(f"\n{table_of_uses(uses(given.programs, given.seed, given.runs))}")
     sys.stderr.write(f"{time.perf_counter() - began:.0f} s\n")
     return 0
 

@@ -10,7 +10,7 @@ from muscle_mem import Engine
 from muscle_mem.store import MemoryStore
 from muscle_mem.store.base import Store
 
-from ..learning import findings
+from ..learning import findings, uses
 from ..ours import must_hit, takes
 from ..scenario import Bench, Row, Target, ends, ratio_row, scenario
 from ..workload import block_of, fresh_block_of
@@ -55,6 +55,18 @@ def known_flows(bench: Bench) -> Iterator[Row]:
         for name, what in (("hits", "hits"), ("handed", "handed over")):
             share = 100 * counts[what if name == "hits" else "handed over"] / counts["programs"]
             yield Row(f"learning.{name}.{number}", f"runs that were {what} {after}", "%", share)
+
+
+@scenario("learning")
+def known_flows_in_use(bench: Bench) -> Iterator[Row]:
+    """The same programs as a user runs them: the first run, the second, and so on."""
+    for number, found in uses(bench.pick(33, 132, 1_320), bench.seed, bench.pick(4, 6)).items():
+        for name, title, of in (("hits", "that were hits", "runs"), ("avoided", "calls that no agent made", "calls")):
+            what = f"runs number {number} {title}" if name == "hits" else f"{title} in runs number {number}"
+            yield Row(f"learning.use.{name}.{number}", what, "%", found.share(name, of))
+        wrong = found.counts["wrong writes"] + found.counts["writes lacking"]
+        title = f"writes of runs number {number} that were wrong, made again, or lacking"
+        yield Row(f"learning.use.wrong.{number}", title, "count", wrong, target=Target(0, "=="))
 
 
 class Shop:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from benchmarks import learning
 
-from flow_findings import Findings, by_chance, is_new
+from flow_findings import Findings, Uses, by_chance, is_new
 from flow_programs import FAMILIES, FIXED, MAY_ACT, ONLY_VOTES, Program
 from flow_trials import Call, Ran, Trial, leaves
 from learned_flows import LearnedFlow
@@ -90,6 +90,14 @@ def test_what_an_agent_makes_up_is_no_flow_and_found_it_is_noted() -> None:
     assert found.counts["found without a flow"] == 1
 
 
+def test_calls_that_no_agent_made_are_avoided() -> None:
+    story, found = Story(), Uses()
+    asked = [story.alone[-1]]
+    found.add(story.trial, Ran(Outcome("diverged"), story.replayed[:-1], asked, story.alone, []))
+    assert (found.share("avoided", "calls"), found.share("hits", "runs")) == (75, 0)
+    assert (found.counts["wrong writes"], found.counts["writes lacking"]) == (0, 0)
+
+
 def test_only_what_differs_from_every_recording_is_new() -> None:
     story = Story()
     leaf = (3, "order_id", ())
@@ -123,7 +131,11 @@ def test_each_way_of_a_family_is_one_that_the_counts_know(family: str) -> None:
 
 
 def test_the_command_prints_a_line_for_each_number_of_recordings(capsys: pytest.CaptureFixture[str]) -> None:
-    assert learning.main(["--programs", "6", "--recordings", "2", "--kinds", "--reasons", "--wrong"]) == 0
+    assert (
+        learning.main(["--programs", "6", "--recordings", "2", "--kinds", "--reasons", "--wrong", "--runs", "2"]) == 0
+    )
     lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[0] for line in lines[-2:]] == ["| 1", "| 2"]
+    assert lines[-2].split(" | ")[1] == "0.0 %"  # nothing is recorded before the first run
     assert [line.split(" | ")[:2] for line in lines[2:4]] == [["| 1", "6"], ["| 2", "6"]]
     assert any(line.startswith("| key | ") for line in lines)

@@ -128,3 +128,33 @@ def labelled(ran: Ran) -> list[Call]:
     """The calls of a recorded run, which are those of the agent alone, with their sources."""
     assert [(call.tool, call.arguments) for call in ran.asked] == [(call.tool, call.arguments) for call in ran.alone]
     return ran.alone
+
+
+class Uses:
+    """What came of one run of each program, in the order in which a user makes them."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def add(self, trial: Trial, ran: Ran) -> None:
+        counts, program = self.counts, trial.program
+        counts["runs"] += 1
+        counts[{"hit": "hits", "miss": "misses", "diverged": "handed over"}[ran.outcome.status]] += 1
+        counts["calls"] += len(ran.alone)
+        counts["avoided"] += len(ran.alone) - min(len(ran.asked), len(ran.alone))
+        counts["wrong writes"] += ran.unwanted(program).total()
+        counts["writes lacking"] += ran.lacking(program).total()
+
+    def share(self, what: str, of: str) -> float:
+        return 100 * self.counts[what] / max(1, self.counts[of])
+
+
+def uses(programs: Iterable[Program], runs: int, **options: Any) -> dict[int, Uses]:
+    """Let each program do its task so many times, as a user does; what came of the first runs, the second ones, ..."""
+    found = {number: Uses() for number in range(1, runs + 1)}
+    for program in programs:
+        trial = Trial(program, **{"declared": program.seed % 3 != 0, "handover": program.seed % 2 == 0, **options})
+        for number in range(1, runs + 1):
+            found[number].add(trial, trial.run(number - 1))
+        trial.close()
+    return found
