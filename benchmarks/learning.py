@@ -2,7 +2,8 @@
 
 `python -m benchmarks.learning` prints, for one to four recordings, how many flows there are, how many were found, how
 many acted, and what of that was wrong. `--kinds` adds a table by the way an agent got a value, `--runs 6` one of runs
-as a user makes them, and `--wrong` prints each wrong value.
+as a user makes them, and `--wrong` prints each wrong value. What is wrong *by chance* is of an agent that judges, and
+had picked the first element in every recording, or the last one: no recording can show that this was a judgement.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from .prototype import ROOT
 SUPPORT = ROOT / "tests" / "support"
 MOST = 4
 RUNS = 6
+USED = ("handed over", "misses", "wrong writes", "writes lacking", "of them by chance")
 COLUMNS = (
     ("recordings", "{number}"),
     ("programs", "{programs}"),
@@ -89,10 +91,11 @@ def table(by_number: dict[int, Any]) -> str:
 
 def table_of_uses(by_run: dict[int, Any]) -> str:
     """A line for each number of a run."""
-    lines = ["| run | hits | calls avoided | handed over | misses | wrong writes | lacking |", "| --- " * 7 + "|"]
+    heads = ("run", "hits", "calls avoided", "handed over", "misses", "wrong writes", "lacking", "by chance")
+    lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
     for number, found in by_run.items():
         shares = [found.share("hits", "runs"), found.share("avoided", "calls")]
-        counts = [found.counts[name] for name in ("handed over", "misses", "wrong writes", "writes lacking")]
+        counts = [found.counts[name] for name in USED]
         cells = [str(number), *(f"{share:.1f} %" for share in shares), *map(str, counts)]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -134,9 +137,12 @@ def main(words: Sequence[str] | None = None) -> int:
         if given.reasons:
             print(f"\n{number}: " + ", ".join(f"{reason} {count}" for reason, count in found.reasons.most_common()))
         if given.wrong:
-            print("\n".join(f"{number}: {line}" for line in found.wrong))
+            sys.stdout.writelines(f"{number}: {line}\n" for line in found.wrong)
     if given.runs:
-        print(f"\n{table_of_uses(uses(given.programs, given.seed, given.runs))}")
+        by_run = uses(given.programs, given.seed, given.runs)
+        print(f"\n{table_of_uses(by_run)}")
+        for number, found in by_run.items() if given.wrong else ():
+            sys.stdout.writelines(f"run {number}: {line}\n" for line in found.wrong)
     sys.stderr.write(f"{time.perf_counter() - began:.0f} s\n")
     return 0
 

@@ -41,17 +41,8 @@ def known_flows(bench: Bench) -> Iterator[Row]:
             row.details = dict(found.counts)
             yield row
         counts = found.counts
-        chance = counts["of them by chance"]
-        yield Row(
-            f"learning.wrong.{number}",
-            f"wrong writes of {counts['programs']} runs {after}",
-            "count",
-            counts["wrong writes"],
-            target=Target(0, "=="),
-            note=f"{chance} of them of an agent that had judged for the first, or the last, each time"
-            if chance
-            else "",
-        )
+        title = f"wrong writes of {counts['programs']} runs {after}"
+        yield _wrong(f"learning.wrong.{number}", title, counts["wrong writes"], counts["of them by chance"])
         for name, what in (("hits", "hits"), ("handed", "handed over")):
             share = 100 * counts[what if name == "hits" else "handed over"] / counts["programs"]
             yield Row(f"learning.{name}.{number}", f"runs that were {what} {after}", "%", share)
@@ -66,7 +57,13 @@ def known_flows_in_use(bench: Bench) -> Iterator[Row]:
             yield Row(f"learning.use.{name}.{number}", what, "%", found.share(name, of))
         wrong = found.counts["wrong writes"] + found.counts["writes lacking"]
         title = f"writes of runs number {number} that were wrong, made again, or lacking"
-        yield Row(f"learning.use.wrong.{number}", title, "count", wrong, target=Target(0, "=="))
+        yield _wrong(f"learning.use.wrong.{number}", title, wrong, found.counts["of them by chance"])
+
+
+def _wrong(id: str, title: str, wrong: int, by_chance: int) -> Row:
+    """A count of wrong writes. Those of an agent that judges are left out where its recordings agree by chance."""
+    note = f"and {by_chance} by agents that judge and had picked the first, or the last, each time" if by_chance else ""
+    return Row(id, title, "count", wrong - by_chance, target=Target(0, "=="), note=note)
 
 
 class Shop:

@@ -93,7 +93,7 @@ def test_what_an_agent_makes_up_is_no_flow_and_found_it_is_noted() -> None:
 def test_calls_that_no_agent_made_are_avoided() -> None:
     story, found = Story(), Uses()
     asked = [story.alone[-1]]
-    found.add(story.trial, Ran(Outcome("diverged"), story.replayed[:-1], asked, story.alone, []))
+    found.add(story.trial, story.recorded, Ran(Outcome("diverged"), story.replayed[:-1], asked, story.alone, []))
     assert (found.share("avoided", "calls"), found.share("hits", "runs")) == (75, 0)
     assert (found.counts["wrong writes"], found.counts["writes lacking"]) == (0, 0)
 

@@ -135,8 +135,10 @@ class Uses:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        self.wrong: list[str] = []
 
-    def add(self, trial: Trial, ran: Ran) -> None:
+    def add(self, trial: Trial, recordings: list[list[Call]], ran: Ran) -> None:
+        """Count one run that was made after these recordings."""
         counts, program = self.counts, trial.program
         counts["runs"] += 1
         counts[{"hit": "hits", "miss": "misses", "diverged": "handed over"}[ran.outcome.status]] += 1
@@ -144,6 +146,10 @@ class Uses:
         counts["avoided"] += len(ran.alone) - min(len(ran.asked), len(ran.alone))
         counts["wrong writes"] += ran.unwanted(program).total()
         counts["writes lacking"] += ran.lacking(program).total()
+        if by_chance(recordings):
+            counts["of them by chance"] += ran.unwanted(program).total() + ran.lacking(program).total()
+        self.wrong += [f"{program!r} wrote {call}" for call in ran.unwanted(program)]
+        self.wrong += [f"{program!r} did not write {call}" for call in ran.lacking(program)]
 
     def share(self, what: str, of: str) -> float:
         return 100 * self.counts[what] / max(1, self.counts[of])
@@ -154,7 +160,10 @@ def uses(programs: Iterable[Program], runs: int, **options: Any) -> dict[int, Us
     found = {number: Uses() for number in range(1, runs + 1)}
     for program in programs:
         trial = Trial(program, **{"declared": program.seed % 3 != 0, "handover": program.seed % 2 == 0, **options})
+        recorded: list[list[Call]] = []
         for number in range(1, runs + 1):
-            found[number].add(trial, trial.run(number - 1))
+            ran = trial.run(number - 1)
+            found[number].add(trial, recorded, ran)
+            recorded += [] if ran.outcome else [ran.alone]
         trial.close()
     return found
