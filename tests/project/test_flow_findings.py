@@ -47,7 +47,7 @@ def test_an_invented_value_is_a_wrong_leaf_and_a_wrong_write() -> None:
     found = story.found()
     assert (found.counts["acted"], found.counts["wrong"], found.precision) == (4, 1, 75)
     assert (found.counts["wrong writes"], found.counts["writes lacking"], found.counts["writes again"]) == (1, 1, 0)
-    assert len(found.wrong) == 2
+    assert [line.split(") ")[1].split()[0] for line in found.wrong] == ["was", "wrote", "did"]
 
 
 def test_a_value_of_another_type_is_wrong() -> None:
@@ -71,6 +71,15 @@ def test_a_write_that_the_agent_makes_after_the_replay_has_made_it_is_made_again
     counts = story.found("diverged", rest).counts
     assert (counts["writes again"], counts["wrong writes"], counts["writes lacking"]) == (1, 0, 0)
     assert (counts["handed over"], counts["acted"], counts["flows"]) == (1, 1, 4)
+
+
+def test_an_idempotent_call_that_is_made_again_changes_nothing_more() -> None:
+    story = Story("create_then_use", 3001003)
+    assert [story.trial.program.tools[call.tool].effect for call in story.alone] == ["write", "idempotent", "write"]
+    story.replayed, rest = story.replayed[:2], story.replayed[1:]
+    assert story.found("diverged", rest).counts["writes again"] == 0
+    story.replayed, rest = story.alone, story.alone[2:]
+    assert story.found("diverged", rest).counts["writes again"] == 1
 
 
 def test_a_flow_on_probation_is_found_and_does_not_act() -> None:

@@ -39,7 +39,8 @@ class Findings:
         counts["of them by chance"] += replayed.total() if by_chance(recordings) else 0
         counts["writes again"] += (ran.unwanted(program) - replayed).total()
         counts["writes lacking"] += ran.lacking(program).total()
-        self.wrong += [f"{program!r} wrote {call}" for call in replayed]
+        self.wrong += [f"{program!r} wrote {call}" for call in ran.unwanted(program)]
+        self.wrong += [f"{program!r} did not write {call}" for call in ran.lacking(program)]
 
     def _add_acted(self, program: Program, recordings: list[list[Call]], ran: Ran) -> set[Leaf]:
         wanted, acted = leaves(ran.alone), set()

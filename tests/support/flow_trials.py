@@ -100,7 +100,11 @@ class Ran(NamedTuple):
     learned: list[LearnedFlow]
 
     def writes(self, program: Program, calls: list[Call]) -> Counter[tuple[str, str]]:
-        return Counter(written(call) for call in calls if program.tools[call.tool].effect != "read")
+        """The calls that change something. Repeating an idempotent one changes nothing more."""
+        effects = [program.tools[call.tool].effect for call in calls]
+        made = Counter(written(call) for call, effect in zip(calls, effects, strict=True) if effect != "read")
+        again = {written(call) for call, effect in zip(calls, effects, strict=True) if effect == "idempotent"}
+        return Counter({call: 1 if call in again else count for call, count in made.items()})
 
     def unwanted(self, program: Program) -> Counter[tuple[str, str]]:
         """The writes that the agent alone would not have made, or not that often."""
