@@ -87,9 +87,9 @@ def make_resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
 
 
 def _source_resolver(expr: Get) -> Resolver:
-    from .sources import agreed
+    from .source_reader import reader_of
 
-    return lambda env: agreed(expr, env.results, argument_reader(env), env.params)
+    return reader_of(expr, argument_reader)
 
 
 def argument_reader(env: Env) -> Callable[[int, str], Any]:

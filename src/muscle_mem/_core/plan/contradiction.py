@@ -31,6 +31,10 @@ Place = tuple[str, tuple[int, ...]]
 """Where a leaf stands: the argument, and the children that lead to it."""
 
 
+Leaves = tuple[Expr | Piece | None, Expr | Piece | None]
+"""A leaf of two recordings; None where a recording has none."""
+
+
 class Difference(msgspec.Struct, frozen=True):
     """The first argument in which two recordings differ without a reason.
 
@@ -108,13 +112,13 @@ class _Compared:
 
 
 def _verdicts(one: _Compared, others: Sequence[_Compared], is_newest: bool) -> Verdicts:
-    stop: Difference | None = None
+    stop: tuple[int, str, Leaves] | None = None
     own: set[str] = set()
     may_stop = not (one.is_vouched_for and (is_newest or trust_level(one.trajectory.standing) == 2))
     for other in others:
         if all(_has_reason(ours, theirs, 0) for ours in one.rows for theirs in other.rows):
             continue
-        for step, argument, texts in _differences(one, other):
+        for step, argument, leaves in _differences(one, other):
             if _is_seen_by_check(one, step, argument) or one.guards(step) != other.guards(step):
                 continue
             params = _differing_params(one, other, step)
@@ -122,9 +126,13 @@ def _verdicts(one: _Compared, others: Sequence[_Compared], is_newest: bool) -> V
                 continue
             if params:
                 own |= params
-            elif may_stop and (stop is None or step < stop.step):
-                stop = Difference(step, one.body.steps[step].tool, argument, texts)
-    return Verdicts(_refusal(stop) if stop is not None else None, frozenset(own))
+            elif may_stop and (stop is None or step < stop[0]):
+                stop = step, argument, leaves
+    if stop is None:
+        return Verdicts(None, frozenset(own))
+    step, argument, (ours, theirs) = stop
+    found = Difference(step, one.body.steps[step].tool, argument, (_text(ours), _text(theirs)))
+    return Verdicts(_refusal(found), frozenset(own))
 
 
 def _refusal(found: Difference) -> Refusal:
@@ -136,11 +144,8 @@ def _refusal(found: Difference) -> Refusal:
     return Refusal(Reason.VALUE_VARIES, message, found.step, found.tool, seen=found.texts[1], expected=found.texts[0])
 
 
-def _differences(one: _Compared, other: _Compared) -> Iterator[tuple[int, str, tuple[str, str]]]:
-    """Yield the steps in which a leaf differs and no guard explains it.
-
-    Both values come as texts.
-    """
+def _differences(one: _Compared, other: _Compared) -> Iterator[tuple[int, str, Leaves]]:
+    """Yield the steps in which a leaf differs and no guard explains it."""
     for step, (ours, theirs) in enumerate(zip(one.leaves, other.leaves, strict=True)):
         if ours == theirs:
             continue
@@ -150,7 +155,7 @@ def _differences(one: _Compared, other: _Compared) -> Iterator[tuple[int, str, t
             a, b = mine.get(place), other_leaves.get(place)
             if a == b or (tool is not None and place[0] in tool.any):
                 continue
-            yield step, place[0], (_text(a), _text(b))
+            yield step, place[0], (a, b)
             break
 
 

@@ -13,6 +13,7 @@ from .. import codec
 from ..binding.replace_leaves import bound_leaves, with_literals
 from ..binding.resolve import Env, argument_reader
 from ..model.records import Body, StepRecord
+from .candidate_set import CandidateSet
 from .ready_trajectory import ReadyTrajectory
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class GeneralTrajectory(ReadyTrajectory):
     the same with all facts. Its candidates are the observations of its parents.
     """
 
-    __slots__ = ("_body", "flows", "leaves", "parents")
+    __slots__ = ("_body", "_candidate_set", "flows", "leaves", "parents")
 
     def __init__(
         self, id: str, standing: Any, body: Body, parents: Sequence[ReadyTrajectory], leaves: Sequence[Leaf]
@@ -48,10 +49,18 @@ class GeneralTrajectory(ReadyTrajectory):
         super().__init__(newest.sealed, newest.seq, standing, body, newest.recorded_at)
         self.id = id
         self._body = body
+        self._candidate_set: CandidateSet | None = None
         self.parents = tuple(parents)
         self.leaves = tuple(leaves)
         self.flows: tuple[Flow, ...] = ()
         self.learning = newest.learning
+
+    @property
+    def candidate_set(self) -> CandidateSet:
+        """The observations of the parents, in order of preference."""
+        if self._candidate_set is None:
+            self._candidate_set = CandidateSet((self,))
+        return self._candidate_set
 
     @property
     def body(self) -> Body:

@@ -141,12 +141,15 @@ def _choose(
     flows: list[Flow] = []
     stop: Refusal | None = None
     tools = [step.tool for step in steps]
+    read: dict[tuple[int, str], tuple[Source, ...]] = {}
     for leaf in leaves:
         step = steps[leaf.step]
         flow = _flow_of(leaf, tools, step, evidence, asks, recordings)
         flows.append(flow)
         if flow.status != VARIES:
-            found.setdefault(leaf.step, {})[leaf.leaf] = Get(flow.sources, _kinds_of(leaf))
+            found.setdefault(leaf.step, {})[leaf.leaf] = Get(_essential(flow.sources, read), _kinds_of(leaf))
+            if not leaf.path:
+                read[leaf.step, leaf.argument] = flow.sources
         is_harmless = step.tool.effect in ("read", "idempotent")
         if flow.status == ACTS or (flow.status == PROBATION and is_harmless):
             continue
@@ -190,6 +193,22 @@ def _is_allowed(source: Source, leaf: Leaf, tools: Sequence[Tool]) -> bool:
     if leaf.argument in tools[leaf.step].const:
         return False
     return source.origin != terms.OUTPUT or may_be_source(tools[source.step], source.path)
+
+
+def _essential(sources: tuple[Source, ...], read: Mapping[tuple[int, str], tuple[Source, ...]]) -> tuple[Source, ...]:
+    """Return sources without earlier arguments that were read from one of the others.
+
+    `read` are the sources of whole arguments. Such an argument has the same vote.
+    """
+    origins = {source for source in sources if source.origin != terms.ARGUMENT and may_act(source)}
+    return tuple(
+        source
+        for source in sources
+        if source.origin != terms.ARGUMENT
+        or source.path
+        or source.convert
+        or origins.isdisjoint(read.get((source.step, source.name), ()))
+    )
 
 
 def _kinds_of(leaf: Leaf) -> tuple[str, ...]:
@@ -268,16 +287,21 @@ def _open_loop(flows: Sequence[Flow], records: Sequence[StepRecord]) -> int:
 
     The steps may be a loop over the list, which is complete only while the list has as many elements.
     """
-    readers: dict[Source, set[int]] = {}
+    readers: dict[Source, dict[int, set[int]]] = {}
     for flow in flows:
         for source in flow.sources if flow.status != VARIES else ():
             at = next((at for at, item in enumerate(source.path) if isinstance(item, terms.Element)), -1)
             if at >= 0:
-                readers.setdefault(msgspec.structs.replace(source, path=source.path[:at], convert=""), set()).add(
-                    flow.step
-                )
+                element = source.path[at]
+                assert isinstance(element, terms.Element)
+                base = msgspec.structs.replace(source, path=source.path[:at], convert="")
+                readers.setdefault(base, {}).setdefault(flow.step, set()).add(element.index)
     guarded = {guard.step for record in records for guard in record.guards if guard.kind == "length"}
-    open_loops = [min(steps) for source, steps in readers.items() if len(steps) > 1 and source.step not in guarded]
+    open_loops = [
+        min(uses)
+        for source, uses in readers.items()
+        if len({frozenset(indexes) for indexes in uses.values()}) > 1 and source.step not in guarded
+    ]
     return min(open_loops, default=-1)
 
 

@@ -8,6 +8,7 @@ from ..plan.candidate_set import CandidateSet, is_unrestricted
 from ..plan.compatibility import params_refusal
 from ..plan.contradiction import may_begin
 from ..plan.evidence import Circumstances, conditions_refusal
+from ..plan.general_trajectory import GeneralTrajectory
 from ..plan.ready_trajectory import ReadyTrajectory
 from ..plan.step import Refusal, Registry
 from ..plan.trust import EXPIRED, trust_refusal
@@ -42,12 +43,12 @@ def eligible(run: Run, found: CandidateSet, registry: Registry) -> tuple[Candida
     general = _eligible_general(run, found, registry, first)
     if isinstance(general, Refusal):
         return None, general
-    return (None if general is None else CandidateSet((general,))), first
+    return (None if general is None else general.candidate_set), first
 
 
 def _eligible_general(
     run: Run, found: CandidateSet, registry: Registry, first: Refusal | None
-) -> ReadyTrajectory | Refusal | None:
+) -> GeneralTrajectory | Refusal | None:
     """Return a generalized trajectory that may start where none of its parents may.
 
     Return why not if it would be on probation: one more recording decides.

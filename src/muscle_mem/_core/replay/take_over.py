@@ -12,7 +12,6 @@ from .. import codec
 from ..binding.replace_leaves import bound_leaves
 from ..model.flow import Unclear
 from ..model.reason import Reason
-from ..plan.candidate_set import CandidateSet
 from ..plan.general_trajectory import GeneralTrajectory
 from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
@@ -57,7 +56,7 @@ def take_over(
             found = yield from evaluate(run, step, value, candidate, position, False, shared=True)
         if found is None:
             if selection is not None:
-                selection.follow_general(CandidateSet((general,)))
+                selection.follow_general(general.candidate_set)
                 selection.remember_capture(position, False, candidate, value)
             if step.pre is not None:
                 keep_refreshed(run, step.pre, position, False, value)
