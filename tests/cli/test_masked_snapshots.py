@@ -70,7 +70,7 @@ def test_b12_they_survive_files_and_folder_stores(tmp_path: Path, start: dict[st
     assert "raw" not in json.dumps(document)
     assert document["observations"][0]["steps"][1]["pre"]["$masked"]
     folder = f"folder:///{tmp_path}/folder"
-    assert as_json("import", str(tmp_path / "one.json"), "--store", folder)["imported"] == [id]
+    assert as_json("import", str(tmp_path / "one.json"), "--approve", "--store", folder)["imported"] == [id]
     office = Office(folder)
     assert office.run("Bob", **start)
     assert not office.run("Bob", env="Bob")

@@ -13,7 +13,7 @@ from cli_cases import as_json, run, step
 from document_cases import orders_in
 from muscle_mem import Engine, Secret
 from muscle_mem._core.model.records import FORM, Body, Ref, Row, StepRecord
-from muscle_mem.store import FRESH, QUARANTINED, TRUSTED, Observation, SqliteStore, open_store
+from muscle_mem.store import QUARANTINED, TRUSTED, Observation, SqliteStore, open_store
 from muscle_mem.store.document import from_document
 from muscle_mem.store.folder import FolderStore
 
@@ -72,7 +72,7 @@ def test_trust_is_not_imported_and_distrust_is(orders: tuple[Path, list[str]], t
 
     assert states(path) == [(TRUSTED, False), (QUARANTINED, True)]
     run("import", str(tmp_path / "out"), "--store", str(tmp_path / "a.db"))
-    assert states(tmp_path / "a.db") == [(FRESH, False), (QUARANTINED, True)]
+    assert states(tmp_path / "a.db") == [(QUARANTINED, False), (QUARANTINED, True)]
     run("import", str(tmp_path / "out"), "--trust", "--store", str(tmp_path / "a.db"))
     assert states(tmp_path / "a.db") == [(TRUSTED, False), (QUARANTINED, True)]
 

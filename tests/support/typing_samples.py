@@ -83,6 +83,8 @@ Page().click(3)  # type: ignore[arg-type]
 engine.tool(effect="harmless")  # type: ignore[call-overload]
 engine.tool(failed=lambda result: result == "error", refuses=(ValueError, KeyError), answers="any")
 engine.tool(failed=False, refuses=ValueError)
+engine.tool(trusted=False, sink=["account", "url"])
+engine.tool(trusted=True, sink="account")
 engine.tool(failed=True)  # type: ignore[call-overload]
 engine.tool(answers="some")  # type: ignore[call-overload]
 engine.tool(flows={"order_id": ref("create_order", "orders", -1, "id")}, const=["currency"], outputs=["order.id"])
@@ -90,6 +92,8 @@ engine.method(flows=None, const="currency", outputs=())
 engine.function(flows={"order_id": "create_order"})  # type: ignore[dict-item]
 assert_type(ref("create_order"), DeclaredFlow)
 ref("create_order", 1.5)  # type: ignore[arg-type]
+engine.tool(trusted="no")  # type: ignore[call-overload]
+engine.tool(sink=5)  # type: ignore[call-overload]
 engine.tool(efect="read")  # type: ignore[call-overload]
 engine.function(aliases=[1])  # type: ignore[list-item]
 engine.method(version=1.5)  # type: ignore[call-overload]

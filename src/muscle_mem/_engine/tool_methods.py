@@ -55,6 +55,9 @@ def tool(self: HasRuntime, *args: Any, **options: Any) -> Any:
             computed.
         outputs: The fields of this tool's output that may be sources of arguments, such as "order.id". By default all
             fields may.
+        trusted: False for a tool that returns texts of others, such as mail, pages and documents. A recording whose
+            calls got their values from there is replayed only after you approve it (`report_good`).
+        sink: Names of arguments that decide where something goes, such as an account or an address.
 
     Raises:
         InvalidTypeError: The function cannot be a tool, or an option has the wrong type.

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from .._core.model.reason import Reason
 from .._core.plan.answers import brings_answers
 from .._core.plan.ready_trajectory import ReadyTrajectory
-from .._core.plan.trust import EXPIRED, IN_A_ROW, SUCCESS, TWICE, trust_level
+from .._core.plan.trust import EXPIRED, IMPORTED, IN_A_ROW, SUCCESS, TWICE, trust_level
 from .._core.run.recorder import Problem, Recording
 from ..store.base import FRESH, QUARANTINED, RETIRED, TRUSTED, Note, Standing
 
 MAX_PARENTS = 8
 """Recordings that are kept of a task whose values vary."""
+
+UNUSED_ROWS = (Reason.FAILED_WRITE.value, IMPORTED)
+"""Reasons of quarantines that one's own recording of the same calls lifts, but only for itself."""
 
 MAX_WITNESSES = 8
 """Observations of a trajectory with equal snapshots that are kept."""
@@ -68,6 +71,23 @@ def failed_note(trajectory: ReadyTrajectory, failure: Problem) -> Note:
         reason=f"{failure.reason.value}: {failure.message}",
         held=failure.reason is Reason.UNSUCCESSFUL,
     )
+
+
+def unapproved(problems: Sequence[Problem], known: Standing | None) -> list[Problem]:
+    """Return the problems that quarantine a recording (P3).
+
+    A person who approved the same calls has approved where their values came from.
+    """
+    is_approved = known is not None and trust_level(known) == 2
+    return [one for one in problems if not (is_approved and one.reason is Reason.UNTRUSTED_VALUE)]
+
+
+def held_note(id: str, problems: Sequence[Problem]) -> Note | None:
+    """Return the note that holds a recording until it is approved, if any (P3)."""
+    if all(one.reason is not Reason.UNTRUSTED_VALUE for one in problems):
+        return None
+    reason = f"{problems[0].reason.value}: {problems[0].message}"
+    return Note(id=id, state=QUARANTINED, reason=reason, held=True, strikes=0, by_person=True)
 
 
 def late_call_note(id: str, message: str) -> Note:

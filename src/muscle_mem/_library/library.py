@@ -11,7 +11,6 @@ import msgspec
 
 from .._core.model.blobs import pack_row
 from .._core.model.learned import NO_EVIDENCE
-from .._core.model.reason import Reason
 from .._core.model.records import body_bytes
 from .._core.plan.candidate_set import CandidateSet
 from .._core.plan.evidence import weigh
@@ -187,14 +186,18 @@ class Library:
         """
         assert run.key is not None
         state, reason = (TRUSTED, SUCCESS) if accepted else (FRESH, "")
+        known = self._standing(run.key, recording.id)
+        quarantine = evidence.unapproved(quarantine, known)
+        held = evidence.held_note(recording.id, quarantine)
         if quarantine:
             state, reason = QUARANTINED, f"{quarantine[0].reason.value}: {quarantine[0].message}"
         sealed, observation = _store_records(run, recording, state, reason, self._clock())
-        note = None
-        known = self._standing(run.key, recording.id)
+        note = held
         if known is not None:
             if quarantine:
                 # A trajectory offers all its rows, so this row would be replayed like the good ones (C5).
+                if held is not None and known.state != QUARANTINED:
+                    self.store.note((msgspec.structs.replace(held, by_person=False),))
                 return QUARANTINED
             note = evidence.recorded_again_note(
                 recording.id,
@@ -204,7 +207,7 @@ class Library:
                 in_a_row=evidence.is_latest(self.find(run.key).trajectories, recording.id),
             )
             state = note.state or known.state if note is not None else known.state
-            if state != QUARANTINED and known.reason.startswith(Reason.FAILED_WRITE.value):
+            if state != QUARANTINED and known.reason.startswith(evidence.UNUSED_ROWS):
                 # The new row lifts the quarantine, but the old rows are not to be replayed again.
                 self.store.forget((recording.id,))
                 note = None

@@ -76,10 +76,12 @@ class EngineTool(Tool):
     def settle_effect(self) -> None:
         """Take the strongest effect that a recorded call has collected.
 
-        It is collected from the calls of the inner runs.
+        It is collected from the calls of the inner runs. Where one of these read an untrusted output, the value of the
+        inner run is one as well.
         """
         if self.runs:
             self.effect = _strongest(self.runs)
+            self.trusted = all(tool.trusted for tool in _tools_of(self.runs))
             self.settle_fingerprint()
 
     def raise_effect(self, runs: list[Run]) -> None:
@@ -121,15 +123,15 @@ def _noting_effect(tool: EngineTool, is_recorded: bool) -> Iterator[None]:
 
 def _strongest(runs: list[Run]) -> str | None:
     """Return the strongest effect of the calls of some runs; None without calls."""
-    found = [
-        tool.effect or "write"
-        for run in runs
-        for tool in (
-            *(call[0].tool for call in run.progress.entered_calls),
-            *(step.tool for recorder in run.recorder_slot for step in recorder.steps),
-        )
-    ]
+    found = [tool.effect or "write" for tool in _tools_of(runs)]
     return max(found, key=EFFECTS.index) if found else None
+
+
+def _tools_of(runs: list[Run]) -> Iterator[Tool]:
+    """Yield the tools that some runs called, replayed or new."""
+    for run in runs:
+        yield from (call[0].tool for call in run.progress.entered_calls)
+        yield from (step.tool for recorder in run.recorder_slot for step in recorder.steps)
 
 
 @functools.cache

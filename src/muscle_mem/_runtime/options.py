@@ -111,6 +111,8 @@ class ToolOptions(TypedDict, total=False):
     flows: Mapping[str, DeclaredFlow] | None
     const: Sequence[str]
     outputs: Sequence[str] | None
+    trusted: bool
+    sink: str | Sequence[str]
 
 
 TOOL_OPTIONS = frozenset(ToolOptions.__annotations__)

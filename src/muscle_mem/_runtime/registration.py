@@ -27,6 +27,7 @@ from .._core.tools.validation import (
     validated_names,
     validated_outputs,
     validated_refuses,
+    validated_trusted,
     validated_undo,
     validated_version,
 )
@@ -62,6 +63,7 @@ def _tool_spec(fn: Any, checks: tuple[Any, Any], options: ToolOptions, *, method
     ignore = validated_names("ignore", options.get("ignore", ()))
     secret = validated_names("secret", options.get("secret", ()))
     any_names = validated_names("any", options.get("any", ()))
+    sink = validated_names("sink", options.get("sink", ()))
     aliases = validated_names("aliases", options.get("aliases", ()))
     const = validated_names("const", options.get("const", ()))
     flows = validated_flows(options.get("flows"))
@@ -74,7 +76,7 @@ def _tool_spec(fn: Any, checks: tuple[Any, Any], options: ToolOptions, *, method
     if effect is not None:
         validated_choice("effect", effect, EFFECTS)
     validate_argument_names(
-        fn, signature, ignore=[*ignore, *inject], secret=secret, any=any_names, flows=[*flows], const=const
+        fn, signature, ignore=[*ignore, *inject], secret=secret, any=any_names, flows=[*flows], const=const, sink=sink
     )
     validate_declared_once(fn, flows=flows, const=const, others={"ignore": ignore, "inject": inject, "secret": secret})
     pre = pre.for_signature(signature) if pre else None
@@ -106,6 +108,8 @@ def _tool_spec(fn: Any, checks: tuple[Any, Any], options: ToolOptions, *, method
         flows=flows,
         const=const,
         outputs=validated_outputs(options.get("outputs")),
+        trusted=validated_trusted(options.get("trusted", True)),
+        sink=sink,
     )
 
 

@@ -32,6 +32,7 @@ NEVER_HITS = frozenset(
         Reason.STILL_RUNNING,
         Reason.TOO_LARGE,
         Reason.FAILED_WRITE,
+        Reason.UNTRUSTED_VALUE,
         Reason.NOT_ABSORBED,
     }
 )

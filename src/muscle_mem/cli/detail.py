@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from .._core.binding.masking import is_masked
+from .._core.binding.provenance import by_argument
 from .._core.model.records import Body, Guard, Row, StepRecord
 from .expressions import Outputs, expression, snapshot_text, sources
 from .reading import LoadedBody, LoadedRow, summary
-from .script import call_text
+from .script import call_text, origins_at
 from .text import class_name, decoded, iso, undecodable, value_repr
 
 MAX_DIGITS_BITS = 13_000  # Python refuses to print longer ints.
@@ -50,6 +51,7 @@ def _step(index: int, step: StepRecord, body: Body, row: Row | None) -> dict[str
         "call": call_text(step, outputs),
         "arguments": [_argument(name, expr, step, body, outputs) for name, expr in step.arguments],
         "guards": [_guard(guard, outputs) for guard in step.guards],
+        "provenance": by_argument(step, origins_at(index, row)),
     }
 
 

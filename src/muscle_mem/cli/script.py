@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from .._core.binding.provenance import provenance_text
 from .._core.model.records import Body, Row, StepRecord
 from .expressions import Outputs, expression, guard_text, snapshot_text, sources
 from .text import duration, printable, value_text
@@ -44,11 +45,19 @@ def details(index: int, step: StepRecord, body: Body, row: Row | None, outputs: 
         for source in sources(name, expr, step, body, outputs):
             shown.update(map(id, source.guards))
             yield printable(f"{source.place} <- {source.description}")
+    came_from = provenance_text(step, origins_at(index, row))
+    if came_from:
+        yield printable(f"provenance: {came_from}")
     for guard in step.guards:
         if id(guard) not in shown:
             yield printable(f"guarded: {guard_text(guard, outputs)}")
     if row is not None:
         yield from observed_text(index, step, row)
+
+
+def origins_at(index: int, row: Row | None) -> Sequence[str]:
+    """Return the stored provenance of a step's leaves; empty if there is none."""
+    return row.origins[index] if row is not None and index < len(row.origins) else ()
 
 
 def observed_text(index: int, step: StepRecord, row: Row) -> Iterator[str]:

@@ -12,6 +12,7 @@ import msgspec
 from ..errors import DamagedStoreError, StoreError
 from .base import Damaged, Note, Store, Stored
 from .paging import pages
+from .verdicts import is_pending, unapproved
 
 MAX_PENDING = 16  # Trajectories kept in memory, because the next observation often belongs to one of them.
 
@@ -45,7 +46,7 @@ class _Position(msgspec.Struct, frozen=True):
     observation: str
 
 
-def copy_store(source: Store, target: Store) -> Copied:
+def copy_store(source: Store, target: Store, *, approve: bool = True) -> Copied:
     """Copy all contents of one store into another, oldest first.
 
     A trajectory and its standing are written in one transaction, each further observation in a separate one. Copying
@@ -55,6 +56,8 @@ def copy_store(source: Store, target: Store) -> Copied:
     Args:
         source: The store to read. It is not changed.
         target: The store to write. Its existing contents are kept.
+        approve: Whether what is copied may be replayed as in the source. Otherwise it is quarantined until you approve
+            it, and trajectories that the target has already get no recordings.
 
     Returns:
         Counts of what was copied, and what was not copied or left unchanged.
@@ -66,7 +69,7 @@ def copy_store(source: Store, target: Store) -> Copied:
         raise StoreError(f"store {source.url!r} cannot be copied into itself. Pass another target.")
     order, damaged = _order(source)
     reported = {(damaged_row.id, damaged_row.what): damaged_row for damaged_row in damaged}
-    copier = _Copier(source, target)
+    copier = _Copier(source, target, approve)
     for place in order:
         try:
             copier.copy(place)
@@ -97,8 +100,9 @@ def _order(source: Store) -> tuple[list[_Position], list[Damaged]]:
 
 
 class _Copier:
-    def __init__(self, source: Store, target: Store) -> None:
+    def __init__(self, source: Store, target: Store, approve: bool) -> None:
         self._source = source
+        self._approve = approve
         self._target = target
         self._pending: OrderedDict[str, Stored | None] = OrderedDict()
         self._there: dict[str, set[str]] = {}  # Observations in the target, by trajectory.
@@ -107,6 +111,7 @@ class _Copier:
         self._refreshed: set[str] = set()  # Trajectories that have a refresh in the target.
         self._new: set[str] = set()
         self._changed: set[str] = set()
+        self._pending_there: set[str] = set()  # Trajectories that wait for an approval in the target.
         self._kept: list[str] = []
         self._observations = 0
 
@@ -126,7 +131,12 @@ class _Copier:
         if row.id in there or (row.refresh and place.trajectory in self._refreshed):
             return
         new = place.trajectory in self._absent
+        if not (new or self._approve or place.trajectory in self._pending_there):
+            return
         self._absent.discard(place.trajectory)
+        if new and not self._approve:
+            stored = _unapproved(stored)
+            self._pending_there.add(place.trajectory)
         if not self._target.seal(stored.sealed, row, _as_note(stored) if new else None):
             self._seen.discard(place.trajectory)  # Stores do not accept a refresh without its trajectory.
             return
@@ -162,9 +172,17 @@ class _Copier:
                 self._absent.add(id)
             elif found.standing != stored.standing:
                 self._kept.append(id)
+                self._pending_there |= {id} if is_pending(found.standing) else set()
             if found is not None and any(row.refresh for _, row in found.observations):
                 self._refreshed.add(id)
         return self._there[id]
+
+
+def _unapproved(stored: Stored) -> Stored:
+    """Return a trajectory as one that waits for an approval."""
+    standing = unapproved(stored.standing)
+    sealed = msgspec.structs.replace(stored.sealed, state=standing.state, reason=standing.reason)
+    return msgspec.structs.replace(stored, sealed=sealed, standing=standing)
 
 
 def _as_note(stored: Stored) -> Note:

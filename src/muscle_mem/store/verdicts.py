@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from .._core.plan.trust import APPROVED, GOOD
-from .base import QUARANTINED, TRUSTED, Note
+import msgspec
 
-__all__ = ["APPROVED", "BAD", "GOOD", "bad", "good"]
+from .._core.plan.trust import APPROVED, GOOD, IMPORTED, is_pending
+from .base import QUARANTINED, TRUSTED, Note, Standing
+
+__all__ = ["APPROVED", "BAD", "GOOD", "IMPORTED", "bad", "good", "is_pending", "unapproved"]
 
 BAD = "reported bad"
 
@@ -29,6 +31,21 @@ def bad(id: str, why: str = "") -> Note:
         why: The reason, which is stored.
     """
     return Note(id=id, state=QUARANTINED, reason=_reason(BAD, why), held=True, failures=1, by_person=True)
+
+
+def unapproved(standing: Standing) -> Standing:
+    """Return the standing of a recording from elsewhere, before its approval.
+
+    It is quarantined. A quarantine from where it was recorded stays in its reason, and so does a person's hold.
+
+    Args:
+        standing: The standing where it was recorded.
+    """
+    if is_pending(standing):
+        return standing
+    why = standing.reason if standing.state == QUARANTINED else "review it, then approve it"
+    held = standing.held and standing.state == QUARANTINED
+    return msgspec.structs.replace(standing, state=QUARANTINED, reason=_reason(IMPORTED, why), held=held, strikes=0)
 
 
 def _reason(word: str, why: str) -> str:

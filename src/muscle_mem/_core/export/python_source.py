@@ -10,6 +10,7 @@ from ...errors import DecodeError, MuscleMemError
 from .. import codec
 from ..binding.guard_check import guard_value
 from ..binding.masking import is_masked, unpack_mask, with_literals
+from ..binding.provenance import doubtful_text
 from ..binding.resolve import references_in
 from ..codec.mappings import is_mapping_kind
 from ..model.records import Body, Ctx, Expr, Guard, Ign, Lit, Par, Ref, Row, Sec, StepRecord, Tpl
@@ -192,6 +193,10 @@ class _FunctionWriter:
             before = "return "
         elif at in self._needed or at == self._result():
             before = f"{self._output(at)} = "
+        origins = self._row.origins if self._row is not None else ()
+        came_from = doubtful_text(step, origins[at]) if at < len(origins) else ""
+        if came_from:
+            yield f"{INDENT}# Provenance: {escaped(came_from, '')}."
         made = Group(self._head(step), "()", self._arguments(at))
         for (of, place), why in self.left_out.items():
             if of == at:

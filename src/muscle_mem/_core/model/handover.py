@@ -49,10 +49,14 @@ class Executed(msgspec.Struct, frozen=True):
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """A step that was not executed: the tool and its arguments as source text."""
+    """A step that was not executed: the tool and its arguments as source text.
+
+    `provenance` says where the arguments came from when they were recorded, if that is known.
+    """
 
     tool: str
     arguments: str
+    provenance: str = ""
 
     def __str__(self) -> str:
         return f"{self.tool}({self.arguments})"

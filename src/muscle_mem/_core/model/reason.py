@@ -48,6 +48,7 @@ class Reason(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
     DAMAGED = "damaged"
     TOOL_OVERRIDDEN = "tool_overridden"
+    UNTRUSTED_VALUE = "untrusted_value"
     # Reasons for a miss or a divergence.
     UNCONFIRMED = "unconfirmed"
     VALUE_VARIES = "value_varies"

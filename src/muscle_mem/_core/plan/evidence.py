@@ -30,13 +30,14 @@ from ..binding.suspicion_kinds import (
 from ..model.reason import Reason
 from ..model.records import ParamTrace, Row, Suspicion
 from ..model.text import safe_repr
-from .contradiction import NO_VERDICTS, contradictions
+from .contradiction import NO_VERDICTS, Verdicts, contradictions
 from .derived import sources_by_step
 from .param_evidence import grown_message, has_grown, suspected_message, told_apart
 from .ready_trajectory import Candidate, ReadyTrajectory
 from .snapshots import settled_leaves
 from .step import Refusal
 from .strikes import strike_guards
+from .trust import is_pending
 
 OUTSIDE_SPAN = 5
 """The number of witnesses with distinct values that confirm a narrow literal for all values."""
@@ -245,19 +246,20 @@ def _ordered_pairs(traces: Sequence[Mapping[str, ParamTrace]]) -> dict[tuple[str
 def weigh(trajectories: Iterable[ReadyTrajectory]) -> None:
     """Derive the conditions of the trajectories of one key from all their recordings.
 
-    Trajectories with the same calls share their evidence: they differ only in where their literals were seen.
+    Trajectories with the same calls share their evidence: they differ only in where their literals were seen. What came
+    from elsewhere counts after its approval only.
     """
-    trajectories = list(trajectories)
+    given, trajectories = trajectories, []
+    for trajectory in given:
+        if not is_pending(trajectory.standing):
+            trajectories.append(trajectory)
+            continue
+        _set_verdicts(trajectory, NO_VERDICTS)
+        trajectory.set_siblings((trajectory,), (trajectory,))
     verdicts = contradictions(trajectories) if len(trajectories) > 1 else {}
     groups: dict[Any, list[ReadyTrajectory]] = {}
     for trajectory in trajectories:
-        found = verdicts.get(trajectory.id, NO_VERDICTS)
-        trajectory.set_stop(found.stop)
-        trajectory.own_params = found.own_params
-        trajectory.conditions = None
-        trajectory.settled = {}
-        for step in trajectory.steps:
-            step.depend_on(())
+        _set_verdicts(trajectory, verdicts.get(trajectory.id, NO_VERDICTS))
         if len(trajectories) > 1 or any(map(_is_evidence, trajectory.candidates)):
             groups.setdefault(trajectory.comparison_ids, []).append(trajectory)
     if len(trajectories) > 1:
@@ -276,6 +278,16 @@ def weigh(trajectories: Iterable[ReadyTrajectory]) -> None:
             member.conditions, member.settled = conditions or None, settled
             for step in member.steps:
                 step.depend_on(conditions.derived.get(step.position, ()))
+
+
+def _set_verdicts(trajectory: ReadyTrajectory, found: Verdicts) -> None:
+    """Set what other recordings say about a trajectory, and remove its conditions."""
+    trajectory.set_stop(found.stop)
+    trajectory.own_params = found.own_params
+    trajectory.conditions = None
+    trajectory.settled = {}
+    for step in trajectory.steps:
+        step.depend_on(())
 
 
 def _group_same_calls(trajectories: Sequence[ReadyTrajectory]) -> None:

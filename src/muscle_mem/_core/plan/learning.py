@@ -13,6 +13,7 @@ from ..model.learned import NO_EVIDENCE, Evidence
 from ..model.records import Body, Row
 from .general_trajectory import GeneralTrajectory, Settings
 from .ready_trajectory import ReadyTrajectory
+from .trust import trust_level
 
 MAX_PARENTS = 8
 """The recordings that a generalized trajectory is derived from, the newest and most different."""
@@ -142,6 +143,8 @@ def _leaves_of(trajectory: ReadyTrajectory) -> list[bytes]:
 
 
 def _may_be_parent(trajectory: ReadyTrajectory) -> bool:
+    if trajectory.unapproved is not None and trust_level(trajectory.standing) < 2:
+        return False
     return trajectory.standing.state in REPLAYABLE_STATES and not trajectory.is_expired
 
 

@@ -19,7 +19,7 @@ from .compatibility import requirements
 from .parallel import call_id, comparison_ids, decode_body, reorder_body
 from .snapshots import Settled, masked_positions, row_snapshots
 from .step import PlanStep, Refusal
-from .trust import IN_A_ROW, TWICE
+from .trust import IN_A_ROW, TRUSTS, TWICE
 
 if TYPE_CHECKING:
     from .evidence import Conditions
@@ -35,6 +35,7 @@ class ReadyTrajectory:
     prove together; see `evidence` and `contradiction`. `learning` derives the generalized trajectory that it is a
     parent of. `masked` are the (step, post?) with params in a snapshot, for which `places` has the names that the
     params may stand under, and `settled` what the recordings prove about them.
+    `unapproved` says why a person has to approve it first, which one may have done since.
     """
 
     __slots__ = (
@@ -71,6 +72,7 @@ class ReadyTrajectory:
         "steps",
         "stop",
         "trust",
+        "unapproved",
         "unchecked_tools",
     )
 
@@ -107,6 +109,7 @@ class ReadyTrajectory:
         self.overrides: dict[Tool, set[str]] = {}
         self.requirements: tuple[tuple[int, PlanStep], ...] = ()
         self.unchecked_tools: tuple[str, ...] = ()
+        self.unapproved: Refusal | None = None
         self._call_ids: tuple[bytes, ...] = ()
         self._comparison_ids: tuple[bytes, ...] = ()
 
@@ -134,6 +137,12 @@ class ReadyTrajectory:
         """Note under which names params may stand in snapshots, if there are any in them."""
         if self.masked:
             self.places = places_of(body.steps, body.params)
+
+    def require_approval(self, why: Refusal) -> None:
+        """Require that a person approves the trajectory before it is replayed."""
+        self.unapproved = why
+        self.trust = len(TRUSTS) - 1
+        self.is_unconditional = False
 
     def set_siblings(self, siblings: Sequence[ReadyTrajectory], company: Sequence[ReadyTrajectory]) -> None:
         """Set the trajectories of the key with the same calls.

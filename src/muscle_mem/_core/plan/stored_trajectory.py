@@ -14,6 +14,7 @@ from ...errors import DecodeError
 from ..model.blobs import unpack_row
 from ..model.reason import Reason
 from ..model.records import Body, Row, StepRecord, intern_names, intern_values
+from .approval import approval_refusal
 from .compatibility import flow_refusal, incompatibility
 from .parallel import (
     agreed_order,
@@ -92,6 +93,9 @@ class StoredTrajectory:
             return ready
         ready.set_steps(found)
         ready.note_places(self.body)
+        unapproved = approval_refusal(self.body, [seen.row for seen in self.observations], found)
+        if unapproved is not None:
+            ready.require_approval(unapproved)
         if not all(step.is_inline and not step.tool.optional and not (step.pre and step.pre.wait) for step in found):
             ready.prepare_call_ids(self.body)  # Hits read the ids of such steps, and decode no body.
         return ready

@@ -20,6 +20,9 @@ SUCCESS = "success callback accepted it"
 GOOD = "reported good"
 APPROVED = "approved"
 
+# The reason of a quarantine that only a person's approval of the recordings, or one's own, ends.
+IMPORTED = "imported"
+
 # The reason of a standing that is retired for its age.
 EXPIRED = "expired"
 
@@ -33,12 +36,23 @@ def trust_level(standing: Any) -> int:
     return 1 if standing.reason.startswith(SUCCESS) else 0
 
 
+def is_pending(standing: Any) -> bool:
+    """Return whether a trajectory from elsewhere waits for an approval (P5).
+
+    Args:
+        standing: Its standing.
+    """
+    return bool(standing.state == "quarantined" and standing.reason.startswith(IMPORTED))
+
+
 def trust_refusal(trajectory: ReadyTrajectory, wanted: int) -> Refusal | None:
     """Return why the evidence is too little for the engine or a tool, or None."""
     required = max(wanted, trajectory.trust)
     have = trust_level(trajectory.standing)
     if have >= required:
         return None
+    if trajectory.unapproved is not None:
+        return trajectory.unapproved
     needs = "a positive verdict" if required == 1 else "a manual review"
     adding = "Add success=, or run" if required == 1 else "Run"
     evidence = trajectory.standing.reason or "none beyond the recording"

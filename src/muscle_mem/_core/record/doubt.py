@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ...errors import NotStorableError
-from .. import codec
 from ..binding.derived import Knowledge, derived_suspicions
 from ..binding.id_shapes import has_id_shape
 from ..binding.output_index import OutputIndex
 from ..binding.params import Params
-from ..binding.pieces import PieceMemo, expression_pieces, literal_pieces
+from ..binding.pieces import expression_pieces, literal_pieces
 from ..binding.resolve import references_in
 from ..binding.suspicion import (
     StepFacts,
@@ -27,6 +24,8 @@ from ..binding.task_key import masked_task, masked_text
 from ..model.records import Ctx, Lit, Par, StepRecord, Suspicion, Witness
 from ..run.recorder import RecordedStep
 from ..run.run import Run
+from ..tools.tool import defaults_of
+from .origins import OriginSearch, origins_of
 
 
 class Doubts(NamedTuple):
@@ -57,23 +56,22 @@ def note_doubts(
     now = policy.wall_clock()
     used = _used_outputs(records) | {result}
     facts = [
-        StepFacts(step.tool.effect != "read" or at in used, step.tool.effect == "irreversible", defaults_of(step))
+        StepFacts(step.tool.effect != "read" or at in used, step.tool.effect == "irreversible", defaults_of(step.tool))
         for at, step in enumerate(steps)
     ]
     task = masked_text(run.label, params, recorder.known.redactor)
     fixed = () if run.has_custom_key else tuple(_masked_leaves(run, params))
     suspicions = infer_suspicions(records, facts, outputs, params, Surroundings(tuple(words), now, fixed))
-    leaves = [*words, *params.leaves()]
+    given = params.leaves()
+    leaves = [*words, *given]
     acts = [step.tool.effect != "read" for step in steps]
     known = Knowledge(leaves, [fact.defaults for fact in facts], acts, ended, now)
     suspicions = joined_suspicions(suspicions, derived_suspicions(records, outputs, known))
     suspicions = _without_constants(suspicions, records, steps)
     _report_blind_outputs(run, steps, records, known)
     seen = witness(run.key or b"", params, local_day(now), policy.process)
-    origins = tuple(
-        tuple(_origins(record, fact, words, outputs.pieces)) for record, fact in zip(records, facts, strict=True)
-    )
-    return Doubts(suspicions, seen, origins if any(origins) else (), task)
+    search = OriginSearch(records, outputs, words, given, [step.tool for step in steps])
+    return Doubts(suspicions, seen, origins_of(recorder, steps, records, search), task)
 
 
 def _without_constants(
@@ -164,38 +162,3 @@ def _used_outputs(records: Sequence[StepRecord]) -> set[int]:
             if type(expr) is not Lit:
                 found |= references_in(expr)
     return found
-
-
-def defaults_of(step: RecordedStep) -> tuple[Any, ...]:
-    """Return the defaults of the parameters of a step's tool."""
-    signature = step.tool.signature
-    if signature is None:
-        return ()
-    defaults = (parameter.default for parameter in signature.parameters.values())
-    return tuple(default for default in defaults if default is not inspect.Parameter.empty)
-
-
-def _origins(record: StepRecord, fact: StepFacts, task: Sequence[Any], pieces: PieceMemo) -> list[str]:
-    """Return the origin of each literal: default, output, task or constant."""
-    guarded = {guard.data for guard in record.guards}
-    defaults = set(map(_canonical, fact.defaults))
-    words = [leaf for leaf in task if isinstance(leaf, str)]
-    found: list[str] = []
-    for piece in pieces.of(record):
-        data = _canonical(piece.value)
-        if data in defaults:
-            found.append("default")
-        elif data in guarded:
-            found.append("output")
-        elif isinstance(piece.value, str) and piece.value and any(piece.value in text for text in words):
-            found.append("task")
-        else:
-            found.append("constant")
-    return found
-
-
-def _canonical(value: Any) -> bytes | None:
-    try:
-        return codec.canonical(value)
-    except NotStorableError:
-        return None

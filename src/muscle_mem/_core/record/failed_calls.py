@@ -35,6 +35,7 @@ def leave_out(run: Run, step: RecordedStep, what: str, *, did_nothing: bool) -> 
     """
     recorder, tool = run.recorder, step.tool
     recorder.drop(step)
+    step.failure = what
     if did_nothing or tool.is_read_only:
         if recorder.absorber is not None:
             recorder.absorber.take_back(step)

@@ -8,14 +8,17 @@ from typing import Any
 import msgspec
 
 from ...errors import NotStorableError, TooLargeError
+from ..binding.provenance import approval_message, findings, warning_message
 from ..model.outcome import Outcome
 from ..model.reason import Reason
 from ..model.text import long_repr
+from ..plan.parallel import row_from_stored_order
 from ..plan.step import Refusal
 from ..run.effects import Effect, Save
 from ..run.recorder import Problem, Recording
 from ..run.run import Run
 from .merge import merge_problem
+from .origins import exposed
 from .redact import check_for_leaks, redact_recording
 from .retries import settle_failed_calls
 from .seal import flow_problem, make_recording
@@ -64,7 +67,8 @@ def learn(
         except Exception as error:  # An internal error must not affect the run.
             problem = Problem(Reason.NOT_REPLAYABLE, f"recording failed: {long_repr(error)}")
     if recording is not None:
-        problem = yield Save((recording, recorder.quarantine[:1], accepted is True))
+        _note_untrusted(run, recording)
+        problem = yield Save((recording, recorder.quarantine, accepted is True))
     outcome.message = run.redact(outcome.message)
     if problem is not None:
         outcome.not_learned = problem.reason
@@ -76,6 +80,26 @@ def learn(
     _announce_value(run, recording, value)
     outcome.learned = True
     outcome.trajectory_id = recording.id
+
+
+def _note_untrusted(run: Run, recording: Recording) -> None:
+    """Quarantine a recording whose values others may have written, or warn (P3)."""
+    recorder = run.recorder
+    steps = recorder.planned_steps()
+    records = recording.body.steps
+    words = row_from_stored_order(recording.row, recording.body.order).origins
+    if not words:
+        return
+    tools = [step.tool for step in steps]
+    found = list(findings(records, words, tools, exposed(recorder, steps, records)))
+    for finding in found:
+        tool = records[finding.step].tool
+        if finding.needs_approval:
+            recorder.add_quarantine(Reason.UNTRUSTED_VALUE, approval_message(records, finding), tool)
+            return
+    for finding in found:
+        code = Reason.UNTRUSTED_VALUE.value
+        run.notify("warning", code, warning_message(records, finding), records[finding.step].tool)
 
 
 def _warn_unabsorbed(run: Run, problem: Problem | None) -> None:

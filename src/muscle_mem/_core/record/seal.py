@@ -34,8 +34,9 @@ from ..plan.parallel import (
 )
 from ..run.recorder import Problem, RecordedStep, Recorder, Recording
 from ..run.run import Run
+from ..tools.tool import defaults_of
 from .declared_flows import compare_flows, merged_arguments, with_references, without_declared
-from .doubt import Doubts, defaults_of, note_doubts, task_words
+from .doubt import Doubts, note_doubts, task_words
 from .masked_rows import MaskedRow, Snapshots, mask_row
 from .read_output import read_output
 
@@ -133,7 +134,7 @@ def step_records(
     if not any(record.group for record in records[:start]):  # what the replay has seen is this run's own evidence
         events = [at for at in range(start) for _ in range(2)] + events
         start = 0
-    facts = GuardFacts(tuple(words), list(map(defaults_of, steps)), tuple(recorder.params.leaves()))
+    facts = GuardFacts(tuple(words), [defaults_of(step.tool) for step in steps], tuple(recorder.params.leaves()))
     guards = known[:start] + infer_guards(
         records, outputs, start=start, events=events, names=list(map(variadic_names, steps)), facts=facts
     )

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from ..binding.declared_flows import argument_text
+from ..binding.provenance import provenance_text, untrusted_steps, with_trust
 from ..binding.resolve import bound_expression_text, expression_text
 from ..model.handover import Planned
 from ..model.reason import Reason
@@ -89,7 +90,9 @@ class Explanation(msgspec.Struct, frozen=True):
             lines.append(f"  {what}: {verb}: {entry.message}")
             if entry.seen or entry.expected:
                 lines.append(f"    {entry.first_step}: expected {entry.expected}, got {entry.seen}")
-        lines += [f"  step {index}: {step}" for index, step in enumerate(self.plan)]
+        for index, step in enumerate(self.plan):
+            lines.append(f"  step {index}: {step}")
+            lines += [f"    provenance: {step.provenance}"] if step.provenance else []
         return "\n".join(lines)
 
 
@@ -117,9 +120,7 @@ def explain_task(
     first = next((entry for entry in considered if entry.would_start), None)
     if first is not None:
         chosen = next(trajectory for trajectory in trajectories if trajectory.id == first.trajectory_id)
-        plan = tuple(
-            bound_step(run, record, step.tool) for record, step in zip(chosen.body.steps, chosen.steps, strict=True)
-        )
+        plan = _bound_plan(run, chosen)
         return Explanation("replay", Reason.HIT, f"trajectory {chosen.id} can be replayed", tuple(considered), plan)
     return Explanation("ask the agent", considered[0].reason, considered[0].message, tuple(considered))
 
@@ -213,6 +214,18 @@ def bound_step(run: Run, record: StepRecord, tool: Tool) -> Planned:
         for name, expr in record.arguments
     ]
     return Planned(record.tool, run.redact(", ".join(parts)))
+
+
+def _bound_plan(run: Run, chosen: ReadyTrajectory) -> tuple[Planned, ...]:
+    """Return the steps of a replay, with the provenance of their arguments (P1)."""
+    records = chosen.body.steps
+    origins = next((candidate.row.origins for candidate in chosen.candidates if candidate.row.origins), ())
+    words = with_trust(records, origins, untrusted_steps([step.tool for step in chosen.steps])) if origins else ()
+    told = [provenance_text(record, found) for record, found in zip(records, words, strict=False)]
+    steps = [bound_step(run, record, step.tool) for record, step in zip(records, chosen.steps, strict=True)]
+    return tuple(
+        msgspec.structs.replace(step, provenance=told[at] if at < len(told) else "") for at, step in enumerate(steps)
+    )
 
 
 def _considered(

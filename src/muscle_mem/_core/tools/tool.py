@@ -27,6 +27,8 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
     that did nothing. `answers_any` means that no answer in its results stops a replay.
     `flows` are the declared sources of arguments, `const` the arguments that are declared constant, and `outputs` the
     fields of the output that may be sources, None if all may.
+    that did nothing. `answers_any` means that no answer in its results stops a replay. `trusted` is False for a tool
+    that returns texts of others, and `sink` names the arguments that decide where something goes.
     """
 
     name: str | None = None
@@ -51,6 +53,8 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
     flows: dict[str, DeclaredFlow] = {}
     const: tuple[str, ...] = ()
     outputs: tuple[str, ...] | None = None
+    trusted: bool = True
+    sink: tuple[str, ...] = ()
 
 
 class Tool:
@@ -97,7 +101,9 @@ class Tool:
         "pre",
         "refuses",
         "signature",
+        "sink",
         "trust",
+        "trusted",
         "undo",
         "was_awaited",
         "wrapper",
@@ -124,6 +130,8 @@ class Tool:
         self.flows = spec.flows
         self.const = frozenset(spec.const)
         self.outputs = spec.outputs
+        self.trusted = spec.trusted
+        self.sink = frozenset(spec.sink)
         self.inject = spec.inject
         self.ignore = frozenset(spec.ignore) | frozenset(spec.inject)
         self.is_async = is_async(fn)
@@ -188,7 +196,15 @@ class Tool:
 
         Arguments in *args and **kwargs are secret if those names are.
         """
-        if name in self.secret:
+        return self._is_among(name, self.secret)
+
+    def is_sink(self, name: str) -> bool:
+        """Return whether an argument decides where something goes, by its name as above."""
+        return bool(self.sink) and self._is_among(name, self.sink)
+
+    def _is_among(self, name: str, names: frozenset[str]) -> bool:
+        """Return whether an argument is declared by its name, or by that of its variadic."""
+        if name in names:
             return True
         variadic = (
             self._variadics[0]
@@ -197,7 +213,7 @@ class Tool:
             if name not in self.parameter_order
             else ""
         )
-        return variadic in self.secret
+        return variadic in names
 
     def omitted_secrets(self, named: NamedArguments) -> list[Any]:
         """Return the defaults of secret arguments that a call leaves out."""
@@ -289,3 +305,11 @@ def signature_of(fn: Any) -> inspect.Signature | None:
         return inspect.signature(fn)
     except (TypeError, ValueError):
         return None
+
+
+def defaults_of(tool: Tool) -> tuple[Any, ...]:
+    """Return the defaults of the parameters of a tool."""
+    if tool.signature is None:
+        return ()
+    defaults = (parameter.default for parameter in tool.signature.parameters.values())
+    return tuple(default for default in defaults if default is not inspect.Parameter.empty)

@@ -114,6 +114,15 @@ def validated_answers(value: Any) -> bool:
     return validated_choice("answers", value, ("any",)) == "any"
 
 
+def validated_trusted(value: Any) -> bool:
+    """Return whether a tool's output is trusted."""
+    if not isinstance(value, bool):
+        raise InvalidTypeError(
+            f"invalid trusted=: expected True or False, got {value!r}. Pass False if it returns texts of others."
+        )
+    return value
+
+
 def validate_tool_function(fn: Any) -> None:
     """Raise for a value that can never be a tool."""
     if not callable(fn):

@@ -15,6 +15,7 @@ from ..text import count, printable
 @click.argument("target", metavar="TO")
 @click.option("--from-signing-key-env", metavar="NAME", help="Read FROM's signing key from this environment variable.")
 @click.option("--to-signing-key-env", metavar="NAME", help="Read TO's signing key from this environment variable.")
+@click.option("--approve", is_flag=True, help="Approve what was signed with another key, so that it is replayed.")
 @json_option
 @click.pass_context
 def copy(
@@ -23,6 +24,7 @@ def copy(
     target: str,
     from_signing_key_env: str | None,
     to_signing_key_env: str | None,
+    approve: bool,
     as_json: bool,
 ) -> None:
     """Copy all data of the store FROM into the store TO. TO is created if necessary.
@@ -30,6 +32,9 @@ def copy(
     Trajectories keep their order, state, counts, observations and blobs. They are signed with the key of TO, if any. A
     key is used only if an option names its environment variable. A second copy writes only what is missing. A
     trajectory that exists in TO keeps its state and counts there. Damaged rows are reported and not copied.
+
+    If both keys are given and differ, trajectories are quarantined in TO until you approve them, unless you pass
+    --approve. Trajectories that TO has already get no recordings then.
 
     Exit codes: 0 all copied; 1 damaged rows were not copied; 2 a store cannot be used.
 
@@ -46,7 +51,7 @@ def copy(
     with store_errors():
         ensure_exists(source)
         with open_named(source, keys[0]) as reads, open_named(target, keys[1]) as writes:
-            done = copy_store(reads, writes)
+            done = copy_store(reads, writes, approve=approve or None in keys or keys[0] == keys[1])
     if as_json:
         print_json(
             {

@@ -10,48 +10,73 @@ import msgspec
 
 from ..._files import read_regular
 from ...errors import InvalidValueError, StoreError
-from ...store import FRESH, QUARANTINED, TRUSTED, Note, Store, Stored
+from ...store import QUARANTINED, TRUSTED, Note, Store, Stored
 from ...store.document import ensure_known_state, from_document
 from ...store.jsontext import from_text
+from ...store.verdicts import APPROVED, IMPORTED, is_pending, unapproved
 from ..opening import NotDoneError, json_option, open_existing, store_option
 from ..output import print_json
-from ..text import count
+from ..text import count, printable
 
 
 class Import(msgspec.Struct):
-    """Result of an import: ids of new trajectories, and of those that existed."""
+    """Result of an import: ids of new trajectories, and of those that existed.
+
+    The recordings of those `left_out` were not added, because they were not approved.
+    """
 
     new: list[str] = msgspec.field(default_factory=list)
     known: list[str] = msgspec.field(default_factory=list)
+    left_out: list[str] = msgspec.field(default_factory=list)
+
+
+class Options(msgspec.Struct, frozen=True):
+    """Which states imported trajectories get."""
+
+    trust: bool
+    approve: bool
 
 
 @click.command(name="import", short_help="Read trajectories from JSON files.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--trust", is_flag=True, help="Keep the trust state in the files. Use it only for files that you trust.")
+@click.option("--approve", is_flag=True, help="Approve all imported trajectories for replay.")
 @json_option
 @store_option
-def import_(files: tuple[Path, ...], trust: bool, as_json: bool, store: str | None) -> None:
+def import_(files: tuple[Path, ...], trust: bool, approve: bool, as_json: bool, store: str | None) -> None:
     """Import files that `muscle-mem export` wrote. Each FILE is a file or a folder.
 
-    The store is created if necessary. Ids stay the same, so a trajectory that exists only gains recordings. A new
-    trajectory starts as fresh, even if it was trusted in the store that exported it; --trust keeps its state. A
-    quarantine is always kept. All files are validated before anything is written. If a file is invalid or the store
+    The store is created if necessary, and ids stay the same. A new trajectory is quarantined until you approve it, as
+    with `muscle-mem approve`, or record the same calls yourself. --approve approves all of them, and --trust keeps the
+    state in the files. A quarantine from the files is kept in any case. A trajectory that exists gains recordings only
+    with one of these options. All files are validated before anything is written. If a file is invalid or the store
     fails, nothing new is imported.
 
     \b
     Example:
       muscle-mem import trajectories/ --store memory.db
-      muscle-mem import pay-the-bill-5c7a40f4aa01.json --trust
+      muscle-mem import pay-the-bill-5c7a40f4aa01.json --approve
     """
+    if trust and approve:
+        raise click.UsageError("--trust and --approve exclude each other. Pass one of them.")
     found = read_files(files)
+    options = Options(trust, approve)
     with open_existing(store, make=True) as target:
-        done = _import(target, found, trust)
+        done = _import(target, found, options)
     if as_json:
-        print_json({"imported": done.new, "known": done.known})
+        print_json({"imported": done.new, "known": done.known, "left_out": done.left_out})
     else:
-        known = len(done.known)
-        more = f"; {known} already existed" if known else ""
-        click.echo(f"Imported {count(len(done.new), 'trajectory', 'trajectories')}{more}.")
+        _print(done, options)
+
+
+def _print(done: Import, options: Options) -> None:
+    known = len(done.known)
+    more = f"; {known} already existed" if known else ""
+    click.echo(f"Imported {count(len(done.new), 'trajectory', 'trajectories')}{more}.")
+    if done.new and not (options.trust or options.approve):
+        click.echo("Not replayed until you approve them: `muscle-mem show ID`, then `muscle-mem approve ID`.")
+    for id in done.left_out:
+        click.echo(f"{printable(id)}: its recordings were not added. Review the file, then pass --approve.", err=True)
 
 
 def read_files(files: Iterable[Path]) -> list[Stored]:
@@ -93,32 +118,65 @@ def read_file(path: Path) -> Stored:
     return stored
 
 
-def _import(target: Store, found: list[Stored], trust: bool) -> Import:
+def _import(target: Store, found: list[Stored], options: Options) -> Import:
     done = Import()
     try:
         for stored in found:
-            known = target.get(stored.sealed.id) is not None
-            (done.known if known else done.new).append(stored.sealed.id)
-            _seal(target, stored, trust, new=not known)
+            known = target.get(stored.sealed.id)
+            (done.new if known is None else done.known).append(stored.sealed.id)
+            if known is None:
+                _seal(target, _as_new(stored, options), stored.standing.held or options.trust)
+            elif options.trust or options.approve or is_pending(known.standing):
+                _add(target, stored, known, options)
+            elif not _has_all(known, stored):
+                done.left_out.append(stored.sealed.id)
     except StoreError as error:
         _take_back(target, done.new)
         raise StoreError(f"{error} No new trajectory was imported.") from error
     return done
 
 
-def _seal(target: Store, stored: Stored, trust: bool, *, new: bool) -> None:
+def _as_new(stored: Stored, options: Options) -> Stored:
+    """Return a trajectory with its standing in a store that lacks it (P5)."""
+    standing = stored.standing
+    if options.trust:
+        return stored
+    if not options.approve:
+        standing = unapproved(standing)
+    elif standing.state != QUARANTINED or is_pending(standing):
+        standing = msgspec.structs.replace(standing, state=TRUSTED, reason=f"{APPROVED}: {IMPORTED}", held=False)
+    return msgspec.structs.replace(stored, standing=standing)
+
+
+def _add(target: Store, stored: Stored, known: Stored, options: Options) -> None:
+    """Add recordings to a trajectory that the store has."""
+    if options.trust:
+        _seal(target, stored, True)
+        return
+    standing = known.standing
+    if options.approve and is_pending(standing):
+        standing = msgspec.structs.replace(standing, state=TRUSTED, reason=f"{APPROVED}: {IMPORTED}", held=False)
+    _seal(target, msgspec.structs.replace(stored, standing=standing), standing != known.standing)
+
+
+def _has_all(known: Stored, stored: Stored) -> bool:
+    ids = {observation.id for _, observation in known.observations}
+    return all(observation.id in ids for _, observation in stored.observations)
+
+
+def _seal(target: Store, stored: Stored, by_person: bool) -> None:
+    """Write all recordings of a trajectory.
+
+    `by_person` sets its standing even if the store has it.
+    """
     standing = stored.standing
     state, reason = standing.state, standing.reason
-    if state == TRUSTED and not trust:
-        state, reason = FRESH, ""
     sealed = msgspec.structs.replace(stored.sealed, state=state, reason=reason)
-    note = None
-    if trust or (new and standing.held and state == QUARANTINED):
-        note = Note(id=sealed.id, state=state, reason=reason, held=standing.held, strikes=0, by_person=True)
+    note = Note(id=sealed.id, state=state, reason=reason, held=standing.held, strikes=0, by_person=True)
     rows = sorted((observation for _, observation in reversed(stored.observations)), key=lambda one: one.refresh)
     rows[0] = msgspec.structs.replace(rows[0], refresh=False)  # A refresh cannot start a trajectory.
     for index, observation in enumerate(rows):
-        target.seal(sealed, observation, note if index == 0 else None)
+        target.seal(sealed, observation, note if by_person and index == 0 else None)
 
 
 def _take_back(target: Store, ids: list[str]) -> None:
