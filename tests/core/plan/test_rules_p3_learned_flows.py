@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from muscle_mem import Engine, Reason
+import pytest
+
+from muscle_mem import Check, Engine, Reason
 from muscle_mem.store import MemoryStore
 
 
@@ -50,3 +52,45 @@ def test_p3_a_declared_constant_is_given() -> None:
     pay = engine.tool(name="pay", sink=["currency"], const=["currency"])(lambda currency: "ok")
     engine.set_agent(lambda task: (mail(), pay("EUR"))[1])
     assert engine("pay").learned
+
+
+def learned(target: dict[str, Any], source: dict[str, Any]) -> list[str]:
+    """The statuses of four runs that send the id of a message on, and of what was sent."""
+    engine, sent, numbers = Engine(MemoryStore()), [], iter(range(1_000, 2_000, 7))
+    read = engine.tool(name="inbox", effect="write", **source)(lambda: {"account": f"ACC-{next(numbers)}"})
+
+    @engine.tool(Check(lambda account: "open"), name="send", **target)
+    def send(account: str) -> None:
+        sent.append(account)
+
+    engine.set_agent(lambda task: send(read()["account"]))
+    statuses = [engine("pay").status for _ in range(5)]
+    assert len(sent) == 5
+    assert len(set(sent)) == 5
+    return statuses
+
+
+@pytest.mark.parametrize("target", [{}, {"sink": ["account"]}, {"effect": "irreversible"}])
+def test_p4_a_trusted_output_is_read_wherever_its_value_goes(target: dict[str, Any]) -> None:
+    assert "hit" in learned(target, {})
+
+
+@pytest.mark.parametrize("target", [{"sink": ["account"]}, {"effect": "irreversible"}])
+def test_p4_no_value_of_an_untrusted_output_is_carried_to_a_sink(target: dict[str, Any]) -> None:
+    assert "hit" not in learned(target, {"trusted": False})
+
+
+def test_p4_an_argument_that_carries_it_on_is_no_way_around() -> None:
+    engine, sent, numbers = Engine(MemoryStore()), [], iter(range(1_000, 2_000, 7))
+    read = engine.tool(name="inbox", effect="write", trusted=False)(lambda: {"account": f"ACC-{next(numbers)}"})
+    note = engine.tool(name="note", effect="write")(lambda account: None)
+    send = engine.tool(name="send", sink=["account"])(lambda account: sent.append(account))
+
+    def agent(task: str) -> None:
+        account = read()["account"]
+        note(account)
+        send(account)
+
+    engine.set_agent(agent)
+    assert not any(engine("pay") for _ in range(5))
+    assert len(set(sent)) == len(sent) == 5

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from muscle_mem import Engine, InvalidTypeError, InvalidValueError
-from muscle_mem._core.binding.provenance import may_carry, untrusted_steps
+from muscle_mem._core.binding.provenance import may_receive, untrusted_steps
 from muscle_mem._core.tools.tool import Tool
 
 
@@ -122,6 +122,5 @@ def test_p4_nothing_inferred_goes_from_an_untrusted_output_to_where_it_matters()
         engine.tool(name=name, **options)(lambda to, text="": None)
     mail, orders, note, pay, burn = (tool_of(engine, name) for name in ("mail", "orders", "note", "pay", "burn"))
     assert untrusted_steps([mail, orders, mail, pay]) == {0, 2}
-    assert all(may_carry(orders, target, "to") for target in (mail, note, pay, burn))
-    assert [may_carry(mail, target, "to") for target in (orders, note, pay, burn)] == [True, True, False, False]
-    assert may_carry(mail, pay, "text")
+    assert [may_receive(target, "to") for target in (orders, note, pay, burn)] == [True, True, False, False]
+    assert may_receive(pay, "text")

@@ -94,15 +94,9 @@ def untrusted_steps(tools: Sequence[Tool]) -> frozenset[int]:
     return frozenset(at for at, tool in enumerate(tools) if not tool.trusted)
 
 
-def may_carry(source: Tool, target: Tool, argument: str) -> bool:
-    """Return whether a reference may be inferred between two tools (P4).
-
-    Args:
-        source: The tool whose output is read.
-        target: The tool that is called.
-        argument: The name of its argument.
-    """
-    return source.trusted or not (target.effect == "irreversible" or target.is_sink(argument))
+def may_receive(target: Tool, argument: str) -> bool:
+    """Return whether an argument may be read from an untrusted output (P4)."""
+    return not (target.effect == "irreversible" or target.is_sink(argument))
 
 
 def exposed_steps(records: Sequence[StepRecord], untrusted: Collection[int]) -> frozenset[int]:

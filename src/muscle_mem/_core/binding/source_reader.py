@@ -1,4 +1,4 @@
-"""Reading the sources of an argument quickly, where one plain way is all there is (L5)."""
+"""Quick reading of an argument that has one plain source (L5)."""
 
 from __future__ import annotations
 

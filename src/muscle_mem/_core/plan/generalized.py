@@ -15,7 +15,6 @@ import msgspec
 
 from ...errors import DecodeError
 from .. import codec
-from ..binding.declared_flows import may_be_source
 from ..binding.flow_levels import level, missing
 from ..binding.infer import NO_OUTPUT, Leaf, Parent, infer
 from ..binding.pieces import literal_pieces
@@ -25,8 +24,8 @@ from ..model.flow import Get, Source, may_act
 from ..model.learned import CONFIRMED, REJECTED, Evidence
 from ..model.reason import Reason
 from ..model.records import Body, Guard, Row, StepRecord, Suspicion
-from ..tools.tool import Tool
 from .evidence import Conditions
+from .flow_limits import Declared, essential_sources, open_loop
 from .flows import ACTS, PROBATION, VARIES, Flow, agreed_values, flow_id, leaf_id
 from .general_trajectory import GeneralTrajectory, Settings
 from .parallel import group_spans
@@ -62,7 +61,7 @@ def generalize(
         digest_of=functools.partial(_param_digest, asks.key),
     )
     leaves = [leaf for leaf in leaves if leaf.state != "constant"]
-    choice = _choose(leaves, steps, evidence, asks, len(rows))
+    choice = _choose(leaves, steps, bodies[0].steps, evidence, asks, len(rows))
     if not choice.found:
         return None
     body = _general_body(bodies, choice.found)
@@ -82,7 +81,7 @@ def generalize(
     general.set_steps(made)
     general.note_places(body)
     stop = choice.stop
-    loop = _open_loop(choice.flows, body.steps)
+    loop = open_loop(choice.flows, body.steps)
     if loop >= 0 and (stop is None or loop < stop.step):
         stop = _loop_stop(loop, steps[loop])
     if stop is not None:
@@ -135,19 +134,24 @@ def _words_of(rows: Sequence[Row]) -> frozenset[str]:
 
 
 def _choose(
-    leaves: Sequence[Leaf], steps: Sequence[PlanStep], evidence: Evidence, asks: Settings, recordings: int
+    leaves: Sequence[Leaf],
+    steps: Sequence[PlanStep],
+    records: Sequence[StepRecord],
+    evidence: Evidence,
+    asks: Settings,
+    recordings: int,
 ) -> _Choice:
     found: dict[int, dict[int, Get]] = {}
     flows: list[Flow] = []
     stop: Refusal | None = None
-    tools = [step.tool for step in steps]
+    declared = Declared([step.tool for step in steps], records)
     read: dict[tuple[int, str], tuple[Source, ...]] = {}
     for leaf in leaves:
         step = steps[leaf.step]
-        flow = _flow_of(leaf, tools, step, evidence, asks, recordings)
+        flow = _flow_of(leaf, declared, step, evidence, asks, recordings)
         flows.append(flow)
         if flow.status != VARIES:
-            found.setdefault(leaf.step, {})[leaf.leaf] = Get(_essential(flow.sources, read), _kinds_of(leaf))
+            found.setdefault(leaf.step, {})[leaf.leaf] = Get(essential_sources(flow.sources, read), _kinds_of(leaf))
             if not leaf.path:
                 read[leaf.step, leaf.argument] = flow.sources
         is_harmless = step.tool.effect in ("read", "idempotent")
@@ -159,13 +163,13 @@ def _choose(
 
 
 def _flow_of(
-    leaf: Leaf, tools: Sequence[Tool], step: PlanStep, evidence: Evidence, asks: Settings, recordings: int
+    leaf: Leaf, declared: Declared, step: PlanStep, evidence: Evidence, asks: Settings, recordings: int
 ) -> Flow:
     verdict = evidence.verdicts.get(leaf_id(leaf.step, leaf.leaf), b"")
     sources = tuple(
         source
         for source in leaf.sources
-        if flow_id(leaf.step, leaf.leaf, source) not in evidence.struck and _is_allowed(source, leaf, tools)
+        if flow_id(leaf.step, leaf.leaf, source) not in evidence.struck and declared.allow(source, leaf)
     )
     values = len(agreed_values(asks.key, leaf, sources, evidence))
     if verdict == REJECTED or not any(map(may_act, sources)):
@@ -186,29 +190,6 @@ def _flow_of(
     lacks = "" if status == ACTS else missing(leaf.facts, values, **asked.keywords)
     status = VARIES if status == "none" else status
     return Flow(leaf.step, leaf.leaf, leaf.argument, leaf.path, sources, status, values, recordings, lacks)
-
-
-def _is_allowed(source: Source, leaf: Leaf, tools: Sequence[Tool]) -> bool:
-    """Return whether the declarations of the tools allow a source of an argument."""
-    if leaf.argument in tools[leaf.step].const:
-        return False
-    return source.origin != terms.OUTPUT or may_be_source(tools[source.step], source.path)
-
-
-def _essential(sources: tuple[Source, ...], read: Mapping[tuple[int, str], tuple[Source, ...]]) -> tuple[Source, ...]:
-    """Return sources without earlier arguments that were read from one of the others.
-
-    `read` are the sources of whole arguments. Such an argument has the same vote.
-    """
-    origins = {source for source in sources if source.origin != terms.ARGUMENT and may_act(source)}
-    return tuple(
-        source
-        for source in sources
-        if source.origin != terms.ARGUMENT
-        or source.path
-        or source.convert
-        or origins.isdisjoint(read.get((source.step, source.name), ()))
-    )
 
 
 def _kinds_of(leaf: Leaf) -> tuple[str, ...]:
@@ -278,31 +259,6 @@ def _place_of(guard: Guard) -> tuple[Any, ...]:
     keys = guard.keys or (b"",) * len(guard.path)
     path = tuple([key or index for key, index in zip(keys, guard.path, strict=True)])
     return guard.step, path, guard.data, guard.around, guard.kind
-
-
-def _open_loop(flows: Sequence[Flow], records: Sequence[StepRecord]) -> int:
-    """Return the first of several steps that read elements of one list.
-
-    Return -1 if there are none.
-
-    The steps may be a loop over the list, which is complete only while the list has as many elements.
-    """
-    readers: dict[Source, dict[int, set[int]]] = {}
-    for flow in flows:
-        for source in flow.sources if flow.status != VARIES else ():
-            at = next((at for at, item in enumerate(source.path) if isinstance(item, terms.Element)), -1)
-            if at >= 0:
-                element = source.path[at]
-                assert isinstance(element, terms.Element)
-                base = msgspec.structs.replace(source, path=source.path[:at], convert="")
-                readers.setdefault(base, {}).setdefault(flow.step, set()).add(element.index)
-    guarded = {guard.step for record in records for guard in record.guards if guard.kind == "length"}
-    open_loops = [
-        min(uses)
-        for source, uses in readers.items()
-        if len({frozenset(indexes) for indexes in uses.values()}) > 1 and source.step not in guarded
-    ]
-    return min(open_loops, default=-1)
 
 
 def _row_of(row: Row, found: Mapping[int, Mapping[int, Get]]) -> Row:
