@@ -310,6 +310,22 @@ def test_p3_recordings_of_earlier_releases_are_judged_by_what_they_have(call: Ca
     assert act(later, call, task=TASK).reason is expected
 
 
+def test_p3_what_was_recorded_before_is_quarantined_when_the_agent_does_it_again() -> None:
+    store = MemoryStore()
+    id = act(World(readers=False, sinks=False, engine=Engine(store)), pays(THEIRS)).trajectory_id
+    later = World(readers=True, sinks=True, engine=Engine(store))
+    outcome = act(later, pays(THEIRS))
+    assert (outcome.reason, outcome.not_learned) == (Reason.UNTRUSTED_VALUE, Reason.UNTRUSTED_VALUE)
+    stored = store.get(id or "")
+    assert stored is not None
+    assert (stored.standing.state, stored.standing.held, len(stored.observations)) == ("quarantined", True, 1)
+    later.engine.report_bad(id or "", "it was not")
+    assert verdict(act(later, pays(THEIRS))) == Reason.UNTRUSTED_VALUE
+    judged = store.get(id or "")
+    assert judged is not None
+    assert judged.standing.reason == "reported bad: it was not"  # The word of a person stays.
+
+
 def test_p3_a_declaration_that_is_withdrawn_counts_no_more_for_the_next_recording() -> None:
     store = MemoryStore()
     assert verdict(act(World(readers=True, sinks=True, engine=Engine(store)), pays(THEIRS))) == Reason.UNTRUSTED_VALUE
