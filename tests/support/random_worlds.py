@@ -369,9 +369,12 @@ def make_agent(case: Any) -> Callable[..., Any]:
 
 
 def open_engine(case: Any, store: Store, leave_out: set[str], *, judged: bool, **options: Any) -> Engine:
-    """An engine of the case's tools and agent; the tools left out are plain functions."""
+    """An engine of the case's tools and agent; the tools left out are plain functions.
+
+    The oracle judges each hit by one recording, so nothing is learned from several.
+    """
     success = (lambda value: case.world.accept) if judged else None
-    engine = Engine(store, observers=case.events.append, success=success, **options)
+    engine = Engine(store, observers=case.events.append, success=success, learn_flows=False, **options)
     for spec in case.world.specs.values():
         case.tools[spec.name] = make_function(case.world, spec, case.style)
         if spec.name not in leave_out:

@@ -600,7 +600,7 @@ def test_l8_documents_carry_a_declared_flow(tmp_path: Path) -> None:
     shop.engine.close()
     assert "output[0]['orders'][-1]['id']" in exported(store, "show", id)
     document.write_text(exported(store, "export", id))
-    exported(other, "import", str(document))
+    exported(other, "import", "--approve", str(document))
     again = Shop(range(70, 80), ref("create_order", "orders", -1, "id"), store=str(other))
     again.output = lambda id: {"orders": [{"id": id}]}
     assert again.run()
