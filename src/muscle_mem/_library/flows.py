@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from .._core.model.learned import (
     join_evidence,
     read_entries,
 )
+from .._core.model.text import long_repr
 from .._core.plan.flows import ACTS, VARIES, parents_entries
 from .._core.plan.general_trajectory import GeneralTrajectory, Settings
 from .._core.plan.learning import Known, Learning, skeleton_digest
@@ -24,6 +26,8 @@ from .._core.plan.ready_trajectory import ReadyTrajectory
 from .._core.plan.trust import trust_level
 from ..errors import DecodeError
 from ..store.base import Note, Observation, Sealed, Standing, Store, Stored
+
+MAX_REPORTS = 1_000
 
 MAX_VALUES = 5
 """The different values of a source that are kept as evidence, beside those that probation asks for."""
@@ -55,8 +59,17 @@ def read_learned(stored: Stored) -> Known:
 class Flows:
     """The generalized trajectories of an engine, and their stored records."""
 
-    def __init__(self, store: Store, clock: Callable[[], float], probation: int, approves: bool) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], float],
+        probation: int,
+        approves: bool,
+        report: Callable[[str], None],
+    ) -> None:
         self._store = store
+        self._report = report
+        self._reported: set[bytes] = set()
         self._clock = clock
         self._probation = probation
         self._approves = approves
@@ -64,9 +77,16 @@ class Flows:
     def attach(self, key: bytes, trajectories: Sequence[ReadyTrajectory], learned: Iterable[Stored]) -> None:
         """Give the recordings of a key what derives their generalized trajectories."""
         known = {stored.sealed.id: read_learned(stored) for stored in learned}
-        learning = Learning(trajectories, known, Standing(), Settings(key, self._probation, self._approves))
+        asks = Settings(key, self._probation, self._approves)
+        learning = Learning(trajectories, known, Standing(), asks, functools.partial(self._failed, key))
         for trajectory in trajectories:
             trajectory.learning = learning
+
+    def _failed(self, key: bytes, error: Exception) -> None:
+        """Report once for each key that nothing is learned from its recordings."""
+        if key not in self._reported and len(self._reported) < MAX_REPORTS:
+            self._reported.add(key)
+            self._report(f"nothing is learned from several recordings of one task: {long_repr(error)}. Report this.")
 
     def keep(self, learning: Learning) -> set[str]:
         """Store what several recordings prove, and return surplus ones by id.

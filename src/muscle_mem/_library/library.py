@@ -76,7 +76,7 @@ class Library:
         self.cache = Cache(max_bytes)
         self.counters = Counters()
         self._registry = registry
-        self._flows = Flows(store, clock, probation, approves) if learns_flows else None
+        self._flows = Flows(store, clock, probation, approves, health.corrupted) if learns_flows else None
         self._lock = threading.RLock()
         self._reported_damage: set[str] = set()
         register_for_forks(self)
@@ -250,7 +250,11 @@ class Library:
         """
         from .._core.record.masked_rows import refreshed_row
 
-        fresh = row_to_stored_order(refreshed_row(run, candidate), candidate.trajectory.head.order)
+        fresh = refreshed_row(run, candidate)
+        if isinstance(candidate.trajectory, GeneralTrajectory):  # Its observations belong to its parents (L2).
+            candidate = candidate.trajectory.origin(candidate)
+            fresh = msgspec.structs.replace(candidate.row, pre=fresh.pre, post=fresh.post, chances=fresh.chances)
+        fresh = row_to_stored_order(fresh, candidate.trajectory.head.order)
         id = candidate.trajectory.id
         body, blobs = pack_row(fresh)
         sealed: Sealed = candidate.trajectory.sealed
@@ -286,6 +290,20 @@ class Library:
         """Quarantine the trajectory of a replay immediately, although no step failed (D6)."""
         self._keep_general(candidate.trajectory)
         self._note(evidence.quarantine_note(candidate.trajectory.id, problem))
+
+    def knows(self, id: str) -> bool:
+        """Return whether the store has a trajectory.
+
+        One that was generalized from recordings in use is stored now if it was not. Raises what the store raises.
+        """
+        if self.store.get(id) is not None:
+            return True
+        learned = [entry.candidate_set.learning for entry in self.entries()] if self._flows is not None else []
+        general = next((found for learning in learned if learning and (found := learning.find(id))), None)
+        if general is None or self._flows is None:
+            return False
+        self._flows.store_record(general)
+        return True
 
     def report(self, id: str, *, good: bool, why: str) -> None:
         """Write the verdict of a manual review.

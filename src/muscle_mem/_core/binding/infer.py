@@ -290,7 +290,8 @@ class _Inference:
         )
         if len(self._parents) == 1 and (level(facts, 1) == "none" or is_from_agent(sources)):
             return made
-        if not may_be_inferred(facts):
+        is_param = any(source.origin == PARAM for source in sources)  # The caller named it, so no value is too small.
+        if not is_param and not may_be_inferred(facts):
             return made._replace(facts=facts)
         return made._replace(values=data, sources=tuple(sources), state=READ, facts=facts)
 

@@ -60,6 +60,21 @@ def bound_leaves(expr: Any) -> Iterator[Get]:
             yield from bound_leaves(item)
 
 
+def values_at_bound(expr: Any, value: Any) -> Iterator[Any]:
+    """Yield the parts of a value where an expression has leaves that are read from sources.
+
+    Raises LookupError if the value has another form.
+    """
+    if isinstance(expr, Get):
+        yield value
+    elif isinstance(expr, Node) and any(True for _ in bound_leaves(expr)):
+        kind, children = codec.unfold(value) or ("", ())
+        if kind != expr.kind or len(children) != len(expr.items):
+            raise LookupError("the value has another form than the expression")
+        for item, child in zip(expr.items, children, strict=True):
+            yield from values_at_bound(item, child)
+
+
 def with_literals(record: StepRecord, values: Iterator[bytes]) -> StepRecord:
     """Return a call with the values of this run in place of what it reads.
 

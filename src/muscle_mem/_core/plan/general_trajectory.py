@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import codec
-from ..binding.replace_leaves import bound_leaves, with_literals
+from ..binding.replace_leaves import bound_leaves, values_at_bound, with_literals
 from ..binding.resolve import Env, argument_reader
 from ..model.records import Body, StepRecord
 from .candidate_set import CandidateSet
-from .ready_trajectory import ReadyTrajectory
+from .ready_trajectory import Candidate, ReadyTrajectory
 
 if TYPE_CHECKING:
     from ..binding.infer import Leaf
@@ -67,18 +67,41 @@ class GeneralTrajectory(ReadyTrajectory):
         """The calls, with what they read in place of values that differ."""
         return self._body
 
+    def origin(self, candidate: Candidate) -> Candidate:
+        """Return the observation of a parent that one of the generalized trajectory was made of."""
+        return next(own for parent in self.parents for own in parent.candidates if own.id == candidate.id)
+
     @property
     def comparison_ids(self) -> tuple[bytes, ...]:
         """Those of the newest parent, so that forks of other recordings are found."""
         return self.parents[0].comparison_ids
 
     def literal_records(self, env: Env, count: int) -> tuple[StepRecord, ...]:
-        """Return the first calls with this run's values in place of what they read."""
+        """Return the first calls with this run's values in place of what they read.
+
+        Raises LookupError, NotStorableError or Unclear if an output or an argument was changed after it was used.
+        """
         records = self._body.steps[:count]
-        return tuple([with_literals(record, iter(self._values(record, env))) for record in records])
+        return tuple([with_literals(record, iter(_sent(record, at, env))) for at, record in enumerate(records)])
 
-    def _values(self, record: StepRecord, env: Env) -> list[bytes]:
-        from ..binding.sources import agreed
 
-        found = [get for _, expr in record.arguments for get in bound_leaves(expr)]
-        return [codec.canonical(agreed(get, env.results, argument_reader(env), env.params)) for get in found]
+def _sent(record: StepRecord, at: int, env: Env) -> list[bytes]:
+    """Return the values that a call had where it reads them.
+
+    Its sources must still have them, since guards are looked for there.
+    """
+    from ..binding.sources import agreed
+
+    reads = [get for _, expr in record.arguments for get in bound_leaves(expr)]
+    values = [codec.canonical(agreed(get, env.results, argument_reader(env), env.params)) for get in reads]
+    step, args, kwargs = env.calls[at]
+    given = dict(step.tool.name_arguments(args[step.method :], kwargs))
+    sent = [
+        codec.canonical(value)
+        for name, expr in record.arguments
+        if name in given  # An optional step that was skipped was given nothing.
+        for value in values_at_bound(expr, given[name])
+    ]
+    if given and sent != values:
+        raise LookupError("an output has other values than the call that read them")
+    return values

@@ -70,10 +70,9 @@ def generalize(
     general = GeneralTrajectory(id, standing, body, parents, leaves)
     general.flows = choice.flows
     general.candidates = [
-        Candidate(general, candidate.seq, candidate.id, _row_of(candidate.row, choice.found))
+        Candidate(general, candidate.seq, candidate.id, _row_of(candidate.row, choice.found), candidate.refresh)
         for parent in parents
         for candidate in parent.candidates
-        if not candidate.refresh
     ]
     made = _joined(general, body, steps)
     if made is None:
@@ -303,7 +302,7 @@ def _set_conditions(general: GeneralTrajectory, bodies: Sequence[Body]) -> bool:
 
     Return whether that is known.
     """
-    rows = [candidate.row for candidate in general.candidates]
+    rows = [candidate.row for candidate in general.candidates if not candidate.refresh]
     conditions = Conditions(
         rows, [parent.recorded_at for parent in general.parents for c in parent.candidates if not c.refresh]
     )

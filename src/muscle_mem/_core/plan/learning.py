@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -35,18 +35,26 @@ class Learning:
     """What the recordings of a key prove together.
 
     Nothing is derived before it is asked for, and nothing twice. `known` are the stored records by id, and `fresh` is
-    the standing of a generalized trajectory without one.
+    the standing of a generalized trajectory without one. `report` gets an internal error, after which nothing is
+    learned from the recordings concerned.
     """
 
     def __init__(
-        self, trajectories: Sequence[ReadyTrajectory], known: Mapping[str, Known], fresh: Any, asks: Settings
+        self,
+        trajectories: Sequence[ReadyTrajectory],
+        known: Mapping[str, Known],
+        fresh: Any,
+        asks: Settings,
+        report: Callable[[Exception], None] = lambda _: None,
     ) -> None:
         self.asks = asks
         self.known = known
         self._trajectories = trajectories
         self._fresh = fresh
+        self._report = report
         self._found: dict[bytes, GeneralTrajectory | None] = {}
         self._skeletons: dict[str, bytes] = {}
+        self._failed: set[str] = set()
 
     @property
     def count(self) -> int:
@@ -54,15 +62,25 @@ class Learning:
         return len(self._trajectories)
 
     def of(self, trajectory: ReadyTrajectory) -> GeneralTrajectory | None:
-        """Return the generalized trajectory that a recording is a parent of."""
+        """Return the generalized trajectory that a recording is a parent of. Never raises."""
         if isinstance(trajectory, GeneralTrajectory):
             return trajectory
-        if not trajectory.steps or not _may_be_parent(trajectory):
+        if not trajectory.steps or not _may_be_parent(trajectory) or trajectory.id in self._failed:
             return None
+        try:
+            return self._known_or_derived(trajectory)
+        except Exception as error:  # An internal error must not affect the run.
+            self._failed.add(trajectory.id)
+            self._report(error)
+            return None
+
+    def _known_or_derived(self, trajectory: ReadyTrajectory) -> GeneralTrajectory | None:
         name = self._skeleton(trajectory)
-        if name not in self._found:
-            self._found[name] = self._derive(trajectory, name)
-        return self._found[name]
+        known = self._found.get(name)
+        is_outdated = known is not None and not all(map(_may_be_parent, known.parents))
+        if name not in self._found or is_outdated:
+            self._found[name] = known = self._derive(trajectory, name)
+        return known
 
     def all(self) -> Iterator[GeneralTrajectory]:
         """Yield the generalized trajectories of the newest recordings."""
@@ -72,6 +90,10 @@ class Learning:
             if general is not None and general.id not in given:
                 given.add(general.id)
                 yield general
+
+    def find(self, id: str) -> GeneralTrajectory | None:
+        """Return the generalized trajectory with an id."""
+        return next((general for general in self.all() if general.id == id), None)
 
     def evidence(self, general: GeneralTrajectory) -> Evidence:
         """Return the stored evidence of a generalized trajectory."""
@@ -92,7 +114,8 @@ class Learning:
         return known
 
     def _derive(self, trajectory: ReadyTrajectory, name: bytes) -> GeneralTrajectory | None:
-        parents = most_different(self.members(trajectory))
+        members = self.members(trajectory)
+        parents = most_different(members)
         if not parents:
             return None
         id = codec.digest(b"flows" + self.asks.key + name)[:16].hex()
@@ -102,7 +125,10 @@ class Learning:
             return None
         from .generalized import generalize
 
-        return generalize(id, parents, rows, known.evidence, known.standing, self.asks)
+        general = generalize(id, parents, rows, known.evidence, known.standing, self.asks)
+        if general is not None:
+            general.company = [other for other in self._trajectories if other not in members]
+        return general
 
 
 def skeleton_digest(body: Body) -> bytes:

@@ -31,7 +31,10 @@ def compared_flows(run: Run, followed: Candidate) -> tuple[GeneralTrajectory, li
     general = trajectory.learning.of(trajectory) if trajectory.learning is not None else None
     if general is None or run.mode == "frozen":
         return None
-    entries = list(_Comparison(run, general).entries())
+    try:
+        entries = list(_Comparison(run, general).entries())
+    except Exception:  # An internal error must not affect the run.
+        return None
     return (general, entries) if entries else None
 
 

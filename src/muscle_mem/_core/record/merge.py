@@ -75,12 +75,19 @@ def begin_with_replay(run: Run, followed: Candidate, refusal: Refusal, handover:
 def _executed_records(run: Run, followed: Candidate, count: int) -> Sequence[StepRecord]:
     """Return the executed calls as they are stored.
 
-    What was read from a source is stored as the value that was read.
+    What was read from a source is stored as the value that was read. If that is not known any more, the run is not
+    learned.
     """
-    trajectory = followed.trajectory
-    if isinstance(trajectory, GeneralTrajectory):
+    trajectory, recorder = followed.trajectory, run.recorder
+    if not isinstance(trajectory, GeneralTrajectory):
+        return trajectory.body.steps
+    recorder.has_general_prefix = True
+    try:
         return trajectory.literal_records(run.env, count)
-    return trajectory.body.steps
+    except Exception:  # What was sent is not in the outputs any more.
+        message = f"an output of trajectory {trajectory.id} was changed in the replay after a call had used it"
+        recorder.add_problem(Reason.NOT_REPLAYABLE, message)
+        return trajectory.body.steps
 
 
 def _is_doubtful_read(run: Run, refusal: Refusal) -> bool:

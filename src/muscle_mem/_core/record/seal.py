@@ -131,8 +131,8 @@ def step_records(
     explained = Explained(records, outputs, _ended(start, events), recorder.params)
     records = explained.records
     known = [record.guards for record in records]
-    if not any(record.group for record in records[:start]):  # what the replay has seen is this run's own evidence
-        events = [at for at in range(start) for _ in range(2)] + events
+    if recorder.has_general_prefix or not any(record.group for record in records[:start]):
+        events = _prefix_events(records[:start]) + events  # what the replay has seen is this run's own evidence
         start = 0
     facts = GuardFacts(tuple(words), [defaults_of(step.tool) for step in steps], tuple(recorder.params.leaves()))
     guards = known[:start] + infer_guards(
@@ -148,6 +148,20 @@ def step_records(
         )
         for at, (record, found, shape) in enumerate(zip(records, guards, shapes, strict=True))
     ]
+
+
+def _prefix_events(prefix: Sequence[StepRecord]) -> list[int]:
+    """Return where the steps of a replay began and ended, as if the opening members of a group had overlapped."""
+    events: list[int] = []
+    groups = {first: stop for first, stop in group_spans(prefix) if prefix[first].group}
+    at = 0
+    while at < len(prefix):
+        stop = groups.get(at, at + 1)
+        opening = [member for member in range(at, stop) if member == at or not prefix[member].late]
+        late = [member for member in range(at, stop) if member not in opening]
+        events += [*opening, *opening, *(member for member in late for _ in range(2))]
+        at = stop
+    return events
 
 
 def _all_ended(recorder: Recorder, steps: Sequence[RecordedStep]) -> dict[int, frozenset[int]]:

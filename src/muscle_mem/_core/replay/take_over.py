@@ -39,7 +39,7 @@ def take_over(
     general = trajectory.learning.of(trajectory)
     if general is None or run.progress.skipped or own_refusal(run, general) is not None:
         return refusal
-    if not _made_same_calls(run, general, position):
+    if not _made_same_calls(run, general, position, all_steps=trajectory not in general.parents):
         return refusal
     captures: Captures = {}
     step = general.steps[position]
@@ -87,11 +87,14 @@ def _observations(general: GeneralTrajectory, followed: Candidate, selection: Se
     return own + others
 
 
-def _made_same_calls(run: Run, general: GeneralTrajectory, position: int) -> bool:
-    """Return whether a generalized trajectory would have made the executed calls."""
+def _made_same_calls(run: Run, general: GeneralTrajectory, position: int, *, all_steps: bool) -> bool:
+    """Return whether a generalized trajectory would have made the executed calls.
+
+    Its literals are those of its parents, so only for other recordings `all_steps` are compared.
+    """
     for at in range(position):
         record = general.body.steps[at]
-        if not any(True for _, expr in record.arguments for _ in bound_leaves(expr)):
+        if not all_steps and not any(True for _, expr in record.arguments for _ in bound_leaves(expr)):
             continue
         step, args, kwargs = run.progress.calls[at]
         try:

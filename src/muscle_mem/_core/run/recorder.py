@@ -119,7 +119,9 @@ class Recorder:
     where it began and where it ended. `repeated_calls` are first calls that repeat a step of `first_executed`, which
     the replay had made. `failed_calls` are calls of idempotent tools that failed, each with the problem that counts
     unless the call was made again. `secrets_read` are the secrets whose value was read in the run, each with whether
-    the agent read it, not a tool. `unabsorbed` is set if a restarted agent did not repeat a step of the replay.
+    the agent read it, not a tool. `has_general_prefix` says that a generalized trajectory made the steps of `prefix`:
+    their guards are not those of their values. `unabsorbed` is set if a restarted agent did not repeat a step of the
+    replay.
     """
 
     __slots__ = (
@@ -130,6 +132,7 @@ class Recorder:
         "events",
         "failed_calls",
         "first_executed",
+        "has_general_prefix",
         "known",
         "open_calls",
         "params",
@@ -159,6 +162,7 @@ class Recorder:
         self.repeated_calls: list[RecordedStep] = []
         self.secrets_read: dict[tuple[int, bool], tuple[Secret[Any], bool]] = {}
         self.unabsorbed: Problem | None = None
+        self.has_general_prefix = False
         self._indexes = itertools.count()
 
     def add_problem(self, reason: Reason, message: str, tool: str = "", step: RecordedStep | None = None) -> None:
