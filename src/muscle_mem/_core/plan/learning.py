@@ -175,7 +175,7 @@ def _may_be_parent(trajectory: ReadyTrajectory) -> bool:
 
 
 def _tools_of(trajectory: ReadyTrajectory) -> tuple[Any, ...]:
-    return tuple([step.tool for step in trajectory.steps])
+    return tuple([step.tool.identity for step in trajectory.steps])
 
 
 def _rows_of(parents: Sequence[ReadyTrajectory]) -> list[Row]:

@@ -80,6 +80,10 @@ def decide(
             is_last = True  # The wait is over, so detours are judged as well.
         if selection is not None:
             selection.reset_rejected()
+    if selection is not None and position and not run.progress.skipped and followed.trajectory.learning is not None:
+        other = yield from _take_over_of_others(run, selection, position, followed)
+        if isinstance(other, tuple):
+            return other
     run.progress.refused = (followed,) if selection is None else selection.refused_at(position, followed)
     if step.tool.optional:
         return (yield from _skip_optional(run, selection, position, followed, refusal))
@@ -95,6 +99,19 @@ def _take_over(
     from .take_over import take_over
 
     return (yield from take_over(run, selection, position, followed, refusal))
+
+
+def _take_over_of_others(
+    run: Run, selection: Selection, position: int, followed: Candidate
+) -> Generator[Effect, Any, Chosen | None]:
+    """Let the generalized trajectory of another candidate go on, if one may."""
+    from .take_over import take_over_of_others
+
+    found = yield from take_over_of_others(run, selection, position, followed)
+    if found is None or not found[0].trajectory.steps[position].opening_members:
+        return found
+    opened = yield from check_members(run, selection, position, found[0], found, {})
+    return opened if isinstance(opened, tuple) else None
 
 
 def _open_group(

@@ -13,23 +13,26 @@ from ..binding.replace_leaves import bound_leaves
 from ..model.flow import Unclear
 from ..model.reason import Reason
 from ..plan.general_trajectory import GeneralTrajectory
-from ..plan.ready_trajectory import Candidate
+from ..plan.ready_trajectory import Candidate, ReadyTrajectory
 from ..plan.step import Refusal
 from ..run.effects import Effect
 from ..run.run import Run
+from .answers import accepts_answers
 from .eligibility import own_refusal
 from .judge import evaluate, keep_refreshed
 from .parallel_group import Chosen
-from .prepare import Captures, bind_arguments, prepare_check
+from .prepare import Captures, bind_arguments, prepare_check, stale_reference
 from .selection import Selection
 
 _TOLD = (Reason.PROBATION, Reason.FLOW_UNCLEAR)
+_CHECKED = (Reason.CHECK_REFUSED, Reason.CHECK_ERROR)
+_NOT_CONTINUED = Refusal(Reason.NO_CANDIDATE, "the generalized trajectory cannot go on here")
 
 
 def take_over(
     run: Run, selection: Selection | None, position: int, followed: Candidate, refusal: Refusal
 ) -> Generator[Effect, Any, Chosen | Refusal]:
-    """Return an observation of the generalized trajectory that makes the next call.
+    """Return an observation of the followed trajectory's generalized one, to make the next call.
 
     Otherwise return the refusal: that of the generalized trajectory if it has no clear source or is on probation.
     """
@@ -37,20 +40,67 @@ def take_over(
     if isinstance(trajectory, GeneralTrajectory) or trajectory.learning is None:
         return refusal
     general = trajectory.learning.of(trajectory)
-    if general is None or run.progress.skipped or own_refusal(run, general) is not None:
+    if general is None:
         return refusal
-    if not _made_same_calls(run, general, position, all_steps=trajectory not in general.parents):
-        return refusal
+    found = yield from _continued(run, selection, position, followed, general, trajectory not in general.parents)
+    if not isinstance(found, Refusal):
+        return found
+    if found.reason not in _TOLD:
+        return refusal if found.reason not in _CHECKED else found
+    return msgspec.structs.replace(found, expected=refusal.expected, snapshots=refusal.snapshots)
+
+
+def take_over_of_others(
+    run: Run, selection: Selection, position: int, followed: Candidate
+) -> Generator[Effect, Any, Chosen | None]:
+    """Return an observation of a generalized trajectory of the other candidates, to make the next call.
+
+    It would have made the executed calls, and continues otherwise than the followed one.
+    """
+    tried = {own.id for own in (_general_of(followed.trajectory),) if own is not None}
+    for trajectory in selection.trajectories:
+        general = _general_of(trajectory)
+        if general is None or general.id in tried or general.length <= position:
+            continue
+        tried.add(general.id)
+        found = yield from _continued(run, selection, position, followed, general, True)
+        if not isinstance(found, Refusal):
+            return found
+    return None
+
+
+def _general_of(trajectory: ReadyTrajectory) -> GeneralTrajectory | None:
+    return None if trajectory.learning is None else trajectory.learning.of(trajectory)
+
+
+def _continued(
+    run: Run,
+    selection: Selection | None,
+    position: int,
+    followed: Candidate,
+    general: GeneralTrajectory,
+    all_steps: bool,
+) -> Generator[Effect, Any, Chosen | Refusal]:
+    """Return an observation of a generalized trajectory that passes at a position, and the arguments.
+
+    With `all_steps`, literals of the executed calls are compared as well.
+    """
+    skipped = run.progress.skipped
+    if own_refusal(run, general) is not None or not skipped.isdisjoint(general.needed_outputs):
+        return _NOT_CONTINUED
+    if not _made_same_calls(run, general, position, all_steps=all_steps):
+        return _NOT_CONTINUED
+    if all_steps and not _fits_executed(run, general, followed, position):
+        return _NOT_CONTINUED
+    candidates = _observations(run, general, followed, selection, position)
     captures: Captures = {}
     step = general.steps[position]
     prepared = yield from prepare_check(run, step, position, captures)
     if isinstance(prepared, Refusal):
-        if prepared.reason not in _TOLD:
-            return refusal
-        return msgspec.structs.replace(prepared, expected=refusal.expected, snapshots=refusal.snapshots)
+        return prepared
     arguments, value = prepared
     first: Refusal | None = None
-    for candidate in _observations(general, followed, selection):
+    for candidate in candidates:
         found = None
         if step.pre is not None:
             found = yield from evaluate(run, step, value, candidate, position, False, shared=True)
@@ -62,18 +112,21 @@ def take_over(
                 keep_refreshed(run, step.pre, position, False, value)
             return candidate, arguments
         first = first or found
-    return first or refusal
+    return first or _NOT_CONTINUED
 
 
-def _observations(general: GeneralTrajectory, followed: Candidate, selection: Selection | None) -> list[Candidate]:
+def _observations(
+    run: Run, general: GeneralTrajectory, followed: Candidate, selection: Selection | None, position: int
+) -> list[Candidate]:
     """Return the observations that may go on, the followed one first.
 
     The others had the same snapshots so far.
 
-    Without a selection, nothing is known of what other observations would accept.
+    Without a selection, or after a skipped step, nothing is known of what other observations would accept. Recordings
+    that made other calls must have gone on after the answers so far (E12).
     """
     own = [candidate for candidate in general.candidates if candidate.id == followed.id]
-    if selection is None:
+    if selection is None or run.progress.skipped:
         return own
     others = [
         candidate
@@ -84,7 +137,18 @@ def _observations(general: GeneralTrajectory, followed: Candidate, selection: Se
             for position, post, by, _, _ in selection.captures
         )
     ]
+    if not own:
+        others = [candidate for candidate in others if accepts_answers(run, candidate, position)]
     return own + others
+
+
+def _fits_executed(run: Run, general: GeneralTrajectory, followed: Candidate, position: int) -> bool:
+    """Return whether the executed steps overlapped as in a generalized trajectory, and are not stale by its guards."""
+    steps = followed.trajectory.steps
+    return all(
+        steps[at].group_stop == general.steps[at].group_stop and stale_reference(run, general.steps[at], at) is None
+        for at in range(position)
+    )
 
 
 def _made_same_calls(run: Run, general: GeneralTrajectory, position: int, *, all_steps: bool) -> bool:
@@ -94,6 +158,10 @@ def _made_same_calls(run: Run, general: GeneralTrajectory, position: int, *, all
     """
     for at in range(position):
         record = general.body.steps[at]
+        if run.progress.calls[at][0].tool.identity != general.steps[at].tool.identity:
+            return False
+        if at in run.progress.skipped:
+            continue
         if not all_steps and not any(True for _, expr in record.arguments for _ in bound_leaves(expr)):
             continue
         step, args, kwargs = run.progress.calls[at]
