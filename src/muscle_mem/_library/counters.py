@@ -62,6 +62,14 @@ class Counters(ForkSafeLock):
             if count is not None:
                 count.refusals[check] = count.refusals.get(check, 0) + 1
 
+    def touch(self, ids: Iterable[str], now: float) -> None:
+        """Note that trajectories were used, without a hit of their own."""
+        with self._lock:
+            for id in ids:
+                count = self._counter_of(id)
+                if count is not None:
+                    count.last_hit = now
+
     def _counter_of(self, id: str) -> Counter | None:
         count = self._counters.get(id)
         if count is None and len(self._counters) < MAX_TRAJECTORIES:
@@ -87,7 +95,7 @@ class Counters(ForkSafeLock):
             Note(
                 id=id,
                 hits=count.hits,
-                last_hit=count.last_hit if count.hits else None,
+                last_hit=count.last_hit or None,
                 checks=tuple(Tally(check, no=no) for check, no in count.refusals.items()),
             )
             for id, count in counts.items()

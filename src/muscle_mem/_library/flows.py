@@ -25,7 +25,7 @@ from .._core.plan.learning import Known, Learning, skeleton_digest
 from .._core.plan.ready_trajectory import ReadyTrajectory
 from .._core.plan.trust import trust_level
 from ..errors import DecodeError
-from ..store.base import Note, Observation, Sealed, Standing, Store, Stored
+from ..store.base import FRESH, QUARANTINED, Note, Observation, Sealed, Standing, Store, Stored
 
 MAX_REPORTS = 1_000
 
@@ -88,8 +88,10 @@ class Flows:
             self._reported.add(key)
             self._report(f"nothing is learned from several recordings of one task: {long_repr(error)}. Report this.")
 
-    def keep(self, learning: Learning) -> set[str]:
+    def keep(self, learning: Learning, id: str) -> set[str]:
         """Store what several recordings prove, and return surplus ones by id.
+
+        `id` is that of the new one. As a good agent run it lifts a quarantine that no person made (D6).
 
         Raises what the store raises.
         """
@@ -104,6 +106,9 @@ class Flows:
             entries = parents_entries(learning.asks.key, general.leaves, known, MAX_VALUES + self._probation)
             if general.id not in learning.known or (gone and entries):
                 self.store_record(general, entries)
+            standing = general.standing
+            if standing.state == QUARANTINED and not standing.held and general.parents[0].id == id:
+                self._store.note((Note(id=general.id, state=FRESH, reason="", strikes=0),))
             surplus |= gone
         return surplus
 

@@ -218,10 +218,10 @@ class Library:
         self.store.seal(sealed, observation, note)
         self.health.succeeded("seal")
         self.growth.note_sealed(len(sealed.body) + len(observation.body) + sum(map(len, observation.blobs)))
-        self._preload(run.key)
+        self._preload(run.key, recording.id)
         return state
 
-    def _preload(self, key: bytes) -> None:
+    def _preload(self, key: bytes, id: str) -> None:
         """Load what was just recorded, so that its first hit does not read it."""
         try:
             candidate_set = self.find(key).candidate_set
@@ -229,7 +229,7 @@ class Library:
                 first.replay_plan()
             surplus = set(evidence.surplus(candidate_set.trajectories))
             if self._flows is not None and candidate_set.learning is not None:
-                surplus |= self._flows.keep(candidate_set.learning)
+                surplus |= self._flows.keep(candidate_set.learning, id)
             if surplus:
                 self.forget(tuple(sorted(surplus)))
             self.find(key)
@@ -270,6 +270,8 @@ class Library:
             trajectory.standing = msgspec.structs.replace(trajectory.standing, strikes=0)
         hits = self.counters.hits
         hits.append((trajectory.id, self._clock()))
+        if isinstance(trajectory, GeneralTrajectory):  # It is worth nothing without its parents.
+            self.counters.touch([parent.id for parent in trajectory.parents], self._clock())
         if len(hits) >= HITS_PER_WRITE:
             self.flush()
 

@@ -231,3 +231,202 @@ def test_l4_a_fixed_value_beside_a_reference_that_recordings_contradict_is_not_s
     assert "h" not in desk.runs(8)
     assert sent == wanted
     assert desk.agreed
+
+
+def test_l10_an_agent_run_of_the_same_calls_lifts_a_quarantine_that_no_person_made() -> None:
+    desk, balance = Desk(), [0]
+
+    @desk.engine.tool(post_check=Check(lambda *_: balance[0]), name="pay_checked")
+    def pay_checked(order_id: int) -> None:
+        desk.paid.append(order_id)
+
+    desk.engine.set_agent(lambda task: pay_checked(desk.create_order()["order_id"]))
+    assert desk.runs(3) == "mdh"
+    balance[0] = 1
+    assert desk.run().reason is Reason.POST_CHECK_REFUSED
+    assert [one.standing.state for one in desk.stored(learned=True)] == ["quarantined"]
+    balance[0] = 0
+    assert desk.runs(3) == "dhh"
+    assert desk.agreed
+
+
+def test_l10_an_agent_run_does_not_lift_the_quarantine_of_a_person() -> None:
+    desk = Desk()
+    desk.runs(2)
+    desk.run().report_bad("the wrong order was paid")
+    assert "h" not in desk.runs(4)
+    assert desk.agreed
+
+
+def test_l2_hits_keep_the_parents_of_what_was_replayed_from_being_pruned() -> None:
+    desk = Desk(max_items=3)
+    desk.runs(3)
+    desk.engine.set_agent(lambda task: desk.create_order())
+    for number in range(4):
+        desk.engine(f"another task {number}")
+        assert desk.run()
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 8])
+def test_e11_small_params_under_another_name_act_when_two_recordings_agreed(count: int) -> None:
+    engine, bought = Engine(MemoryStore()), []
+
+    @engine.tool(name="buy")
+    def buy(count: int) -> None:
+        bought.append(count)
+
+    engine.set_agent(lambda task, qty: buy(count=qty))
+    given = [17, 4, count, count + 1]
+    outcomes = [engine("buy some", qty=number, params={"qty": number}) for number in given]
+    assert [outcome.status for outcome in outcomes] == ["miss", "miss", "hit", "hit"]
+    assert bought == given
+
+
+@pytest.mark.parametrize("value", [True, 2.0, "2", None])
+def test_e11_a_param_of_another_type_does_not_act(value: object) -> None:
+    engine, bought = Engine(MemoryStore()), []
+
+    @engine.tool(name="buy")
+    def buy(count: object) -> None:
+        bought.append(count)
+
+    engine.set_agent(lambda task, qty: buy(count=qty))
+    given = [17, 4, value]
+    outcomes = [engine("buy some", qty=number, params={"qty": number}) for number in given]
+    assert not outcomes[-1]
+    assert bought == given
+
+
+def test_e11_spelled_numbers_act_and_words_are_asked_for() -> None:
+    engine, bought = Engine(MemoryStore()), []
+
+    @engine.tool(name="buy")
+    def buy(count: int) -> None:
+        bought.append(count)
+
+    numbers = {"7": 7, "8": 8, "9": 9, "two": 2}
+    engine.set_agent(lambda task, qty: buy(count=numbers[qty]))
+    outcomes = [engine("buy some", qty=text, params={"qty": text}) for text in numbers]
+    assert [outcome.status for outcome in outcomes] == ["miss", "miss", "hit", "miss"]
+    assert bought == [7, 8, 9, 2]
+
+
+def test_e11_params_act_beside_references() -> None:
+    desk, sent = Desk(), []
+
+    @desk.engine.tool(name="pay_for")
+    def pay_for(order_id: int, count: int, who: str) -> None:
+        desk.paid.append(order_id)
+        sent.append((count, who))
+
+    def agent(task: str, qty: int, who: str) -> None:
+        pay_for(desk.create_order()["order_id"], qty, who)
+
+    desk.engine.set_agent(agent)
+    given = [(2, "Ann Lee"), (3, "Bob Ross"), (5, "Cy Twombly"), (7, "Ann Lee")]
+    outcomes = [desk.engine("pay", qty=qty, who=who, params={"qty": qty, "who": who}) for qty, who in given]
+    assert [outcome.status for outcome in outcomes] == ["miss", "miss", "hit", "hit"]
+    assert sent == given
+    assert desk.agreed
+
+
+def test_e4_params_that_no_leaf_explains_keep_their_own_values() -> None:
+    desk, sent = Desk(), []
+
+    @desk.engine.tool(name="pay_fast")
+    def pay_fast(order_id: int, speed: str) -> None:
+        desk.paid.append(order_id)
+        sent.append(speed)
+
+    def agent(task: str, color: str) -> None:
+        pay_fast(desk.create_order()["order_id"], "fast" if color == "red" else "slow")
+
+    desk.engine.set_agent(agent)
+    colors = ["red", "blue", "red", "blue", "red", "green", "blue", "mauve", "red"]
+    for color in colors:
+        desk.engine("pay", color=color, params={"color": color})
+    assert sent == ["fast" if color == "red" else "slow" for color in colors]
+    assert desk.agreed
+
+
+def test_e9_a_date_that_was_made_up_is_asked_for_on_the_next_day() -> None:
+    import datetime
+
+    now = [time.time()]
+    desk, sent = Desk(clock=lambda: now[0]), []
+
+    @desk.engine.tool(name="pay_on")
+    def pay_on(order_id: int, day: str) -> None:
+        desk.paid.append(order_id)
+        sent.append(day)
+
+    def today() -> str:
+        return datetime.date.fromtimestamp(now[0]).isoformat()
+
+    desk.engine.set_agent(lambda task: pay_on(desk.create_order()["order_id"], today()))
+    wanted = []
+    for at in range(8):
+        now[0] += 86_400 if at in (4, 7) else 0
+        wanted.append(today())
+        outcome = desk.run()
+        assert not (at in (4, 7) and outcome)
+    assert sent == wanted
+    assert desk.agreed
+
+
+def test_e10_a_total_that_was_computed_is_asked_for_when_its_figures_change() -> None:
+    desk, totals, wanted = Desk(), [], []
+    now = (0, 0)
+
+    @desk.engine.tool(name="price", effect="read")
+    def price() -> dict[str, int]:
+        return {"chair": now[0], "table": now[1]}
+
+    @desk.engine.tool(name="pay_total")
+    def pay_total(order_id: int, total: int) -> None:
+        desk.paid.append(order_id)
+        totals.append(total)
+
+    def agent(task: str) -> None:
+        found = price()
+        pay_total(desk.create_order()["order_id"], found["chair"] + found["table"])
+
+    desk.engine.set_agent(agent)
+    hits = 0
+    for now in [(1010, 2020)] * 4 + [(1511, 2020), (1511, 2020), (1101, 2303)]:
+        wanted.append(sum(now))
+        hits += bool(desk.run())
+    assert hits
+    assert totals == wanted
+    assert desk.agreed
+
+
+def test_b12_snapshots_with_params_are_compared_under_a_generalized_trajectory() -> None:
+    desk, page = Desk(), [""]
+
+    @desk.engine.tool(name="open_order")
+    def open_order(name: str) -> Any:
+        page[0] = f"Order for {name}"
+        return desk.create_order()
+
+    @desk.engine.tool(Check(lambda *_: page[0]), name="pay_checked")
+    def pay_checked(order_id: int) -> None:
+        desk.paid.append(order_id)
+
+    desk.engine.set_agent(lambda task, who: pay_checked(open_order(who)["order_id"]))
+    names = ["Ann Lee", "Bob Ross", "Cy Twombly", "Dee Dee"]
+    statuses = "".join(desk.engine("pay", who=name, params={"who": name}).status[0] for name in names)
+    assert statuses == "mdhh"
+    assert desk.agreed
+
+
+def test_l1_concurrent_runs_pay_each_order_once() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    desk = Desk()
+    desk.engine.set_agent(lambda task: desk.pay(desk.create_order()["order_id"]))
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(lambda _: desk.run(), range(24)))
+    assert any(outcomes)
+    assert sorted(desk.paid) == sorted(desk.created)
+    assert len(set(desk.paid)) == 24
