@@ -61,7 +61,7 @@ def bound_leaves(expr: Any) -> Iterator[Get]:
 
 
 def values_at_bound(expr: Any, value: Any) -> Iterator[Any]:
-    """Yield the parts of a value where an expression has leaves that are read from sources.
+    """Yield the parts of a value that an expression reads from sources.
 
     Raises LookupError if the value has another form.
     """

@@ -68,7 +68,7 @@ class GeneralTrajectory(ReadyTrajectory):
         return self._body
 
     def origin(self, candidate: Candidate) -> Candidate:
-        """Return the observation of a parent that one of the generalized trajectory was made of."""
+        """Return the observation of a parent that a candidate was made of."""
         return next(own for parent in self.parents for own in parent.candidates if own.id == candidate.id)
 
     @property

@@ -151,7 +151,10 @@ def step_records(
 
 
 def _prefix_events(prefix: Sequence[StepRecord]) -> list[int]:
-    """Return where the steps of a replay began and ended, as if the opening members of a group had overlapped."""
+    """Return where the steps of a replay began and ended.
+
+    The opening members of a group count as overlapping.
+    """
     events: list[int] = []
     groups = {first: stop for first, stop in group_spans(prefix) if prefix[first].group}
     at = 0

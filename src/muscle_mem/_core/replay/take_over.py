@@ -32,9 +32,9 @@ _NOT_CONTINUED = Refusal(Reason.NO_CANDIDATE, "the generalized trajectory cannot
 def take_over(
     run: Run, selection: Selection | None, position: int, followed: Candidate, refusal: Refusal
 ) -> Generator[Effect, Any, Chosen | Refusal]:
-    """Return an observation of the followed trajectory's generalized one, to make the next call.
+    """Return an observation of the generalized trajectory that makes the next call.
 
-    Otherwise return the refusal: that of the generalized trajectory if it has no clear source or is on probation.
+    It is that of the followed one. Otherwise return the refusal: that of the generalized trajectory if it has no clear source or is on probation.
     """
     trajectory = followed.trajectory
     if isinstance(trajectory, GeneralTrajectory) or trajectory.learning is None:
@@ -53,9 +53,9 @@ def take_over(
 def take_over_of_others(
     run: Run, selection: Selection, position: int, followed: Candidate
 ) -> Generator[Effect, Any, Chosen | None]:
-    """Return an observation of a generalized trajectory of the other candidates, to make the next call.
+    """Return an observation that makes the next call, of the other candidates.
 
-    It would have made the executed calls, and continues otherwise than the followed one.
+    Their generalized trajectory would have made the executed calls, and continues otherwise than the followed one.
     """
     tried = {own.id for own in (_general_of(followed.trajectory),) if own is not None}
     for trajectory in selection.trajectories:
@@ -81,7 +81,7 @@ def _continued(
     general: GeneralTrajectory,
     all_steps: bool,
 ) -> Generator[Effect, Any, Chosen | Refusal]:
-    """Return an observation of a generalized trajectory that passes at a position, and the arguments.
+    """Return an observation that passes at a position, and the arguments.
 
     With `all_steps`, literals of the executed calls are compared as well.
     """
@@ -143,7 +143,10 @@ def _observations(
 
 
 def _fits_executed(run: Run, general: GeneralTrajectory, followed: Candidate, position: int) -> bool:
-    """Return whether the executed steps overlapped as in a generalized trajectory, and are not stale by its guards."""
+    """Return whether a generalized trajectory accepts the executed steps.
+
+    They must have overlapped as in it, and must not be stale by its guards.
+    """
     steps = followed.trajectory.steps
     return all(
         steps[at].group_stop == general.steps[at].group_stop and stale_reference(run, general.steps[at], at) is None
