@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
 import random
 import uuid
@@ -11,7 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from muscle_mem import Check, Diverged, Engine, Handover, Missed, Outcome, current_run
+from muscle_mem import Check, Diverged, Engine, Handover, Missed, Outcome
 from muscle_mem.store import MemoryStore
 
 IDS = ("number", "small", "uuid", "code")
@@ -40,8 +39,8 @@ class Story:
         self.twins = draw.random() < 0.15
         self.computes = draw.random() < 0.25
         self.makes_up = draw.random() < 0.15
-        self.branches = draw.random() < 0.3
         self.is_checked = draw.random() < 0.4
+        self.branches = draw.random() < 0.4 and self.shape != "text" and not self.is_checked
         self.closes = draw.random() < 0.2
         self.has_param = draw.random() < 0.3
 
@@ -69,6 +68,7 @@ class World:
 
     def _new_id(self, number: int) -> Any:
         kinds = {
+            "constant": lambda: 1000 + number,
             "number": lambda: 1000 + 137 * self.run + number,
             "small": lambda: 7 + 3 * self.run + number,
             "uuid": lambda: str(uuid.UUID(int=self.draw.getrandbits(128), version=4)),
@@ -178,14 +178,16 @@ class Played:
         self.draw = random.Random(f"mishaps {story.seed}")
 
     def _open(self) -> Engine:
-        engine, story = Engine(self.store, **self.options), self.story
+        engine, story = Engine(self.store, observers=[], **self.options), self.story
 
         def effect(name: str) -> Any:
             return name if story.declares else None
 
         def check(name: str) -> Check | None:
-            is_looked_at = (story.is_checked and name in ("pay", "hold")) or (story.closes and name in ("close", "confirm", "note"))
-            return Check(lambda *_, **__: self.world.pop_up if name == "close" else self.world.page) if is_looked_at else None
+            looked_at = ("pay", "hold") if story.is_checked else ()
+            if name not in looked_at and not (story.closes and name in ("close", "confirm", "note", "pay", "hold")):
+                return None
+            return Check(lambda *_, **__: (self.world.pop_up and story.closes, self.world.page))
 
         @engine.tool(name="look", effect="read")
         async def look() -> dict[str, int]:

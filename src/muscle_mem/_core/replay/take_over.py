@@ -34,7 +34,8 @@ def take_over(
 ) -> Generator[Effect, Any, Chosen | Refusal]:
     """Return an observation of the generalized trajectory that makes the next call.
 
-    It is that of the followed one. Otherwise return the refusal: that of the generalized trajectory if it has no clear source or is on probation.
+    It is that of the followed one. Otherwise return the refusal: that of the generalized trajectory if it has no clear
+    source, is on probation or failed its check.
     """
     trajectory = followed.trajectory
     if isinstance(trajectory, GeneralTrajectory) or trajectory.learning is None:
