@@ -424,3 +424,38 @@ def test_l1_branches_that_checks_tell_apart_are_each_generalized() -> None:
     assert statuses == "mdddhhhh"
     assert sorted(desk.paid + held) == desk.created
     assert held == [desk.created[at] for at in (2, 3, 5, 7)]
+
+
+def test_f1_a_hand_over_names_the_source_of_what_was_not_run() -> None:
+    desk, page = Desk(), ["open"]
+    handed: list[Handover] = []
+
+    @desk.engine.tool(name="confirm")
+    def confirm(order_id: int) -> None: ...
+
+    @desk.engine.tool(Check(lambda *_: page[0]), name="ship")
+    def ship() -> None: ...
+
+    def agent(task: str, handover: Handover | None = None) -> None:
+        done = {step.tool: step.result for step in handover.executed} if handover else {}
+        handed.extend([handover] if handover else [])
+        order = done["create_order"] if done else desk.create_order()
+        if "confirm" not in done:
+            confirm(order["order_id"])
+        if "ship" not in done:
+            ship()
+        desk.pay(order["order_id"])
+
+    desk.engine.set_agent(agent)
+    assert desk.runs(3) == "mdh"
+    page[0] = "busy"
+    desk.run()
+    assert [step.arguments for step in handed[-1].executed] == [{}, {"order_id": desk.created[-1]}]
+    ship_left, pay_left = handed[-1].remaining
+    assert (ship_left.tool, ship_left.arguments) == ("ship", "")
+    assert pay_left.tool == "pay"
+    assert pay_left.arguments in (
+        "order_id=create_order().order_id",
+        "order_id=argument order_id of confirm()",
+    )
+    assert desk.agreed

@@ -212,8 +212,11 @@ def references_in(expr: Expr) -> set[int]:
     return set()
 
 
-def expression_text(expr: Expr) -> str:
-    """Return an expression in a notation for display."""
+def expression_text(expr: Expr, tool_names: Sequence[str] = ()) -> str:
+    """Return an expression in a notation for display.
+
+    `tool_names` are the tools of all steps, which a source of an argument is shown with.
+    """
     if isinstance(expr, Lit):
         return safe_repr(codec.decode(expr.data, lenient=True))
     if isinstance(expr, Par):
@@ -225,14 +228,14 @@ def expression_text(expr: Expr) -> str:
     if isinstance(expr, Get):
         from .source_text import source_text
 
-        return source_text(expr.sources[0], ())
+        return source_text(expr.sources[0], tool_names)
     if isinstance(expr, Ctx):
         return f"<{expr.name}>"
     if isinstance(expr, Ign):
         return "<injected>"
     if isinstance(expr, Sec):
         return f"<secret {expr.name}>"
-    return f"{expr.kind.split(chr(0))[0]}({', '.join(expression_text(item) for item in expr.items)})"
+    return f"{expr.kind.split(chr(0))[0]}({', '.join(expression_text(item, tool_names) for item in expr.items)})"
 
 
 def param_text(expr: Par, name: str = "") -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from ..binding.declared_flows import argument_text
@@ -56,15 +58,18 @@ def make_handover(run: Run, followed: Candidate, divergence: Divergence) -> Hand
         if step.tool.undo
     )
     trajectory, count = followed.trajectory, len(progress.calls)
+    names = [step.tool.name for step in trajectory.steps]
     remaining = tuple(
-        _planned(record, step.tool)
+        _planned(record, step.tool, names)
         for record, step in zip(trajectory.body.steps[count:], trajectory.steps[count:], strict=True)
     )
     return Handover(executed, divergence, remaining, undo[::-1], text_redactor(run), run.id)
 
 
-def _planned(record: StepRecord, tool: Tool) -> Planned:
-    texts = (f"{name}={argument_text(name, expr, tool) or expression_text(expr)}" for name, expr in record.arguments)
+def _planned(record: StepRecord, tool: Tool, names: Sequence[str]) -> Planned:
+    texts = (
+        f"{name}={argument_text(name, expr, tool) or expression_text(expr, names)}" for name, expr in record.arguments
+    )
     return Planned(record.tool, ", ".join(texts))
 
 
