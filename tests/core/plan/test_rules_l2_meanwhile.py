@@ -430,3 +430,62 @@ def test_l1_concurrent_runs_pay_each_order_once() -> None:
     assert any(outcomes)
     assert sorted(desk.paid) == sorted(desk.created)
     assert len(set(desk.paid)) == 24
+
+
+@pytest.mark.parametrize(
+    ("currencies", "statuses"), [("EUE" + "UEU", "mddddd"), ("EUE" + "EEE", "mdddhh"), ("EEE" + "EEE", "mddhhh")]
+)
+def test_e7_a_quarantined_recording_contradicts_until_two_in_a_row_agree(currencies: str, statuses: str) -> None:
+    desk, sent, current = Desk(), [], [""]
+
+    @desk.engine.tool(name="pay_in")
+    def pay_in(order_id: int, currency: str) -> None:
+        desk.paid.append(order_id)
+        sent.append(currency)
+
+    desk.engine.set_agent(lambda task: pay_in(desk.create_order()["order_id"], {"E": "EUR", "U": "USD"}[current[0]]))
+    found = ""
+    for current[0] in currencies:
+        outcome = desk.run()
+        found += outcome.status[0]
+        if len(found) == 2:
+            desk.engine.report_bad(outcome.trajectory_id or "")
+    assert found == statuses
+    assert desk.agreed
+
+
+def test_e7_an_argument_that_may_have_any_value_does_not_stop_a_generalized_trajectory() -> None:
+    desk, greetings = Desk(), itertools.cycle(["good morning", "hello there", "dear shop"])
+
+    @desk.engine.tool(name="pay_with_note", any=["note"])
+    def pay_with_note(order_id: int, note: str) -> None:
+        desk.paid.append(order_id)
+
+    desk.engine.set_agent(lambda task: pay_with_note(desk.create_order()["order_id"], next(greetings)))
+    assert desk.runs(5) == "mdhhh"
+    assert desk.agreed
+
+
+def test_d6_what_is_generalized_from_verified_recordings_is_verified() -> None:
+    desk = Desk(trust="verified")
+    assert [desk.run(success=lambda _: True).status[0] for _ in range(4)] == ["m", "d", "h", "h"]
+    assert desk.agreed
+
+
+def test_d6_one_parent_without_a_verdict_is_not_enough() -> None:
+    desk = Desk(trust="verified")
+    desk.run(success=lambda _: True)
+    desk.run()
+    assert "h" not in desk.runs(2)
+    assert desk.agreed
+
+
+def test_d6_a_review_of_the_parents_is_none_of_what_is_generalized_from_them() -> None:
+    desk = Desk(trust="manual")
+    for _ in range(3):
+        desk.engine.report_good(desk.run().trajectory_id or "")
+    assert not desk.run()
+    (record,) = desk.stored(learned=True)
+    desk.engine.report_good(record.sealed.id)
+    assert desk.run()
+    assert desk.agreed

@@ -15,6 +15,7 @@ from ..binding.resolve import Env, argument_reader
 from ..model.records import Body, StepRecord
 from .candidate_set import CandidateSet
 from .ready_trajectory import Candidate, ReadyTrajectory
+from .trust import trust_level
 
 if TYPE_CHECKING:
     from ..binding.infer import Leaf
@@ -54,6 +55,11 @@ class GeneralTrajectory(ReadyTrajectory):
         self.leaves = tuple(leaves)
         self.flows: tuple[Flow, ...] = ()
         self.learning = newest.learning
+
+    @property
+    def parents_trust(self) -> int:  # type: ignore[override]
+        """1 if each of the parents had a positive verdict; only a review of its own gives more."""
+        return min(1, *(trust_level(parent.standing) for parent in self.parents))
 
     @property
     def candidate_set(self) -> CandidateSet:

@@ -17,13 +17,14 @@ from ...errors import DecodeError
 from .. import codec
 from ..binding.flow_levels import level, missing
 from ..binding.infer import NO_OUTPUT, Leaf, Parent, infer
-from ..binding.pieces import literal_pieces
+from ..binding.pieces import Piece, literal_pieces
 from ..binding.replace_leaves import replace_leaves
 from ..model import flow as terms
 from ..model.flow import Get, Source, may_act
 from ..model.learned import CONFIRMED, REJECTED, Evidence
 from ..model.reason import Reason
 from ..model.records import Body, Guard, Row, StepRecord, Suspicion
+from ..model.text import safe_repr
 from .evidence import Conditions
 from .flow_limits import Declared, essential_sources, open_loop
 from .flows import ACTS, PROBATION, VARIES, Flow, agreed_values, flow_id, leaf_id
@@ -148,6 +149,8 @@ def _choose(
     for leaf in leaves:
         step = steps[leaf.step]
         flow = _flow_of(leaf, declared, step, evidence, asks, recordings)
+        if leaf.argument in step.tool.any and flow.status != ACTS:
+            continue  # The value of the newest recording will do (E7).
         flows.append(flow)
         if flow.status != VARIES:
             found.setdefault(leaf.step, {})[leaf.leaf] = Get(essential_sources(flow.sources, read), _kinds_of(leaf))
@@ -209,6 +212,33 @@ def _stop_of(flow: Flow, step: PlanStep) -> Refusal:
         "its source with flows="
     )
     return Refusal(Reason.VALUE_VARIES, message, flow.step, name)
+
+
+def stop_at_contradiction(general: GeneralTrajectory, others: Sequence[ReadyTrajectory]) -> None:
+    """Stop before a literal that other recordings of the calls contradict (E7)."""
+    found = _contradicted(general, others) if others else None
+    if found is None or (general.stop is not None and general.stop.step <= found[0]):
+        return
+    at, piece = found
+    name = general.steps[at].tool.name
+    message = (
+        f"argument {piece.argument!r} of {name} (step {at}) was {safe_repr(piece.value)}, and another value in a "
+        "quarantined recording; two more recordings in a row confirm it"
+    )
+    general.set_stop(Refusal(Reason.VALUE_VARIES, message, at, name))
+
+
+def _contradicted(general: GeneralTrajectory, others: Sequence[ReadyTrajectory]) -> tuple[int, Piece] | None:
+    read = {(flow.step, flow.leaf) for flow in general.flows if flow.status != VARIES}
+    newest, bodies = general.parents[0].body.steps, [other.body.steps for other in others]
+    for at, step in enumerate(general.steps):
+        columns = zip(*(literal_pieces(records[at]) for records in (newest, *bodies)), strict=True)
+        for number, (piece, *theirs) in enumerate(columns):
+            if (at, number) in read or piece.argument in step.tool.any:
+                continue
+            if {codec.canonical(other.value) for other in theirs} != {codec.canonical(piece.value)}:
+                return at, piece
+    return None
 
 
 def _loop_stop(at: int, step: PlanStep) -> Refusal:

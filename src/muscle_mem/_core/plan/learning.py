@@ -123,12 +123,23 @@ class Learning:
         rows = _rows_of(parents)
         if not rows:
             return None
-        from .generalized import generalize
+        from .generalized import generalize, stop_at_contradiction
 
         general = generalize(id, parents, rows, known.evidence, known.standing, self.asks)
         if general is not None:
             general.company = [other for other in self._trajectories if other not in members]
+            stop_at_contradiction(general, self._doubts(parents, name))
         return general
+
+    def _doubts(self, parents: Sequence[ReadyTrajectory], name: bytes) -> list[ReadyTrajectory]:
+        """Return quarantined recordings of the same calls.
+
+        Two newer recordings in a row lift what they contradict (E7).
+        """
+        last = parents[1].seq if len(parents) > 1 else -1
+        tools = _tools_of(parents[0])
+        found = [other for other in self._trajectories if other.standing.state == "quarantined" and other.seq > last]
+        return [other for other in found if other.steps and _tools_of(other) == tools and self._skeleton(other) == name]
 
 
 def skeleton_digest(body: Body) -> bytes:

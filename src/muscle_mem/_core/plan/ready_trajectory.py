@@ -76,6 +76,9 @@ class ReadyTrajectory:
         "unchecked_tools",
     )
 
+    parents_trust = 0
+    """The level of evidence that a generalized trajectory has from its parents (D6)."""
+
     def __init__(self, sealed: Any, seq: int, standing: Any, body: Body, recorded_at: float) -> None:
         self.sealed = sealed
         self.id: str = sealed.id

@@ -48,7 +48,7 @@ def is_pending(standing: Any) -> bool:
 def trust_refusal(trajectory: ReadyTrajectory, wanted: int) -> Refusal | None:
     """Return why the evidence is too little for the engine or a tool, or None."""
     required = max(wanted, trajectory.trust)
-    have = trust_level(trajectory.standing)
+    have = max(trust_level(trajectory.standing), trajectory.parents_trust)
     if have >= required:
         return None
     if trajectory.unapproved is not None:
