@@ -63,7 +63,7 @@ class Counters(ForkSafeLock):
                 count.refusals[check] = count.refusals.get(check, 0) + 1
 
     def touch(self, ids: Iterable[str], now: float) -> None:
-        """Note that trajectories were used, without a hit of their own."""
+        """Note that trajectories were used, without counting a hit."""
         with self._lock:
             for id in ids:
                 count = self._counter_of(id)

@@ -58,7 +58,7 @@ class GeneralTrajectory(ReadyTrajectory):
 
     @property
     def parents_trust(self) -> int:  # type: ignore[override]
-        """1 if each of the parents had a positive verdict; only a review of its own gives more."""
+        """1 if each of the parents had a positive verdict; a review gives more."""
         return min(1, *(trust_level(parent.standing) for parent in self.parents))
 
     @property
