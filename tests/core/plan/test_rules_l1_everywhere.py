@@ -309,6 +309,40 @@ def test_l1_shadow_runs_act_on_nothing_and_count_as_recordings() -> None:
     assert desk.agreed
 
 
+def test_l1_a_shadow_run_is_compared_with_what_several_recordings_prove() -> None:
+    desk = Desk()
+    first, second, third = [desk.run(mode="shadow").shadow for _ in range(3)]
+    (record,) = desk.stored(learned=True)
+    assert first is None
+    assert second is not None
+    assert not second.agreed
+    assert third is not None
+    assert (third.agreed, third.trajectory_id) == (True, record.sealed.id)
+    desk.engine.set_agent(lambda task: desk.pay(desk.create_order()["order_id"] + 1))
+    other = desk.run(mode="shadow").shadow
+    assert other is not None
+    assert (other.agreed, other.step) == (False, 1)
+    (record,) = desk.stored(learned=True)
+    assert (record.standing.agreed, record.standing.disagreed) == (1, 0)
+
+
+def test_e11_a_shadow_run_is_compared_with_params_that_recordings_confirmed() -> None:
+    engine, bought = Engine(MemoryStore()), []
+
+    @engine.tool(name="buy")
+    def buy(count: int) -> None:
+        bought.append(count)
+
+    agents = iter([lambda task, qty: buy(qty)] * 3 + [lambda task, qty: buy(qty + 1)])
+    found = []
+    for qty in (2, 3, 5, 7):
+        engine.set_agent(next(agents))
+        shadow = engine("buy", qty=qty, params={"qty": qty}, mode="shadow").shadow
+        found.append(shadow and shadow.agreed)
+    assert found == [None, None, True, False]
+    assert bought == [2, 3, 5, 8]
+
+
 def test_l1_replay_mode_hits_once_the_source_is_proven_and_never_asks_the_agent() -> None:
     desk = Desk()
     desk.run()

@@ -6,8 +6,11 @@ to run is read from where all parents took it. `generalized` derives it from the
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from .. import codec
 from ..binding.replace_leaves import bound_leaves, values_at_bound, with_literals
@@ -72,6 +75,13 @@ class GeneralTrajectory(ReadyTrajectory):
     def body(self) -> Body:
         """The calls, with what they read in place of values that differ."""
         return self._body
+
+    def with_records(self, records: tuple[StepRecord, ...]) -> GeneralTrajectory:
+        """Return a copy with other calls, which a run of the agent is compared with."""
+        made = copy.copy(self)
+        made._body = msgspec.structs.replace(self._body, steps=records)
+        made._call_ids = ()
+        return made
 
     def origin(self, candidate: Candidate) -> Candidate:
         """Return the observation of a parent that a candidate was made of."""

@@ -9,9 +9,11 @@ from ...errors import NotStorableError
 from .. import codec
 from ..binding.infer import NO_OUTPUT
 from ..binding.pieces import literal_pieces
-from ..binding.sources import read
+from ..binding.replace_leaves import bound_leaves, with_literals
+from ..binding.sources import agreed, read
 from ..model.flow import Source
 from ..model.learned import AGREED, STRUCK
+from ..model.records import StepRecord
 from ..plan.flows import flow_id, value_id
 from ..plan.general_trajectory import GeneralTrajectory
 from ..plan.ready_trajectory import Candidate
@@ -36,6 +38,17 @@ def compared_flows(run: Run, followed: Candidate) -> tuple[GeneralTrajectory, li
     except Exception:  # An internal error must not affect the run.
         return None
     return (general, entries) if entries else None
+
+
+def as_made(run: Run, general: GeneralTrajectory) -> GeneralTrajectory | None:
+    """Return what a generalized trajectory would have done in a run of the agent.
+
+    The values of this run are in place of what it reads. Return None if they cannot be read.
+    """
+    try:
+        return general.with_records(_Comparison(run, general).records())
+    except Exception:  # Its sources do not agree in this run, or an internal error must not affect it.
+        return None
 
 
 class _Comparison:
@@ -67,6 +80,19 @@ class _Comparison:
                 if found is not None:
                     name = flow_id(leaf.step, leaf.leaf, source)
                     yield AGREED + name + value_id(key, data) if found == data else STRUCK + name
+
+    def records(self) -> tuple[StepRecord, ...]:
+        """Return the calls of the trajectory with the values of this run.
+
+        Raises Unclear if one has no clear source.
+        """
+        params = self._run.params.values
+        found: list[StepRecord] = []
+        for record in self._general.body.steps:
+            reads = [get for _, expr in record.arguments for get in bound_leaves(expr)]
+            values = [codec.canonical(agreed(get, self._results, self._argument, params)) for get in reads]
+            found.append(with_literals(record, iter(values)))
+        return tuple(found)
 
     def _value(self, made: RecordedStep, argument: str, path: tuple[int, ...]) -> bytes | None:
         try:

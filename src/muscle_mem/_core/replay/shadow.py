@@ -14,14 +14,17 @@ from ..binding.freeze import display_value
 from ..binding.masking import is_masked
 from ..model.outcome import Shadow
 from ..plan.answers import prepare_looks
+from ..plan.general_trajectory import GeneralTrajectory
 from ..plan.parallel import call_id, canonical_order, invert, reorder_steps, sorted_body
 from ..plan.ready_trajectory import Candidate, ReadyTrajectory
+from ..record.compare_flows import as_made
 from ..record.seal import step_records
 from ..run.bound import masked_form
 from ..run.effects import Effect
 from ..run.recorder import RecordedStep
 from ..run.run import Run
 from .answers import is_given
+from .eligibility import own_refusal
 from .judge import evaluate
 
 
@@ -39,6 +42,36 @@ def compare_shadow(run: Run, live: Sequence[Candidate]) -> Generator[Effect, Any
         made, ids = _sorted_calls(run, steps)
     except Exception:  # An internal error is reported when the run is learned (G4).
         return None
+    plain = [candidate for candidate in live if not isinstance(candidate.trajectory, GeneralTrajectory)]
+    shadow = (yield from _compare_plain(run, plain, ids, made)) if plain else None
+    if shadow is None or not shadow.agreed:
+        general = yield from _compare_general(run, live[0].trajectory, ids, made)
+        shadow = general if general is not None and (shadow is None or general.agreed) else shadow
+    return shadow
+
+
+def _compare_general(
+    run: Run, trajectory: ReadyTrajectory, ids: Sequence[bytes], made: Sequence[RecordedStep]
+) -> Generator[Effect, Any, Shadow | None]:
+    """Compare the agent's calls with what several recordings prove (L9)."""
+    general = trajectory.learning.of(trajectory) if trajectory.learning is not None else None
+    if general is None or general.stop is not None or own_refusal(run, general) is not None:
+        return None
+    literal = as_made(run, general)
+    if literal is None:
+        return None
+    shadow = None
+    for candidate in general.candidates[: run.policy.max_lookups]:
+        shadow = yield from _compare_candidate(run, candidate.with_trajectory(literal), ids, made)
+        if shadow.agreed:
+            break
+    return shadow
+
+
+def _compare_plain(
+    run: Run, live: Sequence[Candidate], ids: Sequence[bytes], made: Sequence[RecordedStep]
+) -> Generator[Effect, Any, Shadow]:
+    """Compare the agent's calls with the recording that a replay would follow."""
     followed = _choose_candidate(run, live, ids[0], made[0])
     shadow = yield from _compare_candidate(run, followed, ids, made)
     if _first_difference(followed, sorted_plan(followed.trajectory), ids, made) < 0:
