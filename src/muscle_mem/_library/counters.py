@@ -16,6 +16,9 @@ HITS_PER_WRITE = 1_000
 MAX_TRAJECTORIES = 10_000
 
 
+_LATER = 1e-5  # Seconds that a time since the epoch can hold.
+
+
 class Counter(msgspec.Struct):
     """The counts of one trajectory. `refusals` are by check, as in `Tally.check`."""
 
@@ -28,12 +31,14 @@ class Counters(ForkSafeLock):
     """The counts of an engine's runs, bounded in size.
 
     `hits` are pairs of id and time. They should be written when there are `HITS_PER_WRITE` of them. Appending one is
-    atomic and takes no lock. Counts of more than `MAX_TRAJECTORIES` trajectories are dropped.
+    atomic and takes no lock. `parents` are those of generalized trajectories that were hit; they count as used when the
+    hits are written. Counts of more than `MAX_TRAJECTORIES` trajectories are dropped.
     """
 
     def __init__(self) -> None:
         self._counters: dict[str, Counter] = {}
         self.hits: deque[tuple[str, float]] = deque()
+        self.parents: dict[str, tuple[str, ...]] = {}
         self._lock = threading.Lock()
         register_for_forks(self)
         self._pid = os.getpid()
@@ -62,13 +67,18 @@ class Counters(ForkSafeLock):
             if count is not None:
                 count.refusals[check] = count.refusals.get(check, 0) + 1
 
-    def touch(self, ids: Iterable[str], now: float) -> None:
-        """Note that trajectories were used, without counting a hit."""
-        with self._lock:
-            for id in ids:
-                count = self._counter_of(id)
-                if count is not None:
-                    count.last_hit = now
+    def _use_parents(self) -> None:
+        """Note that the parents of what was hit were used, without counting a hit.
+
+        They count as used after it, since it is worth nothing without them.
+        """
+        parents, self.parents = self.parents, {}
+        for id, others in list(parents.items()):
+            hit = self._counters.get(id)
+            for other in others if hit is not None and hit.hits else ():
+                count = self._counter_of(other)
+                if count is not None and hit is not None:
+                    count.last_hit = max(count.last_hit, hit.last_hit + _LATER)
 
     def _counter_of(self, id: str) -> Counter | None:
         count = self._counters.get(id)
@@ -87,6 +97,7 @@ class Counters(ForkSafeLock):
         """Return all counts as notes, and reset them."""
         with self._lock:
             self._add_up()
+            self._use_parents()
             counts, self._counters = self._counters, {}
             if self._pid != os.getpid():  # This is a forked child. The parent writes these counts.
                 self._pid = os.getpid()

@@ -271,7 +271,7 @@ class Library:
         hits = self.counters.hits
         hits.append((trajectory.id, self._clock()))
         if isinstance(trajectory, GeneralTrajectory):  # It is worth nothing without its parents.
-            self.counters.touch([parent.id for parent in trajectory.parents], self._clock())
+            self.counters.parents[trajectory.id] = trajectory.parent_ids
         if len(hits) >= HITS_PER_WRITE:
             self.flush()
 

@@ -493,3 +493,42 @@ def test_f1_a_hand_over_names_the_source_of_what_was_not_run() -> None:
         "order_id=argument order_id of confirm()",
     )
     assert desk.agreed
+
+
+def test_b1_a_group_with_a_stale_member_captures_each_check_once() -> None:
+    engine, ids = Engine(MemoryStore()), numbers()
+    captured: list[tuple[Any, ...]] = []
+    paid: list[int] = []
+
+    def see(*args: Any) -> str:
+        captured.append(args)
+        return "open"
+
+    @engine.tool(name="create_order")
+    async def create_order() -> dict[str, int]:
+        return {"order_id": next(ids)}
+
+    @engine.tool(Check(see), name="log")
+    async def log(text: str) -> None:
+        await asyncio.sleep(0)
+
+    @engine.tool(Check(see), name="pay")
+    async def pay(order_id: int) -> None:
+        await asyncio.sleep(0)
+        paid.append(order_id)
+
+    async def agent(task: str) -> None:
+        order_id = (await create_order())["order_id"]
+        await asyncio.gather(log("first"), pay(order_id), log("last"))
+
+    engine.set_agent(agent)
+
+    async def story() -> Outcome:
+        for _ in range(2):
+            await engine.acall(TASK)
+        captured.clear()
+        return await engine.acall(TASK)
+
+    assert asyncio.run(story())
+    assert captured.count(("first",)) == captured.count(("last",)) == 1
+    assert captured.count((paid[-1],)) == len(captured) - 2 == 1

@@ -44,7 +44,7 @@ class GeneralTrajectory(ReadyTrajectory):
     the same with all facts. Its candidates are the observations of its parents.
     """
 
-    __slots__ = ("_body", "_candidate_set", "flows", "leaves", "parents")
+    __slots__ = ("_body", "_candidate_set", "flows", "leaves", "parent_ids", "parents")
 
     def __init__(
         self, id: str, standing: Any, body: Body, parents: Sequence[ReadyTrajectory], leaves: Sequence[Leaf]
@@ -55,6 +55,7 @@ class GeneralTrajectory(ReadyTrajectory):
         self._body = body
         self._candidate_set: CandidateSet | None = None
         self.parents = tuple(parents)
+        self.parent_ids = tuple([parent.id for parent in parents])
         self.leaves = tuple(leaves)
         self.flows: tuple[Flow, ...] = ()
         self.learning = newest.learning

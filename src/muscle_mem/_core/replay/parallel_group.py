@@ -31,13 +31,20 @@ class CheckedMember(NamedTuple):
 
 
 def check_members(
-    run: Run, selection: Selection | None, position: int, followed: Candidate, chosen: Chosen, captures: Captures
+    run: Run,
+    selection: Selection | None,
+    position: int,
+    followed: Candidate,
+    chosen: Chosen,
+    captures: Captures,
+    member_captures: Captures | None = None,
 ) -> Generator[Effect, Any, Chosen | Refusal]:
     """Check the other opening members of a group before any member runs.
 
-    If one fails, the next candidate is checked. Without one the replay stops where the group begins.
+    If one fails, the next candidate is checked. Without one the replay stops where the group begins. `member_captures`
+    holds what was captured for members so far.
     """
-    member_captures: Captures = {}
+    member_captures = {} if member_captures is None else member_captures
     first: Refusal | None = None
     while True:
         candidate = chosen[0]

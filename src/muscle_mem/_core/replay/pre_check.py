@@ -56,7 +56,7 @@ def decide(
                 selection.reject(followed)
         refusal = found if isinstance(found, Refusal) else None
         if refusal is not None and refusal.reason in TAKEN_OVER:
-            found = yield from _take_over(run, selection, position, followed, refusal)
+            found = yield from _take_over(run, selection, position, followed, refusal, captures)
             refusal = found if isinstance(found, Refusal) else None
         if refusal is not None and selection is not None:
             waits = bool(selection.detours) and not is_last
@@ -91,14 +91,19 @@ def decide(
 
 
 def _take_over(
-    run: Run, selection: Selection | None, position: int, followed: Candidate, refusal: Refusal
+    run: Run,
+    selection: Selection | None,
+    position: int,
+    followed: Candidate,
+    refusal: Refusal,
+    captures: Captures,
 ) -> Generator[Effect, Any, Chosen | Refusal]:
     """Let the generalized trajectory go on, if there may be one."""
     if followed.trajectory.learning is None:
         return refusal
     from .take_over import take_over
 
-    return (yield from take_over(run, selection, position, followed, refusal))
+    return (yield from take_over(run, selection, position, followed, refusal, captures))
 
 
 def _take_over_of_others(
@@ -121,13 +126,14 @@ def _open_group(
 
     A generalized trajectory may go on where one is stale.
     """
-    found = yield from check_members(run, selection, position, followed, chosen, captures)
+    of_members: Captures = {}
+    found = yield from check_members(run, selection, position, followed, chosen, captures, of_members)
     if not isinstance(found, Refusal) or found.reason not in TAKEN_OVER:
         return found
-    again = yield from _take_over(run, selection, position, chosen[0], found)
+    again = yield from _take_over(run, selection, position, chosen[0], found, captures)
     if isinstance(again, Refusal):
         return again
-    return (yield from check_members(run, selection, position, again[0], again, {}))
+    return (yield from check_members(run, selection, position, again[0], again, captures, of_members))
 
 
 def settle_pre_check(

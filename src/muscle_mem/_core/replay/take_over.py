@@ -30,7 +30,12 @@ _NOT_CONTINUED = Refusal(Reason.NO_CANDIDATE, "the generalized trajectory cannot
 
 
 def take_over(
-    run: Run, selection: Selection | None, position: int, followed: Candidate, refusal: Refusal
+    run: Run,
+    selection: Selection | None,
+    position: int,
+    followed: Candidate,
+    refusal: Refusal,
+    captures: Captures,
 ) -> Generator[Effect, Any, Chosen | Refusal]:
     """Return an observation of the generalized trajectory that makes the next call.
 
@@ -43,7 +48,8 @@ def take_over(
     general = trajectory.learning.of(trajectory)
     if general is None:
         return refusal
-    found = yield from _continued(run, selection, position, followed, general, trajectory not in general.parents)
+    is_other = trajectory not in general.parents
+    found = yield from _continued(run, selection, position, followed, general, is_other, captures)
     if not isinstance(found, Refusal):
         return found
     if found.reason not in _TOLD:
@@ -58,13 +64,14 @@ def take_over_of_others(
 
     Their generalized trajectory would have made the executed calls, and continues otherwise than the followed one.
     """
+    captures: Captures = {}
     tried = {own.id for own in (_general_of(followed.trajectory),) if own is not None}
     for trajectory in selection.trajectories:
         general = _general_of(trajectory)
         if general is None or general.id in tried or general.length <= position:
             continue
         tried.add(general.id)
-        found = yield from _continued(run, selection, position, followed, general, True)
+        found = yield from _continued(run, selection, position, followed, general, True, captures)
         if not isinstance(found, Refusal):
             return found
     return None
@@ -81,6 +88,7 @@ def _continued(
     followed: Candidate,
     general: GeneralTrajectory,
     all_steps: bool,
+    captures: Captures,
 ) -> Generator[Effect, Any, Chosen | Refusal]:
     """Return an observation that passes at a position, and the arguments.
 
@@ -94,7 +102,6 @@ def _continued(
     if all_steps and not _fits_executed(run, general, followed, position):
         return _NOT_CONTINUED
     candidates = _observations(run, general, followed, selection, position)
-    captures: Captures = {}
     step = general.steps[position]
     prepared = yield from prepare_check(run, step, position, captures)
     if isinstance(prepared, Refusal):
