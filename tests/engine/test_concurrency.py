@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import threading
 from collections import Counter
@@ -16,6 +17,7 @@ import pytest
 
 from muscle_mem import Check, Engine, Outcome, current_run
 from muscle_mem._core.model.records import Row
+from muscle_mem._runtime.breakers import WINDOW
 from muscle_mem.store import MemoryStore, Store, open_store
 from threads_and_processes import THREADS, in_threads, quiet, switching_often
 
@@ -295,14 +297,19 @@ def test_failures_are_counted_while_others_look_at_the_counts() -> None:
     assert engine("t")
     (entry,) = engine._runtime.library.entries()
     steps = entry.trajectories[0].steps
-    over = threading.Event()
+    noted, over = threading.Event(), threading.Event()
 
     def work(number: int) -> None:
         if number:
-            while not over.is_set():
+            for count in itertools.count():
+                if count > WINDOW:  # enough for a pause, whatever the other thread does
+                    noted.set()
+                if over.is_set():
+                    break
                 engine._runtime.tools.breakers.note_failure(steps[0].tool)
         else:
             try:
+                assert noted.wait(30)
                 for _ in range(20_000):
                     engine._runtime.tools.breakers.pause_refusal(steps)
             finally:

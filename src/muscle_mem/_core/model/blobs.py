@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import MutableMapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from ...errors import DecodeError
-from .records import Row
+from .records import Body, Masked, Row
 
 T = TypeVar("T")
 INLINE_BYTES = 4096  # size of the largest encoded value that stays in the row
 BLOB_PREFIX = b"\x00sha256:"
 BLOB_NAME_BYTES = len(BLOB_PREFIX) + 32
+
+# Made before there are threads: msgspec describes a type when it is first decoded, and a child forked before it ends
+# finds half a description.
+_DECODERS: dict[type, msgspec.msgpack.Decoder[Any]] = {
+    kind: msgspec.msgpack.Decoder(kind) for kind in (Body, Row, Masked)
+}
 
 
 def pack_row(row: Row) -> tuple[bytes, tuple[bytes, ...]]:
@@ -50,11 +56,12 @@ def decode_message(data: bytes, kind: type[T]) -> T:
     Raises DecodeError for other bytes, including text that is not UTF-8.
     """
     try:
-        return msgspec.msgpack.decode(data, type=kind)
+        found: T = (_DECODERS.get(kind) or msgspec.msgpack.Decoder(kind)).decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise DecodeError(
             f"cannot decode stored data: expected a {kind.__name__}, got invalid bytes ({error})"
         ) from error
+    return found
 
 
 def unpack_row(body: bytes, blobs: Sequence[bytes], shared: MutableMapping[bytes, bytes] | None = None) -> Row:
