@@ -20,6 +20,9 @@ SHOWN_BY = {
     "Of what tools return": "test_e12_",
     "A recording is a list of calls": "test_a_recording_is_a_list_of_calls",
     "Why an agent chose a record": "test_a_choice_by_something_else_is_not_seen",
+    "A flag of a record counts": "test_a_record_that_was_left_alone_is_not_seen",
+    "A value that a tool returned and that equals": "test_e6_an_id_that_is_equal_to_a_param_is_the_param",
+    "The smallest and the largest record": "test_the_pages_of_a_list_are_not_compared",
     "The fingerprint of a tool": "test_the_functions_that_a_tool_calls_are_no_part_of_it",
     "Derived data is seen": "test_a_translation_is_not_seen",
     "A value that the agent only changes": "test_a_change_that_shows_for_other_data_only_is_not_seen",
@@ -54,6 +57,43 @@ class Bench:
     def run(self, **params: Any) -> Any:
         self.calls.clear()
         return self.engine("task", params=params or None)
+
+
+class Pages(Bench):
+    """A bench with a read tool that returns the pages of a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pages: list[list[dict[str, Any]]] = []
+        self.look = self.engine.tool(name="look", effect="read")(lambda page: self.pages[page])
+
+
+def test_a_record_that_was_left_alone_is_not_seen() -> None:
+    bench = Pages()
+
+    def agent(task: str) -> None:
+        if bench.look(0)[-1]["free"]:
+            bench.act("book the last one")
+        bench.act("done")
+
+    bench.engine.set_agent(agent)
+    bench.pages = [[{"room": f"R-10{at}", "free": free} for at, free in enumerate([True, False, False])]]
+    bench.run()
+    bench.pages = [[{"room": f"R-10{at}", "free": free} for at, free in enumerate([True, False, True])]]
+    assert bench.run()
+    assert bench.calls == [("done",)]  # the agent would book R-102, too
+
+
+def test_the_pages_of_a_list_are_not_compared() -> None:
+    bench = Pages()
+    bench.engine.set_agent(
+        lambda task: bench.act(min(bench.look(0) + bench.look(1), key=lambda record: record["cost"])["room"])
+    )
+    bench.pages = [[{"room": "R-101", "cost": 310}], [{"room": "R-102", "cost": 420}]]
+    bench.run()
+    bench.pages = [[{"room": "R-101", "cost": 310}], [{"room": "R-102", "cost": 120}]]
+    assert bench.run()
+    assert bench.calls == [("R-101",)]  # the agent would take R-102
 
 
 def test_a_check_sees_what_its_capture_captures() -> None:

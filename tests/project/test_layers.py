@@ -163,8 +163,8 @@ def test_files_of_ours_are_imported_by_relative_names(trees: dict[Path, ast.Modu
 PURE = {"asyncio", "sqlite3", "threading", "contextvars", "logging", "os", "time", "subprocess", "socket", "random"}
 ALLOWED_IN_CORE = set(
     """
-    __future__ ast base64 bisect copy reprlib collections contextlib dataclasses datetime decimal dis enum fractions
-    functools hashlib ipaddress
+    __future__ ast base64 bisect copy reprlib collections contextlib csv dataclasses datetime decimal dis enum fractions
+    functools hashlib html ipaddress
     inspect itertools math msgspec numbers operator pathlib re struct sys types typing
     unicodedata uuid weakref zoneinfo keyword textwrap string builtins
     """.split()

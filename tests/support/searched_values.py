@@ -26,8 +26,31 @@ def text(rng: random.Random) -> str:
         lambda: json.dumps({"id": rng.randrange(1_000), "name": rng.choice(NAMES)}),
         lambda: f"order {rng.randrange(100, 999)} for {rng.choice(NAMES)}: {rng.choice(WORDS)}",
         lambda: rng.choice(ODD_TEXTS),
+        lambda: table(rng),
     )
     return rng.choice(kinds)()
+
+
+def table(rng: random.Random) -> str:
+    """A text that holds a table, or nearly one."""
+    rows = [[rng.choice(NAMES), str(rng.randrange(900)), rng.choice(WORDS)] for _ in range(rng.randrange(1, 5))]
+    if rng.random() < 0.2:
+        rng.choice(rows).append("A-17")
+    forms = (
+        lambda: "\n".join(map(",".join, [["name", "price", "status"], *rows])),
+        lambda: "\n".join(f"| {' | '.join(row)} |" for row in [["name", "price", "status"], ["---"] * 3, *rows]),
+        lambda: "\n\n".join("\n".join(map(": ".join, zip(KEYS, row, strict=False))) for row in rows),
+        lambda: "\n".join(f"{at}. {', '.join(row)}" for at, row in enumerate(rows)),
+        lambda: "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in rows),
+        lambda: "\n".join(" ".join(row) for row in rows),
+    )
+    return rng.choice(forms)()
+
+
+def columns(rng: random.Random) -> dict[str, Any]:
+    """Lists of equal length that stand side by side."""
+    count = rng.randrange(1, 12)
+    return {key: [text(rng) for _ in range(count)] for key in rng.sample(KEYS, rng.randrange(1, 4))}
 
 
 def leaf(rng: random.Random) -> Any:
@@ -52,7 +75,7 @@ def records(rng: random.Random, most: int = 40) -> list[dict[Any, Any]]:
 
 
 def value(rng: random.Random, depth: int = 0) -> Any:
-    kind = rng.randrange(8) if depth < 3 else 0
+    kind = rng.randrange(9) if depth < 3 else 0
     if kind < 1:
         return leaf(rng)
     if kind < 4:
@@ -61,6 +84,8 @@ def value(rng: random.Random, depth: int = 0) -> Any:
         return {"items": records(rng), "total": rng.randrange(40), "next": rng.choice([None, "x2"])}
     if kind < 6:
         return {key: value(rng, depth + 1) for key in rng.sample(KEYS, rng.randrange(5))}
+    if kind < 7:
+        return columns(rng)
     return [value(rng, depth + 1) for _ in range(rng.randrange(8))]
 
 

@@ -19,10 +19,10 @@ from muscle_mem._core.binding import (
     output_index,
     output_tree,
 )
+from muscle_mem._core.binding.answer_skeletons import skeleton
 from muscle_mem._core.binding.figures import FigureMemo, scalar_figures
 from muscle_mem._core.binding.output_index import indexed
 from muscle_mem._core.binding.output_places import Parsed, Root
-from muscle_mem._core.binding.skeletons import skeleton
 from muscle_mem._core.codec import reader, writer
 from muscle_mem._core.codec.walk import leaves_of, stored_leaves
 from muscle_mem._core.model.records import body_bytes
@@ -89,6 +89,16 @@ def test_e5_lists_of_records_are_read_as_their_records_are(seed: int, monkeypatc
             one, two = both_ways(monkeypatch, work)
             assert repr(one) == repr(two), given
         assert repr(leaves_of(given)) == repr(list(stored_leaves(given)))
+
+
+@pytest.mark.parametrize("cell", ["<tr><td>ok<td>7</tr>", "name,n\nAnn,1\nBob,2", "State: open\nCount: 0"])
+def test_e5_tables_in_texts_of_records_are_read_alike(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = [{"id": at, "note": cell if at % 2 else f"line {at}"} for at in range(9)]
+    for most in range(5, 80):
+        for work in (lambda: skeleton(given, most), lambda: index_of(given), lambda: figures_of(given, most)):  # noqa: B023
+            one, two = both_ways(monkeypatch, work)
+            assert repr(one) == repr(two), most
+    assert "Ann" in index_of(given)[0] or "ok" in index_of(given)[0] or "open" in index_of(given)[0]
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -188,3 +188,34 @@ def test_e10_what_is_taken_from_a_table_of_text_depends_on_its_other_lines() -> 
     till.run("chair 120.50\ntable 300.25")
     assert till.run("chair 120.50\ntable 300.25")[0]
     assert not till.run("chair 120.50\ntable 99.25")[0]
+
+
+def test_e10_the_same_figures_in_another_order_or_under_other_names_confirm_nothing() -> None:
+    till = Till(lambda till: till.pay(sum(next(iter(row.values())) for row in till.look())))
+    for answer in ([{"cost": 410}, {"cost": 733}], [{"cost": 733}, {"cost": 410}], [{"price": 733}, {"price": 410}]):
+        till.run(answer)
+    assert till.run([{"price": 733}, {"price": 410}])[0]
+    outcome, calls = till.run([{"price": 733}, {"price": 411}])
+    assert outcome.reason == Reason.UNCONFIRMED
+    assert calls == [1144]
+
+
+def test_e10_many_figures_in_another_order_confirm_nothing() -> None:
+    till = Till(lambda till: till.pay(sum(till.look())))
+    numbers = list(range(201, 261))
+    for answer in (numbers, numbers[::-1], numbers[30:] + numbers[:30]):
+        till.run(answer)
+    assert till.run(numbers[::-1])[0]
+    outcome, calls = till.run([*numbers[:-1], 999])
+    assert outcome.reason == Reason.UNCONFIRMED
+    assert calls == [sum(numbers) - 260 + 999]
+
+
+def test_e10_figures_between_the_commas_of_csv_count() -> None:
+    till = Till(lambda till: till.pay(3 * float(till.look().split("\n")[1].split(",")[2])))
+    text = "ref,title,cost,due\nK-31,chair,7.00,2031-05-01\nK-77,pot,8.00,2031-05-02\n"
+    till.run(text)
+    assert till.run(text)[0]
+    outcome, calls = till.run(text.replace("7.00", "6.00"))
+    assert outcome.reason == Reason.UNCONFIRMED
+    assert calls == [18.0]

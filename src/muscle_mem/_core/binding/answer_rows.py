@@ -34,6 +34,7 @@ _NUMBERS = frozenset({int, float})
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _CONSTANTS = {True: TRUE, False: FALSE, None: NONE}
 _STARTS = frozenset(["", *"{[ \n\t\r"])
+_TABLE = "<tr"
 _NUMBER_LINES = re.compile(r"^(?:[^\d\n]{0,24}-?(\d[\d.,]*)[^\d\n]{0,24}|.*)$", re.MULTILINE)
 """The one number of each line, as `answers.read` finds it in a whole text."""
 
@@ -120,7 +121,8 @@ def _of_texts(name: str, column: Sequence[str]) -> Sequence[str] | str | None:
     distinct = list(dict.fromkeys(column))
     joined = "\n".join(distinct)
     is_plain = joined.count("\n") == len(distinct) - 1 and max(map(len, distinct)) <= 4 * MAX_WORD
-    if not is_plain or any(map(str.isspace, distinct)) or not _STARTS.isdisjoint([text[:1] for text in distinct]):
+    is_plain = is_plain and _TABLE not in joined and _STARTS.isdisjoint([text[:1] for text in distinct])
+    if not is_plain or any(map(str.isspace, distinct)):
         readings = {text: read(text, name, words=False) for text in distinct}
         if any(reading.fields is not None or reading.items is not None for reading in readings.values()):
             return None

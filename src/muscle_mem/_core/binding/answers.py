@@ -20,6 +20,7 @@ import msgspec
 
 from .. import codec
 from ..model.pattern import compiled
+from .tables import rows_in
 
 TRUE, FALSE, NONE, EMPTY, ZERO, MINUS_ONE, NOT_A_NUMBER = "True", "False", "None", "empty", "0", "-1", "nan"
 NUMBER, TEXT, FILLED, OTHER = "a number", "a text", "not empty", "a value"
@@ -106,13 +107,24 @@ def _read_fields(fields: Mapping[Any, Any]) -> Reading:
 def _read_items(items: Sequence[Any]) -> Reading:
     if not items:
         return Reading(EMPTY, None, ())
-    texts = [block_text(item) for item in items[:MAX_LINES]]
-    if None not in texts and len(texts) == len(items):
+    texts = block_texts(items)
+    if texts:
         if len(texts) == 1:
             inner = read(texts[0])
             return inner if inner.fields is not None or inner.items is not None else Reading(FILLED, {"text": texts[0]})
         return Reading(FILLED, {str(index): text for index, text in enumerate(texts)})
     return Reading(FILLED, None, items)
+
+
+def block_texts(items: Sequence[Any]) -> list[str]:
+    """Return the texts of a few content blocks; none if an item is anything else."""
+    found: list[str] = []
+    for item in items if len(items) <= MAX_LINES else ():
+        text = block_text(item)
+        if text is None:
+            return []
+        found.append(text)
+    return found
 
 
 def block_text(item: Any) -> str | None:
@@ -188,6 +200,10 @@ def _read_text(text: str, name: str, words: bool) -> Reading:
         parsed = parsed_text(text)
         if parsed is not None:
             return _read_fields(parsed) if type(parsed) is dict else _read_items(parsed)
+    rows = rows_in(text)
+    if rows is not None and type(rows[0]) in (dict, list):
+        is_record = len(rows) == 1 and type(rows[0]) is dict
+        return Reading(TEXT, rows[0]) if is_record else Reading(TEXT, None, rows)
     if len(text) > 4 * MAX_WORD:
         return Reading(TEXT) if len(text) > 8 * MAX_WORD else _read_lines(text, words)
     bare = text.strip().rstrip(".!")

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from .. import codec
 from ..model.records import Expr, Guard, Lit, Node, Ref, StepRecord
 from .elements import (
+    COLUMN,
     MAX_ELEMENTS,
     Field,
     Table,
@@ -22,15 +23,18 @@ from .elements import (
     is_scalar,
     ranks_of,
     reasons,
+    rows_of_columns,
     telling_texts,
 )
 from .field_names import is_id_name, is_same_name
 from .leaf_texts import bytes_of
 from .list_state import list_state
+from .made_texts import words_in
 from .output_index import OutputIndex
 from .output_places import Items, Place
 from .paths import key_digest
 
+_MAX_SHARED = 3  # elements of which a text may be a part; each of them is guarded
 _MAX_TEXTS = 8
 _MAX_TEXT = 200
 _MAX_LISTS = 200
@@ -61,7 +65,7 @@ class UsedLeaf(Protocol):
 class Use(NamedTuple):
     """One use of an element, by a reference or by a value in it at `place`.
 
-    `names` lead to the value.
+    `names` lead to the value. A use is shared if the value may be a part of several elements.
     """
 
     step: int
@@ -69,6 +73,7 @@ class Use(NamedTuple):
     slot: int
     place: Place | None = None
     names: tuple[str, ...] = ()
+    is_shared: bool = False
 
 
 class ElementUses:
@@ -79,6 +84,7 @@ class ElementUses:
         self._index = index
         self._uses: dict[int, list[Use]] = {}
         self._joined: dict[int, int] = {}
+        self._rows: dict[int, Table] = {}
 
     def add(self, step: int, leaf: UsedLeaf, places: Sequence[Place], guards: list[Guard]) -> None:
         """Note where a guarded literal stands.
@@ -96,9 +102,16 @@ class ElementUses:
         for node, slots in found.items():
             if len(slots) > 1 and isinstance(leaf.value, str):
                 self._joined.setdefault(node, step)  # one text of several elements
-            if len(slots) == 1 and (node in self._uses or len(self._uses) < _MAX_LISTS):
-                ((slot, place),) = slots.items()
-                self._uses.setdefault(node, []).append(Use(step, leaf.argument, slot, place, leaf.names))
+            if len(slots) > 1:
+                slots = _nearest(leaf.value, slots)
+            if len(slots) > _MAX_SHARED or (
+                len(slots) > 1 and not all(_is_part(leaf, place) for place in slots.values())
+            ):
+                continue
+            if node in self._uses or len(self._uses) < _MAX_LISTS:
+                self._uses.setdefault(node, []).extend(
+                    Use(step, leaf.argument, slot, place, leaf.names, len(slots) > 1) for slot, place in slots.items()
+                )
         for place in keys:
             if sum(self._index.step_of(p.node) == self._index.step_of(place.node) for p in keys) == 1:
                 guards.extend(self._below_key(place))
@@ -120,15 +133,15 @@ class ElementUses:
             yield step, self._list_guard(node, "length", self._length(node))
         for node, uses in self._uses.items():
             elements = Table(elements_of(self._index.nodes[node]) or ())
-            looped = self._is_loop(node, uses, len(elements))
-            if looped or len({use.slot for use in uses}) == len(elements):
+            loops = self._loops(node, uses, len(elements))
+            if loops or len({use.slot for use in uses if not use.is_shared}) == len(elements):
                 yield uses[0].step, self._list_guard(node, "length", self._length(node))
             if self._index.hides_names(node):
                 continue
             yield from self._whole(node, uses, len(elements))
             if len(elements) <= MAX_ELEMENTS:
                 for use in uses:
-                    yield from ((use.step, guard) for guard in self._choice(node, use, elements, looped))
+                    yield from ((use.step, guard) for guard in self._choice(node, use, elements, use.step in loops))
 
     def _is_list(self, node: int) -> bool:
         value = self._index.nodes[node]
@@ -145,19 +158,21 @@ class ElementUses:
 
     # -- loops
 
-    def _is_loop(self, node: int, uses: Sequence[Use], length: int) -> bool:
-        """Return whether a tool was called with one element after the other."""
+    def _loops(self, node: int, uses: Sequence[Use], length: int) -> frozenset[int]:
+        """Return the steps in which a tool was called with one element after the other."""
         by_tool: dict[tuple[str, str], list[Use]] = {}
         for use in uses:
-            by_tool.setdefault((self._records[use.step].tool, use.argument), []).append(use)
+            if not use.is_shared:
+                by_tool.setdefault((self._records[use.step].tool, use.argument), []).append(use)
+        found: set[int] = set()
         for calls in by_tool.values():
             slots = list(dict.fromkeys(self._position(node, use.slot) for use in calls))
             if len(slots) < 2 or slots not in (sorted(slots), sorted(slots, reverse=True)):
                 continue
             is_run = sorted(slots) in (list(range(len(slots))), list(range(length - len(slots), length)))
             if is_run or len({self._rest(use, uses) for use in calls}) == 1:
-                return True
-        return False
+                found.update(use.step for use in calls)
+        return frozenset(found)
 
     def _rest(self, use: Use, uses: Sequence[Use]) -> tuple[Any, ...]:
         """Return the literals of a call that do not come from a list."""
@@ -201,6 +216,9 @@ class ElementUses:
             column = column_of(elements, field)
             if not _is_once(column, use.place.leaf):
                 return
+            if not looped and not field and (rows := self._rows_beside(node)):
+                yield from self._record_guards(node, use.slot, rows, prefix=COLUMN)
+                return
             if not self._identifies(use, column):
                 kind = "" if looped or ranks_of(elements, field) is None else extreme(elements, position, field)
                 if kind:
@@ -212,17 +230,33 @@ class ElementUses:
             return
         yield from self._record_guards(node, use.slot, elements, at=position, with_reasons=not looped)
 
+    def _rows_beside(self, node: int) -> Table:
+        """Return the rows of the lists beside a list; empty if it is not a column."""
+        above = self._index.links[node][0]
+        if above not in self._rows:
+            self._rows[above] = Table(rows_of_columns(self._index.nodes[above]))
+        return self._rows[above]
+
     def _record_guards(
-        self, node: int, slot: int, elements: Sequence[Any], *, at: int = -1, with_reasons: bool = True
+        self,
+        node: int,
+        slot: int,
+        elements: Sequence[Any],
+        *,
+        at: int = -1,
+        with_reasons: bool = True,
+        prefix: str = "",
     ) -> Iterator[Guard]:
         position = slot if at < 0 else at
         texts = [[list(field), text] for field, text in telling_texts(elements, position) if len(text) <= _MAX_TEXT]
         if texts:
-            yield self._element_guard(node, slot, "record", texts[:_MAX_TEXTS])
+            yield self._element_guard(node, slot, prefix + "record", texts[:_MAX_TEXTS])
         if with_reasons:
             for kind, field, value in reasons(elements, position):
                 data = [*field, value] if kind == "first" else list(field)
-                yield self._element_guard(node, slot, kind, data)
+                yield self._element_guard(node, slot, prefix + kind, data)
+            if isinstance(self._index.nodes[node], dict) and self._index.path(node, slot)[1][-1]:
+                yield self._element_guard(node, slot, "place", position)
 
     def _element_guard(self, node: int, slot: int, kind: str, data: Any) -> Guard:
         path, keys = self._index.path(node, slot)
@@ -276,6 +310,20 @@ def _is_once(column: Sequence[Any], leaf: Any) -> bool:
     if _PLAIN.issuperset(map(type, column)) and column.count(leaf) == 1:
         return type(column[column.index(leaf)]) is type(leaf) and bool(leaf == leaf)
     return sum(_is_equal(value, leaf) for value in column) == 1
+
+
+def _nearest(value: Any, slots: dict[int, Place]) -> dict[int, Place]:
+    """Return the elements whose leaves share most words with a text."""
+    if not isinstance(value, str):
+        return slots
+    words = words_in(value)
+    shared = {slot: len(words & words_in(place.leaf)) for slot, place in slots.items()}
+    return {slot: place for slot, place in slots.items() if shared[slot] == max(shared.values())}
+
+
+def _is_part(leaf: UsedLeaf, place: Place) -> bool:
+    """Return whether a text may be a part of a leaf of an output."""
+    return isinstance(leaf.value, str) and isinstance(place.leaf, str) and len(place.leaf) > len(leaf.value)
 
 
 def _is_equal(one: Any, two: Any) -> bool:

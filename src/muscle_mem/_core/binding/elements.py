@@ -17,6 +17,9 @@ from .paths import Attributes, Fields, attributes_of, fields_of, key_digest, ope
 Field = tuple[str | int, ...]
 """The names or indexes that lead from an element to a scalar in it."""
 
+COLUMN = "column "
+"""Prefix of the kinds of guards whose elements are rows of lists that stand side by side."""
+
 MISSING = object()
 MAX_ELEMENTS = 2_000
 _MAX_FIELDS = 24
@@ -176,7 +179,7 @@ def reasons(elements: Sequence[Any], at: int) -> Iterator[tuple[str, Field, Any]
             if value not in column[:at] and (issubclass(type(value), bool) or _is_closed(field, column)):
                 yield "first", field, value
         elif len(elements) > 1 and field_rank(value) is not None:
-            kind = extreme(elements, at, field)
+            kind = extreme(elements, at, field) or _tied_extreme(elements, at, field)
             if kind:
                 yield kind, field, value
 
@@ -202,6 +205,42 @@ def ranks_of(elements: Sequence[Any], field: Field) -> list[Any] | None:
     if field not in elements.ranks:
         elements.ranks[field] = column_ranks(column_of(elements, field))
     return elements.ranks[field]
+
+
+def is_first_extreme(elements: Sequence[Any], at: int, field: Field, kind: str) -> bool:
+    """Return whether an element is the first with the least or most of a field."""
+    ranks = ranks_of(elements, field)
+    return bool(ranks) and ranks is not None and ranks.index((min if kind == "least" else max)(ranks)) == at
+
+
+def _tied_extreme(elements: Sequence[Any], at: int, field: Field) -> str:
+    """Return the kind of an element that is the first of a few extremes."""
+    for kind in ("least", "most"):
+        if is_first_extreme(elements, at, field, kind):
+            column = column_of(elements, field)
+            return f"first {kind}" if 1 < column.count(column[at]) <= len(column) / 2 else ""
+    return ""
+
+
+def rows_of_columns(container: Any) -> list[dict[str, Any]]:
+    """Return the rows of lists of equal length that stand side by side under names.
+
+    Return an empty list if the container holds no two such lists.
+    """
+    container = opened(container)
+    fields = container if issubclass(type(container), Fields) else None
+    if issubclass(type(container), dict):
+        pairs = list(dict.items(container))
+    elif fields is not None or (fields := fields_of(container)) is not None:
+        pairs = list(zip(fields.names, fields.values, strict=True))
+    else:
+        return []
+    columns = {name: list(value) for name, value in pairs if type(name) is str and type(value) in (list, tuple)}
+    if len(columns) < 2 or len({len(column) for column in columns.values()}) > 1:
+        return []
+    if not all(is_scalar(value) for column in columns.values() for value in column[:MAX_ELEMENTS]):
+        return []
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def column_ranks(column: Sequence[Any]) -> list[Any] | None:

@@ -15,7 +15,7 @@ from ..model.flow import ARGUMENT, OUTPUT, Source
 from ..redaction.traces import decimal_text
 from .conversions import CONVERT, DATE_TEXT, DATE_TIME_TEXT, NUMBER_TEXT
 from .output_tree import OutputTree
-from .paths import Fields
+from .paths import Fields, may_be_json, parsed_json
 
 MAX_PLACES = 48
 """Places in one output. A value that has more is not searched for."""
@@ -48,6 +48,9 @@ class FlowIndex(OutputTree):
         """Add an argument of a step."""
         self.add(len(self._origins), value)
         self._origins.append(Source(ARGUMENT, step, name))
+
+    def _parsed(self, text: str) -> Any:
+        return parsed_json(text) if may_be_json(text) else None  # A flow reads tables as texts.
 
     def _put_other(self, child: Any, node: int, slot: int) -> None:
         if type(child) is codec.Record:

@@ -12,7 +12,7 @@ from typing import Any
 from .. import codec
 from ..model.records import Guard
 from ..model.text import safe_repr
-from .elements import MISSING, Field, elements_of, extreme, part, position_of
+from .elements import COLUMN, MISSING, Field, elements_of, extreme, is_first_extreme, part, position_of, rows_of_columns
 from .figure_places import as_number, day_text, is_same_value, kind_of, units_in
 from .leaf_texts import bytes_of, occurrences, text_of
 from .list_state import cut_short
@@ -30,7 +30,7 @@ def stale_value(
     """
     try:
         if guard.kind:
-            return _JUDGES[guard.kind](guard, results[guard.step], params)
+            return _JUDGES[guard.kind.removeprefix(COLUMN)](guard, results[guard.step], params)
         value = get_at(results[guard.step], guard.path, guard.keys)
         if bytes_of(value) == guard.data:
             return None
@@ -79,6 +79,11 @@ def _siblings(guard: Guard, output: Any) -> tuple[list[Any], int]:
 
     Raises LookupError.
     """
+    if guard.kind.startswith(COLUMN):
+        rows: list[Any] = rows_of_columns(get_at(output, guard.path[:-2], guard.keys[:-2]))
+        if guard.path[-1] >= len(rows):
+            raise LookupError(guard.path[-1])
+        return rows, guard.path[-1]
     container = get_at(output, guard.path[:-1], guard.keys[:-1])
     found = elements_of(container)
     at = position_of(container, guard.path[-1], guard.keys[-1] if guard.keys else b"")
@@ -98,9 +103,23 @@ def _record(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
 def _extreme(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
     elements, at = _siblings(guard, output)
     field = tuple(_decoded(guard.data))
-    if len(elements) == 1 or extreme(elements, at, field) == guard.kind:
+    kind = guard.kind.removeprefix(COLUMN)
+    if len(elements) == 1 or extreme(elements, at, field) == kind:
         return None
-    return f"a record that is not the only one with the {guard.kind} {field_text(field)}"
+    return f"a record that is not the only one with the {kind} {field_text(field)}"
+
+
+def _first_extreme(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
+    elements, at = _siblings(guard, output)
+    field, kind = tuple(_decoded(guard.data)), guard.kind.removeprefix(COLUMN).removeprefix("first ")
+    if is_first_extreme(elements, at, field, kind):
+        return None
+    return f"a record that is not the first one with the {kind} {field_text(field)}"
+
+
+def _place(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
+    at = _siblings(guard, output)[1]
+    return None if at == _decoded(guard.data) else f"a record at place {at}"
 
 
 def _first(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
@@ -157,6 +176,9 @@ _JUDGES = {
     "least": _extreme,
     "most": _extreme,
     "first": _first,
+    "first least": _first_extreme,
+    "first most": _first_extreme,
+    "place": _place,
     "last": _last,
     "length": _length,
     "whole": _whole,
@@ -168,21 +190,25 @@ def guard_value(guard: Guard) -> str:
     """Return what a guard asks of its place, as messages and listings say it."""
     try:
         value = _decoded(guard.data)
-        if guard.kind in ("least", "most"):
-            return f"the only one with the {guard.kind} {field_text(tuple(value))}"
-        if guard.kind == "first":
+        kind = guard.kind.removeprefix(COLUMN)
+        if kind in ("least", "most", "first least", "first most"):
+            which = kind if " " in kind else f"only one with the {kind}"
+            return f"the {which.replace('first ', 'first one with the ')} {field_text(tuple(value))}"
+        if kind == "place":
+            return f"the record at place {value}"
+        if kind == "first":
             return f"the first whose {field_text(tuple(value[:-1]))} is {safe_repr(value[-1])}"
-        if guard.kind == "last":
+        if kind == "last":
             return "the last element"
-        if guard.kind == "record":
+        if kind == "record":
             return "the record of " + ", ".join(safe_repr(text) for _, text in value)
-        if guard.kind == "length":
+        if kind == "length":
             return f"{len(value) if isinstance(value, list) else value} elements"
-        if guard.kind == "whole":
+        if kind == "whole":
             return "a list that is not cut short"
-        if guard.kind == "output":
+        if kind == "output":
             return "the argument " + safe_repr("".join(f"{{{p}}}" if i % 2 else p for i, p in enumerate(value)))
-        if guard.kind == "figure":
+        if kind == "figure":
             return " ".join(text for text in (*guard.around[:1], str(value), *guard.around[1:2]) if text)
         return safe_repr(value)
     except Exception:  # a guard of another version

@@ -21,12 +21,13 @@ from .chosen import ElementUses
 from .field_names import is_id_name, is_same_name
 from .figure_places import as_number, day_text, is_same_value, spans_of, units_at
 from .figures import Kind, scalar_figures
-from .leaf_texts import bytes_of, text_of
+from .leaf_texts import bytes_of, fold_plain, text_of
 from .made_texts import Words, leaves_behind, sides_of
 from .named_leaves import NamedLeaf, named_leaves
 from .output_index import OutputIndex
 from .output_places import Place
 from .paths import is_distinctive
+from .repeated import repeated_for
 from .units import is_unit_name
 
 MAX_GUARDS_PER_LEAF = 64
@@ -108,13 +109,14 @@ class _Search:
         self._words = Words((*facts.task, *facts.params))
         self._figures = frozenset(value for leaf in facts.task for f in scalar_figures(leaf) for value in f.values)
         self._ended: frozenset[int] = frozenset()
+        self._ended_at: dict[int, frozenset[int]] = {}
         self._last_whole: list[Place] = []
         self._uses = ElementUses(records, index)
 
     def guard_step(self, step: int, ended: frozenset[int], names: Sequence[str]) -> None:
         """Find the guards of one step's literals in the outputs of steps that had ended."""
         guards = self.found.setdefault(step, [])
-        self._ended = ended
+        self._ended = self._ended_at[step] = ended
         leaves = [leaf for name, expr in self.records[step].arguments for leaf in named_leaves(name, expr)]
         leaves += [NamedLeaf("", (), name) for name in names]
         if not self.index.nodes:
@@ -136,6 +138,8 @@ class _Search:
         """Add the guards of the lists whose elements the steps have used."""
         for step, guard in self._uses.guards():
             self.found[step].append(guard)
+        for step, guard in repeated_for(self.records, self.index, self._ended_at):
+            self.found.setdefault(step, []).append(guard)
 
     def _whole_places(self, ended: frozenset[int]) -> list[Place]:
         """Return where the leaf that was looked for last is guarded as a whole."""
@@ -270,6 +274,10 @@ class _Search:
         text = text_of(value)
         if not leaf.names or text is None or leaf.is_part:
             return
+        if isinstance(value, str) and len(text) == 2 and text.isalpha() and text.isupper():
+            initials = list(self.index.places_of_initials(fold_plain(text)))
+            for place in initials if len(initials) <= _MAX_SMALL_PLACES else ():
+                yield place, self._whole_guard(place)
         by_step: dict[int, list[Place]] = {}
         number = _number_of(value, text)
         places = dict.fromkeys((place.node, place.slot) for place in self._equal_places(value, text))

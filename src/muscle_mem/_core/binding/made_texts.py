@@ -73,6 +73,11 @@ def _has_word(text: str, word: str) -> bool:
     return False
 
 
+def words_in(leaf: Any) -> frozenset[str]:
+    """Return the folded words of a leaf."""
+    return frozenset(_WORD.findall(fold_plain((text_of(leaf) or "")[:MAX_TEXT])))
+
+
 def leaves_behind(text: str, index: OutputIndex, *known: Words) -> Iterator[tuple[Place, str]]:
     """Yield the leaves that a text may have been made of, with the part that counts.
 
@@ -96,6 +101,9 @@ def leaves_behind(text: str, index: OutputIndex, *known: Words) -> Iterator[tupl
         and not _is_in(letters, known)
     ):
         for place in _bounded(index.places_at_ends(letters), _FEW_LEAVES, index):
+            yield place, ""
+    if text.isupper() and text.isalpha() and 2 <= len(text) < _SHORTEST_HIDDEN:
+        for place in _bounded(index.places_of_initials(letters), _FEW_LEAVES, index):
             yield place, ""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from enum import Enum
@@ -17,6 +18,7 @@ from typing import Any
 from .. import codec
 from ..model.pattern import compiled
 from .paths import SCALARS, Attributes, Fields, fields_of, opened, plain_copy
+from .tables import rows_in
 from .units import UNIT, is_unit_name
 
 _MAX_LEAVES = 200_000
@@ -35,7 +37,7 @@ MAX_APART = 32
 """Figures of an output that are digested one by one; more are digested as a whole."""
 
 SIZE_APART = 3
-WHOLE = 8  # bytes: no multiple of the size of one
+WHOLE = 8  # bytes, no multiple of the size of one: half for the figures in order, half for them in any order
 _BLANK = b"\0" * SIZE_APART
 _DIGIT = re.compile(r"\d")
 _FIGURE_START = re.compile(r"(?<![\w.,/-])[-+\u2212]?\d")
@@ -60,21 +62,37 @@ def figures_digest(output: Any, now: float) -> bytes | None:
     lines = found.lines
     if 0 < len(lines) <= MAX_APART:
         return b"".join(codec.digest(line.encode("utf-8", "replace"))[:SIZE_APART] for line in lines)
-    return codec.digest("\n".join(lines).encode("utf-8", "replace"))[:WHOLE] if lines else None
+    if not lines:
+        return None
+    halves = ("\n".join(each).encode("utf-8", "replace") for each in (lines, sorted(lines)))
+    return b"".join(codec.digest(half)[: WHOLE // 2] for half in halves)
 
 
 def common_figures(one: bytes, two: bytes) -> bytes:
-    """Return what two digests have in common.
+    """Return what two digests have in common, in the order of the first.
 
-    The figures that differ are blank. Return an empty digest if nothing is left.
+    The figures that only one of them has are blank; those that moved are kept. Return an empty digest if nothing is
+    left.
     """
     if one == two:
         return one
     if len(one) != len(two) or len(one) % SIZE_APART:
         return b""
-    pairs = [(one[at : at + SIZE_APART], two[at : at + SIZE_APART]) for at in range(0, len(one), SIZE_APART)]
-    kept = b"".join(first if first == second else _BLANK for first, second in pairs)
-    return kept if kept.strip(b"\0") else b""
+    left = Counter(_figures_of(two))
+    kept: list[bytes] = []
+    for figure in _figures_of(one):
+        kept.append(figure if left[figure] > 0 else _BLANK)
+        left[figure] -= 1
+    return b"".join(kept) if any(figure != _BLANK for figure in kept) else b""
+
+
+def figures_apart_from_order(digest: bytes) -> bytes:
+    """Return what digests of the same figures in any order have in common."""
+    return digest[WHOLE // 2 :] if len(digest) == WHOLE else b"".join(sorted(_figures_of(digest)))
+
+
+def _figures_of(digest: bytes) -> list[bytes]:
+    return [digest[at : at + SIZE_APART] for at in range(0, len(digest), SIZE_APART)]
 
 
 def fits_figures(digest: bytes | None, accepted: bytes) -> bool:
@@ -84,7 +102,10 @@ def fits_figures(digest: bytes | None, accepted: bytes) -> bool:
     """
     if digest == accepted:
         return True
-    return digest is not None and _BLANK in accepted and common_figures(digest, accepted) == accepted
+    if digest is None or _BLANK not in accepted or len(digest) != len(accepted):
+        return False
+    pairs = zip(_figures_of(digest), _figures_of(accepted), strict=True)
+    return all(wanted in (_BLANK, figure) for figure, wanted in pairs)
 
 
 class _Figures:
@@ -104,7 +125,7 @@ class _Figures:
         elif kind is str:
             self._add_text(value, name)
         elif kind is int or kind is float:
-            self._add_number(value, name)
+            self._add_number(value)
         elif value is not None and kind is not bool:
             self._add_other(value, name, depth)
 
@@ -122,14 +143,14 @@ class _Figures:
                         if _DIGIT.search(child) is not None or is_unit_name(key):
                             self._add_text(child, key)
                     elif kind is int and -_SMALLEST_EPOCH < child < _SMALLEST_EPOCH:
-                        lines.append(f"{key}={child}")
+                        lines.append(f"{child}")
                     else:
                         add(child, key, depth + 1)
                 else:
                     self.add(key, name, depth + 1)
                     self.add(value[key], str(key), depth + 1)
             return
-        self.lines.append(f"{name}#{len(value)}")
+        self.lines.append(f"#{len(value)}")
         if len(value) >= _FEW and self._add_rows(value, depth + 1):
             return
         for child in value:
@@ -149,6 +170,8 @@ class _Figures:
         kinds = {name: set(map(type, column)) for name, column in columns.items()}
         if not all(found <= _ROW_SCALARS for found in kinds.values()) or self._left < len(rows) * len(names):
             return False
+        if any(_may_hold_table(columns[name], found) for name, found in kinds.items() if str in found):
+            return False
         self._left -= len(rows) * len(names)
         cells = [self._cells(columns[name], name, kinds[name]) for name in sorted(names) if kinds[name] - _SILENT]
         self.lines.extend(chain.from_iterable(chain.from_iterable(zip(*cells, strict=True))))
@@ -157,7 +180,7 @@ class _Figures:
     def _cells(self, column: Sequence[Any], name: str, kinds: set[type]) -> Iterable[Iterable[str]]:
         """Return the lines of each value of a column."""
         if kinds <= _NUMBERS and max(map(abs, column)) < _SMALLEST_EPOCH:
-            return zip(map(f"{name.replace('%', '%%')}=%r".__mod__, column))
+            return zip(map(repr, column))
         if kinds & _NUMBERS:
             return [self._lines_of(value, name) for value in column]
         known = {value: self._lines_of(value, name) for value in set(column)}
@@ -171,23 +194,29 @@ class _Figures:
         finally:
             self.lines = outer
 
-    def _add_number(self, value: float, name: str) -> None:
+    def _add_number(self, value: float) -> None:
         if abs(value) >= _SMALLEST_EPOCH and any(abs(value / unit - self._now) <= _DAY for unit in _EPOCH_UNITS):
             return
-        self.lines.append(f"{name}={value:x}" if type(value) is int and abs(value) >= 2**64 else f"{name}={value!r}")
+        self.lines.append(f"{value:x}" if type(value) is int and abs(value) >= 2**64 else f"{value!r}")
 
     def _add_text(self, text: str, name: str) -> None:
         text = text[:_MAX_TEXT]
         if is_unit_name(name):
             self.lines.append(f"{name}={text}")
-        if _DIGIT.search(text) is None or (":" not in text and _FIGURE_START.search(text) is None):
+        if _DIGIT.search(text) is None:
+            return
+        rows = rows_in(text)
+        if rows is not None:  # Else the commas of CSV join its cells.
+            self._add_container(rows, name, 0)
+            return
+        if ":" not in text and _FIGURE_START.search(text) is None:
             return
         for stamp, figure in compiled(_FIGURES).findall(text):
             if stamp:
                 if not self._is_today(stamp):
-                    self.lines.append(f"{name}={stamp}")
+                    self.lines.append(stamp)
             elif figure and not self._is_epoch(figure):
-                self.lines.append(f"{name}={figure}")
+                self.lines.append(figure)
 
     def _is_epoch(self, figure: str) -> bool:
         if not figure.isdecimal() or not 10 <= len(figure) <= 19:
@@ -205,11 +234,11 @@ class _Figures:
             return
         if issubclass(type(value), datetime.datetime):
             if not self._is_today(value.date().isoformat()):
-                self.lines.append(f"{name}={value.date().isoformat()}")
+                self.lines.append(value.date().isoformat())
         elif issubclass(type(value), datetime.date):
-            self.lines.append(f"{name}={value.isoformat()}")
+            self.lines.append(value.isoformat())
         elif issubclass(type(value), Decimal):
-            self.lines.append(f"{name}={value}")
+            self.lines.append(str(value))
         elif issubclass(type(value), bytes | bytearray):
             self._add_text(bytes(value[:_MAX_TEXT]).decode("utf-8", "replace"), name)
         elif issubclass(type(value), Attributes):
@@ -235,6 +264,11 @@ class _Figures:
             copied = plain_copy(inner)
             if copied is not None and type(copied) is not type(value):
                 self.add(copied, name, depth + 1)
+
+
+def _may_hold_table(column: Sequence[Any], kinds: set[type]) -> bool:
+    joined = "".join(column if len(kinds) == 1 else [value for value in column if type(value) is str])
+    return "\n" in joined or "<tr" in joined
 
 
 def _sorted_keys(value: dict[Any, Any]) -> list[Any]:

@@ -22,6 +22,7 @@ from .output_tree import OutputTree
 from .pieces import PieceMemo
 
 _MAX_TRIES = 2_000  # occurrences of one text that are looked at
+_LONGEST_NAME = 60  # characters of a text whose initials are looked at
 _FEW_SEARCHES = 20  # searches for which an index of the pieces costs more than it saves
 _MAX_PARTS = 1_000  # parts of a literal that are looked up one by one
 _PIECES = re.compile(r"[0-9]+|[A-Za-z]+")
@@ -308,6 +309,18 @@ class OutputIndex(OutputTree):
                     yield from self._text_places_of(number)
                 at = folded.find(pattern, at + 1)
                 tries += 1
+
+    def places_of_initials(self, letters: str) -> Iterator[Place]:
+        """Yield the texts whose words begin with these folded letters."""
+        joined = BREAK + self._folded_texts()[0]
+        at = joined.find(BREAK + letters[0])
+        number = done = 0
+        while at >= 0:
+            number, done = number + joined.count(BREAK, done, at), at
+            text = joined[at + 1 : joined.find(BREAK, at + 1)]
+            if len(text) <= _LONGEST_NAME and "".join(word[0] for word in text.split()) == letters:
+                yield from self._text_places_of(number)
+            at = joined.find(BREAK + letters[0], at + 1)
 
     def _folded_texts(self) -> tuple[str, list[int]]:
         if not self._folded:

@@ -24,7 +24,7 @@ class Root:
 
 
 class Parsed:
-    """A text that is JSON, and the value that it holds."""
+    """A text that is JSON or a table, and the value that it holds."""
 
     __slots__ = ("value",)
 

@@ -28,9 +28,8 @@ from .paths import (
     Fields,
     fields_of,
     key_digest,
-    may_be_json,
     opened,
-    parsed_json,
+    parsed_text,
     text_of_json,
 )
 
@@ -115,7 +114,7 @@ class OutputTree:
         for child in children:
             kind = type(child)
             if kind is str:
-                if child[:1] in ("{", "["):
+                if child[:1] in ("{", "[") or "\n" in child or "<tr" in child:
                     put(child, node, slot)
                 else:
                     texts.append(child)
@@ -161,6 +160,8 @@ class OutputTree:
         texts = list(compress(values, is_text)) if str in found else []
         joined = BREAK.join(texts)
         if joined[:1] in _JSON_STARTS or any(BREAK + start in joined for start in _JSON_STARTS):
+            return False
+        if ("\n" in joined or "<tr" in joined) and any(self._parsed(text) is not None for text in texts):
             return False
         if rows is not None:
             self._scan_same_keys(*rows)
@@ -218,7 +219,7 @@ class OutputTree:
         kind = type(child)
         if kind is str or kind is bytes:
             text = text_of_json(child)
-            parsed = parsed_json(text) if may_be_json(text) else None
+            parsed = self._parsed(text)
             if parsed is None:
                 self.texts.append(text)
                 self._text_slots.last().append((node, slot))
@@ -233,6 +234,10 @@ class OutputTree:
                 self._put_other(child, node, slot)
             except Exception:  # The value's own methods raise, so nothing can be read in it.
                 return
+
+    def _parsed(self, text: str) -> Any:
+        """Return the value that a text spells, or None."""
+        return parsed_text(text)
 
     def _put_other(self, child: Any, node: int, slot: int) -> None:
         if not issubclass(type(child), Attributes | Fields):

@@ -15,10 +15,10 @@ from ...errors import NotStorableError
 from .. import codec
 from ..model.secret import Secret
 from ..redaction.traces import SHORT_TEXT, SMALL_INT
-from .tables import is_table, opened_table
+from .tables import is_table, opened_table, rows_in
 
 JSON = b"json"
-"""Key of the step from a text to the value that it is the JSON form of."""
+"""Key of the step from a text to the value that it spells, in JSON or as a table."""
 
 MAX_VISITS = 300_000
 _MAX_VISITS_PER_OBJECT = 8  # an object may occur at several paths, or contain itself
@@ -142,6 +142,12 @@ def may_be_json(text: str) -> bool:
     return text[:1] in ("{", "[") and text.rstrip()[-1:] in ("}", "]")
 
 
+def parsed_text(text: str) -> Any:
+    """Return the value that a text spells, in JSON or as a table, or None."""
+    found = parsed_json(text) if may_be_json(text) else None
+    return rows_in(text) if found is None else found
+
+
 def get_at(value: Any, path: Sequence[int], keys: Sequence[bytes]) -> Any:
     """Return the value that is now at a path.
 
@@ -151,7 +157,7 @@ def get_at(value: Any, path: Sequence[int], keys: Sequence[bytes]) -> Any:
         value = opened(value)
         key = keys[level] if level < len(keys) else b""
         if key == JSON:
-            value = parsed_json(text_of_json(value))
+            value = parsed_text(text_of_json(value))
             continue
         if not key:
             value = list(children(value))[index][1]
@@ -273,7 +279,7 @@ def follow(value: Any, path: Sequence[int], keys: Sequence[bytes]) -> Any:
     above = get_at(value, path[:-1], keys[:-1])
     key = keys[-1] if len(keys) == len(path) else b""
     if key == JSON:
-        return parsed_json(text_of_json(above))
+        return parsed_text(text_of_json(above))
     if not key:
         return list(children(above))[path[-1]][1]
     found = next((child for other, child in children(above) if other == key), _MISSING)

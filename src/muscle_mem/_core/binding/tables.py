@@ -1,4 +1,4 @@
-"""Tables and rows of other libraries, opened as plain lists and dicts.
+"""Tables of other libraries and in texts, opened as plain lists and dicts.
 
 So ids in them are found. Nothing is imported here: a value is recognized by the name of its class and module.
 """
@@ -10,11 +10,26 @@ from typing import Any
 MAX_CELLS = 10_000
 """Cells of a table that is searched; a larger one is not."""
 
+MAX_TABLE_TEXT = 60_000
+"""Characters of a text that is read as a table; a longer one is not."""
+
 _FRAMES = ("pandas", "polars")
 _DRIVERS = frozenset(
     "sqlite3 sqlalchemy asyncpg psycopg psycopg2 pyodbc duckdb oracledb cx_Oracle MySQLdb mysql pymysql databases "
     "aiosqlite records pymssql".split()
 )
+
+
+def rows_in(text: str) -> list[Any] | None:
+    """Return the rows of a text that holds a table, by its lines or its HTML.
+
+    Return None for any other text.
+    """
+    if not 8 <= len(text) <= MAX_TABLE_TEXT or ("\n" not in text and "<tr" not in text):
+        return None
+    from .text_tables import table_of  # Loaded with the first text that may hold a table.
+
+    return table_of(text)
 
 
 def opened_table(value: Any) -> Any:

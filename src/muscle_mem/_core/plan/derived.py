@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ...errors import DecodeError
 from .. import codec
-from ..binding.output_figures import common_figures, figures_digest
+from ..binding.output_figures import common_figures, figures_apart_from_order, figures_digest
 from ..binding.suspicion_kinds import DERIVED
 from ..model.records import Row
 
@@ -107,10 +107,11 @@ def _accepted(seen: Sequence[Sources], is_narrow: bool) -> tuple[Sources, ...]:
     if len(seen) == 1:
         return (seen[0],) if seen[0].length else ()
     different = {frozenset(sources.pairs[: sources.length]): sources for sources in seen}
-    if len(different) == 1 or (is_narrow and len(different) < ENOUGH):
+    told_apart = {_apart_from_order(sources): sources for sources in seen}
+    if len(told_apart) == 1 or (is_narrow and len(told_apart) < ENOUGH):
         return tuple(different.values()) if all(different) else ()
     by_form: dict[tuple[tuple[int, int], ...], list[Sources]] = {}
-    for sources in different.values():
+    for sources in told_apart.values():
         form = tuple(sorted((step, len(digest)) for step, digest in sources.pairs[: sources.length]))
         by_form.setdefault(form, []).append(sources)
     if len(by_form) >= ENOUGH_FORMS:
@@ -119,3 +120,8 @@ def _accepted(seen: Sequence[Sources], is_narrow: bool) -> tuple[Sources, ...]:
         return tuple(different.values())  # outputs of other lengths have no figures that can be compared
     common = _common(max(by_form.values(), key=len))
     return (Sources(common, len(common)),) if common else ()
+
+
+def _apart_from_order(sources: Sources) -> frozenset[Pair]:
+    """Return the figures without their order, which proves nothing."""
+    return frozenset((step, figures_apart_from_order(digest)) for step, digest in sources.pairs[: sources.length])

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import dis
 import functools
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import codec
 from ..binding.answer_skeletons import skeleton
+from ..binding.answers import block_texts
+from ..binding.paths import parsed_text
 from ..model.records import Row
 from .places import ROWS, Names
 
@@ -80,13 +83,26 @@ def used_items(trajectory: ReadyTrajectory, position: int, output: Any) -> dict[
 
 
 def _lists_on(value: Any, path: Sequence[int]) -> Iterator[tuple[Names, int]]:
-    """Yield the lists on the way to a part of an output.
+    """Yield the lists on the way to a part of an output, as `read` names them.
 
     Each comes with the index of the item that leads on.
     """
     names: Names = ()
-    for index in path:
+    left = deque(path)
+    while left:
+        index = left.popleft()
+        if type(value) is str:  # The step into what it spells has no name.
+            value = parsed_text(value)
+            if type(value) is list and len(value) == 1 and type(value[0]) is dict and left:
+                value = value[left.popleft()]
+            continue
         if type(value) in (list, tuple):
+            texts = block_texts(value)
+            if texts:  # Content blocks are read as their texts.
+                names = names if len(texts) == 1 else (*names, str(index))
+                value = texts[index] if index < len(texts) else None
+                left and left.popleft()
+                continue
             yield names, index
             names = (*names, ROWS)
             value = value[index] if index < len(value) else None

@@ -15,6 +15,7 @@ import msgspec
 
 from ...errors import DecodeError
 from .. import codec
+from ..binding.elements import COLUMN
 from ..binding.guard_check import stale_value
 from ..model.records import Guard
 from .ready_trajectory import ReadyTrajectory
@@ -23,7 +24,7 @@ MAX_COMPARED = 8
 """The newest recordings that a guard is compared with."""
 
 _PLACES = ("", "figure")
-_REASONS = ("first", "last", "least", "most")
+_REASONS = ("first", "last", "least", "most", "first least", "first most", "place")
 _MAX_GUARDS = 64
 _UNTRUSTED = ("quarantined", "retired")
 
@@ -40,11 +41,20 @@ def strike_guards(members: Sequence[ReadyTrajectory]) -> None:
         for position, step in enumerate(member.steps):
             recorded = step.recorded_guards
             if recorded:
-                step.keep_guards(
-                    tuple(g for g in recorded if not any(other.contradicts(g, position, recorded) for other in others))
-                    if others
-                    else recorded
-                )
+                step.keep_guards(_kept(recorded, position, others) if others else recorded)
+
+
+def _kept(recorded: tuple[Guard, ...], position: int, others: Sequence[_Recording]) -> tuple[Guard, ...]:
+    """Return the guards of a step that no other recording strikes.
+
+    Where all places of a value were struck, but the other recordings took it from the same output too, only the names
+    have changed.
+    """
+    kept = [guard for guard in recorded if not any(other.contradicts(guard, position, recorded) for other in others)]
+    known = {(guard.step, guard.data) for guard in kept if guard.kind in _PLACES}
+    struck = [g for g in recorded if g.kind in _PLACES and (g.step, g.data) not in known]
+    renamed = {g for g in struck if all(other.takes_from(g, position) for other in others)}
+    return tuple(guard for guard in recorded if guard in renamed or guard in kept)
 
 
 class _Recording:
@@ -66,15 +76,20 @@ class _Recording:
         alike = [own for own in guards if own.step == guard.step and shape_of(own) == shape_of(guard)]
         if guard.kind in _PLACES and any(own.kind in _PLACES for own in alike):
             return False
-        if guard.kind == "record" and any(own.kind == "record" for own in alike):
+        if _kind(guard) == "record" and any(_kind(own) == "record" for own in alike):
             return False
         if any(own.kind == guard.kind and own.data == guard.data for own in alike):
             return False
-        if guard.kind in _REASONS and not self._chose_same(guard, alike, beside):
+        if _kind(guard) in _REASONS and not self._chose_same(guard, alike, beside):
             return False
-        if guard.kind in _REASONS:
+        if _kind(guard) in _REASONS:
             return all(self._fails(moved, len(guards)) for moved in _moved(guard, guards))
         return self._fails(guard, len(guards))
+
+    def takes_from(self, guard: Guard, position: int) -> bool:
+        """Return whether this recording found the same value in the same output."""
+        guards = self.trajectory.steps[position].recorded_guards
+        return any(own.kind in _PLACES and (own.step, own.data) == (guard.step, guard.data) for own in guards)
 
     def _chose_same(self, reason: Guard, alike: Sequence[Guard], beside: Sequence[Guard]) -> bool:
         """Return whether this recording chose the same record.
@@ -82,9 +97,9 @@ class _Recording:
         For another one, another reason may have held.
         """
         recorded = [
-            own for own in beside if own.kind == "record" and (own.step, own.path) == (reason.step, reason.path)
+            own for own in beside if _kind(own) == "record" and (own.step, own.path) == (reason.step, reason.path)
         ]
-        here = [text for own in alike if own.kind == "record" for text in codec.decode(own.data)]
+        here = [text for own in alike if _kind(own) == "record" for text in codec.decode(own.data)]
         if here:
             return any(text in here for own in recorded for text in codec.decode(own.data))
         return not any(self._fails(own, 0) for own in recorded)
@@ -100,6 +115,10 @@ class _Recording:
             except DecodeError:
                 return False
         return stale_value(guard, self._decoded) is not None
+
+
+def _kind(guard: Guard) -> str:
+    return guard.kind.removeprefix(COLUMN)
 
 
 def _moved(reason: Guard, guards: Sequence[Guard]) -> Iterator[Guard]:
