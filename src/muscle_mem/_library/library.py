@@ -11,7 +11,6 @@ import msgspec
 
 from .._core.model.blobs import pack_row
 from .._core.model.learned import NO_EVIDENCE
-from .._core.model.records import body_bytes
 from .._core.plan.candidate_set import CandidateSet
 from .._core.plan.evidence import weigh
 from .._core.plan.general_trajectory import GeneralTrajectory
@@ -34,6 +33,7 @@ from .cache import Cache, CacheEntry, estimate_bytes, has_irreversible_step
 from .counters import HITS_PER_WRITE, Counters
 from .flows import MAX_VALUES, Flows, new_entries, split_learned
 from .limits import GrowthMonitor
+from .stored_records import has_same_body, is_same_trajectory, store_records
 
 LIBRARY_BYTES = 64 * 2**20
 MAX_DAMAGE_REPORTS = 10_000
@@ -147,11 +147,11 @@ class Library:
 
         The known trajectory is returned if only its standing has changed.
         """
-        if known is not None and _is_same_trajectory(stored, known):
+        if known is not None and is_same_trajectory(stored, known):
             known.standing = stored.standing
             return known
         try:
-            same = known if known is not None and _has_same_body(stored, known) else None
+            same = known if known is not None and has_same_body(stored, known) else None
             return load_trajectory(stored, same, recorded_at=recorded_at(stored))
         except DecodeError as error:
             self._report_damage(stored.sealed.id, str(error))
@@ -191,7 +191,7 @@ class Library:
         held = evidence.held_note(recording.id, quarantine)
         if quarantine:
             state, reason = QUARANTINED, f"{quarantine[0].reason.value}: {quarantine[0].message}"
-        sealed, observation = _store_records(run, recording, state, reason, self._clock())
+        sealed, observation = store_records(run, recording, state, reason, self._clock())
         note = held
         if known is not None:
             if quarantine:
@@ -401,43 +401,3 @@ class Library:
             self.store.close()
         except Exception as error:  # A user-defined store may raise any exception (G4).
             self.health.failed("close", error)
-
-
-def _store_records(run: Run, recording: Recording, state: str, reason: str, now: float) -> tuple[Sealed, Observation]:
-    """Return a recording as the records that a store takes."""
-    sealed = Sealed(
-        id=recording.id,
-        key=run.key or b"",
-        body=body_bytes(recording.body),
-        steps=len(recording.body.steps),
-        task=run.task,
-        scope=run.scope,
-        tags=run.tags,
-        created=now,
-        state=state,
-        reason=reason,
-    )
-    body, blobs = pack_row(recording.row)
-    return sealed, Observation(id=recording.observation_id, body=body, created=now, blobs=blobs)
-
-
-def _has_same_body(stored: Any, known: ReadyTrajectory) -> bool:
-    """Return whether a trajectory in memory has the stored body.
-
-    Observations and standing may differ. Trajectories with parallel groups are loaded again, because the members may
-    have been moved to match other trajectories of the key.
-    """
-    return stored.sealed == known.sealed and not known.has_groups
-
-
-def _is_same_trajectory(stored: Any, known: ReadyTrajectory) -> bool:
-    """Return whether a trajectory in memory equals the stored one but for standing.
-
-    Observations with the same id and sequence number are equal.
-    """
-    return (
-        stored.seq == known.seq
-        and _has_same_body(stored, known)
-        and [(seq, observation.id, observation.refresh) for seq, observation in stored.observations]
-        == [(candidate.seq, candidate.id, candidate.refresh) for candidate in known.candidates]
-    )
