@@ -25,7 +25,7 @@ def stored(hits: int, *tallies: Tally, steps: tuple[StepRecord, ...] = (), body:
 
 
 def notices(*many: Stored) -> list[str]:
-    answers: Answers = {}
+    answers = Answers()
     for one in many:
         collect_answers(one, answers)
     found = list(lint(answers))

@@ -25,7 +25,7 @@ def test_ls_lists_newest_first_with_stable_keys(shop: tuple[str, list[str]]) -> 
     assert list(listed[0]) == [
         "id", "task", "scope", "tags", "steps", "state", "reason", "held", "hits", "failures", "agreed", "disagreed",
         "strikes",
-        "observations", "seq", "key", "created", "recorded", "last_hit",
+        "observations", "seq", "key", "created", "recorded", "last_hit", "kind",
     ]  # fmt: skip
     first = listed[0]
     assert (first["scope"], first["tags"], first["steps"]) == ("tenant", ["[red]b", "a"], 2)
@@ -33,6 +33,7 @@ def test_ls_lists_newest_first_with_stable_keys(shop: tuple[str, list[str]]) -> 
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first["recorded"])
     assert re.fullmatch(r"[0-9a-f]{64}", first["key"])
     assert listed[1]["last_hit"] is None
+    assert {one["kind"] for one in listed} == {"recording"}
     assert listed[1]["task"] == NASTY
     assert (listed[2]["state"], listed[2]["held"]) == ("quarantined", True)
 

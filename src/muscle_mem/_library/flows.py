@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from .._core import codec
 from .._core.model.learned import (
     AGREED,
     DIGEST,
@@ -21,6 +20,7 @@ from .._core.model.learned import (
 from .._core.model.text import long_repr
 from .._core.plan.flows import ACTS, VARIES, parents_entries
 from .._core.plan.general_trajectory import GeneralTrajectory, Settings
+from .._core.plan.identity import evidence_id
 from .._core.plan.learning import Known, Learning, skeleton_digest
 from .._core.plan.ready_trajectory import ReadyTrajectory
 from .._core.plan.trust import trust_level
@@ -61,12 +61,13 @@ class Flows:
 
     def __init__(
         self,
-        store: Store,
+        store: Callable[[], Store],
         clock: Callable[[], float],
         probation: int,
         approves: bool,
         report: Callable[[str], None],
     ) -> None:
+        """`store` returns the store that the engine uses now."""
         self._store = store
         self._report = report
         self._reported: set[bytes] = set()
@@ -129,8 +130,8 @@ class Flows:
             created=self._clock(),
         )
         body = evidence_bytes(entries)
-        name = codec.digest(general.id.encode() + body)[:16].hex()
-        self._store.seal(sealed, Observation(id=name, body=body, created=self._clock()), note)
+        name = evidence_id(general.id, body)
+        self._store().seal(sealed, Observation(id=name, body=body, created=self._clock()), note)
 
 
 def surplus_parents(members: Sequence[ReadyTrajectory], general: GeneralTrajectory) -> set[str]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
+from .._core.model.records import Body
 from ..store import Stored
 from .examining import Finding
 from .reading import load_body
@@ -12,8 +15,19 @@ from .text import count
 MANY_YES = 50
 MANY_NO = 5
 
-Answers = dict[tuple[str, str], tuple[int, int]]
-"""Passes and failures by check and its fingerprint."""
+Counts = dict[tuple[str, str], tuple[int, int]]
+
+
+class Answers(msgspec.Struct):
+    """The results of the checks of a store.
+
+    `counts` are passes and failures by check and its fingerprint. Flows of recordings wait in `flows` for a recording
+    of theirs: the first with the same key and tools.
+    """
+
+    counts: dict[tuple[str, str], tuple[int, int]] = msgspec.field(default_factory=dict)
+    bodies: dict[tuple[bytes, tuple[str, ...]], Body] = msgspec.field(default_factory=dict)
+    flows: list[tuple[Stored, tuple[str, ...]]] = msgspec.field(default_factory=list)
 
 
 def collect_answers(stored: Stored, answers: Answers) -> None:
@@ -21,9 +35,16 @@ def collect_answers(stored: Stored, answers: Answers) -> None:
 
     Each hit counts as one pass of each check, for each of its steps. The standing holds failures and further passes.
     """
-    body = load_body(stored).body
-    if body is None:
-        return
+    loaded = load_body(stored)
+    if loaded.flows is not None:
+        answers.flows.append((stored, loaded.flows.tools))
+    elif loaded.body is not None:
+        tools = tuple([step.tool for step in loaded.body.steps])
+        answers.bodies.setdefault((stored.sealed.key, tools), loaded.body)
+        _collect(stored, loaded.body, answers.counts)
+
+
+def _collect(stored: Stored, body: Body, answers: Counts) -> None:
     prints: dict[str, str] = {}
     for step in body.steps:
         for role, fingerprint in (("pre", step.pre), ("post", step.post)):
@@ -36,14 +57,19 @@ def collect_answers(stored: Stored, answers: Answers) -> None:
             _add(answers, tally.check, prints[tally.check], tally.yes, tally.no)
 
 
-def _add(answers: Answers, check: str, fingerprint: str, yes: int, no: int) -> None:
+def _add(answers: Counts, check: str, fingerprint: str, yes: int, no: int) -> None:
     before = answers.get((check, fingerprint), (0, 0))
     answers[(check, fingerprint)] = (before[0] + yes, before[1] + no)
 
 
 def lint(answers: Answers) -> Iterator[Finding]:
     """Yield a notice for each check that ran often with one and the same result."""
-    for (check, _), (yes, no) in sorted(answers.items()):
+    for stored, tools in answers.flows:
+        body = answers.bodies.get((stored.sealed.key, tools))
+        if body is not None:
+            _collect(stored, body, answers.counts)
+    answers.flows.clear()
+    for (check, _), (yes, no) in sorted(answers.counts.items()):
         tool, _, role = check.rpartition(" ")
         name = f"the {role}-check of {tool}"
         if no == 0 and yes >= MANY_YES:

@@ -6,11 +6,13 @@ from typing import Any
 
 from .._core.binding.masking import is_masked
 from .._core.binding.provenance import by_argument
+from .._core.model.learned import AGREED, CONFIRMED, REJECTED, STRUCK
 from .._core.model.records import Body, Guard, Row, StepRecord
+from ..store.flows_document import entry_document
 from .expressions import Outputs, expression, snapshot_text, sources
 from .reading import LoadedBody, LoadedRow, summary
 from .script import call_text, origins_at
-from .text import class_name, decoded, iso, undecodable, value_repr
+from .text import class_name, count, decoded, iso, undecodable, value_repr
 
 MAX_DIGITS_BITS = 13_000  # Python refuses to print longer ints.
 
@@ -25,6 +27,9 @@ def detail(trajectory: LoadedBody, rows: list[LoadedRow], number: int | None) ->
     found["step_count"] = found.pop("steps")
     found["error"] = trajectory.error or None
     body = trajectory.body
+    if trajectory.flows is not None:
+        found["tools"] = list(trajectory.flows.tools)
+        found["evidence"] = evidence_counts(rows)
     found["params"] = list(body.params) if body else []
     found["fixed_params"] = [name for name, _ in body.fixed] if body else []
     found["equal_params"] = [list(group) for group in body.equal] if body else []
@@ -33,6 +38,27 @@ def detail(trajectory: LoadedBody, rows: list[LoadedRow], number: int | None) ->
     found["steps"] = [_step(index, step, body, row) for index, step in enumerate(body.steps)] if body else []
     found["observations"] = [_observation(place, seen) for place, seen in shown]
     return found
+
+
+def evidence_counts(rows: list[LoadedRow]) -> dict[str, int]:
+    """Return how many pieces of evidence there are of each kind."""
+    entries = {entry for row in rows for entry in row.entries}
+    kinds = {"agreed": (AGREED,), "struck": (STRUCK,), "verdicts": (CONFIRMED, REJECTED)}
+    found = {name: sum(entry[:1] in kind for entry in entries) for name, kind in kinds.items()}
+    return {**found, "unreadable": sum(bool(row.error) for row in rows)}
+
+
+def evidence_text(rows: list[LoadedRow]) -> str:
+    """Return in words how much evidence there is."""
+    counts = evidence_counts(rows)
+    text = ", ".join(
+        (
+            count(counts["agreed"], "agreeing value"),
+            f"{counts['struck']} struck",
+            count(counts["verdicts"], "verdict of people", "verdicts of people"),
+        )
+    )
+    return text + (f"; {count(counts['unreadable'], 'record')} damaged" if counts["unreadable"] else "")
 
 
 def _step(index: int, step: StepRecord, body: Body, row: Row | None) -> dict[str, Any]:
@@ -80,6 +106,8 @@ def _observation(number: int, seen: LoadedRow) -> dict[str, Any]:
         "refresh": seen.observation.refresh,
         "error": seen.error or None,
     }
+    if seen.entries:
+        found["entries"] = [entry_document(entry) for entry in seen.entries]
     if row is not None:
         found |= {
             "run_seconds": row.run_seconds,

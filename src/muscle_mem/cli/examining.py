@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import msgspec
 
 from .._core.binding.masking import is_masked, unpack_mask
+from .._core.model.learned import FlowsBody
 from .._core.model.records import Body, Expr, Guard, Lit, Node, Par, Ref, Row, Tpl
+from .._core.plan.identity import general_id
 from ..errors import DecodeError
 from ..store import STATES, Stored
-from .reading import LoadedRow, load_body, load_rows
+from .reading import LoadedBody, LoadedRow, load_body, load_rows
 from .text import decoded, unknown_classes
 
 
@@ -27,6 +29,9 @@ def examine(stored: Stored, classes: dict[str, int]) -> Iterator[Finding]:
     """Yield the problems of one trajectory, and count unknown classes in `classes`."""
     trajectory = load_body(stored)
     id = stored.sealed.id
+    if trajectory.flows is not None:
+        yield from (Finding(kind, id, what) for kind, what in _flows(trajectory, trajectory.flows))
+        return
     if trajectory.body is None:
         yield Finding("unreadable", id, trajectory.error)
         return
@@ -38,6 +43,20 @@ def examine(stored: Stored, classes: dict[str, int]) -> Iterator[Finding]:
         yield from (Finding(kind, id, what) for kind, what in _row(seen, trajectory.body, unknown))
     for name in unknown:
         classes[name] = classes.get(name, 0) + 1
+
+
+def _flows(trajectory: LoadedBody, flows: FlowsBody) -> Iterator[tuple[str, str]]:
+    """Yield the problems of the record of a generalized trajectory."""
+    stored = trajectory.stored
+    if len(flows.tools) != stored.sealed.steps:
+        yield "misfit", f"steps: expected {stored.sealed.steps} by its row, got {len(flows.tools)} tools"
+    if general_id(stored.sealed.key, flows.digest) != stored.sealed.id:
+        yield "misfit", "its id is not that of its key and calls, so its evidence is not used"
+    if stored.standing.state not in STATES:
+        yield "misfit", f"state: expected one of {', '.join(STATES)}, got {stored.standing.state!r}"
+    for seen in load_rows(trajectory):
+        if seen.error:
+            yield "unreadable", f"evidence {seen.observation.id}: {seen.error}"
 
 
 def _body(body: Body, stored: Stored, unknown: set[str]) -> Iterator[tuple[str, str]]:

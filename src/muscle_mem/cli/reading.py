@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from .._core.model.blobs import unpack_row
+from .._core.model.learned import FlowsBody, entry_problem, is_flows_body, read_entries, read_flows_body
 from .._core.model.records import FORM, Body, Row
 from .._core.plan.parallel import row_from_stored_order, validated_body, validated_row
 from ..errors import DecodeError
@@ -16,24 +17,39 @@ from .text import iso
 
 
 class LoadedBody(msgspec.Struct, frozen=True):
-    """Trajectory with its body, or with the error of decoding it."""
+    """Trajectory with its body, or with the error of decoding it.
+
+    What several recordings have in common has `flows` in place of a body.
+    """
 
     stored: Stored
     body: Body | None
     error: str = ""
+    flows: FlowsBody | None = None
 
 
 class LoadedRow(msgspec.Struct, frozen=True):
-    """Observation with its row, or with the error of decoding or matching it."""
+    """Observation with its row, or with the error of decoding or matching it.
+
+    Evidence for flows has `entries` in place of a row.
+    """
 
     seq: int
     observation: Observation
     row: Row | None
     error: str = ""
+    entries: tuple[bytes, ...] = ()
+
+
+def holds_flows(stored: Stored) -> bool:
+    """Return whether a stored trajectory is what several recordings have in common."""
+    return is_flows_body(stored.sealed.body)
 
 
 def load_body(stored: Stored) -> LoadedBody:
     """Decode the steps of a trajectory."""
+    if holds_flows(stored):
+        return _load_flows(stored)
     try:
         body = msgspec.msgpack.decode(stored.sealed.body, type=Body)
     except (msgspec.DecodeError, DecodeError, UnicodeError, RecursionError, ValueError) as error:
@@ -48,13 +64,25 @@ def load_body(stored: Stored) -> LoadedBody:
         return LoadedBody(stored, None, str(error))
 
 
+def _load_flows(stored: Stored) -> LoadedBody:
+    try:
+        return LoadedBody(stored, None, flows=read_flows_body(stored.sealed.body))
+    except DecodeError as error:
+        return LoadedBody(stored, None, f"flows cannot be decoded: {error}")
+
+
 def load_rows(opened: LoadedBody) -> list[LoadedRow]:
     """Decode the observations of a trajectory, newest first."""
-    return [_load_row(seq, observation, opened.body) for seq, observation in opened.stored.observations]
+    observations = opened.stored.observations
+    if holds_flows(opened.stored):
+        return [_load_evidence(seq, observation) for seq, observation in observations]
+    return [_load_row(seq, observation, opened.body) for seq, observation in observations]
 
 
 def newest_row(stored: Stored) -> Row | None:
     """Return the newest observation of an agent's run, if it can be decoded."""
+    if holds_flows(stored):
+        return None
     for seq, observation in stored.observations:
         if not observation.refresh:
             return _load_row(seq, observation, None).row
@@ -72,6 +100,15 @@ def _load_row(seq: int, observation: Observation, body: Body | None) -> LoadedRo
         return LoadedRow(seq, observation, row)
     row = row_from_stored_order(row, body.order)
     return LoadedRow(seq, observation, row, _row_mismatch(body, row))
+
+
+def _load_evidence(seq: int, observation: Observation) -> LoadedRow:
+    try:
+        entries = read_entries(observation.body)
+    except DecodeError as error:
+        return LoadedRow(seq, observation, None, f"it cannot be decoded: {error}")
+    problem = next(filter(None, map(entry_problem, entries)), "")
+    return LoadedRow(seq, observation, None, problem, entries)
 
 
 def _row_mismatch(body: Body, row: Row) -> str:
@@ -120,4 +157,5 @@ def summary(stored: Stored) -> dict[str, Any]:
         "created": iso(sealed.created),
         "recorded": iso(recorded_at(stored)),
         "last_hit": iso(standing.last_hit),
+        "kind": "flows" if holds_flows(stored) else "recording",
     }

@@ -10,6 +10,7 @@ from .._core.plan.stored_trajectory import load_trajectory
 from .._engine.engine import Engine
 from ..errors import DecodeError
 from ..store import Store, Stored
+from .reading import holds_flows
 
 
 class Stale(msgspec.Struct, frozen=True):
@@ -26,6 +27,8 @@ def stale(engine: Engine, found: Iterable[Stored]) -> Iterator[Stale]:
     A replay would reject them, because a tool or a check is missing or has another fingerprint.
     """
     for stored in found:
+        if holds_flows(stored):
+            continue  # Its recordings are judged.
         if engine._runtime.keys.fixed_scope not in (None, stored.sealed.scope):
             continue
         try:

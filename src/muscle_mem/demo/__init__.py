@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from .._core.model.learned import is_flows_body
 from .._engine.engine import Engine
 from ..store import Store, open_store
 from ..store.paging import each
@@ -106,4 +107,4 @@ def _lab(engine: Engine, browser_page: BrowserPage) -> Lab:
 
 
 def _count(memory: Store) -> int:
-    return sum(1 for _ in each(memory))
+    return sum(1 for stored in each(memory) if not is_flows_body(stored.sealed.body))

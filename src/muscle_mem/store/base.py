@@ -14,6 +14,9 @@ FRESH = "fresh"
 TRUSTED = "trusted"
 QUARANTINED = "quarantined"
 RETIRED = "retired"
+HEAD_BYTES = 2
+"""The first bytes of a body in a `Summary`."""
+
 STATES = (FRESH, TRUSTED, QUARANTINED, RETIRED)
 
 
@@ -246,7 +249,8 @@ Store.__module__ = "muscle_mem.store"
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A trajectory without its contents, as used for pruning.
 
-    `size` is in bytes and includes every blob in full. `created`, `recorded` and `last_hit` are in seconds since the
+    `size` is in bytes and includes every blob in full. `head` are the first bytes of its body, which say what it is;
+    a store may leave them out, and does for large bodies. `created`, `recorded` and `last_hit` are in seconds since the
     epoch.
     """
 
@@ -261,6 +265,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     hits: int = 0
     last_hit: float = 0.0
     size: int = 0
+    head: bytes = b""
 
 
 class Leadership(Protocol):

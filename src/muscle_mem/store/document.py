@@ -17,10 +17,19 @@ from .._core import codec
 from .._core.export.document import body_document, body_from_document, row_document, row_from_document
 from .._core.export.json_values import base64_bytes, float_from_json, float_to_json, text_from_json, text_to_json
 from .._core.model.records import FORM, Body, Row, body_bytes
-from .._core.plan.identity import observation_id
+from .._core.plan.identity import evidence_id, observation_id
 from .._core.plan.parallel import sorted_body
 from ..errors import DecodeError, InvalidValueError
 from .base import FRESH, STATES, Observation, Sealed, Standing, Stored, Tally
+from .flows_document import (
+    EVIDENCE,
+    FLOWS,
+    evidence_document,
+    flows_document,
+    flows_trajectory_id,
+    raw_evidence,
+    raw_flows,
+)
 
 DOCUMENT_FORM: Final = 1
 _MARK: Final = "muscle_mem"
@@ -47,6 +56,7 @@ def to_document(stored: Stored, *, counts: bool = False) -> Document:
         found["began"] = {"state": text_to_json(sealed.state), "reason": text_to_json(sealed.reason)}
     found["standing"] = standing_document(stored.standing, counts=counts)
     if body is None:
+        found |= flows_document(sealed.body)
         found |= {"step_count": sealed.steps, "raw": base64.b64encode(sealed.body).decode("ascii")}
     else:
         if sealed.steps != len(body.steps):
@@ -112,6 +122,8 @@ def observation_document(seq: int, observation: Observation, body: Body | None) 
     if observation.refresh:
         found["refresh"] = True
     row = _read_row(observation.body, body)
+    if row is None:
+        found |= evidence_document(observation.body)
     found |= {"raw": base64.b64encode(observation.body).decode("ascii")} if row is None else row_document(row)
     if observation.blobs:
         found["blobs"] = [base64.b64encode(blob).decode("ascii") for blob in observation.blobs]
@@ -138,7 +150,7 @@ def from_document(document: Any, *, strict: bool = True) -> Stored:
 
 
 def _from_document(document: Document, strict: bool) -> Stored:
-    body = None if "raw" in document else body_from_document(document)
+    body = None if "raw" in document or FLOWS in document else body_from_document(document)
     sealed = _sealed(document, body, strict=strict)
     given = document.get("observations")
     if not isinstance(given, list) or (strict and not given):
@@ -170,7 +182,8 @@ def _sealed(document: Mapping[str, Any], body: Body | None, *, strict: bool) -> 
         raise InvalidValueError("key: expected the task key as a hexadecimal string") from error
     if strict and len(key) != 32:
         raise InvalidValueError(f"key: expected 32 bytes, got {len(key)} bytes")
-    data = base64_bytes(document["raw"], "raw") if body is None else body_bytes(body)
+    data = raw_flows(document) if body is None else body_bytes(body)
+    made_flows = flows_trajectory_id(key, data) if body is None else ""
     if strict and body is not None and not body.steps:
         raise InvalidValueError("steps: expected at least one step, got none")
     made = codec.digest(key + (body_bytes(sorted_body(body)) if body is not None else data))[:16].hex()
@@ -181,7 +194,7 @@ def _sealed(document: Mapping[str, Any], body: Body | None, *, strict: bool) -> 
     if not isinstance(began, dict):
         raise InvalidValueError(f"began: expected an object, got {began!r:.60}")
     return Sealed(
-        id=_id(document, made, "", strict=strict and body is not None),
+        id=_id(document, made_flows or made, "", strict=strict and (body is not None or bool(made_flows))),
         key=key,
         body=data,
         steps=_whole_number(document, "step_count") if body is None or "step_count" in document else len(body.steps),
@@ -212,8 +225,8 @@ def observation_of(
     if not isinstance(document, dict):
         raise InvalidValueError(f"{place}: expected an object, got {document!r:.60}")
     if "raw" in document or body is None:
-        data = base64_bytes(document.get("raw"), f"{place}.raw")
-        made = ""
+        data = raw_evidence(document, f"{place}.")
+        made = evidence_id(trajectory, data) if EVIDENCE in document else ""
     else:
         row = row_from_document(document, body, f"{place}.")
         data = msgspec.msgpack.encode(row)

@@ -12,7 +12,7 @@ import msgspec
 
 from .._forks import ForkSafeLock, register_for_forks
 from ..errors import StoreError
-from .base import Found, Note, Observation, Sealed, Standing, Stored, Summary
+from .base import HEAD_BYTES, Found, Note, Observation, Sealed, Standing, Stored, Summary
 from .locking.key_locks import KeyLock, KeyLocks
 from .standing import apply_note
 
@@ -94,6 +94,7 @@ class _Entry:
             hits=self.standing.hits,
             last_hit=self.standing.last_hit,
             size=size,
+            head=self.sealed.body[:HEAD_BYTES],
         )
 
     def _drop_refresh(self, but: str) -> None:

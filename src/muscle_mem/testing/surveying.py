@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from ..store.base import Found, Note, Summary, Surveying
 from .records import KEY, OTHER_KEY, a_trajectory, an_observation, ids
 from .subject import StoreUnderTest
@@ -23,7 +25,10 @@ class SurveyingContract(StoreUnderTest):
             last = store.seal(a_trajectory("a"), an_observation("o2", b"x" * 20, created=7.0, blobs=both), note)
             store.seal(a_trajectory("a"), an_observation("r", b"x" * 3, created=9.0, refresh=True))
             other = store.seal(a_trajectory("b", OTHER_KEY, body=b""), an_observation("o1", b"", created=1.0))
-            assert store.survey() == (
+            surveyed = store.survey()
+            assert surveyed[0].head == b""
+            assert surveyed[1].head in (b"", b"bb")  # A store may leave it out.
+            assert tuple(msgspec.structs.replace(one, head=b"") for one in surveyed) == (
                 Summary(id="b", key=OTHER_KEY, seq=other, created=1_700_000_000.25, recorded=1.0),
                 Summary(
                     id="a",

@@ -19,23 +19,44 @@ from .blobs import decode_message
 
 FLOWS_FORM = 2
 _FIXED_ARRAY = 0x90
+_SKELETON = "skeleton"
 
 AGREED, STRUCK, CONFIRMED, REJECTED = b"+", b"-", b"c", b"r"
 """The kinds of entries: a value agreed, a source was contradicted, and verdicts of people on a leaf."""
 
 DIGEST = 16
+STAMP = 8
+"""The bytes of the time in a verdict: milliseconds since the epoch."""
+
+_LENGTHS = {
+    AGREED: (1 + 2 * DIGEST,),
+    STRUCK: (1 + DIGEST,),
+    CONFIRMED: (1 + DIGEST, 1 + DIGEST + STAMP),
+    REJECTED: (1 + DIGEST, 1 + DIGEST + STAMP),
+}
 
 
 class FlowsBody(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The stored identity of a generalized trajectory.
 
-    It has the names of the tools and a digest of the calls without their values. `steps` is always empty.
+    It consists of the names of its tools, and of a digest of its calls without their values. `steps` is always empty.
+    The last fields stand where a body has its order, so that an older release refuses the bytes before it looks for
+    steps.
     """
 
     form: int = FLOWS_FORM
     steps: tuple[()] = ()
     tools: tuple[str, ...] = ()
     skeleton: tuple[tuple[str, bytes], ...] = ()
+    equal: tuple[()] = ()
+    kinds: tuple[()] = ()
+    equal_secrets: tuple[()] = ()
+    order: tuple[int, ...] = (1,)
+
+    @property
+    def digest(self) -> bytes:
+        """The digest of the calls without their values; empty if it is missing."""
+        return dict(self.skeleton).get(_SKELETON, b"")
 
 
 class FlowsRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -69,7 +90,7 @@ def is_flows_body(body: bytes) -> bool:
 
 def flows_body(tools: Iterable[str], skeleton: bytes) -> bytes:
     """Return the stored identity of a generalized trajectory."""
-    return msgspec.msgpack.encode(FlowsBody(tools=tuple(tools), skeleton=(("skeleton", skeleton),)))
+    return msgspec.msgpack.encode(FlowsBody(tools=tuple(tools), skeleton=((_SKELETON, skeleton),)))
 
 
 def read_flows_body(body: bytes) -> FlowsBody:
@@ -77,7 +98,12 @@ def read_flows_body(body: bytes) -> FlowsBody:
 
     Raises DecodeError for other bytes.
     """
-    return decode_message(body, FlowsBody)
+    found = decode_message(body, FlowsBody)
+    if found.form != FLOWS_FORM:
+        raise DecodeError(f"cannot read learned flows: expected form {FLOWS_FORM}, got {found.form}")
+    if len(found.digest) != DIGEST:
+        raise DecodeError(f"cannot read learned flows: expected a digest of {DIGEST} bytes, got {len(found.digest)}")
+    return found
 
 
 def evidence_bytes(entries: Iterable[bytes]) -> bytes:
@@ -96,8 +122,36 @@ def read_entries(row: bytes) -> tuple[bytes, ...]:
     return found.entries
 
 
+def entry_problem(entry: bytes) -> str:
+    """Return why a piece of evidence cannot be read, or ""."""
+    lengths = _LENGTHS.get(entry[:1])
+    if lengths is None:
+        return f"unknown kind of evidence {entry[:1]!r}"
+    if len(entry) not in lengths:
+        return f"expected {' or '.join(map(str, lengths))} bytes of evidence, got {len(entry)}"
+    return ""
+
+
+def verdict_entry(kind: bytes, leaf: bytes, known: Iterable[bytes], now: float) -> bytes:
+    """Return a verdict of a person on a leaf, later than those that are known.
+
+    `kind` is CONFIRMED or REJECTED, `leaf` the name of the leaf, and `now` the time in seconds since the epoch.
+    """
+    earlier = [_stamp_of(entry) for entry in known if entry[:1] in (CONFIRMED, REJECTED) and entry[1:17] == leaf]
+    stamp = max([int(now * 1000), *[one + 1 for one in earlier]])
+    last: int = 2 ** (8 * STAMP) - 1
+    return kind + leaf + min(stamp, last).to_bytes(STAMP, "big")
+
+
+def _stamp_of(verdict: bytes) -> int:
+    return int.from_bytes(verdict[1 + DIGEST : 1 + DIGEST + STAMP], "big")
+
+
 def join_evidence(entries: Iterable[bytes]) -> Evidence:
-    """Return pieces of evidence as one; of verdicts on a leaf, the last counts."""
+    """Return pieces of evidence as one, whatever their order.
+
+    Of verdicts on a leaf, the one with the latest time counts. Of equal times the last counts.
+    """
     values: dict[bytes, set[bytes]] = {}
     struck: set[bytes] = set()
     verdicts: dict[bytes, bytes] = {}
@@ -107,6 +161,7 @@ def join_evidence(entries: Iterable[bytes]) -> Evidence:
             values.setdefault(name, set()).add(entry[1 + DIGEST :])
         elif kind == STRUCK:
             struck.add(name)
-        elif kind in (CONFIRMED, REJECTED):
-            verdicts[name] = kind
-    return Evidence({name: frozenset(found) for name, found in values.items()}, frozenset(struck), verdicts)
+        elif kind in (CONFIRMED, REJECTED) and _stamp_of(entry) >= _stamp_of(verdicts.get(name, b"")):
+            verdicts[name] = entry
+    last = {name: entry[:1] for name, entry in verdicts.items()}
+    return Evidence({name: frozenset(found) for name, found in values.items()}, frozenset(struck), last)

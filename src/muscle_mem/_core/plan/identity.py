@@ -1,4 +1,4 @@
-"""The identity of an observation: its snapshots and what its suspicions depend on."""
+"""The identities of observations, of generalized trajectories and of their evidence."""
 
 from __future__ import annotations
 
@@ -25,3 +25,17 @@ def observation_id(trajectory_id: str, row: Row) -> str:
     if row.overrides:
         seen += msgspec.msgpack.encode(row.overrides)
     return codec.digest(trajectory_id.encode() + seen)[:16].hex()
+
+
+def general_id(key: bytes, skeleton: bytes) -> str:
+    """Return the id of a generalized trajectory.
+
+    It is equal in every process that derives it from the recordings of a key. `skeleton` is the digest of its calls
+    without their values.
+    """
+    return codec.digest(b"flows" + key + skeleton)[:16].hex()
+
+
+def evidence_id(general: str, body: bytes) -> str:
+    """Return the id of evidence for a generalized trajectory, as an observation of it."""
+    return codec.digest(general.encode() + body)[:16].hex()

@@ -12,6 +12,7 @@ from ..binding.pieces import literal_pieces
 from ..model.learned import NO_EVIDENCE, Evidence
 from ..model.records import Body, Row
 from .general_trajectory import GeneralTrajectory, Settings
+from .identity import general_id
 from .ready_trajectory import ReadyTrajectory
 from .trust import trust_level
 
@@ -118,7 +119,7 @@ class Learning:
         parents = most_different(members)
         if not parents:
             return None
-        id = codec.digest(b"flows" + self.asks.key + name)[:16].hex()
+        id = general_id(self.asks.key, name)
         known = self.known.get(id, Known(self._fresh))
         rows = _rows_of(parents)
         if not rows:

@@ -16,7 +16,7 @@ import msgspec
 from ...errors import DecodeError
 from .. import codec
 from ..model.blobs import decode_message
-from ..model.records import Body, Expr, Node, Ref, Row, StepRecord, Suspicion
+from ..model.records import FORM, Body, Expr, Node, Ref, Row, StepRecord, Suspicion
 
 Positions = Sequence[int] | Mapping[int, int]
 _group = attrgetter("group")
@@ -183,7 +183,10 @@ def reorder_steps(records: Sequence[StepRecord], positions: Sequence[int]) -> tu
 
 def decode_body(data: bytes) -> Body:
     """Return a stored body. Raises DecodeError for one that we did not write."""
-    return validated_body(decode_message(data, Body))
+    body = decode_message(data, Body)
+    if body.form != FORM:
+        raise DecodeError(f"invalid steps: expected form {FORM}, got {body.form}. Use the release that wrote them")
+    return validated_body(body)
 
 
 def moved_positions(body: Body, order: Sequence[int]) -> list[int]:

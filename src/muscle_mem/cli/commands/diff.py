@@ -112,6 +112,8 @@ def _side(name: str, store: str | None) -> Side:
         with open_existing(store) as source:
             stored = get_stored(source, name)
     found = load_body(stored)
+    if found.flows is not None:
+        raise NotDoneError(f"cannot compare {name!r}: it holds flows of recordings, not steps. Pass a recording's id.")
     if found.body is None:
         raise NotDoneError(f"cannot read {name!r}: {found.error}. Run `muscle-mem doctor`.")
     rows = [seen.row for seen in load_rows(found) if seen.row is not None and not seen.error]

@@ -18,6 +18,7 @@ from ..check_lint import Answers, collect_answers, lint
 from ..examining import Finding, examine
 from ..opening import json_option, named_store, open_existing, store_errors, store_option
 from ..output import Cell, console, id_text, print_json, print_pairs, print_table
+from ..reading import holds_flows
 from ..text import count, printable
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Report(msgspec.Struct):
     url: str
     trajectories: int = 0
     observations: int = 0
+    flows: int = 0
     damaged: int = 0
     problems: list[Finding] = msgspec.field(default_factory=list)
     notices: list[Finding] = msgspec.field(default_factory=list)
@@ -106,15 +108,18 @@ def _stale(engine: Engine | None, stored: Iterable[Stored]) -> Iterator[Finding]
 def _look(source: Store, engine: Engine | None) -> Report:
     report = Report(source.url)
     classes: dict[str, int] = {}
-    answers: Answers = {}
+    answers = Answers()
     try:
         for stored, damaged in pages(source):
             report.damaged += len(damaged)
             report.add([_damaged(damaged_row) for damaged_row in damaged])
             report.add(_stale(engine, stored))
             for trajectory in stored:
-                report.trajectories += 1
-                report.observations += len(trajectory.observations)
+                if holds_flows(trajectory):
+                    report.flows += 1
+                else:
+                    report.trajectories += 1
+                    report.observations += len(trajectory.observations)
                 report.add(_standing(trajectory))
                 report.add(examine(trajectory, classes))
                 collect_answers(trajectory, answers)
@@ -142,7 +147,7 @@ def _standing(stored: Stored) -> Iterator[Finding]:
     elif standing.state == QUARANTINED:
         held = (
             "; only `muscle-mem report-good` lifts it"
-            if standing.held
+            if standing.held or holds_flows(stored)
             else "; a good agent run of the same calls lifts it"
         )
         yield Finding("quarantined", stored.sealed.id, (standing.reason or "no reason") + held, problem=False)
@@ -160,6 +165,7 @@ def _as_json(report: Report) -> dict[str, Any]:
         "ok": not report.problems,
         "trajectories": report.trajectories,
         "observations": report.observations,
+        "flows": report.flows,
         "damaged": report.damaged,
         "problems": [_finding(problem) for problem in report.problems],
         "notices": [_finding(notice) for notice in report.notices],
@@ -173,6 +179,8 @@ def _finding(one: Finding) -> dict[str, Any]:
 def _print(report: Report) -> None:
     out = console()
     looked = f"{count(report.trajectories, 'trajectory', 'trajectories')}, {count(report.observations, 'observation')}"
+    if report.flows:
+        looked += f", {count(report.flows, 'record of flows', 'records of flows')}"
     verdict = count(len(report.problems), "problem") if report.problems else "no problems"
     print_pairs(out, [("store", printable(report.url)), ("checked", looked), ("verdict", verdict)])
     rows: list[tuple[Cell, ...]] = []

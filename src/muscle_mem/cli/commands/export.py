@@ -23,7 +23,7 @@ from ...store.jsontext import to_text
 from ..finding import Filter, get_stored
 from ..opening import NotDoneError, json_option, open_existing, store_option
 from ..output import print_json
-from ..reading import load_body, load_rows
+from ..reading import holds_flows, load_body, load_rows
 from ..text import count, printable
 from .ls import filters
 
@@ -60,7 +60,13 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
 
     def source_of(self, stored: Stored) -> PythonSource:
         """Return a trajectory in the format of this export. Raises InvalidValueError."""
+        if self.leaves_out(stored):
+            raise InvalidValueError("flows of recordings have no steps. Export a recording of the task")
         return PythonSource(to_text(to_document(stored))) if self.kind == "json" else self._python(stored)
+
+    def leaves_out(self, stored: Stored) -> bool:
+        """Return whether this export has no form for a trajectory."""
+        return self.kind == "python" and holds_flows(stored)
 
     def _python(self, stored: Stored) -> PythonSource:
         loaded = load_body(stored)
@@ -101,7 +107,8 @@ def export(store: str | None, **options: Any) -> None:
     so they are not exported either.
 
     Python imports a class only from the modules of --tools-from and --types-from. An argument with another class is
-    left out: it becomes an argument of the function. Read a function before you run it.
+    left out: it becomes an argument of the function. Read a function before you run it. Flows of recordings
+    have no Python form; --all skips them.
 
     \b
     Example:
@@ -112,7 +119,8 @@ def export(store: str | None, **options: Any) -> None:
     wanted.validate()
     with open_existing(store) as source:
         if wanted.folder is not None:
-            _export_all(list(wanted.chosen.select(source)), wanted, wanted.folder)
+            chosen = list(wanted.chosen.select(source))
+            _export_all([one for one in chosen if not wanted.leaves_out(one)], wanted, wanted.folder)
             return
         stored = get_stored(source, wanted.id or "")
     _export_one(stored, wanted)

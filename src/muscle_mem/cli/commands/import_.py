@@ -16,6 +16,7 @@ from ...store.jsontext import from_text
 from ...store.verdicts import APPROVED, IMPORTED, is_pending, unapproved
 from ..opening import NotDoneError, json_option, open_existing, store_option
 from ..output import print_json
+from ..reading import holds_flows
 from ..text import count, printable
 
 
@@ -174,7 +175,14 @@ def _seal(target: Store, stored: Stored, by_person: bool) -> None:
     sealed = msgspec.structs.replace(stored.sealed, state=state, reason=reason)
     note = Note(id=sealed.id, state=state, reason=reason, held=standing.held, strikes=0, by_person=True)
     rows = sorted((observation for _, observation in reversed(stored.observations)), key=lambda one: one.refresh)
-    rows[0] = msgspec.structs.replace(rows[0], refresh=False)  # A refresh cannot start a trajectory.
+    if holds_flows(stored):  # Importing evidence again changes nothing.
+        known = target.get(sealed.id)
+        there = set() if known is None else {observation.id for _, observation in known.observations}
+        rows = [row for row in rows if row.id not in there]
+        if not rows and by_person:
+            target.note((note,))
+    if rows:
+        rows[0] = msgspec.structs.replace(rows[0], refresh=False)  # A refresh cannot start a trajectory.
     for index, observation in enumerate(rows):
         target.seal(sealed, observation, note if by_person and index == 0 else None)
 

@@ -14,9 +14,10 @@ from ...store.pruning import recorded_at
 from ..finding import Filter
 from ..opening import json_option, open_existing, store_option
 from ..output import STATE_STYLES, Cell, console, id_text, is_terminal, print_json, print_table
-from ..reading import summary
+from ..reading import holds_flows, summary
 from ..text import count, local, printable
 
+FLOWS = "flows of recordings"
 COLUMNS = ("id", "task", "tags/scope", "steps", "state", "hits", "observations", "recorded")
 
 
@@ -48,7 +49,8 @@ def ls(limit: int | None, chosen: Filter, as_json: bool, store: str | None) -> N
     """List the trajectories of a store, newest first.
 
     Ids are shortened on a terminal and complete elsewhere. `recorded` is in local time. `hits` lags behind a running
-    engine, which writes its latest hits with a delay.
+    engine, which writes its latest hits with a delay. "flows of recordings" is what several recordings of a task have
+    in common; `muscle-mem flows` lists it.
 
     \b
     Example:
@@ -79,10 +81,11 @@ def ls(limit: int | None, chosen: Filter, as_json: bool, store: str | None) -> N
 
 def _row(stored: Stored) -> tuple[Cell, ...]:
     sealed, standing = stored.sealed, stored.standing
+    task = f"{FLOWS}: {sealed.task}" if holds_flows(stored) else sealed.task
     state = standing.state + (f" ({standing.reason})" if standing.reason else "")
     return (
         (id_text(sealed.id), "cyan"),
-        (printable(sealed.task, 120 if is_terminal() else None), ""),
+        (printable(task, 120 if is_terminal() else None), ""),
         (labels(stored), ""),
         (str(sealed.steps), ""),
         (printable(state, 60 if is_terminal() else None), STATE_STYLES.get(standing.state, "")),

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import click
 
 from ...store.pruning import recorded_at
-from ..detail import detail
+from ..detail import detail, evidence_text
 from ..finding import get_stored
 from ..opening import NotDoneError, json_option, open_existing, store_option
 from ..output import console, print_json, print_pairs, text
 from ..reading import LoadedBody, LoadedRow, load_body, load_rows
 from ..script import script
 from ..text import count, duration, local, printable
-from .ls import labels
+from .ls import FLOWS, labels
 
 
 @click.command(short_help="Show one trajectory as a script.")
@@ -53,7 +53,7 @@ def show(id: str, number: int | None, as_json: bool, store: str | None) -> None:
         print_json(detail(trajectory, rows, number))
     else:
         _print(trajectory, rows, number or 1)
-    if trajectory.body is None:
+    if trajectory.error:
         raise NotDoneError(f"{stored.sealed.id} is damaged: {trajectory.error}. Run `muscle-mem doctor`.")
 
 
@@ -80,13 +80,18 @@ def _header(
     yield "tags/scope", labels(stored) or "none"
     yield "key", sealed.key.hex()
     yield "state", printable(standing.state + (f": {standing.reason}" if standing.reason else "") + held)
+    if trajectory.flows is not None:
+        yield "holds", f"{FLOWS}, of {' and '.join(map(printable, dict.fromkeys(trajectory.flows.tools)))}"
     hit = f", last {local(standing.last_hit)}" if standing.last_hit else ""
     yield "hits", f"{standing.hits}{hit}; {count(standing.failures, 'failure')}, {standing.strikes} consecutive"
     if standing.agreed or standing.disagreed:
         yield "shadow runs", f"{standing.agreed} agreed, {standing.disagreed} disagreed"
     yield "recorded", f"{local(recorded_at(stored))}, first {local(sealed.created)}; sequence number {stored.seq}"
     yield from _params(trajectory)
-    yield "observation", _observation(rows, seen, number)
+    if trajectory.flows is not None:
+        yield "evidence", evidence_text(rows)
+    else:
+        yield "observation", _observation(rows, seen, number)
 
 
 def _params(trajectory: LoadedBody) -> Iterator[tuple[str, str]]:

@@ -9,12 +9,13 @@ from typing import Any
 import click
 import msgspec
 
+from ..._core.model.records import Row
 from ...store import STATES, Stored
 from ...store.naming import is_postgres
 from ...store.paging import pages
 from ..opening import file_of, json_option, open_existing, required_store, store_option
 from ..output import console, print_json, print_pairs, print_table
-from ..reading import newest_row
+from ..reading import holds_flows, newest_row
 from ..text import count, duration, printable, size
 
 SAVED = "hits times the agent's time outside tools in the newest recording"
@@ -32,7 +33,10 @@ class TaskCount(msgspec.Struct):
 
 
 class Totals(msgspec.Struct):
-    """Counts of a store. `seconds` and `tokens` are those that hits saved."""
+    """Counts of a store. `seconds` and `tokens` are those that hits saved.
+
+    Flows of recordings are counted in `flows` alone. Their hits are worth what the newest recording of their key took.
+    """
 
     states: Counter[str] = msgspec.field(default_factory=Counter)
     keys: set[bytes] = msgspec.field(default_factory=set)
@@ -41,29 +45,46 @@ class Totals(msgspec.Struct):
     failures: int = 0
     seconds: float = 0.0
     tokens: int = 0
+    flows: int = 0
     unreadable: int = 0
     damaged: int = 0
     tasks: dict[tuple[str, str], TaskCount] = msgspec.field(default_factory=dict)
+    newest: dict[bytes, Row | None] = msgspec.field(default_factory=dict)
+    waiting: list[Stored] = msgspec.field(default_factory=list)
 
     def add(self, stored: Stored) -> None:
-        """Count one trajectory."""
-        sealed, standing = stored.sealed, stored.standing
-        self.states[standing.state] += 1
+        """Count one trajectory. Trajectories come newest first."""
+        if holds_flows(stored):
+            self.flows += 1
+            self.waiting.append(stored)
+            return
+        sealed, row = stored.sealed, newest_row(stored)
+        self.states[stored.standing.state] += 1
         self.keys.add(sealed.key)
         self.observations += len(stored.observations)
+        self.unreadable += row is None
+        self.newest.setdefault(sealed.key, row)
+        self._add_hits(stored, row).trajectories += 1
+
+    def add_flows(self) -> None:
+        """Count the hits of flows, after all recordings."""
+        for stored in self.waiting:
+            self._add_hits(stored, self.newest.get(stored.sealed.key))
+        self.waiting.clear()
+
+    def _add_hits(self, stored: Stored, row: Row | None) -> TaskCount:
+        sealed, standing = stored.sealed, stored.standing
         self.hits += standing.hits
         self.failures += standing.failures
-        row = newest_row(stored)
         seconds = standing.hits * row.agent_seconds if row is not None else 0.0
-        if row is None:
-            self.unreadable += 1
-        elif seconds - seconds == 0:  # False for infinity and NaN.
+        is_known = seconds - seconds == 0  # False for infinity and NaN.
+        if row is not None and is_known:
             self.seconds += seconds
             self.tokens += standing.hits * row.tokens
         task = self.tasks.setdefault((sealed.scope, sealed.task), TaskCount(sealed.task, sealed.scope))
-        task.trajectories += 1
         task.hits += standing.hits
-        task.seconds += seconds if seconds - seconds == 0 else 0.0
+        task.seconds += seconds if is_known else 0.0
+        return task
 
     def top(self, number: int) -> list[TaskCount]:
         """Return the tasks with most hits, without those that have none."""
@@ -102,6 +123,7 @@ def stats(top: int, as_json: bool, store: str | None) -> None:
             totals.damaged += len(damaged)
             for trajectory in stored:
                 totals.add(trajectory)
+    totals.add_flows()
     if as_json:
         print_json(_as_json(totals, url, held, top))
     else:
@@ -139,6 +161,7 @@ def _as_json(totals: Totals, url: str, held: int | None, top: int) -> dict[str, 
         "trajectories": sum(totals.states.values()),
         "states": _by_state(totals),
         "observations": totals.observations,
+        "flows": totals.flows,
         "keys": len(totals.keys),
         "hits": totals.hits,
         "failures": totals.failures,
@@ -174,8 +197,10 @@ def _pairs(totals: Totals, url: str, held: int | None) -> list[tuple[str, str]]:
         *([] if held is None else [("on disk", f"{size(held)} ({_storage_of(url)})")]),
         ("damaged rows", f"{totals.damaged}" + (". Run `muscle-mem doctor`" if totals.damaged else "")),
     ]
+    if totals.flows:
+        pairs.insert(3, ("flows", f"{totals.flows} of several recordings"))
     if totals.tokens:
-        pairs.insert(7, ("tokens saved", f"{totals.tokens}: {TOKENS}"))
+        pairs.insert(7 + bool(totals.flows), ("tokens saved", f"{totals.tokens}: {TOKENS}"))
     if totals.unreadable:
         pairs.append(
             ("unreadable", f"{count(totals.unreadable, 'trajectory', 'trajectories')} without a decodable recording")

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ..base import Damaged, Found, Observation, Sealed, Standing, Stored, Summary
+from ..base import HEAD_BYTES, Damaged, Found, Observation, Sealed, Standing, Stored, Summary
 from ..digest import sha256
 from ..rows import from_text, readable, to_text
 from .connections import PooledConnection, Rows
@@ -44,6 +44,7 @@ _STANDING_OF = f"SELECT t.key, t.id, {_S} FROM trajectory t JOIN standing s ON s
 _OBSERVATIONS = f"SELECT {_O} FROM observation o WHERE o.trajectory = ANY(%s)"
 _SURVEY = f"""
 SELECT t.id, t.key, t.created,
+    CASE WHEN octet_length(t.body) < 2000 THEN substring(t.body FROM 1 FOR {HEAD_BYTES}) ELSE '' END,
     coalesce((SELECT max(o.created) FROM observation o WHERE o.trajectory = t.n AND NOT o.refresh), t.created),
     octet_length(t.body)
     + coalesce((SELECT sum(octet_length(o.body)) FROM observation o WHERE o.trajectory = t.n), 0)
@@ -52,7 +53,7 @@ SELECT t.id, t.key, t.created,
     {_S}
 FROM standing s JOIN trajectory t ON t.n = s.n WHERE s.seq < %s ORDER BY s.seq DESC, s.n LIMIT %s
 """
-_SURVEYED = 5
+_SURVEYED = 6
 
 # What a forged row with a matching digest can still raise: a plain digest has no key.
 FORGED = (msgspec.DecodeError, ValueError, TypeError, RecursionError)
@@ -115,7 +116,7 @@ class Reader:
         return tuple(found)
 
     def _summary(self, row: tuple[Any, ...]) -> Summary | None:
-        id, key, created, recorded, size = row[:_SURVEYED]
+        id, key, created, head, recorded, size = row[:_SURVEYED]
         known = self._standing(id, row[_SURVEYED:])
         if known is None:
             return None
@@ -130,6 +131,7 @@ class Reader:
             hits=standing.hits,
             last_hit=standing.last_hit,
             size=int(size),
+            head=bytes(head),
         )
 
     def row_of(self, connection: PooledConnection, id: str) -> tuple[int, int, Standing, bytes] | Damaged | None:

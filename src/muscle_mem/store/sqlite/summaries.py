@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from ..base import Summary
+from ..base import HEAD_BYTES, Summary
 from ..rows import from_text
 from .rows import STANDING, Digests, read_standing
 
-# length() of a blob column reads only the header of the row.
+# length() of a blob column reads only the header of the row. substr() reads all of it, so large bodies have no head.
 _SUMMARIES = (
     "SELECT s.digest, t.id, t.key, t.created, "
+    f"CASE WHEN length(t.body) < 2000 THEN substr(t.body, 1, {HEAD_BYTES}) ELSE x'' END, "
     "(SELECT max(o.created) FROM observation o WHERE o.trajectory = t.n AND o.refresh = 0), length(t.body) "
     "+ (SELECT coalesce(sum(length(o.body)), 0) FROM observation o WHERE o.trajectory = t.n) "
     "+ (SELECT coalesce(sum(length(b.body)), 0) FROM blob b WHERE b.hash IN ("
@@ -20,7 +21,7 @@ _SUMMARIES = (
 )
 _FROM_TOP = f"{_SUMMARIES} ORDER BY s.seq DESC"
 _BELOW = f"{_SUMMARIES} WHERE s.seq < ? ORDER BY s.seq DESC"
-_SUMMARY_COLUMNS = 6
+_SUMMARY_COLUMNS = 7
 
 
 def survey(connection: sqlite3.Connection, digests: Digests, after: int | None, limit: int) -> tuple[Summary, ...]:
@@ -39,7 +40,7 @@ def survey(connection: sqlite3.Connection, digests: Digests, after: int | None, 
 
 
 def _summary(digests: Digests, row: tuple[Any, ...]) -> Summary | None:
-    digest, id, key, created, recorded, size = row[:_SUMMARY_COLUMNS]
+    digest, id, key, created, head, recorded, size = row[:_SUMMARY_COLUMNS]
     if (
         not isinstance(id, bytes)
         or not isinstance(key, bytes)
@@ -58,6 +59,7 @@ def _summary(digests: Digests, row: tuple[Any, ...]) -> Summary | None:
             hits=standing.hits,
             last_hit=standing.last_hit,
             size=int(size),
+            head=head if isinstance(head, bytes) else b"",
         )
     except (TypeError, ValueError, RecursionError):
         return None
