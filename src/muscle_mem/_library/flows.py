@@ -109,7 +109,7 @@ class Flows:
                 self.store_record(general, entries)
             standing = general.standing
             if standing.state == QUARANTINED and not standing.held and general.parents[0].id == id:
-                self._store.note((Note(id=general.id, state=FRESH, reason="", strikes=0),))
+                self._store().note((Note(id=general.id, state=FRESH, reason="", strikes=0),))
             surplus |= gone
         return surplus
 

@@ -15,6 +15,7 @@ from .commands.demo import demo
 from .commands.diff import diff
 from .commands.doctor import doctor
 from .commands.export import export
+from .commands.flows import flows
 from .commands.forget import forget
 from .commands.import_ import import_
 from .commands.ls import ls
@@ -58,6 +59,7 @@ def main(context: click.Context, store: str | None) -> None:
 for command in (
     ls,
     show,
+    flows,
     stats,
     approve,
     report_good,

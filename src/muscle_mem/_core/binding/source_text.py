@@ -36,8 +36,8 @@ def _origin_text(source: Source, tool_names: Sequence[str]) -> str:
     if source.origin == OUTPUT:
         return _call_text(source.step, tool_names)
     if source.origin == ARGUMENT:
-        return f"argument {source.name} of {_call_text(source.step, tool_names)}"
-    return f"param {source.name}"
+        return f"argument {_name_text(source.name)} of {_call_text(source.step, tool_names)}"
+    return f"param {_name_text(source.name)}"
 
 
 def _call_text(step: int, tool_names: Sequence[str]) -> str:
@@ -74,10 +74,14 @@ def _between_text(text: str, item: Between) -> str:
 
 
 def _field_text(field: Sequence[str | int]) -> str:
-    return ".".join(map(str, field)) or "element"
+    return ".".join(map(_name_text, field)) or "element"
+
+
+def _name_text(name: str | int) -> str:
+    return name if isinstance(name, str) and name.isidentifier() else repr(name)
 
 
 def _equals_text(source: Source, tool_names: Sequence[str]) -> str:
     if not source.path and not source.convert:
-        return source.name
+        return _name_text(source.name)
     return source_text(source, tool_names)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from .. import codec
 from ..model.flow import Source
 from ..model.learned import AGREED, DIGEST, Evidence
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
 ACTS, PROBATION, VARIES = "acts", "probation", "varies"
 """The statuses of a flow: it is replayed, replayed up to the next write, or not known."""
+
+CONTRADICTED = "struck"
+"""What people see as the status of a flow that was rejected or contradicted."""
 
 
 class Flow(NamedTuple):
@@ -32,6 +37,40 @@ class Flow(NamedTuple):
     values: int
     recordings: int
     missing: str = ""
+
+
+class ShownFlow(msgspec.Struct, frozen=True):
+    """A flow as people see it.
+
+    Attributes:
+        step: The position of the step, from 0.
+        tool: The name of its tool.
+        argument: The argument, or the place in it, such as `order['lines'][0]`.
+        status: "acts" (it is replayed), "probation" (it is replayed up to the next write), "varies" (its source is not
+            known) or "struck" (a person rejected it, or an agent's call contradicted it).
+        sources: Where the value comes from. All that can be read must agree.
+        recordings: The number of recordings that it was derived from.
+        values: The number of different values that agree with it.
+        missing: What is missing for the next status.
+        votes: For each source its value in this run, or "" if it is known only during the run.
+    """
+
+    step: int
+    tool: str
+    argument: str
+    status: str
+    sources: tuple[str, ...]
+    recordings: int
+    values: int
+    missing: str = ""
+    votes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        recordings = f"{self.recordings} recording{'s'[: self.recordings != 1]}"
+        counts = f"{recordings}, {self.values} value{'s'[: self.values != 1]}"
+        also = f"; also {', '.join(self.sources[1:])}" if len(self.sources) > 1 else ""
+        first = self.sources[0] if self.sources else "?"
+        return f"{self.tool}({self.argument} = {first}   {counts}{also})"
 
 
 def leaf_id(step: int, leaf: int) -> bytes:

@@ -15,21 +15,20 @@ import msgspec
 
 from ...errors import DecodeError
 from .. import codec
-from ..binding.flow_levels import level, missing
-from ..binding.infer import NO_OUTPUT, Leaf, Parent, infer
+from ..binding.flow_leaf import Leaf
 from ..binding.pieces import Piece, literal_pieces
 from ..binding.replace_leaves import replace_leaves
 from ..model import flow as terms
 from ..model.flow import Get, Source, may_act
-from ..model.learned import CONFIRMED, REJECTED, Evidence
+from ..model.learned import Evidence
 from ..model.reason import Reason
 from ..model.records import Body, Guard, Row, StepRecord, Suspicion
 from ..model.text import safe_repr
 from .evidence import Conditions
 from .flow_limits import Declared, essential_sources, open_loop
-from .flows import ACTS, PROBATION, VARIES, Flow, agreed_values, flow_id, leaf_id
+from .flows import ACTS, PROBATION, VARIES, Flow
 from .general_trajectory import GeneralTrajectory, Settings
-from .parallel import group_spans
+from .leaves import StepTraits, differing_leaves, flow_of
 from .ready_trajectory import Candidate, ReadyTrajectory
 from .snapshots import settled_leaves
 from .step import BoundStep, PlanStep, Refusal, make_step
@@ -55,14 +54,9 @@ def generalize(
     """
     bodies = [parent.body for parent in parents]
     steps = parents[0].steps
-    leaves = infer(
-        [_parent_of(body, row) for body, row in zip(_bodies_of(parents, bodies, rows), rows, strict=True)],
-        [step.tool.effect for step in steps],
-        _words_of(rows),
-        digest_of=functools.partial(_param_digest, asks.key),
-    )
-    leaves = [leaf for leaf in leaves if leaf.state != "constant"]
-    choice = _choose(leaves, steps, bodies[0].steps, evidence, asks, len(rows))
+    traits = list(map(_traits_of, steps))
+    leaves = differing_leaves(_bodies_of(parents, bodies, rows), rows, traits, asks.key)
+    choice = _choose(leaves, steps, traits, Declared([step.tool for step in steps], bodies[0].steps), evidence, asks, len(rows))
     if not choice.found:
         return None
     body = _general_body(bodies, choice.found)
@@ -89,6 +83,17 @@ def generalize(
     return general if _set_conditions(general, bodies) else None
 
 
+def derive_flows(
+    parents: Sequence[ReadyTrajectory], rows: Sequence[Row], evidence: Evidence, asks: Settings
+) -> tuple[list[Leaf], list[Flow]]:
+    """Return the leaves that differ between recordings, and the flow of each."""
+    bodies, steps = [parent.body for parent in parents], parents[0].steps
+    traits = list(map(_traits_of, steps))
+    leaves = differing_leaves(_bodies_of(parents, bodies, rows), rows, traits, asks.key)
+    declared = Declared([step.tool for step in steps], bodies[0].steps)
+    return leaves, [flow_of(leaf, traits[leaf.step], declared.allow, evidence, asks, len(rows)) for leaf in leaves]
+
+
 def _bodies_of(parents: Sequence[ReadyTrajectory], bodies: Sequence[Body], rows: Sequence[Row]) -> list[Body]:
     """Return the body of each row, which one of the parents has."""
     found = {
@@ -97,46 +102,15 @@ def _bodies_of(parents: Sequence[ReadyTrajectory], bodies: Sequence[Body], rows:
     return [found[id(row)] for row in rows]
 
 
-def _parent_of(body: Body, row: Row) -> Parent:
-    witness = row.witness
-    params = {trace.name: trace.digest for trace in witness.params} if witness is not None else {}
-    return Parent(body.steps, _outputs_of(row, len(body.steps)), ended_before_each(body.steps), row.suspicions, params)
-
-
-def _param_digest(key: bytes, value: Any) -> bytes:
-    """Return the digest that a recording has of a param with this value."""
-    return codec.digest(key + codec.digest(codec.canonical(value)))[:16]
-
-
-def _outputs_of(row: Row, count: int) -> list[Any]:
-    found: list[Any] = []
-    for at in range(count):
-        data = row.outputs[at] if at < len(row.outputs) else b""
-        try:
-            found.append(codec.decode(data, lenient=True) if data else NO_OUTPUT)
-        except DecodeError:
-            found.append(NO_OUTPUT)
-    return found
-
-
-def ended_before_each(records: Sequence[StepRecord]) -> list[frozenset[int]]:
-    """Return for each step the steps that had surely ended when it began."""
-    ended = [frozenset(range(at)) for at in range(len(records))]
-    for start, stop in group_spans(records):
-        for at in range(start, stop):
-            ended[at] = frozenset(range(start))
-    return ended
-
-
-def _words_of(rows: Sequence[Row]) -> frozenset[str]:
-    """Return the words of the task texts, without params."""
-    return frozenset(word.casefold() for row in rows for part in row.task[::2] for word in part.split())
+def _traits_of(step: PlanStep) -> StepTraits:
+    return StepTraits(step.tool.effect, step.pre is not None)
 
 
 def _choose(
     leaves: Sequence[Leaf],
     steps: Sequence[PlanStep],
-    records: Sequence[StepRecord],
+    traits: Sequence[StepTraits],
+    declared: Declared,
     evidence: Evidence,
     asks: Settings,
     recordings: int,
@@ -144,11 +118,10 @@ def _choose(
     found: dict[int, dict[int, Get]] = {}
     flows: list[Flow] = []
     stop: Refusal | None = None
-    declared = Declared([step.tool for step in steps], records)
     read: dict[tuple[int, str], tuple[Source, ...]] = {}
     for leaf in leaves:
         step = steps[leaf.step]
-        flow = _flow_of(leaf, declared, step, evidence, asks, recordings)
+        flow = flow_of(leaf, traits[leaf.step], declared.allow, evidence, asks, recordings)
         if leaf.argument in step.tool.any and flow.status != ACTS:
             continue  # The value of the newest recording will do (E7).
         flows.append(flow)
@@ -162,36 +135,6 @@ def _choose(
         if stop is None or leaf.step < stop.step:
             stop = _stop_of(flow, step)
     return _Choice(found, tuple(flows), stop)
-
-
-def _flow_of(
-    leaf: Leaf, declared: Declared, step: PlanStep, evidence: Evidence, asks: Settings, recordings: int
-) -> Flow:
-    verdict = evidence.verdicts.get(leaf_id(leaf.step, leaf.leaf), b"")
-    sources = tuple(
-        source
-        for source in leaf.sources
-        if flow_id(leaf.step, leaf.leaf, source) not in evidence.struck and declared.allow(source, leaf)
-    )
-    values = len(agreed_values(asks.key, leaf, sources, evidence))
-    if verdict == REJECTED or not any(map(may_act, sources)):
-        why = "a person rejected it" if verdict == REJECTED else "no source explains all recordings"
-        return Flow(leaf.step, leaf.leaf, leaf.argument, leaf.path, sources, VARIES, values, recordings, why)
-    status: str
-    asked = functools.partial(
-        level,
-        declared=verdict == CONFIRMED,
-        irreversible=step.tool.effect == "irreversible",
-        is_checked=step.pre is not None or asks.approves,
-        extra=asks.probation,
-    )
-    if any(source.origin == terms.PARAM for source in sources) and len(leaf.values) > 1:
-        status = ACTS  # The caller declared the param, so nothing more is asked.
-    else:
-        status = asked(leaf.facts, values)
-    lacks = "" if status == ACTS else missing(leaf.facts, values, **asked.keywords)
-    status = VARIES if status == "none" else status
-    return Flow(leaf.step, leaf.leaf, leaf.argument, leaf.path, sources, status, values, recordings, lacks)
 
 
 def _kinds_of(leaf: Leaf) -> tuple[str, ...]:

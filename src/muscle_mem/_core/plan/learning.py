@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -154,7 +154,17 @@ def skeleton_digest(body: Body) -> bytes:
     return codec.digest(msgspec.msgpack.encode(shape))[:16]
 
 
-def most_different(members: Sequence[ReadyTrajectory]) -> list[ReadyTrajectory]:
+class HasBody(Protocol):
+    """A recording, joined with live tools or as stored."""
+
+    @property
+    def body(self) -> Body: ...
+
+
+Recorded = TypeVar("Recorded", bound=HasBody)
+
+
+def most_different(members: Sequence[Recorded]) -> list[Recorded]:
     """Return the recordings that are kept as parents.
 
     They are the newest, and for each leaf one with another value than the newest has.
@@ -176,7 +186,7 @@ def most_different(members: Sequence[ReadyTrajectory]) -> list[ReadyTrajectory]:
     return [members[at] for at in sorted(kept)]
 
 
-def _leaves_of(trajectory: ReadyTrajectory) -> list[bytes]:
+def _leaves_of(trajectory: HasBody) -> list[bytes]:
     return [codec.canonical(piece.value) for record in trajectory.body.steps for piece in literal_pieces(record)]
 
 
@@ -192,8 +202,12 @@ def _tools_of(trajectory: ReadyTrajectory) -> tuple[Any, ...]:
 
 def _rows_of(parents: Sequence[ReadyTrajectory]) -> list[Row]:
     """Return the newest observation of each parent, then further ones of them."""
+    return interleaved([[one.row for one in parent.candidates if not one.refresh] for parent in parents])
+
+
+def interleaved(waiting: Sequence[list[Row]]) -> list[Row]:
+    """Return the first row of each list, then the second ones, up to `MAX_PARENTS`."""
     found: list[Row] = []
-    waiting = [[candidate.row for candidate in parent.candidates if not candidate.refresh] for parent in parents]
     while len(found) < MAX_PARENTS and any(waiting):
         for rows in waiting:
             if rows and len(found) < MAX_PARENTS:

@@ -1,0 +1,203 @@
+"""`muscle-mem flows`: where arguments come from, as several recordings show; confirm or strike it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import click
+
+from ..._core.model.learned import CONFIRMED, REJECTED, evidence_bytes, flows_body, verdict_entry
+from ..._core.plan.flows import ACTS, ShownFlow, leaf_id
+from ..._core.plan.identity import evidence_id
+from ...store import Observation, Sealed, Store
+from ..finding import full_ids, get_stored
+from ..flows import Learned, all_learned, flow_json, flow_lines, flows_of, leaf_name, learned_json
+from ..opening import NotDoneError, json_option, open_existing, store_option
+from ..output import console, id_text, print_json, text
+from ..text import count, printable
+
+_id = click.argument("id", metavar="ID")
+_place = click.argument("place", metavar="STEP.ARGUMENT")
+
+
+class _ListsByDefault(click.Group):
+    """A group that lists if no subcommand is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_ListsByDefault, short_help="List, confirm or strike where arguments come from.")
+def flows() -> None:
+    """List where arguments come from that differ from run to run, as several recordings show.
+
+    Without a subcommand, the flows of the trajectory ID are listed, or those of the whole store. The status "acts"
+    means that the flow is replayed, "probation" that a replay stops before the first write that uses it, "varies" that
+    the source is not known, "struck" that a person rejected it or an agent's call contradicted it. An engine with
+    probation= may ask for more.
+
+    \b
+    Example:
+      muscle-mem flows --store memory.db
+      muscle-mem flows 5c7a40f4
+      muscle-mem flows confirm 5c7a40f4 1.order_id
+      muscle-mem flows strike 5c7a40f4 1.order_id
+    """
+
+
+@flows.command(name="list", short_help="List flows; this is the default.")
+@click.argument("id", metavar="[ID]", required=False)
+@json_option
+@store_option
+def list_(id: str | None, as_json: bool, store: str | None) -> None:
+    """List the flows of the trajectory ID, or of the whole store.
+
+    ID is that of the flows, or of one of their recordings. It may be shortened to four or more characters.
+
+    \b
+    Example:
+      muscle-mem flows list 5c7a40f4 --json
+    """
+    with open_existing(store) as source:
+        found = list(all_learned(source)) if id is None else _found(source, id)
+    if as_json:
+        print_json([learned_json(one) for one in found])
+    elif not found:
+        click.echo("No flows: no recordings of one task with equal calls differ in an argument.")
+    else:
+        out = console()
+        for one in found:
+            out.print(text(_heading(one), "bold"), soft_wrap=True)
+            for line, style in flow_lines(one.shown()):
+                out.print(text(line, style), soft_wrap=True)
+
+
+@flows.command(short_help="Confirm a flow: replay it as if it was declared.")
+@_id
+@_place
+@json_option
+@store_option
+def confirm(id: str, place: str, as_json: bool, store: str | None) -> None:
+    """Confirm where an argument comes from. The flow is then replayed as if it was declared.
+
+    STEP is the position of the step from 0, or the name of a tool that is called once. The later verdict counts.
+
+    \b
+    Example:
+      muscle-mem flows confirm 5c7a40f4 1.order_id --store memory.db
+      muscle-mem flows confirm 5c7a40f4 pay.order_id
+    """
+    _judge(id, place, CONFIRMED, as_json, store)
+
+
+@flows.command(short_help="Strike a flow: ask the agent instead.")
+@_id
+@_place
+@json_option
+@store_option
+def strike(id: str, place: str, as_json: bool, store: str | None) -> None:
+    """Reject where an argument comes from. The agent is asked before the step, until the flow is confirmed.
+
+    \b
+    Example:
+      muscle-mem flows strike 5c7a40f4 1.order_id --store memory.db
+    """
+    _judge(id, place, REJECTED, as_json, store)
+
+
+def _found(source: Store, id: str) -> list[Learned]:
+    """Return the flows of an id or its beginning. Raises NotDoneError."""
+    for one in all_learned(source) if source.get(id) is None else ():
+        if one.record is None and one.id == id:  # No engine has stored a record of it yet.
+            return [one]
+    stored = get_stored(source, full_ids(source, (id,))[0])
+    found = flows_of(source, stored)
+    if not found:
+        raise NotDoneError(
+            f"trajectory {stored.sealed.id} has no flows: expected two recordings with equal calls that differ in an "
+            "argument. Run `muscle-mem flows` to list all."
+        )
+    return found
+
+
+def _heading(one: Learned) -> str:
+    sealed = one.newest.sealed
+    recordings = count(len(one.flows.parents), "recording")
+    scope = f" @{printable(sealed.scope)}" if sealed.scope else ""
+    return f"{id_text(one.id)}  {printable(sealed.task)}{scope} ({printable(one.state)}; {recordings})"
+
+
+def _judge(id: str, place: str, kind: bytes, as_json: bool, store: str | None) -> None:
+    with open_existing(store) as source:
+        (one,) = _found(source, id)
+        at = _position(one, place)
+        before = one.shown()[at]
+        if kind == CONFIRMED and not before.sources:
+            raise NotDoneError(
+                f"cannot confirm {place} of {one.id}: no source explains all recordings. Declare it with flows=."
+            )
+        _store_verdict(source, one, at, kind)
+        (again,) = [other for other in flows_of(source, one.newest) if other.id == one.id]
+    after = again.shown()[at]
+    if as_json:
+        print_json({"id": one.id, "said": "confirmed" if kind == CONFIRMED else "struck", "flow": flow_json(after)})
+        return
+    verb = "Confirmed" if kind == CONFIRMED else "Struck"
+    click.echo(f"{verb} {printable(leaf_name(after))} of {printable(one.id)}: {printable(after)}")
+    click.echo(_effect(after, kind))
+
+
+def _effect(after: ShownFlow, kind: bytes) -> str:
+    if kind == REJECTED:
+        return f"The agent is asked before step {after.step} until the flow is confirmed."
+    if after.status == ACTS:
+        return "It is replayed from now on."
+    return printable(f"It is not replayed: {after.missing}. Declare it with flows=, or record the task again.")
+
+
+def _position(one: Learned, place: str) -> int:
+    """Return the number of the flow at STEP.ARGUMENT. Raises NotDoneError."""
+    shown = one.shown()
+    step, _, argument = place.partition(".")
+    exact = [at for at, flow in enumerate(shown) if argument == flow.argument and _is_step(one, flow, step)]
+    inside = [
+        at for at, flow in enumerate(shown) if _is_step(one, flow, step) and argument == one.flows.flows[at].argument
+    ]
+    found = exact or inside
+    if len(found) == 1:
+        return found[0]
+    choices = ", ".join(leaf_name(flow) for flow in shown)
+    raise NotDoneError(
+        f"STEP.ARGUMENT: expected one of {choices}, got {place!r}{' for several' * (len(found) > 1)}. Pass one of these."
+    )
+
+
+def _is_step(one: Learned, flow: ShownFlow, given: str) -> bool:
+    tools: Sequence[str] = one.flows.tools
+    return given == str(flow.step) or (given == flow.tool and tools.count(given) == 1)
+
+
+def _store_verdict(source: Store, one: Learned, at: int, kind: bytes) -> None:
+    leaf, now = one.flows.leaves[at], time.time()
+    body = evidence_bytes([verdict_entry(kind, leaf_id(leaf.step, leaf.leaf), one.entries, now)])
+    source.seal(_record(one, now), Observation(id=evidence_id(one.id, body), body=body, created=now))
+
+
+def _record(one: Learned, now: float) -> Sealed:
+    """Return the record of flows, as it is stored or as an engine would store it."""
+    if one.record is not None:
+        return one.record.sealed
+    newest = one.newest.sealed
+    return Sealed(
+        id=one.id,
+        key=newest.key,
+        body=flows_body(one.flows.tools, one.flows.skeleton),
+        steps=len(one.flows.tools),
+        task=newest.task,
+        scope=newest.scope,
+        tags=newest.tags,
+        created=now,
+    )
