@@ -42,7 +42,7 @@ def _origin_text(source: Source, tool_names: Sequence[str]) -> str:
 
 def _call_text(step: int, tool_names: Sequence[str]) -> str:
     if not 0 <= step < len(tool_names):
-        return f"step {step + 1}"
+        return f"output[{step}]"
     name = tool_names[step]
     if tool_names.count(name) == 1:
         return f"{name}()"

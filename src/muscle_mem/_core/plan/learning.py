@@ -8,9 +8,11 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from .. import codec
+from ..binding.flow_leaf import Leaf
 from ..binding.pieces import literal_pieces
 from ..model.learned import NO_EVIDENCE, Evidence
 from ..model.records import Body, Row
+from .flows import Flow
 from .general_trajectory import GeneralTrajectory, Settings
 from .identity import general_id
 from .ready_trajectory import ReadyTrajectory
@@ -30,6 +32,15 @@ class Known(NamedTuple):
 
     standing: Any
     evidence: Evidence = NO_EVIDENCE
+
+
+class Described(NamedTuple):
+    """The flows of recordings with the same calls, and what is known of them."""
+
+    parents: Sequence[ReadyTrajectory]
+    leaves: Sequence[Leaf]
+    flows: Sequence[Flow]
+    evidence: Evidence
 
 
 class Learning:
@@ -95,6 +106,29 @@ class Learning:
     def find(self, id: str) -> GeneralTrajectory | None:
         """Return the generalized trajectory with an id."""
         return next((general for general in self.all() if general.id == id), None)
+
+    def described(self) -> list[Described]:
+        """Return the flows of the newest recordings, also where nothing is replayed. Never raises."""
+        found: dict[bytes, Described] = {}
+        for trajectory in self._trajectories[:MAX_DECODED]:
+            if not trajectory.steps or not _may_be_parent(trajectory) or trajectory.id in self._failed:
+                continue
+            try:
+                name = self._skeleton(trajectory)
+                if name not in found:
+                    found[name] = self._described(trajectory, name)
+            except Exception as error:  # An internal error must not affect an explanation.
+                self._failed.add(trajectory.id)
+                self._report(error)
+        return list(found.values())
+
+    def _described(self, trajectory: ReadyTrajectory, name: bytes) -> Described:
+        from .generalized import derive_flows
+
+        parents = most_different(self.members(trajectory))
+        rows, known = _rows_of(parents), self.known.get(general_id(self.asks.key, name), Known(self._fresh))
+        leaves, flows = derive_flows(parents, rows, known.evidence, self.asks) if rows else ([], [])
+        return Described(parents, leaves, flows, known.evidence)
 
     def evidence(self, general: GeneralTrajectory) -> Evidence:
         """Return the stored evidence of a generalized trajectory."""

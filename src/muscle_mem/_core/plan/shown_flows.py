@@ -15,8 +15,8 @@ from ..model.learned import REJECTED, Evidence
 from ..model.records import Expr, Lit, Node, StepRecord
 from ..model.text import safe_repr
 from .flows import CONTRADICTED, VARIES, Flow, ShownFlow, flow_id, leaf_id
+from .leaves import BY_PERSON
 
-BY_PERSON = "a person rejected it"
 BY_CALL = "an agent's call contradicted it"
 
 

@@ -13,6 +13,8 @@ from ..model.handover import Planned
 from ..model.reason import Reason
 from ..model.records import StepRecord
 from ..plan.candidate_set import CandidateSet
+from ..plan.flows import ShownFlow
+from ..plan.general_trajectory import GeneralTrajectory
 from ..plan.ready_trajectory import Candidate, ReadyTrajectory
 from ..plan.step import Refusal, Registry
 from ..run.bound import expected_snapshot
@@ -67,6 +69,8 @@ class Explanation(msgspec.Struct, frozen=True):
         message: The reason in words.
         considered: The recordings of the task, the preferred first.
         plan: The steps of the replay with this call's params. An output that does not exist yet is `output[step]`.
+        flows: Where arguments come from that differ between the recordings, and what is missing before that is
+            replayed.
     """
 
     __module__ = "muscle_mem"
@@ -76,6 +80,7 @@ class Explanation(msgspec.Struct, frozen=True):
     message: str
     considered: tuple[Considered, ...] = ()
     plan: tuple[Planned, ...] = ()
+    flows: tuple[ShownFlow, ...] = ()
 
     def __bool__(self) -> bool:
         return self.would == "replay"
@@ -93,6 +98,12 @@ class Explanation(msgspec.Struct, frozen=True):
         for index, step in enumerate(self.plan):
             lines.append(f"  step {index}: {step}")
             lines += [f"    provenance: {step.provenance}"] if step.provenance else []
+        for flow in self.flows:
+            lines.append(f"  flow of step {flow.step}: {flow.status}: {flow}")
+            votes = zip(flow.sources, flow.votes, strict=True) if flow.votes else ()
+            lines += [f"    {source} is {vote} now" for source, vote in votes if vote]
+            if flow.missing:
+                lines.append(f"    missing: {flow.missing}")
         return "\n".join(lines)
 
 
@@ -117,12 +128,28 @@ def explain_task(
         if trajectory.candidates and ranked.detours.issuperset(_of(ranked, trajectory)):
             entry = msgspec.structs.replace(entry, message=f"{entry.message}{_around(ranked, trajectory)}")
         considered.append(entry)
+    from .explain_flows import explained_flows, startable_general
+
+    flows = explained_flows(run, trajectories)
     first = next((entry for entry in considered if entry.would_start), None)
     if first is not None:
         chosen = next(trajectory for trajectory in trajectories if trajectory.id == first.trajectory_id)
-        plan = _bound_plan(run, chosen)
-        return Explanation("replay", Reason.HIT, f"trajectory {chosen.id} can be replayed", tuple(considered), plan)
-    return Explanation("ask the agent", considered[0].reason, considered[0].message, tuple(considered))
+        message = f"trajectory {chosen.id} can be replayed"
+        return Explanation("replay", Reason.HIT, message, tuple(considered), _bound_plan(run, chosen), flows)
+    general = None
+    if not any(entry.reason is Reason.FIRST_CHECK_REFUSED for entry in considered):
+        general = startable_general(run, ranked, registry)
+    if isinstance(general, GeneralTrajectory):
+        entry = yield from _consider(run, general, registry, captures)
+        considered.append(entry)
+        if entry.would_start:
+            message = f"what recordings have in common, {general.id}, can be replayed"
+            return Explanation("replay", Reason.HIT, message, tuple(considered), _bound_plan(run, general), flows)
+        return Explanation("ask the agent", entry.reason, entry.message, tuple(considered), flows=flows)
+    reason, message = considered[0].reason, considered[0].message
+    if isinstance(general, Refusal):
+        reason, message = general.reason, run.redact(general.message)
+    return Explanation("ask the agent", reason, message, tuple(considered), flows=flows)
 
 
 def _of(ranked: CandidateSet, trajectory: ReadyTrajectory) -> list[Candidate]:
@@ -148,6 +175,10 @@ def _consider(
     if refusal is not None:
         return _considered(run, trajectory, refusal, "")
     steps = trajectory.steps
+    if isinstance(trajectory, GeneralTrajectory):
+        refusal = _unclear_first_step(run, trajectory)
+        if refusal is not None:
+            return _considered(run, trajectory, refusal, "")
     asked = [at for at in (0, *steps[0].opening_members) if steps[at].pre is not None]
     if not asked:
         unchecked = "" if steps[0].tool.is_read_only else ", so it is replayed unchecked"
@@ -175,6 +206,16 @@ def _consider(
     return _considered(run, trajectory, _as_first_check(refusal) if refusal else None, passes, seen, expected, at)
 
 
+def _unclear_first_step(run: Run, trajectory: GeneralTrajectory) -> Refusal | None:
+    """Return why the first step, or a member of the first group, cannot be built from its sources (L5)."""
+    for at in (0, *trajectory.steps[0].opening_members):
+        try:
+            bind_arguments(run, trajectory.steps[at])
+        except Exception as error:
+            return cannot_bind(run, trajectory.steps[at], at, error)
+    return None
+
+
 def _capture_first(
     run: Run, trajectory: ReadyTrajectory, asked: Sequence[int], captures: Captures
 ) -> Generator[Effect, Any, dict[int, Any] | Refusal]:
@@ -186,7 +227,7 @@ def _capture_first(
         try:
             arguments = bind_arguments(run, step)
         except Exception as error:
-            return cannot_bind(step, at, error)
+            return cannot_bind(run, step, at, error)
         key = (step.call_id, calls[step.call_id])
         calls[step.call_id] += 1
         if key not in captures:

@@ -40,10 +40,8 @@ def prepare_check(
         return stale
     try:
         arguments = bind_arguments(run, step)
-    except Unclear as error:
-        return _unclear(run, step, position, error)
     except Exception as error:
-        return cannot_bind(step, position, error)
+        return cannot_bind(run, step, position, error)
     if step.tool.effect == "irreversible":
         refusal = yield from approval_refusal(run, step, arguments, position)
         if refusal is not None:
@@ -128,8 +126,10 @@ def _unclear(run: Run, step: PlanStep, position: int, error: Unclear) -> Refusal
     return Refusal(Reason.FLOW_UNCLEAR, message, position, step.tool.name, seen=votes)
 
 
-def cannot_bind(step: PlanStep, position: int, error: BaseException) -> Refusal:
+def cannot_bind(run: Run, step: PlanStep, position: int, error: BaseException) -> Refusal:
     """Return the refusal of a step whose arguments cannot be built."""
+    if isinstance(error, Unclear):
+        return _unclear(run, step, position, error)
     if isinstance(error, FlowError):
         tool = step.tool.name
         return Refusal(Reason.FLOW_UNCLEAR, str(error), position, tool, seen=error.seen, expected=error.expected)

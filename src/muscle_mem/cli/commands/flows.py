@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 import click
 
+from ..._core.model.flow import may_act
 from ..._core.model.learned import CONFIRMED, REJECTED, evidence_bytes, flows_body, verdict_entry
 from ..._core.plan.flows import ACTS, ShownFlow, leaf_id
 from ..._core.plan.identity import evidence_id
+from ..._core.plan.leaves import BY_PERSON, NO_SOURCE
 from ...store import Observation, Sealed, Store
 from ..finding import full_ids, get_stored
 from ..flows import Learned, all_learned, flow_json, flow_lines, flows_of, leaf_name, learned_json
@@ -135,10 +137,9 @@ def _judge(id: str, place: str, kind: bytes, as_json: bool, store: str | None) -
         (one,) = _found(source, id)
         at = _position(one, place)
         before = one.shown()[at]
-        if kind == CONFIRMED and not before.sources:
-            raise NotDoneError(
-                f"cannot confirm {place} of {one.id}: no source explains all recordings. Declare it with flows=."
-            )
+        if kind == CONFIRMED and not any(map(may_act, one.flows.flows[at].sources)):
+            why = NO_SOURCE if before.missing == BY_PERSON else before.missing
+            raise NotDoneError(f"cannot confirm {place} of {one.id}: {why}. Declare it with flows=.")
         _store_verdict(source, one, at, kind)
         (again,) = [other for other in flows_of(source, one.newest) if other.id == one.id]
     after = again.shown()[at]
@@ -170,9 +171,8 @@ def _position(one: Learned, place: str) -> int:
     if len(found) == 1:
         return found[0]
     choices = ", ".join(leaf_name(flow) for flow in shown)
-    raise NotDoneError(
-        f"STEP.ARGUMENT: expected one of {choices}, got {place!r}{' for several' * (len(found) > 1)}. Pass one of these."
-    )
+    several = f", which are {len(found)}" if found else ""
+    raise NotDoneError(f"STEP.ARGUMENT: expected one of {choices}, got {place!r}{several}. Pass one of these.")
 
 
 def _is_step(one: Learned, flow: ShownFlow, given: str) -> bool:

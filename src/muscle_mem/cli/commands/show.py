@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import click
 
 from ...store.pruning import recorded_at
 from ..detail import detail, evidence_text
 from ..finding import get_stored
+from ..flows import Learned, flow_lines, flows_of, learned_json
 from ..opening import NotDoneError, json_option, open_existing, store_option
-from ..output import console, print_json, print_pairs, text
+from ..output import console, id_text, print_json, print_pairs, text
 from ..reading import LoadedBody, LoadedRow, load_body, load_rows
 from ..script import script
 from ..text import count, duration, local, printable
@@ -34,7 +35,7 @@ def show(id: str, number: int | None, as_json: bool, store: str | None) -> None:
     ID may be shortened to four or more characters if it stays unique. Steps are numbered from 0. Each line shows the
     call, its effect, its checks and its duration. The lines below it show the source of each argument that is not a
     literal, and what the newest recording captured. With --json all recordings are printed, or the one selected by
-    --observation.
+    --observation. Below come the flows that several recordings of the task show; see `muscle-mem flows`.
 
     \b
     Example:
@@ -43,6 +44,7 @@ def show(id: str, number: int | None, as_json: bool, store: str | None) -> None:
     """
     with open_existing(store) as source:
         stored = get_stored(source, id)
+        learned = flows_of(source, stored)
     trajectory = load_body(stored)
     rows = load_rows(trajectory)
     if number is not None and number > len(rows):
@@ -50,9 +52,10 @@ def show(id: str, number: int | None, as_json: bool, store: str | None) -> None:
             f"--observation: expected 1 to {len(rows)} for {stored.sealed.id}, got {number}. Pass a lower number."
         )
     if as_json:
-        print_json(detail(trajectory, rows, number))
+        print_json({**detail(trajectory, rows, number), "flows": [learned_json(one) for one in learned]})
     else:
         _print(trajectory, rows, number or 1)
+        _print_flows(learned)
     if trajectory.error:
         raise NotDoneError(f"{stored.sealed.id} is damaged: {trajectory.error}. Run `muscle-mem doctor`.")
 
@@ -67,6 +70,16 @@ def _print(trajectory: LoadedBody, rows: list[LoadedRow], number: int) -> None:
     fits = seen.row if seen is not None and not seen.error else None
     for line, style in script(trajectory.body, fits):
         out.print(text(line, style), soft_wrap=True)
+
+
+def _print_flows(learned: Iterable[Learned]) -> None:
+    out = console()
+    for one in learned:
+        out.print()
+        recordings = count(len(one.flows.parents), "recording")
+        out.print(text(f"flows {id_text(one.id)} ({printable(one.state)}), of {recordings}", "bold"), soft_wrap=True)
+        for line, style in flow_lines(one.shown()):
+            out.print(text(line, style), soft_wrap=True)
 
 
 def _header(

@@ -1,0 +1,50 @@
+"""Explanations of flows: what recordings prove together, and whether that is replayed (L5, L8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ..plan.candidate_set import CandidateSet
+from ..plan.flows import ShownFlow
+from ..plan.general_trajectory import GeneralTrajectory
+from ..plan.ready_trajectory import ReadyTrajectory
+from ..plan.shown_flows import shown_flow
+from ..plan.step import Refusal, Registry
+from ..run.run import Run
+from .eligibility import eligible
+
+
+def explained_flows(run: Run, trajectories: Sequence[ReadyTrajectory]) -> tuple[ShownFlow, ...]:
+    """Return the flows of the recordings of a task, without secrets.
+
+    Those of the newest recordings come first.
+    """
+    learning = trajectories[0].learning if trajectories else None
+    if learning is None:
+        return ()
+    hide = run.redact
+    found: list[ShownFlow] = []
+    for described in learning.described():
+        records = described.parents[0].body.steps
+        for flow, leaf in zip(described.flows, described.leaves, strict=True):
+            shown = shown_flow(flow, leaf, records, described.evidence, run.params.values)
+            found.append(
+                msgspec.structs.replace(
+                    shown, sources=tuple(map(hide, shown.sources)), votes=tuple(map(hide, shown.votes))
+                )
+            )
+    return tuple(found)
+
+
+def startable_general(run: Run, found: CandidateSet, registry: Registry) -> GeneralTrajectory | Refusal | None:
+    """Return the generalized trajectory that starts where no recording may.
+
+    Return why there is none, if that is why the agent is asked.
+    """
+    live, refusal = eligible(run, found, registry)
+    if live is None:
+        return refusal
+    first = live.trajectories[0]
+    return first if isinstance(first, GeneralTrajectory) else None
