@@ -144,6 +144,24 @@ def test_what_cannot_be_judged_is_refused_in_words(paid: tuple[str, str]) -> Non
         assert not any(entry[:1] in (b"c", b"r") for entry in entries_of(flows_of(store)))
 
 
+def test_the_store_may_be_named_before_and_after_the_subcommand(paid: tuple[str, str]) -> None:
+    path, id = paid
+    listed = run("flows", "--store", path).output
+    for words in (
+        ("--store", path, "flows"),
+        ("flows", f"--store={path}"),
+        ("flows", "--store", path, "list"),
+        ("flows", "--store", path, id),
+        ("flows", "list", id, "--store", path),
+        ("--store", "none.db", "flows", "--store", path, id),
+    ):
+        assert run(*words).output == listed
+    assert run("flows", "--store", path, "confirm", id, "1.order_id").exit_code == 0
+    assert run("flows", "strike", id, "1.order_id", env={"MUSCLE_MEM_STORE": path}).exit_code == 0
+    assert "confirm" in run("flows", "--help").output
+    assert run("flows", "--store").exit_code == 2
+
+
 def test_a_store_without_flows_says_so(tmp_path: Path) -> None:
     path = str(tmp_path / "empty.db")
     SqliteStore(path).close()

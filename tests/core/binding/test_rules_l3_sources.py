@@ -574,7 +574,7 @@ def test_l3_a_source_has_the_same_digest_in_every_process() -> None:
         (Source(OUTPUT, 1, "", (Extreme(("price",), False), NthKey(2))), "take()[smallest price].keys[2]"),
         (Source(ARGUMENT, 1, "title"), "argument title of take()"),
         (Source(PARAM, name="qty", convert="number"), "int(param qty)"),
-        (Source(OUTPUT, 9), "step 10"),
+        (Source(OUTPUT, 9), "output[9]"),
     ],
 )
 def test_l3_a_source_is_shown_as_source_text(source: Source, text: str) -> None:

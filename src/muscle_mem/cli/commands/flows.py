@@ -27,13 +27,18 @@ class _ListsByDefault(click.Group):
     """A group that lists if no subcommand is named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
-            args = ["list", *args]
+        own = 0  # The options of the group come first.
+        while own < len(args) and args[own].startswith("--store"):
+            own += 1 if "=" in args[own] else 2
+        if args[own : own + 1] not in [[name] for name in (*self.commands, *ctx.help_option_names)]:
+            args = [*args[:own], "list", *args[own:]]
         return super().parse_args(ctx, args)
 
 
 @click.group(cls=_ListsByDefault, short_help="List, confirm or strike where arguments come from.")
-def flows() -> None:
+@store_option
+@click.pass_context
+def flows(context: click.Context, store: str | None) -> None:
     """List where arguments come from that differ from run to run, as several recordings show.
 
     Without a subcommand, the flows of the trajectory ID are listed, or those of the whole store. The status "acts"
@@ -48,6 +53,8 @@ def flows() -> None:
       muscle-mem flows confirm 5c7a40f4 1.order_id
       muscle-mem flows strike 5c7a40f4 1.order_id
     """
+    if store is not None:
+        context.find_root().obj = store
 
 
 @flows.command(name="list", short_help="List flows; this is the default.")
