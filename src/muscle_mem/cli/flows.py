@@ -97,7 +97,7 @@ def flows_of(store: Store, stored: Stored) -> list[Learned]:
 
 
 def leaf_name(flow: ShownFlow) -> str:
-    """Return what `flows confirm` and `flows strike` call a flow, such as `1.order_id`."""
+    """Return the name of a flow in `flows confirm`, such as `1.order_id`."""
     return f"{flow.step}.{flow.argument}"
 
 

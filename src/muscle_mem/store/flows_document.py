@@ -36,7 +36,10 @@ Document = dict[str, Any]
 
 
 def flows_document(data: bytes) -> Document:
-    """Return the readable form of flows; empty for other bytes, and if it would lose something."""
+    """Return the readable form of flows.
+
+    It is empty for other bytes, and if it would lose something.
+    """
     if not is_flows_body(data):
         return {}
     try:
@@ -49,7 +52,10 @@ def flows_document(data: bytes) -> Document:
 
 
 def evidence_document(data: bytes) -> Document:
-    """Return the readable form of evidence; empty for other bytes, and if it would lose something."""
+    """Return the readable form of evidence.
+
+    It is empty for other bytes, and if it would lose something.
+    """
     try:
         entries = read_entries(data)
     except DecodeError:
@@ -60,7 +66,10 @@ def evidence_document(data: bytes) -> Document:
 
 
 def entry_document(entry: bytes) -> list[str]:
-    """Return a piece of evidence as its kind, the digest of what it is about, and a value's digest or a time."""
+    """Return a piece of evidence as its kind and digests.
+
+    The first is that of what it is about. Then comes that of a value, or a time.
+    """
     kind = _KINDS.get(entry[:1], f"unknown {entry[:1].hex()}")
     parts = [entry[1 : 1 + DIGEST].hex(), entry[1 + DIGEST :].hex()]
     return [kind, *(part for part in parts if part)]
@@ -78,7 +87,7 @@ def raw_flows(document: Mapping[str, Any]) -> bytes:
 
 
 def raw_evidence(document: Mapping[str, Any], place: str) -> bytes:
-    """Return the bytes of an observation's document that are given as they are, or as evidence.
+    """Return the bytes of an observation's document without snapshots.
 
     Raises InvalidValueError if they are missing, or differ from the readable form.
     """
@@ -89,7 +98,7 @@ def raw_evidence(document: Mapping[str, Any], place: str) -> bytes:
 
 
 def flows_trajectory_id(key: bytes, data: bytes) -> str:
-    """Return the id of the generalized trajectory that flows belong to; empty for other bytes."""
+    """Return the id of a generalized trajectory by its flows; "" for other bytes."""
     return general_id(key, read_flows_body(data).digest) if flows_document(data) else ""
 
 

@@ -145,7 +145,10 @@ def _excess(most: int | None, have: int) -> int:
 def _keep_flows(
     old: Sequence[Summary], rest: Sequence[Summary], in_use: Sequence[Summary]
 ) -> tuple[list[Summary], list[Summary]]:
-    """Return what is too old and the rest, where flows stay as long as a recording of their key does."""
+    """Return what is too old, and the rest.
+
+    Flows stay as long as a recording of their key does.
+    """
     keys = {one.key for one in (*rest, *in_use) if not _holds_flows(one)}
     gone: list[Summary] = []
     stay = list(rest)
@@ -173,7 +176,10 @@ def _held(store: Store, rest: Sequence[Summary]) -> set[str]:
 
 
 def _least_valuable(rest: Sequence[Summary], items: int, size: int) -> list[Summary]:
-    """Return the trajectories to delete to remove this many trajectories and bytes, the least valuable first."""
+    """Return those to delete to remove this many trajectories and bytes.
+
+    `rest` begins with the least valuable.
+    """
     gone: list[Summary] = []
     for summary in rest:
         if items <= 0 and size <= 0:

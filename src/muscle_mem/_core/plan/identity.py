@@ -1,4 +1,4 @@
-"""The identities of observations, of generalized trajectories and of their evidence."""
+"""The ids of observations, of generalized trajectories and of evidence."""
 
 from __future__ import annotations
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from .. import codec
-from ..binding.flow_leaf import Leaf
 from ..binding.pieces import literal_pieces
 from ..model.learned import NO_EVIDENCE, Evidence
 from ..model.records import Body, Row
-from .flows import Flow
 from .general_trajectory import GeneralTrajectory, Settings
 from .identity import general_id
 from .ready_trajectory import ReadyTrajectory
 from .trust import trust_level
+
+if TYPE_CHECKING:
+    from ..binding.flow_leaf import Leaf
+    from .flows import Flow
 
 MAX_PARENTS = 8
 """The recordings that a generalized trajectory is derived from, the newest and most different."""

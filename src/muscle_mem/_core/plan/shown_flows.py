@@ -54,7 +54,7 @@ def shown_flow(
 
 
 def _vote(source: Source, params: Mapping[str, Any] | None) -> str:
-    """Return the value that a source has before the first step, or "" if it has none yet."""
+    """Return the value of a source before the first step; "" if there is none."""
     if source.origin != PARAM:
         return ""
     try:

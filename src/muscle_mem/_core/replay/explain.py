@@ -207,7 +207,7 @@ def _consider(
 
 
 def _unclear_first_step(run: Run, trajectory: GeneralTrajectory) -> Refusal | None:
-    """Return why the first step, or a member of the first group, cannot be built from its sources (L5)."""
+    """Return why the first step or group cannot be built from its sources (L5)."""
     for at in (0, *trajectory.steps[0].opening_members):
         try:
             bind_arguments(run, trajectory.steps[at])

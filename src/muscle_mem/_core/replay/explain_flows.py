@@ -1,4 +1,4 @@
-"""Explanations of flows: what recordings prove together, and whether that is replayed (L5, L8)."""
+"""Explanations of what recordings prove together (L5, L8)."""
 
 from __future__ import annotations
 

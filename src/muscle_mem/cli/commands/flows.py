@@ -1,4 +1,4 @@
-"""`muscle-mem flows`: where arguments come from, as several recordings show; confirm or strike it."""
+"""`muscle-mem flows`: list, confirm and strike where arguments come from."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class _ListsByDefault(click.Group):
 @store_option
 @click.pass_context
 def flows(context: click.Context, store: str | None) -> None:
-    """List where arguments come from that differ from run to run, as several recordings show.
+    """List where arguments come from that differ from run to run.
 
-    Without a subcommand, the flows of the trajectory ID are listed, or those of the whole store. The status "acts"
+    It is derived from several recordings. Without a subcommand, the flows of the trajectory ID are listed, or those of the whole store. The status "acts"
     means that the flow is replayed, "probation" that a replay stops before the first write that uses it, "varies" that
     the source is not known, "struck" that a person rejected it or an agent's call contradicted it. An engine with
     probation= may ask for more.
@@ -90,9 +90,9 @@ def list_(id: str | None, as_json: bool, store: str | None) -> None:
 @json_option
 @store_option
 def confirm(id: str, place: str, as_json: bool, store: str | None) -> None:
-    """Confirm where an argument comes from. The flow is then replayed as if it was declared.
+    """Confirm where an argument comes from.
 
-    STEP is the position of the step from 0, or the name of a tool that is called once. The later verdict counts.
+    The flow is then replayed as if it was declared. STEP is the position of the step from 0, or the name of a tool that is called once. The later verdict counts.
 
     \b
     Example:
@@ -108,7 +108,9 @@ def confirm(id: str, place: str, as_json: bool, store: str | None) -> None:
 @json_option
 @store_option
 def strike(id: str, place: str, as_json: bool, store: str | None) -> None:
-    """Reject where an argument comes from. The agent is asked before the step, until the flow is confirmed.
+    """Reject where an argument comes from.
+
+    The agent is asked before the step, until the flow is confirmed.
 
     \b
     Example:
