@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from cli_cases import as_json, run
+from cli_cases import as_json, plain_body, plain_row, run
 from flows_records import STORES, TASK, entries_of, flows_of, make_store, paying, record_flows, recordings_of
 from muscle_mem import Engine
 from muscle_mem._core.model.learned import STRUCK, evidence_bytes
+from muscle_mem._core.model.records import Guard, Lit, Ref, StepRecord
 from muscle_mem._core.plan.flows import flow_id
 from muscle_mem.cli.flows import learned_of
-from muscle_mem.store import Note, SqliteStore
+from muscle_mem.store import Note, Observation, Sealed, SqliteStore
 from muscle_mem.store.paging import each
 
 LINE = "pay(order_id = create_order().order_id   2 recordings, 2 values)"
@@ -217,6 +218,28 @@ def test_flows_of_another_state_say_so(paid: tuple[str, str]) -> None:
     with closing(SqliteStore(path)) as store:
         store.note(tuple(Note(id=one.sealed.id, state="quarantined") for one in recordings_of(store)))
     assert as_json("flows", "--store", path) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        plain_body(),
+        plain_body(StepRecord("create_order", "f", (("item", Lit(b"\xff")),)), StepRecord("pay", "f", ())),
+        plain_body(StepRecord("pay", "f", (("order_id", Ref(7, (3,))),), guards=(Guard(5, (9, 9), b""),))),
+        b"\xc1",
+    ],
+)
+def test_bytes_that_no_engine_wrote_do_not_hide_other_flows(paid: tuple[str, str], body: Any) -> None:
+    path, id = paid
+    with closing(SqliteStore(path)) as store:
+        key = flows_of(store).sealed.key
+        data = body if isinstance(body, bytes) else msgspec.msgpack.encode(body)
+        row = msgspec.msgpack.encode(plain_row(1 if isinstance(body, bytes) else len(body.steps)))
+        for at in range(2):
+            store.seal(Sealed(id=f"odd-{at}", key=key, body=data, steps=1), Observation(id="o", body=row))
+    (one,) = as_json("flows", "--store", path)
+    assert (one["id"], one["flows"][0]["status"]) == (id, "probation")
+    assert run("flows", "odd-0", "--store", path).exit_code == 1
 
 
 def test_names_of_others_are_escaped(tmp_path: Path) -> None:

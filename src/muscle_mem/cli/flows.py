@@ -9,9 +9,10 @@ import msgspec
 
 from .._core.model.learned import Evidence, join_evidence
 from .._core.plan.flows import ShownFlow
+from .._core.plan.learning import skeleton_digest
 from .._core.plan.stored_flows import StoredFlows, stored_flows
 from .._core.plan.stored_trajectory import StoredTrajectory, load_trajectory
-from ..errors import DecodeError
+from ..errors import MuscleMemError
 from ..store import Store, Stored
 from ..store.pruning import recorded_at, summaries
 from .reading import holds_flows, load_body, load_rows
@@ -64,7 +65,13 @@ def learned_of(store: Store, key: bytes) -> Iterator[Learned]:
     recordings = {stored.sealed.id: stored for stored in found if not holds_flows(stored)}
     entries = {id: tuple(_entries(stored)) for id, stored in records.items()}
     evidence: dict[str, Evidence] = {id: join_evidence(one) for id, one in entries.items()}
-    for flows in stored_flows(key, _loaded(recordings.values()), evidence):
+    if len(recordings) < 2 and not records:
+        return
+    try:
+        derived = list(stored_flows(key, _loaded(recordings.values()), evidence))
+    except (MuscleMemError, LookupError, ValueError, TypeError, RecursionError):
+        return  # Bytes that no engine wrote; `doctor` reports them.
+    for flows in derived:
         if flows.leaves and (len(flows.parents) > 1 or flows.id in records):
             newest = recordings[flows.parents[0].sealed.id]
             yield Learned(flows, newest, records.get(flows.id), entries.get(flows.id, ()))
@@ -81,9 +88,11 @@ def _loaded(recordings: Iterable[Stored]) -> list[StoredTrajectory]:
     found: list[StoredTrajectory] = []
     for stored in recordings:
         try:
-            found.append(load_trajectory(stored, recorded_at=recorded_at(stored)))
-        except (DecodeError, msgspec.DecodeError):
+            one = load_trajectory(stored, recorded_at=recorded_at(stored))
+            skeleton_digest(one.body)
+        except (MuscleMemError, LookupError, ValueError, TypeError, RecursionError):
             continue
+        found.append(one)
     return found
 
 

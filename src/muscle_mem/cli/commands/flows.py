@@ -41,10 +41,10 @@ class _ListsByDefault(click.Group):
 def flows(context: click.Context, store: str | None) -> None:
     """List where arguments come from that differ from run to run.
 
-    It is derived from several recordings. Without a subcommand, the flows of the trajectory ID are listed, or those of the whole store. The status "acts"
-    means that the flow is replayed, "probation" that a replay stops before the first write that uses it, "varies" that
-    the source is not known, "struck" that a person rejected it or an agent's call contradicted it. An engine with
-    probation= may ask for more.
+    It is derived from several recordings. Without a subcommand, the flows of the trajectory ID are listed, or those of
+    the whole store. The status "acts" means that the flow is replayed, "probation" that a replay stops before the first
+    write that uses it, "varies" that the source is not known, "struck" that a person rejected it or an agent's call
+    contradicted it. An engine with probation= may ask for more.
 
     \b
     Example:
@@ -92,7 +92,8 @@ def list_(id: str | None, as_json: bool, store: str | None) -> None:
 def confirm(id: str, place: str, as_json: bool, store: str | None) -> None:
     """Confirm where an argument comes from.
 
-    The flow is then replayed as if it was declared. STEP is the position of the step from 0, or the name of a tool that is called once. The later verdict counts.
+    The flow is then replayed as if it was declared. STEP is the position of the step from 0, or the name of a tool that
+    is called once. The later verdict counts.
 
     \b
     Example:
