@@ -12,7 +12,7 @@ import pytest
 from cli_cases import as_json, run
 from flows_records import TASK, entries_of, flows_of, paying, record_flows, recordings_of
 from muscle_mem import Check, Engine
-from muscle_mem._core.model.learned import CONFIRMED, evidence_bytes, verdict_entry
+from muscle_mem._core.model.learned import CONFIRMED, REJECTED, evidence_bytes, verdict_entry
 from muscle_mem._core.plan.identity import evidence_id
 from muscle_mem.cli.check_lint import MANY_YES
 from muscle_mem.cli.stale import stale
@@ -162,49 +162,65 @@ def test_diff_and_python_refuse_flows_in_words(paid: tuple[str, str], tmp_path: 
 def test_flows_go_through_files_and_joining_them_again_changes_nothing(paid: tuple[str, str], tmp_path: Path) -> None:
     path, id = paid
     folder, target = str(tmp_path / "files"), str(tmp_path / "target.db")
+    with closing(SqliteStore(path)) as store:
+        row = evidence_bytes([verdict_entry(CONFIRMED, LEAF, (), 5.0), b"-" + b"s" * 16])
+        known = flows_of(store)
+        store.forget((id,))
+        store.seal(known.sealed, Observation(id=evidence_id(id, row), body=row, created=1e9))
     assert run("export", "--all", folder, "--store", path).exit_code == 0
-    assert as_json("import", folder, "--store", target)["imported"].count(id) == 1
+    assert as_json("import", folder, "--trust", "--store", target)["imported"].count(id) == 1
     assert loaded(target).sealed == loaded(path).sealed
     assert entries_of(loaded(target)) == entries_of(loaded(path))
-    with closing(SqliteStore(target)) as store:
-        before = flows_of(store)
-    assert id in as_json("import", folder, "--store", target)["known"]
-    assert loaded(target) == before
+    before = loaded(target)
+    for option in ("--trust", "--approve"):
+        assert id in as_json("import", folder, option, "--store", target)["known"]
+        assert loaded(target).observations == before.observations
     engine = paying(target, itertools.count(9000))
     assert engine(TASK).status == "hit"
     engine.close()
     assert as_json("doctor", "--store", target)["ok"]
 
 
-def test_evidence_of_two_stores_is_joined_and_a_verdict_made_later_stays(paid: tuple[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_known", [False, True])
+def test_p5_only_evidence_against_flows_is_taken_without_approval(
+    paid: tuple[str, str], tmp_path: Path, is_known: bool
+) -> None:
     path, id = paid
-    target = str(tmp_path / "target.db")
-    file = tmp_path / "flows.json"
-    row = evidence_bytes([b"-" + b"s" * 16])
-    add(path, row, evidence_id(id, row))
-    assert run("export", id, "-o", str(file), "--store", path).exit_code == 0
+    against = {b"-" + b"s" * 16, verdict_entry(REJECTED, LEAF, (), 5.0)}
+    for entries in ({b"+" + bytes(32), verdict_entry(CONFIRMED, LEAF, (), 6.0), b"-" + b"s" * 16}, against):
+        row = evidence_bytes(entries)
+        add(path, row, evidence_id(id, row))
+    file, target = str(tmp_path / "flows.json"), str(tmp_path / "target.db")
+    assert run("export", id, "-o", file, "--store", path).exit_code == 0
     with closing(SqliteStore(target)) as store:
-        record_flows(store, first=8000)
-    assert as_json("import", str(file), "--store", target)["known"] == [id]
-    assert entries_of(loaded(target)) > {b"-" + b"s" * 16}
-    assert sum(entry[:1] == b"+" for entry in entries_of(loaded(target))) >= 4
+        if is_known:
+            record_flows(store, first=8000)
+    before = entries_of(loaded(target)) if is_known else set()
+    found = as_json("import", file, "--store", target)
+    assert found == {"imported": [] if is_known else [id], "known": [id] if is_known else [], "left_out": [id]}
+    assert entries_of(loaded(target)) == before | against
+    assert loaded(target).standing.state == "fresh"
+    again = loaded(target)
+    assert as_json("import", file, "--store", target)["known"] == [id]
+    assert loaded(target) == again
+    assert as_json("import", file, "--approve", "--store", target)["left_out"] == []
+    assert entries_of(loaded(target)) == before | entries_of(loaded(path))
 
 
-def test_what_a_person_confirmed_elsewhere_counts_only_if_the_file_is_trusted(
+def test_p5_unapproved_flows_without_doubts_are_left_out_and_a_quarantine_is_kept(
     paid: tuple[str, str], tmp_path: Path
 ) -> None:
     path, id = paid
-    entries = [verdict_entry(CONFIRMED, LEAF, (), 5.0), b"-" + b"s" * 16]
-    row = evidence_bytes(entries)
+    file, target = str(tmp_path / "flows.json"), str(tmp_path / "target.db")
+    row = evidence_bytes([b"+" + bytes(32)])
     add(path, row, evidence_id(id, row))
-    file = str(tmp_path / "flows.json")
     assert run("export", id, "-o", file, "--store", path).exit_code == 0
-    plain, trusting = str(tmp_path / "plain.db"), str(tmp_path / "trusting.db")
-    for _ in range(2):
-        assert run("import", file, "--store", plain).exit_code == 0
-        assert run("import", file, "--trust", "--store", trusting).exit_code == 0
-    assert entries_of(loaded(plain)) == entries_of(loaded(path)) - {entries[0]}
-    assert entries_of(loaded(trusting)) == entries_of(loaded(path))
+    assert as_json("import", file, "--store", target) == {"imported": [], "known": [], "left_out": [id]}
+    change(path, Note(id=id, state="quarantined", reason="it failed", held=True, by_person=True))
+    assert run("export", id, "-o", file, "--overwrite", "--store", path).exit_code == 0
+    assert as_json("import", file, "--store", target)["imported"] == [id]
+    found = loaded(target)
+    assert (found.standing.state, found.standing.held, entries_of(found)) == ("quarantined", True, set())
 
 
 def test_copies_and_backups_take_flows_along(paid: tuple[str, str], tmp_path: Path) -> None:

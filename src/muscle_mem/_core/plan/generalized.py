@@ -7,7 +7,6 @@ that are forgotten or expire take what they prove with them.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -56,7 +55,8 @@ def generalize(
     steps = parents[0].steps
     traits = list(map(_traits_of, steps))
     leaves = differing_leaves(_bodies_of(parents, bodies, rows), rows, traits, asks.key)
-    choice = _choose(leaves, steps, traits, Declared([step.tool for step in steps], bodies[0].steps), evidence, asks, len(rows))
+    declared = Declared([step.tool for step in steps], bodies[0].steps)
+    choice = _choose(leaves, steps, traits, declared, evidence, asks, len(rows))
     if not choice.found:
         return None
     body = _general_body(bodies, choice.found)

@@ -68,8 +68,12 @@ def stored_flows(
         leaves = differing_leaves([bodies[id(row)] for row in rows], rows, traits, key)
         name = general_id(key, skeleton)
         known = evidence.get(name, NO_EVIDENCE)
-        flows = [flow_of(leaf, traits, known, Settings(key), len(rows)) for leaf in leaves]
+        flows = [flow_of(leaf, traits[leaf.step], _allow_any, known, Settings(key), len(rows)) for leaf in leaves]
         yield StoredFlows(name, skeleton, tuple(parents), tuple(leaves), tuple(flows), known)
+
+
+def _allow_any(*_: object) -> bool:
+    return True  # What the tools declare is not stored.
 
 
 def _groups(recordings: Sequence[StoredTrajectory]) -> Iterator[tuple[bytes, list[StoredTrajectory]]]:

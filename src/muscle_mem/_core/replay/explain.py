@@ -259,11 +259,11 @@ def bound_step(run: Run, record: StepRecord, tool: Tool) -> Planned:
 
 def _bound_plan(run: Run, chosen: ReadyTrajectory) -> tuple[Planned, ...]:
     """Return the steps of a replay, with the provenance of their arguments (P1)."""
-    records = chosen.body.steps
+    own = chosen.parents[0].body.steps if isinstance(chosen, GeneralTrajectory) else chosen.body.steps
     origins = next((candidate.row.origins for candidate in chosen.candidates if candidate.row.origins), ())
-    words = with_trust(records, origins, untrusted_steps([step.tool for step in chosen.steps])) if origins else ()
-    told = [provenance_text(record, found) for record, found in zip(records, words, strict=False)]
-    steps = [bound_step(run, record, step.tool) for record, step in zip(records, chosen.steps, strict=True)]
+    words = with_trust(own, origins, untrusted_steps([step.tool for step in chosen.steps])) if origins else ()
+    told = [provenance_text(record, found) for record, found in zip(own, words, strict=False)]
+    steps = [bound_step(run, record, step.tool) for record, step in zip(chosen.body.steps, chosen.steps, strict=True)]
     return tuple(
         msgspec.structs.replace(step, provenance=told[at] if at < len(told) else "") for at, step in enumerate(steps)
     )

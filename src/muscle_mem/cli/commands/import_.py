@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 import msgspec
 
+from ..._core.model.learned import REJECTED, STRUCK, evidence_bytes, read_entries
+from ..._core.plan.identity import evidence_id
 from ..._files import read_regular
-from ...errors import InvalidValueError, StoreError
-from ...store import QUARANTINED, TRUSTED, Note, Store, Stored
+from ...errors import DecodeError, InvalidValueError, StoreError
+from ...store import QUARANTINED, TRUSTED, Note, Observation, Standing, Store, Stored
 from ...store.document import ensure_known_state, from_document
 from ...store.jsontext import from_text
 from ...store.verdicts import APPROVED, IMPORTED, is_pending, unapproved
@@ -50,7 +52,8 @@ def import_(files: tuple[Path, ...], trust: bool, approve: bool, as_json: bool, 
     The store is created if necessary, and ids stay the same. A new trajectory is quarantined until you approve it, as
     with `muscle-mem approve`, or record the same calls yourself. --approve approves all of them, and --trust keeps the
     state in the files. A quarantine from the files is kept in any case. A trajectory that exists gains recordings only
-    with one of these options. All files are validated before anything is written. If a file is invalid or the store
+    with one of these options. Of the evidence for flows, only what speaks against them is taken without an option. All
+    files are validated before anything is written. If a file is invalid or the store
     fails, nothing new is imported.
 
     \b
@@ -124,6 +127,9 @@ def _import(target: Store, found: list[Stored], options: Options) -> Import:
     try:
         for stored in found:
             known = target.get(stored.sealed.id)
+            if holds_flows(stored) and not (options.trust or options.approve):
+                _import_doubts(target, stored, known, done)
+                continue
             (done.new if known is None else done.known).append(stored.sealed.id)
             if known is None:
                 _seal(target, _as_new(stored, options), stored.standing.held or options.trust)
@@ -135,6 +141,44 @@ def _import(target: Store, found: list[Stored], options: Options) -> Import:
         _take_back(target, done.new)
         raise StoreError(f"{error} No new trajectory was imported.") from error
     return done
+
+
+def _import_doubts(target: Store, stored: Stored, known: Stored | None, done: Import) -> None:
+    """Import of evidence that nobody approved what speaks against flows (P5).
+
+    It can only have the agent asked more often. Flows themselves are derived from recordings.
+    """
+    id = stored.sealed.id
+    kept = [(seq, row) for seq, row in ((seq, _doubts(id, row)) for seq, row in stored.observations) if row is not None]
+    if known is not None:
+        done.known.append(id)
+    if [row.id for _, row in kept] != [row.id for _, row in stored.observations] and not (
+        known is not None and _has_all(known, stored)
+    ):
+        done.left_out.append(id)
+    quarantined = stored.standing.state == QUARANTINED
+    if not kept and not (quarantined and known is None):
+        return
+    if known is None:
+        done.new.append(id)
+    standing = stored.standing if quarantined else Standing()
+    rows = tuple(kept) or ((0, _row_of(id, stored.observations[0][1], ())),)
+    _seal(target, msgspec.structs.replace(stored, observations=rows, standing=standing), known is None and quarantined)
+
+
+def _doubts(id: str, row: Observation) -> Observation | None:
+    """Return evidence without what speaks for flows; None if nothing is left."""
+    try:
+        entries = read_entries(row.body)
+    except DecodeError:
+        return None
+    against = [entry for entry in entries if entry[:1] in (STRUCK, REJECTED)]
+    return row if len(against) == len(entries) > 0 else _row_of(id, row, against) if against else None
+
+
+def _row_of(id: str, row: Observation, entries: Iterable[bytes]) -> Observation:
+    body = evidence_bytes(entries)
+    return msgspec.structs.replace(row, id=evidence_id(id, body), body=body)
 
 
 def _as_new(stored: Stored, options: Options) -> Stored:
