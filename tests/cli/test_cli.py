@@ -248,6 +248,7 @@ def test_every_command_has_help_with_an_example_and_json() -> None:
         "diff",
         "doctor",
         "export",
+        "flows",
         "forget",
         "import",
         "ls",

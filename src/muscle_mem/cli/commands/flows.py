@@ -49,7 +49,7 @@ def flows(context: click.Context, store: str | None) -> None:
     \b
     Example:
       muscle-mem flows --store memory.db
-      muscle-mem flows 5c7a40f4
+      muscle-mem flows 5c7a40f4 --json
       muscle-mem flows confirm 5c7a40f4 1.order_id
       muscle-mem flows strike 5c7a40f4 1.order_id
     """

@@ -144,7 +144,7 @@ def _import(target: Store, found: list[Stored], options: Options) -> Import:
 
 
 def _import_doubts(target: Store, stored: Stored, known: Stored | None, done: Import) -> None:
-    """Import of evidence that nobody approved what speaks against flows (P5).
+    """Import what speaks against flows from evidence that was not approved (P5).
 
     It can only have the agent asked more often. Flows themselves are derived from recordings.
     """
