@@ -11,13 +11,23 @@ import msgspec
 import pytest
 
 from cli_cases import as_json, plain_body, plain_row, run
-from flows_records import STORES, TASK, entries_of, flows_of, make_store, paying, record_flows, recordings_of
+from flows_records import (
+    STORES,
+    TASK,
+    entries_of,
+    flows_of,
+    make_store,
+    paying,
+    random_ids,
+    record_flows,
+    recordings_of,
+)
 from muscle_mem import Engine
 from muscle_mem._core.model.learned import STRUCK, evidence_bytes
 from muscle_mem._core.model.records import Guard, Lit, Ref, StepRecord
 from muscle_mem._core.plan.flows import flow_id
 from muscle_mem.cli.flows import learned_of
-from muscle_mem.store import Note, Observation, Sealed, SqliteStore
+from muscle_mem.store import MemoryStore, Note, Observation, Sealed, SqliteStore
 from muscle_mem.store.paging import each
 
 LINE = "pay(order_id = create_order().order_id   2 recordings, 2 values)"
@@ -86,6 +96,26 @@ def test_l9_the_later_verdict_counts_however_often_it_changes(paid: tuple[str, s
         assert status(path)[0] == wanted
     with closing(SqliteStore(path)) as store:
         assert sum(entry[:1] in (b"c", b"r") for entry in entries_of(flows_of(store))) == 8
+
+
+@pytest.mark.parametrize("is_checked", [False, True])
+@pytest.mark.parametrize("effect", ["read", "idempotent", "write", "irreversible", None])
+@pytest.mark.parametrize("ids", ["small", "large", "random"])
+def test_l1_a_store_alone_shows_what_the_engine_that_recorded_says(ids: str, effect: Any, is_checked: bool) -> None:
+    store = MemoryStore()
+    made = random_ids() if ids == "random" else itertools.count(7 if ids == "small" else 4711, 17)
+    engine = paying(store, made, effect=effect, is_checked=is_checked)
+    seen = []
+    for _ in range(4):
+        key = recordings_of(store)[0].sealed.key if len(recordings_of(store)) > 1 else b""
+        if key:
+            (one,) = learned_of(store, key)
+            shown = engine.explain(TASK).flows
+            assert [msgspec.structs.replace(flow, votes=()) for flow in shown] == list(one.shown())
+            seen += [flow.status for flow in shown]
+        engine(TASK, mode="record")
+    first = "probation" if ids == "small" or effect == "irreversible" else "acts"
+    assert seen == [first, "probation" if effect == "irreversible" and not is_checked else "acts"]
 
 
 def test_an_engine_that_runs_takes_a_verdict_up(paid: tuple[str, str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from muscle_mem import Engine
+from muscle_mem import Check, Engine
 from muscle_mem._core.model.learned import is_flows_body, read_entries
 from muscle_mem.store import MemoryStore, SqliteStore, Store, Stored
 from muscle_mem.store.folder import FolderStore
@@ -25,15 +25,18 @@ def make_store(kind: str, path: Path) -> Store:
     return SqliteStore(path / "flows.db") if kind == "sqlite" else FolderStore(path / "flows")
 
 
-def paying(store: Store | str, ids: Iterator[Any], *, effect: Any = "write", **options: Any) -> Engine:
+def paying(
+    store: Store | str, ids: Iterator[Any], *, effect: Any = "write", is_checked: bool = False, **options: Any
+) -> Engine:
     """An engine whose agent creates an order and pays it."""
     engine = Engine(store, **options)
+    check = Check(lambda order_id: 1) if is_checked else None
 
     @engine.tool(name="create_order", effect=effect)
     def create_order(item: str) -> dict[str, Any]:
         return {"order_id": next(ids), "item": item}
 
-    @engine.tool(name="pay", effect=effect)
+    @engine.tool(name="pay", effect=effect, pre_check=check)
     def pay(order_id: Any) -> str:
         return "ok"
 

@@ -7,11 +7,14 @@ from typing import Any
 
 from flows_records import TASK, flows_of, paying, random_ids
 from muscle_mem import Engine, Reason, Secret
+from muscle_mem._core.binding.flow_leaf import Leaf
+from muscle_mem._core.binding.flow_levels import Facts
 from muscle_mem._core.binding.source_text import source_text
 from muscle_mem._core.model.flow import OUTPUT, PARAM, Name, Only, Source
+from muscle_mem._core.model.learned import Evidence
 from muscle_mem._core.model.records import Lit, Node, StepRecord
-from muscle_mem._core.plan.flows import ShownFlow
-from muscle_mem._core.plan.shown_flows import place_text
+from muscle_mem._core.plan.flows import Flow, ShownFlow, flow_id
+from muscle_mem._core.plan.shown_flows import place_text, shown_flow
 from muscle_mem.store import MemoryStore
 
 
@@ -124,6 +127,17 @@ def test_a_flow_is_shown_with_its_counts_and_its_other_sources() -> None:
     flow = ShownFlow(2, "pay", "order['id']", "acts", ("a().id", "list[0].id", "list[-1].id"), 1, 1)
     assert str(flow) == "pay(order['id'] = a().id   1 recording, 1 value; also list[0].id, list[-1].id)"
     assert str(ShownFlow(0, "pay", "id", "varies", (), 2, 0)) == "pay(id = ?   2 recordings, 0 values)"
+
+
+def test_a_flow_with_a_source_left_is_not_struck_for_another_that_was() -> None:
+    gone, left = (Source(OUTPUT, 0, path=(Name(name),)) for name in ("gone", "left"))
+    records = [StepRecord("find", "f", ()), StepRecord("pay", "f", (("id", Lit(b"")),))]
+    leaf = Leaf(1, 0, "id", (), (b"a", b"b"), (gone, left), "read", Facts())
+    evidence = Evidence(struck=frozenset({flow_id(1, 0, gone)}))
+    shown = shown_flow(Flow(1, 0, "id", (), (left,), "varies", 2, 2, "one more value"), leaf, records, evidence)
+    assert (shown.status, shown.sources, shown.missing) == ("varies", ("find().left",), "one more value")
+    shown = shown_flow(Flow(1, 0, "id", (), (), "varies", 2, 2, "none"), leaf, records, evidence)
+    assert (shown.status, shown.sources) == ("struck", ("find().gone", "find().left"))
 
 
 def test_names_of_others_in_sources_are_escaped() -> None:
