@@ -76,9 +76,7 @@ class Library:
         self.cache = Cache(max_bytes)
         self.counters = Counters()
         self._registry = registry
-        self._flows = (
-            Flows(lambda: self.store, clock, probation, approves, health.corrupted) if learns_flows else None
-        )
+        self._flows = Flows(lambda: self.store, clock, probation, approves, health.corrupted) if learns_flows else None
         self._lock = threading.RLock()
         self._reported_damage: set[str] = set()
         register_for_forks(self)

@@ -7,6 +7,7 @@ that are forgotten or expire take what they prove with them.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -91,7 +92,9 @@ def derive_flows(
     traits = list(map(_traits_of, steps))
     leaves = differing_leaves(_bodies_of(parents, bodies, rows), rows, traits, asks.key)
     declared = Declared([step.tool for step in steps], bodies[0].steps)
-    return leaves, [flow_of(leaf, traits[leaf.step], declared.allow, evidence, asks, len(rows)) for leaf in leaves]
+    flows = [flow_of(leaf, traits[leaf.step], declared.allow, evidence, asks, len(rows)) for leaf in leaves]
+    kept = [flow.status == ACTS or flow.argument not in steps[flow.step].tool.any for flow in flows]
+    return list(itertools.compress(leaves, kept)), list(itertools.compress(flows, kept))
 
 
 def _bodies_of(parents: Sequence[ReadyTrajectory], bodies: Sequence[Body], rows: Sequence[Row]) -> list[Body]:

@@ -110,7 +110,7 @@ class Learning:
         return next((general for general in self.all() if general.id == id), None)
 
     def described(self) -> list[Described]:
-        """Return the flows of the newest recordings, also where nothing is replayed. Never raises."""
+        """Return the flows of the newest recordings, replayed or not. Never raises."""
         found: dict[bytes, Described] = {}
         for trajectory in self._trajectories[:MAX_DECODED]:
             if not trajectory.steps or not _may_be_parent(trajectory) or trajectory.id in self._failed:
