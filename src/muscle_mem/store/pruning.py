@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -35,6 +35,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Pruned(NamedTuple):
     """Result of pruning: numbers and bytes of deleted and kept trajectories.
 
+    Flows of recordings count as bytes only, as long as one of their recordings is kept.
     `expired` counts the trajectories that were deleted for their age.
     """
 
@@ -64,20 +65,16 @@ def prune(store: Store, limits: Limits, now: float, *, in_use: Collection[str] =
     everything = list(summaries(store))
     kept_anyway = [summary for summary in everything if summary.id in in_use]
     old, rest = _split_expired([summary for summary in everything if summary.id not in in_use], limits.ttl, now)
-    old, rest = _keep_flows(old, rest, kept_anyway)
+    old, rest, beside = _flows_beside_recordings(old, rest, kept_anyway)
     over_items = _excess(limits.max_items, len(rest) + len(kept_anyway))
-    over_bytes = _excess(limits.max_bytes, sum(summary.size for summary in (*rest, *kept_anyway)))
-    too_many: list[Summary] = []
-    if over_items or over_bytes:
-        by_value = _by_value(_held(store, rest), now, _by_key((*rest, *kept_anyway)))
-        too_many = _least_valuable(sorted(rest, key=by_value), over_items, over_bytes)
+    over_bytes = _excess(limits.max_bytes, sum(summary.size for summary in (*rest, *kept_anyway, *beside)))
+    too_many = _least_valuable(store, rest, over_items, over_bytes, now)
     gone = [*old, *too_many]
     dropped = len(gone) if dry_run else _drop(store, [summary.id for summary in gone])
     names = {summary.id for summary in gone}
     kept = [summary for summary in (*rest, *kept_anyway) if summary.id not in names]
-    return Pruned(
-        dropped, sum(summary.size for summary in gone), len(old), len(kept), sum(summary.size for summary in kept)
-    )
+    kept_bytes = sum(summary.size for summary in (*kept, *beside))
+    return Pruned(dropped, sum(summary.size for summary in gone), len(old), len(kept), kept_bytes)
 
 
 def summaries(store: Store) -> Iterator[Summary]:
@@ -142,46 +139,27 @@ def _excess(most: int | None, have: int) -> int:
     return 0 if most is None else max(0, have - most)
 
 
-def _keep_flows(
+def _flows_beside_recordings(
     old: Sequence[Summary], rest: Sequence[Summary], in_use: Sequence[Summary]
-) -> tuple[list[Summary], list[Summary]]:
-    """Return what is too old, and the rest.
+) -> tuple[list[Summary], list[Summary], list[Summary]]:
+    """Return what is too old, the rest, and the flows with a recording of their key.
 
-    Flows stay as long as a recording of their key does.
+    Such flows are not trajectories beside their recordings, and stay as long as one of these: they hold what must not
+    be replayed.
     """
-    keys = {one.key for one in (*rest, *in_use) if not _holds_flows(one)}
+    keys = {one.key for one in (*rest, *in_use) if not is_flows_body(one.head)}
+    beside = [one for one in (*old, *rest) if is_flows_body(one.head) and one.key in keys]
+    ids = {one.id for one in beside}
+    return [one for one in old if one.id not in ids], [one for one in rest if one.id not in ids], beside
+
+
+def _least_valuable(store: Store, rest: Sequence[Summary], items: int, size: int, now: float) -> list[Summary]:
+    """Return the trajectories to delete to remove this many trajectories and bytes."""
+    if not items and not size:
+        return []
+    held = {summary.id for summary in rest if summary.state == QUARANTINED and _is_held(store, summary.id)}
     gone: list[Summary] = []
-    stay = list(rest)
-    for one in old:
-        (stay if _holds_flows(one) and one.key in keys else gone).append(one)
-    return gone, stay
-
-
-def _holds_flows(one: Summary) -> bool:
-    return is_flows_body(one.head)
-
-
-def _by_key(kept: Iterable[Summary]) -> dict[bytes, list[Summary]]:
-    """Return the summaries of each key that has flows."""
-    keys = {one.key for one in kept if _holds_flows(one)}
-    found: dict[bytes, list[Summary]] = {key: [] for key in keys}
-    for one in kept:
-        if one.key in keys:
-            found[one.key].append(one)
-    return found
-
-
-def _held(store: Store, rest: Sequence[Summary]) -> set[str]:
-    return {summary.id for summary in rest if summary.state == QUARANTINED and _is_held(store, summary.id)}
-
-
-def _least_valuable(rest: Sequence[Summary], items: int, size: int) -> list[Summary]:
-    """Return those to delete to remove this many trajectories and bytes.
-
-    `rest` begins with the least valuable.
-    """
-    gone: list[Summary] = []
-    for summary in rest:
+    for summary in sorted(rest, key=_by_value(held, now)):
         if items <= 0 and size <= 0:
             break
         gone.append(summary)
@@ -190,31 +168,20 @@ def _least_valuable(rest: Sequence[Summary], items: int, size: int) -> list[Summ
     return gone
 
 
-def _by_value(
-    held: Collection[str], now: float, by_key: Mapping[bytes, Sequence[Summary]]
-) -> Callable[[Summary], tuple[int, float, float]]:
+def _by_value(held: Collection[str], now: float) -> Callable[[Summary], tuple[int, float, int]]:
     """Return a sort key that orders trajectories from least to most valuable.
 
-    `by_key` are the summaries of each key that has flows. Hits of flows are uses of their recordings, and flows go
-    right before the last recording of their key. Flows without a recording come first of all.
-
-    Trajectories that can never be replayed come first. Those that a person quarantined come last: without the verdict
-    the same calls would be learned and replayed again. The others are ordered by last use, then by sequence number.
+    Flows without a recording come first, then trajectories that can never be replayed. Those that a person quarantined
+    come last: without the verdict the same calls would be learned and replayed again. The others are ordered by last
+    use, then by sequence number.
     """
 
-    def worth(one: Summary) -> tuple[int, float, float]:
-        alike = by_key.get(one.key, ())
-        recordings = [other for other in alike if not _holds_flows(other)]
-        if _holds_flows(one) and one.id not in held:
-            best = max(map(own, recordings), default=(-1, 0.0, 0.0))
-            return best[0], best[1], best[2] - 0.5
-        return own(one)
-
-    def own(one: Summary) -> tuple[int, float, float]:
-        last_hit = max((other.last_hit for other in by_key.get(one.key, ()) if _holds_flows(other)), default=0.0)
-        used = min(now, max(one.last_hit, one.recorded, last_hit))
+    def worth(one: Summary) -> tuple[int, float, int]:
+        used = min(now, max(one.last_hit, one.recorded))
         if one.id in held:
             return 4, used, one.seq
+        if is_flows_body(one.head):
+            return -1, used, one.seq
         at_work = one.state in (FRESH, TRUSTED) and now - used < IN_USE_SECONDS
         ranks = {RETIRED: 0, QUARANTINED: 1}
         return (3 if at_work else ranks.get(one.state, 2)), used, one.seq

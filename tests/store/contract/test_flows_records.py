@@ -75,20 +75,25 @@ def test_a_copy_takes_flows_along_once(store: Store, tmp_path: Path) -> None:
         assert {entry[:1] for entry in entries} >= {CONFIRMED, REJECTED}
 
 
-def test_recordings_that_flows_use_are_in_use_and_flows_outlive_all_but_the_last(store: Store) -> None:
+def test_flows_stay_as_long_as_a_recording_of_their_key(store: Store) -> None:
     now = max(one.sealed.created for one in recordings_of(store)) + 10_000.0
     engine = paying(store, itertools.count(100))
     for task in ("one", "two", "three"):
         engine(task)
     known, parents = flows_of(store), [one.sealed.id for one in recordings_of(store) if one.sealed.task == TASK]
-    store.note((Note(id=known.sealed.id, hits=1, last_hit=now - 1000),))
-    assert prune(store, Limits(max_items=3), now).dropped == 3
-    assert {one.sealed.task for one in recordings_of(store)} == {TASK}
-    assert prune(store, Limits(max_items=2), now).dropped == 1
+    store.note(tuple(Note(id=id, last_hit=now - 1000) for id in parents))
+    done = prune(store, Limits(max_items=3), now)
+    assert (done.dropped, done.kept) == (2, 3)  # Flows are not counted beside their recordings.
+    assert done.kept_bytes == sum(one.size for one in summaries(store))
+    assert prune(store, Limits(max_bytes=done.kept_bytes - 1), now, dry_run=True).dropped == 1
+    assert prune(store, Limits(max_items=1), now).dropped == 2
     assert [one.sealed.id for one in recordings_of(store)] == parents[:1]
     assert flows_of(store).sealed == known.sealed
-    assert prune(store, Limits(max_items=1), now).dropped == 1
-    assert [one.sealed.id for one in recordings_of(store)] == parents[:1]
+    assert prune(store, Limits(max_items=1), now).dropped == 0
+    assert prune(store, Limits(max_items=0), now).dropped == 1
+    assert flows_of(store).sealed == known.sealed
+    assert prune(store, Limits(max_items=0), now).dropped == 1
+    assert not store.scan().stored
 
 
 def test_flows_without_recordings_go_first(store: Store) -> None:
@@ -113,10 +118,12 @@ def test_flows_expire_with_their_last_recording(store: Store) -> None:
     assert oldest.sealed.id != newest.sealed.id
 
 
-def test_a_held_verdict_on_flows_outlives_recordings(store: Store) -> None:
+def test_flows_without_recordings_that_a_person_quarantined_go_last(store: Store) -> None:
     known = flows_of(store)
     store.note((Note(id=known.sealed.id, state="quarantined", held=True, by_person=True),))
-    prune(store, Limits(max_items=1), 1e10)
+    store.forget(tuple(one.sealed.id for one in recordings_of(store)))
+    paying(store, itertools.count(100))("another task")
+    assert prune(store, Limits(max_items=1), 1e10).dropped == 1
     assert [one.sealed.id for one in store.scan().stored] == [known.sealed.id]
 
 
