@@ -1,4 +1,4 @@
-"""Recordings as the records that a store takes, and loaded ones compared with them."""
+"""Recordings as the records of a store, and loaded ones compared with them."""
 
 from __future__ import annotations
 
