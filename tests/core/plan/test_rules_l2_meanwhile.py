@@ -489,3 +489,51 @@ def test_d6_a_review_of_the_parents_is_none_of_what_is_generalized_from_them() -
     desk.engine.report_good(record.sealed.id)
     assert desk.run()
     assert desk.agreed
+
+
+@pytest.mark.parametrize(
+    ("notes", "statuses"), [("010101", "mddddd"), ("001100", "mdhhhh"), ("010011", "mdddhh"), ("011111", "mddhhh")]
+)
+def test_e7_an_argument_that_the_agent_leaves_out_at_times_contradicts_until_two_in_a_row_agree(
+    notes: str, statuses: str
+) -> None:
+    desk, current = Desk(), [""]
+
+    @desk.engine.tool(name="pay_for")
+    def pay_for(order_id: int, note: str = "") -> None:
+        desk.paid.append(order_id)
+
+    def agent(task: str) -> None:
+        order = desk.create_order()
+        pay_for(order["order_id"], **({"note": "please"} if current[0] == "1" else {}))
+
+    desk.engine.set_agent(agent)
+    found = ""
+    for current[0] in notes:
+        found += desk.run().status[0]
+    assert found == statuses
+    assert desk.agreed
+
+
+def test_e12_an_argument_that_an_answer_decides_does_not_contradict() -> None:
+    desk, notes = Desk(), []
+    is_gift = [False]
+    desk.shape = lambda id: {"order_id": id, "gift": is_gift[0]}
+
+    @desk.engine.tool(name="pay_for")
+    def pay_for(order_id: int, note: str = "") -> None:
+        desk.paid.append(order_id)
+        notes.append(note)
+
+    def agent(task: str) -> None:
+        order = desk.create_order()
+        pay_for(order["order_id"], **({"note": "please"} if is_gift[0] else {}))
+
+    desk.engine.set_agent(agent)
+    found = ""
+    wanted = [False, True, False, True, False, True, True]
+    for is_gift[0] in wanted:
+        found += desk.run().status[0]
+    assert found == "mdddhhh"
+    assert notes == ["please" if gift else "" for gift in wanted]
+    assert desk.agreed

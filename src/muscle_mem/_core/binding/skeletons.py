@@ -39,7 +39,7 @@ def skeleton(record: StepRecord) -> Hashable:
     )
 
 
-def argument_shapes(record: StepRecord) -> Hashable:
+def argument_shapes(record: StepRecord) -> tuple[tuple[str, Hashable], ...]:
     """Return the arguments of a call without the values of their literal leaves."""
     return tuple((name, _shape(expr)) for name, expr in record.arguments)
 

@@ -20,7 +20,7 @@ from ..model.reason import Reason
 from ..model.records import Body, Expr, Guard, Lit, Node, Row, StepRecord
 from ..model.text import safe_repr
 from .ready_trajectory import Candidate, ReadyTrajectory
-from .recorded_answers import answers_of
+from .recorded_answers import answers_of, output_data
 from .step import Refusal
 from .trust import IN_A_ROW, trust_level
 
@@ -236,6 +236,23 @@ def _has_reason(ours: Candidate, theirs: Candidate, step: int) -> bool:
     if a.pre[: step + 1] != b.pre[: step + 1] or a.post[:step] != b.post[:step]:
         return True
     return any(not _is_same_output(a, b, at) for at in range(step))
+
+
+def is_unexplained(ours: Sequence[Candidate], theirs: Sequence[Candidate], step: int) -> bool:
+    """Return whether recordings with other ids may differ at a step by chance.
+
+    They do not if they saw different answers or snapshots before it.
+    """
+    return any(not _has_seen_other(one, other, step) for one in ours for other in theirs)
+
+
+def _has_seen_other(ours: Candidate, theirs: Candidate, step: int) -> bool:
+    a, b = ours.row, theirs.row
+    if theirs.id in a.refused or ours.id in b.refused:
+        return True
+    if a.pre[: step + 1] != b.pre[: step + 1] or a.post[:step] != b.post[:step]:
+        return True
+    return any(answers_of(output_data(a, at) or b"") != answers_of(output_data(b, at) or b"") for at in range(step))
 
 
 def _is_same_output(a: Row, b: Row, step: int) -> bool:

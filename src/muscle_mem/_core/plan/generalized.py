@@ -8,7 +8,7 @@ that are forgotten or expire take what they prove with them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,14 +16,15 @@ import msgspec
 from ...errors import DecodeError
 from .. import codec
 from ..binding.flow_leaf import Leaf
-from ..binding.pieces import Piece, literal_pieces
+from ..binding.pieces import literal_pieces
 from ..binding.replace_leaves import replace_leaves
+from ..binding.skeletons import argument_shapes, skeleton
 from ..model import flow as terms
 from ..model.flow import Get, Source, may_act
 from ..model.learned import Evidence
 from ..model.reason import Reason
 from ..model.records import Body, Guard, Row, StepRecord, Suspicion
-from ..model.text import safe_repr
+from .contradiction import is_unexplained
 from .evidence import Conditions
 from .flow_limits import Declared, essential_sources, open_loop
 from .flows import ACTS, PROBATION, VARIES, Flow
@@ -161,30 +162,42 @@ def _stop_of(flow: Flow, step: PlanStep) -> Refusal:
 
 
 def stop_at_contradiction(general: GeneralTrajectory, others: Sequence[ReadyTrajectory]) -> None:
-    """Stop before a literal that other recordings of the calls contradict (E7)."""
-    found = _contradicted(general, others) if others else None
-    if found is None or (general.stop is not None and general.stop.step <= found[0]):
+    """Stop before a call that other recordings contradict (E7)."""
+    found = [at for at in (_contradicted(general, other) for other in others) if at is not None]
+    at = min(found, default=-1)
+    if at < 0 or (general.stop is not None and general.stop.step <= at):
         return
-    at, piece = found
     name = general.steps[at].tool.name
     message = (
-        f"argument {piece.argument!r} of {name} (step {at}) was {safe_repr(piece.value)}, and another value in a "
-        "quarantined recording; two more recordings in a row confirm it"
+        f"a newer recording made the call of {name} (step {at}) with other arguments that nothing explains; two more "
+        "recordings in a row confirm it"
     )
     general.set_stop(Refusal(Reason.VALUE_VARIES, message, at, name))
 
 
-def _contradicted(general: GeneralTrajectory, others: Sequence[ReadyTrajectory]) -> tuple[int, Piece] | None:
+def _contradicted(general: GeneralTrajectory, other: ReadyTrajectory) -> int | None:
+    """Return the first step that a recording contradicts without a reason."""
     read = {(flow.step, flow.leaf) for flow in general.flows if flow.status != VARIES}
-    newest, bodies = general.parents[0].body.steps, [other.body.steps for other in others]
+    newest, body = general.parents[0].body.steps, other.body.steps
     for at, step in enumerate(general.steps):
-        columns = zip(*(literal_pieces(records[at]) for records in (newest, *bodies)), strict=True)
-        for number, (piece, *theirs) in enumerate(columns):
-            if (at, number) in read or piece.argument in step.tool.any:
-                continue
-            if {codec.canonical(other.value) for other in theirs} != {codec.canonical(piece.value)}:
-                return at, piece
+        if skeleton(newest[at]) == skeleton(body[at]):
+            pieces = zip(literal_pieces(newest[at]), literal_pieces(body[at]), strict=True)
+            differs = any(
+                (at, number) not in read
+                and ours.argument not in step.tool.any
+                and codec.canonical(ours.value) != codec.canonical(theirs.value)
+                for number, (ours, theirs) in enumerate(pieces)
+            )
+        else:
+            differs = _shapes(newest[at], step.tool.any) != _shapes(body[at], step.tool.any)
+        if differs:
+            own = [candidate for candidate in general.parents[0].candidates if not candidate.refresh]
+            return at if is_unexplained(own, other.candidates, at) else None
     return None
+
+
+def _shapes(record: StepRecord, left_out: Collection[str]) -> dict[str, Any]:
+    return {name: shape for name, shape in argument_shapes(record) if name not in left_out}
 
 
 def _loop_stop(at: int, step: PlanStep) -> Refusal:

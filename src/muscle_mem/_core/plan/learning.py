@@ -68,7 +68,7 @@ class Learning:
         self._report = report
         self._found: dict[bytes, GeneralTrajectory | None] = {}
         self._skeletons: dict[str, bytes] = {}
-        self._failed: set[str] = set()
+        self._failed: frozenset[str] = frozenset()
 
     @property
     def count(self) -> int:
@@ -84,7 +84,7 @@ class Learning:
         try:
             return self._known_or_derived(trajectory)
         except Exception as error:  # An internal error must not affect the run.
-            self._failed.add(trajectory.id)
+            self._failed |= {trajectory.id}
             self._report(error)
             return None
 
@@ -165,18 +165,18 @@ class Learning:
         general = generalize(id, parents, rows, known.evidence, known.standing, self.asks)
         if general is not None:
             general.company = [other for other in self._trajectories if other not in members]
-            stop_at_contradiction(general, self._doubts(parents, name))
+            stop_at_contradiction(general, self._doubts(parents))
         return general
 
-    def _doubts(self, parents: Sequence[ReadyTrajectory], name: bytes) -> list[ReadyTrajectory]:
-        """Return quarantined recordings of the same calls.
+    def _doubts(self, parents: Sequence[ReadyTrajectory]) -> list[ReadyTrajectory]:
+        """Return recordings with the same tools that may contradict the parents.
 
         Two newer recordings in a row lift what they contradict (E7).
         """
         last = parents[1].seq if len(parents) > 1 else -1
         tools = _tools_of(parents[0])
-        found = [other for other in self._trajectories if other.standing.state == "quarantined" and other.seq > last]
-        return [other for other in found if other.steps and _tools_of(other) == tools and self._skeleton(other) == name]
+        newer = [other for other in self._trajectories if other.seq > last and other.steps and not other.is_expired]
+        return [other for other in newer if other not in parents and _tools_of(other) == tools]
 
 
 def skeleton_digest(body: Body) -> bytes:
