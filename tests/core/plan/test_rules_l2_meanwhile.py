@@ -537,3 +537,29 @@ def test_e12_an_argument_that_an_answer_decides_does_not_contradict() -> None:
     assert found == "mdddhhh"
     assert notes == ["please" if gift else "" for gift in wanted]
     assert desk.agreed
+
+
+def test_e6_a_last_element_is_not_read_where_the_list_has_more_pages() -> None:
+    desk, ids = Desk(), numbers()
+    pages = [False, 3]
+    wanted: list[int] = []
+
+    @desk.engine.tool(name="list_orders", effect="read")
+    def list_orders(page: int = 1) -> dict[str, Any]:
+        orders = [{"order_id": next(ids), "name": f"order {at}"} for at in range(int(pages[1]))]
+        wanted.append(orders[-1]["order_id"])
+        return {"orders": orders, "has_more": pages[0] and page == 1}
+
+    def agent(task: str) -> None:
+        found = list_orders()
+        if found["has_more"]:
+            found = list_orders(page=2)
+        desk.pay(found["orders"][-1]["order_id"])
+
+    desk.engine.set_agent(agent)
+    hits = 0
+    for pages[:] in ([False, 3], [False, 4], [False, 2], [False, 5], [True, 3], [True, 3], [False, 3], [True, 4]):
+        outcome = desk.run()
+        hits += bool(outcome)
+        assert desk.paid[-1] == wanted[-1]
+    assert hits
