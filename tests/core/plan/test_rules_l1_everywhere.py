@@ -532,3 +532,28 @@ def test_b1_a_group_with_a_stale_member_captures_each_check_once() -> None:
     assert asyncio.run(story())
     assert captured.count(("first",)) == captured.count(("last",)) == 1
     assert captured.count((paid[-1],)) == len(captured) - 2 == 1
+
+
+@pytest.mark.parametrize("newest", ["pay_now", "hold"])
+def test_l1_without_checks_another_branch_does_not_go_on_where_the_newest_is_not_proven(newest: str) -> None:
+    """The agent paid three times and holds now, or the other way round: it is asked, since nothing tells them apart."""
+    desk, done = Desk(), []
+    choice = [newest]
+
+    @desk.engine.tool(name="pay_now")
+    def pay_now(order_id: int) -> None:
+        done.append(("pay_now", order_id))
+
+    @desk.engine.tool(name="hold")
+    def hold(order_id: int) -> None:
+        done.append(("hold", order_id))
+
+    tools = {"pay_now": pay_now, "hold": hold}
+    desk.engine.set_agent(lambda task: tools[choice[0]](desk.create_order()["order_id"]))
+    choice[0] = "hold" if newest == "pay_now" else "pay_now"
+    assert desk.runs(3) == "mdh"
+    choice[0] = newest
+    desk.run(mode="record")
+    assert not desk.run()
+    assert [name for name, _ in done[3:]] == [newest, newest]
+    assert [id for _, id in done] == desk.created

@@ -26,6 +26,8 @@ FINAL_REASONS = (
 TAKEN_OVER = (Reason.STALE_OUTPUT, Reason.UNCONFIRMED, Reason.VALUE_VARIES)
 """Refusals of a recording after which a generalized trajectory may go on."""
 
+_CHECKED = (Reason.CHECK_REFUSED, Reason.CHECK_ERROR)
+
 Decision = Generator[Effect, Any, Chosen | Candidate | Refusal]
 """The candidate and arguments of the next call; or how the run ends: with a finished candidate or a refusal."""
 
@@ -80,7 +82,7 @@ def decide(
             is_last = True  # The wait is over, so detours are judged as well.
         if selection is not None:
             selection.reset_rejected()
-    if selection is not None and position and not run.progress.skipped and followed.trajectory.learning is not None:
+    if selection is not None and refusal.reason in _CHECKED and position and not run.progress.skipped:
         other = yield from _take_over_of_others(run, selection, position, followed)
         if isinstance(other, tuple):
             return other
@@ -109,7 +111,12 @@ def _take_over(
 def _take_over_of_others(
     run: Run, selection: Selection, position: int, followed: Candidate
 ) -> Generator[Effect, Any, Chosen | None]:
-    """Let the generalized trajectory of another candidate go on, if one may."""
+    """Let the generalized trajectory of another candidate go on, if one may.
+
+    Checks tell it apart from the followed one, whose check has failed.
+    """
+    if followed.trajectory.learning is None:
+        return None
     from .take_over import take_over_of_others
 
     found = yield from take_over_of_others(run, selection, position, followed)

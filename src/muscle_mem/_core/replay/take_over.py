@@ -70,6 +70,8 @@ def take_over_of_others(
         general = _general_of(trajectory)
         if general is None or general.id in tried or general.length <= position:
             continue
+        if general.steps[position].pre is None:
+            continue
         tried.add(general.id)
         found = yield from _continued(run, selection, position, followed, general, True, captures)
         if not isinstance(found, Refusal):
