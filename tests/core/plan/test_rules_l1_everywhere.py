@@ -557,3 +557,28 @@ def test_l1_without_checks_another_branch_does_not_go_on_where_the_newest_is_not
     assert not desk.run()
     assert [name for name, _ in done[3:]] == [newest, newest]
     assert [id for _, id in done] == desk.created
+
+
+def test_e11_an_older_branch_does_not_start_where_the_newest_proves_nothing_yet() -> None:
+    engine, done = Engine(MemoryStore()), []
+    choice = ["buy"]
+
+    @engine.tool(name="buy")
+    def buy(count: int) -> None:
+        done.append(("buy", count))
+
+    @engine.tool(name="rent")
+    def rent(count: int) -> None:
+        done.append(("rent", count))
+
+    tools = {"buy": buy, "rent": rent}
+    engine.set_agent(lambda task, qty: tools[choice[0]](count=qty))
+
+    def run(qty: int) -> str:
+        return engine("get some", qty=qty, params={"qty": qty}).status
+
+    assert [run(2), run(3), run(5)] == ["miss", "miss", "hit"]
+    choice[0] = "rent"
+    engine("get some", qty=7, params={"qty": 7}, mode="record")
+    assert [run(8), run(11)] == ["miss", "hit"]
+    assert done == [("buy", 2), ("buy", 3), ("buy", 5), ("rent", 7), ("rent", 8), ("rent", 11)]

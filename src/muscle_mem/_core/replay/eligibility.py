@@ -55,14 +55,22 @@ def _eligible_general(
     """
     if found.learning is None or first is None or first.reason in NEVER_GENERAL:
         return None
-    waiting: Refusal | None = None
-    for general in found.learning.all():
+    tried: set[str] = set()
+    for trajectory in found.trajectories:
+        if trajectory.standing.state in NEVER_REPLAYED or trajectory.is_expired:
+            continue
+        general = found.learning.of(trajectory)
+        if general is None:
+            return None  # What the agent did last proves nothing yet, so nothing older is done in its place.
+        if general.id in tried:
+            continue
+        tried.add(general.id)
         refusal = ineligibility(run, general, registry)
         if refusal is None:
             return general
         if refusal.reason is Reason.PROBATION:
-            waiting = waiting or refusal
-    return waiting
+            return refusal
+    return None
 
 
 def ineligibility(run: Run, trajectory: ReadyTrajectory, registry: Registry) -> Refusal | None:
