@@ -120,7 +120,7 @@ class Learning:
                 if name not in found:
                     found[name] = self._described(trajectory, name)
             except Exception as error:  # An internal error must not affect an explanation.
-                self._failed.add(trajectory.id)
+                self._failed |= {trajectory.id}
                 self._report(error)
         return list(found.values())
 
