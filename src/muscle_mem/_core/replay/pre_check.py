@@ -113,7 +113,7 @@ def _take_over_of_others(
 ) -> Generator[Effect, Any, Chosen | None]:
     """Let the generalized trajectory of another candidate go on, if one may.
 
-    Checks tell it apart from the followed one, whose check has failed.
+    The followed one failed its check, and the check of the other passes.
     """
     if followed.trajectory.learning is None:
         return None
