@@ -14,6 +14,7 @@ from typing import Any
 from ..model.pattern import compiled
 
 _MAX_ROWS = 1_000
+_SHORT = 2_000  # characters of a text of which many are kept
 _DELIMITERS = "\t;,"
 _BREAKS = (" | ", "; ", "\t", " - ", " \u2013 ", " \u2014 ", ", ")
 _RULE = r"[\s|:+=-]*-[\s|:+=-]*"
@@ -28,18 +29,25 @@ _DIGIT = re.compile(r"\d")
 Rows = list[list[str]]
 
 
-@functools.lru_cache(maxsize=16)
 def table_of(text: str) -> list[Any] | None:
     """Return the rows of a text, or None if it is not a table.
 
     A row is a dict if its cells have names, else a list. Lines around the rows stand in a list behind them.
     """
+    return _table_of_short(text) if len(text) <= _SHORT else _table_of_long(text)
+
+
+def _read_table(text: str) -> list[Any] | None:
     if "<tr" in text:
         return _html_rows(text)
     lines = text.strip("\n").split("\n")
     if not 1 < len(lines) <= _MAX_ROWS:
         return None
     return _blocks(lines) or _delimited(text) or (_framed(lines) if "|" in text else None) or _listed(lines)
+
+
+_table_of_short = functools.lru_cache(512)(_read_table)
+_table_of_long = functools.lru_cache(16)(_read_table)
 
 
 def _html_rows(text: str) -> list[Any] | None:
@@ -121,7 +129,7 @@ def _framed(lines: Sequence[str]) -> list[Any] | None:
 def _listed(lines: Sequence[str]) -> list[Any] | None:
     """Return the rows of lines of one form, and what stands around them."""
     bare = [line.strip() for line in lines if line.strip()]
-    if not bare:
+    if not any(between in line for line in bare for between in _BREAKS):
         return None
     marks = [compiled(_MARK).match(line) for line in bare]
     is_marked = any(marks)
