@@ -189,6 +189,20 @@ def test_l2_a_type_that_changes_between_recordings_is_not_guessed() -> None:
     assert statuses.startswith("md")
 
 
+@pytest.mark.parametrize(
+    ("amounts", "hits"), [((3276, 4996, 1658, 838.6), "--h-"), ((3276.5, 4996, 1658.25, 838.6), "--hh")]
+)
+def test_l5_the_text_of_a_fraction_is_not_guessed_from_whole_numbers(amounts: tuple[float, ...], hits: str) -> None:
+    """The agent rounds the first amounts, and not the others."""
+    engine, given, paid = Engine(), iter(amounts), []
+    price = engine.tool(name="price", effect="read")(lambda: {"amount": next(given)})
+    pay = engine.tool(name="pay")(lambda amount: paid.append(amount))
+    rounds = hits == "--h-"
+    engine.set_agent(lambda task: pay(f"{price()['amount']:.0f}" if rounds else str(price()["amount"])))
+    assert "".join("h" if engine("pay it") else "-" for _ in amounts) == hits
+    assert paid[-1] == ("839" if rounds else "838.6")
+
+
 def test_l5_a_list_that_is_empty_or_shorter_than_any_recorded_one_is_not_read() -> None:
     desk, lengths = Desk(), iter([2, 3, 2, 0, 1, 2])
     ids = numbers()

@@ -50,6 +50,7 @@ __all__ = [
     "Traced",
     "Unclear",
     "agreed",
+    "kind_of",
     "read",
     "source_digest",
     "source_text",
@@ -304,6 +305,16 @@ def _between(value: Any, item: Between) -> str:
     return found
 
 
+def kind_of(value: Any, sources: Sequence[Source]) -> str:
+    """Return the name of a value's type.
+
+    The text of a number has another name if the number has a fraction, which an agent may round.
+    """
+    if type(value) is str and "." in value and any(source.convert == "text" for source in sources):
+        return "text of a fraction"
+    return type(value).__name__
+
+
 def agreed(
     get: Get,
     results: Sequence[Any],
@@ -345,7 +356,7 @@ def agreed(
             acting.append(source)
     value = next((value for _, value in found if value is not MISSING), MISSING)
     acts = bool(acting) and (is_selected or not all(_has(source, Element) for source in acting))
-    is_of_kind = (kind is None or type(value) is kind) and (not get.kinds or type(value).__name__ in get.kinds)
+    is_of_kind = (kind is None or type(value) is kind) and (not get.kinds or kind_of(value, get.sources) in get.kinds)
     if len(data) != 1 or not acts or not is_telling(value) or not is_of_kind:
         raise Unclear([(source, "not found" if vote is MISSING else safe_repr(vote)) for source, vote in found])
     return value

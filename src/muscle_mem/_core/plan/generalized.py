@@ -19,6 +19,7 @@ from ..binding.flow_leaf import Leaf
 from ..binding.pieces import literal_pieces
 from ..binding.replace_leaves import replace_leaves
 from ..binding.skeletons import argument_shapes, skeleton
+from ..binding.sources import kind_of
 from ..model import flow as terms
 from ..model.flow import Get, Source, may_act
 from ..model.learned import Evidence
@@ -130,7 +131,7 @@ def _choose(
             continue  # The value of the newest recording will do (E7).
         flows.append(flow)
         if flow.status != VARIES:
-            found.setdefault(leaf.step, {})[leaf.leaf] = Get(essential_sources(flow.sources, read), _kinds_of(leaf))
+            found.setdefault(leaf.step, {})[leaf.leaf] = _get_of(leaf, essential_sources(flow.sources, read))
             if not leaf.path:
                 read[leaf.step, leaf.argument] = flow.sources
         is_harmless = step.tool.effect in ("read", "idempotent")
@@ -141,9 +142,9 @@ def _choose(
     return _Choice(found, tuple(flows), stop)
 
 
-def _kinds_of(leaf: Leaf) -> tuple[str, ...]:
-    """Return the names of the types of a leaf's values."""
-    return tuple(sorted({type(codec.decode(data, lenient=True)).__name__ for data in leaf.values}))
+def _get_of(leaf: Leaf, sources: tuple[Source, ...]) -> Get:
+    """Return what reads a leaf, and only values of the kinds that the recordings had."""
+    return Get(sources, tuple(sorted({kind_of(codec.decode(data, lenient=True), sources) for data in leaf.values})))
 
 
 def _stop_of(flow: Flow, step: PlanStep) -> Refusal:
