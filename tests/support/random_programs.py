@@ -128,8 +128,13 @@ class Program:
                 skips = skips or ("record" in act.condition.needs and not self.details)
                 if act.otherwise:
                     data.answer = tools[act.tool](*["none" for _ in act.arguments])
-        self.lacked = (skips and not is_used) or _is_equal_by_chance(data)
+        self.lacked = (skips and not is_used) or self._hides_choice() or _is_equal_by_chance(data)
         return data.answer if self.returns == "answer" else None
+
+    def _hides_choice(self) -> bool:
+        """Return whether the chosen record shows only in a word that stands for its state."""
+        made = [part for act in self.acts if not act.each for _, part in act.arguments if "record" in part.needs]
+        return bool(made) and not self.details and all(part.name == "next state" for part in made)
 
     def _do(self, act: Act, tools: Tools, data: Data) -> bool:
         """Make the calls of an act; return whether there was one."""
