@@ -6,8 +6,6 @@ a child opens a file that its parent had open at the fork. So the stores finish 
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import os
 import threading
 import weakref
@@ -78,43 +76,7 @@ def register_for_forks(store: Forkable) -> None:
         _stores.add(store)
 
 
-LOADED_LATE = (
-    "_core.codec.rare_leaves",
-    "_core.binding.infer",
-    "_core.binding.source_reader",
-    "_core.binding.source_text",
-    "_core.binding.text_tables",
-    "_core.plan.generalized",
-    "_core.record.compare_flows",
-    "_core.record.learn",
-    "_core.record.masked_rows",
-    "_core.record.merge",
-    "_core.record.redact",
-    "_core.replay.divergence",
-    "_core.replay.explain_flows",
-    "_core.replay.shadow",
-    "_core.replay.take_over",
-)
-"""The modules that functions import when they first need them."""
-
-LOADED_LATE_BY_THEM = ("csv", "html", "pathlib", "zoneinfo", "ipaddress", "fractions")
-
-
-def load_all() -> None:
-    """Import every module of ours that is loaded late, and what these load.
-
-    A child would wait forever for a module that another thread was importing at the fork. After this, none is.
-    """
-    for name in LOADED_LATE:
-        with contextlib.suppress(ImportError):  # The interpreter may be shutting down.
-            importlib.import_module(f"{__package__}.{name}")
-    for name in LOADED_LATE_BY_THEM:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-
-
 def _before() -> None:
-    load_all()
     _lock.acquire()
     _prepared.extend(_stores)
     for store in _prepared:

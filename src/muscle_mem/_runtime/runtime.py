@@ -31,6 +31,7 @@ from .agent import Agent
 from .context import enter_frame, get_disabled, get_objects, is_turned_off, reset_frame
 from .drivers import STORE_EFFECTS
 from .election import KeyLeases
+from .late_imports import LateImports as LateImports
 from .maintenance import Maintenance
 from .named_engines import register_engine
 from .open_runs import OpenRuns
