@@ -44,6 +44,7 @@ torture/test_torture.py::test_the_proof_sees_when_the_rule_is_off
 DAY = "MUSCLE_MEM_DAY"
 SHARE = 8  # a run has each day another eighth of what it has in turns
 TABLE = 3  # cases of a test, beyond which `make quick` has them in turns, and `make test` too if they are slow
+HALVES = 2  # `make test` has each day the other half of a table of quick cases
 LONG = 2.0  # seconds, from which on `make test` has a test in turns that stands for itself, or has few cases
 ALWAYS = """
 demo/test_demo.py::test_the_demo_learns_replays_and_starts_warm_the_second_time
@@ -100,8 +101,10 @@ def in_quick(nodeid: str, place: int = 0, cases: int = 1) -> bool:
 
 def in_rest(nodeid: str, place: int = 0, cases: int = 1) -> bool:
     """Whether a test, the case at a place of so many, is left to `make test-rest` today."""
-    if named(nodeid, REST) or not named(nodeid, slow()) or named(nodeid, ALWAYS):
+    if named(nodeid, REST) or named(nodeid, ALWAYS):
         return named(nodeid, REST)
+    if not named(nodeid, slow()):
+        return cases > TABLE and not due(place, HALVES)
     if cases > TABLE:
         return not due(place, cases)
     return expected([nodeid]) >= LONG and not due(zlib.crc32(nodeid.encode()))
