@@ -9,6 +9,9 @@ PYTEST := $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile -q
 # than most of what it does.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Folders with hardly a quick test in them, which make quick does not even collect.
+LONG := property torture demo docs store/postgres testing
+
 .DEFAULT_GOAL := help
 .PHONY: help setup lock browser demo quick test test-rest slow slow-check bench bench-compare torture mutants docs lint fmt
 
@@ -43,7 +46,7 @@ quick: $(STAMP) ## lint, types and the tests that take under a twentieth of a se
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && echo "ruff: clean"
 	@$(BIN)/python scripts/words.py && echo "words: clean"
 	@$(BIN)/mypy --no-error-summary && echo "mypy: clean"
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) -m "not slow" $(LONG:%=--ignore=tests/%)
 
 test: $(STAMP) browser ## lint, types and the tests; of slow tables and long tests, another eighth each day
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && echo "ruff: clean"

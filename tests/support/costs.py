@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from paths import ROOT, TESTS
 
-SLOW = 0.05  # seconds, from which on a test is in the list
+SLOW = 0.03  # seconds, from which on a test is in the list
 TOO_SLOW = 0.5  # seconds that no test may take which is not in the list
 LIST = TESTS / "slow.txt"
 KEPT = ROOT / ".pytest_cache" / "costs.json"
@@ -44,7 +44,7 @@ torture/test_torture.py::test_the_proof_sees_when_the_rule_is_off
 DAY = "MUSCLE_MEM_DAY"
 SHARE = 8  # a run has each day another eighth of what it has in turns
 TABLE = 3  # cases of a test, beyond which `make quick` has them in turns, and `make test` too if they are slow
-HALVES = 2  # `make test` has each day the other half of a table of quick cases
+QUARTERS = 4  # `make test` has each day another quarter of a table of quick cases
 LONG = 2.0  # seconds, from which on `make test` has a test in turns that stands for itself, or has few cases
 ALWAYS = """
 demo/test_demo.py::test_the_demo_learns_replays_and_starts_warm_the_second_time
@@ -104,7 +104,7 @@ def in_rest(nodeid: str, place: int = 0, cases: int = 1) -> bool:
     if named(nodeid, REST) or named(nodeid, ALWAYS):
         return named(nodeid, REST)
     if not named(nodeid, slow()):
-        return cases > TABLE and not due(place, HALVES)
+        return cases > TABLE and not due(place, QUARTERS)
     if cases > TABLE:
         return not due(place, cases)
     return expected([nodeid]) >= LONG and not due(zlib.crc32(nodeid.encode()))
