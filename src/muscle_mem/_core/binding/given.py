@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterable
 from typing import Any
 
+from ..model.lazy import lazy
 from .figures import scalar_figures
 from .guard_sources import figures_of
 from .leaf_texts import BREAK, bytes_of, text_of
@@ -24,23 +24,23 @@ class Given:
     def __init__(self, leaves: Iterable[Any]) -> None:
         self._leaves = list(leaves)
 
-    @functools.cached_property
+    @lazy
     def _text(self) -> str:
         return BREAK.join(text for leaf in self._leaves if (text := text_of(leaf)))
 
-    @functools.cached_property
+    @lazy
     def _folded(self) -> str:
         return self._text.lower()
 
-    @functools.cached_property
+    @lazy
     def _words(self) -> frozenset[str]:
         return frozenset((*_WORD.findall(self._text), *_WORD.findall(self._folded)))
 
-    @functools.cached_property
+    @lazy
     def _values(self) -> frozenset[bytes | None]:
         return frozenset(map(bytes_of, self._leaves)) - {None}
 
-    @functools.cached_property
+    @lazy
     def _figures(self) -> frozenset[str]:
         return frozenset(value for leaf in self._leaves for figure in scalar_figures(leaf) for value in figure.values)
 

@@ -5,7 +5,6 @@ The agent made a value up, or chose by something unseen.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from .. import codec
 from ..binding.output_index import leaves_of
 from ..binding.pieces import Piece, expression_pieces
 from ..binding.resolve import expression_text
+from ..model.lazy import lazy
 from ..model.reason import Reason
 from ..model.records import Body, Expr, Guard, Lit, Node, Row, StepRecord
 from ..model.text import safe_repr
@@ -92,11 +92,11 @@ class _Compared:
         self.trajectory = trajectory
         self.rows = [candidate for candidate in trajectory.candidates if not candidate.refresh]
 
-    @functools.cached_property
+    @lazy
     def body(self) -> Body:
         return self.trajectory.body
 
-    @functools.cached_property
+    @lazy
     def leaves(self) -> list[tuple[tuple[Place, Expr | Piece], ...]]:
         return [tuple(_leaves(record)) for record in self.body.steps]
 
