@@ -103,7 +103,7 @@ def test_the_engine_loads_neither_what_only_learning_needs_nor_rare_modules() ->
     guarding = {f"muscle_mem._core.binding.{name}" for name in GUARDING.split()}
     assert not loaded & (learning | guarding | set(RARE.split()))
     assert not [name for name in loaded if name.startswith(("muscle_mem._core.export", "muscle_mem.checks"))]
-    assert len([name for name in loaded if name.startswith("muscle_mem")]) < 205, sorted(loaded)
+    assert len([name for name in loaded if name.startswith("muscle_mem")]) < 210, sorted(loaded)
 
 
 def test_a_hit_loads_nothing_that_only_learning_needs(tmp_path: Path) -> None:
