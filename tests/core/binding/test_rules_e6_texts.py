@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import random
 import sqlite3
@@ -155,10 +156,10 @@ Polars.__name__, Polars.__module__ = "DataFrame", "polars.dataframe.frame"
 
 
 def sqlite_row(id: int) -> sqlite3.Row:
-    connection = sqlite3.connect(":memory:")
-    connection.row_factory = sqlite3.Row
-    row: sqlite3.Row = connection.execute("SELECT ? AS id, 'x' AS name", (id,)).fetchone()
-    return row
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.row_factory = sqlite3.Row
+        row: sqlite3.Row = connection.execute("SELECT ? AS id, 'x' AS name", (id,)).fetchone()
+        return row
 
 
 TABLES: dict[str, tuple[Callable[[int], Any], Callable[[Any], Any]]] = {

@@ -188,6 +188,22 @@ def test_c8c_an_object_whose_work_is_in_its_end_gives_one_warning_and_a_strict_e
     assert outcome.not_learned is Reason.STILL_RUNNING
 
 
+connections: list[sqlite3.Connection] = []
+
+
+def connected() -> sqlite3.Connection:
+    """A connection, which is closed after the test."""
+    connections.append(sqlite3.connect(":memory:"))
+    return connections[-1]
+
+
+@pytest.fixture(autouse=True)
+def close_connections() -> Iterator[None]:
+    yield
+    while connections:
+        connections.pop().close()
+
+
 FINISHED: list[Callable[[], Any]] = [
     lambda: open(__file__),  # noqa: SIM115
     lambda: tempfile.TemporaryFile(),  # noqa: SIM115
@@ -196,8 +212,8 @@ FINISHED: list[Callable[[], Any]] = [
     threading.RLock,
     threading.Condition,
     asyncio.Lock,
-    lambda: sqlite3.connect(":memory:"),
-    lambda: sqlite3.connect(":memory:").cursor(),
+    lambda: connected(),
+    lambda: connected().cursor(),
     lambda: memoryview(b"abc"),
     FakeConnection,
     HttpClient,
