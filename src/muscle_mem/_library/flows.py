@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from .._core.model.learned import (
     AGREED,
@@ -18,7 +17,7 @@ from .._core.model.learned import (
     read_entries,
 )
 from .._core.model.text import long_repr
-from .._core.plan.flows import ACTS, VARIES, parents_entries
+from .._core.plan.flows import VARIES, parents_entries
 from .._core.plan.general_trajectory import GeneralTrajectory, Settings
 from .._core.plan.identity import evidence_id
 from .._core.plan.learning import Known, Learning, skeleton_digest
@@ -159,9 +158,3 @@ def new_entries(entries: Iterable[bytes], known: Evidence, most: int) -> list[by
         if entry[:1] == AGREED and entry[1 + DIGEST :] not in stored and len(stored) < most:
             found.append(entry)
     return found
-
-
-def describe(general: GeneralTrajectory) -> str:
-    """Return in a few words whether a generalized trajectory is replayed."""
-    waiting: list[Any] = [flow for flow in general.flows if flow.status != ACTS]
-    return "acts" if not waiting else f"{len(waiting)} of {len(general.flows)} arguments wait"

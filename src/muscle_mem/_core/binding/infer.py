@@ -219,7 +219,7 @@ class _Inference:
     def _candidates(self, leaf: _Open, base: int, index: FlowIndex, ways: Ways) -> list[Source]:
         """Return the sources that one recording allows.
 
-        There are none if the value has too many places.
+        The list is empty if the value has too many places.
         """
         ended = self._ended(leaf.step)
         places = list(index.places(leaf.values[self._order[base]]))

@@ -38,11 +38,10 @@ class Declared:
         target = self._tools[leaf.step]
         if leaf.argument in target.const:
             return False
-        if not self._is_untrusted(source):
-            return source.origin != terms.OUTPUT or may_be_source(self._tools[source.step], source.path)
-        self._carriers.add((leaf.step, leaf.argument))
-        if not may_receive(target, leaf.argument):
-            return False
+        if self._is_untrusted(source):
+            self._carriers.add((leaf.step, leaf.argument))
+            if not may_receive(target, leaf.argument):
+                return False
         return source.origin != terms.OUTPUT or may_be_source(self._tools[source.step], source.path)
 
     def _is_untrusted(self, source: Source) -> bool:
@@ -72,7 +71,7 @@ def essential_sources(
 def open_loop(flows: Sequence[Flow], records: Sequence[StepRecord]) -> int:
     """Return the first of several steps that read elements of one list.
 
-    Return -1 if there are none.
+    Return -1 without such steps.
 
     The steps may be a loop over the list, which is complete only while the list has as many elements.
     """

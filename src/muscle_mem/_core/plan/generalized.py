@@ -21,7 +21,7 @@ from ..binding.replace_leaves import replace_leaves
 from ..binding.skeletons import argument_shapes, skeleton
 from ..binding.sources import kind_of
 from ..model import flow as terms
-from ..model.flow import Get, Source, may_act
+from ..model.flow import Get, Source
 from ..model.learned import Evidence
 from ..model.reason import Reason
 from ..model.records import Body, Guard, Row, StepRecord, Suspicion
@@ -310,8 +310,3 @@ def _set_conditions(general: GeneralTrajectory, bodies: Sequence[Body]) -> bool:
     fixed = {name for body in bodies for name, _ in body.fixed}
     general.own_params = frozenset(fixed - read)
     return not general.own_params or general.conditions is not None
-
-
-def voters(flow: Flow) -> tuple[Source, ...]:
-    """Return the sources of a flow, those that may act first."""
-    return tuple(sorted(flow.sources, key=lambda source: not may_act(source)))
