@@ -286,3 +286,26 @@ def test_l1_checks_are_asked_in_a_generalized_trajectory() -> None:
     page[0] = "closed"
     assert engine("pay").reason is Reason.CHECK_REFUSED
     assert len(paid) == len(set(paid)) == 5
+
+
+def test_l2_steps_that_take_several_elements_of_one_list_ask_the_agent_where_its_length_is_not_held() -> None:
+    engine, numbers, taken = Engine(MemoryStore()), itertools.count(100_003, 7), []
+    length = [3]
+
+    @engine.tool(name="inbox", effect="read")
+    def inbox() -> list[dict[str, str]]:
+        return [{"id": f"M-{next(numbers)}"} for _ in range(length[0])]
+
+    @engine.tool(name="archive")
+    def archive(id: str) -> None:
+        taken.append(id)
+
+    def agent(task: str) -> None:
+        mails = inbox()
+        archive(mails[0]["id"])
+        archive(mails[-1]["id"])
+
+    engine.set_agent(agent)
+    for length[0] in (3, 4, 5, 6):
+        assert not engine("tidy up")  # The agent may have gone through a list, and left out what is in the middle.
+    assert len(taken) == len(set(taken)) == 8

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from muscle_mem import Check, Engine, Reason
+from muscle_mem import Check, Engine, Outcome, Reason
 from muscle_mem.store import MemoryStore
 
 
@@ -54,6 +54,14 @@ def test_p3_a_declared_constant_is_given() -> None:
     assert engine("pay").learned
 
 
+def approved(engine: Engine) -> Outcome:
+    """A run whose recording a person approves, so that P3 does not keep it from being a parent."""
+    outcome = engine("pay")
+    if outcome.status != "hit" and outcome.trajectory_id is not None:
+        engine.report_good(outcome.trajectory_id)
+    return outcome
+
+
 def learned(target: dict[str, Any], source: dict[str, Any]) -> list[str]:
     """The statuses of four runs that send the id of a message on, and of what was sent."""
     engine, sent, numbers = Engine(MemoryStore()), [], iter(range(1_000, 2_000, 7))
@@ -64,7 +72,7 @@ def learned(target: dict[str, Any], source: dict[str, Any]) -> list[str]:
         sent.append(account)
 
     engine.set_agent(lambda task: send(read()["account"]))
-    statuses = [engine("pay").status for _ in range(5)]
+    statuses = [approved(engine).status for _ in range(5)]
     assert len(sent) == 5
     assert len(set(sent)) == 5
     return statuses
@@ -92,5 +100,5 @@ def test_p4_an_argument_that_carries_it_on_is_no_way_around() -> None:
         send(account)
 
     engine.set_agent(agent)
-    assert not any(engine("pay") for _ in range(5))
+    assert not any(approved(engine) for _ in range(5))
     assert len(set(sent)) == len(sent) == 5
