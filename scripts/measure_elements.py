@@ -1,6 +1,6 @@
 """Measures by how much an element's box moves in a browser when nothing has changed, and when something has.
 
-    python scripts/measure_elements.py          the table of docs/how-to/write-a-good-check.md
+    python scripts/measure_elements.py          the table of docs/guides/checks.md
 
 Needs the extra `demo` and a Chromium-like browser.
 """

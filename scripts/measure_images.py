@@ -1,6 +1,6 @@
 """Measures what `checks.image_similar` answers for screens that are the same and for screens that have changed.
 
-    python scripts/measure_images.py            the table of docs/how-to/write-a-good-check.md
+    python scripts/measure_images.py            the table of docs/guides/checks.md
     python scripts/measure_images.py --json     one line of JSON
 
 Needs the extra `images`. The screens are drawn with Pillow's own font, so that everybody gets the same figures.

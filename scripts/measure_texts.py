@@ -1,6 +1,6 @@
 """Measures how well the engine of `checks.screen_text` reads the screens of measure_images.py, and how alike texts are.
 
-    python scripts/measure_texts.py             the table of docs/how-to/write-a-good-check.md
+    python scripts/measure_texts.py             the table of docs/guides/checks.md
 
 Needs the extra `ocr`.
 """

@@ -28,7 +28,7 @@ def blocks(page: Path, language: str) -> list[tuple[int, str]]:
 
 def commands(page: Path) -> list[tuple[int, str]]:
     """The muscle-mem commands of a tutorial, as code that runs them where they stand."""
-    if page.parent.name != "tutorial":
+    if page.name != "tutorial.md":
         return []
     made = []
     for line, code in blocks(page, "console"):

@@ -308,7 +308,7 @@ def test_without_opentelemetry_the_error_names_the_extra() -> None:
 
 
 def test_every_event_and_field_is_on_the_page() -> None:
-    page = (ROOT / "docs" / "how-to" / "watch-what-happens.md").read_text()
+    page = (ROOT / "docs" / "guides" / "observability.md").read_text()
     rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
     for event in get_args(Event):
         fields = [name for name in event.__struct_fields__ if name != "level"]
@@ -318,7 +318,7 @@ def test_every_event_and_field_is_on_the_page() -> None:
 def test_every_attribute_and_metric_is_on_the_page() -> None:
     from muscle_mem.integrations import otel
 
-    page = (ROOT / "docs" / "how-to" / "watch-what-happens.md").read_text()
+    page = (ROOT / "docs" / "guides" / "observability.md").read_text()
     names = set(re.findall(r'"((?:muscle_mem|gen_ai|error)\.[\w.]+)"', Path(otel.__file__).read_text()))
     assert len(names) > 20
     assert not [name for name in names - {"muscle_mem.operation"} if f"`{name}`" not in page]

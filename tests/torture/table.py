@@ -1,4 +1,4 @@
-"""python -m tests.torture.table: the figures of docs/explanation/torture.jsonl as a table in the page of promises.
+"""python -m tests.torture.table: the figures of docs/contributing/torture.jsonl as a table in the page of promises.
 
 The file holds a line for each run, as `python -m tests.torture --append` writes it; of each proof the last counts.
 """
@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 from .figures import Proof
 from .proofs import PROOFS
 
-DOCS = Path(__file__).resolve().parent.parent.parent / "docs" / "explanation"
-RESULTS = DOCS / "torture.jsonl"
-PAGE = DOCS / "what-we-promise-and-how-we-know.md"
+DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
+RESULTS = DOCS / "contributing" / "torture.jsonl"
+PAGE = DOCS / "explanation" / "what-we-promise-and-how-we-know.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 

@@ -70,7 +70,7 @@ def image_similar(
     """Return a check that passes while the screen around an action looks the same.
 
     The score is the structural similarity of the least similar patch, from 1.0 (equal) down. See
-    `docs/how-to/write-a-good-check.md` for measured scores. It stores a compressed grey thumbnail of at most 256 x 256
+    `docs/guides/checks.md` for measured scores. It stores a compressed grey thumbnail of at most 256 x 256
     pixels. Needs the extra `images`.
 
     Args:

@@ -26,7 +26,7 @@ def vector_similar(embed: Callable[..., Any], *, threshold: float, **options: An
         embed: Gets those of the tool's arguments that it names and returns a vector: a numpy array of one dimension or
             a sequence of numbers. It may be async.
         threshold: The lowest passing cosine. It has no default, since scores differ between embedders. Measure it for
-            yours, as `docs/how-to/write-a-good-check.md` shows.
+            yours, as `docs/guides/checks.md` shows.
         options: Options of `Check`, such as wait= and every=.
 
     Raises:
