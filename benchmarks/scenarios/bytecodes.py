@@ -39,6 +39,22 @@ def of_looks(bench: Bench) -> Iterator[Row]:
         yield Row(f"bytecodes.further.{world.replace(' ', '.')}", name, "bytecodes", (hits[1] - hits[0]) / 10)
 
 
+@scenario("bytecodes")
+def of_no_tracing(bench: Bench) -> Iterator[Row]:
+    """A steady hit with OtelObserver while no provider of an SDK is set, as a multiple of the hit without it."""
+    title = "steady hit, 10 steps: bytecodes with OtelObserver and no tracer, to those without it"
+    try:
+        from muscle_mem.integrations.otel import OtelObserver
+    except ImportError as error:
+        yield Row("bytecodes.unheard", title, "x", note=f"skipped: {error}")
+        return
+    quiet, unheard = (
+        counted(must_hit(recorded(WORLDS["silent"], 10, observers=observers)))[0]
+        for observers in ([], [OtelObserver()])
+    )
+    yield Row("bytecodes.unheard", title, "x", unheard / quiet, target=Target(2))
+
+
 def counted(hit: Callable[[], None]) -> tuple[int, int]:
     """Bytecodes and Python calls of a hit, without those of the function that makes it."""
     for _ in range(WARM):

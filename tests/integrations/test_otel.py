@@ -7,10 +7,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Any, get_args
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -299,6 +301,94 @@ def test_steps_are_told_only_to_those_who_want_them(monkeypatch: pytest.MonkeyPa
     assert len({event.run_id for event in seen}) == 1
     assert seen[2].result == "done"
     assert len(made) == 1
+
+
+def bytecodes_of_a_hit(steps: int, observers: list[Any]) -> int:
+    engine = Engine(observers=observers)
+    act = engine.tool(name="act", version=1, effect="read")(lambda: None)
+    engine.set_agent(lambda task: [act() for _ in range(steps)] and None)
+    for _ in range(3):  # A run of the agent, and hits that prepare.
+        last = engine("a task")
+    assert last.status == "hit"
+    found = 0
+
+    def count(frame: FrameType, event: str, arg: Any) -> Any:
+        nonlocal found
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        found += event == "opcode"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        engine("a task")
+    finally:
+        sys.settrace(before)
+    return found
+
+
+@pytest.mark.parametrize("steps", [1, 10])
+def test_an_observer_without_a_tracer_costs_at_most_as_much_as_the_hit(steps: int) -> None:
+    unheard = OtelObserver(tracer_provider=trace.NoOpTracerProvider(), meter_provider=NoOpMeterProvider())
+    alone = bytecodes_of_a_hit(steps, [])
+    assert alone > 500
+    assert bytecodes_of_a_hit(steps, [unheard]) <= 2 * alone
+    assert bytecodes_of_a_hit(steps, [OtelObserver()]) <= 2 * alone  # The global providers, which nobody has set.
+
+
+def test_an_observer_without_a_tracer_still_measures(traced: Traced) -> None:
+    engine = Engine(observers=[OtelObserver(meter_provider=traced.meters)])
+    act = engine.tool(name="act", version=1, effect="read")(lambda: None)
+    engine.set_agent(lambda task: act())
+    engine("a task")
+    assert engine("a task")
+    assert traced.metrics()["gen_ai.execute_tool.duration"]["act",].count == 1
+
+
+PROVIDER_SET_LATER = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from muscle_mem import Engine
+from muscle_mem.integrations.otel import OtelObserver
+
+engine = Engine(observers=[OtelObserver()])
+act = engine.tool(name="act", version=1, effect="read")(lambda: None)
+engine.set_agent(lambda task: act())
+engine("a task")
+assert engine("a task")
+exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(provider)
+assert engine("a task")
+print(*sorted(span.name for span in exporter.get_finished_spans()), sep=",")
+"""
+
+
+def test_a_provider_that_is_set_after_the_engine_was_made_gets_spans() -> None:
+    done = subprocess.run([sys.executable, "-c", PROVIDER_SET_LATER], capture_output=True, text=True)
+    assert done.stdout.strip() == "execute_tool act,invoke_workflow muscle_mem", done.stderr
+
+
+def test_an_attribute_of_an_observer_that_raises_is_no_wish_for_steps() -> None:
+    seen: list[Any] = []
+
+    class Odd:
+        @property
+        def wants_steps(self) -> bool:
+            raise RuntimeError("not today")
+
+        def __call__(self, event: Any) -> None:
+            seen.append(type(event))
+
+    engine = Engine(observers=[Odd()])
+    act = engine.tool(name="act", version=1, effect="read")(lambda: None)
+    engine.set_agent(lambda task: act())
+    engine("a task")
+    seen.clear()
+    assert engine("a task")
+    assert seen == [RunEvent]
 
 
 def test_without_opentelemetry_the_error_names_the_extra() -> None:

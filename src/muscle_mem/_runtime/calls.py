@@ -36,7 +36,7 @@ def call(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], option
         return _record_as_step(runtime, frame.step_of, args, kwargs, options)
     token = enter_frame(frame)
     began = perf_counter()
-    if runtime.reporter.has_step_observers:
+    if runtime.reporter.step_observers:
         runtime.reporter.run_began(run)
     try:
         found, lookup = runtime.find_candidates(run, refusal)
@@ -61,7 +61,7 @@ async def acall(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any],
         return await _arecord_as_step(runtime, frame.step_of, args, kwargs, options)
     token = enter_frame(frame)
     began = perf_counter()
-    if runtime.reporter.has_step_observers:
+    if runtime.reporter.step_observers:
         runtime.reporter.run_began(run)
     blocking = runtime.blocking_effects
     try:

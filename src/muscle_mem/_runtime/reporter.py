@@ -82,10 +82,7 @@ class Reporter(ForkSafeLock):
     def __init__(self, observers: Iterable[Observer] | Observer | None) -> None:
         self._observers = _validated_observers(observers)
         self._only_logs = self._observers == (log_event,)
-        self._step_observers = tuple(
-            observer for observer in self._observers if getattr(observer, "wants_steps", False)
-        )
-        self.has_step_observers = bool(self._step_observers)
+        self.step_observers = tuple(o for o in self._observers if _may_want_steps(o))
         self._reported: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         register_for_forks(self)
@@ -104,13 +101,15 @@ class Reporter(ForkSafeLock):
                 log_event(NoticeEvent("observer", f"observer {long_repr(observer)} raised on {type(event).__name__}"))
 
     def run_began(self, run: Run) -> None:
-        """Report the start of a run to step observers, and enable events of its steps."""
+        """Report the start of a run to observers that want steps, and enable events of its steps."""
+        if not any(map(_wants_steps, self.step_observers)):
+            return
         run.is_watched = True
         self.emit_step(RunBeganEvent(run.id, run.task, run.redactor.redact(run.scope), run.mode))
 
     def emit_step(self, event: Event) -> None:
-        """Send an event to the observers that have an attribute `wants_steps = True`."""
-        self._send(self._step_observers, event)
+        """Send an event to the observers whose attribute `wants_steps` is true at the moment."""
+        self._send(filter(_wants_steps, self.step_observers), event)
 
     def notice(self, level: str, code: str, message: str, tool: str = "") -> None:
         """Emit a notice once per tool and code."""
@@ -214,6 +213,19 @@ class Reporter(ForkSafeLock):
                     "repeats, such as a timestamp, pass key= to the call or to Engine()."
                 )
                 self.notice("info", "suggest_key", message)
+
+
+def _may_want_steps(observer: Observer) -> bool:
+    """Return whether an observer has the attribute, which may be a property that changes."""
+    return hasattr(type(observer), "wants_steps") or _wants_steps(observer)
+
+
+def _wants_steps(observer: Observer) -> bool:
+    """Return whether an observer wants events of steps. Never raises, since it may be a property of a user's."""
+    try:
+        return bool(getattr(observer, "wants_steps", False))
+    except Exception:  # An observer must not affect the agent.
+        return False
 
 
 def _validated_observers(observers: Iterable[Observer] | Observer | None) -> tuple[Observer, ...]:

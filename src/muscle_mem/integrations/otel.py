@@ -4,6 +4,7 @@
 
 A run is a span `invoke_workflow`, and a replayed call is a span `execute_tool`. The names follow OpenTelemetry's
 semantic conventions for generative AI. The agent's framework traces the agent's calls as children of the run's span.
+As long as no provider of an SDK is set, the observer asks for no events of steps, and a hit does nothing for it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ except ImportError as error:
 
 SCOPE: Final = "muscle_mem"
 MAX_TEXT: Final = 4_096
+API_MODULES: Final = ("opentelemetry.trace", "opentelemetry.metrics")
 _Open = tuple[Span, Any]
 
 
@@ -52,8 +54,6 @@ class OtelObserver:
         meter_provider: The provider of the meter; by default the global one.
     """
 
-    wants_steps = True
-
     def __init__(
         self,
         *,
@@ -64,6 +64,7 @@ class OtelObserver:
     ) -> None:
         self._contents = contents
         self._name = name
+        self._tracer_provider, self._meter_provider = tracer_provider, meter_provider
         self._tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
         self._open: dict[tuple[str, int], _Open] = {}
         self._lock = threading.Lock()
@@ -81,7 +82,20 @@ class OtelObserver:
         )
         self._troubles = meter.create_counter("muscle_mem.store.errors", "{error}", "Failed store operations.")
 
+    @property
+    def wants_steps(self) -> bool:
+        """Whether spans or metrics go anywhere at the moment; a provider may be set later."""
+        return self._has_tracer() or self._has_meter()
+
+    def _has_tracer(self) -> bool:
+        return _records(self._tracer_provider or trace.get_tracer_provider())
+
+    def _has_meter(self) -> bool:
+        return _records(self._meter_provider or metrics.get_meter_provider())
+
     def __call__(self, event: Event) -> None:
+        if not self.wants_steps:
+            return
         match event:
             case RunBeganEvent():
                 self._begin((event.run_id, -1), f"invoke_workflow {self._name}", self._of_run(event.task, event.scope))
@@ -102,6 +116,8 @@ class OtelObserver:
 
     def _begin(self, key: tuple[str, int], name: str, attributes: dict[str, Any]) -> None:
         """Start a span and make it current, so that spans inside it become children."""
+        if not self._has_tracer():
+            return
         span = self._tracer.start_span(name, kind=SpanKind.INTERNAL, attributes=attributes)
         token = context.attach(trace.set_span_in_context(span))
         with self._lock:
@@ -184,6 +200,11 @@ class OtelObserver:
     def _fail(self, span: Span, error_type: str, message: str) -> None:
         span.set_attribute("error.type", error_type or "_OTHER")
         span.set_status(Status(StatusCode.ERROR, message[:MAX_TEXT] if self._contents else None))
+
+
+def _records(provider: object) -> bool:
+    """Return whether a provider is of an SDK. Those that the API itself brings record nothing."""
+    return not type(provider).__module__.startswith(API_MODULES)
 
 
 def _text(value: Any) -> str:
