@@ -82,9 +82,9 @@ def test_a_stray_call_of_another_thread_still_makes_the_session_incomplete() -> 
     bench = Bench()
     with bench.session() as session:
         asked(session).said([("press", {"name": "a"})])
-        handed(session)
+        call = handed(session)
         in_thread(lambda: bench.press("stray"))
-        session.done(f"call_mm_{session.run.id}_0", "x")
+        session.done(call.id, "x")
         asked(session).said([])
         assert ended(session).not_learned == "incomplete_threads"
 

@@ -31,6 +31,7 @@ MISS_REASONS = {
 MAX_REFUSED = 16  # Observations that a detour keeps, of those that were refused before it.
 CHECK_REASONS = (Reason.CHECK_REFUSED, Reason.CHECK_ERROR, Reason.POST_CHECK_REFUSED)
 HIT = Reason.HIT  # A module constant: access to an enum member is slow enough to show in a hit.
+OFF = "the engine is off"
 NOT_LEARNABLE = (Reason.NO_KEY, Reason.MODE, Reason.STORE_UNAVAILABLE, Reason.NEEDS_ACALL, Reason.SECRET_MISSING)
 """Misses that no other run's recording could turn into a hit."""
 
@@ -204,7 +205,7 @@ def _miss(run: Run, refusal: Refusal, shadowed: Sequence[Candidate] = ()) -> Flo
         message = f"nothing was replayed for {run.task}: {why}. mode='replay' never asks the agent; use mode='auto'."
         outcome = Outcome("miss", reason=refusal.reason, message=refusal.message, not_learned=Reason.MODE)
         return RunResult(error=Missed(message, outcome))
-    value, error, seconds = yield from _ask_agent(run, None)
+    value, error, seconds = yield from _ask_agent(run, refusal, None)
     if error is not None:
         run.close()
         return RunResult(error=error)
@@ -257,7 +258,7 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
     if run.recorder.absorber is None:
         begin_with_replay(run, followed, refusal, handover)
     run.handover = handover
-    value, error, seconds = yield from _ask_agent(run, handover)
+    value, error, seconds = yield from _ask_agent(run, refusal, handover)
     if error is not None:
         run.close()
         if isinstance(error, Exception):
@@ -299,14 +300,16 @@ def _diverged(
     return RunResult(outcome, error, followed, failure, refusal.step, quarantine=unabsorbed, evidence=evidence)
 
 
-def _ask_agent(run: Run, handover: Handover | None) -> Generator[Effect, Any, tuple[Any, BaseException | None, float]]:
+def _ask_agent(
+    run: Run, refusal: Refusal, handover: Handover | None
+) -> Generator[Effect, Any, tuple[Any, BaseException | None, float]]:
     """Return the agent's value, the exception it raised, and its seconds.
 
     The exception is returned, since a generator would change a raised StopIteration.
     """
     began = run.clock()
     try:
-        value = yield RunAgent(handover if run.takes_handover else None)
+        value = yield RunAgent(handover if run.takes_handover else None, refusal.reason, refusal.message)
     except GeneratorExit:
         raise
     except BaseException as error:
@@ -331,4 +334,4 @@ def learn_demonstration(run: Run, seconds: float) -> Generator[Effect, Any, Outc
 
 def off_outcome(value: Any) -> Outcome:
     """Return the outcome of a run that bypassed the engine."""
-    return Outcome("miss", value=value, reason=Reason.MODE, message="the engine is off", not_learned=Reason.MODE)
+    return Outcome("miss", value=value, reason=Reason.MODE, message=OFF, not_learned=Reason.MODE)

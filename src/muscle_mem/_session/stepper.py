@@ -6,6 +6,7 @@ Captures, compares, callbacks and saving are performed as by the other drivers. 
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 import weakref
@@ -20,6 +21,7 @@ from .._core import flow
 from .._core.model.handover import chat_name
 from .._core.model.kinds import is_awaitable
 from .._core.model.outcome import Outcome
+from .._core.model.reason import Reason
 from .._core.model.text import safe_repr
 from .._core.record.call import CallResult, record_flow
 from .._core.record.verdict import text_redactor
@@ -69,7 +71,7 @@ def advance(flow: Stepped, answer: Any = None, error: BaseException | None = Non
 
 def _unrecorded() -> Generator[Effect, Any, flow.RunResult]:
     """Yield only the agent request, as the flow of an engine that is off."""
-    value = yield RunAgent(None)
+    value = yield RunAgent(None, Reason.MODE, flow.OFF)
     return flow.RunResult(flow.off_outcome(value))
 
 
@@ -99,7 +101,7 @@ class Stepper:
         self._pending_recording: Stepped | None = None  # The recording of the outstanding call of the model.
         self._queue: deque[RequestedCall] = deque()
         self._awaits_model = False
-        self._serial = 0
+        self._serials = itertools.count()
         self._began = 0.0
         self._closed_reason = ""
         self._result: Outcome | BaseException | None = None
@@ -192,7 +194,7 @@ class Stepper:
         self._awaits_model = True
         handover = None if self._handover_given else at.handover
         self._handover_given = True
-        return AskAgent(handover)
+        return AskAgent(handover, at.reason, at.message)
 
     def _begin_call(self, wanted: RequestedCall) -> Generator[Effect, Any, Turn]:
         """Hand out a requested call, or return its result if the run has already made it."""
@@ -236,9 +238,8 @@ class Stepper:
         self._frame.call_number = self._frame.inner.call_number = number
 
     def _next_id(self) -> str:
-        """Return an id for a call, unique across sessions."""
-        self._serial += 1
-        return f"call_mm_{self._run.id}_{self._serial - 1}"
+        """Return an id for a call, unique across sessions and processes."""
+        return f"{self._run.call_prefix}{next(self._serials)}"
 
     def _stop_at(self, at: StopPoint) -> Generator[Effect, Any, None]:
         """Note what the flow waits for, or conclude the run if it has ended."""

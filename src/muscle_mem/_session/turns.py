@@ -7,6 +7,7 @@ import msgspec
 
 from .._core.model.handover import Handover
 from .._core.model.outcome import Outcome, TextRedactor, redacted_repr
+from .._core.model.reason import Reason
 
 
 class Call(msgspec.Struct, frozen=True, eq=False):
@@ -75,11 +76,15 @@ class AskAgent(msgspec.Struct, frozen=True, eq=False):
     Attributes:
         handover: What a replay did before it stopped, on the first request after it; `handover.as_messages()` returns
             its steps as chat messages. None after a miss and on later requests.
+        reason: Why the run is not a hit.
+        message: The same in words, without secrets.
     """
 
     __module__ = "muscle_mem"
 
     handover: Handover | None = None
+    reason: Reason = Reason.MODE
+    message: str = ""
 
 
 class Finished(msgspec.Struct, frozen=True, eq=False):

@@ -75,7 +75,7 @@ class Handover(msgspec.Struct, frozen=True):
         remaining: The steps that were not executed.
         undo: The known ways to undo executed steps, last step first. The engine does not run them.
         hide: A function that removes the run's secrets from a text.
-        run_id: The id of the run.
+        call_prefix: What the ids of the calls in `as_messages()` begin with. The number of the step follows.
     """
 
     __module__ = "muscle_mem"
@@ -85,7 +85,7 @@ class Handover(msgspec.Struct, frozen=True):
     remaining: tuple[Planned, ...]
     undo: tuple[str, ...] = ()
     hide: TextRedactor = str
-    run_id: str = ""
+    call_prefix: str = "call_mm_"
 
     @property
     def results(self) -> list[Any]:
@@ -144,7 +144,7 @@ class Handover(msgspec.Struct, frozen=True):
         """
         messages: list[dict[str, Any]] = []
         for index, step in enumerate(self.executed):
-            call = f"call_mm_{self.run_id}_{index}" if self.run_id else f"call_mm_{index}"
+            call = f"{self.call_prefix}{index}"
             name = name_of(step.tool) if name_of is not None else chat_name(step.tool)
             function = {"name": name, "arguments": self.hide(to_json(_redacted_value(step.arguments, self.hide)))}
             messages.append(

@@ -63,7 +63,7 @@ def make_handover(run: Run, followed: Candidate, divergence: Divergence) -> Hand
         _planned(record, step.tool, names)
         for record, step in zip(trajectory.body.steps[count:], trajectory.steps[count:], strict=True)
     )
-    return Handover(executed, divergence, remaining, undo[::-1], text_redactor(run), run.id)
+    return Handover(executed, divergence, remaining, undo[::-1], text_redactor(run), run.call_prefix)
 
 
 def _planned(record: StepRecord, tool: Tool, names: Sequence[str]) -> Planned:

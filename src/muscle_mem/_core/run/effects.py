@@ -12,6 +12,7 @@ import msgspec
 
 from ...errors import InvalidTypeError
 from ..model.handover import Handover
+from ..model.reason import Reason
 from ..tools.check import Check
 
 
@@ -63,9 +64,14 @@ class LeadKey(msgspec.Struct):
 
 
 class RunAgent(msgspec.Struct):
-    """Call the agent with the task's arguments, and the hand-over if it takes one."""
+    """Call the agent with the task's arguments, and the hand-over if it takes one.
+
+    `reason` and `message` say why nothing, or not everything, was replayed.
+    """
 
     handover: Handover | None = None
+    reason: Reason = Reason.MODE
+    message: str = ""
 
 
 class RunCallback(msgspec.Struct):

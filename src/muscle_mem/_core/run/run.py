@@ -11,6 +11,7 @@ import msgspec
 from ..binding.freeze import known_objects_of
 from ..binding.params import Params
 from ..binding.resolve import Env
+from ..codec import digest
 from ..codec.copies import Trace, trace
 from ..model.handover import Handover
 from ..model.reason import Mode, OnDivergence, Reason
@@ -144,6 +145,11 @@ class Run(msgspec.Struct, eq=False):
     def id(self) -> str:
         """Name of the run, unique among processes."""
         return f"{self.policy.process}-{self.number}"
+
+    @property
+    def call_prefix(self) -> str:
+        """What the ids of this run's calls begin with, which no other run's do."""
+        return f"call_mm_{digest(self.id.encode())[:6].hex()}"
 
     @property
     def clock(self) -> Callable[[], float]:
