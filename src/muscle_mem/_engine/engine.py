@@ -274,6 +274,7 @@ class Engine:
     session = run_methods.session
     asession = run_methods.asession
     record = run_methods.record
+    task = run_methods.task
 
     # -- asking before a call
 

@@ -11,6 +11,7 @@ from .._runtime import calls
 from .._runtime.calls import Demonstration
 from .._runtime.options import CallOptions
 from .._session.session import AsyncSession, Session, open_async_session, open_session
+from .._session.task import SUSPEND_SECONDS, Task
 from .has_runtime import HasRuntime
 
 
@@ -95,3 +96,35 @@ def record(
     """
     options = CallOptions(tags=tags, params=params, key=key, success=success, context=context, secrets=secrets)
     return calls.record(self._runtime, args, kwargs, options)
+
+
+def task(
+    self: HasRuntime,
+    *args: Any,
+    tags: str | Iterable[str] = (),
+    params: Mapping[str, Any] | None = None,
+    key: str | None = None,
+    mode: Mode | None = None,
+    success: Callable[..., Any] | None = None,
+    approve: Callable[..., Any] | None = None,
+    context: Any = None,
+    on_divergence: OnDivergence | None = None,
+    secrets: Mapping[str, Any] | None = None,
+    suspend_for: float = SUSPEND_SECONDS,
+    **kwargs: Any,
+) -> Task:
+    """Say what the runs of a framework in a block are about.
+
+    Use it as a `with` or `async with` block around the call of your agent, with an adapter in place.
+
+    Args:
+        args, kwargs: The task, as the arguments of an agent. The key also contains the prompt that the model gets.
+        tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
+        suspend_for: How many seconds a run that waits for results goes on waiting after the block.
+
+    Raises:
+        InvalidTypeError: An option has the wrong type.
+        InvalidValueError: An option has a value that is not allowed.
+    """
+    options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
+    return Task(self._runtime, args, kwargs, options, suspend_for=suspend_for)

@@ -1,0 +1,78 @@
+"""What an adapter does about a model request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from .messages import Message, ModelCall, Usage
+
+if TYPE_CHECKING:
+    from .memory import Memory
+    from .runs import HostedRun
+
+Kind = Literal["pass", "replay", "answer", "ask"]
+
+
+class ModelTurn:
+    """What to do about one model request.
+
+    Attributes:
+        kind: "pass" (call the model, and report nothing), "replay" (return `calls` as those of the model), "answer"
+            (return `answer` as the final answer of the model) or "ask" (call the model, and then report with `said` or
+            `failed`).
+        calls: The calls to return; their arguments are dicts.
+        answer: The final answer: the text, or the value that was passed to `said(answer=...)`.
+        answer_only: Whether the model is asked for its final answer alone, since all steps were replayed.
+        messages_to_add: Messages that the model needs beside those of the request; seldom any, because replayed calls
+            and their results are part of the framework's own history.
+        mark: For the framework's own place: `{"muscle_mem": "replayed", "trajectory_id": ..., "step": ...}`.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        *,
+        memory: Memory | None = None,
+        run: HostedRun | None = None,
+        calls: Sequence[ModelCall] = (),
+        answer: Any = None,
+        answer_only: bool = False,
+        messages_to_add: Sequence[Message] = (),
+        mark: dict[str, Any] | None = None,
+    ) -> None:
+        self.kind: Kind = kind
+        self.calls = tuple(calls)
+        self.answer = answer
+        self.answer_only = answer_only
+        self.messages_to_add = tuple(messages_to_add)
+        self.mark = {} if mark is None else mark
+        self._memory = memory
+        self._run = run
+
+    def said(self, calls: Sequence[ModelCall] = (), answer: Any = None, usage: Usage | None = None) -> None:
+        """Take what the model said; only after "ask", and otherwise nothing happens.
+
+        Args:
+            calls: The calls that the model requested, in its order.
+            answer: Its final answer if it requested none: a text, or the JSON value of a typed answer.
+            usage: The usage of the response.
+        """
+        if self._memory is not None and self._run is not None and self.kind == "ask":
+            self._memory._said(self._run, tuple(calls), answer, usage)
+
+    async def asaid(self, calls: Sequence[ModelCall] = (), answer: Any = None, usage: Usage | None = None) -> None:
+        """Take what the model said; see `said`.
+
+        Args:
+            calls: The calls that the model requested.
+            answer: Its final answer.
+            usage: The usage of the response.
+        """
+        if self._memory is not None and self._run is not None and self.kind == "ask":
+            await self._memory._asaid(self._run, tuple(calls), answer, usage)
+
+    def failed(self, error: BaseException) -> None:
+        """Note that the model raised, or that its answer was abandoned. The adapter raises the error unchanged."""
+        if self._memory is not None and self._run is not None and self.kind == "ask":
+            self._memory._failed(self._run, error)
