@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CHECKED = ("src", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/contributing")
+CHECKED = ("src", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs")
 
 PHRASES = {
     r"anew": "again, or: re-recorded",

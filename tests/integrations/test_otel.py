@@ -408,7 +408,7 @@ def test_every_event_and_field_is_on_the_page() -> None:
 def test_every_attribute_and_metric_is_on_the_page() -> None:
     from muscle_mem.integrations import otel
 
-    page = (ROOT / "docs" / "guides" / "observability.md").read_text()
+    page = (ROOT / "docs" / "integrations" / "opentelemetry.md").read_text()
     names = set(re.findall(r'"((?:muscle_mem|gen_ai|error)\.[\w.]+)"', Path(otel.__file__).read_text()))
     assert len(names) > 20
     assert not [name for name in names - {"muscle_mem.operation"} if f"`{name}`" not in page]
