@@ -206,7 +206,7 @@ PROOF = Proof(
     run,
     promise="Nothing that is read from a store can run: altered bytes are refused with one error, and nothing is "
     "imported, opened, compiled or executed on the way.",
-    blind="What nobody has thought of to put in; classes registered with a decoder of the user's own.",
+    blind="Kinds of values that the generator lacks; classes registered with a decoder of the user's own.",
     unit="inputs",
     small=Size(1, 4_000),
     large=Size(10, 100_000),

@@ -130,13 +130,13 @@ def _story(
         spoil()
         with closing(SqliteStore(disk / STORE, busy_timeout=0.5)) as store:
             refused = patiently(store, log, "w", 0, size)
-            if control == "errors told":
+            if control == "errors reported":
                 for n in range(size):
                     log.done("seal", f"w-{n}")
         figures.counted["refused"] += len(refused)
         figures.counted["tasks learned in trouble"] += _tasks(folder, disk, calls, figures)
     except StoreError as error:  # there is no room even for an empty store, and whoever makes it is told
-        figures.counted["refused at once"] += 1
+        figures.counted["refused immediately"] += 1
         figures.notes.append(str(error)[:90])
         return figures
     mend()
@@ -170,5 +170,5 @@ PROOF = Proof(
     unit="writes tried",
     small=Size(2, 40),
     large=Size(40, 200),
-    controls={"errors told": ("lost", Size(1, 40))},
+    controls={"errors reported": ("lost", Size(1, 40))},
 )

@@ -166,7 +166,7 @@ PROOF = Proof(
     run,
     promise="A damaged file never makes the program crash and never gives back a recording that was altered: what "
     "comes out is what was sealed, or an error with a name.",
-    blind="A forger who makes the digests anew: that takes a signing key to see. Damage amid a run.",
+    blind="A forger who recomputes the digests: detecting that takes a signing key. Damage during a run.",
     unit="damaged files",
     small=Size(2, 60),
     large=Size(40, 500),

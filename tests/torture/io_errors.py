@@ -116,7 +116,7 @@ def _write(folder: Path, control: str) -> dict[str, Any]:
             do(store, log, *plan("w", n))
         except StoreError:
             refused += 1
-            if control == "errors told":  # as a store would that takes no notice
+            if control == "errors reported":  # as a store would that takes no notice
                 log.done(*plan("w", n))
     if store is not None:
         store.close()
@@ -135,7 +135,7 @@ def _run_tasks(folder: Path, control: str) -> dict[str, Any]:
     for task in calls:
         for _ in range(calls[task]):
             outcome = desk.do(task)
-            if outcome.learned or control == "errors told":
+            if outcome.learned or control == "errors reported":
                 learned.append(task)
     desk.close()
     return {"refused": desk.told.count("StoreEvent"), "calls": calls, "learned": learned}
@@ -150,5 +150,5 @@ PROOF = Proof(
     unit="points of failure",
     small=Size(1, 36),
     large=Size(4, 12_000),
-    controls={"errors told": ("lost", Size(1, 24))},
+    controls={"errors reported": ("lost", Size(1, 24))},
 )

@@ -51,7 +51,7 @@ PROOF = Proof(
     run,
     promise="A process that is killed at any instant loses no recording that was acknowledged, and leaves none half "
     "written; the others go on.",
-    blind="A kill does not test a power cut: what the process gave to the system is written all the same.",
+    blind="A kill does not test a power cut: what the process gave to the system is written anyway.",
     unit="kills",
     small=Size(2, 30),
     large=Size(100, 100),

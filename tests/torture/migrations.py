@@ -171,7 +171,7 @@ def _at_write(
             with switched_off(control):
                 return counted_in_child(shim, folder, kinds, lambda: SqliteStore(folder / "store.db"))
     arm = lambda folder: shim.arm(folder, kinds, action, at)
-    _killed(golden, arm, control, f"{'amid' if action == TORN else 'before'} write {at}", figures, expected)
+    _killed(golden, arm, control, f"{'during' if action == TORN else 'before'} write {at}", figures, expected)
     return 0
 
 

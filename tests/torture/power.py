@@ -236,7 +236,7 @@ def _open(folder: Path, image: dict[str, bytes], events: list[Event]) -> Figures
 PROOF = Proof(
     run,
     promise="A power cut at any moment loses nothing that was acknowledged, and leaves nothing half written.",
-    blind="A disk that says it has synced and has not; several writers at once. The images are made by a model of a "
+    blind="A disk that says it has synced and has not; several concurrent writers. The images are made by a model of a "
     "disk, not by a disk.",
     unit="power cuts",
     small=Size(2, 40),

@@ -44,7 +44,7 @@ PROOFS = {
         1,
         50_000,
         "Whatever happens in the middle of a replay, who did what is as the rules say.",
-        "Stories that the model of the rules cannot tell.",
+        "Stories that the model of the rules cannot express.",
     ),
     "worlds": _proof(
         "property/test_property_worlds.py",
@@ -68,7 +68,7 @@ PROOFS = {
         100,
         5_000,
         "All stores answer alike, whatever is done to them.",
-        "More than a few trajectories at once.",
+        "More than a few trajectories together.",
     ),
     "codec": _proof(
         "property/test_codec_properties.py",

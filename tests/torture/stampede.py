@@ -126,7 +126,7 @@ def _is_first(path: Path) -> bool:
 PROOF = Proof(
     run,
     promise="When many workers miss the same task together one agent run is made and the others wait for it "
-    "(`miss_wait`); a worker that is killed while it leads costs one more, and nobody waits for the dead.",
+    "(`miss_wait`); a worker that is killed while it leads costs one more, and no worker waits for it.",
     blind="Waits that are longer than `miss_wait`: then the agent runs, which is right and not saved.",
     unit="tasks of 32 workers",
     small=Size(1, 4),
