@@ -15,7 +15,7 @@ GROUPS = {
     "recording": "Recording",
     "sqlite": "SQLite",
     "postgres": "PostgreSQL",
-    "many": "Many at once",
+    "many": "Concurrency",
     "memory": "Memory",
     "import": "Import",
     "safety": "What safety costs",

@@ -75,7 +75,7 @@ def first_hit_anew(bench: Bench) -> Iterator[Row]:
         yield ratio_row(
             bench,
             f"anew.{steps}",
-            f"first hit of an engine made anew over a filled store, {of(steps)}",
+            f"first hit of a new engine over a filled store, {of(steps)}",
             fresh_block_of(_first_hit_over(store, steps)),
             block_of(loop_of(plain(), steps)),
             prototype="keeps no store",

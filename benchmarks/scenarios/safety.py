@@ -25,7 +25,7 @@ def kinds(bench: Bench) -> Iterator[Row]:
         ("plain", "a check, and nothing more", must_hit(recorded(plain(), STEPS))),
         ("none", "no check at all", must_hit(_unchecked())),
         ("both", "a check before and one after", must_hit(recorded(plain(), STEPS, both=True))),
-        ("wait", "Check(wait=1.0) that passes at once", must_hit(_checked(wait=1.0))),
+        ("wait", "Check(wait=1.0) that passes immediately", must_hit(_checked(wait=1.0))),
         ("refresh", "Check(refresh=True)", must_hit(_checked(refresh=True))),
         ("success", "a success callback", must_hit(recorded(plain(), STEPS, success=lambda steps: True))),
         ("verified", "trust='verified', judged good", must_hit(_judged(trust="verified"))),

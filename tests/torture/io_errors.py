@@ -144,7 +144,7 @@ def _run_tasks(folder: Path, control: str) -> dict[str, Any]:
 PROOF = Proof(
     run,
     promise="A disk that fails or is full costs a recording, never the task: the agent's work is done once, an event "
-    "tells of it, nothing acknowledged is lost, and the store works again when the disk does.",
+    "reports it, nothing acknowledged is lost, and the store works again when the disk does.",
     blind="A disk that fails and says that all is well; pages that the system drops after a failed sync; locks that "
     "fail for good (a call waits for as long as `busy_timeout` says, once, and then for a quarter of a second).",
     unit="points of failure",
