@@ -74,8 +74,8 @@ def _newest(store: SqliteStore) -> int:
 
 PROOF = Proof(
     run,
-    promise="Many processes can share a store: none gets an error that it is locked, nothing is lost, and none waits while "
-    "others pass again and again.",
+    promise="Many processes can share a store: none gets an error that it is locked, nothing is lost, and none waits "
+    "while others pass again and again.",
     blind="Machines with other schedulers and disks; the seconds are of the machine that is named. Where the kernel "
     "has no locks that belong to an open file (not Linux), the process that runs first may pass.",
     unit="writes of each of 32 processes",
