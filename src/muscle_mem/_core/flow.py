@@ -12,14 +12,13 @@ from ..errors import Diverged, Missed
 from .model.handover import Handover
 from .model.outcome import Outcome, Shadow, Source
 from .model.reason import Reason
-from .model.text import long_repr
 from .plan.candidate_set import CandidateSet
 from .plan.ready_trajectory import Candidate
 from .plan.step import Refusal, Registry
 from .record.verdict import success_verdict
 from .replay.eligibility import eligible
 from .replay.replay import replay
-from .run.effects import Effect, LeadKey, RunAgent, RunCallback, Sleep
+from .run.effects import Effect, LeadKey, RunAgent, Sleep
 from .run.recorder import Problem
 from .run.run import NO_DETOUR, Progress, Run
 
@@ -72,10 +71,10 @@ def run_task(run: Run, found: CandidateSet, registry: Registry, lookup: Refusal 
     if live is not None:
         end = yield from replay(run, live)
         if not isinstance(end, Refusal):
-            if run.success is None and run.policy.result is None:
+            if run.success is None and run.policy.result is None and run.answer is None:
                 value, source = _step_value(run.progress, end.value_step)
                 return _hit(run, end, value, source)
-            return (yield from _check_success(run, end))
+            return (yield from _finish(run, end))
         refusal = _note_stop(run, end)
         if run.progress.entered_calls:
             return (yield from _diverge(run, refusal))
@@ -124,13 +123,58 @@ def _wait_for_recording(run: Run, seen: CandidateSet) -> Generator[Effect, Any, 
         return RunResult(error=error)
 
 
-def _check_success(run: Run, candidate: Candidate) -> Flow:
+def _finish(run: Run, candidate: Candidate) -> Flow:
+    """Return the hit of a finished candidate, with its value.
+
+    It is none if the model, asked for its answer alone, makes calls, or if the success callback rejects it.
+    """
+    from .replay.final_answer import may_ask
+
+    live = yield from _live_value(run, candidate)
+    if may_ask(run) and (live[1] == "none" or run.answer == "model"):
+        return (yield from _ask_for_answer(run, candidate))
+    return (yield from _check_success(run, candidate, live))
+
+
+def _live_value(run: Run, candidate: Candidate) -> Generator[Effect, Any, tuple[Any, Source]]:
+    """Return the value of a hit and its source, without asking the model (D5, I5)."""
+    from .replay.final_answer import answer_from, recorded_answer
+
+    if callable(run.answer):
+        return (yield from answer_from(run.answer, "answer=", run))
+    if run.policy.result is not None:
+        return (yield from answer_from(run.policy.result, "Engine(result=...)", run))
+    live = _step_value(run.progress, candidate.value_step)
+    if live[1] == "none" and run.keeps_answer:
+        found = recorded_answer(run, candidate)
+        if found is not None:
+            return found[0], "recorded"
+    return live
+
+
+def _ask_for_answer(run: Run, candidate: Candidate) -> Flow:
+    """Ask the model for its answer after all steps were replayed.
+
+    If it makes calls instead, the replay has stopped there, and nothing counts against the recording.
+    """
+    from .record.merge import begin_with_replay
+    from .replay.divergence import make_divergence, make_handover
+    from .replay.final_answer import ASKED
+
+    stop = Refusal(Reason.NO_CANDIDATE, "the model made calls after all steps were replayed", len(run.progress.calls))
+    for result in run.progress.results if run.has_secrets else ():
+        run.redactor.add_secrets_in(result)
+    handover = make_handover(run, candidate, make_divergence(run, stop))
+    begin_with_replay(run, candidate, stop, handover)
+    run.handover = handover
+    value, error, seconds = yield from _ask_agent(run, Refusal(HIT, ASKED), handover)
+    if error is not None or run.recorder.events:
+        return (yield from _end_diverged(run, candidate, stop, handover, value, error, seconds))
+    return (yield from _check_success(run, candidate, (value, "model")))
+
+
+def _check_success(run: Run, candidate: Candidate, live: tuple[Any, Source]) -> Flow:
     """Return the hit of a finished candidate, unless the success callback rejects it."""
-    live = (
-        (yield from _result_value(run))
-        if run.policy.result is not None
-        else _step_value(run.progress, candidate.value_step)
-    )
     if run.success is not None:
         accepted, why = yield from success_verdict(run, live[0])
         if not accepted:
@@ -173,25 +217,13 @@ def _why_no_value(run: Run, candidate: Candidate, source: Source) -> str:
 
     The text is appended to a message.
     """
-    if source != "none" or run.policy.result is not None:
+    if source != "none" or run.policy.result is not None or callable(run.answer):
         return ""
     from .record.learn import NO_VALUE, UNCERTAIN_VALUE
 
     if candidate.row.result >= 0:
         return f". It got value=None: {UNCERTAIN_VALUE}"
     return f". It got value=None: {NO_VALUE}"
-
-
-def _result_value(run: Run) -> Generator[Effect, Any, tuple[Any, Source]]:
-    """Return what Engine(result=...) makes of this run's results."""
-    make = run.policy.result
-    assert make is not None
-    try:
-        return (yield RunCallback(make, (run.progress.live_results,))), "result"
-    except Exception as error:
-        message = f"Engine(result=...) raised {long_repr(error)}, so the hit has no value"
-        run.notify("warning", "result", message, "")
-        return None, "none"
 
 
 def _miss(run: Run, refusal: Refusal, shadowed: Sequence[Candidate] = ()) -> Flow:
@@ -240,7 +272,6 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
 
     It continues from the hand-over, or starts again and gets the results of the calls it repeats.
     """
-    from .record.compare_flows import compared_flows
     from .record.merge import begin_with_replay
     from .replay.divergence import make_absorber, make_divergence, make_handover, why_not_asked
 
@@ -255,14 +286,30 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
     if why is not None:
         return _diverged(run, followed, refusal, error=Diverged(f"{divergence}; {why}", handover))
     run.recorder.absorber = make_absorber(run, followed, refusal)
-    if run.recorder.absorber is None:
+    if run.recorder.absorber is None and not run.recorder.prefix:  # The model may have been asked for its answer.
         begin_with_replay(run, followed, refusal, handover)
     run.handover = handover
     value, error, seconds = yield from _ask_agent(run, refusal, handover)
+    return (yield from _end_diverged(run, followed, refusal, handover, value, error, seconds))
+
+
+def _end_diverged(
+    run: Run,
+    followed: Candidate,
+    refusal: Refusal,
+    handover: Handover,
+    value: Any,
+    error: BaseException | None,
+    seconds: float,
+) -> Flow:
+    """Conclude a run whose agent went on after a replay: learn from what it did."""
+    from .record.compare_flows import compared_flows
+    from .replay.divergence import make_divergence
+
     if error is not None:
         run.close()
         if isinstance(error, Exception):
-            _add_note(error, f"muscle_mem: the agent was asked after a divergence: {divergence}")
+            _add_note(error, f"muscle_mem: the agent was asked after a divergence: {handover.divergence}")
         return _diverged(run, followed, refusal, error=error)
     refusal = run.redact_refusal(refusal)  # The agent may have revealed more secrets.
     outcome = Outcome(

@@ -19,7 +19,7 @@ from .._library.library import LIBRARY_BYTES
 from .._runtime.agent import Agent
 from .._runtime.calls import acall, call
 from .._runtime.context import bind_to_run, disabled_block, objects_block
-from .._runtime.options import CallOptions, EngineOptions
+from .._runtime.options import Answer, CallOptions, EngineOptions
 from .._runtime.runtime import Runtime
 from .._runtime.validation import distinct_objects
 from ..errors import InvalidTypeError
@@ -81,6 +81,10 @@ class Engine:
         learn_flows: Whether arguments that differ from run to run are read from where several recordings took them,
             such as the id that an earlier step returned.
         probation: How many further values must agree with such a source before a step with an effect is replayed.
+        answer: The value of a hit if no step gives it. "recorded" gives back the recorded one while all results of
+            tools are as they were; use it if what your agent returns rests on the task, its params and the tools'
+            results alone. A function gets the list of this run's results. In sessions, tasks and adapters, "auto" also
+            asks the model where a recorded answer does not hold, and "model" always asks it.
 
     Raises:
         InvalidTypeError: An option has the wrong type.
@@ -118,6 +122,7 @@ class Engine:
         name: str = "",
         learn_flows: bool = True,
         probation: int = 0,
+        answer: Answer | None = None,
     ) -> None:
         options = EngineOptions(
             scope=scope,
@@ -142,6 +147,7 @@ class Engine:
             name=name,
             learn_flows=learn_flows,
             probation=probation,
+            answer=answer,
         )
         self._runtime = Runtime(open_store(store, signing_key=signing_key), options, observers)
 
@@ -212,6 +218,7 @@ class Engine:
         context: Any = None,
         on_divergence: OnDivergence | None = None,
         secrets: Mapping[str, Any] | None = None,
+        answer: Answer | None = None,
         **kwargs: Any,
     ) -> Outcome:
         """Do a task: replay it if that is safe, else run the agent and learn.
@@ -229,6 +236,7 @@ class Engine:
             on_divergence: Overrides the engine's setting.
             secrets: Values, by name, that tools get and that are never stored. `Secret` values in params and arguments
                 need not be repeated here.
+            answer: Overrides the engine's setting: "recorded", or a function.
             **kwargs: Keyword arguments of the agent.
 
         Returns:
@@ -242,7 +250,7 @@ class Engine:
             InvalidTypeError: The agent is async, or an option has the wrong type.
             InvalidValueError: An option has a value that is not allowed.
         """
-        options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
+        options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets, answer)
         return call(self._runtime, args, kwargs, options)
 
     async def acall(
@@ -257,6 +265,7 @@ class Engine:
         context: Any = None,
         on_divergence: OnDivergence | None = None,
         secrets: Mapping[str, Any] | None = None,
+        answer: Answer | None = None,
         **kwargs: Any,
     ) -> Outcome:
         """Do a task with async agents, tools and checks.
@@ -266,9 +275,9 @@ class Engine:
 
         Args:
             args, kwargs: The positional and keyword arguments of the agent.
-            tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
+            tags, params, key, mode, success, approve, context, on_divergence, secrets, answer: As for `__call__`.
         """
-        options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
+        options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets, answer)
         return await acall(self._runtime, args, kwargs, options)
 
     session = run_methods.session

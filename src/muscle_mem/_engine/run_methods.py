@@ -9,7 +9,7 @@ from typing import Any
 from .._core.model.reason import Mode, OnDivergence
 from .._runtime import calls
 from .._runtime.calls import Demonstration
-from .._runtime.options import CallOptions
+from .._runtime.options import Answer, CallOptions
 from .._session.session import AsyncSession, Session, open_async_session, open_session
 from .._session.task import SUSPEND_SECONDS, Task
 from .has_runtime import HasRuntime
@@ -27,6 +27,7 @@ def session(
     context: Any = None,
     on_divergence: OnDivergence | None = None,
     secrets: Mapping[str, Any] | None = None,
+    answer: Answer | None = None,
     **kwargs: Any,
 ) -> Session:
     """Open a run that the caller steps.
@@ -37,12 +38,13 @@ def session(
     Args:
         args, kwargs: The positional and keyword arguments of the agent.
         tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
+        answer: Where the answer of a hit comes from; see `Engine`.
 
     Raises:
         InvalidTypeError: An option has the wrong type.
         InvalidValueError: An option has a value that is not allowed.
     """
-    options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
+    options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets, answer)
     return open_session(self._runtime, args, kwargs, options)
 
 
@@ -58,6 +60,7 @@ def asession(
     context: Any = None,
     on_divergence: OnDivergence | None = None,
     secrets: Mapping[str, Any] | None = None,
+    answer: Answer | None = None,
     **kwargs: Any,
 ) -> AsyncSession:
     """Open a run that the caller steps, with async checks and callbacks.
@@ -67,8 +70,9 @@ def asession(
     Args:
         args, kwargs: The positional and keyword arguments of the agent.
         tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
+        answer: Where the answer of a hit comes from; see `Engine`.
     """
-    options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
+    options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets, answer)
     return open_async_session(self._runtime, args, kwargs, options)
 
 
@@ -110,6 +114,7 @@ def task(
     context: Any = None,
     on_divergence: OnDivergence | None = None,
     secrets: Mapping[str, Any] | None = None,
+    answer: Answer | None = None,
     suspend_for: float = SUSPEND_SECONDS,
     **kwargs: Any,
 ) -> Task:
@@ -120,11 +125,12 @@ def task(
     Args:
         args, kwargs: The task, as the arguments of an agent. The key also contains the prompt that the model gets.
         tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
+        answer: Where the answer of a hit comes from; see `Engine`.
         suspend_for: How many seconds a run that waits for results goes on waiting after the block.
 
     Raises:
         InvalidTypeError: An option has the wrong type.
         InvalidValueError: An option has a value that is not allowed.
     """
-    options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets)
+    options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets, answer)
     return Task(self._runtime, args, kwargs, options, suspend_for=suspend_for)

@@ -13,7 +13,9 @@ from .._core.tools.fingerprint import is_async, is_async_generator, is_generator
 from .._core.tools.tool import signature_of
 from ..errors import InvalidTypeError, InvalidValueError
 
-KEYWORDS = ("tags", "params", "key", "mode", "success", "context", "on_divergence", "approve", "trust", "secrets")
+KEYWORDS = (
+    *("tags", "params", "key", "mode", "success", "context", "on_divergence", "approve", "trust", "secrets", "answer"),
+)
 MAX_MEMOS = 2_000
 MAX_MEMO_LENGTH = 4_000
 MEMO_TYPES = frozenset({str, int, bool, bytes, type(None)})

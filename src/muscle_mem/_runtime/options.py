@@ -17,6 +17,25 @@ from ..errors import InvalidTypeError, InvalidValueError
 from ..store.pruning import Limits
 from .validation import ensure_callable
 
+Answer = Literal["auto", "model", "recorded"] | Callable[..., Any]
+ANSWERS = ("auto", "model", "recorded")
+
+
+def validated_answer(answer: Any, may_ask: bool = True) -> Any:
+    """Return where the answer of a hit comes from.
+
+    `may_ask` says whether a model can be asked for it alone. Raises InvalidTypeError or InvalidValueError.
+    """
+    if answer is None or callable(answer):
+        return answer
+    validated_choice("answer", answer, ANSWERS)
+    if not may_ask and answer != "recorded":
+        raise InvalidValueError(
+            f"invalid answer=: expected 'recorded' or a function, got {answer!r}. A call of the engine cannot ask a "
+            "model for its answer alone; use a session, a task or an adapter."
+        )
+    return answer
+
 
 class CallOptions(msgspec.Struct, frozen=True):
     """The engine's own keywords of one call, not validated; see `Engine.__call__`."""
@@ -30,6 +49,7 @@ class CallOptions(msgspec.Struct, frozen=True):
     context: Any = None
     on_divergence: OnDivergence | None = None
     secrets: Mapping[str, Any] | None = None
+    answer: Answer | None = None
 
 
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +80,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     learn_flows: bool = True
     probation: int = 0
+    answer: Answer | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.scope, str) and (not callable(self.scope) or is_async(self.scope)):
@@ -75,6 +96,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidTypeError(f"invalid name=: expected a string, got {self.name!r}. Pass one, as in name='shop'.")
         if not isinstance(self.learn_flows, bool):
             raise InvalidTypeError(f"invalid learn_flows=: expected True or False, got {self.learn_flows!r}")
+        validated_answer(self.answer)
         validated_count("probation", self.probation, "values")
         validated_seconds("miss_wait", self.miss_wait)
         validated_count("library_bytes", self.library_bytes, "bytes")

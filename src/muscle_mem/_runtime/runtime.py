@@ -35,7 +35,7 @@ from .late_imports import LateImports as LateImports
 from .maintenance import Maintenance
 from .named_engines import register_engine
 from .open_runs import OpenRuns
-from .options import CallOptions, EngineOptions, mode_of
+from .options import CallOptions, EngineOptions, mode_of, validated_answer
 from .performer import perform_call
 from .reporter import Reporter
 from .store_health import StoreHealthMonitor, as_store_error
@@ -68,6 +68,7 @@ class Runtime:
         self.name = options.name
         self.mode: Mode = options.mode
         self.on_divergence: OnDivergence = options.on_divergence
+        self.answer = options.answer
         self.raises_store_errors = options.on_store_error == "raise"
         self.reporter = Reporter(observers)
         clock = time.time if options.clock is None else options.clock
@@ -167,7 +168,14 @@ class Runtime:
         return self.context
 
     def open_run(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions, mode: Mode, is_sync: bool
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: CallOptions,
+        mode: Mode,
+        is_sync: bool,
+        *,
+        is_stepped: bool = False,
     ) -> tuple[Run, Refusal | None]:
         """Return the run of one call, and the reason if it has no key.
 
@@ -236,6 +244,8 @@ class Runtime:
             run.has_custom_key = True
         if scope is not None:
             run.own_scope = scope
+        if options.answer is not None or self.answer is not None:
+            run.answer = self.answer if options.answer is None else validated_answer(options.answer, is_stepped)
         if self.key_leases.max_wait and mode == "auto" and task_id is not None:
             run.may_wait = True
         return run, refusal

@@ -164,7 +164,7 @@ def _open_stepped(
     mode = runtime.effective_mode(options.mode)
     if mode == "off" and options.key is None:  # An engine that is off needs no key.
         options = msgspec.structs.replace(options, key="off")
-    run, refusal = runtime.open_run(args, kwargs, options, mode, is_sync)
+    run, refusal = runtime.open_run(args, kwargs, options, mode, is_sync, is_stepped=True)
     run.is_stepped = True
     run.takes_handover = True
     frame = runtime.open_runs.enter(None if mode == "off" else run)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from ...errors import NotStorableError
 from .. import codec
-from ..model.records import ParamTrace, StepRecord, Suspicion, Witness
+from ..model.records import Expr, ParamTrace, StepRecord, Suspicion, Witness
 from .figures import Figure, is_calendar_word, months_of, rank, readings, scalar_figures
 from .output_index import OutputIndex
 from .param_suspicion import ParamSearch
@@ -90,6 +90,20 @@ def infer_suspicions(
     return found if any(found) else ()
 
 
+def answer_suspicions(
+    expr: Expr, count: int, outputs: OutputIndex, params: Params, surroundings: Surroundings
+) -> tuple[Suspicion, ...]:
+    """Return the suspicions of the literals in a run's answer.
+
+    What stands in one of the `count` outputs is none: the answer is given back only if these are as they were.
+    """
+    texts = list(itertools.islice(outputs.texts_before(frozenset(range(count))), _MAX_TEXTS))
+    known = frozenset(itertools.chain(texts, figure_values(texts)))
+    record = StepRecord("", "", (("answer", expr),))
+    search = _Search(params, surroundings, outputs)
+    return tuple(search.suspicions(record, StepFacts(True, False, ()), count, known))
+
+
 class _Search:
     """The search for suspicions in one recording.
 
@@ -108,15 +122,20 @@ class _Search:
         self._known_texts: list[str] | None = None
         self._today = datetime.datetime.fromtimestamp(surroundings.now).date()
 
-    def suspicions(self, record: StepRecord, fact: StepFacts, index: int) -> Iterator[Suspicion]:
-        """Yield the suspicions of one step's literals."""
+    def suspicions(
+        self, record: StepRecord, fact: StepFacts, index: int, known: frozenset[str] = frozenset()
+    ) -> Iterator[Suspicion]:
+        """Yield the suspicions of one step's literals.
+
+        `known` are texts and readings of figures that count like those of the step's guards.
+        """
         pieces = self._outputs.pieces.of(record)
         if self._names:
             for leaf, piece in enumerate(pieces):
                 yield from self._params_in.suspicions(leaf, piece, fact.defaults)
         if not fact.matters:
             return
-        guarded = guarded_values(record)
+        guarded = guarded_values(record) | known
         for leaf, piece in enumerate(pieces):
             if is_guarded(piece, guarded):
                 continue

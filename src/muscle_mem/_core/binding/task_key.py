@@ -203,6 +203,27 @@ def masked_text(text: str, params: Params, redactor: Redactor) -> tuple[str, ...
     return ("", expr.name, "") if isinstance(expr, Par) else (masked,)
 
 
+def result_digest(data: bytes | None, params: Params, redactor: Redactor) -> bytes:
+    """Return a digest of a step's result in which params and secrets count by their names.
+
+    It is empty for a result without an encoding.
+
+    Args:
+        data: The codec's bytes of the result; None if it has none.
+        params: The params of the run.
+        redactor: The secrets of the run.
+    """
+    if data is None:
+        return b""
+    try:
+        value = redactor.mask(codec.decode(data, lenient=True))
+        plain = codec.decode(codec.canonical(value), lenient=True)
+        expr = _sort_unordered(to_expression(plain, params, None, all_sizes=True))
+        return codec.digest(msgspec.msgpack.encode(expr))[:16]
+    except (NotStorableError, UnicodeEncodeError):
+        return b""
+
+
 def _mask_argument(value: Any, params: Params, known: KnownObjects, argument: str) -> Expr:
     frozen = freeze(task_value(value, known), known, argument)
     opaque = find_unencodable(frozen)

@@ -9,7 +9,7 @@ import msgspec
 from ...errors import NotReadyError
 from .reason import Reason, Status
 
-Source = Literal["agent", "step", "result", "none"]
+Source = Literal["agent", "step", "result", "recorded", "model", "none"]
 TextRedactor = Callable[[str], str]
 
 
@@ -113,8 +113,10 @@ class Outcome(msgspec.Struct, eq=False):
         status: "hit" (replayed to the end), "miss" (the agent did the whole task) or "diverged" (a replay stopped in
             the middle).
         value: The value that the agent returned. On a hit, it is this run's result of the step whose output the agent
-            returned when this was recorded.
-        value_source: "agent", "step", "result" (made by `Engine(result=...)`) or "none" (a hit without a live value).
+            returned when this was recorded, or an answer as `Engine(answer=...)` says.
+        value_source: "agent", "step" (this run's result of a step), "result" (made by `result=` or a function in
+            `answer=`), "recorded" (the recorded answer, since all results were as they had been), "model" (the model
+            was asked for the answer alone) or "none" (a hit without a value).
         reason: The reason why the run was not a hit, as a code; `Reason.HIT` for a hit.
         message: The reason as a sentence.
         steps: How many steps were replayed in this run.

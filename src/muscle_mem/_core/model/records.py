@@ -326,6 +326,18 @@ class Chance(msgspec.Struct, frozen=True, array_like=True, gc=False):
     early: bool = False
 
 
+class FinalAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What the model or the agent answered at the end, and what it had read by then.
+
+    `expr` is the answer with params in it, as in arguments. `results` has a digest of each step's result, with params
+    masked; it is empty where a result has none. `suspicions` are those of the answer's literals, as in an argument.
+    """
+
+    expr: Expr
+    results: tuple[bytes, ...]
+    suspicions: tuple[Suspicion, ...] = ()
+
+
 class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One observation of a trajectory: the values of one recording, one per step.
 
@@ -349,6 +361,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `overrides` hold for each step of a method tool the fingerprint of the override through which the tool was called,
     or "" if it was called directly. They are empty if none was overridden.
     `answers` hold for each step whose output was not stored the codec's bytes of its answers, without its data.
+    `final` is the run's own answer, if a hit may give it back.
     """
 
     form: int
@@ -375,6 +388,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     overrides: tuple[str, ...] = ()
     chances: tuple[tuple[Chance, ...], ...] = ()
     answers: tuple[bytes, ...] = ()
+    final: FinalAnswer | None = None
 
 
 def intern_values(row: Row, pool: dict[Any, Any]) -> None:

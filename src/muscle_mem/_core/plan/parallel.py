@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -205,13 +205,16 @@ def reorder_body(body: Body, order: tuple[int, ...]) -> Body:
 def reorder_row(row: Row, positions: Sequence[int]) -> Row:
     """Return an observation with its steps at new positions."""
     back = invert(positions)
-    changes = {
+    changes: dict[str, Any] = {
         name: tuple(values[at] for at in back) for name in ROW_FIELDS if len(values := getattr(row, name)) == len(back)
     }
     if row.suspicions and any(s.sources for step in row.suspicions for s in step):
         changes["suspicions"] = tuple(
             tuple(_moved_sources(suspicion, positions) for suspicion in step) for step in changes["suspicions"]
         )
+    if row.final is not None and len(row.final.results) == len(back):
+        results = tuple(row.final.results[at] for at in back)
+        changes["final"] = msgspec.structs.replace(row.final, results=results)
     result = positions[row.result] if 0 <= row.result < len(positions) else row.result
     return msgspec.structs.replace(row, result=result, **changes)
 

@@ -60,8 +60,7 @@ def note_doubts(
         for at, step in enumerate(steps)
     ]
     task = masked_text(run.label, params, recorder.known.redactor)
-    fixed = () if run.has_custom_key else tuple(_masked_leaves(run, params))
-    suspicions = infer_suspicions(records, facts, outputs, params, Surroundings(tuple(words), now, fixed))
+    suspicions = infer_suspicions(records, facts, outputs, params, surroundings_of(run, words, now))
     given = params.leaves()
     leaves = [*words, *given]
     acts = [step.tool.effect != "read" for step in steps]
@@ -94,6 +93,12 @@ def _without_constants(
             )
         )
     return tuple(left) if any(left) else ()
+
+
+def surroundings_of(run: Run, words: Sequence[Any], now: float) -> Surroundings:
+    """Return what a literal of a run may come from, apart from params and outputs."""
+    fixed = () if run.has_custom_key else tuple(_masked_leaves(run, run.recorder.params))
+    return Surroundings(tuple(words), now, fixed)
 
 
 def task_words(run: Run) -> tuple[Any, ...]:

@@ -25,8 +25,12 @@ from .seal import flow_problem, make_recording
 from .verdict import success_verdict
 
 NO_VALUE = (
-    "a hit has no value, since the agent returned something that no tool returned. Give Engine(result=...), or return "
-    "a tool's output"
+    "a hit has no value, since the agent returned something that no tool returned. Give Engine(result=...), return a "
+    "tool's output, or, if the value rests on the task, its params and the tools' results alone, give answer='recorded'"
+)
+NOT_KEPT = (
+    "a hit has no value, since the answer is not stored: it is too large, it may contain a secret, or a tool's result "
+    "that it rests on cannot be stored, or there is none"
 )
 UNCERTAIN_VALUE = (
     "a hit has no value until two recordings returned the output of the same step, since the agent returned one of "
@@ -117,11 +121,13 @@ def _warn_unabsorbed(run: Run, problem: Problem | None) -> None:
 
 def _announce_value(run: Run, recording: Recording, value: Any) -> None:
     """Say when it is learned that a hit will have no value (G7b)."""
-    if value is None or run.policy.result is not None:
+    if value is None or run.policy.result is not None or callable(run.answer) or run.answer == "model":
+        return
+    if recording.row.final is not None:
         return
     at, steps = recording.row.result, recording.body.steps
     if at < 0:
-        run.notify("warning", "no_value", NO_VALUE)
+        run.notify("warning", "no_value", NOT_KEPT if run.keeps_answer else NO_VALUE)
     elif at == len(steps) - 1 and run.recorder.planned_steps()[-1].tool.effect != "read":
         return
     elif sum((step.tool, step.fingerprint) == (steps[at].tool, steps[at].fingerprint) for step in steps) > 1:

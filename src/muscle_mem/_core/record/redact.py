@@ -131,6 +131,13 @@ def _holds_secret(data: bytes, redactor: Redactor, forms: DerivedForms) -> bool:
     )
 
 
+def holds_secret(data: bytes, recorder: Recorder) -> bool:
+    """Return whether the bytes of a value contain a secret of a run, or a text derived from one."""
+    read = [secret for secret, _ in recorder.secrets_read.values()]
+    redactor = recorder.known.redactor
+    return bool(redactor or read) and _holds_secret(data, redactor, forms_of(redactor, read))
+
+
 def check_for_leaks(recording: Recording, recorder: Recorder, key_inputs: Sequence[Any]) -> Recording | Problem:
     """Return a finished recording, or a Problem if it or its key contains a secret.
 
@@ -148,7 +155,7 @@ def check_for_leaks(recording: Recording, recorder: Recorder, key_inputs: Sequen
             return problem
     body, row = recording.body, recording.row
     parts = [(step.arguments, [guard.data for guard in step.guards]) for step in body.steps]
-    kept = (row.pre, row.post, row.chances, row.outputs, row.notes, row.keywords, row.answers)
+    kept = (row.pre, row.post, row.chances, row.outputs, row.notes, row.keywords, row.answers, row.final)
     if redactor.leaked_into(msgspec.msgpack.encode((parts, kept))):
         return Problem(Reason.OPAQUE_ARGUMENT, f"the recording contains the value of a secret. {_WHOLE}")
     if not recorder.secrets_read:

@@ -20,7 +20,7 @@ from ..binding.param_suspicion import params_in_name, params_with_keys_in
 from ..binding.params import NO_PARAMS, Params, params_used_in
 from ..binding.resolve import secrets_used
 from ..binding.whole_outputs import Explained
-from ..model.records import FORM, Body, Leafwise, PartOf, Row, StepRecord, body_bytes
+from ..model.records import FORM, Body, FinalAnswer, Leafwise, PartOf, Row, StepRecord, body_bytes
 from ..plan.identity import observation_id
 from ..plan.parallel import (
     Placement,
@@ -37,6 +37,7 @@ from ..run.run import Run
 from ..tools.tool import defaults_of
 from .declared_flows import compare_flows, merged_arguments, with_references, without_declared
 from .doubt import Doubts, note_doubts, task_words
+from .final_answer import final_answer
 from .masked_rows import MaskedRow, Snapshots, mask_row
 from .read_output import read_output
 
@@ -83,7 +84,9 @@ def make_recording(
     trajectory_id = codec.digest(key + data)[:16].hex()
     seen = [Snapshots(step.tool, step.pre, step.post, step.has_stored, step.chances) for step in steps]
     masked = mask_row(seen, records, params)
-    row = _make_row(recorder, steps, value, run_seconds, stored_judged(shapes), doubts, run.detour, masked, outputs)
+    final = final_answer(run, steps, value, outputs, words)
+    judged = stored_judged(shapes)
+    row = _make_row(recorder, steps, value, run_seconds, judged, doubts, run.detour, masked, outputs, final)
     row = row_to_stored_order(row, body.order)
     return Recording(trajectory_id, body, row, observation_id(trajectory_id, row))
 
@@ -254,6 +257,7 @@ def _make_row(
     detour: tuple[int, tuple[str, ...]],
     masked: MaskedRow,
     outputs: OutputIndex,
+    final: FinalAnswer | None,
 ) -> Row:
     inside = covered_seconds((step.began_at, step.began_at + step.wall_seconds) for step in recorder.steps)
     return Row(
@@ -280,6 +284,7 @@ def _make_row(
         refused_at=detour[0],
         chances=masked.chances,
         answers=_unstored_answers(recorder, steps, outputs),
+        final=final,
     )
 
 

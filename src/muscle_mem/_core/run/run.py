@@ -101,7 +101,8 @@ class Run(msgspec.Struct, eq=False):
     them, made on demand. `refused_checks` are the checks that stopped a replay, named as in `Tally.check`.
     `store_error` is the exception that the store raised when the recording was saved. `detour` is where pre-checks
     failed before the agent was asked, and the ids of the observations that they refused. `has_custom_key` means that
-    the key is not made of the arguments. `own_scope` is set if the engine's scope is a function.
+    the key is not made of the arguments. `own_scope` is set if the engine's scope is a function. `answer` says where
+    the value of a hit comes from if no step gives it: "auto", "model", "recorded", a function, or None.
     """
 
     policy: Policy
@@ -140,6 +141,7 @@ class Run(msgspec.Struct, eq=False):
     find_unseen: Callable[[], Problem | None] | None = None
     own_scope: str | None = None
     knows_handover: bool = False
+    answer: Any = None
 
     @property
     def id(self) -> str:
@@ -160,6 +162,14 @@ class Run(msgspec.Struct, eq=False):
     def scope(self) -> str:
         """The part of every key that is compared exactly."""
         return self.policy.scope if self.own_scope is None else self.own_scope
+
+    @property
+    def keeps_answer(self) -> bool:
+        """Whether the answer of the run may be stored, and a recorded one be given back.
+
+        A session's model has read the task and the results. What any other agent looked at, only its user knows.
+        """
+        return self.answer == "recorded" or (self.is_stepped and self.answer == "auto")
 
     def reset_progress(self) -> None:
         """Prepare another replay after one in which nothing was executed."""
