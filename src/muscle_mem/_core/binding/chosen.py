@@ -7,8 +7,8 @@ of their list is guarded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from .. import codec
 from ..model.records import Expr, Guard, Lit, Node, Ref, StepRecord
@@ -29,9 +29,10 @@ from .elements import (
 from .field_names import is_id_name, is_same_name
 from .leaf_texts import bytes_of
 from .list_state import list_state
+from .loops import Loops, Use, is_list, position_in
 from .made_texts import words_in
 from .output_index import OutputIndex
-from .output_places import Items, Place
+from .output_places import Place
 from .paths import key_digest
 
 _MAX_SHARED = 3  # elements of which a text may be a part; each of them is guarded
@@ -40,7 +41,6 @@ _MAX_TEXT = 200
 _MAX_LISTS = 200
 _SMALLEST_LIMIT = 2
 _PLAIN = frozenset({str, int, float, bool, type(None)})
-_NO_RECORDS = (str, int, float, list, tuple, set, frozenset, type(None))
 
 
 class UsedLeaf(Protocol):
@@ -62,20 +62,6 @@ class UsedLeaf(Protocol):
         ...
 
 
-class Use(NamedTuple):
-    """One use of an element, by a reference or by a value in it at `place`.
-
-    `names` lead to the value. A use is shared if the value may be a part of several elements.
-    """
-
-    step: int
-    argument: str
-    slot: int
-    place: Place | None = None
-    names: tuple[str, ...] = ()
-    is_shared: bool = False
-
-
 class ElementUses:
     """The elements that the steps of a recording used, by list."""
 
@@ -85,6 +71,7 @@ class ElementUses:
         self._uses: dict[int, list[Use]] = {}
         self._joined: dict[int, int] = {}
         self._rows: dict[int, Table] = {}
+        self._loops = Loops(records, index)
 
     def add(self, step: int, leaf: UsedLeaf, places: Sequence[Place], guards: list[Guard]) -> None:
         """Note where a guarded literal stands.
@@ -97,21 +84,21 @@ class ElementUses:
             if self._index.is_key(place.node, place.slot):
                 continue
             for node, slot in self._index.ancestors(place.node, place.slot):
-                if self._is_list(node):
+                if is_list(self._index.nodes[node]):
                     found.setdefault(node, {}).setdefault(slot, place)
         for node, slots in found.items():
             if len(slots) > 1 and isinstance(leaf.value, str):
                 self._joined.setdefault(node, step)  # one text of several elements
             if len(slots) > 1:
                 slots = _nearest(leaf.value, slots)
-            if len(slots) > _MAX_SHARED or (
-                len(slots) > 1 and not all(_is_part(leaf, place) for place in slots.values())
-            ):
+            if len(slots) > _MAX_SHARED or (node not in self._uses and len(self._uses) >= _MAX_LISTS):
                 continue
-            if node in self._uses or len(self._uses) < _MAX_LISTS:
-                self._uses.setdefault(node, []).extend(
-                    Use(step, leaf.argument, slot, place, leaf.names, len(slots) > 1) for slot, place in slots.items()
-                )
+            is_shared = len(slots) > 1
+            is_vague = is_shared and not all(_is_part(leaf, place) for place in slots.values())
+            self._uses.setdefault(node, []).extend(
+                Use(step, leaf.argument, node, slot, place, leaf.value, leaf.names, is_shared, is_vague)
+                for slot, place in slots.items()
+            )
         for place in keys:
             if sum(self._index.step_of(p.node) == self._index.step_of(place.node) for p in keys) == 1:
                 guards.extend(self._below_key(place))
@@ -124,61 +111,34 @@ class ElementUses:
                 if place is None or not reference.path:
                     continue
                 for node, slot in self._index.ancestors(*place):
-                    if self._is_list(node):
-                        self._uses.setdefault(node, []).append(Use(step, argument, slot))
+                    if is_list(self._index.nodes[node]):
+                        self._uses.setdefault(node, []).append(Use(step, argument, node, slot))
 
-    def guards(self) -> Iterator[tuple[int, Guard]]:
-        """Yield the guards of all lists that were used, each with its step."""
+    def guards(self, ended: Mapping[int, frozenset[int]]) -> Iterator[tuple[int, Guard]]:
+        """Yield the guards of all lists that were used, each with its step.
+
+        `ended` are the steps that had ended when a step began.
+        """
         for node, step in self._joined.items():
             yield step, self._list_guard(node, "length", self._length(node))
-        for node, uses in self._uses.items():
+        for node, found in self._uses.items():
             elements = Table(elements_of(self._index.nodes[node]) or ())
-            loops = self._loops(node, uses, len(elements))
+            loops = self._loops.within(node, found, len(elements))
+            uses = found if loops else [use for use in found if not use.is_vague]
+            if not uses:
+                continue
             if loops or len({use.slot for use in uses if not use.is_shared}) == len(elements):
                 yield uses[0].step, self._list_guard(node, "length", self._length(node))
             if self._index.hides_names(node):
                 continue
             yield from self._whole(node, uses, len(elements))
             if len(elements) <= MAX_ELEMENTS:
-                for use in uses:
+                for use in (use for use in uses if not use.is_vague):
                     yield from ((use.step, guard) for guard in self._choice(node, use, elements, use.step in loops))
+        for step, node in self._loops.across(self._uses, ended):
+            yield step, self._list_guard(node, "length", self._length(node))
 
-    def _is_list(self, node: int) -> bool:
-        value = self._index.nodes[node]
-        if isinstance(value, tuple):  # one of records is a list; any other has fixed positions
-            return len({type(child) for child in value}) == 1 and not is_scalar(value[0])
-        if type(value) is dict:  # of records: its keys are data
-            kinds = {tuple(child) if type(child) is dict else type(child) for child in value.values()}
-            is_data = len(value) > 1 or not all(isinstance(key, str) and key.isidentifier() for key in value)
-            return len(kinds) == 1 and is_data and not isinstance(next(iter(value.values())), _NO_RECORDS)
-        return isinstance(value, list) and not isinstance(value, Items)
-
-    def _position(self, node: int, slot: int) -> int:
-        return slot // 2 if isinstance(self._index.nodes[node], dict) else slot
-
-    # -- loops
-
-    def _loops(self, node: int, uses: Sequence[Use], length: int) -> frozenset[int]:
-        """Return the steps in which a tool was called with one element after the other."""
-        by_tool: dict[tuple[str, str], list[Use]] = {}
-        for use in uses:
-            if not use.is_shared:
-                by_tool.setdefault((self._records[use.step].tool, use.argument), []).append(use)
-        found: set[int] = set()
-        for calls in by_tool.values():
-            slots = list(dict.fromkeys(self._position(node, use.slot) for use in calls))
-            if len(slots) < 2 or slots not in (sorted(slots), sorted(slots, reverse=True)):
-                continue
-            is_run = sorted(slots) in (list(range(len(slots))), list(range(length - len(slots), length)))
-            if is_run or len({self._rest(use, uses) for use in calls}) == 1:
-                found.update(use.step for use in calls)
-        return frozenset(found)
-
-    def _rest(self, use: Use, uses: Sequence[Use]) -> tuple[Any, ...]:
-        """Return the literals of a call that do not come from a list."""
-        taken = {other.argument for other in uses if other.step == use.step}
-        pieces = self._index.pieces.of(self._records[use.step])
-        return tuple((p.argument, p.path, bytes_of(p.value)) for p in pieces if p.argument not in taken)
+    # -- lengths
 
     def _length(self, node: int) -> Any:
         """Return the length of a list, or for a dict digests of its keys.
@@ -208,7 +168,7 @@ class ElementUses:
 
     def _choice(self, node: int, use: Use, elements: Sequence[Any], looped: bool) -> Iterator[Guard]:
         field: Field | None = None
-        position = self._position(node, use.slot)
+        position = position_in(self._index.nodes[node], use.slot)
         if use.place is not None:
             field = self._field(node, use.place)
             if field is None:
@@ -286,7 +246,7 @@ class ElementUses:
             _, name, _ = self._index.entry(above, slot)
             if isinstance(name, str):
                 found.append(name)
-            elif self._is_list(above):
+            elif is_list(self._index.nodes[above]):
                 found.append(slot)
             else:
                 return None

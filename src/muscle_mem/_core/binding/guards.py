@@ -136,7 +136,7 @@ class _Search:
 
     def guard_lists(self) -> None:
         """Add the guards of the lists whose elements the steps have used."""
-        for step, guard in self._uses.guards():
+        for step, guard in self._uses.guards(self._ended_at):
             self.found[step].append(guard)
         for step, guard in repeated_for(self.records, self.index, self._ended_at):
             self.found.setdefault(step, []).append(guard)
