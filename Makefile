@@ -14,6 +14,7 @@ LONG := property torture demo docs store/postgres testing
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock browser demo quick test test-rest slow slow-check bench bench-compare torture mutants docs lint fmt
+.PHONY: setup-frameworks test-frameworks frameworks
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 18
@@ -30,11 +31,13 @@ setup: $(STAMP) ## create the virtual environment, in the releases of requiremen
 	@$(BIN)/mypy --no-error-summary >/dev/null & $(BIN)/python -m pytest -q --collect-only >/dev/null; wait
 
 # One file for every supported Python and platform, as markers say; without the index that this machine happens to use.
-lock: $(STAMP) ## renew requirements/dev.txt: the newest releases that the ranges in pyproject.toml allow
+LOCK = $(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-python-downloads \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+
+lock: $(STAMP) ## renew requirements/*.txt: the newest releases that the ranges in pyproject.toml allow
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade uv
-	@$(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-python-downloads \
-		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --extra dev --extra demo \
-		--output-file requirements/dev.txt pyproject.toml requirements/pages.in
+	@$(LOCK) --extra dev --extra demo --output-file requirements/dev.txt pyproject.toml requirements/pages.in
+	@$(LOCK) $(FRAMEWORKS:%=--extra %) --output-file requirements/frameworks.txt pyproject.toml requirements/frameworks.in
 
 browser: ## make sure that there is a browser for the demo, from the system's packages if need be
 	@sh scripts/browser.sh
@@ -56,6 +59,23 @@ test: $(STAMP) browser ## lint, types and the tests; of slow tables and long tes
 
 test-rest: $(STAMP) browser ## the tests that make test leaves out: controls of the proofs, the other slow tests, the site
 	@$(PYTEST) -m "rest"
+
+# The frameworks have an environment beside that of the development tools: what they need is large, and changes often.
+FRAMEWORKS := pydantic-ai langchain openai-agents openai anthropic
+FRAMEWORKS_ENV := $(VENV)-frameworks
+
+$(FRAMEWORKS_ENV)/.ready: requirements/frameworks.txt
+	@test -x $(FRAMEWORKS_ENV)/bin/python || $(PYTHON) -m venv $(FRAMEWORKS_ENV)
+	@$(FRAMEWORKS_ENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/frameworks.txt
+	@touch $@
+
+setup-frameworks: $(FRAMEWORKS_ENV)/.ready ## create the environment of make test-frameworks (a minute, 250 MB)
+
+test-frameworks: $(FRAMEWORKS_ENV)/.ready ## the tests of the adapters, with the frameworks of requirements/frameworks.txt
+	@PYTHONPATH=src $(FRAMEWORKS_ENV)/bin/python -m pytest -n $(or $(WORKERS),2) --dist loadfile -q tests/integrations
+
+frameworks: $(STAMP) ## test the adapters with the newest and the lowest versions: ONLY=openai for one, FRESH=1 for all again
+	@$(BIN)/python scripts/frameworks.py $(ONLY:%=--only=%) $(if $(FRESH),--fresh)
 
 slow: $(STAMP) browser ## measure all tests, and write the list of the slow ones, tests/slow.txt
 	@rm -f .pytest_cache/costs.json

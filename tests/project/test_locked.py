@@ -1,4 +1,4 @@
-"""`make test` installs the same releases on each day and machine: those that requirements/dev.txt locks."""
+"""`make test` and `make test-frameworks` install the same releases on each day and machine: those that are locked."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ from packaging.requirements import Requirement
 
 from paths import ROOT
 
-LOCK = ROOT / "requirements" / "dev.txt"
+REQUIREMENTS = ROOT / "requirements"
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PYTHONS = [found[1] for line in PROJECT["classifiers"] if (found := re.fullmatch(r".* :: Python :: (3\.\d+)", line))]
 PLATFORMS = ["linux", "darwin"]
+# Each locked file: the extras that it is made of, and what else.
+LOCKED = {
+    "dev.txt": (["dev", "demo"], "pages.in"),
+    "frameworks.txt": (["pydantic-ai", "langchain", "openai-agents", "openai", "anthropic"], "frameworks.in"),
+}
 
 
-def locked() -> list[Requirement]:
-    lines = (line.strip() for line in LOCK.read_text().splitlines())
-    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+def lines_of(name: str) -> list[str]:
+    lines = (line.strip() for line in (REQUIREMENTS / name).read_text().splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def environment(python: str, platform: str) -> dict[str, str]:
@@ -52,22 +57,24 @@ def applies(requirement: Requirement, where: dict[str, str]) -> bool:
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("python", PYTHONS)
-def test_all_that_development_needs_is_locked_to_one_release(python: str, platform: str) -> None:
+@pytest.mark.parametrize("lock", LOCKED)
+def test_all_that_is_needed_is_locked_to_one_release(lock: str, python: str, platform: str) -> None:
     where = environment(python, platform)
     releases: dict[str, str] = {}
-    for one in locked():
+    for one in map(Requirement, lines_of(lock)):
         if applies(one, where):
             (exact,) = one.specifier
             assert exact.operator == "=="
             assert releases.setdefault(one.name, exact.version) == exact.version
-    extras = PROJECT["optional-dependencies"]
-    pages = [line for line in (ROOT / "requirements" / "pages.in").read_text().splitlines() if not line.startswith("#")]
-    for requirement in wanted([*PROJECT["dependencies"], *extras["dev"], *extras["demo"], *pages]):
+    extras, further = LOCKED[lock]
+    named = [line for extra in extras for line in PROJECT["optional-dependencies"][extra]]
+    for requirement in wanted([*PROJECT["dependencies"], *named, *lines_of(further)]):
         if applies(requirement, where):
             assert requirement.specifier.contains(releases[requirement.name]), "out of date: make lock"
 
 
-def test_the_lock_names_no_index_and_no_place_of_the_machine_that_made_it() -> None:
-    text = LOCK.read_text()
+@pytest.mark.parametrize("lock", LOCKED)
+def test_the_lock_names_no_index_and_no_place_of_the_machine_that_made_it(lock: str) -> None:
+    text = (REQUIREMENTS / lock).read_text()
     assert "://" not in text
     assert not re.search(r"^-|\s/| @ ", text, re.MULTILINE)  # an option, an absolute path, a direct reference

@@ -1,0 +1,62 @@
+"""Each adapter proves each scenario, or says why it cannot; the docs' table says the same."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from scripts import frameworks
+
+import framework_scenarios as scenarios
+from paths import ROOT
+
+
+@pytest.mark.parametrize("adapter", scenarios.FOLDERS)
+def test_marks_and_reasons_name_scenarios(adapter: str) -> None:
+    named = {**scenarios.proven(adapter), **scenarios.reasons(adapter)}
+    assert not [name for name in named if name not in scenarios.SCENARIOS]
+
+
+@pytest.mark.parametrize("adapter", scenarios.FOLDERS)
+def test_a_scenario_has_a_test_or_a_reason_and_never_both(adapter: str) -> None:
+    proven, reasons = scenarios.proven(adapter), scenarios.reasons(adapter)
+    assert not proven.keys() & reasons.keys()
+    assert not [name for name, reason in reasons.items() if len(reason.split()) < 4]
+    if proven:  # an adapter that is there is whole
+        assert not scenarios.open_scenarios(adapter)
+
+
+def test_the_table_in_the_docs_is_that_of_the_tests() -> None:
+    page = scenarios.PAGE.read_text(encoding="utf-8")
+    assert page == scenarios.page_with_table(page), "python tests/support/framework_scenarios.py --write"
+
+
+def test_a_scenario_without_a_test_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenarios, "SCENARIOS", {**scenarios.SCENARIOS, "new_one": "what has no test yet"})
+    assert "new_one" in scenarios.open_scenarios("pydantic-ai")
+    assert "what has no test yet | not yet" in scenarios.table()
+
+
+def test_all_frameworks_are_tested_everywhere() -> None:
+    """The scenarios, `make frameworks`, the locked environment and the extras name the same frameworks."""
+    made = re.search(r"^FRAMEWORKS := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert made
+    assert made[1].split() == list(frameworks.EXTRAS) == list(scenarios.FOLDERS)
+    assert {f"tests/integrations/{each}" for each in scenarios.FOLDERS.values()} == set(
+        map(frameworks.folder, frameworks.EXTRAS)
+    )
+    assert set(frameworks.EXTRAS) <= set(frameworks.PROJECT["optional-dependencies"])
+
+
+def test_the_lowest_versions_are_those_that_the_extras_allow() -> None:
+    for extra in frameworks.EXTRAS:
+        bounds = frameworks.PROJECT["optional-dependencies"][extra]
+        assert all(re.fullmatch(r"[\w-]+(\[[\w,-]+\])?>=[\d.]+", bound) for bound in bounds), "lower bounds only"
+        lowest = frameworks.requirements(extra, "lowest")
+        assert [bound.replace(">=", "==") for bound in bounds] == [each for each in lowest if "==" in each]
+
+
+def test_the_counts_of_pytest_are_read() -> None:
+    said = "....\n===== 2 failed, 41 passed, 1 skipped, 1 error in 3.21s =====\n"
+    assert frameworks.counts(said) == {"failed": 2, "passed": 41, "skipped": 1, "error": 1}
+    assert frameworks.counts("no tests ran in 0.01s") == {}
