@@ -11,6 +11,7 @@ from ...errors import Diverged, Missed, StoreError
 from .conversation import Position, position_of, prompt_messages
 from .driving import Steps, adrive, drive
 from .messages import ModelCall, ModelRequest, Usage
+from .nesting import is_answering
 from .runs import HostedRun
 from .table import RunTable
 from .turns import ModelTurn
@@ -48,6 +49,7 @@ class Memory:
         self.rejoin = rejoin
         self.confirms = confirms
         self._table = RunTable()
+        self._left_alone: set[str] = set()
 
     # -- model turns
 
@@ -83,6 +85,8 @@ class Memory:
 
     def _begin(self, request: ModelRequest, *, is_sync: bool) -> tuple[HostedRun | None, Steps[ModelTurn]]:
         """Return the run that a request belongs to, and its next steps; None if it is not ours."""
+        if is_answering(self.engine):
+            return None, _nothing()
         position = position_of(request.messages)
         task = hosted.task_of(self.engine)
         if task is not None:
@@ -267,7 +271,19 @@ class Memory:
         except Exception as problem:
             self._give_up(run, problem)
 
-    # -- when the adapter fails
+    # -- when the adapter does nothing
+
+    def leave_alone(self, why: str) -> None:
+        """Emit an event, once for each reason: a request is passed to the model, and its run is not seen.
+
+        Args:
+            why: Why the adapter cannot replay it.
+        """
+        if why in self._left_alone:
+            return
+        self._left_alone.add(why)
+        message = f"the adapter for {self.framework} leaves a run alone: {why}. The run is not learned or replayed."
+        hosted.notice(self.engine, "warning", "left_alone", message)
 
     def steps_aside(self, error: BaseException, doing: str = "a model request") -> None:
         """Emit one event: the adapter failed, and the framework goes on without it.

@@ -73,6 +73,12 @@ class ModelTurn:
             await self._memory._asaid(self._run, tuple(calls), answer, usage)
 
     def failed(self, error: BaseException) -> None:
-        """Note that the model raised, or that its answer was abandoned. The adapter raises the error unchanged."""
-        if self._memory is not None and self._run is not None and self.kind == "ask":
+        """Close the run of this turn: the model raised, or the framework's run has ended in an error.
+
+        The adapter raises the error unchanged. A run that is over stays as it is.
+
+        Args:
+            error: What was raised.
+        """
+        if self._memory is not None and self._run is not None:
             self._memory._failed(self._run, error)

@@ -1,0 +1,5 @@
+"""Memory for agents of pydantic-ai: `Agent(..., capabilities=[MuscleMemory(engine)])`."""
+
+from .capability import MuscleMemory
+
+__all__ = ["MuscleMemory"]

@@ -1,0 +1,225 @@
+"""One run of an agent: its model turns, and the answer that the framework has yet to accept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from .._shared import CallNotMadeError, Memory, ModelTurn, Usage
+from .._shared.memory import MEANT_FOR_THE_USER
+from .._shared.nesting import answering, is_answering
+from .framework import (
+    ModelMessage,
+    ModelRequestContext,
+    ModelResponse,
+    ModelRetry,
+    RunContext,
+    SkipModelRequest,
+    ToolCallPart,
+)
+from .messages import (
+    FAILED,
+    answer_of,
+    answer_parts,
+    calls_of,
+    replayed_response,
+    to_request,
+    trailing,
+    usage_of,
+)
+
+SERVER_HISTORY = ("previous_response_id", "conversation_id")
+NO_USAGE = Usage()
+
+
+class Answer(msgspec.Struct, frozen=True, eq=False):
+    """A final answer of the model that the framework has yet to accept.
+
+    Attributes:
+        turn: The turn that it answers.
+        value: The answer in the form in which it is stored.
+        usage: The usage of the responses that were made for it.
+        beside_calls: Whether tools of the same response are called before the run ends.
+    """
+
+    turn: ModelTurn
+    value: Any
+    usage: Usage
+    beside_calls: bool = False
+
+
+class AgentRun:
+    """What the capability keeps for one run of an agent.
+
+    Attributes:
+        executed: The ids of the calls that have reached a tool.
+        marks: The span attributes of the replayed calls, by id.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self.executed: set[str] = set()
+        self.marks: dict[str, dict[str, Any]] = {}
+        self._memory = memory
+        self._turn: ModelTurn | None = None
+        self._answer: Answer | None = None
+        self._request: ModelRequestContext | None = None
+        self._further: list[Any] = []
+
+    # -- model turns
+
+    async def model_turn(
+        self, ctx: RunContext[Any], request: ModelRequestContext, handler: Callable[..., Any]
+    ) -> ModelResponse:
+        """Return the replayed response of a turn, or that of the model."""
+        if is_answering(self._memory.engine):
+            return await handler(request)
+        turn, made = None, None
+        try:
+            turn, made = await self._begin_turn(ctx, request)
+        except MEANT_FOR_THE_USER:
+            raise
+        except Exception as error:
+            self._memory.steps_aside(error)
+        if made is not None:
+            return made
+        with answering(self._memory.engine):
+            if turn is None:
+                return await handler(request)
+            return await self._ask(turn, ctx, request, handler)
+
+    async def _begin_turn(
+        self, ctx: RunContext[Any], request: ModelRequestContext
+    ) -> tuple[ModelTurn | None, ModelResponse | None]:
+        """Return the turn for which the model is asked, if it is ours, or the response that replaces the model's."""
+        why = why_left_alone(request)
+        if why:
+            self._memory.leave_alone(why)
+            return None, None
+        if self._answer is not None and not self._answer.beside_calls:
+            return self._answer.turn, None  # The framework has rejected the answer, and asks again.
+        self._request = request
+        await self._report_unmade(request.messages)
+        turn = await self._memory.aturn(to_request(ctx, request, self.is_of_framework))
+        self._turn = turn
+        if turn.kind == "replay":
+            attributes = {f"muscle_mem.{name.removeprefix('muscle_mem')}": each for name, each in turn.mark.items()}
+            self.marks.update({call.id: attributes for call in turn.calls})
+            parts = [ToolCallPart(call.name, call.arguments, call.id) for call in turn.calls]
+            return None, replayed_response(parts, turn.mark)
+        if turn.kind == "answer":
+            return None, replayed_response(answer_parts(turn.answer, request.model_request_parameters), turn.mark)
+        return turn if turn.kind == "ask" else None, None
+
+    async def _ask(
+        self, turn: ModelTurn, ctx: RunContext[Any], request: ModelRequestContext, handler: Callable[..., Any]
+    ) -> ModelResponse:
+        """Let the model answer, and take what it said."""
+        earlier, self._answer = self._answer, None
+        usage = NO_USAGE if earlier is None else earlier.usage
+        try:
+            response: ModelResponse = await handler(request)
+        except SkipModelRequest as skipped:
+            await self._take(turn, ctx, request, skipped.response, usage)
+            raise
+        except ModelRetry:
+            self._answer = Answer(turn, None, usage)  # The same turn is asked again.
+            raise
+        except BaseException as error:
+            turn.failed(error)
+            raise
+        await self._take(turn, ctx, request, response, usage)
+        return response
+
+    async def _take(
+        self,
+        turn: ModelTurn,
+        ctx: RunContext[Any],
+        request: ModelRequestContext,
+        response: ModelResponse,
+        earlier: Usage,
+    ) -> None:
+        """Report the calls of a response now, and a final answer when the framework has accepted it."""
+        try:
+            output_tools = request.model_request_parameters.output_tools
+            usage = plus(earlier, usage_of(response))
+            calls = calls_of(response, [tool.name for tool in output_tools])
+            has_answer, answer = answer_of(response, output_tools)
+            typed = has_answer and bool(output_tools) and not isinstance(answer, str)
+            if calls and not (typed and ctx.agent is not None and ctx.agent.end_strategy == "early"):
+                await turn.asaid(calls, None, usage)
+                if typed:
+                    self._answer = Answer(turn, answer, NO_USAGE, beside_calls=True)
+            else:
+                self._answer = Answer(turn, answer, usage)
+        except MEANT_FOR_THE_USER:
+            raise
+        except Exception as error:
+            self._memory.steps_aside(error)
+            turn.failed(error)
+
+    async def _report_unmade(self, messages: Sequence[ModelMessage]) -> None:
+        """Report the calls that a person refused, or that the framework did not make."""
+        part: Any
+        for message in trailing(messages):
+            for part in message.parts if message.kind == "request" else ():
+                call_id = getattr(part, "tool_call_id", None)
+                outcome = "retried" if part.part_kind == "retry-prompt" else getattr(part, "outcome", "success")
+                if call_id is None or outcome not in FAILED or call_id in self.executed:
+                    continue
+                if outcome == "denied":
+                    await self._memory.arefused(call_id, str(part.content))
+                else:
+                    await self._memory.adone(call_id, error=CallNotMadeError(part.model_response_str()))
+
+    # -- what tools return beside their result
+
+    def note_further_content(self, content: Any) -> None:
+        """Note what a tool returned beside its result, which the framework writes as a user's message."""
+        if content:
+            self._further.append(content)
+
+    def is_of_framework(self, part: Any) -> bool:
+        """Return whether the framework wrote a user's part, from what a tool returned."""
+        return any(part.content is each or part.content == each for each in self._further)
+
+    # -- the end
+
+    async def accepted(self, ctx: RunContext[Any], result: Any) -> None:
+        """Report the final answer, which the framework has accepted."""
+        answer, self._answer = self._answer, None
+        if answer is None:
+            return
+        try:
+            turn = answer.turn
+            if answer.beside_calls:
+                assert self._request is not None
+                self._request.messages = result.all_messages()
+                turn = await self._memory.aturn(to_request(ctx, self._request, self.is_of_framework))
+            await turn.asaid((), answer.value, answer.usage)
+        except MEANT_FOR_THE_USER:
+            raise
+        except Exception as error:
+            self._memory.steps_aside(error, "the end of a run")
+
+    def left(self, error: BaseException) -> None:
+        """Close the run, since that of the agent has failed or was cancelled."""
+        self._answer = None
+        if self._turn is not None:
+            self._turn.failed(error)
+
+
+def plus(one: Usage, other: Usage) -> Usage:
+    """Return the usage of two responses together."""
+    return Usage(one.input + other.input, one.output + other.output, one.cached + other.cached, other.model)
+
+
+def why_left_alone(request: ModelRequestContext) -> str:
+    """Return why a request is the model's alone, or an empty text."""
+    if request.model_request_parameters.native_tools:
+        return "the agent has native tools, which the provider runs and which cannot be replayed"
+    for name, value in (request.model_settings or {}).items():
+        if value and name.endswith(SERVER_HISTORY):
+            return f"the model setting {name!r} keeps the history at the provider, which would not see a replay"
+    return ""

@@ -1,0 +1,45 @@
+"""What the adapter uses of pydantic-ai, or one error that says which version is needed."""
+
+from importlib import metadata
+
+LOWEST = "2.0.0"
+
+try:
+    from pydantic_ai.capabilities import AbstractCapability, CapabilityOrdering, Instrumentation
+    from pydantic_ai.exceptions import ApprovalRequired, CallDeferred, ModelRetry, SkipModelRequest, SkipToolExecution
+    from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturn
+    from pydantic_ai.models import ModelRequestContext
+    from pydantic_ai.tools import RunContext, ToolDefinition
+    from pydantic_ai.toolsets import AbstractToolset, ToolsetTool, WrapperToolset
+except ImportError as error:
+    try:
+        found = f"found pydantic-ai-slim {metadata.version('pydantic-ai-slim')}"
+    except metadata.PackageNotFoundError:
+        found = "found none"
+    raise ImportError(
+        f"muscle_mem.integrations.pydantic_ai needs pydantic-ai-slim {LOWEST} or later, whose capabilities can answer "
+        f"a model request; {found}. Run: pip install 'muscle-mem[pydantic-ai]'"
+    ) from error
+
+__all__ = [
+    "LOWEST",
+    "AbstractCapability",
+    "AbstractToolset",
+    "ApprovalRequired",
+    "CallDeferred",
+    "CapabilityOrdering",
+    "Instrumentation",
+    "ModelMessage",
+    "ModelRequestContext",
+    "ModelResponse",
+    "ModelRetry",
+    "RunContext",
+    "SkipModelRequest",
+    "SkipToolExecution",
+    "TextPart",
+    "ToolCallPart",
+    "ToolDefinition",
+    "ToolReturn",
+    "ToolsetTool",
+    "WrapperToolset",
+]
