@@ -2,8 +2,8 @@
 
 Each framework gets an environment for its newest release, and one for the lowest that its extra in pyproject.toml
 allows; both are removed afterwards. The results go into .frameworks/results.jsonl, a line each. A run that was stopped
-continues there; a line of another state of the code is not counted. At the end the table in docs/integrations/what-is-tested.md
-is written.
+continues there; a line of another state of the code is not counted. At the end the table in
+docs/integrations/what-is-tested.md is written.
 """
 
 from __future__ import annotations

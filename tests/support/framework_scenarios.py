@@ -3,8 +3,8 @@
 A test names the scenarios that it proves: `@pytest.mark.scenario("hit", "usage")`. A scenario without a test needs a
 reason, as a line `scenario: reason` in the file missing.txt beside the adapter's tests. A missing hook of the framework
 is a reason, a missing day is not. `python tests/support/framework_scenarios.py --write` writes the table of all into
-docs/integrations/what-is-tested.md, and tests/project/test_framework_scenarios.py compares them. Tests are read, not run, so
-that the table is the same where a framework is not installed.
+docs/integrations/what-is-tested.md, and tests/project/test_framework_scenarios.py compares them. Tests are read, not
+run, so that the table is the same where a framework is not installed.
 
 The folders of the tests begin with `in_`: a folder `openai` on the path would be found as a package of that name where
 the real one is not installed, and nothing would be skipped.
