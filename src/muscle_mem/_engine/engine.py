@@ -156,6 +156,7 @@ class Engine:
     tool = tool_methods.tool
     function = tool_methods.function
     method = tool_methods.method
+    external_tool = tool_methods.external_tool
 
     def set_agent(self, agent: Callable[..., Any]) -> Engine:
         """Set the agent that runs when nothing can be replayed; the latest call wins.

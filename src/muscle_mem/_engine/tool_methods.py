@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
 from .._core.tools.check import Check
-from .._runtime.options import ToolOptions
+from .._runtime.options import RuleOptions, ToolOptions
 from .decorators import register
 from .has_runtime import HasRuntime
 
@@ -89,3 +89,31 @@ def method(self: HasRuntime, *args: Any, **options: Any) -> Any:
     `self` is not recorded. During a replay it is the run's context object of that class.
     """
     return register(self._runtime, True, args, options)
+
+
+def external_tool(
+    self: HasRuntime,
+    name: str,
+    pre_check: Check | None = None,
+    post_check: Check | None = None,
+    **options: Unpack[RuleOptions],
+) -> None:
+    """Give the rules of a tool that is no function of yours: a framework or a server makes its calls.
+
+    Call it before or after the tool is seen; the latest rules win. Without `version=`, the JSON schema of the tool's
+    arguments is its fingerprint, and without `effect=`, its annotations say the effect. Checks may be async: their
+    captures get the arguments as JSON values.
+
+    Args:
+        name: The name of the tool, as the framework or server has it.
+        pre_check: The check that runs before a replayed step.
+        post_check: The check that runs after a replayed step.
+        options: As for `tool`, without `name`: effect, version, failed, refuses, secret, trust, undo, and so on.
+
+    Raises:
+        InvalidTypeError: An option has the wrong type, or does not exist.
+        InvalidValueError: An option has a value that is not allowed.
+    """
+    from .._runtime.external_tools import declare_external
+
+    declare_external(self._runtime, name, (pre_check, post_check), dict(options))

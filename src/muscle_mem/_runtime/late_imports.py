@@ -38,6 +38,7 @@ def load_late_modules() -> None:
     from .._core.plan import generalized  # noqa: F401
     from .._core.record import compare_flows, learn, masked_rows, merge, redact  # noqa: F401
     from .._core.replay import divergence, explain_flows, final_answer, shadow, take_over  # noqa: F401
+    from . import external_tools  # noqa: F401
 
 
 _late_imports = LateImports()

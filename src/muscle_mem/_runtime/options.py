@@ -113,10 +113,9 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
         return make_limits(self.max_items, self.max_bytes, self.ttl)
 
 
-class ToolOptions(TypedDict, total=False):
-    """The options of a tool that are given by name; see `Engine.tool`."""
+class RuleOptions(TypedDict, total=False):
+    """The options of a tool but its name; see `Engine.tool`."""
 
-    name: str | None
     aliases: Sequence[str]
     version: str | int | None
     effect: Effect | None
@@ -137,7 +136,13 @@ class ToolOptions(TypedDict, total=False):
     sink: str | Sequence[str]
 
 
-TOOL_OPTIONS = frozenset(ToolOptions.__annotations__)
+class ToolOptions(RuleOptions, total=False):
+    """The options of a tool that are given by name; see `Engine.tool`."""
+
+    name: str | None
+
+
+TOOL_OPTIONS = ToolOptions.__optional_keys__
 
 
 def mode_of(name: str, value: Any) -> Mode:

@@ -12,7 +12,7 @@ from .._core.plan.trust import TRUSTS
 from .._core.tools.capture_arguments import validate_capture_arguments
 from .._core.tools.check import Check, validated_check
 from .._core.tools.fingerprint import fingerprint
-from .._core.tools.tool import Tool, ToolSpec, signature_of
+from .._core.tools.tool import ExternalTool, Tool, ToolSpec, signature_of
 from .._core.tools.validation import (
     validate_argument_names,
     validate_async_capture,
@@ -58,7 +58,21 @@ def make_tool(
     return tool, staticmethod(tool.wrapper) if static else tool.wrapper
 
 
-def _tool_spec(fn: Any, checks: tuple[Any, Any], options: ToolOptions, *, method: bool) -> ToolSpec:
+def make_external_tool(fn: Any, checks: tuple[Any, Any], options: ToolOptions) -> Tool:
+    """Return a tool whose calls somebody else makes; `fn` stands for its function.
+
+    Raises InvalidTypeError or InvalidValueError.
+    """
+    tool = ExternalTool(fn, _tool_spec(fn, checks, options, method=False, takes_async_captures=True))
+    tool.may_share_name = False
+    _register_annotations(tool)
+    tool.wrapper = fn
+    return tool
+
+
+def _tool_spec(
+    fn: Any, checks: tuple[Any, Any], options: ToolOptions, *, method: bool, takes_async_captures: bool = False
+) -> ToolSpec:
     """Return the validated options of a tool, with its fingerprints."""
     ignore = validated_names("ignore", options.get("ignore", ()))
     secret = validated_names("secret", options.get("secret", ()))
@@ -71,7 +85,10 @@ def _tool_spec(fn: Any, checks: tuple[Any, Any], options: ToolOptions, *, method
     undo = validated_undo(options.get("undo"))
     validate_tool_function(fn)
     signature = signature_of(fn)
-    pre, post = (_attached_check(role, check, fn) for role, check in zip(CHECK_ROLES, checks, strict=True))
+    pre, post = (
+        _attached_check(role, check, None if takes_async_captures else fn)
+        for role, check in zip(CHECK_ROLES, checks, strict=True)
+    )
     effect, trust = options.get("effect"), options.get("trust")
     if effect is not None:
         validated_choice("effect", effect, EFFECTS)
@@ -118,9 +135,9 @@ def _fingerprint_of(fn: object) -> str:
 
 
 def _attached_check(role: str, check: Any, fn: Any) -> Check | None:
-    """Return a check that may be attached to a tool."""
+    """Return a check that may be attached to a tool; `fn` is None for a tool that takes async captures."""
     found = validated_check(role, check)
-    if found is not None and found.capture_async:
+    if found is not None and found.capture_async and fn is not None:
         validate_async_capture(role, fn)
     return found
 

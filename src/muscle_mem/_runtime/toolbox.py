@@ -31,11 +31,15 @@ class Toolbox(ForkSafeLock):
     Attributes:
         version: A number that grows with every change, so that plans with older tools are dropped.
         secret_names: Names of arguments that are secret for every tool.
+        external_rules: The checks and options of external tools, by name.
+        external_schemas: The schemas with which external tools were seen last, by name.
     """
 
     def __init__(self) -> None:
         self.version = 0
         self.secret_names: frozenset[str] = frozenset()
+        self.external_rules: dict[str, tuple[tuple[Any, Any], dict[str, Any]]] = {}
+        self.external_schemas: dict[str, Any] = {}
         self._by_name: dict[str, list[Tool]] = {}
         self._aliases: dict[str, str] = {}
         self._pending: list[SettleClasses] = []
@@ -81,6 +85,10 @@ class Toolbox(ForkSafeLock):
             for alias in tool.aliases:
                 self._aliases[alias] = tool.name
             self.version += 1
+
+    def external_tool_named(self, name: str) -> Tool | None:
+        """Return the external tool of this name, or None."""
+        return next((tool for tool in self._by_name.get(name, ()) if tool.is_external), None)
 
     def _assign_instance(self, tool: Tool) -> None:
         if not tool.instance:

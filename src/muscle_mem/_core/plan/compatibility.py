@@ -214,6 +214,7 @@ def requirements(steps: Sequence[PlanStep]) -> tuple[tuple[int, PlanStep], ...]:
     for index, step in enumerate(steps):
         tool = step.tool
         approval = tool.effect == "irreversible" and step.pre is None
-        if not step.is_sync or step.has_async_check or step.contexts or approval or step.method:
+        needs_run = not step.is_sync or step.has_async_check or step.contexts or step.method or tool.is_external
+        if needs_run or approval:
             found.setdefault((tool, step.method, step.contexts), (index, step))
     return tuple(found.values())

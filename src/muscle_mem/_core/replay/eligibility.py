@@ -159,6 +159,12 @@ def _steps_refusal(run: Run, trajectory: ReadyTrajectory) -> Refusal | None:
             call = "engine.asession(...)" if run.is_stepped else "await engine.acall(...)"
             message = f"{tool.name!r} or one of its checks is async, and the call is not. Use {call}."
             return Refusal(Reason.NEEDS_ACALL, message, index, tool.name)
+        if tool.is_external and not run.is_stepped:
+            message = (
+                f"{tool.name!r} (step {index}) is an external tool, and only a session, an adapter or the gateway can "
+                "have its calls made."
+            )
+            return Refusal(Reason.TOOL_MISSING, message, index, tool.name)
         missing = next((name for name in step.contexts if not run.has_context(name)), None)
         if missing is not None:
             message = f"context for {tool.name!r} not found: expected one {missing} object. Pass it to set_context()."

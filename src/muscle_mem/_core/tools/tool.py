@@ -68,6 +68,7 @@ class Tool:
     """
 
     checks_itself = False  # Whether a call checks the steps within itself, as that of an engine does.
+    is_external = False  # Whether only a framework or a server can make its calls.
     __slots__ = (
         "_secret",
         "_variadics",
@@ -292,6 +293,13 @@ class Tool:
             except ValueError:  # The cell is still empty.
                 pass
         return any(self.is_wrapped_in(part, depth - 1) for part in parts if part is not None and callable(part))
+
+
+class ExternalTool(Tool):
+    """A tool whose calls a framework or a server makes."""
+
+    __slots__ = ()
+    is_external = True
 
 
 def _secrets_by_default(signature: inspect.Signature | None) -> set[str]:
