@@ -1,7 +1,8 @@
 """A chat loop that remembers: the model is asked once, after that its tool calls are replayed by this very loop.
 
-Run it with `python examples/chat_loop.py`. It works offline: without OPENAI_BASE_URL in the environment it starts a
-little stand-in for a model on this machine. With OPENAI_BASE_URL, OPENAI_API_KEY, MUSCLE_MEM_MODEL it asks that one.
+Run it with `python examples/chat_loop.py`. Without OPENAI_BASE_URL in the environment it starts a small stand-in for a
+model on this machine and works offline. With OPENAI_BASE_URL, OPENAI_API_KEY and MUSCLE_MEM_MODEL it asks that model,
+and reports what happened: a model may need several attempts, and what it did not solve is not replayed.
 """
 
 import json
@@ -10,13 +11,14 @@ import threading
 import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-from muscle_mem import Answered, AskAgent, Call, Check, Engine, Finished
+from muscle_mem import Answered, AskAgent, Call, Check, Engine, Finished, MuscleMemError, Outcome
 
 engine = Engine()
-desk = {"drawer": "locked", "letter": "in the drawer", "stamp": "none"}  # the world that the tools act in
+desk = {"drawer": "locked", "letter": "in the drawer", "stamp": "none"}  # the environment that the tools act in
+MAX_TURNS = 12  # a model that never finishes costs at most this many requests
 
 
-# Three tools. The check looks at what a person would look at before acting: how this thing is now.
+# Two tools. The check captures how the thing is before the call.
 @engine.tool(pre_check=Check(lambda thing: desk[thing]), effect="read")
 def look(thing: str) -> str:
     return desk[thing]
@@ -30,7 +32,7 @@ def change(thing: str, state: str) -> str:
 
 TOOLS = {"look": look, "change": change}
 A_THING = {"thing": {"type": "string", "enum": list(desk)}}
-A_STATE = {"state": {"type": "string", "description": "what it shall be"}}
+A_STATE = {"state": {"type": "string", "description": "the new state"}}
 SCHEMAS = [
     {"type": "function", "function": {"name": name, "description": text, "parameters": {"type": "object", **rest}}}
     for name, text, rest in (
@@ -41,7 +43,7 @@ SCHEMAS = [
 
 
 class Model:
-    """Any endpoint that speaks OpenAI's chat completions. `asked` counts how often it was paid for."""
+    """Any endpoint for OpenAI's chat completions. `asked` counts the requests."""
 
     def __init__(self, base_url: str) -> None:
         self.url = f"{base_url.rstrip('/')}/chat/completions"
@@ -49,7 +51,8 @@ class Model:
 
     def reply(self, messages: list) -> dict:
         self.asked += 1
-        body = {"model": os.environ.get("MUSCLE_MEM_MODEL", "gpt-4o-mini"), "messages": messages, "tools": SCHEMAS}
+        name = os.environ.get("MUSCLE_MEM_MODEL", "gpt-4o-mini")
+        body = {"model": name, "messages": messages, "tools": SCHEMAS, "max_tokens": 500}
         headers = {
             "Content-Type": "application/json",
             "Authorization": f"Bearer {os.environ.get('OPENAI_API_KEY', '')}",
@@ -60,18 +63,18 @@ class Model:
 
 
 def execute(call: Call) -> str:
-    """This loop's own way to make a tool call. Approvals, streaming and tracing would have their place here."""
+    """Make a tool call. Approvals, streaming and tracing would be here."""
     print(f"  {'replayed' if call.replayed else 'the model'}: {call.name}({call.arguments})")
     return TOOLS[call.name](**call.arguments)
 
 
-def chat(model: Model, task: str, **options):
-    """The loop, as you may have written it before. New are only the four things that `session.next()` can say."""
+def chat(model: Model, task: str, **options) -> Outcome:
+    """Run the loop, as you may have written it before. New is only what `session.next()` can return."""
     messages = [{"role": "system", "content": "Use the tools, then answer."}, {"role": "user", "content": task}]
     with engine.session(task, **options) as session:
         while True:
             turn = session.next()
-            if isinstance(turn, Call):  # make this call, whoever wants it, and tell what came of it
+            if isinstance(turn, Call):  # Make this call, whether it is replayed or the model requested it.
                 try:
                     result = execute(turn)
                 except Exception as error:
@@ -81,20 +84,32 @@ def chat(model: Model, task: str, **options):
                     session.done(turn, result)
                 if not turn.replayed:
                     messages.append({"role": "tool", "tool_call_id": turn.id, "content": str(result)})
-            elif isinstance(turn, Answered):  # only with on_divergence="absorb": a replay has done that already
+            elif isinstance(turn, Answered):  # Only with on_divergence="absorb": the replay has made this call.
                 messages.append({"role": "tool", "tool_call_id": turn.id, "content": str(turn.error or turn.result)})
-            elif isinstance(turn, AskAgent):  # let the model speak
-                if turn.handover is not None:  # a replay stopped in the middle: as if the model had made these calls
+            elif isinstance(turn, AskAgent):  # Ask the model.
+                if turn.handover is not None:  # A replay stopped in the middle: add its steps to the history.
                     messages += turn.handover.as_messages()
-                said = model.reply(messages)
-                messages.append(said)
-                session.said(said.get("tool_calls") or [], value=None if said.get("tool_calls") else said["content"])
+                ask(model, session, messages)
             elif isinstance(turn, Finished):
                 return turn.outcome
 
 
+def ask(model: Model, session, messages: list) -> None:
+    """Ask the model until the session accepts what it requests."""
+    while True:
+        if sum(message["role"] == "assistant" for message in messages) >= MAX_TURNS:
+            raise RuntimeError(f"the model has not finished after {MAX_TURNS} turns")
+        said = model.reply(messages)
+        messages.append(said)
+        calls = said.get("tool_calls") or []
+        try:
+            return session.said(calls, value=None if calls else said.get("content"))
+        except MuscleMemError as error:  # For example arguments that are not JSON. None of the calls was accepted.
+            messages += [{"role": "tool", "tool_call_id": call["id"], "content": f"error: {error}"} for call in calls]
+
+
 class StandIn(BaseHTTPRequestHandler):
-    """A model so simple that it needs no network: it knows what is to be done, and sees what was done."""
+    """A stand-in for a model: it has a plan, and continues it after what was done."""
 
     PLAN = (("look", {"thing": "drawer"}), ("change", {"thing": "drawer", "state": "open"}))
     PLAN += (("look", {"thing": "letter"}), ("change", {"thing": "stamp", "state": "on the letter"}))
@@ -118,20 +133,33 @@ class StandIn(BaseHTTPRequestHandler):
         pass
 
 
+def report(outcome: Outcome, asked: int) -> str:
+    """Describe what happened, in one line."""
+    if outcome.status == "hit":
+        return f"hit: {outcome.steps} calls were replayed, the model was asked {asked} times"
+    learned = "learned" if outcome.learned else f"not learned ({outcome.not_learned}: {outcome.not_learned_message})"
+    counts = f"{outcome.steps} calls were replayed, the model was asked {asked} times"
+    return f"{outcome.status} ({outcome.reason}): {counts}; {learned}"
+
+
 def main(base_url: str) -> None:
     model = Model(base_url)
     fresh = dict(desk)
     for title, world in (
-        ("The first time nothing is known: the model is asked for every call.", {}),
-        ("The second time the loop makes the same calls, and the model is not asked at all.", {}),
-        ("Somebody has moved the letter: the model goes on from the middle.", {"letter": "under the drawer"}),
-        ("And that is known now, too.", {"letter": "under the drawer"}),
+        ("A new task.", {}),
+        ("The same task again.", {}),
+        ("The letter has been moved under the drawer.", {"letter": "under the drawer"}),
+        ("The letter is under the drawer again.", {"letter": "under the drawer"}),
     ):
         desk.update({**fresh, **world})
         model.asked = 0
         print(title)
-        outcome = chat(model, "get the letter ready")
-        print(f"  -> {outcome.status}, the model was asked {model.asked} times")
+        try:
+            outcome = chat(model, "get the letter ready")
+        except RuntimeError as error:
+            print(f"  -> {error}")
+        else:
+            print(f"  -> {report(outcome, model.asked)}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -39,12 +40,14 @@ class Endpoint:
     def __init__(self) -> None:
         self.script: list[dict[str, Any]] = []
         self.heard: list[list[dict[str, Any]]] = []
+        self.bodies: list[dict[str, Any]] = []
         endpoint = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 endpoint.heard.append(body["messages"])
+                endpoint.bodies.append(body)
                 known = self.path == "/v1/chat/completions" and bool(endpoint.script)
                 message = endpoint.script.pop(0) if known else {}
                 answer = json.dumps({"choices": [{"message": message}]}).encode()
@@ -181,5 +184,36 @@ def test_the_example_runs_offline_by_itself() -> None:
     )
     assert done.returncode == 0, done.stderr
     ends = [line for line in done.stdout.splitlines() if "->" in line]
-    assert [line.split()[1] for line in ends] == ["miss,", "hit,", "diverged,", "hit,"]
-    assert [line.rsplit(" ", 2)[1] for line in ends] == ["5", "0", "3", "0"]
+    assert [line.split()[1].strip(":") for line in ends] == ["miss", "hit", "diverged", "hit"]
+    assert [re.search(r"asked (\d+) times", line).group(1) for line in ends] == ["5", "0", "3", "0"]
+
+
+def test_the_report_says_what_happened_and_why_a_run_was_not_learned(loop: Loop) -> None:
+    outcome = loop.run(saying(text="I would rather talk."))  # a small model may call no tool at all
+    text = loop.names["report"](outcome, 1)
+    assert text.startswith(
+        "miss (new_task): 0 calls were replayed, the model was asked 1 times; not learned (no_calls: "
+    )
+    again = loop.run(*(saying(call) for call in PLAN), saying(text="ready"))
+    assert loop.names["report"](again, 4).endswith("; learned")
+
+
+def test_a_model_that_never_finishes_is_stopped(loop: Loop) -> None:
+    with pytest.raises(RuntimeError, match="has not finished"):
+        loop.run(*[saying(("look", {"thing": "drawer"}))] * 40)
+    assert len(loop.endpoint.heard) == 12
+
+
+def test_calls_that_cannot_be_read_are_reported_to_the_model(loop: Loop) -> None:
+    broken = saying(PLAN[0])
+    broken["tool_calls"][0]["function"]["arguments"] = "{not json"
+    outcome = loop.run(broken, *(saying(call) for call in PLAN), saying(text="ready"))
+    assert outcome.learned
+    assert loop.endpoint.heard[1][-1]["role"] == "tool"
+    assert loop.endpoint.heard[1][-1]["content"].startswith("error: ")
+    assert [call for _, *call in loop.calls] == [list(call) for call in PLAN]
+
+
+def test_the_answer_of_the_model_is_limited(loop: Loop) -> None:
+    loop.run(*(saying(call) for call in PLAN), saying(text="ready"))
+    assert all(body["max_tokens"] == 500 for body in loop.endpoint.bodies)
