@@ -19,8 +19,8 @@ SRC = ROOT / "src"
 PAGE = (ROOT / "docs" / "contributing" / "rules.md").read_text(encoding="utf-8")
 HEADINGS = re.findall(r"(?m)^\(([a-z]\d+[a-z]?)\)=\n### ([A-Z]\d+[a-z]?)\. \S", PAGE)
 RULES = {code for _, code in HEADINGS}
-CODE = re.compile(r"\b[A-HLPS]\d{1,2}[a-c]?\b")
-IN_NAME = re.compile(r"(?:[a-hlps]\d{1,2}[a-c]?_)+")  # as in test_c10_c11_...
+CODE = re.compile(r"\b[A-ILPS]\d{1,2}[a-c]?\b")
+IN_NAME = re.compile(r"(?:[a-ilps]\d{1,2}[a-c]?_)+")  # as in test_c10_c11_...
 
 # Rules that no test cites by their code, and tests that prove them.
 PROVEN_BY = {
