@@ -123,30 +123,6 @@ def test_params_are_replayed_with_this_runs_values() -> None:
     assert bench.replayed == ["Eve"]
 
 
-def test_several_calls_at_once_are_captured_one_by_one_right_before_they_are_made() -> None:
-    bench = Bench()
-    bench.state = {"b": "early"}
-    with bench.session() as session:
-        session.next()
-        session.said([("press", {"name": "a"}, "1"), ("press", {"name": "b"}, "2")], None)
-        first = session.next()
-        assert isinstance(first, Call)
-        assert first.id == "1"
-        bench.state["b"] = "late"  # as the first call did it
-        session.done(first, bench.press("a"))
-        second = session.next()
-        assert isinstance(second, Call)
-        assert second.id == "2"
-        session.done(second, bench.press("b"))
-        assert session.next().__class__ is AskAgent
-        session.said([])
-        assert ended(session).learned
-    assert bench.run()
-    assert bench.replayed == ["a", "b"]
-    bench.state["b"] = "early"
-    assert bench.run(["b"]).status == "diverged"
-
-
 def test_what_the_model_says_is_taken_in_the_shapes_that_frameworks_have() -> None:
     bench = Bench()
     spoken = {"id": "x", "type": "function", "function": {"name": "press", "arguments": '{"name": "a"}'}}

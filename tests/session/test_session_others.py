@@ -183,8 +183,8 @@ def test_each_call_has_an_idempotency_key_of_its_own_in_its_block_and_from_the_s
         return run.idempotency_key
 
     with bench.session() as session:
-        asked(session).said([("press", {"name": "a"}), ("press", {"name": "b"})])
-        for _ in range(2):
+        for name in "ab":
+            asked(session).said([("press", {"name": name})])
             call = handed(session)
             keys.append(key_of(session))
             session.done(call, "x")

@@ -93,7 +93,7 @@ def _note_stop(run: Run, refusal: Refusal) -> Refusal:
     """Return why a replay stopped, and note a check that failed to be counted."""
     progress = run.progress
     if progress.candidate is not None and refusal.reason in CHECK_REASONS:
-        position = "post" if refusal.step < len(progress.calls) else "pre"
+        position = "post" if progress.was_made(refusal.step) else "pre"
         run.refused_checks += ((progress.candidate, f"{refusal.tool} {position}"),)
     run.detour = NO_DETOUR
     if refusal.reason is Reason.CHECK_REFUSED and progress.candidate is not None and not progress.skipped:
@@ -341,7 +341,7 @@ def _diverged(
     A failure of an executed step counts against the trajectory.
     """
     failure: Problem | None = None
-    if refusal.step < len(run.progress.calls) or refusal.reason is Reason.UNSUCCESSFUL:
+    if run.progress.was_made(refusal.step) or refusal.reason is Reason.UNSUCCESSFUL:
         failure = Problem(refusal.reason, run.redact(refusal.message), refusal.tool)
     unabsorbed = run.recorder.unabsorbed if outcome is not None else None
     return RunResult(outcome, error, followed, failure, refusal.step, quarantine=unabsorbed, evidence=evidence)

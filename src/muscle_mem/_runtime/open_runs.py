@@ -51,7 +51,7 @@ class OpenRuns:
 
     Attributes:
         frames: The frames whose tool calls are recorded.
-        delegated: The thread and the tool of each outstanding call of a session.
+        delegated: The outstanding calls of each session, with the thread that got the call, and its tool.
     """
 
     __slots__ = ("__weakref__", "_adopt_threads", "_runtime", "delegated", "frames")
@@ -60,7 +60,7 @@ class OpenRuns:
         self._runtime = runtime
         self._adopt_threads = adopt
         self.frames: set[Frame] = set()
-        self.delegated: dict[Frame, tuple[object, Tool]] = {}
+        self.delegated: dict[Frame, dict[object, tuple[object, Tool]]] = {}
         register_for_forks(self)
         _all_open_runs.add(self)
 
@@ -117,15 +117,21 @@ class OpenRuns:
         runs = [frame.run for frame in list(self.frames) if frame.run is not None]
         return {run.progress.candidate.trajectory.id for run in runs if run.progress.candidate is not None}
 
-    def mark_delegated(self, frame: Frame, tool: Tool) -> None:
+    def mark_delegated(self, frame: Frame, call: object, tool: Tool) -> None:
         """Note that the caller of a session is making a call; calls inside it are plain."""
         frame.is_recording = False
-        self.delegated[frame] = (_this_thread(), tool)
+        self.delegated.setdefault(frame, {})[call] = (_this_thread(), tool)
 
-    def mark_returned(self, frame: Frame) -> None:
-        """Note that a call of a session has ended; its run records again if it did before."""
-        self.delegated.pop(frame, None)
-        frame.is_recording = frame in self.frames
+    def mark_returned(self, frame: Frame, call: object) -> None:
+        """Note that a call of a session has ended.
+
+        After the last of them, its run records again if it did before.
+        """
+        calls = self.delegated.get(frame, {})
+        calls.pop(call, None)
+        if not calls:
+            self.delegated.pop(frame, None)
+            frame.is_recording = frame in self.frames
 
     def handle_unattributed(self, tool: Tool) -> Frame | None:
         """Return the frame that a call without a run joins, or None.
@@ -137,8 +143,8 @@ class OpenRuns:
             if frame.is_inherited:
                 frame.watch.mark_call_in_child()
         this_thread = _this_thread()
-        delegated = list(self.delegated.items())
-        if any(of == (this_thread, tool) for _, of in delegated):
+        delegated = [(frame, call) for frame, calls in list(self.delegated.items()) for call in list(calls.values())]
+        if any(call == (this_thread, tool) for _, call in delegated):
             return None
         inside = {frame for frame, (thread, _) in delegated if thread is this_thread}
         frames = [frame for frame in self._recording_frames() if frame not in inside and not frame.is_inherited]

@@ -44,7 +44,9 @@ class Session(Stepper):
             return self._work(self._next()) or self._end()
 
     def said(self, calls: Iterable[Any], value: Any = None) -> None:
-        """Take the calls that the model requested. `next()` returns them one by one.
+        """Take the calls that the model requested in one turn. `next()` returns them one by one.
+
+        The pre-checks of all of them capture before the first is handed out, and their results may come in any order.
 
         Args:
             calls: The calls, each as (tool, arguments), (tool, arguments, id) or a tool call in the shape of a chat
@@ -63,7 +65,7 @@ class Session(Stepper):
                 self._work(self._finish(value))
 
     def done(self, call: Call | str, result: Any = None, *, error: BaseException | None = None) -> None:
-        """Take the result of the call that `next()` returned.
+        """Take the result of a call that `next()` returned.
 
         Args:
             call: The call, or its id.
@@ -71,12 +73,43 @@ class Session(Stepper):
             error: The exception that it raised, in place of a result.
 
         Raises:
-            InvalidValueError: The call is not the outstanding one, or both result and error are given.
+            InvalidValueError: The call is not outstanding, or both result and error are given.
             InvalidTypeError: The error is not an exception, or the result is an awaitable.
         """
         with self._stepping("done"):
-            self._ensure_outstanding(call, result, error)
-            self._work(self._accept_result(result, error))
+            self._work(self._accept_result(self._outstanding(call, result, error), result, error))
+
+    def confirm(self, call: Call | str) -> bool:
+        """Return whether a call may still be made; call it right before the tool.
+
+        Between `next()` and the call a person may have approved it, and time has passed. The pre-check of a replayed
+        call is asked again, unless it has just passed and nothing happened in the run since. If it fails, the call is
+        no longer outstanding: do not make it. `next()` then asks the model.
+
+        Args:
+            call: The call, or its id.
+
+        Raises:
+            InvalidValueError: The call is not outstanding.
+        """
+        with self._stepping("confirm"):
+            confirmed: bool = self._work(self._confirm(self._calls.find("confirm", call)))
+            return confirmed
+
+    def refused(self, call: Call | str, why: str = "") -> None:
+        """Note that a person refused a call, so that it is not made.
+
+        The model goes on. The refusal does not count against the recording.
+
+        Args:
+            call: The call, or its id.
+            why: The reason that the person gave.
+
+        Raises:
+            InvalidValueError: The call is not outstanding.
+        """
+        with self._stepping("refused"):
+            self._work(self._refuse(self._calls.find("refused", call), why))
 
     def _work(self, work: Generator[Effect, Any, Any]) -> Any:
         try:
@@ -127,8 +160,23 @@ class AsyncSession(Stepper):
             error: The exception that it raised, in place of a result.
         """
         with self._stepping("done"):
-            self._ensure_outstanding(call, result, error)
-            await self._work(self._accept_result(result, error))
+            await self._work(self._accept_result(self._outstanding(call, result, error), result, error))
+
+    async def confirm(self, call: Call | str) -> bool:
+        """Return whether a call may still be made; see `Session.confirm`."""
+        with self._stepping("confirm"):
+            confirmed: bool = await self._work(self._confirm(self._calls.find("confirm", call)))
+            return confirmed
+
+    async def refused(self, call: Call | str, why: str = "") -> None:
+        """Note that a person refused a call; see `Session.refused`.
+
+        Args:
+            call: The call, or its id.
+            why: The reason that the person gave.
+        """
+        with self._stepping("refused"):
+            await self._work(self._refuse(self._calls.find("refused", call), why))
 
     async def _work(self, work: Generator[Effect, Any, Any]) -> Any:
         try:

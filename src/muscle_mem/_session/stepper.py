@@ -1,21 +1,17 @@
 """Stepping a flow for a caller who makes the tool calls and calls the model.
 
-Captures, compares, callbacks and saving are performed as by the other drivers. `Invoke` is handed out as a `Call`,
-`RunAgent` as `AskAgent`.
+Captures, compares, callbacks and saving are performed as by the other drivers. The calls of a turn are handed out as
+`Call`, `RunAgent` as `AskAgent`.
 """
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
-
-import msgspec
 
 from .._core import flow
 from .._core.model.handover import chat_name
@@ -23,66 +19,32 @@ from .._core.model.kinds import is_awaitable
 from .._core.model.outcome import Outcome
 from .._core.model.reason import Reason
 from .._core.model.text import safe_repr
-from .._core.record.call import CallResult, record_flow
+from .._core.plan.step import Refusal
+from .._core.record.call import record_flow
 from .._core.record.verdict import text_redactor
-from .._core.run.effects import Effect, Invoke, Pause, RunAgent, RunStoreCall
+from .._core.run.effects import (
+    CallRefusedError,
+    Confirm,
+    Confirmed,
+    Effect,
+    Invoke,
+    InvokeTurn,
+    Made,
+    NotMade,
+    Pause,
+    RunAgent,
+    RunStoreCall,
+)
 from .._core.run.run import Run
-from .._core.tools.tool import Tool
 from .._runtime.conclusion import conclude, write_result
 from .._runtime.context import CurrentRun, Frame, current_frame, frame_for_call, leave_frame
 from .._runtime.performer import Performer
 from .._runtime.runtime import Runtime
 from ..errors import InvalidTypeError, InvalidValueError, NotReadyError, StoreError
+from .flows import Abandoned, FlowEnd, StopPoint, advance, unrecorded_call, unrecorded_run
+from .outstanding import Member, Outstanding, call_text
 from .tool_calls import RequestedCall, parse_calls
-from .turns import Answered, AskAgent, Call, Finished, Turn
-
-
-class Abandoned(BaseException):
-    """Raised into a run whose session was closed before it finished."""
-
-
-class FlowEnd(msgspec.Struct, frozen=True):
-    """The result of a generator that has returned."""
-
-    value: Any
-
-
-StopPoint = Invoke | Pause | RunAgent | FlowEnd
-Stepped = Generator[Effect, Any, Any]
-
-
-def advance(flow: Stepped, answer: Any = None, error: BaseException | None = None) -> Generator[Effect, Any, StopPoint]:
-    """Step a flow to its next call, pause or agent request; yield earlier effects."""
-    try:
-        effect = flow.send(answer) if error is None else flow.throw(error)
-        while not isinstance(effect, Invoke | Pause | RunAgent):
-            try:
-                answer = yield effect
-            except GeneratorExit:
-                raise
-            except BaseException as raised:
-                effect = flow.throw(raised)
-            else:
-                effect = flow.send(answer)
-        return effect
-    except StopIteration as stop:
-        return FlowEnd(stop.value)
-
-
-def _unrecorded() -> Generator[Effect, Any, flow.RunResult]:
-    """Yield only the agent request, as the flow of an engine that is off."""
-    value = yield RunAgent(None, Reason.MODE, flow.OFF)
-    return flow.RunResult(flow.off_outcome(value))
-
-
-def _unrecorded_call(wanted: RequestedCall) -> Generator[Effect, Any, CallResult]:
-    """Make a call without recording it."""
-    try:
-        return CallResult((yield Invoke(wanted.tool, wanted.args, wanted.kwargs)))
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        return CallResult(error=error)
+from .turns import Answered, AskAgent, Finished, Turn
 
 
 class Stepper:
@@ -97,11 +59,9 @@ class Stepper:
         self._lock = threading.Lock()
         self._flow: Generator[Effect, Any, flow.RunResult] | None = None
         self._stopped_at: StopPoint | None = None
-        self._call: Call | None = None
-        self._pending_recording: Stepped | None = None  # The recording of the outstanding call of the model.
-        self._queue: deque[RequestedCall] = deque()
+        self._calls = Outstanding(runtime, run, frame)
+        self._wanted: list[RequestedCall] = []
         self._awaits_model = False
-        self._serials = itertools.count()
         self._began = 0.0
         self._closed_reason = ""
         self._result: Outcome | BaseException | None = None
@@ -162,8 +122,12 @@ class Stepper:
     # -- continuing
 
     def _ensure_ready(self) -> None:
-        if self._call is not None:
-            raise NotReadyError(f"{_call_text(self._call)} is outstanding. Call session.done(call, ...) first.")
+        if self._calls.waiting:
+            return
+        if self._calls.handed_out:
+            texts = [call_text(member.turn) for member in self._calls.handed_out]
+            are = "is" if len(texts) == 1 else "are"
+            raise NotReadyError(f"{', '.join(texts)} {are} outstanding. Call session.done(call, ...) first.")
         if self._awaits_model:
             raise NotReadyError("the model has not answered yet. Call session.said(calls) first.")
 
@@ -173,7 +137,7 @@ class Stepper:
             self._began = time.perf_counter()
             runtime, run = self._runtime, self._run
             if run.mode == "off":
-                self._flow = _unrecorded()
+                self._flow = unrecorded_run()
             else:
                 found, lookup = yield RunStoreCall(runtime.find_candidates, (run, self._lookup))
                 self._flow = flow.run_task(run, found, runtime.tools, lookup)
@@ -183,63 +147,47 @@ class Stepper:
 
     def _next(self) -> Generator[Effect, Any, Turn | None]:
         """Return what to do next, or None at the end."""
-        yield from self._advance()
-        at = self._stopped_at
-        if isinstance(at, Invoke):
-            return self._delegate(at, self._next_id(), replayed=True)
+        calls = self._calls
+        if not calls.waiting:
+            yield from self._advance()
+            at = self._stopped_at
+            if isinstance(at, InvokeTurn):
+                calls.begin_replayed(at)
+            elif isinstance(at, RunAgent):
+                yield from self._begin_requested()
+        if calls.waiting:
+            return calls.hand_out()
         if not isinstance(at, RunAgent):
             return None
-        if self._queue:
-            return (yield from self._begin_call(self._queue.popleft()))
         self._awaits_model = True
         handover = None if self._handover_given else at.handover
         self._handover_given = True
         return AskAgent(handover, at.reason, at.message)
 
-    def _begin_call(self, wanted: RequestedCall) -> Generator[Effect, Any, Turn]:
-        """Hand out a requested call, or return its result if the run has already made it."""
-        off = self._run.mode == "off"
-        self._number(-1 if off else frame_for_call(self._runtime, self._run, self._run.recorder).call_number)
-        made = _unrecorded_call(wanted) if off else record_flow(self._run, wanted.tool, wanted.args, wanted.kwargs)
+    def _begin_requested(self) -> Generator[Effect, Any, None]:
+        """Begin all calls that the model requested in its turn, before the first is made."""
+        wanted, self._wanted = self._wanted, []
+        if wanted:
+            self._calls.turn += 1
+        for call in wanted:
+            self._calls.waiting.append((yield from self._begin_call(call)))
+
+    def _begin_call(self, wanted: RequestedCall) -> Generator[Effect, Any, Member]:
+        """Begin to record a requested call, or answer it if the run has already made it."""
+        run, tool = self._run, wanted.tool
+        off = run.mode == "off"
+        number = -1 if off else frame_for_call(self._runtime, run, run.recorder).call_number
+        made = unrecorded_call(wanted) if off else record_flow(run, tool, wanted.args, wanted.kwargs)
+        self._calls.set_number(number)
         at = yield from advance(made)
-        id = wanted.id or self._next_id()
+        self._calls.set_number(-1)
+        id = wanted.id or self._calls.next_id()
         if isinstance(at, Invoke):
-            self._pending_recording = made
-            return self._delegate(at, id, replayed=False)
+            return Member(self._calls.call_of(at, id, replayed=False), tool, number, recording=made)
         assert isinstance(at, FlowEnd)
-        self._number(-1)
-        tool = wanted.tool
-        return Answered(id, tool.name, chat_name(tool.name), at.value.result, at.value.error, text_redactor(self._run))
-
-    def _delegate(self, at: Invoke, id: str, *, replayed: bool) -> Call:
-        tool: Tool = at.tool
-        named = tool.name_arguments(at.args[1:] if tool.method else at.args, at.kwargs)
-        arguments = {name: value for name, value in named if name not in tool.ignore}
-        call = Call(
-            id,
-            tool.name,
-            chat_name(tool.name),
-            arguments,
-            at.args,
-            dict(at.kwargs),
-            tool.fn,
-            replayed,
-            text_redactor(self._run),
-        )
-        self._call = call
-        self._runtime.open_runs.mark_delegated(self._frame, tool)
-        return call
-
-    def _number(self, number: int) -> None:
-        """Set the number of the current call, which its idempotency key includes.
-
-        It is -1 for a replayed call or none.
-        """
-        self._frame.call_number = self._frame.inner.call_number = number
-
-    def _next_id(self) -> str:
-        """Return an id for a call, unique across sessions and processes."""
-        return f"{self._run.call_prefix}{next(self._serials)}"
+        result, error = at.value.result, at.value.error
+        name = chat_name(tool.name)
+        return Member(Answered(id, tool.name, name, result, error, text_redactor(run), self._calls.turn), tool)
 
     def _stop_at(self, at: StopPoint) -> Generator[Effect, Any, None]:
         """Note what the flow waits for, or conclude the run if it has ended."""
@@ -285,27 +233,17 @@ class Stepper:
         if wanted and value is not None:
             raise InvalidValueError("said() got calls and value=. value= is only allowed when calls is empty.")
         self._awaits_model = False
-        self._queue.extend(wanted)
+        self._wanted = wanted
         return not wanted
 
     def _finish(self, value: Any) -> Generator[Effect, Any, None]:
         """Finish the run and learn from it."""
         assert self._flow is not None
-        self._runtime.open_runs.mark_returned(self._frame)
         yield from self._stop_at((yield from advance(self._flow, value)))
 
-    def _ensure_outstanding(self, call: Any, result: Any, error: Any) -> None:
-        outstanding = self._call
-        if outstanding is None or (call is not outstanding and call != outstanding.id):
-            waiting = (
-                "no call is outstanding"
-                if outstanding is None
-                else f"the outstanding call is {_call_text(outstanding)}"
-            )
-            what = _call_text(call) if isinstance(call, Call) else safe_repr(call)
-            raise InvalidValueError(
-                f"session.done({what}) failed: {waiting}. Pass the call that session.next() returned last, once."
-            )
+    def _outstanding(self, call: Any, result: Any, error: Any) -> Member:
+        """Return the call that is done."""
+        member = self._calls.find("done", call)
         if error is not None and not isinstance(error, BaseException):
             raise InvalidTypeError(
                 f"done() got an invalid error=: expected an exception, got {self._run.redact(safe_repr(error))}"
@@ -314,20 +252,60 @@ class Stepper:
             raise InvalidValueError("done() got both a result and error=. Pass one of them.")
         if is_awaitable(result):
             raise InvalidTypeError(
-                f"result of {_call_text(outstanding)} is an awaitable. Await it and pass what it returns."
+                f"result of {call_text(member.turn)} is an awaitable. Await it and pass what it returns."
             )
+        return member
 
-    def _accept_result(self, result: Any, error: BaseException | None) -> Generator[Effect, Any, None]:
-        """Take the result of a call and run its post-check immediately."""
-        self._call = None
-        self._runtime.open_runs.mark_returned(self._frame)
-        made, self._pending_recording = self._pending_recording, None
-        if made is not None:
-            yield from advance(made, result, error)
-            self._number(-1)
-        else:
+    def _accept_result(self, member: Member, result: Any, error: BaseException | None) -> Generator[Effect, Any, None]:
+        """Take the result of a call and run its post-check, immediately if it is alone in its turn."""
+        self._calls.take(member)
+        if member.recording is not None:
+            yield from advance(member.recording, result, error)
+            return
+        if error is not None and not isinstance(error, Exception):  # An interrupt ends the run.
             assert self._flow is not None
-            yield from self._stop_at((yield from advance(self._flow, result, error)))
+            yield from self._stop_at((yield from advance(self._flow, error=error)))
+            return
+        self._calls.answers[member.place] = Made(result, error)
+        if error is not None:
+            self._calls.withdraw_waiting()
+        yield from self._end_replayed()
+
+    def _end_replayed(self) -> Generator[Effect, Any, None]:
+        """Continue a replay if all calls of its turn are done."""
+        if not self._calls.handed_out and not self._calls.waiting:
+            assert self._flow is not None
+            yield from self._stop_at((yield from advance(self._flow, self._calls.answers)))
+
+    def _confirm(self, member: Member) -> Generator[Effect, Any, bool]:
+        """Ask the pre-check of a call again, if its verdict is not the present one."""
+        if self._calls.is_fresh(member):
+            return True
+        assert self._flow is not None
+        asked = yield from advance(self._flow, Confirm(member.number))
+        assert isinstance(asked, Confirmed)
+        if asked.refusal is None:
+            member.checked_at = self._run.clock()
+            return True
+        yield from self._not_made(member, asked.refusal)
+        return False
+
+    def _refuse(self, member: Member, why: Any) -> Generator[Effect, Any, None]:
+        """Note that a person refused a call."""
+        tool = member.tool.name
+        message = f"a person refused {tool!r}" + (f": {why}" if why else "")
+        if member.recording is not None:
+            self._calls.take(member)
+            yield from advance(member.recording, error=CallRefusedError(message))
+            return
+        yield from self._not_made(member, Refusal(Reason.REFUSED_BY_PERSON, message, member.number, tool))
+
+    def _not_made(self, member: Member, refusal: Refusal) -> Generator[Effect, Any, None]:
+        """Stop a replay before a call, once those that were handed out with it are done."""
+        self._calls.take(member)
+        self._calls.answers[member.place] = NotMade(refusal)
+        self._calls.withdraw_waiting()
+        yield from self._end_replayed()
 
     # -- closing
 
@@ -341,11 +319,10 @@ class Stepper:
         if reason is None or isinstance(reason, GeneratorExit):  # An unfinished `await session.next()` was dropped.
             reason = Abandoned("the session was closed before the run had ended")
         self._closed_reason = self._run.redact(f"it was left ({reason!r})")
-        self._call, self._awaits_model = None, False
-        self._queue.clear()
-        made, self._pending_recording, following = self._pending_recording, None, self._flow
+        self._awaits_model, self._wanted = False, []
+        following = self._flow
         try:
-            if made is not None:
+            for made in self._calls.recordings():
                 made.close()
             if following is not None and isinstance(self._stopped_at, RunAgent):
                 self._leave_agent(following, reason)
@@ -379,7 +356,3 @@ class Stepper:
         token, self._token = self._token, None
         leave_frame(token, self._frame)
         self.close(error)
-
-
-def _call_text(call: Call) -> str:
-    return f"{call.name} ({call.id})"

@@ -13,7 +13,7 @@ from .._core.model.reason import Reason
 class Call(msgspec.Struct, frozen=True, eq=False):
     """A call to make now; pass its result to `session.done(call, result)`.
 
-    Its pre-check has just passed. In a parallel group the pre-checks pass before the first call of the group.
+    Its pre-check has just passed. The pre-checks of a turn's calls pass before the first of them is made.
 
     Attributes:
         id: The id of the call; that of the model's request, if there was one.
@@ -25,6 +25,8 @@ class Call(msgspec.Struct, frozen=True, eq=False):
         fn: The registered function, undecorated.
         replayed: Whether the call comes from a recording. Otherwise the model requested it.
         hide: A function that removes the run's secrets from a text, as repr() does.
+        turn: The number of the turn in its run, from 0. Calls with the same number belong together: all may be made
+            before the first is done.
     """
 
     __module__ = "muscle_mem"
@@ -38,6 +40,7 @@ class Call(msgspec.Struct, frozen=True, eq=False):
     fn: Callable[..., Any]
     replayed: bool
     hide: TextRedactor = str
+    turn: int = 0
 
     def __repr__(self) -> str:
         return redacted_repr(self, self.hide)
@@ -55,6 +58,7 @@ class Answered(msgspec.Struct, frozen=True, eq=False):
         result: What the tool returned.
         error: The exception that it raised, or None.
         hide: A function that removes the run's secrets from a text, as repr() does.
+        turn: The number of the turn in its run; see `Call`.
     """
 
     __module__ = "muscle_mem"
@@ -65,6 +69,7 @@ class Answered(msgspec.Struct, frozen=True, eq=False):
     result: Any
     error: BaseException | None
     hide: TextRedactor = str
+    turn: int = 0
 
     def __repr__(self) -> str:
         return redacted_repr(self, self.hide)

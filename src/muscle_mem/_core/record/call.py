@@ -11,7 +11,7 @@ import msgspec
 from ..codec.walk import SCALARS
 from ..model.handover import Executed
 from ..model.text import long_repr
-from ..run.effects import Effect, Invoke
+from ..run.effects import CallRefusedError, Effect, Invoke
 from ..run.recorder import RecordedStep, Recorder
 from ..run.run import Run
 from ..tools.tool import Tool
@@ -56,6 +56,9 @@ def record_flow(
             result = yield Invoke(tool, args, kwargs)
         except GeneratorExit:
             raise
+        except CallRefusedError as error:
+            leave_out(run, step, "was refused", did_nothing=True)
+            return CallResult(error=error)
         except BaseException as error:
             _note_failure(run, step, args, kwargs, error)
             return CallResult(error=error)

@@ -52,11 +52,16 @@ def begin_with_replay(run: Run, followed: Candidate, refusal: Refusal, handover:
         call for at, call in enumerate(progress.entered_calls) if not at or (group and call[0].group_stop == group)
     ]
     count = len(progress.calls)
-    if refusal.step < count and refusal.data is None and not _is_doubtful_read(run, refusal):
-        count -= 1  # The broken step itself.
+    left_out = progress.unmade | frozenset(progress.errors or ())
+    if progress.was_made(refusal.step) and refusal.data is None and not _is_doubtful_read(run, refusal):
+        left_out |= {refusal.step if progress.errors else count - 1}  # The broken step itself.
     records = _executed_records(run, followed, count)
     executed = iter(handover.executed)
     for index, accepted in enumerate(accepted_steps(run, followed, refusal)[:count]):
+        if index in left_out:
+            if index not in progress.unmade:
+                next(executed)
+            continue
         planned, _, kwargs = progress.calls[index]
         step = RecordedStep()
         step.tool, step.record, step.judged = planned.tool, records[index], followed.due_at(index)
@@ -123,8 +128,8 @@ def merge_problem(run: Run, refusal: Refusal, accepted: bool) -> Problem | None:
 def _broken_step_problem(run: Run, refusal: Refusal, accepted: bool) -> Problem | None:
     """Return why the step that broke the replay, or one beside it, is unknown."""
     progress = run.progress
-    if refusal.step < len(progress.calls):
-        tool = progress.calls[refusal.step][0].tool
+    if progress.was_made(refusal.step):
+        tool = _broken_tool(run, refusal)
         is_harmless = tool.is_read_only or refusal.did_nothing
         is_unknown = not is_harmless and not _is_made_again(run.recorder.absorber)
         if is_unknown and not accepted:
@@ -132,7 +137,7 @@ def _broken_step_problem(run: Run, refusal: Refusal, accepted: bool) -> Problem 
             return Problem(Reason.UNKNOWN_EFFECT, message, tool.name)
         if refusal.reason is Reason.CHECK_ERROR:
             return Problem(Reason.CHECK_FAILED, refusal.message, tool.name)
-        if is_unknown and (progress.error is not None or refusal.reason is Reason.RETURNED_ERROR):
+        if is_unknown and (progress.errors or refusal.reason is Reason.RETURNED_ERROR):
             message = f"{tool.name!r} failed in the replay, and its effect is unknown"
             run.recorder.add_quarantine(Reason.FAILED_WRITE, message, tool.name)
     unjudged = next((at for at in progress.pending_post_checks if at != refusal.step), None)
@@ -141,6 +146,15 @@ def _broken_step_problem(run: Run, refusal: Refusal, accepted: bool) -> Problem 
         message = f"the replay stopped within a parallel group before the post-check of {tool.name!r} ran"
         return Problem(Reason.UNKNOWN_EFFECT, message, tool.name)
     return None
+
+
+def _broken_tool(run: Run, refusal: Refusal) -> Tool:
+    """Return the tool of the step that broke the replay.
+
+    If several calls of a parallel group raised, it is one that may have had an effect, if there is one.
+    """
+    tools: list[Tool] = [run.progress.calls[at][0].tool for at in (refusal.step, *(run.progress.errors or ()))]
+    return next((tool for tool in tools if not tool.is_read_only), tools[0])
 
 
 def _is_made_again(absorber: Absorber | None) -> bool:
@@ -154,7 +168,7 @@ def _continued_problem(run: Run, refusal: Refusal, own: list[RecordedStep], acce
     if not own and _knows(run) and refusal.reason is Reason.UNSEEN_ANSWER:
         return None  # The agent saw the answer, and it had nothing more to do.
     if not own:
-        has_steps = len(recorder.prefix) > len(run.progress.skipped)
+        has_steps = len(recorder.prefix) > len(run.progress.skipped - run.progress.unmade)
         if accepted and has_steps and refusal.reason is not Reason.UNSUCCESSFUL:
             return None
         return Problem(Reason.NO_CALLS, "the agent called no tool after the replay had stopped")

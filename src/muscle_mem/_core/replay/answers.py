@@ -64,20 +64,21 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def settle_answers(
-    run: Run, selection: Selection | None, position: int, followed: Candidate
+    run: Run, selection: Selection | None, position: int, followed: Candidate, made: int = 0
 ) -> Generator[Effect, Any, Candidate | Refusal | None]:
     """Return why the replay stops, or a candidate that had these answers.
 
-    None if the followed candidate's had them. Where recordings with the same calls so far differ in what comes next,
-    the one is followed that had just these answers; if none had, an answer may be what they differ for.
+    `made` is how many calls were made if the step is not the last of them. None if the followed candidate's had them.
+    Where recordings with the same calls so far differ in what comes next, the one is followed that had just these
+    answers; if none had, an answer may be what they differ for.
     """
     looks = followed.trajectory.steps[position].looks
     if looks is None or not (looks.settled or looks.is_early):
         return None
-    verdict = _verdict(run, followed, position + 1)
+    made = made or position + 1
+    verdict = _verdict(run, followed, made)
     if verdict.unseen is None and verdict.is_exact:
         return None
-    made = position + 1
     others = [] if selection is None else (yield from selection.others_after(made, followed))
     loose = [followed] if verdict.accepts else []
     for other in others:

@@ -61,7 +61,8 @@ def make_handover(run: Run, followed: Candidate, divergence: Divergence) -> Hand
     names = [step.tool.name for step in trajectory.steps]
     remaining = tuple(
         _planned(record, step.tool, names)
-        for record, step in zip(trajectory.body.steps[count:], trajectory.steps[count:], strict=True)
+        for at, (record, step) in enumerate(zip(trajectory.body.steps, trajectory.steps, strict=True))
+        if at >= count or at in progress.unmade
     )
     return Handover(executed, divergence, remaining, undo[::-1], text_redactor(run), run.call_prefix)
 
@@ -76,11 +77,11 @@ def _planned(record: StepRecord, tool: Tool, names: Sequence[str]) -> Planned:
 def _executed_steps(run: Run) -> list[Executed]:
     """Return the calls of this run with their live values."""
     progress = run.progress
-    entered = progress.entered_calls
-    last = len(entered) - 1
+    errors = progress.errors or {}
     return [
-        executed_step(run, step, args, kwargs, result, progress.error if index == last else None)
-        for index, ((step, args, kwargs), result) in enumerate(zip(entered, progress.live_results, strict=True))
+        executed_step(run, step, args, kwargs, result, errors.get(at))
+        for at, ((step, args, kwargs), result) in enumerate(zip(progress.calls, progress.results, strict=True))
+        if at not in progress.skipped
     ]
 
 
@@ -114,6 +115,10 @@ def make_absorber(run: Run, followed: Candidate, refusal: Refusal) -> Absorber |
         progress = run.progress
         accepted = accepted_steps(run, followed, refusal)
         entered = [one for at, one in enumerate(accepted) if at not in progress.skipped]
-        rest = [step.tool for step in followed.trajectory.steps[len(progress.calls) :]]
+        rest = [
+            step.tool
+            for at, step in enumerate(followed.trajectory.steps)
+            if at >= len(progress.calls) or at in progress.unmade
+        ]
         return Absorber(progress.entered_calls, _executed_steps(run), entered, run.env, rest, run.policy.make_lock())
     return None

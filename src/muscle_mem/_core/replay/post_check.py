@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from ..plan.ready_trajectory import Candidate
@@ -29,22 +29,50 @@ def judge_after(run: Run, selection: Selection | None, position: int, followed: 
         refusal = failure_refusal(run, looks, position)
         if refusal is not None:
             return refusal
-    found = yield from _judge_due(run, selection, position, followed)
+    found = yield from _judge_due(run, selection, (position,), followed, position + 1)
     if isinstance(found, Refusal):
         return found
     other = yield from settle_answers(run, selection, position, found or followed)
     return other or found
 
 
-def _judge_due(run: Run, selection: Selection | None, position: int, followed: Candidate) -> Judgment:
-    """Judge the post-checks that are due after a call."""
-    made = position + 1
+def judge_together(
+    run: Run, selection: Selection | None, positions: Sequence[int], followed: Candidate, made: int, *, stops: bool
+) -> Judgment:
+    """Judge calls of a parallel group once all of them are done.
+
+    `made` is the number of calls so far. With `stops`, the replay stops after them in any case, and only results and
+    post-checks are judged.
+    """
+    steps = followed.trajectory.steps
+    for position in positions:
+        looks = steps[position].looks
+        refusal = None if looks is None else failure_refusal(run, looks, position)
+        if refusal is not None:
+            run.progress.pending_post_checks += tuple(at for at in positions if steps[at].post is not None)
+            return refusal
+    found = yield from _judge_due(run, selection, positions, followed, made)
+    if isinstance(found, Refusal) or stops:
+        return found
+    followed = found or followed
+    for position in reversed(positions):
+        looks = followed.trajectory.steps[position].looks
+        if looks is not None and (looks.settled or looks.is_early):
+            other = yield from settle_answers(run, selection, position, followed, made)
+            return other or followed
+    return followed
+
+
+def _judge_due(
+    run: Run, selection: Selection | None, positions: Sequence[int], followed: Candidate, made: int
+) -> Judgment:
+    """Judge the post-checks that are due after the last of some calls."""
+    position = positions[-1]
     step = followed.trajectory.steps[position]
     if not step.group_stop:
         return None if step.post is None else (yield from _judge_post_check(run, selection, position, followed, made))
     progress = run.progress
-    if step.post is not None:
-        progress.pending_post_checks += (position,)
+    progress.pending_post_checks += tuple(at for at in positions if followed.trajectory.steps[at].post is not None)
     while due := due_post_checks(run, followed, made):
         found = yield from _judge_post_check(run, selection, due[0], followed, made)
         if isinstance(found, Refusal):

@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from ..model.reason import Reason
-from ..model.text import long_repr
 from ..plan.candidate_set import CandidateSet
 from ..plan.ready_trajectory import Candidate
-from ..plan.step import PlanStep, Refusal
+from ..plan.step import Refusal
 from ..run.effects import Effect, Invoke, Pause
-from ..run.run import Progress, Run
+from ..run.run import Run
 from .inline_check import check_inline, check_inline_shared
 from .post_check import judge_after, settle_post_check
 from .pre_check import continue_with_longer, decide, settle_pre_check
 from .selection import Selection
+from .turn import make_turn, tool_raised
 
 
 def replay(run: Run, live: CandidateSet) -> Generator[Effect, Any, Candidate | Refusal]:
@@ -32,7 +31,7 @@ def replay(run: Run, live: CandidateSet) -> Generator[Effect, Any, Candidate | R
     calls, results = progress.calls, progress.results
     objects = run.context_objects
     outside = run.is_stepped
-    by_driver = outside or run.is_watched
+    by_driver = run.is_watched
     selection = Selection(run, live) if len(live.candidates) > 1 else None
     followed = progress.candidate = live.candidates[0]
     steps, pres, posts = followed.replay_plan()
@@ -65,6 +64,15 @@ def replay(run: Run, live: CandidateSet) -> Generator[Effect, Any, Candidate | R
             steps, pres, posts = followed.replay_plan()
             position = len(results)  # An optional step may have been skipped.
             step = steps[position]
+        if outside:
+            found = yield from make_turn(run, selection, position, followed, (args, kwargs))
+            if isinstance(found, Refusal):
+                return found
+            followed = progress.candidate = found
+            steps, pres, posts = followed.replay_plan()
+            position = len(results)
+            yield Pause()
+            continue
         calls.append((step, args, kwargs))
         try:
             if by_driver or not step.is_sync:
@@ -74,7 +82,8 @@ def replay(run: Run, live: CandidateSet) -> Generator[Effect, Any, Candidate | R
             else:
                 output = step.fn(*args)  # Without keywords no dictionary has to be made.
         except Exception as error:
-            return _tool_raised(progress, step, position, error)
+            results.append(None)
+            return tool_raised(progress, position, error)
         results.append(output)
         if step.may_check_after:
             looks = step.looks
@@ -99,16 +108,3 @@ def replay(run: Run, live: CandidateSet) -> Generator[Effect, Any, Candidate | R
                 followed = progress.candidate = found
                 steps, pres, posts = followed.replay_plan()
         position += 1
-        if outside:
-            yield Pause()
-
-
-def _tool_raised(progress: Progress, step: PlanStep, position: int, error: Exception) -> Refusal:
-    """Return why the replay stops at a call that raised; the call counts as executed."""
-    progress.results.append(None)
-    progress.error = error
-    seen = long_repr(error)
-    tool = step.tool.name
-    harmless = bool(step.tool.refuses) and isinstance(error, step.tool.refuses)
-    message = f"{tool!r} raised {seen}"
-    return Refusal(Reason.TOOL_RAISED, message, position, tool, seen=seen, error=error, did_nothing=harmless)

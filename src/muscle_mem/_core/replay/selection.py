@@ -315,6 +315,23 @@ class Selection:
             self._rejected.add(candidate)
         return None
 
+    def accepting_call(
+        self, position: int, followed: Candidate, step: PlanStep, value: Any
+    ) -> Generator[Effect, Any, Candidate | None]:
+        """Return another candidate that makes the same call here, whose pre-check passes now."""
+        self.captures = [captured for captured in self.captures if captured[0] < position]
+        for count, candidate in enumerate(self._by_preference(position, False, {step.capture_key(False): value})):
+            if count >= self.run.policy.max_lookups:
+                break
+            steps = candidate.trajectory.steps
+            if candidate is followed or len(steps) <= position or steps[position].call_id != step.call_id:
+                continue
+            if not (yield from self._accepts_captures(candidate, followed, position)):
+                continue
+            if (yield from evaluate(self.run, step, value, candidate, position, False, shared=True)) is None:
+                return candidate
+        return None
+
     def others_after(self, made: int, followed: Candidate) -> Generator[Effect, Any, list[Candidate]]:
         """Return candidates that begin with the `made` calls and continue otherwise.
 

@@ -40,6 +40,46 @@ class Invoke(msgspec.Struct):
     kwargs: dict[str, Any]
 
 
+class InvokeTurn(msgspec.Struct):
+    """Hand out the calls of a turn of a replay; the result has an answer for each of them.
+
+    A turn is one step, or the steps that open a parallel group. An answer is `Made` or `NotMade`. In place of the
+    answers, `Confirm` asks for another verdict of a pre-check first.
+    """
+
+    calls: tuple[Invoke, ...]
+    positions: tuple[int, ...]
+
+
+class Made(msgspec.Struct):
+    """A call that was made, and what it returned or raised."""
+
+    result: Any = None
+    error: BaseException | None = None
+
+
+class NotMade(msgspec.Struct):
+    """A call that was not made. `refusal` says why; None if another call of its turn was the reason."""
+
+    refusal: Any = None
+
+
+class Confirm(msgspec.Struct):
+    """Ask the pre-check of a handed out call again, by its position; the result is a `Confirmed`."""
+
+    position: int
+
+
+class Confirmed(msgspec.Struct):
+    """The verdict that `Confirm` asked for: None, or a refusal. The result is that of the `InvokeTurn`."""
+
+    refusal: Any = None
+
+
+class CallRefusedError(Exception):
+    """Thrown into the recording of a call that a person refused, so that it was not made."""
+
+
 class Sleep(msgspec.Struct):
     """Wait for a number of seconds."""
 
@@ -91,7 +131,20 @@ class Save(msgspec.Struct):
     recording: Any
 
 
-Effect = Capture | Compare | Invoke | Sleep | Pause | LeadKey | RunAgent | RunCallback | RunStoreCall | Save
+Effect = (
+    Capture
+    | Compare
+    | Invoke
+    | InvokeTurn
+    | Confirmed
+    | Sleep
+    | Pause
+    | LeadKey
+    | RunAgent
+    | RunCallback
+    | RunStoreCall
+    | Save
+)
 
 
 _CALLEES = {"RunAgent": "the agent", "Invoke": "a tool", "RunCallback": "a callback"}

@@ -64,6 +64,8 @@ class Progress(msgspec.Struct, eq=False):
     `group_arguments` are the arguments of a parallel group, resolved before its steps run. `pending_post_checks` are
     the executed steps of a group whose post-checks have not run yet. `refreshed_snapshots` are the snapshots that
     sliding checks have accepted. `refused` are the candidates whose pre-checks failed where the replay stopped.
+    `errors` are the exceptions of the steps that raised. `unmade` are steps among `skipped` that a person or their
+    pre-check refused after others of their group were handed out.
     `figures` are the digests of the figures in outputs that a step depended on. Fields that few runs need are created
     by those runs.
     """
@@ -73,7 +75,8 @@ class Progress(msgspec.Struct, eq=False):
     candidate: Candidate | None = None
     refreshed_snapshots: dict[tuple[int, bool], bytes] | None = None
     skipped: frozenset[int] = frozenset()
-    error: BaseException | None = None
+    errors: dict[int, BaseException] | None = None
+    unmade: frozenset[int] = frozenset()
     refused: tuple[Candidate, ...] = ()
     group_arguments: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] | None = None
     pending_post_checks: tuple[int, ...] = ()
@@ -83,6 +86,10 @@ class Progress(msgspec.Struct, eq=False):
     def entered_calls(self) -> list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]]:
         """The calls that were made; a skipped optional step has a position but no call."""
         return [call for position, call in enumerate(self.calls) if position not in self.skipped]
+
+    def was_made(self, position: int) -> bool:
+        """Return whether the call of a step was made."""
+        return position < len(self.calls) and position not in self.unmade
 
     @property
     def live_results(self) -> list[Any]:
