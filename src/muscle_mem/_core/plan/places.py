@@ -21,6 +21,10 @@ MAX_ITEMS = 2_000
 
 Names = tuple[str, ...]
 ROWS = "[]"
+MISSING = "missing"
+"""The category of a field that an output does not have."""
+
+_NOTHING = FALSY | {MISSING}
 
 
 class Unseen(msgspec.Struct, frozen=True):
@@ -92,11 +96,11 @@ class Place:
             if place is None:
                 place = self.fields[field] = Place()
                 if self.count:
-                    place.known.add(NONE)  # The earlier recordings did not have it.
+                    place.known.add(MISSING)  # The earlier recordings did not have it.
             place.add(child, uses, field, (*names, field), words=words)
         if self.count:
             for field in self.fields.keys() - fields.keys():
-                self.fields[field].known.add(NONE)
+                self.fields[field].known.add(MISSING)
         self.count += 1
         self.key_sets.add(frozenset(fields))
         self.is_open = len(self.key_sets) > 2
@@ -135,7 +139,7 @@ class Place:
         if found.fields is not None:
             fields = found.fields
             return tuple(
-                place.signature(fields.get(name), name, words=words)
+                place.signature(fields[name], name, words=words) if name in fields else MISSING
                 for name, place in self.fields.items()
                 if place.varies
             )
@@ -173,21 +177,28 @@ class Place:
             yield from self._unseen_items(found, path)
 
     def _unseen_fields(self, fields: Mapping[str, Any], path: str, words: bool) -> Iterator[Unseen]:
+        gone = ""
         for field, place in self.fields.items():
             inner = f"{path}.{field}" if path else field
+            category = MISSING
             if field in fields:
+                category = read(fields[field], field, words=words).category
                 is_leaf = not place.fields and place.items is None
-                if is_leaf and read(fields[field], field, words=words).category in place.known:
-                    continue
-                yield from place.unseen(fields[field], inner, field, words=words)
-            elif NONE not in place.known:
+                if not is_leaf or category not in place.known:
+                    yield from place.unseen(fields[field], inner, field, words=words)
+            elif MISSING not in place.known:
                 yield Unseen(inner, field, None, tuple(sorted(place.known)))
-        if self.is_open or (len(fields) <= len(self.fields) and fields.keys() <= self.fields.keys()):
+            if category in _NOTHING and not place.known <= _NOTHING:
+                gone = inner
+        if len(fields) <= len(self.fields) and fields.keys() <= self.fields.keys():
             return
-        for field in fields.keys() - self.fields.keys():
+        for field in sorted(fields.keys() - self.fields.keys()):
+            inner = f"{path}.{field}" if path else field
             category = read(fields[field], field, words=words).category
-            if category not in DATA and category not in FALSY:
-                yield Unseen(f"{path}.{field}" if path else field, field, fields[field], (NONE,))
+            if gone and category not in FALSY:  # What some recordings had there may stand here today.
+                yield Unseen(inner, field, fields[field], (MISSING,))
+            elif not self.is_open and category not in DATA and category not in FALSY:
+                yield Unseen(inner, field, fields[field], (MISSING,))
 
     def _unseen_items(self, found: Reading, path: str) -> Iterator[Unseen]:
         assert found.items is not None
