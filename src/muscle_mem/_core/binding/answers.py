@@ -24,6 +24,7 @@ from .tables import rows_in
 
 TRUE, FALSE, NONE, EMPTY, ZERO, MINUS_ONE, NOT_A_NUMBER = "True", "False", "None", "empty", "0", "-1", "nan"
 NUMBER, TEXT, FILLED, OTHER = "a number", "a text", "not empty", "a value"
+DENIAL = "a text that says no"
 WORD = "="
 """Prefix of the category of a one-word text."""
 
@@ -38,6 +39,10 @@ MAX_LINES = 12
 _WORD = r"[^\W\d_]+(?:[-_'\u2019][^\W\d_]+){0,4}"
 _PHRASE = r"(?i)(?:not?|in|out of|sold|on|off) [a-z]+"
 _ONE_NUMBER = r"[^\d]{0,24}?(-?\d[\d.,]*)[^\d]{0,24}"
+_DENIAL = (
+    r"(?i)\b(?:no(?!\.? ?\d)|not|none|nothing|nobody|never|neither|nor|without|empty|unavailable|cannot|"
+    r"[a-z]+n['\u2019]t|kein\w*|nicht\w*|leer|nie|aucune?|rien|pas|ning[u\u00fa]n\w*|nada|vac[i\u00ed]o)\b"
+)
 _LINE = r"\s*([^\W\d][\w -]{0,30}?)\s*[:=]\s*(.*)"
 _NAME_PARTS = r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+"
 _NAMES_OF_DATA = frozenset(
@@ -206,13 +211,16 @@ def _read_text(text: str, name: str, words: bool) -> Reading:
         return Reading(TEXT, rows[0]) if is_record else Reading(TEXT, None, rows)
     if len(text) > 4 * MAX_WORD:
         return Reading(TEXT) if len(text) > 8 * MAX_WORD else _read_lines(text, words)
+    is_data = not words or is_name_of_data(name)
     bare = text.strip().rstrip(".!")
     if _is_word(bare):
-        return Reading(WORD + bare.casefold()) if words and not is_name_of_data(name) else Reading(TEXT)
+        return Reading(TEXT) if is_data else Reading(WORD + bare.casefold())
     if ":" in bare or "=" in bare:
         lines = _read_lines(text, words)
         if lines.fields is not None:
             return lines
+    if not is_data and compiled(_DENIAL).search(bare) is not None:
+        return Reading(DENIAL)
     number = compiled(_ONE_NUMBER).fullmatch(bare)
     if number is not None:
         digits = number[1].strip("-.,0")
@@ -293,6 +301,7 @@ SAMPLES: dict[str, Any] = {
     NOT_A_NUMBER: math.nan,
     NUMBER: 7,
     TEXT: "A text that is longer than a word.",
+    DENIAL: "This text says that there is nothing.",
     FILLED: [7],
     OTHER: b"7",
 }

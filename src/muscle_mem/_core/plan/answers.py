@@ -7,7 +7,7 @@ calls. A step is looked at only if its recorded outputs hold an answer, or could
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import DecodeError
@@ -16,7 +16,7 @@ from ..binding.answers import OTHER, SAMPLES
 from ..binding.failures import failure_marks, failure_of, new_marks
 from ..codec.walk import SCALARS
 from ..model.records import Row
-from .places import Place
+from .places import Place, Unseen
 from .recorded_answers import answers_nothing, output_data, used_items
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from .step import PlanStep
 
 MANY_COMBINATIONS = 4
-"""The number of recorded combinations from which on any combination of known outputs is known."""
+"""The number of recorded combinations from which on a combination is known if each two answers in it are."""
 
-MANY_OUTPUTS = 8
-"""The number of recorded combinations in one output from which on any combination of known answers in it is known."""
+MAX_ANSWERS = 64
+"""The number of answers in a combination of which each two are looked for."""
 
 MAX_SAMPLE = 1_024
 """Bytes of a recorded output that a result is compared with as a whole."""
@@ -36,6 +36,13 @@ MAX_SAMPLES = 4
 _PLAIN = frozenset({str, int, float, bool, type(None), dict, list})
 
 Answered = tuple[tuple[int, Place], ...]
+Combination = tuple[Hashable, ...]
+"""The answers of one recording at the places where recordings differ."""
+
+Page = tuple[Any, ...]
+"""The snapshots of one recording, before and after its steps."""
+
+_ON_PAGE = ((), "page")
 Outputs = list[dict[bytes, Any] | None]
 """The distinct outputs of each step by their bytes; None if one of them is not known."""
 
@@ -48,13 +55,16 @@ class Looks:
     answers are decided here: the next step acts. `is_early` says that those of this step are decided later; until then
     another recording may be followed. `samples` are recorded results that pass as they are, and `usual` is a text among
     them, for the loop of the replay. `varying` are all steps so far whose recordings differ in an answer, and
-    `combinations` the answers that each recording had there.
+    `combinations` the answers that each recording had there, with the snapshots of these recordings. `has_pages` says
+    that these differ. `is_last` says that no step follows those that are decided here.
     """
 
     __slots__ = (
         "combinations",
+        "has_pages",
         "is_early",
         "is_judged",
+        "is_last",
         "is_quick",
         "marks",
         "place",
@@ -72,11 +82,13 @@ class Looks:
         self.place = place
         self.is_quick = False
         self.is_early = False
+        self.is_last = False
         self.samples: tuple[Any, ...] = ()
         self.usual: str | None = None
         self.settled: Answered = ()
         self.varying: Answered = ()
-        self.combinations: frozenset[tuple[Hashable, ...]] = frozenset()
+        self.combinations: Mapping[Combination, frozenset[Page]] = {}
+        self.has_pages = False
 
     def are_seen(self, results: Sequence[Any]) -> bool:
         """Return whether recordings had the answers that are decided here.
@@ -90,33 +102,50 @@ class Looks:
             if self.is_judged and self.has_failed(results[-1]):
                 return False
             for at, place in self.settled:
-                for _ in place.unseen(results[at]):
+                for _ in self.unseen_in(place, results[at]):
                     return False
             if self.is_early and self.place is not None:
                 for _ in self.place.unseen(results[-1]):
                     return False
-            return not self.varying or self.is_combination(results)
+            return not self.varying or (not self.has_pages and self.is_combination(results))
         except Exception:  # A `failed=` raised; `failure_refusal` says so.
             return False
 
-    def is_combination(self, results: Sequence[Any]) -> bool:
-        """Return whether a recording had all the answers so far together."""
+    def unseen_in(self, place: Place, output: Any) -> Iterator[Unseen]:
+        """Yield the answers in an output that no recording had."""
+        return place.unseen_at_end(output) if self.is_last else place.unseen(output)
+
+    def is_combination(self, results: Sequence[Any], page: Page | None = None) -> bool:
+        """Return whether a recording had all the answers so far together.
+
+        With a `page`, it must have been a recording with these snapshots.
+        """
         if not self.varying:
             return True
-        return tuple(place.signature(results[at]) for at, place in self.varying) in self.combinations
+        pages = self.combinations.get(self._combination_in(results), ())
+        return bool(pages) if page is None or not self.has_pages else page in pages
 
-    def is_mixture(self, results: Sequence[Any]) -> bool:
+    def is_mixture(self, results: Sequence[Any], page: Page | None = None) -> bool:
         """Return whether recordings had these answers, in many combinations.
 
-        One more combination then proves nothing.
+        One more combination then proves nothing, if each two of its answers were there together.
         """
         if len(self.combinations) < MANY_COMBINATIONS:
             return False
-        for index, (at, place) in enumerate(self.varying):
-            known = {combination[index] for combination in self.combinations}
-            if len(known) < MANY_OUTPUTS and place.signature(results[at]) not in known:
-                return False
-        return True
+        recorded = [(frozenset(_answers_in(made)), pages) for made, pages in self.combinations.items()]
+        wanted = list(_answers_in(self._combination_in(results)))
+        if page is not None and self.has_pages:
+            recorded = [(known | {_ON_PAGE} if page in pages else known, pages) for known, pages in recorded]
+            wanted.append(_ON_PAGE)
+        if len(wanted) > MAX_ANSWERS:
+            return False
+        return all(
+            any(one in known and two in known for known, _ in recorded)
+            for one, two in itertools.combinations_with_replacement(wanted, 2)
+        )
+
+    def _combination_in(self, results: Sequence[Any]) -> Combination:
+        return tuple(place.signature(results[at]) for at, place in self.varying)
 
     def has_failed(self, output: Any) -> bool:
         """Return whether a result is a failure where the recorded ones were not (C5a).
@@ -156,6 +185,7 @@ def _join(trajectory: ReadyTrajectory) -> list[Looks | None]:
                 settling = found[end] = Looks(steps[end].tool, False, None, None)
             settling.settled += ((position, looks.place),)
             looks.is_early = end != position
+            settling.is_last = end == len(steps) - 1
     _join_combinations(found, rows, outputs)
     for position, looks in enumerate(found):
         if looks is None or looks.tool.failed is not None or looks.varying or looks.is_early:
@@ -225,6 +255,7 @@ def _join_combinations(found: Sequence[Looks | None], rows: Sequence[Row], outpu
     Only places where recordings differ count.
     """
     varying: Answered = ()
+    has_pages = len({page_of(row) for row in rows}) > 1
     for position, looks in enumerate(found):
         if looks is None:
             continue
@@ -232,11 +263,30 @@ def _join_combinations(found: Sequence[Looks | None], rows: Sequence[Row], outpu
             varying += ((position, looks.place),)
         looks.varying = varying
         if varying:
-            made = (_combination(row, varying, outputs) for row in rows)
-            looks.combinations = frozenset(each for each in made if each is not None)
+            made: dict[Combination, set[Page]] = {}
+            for row in rows:
+                combination = _combination(row, varying, outputs)
+                if combination is not None:
+                    made.setdefault(combination, set()).add(page_of(row))
+            looks.combinations = {combination: frozenset(pages) for combination, pages in made.items()}
+            looks.has_pages = has_pages and len(made) > 1
 
 
-def _combination(row: Row, varying: Answered, outputs: Outputs) -> tuple[Hashable, ...] | None:
+def page_of(row: Row) -> Page:
+    """Return the snapshots of a recording."""
+    return row.pre, row.post
+
+
+def _answers_in(combination: Hashable, place: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Hashable]]:
+    """Yield each single answer of a combination, with its place in it."""
+    if type(combination) is tuple:
+        for at, part in enumerate(combination):
+            yield from _answers_in(part, (*place, at))
+    else:
+        yield place, combination
+
+
+def _combination(row: Row, varying: Answered, outputs: Outputs) -> Combination | None:
     signatures = []
     for at, place in varying:
         known, data = outputs[at], output_data(row, at)
@@ -258,8 +308,10 @@ def brings_answers(trajectory: ReadyTrajectory, row: Row) -> bool:
     for step in trajectory.steps:
         if step.looks is None:
             continue
-        if any(data[at] and next(place.unseen(results[at]), None) is not None for at, place in step.looks.settled):
+        looks = step.looks
+        if any(data[at] and next(looks.unseen_in(place, results[at]), None) for at, place in looks.settled):
             return True
-        if not step.looks.is_combination(results) and not step.looks.is_mixture(results):
+        page = page_of(row)
+        if not step.looks.is_combination(results, page) and not step.looks.is_mixture(results, page):
             return True
     return False

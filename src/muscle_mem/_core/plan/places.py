@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ..binding.answers import DATA, FALSE, FALSY, NONE, TEXT, TRUE, WORD, Reading, read
+from ..binding.field_names import says_state
 
 MANY_WORDS = 5
 """The number of distinct words at one place from which on words there are data."""
@@ -40,10 +41,11 @@ class Place:
     """What recordings of the same calls had at one place of an output.
 
     `known` are the categories of the values. `fields` and `items` are the places of its parts. `rows` are the first
-    items of a list, as many as the later steps use, each as a separate place.
+    items of a list, as many as the later steps use, each as a separate place. `words` are those in the fields of a
+    list's items that say a state.
     """
 
-    __slots__ = ("count", "fields", "is_open", "items", "key_sets", "known", "rows", "varies")
+    __slots__ = ("count", "fields", "is_open", "items", "key_sets", "known", "rows", "varies", "words")
 
     def __init__(self) -> None:
         self.known: set[str] = set()
@@ -54,6 +56,7 @@ class Place:
         self.key_sets: set[frozenset[str]] = set()
         self.is_open = False
         self.varies = False
+        self.words: set[str] = set()
 
     def add(
         self, value: Any, uses: Mapping[Names, int], name: str = "", names: Names = (), *, words: bool = True
@@ -64,6 +67,8 @@ class Place:
         """
         found = read(value, name, words=words)
         self.known.add(found.category)
+        if not words and (word := state_word(value, name)):
+            self.words.add(word)
         if len(names) > MAX_DEPTH:
             return
         if found.fields is not None:
@@ -176,6 +181,27 @@ class Place:
         elif found.items is not None and self.items is not None:
             yield from self._unseen_items(found, path)
 
+    def unseen_at_end(self, value: Any) -> Iterator[Unseen]:
+        """Yield the answers after which no recording ended.
+
+        Words for states in a list are among them: one of them may be what was looked for and not found.
+        """
+        yield from self.unseen(value)
+        yield from self.unseen_words(value)
+
+    def unseen_words(self, value: Any, path: str = "", name: str = "") -> Iterator[Unseen]:
+        """Yield the words for states in the items of lists that no recording had."""
+        found = read(value, name)
+        if found.fields is not None:
+            for field, place in self.fields.items():
+                if field in found.fields:
+                    yield from place.unseen_words(found.fields[field], f"{path}.{field}" if path else field, field)
+        elif found.items is not None and self.items is not None:
+            for index, item in enumerate(found.items[:MAX_ITEMS]):
+                yield from self.items.unseen_words(item, f"{path}[{index}]")
+        elif 0 < len(self.words) < MANY_WORDS and (word := state_word(value, name)) and word not in self.words:
+            yield Unseen(path, name, value, tuple(sorted(self.words)))
+
     def _unseen_fields(self, fields: Mapping[str, Any], path: str, words: bool) -> Iterator[Unseen]:
         gone = ""
         for field, place in self.fields.items():
@@ -195,9 +221,8 @@ class Place:
         for field in sorted(fields.keys() - self.fields.keys()):
             inner = f"{path}.{field}" if path else field
             category = read(fields[field], field, words=words).category
-            if gone and category not in FALSY:  # What some recordings had there may stand here today.
-                yield Unseen(inner, field, fields[field], (MISSING,))
-            elif not self.is_open and category not in DATA and category not in FALSY:
+            is_answer = category not in DATA and not self.is_open
+            if category not in FALSY and (gone or is_answer):  # It may be what some recordings had elsewhere.
                 yield Unseen(inner, field, fields[field], (MISSING,))
 
     def _unseen_items(self, found: Reading, path: str) -> Iterator[Unseen]:
@@ -214,3 +239,11 @@ class Place:
                     yield from row._unseen_fields(part.fields, inner, True)
             else:
                 yield from self.items.unseen(item, inner, words=False)
+
+
+def state_word(value: Any, name: str) -> str:
+    """Return the word for a state in a field of a list's item, or an empty text."""
+    if type(value) is not str or not value or not says_state(name):
+        return ""
+    category = read(value, name).category
+    return category if category[0] == WORD else ""

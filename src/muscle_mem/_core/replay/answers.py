@@ -17,8 +17,8 @@ from ..binding.failures import NOTHING_DONE, failure_of
 from ..binding.output_index import leaf_values
 from ..model.reason import Reason
 from ..model.text import long_repr, safe_repr
-from ..plan.answers import Looks, prepare_looks
-from ..plan.places import Place, Unseen
+from ..plan.answers import Looks, page_of, prepare_looks
+from ..plan.places import Unseen
 from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
 from ..run.effects import Effect
@@ -79,7 +79,7 @@ def settle_answers(
     verdict = _verdict(run, followed, made)
     if verdict.unseen is None and verdict.is_exact:
         return None
-    others = [] if selection is None else (yield from selection.others_after(made, followed))
+    others = [] if selection is None else (yield from selection.others_after(made, followed, looks.has_pages))
     loose = [followed] if verdict.accepts else []
     for other in others:
         theirs = _verdict(run, other, made)
@@ -123,20 +123,33 @@ def _verdict(run: Run, candidate: Candidate, made: int) -> Verdict:
     if not candidate.trajectory.has_looks:
         prepare_looks(candidate.trajectory)
     last: Looks | None = None
-    results = run.progress.results
+    results, page = run.progress.results, page_of(candidate.row)
     has_given = False  # A word of a param, which was another one in each recording.
-    for at, step in enumerate(candidate.trajectory.steps[:made]):
+    steps = candidate.trajectory.steps[:made]
+    end = steps[-1].looks if steps else None
+    ending = {at for at, _ in end.settled} if end is not None and end.is_last else set()
+    for at, step in enumerate(steps):
         if step.looks is None:
             continue
         last = step.looks
-        unseen = None if last.place is None else next(_unseen(run, at, last.place), None)
-        if unseen is not None:
-            return Verdict(at, unseen, False, False)
-        if last.place is not None and at < len(results):
-            has_given = has_given or next(last.place.unseen(results[at]), None) is not None
-    if last is None or has_given or run.progress.skipped or last.is_combination(results):
+        if last.place is None or at >= len(results) or at in run.progress.skipped:
+            continue
+        output = results[at]
+        found = last.place.unseen_at_end(output) if at in ending else last.place.unseen(output)
+        for unseen in found:
+            if not is_given(unseen, _given(run, at)):
+                return Verdict(at, unseen, False, False)
+            has_given = True
+    if last is None or has_given or run.progress.skipped or last.is_combination(results, page):
         return Verdict(made - 1, None, True, False)
-    return Verdict(last.varying[-1][0], None, False, last.is_mixture(run.progress.results))
+    return Verdict(last.varying[-1][0], None, False, last.is_mixture(results, page))
+
+
+def has_pages(candidate: Candidate, made: int) -> bool:
+    """Return whether recordings of the first calls had other answers on other pages."""
+    if not candidate.trajectory.has_looks:
+        prepare_looks(candidate.trajectory)
+    return any(step.looks is not None and step.looks.has_pages for step in candidate.trajectory.steps[:made])
 
 
 def accepts_answers(run: Run, candidate: Candidate, made: int) -> bool:
@@ -145,20 +158,12 @@ def accepts_answers(run: Run, candidate: Candidate, made: int) -> bool:
     return verdict.accepts and (verdict.is_exact or not _is_forked(candidate, made))
 
 
-def _unseen(run: Run, at: int, place: Place) -> Iterator[Unseen]:
-    """Yield the unseen answers in a result.
-
-    Those that a param or an argument so far explains are left out.
-    """
-    progress = run.progress
-    if at in progress.skipped:
-        return
-    for found in place.unseen(progress.results[at]):
-        given = list(run.params.values.items())
-        for step, args, kwargs in progress.calls[: at + 1]:
-            given += step.tool.name_arguments(args[1:] if step.method else args, kwargs)
-        if not is_given(found, given):
-            yield found
+def _given(run: Run, at: int) -> list[tuple[str, Any]]:
+    """Return the params of a run and the arguments of its calls up to a step, by name."""
+    given = list(run.params.values.items())
+    for step, args, kwargs in run.progress.calls[: at + 1]:
+        given += step.tool.name_arguments(args[1:] if step.method else args, kwargs)
+    return given
 
 
 def is_given(found: Unseen, given: Sequence[tuple[str, Any]]) -> bool:

@@ -12,7 +12,7 @@ from ..run.bound import masked_form
 from ..run.effects import Effect
 from ..run.run import Run
 from ..tools.check import Check, safe_copy
-from .answers import accepts_answers
+from .answers import accepts_answers, has_pages
 from .batch_compare import BatchResults
 from .judge import Arguments, evaluate, keep_refreshed, snapshot_bytes
 from .prepare import Captures, prepare_check, stale_reference
@@ -101,7 +101,7 @@ class Selection:
             and ids[:position] != followed.trajectory.comparison_ids[:position]
         ):
             return False
-        if candidate.trajectory is not followed.trajectory and not self._knows_answers(candidate, position):
+        if not self._knows_answers(candidate, followed, position):
             return False
         for index in range(position):
             if stale_reference(self.run, candidate.trajectory.steps[index], index) is not None:
@@ -332,26 +332,32 @@ class Selection:
                 return candidate
         return None
 
-    def others_after(self, made: int, followed: Candidate) -> Generator[Effect, Any, list[Candidate]]:
+    def others_after(
+        self, made: int, followed: Candidate, with_own: bool = False
+    ) -> Generator[Effect, Any, list[Candidate]]:
         """Return candidates that begin with the `made` calls and continue otherwise.
 
-        There is one for each trajectory.
+        There is one for each trajectory. Those with the calls of the followed one are among them only `with_own`.
         """
-        found: dict[ReadyTrajectory, Candidate] = {}
+        found: dict[object, Candidate] = {}
         self._ignores_answers = True  # The caller asks for them.
         try:
             for candidate in self.remaining[: self.run.policy.max_lookups]:
                 trajectory = candidate.trajectory
-                if trajectory in followed.trajectory.siblings or trajectory in found or trajectory.length < made:
+                is_own = trajectory in followed.trajectory.siblings
+                one: object = candidate if is_own else trajectory
+                if (is_own and not with_own) or candidate is followed or one in found or trajectory.length < made:
                     continue
                 if candidate not in self._rejected and (yield from self._accepts_captures(candidate, followed, made)):
-                    found[trajectory] = candidate
+                    found[one] = candidate
         finally:
             self._ignores_answers = False
         return list(found.values())
 
-    def _knows_answers(self, candidate: Candidate, made: int) -> bool:
-        return self._ignores_answers or accepts_answers(self.run, candidate, made)
+    def _knows_answers(self, candidate: Candidate, followed: Candidate, made: int) -> bool:
+        if self._ignores_answers or (candidate.trajectory is followed.trajectory and not has_pages(candidate, made)):
+            return True
+        return accepts_answers(self.run, candidate, made)
 
     def checks_at(self, position: int) -> Sequence[Check]:
         """Return the pre-checks of all candidates at a position."""
