@@ -16,6 +16,7 @@ from ..binding.answers import OTHER, SAMPLES
 from ..binding.failures import failure_marks, failure_of, new_marks
 from ..codec.walk import SCALARS
 from ..model.records import Row
+from .company import rival_ends
 from .places import Place, Unseen
 from .recorded_answers import answers_nothing, output_data, used_items
 
@@ -43,6 +44,7 @@ Page = tuple[Any, ...]
 """The snapshots of one recording, before and after its steps."""
 
 _ON_PAGE = ((), "page")
+_NO_COMBINATIONS: Mapping[Combination, frozenset[Page]] = {}
 Outputs = list[dict[bytes, Any] | None]
 """The distinct outputs of each step by their bytes; None if one of them is not known."""
 
@@ -56,12 +58,14 @@ class Looks:
     another recording may be followed. `samples` are recorded results that pass as they are, and `usual` is a text among
     them, for the loop of the replay. `varying` are all steps so far whose recordings differ in an answer, and
     `combinations` the answers that each recording had there, with the snapshots of these recordings. `has_pages` says
-    that these differ. `is_last` says that no step follows those that are decided here.
+    that these differ. `is_last` says that no step follows those that are decided here, and `has_rivals` that other
+    recordings go on with another tool from here.
     """
 
     __slots__ = (
         "combinations",
         "has_pages",
+        "has_rivals",
         "is_early",
         "is_judged",
         "is_last",
@@ -87,8 +91,9 @@ class Looks:
         self.usual: str | None = None
         self.settled: Answered = ()
         self.varying: Answered = ()
-        self.combinations: Mapping[Combination, frozenset[Page]] = {}
+        self.combinations = _NO_COMBINATIONS
         self.has_pages = False
+        self.has_rivals = False
 
     def are_seen(self, results: Sequence[Any]) -> bool:
         """Return whether recordings had the answers that are decided here.
@@ -99,7 +104,7 @@ class Looks:
             for sample in self.samples:
                 if type(results[-1]) is type(sample) and results[-1] == sample:
                     return True
-            if self.is_judged and self.has_failed(results[-1]):
+            if self.has_rivals or (self.is_judged and self.has_failed(results[-1])):
                 return False
             for at, place in self.settled:
                 for _ in self.unseen_in(place, results[at]):
@@ -167,6 +172,10 @@ def prepare_looks(trajectory: ReadyTrajectory) -> None:
         found = _join(trajectory)
     except Exception:  # A value whose methods raise costs the looks, not the run.
         found = [Looks(step.tool, step.tool.failed is not False, None, None) for step in trajectory.steps]
+    for made in rival_ends(trajectory):
+        looks = found[made - 1]
+        if looks is not None and looks.settled:
+            looks.has_rivals = True
     for step, looks in zip(trajectory.steps, found, strict=True):
         needed = looks is not None and (looks.is_judged or looks.settled or looks.is_early)
         step.set_looks(looks if needed else None)

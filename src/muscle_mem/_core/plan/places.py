@@ -56,7 +56,7 @@ class Place:
         self.key_sets: set[frozenset[str]] = set()
         self.is_open = False
         self.varies = False
-        self.words: set[str] = set()
+        self.words: frozenset[str] = frozenset()
 
     def add(
         self, value: Any, uses: Mapping[Names, int], name: str = "", names: Names = (), *, words: bool = True
@@ -68,7 +68,7 @@ class Place:
         found = read(value, name, words=words)
         self.known.add(found.category)
         if not words and (word := state_word(value, name)):
-            self.words.add(word)
+            self.words |= {word}
         if len(names) > MAX_DEPTH:
             return
         if found.fields is not None:

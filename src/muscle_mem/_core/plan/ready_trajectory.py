@@ -152,8 +152,9 @@ class ReadyTrajectory:
 
         This one is among them. Their answers count together. `company` are all trajectories of the key.
         """
+        is_other = len(self.company) != len(company)
         self.company = company
-        if self.siblings != tuple(siblings):
+        if is_other or self.siblings != tuple(siblings):
             self.siblings = tuple(siblings)
             self.has_looks = False
             for candidate in self.candidates:

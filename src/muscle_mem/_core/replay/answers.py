@@ -23,6 +23,7 @@ from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
 from ..run.effects import Effect
 from ..run.run import Run
+from .forks import is_forked, nearest
 
 if TYPE_CHECKING:
     from .selection import Selection
@@ -58,6 +59,11 @@ class Verdict(msgspec.Struct, frozen=True):
     has_many: bool
 
     @property
+    def is_known(self) -> bool:
+        """Return whether one recording had all these answers."""
+        return self.unseen is None and self.is_exact
+
+    @property
     def accepts(self) -> bool:
         """Return whether a replay may go on if no other recording differs."""
         return self.unseen is None and (self.is_exact or self.has_many)
@@ -77,45 +83,37 @@ def settle_answers(
         return None
     made = made or position + 1
     verdict = _verdict(run, followed, made)
-    if verdict.unseen is None and verdict.is_exact:
-        return None
+    if verdict.is_known:
+        return (yield from _settle_fork(run, selection, made, followed)) if looks.has_rivals else None
     others = [] if selection is None else (yield from selection.others_after(made, followed, looks.has_pages))
     loose = [followed] if verdict.accepts else []
     for other in others:
         theirs = _verdict(run, other, made)
-        if theirs.unseen is None and theirs.is_exact:
+        if theirs.is_known:
             return other
         if theirs.accepts:
             loose.append(other)
     if not looks.settled:
         return None  # The steps up to the next one that acts only read.
     for chosen in loose[:1]:
-        if not _is_forked(chosen, made):
+        if not is_forked(chosen, made):
             return None if chosen is followed else chosen
     return _refusal(followed, verdict, made)
 
 
-def _is_forked(candidate: Candidate, made: int) -> bool:
-    """Return whether other recordings continue differently after the last act.
+def _settle_fork(
+    run: Run, selection: Selection | None, made: int, followed: Candidate
+) -> Generator[Effect, Any, Candidate | Refusal | None]:
+    """Return the candidate to follow where recordings with the same answers continue with different tools.
 
-    If they do, an answer may decide. Where both ways have a pre-check, these decide.
+    A text may have told them apart. If the words in this run's texts do not, the replay stops.
     """
-    trajectory = candidate.trajectory
-    steps, ids = trajectory.steps, trajectory.comparison_ids
-    begin = made
-    while begin > 1 and steps[begin - 1].tool.is_read_only:
-        begin -= 1
-    for other in trajectory.company:
-        if other in trajectory.siblings:
-            continue
-        common = next(
-            (at for at, (one, two) in enumerate(zip(ids, other.comparison_ids, strict=False)) if one != two),
-            min(len(ids), len(other.comparison_ids)),
-        )
-        plans = steps[common : common + 1], other.steps[common : common + 1]
-        if begin <= common <= made and not all(plan and plan[0].pre is not None for plan in plans):
-            return True
-    return False
+    others = [] if selection is None else (yield from selection.others_after(made, followed))
+    rivals = [other for other in others if _verdict(run, other, made).is_known]
+    chosen = nearest(run.progress.results, made, followed, rivals)
+    if chosen is None:
+        return _refusal(followed, Verdict(made - 1, None, False, False), made)
+    return None if chosen is followed else chosen
 
 
 def _verdict(run: Run, candidate: Candidate, made: int) -> Verdict:
@@ -155,7 +153,7 @@ def has_pages(candidate: Candidate, made: int) -> bool:
 def accepts_answers(run: Run, candidate: Candidate, made: int) -> bool:
     """Return whether a candidate may follow the first results."""
     verdict = _verdict(run, candidate, made)
-    return verdict.accepts and (verdict.is_exact or not _is_forked(candidate, made))
+    return verdict.accepts and (verdict.is_exact or not is_forked(candidate, made))
 
 
 def _given(run: Run, at: int) -> list[tuple[str, Any]]:
