@@ -10,7 +10,7 @@ from .._core.model.reason import Mode, OnDivergence
 from .._runtime import calls
 from .._runtime.calls import Demonstration
 from .._runtime.options import Answer, CallOptions
-from .._session.session import AsyncSession, Session, open_async_session, open_session
+from .._session.session import AsyncSession, Session, SteppingOptions, open_async_session, open_session
 from .._session.task import SUSPEND_SECONDS, Task
 from .has_runtime import HasRuntime
 
@@ -28,6 +28,7 @@ def session(
     on_divergence: OnDivergence | None = None,
     secrets: Mapping[str, Any] | None = None,
     answer: Answer | None = None,
+    tools: Iterable[str | Callable[..., Any]] | None = None,
     **kwargs: Any,
 ) -> Session:
     """Open a run that the caller steps.
@@ -39,13 +40,14 @@ def session(
         args, kwargs: The positional and keyword arguments of the agent.
         tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
         answer: Where the answer of a hit comes from; see `Engine`.
+        tools: The tools that the agent offers in this run; see `Session.offer`. None means all that are registered.
 
     Raises:
         InvalidTypeError: An option has the wrong type.
         InvalidValueError: An option has a value that is not allowed.
     """
     options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets, answer)
-    return open_session(self._runtime, args, kwargs, options)
+    return open_session(self._runtime, args, kwargs, options, SteppingOptions(tools))
 
 
 def asession(
@@ -61,6 +63,7 @@ def asession(
     on_divergence: OnDivergence | None = None,
     secrets: Mapping[str, Any] | None = None,
     answer: Answer | None = None,
+    tools: Iterable[str | Callable[..., Any]] | None = None,
     **kwargs: Any,
 ) -> AsyncSession:
     """Open a run that the caller steps, with async checks and callbacks.
@@ -71,9 +74,10 @@ def asession(
         args, kwargs: The positional and keyword arguments of the agent.
         tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
         answer: Where the answer of a hit comes from; see `Engine`.
+        tools: The tools that the agent offers in this run; see `Session.offer`. None means all that are registered.
     """
     options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets, answer)
-    return open_async_session(self._runtime, args, kwargs, options)
+    return open_async_session(self._runtime, args, kwargs, options, SteppingOptions(tools))
 
 
 def record(

@@ -37,7 +37,7 @@ def load_late_modules() -> None:
     from .._core.codec import rare_leaves  # noqa: F401
     from .._core.plan import generalized  # noqa: F401
     from .._core.record import compare_flows, learn, masked_rows, merge, redact  # noqa: F401
-    from .._core.replay import divergence, explain_flows, final_answer, shadow, take_over  # noqa: F401
+    from .._core.replay import divergence, explain_flows, final_answer, shadow, take_over, turn  # noqa: F401
     from . import external_tools  # noqa: F401
 
 

@@ -18,7 +18,17 @@ from .._runtime.drivers import adrive, drive
 from .._runtime.options import CallOptions
 from .._runtime.runtime import Runtime
 from .stepper import Stepper
+from .tool_calls import parse_offer
 from .turns import Call, Turn
+
+
+class SteppingOptions(msgspec.Struct, frozen=True):
+    """The options that only sessions have; see `Engine.session`."""
+
+    tools: Iterable[Any] | None = None
+
+
+PLAIN_STEPPING = SteppingOptions()
 
 
 class Session(Stepper):
@@ -193,28 +203,46 @@ class AsyncSession(Stepper):
         self._close_block(error)
 
 
-def open_session(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions) -> Session:
+def open_session(
+    runtime: Runtime,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: CallOptions,
+    stepping: SteppingOptions = PLAIN_STEPPING,
+) -> Session:
     """Open a run that the caller steps; see `Engine.session`."""
-    return Session(runtime, *_open_stepped(runtime, args, kwargs, options, is_sync=True))
+    return Session(runtime, *_open_stepped(runtime, args, kwargs, options, stepping, is_sync=True))
 
 
 def open_async_session(
-    runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions
+    runtime: Runtime,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: CallOptions,
+    stepping: SteppingOptions = PLAIN_STEPPING,
 ) -> AsyncSession:
     """Open a run with async checks and callbacks; see `Engine.asession`."""
-    return AsyncSession(runtime, *_open_stepped(runtime, args, kwargs, options, is_sync=False))
+    return AsyncSession(runtime, *_open_stepped(runtime, args, kwargs, options, stepping, is_sync=False))
 
 
 def _open_stepped(
-    runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], options: CallOptions, *, is_sync: bool
+    runtime: Runtime,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    options: CallOptions,
+    stepping: SteppingOptions,
+    *,
+    is_sync: bool,
 ) -> tuple[Run, Refusal | None, Frame]:
     """Return the run, the reason why it has no key, if any, and its frame."""
+    offered = None if stepping.tools is None else parse_offer(runtime.tools, stepping.tools)
     mode = runtime.effective_mode(options.mode)
     if mode == "off" and options.key is None:  # An engine that is off needs no key.
         options = msgspec.structs.replace(options, key="off")
     run, refusal = runtime.open_run(args, kwargs, options, mode, is_sync, is_stepped=True)
     run.is_stepped = True
     run.takes_handover = True
+    run.offered = offered
     frame = runtime.open_runs.enter(None if mode == "off" else run)
     frame.is_stepped = True
     return run, refusal, frame

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,7 +43,7 @@ from .._runtime.runtime import Runtime
 from ..errors import InvalidTypeError, InvalidValueError, NotReadyError, StoreError
 from .flows import Abandoned, FlowEnd, StopPoint, advance, unrecorded_call, unrecorded_run
 from .outstanding import Member, Outstanding, call_text
-from .tool_calls import RequestedCall, parse_calls
+from .tool_calls import RequestedCall, parse_calls, parse_offer
 from .turns import Answered, AskAgent, Finished, Turn
 
 
@@ -78,6 +78,22 @@ class Stepper:
     def outcome(self) -> Outcome | None:
         """The outcome of the run, or None while it is open."""
         return self._result if isinstance(self._result, Outcome) else None
+
+    def offer(self, names: Iterable[Any]) -> None:
+        """Say which tools can be used in this run, in place of those named before.
+
+        A recorded step of another tool is not replayed: the run is a miss where that is known before the first call,
+        else it diverges (`tool_missing`).
+
+        Args:
+            names: The tools: stored names, names as the model knows them, or functions.
+
+        Raises:
+            InvalidTypeError: `names` is not a list of such tools.
+            InvalidValueError: A function is not a registered tool.
+        """
+        with self._stepping("offer"):
+            self._run.offered = parse_offer(self._runtime.tools, names)
 
     def close(self, error: BaseException | None = None) -> None:
         """Close the session. Closing twice is allowed.

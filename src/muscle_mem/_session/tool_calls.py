@@ -46,6 +46,25 @@ def parse_calls(tools: Iterable[Tool], run: Run, calls: Any) -> list[RequestedCa
         raise type(error)(run.redact(str(error))) from None
 
 
+def parse_offer(tools: Iterable[Tool], names: Any) -> frozenset[str]:
+    """Return the names of the tools that a run may use.
+
+    Raises InvalidTypeError or InvalidValueError for what is no tool.
+    """
+    if isinstance(names, str | bytes) or not isinstance(names, Iterable):
+        raise InvalidTypeError(
+            f"invalid tools of a session: expected a list of names or functions, got {safe_repr(names)}"
+        )
+    found: set[str] = set()
+    for name in names:
+        if not isinstance(name, str) and not callable(name):
+            raise InvalidTypeError(
+                f"invalid tool of a session: expected its name or its function, got {safe_repr(name)}"
+            )
+        found.add(name if isinstance(name, str) else _find_tool(tools, name)[0].name)
+    return frozenset(found)
+
+
 def _parse_call(tools: Iterable[Tool], run: Run, call: Any) -> RequestedCall:
     what, arguments, id = _parts(call)
     tool, owner = _find_tool(tools, what)

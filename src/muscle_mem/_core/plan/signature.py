@@ -47,7 +47,7 @@ def argument_builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -
 
     Each goes to the parameter that has its name, wherever that stands now. It is passed as it was recorded, by position
     or by name, as far as the signature allows. Behind a parameter that is not given by position, all others are passed
-    by name.
+    by name, in the order of `keywords`.
     """
     made = {name: make_resolver(expr, tool, name) for name, expr in record.arguments}
     waiting = {name: make for name, make in made.items() if make is not None}
@@ -72,7 +72,10 @@ def argument_builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -
             is_behind_gap = True
             found.append((True, name, make))
     found += [(False, name, waiting.pop(name)) for name in more]
-    return found + [(True, name, make) for name, make in waiting.items()]
+    by_name = [builder for builder in found if builder[0]] + [(True, name, make) for name, make in waiting.items()]
+    order = {name: at for at, name in enumerate(keywords)}
+    by_name.sort(key=lambda builder: order.get(builder[1], len(order)))
+    return [builder for builder in found if not builder[0]] + by_name
 
 
 def _inject_new(waiting: dict[str, Resolver], tool: Tool) -> None:

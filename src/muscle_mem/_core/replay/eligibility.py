@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..binding.suspicion_kinds import local_day
+from ..model.handover import chat_name
 from ..model.reason import Reason
 from ..plan.candidate_set import CandidateSet, is_unrestricted
 from ..plan.compatibility import params_refusal
@@ -10,7 +11,7 @@ from ..plan.contradiction import may_begin
 from ..plan.evidence import Circumstances, conditions_refusal
 from ..plan.general_trajectory import GeneralTrajectory
 from ..plan.ready_trajectory import ReadyTrajectory
-from ..plan.step import Refusal, Registry
+from ..plan.step import PlanStep, Refusal, Registry
 from ..plan.trust import EXPIRED, trust_refusal
 from ..run.run import Run
 from ..tools.overrides import override_fingerprint
@@ -28,7 +29,8 @@ def eligible(run: Run, found: CandidateSet, registry: Registry) -> tuple[Candida
 
     Either is None if there is none.
     """
-    if found.is_unrestricted and not (run.policy.trust or run.params.values or registry.failing_tools):
+    is_free = run.offered is None and not (run.policy.trust or run.params.values or registry.failing_tools)
+    if is_free and found.is_unrestricted:
         return found, None
     first: Refusal | None = None
     live: list[ReadyTrajectory] = []
@@ -75,9 +77,11 @@ def _eligible_general(
 
 def ineligibility(run: Run, trajectory: ReadyTrajectory, registry: Registry) -> Refusal | None:
     """Return why a trajectory cannot be replayed now; None if it may start."""
-    if is_unrestricted(trajectory) and not (run.policy.trust or run.params.values):
+    if run.offered is None and is_unrestricted(trajectory) and not (run.policy.trust or run.params.values):
         return registry.pause_refusal(trajectory.steps)  # All else was determined when it was joined.
     refusal = own_refusal(run, trajectory) or registry.pause_refusal(trajectory.steps)
+    if refusal is None and run.offered is not None:
+        refusal = next(filter(None, (offer_refusal(run, step, at) for at, step in enumerate(trajectory.steps))), None)
     if refusal is None and trajectory.stop is not None and not _may_begin(run, trajectory, trajectory.stop.step):
         refusal = trajectory.stop
     if refusal is None and (trajectory.requirements or trajectory.unchecked_tools):
@@ -112,6 +116,18 @@ def own_refusal(run: Run, trajectory: ReadyTrajectory) -> Refusal | None:
     if refusal is None and trajectory.conditions is not None:
         refusal = conditions_refusal(trajectory, _circumstances(run), run.policy.generalize)
     return refusal
+
+
+def offer_refusal(run: Run, step: PlanStep, position: int) -> Refusal | None:
+    """Return the refusal of a step whose tool cannot be used in this run."""
+    tool = step.tool
+    if run.offered is None or not run.offered.isdisjoint((tool.name, chat_name(tool.name), *tool.aliases)):
+        return None
+    message = (
+        f"tool {tool.name!r} (step {position}) is not among the tools of this run. Offer it to the agent, or let the "
+        "model do the task without it."
+    )
+    return Refusal(Reason.TOOL_MISSING, message, position, tool.name)
 
 
 def _may_begin(run: Run, trajectory: ReadyTrajectory, stop: int) -> bool:

@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from ..model.reason import Reason
+from ..model.text import long_repr
 from ..plan.candidate_set import CandidateSet
 from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
 from ..run.effects import Effect, Invoke, Pause
-from ..run.run import Run
+from ..run.run import Progress, Run
 from .inline_check import check_inline, check_inline_shared
 from .post_check import judge_after, settle_post_check
 from .pre_check import continue_with_longer, decide, settle_pre_check
 from .selection import Selection
-from .turn import make_turn, tool_raised
 
 
 def replay(run: Run, live: CandidateSet) -> Generator[Effect, Any, Candidate | Refusal]:
@@ -65,6 +66,8 @@ def replay(run: Run, live: CandidateSet) -> Generator[Effect, Any, Candidate | R
             position = len(results)  # An optional step may have been skipped.
             step = steps[position]
         if outside:
+            from .turn import make_turn
+
             found = yield from make_turn(run, selection, position, followed, (args, kwargs))
             if isinstance(found, Refusal):
                 return found
@@ -108,3 +111,13 @@ def replay(run: Run, live: CandidateSet) -> Generator[Effect, Any, Candidate | R
                 followed = progress.candidate = found
                 steps, pres, posts = followed.replay_plan()
         position += 1
+
+
+def tool_raised(progress: Progress, position: int, error: BaseException) -> Refusal:
+    """Return why the replay stops at a call that raised; the call counts as executed."""
+    progress.errors = {**(progress.errors or {}), position: error}
+    tool = progress.calls[position][0].tool
+    seen = long_repr(error)
+    harmless = bool(tool.refuses) and isinstance(error, tool.refuses)
+    message = f"{tool.name!r} raised {seen}"
+    return Refusal(Reason.TOOL_RAISED, message, position, tool.name, seen=seen, error=error, did_nothing=harmless)

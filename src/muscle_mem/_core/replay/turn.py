@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any
 
+import msgspec
+
 from ..model.reason import Reason
-from ..model.text import long_repr
 from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
 from ..run.effects import Confirm, Confirmed, Effect, Invoke, InvokeTurn, Made, NotMade
 from ..run.run import Progress, Run
+from .eligibility import offer_refusal
 from .judge import Arguments, capture, evaluate, keep_refreshed
 from .post_check import judge_after, judge_together
+from .replay import tool_raised
 from .selection import Selection
 
 
@@ -30,6 +33,10 @@ def make_turn(
     progress = run.progress
     steps = followed.trajectory.steps
     members = (position, *steps[position].opening_members)
+    for at in members:
+        refusal = offer_refusal(run, steps[at], at)
+        if refusal is not None:
+            return msgspec.structs.replace(refusal, step=position)
     given = {**(progress.group_arguments or {}), position: arguments}
     progress.calls.extend((steps[at], *given[at]) for at in members)
     answers = yield InvokeTurn(tuple(Invoke(steps[at].tool, *given[at]) for at in members), members)
@@ -39,16 +46,6 @@ def make_turn(
             followed = progress.candidate = found
         answers = yield Confirmed(found if isinstance(found, Refusal) else None)
     return (yield from _judge(run, selection, members, followed, answers))
-
-
-def tool_raised(progress: Progress, position: int, error: BaseException) -> Refusal:
-    """Return why the replay stops at a call that raised; the call counts as executed."""
-    progress.errors = {**(progress.errors or {}), position: error}
-    tool = progress.calls[position][0].tool
-    seen = long_repr(error)
-    harmless = bool(tool.refuses) and isinstance(error, tool.refuses)
-    message = f"{tool.name!r} raised {seen}"
-    return Refusal(Reason.TOOL_RAISED, message, position, tool.name, seen=seen, error=error, did_nothing=harmless)
 
 
 def _judge(

@@ -108,7 +108,8 @@ class Run(msgspec.Struct, eq=False):
     them, made on demand. `refused_checks` are the checks that stopped a replay, named as in `Tally.check`.
     `store_error` is the exception that the store raised when the recording was saved. `detour` is where pre-checks
     failed before the agent was asked, and the ids of the observations that they refused. `has_custom_key` means that
-    the key is not made of the arguments. `own_scope` is set if the engine's scope is a function. `answer` says where
+    the key is not made of the arguments. `offered` are the names of the tools that can be used in this run, None if
+    all can. `own_scope` is set if the engine's scope is a function. `answer` says where
     the value of a hit comes from if no step gives it: "auto", "model", "recorded", a function, or None.
     """
 
@@ -149,6 +150,7 @@ class Run(msgspec.Struct, eq=False):
     own_scope: str | None = None
     knows_handover: bool = False
     answer: Any = None
+    offered: frozenset[str] | None = None
 
     @property
     def id(self) -> str:
