@@ -293,7 +293,6 @@ def test_steps_out_of_turn_say_which_step_is_missing() -> None:
         (["press"], InvalidTypeError, "call"),
         ([("press",)], InvalidTypeError, "call"),
         ([("press", {}, 7)], InvalidTypeError, "id.*7"),
-        ([("pull", {})], InvalidValueError, "Lever.press, Panel.press"),
         ([("press", {})], InvalidValueError, "Lever.press, Panel.press"),
         ([("Panel.press", [1])], InvalidTypeError, "dict by name"),
         ([("Panel.press", {1: 2})], InvalidTypeError, "dict by name"),

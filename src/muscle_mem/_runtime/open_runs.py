@@ -8,6 +8,7 @@ from typing import Any
 
 from .._core.model.reason import Reason
 from .._core.model.secret import Secret, observe_reads
+from .._core.record.same_call import Arguments, are_equal_calls
 from .._core.run.run import Run
 from .._core.tools.closures import leads_to
 from .._core.tools.tool import Tool
@@ -44,6 +45,17 @@ def _unattributed_message(tool: Tool) -> str:
     )
 
 
+def _are_equal_calls(tool: Tool, one: Arguments, two: Arguments) -> bool:
+    """Return whether two calls have the same arguments.
+
+    They do not if this cannot be determined.
+    """
+    try:
+        return are_equal_calls(tool, one, two)
+    except Exception:  # Methods of an argument may raise, which must not end the call.
+        return False
+
+
 class OpenRuns:
     """The frames of the runs that are recording.
 
@@ -51,7 +63,7 @@ class OpenRuns:
 
     Attributes:
         frames: The frames whose tool calls are recorded.
-        delegated: The outstanding calls of each session, with the thread that got the call, and its tool.
+        delegated: The outstanding calls of each session, with the thread that got the call, its tool and its arguments.
     """
 
     __slots__ = ("__weakref__", "_adopt_threads", "_runtime", "delegated", "frames")
@@ -60,7 +72,7 @@ class OpenRuns:
         self._runtime = runtime
         self._adopt_threads = adopt
         self.frames: set[Frame] = set()
-        self.delegated: dict[Frame, dict[object, tuple[object, Tool]]] = {}
+        self.delegated: dict[Frame, dict[object, tuple[object, Tool, Arguments]]] = {}
         register_for_forks(self)
         _all_open_runs.add(self)
 
@@ -117,10 +129,10 @@ class OpenRuns:
         runs = [frame.run for frame in list(self.frames) if frame.run is not None]
         return {run.progress.candidate.trajectory.id for run in runs if run.progress.candidate is not None}
 
-    def mark_delegated(self, frame: Frame, call: object, tool: Tool) -> None:
+    def mark_delegated(self, frame: Frame, call: object, tool: Tool, arguments: Arguments) -> None:
         """Note that the caller of a session is making a call; calls inside it are plain."""
         frame.is_recording = False
-        self.delegated.setdefault(frame, {})[call] = (_this_thread(), tool)
+        self.delegated.setdefault(frame, {})[call] = _this_thread(), tool, arguments
 
     def mark_returned(self, frame: Frame, call: object) -> None:
         """Note that a call of a session has ended.
@@ -133,20 +145,22 @@ class OpenRuns:
             self.delegated.pop(frame, None)
             frame.is_recording = frame in self.frames
 
-    def handle_unattributed(self, tool: Tool) -> Frame | None:
+    def handle_unattributed(self, tool: Tool, arguments: Arguments) -> Frame | None:
         """Return the frame that a call without a run joins, or None.
 
-        Such a call comes from a thread that contextvars did not reach (C9), or is the call that a session handed out in
-        this thread. A call from an unknown thread that joins no run prevents the open runs from being learned.
+        Such a call comes from a thread that contextvars did not reach (C9), or is a call that a session handed out: in
+        this thread, or with these arguments. A call from an unknown thread that joins no run prevents the open runs
+        from being learned.
         """
         for frame in list(self.frames):
             if frame.is_inherited:
                 frame.watch.mark_call_in_child()
         this_thread = _this_thread()
         delegated = [(frame, call) for frame, calls in list(self.delegated.items()) for call in list(calls.values())]
-        if any(call == (this_thread, tool) for _, call in delegated):
-            return None
-        inside = {frame for frame, (thread, _) in delegated if thread is this_thread}
+        for _, (thread, handed_out, given) in delegated:
+            if handed_out is tool and (thread is this_thread or _are_equal_calls(tool, given, arguments)):
+                return None
+        inside = {frame for frame, (thread, _, _) in delegated if thread is this_thread}
         frames = [frame for frame in self._recording_frames() if frame not in inside and not frame.is_inherited]
         if self._adopt_threads and len(frames) == 1 and not frames[0].is_stepped:
             run = frames[0].run

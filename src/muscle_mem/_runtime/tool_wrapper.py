@@ -21,13 +21,15 @@ def wrap(runtime: Runtime, tool: Tool) -> Callable[..., Any]:
     return _wrap_async(runtime, tool) if tool.is_async else _wrap_sync(runtime, tool)
 
 
-def _attributed_frame(runtime: Runtime, tool: Tool, args: tuple[Any, ...], frame: Frame | None) -> Frame | None:
+def _attributed_frame(
+    runtime: Runtime, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any], frame: Frame | None
+) -> Frame | None:
     """Return the frame that records a call, or None if nothing does.
 
     It decides the rare cases: calls without a run, in a session, or of a tool that may be a method.
     """
     if frame is None or frame.is_left:
-        frame = runtime.open_runs.handle_unattributed(tool) if runtime.open_runs.frames else None
+        frame = runtime.open_runs.handle_unattributed(tool, (args, kwargs)) if runtime.open_runs.frames else None
         if frame is None:
             return None
     if not frame.is_recording or frame.runtime is not runtime or frame.run is None or frame.run.recorder.closed:
@@ -56,7 +58,7 @@ def _wrap_sync(runtime: Runtime, tool: Tool) -> Callable[..., Any]:
         if frame is None:
             if not recording:
                 return fn(*args, **kwargs) if kwargs else fn(*args)
-            frame = _attributed_frame(runtime, tool, args, frame)
+            frame = _attributed_frame(runtime, tool, args, kwargs, frame)
         elif (
             frame.is_stepped
             or frame.is_left
@@ -64,7 +66,7 @@ def _wrap_sync(runtime: Runtime, tool: Tool) -> Callable[..., Any]:
             or not frame.is_recording
             or frame.runtime is not runtime
         ):
-            frame = _attributed_frame(runtime, tool, args, frame)
+            frame = _attributed_frame(runtime, tool, args, kwargs, frame)
         if frame is None:
             return fn(*args, **kwargs)
         run: Run = frame.run  # type: ignore[assignment] # A frame that records has a run.
@@ -96,7 +98,7 @@ def _wrap_async(runtime: Runtime, tool: Tool) -> Callable[..., Any]:
     here = current_frame
 
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        frame = _attributed_frame(runtime, tool, args, here.get())
+        frame = _attributed_frame(runtime, tool, args, kwargs, here.get())
         if frame is None or frame.run is None:
             return await fn(*args, **kwargs)
         run = frame.run

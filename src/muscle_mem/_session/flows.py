@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -28,10 +29,27 @@ StopPoint = Invoke | InvokeTurn | Confirmed | Pause | RunAgent | FlowEnd
 Stepped = Generator[Effect, Any, Any]
 
 
+@contextmanager
+def own_traceback(error: BaseException | None) -> Iterator[None]:
+    """Restore the traceback and the context of a user's exception after the block.
+
+    Code of the package that the exception passes through does not belong to it.
+    """
+    if error is None:
+        yield
+        return
+    trace, context = error.__traceback__, error.__context__
+    try:
+        yield
+    finally:
+        error.__traceback__, error.__context__ = trace, context
+
+
 def advance(flow: Stepped, answer: Any = None, error: BaseException | None = None) -> Generator[Effect, Any, StopPoint]:
     """Step a flow to what its caller must do next; yield earlier effects."""
     try:
-        effect = flow.send(answer) if error is None else flow.throw(error)
+        with own_traceback(error):
+            effect = flow.send(answer) if error is None else flow.throw(error)
         while not isinstance(effect, Invoke | InvokeTurn | Confirmed | Pause | RunAgent):
             try:
                 answer = yield effect

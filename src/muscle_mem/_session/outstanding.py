@@ -99,7 +99,7 @@ class Outstanding:
         if isinstance(turn, Call):
             self.handed_out.append(member)
             self.set_number(member.number)
-            self._runtime.open_runs.mark_delegated(self._frame, turn, member.tool)
+            self._runtime.open_runs.mark_delegated(self._frame, turn, member.tool, (turn.args, turn.kwargs))
         return turn
 
     def set_number(self, number: int) -> None:

@@ -15,6 +15,7 @@ from .._core.plan.step import Refusal
 from .._core.run.run import Run
 from .._core.tools.tool import Tool
 from .._runtime.class_tools import settle_class_method
+from .._runtime.runtime import Runtime
 from ..errors import InvalidTypeError, InvalidValueError, NotReadyError
 
 CALL_SHAPES = "(tool, arguments), (tool, arguments, id), or a tool call as a chat API returns it"
@@ -29,8 +30,10 @@ class RequestedCall(msgspec.Struct, frozen=True, eq=False):
     id: str
 
 
-def parse_calls(tools: Iterable[Tool], run: Run, calls: Any) -> list[RequestedCall]:
+def parse_calls(runtime: Runtime, run: Run, calls: Any) -> list[RequestedCall]:
     """Return the requested calls with their tools.
+
+    A tool that the engine does not know is registered as an external tool, unless the engine is strict.
 
     Raises InvalidTypeError or InvalidValueError if any call cannot be parsed.
     """
@@ -39,7 +42,7 @@ def parse_calls(tools: Iterable[Tool], run: Run, calls: Any) -> list[RequestedCa
             f"said() failed: expected a list of calls, each {CALL_SHAPES}, got {run.redact(safe_repr(calls))}"
         )
     try:
-        return [_parse_call(tools, run, call) for call in calls]
+        return [_parse_call(runtime, run, call) for call in calls]
     except (InvalidTypeError, InvalidValueError) as error:
         if not run.has_secrets:
             raise
@@ -65,9 +68,14 @@ def parse_offer(tools: Iterable[Tool], names: Any) -> frozenset[str]:
     return frozenset(found)
 
 
-def _parse_call(tools: Iterable[Tool], run: Run, call: Any) -> RequestedCall:
+def _parse_call(runtime: Runtime, run: Run, call: Any) -> RequestedCall:
     what, arguments, id = _parts(call)
-    tool, owner = _find_tool(tools, what)
+    if isinstance(what, str) and what and not runtime.policy.strict and not _named(runtime.tools, what):
+        from .._runtime.external_tools import Offer, see_external
+
+        tool, owner = see_external(runtime, Offer(what)), None
+    else:
+        tool, owner = _find_tool(runtime.tools, what)
     given = _arguments_by_name(tool, arguments)
     args, kwargs = _bind(run, tool, owner, given)
     return RequestedCall(tool, args, kwargs, id)
@@ -116,8 +124,7 @@ def _find_tool(registered: Iterable[Tool], what: Any) -> tuple[Tool, Any]:
     settle_class_method(what)
     tools = list(registered)
     if isinstance(what, str):
-        found = [tool for tool in tools if tool.name == what or what in tool.aliases]
-        found = found or [tool for tool in tools if what in (tool.name.rpartition(".")[2], chat_name(tool.name))]
+        found = _named(tools, what)
         name, owner = what, None
     else:
         function = getattr(what, "__func__", what)
@@ -135,6 +142,13 @@ def _find_tool(registered: Iterable[Tool], what: Any) -> tuple[Tool, Any]:
         names = ", ".join(sorted(tool.name for tool in found))
         raise InvalidValueError(f"tool {name!r} is ambiguous: it matches {names}. Pass the full name or the function.")
     return found[0], owner
+
+
+def _named(tools: Iterable[Tool], name: str) -> list[Tool]:
+    """Return the tools of a name: the stored one, or else that by which a model knows them."""
+    known = list(tools)
+    found = [tool for tool in known if tool.name == name or name in tool.aliases]
+    return found or [tool for tool in known if name in (tool.name.rpartition(".")[2], chat_name(tool.name))]
 
 
 def _bind(run: Run, tool: Tool, owner: Any, given: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

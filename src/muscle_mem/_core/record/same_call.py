@@ -12,6 +12,7 @@ from ..plan.step import PlanStep
 from ..redaction.secret_leaves import secrets_in
 from ..tools.tool import Tool
 
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 StepCall = tuple[PlanStep, tuple[Any, ...], dict[str, Any]]
 
 
@@ -32,7 +33,26 @@ def is_same_call(call: StepCall, tool: Tool, args: tuple[Any, ...], kwargs: dict
         then = step.named_arguments(env)
     except Exception:  # The tool or agent changed an output, and a referenced part is missing.
         return False
-    now = {name: value for name, value in tool.name_arguments(args, kwargs) if name not in tool.ignore}
+    return _are_equal(tool, then, _named(tool, args, kwargs))
+
+
+def are_equal_calls(tool: Tool, one: Arguments, two: Arguments) -> bool:
+    """Return whether two calls of a tool have the same arguments, which are positional and by name."""
+    named = []
+    for args, kwargs in (one, two):
+        if tool.method:
+            if not args or not one[0] or args[0] is not one[0][0]:
+                return False
+            args = args[1:]
+        named.append(_named(tool, args, kwargs))
+    return _are_equal(tool, *named)
+
+
+def _named(tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in tool.name_arguments(args, kwargs) if name not in tool.ignore}
+
+
+def _are_equal(tool: Tool, then: dict[str, Any], now: dict[str, Any]) -> bool:
     for name in then.keys() ^ now.keys():  # One call omits the argument, so its value is the default.
         parameter = tool.signature.parameters.get(name) if tool.signature else None
         if parameter is None or parameter.default is parameter.empty:
