@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._core.model.reason import Mode, OnDivergence
 from .._runtime import calls
 from .._runtime.calls import Demonstration
+from .._runtime.late_imports import loaders
 from .._runtime.options import Answer, CallOptions
-from .._session.session import AsyncSession, Session, SteppingOptions, open_async_session, open_session
 from .._session.task import SUSPEND_SECONDS, Task
 from .has_runtime import HasRuntime
+
+if TYPE_CHECKING:
+    from .._session.session import AsyncSession, Session
+
+
+def _load_sessions() -> None:
+    """Import the rooms of sessions, which few programs need."""
+    from .._session import session  # noqa: F401
+
+
+loaders.append(_load_sessions)
 
 
 def session(
@@ -47,6 +58,8 @@ def session(
         InvalidValueError: An option has a value that is not allowed.
     """
     options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets, answer)
+    from .._session.session import SteppingOptions, open_session
+
     return open_session(self._runtime, args, kwargs, options, SteppingOptions(tools))
 
 
@@ -77,6 +90,8 @@ def asession(
         tools: The tools that the agent offers in this run; see `Session.offer`. None means all that are registered.
     """
     options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets, answer)
+    from .._session.session import SteppingOptions, open_async_session
+
     return open_async_session(self._runtime, args, kwargs, options, SteppingOptions(tools))
 
 

@@ -6,8 +6,12 @@ A child would wait forever for a module that another thread was importing at the
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 from .._forks import register_for_forks
+
+loaders: list[Callable[[], None]] = []
+"""Functions of other rooms that import what these import late."""
 
 
 class LateImports:
@@ -39,6 +43,9 @@ def load_late_modules() -> None:
     from .._core.record import compare_flows, learn, masked_rows, merge, redact  # noqa: F401
     from .._core.replay import divergence, explain_flows, final_answer, shadow, take_over, turn  # noqa: F401
     from . import external_tools  # noqa: F401
+
+    for load in loaders:
+        load()
 
 
 _late_imports = LateImports()
