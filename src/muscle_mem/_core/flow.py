@@ -317,7 +317,7 @@ def _end_diverged(
         value=value,
         reason=refusal.reason,
         message=refusal.message,
-        steps=len(handover.executed),
+        steps=len(handover.executed) + run.rejoined,
         trajectory_id=followed.trajectory.id,
         divergence=make_divergence(run, refusal),
     )

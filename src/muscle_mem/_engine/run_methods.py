@@ -40,6 +40,7 @@ def session(
     secrets: Mapping[str, Any] | None = None,
     answer: Answer | None = None,
     tools: Iterable[str | Callable[..., Any]] | None = None,
+    rejoin: bool = False,
     **kwargs: Any,
 ) -> Session:
     """Open a run that the caller steps.
@@ -52,6 +53,8 @@ def session(
         tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
         answer: Where the answer of a hit comes from; see `Engine`.
         tools: The tools that the agent offers in this run; see `Session.offer`. None means all that are registered.
+        rejoin: Whether a replay that stopped goes on once the model has made calls of its own and the next recorded
+            step fits: its pre-check passes, and its arguments come from this run. The model then gives the answer.
 
     Raises:
         InvalidTypeError: An option has the wrong type.
@@ -60,7 +63,7 @@ def session(
     options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets, answer)
     from .._session.session import SteppingOptions, open_session
 
-    return open_session(self._runtime, args, kwargs, options, SteppingOptions(tools))
+    return open_session(self._runtime, args, kwargs, options, SteppingOptions(tools, rejoin))
 
 
 def asession(
@@ -77,6 +80,7 @@ def asession(
     secrets: Mapping[str, Any] | None = None,
     answer: Answer | None = None,
     tools: Iterable[str | Callable[..., Any]] | None = None,
+    rejoin: bool = False,
     **kwargs: Any,
 ) -> AsyncSession:
     """Open a run that the caller steps, with async checks and callbacks.
@@ -88,11 +92,13 @@ def asession(
         tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
         answer: Where the answer of a hit comes from; see `Engine`.
         tools: The tools that the agent offers in this run; see `Session.offer`. None means all that are registered.
+        rejoin: Whether a replay that stopped goes on once the model has made calls of its own and the next recorded
+            step fits: its pre-check passes, and its arguments come from this run. The model then gives the answer.
     """
     options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets, answer)
     from .._session.session import SteppingOptions, open_async_session
 
-    return open_async_session(self._runtime, args, kwargs, options, SteppingOptions(tools))
+    return open_async_session(self._runtime, args, kwargs, options, SteppingOptions(tools, rejoin))
 
 
 def record(

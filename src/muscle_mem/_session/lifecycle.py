@@ -24,6 +24,7 @@ from .._runtime.runtime import Runtime
 from ..errors import NotReadyError, StoreError
 from .flows import Abandoned, FlowEnd, StopPoint, own_traceback
 from .outstanding import Outstanding
+from .rejoining import Rejoining
 from .tool_calls import RequestedCall
 from .turns import Finished
 
@@ -31,7 +32,7 @@ from .turns import Finished
 class Lifecycle:
     """The begin, the operations one at a time, and the end of a session."""
 
-    def __init__(self, runtime: Runtime, run: Run, lookup: Any, frame: Frame) -> None:
+    def __init__(self, runtime: Runtime, run: Run, lookup: Any, frame: Frame, *, rejoin: bool = False) -> None:
         self._runtime = runtime
         self._run = run
         self._lookup = lookup
@@ -48,6 +49,7 @@ class Lifecycle:
         self._result: Outcome | BaseException | None = None
         self._token: Any = None
         self._handover_given = False
+        self._rejoining = Rejoining(run) if rejoin else None
         weakref.finalize(self, runtime.open_runs.leave, frame).atexit = False
 
     @property
@@ -150,6 +152,8 @@ class Lifecycle:
         try:
             for made in self._calls.recordings():
                 made.close()
+            if self._rejoining is not None:
+                self._rejoining.close()
             if following is not None and isinstance(self._stopped_at, RunAgent):
                 self._leave_agent(following, reason)
             elif following is not None:

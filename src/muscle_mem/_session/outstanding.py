@@ -28,8 +28,9 @@ FRESH_SECONDS = 0.05
 class Member(msgspec.Struct, eq=False):
     """A call of a turn, or an answer to one.
 
-    `number` is that of the call in its run. A replayed call has its `place` in the turn, a requested one its
-    `recording`. `checked_at` is when its pre-check passed, in seconds of the run's clock.
+    `number` is that of the call in its run. A replayed call has its `place` in the turn and its `position` in the
+    recording. A requested one has its own `recording`, and so has a replayed one among those of the model.
+    `checked_at` is when its pre-check passed, in seconds of the run's clock.
     """
 
     turn: Call | Answered
@@ -38,6 +39,7 @@ class Member(msgspec.Struct, eq=False):
     place: int = -1
     recording: Stepped | None = None
     checked_at: float = 0.0
+    position: int = -1
 
 
 class Outstanding:
@@ -72,7 +74,7 @@ class Outstanding:
         now = self._run.clock()
         for place, (invoke, position) in enumerate(zip(effect.calls, effect.positions, strict=True)):
             call = self.call_of(invoke, self.next_id(), replayed=True)
-            self.waiting.append(Member(call, invoke.tool, position, place, checked_at=now))
+            self.waiting.append(Member(call, invoke.tool, position, place, checked_at=now, position=position))
 
     def call_of(self, invoke: Invoke, id: str, *, replayed: bool) -> Call:
         """Return a call in the form that the caller of the session gets."""
@@ -138,9 +140,11 @@ class Outstanding:
             return True
         return member.checked_at >= self._changed_at and self._run.clock() - member.checked_at < FRESH_SECONDS
 
-    def withdraw_waiting(self) -> None:
-        """Do not hand out the rest of a turn of a replay."""
+    def withdraw_waiting(self) -> list[Member]:
+        """Do not hand out the rest of a turn of a replay, and return it."""
+        members = list(self.waiting)
         self.waiting.clear()
+        return members
 
     def recordings(self) -> Sequence[Stepped]:
         """Return the recordings of the calls that have no result, and forget the calls."""

@@ -17,6 +17,7 @@ from .._runtime.context import Frame
 from .._runtime.drivers import adrive, drive
 from .._runtime.options import CallOptions
 from .._runtime.runtime import Runtime
+from ..errors import InvalidTypeError
 from .stepper import Stepper
 from .tool_calls import parse_offer
 from .turns import Call, Turn
@@ -26,6 +27,7 @@ class SteppingOptions(msgspec.Struct, frozen=True):
     """The options that only sessions have; see `Engine.session`."""
 
     tools: Iterable[Any] | None = None
+    rejoin: bool = False
 
 
 PLAIN_STEPPING = SteppingOptions()
@@ -211,7 +213,8 @@ def open_session(
     stepping: SteppingOptions = PLAIN_STEPPING,
 ) -> Session:
     """Open a run that the caller steps; see `Engine.session`."""
-    return Session(runtime, *_open_stepped(runtime, args, kwargs, options, stepping, is_sync=True))
+    opened = _open_stepped(runtime, args, kwargs, options, stepping, is_sync=True)
+    return Session(runtime, *opened, rejoin=stepping.rejoin)
 
 
 def open_async_session(
@@ -222,7 +225,8 @@ def open_async_session(
     stepping: SteppingOptions = PLAIN_STEPPING,
 ) -> AsyncSession:
     """Open a run with async checks and callbacks; see `Engine.asession`."""
-    return AsyncSession(runtime, *_open_stepped(runtime, args, kwargs, options, stepping, is_sync=False))
+    opened = _open_stepped(runtime, args, kwargs, options, stepping, is_sync=False)
+    return AsyncSession(runtime, *opened, rejoin=stepping.rejoin)
 
 
 def _open_stepped(
@@ -235,6 +239,8 @@ def _open_stepped(
     is_sync: bool,
 ) -> tuple[Run, Refusal | None, Frame]:
     """Return the run, the reason why it has no key, if any, and its frame."""
+    if not isinstance(stepping.rejoin, bool):
+        raise InvalidTypeError(f"invalid rejoin=: expected True or False, got {stepping.rejoin!r}")
     offered = None if stepping.tools is None else parse_offer(runtime.tools, stepping.tools)
     mode = runtime.effective_mode(options.mode)
     if mode == "off" and options.key is None:  # An engine that is off needs no key.

@@ -18,6 +18,7 @@ from .._core.model.reason import Reason
 from .._core.model.text import safe_repr
 from .._core.plan.step import Refusal
 from .._core.record.call import record_flow
+from .._core.record.merge import accepted_step
 from .._core.record.verdict import text_redactor
 from .._core.run.effects import (
     CallRefusedError,
@@ -34,9 +35,10 @@ from .._core.run.effects import (
 )
 from .._runtime.context import Frame, current_frame, frame_for_call, leave_frame
 from ..errors import InvalidTypeError, InvalidValueError, NotReadyError
-from .flows import FlowEnd, advance, unrecorded_call, unrecorded_run
+from .flows import FlowEnd, Stepped, advance, unrecorded_call, unrecorded_run
 from .lifecycle import Lifecycle
 from .outstanding import Member, call_text
+from .rejoining import Rejoining
 from .tool_calls import RequestedCall, parse_calls, parse_offer
 from .turns import Answered, AskAgent, Call, Turn
 
@@ -129,6 +131,8 @@ class Stepper(Lifecycle):
                 calls.begin_replayed(at)
             elif isinstance(at, RunAgent):
                 yield from self._begin_requested()
+                if not calls.waiting and self._rejoining is not None:
+                    yield from self._begin_rejoined(self._rejoining)
         if calls.waiting:
             return calls.hand_out()
         if not isinstance(at, RunAgent):
@@ -136,7 +140,8 @@ class Stepper(Lifecycle):
         self._awaits_model = True
         handover = None if self._handover_given else at.handover
         self._handover_given = True
-        return AskAgent(handover, at.reason, at.message)
+        stop = at if self._rejoining is None or self._rejoining.stop is None else self._rejoining.stop
+        return AskAgent(handover, stop.reason, stop.message)
 
     def _begin_requested(self) -> Generator[Effect, Any, None]:
         """Begin all calls that the model requested in its turn, before the first is made."""
@@ -162,6 +167,23 @@ class Stepper(Lifecycle):
         result, error = at.value.result, at.value.error
         name = chat_name(tool.name)
         return Member(Answered(id, tool.name, name, result, error, text_redactor(run), self._calls.turn), tool)
+
+    def _begin_rejoined(self, rejoining: Rejoining) -> Generator[Effect, Any, None]:
+        """Go on with the replay if the model has made calls of its own and there is a place."""
+        run = self._run
+        turn = yield from rejoining.next_turn()
+        if turn is None:
+            return
+        calls = self._calls
+        calls.begin_replayed(turn)
+        followed = run.progress.candidate
+        assert followed is not None
+        for member, invoke in zip(calls.waiting, turn.calls, strict=True):
+            member.number = rejoining.next_number()
+            accepted = accepted_step(run, followed, member.position)
+            member.recording = record_flow(run, invoke.tool, invoke.args, invoke.kwargs, accepted)
+            at = yield from advance(member.recording)
+            assert isinstance(at, Invoke)
 
     # -- taking what the caller passes
 
@@ -202,28 +224,48 @@ class Stepper(Lifecycle):
         self._calls.take(member)
         if member.recording is not None:
             yield from advance(member.recording, result, error)
+        if member.place < 0:
+            if self._rejoining is not None and error is None:
+                self._rejoining.note_own(member, result)
             return
         if error is not None and not isinstance(error, Exception):  # An interrupt ends the run.
             assert self._flow is not None
-            yield from self._stop_at((yield from advance(self._flow, error=error)))
+            yield from self._stop_at((yield from advance(self._replaying, error=error)))
             return
         self._calls.answers[member.place] = Made(result, error)
         if error is not None:
-            self._calls.withdraw_waiting()
+            yield from self._withdraw_waiting()
         yield from self._end_replayed()
+
+    @property
+    def _replaying(self) -> Stepped:
+        """The flow that replays: that of the run, or the one that has gone on."""
+        if self._rejoining is not None and self._rejoining.flow is not None:
+            return self._rejoining.flow
+        assert self._flow is not None
+        return self._flow
+
+    def _withdraw_waiting(self) -> Generator[Effect, Any, None]:
+        """Do not make the calls of a replayed turn that were not handed out."""
+        for member in self._calls.withdraw_waiting():
+            if member.recording is not None:
+                yield from advance(member.recording, error=CallRefusedError())
 
     def _end_replayed(self) -> Generator[Effect, Any, None]:
         """Continue a replay if all calls of its turn are done."""
-        if not self._calls.handed_out and not self._calls.waiting:
-            assert self._flow is not None
-            yield from self._stop_at((yield from advance(self._flow, self._calls.answers)))
+        if self._calls.handed_out or self._calls.waiting:
+            return
+        at = yield from advance(self._replaying, self._calls.answers)
+        if self._rejoining is not None and self._rejoining.flow is not None:
+            self._rejoining.note_stop(at)
+        else:
+            yield from self._stop_at(at)
 
     def _confirm(self, member: Member) -> Generator[Effect, Any, bool]:
         """Ask the pre-check of a call again, if its verdict is not the present one."""
         if self._calls.is_fresh(member):
             return True
-        assert self._flow is not None
-        asked = yield from advance(self._flow, Confirm(member.number))
+        asked = yield from advance(self._replaying, Confirm(member.position))
         assert isinstance(asked, Confirmed)
         if asked.refusal is None:
             member.checked_at = self._run.clock()
@@ -235,15 +277,18 @@ class Stepper(Lifecycle):
         """Note that a person refused a call."""
         tool = member.tool.name
         message = f"a person refused {tool!r}" + (f": {why}" if why else "")
-        if member.recording is not None:
+        if member.place < 0:
             self._calls.take(member)
+            assert member.recording is not None
             yield from advance(member.recording, error=CallRefusedError(message))
             return
-        yield from self._not_made(member, Refusal(Reason.REFUSED_BY_PERSON, message, member.number, tool))
+        yield from self._not_made(member, Refusal(Reason.REFUSED_BY_PERSON, message, member.position, tool))
 
     def _not_made(self, member: Member, refusal: Refusal) -> Generator[Effect, Any, None]:
         """Stop a replay before a call, once those that were handed out with it are done."""
         self._calls.take(member)
+        if member.recording is not None:
+            yield from advance(member.recording, error=CallRefusedError(refusal.message))
         self._calls.answers[member.place] = NotMade(refusal)
-        self._calls.withdraw_waiting()
+        yield from self._withdraw_waiting()
         yield from self._end_replayed()

@@ -9,7 +9,7 @@ import msgspec
 
 from ..binding.resolve import EMPTY_ENV, Constant, Env, contexts_in
 from ..model.reason import Reason
-from ..model.records import Guard, Lit, StepRecord
+from ..model.records import Expr, Guard, Lit, StepRecord
 from ..tools.check import Check
 from ..tools.tool import Tool
 from .derived import Sources
@@ -92,6 +92,7 @@ class PlanStep:
     group_stop: int = 0
     opening_members: tuple[int, ...] = ()
     is_opening_member: bool = False
+    expressions: tuple[Expr, ...] = ()
 
     def __init__(
         self,
@@ -197,6 +198,7 @@ class BoundStep(PlanStep):
     __slots__ = (
         "builders",
         "contexts",
+        "expressions",
         "group_stop",
         "guards",
         "is_opening_member",
@@ -212,6 +214,7 @@ class BoundStep(PlanStep):
         self.builders = builders
         self.guards = self.recorded_guards = record.guards
         varying = [expr for _, expr in record.arguments if type(expr) is not Lit]
+        self.expressions = tuple(varying)
         self.contexts = tuple([name for expr in varying for name in contexts_in(expr)])
         self.group_stop, self.opening_members, self.is_opening_member = 0, (), False
         self.is_inline = self.quick = self.is_inline and not record.guards and not record.group

@@ -15,6 +15,7 @@ from ..run.effects import CallRefusedError, Effect, Invoke
 from ..run.recorder import RecordedStep, Recorder
 from ..run.run import Run
 from ..tools.tool import Tool
+from .absorb import Accepted
 from .arguments import store_arguments
 from .failed_calls import leave_out, leave_out_failed
 from .snapshot import RunFlow, capture_flow, capture_sync
@@ -29,12 +30,13 @@ class CallResult(msgspec.Struct, frozen=True):
 
 
 def record_flow(
-    run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]
+    run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any], accepted: Accepted | None = None
 ) -> Generator[Effect, Any, CallResult]:
     """Make one call of the agent and record it.
 
     Captures and the call are yielded as effects, so that a driver can await them or return them to a caller. An
-    exception of the tool is returned in the result. `record_sync` is the same sequence for plain tools.
+    exception of the tool is returned in the result. `accepted` holds the snapshots of a step that a replay makes again
+    in the middle of the agent's calls. `record_sync` is the same sequence for plain tools.
     """
     recorder, clock = run.recorder, run.policy.clock
     if recorder.absorber is None:
@@ -44,6 +46,8 @@ def record_flow(
         if isinstance(begun, Executed):
             return CallResult(begun.result, begun.error)
         step = begun
+    if accepted is not None:
+        accepted.give_to(step)
     entered = False
     try:
         store_arguments(run, recorder, step, args, kwargs)

@@ -24,15 +24,26 @@ def accepted_steps(run: Run, followed: Candidate, refusal: Refusal) -> list[Acce
 
     The post-check that stopped the replay saw another state, which counts for its step.
     """
-    progress, row = run.progress, followed.row
+    return _accepted(run, followed, range(len(run.progress.calls)), refusal)
+
+
+def accepted_step(run: Run, followed: Candidate, at: int) -> Accepted:
+    """Return how a step that is about to be made was accepted."""
+    return _accepted(run, followed, range(at, at + 1), None)[0]
+
+
+def _accepted(run: Run, followed: Candidate, places: range, refusal: Refusal | None) -> list[Accepted]:
+    row = followed.row
     found: list[Accepted] = []
-    for at, seen in enumerate(refreshed_snapshots(run, followed)[: len(progress.calls)]):
-        if at == refusal.step:
+    records = followed.trajectory.body.steps
+    snapshots = refreshed_snapshots(run, followed)
+    for at in places:
+        seen, record = snapshots[at], records[at]
+        if refusal is not None and at == refusal.step:
             seen = seen._replace(post=refusal.data, is_stored=(seen.is_stored[0], False))
-        record = followed.trajectory.body.steps[at]
         seconds = row.seconds[at] if at < len(row.seconds) else 0.0
-        snapshots = _stored(seen.pre), _stored(seen.post)
-        found.append(Accepted(*snapshots, seen.is_stored, seen.chances, seconds, record.group, record.late))
+        stored = _stored(seen.pre), _stored(seen.post)
+        found.append(Accepted(*stored, seen.is_stored, seen.chances, seconds, record.group, record.late))
     return found
 
 

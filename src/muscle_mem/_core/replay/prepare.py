@@ -8,6 +8,7 @@ from typing import Any
 from ..binding.declared_flows import FlowError
 from ..binding.guard_check import guard_value, stale_value, value_at
 from ..binding.output_figures import figures_digest, fits_figures
+from ..binding.resolve import references_in
 from ..model.flow import Unclear
 from ..model.reason import Reason
 from ..model.text import long_repr, safe_repr
@@ -35,6 +36,10 @@ def prepare_check(
     stop = step.trajectory.stop
     if stop is not None and stop.step == position:
         return stop
+    if run.progress.lost is not None:
+        lost = rejoined_refusal(run, step, position)
+        if lost is not None:
+            return lost
     stale = stale_reference(run, step, position)
     if stale is not None:
         return stale
@@ -54,6 +59,34 @@ def prepare_check(
         captures[key] = yield from capture(step, step.pre, arguments, position)
     value = captures[key]
     return value if type(value) is Refusal else (arguments, value)
+
+
+def rejoined_refusal(run: Run, step: PlanStep, position: int) -> Refusal | None:
+    """Return the refusal of a step that cannot be made after a return to the replay (I15).
+
+    Its arguments depend on an output that this run does not have, or it is irreversible and no approval can be asked.
+    """
+    tool = step.tool.name
+    missing = needed_outputs(step) & (run.progress.lost or frozenset())
+    if missing:
+        message = (
+            f"an argument of {tool!r} depends on the output of step {min(missing)}, which was not made in this run"
+        )
+        return Refusal(Reason.STALE_OUTPUT, message, position, tool)
+    if step.tool.effect == "irreversible" and run.approve is None:
+        message = f"{tool!r} is irreversible, and the agent has made other calls than were recorded. Pass approve=."
+        return Refusal(Reason.NOT_APPROVED, message, position, tool)
+    return None
+
+
+def needed_outputs(step: PlanStep) -> set[int]:
+    """Return the steps whose outputs the arguments of a step depend on."""
+    needed = {guard.step for guard in step.guards}
+    for sources in step.sources:
+        needed.update(source for source, _ in sources.pairs[: sources.length])
+    for expr in step.expressions:
+        needed |= references_in(expr)
+    return needed
 
 
 def bind_arguments(run: Run, step: PlanStep) -> Arguments:

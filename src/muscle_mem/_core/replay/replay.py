@@ -26,7 +26,8 @@ from .selection import Selection
 def replay(run: Run, live: CandidateSet) -> Generator[Effect, Any, Candidate | Refusal]:
     """Replay the preferred candidate; switch to another only where D2 allows it.
 
-    Returns the candidate that finished, or the refusal that stopped it; `run.progress` holds the executed calls.
+    Returns the candidate that finished, or the refusal that stopped it; `run.progress` holds the executed calls. A
+    progress that has calls already is continued.
     """
     progress = run.progress
     calls, results = progress.calls, progress.results
@@ -36,7 +37,7 @@ def replay(run: Run, live: CandidateSet) -> Generator[Effect, Any, Candidate | R
     selection = Selection(run, live) if len(live.candidates) > 1 else None
     followed = progress.candidate = live.candidates[0]
     steps, pres, posts = followed.replay_plan()
-    position = 0
+    position = len(results)
     while True:
         step = steps[position]
         found: Any = None

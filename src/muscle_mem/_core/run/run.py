@@ -65,7 +65,8 @@ class Progress(msgspec.Struct, eq=False):
     the executed steps of a group whose post-checks have not run yet. `refreshed_snapshots` are the snapshots that
     sliding checks have accepted. `refused` are the candidates whose pre-checks failed where the replay stopped.
     `errors` are the exceptions of the steps that raised. `unmade` are steps among `skipped` that a person or their
-    pre-check refused after others of their group were handed out.
+    pre-check refused after others of their group were handed out. `lost` is set after a return to the replay: the steps
+    among `skipped` whose outputs this run does not have.
     `figures` are the digests of the figures in outputs that a step depended on. Fields that few runs need are created
     by those runs.
     """
@@ -77,6 +78,7 @@ class Progress(msgspec.Struct, eq=False):
     skipped: frozenset[int] = frozenset()
     errors: dict[int, BaseException] | None = None
     unmade: frozenset[int] = frozenset()
+    lost: frozenset[int] | None = None
     refused: tuple[Candidate, ...] = ()
     group_arguments: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] | None = None
     pending_post_checks: tuple[int, ...] = ()
@@ -108,9 +110,10 @@ class Run(msgspec.Struct, eq=False):
     them, made on demand. `refused_checks` are the checks that stopped a replay, named as in `Tally.check`.
     `store_error` is the exception that the store raised when the recording was saved. `detour` is where pre-checks
     failed before the agent was asked, and the ids of the observations that they refused. `has_custom_key` means that
-    the key is not made of the arguments. `offered` are the names of the tools that can be used in this run, None if
-    all can. `own_scope` is set if the engine's scope is a function. `answer` says where
-    the value of a hit comes from if no step gives it: "auto", "model", "recorded", a function, or None.
+    the key is not made of the arguments. `rejoined` counts the steps that were replayed after calls of the agent's
+    own. `offered` are the names of the tools that can be used in this run, None if all can. `own_scope` is set if
+    the engine's scope is a function. `answer` says where the value of a hit comes from if no step gives it: "auto",
+    "model", "recorded", a function, or None.
     """
 
     policy: Policy
@@ -151,6 +154,7 @@ class Run(msgspec.Struct, eq=False):
     knows_handover: bool = False
     answer: Any = None
     offered: frozenset[str] | None = None
+    rejoined: int = 0
 
     @property
     def id(self) -> str:
