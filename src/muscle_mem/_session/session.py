@@ -62,8 +62,10 @@ class Session(Stepper):
 
         Args:
             calls: The calls, each as (tool, arguments), (tool, arguments, id) or a tool call in the shape of a chat
-                API. A tool is given by its stored name, the last part of that name, or the function. Without calls the
-                run ends and is learned.
+                API: chat completions, responses, Anthropic, LangChain, Gemini, Bedrock, MCP and pydantic-ai, as dicts
+                or as objects. Texts and thoughts beside them are passed over. A call that the provider has made makes
+                the run unlearnable. A tool is given by its stored name, the last part of that name, or the function.
+                Without calls the run ends and is learned.
             value: The final answer of the model. Only allowed without calls.
 
         Raises:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from .._core.model.handover import chat_name
+from .._core.model.reason import Reason
 from .._core.model.text import safe_repr
 from .._core.plan.step import Refusal
 from .._core.run.run import Run
@@ -17,8 +18,7 @@ from .._core.tools.tool import Tool
 from .._runtime.class_tools import settle_class_method
 from .._runtime.runtime import Runtime
 from ..errors import InvalidTypeError, InvalidValueError, NotReadyError
-
-CALL_SHAPES = "(tool, arguments), (tool, arguments, id), or a tool call as a chat API returns it"
+from .call_shapes import CALL_SHAPES, HostedCall, read_call
 
 
 class RequestedCall(msgspec.Struct, frozen=True, eq=False):
@@ -42,7 +42,8 @@ def parse_calls(runtime: Runtime, run: Run, calls: Any) -> list[RequestedCall]:
             f"said() failed: expected a list of calls, each {CALL_SHAPES}, got {run.redact(safe_repr(calls))}"
         )
     try:
-        return [_parse_call(runtime, run, call) for call in calls]
+        found = [_parse_call(runtime, run, call) for call in calls]
+        return [call for call in found if call is not None]
     except (InvalidTypeError, InvalidValueError) as error:
         if not run.has_secrets:
             raise
@@ -68,8 +69,17 @@ def parse_offer(tools: Iterable[Tool], names: Any) -> frozenset[str]:
     return frozenset(found)
 
 
-def _parse_call(runtime: Runtime, run: Run, call: Any) -> RequestedCall:
-    what, arguments, id = _parts(call)
+def _parse_call(runtime: Runtime, run: Run, call: Any) -> RequestedCall | None:
+    """Return a requested call; None for a block that is no call of a tool of the run."""
+    parts = read_call(call)
+    if parts is None:
+        return None
+    if isinstance(parts, HostedCall):
+        if run.mode != "off":
+            message = f"the provider made a call of its own ({parts.type}), which a replay cannot repeat"
+            run.recorder.add_problem(Reason.UNLEARNABLE, message)
+        return None
+    what, arguments, id = parts
     if isinstance(what, str) and what and not runtime.policy.strict and not _named(runtime.tools, what):
         from .._runtime.external_tools import Offer, see_external
 
@@ -79,26 +89,6 @@ def _parse_call(runtime: Runtime, run: Run, call: Any) -> RequestedCall:
     given = _arguments_by_name(tool, arguments)
     args, kwargs = _bind(run, tool, owner, given)
     return RequestedCall(tool, args, kwargs, id)
-
-
-def _parts(call: Any) -> tuple[Any, Any, str]:
-    """Return (tool, arguments, id) of a call in any supported shape."""
-    if isinstance(call, Mapping):
-        function = call.get("function")
-        if isinstance(function, Mapping) and "name" in function:
-            return function["name"], function.get("arguments"), _id(call.get("id"))
-    elif isinstance(call, tuple | list):
-        if len(call) in (2, 3):
-            return call[0], call[1], _id(call[2] if len(call) == 3 else "")
-    elif hasattr(getattr(call, "function", None), "name"):  # An object of a client library.
-        return call.function.name, getattr(call.function, "arguments", None), _id(getattr(call, "id", ""))
-    raise InvalidTypeError(f"call cannot be parsed: expected {CALL_SHAPES}, got {safe_repr(call)}")
-
-
-def _id(given: Any) -> str:
-    if given is not None and not isinstance(given, str):
-        raise InvalidTypeError(f"call has an invalid id: expected a string, got {safe_repr(given)}")
-    return given or ""
 
 
 def _arguments_by_name(tool: Tool, arguments: Any) -> dict[str, Any]:
