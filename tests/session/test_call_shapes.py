@@ -118,7 +118,18 @@ def test_a_call_without_arguments_has_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [{}, {"name": "press"}, {"type": "surprise"}, {"type": "tool_use", "id": "1"}, {"type": "function_call"}, 7, None, "press", object()]
+    "said",
+    [
+        {},
+        {"name": "press"},
+        {"type": "surprise"},
+        {"type": "tool_use", "id": "1"},
+        {"type": "function_call"},
+        7,
+        None,
+        "press",
+        object(),
+    ],
 )
 def test_what_is_no_call_is_refused(said: Any) -> None:
     session = asked(Bench().session())

@@ -79,7 +79,8 @@ class Outstanding:
     def call_of(self, invoke: Invoke, id: str, *, replayed: bool) -> Call:
         """Return a call in the form that the caller of the session gets."""
         tool: Tool = invoke.tool
-        named = [*tool.name_arguments(invoke.args[1:] if tool.method else invoke.args, {}), *invoke.kwargs.items()]
+        args, kwargs = invoke.said or (invoke.args, invoke.kwargs)
+        named = [*tool.name_arguments(args[1:] if tool.method else args, {}), *kwargs.items()]
         arguments = {name: value for name, value in named if name not in tool.ignore}
         return Call(
             id,

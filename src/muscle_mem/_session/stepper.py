@@ -156,7 +156,7 @@ class Stepper(Lifecycle):
         run, tool = self._run, wanted.tool
         off = run.mode == "off"
         number = -1 if off else frame_for_call(self._runtime, run, run.recorder).call_number
-        made = unrecorded_call(wanted) if off else record_flow(run, tool, wanted.args, wanted.kwargs)
+        made = unrecorded_call(wanted) if off else record_flow(run, tool, wanted.args, wanted.kwargs, is_said=True)
         self._calls.set_number(number)
         at = yield from advance(made)
         self._calls.set_number(-1)
@@ -181,7 +181,8 @@ class Stepper(Lifecycle):
         for member, invoke in zip(calls.waiting, turn.calls, strict=True):
             member.number = rejoining.next_number()
             accepted = accepted_step(run, followed, member.position)
-            member.recording = record_flow(run, invoke.tool, invoke.args, invoke.kwargs, accepted)
+            said = invoke.said or (invoke.args, invoke.kwargs)
+            member.recording = record_flow(run, invoke.tool, *said, accepted, is_said=invoke.said is not None)
             at = yield from advance(member.recording)
             assert isinstance(at, Invoke)
 

@@ -362,6 +362,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     or "" if it was called directly. They are empty if none was overridden.
     `answers` hold for each step whose output was not stored the codec's bytes of its answers, without its data.
     `final` is the run's own answer, if a hit may give it back.
+    `said` means that the arguments are JSON values of a model, for functions that declare other types.
     """
 
     form: int
@@ -389,6 +390,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     chances: tuple[tuple[Chance, ...], ...] = ()
     answers: tuple[bytes, ...] = ()
     final: FinalAnswer | None = None
+    said: bool = False
 
 
 def intern_values(row: Row, pool: dict[Any, Any]) -> None:

@@ -272,11 +272,13 @@ def _moved(suspicion: Suspicion, read: Mapping[int, Get]) -> Suspicion:
 
 
 def _joined(general: GeneralTrajectory, body: Body, parents: Sequence[PlanStep]) -> list[PlanStep] | None:
-    keywords = general.candidates[0].row.keywords
+    row = general.candidates[0].row
+    keywords = row.keywords
     made: list[PlanStep] = []
     for at, record in enumerate(body.steps):
         try:
-            step = make_step(general, at, record, parents[at].tool, keywords[at] if at < len(keywords) else ())
+            names = keywords[at] if at < len(keywords) else ()
+            step = make_step(general, at, record, parents[at].tool, names, row.said)
         except DecodeError:
             return None
         made.append(step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -12,6 +12,7 @@ from ..model.reason import Reason
 from ..model.records import Expr, Guard, Lit, StepRecord
 from ..tools.check import Check
 from ..tools.tool import Tool
+from ..tools.typed_arguments import has_types, typed_arguments
 from .derived import Sources
 from .signature import Builders, argument_builders
 
@@ -72,6 +73,7 @@ class PlanStep:
         "fn",
         "is_inline",
         "is_left",
+        "is_said",
         "is_sync",
         "kwargs",
         "looks",
@@ -117,7 +119,7 @@ class PlanStep:
         self.looks: Looks | None = None
         is_inline = self.is_sync and _is_inline_check(tool.pre) and _is_inline_check(tool.post)
         self.is_inline = self.quick = is_inline and args is not None and tool.effect != "irreversible"
-        self.is_left = False
+        self.is_left = self.is_said = False
         self.sources: tuple[Sources, ...] = ()
 
     def leave_quick_path(self, leave: bool) -> None:
@@ -145,6 +147,14 @@ class PlanStep:
         A snapshot of it has params in it.
         """
         self.is_inline = self.quick = False
+
+    def convert_arguments(self) -> None:
+        """Pass the arguments, which are JSON values of a model, in the types that the function declares."""
+        tool = self.tool
+        if has_types(tool):
+            self.stay_off_quick_path()
+            self.is_said = True
+            self.fn = _converting(tool)
 
     def set_looks(self, looks: Looks | None) -> None:
         """Set what a replay looks at in the results once this step is done."""
@@ -233,14 +243,38 @@ class BoundStep(PlanStep):
         return {name: make(env) for _, name, make in self.builders if name not in self.tool.ignore}
 
 
+def _converting(tool: Tool) -> Callable[..., Any]:
+    """Return a function that calls a tool with the arguments of a model."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = typed_arguments(tool, args, kwargs)
+        return tool.fn(*args, **kwargs)
+
+    return call
+
+
 def make_step(
-    trajectory: StepTrajectory, position: int, record: StepRecord, tool: Tool, keywords: Sequence[str]
+    trajectory: StepTrajectory,
+    position: int,
+    record: StepRecord,
+    tool: Tool,
+    keywords: Sequence[str],
+    said: bool = False,
 ) -> PlanStep:
     """Return a stored step joined with its tool.
 
-    `keywords` are the arguments that were passed by name. Raises DecodeError for a class that is not known in this
-    process.
+    `keywords` are the arguments that were passed by name, and `said` is that of the row. Raises DecodeError for a class
+    that is not known in this process.
     """
+    step = _make_step(trajectory, position, record, tool, keywords)
+    if said:
+        step.convert_arguments()
+    return step
+
+
+def _make_step(
+    trajectory: StepTrajectory, position: int, record: StepRecord, tool: Tool, keywords: Sequence[str]
+) -> PlanStep:
     builders = argument_builders(record, tool, keywords)
     if record.guards or record.group or not _is_constant(builders, record):
         return BoundStep(trajectory, position, record, tool, builders)

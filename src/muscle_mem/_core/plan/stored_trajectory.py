@@ -105,10 +105,12 @@ class StoredTrajectory:
             return Refusal(
                 Reason.DAMAGED, f"every observation of trajectory {ready.id} is damaged. Record the task again."
             )
-        keywords = self.observations[0].row.keywords
+        row = self.observations[0].row
+        keywords = row.keywords
         steps: list[PlanStep] = []
         for index, record in enumerate(self.body.steps):
-            step = _joined_step(ready, index, record, registry, keywords[index] if index < len(keywords) else ())
+            names = keywords[index] if index < len(keywords) else ()
+            step = _joined_step(ready, index, record, registry, names, row.said)
             if isinstance(step, Refusal):
                 return step
             steps.append(step)
@@ -117,7 +119,7 @@ class StoredTrajectory:
 
 
 def _joined_step(
-    ready: ReadyTrajectory, index: int, record: StepRecord, registry: Registry, keywords: Sequence[str]
+    ready: ReadyTrajectory, index: int, record: StepRecord, registry: Registry, keywords: Sequence[str], said: bool
 ) -> PlanStep | Refusal:
     tool = registry.resolve(record)
     if isinstance(tool, Refusal):
@@ -126,7 +128,7 @@ def _joined_step(
     if refusal is not None:
         return refusal
     try:
-        return make_step(ready, index, record, tool, keywords)
+        return make_step(ready, index, record, tool, keywords, said)
     except DecodeError as error:
         return Refusal(Reason.NOT_REPLAYABLE, f"step {index} ({record.tool}): {error}", index, record.tool)
 

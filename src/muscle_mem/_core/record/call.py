@@ -15,6 +15,7 @@ from ..run.effects import CallRefusedError, Effect, Invoke
 from ..run.recorder import RecordedStep, Recorder
 from ..run.run import Run
 from ..tools.tool import Tool
+from ..tools.typed_arguments import has_types, typed_arguments
 from .absorb import Accepted
 from .arguments import store_arguments
 from .failed_calls import leave_out, leave_out_failed
@@ -30,13 +31,20 @@ class CallResult(msgspec.Struct, frozen=True):
 
 
 def record_flow(
-    run: Run, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any], accepted: Accepted | None = None
+    run: Run,
+    tool: Tool,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    accepted: Accepted | None = None,
+    *,
+    is_said: bool = False,
 ) -> Generator[Effect, Any, CallResult]:
     """Make one call of the agent and record it.
 
     Captures and the call are yielded as effects, so that a driver can await them or return them to a caller. An
     exception of the tool is returned in the result. `accepted` holds the snapshots of a step that a replay makes again
-    in the middle of the agent's calls. `record_sync` is the same sequence for plain tools.
+    in the middle of the agent's calls. With `is_said`, the arguments are JSON values of a model, which are stored, and
+    captures get them in the types that the function declares. `record_sync` is the same sequence for plain tools.
     """
     recorder, clock = run.recorder, run.policy.clock
     if recorder.absorber is None:
@@ -51,13 +59,17 @@ def record_flow(
     entered = False
     try:
         store_arguments(run, recorder, step, args, kwargs)
+        said = None
+        if is_said and has_types(tool):
+            said = args, kwargs
+            args, kwargs = typed_arguments(tool, args, kwargs)
         check = tool.pre
         if check is not None and step.pre_snapshot is None:
             step.pre_snapshot = yield from capture_flow(run, step, check, args, kwargs)
         entered = True
         started = clock()
         try:
-            result = yield Invoke(tool, args, kwargs)
+            result = yield Invoke(tool, args, kwargs, said)
         except GeneratorExit:
             raise
         except CallRefusedError as error:

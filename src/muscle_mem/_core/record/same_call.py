@@ -11,6 +11,7 @@ from ..model.secret import as_secret
 from ..plan.step import PlanStep
 from ..redaction.secret_leaves import secrets_in
 from ..tools.tool import Tool
+from ..tools.typed_arguments import typed_arguments
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 StepCall = tuple[PlanStep, tuple[Any, ...], dict[str, Any]]
@@ -33,13 +34,19 @@ def is_same_call(call: StepCall, tool: Tool, args: tuple[Any, ...], kwargs: dict
         then = step.named_arguments(env)
     except Exception:  # The tool or agent changed an output, and a referenced part is missing.
         return False
-    return _are_equal(tool, then, _named(tool, args, kwargs))
+    now = _named(tool, args, kwargs)
+    if step.is_said and not _are_equal(tool, dict(then), dict(now)):
+        then, now = typed_arguments(tool, (), then)[1], typed_arguments(tool, (), now)[1]
+    return _are_equal(tool, then, now)
 
 
 def are_equal_calls(tool: Tool, one: Arguments, two: Arguments) -> bool:
-    """Return whether two calls of a tool have the same arguments, which are positional and by name."""
+    """Return whether two calls of a tool have the same arguments, which are positional and by name.
+
+    Those of a model count in the types that the function declares.
+    """
     named = []
-    for args, kwargs in (one, two):
+    for args, kwargs in (typed_arguments(tool, *one), typed_arguments(tool, *two)):
         if tool.method:
             if not args or not one[0] or args[0] is not one[0][0]:
                 return False

@@ -35,6 +35,7 @@ from ..plan.parallel import (
 from ..run.recorder import Problem, RecordedStep, Recorder, Recording
 from ..run.run import Run
 from ..tools.tool import defaults_of
+from ..tools.typed_arguments import has_types
 from .declared_flows import compare_flows, merged_arguments, with_references, without_declared
 from .doubt import Doubts, note_doubts, task_words
 from .final_answer import final_answer
@@ -86,7 +87,8 @@ def make_recording(
     masked = mask_row(seen, records, params)
     final = final_answer(run, steps, value, outputs, words)
     judged = stored_judged(shapes)
-    row = _make_row(recorder, steps, value, run_seconds, judged, doubts, run.detour, masked, outputs, final)
+    said = run.is_stepped and any(has_types(step.tool) for step in steps)
+    row = _make_row(recorder, steps, value, run_seconds, judged, doubts, run.detour, masked, outputs, final, said)
     row = row_to_stored_order(row, body.order)
     return Recording(trajectory_id, body, row, observation_id(trajectory_id, row))
 
@@ -258,6 +260,7 @@ def _make_row(
     masked: MaskedRow,
     outputs: OutputIndex,
     final: FinalAnswer | None,
+    said: bool,
 ) -> Row:
     inside = covered_seconds((step.began_at, step.began_at + step.wall_seconds) for step in recorder.steps)
     return Row(
@@ -285,6 +288,7 @@ def _make_row(
         chances=masked.chances,
         answers=_unstored_answers(recorder, steps, outputs),
         final=final,
+        said=said,
     )
 
 

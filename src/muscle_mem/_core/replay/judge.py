@@ -18,6 +18,7 @@ from ..run.bound import bound_forms
 from ..run.effects import Capture, Compare, Effect, Sleep
 from ..run.run import Run
 from ..tools.check import Check, CheckError, interpret, safe_copy
+from ..tools.typed_arguments import typed_arguments
 from .differing import differing_params
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
@@ -57,7 +58,7 @@ def keep_refreshed(run: Run, check: Check, position: int, post: bool, value: Any
 
 def capture(step: PlanStep, check: Check, arguments: Arguments, position: int) -> Generator[Effect, Any, Any]:
     """Return what a check captures now; a Refusal if its capture raised (B4)."""
-    args, kwargs = arguments
+    args, kwargs = typed_arguments(step.tool, *arguments) if step.is_said else arguments
     try:
         if check.capture_async or not step.is_sync:
             return (yield Capture(check, args, kwargs))

@@ -17,6 +17,7 @@ from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
 from ..run.effects import Effect, Invoke, Pause
 from ..run.run import Progress, Run
+from ..tools.typed_arguments import typed_arguments
 from .inline_check import check_inline, check_inline_shared
 from .post_check import judge_after, settle_post_check
 from .pre_check import continue_with_longer, decide, settle_pre_check
@@ -80,7 +81,8 @@ def replay(run: Run, live: CandidateSet) -> Generator[Effect, Any, Candidate | R
         calls.append((step, args, kwargs))
         try:
             if by_driver or not step.is_sync:
-                output = yield Invoke(step.tool, args, kwargs)
+                given = typed_arguments(step.tool, args, kwargs) if step.is_said else (args, kwargs)
+                output = yield Invoke(step.tool, *given)
             elif kwargs:
                 output = step.fn(*args, **kwargs)
             else:

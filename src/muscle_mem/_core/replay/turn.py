@@ -13,9 +13,10 @@ import msgspec
 
 from ..model.reason import Reason
 from ..plan.ready_trajectory import Candidate
-from ..plan.step import Refusal
+from ..plan.step import PlanStep, Refusal
 from ..run.effects import Confirm, Confirmed, Effect, Invoke, InvokeTurn, Made, NotMade
 from ..run.run import Progress, Run
+from ..tools.typed_arguments import typed_arguments
 from .eligibility import offer_refusal
 from .judge import Arguments, capture, evaluate, keep_refreshed
 from .post_check import judge_after, judge_together
@@ -39,13 +40,19 @@ def make_turn(
             return msgspec.structs.replace(refusal, step=position)
     given = {**(progress.group_arguments or {}), position: arguments}
     progress.calls.extend((steps[at], *given[at]) for at in members)
-    answers = yield InvokeTurn(tuple(Invoke(steps[at].tool, *given[at]) for at in members), members)
+    answers = yield InvokeTurn(tuple(_invocation(steps[at], given[at]) for at in members), members)
     while type(answers) is Confirm:
         found = yield from _confirm(run, selection, followed, answers.position, is_alone=len(members) == 1)
         if not isinstance(found, Refusal):
             followed = progress.candidate = found
         answers = yield Confirmed(found if isinstance(found, Refusal) else None)
     return (yield from _judge(run, selection, members, followed, answers))
+
+
+def _invocation(step: PlanStep, arguments: Arguments) -> Invoke:
+    if not step.is_said:
+        return Invoke(step.tool, *arguments)
+    return Invoke(step.tool, *typed_arguments(step.tool, *arguments), arguments)
 
 
 def _judge(

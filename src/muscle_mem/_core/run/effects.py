@@ -33,11 +33,15 @@ class Compare(msgspec.Struct):
 
 
 class Invoke(msgspec.Struct):
-    """Call a tool; the result is the tool's result."""
+    """Call a tool; the result is the tool's result.
+
+    `said` are the arguments as the model said them, if they are others.
+    """
 
     tool: Any
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    said: tuple[tuple[Any, ...], dict[str, Any]] | None = None
 
 
 class InvokeTurn(msgspec.Struct):

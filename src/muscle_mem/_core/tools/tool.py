@@ -64,7 +64,7 @@ class Tool:
     stored name, and `method` says whether the first argument is an object of the run's context. `effect` is None if it
     was not declared, which counts as a write. `may_be_async` says that a plain function wraps an async one, and
     `was_awaited` that a call of it returned a coroutine. `max_plain_arguments` is how many positional arguments can be
-    recorded as they are, if they are plain.
+    recorded as they are, if they are plain. `conversions` are made by `typed_arguments`.
     """
 
     checks_itself = False  # Whether a call checks the steps within itself, as that of an engine does.
@@ -77,6 +77,7 @@ class Tool:
         "any",
         "check_fingerprints",
         "const",
+        "conversions",
         "effect",
         "failed",
         "fingerprint",
@@ -142,6 +143,7 @@ class Tool:
         self.instance = ""
         self.names_in_classes: weakref.WeakKeyDictionary[type, Any] = weakref.WeakKeyDictionary()
         self.wrapper: Any = None
+        self.conversions: Any = None
         self.may_be_method = False
         self.signature = signature_of(fn)
         self.secret = frozenset(spec.secret) | _secrets_by_default(self.signature)
