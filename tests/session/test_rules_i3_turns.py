@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 from typing import Any
 
 import pytest
 
-from muscle_mem import Answered, AskAgent, Call, Check, Engine, Finished, NotReadyError
+from muscle_mem import Answered, AskAgent, Call, Check, Diverged, Engine, Finished, NotReadyError
 from scripted_framework import Bench, asked, ended, handed
 
 
@@ -292,3 +293,55 @@ def test_i3_each_call_of_a_turn_has_an_idempotency_key_of_its_own() -> None:
             handed(session)
             keys.add(session.run.idempotency_key)
         assert len(keys) == 2
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_i3_a_session_decides_about_turns_as_the_engine_does(seed: int) -> None:
+    rng = random.Random(seed)
+    names = list("abcdefgh"[: rng.randint(3, 8)])
+    turns: list[str] = []
+    left = list(names)
+    while left:
+        count = min(len(left), rng.randint(1, 3))
+        turns.append("".join(left[:count]))
+        del left[:count]
+    bench = learned(*turns)
+    bench.engine.set_agent(lambda task: None)
+    for _ in range(6):
+        bench.state, bench.after = {}, {}
+        if rng.random() < 0.7:
+            rng.choice([bench.state, bench.after])[rng.choice(names)] = "moved"
+        ends = []
+        for is_session in (False, True):
+            bench.log.clear()
+            try:
+                if is_session:
+                    end: Any = shuffled(bench, rng)
+                else:
+                    end = bench.engine("task", mode="frozen", on_divergence="raise")
+                ends.append((end.status, end.reason, end.steps, sorted(bench.log)))
+            except Diverged as error:
+                ends.append(
+                    (error.handover.reason, error.handover.step, len(error.handover.executed), sorted(bench.log))
+                )
+        assert ends[0] == ends[1]
+
+
+def shuffled(bench: Bench, rng: random.Random) -> Any:
+    """How a session ends whose calls are made in any order within their turns."""
+    with bench.session(mode="frozen", on_divergence="raise") as session:
+        out: list[Call] = []
+        while True:
+            try:
+                turn = session.next()
+            except NotReadyError:
+                call = out.pop(rng.randrange(len(out)))
+                session.done(call, bench.press(**call.arguments))
+                continue
+            if isinstance(turn, Finished):
+                return turn.outcome
+            if isinstance(turn, AskAgent):
+                session.said([])
+            else:
+                assert isinstance(turn, Call)
+                out.append(turn)

@@ -75,6 +75,7 @@ class Handover(msgspec.Struct, frozen=True):
         remaining: The steps that were not executed.
         undo: The known ways to undo executed steps, last step first. The engine does not run them.
         hide: A function that removes the run's secrets from a text.
+        run_id: The id of the run.
         call_prefix: What the ids of the calls in `as_messages()` begin with. The number of the step follows.
     """
 
@@ -85,6 +86,7 @@ class Handover(msgspec.Struct, frozen=True):
     remaining: tuple[Planned, ...]
     undo: tuple[str, ...] = ()
     hide: TextRedactor = str
+    run_id: str = ""
     call_prefix: str = "call_mm_"
 
     @property

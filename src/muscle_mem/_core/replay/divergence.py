@@ -64,7 +64,7 @@ def make_handover(run: Run, followed: Candidate, divergence: Divergence) -> Hand
         for at, (record, step) in enumerate(zip(trajectory.body.steps, trajectory.steps, strict=True))
         if at >= count or at in progress.unmade
     )
-    return Handover(executed, divergence, remaining, undo[::-1], text_redactor(run), run.call_prefix)
+    return Handover(executed, divergence, remaining, undo[::-1], text_redactor(run), run.id, run.call_prefix)
 
 
 def _planned(record: StepRecord, tool: Tool, names: Sequence[str]) -> Planned:

@@ -320,6 +320,7 @@ class Selection:
     ) -> Generator[Effect, Any, Candidate | None]:
         """Return another candidate that makes the same call here, whose pre-check passes now."""
         self.captures = [captured for captured in self.captures if captured[0] < position]
+        self._evaluated = {judged: min(count, len(self.captures)) for judged, count in self._evaluated.items()}
         for count, candidate in enumerate(self._by_preference(position, False, {step.capture_key(False): value})):
             if count >= self.run.policy.max_lookups:
                 break
