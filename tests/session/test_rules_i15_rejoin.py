@@ -312,6 +312,47 @@ def test_i15_the_output_of_the_same_call_of_the_model_explains_what_follows() ->
     assert made == ["ord-777-abc"]
 
 
+def test_i15_a_place_that_does_not_fit_yet_is_tried_again_after_the_next_call() -> None:
+    world = World()
+    world.learn("do a", "do b", "do c", "do d")
+    world.state.update(b="moved", c="moved")
+    with world.engine.session("task", rejoin=True) as session:
+        session.done(handed(session), "do a")
+        first = session.next()
+        assert isinstance(first, AskAgent)
+        session.said([("look", {"name": "x"})])
+        session.done(handed(session), "look x")
+        second = session.next()
+        assert isinstance(second, AskAgent)
+        assert (second.reason, second.message) == (first.reason, first.message)
+        world.state["c"] = None
+        session.said([("look", {"name": "y"})])
+        session.done(handed(session), "look y")
+        names = []
+        for _ in range(2):
+            call = handed(session)
+            names.append(call.arguments["name"])
+            session.done(call, f"do {names[-1]}")
+        assert names == ["c", "d"]
+        asked(session).said([])
+    assert ended(session).learned
+
+
+def test_i15_the_middle_of_a_turn_is_no_place() -> None:
+    world = World()
+    with world.engine.session("task", mode="record") as session:
+        for turn in (["a"], ["b"], ["c", "d", "e"], ["f"]):
+            asked(session).said([("look" if name in "cde" else "do", {"name": name}) for name in turn])
+            for call in [handed(session) for _ in turn]:
+                session.done(call, f"{call.name} {call.arguments['name']}")
+        asked(session).said([])
+    world.state["b"] = "moved"
+    _, replayed = world.run({0: ["look c"]})
+    assert replayed == ["do a"]
+    _, replayed = world.run({0: ["look e"]}, mode="frozen")
+    assert replayed[:1] == ["do a"]
+
+
 def test_i15_turns_are_rejoined_as_turns() -> None:
     world = World()
     with world.engine.session("task", mode="record") as session:
@@ -366,8 +407,9 @@ def test_i15_a_rejoined_call_may_be_confirmed_or_refused_and_has_a_key_of_its_ow
         turn = session.next()
         assert isinstance(turn, AskAgent)
         assert turn.reason == ("refused_by_person" if answer == "refused" else "check_refused")
-        session.said([("look", {"name": "y"})])
+        session.said([("look", {"name": "y"}), ("look", {"name": "z"})])
         session.done(handed_with_key(), "look y")
+        session.done(handed_with_key(), "look z")
         call = handed_with_key()
         assert (call.replayed, call.arguments) == (True, {"name": "d"})
         session.done(call, "do d")

@@ -58,6 +58,30 @@ def test_i2_it_never_counts_against_the_recording() -> None:
     assert hit.trajectory_id == id
 
 
+def test_i2_in_the_middle_of_a_turn_it_does_not_count_against_the_recording_either() -> None:
+    bench = Bench()
+    with bench.session() as session:
+        asked(session).said([("press", {"name": name}) for name in "abc"])
+        for call in [handed(session) for _ in "abc"]:
+            session.done(call, bench.press(**call.arguments))
+        asked(session).said([])
+    id = ended(session).trajectory_id
+    for _ in range(4):
+        with bench.session() as session:
+            calls = [handed(session) for _ in "abc"]
+            session.refused(calls[1], "no")
+            session.done(calls[0], bench.press("a"))
+            session.done(calls[2], bench.press("c"))
+            turn = session.next()
+            assert isinstance(turn, AskAgent)
+            assert turn.reason == "refused_by_person"
+            session.said([])
+        assert ended(session).reason == "refused_by_person"
+    hit = bench.run()
+    assert hit
+    assert hit.trajectory_id == id
+
+
 def test_i2_the_agent_that_must_not_be_asked_is_told() -> None:
     bench = Bench()
     bench.learn("ab")

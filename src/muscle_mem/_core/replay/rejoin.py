@@ -106,7 +106,7 @@ class Rejoin:
         del ahead.calls[start:], ahead.results[start:]
         ahead.lost = frozenset(at for at in lost if at < start)
         ahead.skipped |= ahead.lost
-        return start if _is_place(run, steps, start) else None
+        return start if _is_place(steps, start) else None
 
 
 class _Behind(msgspec.Struct, frozen=True, eq=False):
@@ -134,16 +134,15 @@ def _call_behind(run: Run, step: PlanStep, own: Sequence[OwnCall]) -> _Behind | 
     return None if step.tool.is_read_only else _Behind(None)
 
 
-def _is_place(run: Run, steps: Sequence[PlanStep], start: int) -> bool:
-    """Return whether a replay may go on with a step: its pre-check decides."""
+def _is_place(steps: Sequence[PlanStep], start: int) -> bool:
+    """Return whether a replay may go on with a step if its pre-check passes.
+
+    The middle of a parallel group is no such place.
+    """
     if start >= len(steps) or steps[start].pre is None:
         return False
-    step = steps[start]
-    if step.group_stop and steps[start - 1].group_stop == step.group_stop:
-        return False  # It is in the middle of a parallel group.
-    if step.tool.effect == "irreversible" and run.approve is None:
-        return False
-    return not needed_outputs(step) & (run.progress.lost or frozenset())
+    group = steps[start].group_stop
+    return not group or steps[start - 1].group_stop != group
 
 
 def _copied(progress: Progress) -> Progress:
