@@ -286,6 +286,34 @@ def test_i15_a_step_whose_argument_comes_from_what_was_not_made_is_not_explained
     assert made == []
 
 
+@pytest.mark.parametrize("output", [{"rows": [1, 2, 3], "of": "spring"}, ["north", "south"], "a report of the spring"])
+def test_i15_a_whole_output_that_was_not_made_is_not_passed_on(output: Any) -> None:
+    engine = Engine()
+    sent: list[Any] = []
+    state: dict[str, int] = {}
+    engine.tool(Check(lambda: 0), name="begin")(lambda: "begun")
+    engine.tool(Check(lambda: state.get("read", 0)), effect="read", name="read")(lambda: output)
+    engine.tool(Check(lambda data: 0), name="send")(lambda data: sent.append(data))
+    look = engine.tool(effect="read", name="look")(lambda: "seen")
+
+    def agent(task: str) -> None:
+        begin()
+        send(read())
+
+    tools = {tool.name: tool.wrapper for tool in engine._runtime.tools}
+    begin, read, send = tools["begin"], tools["read"], tools["send"]
+    engine.set_agent(agent)
+    assert engine("task").learned
+    sent.clear()
+    state["read"] = 1
+    with engine.session("task", rejoin=True) as session:
+        session.done(handed(session), "begun")
+        asked(session).said([("look", {})])
+        session.done(handed(session), look())
+        asked(session).said([])
+    assert sent == []
+
+
 def test_i15_the_output_of_the_same_call_of_the_model_explains_what_follows() -> None:
     engine = Engine()
     made: list[str] = []
