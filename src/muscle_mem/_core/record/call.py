@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from types import CoroutineType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,11 +16,13 @@ from ..run.recorder import RecordedStep, Recorder
 from ..run.run import Run
 from ..tools.tool import Tool
 from ..tools.typed_arguments import has_types, typed_arguments
-from .absorb import Accepted
 from .arguments import store_arguments
 from .failed_calls import leave_out, leave_out_failed
 from .snapshot import RunFlow, capture_flow, capture_sync
 from .unfinished import note_unfinished
+
+if TYPE_CHECKING:
+    from .absorb import Accepted
 
 
 class CallResult(msgspec.Struct, frozen=True):
