@@ -46,7 +46,7 @@ Get = Callable[[str], Any]
 
 
 def read_call(call: Any) -> CallParts | HostedCall | None:
-    """Return the parts of a call in any known shape, or None for a block that is no call.
+    """Return the parts of a call in any known shape; None for any other block.
 
     Raises InvalidTypeError for anything else.
     """
@@ -70,7 +70,10 @@ def read_call(call: Any) -> CallParts | HostedCall | None:
 
 
 def _getter(value: Any) -> Get:
-    """Return a function that reads a part of a dict or an object; None where it is missing."""
+    """Return a function that reads a part of a dict or an object.
+
+    It returns None where there is none.
+    """
     if isinstance(value, Mapping):
         return value.get
     return lambda name: getattr(value, name, None)

@@ -1,4 +1,4 @@
-"""Stepping of flows to the points at which the caller of a session must do something."""
+"""Stepping of flows to the points at which the caller must do something."""
 
 from __future__ import annotations
 

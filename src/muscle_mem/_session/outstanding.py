@@ -1,4 +1,4 @@
-"""The calls of one turn: those to hand out, and those whose results are outstanding."""
+"""The calls of one turn: those to hand out, and those without a result."""
 
 from __future__ import annotations
 
@@ -113,7 +113,10 @@ class Outstanding:
         self._frame.call_number = self._frame.inner.call_number = number
 
     def find(self, doing: str, call: Any) -> Member:
-        """Return the outstanding call that is meant. Raises InvalidValueError if there is none."""
+        """Return the outstanding call that is meant.
+
+        Raises InvalidValueError if there is none.
+        """
         for member in self.handed_out:
             if call is member.turn or (type(call) is str and call == member.turn.id):
                 return member

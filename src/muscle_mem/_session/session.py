@@ -56,9 +56,9 @@ class Session(Stepper):
             return self._work(self._next()) or self._end()
 
     def said(self, calls: Iterable[Any], value: Any = None) -> None:
-        """Take the calls that the model requested in one turn. `next()` returns them one by one.
+        """Take the calls that the model requested in one turn.
 
-        The pre-checks of all of them capture before the first is handed out, and their results may come in any order.
+        `next()` returns them one by one. The pre-checks of all of them capture before the first is handed out, and their results may come in any order.
 
         Args:
             calls: The calls, each as (tool, arguments), (tool, arguments, id) or a tool call in the shape of a chat

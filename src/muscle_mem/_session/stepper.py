@@ -68,7 +68,7 @@ class Stepper(Lifecycle):
             leave_frame(token, frame)
 
     def unlearnable(self, why: str) -> None:
-        """Say that this run cannot be learned, such as after a call that the session did not get.
+        """Say that this run cannot be learned, such as after a call that it lacks.
 
         The run goes on, and its outcome has the reason `unlearnable`.
 
@@ -169,7 +169,7 @@ class Stepper(Lifecycle):
         return Member(Answered(id, tool.name, name, result, error, text_redactor(run), self._calls.turn), tool)
 
     def _begin_rejoined(self, rejoining: Rejoining) -> Generator[Effect, Any, None]:
-        """Go on with the replay if the model has made calls of its own and there is a place."""
+        """Go on with the replay if the model has made calls and there is a place."""
         run = self._run
         turn = yield from rejoining.next_turn()
         if turn is None:
@@ -221,7 +221,7 @@ class Stepper(Lifecycle):
         return member
 
     def _accept_result(self, member: Member, result: Any, error: BaseException | None) -> Generator[Effect, Any, None]:
-        """Take the result of a call and run its post-check, immediately if it is alone in its turn."""
+        """Take the result of a call; run its post-check if it is alone in its turn."""
         self._calls.take(member)
         if member.recording is not None:
             yield from advance(member.recording, result, error)

@@ -135,7 +135,7 @@ def _find_tool(registered: Iterable[Tool], what: Any) -> tuple[Tool, Any]:
 
 
 def _named(tools: Iterable[Tool], name: str) -> list[Tool]:
-    """Return the tools of a name: the stored one, or else that by which a model knows them."""
+    """Return the tools of a stored name, or else of a name that a model knows."""
     known = list(tools)
     found = [tool for tool in known if tool.name == name or name in tool.aliases]
     return found or [tool for tool in known if name in (tool.name.rpartition(".")[2], chat_name(tool.name))]

@@ -1,4 +1,4 @@
-"""Return to a replay that had stopped, after the model has made calls of its own (I15)."""
+"""Return to a replay that had stopped, after calls of the model (I15)."""
 
 from __future__ import annotations
 
@@ -110,7 +110,10 @@ class Rejoin:
 
 
 class _Behind(msgspec.Struct, frozen=True, eq=False):
-    """What puts a recorded step behind the run: `result` is the same call of the model, if it was that."""
+    """What puts a recorded step behind the run.
+
+    `result` is the same call of the model, if it was that.
+    """
 
     result: OwnCall | None
     arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
@@ -162,7 +165,7 @@ def _only(followed: Candidate) -> Any:
 
 
 def _note_unknown_effect(run: Run, step: PlanStep, refusal: Refusal) -> None:
-    """Note that a step stopped the replay after its call, so that its effect is unknown."""
+    """Note that the effect of a step that stopped the replay is unknown."""
     is_checked = refusal.reason in (Reason.POST_CHECK_REFUSED, Reason.CHECK_ERROR)
     has_effect = not (step.tool.is_read_only or refusal.did_nothing)
     if is_checked or (refusal.reason is Reason.RETURNED_ERROR and has_effect):  # What raised is noted by the recorder.

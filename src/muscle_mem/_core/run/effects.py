@@ -45,7 +45,7 @@ class Invoke(msgspec.Struct):
 
 
 class InvokeTurn(msgspec.Struct):
-    """Hand out the calls of a turn of a replay; the result has an answer for each of them.
+    """Hand out the calls of a turn of a replay; the result is a list of answers.
 
     A turn is one step, or the steps that open a parallel group. An answer is `Made` or `NotMade`. In place of the
     answers, `Confirm` asks for another verdict of a pre-check first.
@@ -63,25 +63,34 @@ class Made(msgspec.Struct):
 
 
 class NotMade(msgspec.Struct):
-    """A call that was not made. `refusal` says why; None if another call of its turn was the reason."""
+    """A call that was not made.
+
+    `refusal` says why. It is None if another call of its turn was the reason.
+    """
 
     refusal: Any = None
 
 
 class Confirm(msgspec.Struct):
-    """Ask the pre-check of a handed out call again, by its position; the result is a `Confirmed`."""
+    """Ask the pre-check of a handed out call again; the result is a `Confirmed`.
+
+    `position` is that of its step.
+    """
 
     position: int
 
 
 class Confirmed(msgspec.Struct):
-    """The verdict that `Confirm` asked for: None, or a refusal. The result is that of the `InvokeTurn`."""
+    """The verdict that `Confirm` asked for: None, or a refusal.
+
+    The result is that of the `InvokeTurn`.
+    """
 
     refusal: Any = None
 
 
 class CallRefusedError(Exception):
-    """Thrown into the recording of a call that a person refused, so that it was not made."""
+    """Thrown into the recording of a call that was not made, such as a refused one."""
 
 
 class Sleep(msgspec.Struct):

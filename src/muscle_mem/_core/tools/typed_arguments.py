@@ -22,7 +22,7 @@ PLAIN_ORIGINS = (list, dict, typing.Union, types.UnionType, typing.Literal)
 
 
 def typed_arguments(tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
-    """Return arguments that are JSON values in the types that the tool's function declares.
+    """Return arguments, which are JSON values, in the types of the tool's function.
 
     A value that does not fit stays as it is.
     """
@@ -89,7 +89,7 @@ def _conversion(hint: Any) -> Convert:
 
 
 def _decode(kind: Any, value: Any) -> Any:
-    """Return an object of a class that msgspec does not know, such as a pydantic model."""
+    """Return an object of a class such as a pydantic model."""
     validate = getattr(kind, "model_validate", None)
     if validate is None:
         raise NotImplementedError
