@@ -58,7 +58,8 @@ class Session(Stepper):
     def said(self, calls: Iterable[Any], value: Any = None) -> None:
         """Take the calls that the model requested in one turn.
 
-        `next()` returns them one by one. The pre-checks of all of them capture before the first is handed out, and their results may come in any order.
+        `next()` returns them one by one. The pre-checks of all of them capture before the first is handed out, and
+        their results may come in any order.
 
         Args:
             calls: The calls, each as (tool, arguments), (tool, arguments, id) or a tool call in the shape of a chat
@@ -71,8 +72,8 @@ class Session(Stepper):
         Raises:
             NotReadyError: `next()` has not returned AskAgent.
             InvalidTypeError: A call has an unknown shape. No call of the list is taken, and you can call `said` again.
-            InvalidValueError: A call names an unknown or ambiguous tool, or its arguments cannot be parsed. No call of
-                the list is taken, and you can call `said` again.
+            InvalidValueError: A call names an ambiguous tool, or one that a strict engine does not know, or its
+                arguments cannot be parsed. No call of the list is taken, and you can call `said` again.
         """
         with self._stepping("said"):
             if self._accept_calls(calls, value):
