@@ -30,14 +30,11 @@ Stepped = Generator[Effect, Any, Any]
 
 
 @contextmanager
-def own_traceback(error: BaseException | None) -> Iterator[None]:
+def own_traceback(error: BaseException) -> Iterator[None]:
     """Restore the traceback and the context of a user's exception after the block.
 
     Code of the package that the exception passes through does not belong to it.
     """
-    if error is None:
-        yield
-        return
     trace, context = error.__traceback__, error.__context__
     try:
         yield
@@ -48,8 +45,11 @@ def own_traceback(error: BaseException | None) -> Iterator[None]:
 def advance(flow: Stepped, answer: Any = None, error: BaseException | None = None) -> Generator[Effect, Any, StopPoint]:
     """Step a flow to what its caller must do next; yield earlier effects."""
     try:
-        with own_traceback(error):
-            effect = flow.send(answer) if error is None else flow.throw(error)
+        if error is None:
+            effect = flow.send(answer)
+        else:
+            with own_traceback(error):
+                effect = flow.throw(error)
         while not isinstance(effect, Invoke | InvokeTurn | Confirmed | Pause | RunAgent):
             try:
                 answer = yield effect

@@ -65,6 +65,9 @@ def _judge(
     """Keep the results of a turn, and return the candidate to follow or a refusal."""
     progress = run.progress
     steps = followed.trajectory.steps
+    first = answers[0]
+    if len(members) == 1 and type(first) is Made and first.error is None:
+        return (yield from _judge_alone(run, selection, members[0], followed, first.result))
     refusal = next((answer.refusal for answer in answers if type(answer) is NotMade and answer.refusal), None)
     progress.results.extend(answer.result if type(answer) is Made else None for answer in answers)
     made = [at for at, answer in zip(members, answers, strict=True) if type(answer) is Made]
@@ -77,16 +80,31 @@ def _judge(
     stop = stop or refusal
     done = [at for at in made if at not in (progress.errors or ())]
     found: Candidate | Refusal | None = None
-    if len(members) == 1:
-        if done and steps[done[0]].may_check_after:
-            found = yield from judge_after(run, selection, done[0], followed)
-    elif done:
+    if done:
         until = members[-1] + 1 if stop is None else steps[members[0]].group_stop
         found = yield from judge_together(run, selection, done, followed, until, stops=stop is not None)
     if stop is not None:  # A post-check may have failed because of the call that was not made.
         is_failure = isinstance(found, Refusal) and found.reason is Reason.RETURNED_ERROR
         return found if is_failure and stop is refusal and found is not None else stop
     return found or followed
+
+
+def _judge_alone(
+    run: Run, selection: Selection | None, position: int, followed: Candidate, result: Any
+) -> Generator[Effect, Any, Candidate | Refusal]:
+    """Keep the result of a call that is alone in its turn, and judge it."""
+    results = run.progress.results
+    results.append(result)
+    step = followed.trajectory.steps[position]
+    looks = step.looks
+    is_usual = (
+        looks is not None
+        and looks.is_quick
+        and ((type(result) is str and result == looks.usual) or looks.are_seen(results))
+    )
+    if is_usual or not step.may_check_after:
+        return followed
+    return (yield from judge_after(run, selection, position, followed)) or followed
 
 
 def _leave_out(progress: Progress, unmade: Sequence[int]) -> None:
