@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
 from .._core.model.outcome import Outcome
@@ -13,6 +13,7 @@ from .._core.run.run import Run
 from .._events import Event, NoticeEvent, NotLearnedEvent, Observer, RunBeganEvent, RunEvent, log_event, logs_debug
 from .._forks import ForkSafeLock, register_for_forks
 from ..errors import InvalidTypeError
+from .task_keys import digests_of
 
 SUGGEST_KEY_AFTER = 5
 BY_STATUS = {"hit": "hits", "miss": "misses", "diverged": "diverged"}
@@ -86,7 +87,7 @@ class Reporter(ForkSafeLock):
         self._reported: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         register_for_forks(self)
-        self._new_keys: list[bytes] = []
+        self._new_keys: dict[bytes, Mapping[str, bytes]] = {}
         self.counts = dict.fromkeys(COUNTER_NAMES, 0)
 
     def emit(self, event: Event) -> None:
@@ -206,13 +207,24 @@ class Reporter(ForkSafeLock):
         if outcome.reason is not Reason.NEW_TASK:
             self._new_keys.clear()
         elif run.key is not None and len(self._new_keys) < SUGGEST_KEY_AFTER and run.key not in self._new_keys:
-            self._new_keys.append(run.key)
+            self._new_keys[run.key] = digests_of(run)
             if len(self._new_keys) == SUGGEST_KEY_AFTER:
-                message = (
-                    f"{SUGGEST_KEY_AFTER} consecutive tasks were new. If their arguments contain a value that never "
-                    "repeats, such as a timestamp, pass key= to the call or to Engine()."
-                )
-                self.notice("info", "suggest_key", message)
+                self.notice("info", "suggest_key", _key_suggestion(list(self._new_keys.values())))
+
+
+def _key_suggestion(tasks: list[Mapping[str, bytes]]) -> str:
+    """Return the message about tasks that were new each time; it names the parts that differed, if they are known."""
+    names = dict.fromkeys(name for parts in tasks for name in parts)
+    differing = [name for name in names if len({parts.get(name) for parts in tasks}) > 1]
+    if not differing:
+        return (
+            f"{SUGGEST_KEY_AFTER} consecutive tasks were new. If their arguments contain a value that never repeats, "
+            "such as a timestamp, pass key= to the call or to Engine()."
+        )
+    return (
+        f"{SUGGEST_KEY_AFTER} consecutive tasks were new, and differed in: {', '.join(differing)}. If these contain a "
+        "value that never repeats, such as a date, pass it in params=, or pass key= to engine.task()."
+    )
 
 
 def _may_want_steps(observer: Observer) -> bool:

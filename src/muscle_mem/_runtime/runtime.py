@@ -39,7 +39,7 @@ from .options import CallOptions, EngineOptions, mode_of, validated_answer
 from .performer import perform_call
 from .reporter import Reporter
 from .store_health import StoreHealthMonitor, as_store_error
-from .task_keys import KeyMaker
+from .task_keys import KeyMaker, Parts
 from .toolbox import Toolbox
 from .validation import (
     ENVIRON,
@@ -176,9 +176,11 @@ class Runtime:
         is_sync: bool,
         *,
         is_stepped: bool = False,
+        parts: Parts | None = None,
     ) -> tuple[Run, Refusal | None]:
         """Return the run of one call, and the reason if it has no key.
 
+        `parts` are what a framework adds to the task.
         Raises InvalidTypeError or InvalidValueError for invalid options.
         """
         shared = self.policy
@@ -207,6 +209,7 @@ class Runtime:
             and options.secrets is None
             and not options.tags
             and self.keys.is_plain
+            and parts is None
         )
         known = None
         if is_plain:
@@ -217,7 +220,7 @@ class Runtime:
             params = options.params
             prepared = NO_PARAMS if params is None else Params(params)
             task_id, text, refusal, redactor, shown_tags, scope = self.keys.prepare(
-                agent, args, kwargs, options, prepared, objects
+                agent, args, kwargs, options, prepared, objects, parts
             )
             if is_plain and task_id is not None:
                 agent.remember(args, kwargs, params, (task_id, text, prepared))  # type: ignore[union-attr]  # See is_plain.
@@ -242,6 +245,8 @@ class Runtime:
         )
         if not is_plain and (options.key is not None or self.keys.custom is not None):
             run.has_custom_key = True
+        if parts is not None:
+            run.parts = parts
         if scope is not None:
             run.own_scope = scope
         if options.answer is not None or self.answer is not None:

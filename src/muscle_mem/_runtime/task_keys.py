@@ -5,18 +5,25 @@ They never contain secrets.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._core.binding.freeze import KnownObjects, known_objects_of
 from .._core.binding.params import Params
-from .._core.binding.task_key import NoKeyError, normalize_arguments, normalize_tags, task_key
+from .._core.binding.task_key import (
+    NoKeyError,
+    masked_parts,
+    normalize_arguments,
+    normalize_tags,
+    part_digests,
+    task_key,
+)
 from .._core.codec.walk import SCALARS
 from .._core.model.reason import Reason
 from .._core.model.text import long_repr, safe_repr
 from .._core.plan.step import Refusal
 from .._core.redaction.redactor import Redactor, redactor_for
-from .._core.run.run import Policy
+from .._core.run.run import Policy, Run
 from .._core.tools.callbacks import select_arguments
 from ..errors import InvalidTypeError
 from .agent import Agent
@@ -24,6 +31,9 @@ from .options import CallOptions
 from .validation import task_label
 
 Prepared = tuple[bytes | None, str, Refusal | None, Redactor | None, tuple[str, ...], str | None]
+PROMPT = "prompt"
+Parts = Mapping[str, Any]
+"""What a framework adds to a task: the agent, its instructions, the history, and so on."""
 
 
 class KeyMaker:
@@ -50,6 +60,7 @@ class KeyMaker:
         options: CallOptions,
         params: Params,
         objects: tuple[Any, ...],
+        parts: Parts | None = None,
     ) -> Prepared:
         """Return a call's key, text, reason for no key, secrets, tags and scope.
 
@@ -68,7 +79,7 @@ class KeyMaker:
         except NoKeyError as error:
             return None, text, self._refuse(error, known), redactor, shown_tags, ""
         scope = self.fixed_scope if made is None else made
-        task_id, refusal = self._try_derive(agent, args, kwargs, params, tags, key, known, scope or "")
+        task_id, refusal = self._try_derive(agent, args, kwargs, params, tags, key, known, scope or "", parts)
         return task_id, text, refusal, redactor, shown_tags, made
 
     def derive(
@@ -81,6 +92,7 @@ class KeyMaker:
         key: Any,
         known: KnownObjects,
         scope: str,
+        parts: Parts | None = None,
     ) -> bytes:
         """Return the key of a call.
 
@@ -93,6 +105,9 @@ class KeyMaker:
         custom = key if key is not None or self.custom is None else self._call_custom(args, kwargs)
         if custom is not None:
             return task_key(((), {}), params, scope=scope, tags=tags, custom=custom, known=known)
+        if parts is not None:
+            masked = masked_parts(parts, params, known)
+            return task_key((args, kwargs), params, scope=scope, tags=tags, known=known, parts=masked)
         if agent is None:
             return task_key((args, kwargs), params, scope=scope, tags=tags, known=known)
         bound = normalize_arguments(agent.signature, args, kwargs)
@@ -139,10 +154,11 @@ class KeyMaker:
         key: Any,
         known: KnownObjects,
         scope: str,
+        parts: Parts | None = None,
     ) -> tuple[bytes | None, Refusal | None]:
         """Return the key of a task, or why it has none; raise if the engine is strict."""
         try:
-            return self.derive(agent, args, kwargs, params, tags, key, known, scope), None
+            return self.derive(agent, args, kwargs, params, tags, key, known, scope, parts), None
         except NoKeyError as error:
             return None, self._refuse(error, known)
 
@@ -160,6 +176,18 @@ class KeyMaker:
             raise InvalidTypeError(message) from (None if known.redactor else error)
         self._policy.notify("warning", Reason.NO_KEY.value, message, error.argument)
         return Refusal(Reason.NO_KEY, message)
+
+
+def digests_of(run: Run) -> dict[str, bytes]:
+    """Return digests of what the key of a run in a framework is made of, by the names of the parts."""
+    if not run.parts or run.has_custom_key:
+        return {}
+    known = known_objects_of(run.params, run.context, run.initial_redactor)
+    own: dict[str, Any] = {"task" if PROMPT in run.parts else PROMPT: [*run.args, run.kwargs], **run.parts}
+    try:
+        return part_digests(masked_parts(own, run.params, known))
+    except NoKeyError:
+        return {}
 
 
 def _call_redactor(

@@ -5,7 +5,7 @@ A framework then makes the tool calls and calls the model.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any, Self
 
 import msgspec
@@ -24,10 +24,14 @@ from .turns import Call, Turn
 
 
 class SteppingOptions(msgspec.Struct, frozen=True):
-    """The options that only sessions have; see `Engine.session`."""
+    """The options that only sessions have; see `Engine.session`.
+
+    `parts` are what a framework adds to the task.
+    """
 
     tools: Iterable[Any] | None = None
     rejoin: bool = False
+    parts: Mapping[str, Any] | None = None
 
 
 PLAIN_STEPPING = SteppingOptions()
@@ -248,7 +252,7 @@ def _open_stepped(
     mode = runtime.effective_mode(options.mode)
     if mode == "off" and options.key is None:  # An engine that is off needs no key.
         options = msgspec.structs.replace(options, key="off")
-    run, refusal = runtime.open_run(args, kwargs, options, mode, is_sync, is_stepped=True)
+    run, refusal = runtime.open_run(args, kwargs, options, mode, is_sync, is_stepped=True, parts=stepping.parts)
     run.is_stepped = True
     run.takes_handover = True
     run.offered = offered

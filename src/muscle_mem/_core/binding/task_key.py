@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,9 @@ from ..redaction.redactor import Redactor
 from .freeze import Container, Encoded, KnownObjects, find_unencodable, freeze
 from .params import Params, is_encodable, to_expression
 from .task_values import task_value
+
+PART_MARK = "\0"
+"""What the names of parts begin with in a key, and no name of an argument does."""
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -152,10 +155,12 @@ def task_key(
     custom: str | None = None,
     known: KnownObjects | None = None,
     name_of: Callable[[int], str] = lambda index: f"argument {index + 1}",
+    parts: Sequence[tuple[str, Expr]] = (),
 ) -> bytes:
     """Return the key of a task: the digest of its masked arguments, tags and scope.
 
-    `custom` replaces the arguments. `known` recognizes context objects, opaque params and secrets; the key contains
+    `parts` are what a framework adds to the arguments, as `masked_parts` returns them. `custom` replaces the arguments
+    and the parts. `known` recognizes context objects, opaque params and secrets; the key contains
     only their names. Raises NoKeyError.
     """
     positional: tuple[Expr, ...] = ()
@@ -166,13 +171,27 @@ def task_key(
         args, kwargs = arguments
         positional = tuple(_mask_argument(value, params, known, name_of(index)) for index, value in enumerate(args))
         named = tuple((mask(name), _mask_argument(kwargs[name], params, known, name)) for name in sorted(kwargs))
+        named += tuple((f"{PART_MARK}{name}", expr) for name, expr in parts)
     if known.redactor:
         tags, custom = tuple(sorted(map(mask, tags))), mask(custom)
-    parts = KeyParts(1, scope, tags, custom, positional, named)
+    key = KeyParts(1, scope, tags, custom, positional, named)
     try:
-        return codec.digest(msgspec.msgpack.encode(parts))
+        return codec.digest(msgspec.msgpack.encode(key))
     except UnicodeEncodeError:  # The codec can write lone surrogates in a scope, tag, key or name; msgpack cannot.
-        return codec.digest(codec.canonical(msgspec.to_builtins(parts, builtin_types=(bytes,))))
+        return codec.digest(codec.canonical(msgspec.to_builtins(key, builtin_types=(bytes,))))
+
+
+def masked_parts(parts: Mapping[str, Any], params: Params, known: KnownObjects) -> list[tuple[str, Expr]]:
+    """Return what a framework adds to the arguments of a task, with params and secrets masked.
+
+    Raises NoKeyError.
+    """
+    return [(name, _mask_argument(parts[name], params, known, name)) for name in sorted(parts)]
+
+
+def part_digests(exprs: Iterable[tuple[str, Expr]]) -> dict[str, bytes]:
+    """Return a digest of each part, by which the parts of several tasks are compared."""
+    return {name: codec.digest(msgspec.msgpack.encode(expr))[:16] for name, expr in exprs}
 
 
 def masked_task(args: tuple[Any, ...], kwargs: Mapping[str, Any], params: Params, known: KnownObjects) -> list[Expr]:

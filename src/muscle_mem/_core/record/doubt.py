@@ -111,7 +111,8 @@ def task_words(run: Run) -> tuple[Any, ...]:
 
 
 def _masked_leaves(run: Run, params: Params) -> list[Any]:
-    exprs = masked_task(run.args, run.kwargs, params, run.recorder.known)
+    given = {**run.kwargs, **run.parts}
+    exprs = masked_task(run.args, given, params, run.recorder.known)
     return [piece.value for expr in exprs for piece in expression_pieces("", expr)]
 
 

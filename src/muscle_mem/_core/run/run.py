@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -114,6 +114,7 @@ class Run(msgspec.Struct, eq=False):
     own. `offered` are the names of the tools that can be used in this run, None if all can. `own_scope` is set if
     the engine's scope is a function. `answer` says where the value of a hit comes from if no step gives it: "auto",
     "model", "recorded", a function, or None.
+    `parts` are what a framework adds to the task, such as the instructions of its agent.
     """
 
     policy: Policy
@@ -155,6 +156,7 @@ class Run(msgspec.Struct, eq=False):
     answer: Any = None
     offered: frozenset[str] | None = None
     rejoined: int = 0
+    parts: Mapping[str, Any] = {}
 
     @property
     def id(self) -> str:
@@ -251,7 +253,7 @@ class Run(msgspec.Struct, eq=False):
 
     def key_inputs(self) -> tuple[Any, ...]:
         """Return what the key was derived from: arguments, tags, and the text or key."""
-        return self.args, self.kwargs, self.tags, self.label
+        return self.args, self.kwargs, self.tags, self.label, *self.parts.values()
 
     def notify(self, level: str, code: str, message: str, tool: str = "") -> None:
         """Report a message without the secrets that are known by now."""
