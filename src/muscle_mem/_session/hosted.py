@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
 
-from .._runtime.options import CallOptions
+from .._core.model.handover import chat_name
+from .._core.model.reason import Reason
+from .._core.tools.tool import Tool
+from .._runtime.external_tools import Offer, see_external
+from .._runtime.options import CallOptions, validated_answer
 from .._runtime.runtime import Runtime
+from .._runtime.task_keys import PROMPT
 from .session import AsyncSession, Session, open_async_session, open_session
 from .task import Task, current_task
+
+MAX_WRAPPERS = 8
 
 
 class HasRuntime(Protocol):
@@ -21,10 +29,30 @@ class HasRuntime(Protocol):
 AnySession = Session | AsyncSession
 
 
+class HostedTask(msgspec.Struct, frozen=True, eq=False):
+    """What a run inside a framework is about.
+
+    Attributes:
+        prompt: The text of the prompt.
+        parts: What else is part of the key, by name: the agent, its instructions, the history, and so on.
+        is_nested: Whether the run is inside of a call of another run of its block.
+    """
+
+    prompt: str
+    parts: Mapping[str, Any]
+    is_nested: bool = False
+
+
 def is_off(engine: HasRuntime, task: Task | None) -> bool:
     """Return whether the engine records and replays nothing here."""
-    mode = None if task is None else task._options.mode
+    mode = None if task is None else task.options.mode
     return engine._runtime.effective_mode(mode) == "off"
+
+
+def never_asks(engine: HasRuntime, task: Task | None) -> bool:
+    """Return whether the model must not be asked, since mode="replay" never asks the agent."""
+    mode = None if task is None else task.options.mode
+    return engine._runtime.effective_mode(mode) == "replay"
 
 
 def task_of(engine: HasRuntime) -> Task | None:
@@ -32,31 +60,108 @@ def task_of(engine: HasRuntime) -> Task | None:
     return current_task(engine._runtime)
 
 
-def open_hosted(engine: HasRuntime, task: Task | None, prompt: str, *, is_sync: bool) -> AnySession:
-    """Open a run of the block, or of the prompt without one."""
-    args: tuple[Any, ...] = (prompt,)
+def now_of(engine: HasRuntime) -> float:
+    """Return the time of the engine's clock, in seconds since the epoch."""
+    return engine._runtime.policy.wall_clock()
+
+
+def open_hosted(engine: HasRuntime, task: Task | None, about: HostedTask, *, answer: Any, is_sync: bool) -> AnySession:
+    """Open a run of a block, or of its prompt without one.
+
+    Args:
+        engine: The engine.
+        task: The block, or None.
+        about: What the run is about.
+        answer: Where its answer comes from if the block does not say so.
+        is_sync: Whether its steps are awaited.
+    """
+    runtime = engine._runtime
+    options = CallOptions() if task is None else task.options
+    args: tuple[Any, ...] = (about.prompt,)
     kwargs: dict[str, Any] = {}
-    options = CallOptions()
-    if task is not None:
-        options = task._options
-        if task._args or task._kwargs:
-            args, kwargs = task._args, task._kwargs
-    options = msgspec.structs.replace(options, on_divergence=_policy(engine, options))
+    parts = dict(about.parts)
+    if about.is_nested:
+        options = msgspec.structs.replace(options, key=None)
+    elif task is not None and (task.args or task.kwargs):
+        args, kwargs = task.args, task.kwargs
+        parts[PROMPT] = [about.prompt, parts.get(PROMPT)]
+    policy = options.on_divergence or runtime.on_divergence
+    options = msgspec.structs.replace(
+        options,
+        on_divergence="auto" if policy == "absorb" else policy,  # The model goes on with the history that it has.
+        answer=_answer(options.answer, answer, runtime.answer),
+    )
     opening = open_session if is_sync else open_async_session
-    return opening(engine._runtime, args, kwargs, options)
+    return opening(runtime, args, kwargs, options, parts)
 
 
-def _policy(engine: HasRuntime, options: CallOptions) -> Any:
-    """Return what a stopped replay does: the model goes on with the history, which an absorbed run would not have."""
-    policy = options.on_divergence or engine._runtime.on_divergence
-    return "auto" if policy == "absorb" else policy
+def _answer(*settings: Any) -> Any:
+    """Return the first setting of a block, an adapter and an engine.
+
+    Where a recorded answer does not hold, a framework needs one of the model.
+    """
+    found = next((setting for setting in settings if setting is not None), "auto")
+    return "auto" if found == "recorded" else found
+
+
+def validated_adapter_answer(answer: Any) -> Any:
+    """Return the `answer=` of an adapter. Raises InvalidTypeError or InvalidValueError."""
+    return validated_answer(answer)
+
+
+def tools_version(engine: HasRuntime) -> int:
+    """Return a number that grows when a tool of the engine is registered."""
+    return engine._runtime.tools.version
+
+
+def see_tool(
+    engine: HasRuntime,
+    name: str,
+    schema: Mapping[str, Any] | None,
+    annotations: tuple[bool | None, bool | None, bool | None],
+    fn: Any = None,
+) -> tuple[Tool, Any]:
+    """Return the tool that a framework offers, and what a session takes for it; register it at first sight.
+
+    Args:
+        engine: The engine.
+        name: The name of the tool, as the model knows it.
+        schema: The JSON schema of its arguments, or None.
+        annotations: Whether it only reads, is destructive, and is idempotent; None where nobody said.
+        fn: The function that the framework calls for it, if it is known.
+    """
+    runtime = engine._runtime
+    registered = [tool for tool in runtime.tools if not tool.is_external]
+    for function in _functions_within(fn):
+        found = next((tool for tool in registered if function is tool.wrapper or function is tool.fn), None)
+        if found is not None:
+            return found, fn if getattr(fn, "__func__", None) is function else found
+    named = [tool for tool in registered if tool.name == name or name in tool.aliases]
+    named = named or [t for t in registered if name in (t.name.rpartition(".")[2], chat_name(t.name))]
+    tool = named[0] if len(named) == 1 else see_external(runtime, Offer(name, schema, *annotations))
+    return tool, tool
+
+
+def _functions_within(fn: Any) -> Iterator[Any]:
+    """Yield a function, and those that it wraps or binds."""
+    for _ in range(MAX_WRAPPERS):
+        if fn is None:
+            return
+        function = getattr(fn, "__func__", fn)
+        yield function
+        fn = getattr(function, "__wrapped__", None)
 
 
 def replay_place(session: AnySession) -> tuple[str | None, int]:
-    """Return the trajectory that a run replays, and the index of its current step."""
+    """Return the trajectory that a run replays, and how many steps it has made."""
     progress = session._run.progress
     trajectory = None if progress.candidate is None else progress.candidate.trajectory.id
-    return trajectory, len(progress.calls) - 1
+    return trajectory, len(progress.calls)
+
+
+def is_asked_for_answer(reason: Reason) -> bool:
+    """Return whether the model is asked for its answer alone."""
+    return reason is Reason.HIT
 
 
 def notice(engine: HasRuntime, level: str, code: str, message: str) -> None:

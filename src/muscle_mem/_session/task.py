@@ -6,19 +6,29 @@ from contextvars import ContextVar, Token
 from typing import Any, Protocol, Self
 
 from .._core.model.outcome import Outcome
+from .._core.model.text import safe_repr
 from .._runtime.options import CallOptions
 from .._runtime.runtime import Runtime
-from ..errors import NotReadyError
+from .._runtime.validation import task_label
+from ..errors import InvalidTypeError, InvalidValueError, NotReadyError
 
 SUSPEND_SECONDS = 3_600.0
+NO_RUN = (
+    "a task block ended, and no adapter has seen a model turn or a tool call in it, so nothing was recorded or "
+    "replayed. Likely causes: the agent has a model object of its own beside the provider, the client is not wrapped, "
+    "or the middleware or capability is missing. The task: "
+)
 
 
 class BlockRun(Protocol):
     """A run that an adapter opened in a block."""
 
-    @property
     def waits_for_results(self) -> bool:
-        """Whether calls that it handed out have no result yet."""
+        """Return whether calls that it handed out have no result yet, and may still get one."""
+        ...
+
+    def suspend(self) -> None:
+        """Let the run wait for its results after the block."""
         ...
 
     def end_with_block(self, error: BaseException | None) -> None:
@@ -33,7 +43,6 @@ class Task:
 
     Attributes:
         outcomes: The outcomes of the runs in the block, in the order in which they ended.
-        suspended: Whether a run of the block waits for results of calls that it handed out.
     """
 
     __module__ = "muscle_mem"
@@ -48,39 +57,50 @@ class Task:
         suspend_for: float = SUSPEND_SECONDS,
     ) -> None:
         self.outcomes: list[Outcome] = []
-        self.suspended = False
-        self._runtime = runtime
-        self._args = args
-        self._kwargs = kwargs
-        self._options = options
-        self._suspend_for = suspend_for
+        self.args = args
+        self.kwargs = kwargs
+        self.options = options
+        self.suspend_for = _validated_seconds(suspend_for)
+        self.runtime = runtime
+        self.is_open = False
         self._runs: list[BlockRun] = []
         self._was_seen = False
         self._token: Token[tuple[Task, ...]] | None = None
+        # The run is only made to refuse bad options here, and not in the framework.
+        runtime.open_run(args, kwargs, options, runtime.effective_mode(options.mode), True, is_stepped=True)
 
     @property
     def outcome(self) -> Outcome | None:
         """The outcome of the run that ended last; None if there is none, or a run is suspended."""
         return None if self.suspended or not self.outcomes else self.outcomes[-1]
 
+    @property
+    def suspended(self) -> bool:
+        """Whether the block has ended, and a run of it waits for results of calls that it handed out."""
+        return not self.is_open and any(run.waits_for_results() for run in list(self._runs))
+
     def __enter__(self) -> Self:
         if self._token is not None:
-            raise NotReadyError("task is already open as a context manager. Use each task in one block.")
-        self._token = current_tasks.set((*current_tasks.get(), self))
+            raise NotReadyError("a task was entered again. Make a new one for each block: engine.task(...).")
+        self._token = _current_tasks.set((*_current_tasks.get(), self))
+        self.is_open = True
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        token, self._token = self._token, None
-        assert token is not None
+        assert self._token is not None
+        self.is_open = False
         try:
-            current_tasks.reset(token)
+            _current_tasks.reset(self._token)
         except ValueError:  # A fixture or a framework may leave the block in another context.
-            current_tasks.set(tuple(task for task in current_tasks.get() if task is not self))
+            _current_tasks.set(tuple(task for task in _current_tasks.get() if task is not self))
         for run in list(self._runs):
-            if run.waits_for_results:
-                self.suspended = True
+            if error is None and run.waits_for_results():
+                run.suspend()
             else:
                 run.end_with_block(error)
+        if error is None and not self._was_seen and self.runtime.effective_mode(self.options.mode) != "off":
+            label = safe_repr(task_label(self.args, self.kwargs, self.options.key), 80)
+            self.runtime.reporter.notice_each_time("warning", "no_run", NO_RUN + label)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -94,6 +114,7 @@ class Task:
 
     def note_run(self, run: BlockRun) -> None:
         """Note a run that began in the block."""
+        self._was_seen = True
         self._runs.append(run)
 
     def note_end(self, run: BlockRun, outcome: Outcome | None) -> None:
@@ -102,15 +123,22 @@ class Task:
             self._runs.remove(run)
         if outcome is not None:
             self.outcomes.append(outcome)
-        self.suspended = self.suspended and any(run.waits_for_results for run in self._runs)
 
 
-current_tasks: ContextVar[tuple[Task, ...]] = ContextVar("muscle_mem_tasks", default=())
+def _validated_seconds(seconds: Any) -> float:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise InvalidTypeError(f"invalid suspend_for=: expected a number of seconds, got {safe_repr(seconds)}")
+    if not seconds >= 0:
+        raise InvalidValueError(f"invalid suspend_for=: expected 0 seconds or more, got {seconds!r}")
+    return float(seconds)
+
+
+_current_tasks: ContextVar[tuple[Task, ...]] = ContextVar("muscle_mem_tasks", default=())
 
 
 def current_task(runtime: Runtime) -> Task | None:
     """Return the innermost open block of an engine in this context, or None."""
-    for task in reversed(current_tasks.get()):
-        if task._runtime is runtime and task._token is not None:
+    for task in reversed(_current_tasks.get()):
+        if task.runtime is runtime and task.is_open:
             return task
     return None

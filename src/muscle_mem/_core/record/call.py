@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..codec.walk import SCALARS
+from ..model.failed_calls import CallNotMadeError
 from ..model.handover import Executed
 from ..model.text import long_repr
 from ..run.effects import CallRefusedError, Effect, Invoke
@@ -208,7 +209,7 @@ def _note_failure(
     """
     tool = step.tool
     unbound = (run.is_stepped or isinstance(error, TypeError)) and not tool.accepts(args, kwargs)
-    did_nothing = unbound or (bool(tool.refuses) and isinstance(error, tool.refuses))
+    did_nothing = unbound or isinstance(error, (CallNotMadeError, *tool.refuses))
     leave_out(run, step, f"raised {long_repr(error)}", did_nothing=did_nothing)
 
 

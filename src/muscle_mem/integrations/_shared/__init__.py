@@ -26,15 +26,21 @@ The contract. An adapter makes one `Memory(engine, framework="...")`, translates
   `done`. `with memory.inside(id):` around the call. `memory.done(id, result)` or `memory.done(id, error=exception)`
   after it. `memory.refused(id, why)` if a person said no. Each but `inside` and `why_not` has an async twin:
   `aconfirm`, `adone`, `arefused`. Give `Memory(confirms=False)` where there is no such hook.
+- `memory.done(id, error=CallNotMadeError(text))` where the framework did not make the call, such as after an argument
+  that its own validation refused. A call of a tool that was not offered counts as such by itself.
+- `memory.finish(id, answer)` if a run ends with the results of its calls and without a model turn. `memory.unlearnable(
+  id, why)` if its calls cannot be followed. `turn.failed(error)` closes the run of a turn.
 - Without hooks, results are read from the tool's messages at the end of the next request, with their `is_error`.
+- A request that the adapter cannot follow, such as one whose history the server keeps: `memory.leave_alone(why, ids)`
+  with the ids of the calls whose results it holds, and call the model as if there was no adapter.
+- While the model answers: `with answering(memory.engine):` (of `nesting`), so that an adapter below passes it through.
 - An exception of the adapter itself: `memory.steps_aside(error)`, and call the model as if there was no adapter.
   `turn`, `said` and the hooks raise nothing but Missed, Diverged and StoreError, which are meant for the user.
 """
 
+from ..._core.model.failed_calls import CallFailedError, CallNotMadeError
 from .memory import Memory
 from .messages import (
-    CallFailedError,
-    CallNotMadeError,
     Message,
     ModelCall,
     ModelRequest,

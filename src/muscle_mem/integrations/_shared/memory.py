@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+import traceback
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from ..._session import hosted
-from ...errors import Diverged, Missed, StoreError
+from ...errors import Diverged, Missed, MuscleMemError, StoreError
 from .conversation import Position, position_of, prompt_messages
 from .driving import Steps, adrive, drive
+from .keys import key_parts, prompt_text
 from .messages import ModelCall, ModelRequest, Usage
-from .nesting import is_answering
+from .nesting import is_answering, is_inside_call
+from .offers import Offers
 from .runs import HostedRun
 from .table import RunTable
 from .turns import ModelTurn
@@ -30,6 +34,10 @@ class Memory:
         tools: The names of the tools that this agent has. By default, those of each request.
         rejoin: Whether a run goes back to the replay after steps of the model's own.
         confirms: Whether the adapter calls `confirm` right before each tool call.
+
+    Raises:
+        InvalidTypeError: `answer` has the wrong type.
+        InvalidValueError: `answer` has a value that is not allowed.
     """
 
     def __init__(
@@ -44,10 +52,11 @@ class Memory:
     ) -> None:
         self.engine = engine
         self.framework = framework
-        self.answer = answer
-        self.tools = tools
+        self.answer = hosted.validated_adapter_answer(answer)
+        self.tools = None if tools is None else tuple(tools)
         self.rejoin = rejoin
         self.confirms = confirms
+        self._offers = Offers(engine)
         self._table = RunTable()
         self._left_alone: set[str] = set()
 
@@ -59,8 +68,8 @@ class Memory:
             run, steps = self._begin(request, is_sync=True)
             if run is None:
                 return ModelTurn("pass")
-            with run.stepping():
-                return self._bound(run, drive(steps))
+            with self._stepping(run):
+                return self._of_run(run, drive(steps))
         except MEANT_FOR_THE_USER:
             raise
         except Exception as error:
@@ -72,8 +81,8 @@ class Memory:
             run, steps = self._begin(request, is_sync=False)
             if run is None:
                 return ModelTurn("pass")
-            async with run.astepping():
-                return self._bound(run, await adrive(steps))
+            async with self._astepping(run):
+                return self._of_run(run, await adrive(steps))
         except MEANT_FOR_THE_USER:
             raise
         except Exception as error:
@@ -88,79 +97,134 @@ class Memory:
         if is_answering(self.engine):
             return None, _nothing()
         position = position_of(request.messages)
-        task = hosted.task_of(self.engine)
-        if task is not None:
-            task.note_seen()
-        if position.prompt >= 0 and not hosted.is_off(self.engine, task):
-            return self._new_run(request, position, is_sync=is_sync)
-        run = self._table.find(message.call_id for message in position.results)
-        if run is None or run.is_over or position.prompt >= 0:
+        task = self._note_seen()
+        if position.prompt >= 0:
+            return (None, _nothing()) if hosted.is_off(self.engine, task) else self._new_run(request, position, is_sync)
+        run = self._table.find((message.call_id for message in position.results), request.messages)
+        if run is None:
             return None, _nothing()
-        return run, self._resume(run, position)
+        return run, self._resume(run, request, position)
 
-    def _new_run(
-        self, request: ModelRequest, position: Position, *, is_sync: bool
-    ) -> tuple[HostedRun, Steps[ModelTurn]]:
+    def _new_run(self, request: ModelRequest, position: Position, is_sync: bool) -> tuple[HostedRun, Steps[ModelTurn]]:
         task = hosted.task_of(self.engine)
-        prompt = "\n".join(message.text for message in prompt_messages(request.messages, position))
-        run = HostedRun(hosted.open_hosted(self.engine, task, prompt, is_sync=is_sync), task)
+        about = hosted.HostedTask(
+            prompt_text(prompt_messages(request.messages, position)),
+            key_parts(request, position),
+            task is not None and is_inside_call(task),
+        )
+        session = hosted.open_hosted(self.engine, task, about, answer=self.answer, is_sync=is_sync)
+        run = HostedRun(self.engine, session, task, self._offers)
+        run.note_opening(request.messages)
         if task is not None:
             task.note_run(run)
-        self._table.add(run)
+        for other in self._table.add(run):
+            self._close(other)
+        self._offer(run, request)
         return run, run.go_on()
 
-    def _resume(self, run: HostedRun, position: Position) -> Steps[ModelTurn]:
+    def _resume(self, run: HostedRun, request: ModelRequest, position: Position) -> Steps[ModelTurn]:
+        """Give a run the results that a request holds, and go on."""
         for message in position.results:
             yield from run.take_message(message)
+        if run.is_over:
+            return ModelTurn("pass")
+        if run.outstanding:
+            names = ", ".join(call.name for call in run.outstanding.values())
+            self.leave_alone(f"a request has no result of a call that was handed out ({names})", run.ids)
+            return ModelTurn("pass")
+        self._offer(run, request)
         if run.is_asking:
-            return ModelTurn("ask")
+            return ModelTurn("ask")  # The same request again, after an error of the model.
         return (yield from run.go_on())
 
-    def _bound(self, run: HostedRun, turn: ModelTurn) -> ModelTurn:
-        turn._memory, turn._run = self, run
-        self._settle(run)
+    def _offer(self, run: HostedRun, request: ModelRequest) -> None:
+        self._offers.see(request.tools)
+        run.offer([offer.name for offer in request.tools] if self.tools is None else self.tools)
+
+    def _of_run(self, run: HostedRun, turn: ModelTurn) -> ModelTurn:
+        if turn.kind != "pass":
+            turn._memory, turn._run = self, run
         return turn
 
-    def _settle(self, run: HostedRun) -> None:
-        """Keep the ids of a run in the table, or drop a run that is over."""
-        if run.is_over:
-            self._table.forget(run)
-        else:
-            self._table.note_ids(run)
+    # -- one operation of a run
+
+    @contextmanager
+    def _stepping(self, run: HostedRun) -> Iterator[None]:
+        with run.stepping(), self._ending(run):
+            yield
+
+    @asynccontextmanager
+    async def _astepping(self, run: HostedRun) -> AsyncIterator[None]:
+        async with run.astepping():
+            with self._ending(run):
+                yield
+
+    @contextmanager
+    def _ending(self, run: HostedRun) -> Iterator[None]:
+        """Close a run whose step has failed, and keep the table up to date."""
+        try:
+            yield
+        except MEANT_FOR_THE_USER as error:
+            run.raised(error)
+            raise
+        except BaseException as error:
+            self._close(run, error)
+            raise
+        finally:
+            self._table.settle(run)
+
+    def _close(self, run: HostedRun, error: BaseException | None = None) -> None:
+        try:
+            run.close(error)
+        except Exception as problem:  # Another thread is stepping it.
+            self.steps_aside(problem, "closing a run")
+        self._table.settle(run)
+
+    def _do(self, run: HostedRun, steps: Steps[Any], doing: str, otherwise: Any = None) -> Any:
+        """Do steps of a run. An error of ours costs the run, and nothing else."""
+        try:
+            with self._stepping(run):
+                return drive(steps)
+        except MEANT_FOR_THE_USER:
+            raise
+        except Exception as error:
+            self.steps_aside(error, doing)
+            return otherwise
+
+    async def _ado(self, run: HostedRun, steps: Steps[Any], doing: str, otherwise: Any = None) -> Any:
+        try:
+            async with self._astepping(run):
+                return await adrive(steps)
+        except MEANT_FOR_THE_USER:
+            raise
+        except Exception as error:
+            self.steps_aside(error, doing)
+            return otherwise
 
     # -- what the model said
 
     def _said(self, run: HostedRun, calls: tuple[ModelCall, ...], answer: Any, usage: Usage | None) -> None:
-        try:
-            with run.stepping():
-                drive(run.said([(call.name, call.arguments, call.id) for call in calls], answer, usage))
-            self._settle(run)
-        except MEANT_FOR_THE_USER:
-            raise
-        except Exception as error:
-            self._give_up(run, error)
+        self._do(run, run.said(calls, answer, usage), "a response")
+        self._note_lost(run)
 
     async def _asaid(self, run: HostedRun, calls: tuple[ModelCall, ...], answer: Any, usage: Usage | None) -> None:
-        try:
-            async with run.astepping():
-                await adrive(run.said([(call.name, call.arguments, call.id) for call in calls], answer, usage))
-            self._settle(run)
-        except MEANT_FOR_THE_USER:
-            raise
-        except Exception as error:
-            self._give_up(run, error)
+        await self._ado(run, run.said(calls, answer, usage), "a response")
+        self._note_lost(run)
+
+    def _note_lost(self, run: HostedRun) -> None:
+        if run.lost:
+            self.leave_alone(run.lost)
 
     def _failed(self, run: HostedRun, error: BaseException) -> None:
-        run.error = error
-        run.close(error)
-        self._settle(run)
-
-    def _give_up(self, run: HostedRun, error: Exception) -> None:
-        self.steps_aside(error)
-        run.close()
-        self._settle(run)
+        self._close(run, error)
 
     # -- tool calls
+
+    def _run_of(self, call_id: str) -> HostedRun | None:
+        run = self._table.find((call_id,))
+        if run is not None:
+            self._note_seen()
+        return run
 
     def confirm(self, call_id: str) -> bool:
         """Return whether a call may be made now: its pre-check is asked again.
@@ -168,31 +232,17 @@ class Memory:
         A call that is not ours may. If the answer is no, make no call, and give the model `why_not(call_id)` as the
         result.
         """
-        run = self._table.find((call_id,))
-        if run is None:
-            return True
-        try:
-            with run.stepping():
-                return drive(run.confirm(call_id))
-        except Exception as error:
-            self._give_up(run, error)
-            return True
+        run = self._run_of(call_id)
+        return True if run is None else bool(self._do(run, run.confirm(call_id), "a confirmation", True))
 
     async def aconfirm(self, call_id: str) -> bool:
         """Return whether a call may be made now; see `confirm`."""
-        run = self._table.find((call_id,))
-        if run is None:
-            return True
-        try:
-            async with run.astepping():
-                return await adrive(run.confirm(call_id))
-        except Exception as error:
-            self._give_up(run, error)
-            return True
+        run = self._run_of(call_id)
+        return True if run is None else bool(await self._ado(run, run.confirm(call_id), "a confirmation", True))
 
     def why_not(self, call_id: str) -> str:
         """Return the text that stands for the result of a call that was not made."""
-        run = self._table.find((call_id,))
+        run = self._run_of(call_id)
         why = "" if run is None else run.refusals.get(call_id, "")
         return f"The call was not made: {why or 'it was refused'}."
 
@@ -203,14 +253,9 @@ class Memory:
             call_id: The id of the call.
             why: What the person said.
         """
-        run = self._table.find((call_id,))
-        if run is None:
-            return
-        try:
-            with run.stepping():
-                drive(run.refused(call_id, why or "a person refused the call"))
-        except Exception as error:
-            self._give_up(run, error)
+        run = self._run_of(call_id)
+        if run is not None:
+            self._do(run, run.refused(call_id, why), "a refusal")
 
     async def arefused(self, call_id: str, why: str = "") -> None:
         """Note that a person refused a call; see `refused`.
@@ -219,18 +264,13 @@ class Memory:
             call_id: The id of the call.
             why: What the person said.
         """
-        run = self._table.find((call_id,))
-        if run is None:
-            return
-        try:
-            async with run.astepping():
-                await adrive(run.refused(call_id, why or "a person refused the call"))
-        except Exception as error:
-            self._give_up(run, error)
+        run = self._run_of(call_id)
+        if run is not None:
+            await self._ado(run, run.refused(call_id, why), "a refusal")
 
     def inside(self, call_id: str) -> AbstractContextManager[Any]:
         """Return a block in which the framework makes a call, so that tools called in it belong to its step."""
-        run = self._table.find((call_id,))
+        run = self._run_of(call_id)
         return nullcontext() if run is None else run.inside(call_id)
 
     def done(self, call_id: str, result: Any = None, *, error: BaseException | None = None) -> None:
@@ -243,15 +283,9 @@ class Memory:
             result: What the tool returned.
             error: What it raised, in place of a result.
         """
-        run = self._table.find((call_id,))
-        if run is None:
-            return
-        try:
-            with run.stepping():
-                drive(run.take(call_id, result, error))
-            self._settle(run)
-        except Exception as problem:
-            self._give_up(run, problem)
+        run = self._run_of(call_id)
+        if run is not None:
+            self._do(run, run.take(call_id, result, error), "a result")
 
     async def adone(self, call_id: str, result: Any = None, *, error: BaseException | None = None) -> None:
         """Take the result of a call from a hook of the framework; see `done`.
@@ -261,24 +295,62 @@ class Memory:
             result: What the tool returned.
             error: What it raised, in place of a result.
         """
-        run = self._table.find((call_id,))
-        if run is None:
-            return
-        try:
-            async with run.astepping():
-                await adrive(run.take(call_id, result, error))
-            self._settle(run)
-        except Exception as problem:
-            self._give_up(run, problem)
+        run = self._run_of(call_id)
+        if run is not None:
+            await self._ado(run, run.take(call_id, result, error), "a result")
+
+    def finish(self, call_id: str, answer: Any = None) -> None:
+        """End the run of a call: the framework makes no further model turn, such as when a tool's result is its answer.
+
+        Args:
+            call_id: The id of a call of the run, whose results were all taken.
+            answer: The answer that the framework gives.
+        """
+        run = self._run_of(call_id)
+        if run is not None:
+            self._do(run, run.finish(answer), "the end of a run")
+
+    async def afinish(self, call_id: str, answer: Any = None) -> None:
+        """End the run of a call; see `finish`.
+
+        Args:
+            call_id: The id of a call of the run.
+            answer: The answer that the framework gives.
+        """
+        run = self._run_of(call_id)
+        if run is not None:
+            await self._ado(run, run.finish(answer), "the end of a run")
 
     # -- when the adapter does nothing
 
-    def leave_alone(self, why: str) -> None:
+    def _note_seen(self) -> Any:
+        task = hosted.task_of(self.engine)
+        if task is not None:
+            task.note_seen()
+        return task
+
+    def unlearnable(self, call_id: str, why: str) -> None:
+        """Let the run of a call go on without learning it.
+
+        Args:
+            call_id: The id of the call.
+            why: Why it cannot be learned.
+        """
+        run = self._run_of(call_id)
+        if run is not None:
+            run.unlearnable(why)
+
+    def leave_alone(self, why: str, call_ids: Iterable[str] = ()) -> None:
         """Emit an event, once for each reason: a request is passed to the model, and its run is not seen.
 
         Args:
             why: Why the adapter cannot replay it.
+            call_ids: The ids of the calls whose results the request holds. A run that made one ends here, unlearned.
         """
+        self._note_seen()
+        run = self._table.find(call_ids)
+        if run is not None:
+            self._close(run)
         if why in self._left_alone:
             return
         self._left_alone.add(why)
@@ -293,10 +365,18 @@ class Memory:
             doing: What the adapter was about.
         """
         message = (
-            f"the adapter for {self.framework} failed in {doing} and stepped aside: {type(error).__name__}: {error}. "
-            "The run goes on without the engine and is not learned."
+            f"the adapter for {self.framework} failed in {doing} and stepped aside: {_shown(error)}. The run goes on "
+            "without the engine and is not learned."
         )
         hosted.notice(self.engine, "warning", "adapter_failed", message)
+
+
+def _shown(error: BaseException) -> str:
+    """Return an error for an event: where it arose, and its text only if it is ours, since others may hold secrets."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    text = f": {error}" if isinstance(error, MuscleMemError) else ""
+    return f"{type(error).__name__}{place}{text}"
 
 
 def _nothing() -> Steps[ModelTurn]:

@@ -128,11 +128,3 @@ class Usage(msgspec.Struct, frozen=True):
     output: int = 0
     cached: int = 0
     model: str = ""
-
-
-class CallFailedError(Exception):
-    """The error of a call whose framework told it as a text, so that there is no exception."""
-
-
-class CallNotMadeError(CallFailedError):
-    """The error of a call that the framework never made, such as one of a tool that it does not have."""

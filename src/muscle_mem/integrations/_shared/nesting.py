@@ -1,4 +1,4 @@
-"""Which engines are answering a model request in this context: an adapter inside of another one passes it through."""
+"""What surrounds a model request: an adapter that has already seen it, or a call of another run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import Any
 
 _answering: ContextVar[tuple[int, ...]] = ContextVar("muscle_mem_answering", default=())
+_making: ContextVar[tuple[Any, ...]] = ContextVar("muscle_mem_making", default=())
 
 
 @contextmanager
@@ -23,6 +24,33 @@ def answering(engine: Any) -> Iterator[None]:
             pass
 
 
+def is_another_answering(engine: Any) -> bool:
+    """Return whether an adapter of another engine has already seen the request of this context."""
+    return any(known != id(engine) for known in _answering.get())
+
+
 def is_answering(engine: Any) -> bool:
     """Return whether an adapter of this engine has already seen the request of this context."""
     return id(engine) in _answering.get()
+
+
+@contextmanager
+def making_call(run: Any) -> Iterator[None]:
+    """Let the framework make a call of a run; an agent that runs inside of it is a run of its own.
+
+    It is not answered by an adapter outside of the call: that one has seen another request.
+    """
+    tokens = _making.set((*_making.get(), run)), _answering.set(())
+    try:
+        yield
+    finally:
+        for variable, token in zip((_making, _answering), tokens, strict=True):
+            try:
+                variable.reset(token)
+            except ValueError:  # The framework may leave the call in another context.
+                pass
+
+
+def is_inside_call(task: Any) -> bool:
+    """Return whether a call of a run of this block is being made in this context."""
+    return any(run.task is task for run in _making.get())

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from ..._session.hosted import AnySession, replay_place
-from ..._session.session import AsyncSession
-from ..._session.task import Task
+from ..._core.model.failed_calls import CallFailedError, CallNotMadeError
+from ..._core.model.outcome import Outcome
+from ..._session import hosted
+from ..._session.hosted import AnySession
+from ..._session.task import SUSPEND_SECONDS, Task
 from ..._session.turns import Answered, AskAgent, Call, Finished
-from ...errors import NotReadyError
+from ...errors import InvalidTypeError, InvalidValueError, NotReadyError
 from .driving import Steps
-from .messages import CallFailedError, Message, ModelCall, Usage
+from .keys import history_of
+from .messages import Message, ModelCall, Usage
+from .nesting import making_call
+from .offers import Offers
 from .turns import ModelTurn
 
 POLL_SECONDS = 0.001
+CHANGED = "what its pre-check looks at has changed since the call was proposed"
 
 
 class HostedRun:
@@ -28,26 +33,29 @@ class HostedRun:
         session: The session of the engine.
         task: The block in which it began, or None.
         outstanding: The calls that were handed out and have no result yet, by id.
-        began: When it began or last went on, by the monotonic clock.
-        is_over: Whether it has ended or was closed.
+        ids: The ids of all calls that were handed out.
+        refusals: Why calls were not made, by id.
+        is_asking: Whether the model is asked.
+        is_over: Whether the run has ended or was closed.
+        lost: Why the run could not be followed any more, or "".
     """
 
-    def __init__(self, session: AnySession, task: Task | None) -> None:
+    def __init__(self, engine: Any, session: AnySession, task: Task | None, offers: Offers) -> None:
         self.session = session
         self.task = task
         self.outstanding: dict[str, Call] = {}
         self.ids: set[str] = set()
-        self.began = time.monotonic()
-        self.is_over = False
-        self.is_asking = False
-        self.error: BaseException | None = None
         self.refusals: dict[str, str] = {}
+        self.is_asking = False
+        self.is_over = False
+        self.lost = ""
+        self._engine = engine
+        self._offers = offers
+        self._offered: tuple[str, ...] = ()
+        self._not_offered: set[str] = set()
+        self._last_seen = hosted.now_of(engine)
+        self._opening: tuple[Message, ...] = ()
         self._lock = threading.Lock()
-
-    @property
-    def waits_for_results(self) -> bool:
-        """Whether calls that it handed out have no result yet."""
-        return bool(self.outstanding) and not self.is_over
 
     # -- one operation at a time
 
@@ -67,7 +75,42 @@ class HostedRun:
         finally:
             self._lock.release()
 
-    # -- steps
+    # -- which conversation it is
+
+    def note_opening(self, messages: Sequence[Message]) -> None:
+        """Note the messages that the conversation had when the run began."""
+        self._opening = tuple(messages)
+
+    def began_with(self, messages: Sequence[Message]) -> bool:
+        """Return whether a conversation begins like that of the run."""
+        return history_of(messages[: len(self._opening)]) == history_of(self._opening)
+
+    # -- waiting
+
+    def waits_for_results(self) -> bool:
+        """Return whether calls that it handed out have no result yet, and may still get one."""
+        return bool(self.outstanding) and not self.is_over and not self.has_expired()
+
+    def has_expired(self) -> bool:
+        """Return whether nothing was heard of the run for too long, outside of an open block."""
+        if self.task is not None and self.task.is_open:
+            return False
+        limit = SUSPEND_SECONDS if self.task is None else self.task.suspend_for
+        return hosted.now_of(self._engine) - self._last_seen > limit
+
+    def suspend(self) -> None:
+        """Let the run wait for its results after its block."""
+        self._last_seen = hosted.now_of(self._engine)
+
+    # -- model turns
+
+    def offer(self, names: Sequence[str]) -> None:
+        """Note the tools that the model is offered now, by the names that it knows."""
+        self._last_seen = hosted.now_of(self._engine)
+        self._offered = tuple(names)
+        offer = getattr(self.session, "offer", None)
+        if offer is not None and names:
+            offer([self._offers.stored_name(name) for name in names])
 
     def go_on(self) -> Steps[ModelTurn]:
         """Return what comes next: calls to replay, the answer, or a request to ask the model."""
@@ -81,33 +124,46 @@ class HostedRun:
             except NotReadyError:
                 break
         if calls:
-            trajectory, step = replay_place(self.session)
-            mark = {"muscle_mem": "replayed", "trajectory_id": trajectory, "step": step}
-            said = [ModelCall(call.id, call.name, call.arguments) for call in calls]
-            return ModelTurn("replay", calls=said, mark=mark)
+            return ModelTurn("replay", calls=list(map(self._said_by_model, calls)), mark=self._mark())
         if isinstance(what, Finished):
-            return self._end(what)
-        assert isinstance(what, AskAgent)
+            return self._ended(what.outcome)
         self.is_asking = True
-        return ModelTurn("ask")
+        assert isinstance(what, AskAgent)
+        return ModelTurn("ask", answer_only=hosted.is_asked_for_answer(what.reason))
 
-    def said(self, wanted: Sequence[tuple[Any, Any, str]], answer: Any, usage: Usage | None) -> Steps[None]:
+    def _said_by_model(self, call: Call) -> ModelCall:
+        name = self._offers.name_here(call.tool, call.name, self._offered)
+        return ModelCall(call.id, name, call.arguments)
+
+    def _mark(self) -> dict[str, Any]:
+        trajectory, steps = hosted.replay_place(self.session)
+        return {"muscle_mem": "replayed", "trajectory_id": trajectory, "step": steps}
+
+    def said(self, calls: Sequence[ModelCall], answer: Any, usage: Usage | None) -> Steps[None]:
         """Take the calls or the final answer of the model."""
         if self.is_over or not self.is_asking:
             return
         self.is_asking = False
         if usage is not None:
             self.session.run.report_tokens(usage.input + usage.output)
-        if not wanted:
+        if not calls:
             yield lambda: self.session.said([], answer)
             ended = yield self.session.next
             assert isinstance(ended, Finished)
-            self._end(ended)
+            self._ended(ended.outcome)
             return
-        yield lambda: self.session.said(wanted)
+        self._not_offered.update(call.id for call in calls if call.name not in self._offered)
+        wanted = [(self._offers.for_session(call.name), call.arguments, call.id) for call in calls]
+        try:
+            yield lambda: self.session.said(wanted)
+        except (InvalidTypeError, InvalidValueError):
+            self.close()
+            self.lost = "the model made a call whose arguments are no JSON object, or of a tool with an ambiguous name"
+            return
         yield from self._hand_out_wanted()
 
     def _hand_out_wanted(self) -> Steps[None]:
+        """Hand out all calls of the model's turn, so that their pre-checks capture before the first is made."""
         while True:
             try:
                 what = yield self.session.next
@@ -122,16 +178,19 @@ class HostedRun:
     def _hand_out(self, call: Call) -> None:
         self.outstanding[call.id] = call
         self.ids.add(call.id)
-        self.began = time.monotonic()
+
+    # -- tool calls
 
     def take(self, call_id: str, result: Any, error: BaseException | None) -> Steps[None]:
         """Take the result of a call, from a hook of the framework or from a message."""
         call = self.outstanding.pop(call_id, None)
         if call is None or self.is_over:
             return
-        self.began = time.monotonic()
+        self._last_seen = hosted.now_of(self._engine)
+        if error is not None and call_id in self._not_offered:
+            error = CallNotMadeError(str(error))
         yield lambda: self.session.done(call, None if error is not None else result, error=error)
-        if not call.replayed:
+        if not call.replayed and not self.outstanding:
             yield from self._hand_out_wanted()
 
     def take_message(self, message: Message) -> Steps[None]:
@@ -143,38 +202,54 @@ class HostedRun:
     def confirm(self, call_id: str) -> Steps[bool]:
         """Ask the pre-check of a replayed call again, right before the framework makes it."""
         call, confirm = self.outstanding.get(call_id), getattr(self.session, "confirm", None)
-        if call is None or confirm is None or not call.replayed:
-            return True
-        is_right = yield lambda: confirm(call)
+        if call is None or confirm is None or self.is_over:
+            return call_id not in self.refusals
+        is_right = bool((yield lambda: confirm(call)))
         if not is_right:
             self.outstanding.pop(call_id, None)
-            self.refusals[call_id] = "the state has changed since the call was proposed"
-        return bool(is_right)
+            self.refusals[call_id] = CHANGED
+        return is_right
 
     def refused(self, call_id: str, why: str) -> Steps[None]:
         """Note that a person refused a call."""
         call, refused = self.outstanding.pop(call_id, None), getattr(self.session, "refused", None)
-        if call is None:
+        if call is None or self.is_over:
             return
-        self.refusals[call_id] = why
+        self.refusals[call_id] = why or "a person refused it"
         if refused is None:
-            yield lambda: self.session.done(call, error=CallFailedError(why))
+            yield lambda: self.session.done(call, error=CallNotMadeError(why))
         else:
             yield lambda: refused(call, why)
 
-    def inside(self, call_id: str) -> Any:
-        """Return a block in which the framework makes the call."""
+    @contextmanager
+    def inside(self, call_id: str) -> Iterator[None]:
+        """Enter the run where the framework makes the call."""
         call, inside = self.outstanding.get(call_id), getattr(self.session, "inside", None)
-        return nullcontext() if call is None or inside is None else inside(call)
+        if call is None or self.is_over:
+            yield
+            return
+        with making_call(self):
+            if inside is None:
+                yield
+                return
+            with inside(call):
+                yield
 
     # -- the end
 
-    def _end(self, finished: Finished) -> ModelTurn:
+    def finish(self, answer: Any) -> Steps[None]:
+        """End the run: the framework makes no further model turn of it."""
+        if self.is_over or self.outstanding:
+            return
+        turn = ModelTurn("ask") if self.is_asking else (yield from self.go_on())
+        if turn.kind == "ask":
+            yield from self.said((), answer, None)
+
+    def _ended(self, outcome: Outcome) -> ModelTurn:
         self._leave()
         if self.task is not None:
-            self.task.note_end(self, finished.outcome)
-        outcome = finished.outcome
-        if outcome.value_source == "none":
+            self.task.note_end(self, outcome)
+        if outcome.value_source == "none" and not hosted.never_asks(self._engine, self.task):
             return ModelTurn("ask", answer_only=True)
         mark = {"muscle_mem": "replayed", "trajectory_id": outcome.trajectory_id, "step": outcome.steps}
         return ModelTurn("answer", answer=outcome.value, mark=mark)
@@ -182,26 +257,33 @@ class HostedRun:
     def unlearnable(self, why: str) -> None:
         """Let the run go on without learning it."""
         mark = getattr(self.session, "unlearnable", None)
-        if mark is not None:
+        if mark is not None and not self.is_over:
             mark(why)
 
     def close(self, error: BaseException | None = None) -> None:
-        """Close the run. What it replayed still counts, and it is not learned."""
+        """Close the run. What it replayed still counts, and it is not learned.
+
+        Args:
+            error: The exception with which the model or the framework failed.
+        """
         if self.is_over:
             return
         self._leave()
-        self.session.close(error if error is not None else self.error)
         if self.task is not None:
             self.task.note_end(self, None)
+        self.session.close(error)
 
     end_with_block = close
+
+    def raised(self, error: BaseException) -> None:
+        """Note that the session has ended with an exception that is meant for the user."""
+        if self.is_over:
+            return
+        self._leave()
+        if self.task is not None:
+            self.task.note_end(self, getattr(error, "outcome", None))
 
     def _leave(self) -> None:
         self.is_over = True
         self.is_asking = False
         self.outstanding.clear()
-
-    @property
-    def is_async(self) -> bool:
-        """Whether the session is an async one."""
-        return isinstance(self.session, AsyncSession)

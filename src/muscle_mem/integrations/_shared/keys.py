@@ -1,0 +1,74 @@
+"""What is part of the key of a task beside its own text: the prompt, the agent, its instructions, the history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+from .conversation import Position, prompt_messages
+from .messages import Message, ModelRequest, Part
+
+
+class Undigested:
+    """A part of a message that cannot be told from others. It has no canonical form, so that its task has no key."""
+
+
+def prompt_text(messages: Sequence[Message]) -> str:
+    """Return the text of the messages of a prompt."""
+    return "\n".join(str(message.text) for message in messages if message.text)
+
+
+def key_parts(request: ModelRequest, position: Position) -> dict[str, Any]:
+    """Return what the key of a request's task is made of, apart from the text of its prompt."""
+    prompt = prompt_messages(request.messages, position)
+    media = [_part(part) for message in prompt for part in message.parts]
+    systems = [str(message.text) for message in request.messages if message.role == "system" and message.text]
+    found = {
+        "agent": str(request.agent_name),
+        "history": history_of(position.history),
+        "instructions": [text for text in (str(request.instructions or ""), *systems) if text],
+        "prompt": media,
+        "schema": request.answer_schema,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def history_of(messages: Sequence[Message]) -> list[Any]:
+    """Return earlier messages as plain data, in which calls are counted in place of their ids."""
+    numbers: dict[str, int] = {}
+    found: list[Any] = []
+    for message in messages:
+        calls = []
+        for call in message.calls:
+            numbers.setdefault(call.id, len(numbers))
+            calls.append([call.name, call.arguments])
+        entry: dict[str, Any] = {"role": message.role, "text": str(message.text)}
+        if message.parts:
+            entry["parts"] = [_part(part) for part in message.parts]
+        if calls:
+            entry["calls"] = calls
+        if message.role == "tool":
+            entry |= {"call": numbers.get(message.call_id, -1), "error": message.is_error}
+            entry["content"] = _plain(message.content)
+        found.append(entry)
+    return found
+
+
+def _part(part: Part) -> Any:
+    if part.data is not None:
+        return [part.kind, "data", sha256(part.data).hexdigest()]
+    if part.url is not None:
+        return [part.kind, "url", str(part.url)]
+    return Undigested()
+
+
+def _plain(value: Any) -> Any:
+    """Return the content of a tool's message as plain data; objects count by their class and text."""
+    if value is None or type(value) in (str, bool, int, float, bytes):
+        return value
+    if type(value) is dict:
+        return {str(key): _plain(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return [_plain(item) for item in value]
+    return [type(value).__qualname__, str(value)]
