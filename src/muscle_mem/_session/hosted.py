@@ -137,7 +137,8 @@ def see_tool(
         if found is not None:
             return found, fn if getattr(fn, "__func__", None) is function else found
     named = [tool for tool in registered if tool.name == name or name in tool.aliases]
-    named = named or [t for t in registered if name in (t.name.rpartition(".")[2], chat_name(t.name))]
+    if not named and fn is None:  # Another function of the same short name is another tool.
+        named = [tool for tool in registered if name in (tool.name.rpartition(".")[2], chat_name(tool.name))]
     tool = named[0] if len(named) == 1 else see_external(runtime, Offer(name, schema, *annotations))
     return tool, tool
 

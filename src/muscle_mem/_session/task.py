@@ -88,13 +88,14 @@ class Task:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         assert self._token is not None
+        waiting = [run for run in self._runs if error is None and run.waits_for_results()]
         self.is_open = False
         try:
             _current_tasks.reset(self._token)
         except ValueError:  # A fixture or a framework may leave the block in another context.
             _current_tasks.set(tuple(task for task in _current_tasks.get() if task is not self))
         for run in list(self._runs):
-            if error is None and run.waits_for_results():
+            if run in waiting:
                 run.suspend()
             else:
                 run.end_with_block(error)

@@ -115,6 +115,7 @@ class Memory:
         session = hosted.open_hosted(self.engine, task, about, answer=self.answer, is_sync=is_sync)
         run = HostedRun(self.engine, session, task, self._offers)
         run.note_opening(request.messages)
+        run.when_over = self._table.settle
         if task is not None:
             task.note_run(run)
         for other in self._table.add(run):

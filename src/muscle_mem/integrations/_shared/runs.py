@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -48,6 +48,7 @@ class HostedRun:
         self.refusals: dict[str, str] = {}
         self.is_asking = False
         self.is_over = False
+        self.when_over: Callable[[HostedRun], Any] = lambda run: None
         self.lost = ""
         self._engine = engine
         self._offers = offers
@@ -287,3 +288,4 @@ class HostedRun:
         self.is_over = True
         self.is_asking = False
         self.outstanding.clear()
+        self.when_over(self)
