@@ -11,16 +11,16 @@ from .._runtime import calls
 from .._runtime.calls import Demonstration
 from .._runtime.late_imports import loaders
 from .._runtime.options import Answer, CallOptions
-from .._session.task import SUSPEND_SECONDS, Task
 from .has_runtime import HasRuntime
 
 if TYPE_CHECKING:
     from .._session.session import AsyncSession, Session
+    from .._session.task import Task
 
 
 def _load_sessions() -> None:
     """Import the rooms of sessions, which few programs need."""
-    from .._session import session  # noqa: F401
+    from .._session import hosted, session, task  # noqa: F401
 
 
 loaders.append(_load_sessions)
@@ -140,7 +140,7 @@ def task(
     on_divergence: OnDivergence | None = None,
     secrets: Mapping[str, Any] | None = None,
     answer: Answer | None = None,
-    suspend_for: float = SUSPEND_SECONDS,
+    suspend_for: float = 3_600.0,
     **kwargs: Any,
 ) -> Task:
     """Say what the runs of a framework in a block are about.
@@ -158,4 +158,6 @@ def task(
         InvalidValueError: An option has a value that is not allowed.
     """
     options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets, answer)
+    from .._session.task import Task
+
     return Task(self._runtime, args, kwargs, options, suspend_for=suspend_for)

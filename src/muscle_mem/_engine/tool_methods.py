@@ -98,7 +98,7 @@ def external_tool(
     post_check: Check | None = None,
     **options: Unpack[RuleOptions],
 ) -> None:
-    """Give the rules of a tool that is no function of yours: a framework or a server makes its calls.
+    """Give the rules of a tool whose calls a framework or a server makes.
 
     Call it before or after the tool is seen; the latest rules win. Without `version=`, the JSON schema of the tool's
     arguments is its fingerprint, and without `effect=`, its annotations say the effect. Checks may be async: their

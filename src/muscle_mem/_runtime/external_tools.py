@@ -1,4 +1,4 @@
-"""Tools that are no functions of ours: a framework or a server makes their calls.
+"""Tools whose calls a framework or a server makes.
 
 Rules may be given before a tool is seen. An adapter adds the schema of its arguments, which is its fingerprint.
 """
@@ -122,7 +122,7 @@ def effect_of(offer: Offer) -> str | None:
 def schema_version(schema: Mapping[str, Any] | None) -> str:
     """Return the version of a tool whose arguments have this schema.
 
-    Titles, descriptions and examples are no part of it.
+    Titles, descriptions and examples do not count.
     """
     if schema is None:
         return "schema:none"
@@ -145,7 +145,7 @@ def _plain_schema(schema: Any, *, is_named: bool = False) -> Any:
 def signature_of_schema(schema: Mapping[str, Any] | None) -> inspect.Signature:
     """Return the signature of a tool whose arguments have a JSON schema: all by name.
 
-    Names that are no identifiers, and more names if the schema allows them, are taken by the last parameter.
+    Names that are not identifiers, and more names if the schema allows them, are taken by the last parameter.
     """
     properties = schema.get("properties") if isinstance(schema, Mapping) else None
     properties = {str(name): value for name, value in properties.items()} if isinstance(properties, Mapping) else {}

@@ -59,7 +59,7 @@ def make_tool(
 
 
 def make_external_tool(fn: Any, checks: tuple[Any, Any], options: ToolOptions) -> Tool:
-    """Return a tool whose calls somebody else makes; `fn` stands for its function.
+    """Return a tool whose calls a framework makes; `fn` stands for its function.
 
     Raises InvalidTypeError or InvalidValueError.
     """

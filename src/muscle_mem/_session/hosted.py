@@ -1,4 +1,4 @@
-"""What adapters need of an engine: runs inside a framework, with their keys and their tools."""
+"""What adapters need of an engine: runs inside a framework."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def is_off(engine: HasRuntime, task: Task | None) -> bool:
 
 
 def never_asks(engine: HasRuntime, task: Task | None) -> bool:
-    """Return whether the model must not be asked, since mode="replay" never asks the agent."""
+    """Return whether mode="replay" forbids to ask the model."""
     mode = None if task is None else task.options.mode
     return engine._runtime.effective_mode(mode) == "replay"
 
@@ -105,7 +105,10 @@ def _answer(*settings: Any) -> Any:
 
 
 def validated_adapter_answer(answer: Any) -> Any:
-    """Return the `answer=` of an adapter. Raises InvalidTypeError or InvalidValueError."""
+    """Return the `answer=` of an adapter.
+
+    Raises InvalidValueError.
+    """
     return validated_answer(answer)
 
 
@@ -121,13 +124,15 @@ def see_tool(
     annotations: tuple[bool | None, bool | None, bool | None],
     fn: Any = None,
 ) -> tuple[Tool, Any]:
-    """Return the tool that a framework offers, and what a session takes for it; register it at first sight.
+    """Return an offered tool, and what a session takes for it.
+
+    It is registered at first sight.
 
     Args:
         engine: The engine.
         name: The name of the tool, as the model knows it.
         schema: The JSON schema of its arguments, or None.
-        annotations: Whether it only reads, is destructive, and is idempotent; None where nobody said.
+        annotations: Whether it only reads, is destructive, and is idempotent; None if that is not known.
         fn: The function that the framework calls for it, if it is known.
     """
     runtime = engine._runtime

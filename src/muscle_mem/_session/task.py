@@ -15,7 +15,7 @@ from ..errors import InvalidTypeError, InvalidValueError, NotReadyError
 SUSPEND_SECONDS = 3_600.0
 NO_RUN = (
     "a task block ended, and no adapter has seen a model turn or a tool call in it, so nothing was recorded or "
-    "replayed. Likely causes: the agent has a model object of its own beside the provider, the client is not wrapped, "
+    "replayed. Likely causes: the agent has a model object, which never asks the provider, the client is not wrapped, "
     "or the middleware or capability is missing. The task: "
 )
 
@@ -24,7 +24,7 @@ class BlockRun(Protocol):
     """A run that an adapter opened in a block."""
 
     def waits_for_results(self) -> bool:
-        """Return whether calls that it handed out have no result yet, and may still get one."""
+        """Return whether handed out calls have no result yet and may still get one."""
         ...
 
     def suspend(self) -> None:
@@ -44,8 +44,6 @@ class Task:
     Attributes:
         outcomes: The outcomes of the runs in the block, in the order in which they ended.
     """
-
-    __module__ = "muscle_mem"
 
     def __init__(
         self,
@@ -71,12 +69,12 @@ class Task:
 
     @property
     def outcome(self) -> Outcome | None:
-        """The outcome of the run that ended last; None if there is none, or a run is suspended."""
+        """The outcome of the run that ended last; None while a run is suspended."""
         return None if self.suspended or not self.outcomes else self.outcomes[-1]
 
     @property
     def suspended(self) -> bool:
-        """Whether the block has ended, and a run of it waits for results of calls that it handed out."""
+        """Whether a run waits for results of its calls after the block has ended."""
         return not self.is_open and any(run.waits_for_results() for run in list(self._runs))
 
     def __enter__(self) -> Self:

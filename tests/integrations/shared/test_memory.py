@@ -91,7 +91,7 @@ def test_without_a_block_the_prompt_is_the_task() -> None:
         assert len(toy.asked) == asked
 
 
-def test_a_replayed_turn_says_what_it_is() -> None:
+def test_i18_a_replayed_turn_says_what_it_is() -> None:
     toy = desk()
     learned = refund(toy).outcome.trajectory_id
     refund(toy, script=[])
@@ -103,7 +103,7 @@ def test_a_replayed_turn_says_what_it_is() -> None:
     assert not toy.turns[0].mark
 
 
-def test_the_usage_of_the_recorded_responses_is_what_a_hit_saves() -> None:
+def test_i18_the_usage_of_the_recorded_responses_is_what_a_hit_saves() -> None:
     toy = desk()
     refund(toy)
     assert refund(toy, script=[]).outcome.saved_tokens == 4 * 15
@@ -150,14 +150,14 @@ def test_a_tool_that_tells_its_error_as_text_stops_the_replay() -> None:
     assert refund(toy, script=["It is closed."]).outcome.reason is Reason.RETURNED_ERROR
 
 
-def test_a_model_error_passes_and_closes_the_run() -> None:
+def test_i14_a_model_error_passes_and_closes_the_run() -> None:
     toy = desk()
     with pytest.raises(ModelFailedError, match="overloaded"):
         refund(toy, script=[ModelFailedError("overloaded")])
     assert refund(toy).outcome.learned
 
 
-def test_two_tasks_in_one_conversation_are_two_runs() -> None:
+def test_i13_two_tasks_in_one_conversation_are_two_runs() -> None:
     toy = desk()
     for _ in range(2):
         conversation = [Message("user", "Refund A-1001!")]
@@ -267,7 +267,7 @@ def test_a_function_makes_the_answer_of_the_results(where: str) -> None:
     assert (given, task.outcome.value_source) == ("3 results", "result")
 
 
-def test_the_model_is_asked_for_its_answer_alone_where_a_result_differs() -> None:
+def test_i5_the_model_is_asked_for_its_answer_alone_where_a_result_differs() -> None:
     toy = desk()
     refund(toy)
     toy.tools["look"] = lambda order: f"{order} is paid twice"
@@ -347,7 +347,7 @@ def test_a_stopped_replay_raises_where_the_user_says_so() -> None:
         ({"answer_schema": {"type": "object"}}, {"answer_schema": {"type": "string"}}),
     ],
 )
-def test_the_agent_its_instructions_and_its_schema_are_part_of_the_key(one: Any, other: Any) -> None:
+def test_i13_the_agent_its_instructions_and_its_schema_are_part_of_the_key(one: Any, other: Any) -> None:
     toy = desk()
     for options, asked in ((one, 4), (one, 4), (other, 8)):
         toy.script = refunding()
@@ -419,7 +419,7 @@ def test_params_are_masked_in_all_parts_of_the_key() -> None:
         (lambda n: ({"answer_schema": {"title": f"Answer{n}"}}, "Refund A-1001!"), "schema"),
     ],
 )
-def test_after_five_misses_the_event_names_the_part_that_differed(make: Any, part: str) -> None:
+def test_a2_after_five_misses_the_event_names_the_part_that_differed(make: Any, part: str) -> None:
     toy = desk()
     for number in range(1, 6):
         toy.script = refunding()
@@ -442,7 +442,7 @@ def test_after_five_misses_with_other_histories_the_event_names_the_history() ->
 # -- what is not ours
 
 
-def test_results_that_are_not_ours_pass_through() -> None:
+def test_i13_results_that_are_not_ours_pass_through() -> None:
     toy = desk()
     call = ModelCall("foreign_1", "look", {"order": "A-1001"})
     history = [Message("user", "Look!"), Message("assistant", calls=(call,)), Message("tool", "paid", call_id=call.id)]
@@ -453,7 +453,7 @@ def test_results_that_are_not_ours_pass_through() -> None:
     assert not toy.told("no_run")
 
 
-def test_a_request_that_neither_asks_nor_answers_passes_through() -> None:
+def test_i13_a_request_that_neither_asks_nor_answers_passes_through() -> None:
     toy = desk()
     for history in ([], [Message("system", "Be kind.")], [Message("user", "a"), Message("assistant", "b")]):
         toy.script = ["Hello."]
@@ -471,7 +471,7 @@ def test_an_adapter_below_another_one_passes_the_request_through() -> None:
     assert toy.turns[-1].kind == "pass"
 
 
-def test_an_error_of_the_adapter_is_one_event_and_the_run_goes_on() -> None:
+def test_i14_an_error_of_the_adapter_is_one_event_and_the_run_goes_on() -> None:
     toy = desk()
     toy.script = ["Hello."]
     assert toy.run([Message("user", "Hello!", parts=(3,))]) == "Hello."  # type: ignore[arg-type]
@@ -480,7 +480,7 @@ def test_an_error_of_the_adapter_is_one_event_and_the_run_goes_on() -> None:
     assert toy.turns[-1].kind == "pass"
 
 
-def test_an_error_of_the_adapter_shows_no_text_of_others() -> None:
+def test_i14_an_error_of_the_adapter_shows_no_text_of_others() -> None:
     toy = desk()
     toy.memory.steps_aside(ValueError("hunter2"))
     [message] = toy.told("adapter_failed")
@@ -493,7 +493,7 @@ def test_a_call_that_cannot_be_understood_ends_the_run_unlearned() -> None:
     calls = [("look", '{"order": ')]
     task = refund(toy, script=[calls, "I am lost."])
     assert (task.answer, task.outcomes) == ("I am lost.", [])
-    assert "are no JSON object" in toy.told("left_alone")[0]
+    assert "are not a JSON object" in toy.told("left_alone")[0]
     assert not toy.told("adapter_failed")
     assert refund(toy).outcome.reason is Reason.NEW_TASK
 
@@ -506,7 +506,7 @@ def test_a_call_of_a_tool_that_nobody_offers_did_nothing_and_is_left_out() -> No
     assert (again.outcome.status, again.outcome.steps) == ("hit", 3)
 
 
-def test_a_missing_result_ends_the_run_unlearned() -> None:
+def test_i13_a_missing_result_ends_the_run_unlearned() -> None:
     toy = desk()
     calls = (ModelCall("one", "look", {"order": "A"}), ModelCall("two", "look", {"order": "B"}))
     history = [Message("user", "Look!")]
@@ -533,7 +533,7 @@ def test_the_same_request_again_is_the_same_turn() -> None:
     assert toy.run("Look!") == "It is paid."
 
 
-def test_conversations_whose_calls_have_the_same_ids_keep_apart() -> None:
+def test_i13_conversations_whose_calls_have_the_same_ids_keep_apart() -> None:
     toy = desk()
     histories, turns = [], []
     for order in ("A-1001", "B-2002"):
@@ -552,7 +552,7 @@ def test_conversations_whose_calls_have_the_same_ids_keep_apart() -> None:
     assert toy.made == [("look", {"order": "A-1001"}), ("look", {"order": "B-2002"})]
 
 
-def test_what_the_framework_writes_in_the_name_of_the_user_begins_no_run() -> None:
+def test_i13_what_the_framework_writes_in_the_name_of_the_user_begins_no_run() -> None:
     toy = desk()
     original = toy.make
     toy.make = lambda call: original(call)  # type: ignore[method-assign]
@@ -565,7 +565,7 @@ def test_what_the_framework_writes_in_the_name_of_the_user_begins_no_run() -> No
     assert toy.memory.turn(toy.request(history)).kind == "ask"
 
 
-def test_open_runs_are_bounded_and_the_oldest_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_i13_open_runs_are_bounded_and_the_oldest_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("muscle_mem.integrations._shared.table.MAX_RUNS", 3)
     events: list[Any] = []
     toy = desk(engine=Engine(observers=events.append))

@@ -95,7 +95,7 @@ def answer_suspicions(
 ) -> tuple[Suspicion, ...]:
     """Return the suspicions of the literals in a run's answer.
 
-    What stands in one of the `count` outputs is none: the answer is given back only if these are as they were.
+    What stands in one of the `count` outputs is not suspected: the answer is given back only if these are as they were.
     """
     texts = list(itertools.islice(outputs.texts_before(frozenset(range(count))), _MAX_TEXTS))
     known = frozenset(itertools.chain(texts, figure_values(texts)))

@@ -1,12 +1,12 @@
-"""Errors that stand for the failure of a call whose framework told it as a text."""
+"""Errors that stand for the failure of a call that a framework reported as a text."""
 
 
 class CallFailedError(Exception):
-    """The error of a call whose framework told it as a text, so that there is no exception."""
+    """The error of a failed call that a framework reported as a text."""
 
 
 class CallNotMadeError(CallFailedError):
-    """The error of a call that was never made, such as one of a tool that does not exist.
+    """The error of a call that was never made.
 
-    It had no effect, whatever the tool.
+    Its tool may not exist, for example. It had no effect, whatever the tool.
     """

@@ -24,7 +24,7 @@ def observation_id(trajectory_id: str, row: Row) -> str:
         seen += witness_identity(row.suspicions, row.witness)
     if row.overrides:
         seen += msgspec.msgpack.encode(row.overrides)
-    if row.final is not None:  # Recordings that read other results have answers of their own.
+    if row.final is not None:  # Recordings that read other results have separate answers.
         seen += msgspec.msgpack.encode(row.final.results)
         if row.witness is not None:
             seen += witness_identity((row.final.suspicions,), row.witness)

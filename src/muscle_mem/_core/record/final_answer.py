@@ -22,7 +22,10 @@ from .redact import holds_secret
 def final_answer(
     run: Run, steps: Sequence[RecordedStep], value: Any, outputs: OutputIndex, words: Sequence[Any]
 ) -> FinalAnswer | None:
-    """Return the answer of a finished run with what it rests on, or None if a hit must not give it back."""
+    """Return the answer of a finished run with what it rests on.
+
+    Return None if a hit must not give it back.
+    """
     if value is None or not run.keeps_answer:
         return None
     if not run.is_stepped and not any(_has_output(step) for step in steps):

@@ -1,4 +1,4 @@
-"""The answer of a hit: what the model or the agent says once all steps are replayed (I5)."""
+"""The answer of a hit, once all steps are replayed (I5)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def may_ask(run: Run) -> bool:
 
 
 def recorded_answer(run: Run, candidate: Candidate) -> tuple[Any] | None:
-    """Return the recorded answer if this run's results are what it rests on, in a tuple; else None.
+    """Return the recorded answer, in a tuple; None if it does not hold here.
+
+    It holds if this run's results are what it rests on.
 
     The followed recording comes first, then the others with the same calls, newest first.
     """
@@ -78,7 +80,10 @@ def _result_digests(run: Run) -> list[bytes]:
 
 
 def _is_valid(run: Run, candidate: Candidate, final: FinalAnswer) -> bool:
-    """Return whether the literals of an answer hold in this run: for its params, its day and its process."""
+    """Return whether the literals of an answer hold in this run.
+
+    They may depend on its params, its day and its process.
+    """
     rows = [
         Row(FORM, (), (), suspicions=(row.final.suspicions,), witness=row.witness)
         for row in _rows(candidate)
@@ -94,7 +99,7 @@ def _is_valid(run: Run, candidate: Candidate, final: FinalAnswer) -> bool:
 
 
 def _resolved(expr: Expr, run: Run) -> tuple[Any] | None:
-    """Return the value of an answer in this run, in a tuple; None if it cannot be built here."""
+    """Return an answer's value in this run, in a tuple; None if there is none."""
     try:
         make = make_resolver(expr, _NO_TOOL, "")
         return None if make is None else (make(Env(run.params.values, [], ())),)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from ..model.failed_calls import CallNotMadeError
 from ..model.reason import Reason
 from ..model.text import long_repr
 from ..plan.candidate_set import CandidateSet
@@ -121,6 +122,6 @@ def tool_raised(progress: Progress, position: int, error: BaseException) -> Refu
     progress.errors = {**(progress.errors or {}), position: error}
     tool = progress.calls[position][0].tool
     seen = long_repr(error)
-    harmless = bool(tool.refuses) and isinstance(error, tool.refuses)
+    harmless = isinstance(error, (CallNotMadeError, *tool.refuses))
     message = f"{tool.name!r} raised {seen}"
     return Refusal(Reason.TOOL_RAISED, message, position, tool.name, seen=seen, error=error, did_nothing=harmless)

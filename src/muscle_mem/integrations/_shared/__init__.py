@@ -24,7 +24,7 @@ The contract. An adapter makes one `Memory(engine, framework="...")`, translates
 - Where the framework has a hook around a tool call, by the id of the call (unknown ids are ignored):
   `memory.confirm(id)` right before it; if False, make no call and give `memory.why_not(id)` as the result, without
   `done`. `with memory.inside(id):` around the call. `memory.done(id, result)` or `memory.done(id, error=exception)`
-  after it. `memory.refused(id, why)` if a person said no. Each but `inside` and `why_not` has an async twin:
+  after it. `memory.refused(id, why)` if a person refused the call. Each but `inside` and `why_not` has an async twin:
   `aconfirm`, `adone`, `arefused`. Give `Memory(confirms=False)` where there is no such hook.
 - `memory.done(id, error=CallNotMadeError(text))` where the framework did not make the call, such as after an argument
   that its own validation refused. A call of a tool that was not offered counts as such by itself.

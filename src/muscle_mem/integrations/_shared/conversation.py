@@ -1,4 +1,4 @@
-"""Where a request stands: which run its messages belong to, and which of them are the task."""
+"""Where a request stands: which of its messages are results, which the task."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Position(msgspec.Struct, frozen=True, eq=False):
 
 
 def position_of(messages: Sequence[Message]) -> Position:
-    """Return what the end of a conversation says: results of calls, a prompt, or neither."""
+    """Return what a conversation ends with: results, a prompt, or neither."""
     end = len(messages)
     begin = end
     while begin and messages[begin - 1].role != "assistant":

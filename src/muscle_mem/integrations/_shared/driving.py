@@ -1,4 +1,4 @@
-"""The two drivers of the room's steps: the only places where its sync and async code differ."""
+"""The two drivers of the shared steps, where sync and async code differ."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def adrive(steps: Steps[T]) -> T:
 
 
 def _run_coroutine(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine from sync code, for a run that began in async code and goes on here."""
+    """Run a coroutine of a run that began in async code and goes on in sync code."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

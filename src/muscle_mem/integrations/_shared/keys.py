@@ -1,4 +1,4 @@
-"""What is part of the key of a task beside its own text: the prompt, the agent, its instructions, the history."""
+"""The parts of the key of a task beside its own text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from .messages import Message, ModelRequest, Part
 
 
 class Undigested:
-    """A part of a message that cannot be told from others. It has no canonical form, so that its task has no key."""
+    """A part of a message that cannot be distinguished from others.
+
+    It has no canonical form, so its task has no key.
+    """
 
 
 def prompt_text(messages: Sequence[Message]) -> str:
@@ -20,7 +23,7 @@ def prompt_text(messages: Sequence[Message]) -> str:
 
 
 def key_parts(request: ModelRequest, position: Position) -> dict[str, Any]:
-    """Return what the key of a request's task is made of, apart from the text of its prompt."""
+    """Return the parts of a task's key apart from the text of its prompt."""
     prompt = prompt_messages(request.messages, position)
     media = [_part(part) for message in prompt for part in message.parts]
     systems = [str(message.text) for message in request.messages if message.role == "system" and message.text]
@@ -35,7 +38,7 @@ def key_parts(request: ModelRequest, position: Position) -> dict[str, Any]:
 
 
 def history_of(messages: Sequence[Message]) -> list[Any]:
-    """Return earlier messages as plain data, in which calls are counted in place of their ids."""
+    """Return earlier messages as plain data, with numbers in place of ids."""
     numbers: dict[str, int] = {}
     found: list[Any] = []
     for message in messages:
@@ -64,7 +67,10 @@ def _part(part: Part) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return the content of a tool's message as plain data; objects count by their class and text."""
+    """Return the content of a tool's message as plain data.
+
+    Objects count by their class and text.
+    """
     if value is None or type(value) in (str, bool, int, float, bytes):
         return value
     if type(value) is dict:

@@ -93,7 +93,7 @@ class Memory:
         return ModelTurn("pass")
 
     def _begin(self, request: ModelRequest, *, is_sync: bool) -> tuple[HostedRun | None, Steps[ModelTurn]]:
-        """Return the run that a request belongs to, and its next steps; None if it is not ours."""
+        """Return the run of a request, and its next steps; None if it is not ours."""
         if is_answering(self.engine):
             return None, _nothing()
         position = position_of(request.messages)
@@ -248,7 +248,9 @@ class Memory:
         return f"The call was not made: {why or 'it was refused'}."
 
     def refused(self, call_id: str, why: str = "") -> None:
-        """Note that a person refused a call. It counts against no recording, and the model goes on.
+        """Note that a person refused a call.
+
+        It counts against no recording, and the model goes on.
 
         Args:
             call_id: The id of the call.
@@ -270,7 +272,10 @@ class Memory:
             await self._ado(run, run.refused(call_id, why), "a refusal")
 
     def inside(self, call_id: str) -> AbstractContextManager[Any]:
-        """Return a block in which the framework makes a call, so that tools called in it belong to its step."""
+        """Return a block in which the framework makes a call.
+
+        Tools that are called in it belong to its step.
+        """
         run = self._run_of(call_id)
         return nullcontext() if run is None else run.inside(call_id)
 
@@ -301,7 +306,9 @@ class Memory:
             await self._ado(run, run.take(call_id, result, error), "a result")
 
     def finish(self, call_id: str, answer: Any = None) -> None:
-        """End the run of a call: the framework makes no further model turn, such as when a tool's result is its answer.
+        """End the run of a call, since the framework makes no further model turn.
+
+        The result of a tool may be its answer, for example.
 
         Args:
             call_id: The id of a call of the run, whose results were all taken.
@@ -342,7 +349,9 @@ class Memory:
             run.unlearnable(why)
 
     def leave_alone(self, why: str, call_ids: Iterable[str] = ()) -> None:
-        """Emit an event, once for each reason: a request is passed to the model, and its run is not seen.
+        """Emit an event, once for each reason, that the adapter lets a run alone.
+
+        Its request is passed to the model.
 
         Args:
             why: Why the adapter cannot replay it.
@@ -373,7 +382,10 @@ class Memory:
 
 
 def _shown(error: BaseException) -> str:
-    """Return an error for an event: where it arose, and its text only if it is ours, since others may hold secrets."""
+    """Return an error for an event: where it arose, and its text if it is ours.
+
+    The text of others may hold secrets.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     text = f": {error}" if isinstance(error, MuscleMemError) else ""

@@ -1,4 +1,4 @@
-"""The neutral form of a model request: what every framework's messages are translated to."""
+"""The neutral form of a model request and its messages."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 
 class Part(msgspec.Struct, frozen=True, eq=False):
-    """A part of a message that is no plain text.
+    """A part of a message that is not plain text.
 
-    Give exactly one of `data` and `url`. A part with neither cannot be told from others, so its run has no key.
+    Give exactly one of `data` and `url`. A part with neither cannot be distinguished from others, so its run has no
+    key.
 
     Attributes:
         kind: What it is, such as "image", "audio" or "document".
@@ -48,7 +49,7 @@ class Message(msgspec.Struct, frozen=True, eq=False):
     Attributes:
         role: Whose message it is.
         text: Its text; several texts are joined by newlines.
-        parts: Its parts that are no text.
+        parts: Its parts that are not text.
         calls: The tool calls of an assistant's message.
         call_id: The id of the call that a tool's message answers.
         content: The result that a tool's message holds, as the tool returned it where the framework still has it, else
@@ -75,9 +76,9 @@ class ToolOffer(msgspec.Struct, frozen=True, eq=False):
         name: Its name, as the model knows it.
         description: Its description.
         schema: The JSON schema of its arguments.
-        read_only: Whether it has no effect; None if nobody said.
-        destructive: Whether its effect cannot be undone; None if nobody said.
-        idempotent: Whether a second call has no further effect; None if nobody said.
+        read_only: Whether it has no effect; None if that is not known.
+        destructive: Whether its effect cannot be undone; None if that is not known.
+        idempotent: Whether a second call has no further effect; None if that is not known.
         fn: The function that the framework calls for it, where the adapter knows it. A function that is a tool of the
             engine is that tool, whatever its name here.
         needs_approval: Whether a person approves each call.

@@ -1,4 +1,7 @@
-"""What surrounds a model request: an adapter that has already seen it, or a call of another run."""
+"""The surroundings of a model request.
+
+They are an adapter that has already seen it, or a call of another run.
+"""
 
 from __future__ import annotations
 
@@ -25,20 +28,21 @@ def answering(engine: Any) -> Iterator[None]:
 
 
 def is_another_answering(engine: Any) -> bool:
-    """Return whether an adapter of another engine has already seen the request of this context."""
+    """Return whether an adapter of another engine has seen the present request."""
     return any(known != id(engine) for known in _answering.get())
 
 
 def is_answering(engine: Any) -> bool:
-    """Return whether an adapter of this engine has already seen the request of this context."""
+    """Return whether an adapter of this engine has seen the present request."""
     return id(engine) in _answering.get()
 
 
 @contextmanager
 def making_call(run: Any) -> Iterator[None]:
-    """Let the framework make a call of a run; an agent that runs inside of it is a run of its own.
+    """Let the framework make a call of a run.
 
-    It is not answered by an adapter outside of the call: that one has seen another request.
+    An agent that runs inside of it is a separate run. It is not answered by an adapter outside of the call: that one has
+    seen another request.
     """
     tokens = _making.set((*_making.get(), run)), _answering.set(())
     try:

@@ -36,7 +36,10 @@ class Offers:
         self._seen[offer.name] = offer, *found
 
     def stored_name(self, name: str) -> str:
-        """Return the stored name of a tool by its name here; a tool that was never offered is registered."""
+        """Return the stored name of a tool by its name here.
+
+        A tool that was never offered is registered.
+        """
         return str(self._known(name)[1].name)
 
     def for_session(self, name: str) -> Any:

@@ -48,7 +48,7 @@ class HostedRun:
         self.refusals: dict[str, str] = {}
         self.is_asking = False
         self.is_over = False
-        self.when_over: Callable[[HostedRun], Any] = lambda run: None
+        self.when_over: Callable[[HostedRun], Any] = lambda _run: None
         self.lost = ""
         self._engine = engine
         self._offers = offers
@@ -89,11 +89,11 @@ class HostedRun:
     # -- waiting
 
     def waits_for_results(self) -> bool:
-        """Return whether calls that it handed out have no result yet, and may still get one."""
+        """Return whether handed out calls have no result yet and may still get one."""
         return bool(self.outstanding) and not self.is_over and not self.has_expired()
 
     def has_expired(self) -> bool:
-        """Return whether nothing was heard of the run for too long, outside of an open block."""
+        """Return whether the run has been silent for too long, outside of an open block."""
         if self.task is not None and self.task.is_open:
             return False
         limit = SUSPEND_SECONDS if self.task is None else self.task.suspend_for
@@ -114,7 +114,7 @@ class HostedRun:
             offer([self._offers.stored_name(name) for name in names])
 
     def go_on(self) -> Steps[ModelTurn]:
-        """Return what comes next: calls to replay, the answer, or a request to ask the model."""
+        """Return what comes next: calls to replay, the answer, or a question."""
         what = yield self.session.next
         calls: list[Call] = []
         while isinstance(what, Call):
@@ -159,12 +159,15 @@ class HostedRun:
             yield lambda: self.session.said(wanted)
         except (InvalidTypeError, InvalidValueError):
             self.close()
-            self.lost = "the model made a call whose arguments are no JSON object, or of a tool with an ambiguous name"
+            self.lost = "the arguments of a call of the model are not a JSON object, or its tool is ambiguous"
             return
         yield from self._hand_out_wanted()
 
     def _hand_out_wanted(self) -> Steps[None]:
-        """Hand out all calls of the model's turn, so that their pre-checks capture before the first is made."""
+        """Hand out all calls of the model's turn.
+
+        So their pre-checks capture before the first is made.
+        """
         while True:
             try:
                 what = yield self.session.next

@@ -12,7 +12,10 @@ MAX_RUNS = 1_000
 
 
 class RunTable:
-    """A bounded table of runs. The oldest is closed where there are too many, or if nothing was heard of it."""
+    """A bounded table of runs.
+
+    The oldest is closed where there are too many, and any that has been silent for too long.
+    """
 
     def __init__(self) -> None:
         self._by_id: dict[str, list[HostedRun]] = {}

@@ -73,9 +73,10 @@ class ModelTurn:
             await self._memory._asaid(self._run, tuple(calls), answer, usage)
 
     def failed(self, error: BaseException) -> None:
-        """Close the run of this turn: the model raised, or the framework's run has ended in an error.
+        """Close the run of this turn.
 
-        The adapter raises the error unchanged. A run that is over stays as it is.
+        The model raised, or the framework's run has ended in an error. The adapter raises the error unchanged. A run
+        that is over stays as it is.
 
         Args:
             error: What was raised.
