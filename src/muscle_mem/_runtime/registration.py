@@ -135,7 +135,10 @@ def _fingerprint_of(fn: object) -> str:
 
 
 def _attached_check(role: str, check: Any, fn: Any) -> Check | None:
-    """Return a check that may be attached to a tool; `fn` is None for a tool that takes async captures."""
+    """Return a check that may be attached to a tool.
+
+    `fn` is None for a tool that takes async captures.
+    """
     found = validated_check(role, check)
     if found is not None and found.capture_async and fn is not None:
         validate_async_capture(role, fn)

@@ -213,7 +213,10 @@ class Reporter(ForkSafeLock):
 
 
 def _key_suggestion(tasks: list[Mapping[str, bytes]]) -> str:
-    """Return the message about tasks that were new each time; it names the parts that differed, if they are known."""
+    """Return the message about tasks that were new each time.
+
+    It names the parts that differed, if they are known.
+    """
     names = dict.fromkeys(name for parts in tasks for name in parts)
     differing = [name for name in names if len({parts.get(name) for parts in tasks}) > 1]
     if not differing:

@@ -179,7 +179,7 @@ class KeyMaker:
 
 
 def digests_of(run: Run) -> dict[str, bytes]:
-    """Return digests of what the key of a run in a framework is made of, by the names of the parts."""
+    """Return a digest of each part of the key of a run in a framework."""
     if not run.parts or run.has_custom_key:
         return {}
     known = known_objects_of(run.params, run.context, run.initial_redactor)

@@ -182,7 +182,7 @@ def task_key(
 
 
 def masked_parts(parts: Mapping[str, Any], params: Params, known: KnownObjects) -> list[tuple[str, Expr]]:
-    """Return what a framework adds to the arguments of a task, with params and secrets masked.
+    """Return what a framework adds to a task, with params and secrets masked.
 
     Raises NoKeyError.
     """
@@ -223,9 +223,9 @@ def masked_text(text: str, params: Params, redactor: Redactor) -> tuple[str, ...
 
 
 def result_digest(data: bytes | None, params: Params, redactor: Redactor) -> bytes:
-    """Return a digest of a step's result in which params and secrets count by their names.
+    """Return a digest of a step's result.
 
-    It is empty for a result without an encoding.
+    Params and secrets count in it by their names. It is empty for a result without an encoding.
 
     Args:
         data: The codec's bytes of the result; None if it has none.

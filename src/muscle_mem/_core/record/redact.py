@@ -132,7 +132,7 @@ def _holds_secret(data: bytes, redactor: Redactor, forms: DerivedForms) -> bool:
 
 
 def holds_secret(data: bytes, recorder: Recorder) -> bool:
-    """Return whether the bytes of a value contain a secret of a run, or a text derived from one."""
+    """Return whether the bytes of a value contain a secret, or one's derived form."""
     read = [secret for secret, _ in recorder.secrets_read.values()]
     redactor = recorder.known.redactor
     return bool(redactor or read) and _holds_secret(data, redactor, forms_of(redactor, read))

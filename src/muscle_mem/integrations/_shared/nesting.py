@@ -41,7 +41,7 @@ def is_answering(engine: Any) -> bool:
 def making_call(run: Any) -> Iterator[None]:
     """Let the framework make a call of a run.
 
-    An agent that runs inside of it is a separate run. It is not answered by an adapter outside of the call: that one has
+    An agent that runs inside of it is a separate run. It is not answered by an adapter outside of the call, which has
     seen another request.
     """
     tokens = _making.set((*_making.get(), run)), _answering.set(())
