@@ -14,7 +14,7 @@ from .._runtime.external_tools import Offer, see_external
 from .._runtime.options import CallOptions, validated_answer
 from .._runtime.runtime import Runtime
 from .._runtime.task_keys import PROMPT
-from .session import AsyncSession, Session, open_async_session, open_session
+from .session import AsyncSession, Session, SteppingOptions, open_async_session, open_session
 from .task import Task, current_task
 
 MAX_WRAPPERS = 8
@@ -92,7 +92,7 @@ def open_hosted(engine: HasRuntime, task: Task | None, about: HostedTask, *, ans
         answer=_answer(options.answer, answer, runtime.answer),
     )
     opening = open_session if is_sync else open_async_session
-    return opening(runtime, args, kwargs, options, parts)
+    return opening(runtime, args, kwargs, options, SteppingOptions(parts=parts))
 
 
 def _answer(*settings: Any) -> Any:

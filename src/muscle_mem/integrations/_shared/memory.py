@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
 from ..._session import hosted
-from ...errors import Diverged, Missed, MuscleMemError, StoreError
+from ...errors import Diverged, Missed, StoreError
 from .conversation import Position, position_of, prompt_messages
 from .driving import Steps, adrive, drive
+from .events import AdapterEvents
 from .keys import key_parts, prompt_text
 from .messages import ModelCall, ModelRequest, Usage
 from .nesting import is_answering, is_inside_call
@@ -58,7 +57,7 @@ class Memory:
         self.confirms = confirms
         self._offers = Offers(engine)
         self._table = RunTable()
-        self._left_alone: set[str] = set()
+        self._events = AdapterEvents(engine, framework)
 
     # -- model turns
 
@@ -139,8 +138,15 @@ class Memory:
         return (yield from run.go_on())
 
     def _offer(self, run: HostedRun, request: ModelRequest) -> None:
+        """Tell a run which tools its agent has now."""
         self._offers.see(request.tools)
-        run.offer([offer.name for offer in request.tools] if self.tools is None else self.tools)
+        names = [offer.name for offer in request.tools] if self.tools is None else list(self.tools)
+        unconfirmed = self._offers.unconfirmed(request.tools, confirms=self.confirms)
+        for name in unconfirmed:
+            self._events.unconfirmed(name)
+        hands_off = not run.ids and any(offer.hands_off for offer in request.tools)
+        later = self._offers.names() if hands_off else []  # Those of the agents that it may hand off to.
+        run.offer(names, [name for name in (*names, *later) if name not in unconfirmed])
 
     def _of_run(self, run: HostedRun, turn: ModelTurn) -> ModelTurn:
         if turn.kind != "pass":
@@ -346,7 +352,8 @@ class Memory:
         """
         run = self._run_of(call_id)
         if run is not None:
-            run.unlearnable(why)
+            with run.stepping():
+                run.unlearnable(why)
 
     def leave_alone(self, why: str, call_ids: Iterable[str] = ()) -> None:
         """Emit an event, once for each reason, that the adapter lets a run alone.
@@ -361,11 +368,7 @@ class Memory:
         run = self._table.find(call_ids)
         if run is not None:
             self._close(run)
-        if why in self._left_alone:
-            return
-        self._left_alone.add(why)
-        message = f"the adapter for {self.framework} leaves a run alone: {why}. The run is not learned or replayed."
-        hosted.notice(self.engine, "warning", "left_alone", message)
+        self._events.left_alone(why)
 
     def steps_aside(self, error: BaseException, doing: str = "a model request") -> None:
         """Emit one event: the adapter failed, and the framework goes on without it.
@@ -374,22 +377,7 @@ class Memory:
             error: What was raised.
             doing: What the adapter was about.
         """
-        message = (
-            f"the adapter for {self.framework} failed in {doing} and stepped aside: {_shown(error)}. The run goes on "
-            "without the engine and is not learned."
-        )
-        hosted.notice(self.engine, "warning", "adapter_failed", message)
-
-
-def _shown(error: BaseException) -> str:
-    """Return an error for an event: where it arose, and its text if it is ours.
-
-    The text of others may hold secrets.
-    """
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    text = f": {error}" if isinstance(error, MuscleMemError) else ""
-    return f"{type(error).__name__}{place}{text}"
+        self._events.failed(error, doing)
 
 
 def _nothing() -> Steps[ModelTurn]:

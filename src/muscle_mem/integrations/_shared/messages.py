@@ -82,6 +82,9 @@ class ToolOffer(msgspec.Struct, frozen=True, eq=False):
         fn: The function that the framework calls for it, where the adapter knows it. A function that is a tool of the
             engine is that tool, whatever its name here.
         needs_approval: Whether a person approves each call.
+        is_confirmed: Whether the adapter calls `confirm` right before each call of it; None if `Memory(confirms=)` says
+            so of all.
+        hands_off: Whether a call of it hands the conversation over to another agent, with other tools.
     """
 
     name: str
@@ -92,6 +95,8 @@ class ToolOffer(msgspec.Struct, frozen=True, eq=False):
     idempotent: bool | None = None
     fn: Callable[..., Any] | None = None
     needs_approval: bool = False
+    is_confirmed: bool | None = None
+    hands_off: bool = False
 
 
 class ModelRequest(msgspec.Struct, frozen=True, eq=False):

@@ -56,6 +56,25 @@ class Offers:
         known = self._seen.get(name)
         return None if known is None else known[0]
 
+    def names(self) -> list[str]:
+        """Return the names of all tools that were offered so far."""
+        return list(self._seen)
+
+    def unconfirmed(self, offers: Iterable[ToolOffer], *, confirms: bool) -> list[str]:
+        """Return the names of the tools whose verdicts would age while a person approves a call.
+
+        Args:
+            offers: The tools.
+            confirms: Whether the adapter confirms calls of tools that do not say so.
+        """
+        return [
+            offer.name
+            for offer in offers
+            if offer.needs_approval
+            and not (confirms if offer.is_confirmed is None else offer.is_confirmed)
+            and self._known(offer.name)[1].pre is not None
+        ]
+
     def name_here(self, stored: str, name: str, offered: Iterable[str]) -> str:
         """Return the name that the model knows a stored tool by.
 

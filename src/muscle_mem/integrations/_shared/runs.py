@@ -105,13 +105,17 @@ class HostedRun:
 
     # -- model turns
 
-    def offer(self, names: Sequence[str]) -> None:
-        """Note the tools that the model is offered now, by the names that it knows."""
+    def offer(self, names: Sequence[str], replayable: Sequence[str]) -> None:
+        """Note the tools that the model is offered now, by the names that it knows.
+
+        Args:
+            names: The names of the tools.
+            replayable: The names of those that may be replayed.
+        """
         self._last_seen = hosted.now_of(self._engine)
         self._offered = tuple(names)
-        offer = getattr(self.session, "offer", None)
-        if offer is not None and names:
-            offer([self._offers.stored_name(name) for name in names])
+        if names:
+            self.session.offer([self._offers.stored_name(name) for name in replayable])
 
     def go_on(self) -> Steps[ModelTurn]:
         """Return what comes next: calls to replay, the answer, or a question."""
@@ -205,10 +209,10 @@ class HostedRun:
 
     def confirm(self, call_id: str) -> Steps[bool]:
         """Ask the pre-check of a replayed call again, right before the framework makes it."""
-        call, confirm = self.outstanding.get(call_id), getattr(self.session, "confirm", None)
-        if call is None or confirm is None or self.is_over:
+        call = self.outstanding.get(call_id)
+        if call is None or self.is_over:
             return call_id not in self.refusals
-        is_right = bool((yield lambda: confirm(call)))
+        is_right = bool((yield lambda: self.session.confirm(call)))
         if not is_right:
             self.outstanding.pop(call_id, None)
             self.refusals[call_id] = CHANGED
@@ -216,28 +220,21 @@ class HostedRun:
 
     def refused(self, call_id: str, why: str) -> Steps[None]:
         """Note that a person refused a call."""
-        call, refused = self.outstanding.pop(call_id, None), getattr(self.session, "refused", None)
+        call = self.outstanding.pop(call_id, None)
         if call is None or self.is_over:
             return
         self.refusals[call_id] = why or "a person refused it"
-        if refused is None:
-            yield lambda: self.session.done(call, error=CallNotMadeError(why))
-        else:
-            yield lambda: refused(call, why)
+        yield lambda: self.session.refused(call, why)
 
     @contextmanager
     def inside(self, call_id: str) -> Iterator[None]:
         """Enter the run where the framework makes the call."""
-        call, inside = self.outstanding.get(call_id), getattr(self.session, "inside", None)
+        call = self.outstanding.get(call_id)
         if call is None or self.is_over:
             yield
             return
-        with making_call(self):
-            if inside is None:
-                yield
-                return
-            with inside(call):
-                yield
+        with making_call(self), self.session.inside(call):
+            yield
 
     # -- the end
 
@@ -260,9 +257,8 @@ class HostedRun:
 
     def unlearnable(self, why: str) -> None:
         """Let the run go on without learning it."""
-        mark = getattr(self.session, "unlearnable", None)
-        if mark is not None and not self.is_over:
-            mark(why)
+        if not self.is_over:
+            self.session.unlearnable(why)
 
     def close(self, error: BaseException | None = None) -> None:
         """Close the run. What it replayed still counts, and it is not learned.
