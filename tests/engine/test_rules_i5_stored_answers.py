@@ -107,3 +107,18 @@ def test_i5_the_results_of_overlapping_calls_belong_to_their_calls(first: int) -
     same, swapped = asyncio.run(twice())
     assert (same.status, same.value) == ("hit", "A costs 30, B costs 40.")
     assert (swapped.status, swapped.value) == ("hit", None)
+
+
+def test_i5_show_prints_the_answer_of_a_recording(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from muscle_mem.cli import main
+
+    path = str(tmp_path / "memory.db")
+    engine = learned(path)
+    [stored] = engine._runtime.library.store.scan().stored
+    engine.close()
+    shown = CliRunner().invoke(main, ["show", stored.sealed.id, "--store", path])
+    assert "f'{order} is paid.'" in shown.output
+    shown = CliRunner().invoke(main, ["show", stored.sealed.id, "--store", path, "--json"])
+    assert json.loads(shown.output)["observations"][0]["answer"] == "f'{order} is paid.'"

@@ -114,9 +114,15 @@ def _observation(number: int, seen: LoadedRow) -> dict[str, Any]:
             "agent_seconds": row.agent_seconds,
             "tokens": row.tokens,
             "result": row.result if row.result >= 0 else None,
+            "answer": answer_text(row, None) or None,
             "steps": [_seen_step(index, row) for index in range(max(len(row.pre), len(row.post)))],
         }
     return found
+
+
+def answer_text(row: Row, limit: int | None) -> str:
+    """Return the answer that a hit may give back, as source text; empty if there is none."""
+    return "" if row.final is None else expression(row.final.expr, Outputs(None, ()), limit)
 
 
 def _seen_step(index: int, row: Row) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from ...store.pruning import recorded_at
-from ..detail import detail, evidence_text
+from ..detail import answer_text, detail, evidence_text
 from ..finding import get_stored
 from ..flows import Learned, flow_lines, flows_of, learned_json
 from ..opening import NotDoneError, json_option, open_existing, store_option
@@ -16,6 +16,8 @@ from ..reading import LoadedBody, LoadedRow, load_body, load_rows
 from ..script import script
 from ..text import count, duration, local, printable
 from .ls import FLOWS, labels
+
+ANSWER_LENGTH = 500
 
 
 @click.command(short_help="Show one trajectory as a script.")
@@ -105,6 +107,8 @@ def _header(
         yield "evidence", evidence_text(rows)
     else:
         yield "observation", _observation(rows, seen, number)
+        if seen is not None and seen.row is not None and seen.row.final is not None:
+            yield "answer", answer_text(seen.row, ANSWER_LENGTH)
 
 
 def _params(trajectory: LoadedBody) -> Iterator[tuple[str, str]]:
