@@ -183,7 +183,9 @@ def digests_of(run: Run) -> dict[str, bytes]:
     if not run.parts or run.has_custom_key:
         return {}
     known = known_objects_of(run.params, run.context, run.initial_redactor)
-    own: dict[str, Any] = {"task" if PROMPT in run.parts else PROMPT: [*run.args, run.kwargs], **run.parts}
+    own: dict[str, Any] = dict(run.parts)
+    if run.kwargs or len(run.args) != 1 or run.args[0] != next(iter(own.get(PROMPT, ())), None):
+        own["task"] = [*run.args, run.kwargs]
     try:
         return part_digests(masked_parts(own, run.params, known))
     except NoKeyError:

@@ -13,7 +13,6 @@ from .._core.tools.tool import Tool
 from .._runtime.external_tools import Offer, see_external
 from .._runtime.options import CallOptions, validated_answer
 from .._runtime.runtime import Runtime
-from .._runtime.task_keys import PROMPT
 from .session import AsyncSession, Session, SteppingOptions, open_async_session, open_session
 from .task import Task, current_task
 
@@ -34,7 +33,7 @@ class HostedTask(msgspec.Struct, frozen=True, eq=False):
 
     Attributes:
         prompt: The text of the prompt.
-        parts: What else is part of the key, by name: the agent, its instructions, the history, and so on.
+        parts: What is part of the key, by name: the whole prompt, the agent, its instructions, the history, and so on.
         is_nested: Whether the run is inside of a call of another run of its block.
     """
 
@@ -79,12 +78,10 @@ def open_hosted(engine: HasRuntime, task: Task | None, about: HostedTask, *, ans
     options = CallOptions() if task is None else task.options
     args: tuple[Any, ...] = (about.prompt,)
     kwargs: dict[str, Any] = {}
-    parts = dict(about.parts)
     if about.is_nested:
         options = msgspec.structs.replace(options, key=None)
     elif task is not None and (task.args or task.kwargs):
         args, kwargs = task.args, task.kwargs
-        parts[PROMPT] = [about.prompt, parts.get(PROMPT)]
     policy = options.on_divergence or runtime.on_divergence
     options = msgspec.structs.replace(
         options,
@@ -92,7 +89,7 @@ def open_hosted(engine: HasRuntime, task: Task | None, about: HostedTask, *, ans
         answer=_answer(options.answer, answer, runtime.answer),
     )
     opening = open_session if is_sync else open_async_session
-    return opening(runtime, args, kwargs, options, SteppingOptions(parts=parts))
+    return opening(runtime, args, kwargs, options, SteppingOptions(parts=about.parts))
 
 
 def _answer(*settings: Any) -> Any:
@@ -159,7 +156,7 @@ def _functions_within(fn: Any) -> Iterator[Any]:
 
 
 def replay_place(session: AnySession) -> tuple[str | None, int]:
-    """Return the trajectory that a run replays, and how many steps it has made."""
+    """Return the trajectory that a run replays, and how many steps it has begun."""
     progress = session._run.progress
     trajectory = None if progress.candidate is None else progress.candidate.trajectory.id
     return trajectory, len(progress.calls)

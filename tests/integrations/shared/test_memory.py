@@ -100,6 +100,7 @@ def test_i18_a_replayed_turn_says_what_it_is() -> None:
     for turn in toy.turns[4:]:
         assert turn.mark["muscle_mem"] == "replayed"
         assert turn.mark["trajectory_id"] == learned
+    assert [turn.mark["step"] for turn in toy.turns[4:]] == [0, 1, 2, 3]
     assert not toy.turns[0].mark
 
 

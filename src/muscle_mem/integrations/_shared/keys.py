@@ -25,16 +25,16 @@ def prompt_text(messages: Sequence[Message]) -> str:
 def key_parts(request: ModelRequest, position: Position) -> dict[str, Any]:
     """Return the parts of a task's key apart from the text of its prompt."""
     prompt = prompt_messages(request.messages, position)
-    media = [_part(part) for message in prompt for part in message.parts]
     systems = [str(message.text) for message in request.messages if message.role == "system" and message.text]
+    instructions = str(request.instructions or "")
     found = {
         "agent": str(request.agent_name),
         "history": history_of(position.history),
-        "instructions": [text for text in (str(request.instructions or ""), *systems) if text],
-        "prompt": media,
+        "instructions": [instructions, systems] if instructions or systems else None,
         "schema": request.answer_schema,
     }
-    return {name: value for name, value in found.items() if value}
+    parts = {name: value for name, value in found.items() if value}
+    return {**parts, "prompt": [prompt_text(prompt), [_part(part) for message in prompt for part in message.parts]]}
 
 
 def history_of(messages: Sequence[Message]) -> list[Any]:

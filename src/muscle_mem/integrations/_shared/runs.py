@@ -129,7 +129,7 @@ class HostedRun:
             except NotReadyError:
                 break
         if calls:
-            return ModelTurn("replay", calls=list(map(self._said_by_model, calls)), mark=self._mark())
+            return ModelTurn("replay", calls=list(map(self._said_by_model, calls)), mark=self._mark(len(calls)))
         if isinstance(what, Finished):
             return self._ended(what.outcome)
         self.is_asking = True
@@ -140,9 +140,10 @@ class HostedRun:
         name = self._offers.name_here(call.tool, call.name, self._offered)
         return ModelCall(call.id, name, call.arguments)
 
-    def _mark(self) -> dict[str, Any]:
-        trajectory, steps = hosted.replay_place(self.session)
-        return {"muscle_mem": "replayed", "trajectory_id": trajectory, "step": steps}
+    def _mark(self, count: int) -> dict[str, Any]:
+        """Return the mark of a turn with so many calls: it names the first of its steps, from 0."""
+        trajectory, begun = hosted.replay_place(self.session)
+        return {"muscle_mem": "replayed", "trajectory_id": trajectory, "step": begun - count}
 
     def said(self, calls: Sequence[ModelCall], answer: Any, usage: Usage | None) -> Steps[None]:
         """Take the calls or the final answer of the model."""

@@ -26,7 +26,8 @@ class ModelTurn:
         answer_only: Whether the model is asked for its final answer alone, since all steps were replayed.
         messages_to_add: Messages that the model needs beside those of the request; seldom any, because replayed calls
             and their results are part of the framework's own history.
-        mark: For the framework's own place: `{"muscle_mem": "replayed", "trajectory_id": ..., "step": ...}`.
+        mark: For the framework's own place: `{"muscle_mem": "replayed", "trajectory_id": ..., "step": ...}`, with the
+            index of the first step of the turn, from 0.
     """
 
     def __init__(
