@@ -255,6 +255,17 @@ class Runtime:
             run.may_wait = True
         return run, refusal
 
+    def validate_options(self, options: CallOptions) -> None:
+        """Raise InvalidTypeError or InvalidValueError for options that `open_run` would refuse."""
+        ensure_callable("success", options.success)
+        ensure_callable("approve", options.approve)
+        if options.on_divergence is not None:
+            validated_choice("on_divergence", options.on_divergence, POLICIES)
+        self.context_objects(options.context)
+        validated_answer(options.answer)
+        self.effective_mode(options.mode)
+        self.keys.validate(options)
+
     def find_candidates(self, run: Run, refusal: Refusal | None) -> tuple[CandidateSet, Refusal | None]:
         """Return the recordings of a task, and the reason if they cannot be used.
 

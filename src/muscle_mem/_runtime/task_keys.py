@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._core.binding.freeze import KnownObjects, known_objects_of
-from .._core.binding.params import Params
+from .._core.binding.params import NO_PARAMS, Params
 from .._core.binding.task_key import (
     NoKeyError,
     masked_parts,
@@ -82,6 +82,14 @@ class KeyMaker:
         task_id, refusal = self._try_derive(agent, args, kwargs, params, tags, key, known, scope or "", parts)
         return task_id, text, refusal, redactor, shown_tags, made
 
+    def validate(self, options: CallOptions) -> None:
+        """Raise InvalidTypeError or InvalidValueError for invalid params, tags, secrets or key of a call."""
+        params = NO_PARAMS if options.params is None else Params(options.params)
+        normalize_tags(options.tags)
+        if options.secrets is not None:
+            redactor_for([], params, options.secrets)
+        _ensure_key(options.key)
+
     def derive(
         self,
         agent: Agent | None,
@@ -98,10 +106,7 @@ class KeyMaker:
 
         Raises NoKeyError for arguments without a canonical form, and InvalidTypeError for an invalid key.
         """
-        if key is not None and not isinstance(key, str):
-            raise InvalidTypeError(
-                f"key= is invalid: expected a string, got {key!r}. Pass a function to Engine(key=...)."
-            )
+        _ensure_key(key)
         custom = key if key is not None or self.custom is None else self._call_custom(args, kwargs)
         if custom is not None:
             return task_key(((), {}), params, scope=scope, tags=tags, custom=custom, known=known)
@@ -176,6 +181,11 @@ class KeyMaker:
             raise InvalidTypeError(message) from (None if known.redactor else error)
         self._policy.notify("warning", Reason.NO_KEY.value, message, error.argument)
         return Refusal(Reason.NO_KEY, message)
+
+
+def _ensure_key(key: Any) -> None:
+    if key is not None and not isinstance(key, str):
+        raise InvalidTypeError(f"key= is invalid: expected a string, got {key!r}. Pass a function to Engine(key=...).")
 
 
 def digests_of(run: Run) -> dict[str, bytes]:

@@ -48,6 +48,11 @@ def is_off(engine: HasRuntime, task: Task | None) -> bool:
     return engine._runtime.effective_mode(mode) == "off"
 
 
+def is_strict(engine: HasRuntime) -> bool:
+    """Return whether the user wants bad tasks to raise."""
+    return engine._runtime.policy.strict
+
+
 def never_asks(engine: HasRuntime, task: Task | None) -> bool:
     """Return whether mode="replay" forbids to ask the model."""
     mode = None if task is None else task.options.mode
@@ -160,6 +165,11 @@ def replay_place(session: AnySession) -> tuple[str | None, int]:
     progress = session._run.progress
     trajectory = None if progress.candidate is None else progress.candidate.trajectory.id
     return trajectory, len(progress.calls)
+
+
+def has_more_calls(session: AnySession) -> bool:
+    """Return whether another call of the present turn is to be handed out."""
+    return bool(session._calls.waiting)
 
 
 def is_asked_for_answer(reason: Reason) -> bool:

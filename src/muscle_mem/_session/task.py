@@ -64,8 +64,7 @@ class Task:
         self._runs: list[BlockRun] = []
         self._was_seen = False
         self._token: Token[tuple[Task, ...]] | None = None
-        # The run is only made to refuse bad options here, and not in the framework.
-        runtime.open_run(args, kwargs, options, runtime.effective_mode(options.mode), True, is_stepped=True)
+        runtime.validate_options(options)  # Else they would be refused inside of the framework.
 
     @property
     def outcome(self) -> Outcome | None:

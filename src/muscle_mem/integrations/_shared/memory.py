@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, contextmanag
 from typing import Any
 
 from ..._session import hosted
-from ...errors import Diverged, Missed, StoreError
+from ...errors import Diverged, InvalidTypeError, Missed, StoreError
 from .conversation import Position, position_of, prompt_messages
 from .driving import Steps, adrive, drive
 from .events import AdapterEvents
@@ -69,8 +69,6 @@ class Memory:
                 return ModelTurn("pass")
             with self._stepping(run):
                 return self._of_run(run, drive(steps))
-        except MEANT_FOR_THE_USER:
-            raise
         except Exception as error:
             return self._passed(error)
 
@@ -82,12 +80,15 @@ class Memory:
                 return ModelTurn("pass")
             async with self._astepping(run):
                 return self._of_run(run, await adrive(steps))
-        except MEANT_FOR_THE_USER:
-            raise
         except Exception as error:
             return self._passed(error)
 
     def _passed(self, error: Exception) -> ModelTurn:
+        """Step aside after an error, unless the user wants it to be raised."""
+        if isinstance(error, MEANT_FOR_THE_USER) or (
+            isinstance(error, InvalidTypeError) and hosted.is_strict(self.engine)
+        ):
+            raise error
         self.steps_aside(error)
         return ModelTurn("pass")
 
@@ -157,28 +158,33 @@ class Memory:
 
     @contextmanager
     def _stepping(self, run: HostedRun) -> Iterator[None]:
-        with run.stepping(), self._ending(run):
-            yield
+        """Step a run from one thread; close it if its step fails."""
+        with run.lock:
+            try:
+                yield
+            except BaseException as error:
+                self._note_failure(run, error)
+                raise
+            finally:
+                self._table.settle(run)
 
     @asynccontextmanager
     async def _astepping(self, run: HostedRun) -> AsyncIterator[None]:
-        async with run.astepping():
-            with self._ending(run):
-                yield
-
-    @contextmanager
-    def _ending(self, run: HostedRun) -> Iterator[None]:
-        """Close a run whose step has failed, and keep the table up to date."""
+        await run.acquire()
         try:
             yield
-        except MEANT_FOR_THE_USER as error:
-            run.raised(error)
-            raise
         except BaseException as error:
-            self._close(run, error)
+            self._note_failure(run, error)
             raise
         finally:
             self._table.settle(run)
+            run.lock.release()
+
+    def _note_failure(self, run: HostedRun, error: BaseException) -> None:
+        if isinstance(error, MEANT_FOR_THE_USER):
+            run.raised(error)
+        else:
+            self._close(run, error)
 
     def _close(self, run: HostedRun, error: BaseException | None = None) -> None:
         try:
@@ -352,7 +358,7 @@ class Memory:
         """
         run = self._run_of(call_id)
         if run is not None:
-            with run.stepping():
+            with run.lock:
                 run.unlearnable(why)
 
     def leave_alone(self, why: str, call_ids: Iterable[str] = ()) -> None:

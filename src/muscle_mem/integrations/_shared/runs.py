@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ..._core.model.failed_calls import CallFailedError, CallNotMadeError
@@ -14,7 +14,7 @@ from ..._session import hosted
 from ..._session.hosted import AnySession
 from ..._session.task import SUSPEND_SECONDS, Task
 from ..._session.turns import Answered, AskAgent, Call, Finished
-from ...errors import InvalidTypeError, InvalidValueError, NotReadyError
+from ...errors import InvalidTypeError, InvalidValueError
 from .driving import Steps
 from .keys import history_of
 from .messages import Message, ModelCall, Usage
@@ -34,9 +34,11 @@ class HostedRun:
         task: The block in which it began, or None.
         outstanding: The calls that were handed out and have no result yet, by id.
         ids: The ids of all calls that were handed out.
+        settled_ids: How many of these the table of runs has.
         refusals: Why calls were not made, by id.
         is_asking: Whether the model is asked.
         is_over: Whether the run has ended or was closed.
+        lock: Held by the thread or task that steps the session.
         lost: Why the run could not be followed any more, or "".
     """
 
@@ -45,9 +47,11 @@ class HostedRun:
         self.task = task
         self.outstanding: dict[str, Call] = {}
         self.ids: set[str] = set()
+        self.settled_ids = 0
         self.refusals: dict[str, str] = {}
         self.is_asking = False
         self.is_over = False
+        self.lock = threading.Lock()
         self.when_over: Callable[[HostedRun], Any] = lambda _run: None
         self.lost = ""
         self._engine = engine
@@ -56,25 +60,11 @@ class HostedRun:
         self._not_offered: set[str] = set()
         self._last_seen = hosted.now_of(engine)
         self._opening: tuple[Message, ...] = ()
-        self._lock = threading.Lock()
 
-    # -- one operation at a time
-
-    @contextmanager
-    def stepping(self) -> Iterator[None]:
-        """Let one thread or task at a time step the session; others wait."""
-        with self._lock:
-            yield
-
-    @asynccontextmanager
-    async def astepping(self) -> AsyncIterator[None]:
-        """Do the same without blocking the loop."""
-        while not self._lock.acquire(blocking=False):
+    async def acquire(self) -> None:
+        """Acquire the lock without blocking the loop."""
+        while not self.lock.acquire(blocking=False):
             await asyncio.sleep(POLL_SECONDS)
-        try:
-            yield
-        finally:
-            self._lock.release()
 
     # -- which conversation it is
 
@@ -124,10 +114,9 @@ class HostedRun:
         while isinstance(what, Call):
             calls.append(what)
             self._hand_out(what)
-            try:
-                what = yield self.session.next
-            except NotReadyError:
+            if not hosted.has_more_calls(self.session):
                 break
+            what = yield self.session.next
         if calls:
             return ModelTurn("replay", calls=list(map(self._said_by_model, calls)), mark=self._mark(len(calls)))
         if isinstance(what, Finished):
@@ -173,16 +162,14 @@ class HostedRun:
 
         So their pre-checks capture before the first is made.
         """
-        while True:
-            try:
-                what = yield self.session.next
-            except NotReadyError:
-                return
+        what = yield self.session.next
+        while isinstance(what, Call | Answered):
             if isinstance(what, Call):
                 self._hand_out(what)
-            elif not isinstance(what, Answered):
-                self.is_asking = isinstance(what, AskAgent)
+            if not hosted.has_more_calls(self.session):
                 return
+            what = yield self.session.next
+        self.is_asking = isinstance(what, AskAgent)
 
     def _hand_out(self, call: Call) -> None:
         self.outstanding[call.id] = call
@@ -199,8 +186,6 @@ class HostedRun:
         if error is not None and call_id in self._not_offered:
             error = CallNotMadeError(str(error))
         yield lambda: self.session.done(call, None if error is not None else result, error=error)
-        if not call.replayed and not self.outstanding:
-            yield from self._hand_out_wanted()
 
     def take_message(self, message: Message) -> Steps[None]:
         """Take the result that a message of the conversation holds."""

@@ -31,7 +31,10 @@ class RunTable:
 
     def settle(self, run: HostedRun) -> None:
         """Keep the ids of a run, or drop a run that is over."""
+        if not run.is_over and run.settled_ids == len(run.ids):
+            return
         with self._lock:
+            run.settled_ids = len(run.ids)
             for call_id in run.ids:
                 runs = self._by_id.setdefault(call_id, [])
                 if run.is_over:
