@@ -69,7 +69,9 @@ def now_of(engine: HasRuntime) -> float:
     return engine._runtime.policy.wall_clock()
 
 
-def open_hosted(engine: HasRuntime, task: Task | None, about: HostedTask, *, answer: Any, is_sync: bool) -> AnySession:
+def open_hosted(
+    engine: HasRuntime, task: Task | None, about: HostedTask, *, answer: Any, rejoin: bool, is_sync: bool
+) -> AnySession:
     """Open a run of a block, or of its prompt without one.
 
     Args:
@@ -77,6 +79,7 @@ def open_hosted(engine: HasRuntime, task: Task | None, about: HostedTask, *, ans
         task: The block, or None.
         about: What the run is about.
         answer: Where its answer comes from if the block does not say so.
+        rejoin: Whether it goes back to the replay after calls of the model's own.
         is_sync: Whether its steps are awaited.
     """
     runtime = engine._runtime
@@ -94,7 +97,7 @@ def open_hosted(engine: HasRuntime, task: Task | None, about: HostedTask, *, ans
         answer=_answer(options.answer, answer, runtime.answer),
     )
     opening = open_session if is_sync else open_async_session
-    return opening(runtime, args, kwargs, options, SteppingOptions(parts=about.parts))
+    return opening(runtime, args, kwargs, options, SteppingOptions(rejoin=rejoin, parts=about.parts))
 
 
 def _answer(*settings: Any) -> Any:

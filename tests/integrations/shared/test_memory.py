@@ -681,3 +681,18 @@ def test_i1_a_tool_that_waits_for_an_approval_is_replayed_only_if_its_check_is_a
     is_replayed = is_confirmed is True or not has_check
     assert task.outcome.status == ("hit" if is_replayed else "miss")
     assert len(toy.told("unconfirmed_tool")) == (0 if is_replayed else 1)
+
+
+def test_i15_a_run_goes_back_to_the_replay_after_a_step_of_the_models_own() -> None:
+    toy, state = desk(rejoin=True), {"open": True}
+    toy.engine.external_tool("refund", Check(lambda order, why: state["open"]), effect="write")
+    toy.engine.external_tool("tell", Check(lambda text: "mail works"), effect="write")
+    toy.tools["open"] = lambda: state.update(open=True)
+    refund(toy)
+    state["open"] = False
+    script = [[("open", {})], [("refund", {"order": "A-1001", "why": "broken"})], "I have refunded A-1001 at last."]
+    task = refund(toy, script=script)
+    assert [turn.kind for turn in toy.turns[4:]] == ["replay", "ask", "ask", "replay", "ask"]
+    assert (task.outcome.status, task.outcome.steps, task.outcome.learned) == ("diverged", 2, True)
+    assert [name for name, _ in toy.made[3:]] == ["look", "open", "refund", "tell"]
+    assert not toy.told("adapter_failed")

@@ -112,7 +112,7 @@ class Memory:
             key_parts(request, position),
             task is not None and is_inside_call(task),
         )
-        session = hosted.open_hosted(self.engine, task, about, answer=self.answer, is_sync=is_sync)
+        session = hosted.open_hosted(self.engine, task, about, answer=self.answer, rejoin=self.rejoin, is_sync=is_sync)
         run = HostedRun(self.engine, session, task, self._offers)
         run.note_opening(request.messages)
         run.when_over = self._table.settle
