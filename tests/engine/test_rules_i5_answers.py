@@ -218,9 +218,18 @@ def test_i5_an_answer_with_a_secret_is_never_stored(tmp_path: Path) -> None:
 def test_i5_an_answer_that_the_agent_made_of_a_secret_is_not_stored(tmp_path: Path) -> None:
     key = Secret("sk-live-51H8abcdefgh")
     shop = Shop(tmp_path / "memory.db", answer="recorded")
-    shop.say = lambda order, found: "Signed: " + "".join(f"{ord(char) * 7 % 251:02x}" for char in key.value)
+    made: list[str] = []
+
+    def sign(order: str, found: Any) -> str:
+        made.append("".join(f"{ord(char) * 7 % 251:02x}" for char in key.value))
+        return f"Signed: {made[-1]}"
+
+    shop.say = sign
     shop.run()
     assert end(shop.run()) == ("hit", None, "none")
+    shop.engine.close()
+    assert len(made) == 1
+    assert not [file for file in tmp_path.iterdir() if made[0].encode() in file.read_bytes()]
 
 
 @pytest.mark.parametrize("answer", ["last", "Recorded", "", 3])
@@ -243,7 +252,7 @@ def test_i5_an_agent_with_a_parameter_of_that_name_is_refused() -> None:
 
 
 def test_i5_recorded_answers_come_back_from_every_kind_of_store(tmp_path: Path) -> None:
-    for store in (str(tmp_path / "memory.db"), f"folder://{tmp_path / 'folder'}"):
+    for store in (str(tmp_path / "memory.db"), f"folder:///{tmp_path / 'folder'}"):
         first = Shop(store, answer="recorded")
         first.say = lambda order, found: {"order": order, "paid": True, "lines": (1, 2)}
         first.run()
@@ -343,3 +352,22 @@ def test_i5_an_asked_answer_that_the_success_callback_refuses_asks_the_model_aga
     loop.script, loop.said = [[], [("look_up", {"order": "A-1001"})], []], "bad"
     outcome = loop.run()
     assert (outcome.status, outcome.reason) == ("diverged", Reason.UNSUCCESSFUL)
+
+
+def test_i5_an_answer_that_is_accepted_after_it_was_asked_for_again_keeps_the_steps_once() -> None:
+    loop = Loop(answer="model", success=lambda value: value == "good")
+    loop.said = "good"
+    loop.run()
+    answers = iter(["bad", "good", "good"])
+    loop.script = [[], [("look_up", {"order": "B-2002"})], []]
+
+    class Saying:
+        def __get__(self, instance: Any, owner: Any) -> str:
+            return next(answers)
+
+    del loop.said
+    loop.__class__ = type("SayingLoop", (Loop,), {"said": Saying()})
+    outcome = loop.run()
+    assert (outcome.status, outcome.reason, outcome.learned) == ("diverged", Reason.UNSUCCESSFUL, True)
+    loop.script = [[]]
+    assert loop.run().steps == 2

@@ -15,7 +15,7 @@ from muscle_mem._core.export.document import body_document, body_from_document, 
 from muscle_mem._core.model.blobs import decode_message, pack_row
 from muscle_mem._core.model.records import FinalAnswer, Lit, Row
 from muscle_mem._core.plan.identity import observation_id
-from muscle_mem._core.plan.parallel import decode_body
+from muscle_mem._core.plan.parallel import decode_body, reorder_row
 from muscle_mem.store import open_store
 
 
@@ -121,3 +121,11 @@ def test_i5_show_prints_the_answer_of_a_recording(tmp_path: Path) -> None:
     assert "f'{order} is paid.'" in shown.output
     shown = CliRunner().invoke(main, ["show", stored.sealed.id, "--store", path, "--json"])
     assert json.loads(shown.output)["observations"][0]["answer"] == "f'{order} is paid.'"
+
+
+def test_i5_the_results_of_an_answer_move_with_their_steps() -> None:
+    row = Row(1, (b"a", b"b", b"c"), (None,) * 3, final=FinalAnswer(Lit(b"x"), (b"0", b"1", b"2")))
+    moved = reorder_row(row, (2, 0, 1))
+    assert moved.final is not None
+    assert moved.pre == (b"b", b"c", b"a")
+    assert moved.final.results == (b"1", b"2", b"0")

@@ -696,3 +696,36 @@ def test_i15_a_run_goes_back_to_the_replay_after_a_step_of_the_models_own() -> N
     assert (task.outcome.status, task.outcome.steps, task.outcome.learned) == ("diverged", 2, True)
     assert [name for name, _ in toy.made[3:]] == ["look", "open", "refund", "tell"]
     assert not toy.told("adapter_failed")
+
+
+def test_a_secret_in_the_prompt_that_is_known_too_late_is_not_learned() -> None:
+    toy = Toy()
+    toy.engine.external_tool("log_in", secret=["password"])
+    toy.tools = {"log_in": lambda password: "welcome"}
+    toy.script = [[("log_in", {"password": "hunter2-hunter2"})], "I am in."]
+    with toy.engine.task("log in") as task:
+        toy.run("Log in with hunter2-hunter2!")
+    assert task.outcome is not None
+    assert task.outcome.not_learned is Reason.NO_KEY
+
+
+def test_a_number_that_stands_in_the_prompt_is_not_suspected_to_be_computed() -> None:
+    toy = Toy()
+    toy.tools = {"pay": lambda amount, fee: "paid"}
+    for amount in (40, 50):
+        toy.script = [[("pay", {"amount": amount, "fee": 25})], "Paid."] if amount == 40 else []
+        with toy.engine.task("pay", params={"amount": amount}) as task:
+            toy.run(f"Pay {amount} and 25!")
+    assert task.outcome
+
+
+def test_an_agent_in_a_tool_that_is_called_while_the_model_answers_is_seen() -> None:
+    from muscle_mem.integrations._shared.nesting import answering
+
+    toy = desk()
+    turn = toy.memory.turn(toy.request([Message("user", "Look!")]))
+    turn.said((ModelCall("one", "look", {"order": "A-1001"}),))
+    with answering(toy.engine):
+        assert toy.memory.turn(toy.request([Message("user", "Inner!")])).kind == "pass"
+        with toy.memory.inside("one"):
+            assert toy.memory.turn(toy.request([Message("user", "Inner!")])).kind == "ask"

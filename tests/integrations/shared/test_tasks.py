@@ -310,6 +310,8 @@ def test_an_agent_inside_of_a_tool_is_one_step_and_a_run_of_its_own(key: str | N
             assert outer.run("Ask the helper!") == "It is."
         assert [outcome.status for outcome in task.outcomes] == (["hit"] if round_ else ["miss"]) * 2
         assert [outcome.steps for outcome in task.outcomes] == ([1, 1] if round_ else [0, 0])
+    tasks = [event.task for event in outer.events if isinstance(event, RunEvent)]
+    assert tasks == ["Is A-1001 paid?", key or "ask"] * 2
     assert (len(outer.asked), len(inner.asked)) == (2, 2)
     assert (len(outer.made), len(inner.made)) == (2, 2)
 
