@@ -729,3 +729,27 @@ def test_an_agent_in_a_tool_that_is_called_while_the_model_answers_is_seen() -> 
         assert toy.memory.turn(toy.request([Message("user", "Inner!")])).kind == "pass"
         with toy.memory.inside("one"):
             assert toy.memory.turn(toy.request([Message("user", "Inner!")])).kind == "ask"
+
+
+def test_a_user_who_says_something_else_in_the_middle_ends_the_run() -> None:
+    toy = desk()
+    with toy.engine.task("refund") as task:
+        history = [Message("user", "Refund A-1001!")]
+        call = ModelCall("one", "look", {"order": "A-1001"})
+        toy.memory.turn(toy.request(history)).said((call,))
+        history += [Message("assistant", calls=(call,)), Message("tool", "A-1001 is paid", call_id="one")]
+        history += [Message("user", "Stop! Look at B-2002.")]
+        turn = toy.memory.turn(toy.request(history))
+        assert turn.kind == "ask"
+        turn.said((), "B-2002 is paid.")
+    assert (len(task.outcomes), task.suspended, len(toy.memory._table)) == (1, False, 0)
+
+
+def test_results_that_are_objects_count_in_the_history_by_their_text() -> None:
+    toy = desk()
+    for number in (1, 2):
+        call = ModelCall(f"foreign_{number}", "look", {"order": "A-1001"})
+        history = [Message("user", "Look!"), Message("assistant", calls=(call,))]
+        history += [Message("tool", "it is paid", call_id=call.id, content=object()), Message("assistant", "Paid.")]
+        toy.script = [[("tell", {"text": "thanks"})], "Welcome."] if number == 1 else []
+        assert toy.run([*history, Message("user", "Thank you.")]) == "Welcome."

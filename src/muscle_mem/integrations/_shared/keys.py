@@ -53,7 +53,7 @@ def history_of(messages: Sequence[Message]) -> list[Any]:
             entry["calls"] = calls
         if message.role == "tool":
             entry |= {"call": numbers.get(message.call_id, -1), "error": message.is_error}
-            entry["content"] = _plain(message.content)
+            entry["content"] = _plain(message.content) if _is_plain(message.content) else str(message.text)
         found.append(entry)
     return found
 
@@ -66,15 +66,19 @@ def _part(part: Part) -> Any:
     return Undigested()
 
 
-def _plain(value: Any) -> Any:
-    """Return the content of a tool's message as plain data.
+def _is_plain(value: Any) -> bool:
+    """Return whether a value consists of JSON types and bytes."""
+    if type(value) is dict:
+        return all(map(_is_plain, value.values()))
+    if type(value) in (list, tuple):
+        return all(map(_is_plain, value))
+    return value is None or type(value) in (str, bool, int, float, bytes)
 
-    Objects count by their class and text.
-    """
-    if value is None or type(value) in (str, bool, int, float, bytes):
-        return value
+
+def _plain(value: Any) -> Any:
+    """Return a plain value with lists for tuples, and texts as keys."""
     if type(value) is dict:
         return {str(key): _plain(item) for key, item in value.items()}
     if type(value) in (list, tuple):
         return [_plain(item) for item in value]
-    return [type(value).__qualname__, str(value)]
+    return value

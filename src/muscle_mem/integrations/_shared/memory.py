@@ -98,12 +98,12 @@ class Memory:
             return None, _nothing()
         position = position_of(request.messages)
         task = self._note_seen()
-        if position.prompt >= 0:
-            return (None, _nothing()) if hosted.is_off(self.engine, task) else self._new_run(request, position, is_sync)
         run = self._table.find((message.call_id for message in position.results), request.messages)
-        if run is None:
-            return None, _nothing()
-        return run, self._resume(run, request, position)
+        if position.prompt < 0:
+            return (None, _nothing()) if run is None else (run, self._resume(run, request, position))
+        if run is not None:
+            self._close(run)  # The user said something else before its calls were over.
+        return (None, _nothing()) if hosted.is_off(self.engine, task) else self._new_run(request, position, is_sync)
 
     def _new_run(self, request: ModelRequest, position: Position, is_sync: bool) -> tuple[HostedRun, Steps[ModelTurn]]:
         task = hosted.task_of(self.engine)
