@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -753,3 +754,47 @@ def test_results_that_are_objects_count_in_the_history_by_their_text() -> None:
         history += [Message("tool", "it is paid", call_id=call.id, content=object()), Message("assistant", "Paid.")]
         toy.script = [[("tell", {"text": "thanks"})], "Welcome."] if number == 1 else []
         assert toy.run([*history, Message("user", "Thank you.")]) == "Welcome."
+
+
+@pytest.mark.parametrize("kind", ["tasks", "threads"])
+def test_calls_of_one_turn_may_be_made_at_once(kind: str) -> None:
+    toy = desk(hooks=True)
+    toy.engine.external_tool("look", Check(lambda order: order), effect="read")
+    orders = [f"{letter}-1000" for letter in "ABCDEF"]
+    gate = threading.Barrier(len(orders)) if kind == "threads" else None
+
+    async def slowly(order: str) -> str:
+        await asyncio.sleep(0.001)
+        return f"{order} is paid"
+
+    def at_once(order: str) -> str:
+        assert gate is not None
+        gate.wait(5)
+        return f"{order} is paid"
+
+    toy.tools["look"] = slowly if gate is None else at_once
+
+    async def all_of(calls: Any) -> list[Message]:
+        return list(await asyncio.gather(*map(toy.amake, calls)))
+
+    def make_all(calls: Any) -> list[Message]:
+        if gate is None:
+            return asyncio.run(all_of(calls))
+        with ThreadPoolExecutor(len(orders)) as pool:
+            return list(pool.map(toy.make, calls))
+
+    for script in ([[("look", {"order": order}) for order in orders], "All are paid."], []):
+        toy.script = script
+        history = [Message("user", "Look!")]
+        with toy.engine.task("look") as task:
+            while True:
+                request = toy.request(history)
+                turn = toy.memory.turn(request)
+                calls, answer = toy.after(turn, request)
+                turn.said(calls, answer, toy.usage)
+                if not calls:
+                    break
+                history += [Message("assistant", calls=calls), *make_all(calls)]
+    assert task.outcome
+    assert (task.outcome.steps, task.outcome.value, len(toy.asked)) == (6, "All are paid.", 2)
+    assert not toy.told("adapter_failed")
