@@ -90,12 +90,12 @@ def _is_valid(run: Run, candidate: Candidate, final: FinalAnswer) -> bool:
         if row.final is not None and row.final.expr == final.expr
     ]
     conditions = Conditions(rows)
-    if not conditions.restricts_start:
-        return True
     now = run.policy.wall_clock()
     here = Circumstances(run.key or b"", run.params, local_day(now), run.policy.process)
-    doubt, order = conditions.refusal(here)
-    return doubt is None and not order
+    doubt, order = conditions.refusal(here) if conditions.restricts_start else (None, "")
+    if doubt is not None or order:
+        return False
+    return run.policy.generalize != "confirmed" or not conditions.unseen_params(here)
 
 
 def _resolved(expr: Expr, run: Run) -> tuple[Any] | None:
