@@ -256,7 +256,10 @@ class Runtime:
         return run, refusal
 
     def validate_options(self, options: CallOptions) -> None:
-        """Raise InvalidTypeError or InvalidValueError for options that `open_run` would refuse."""
+        """Raise an error for options that `open_run` would refuse.
+
+        It is InvalidTypeError or InvalidValueError.
+        """
         ensure_callable("success", options.success)
         ensure_callable("approve", options.approve)
         if options.on_divergence is not None:

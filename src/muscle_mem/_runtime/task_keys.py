@@ -83,7 +83,10 @@ class KeyMaker:
         return task_id, text, refusal, redactor, shown_tags, made
 
     def validate(self, options: CallOptions) -> None:
-        """Raise InvalidTypeError or InvalidValueError for invalid params, tags, secrets or key of a call."""
+        """Raise an error for invalid params, tags, secrets or key of a call.
+
+        It is InvalidTypeError or InvalidValueError.
+        """
         params = NO_PARAMS if options.params is None else Params(options.params)
         normalize_tags(options.tags)
         if options.secrets is not None:

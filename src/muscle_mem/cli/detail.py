@@ -121,7 +121,7 @@ def _observation(number: int, seen: LoadedRow) -> dict[str, Any]:
 
 
 def answer_text(row: Row, limit: int | None) -> str:
-    """Return the answer that a hit may give back, as source text; empty if there is none."""
+    """Return the answer that a hit may give back as source text, or an empty text."""
     return "" if row.final is None else expression(row.final.expr, Outputs(None, ()), limit)
 
 

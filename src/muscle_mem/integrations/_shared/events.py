@@ -29,7 +29,7 @@ class AdapterEvents:
         self._warn_once("left_alone", why, message)
 
     def unconfirmed(self, tool: str) -> None:
-        """Report, once for each tool, that it is not replayed, since nothing confirms its calls."""
+        """Report, once for each tool, that nothing confirms its calls."""
         message = (
             f"{tool!r} needs an approval and has a pre-check, and nothing asks that check again when the call is "
             f"approved. The adapter for {self._framework} does not replay it. Add the guardrail of the adapter to it."

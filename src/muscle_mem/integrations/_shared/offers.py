@@ -61,7 +61,7 @@ class Offers:
         return list(self._seen)
 
     def unconfirmed(self, offers: Iterable[ToolOffer], *, confirms: bool) -> list[str]:
-        """Return the names of the tools whose verdicts would age while a person approves a call.
+        """Return the names of tools whose verdicts would age during an approval.
 
         Args:
             offers: The tools.

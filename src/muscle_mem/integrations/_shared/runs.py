@@ -130,7 +130,7 @@ class HostedRun:
         return ModelCall(call.id, name, call.arguments)
 
     def _mark(self, count: int) -> dict[str, Any]:
-        """Return the mark of a turn with so many calls: it names the first of its steps, from 0."""
+        """Return the mark of a turn with so many calls: the first of its steps."""
         trajectory, begun = hosted.replay_place(self.session)
         return {"muscle_mem": "replayed", "trajectory_id": trajectory, "step": begun - count}
 
