@@ -197,7 +197,9 @@ def digests_of(run: Run) -> dict[str, bytes]:
         return {}
     known = known_objects_of(run.params, run.context, run.initial_redactor)
     own: dict[str, Any] = dict(run.parts)
-    if run.kwargs or len(run.args) != 1 or run.args[0] != next(iter(own.get(PROMPT, ())), None):
+    prompt = own.get(PROMPT)
+    text = prompt[0] if type(prompt) is list else prompt
+    if run.kwargs or len(run.args) != 1 or run.args[0] != text:
         own["task"] = [*run.args, run.kwargs]
     try:
         return part_digests(masked_parts(own, run.params, known))

@@ -236,8 +236,11 @@ def result_digest(data: bytes | None, params: Params, redactor: Redactor) -> byt
         return b""
     try:
         value = redactor.mask(codec.decode(data, lenient=True))
-        plain = codec.decode(codec.canonical(value), lenient=True)
-        expr = _sort_unordered(to_expression(plain, params, None, all_sizes=True))
+        if type(value) is str:
+            expr = to_expression(value, params, None, all_sizes=True)
+        else:
+            plain = codec.decode(codec.canonical(value), lenient=True)
+            expr = _sort_unordered(to_expression(plain, params, None, all_sizes=True))
         return codec.digest(msgspec.msgpack.encode(expr))[:16]
     except (NotStorableError, UnicodeEncodeError):
         return b""

@@ -9,6 +9,9 @@ from typing import Any
 from .conversation import Position, prompt_messages
 from .messages import Message, ModelRequest, Part
 
+BETWEEN = "\x1e"
+"""What stands between the instructions of an agent and each system message. Plain texts are masked fastest."""
+
 
 class Undigested:
     """A part of a message that cannot be distinguished from others.
@@ -25,16 +28,17 @@ def prompt_text(messages: Sequence[Message]) -> str:
 def key_parts(request: ModelRequest, position: Position) -> dict[str, Any]:
     """Return the parts of a task's key apart from the text of its prompt."""
     prompt = prompt_messages(request.messages, position)
+    text = prompt_text(prompt)
+    media = [_part(part) for message in prompt for part in message.parts]
     systems = [str(message.text) for message in request.messages if message.role == "system" and message.text]
-    instructions = str(request.instructions or "")
     found = {
         "agent": str(request.agent_name),
         "history": history_of(position.history),
-        "instructions": [instructions, systems] if instructions or systems else None,
+        "instructions": BETWEEN.join([str(request.instructions or ""), *systems]),
         "schema": request.answer_schema,
     }
     parts = {name: value for name, value in found.items() if value}
-    return {**parts, "prompt": [prompt_text(prompt), [_part(part) for message in prompt for part in message.parts]]}
+    return {**parts, "prompt": [text, media] if media else text}
 
 
 def history_of(messages: Sequence[Message]) -> list[Any]:
