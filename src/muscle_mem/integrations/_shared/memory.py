@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ..._session import hosted
@@ -21,6 +21,32 @@ from .turns import ModelTurn
 
 MEANT_FOR_THE_USER = (Missed, Diverged, StoreError)
 """What a run may raise by the user's own settings; everything else is an error of ours."""
+
+
+class _Step:
+    """A block in which one thread or task steps a run. An error in it ends the run.
+
+    It is not an async generator, because a framework may have shut down those of its loop before the next run.
+    """
+
+    def __init__(self, memory: Memory, run: HostedRun) -> None:
+        self._memory = memory
+        self._run = run
+
+    def __enter__(self) -> None:
+        self._run.lock.acquire()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            self._memory._end_step(self._run, error)
+        finally:
+            self._run.lock.release()
+
+    async def __aenter__(self) -> None:
+        await self._run.acquire()
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.__exit__(kind, error, trace)
 
 
 class Memory:
@@ -67,7 +93,7 @@ class Memory:
             run, steps = self._begin(request, is_sync=True)
             if run is None:
                 return ModelTurn("pass")
-            with self._stepping(run):
+            with _Step(self, run):
                 return self._of_run(run, drive(steps))
         except Exception as error:
             return self._passed(error)
@@ -78,7 +104,7 @@ class Memory:
             run, steps = self._begin(request, is_sync=False)
             if run is None:
                 return ModelTurn("pass")
-            async with self._astepping(run):
+            async with _Step(self, run):
                 return self._of_run(run, await adrive(steps))
         except Exception as error:
             return self._passed(error)
@@ -156,35 +182,13 @@ class Memory:
 
     # -- one operation of a run
 
-    @contextmanager
-    def _stepping(self, run: HostedRun) -> Iterator[None]:
-        """Step a run from one thread; close it if its step fails."""
-        with run.lock:
-            try:
-                yield
-            except BaseException as error:
-                self._note_failure(run, error)
-                raise
-            finally:
-                self._table.settle(run)
-
-    @asynccontextmanager
-    async def _astepping(self, run: HostedRun) -> AsyncIterator[None]:
-        await run.acquire()
-        try:
-            yield
-        except BaseException as error:
-            self._note_failure(run, error)
-            raise
-        finally:
-            self._table.settle(run)
-            run.lock.release()
-
-    def _note_failure(self, run: HostedRun, error: BaseException) -> None:
+    def _end_step(self, run: HostedRun, error: BaseException | None) -> None:
+        """Close a run whose step has failed, and keep the table up to date."""
         if isinstance(error, MEANT_FOR_THE_USER):
             run.raised(error)
-        else:
+        elif error is not None:
             self._close(run, error)
+        self._table.settle(run)
 
     def _close(self, run: HostedRun, error: BaseException | None = None) -> None:
         try:
@@ -196,7 +200,7 @@ class Memory:
     def _do(self, run: HostedRun, steps: Steps[Any], doing: str, otherwise: Any = None) -> Any:
         """Do steps of a run. An error of ours costs the run, and nothing else."""
         try:
-            with self._stepping(run):
+            with _Step(self, run):
                 return drive(steps)
         except MEANT_FOR_THE_USER:
             raise
@@ -206,7 +210,7 @@ class Memory:
 
     async def _ado(self, run: HostedRun, steps: Steps[Any], doing: str, otherwise: Any = None) -> Any:
         try:
-            async with self._astepping(run):
+            async with _Step(self, run):
                 return await adrive(steps)
         except MEANT_FOR_THE_USER:
             raise
