@@ -57,6 +57,7 @@ class HostedRun:
         self._engine = engine
         self._offers = offers
         self._offered: tuple[str, ...] = ()
+        self._replayable: list[str] | None = None
         self._not_offered: set[str] = set()
         self._last_seen = hosted.now_of(engine)
         self._opening: tuple[Message, ...] = ()
@@ -103,9 +104,11 @@ class HostedRun:
             replayable: The names of those that may be replayed.
         """
         self._last_seen = hosted.now_of(self._engine)
+        stored = [self._offers.stored_name(name) for name in replayable] if names else None
         self._offered = tuple(names)
-        if names:
-            self.session.offer([self._offers.stored_name(name) for name in replayable])
+        if stored != self._replayable:
+            self._replayable = stored
+            self.session.offer(stored or ())
 
     def go_on(self) -> Steps[ModelTurn]:
         """Return what comes next: calls to replay, the answer, or a question."""

@@ -58,6 +58,9 @@ class RunTable:
             messages: The conversation, where it is known.
         """
         wanted = list(dict.fromkeys(call_ids))
+        known = self._by_id.get(wanted[0]) if len(wanted) == 1 else None
+        if known is not None and len(known) == 1:
+            return None if known[0].is_over else known[0]
         with self._lock:
             found = dict.fromkeys(run for call_id in wanted for run in reversed(self._by_id.get(call_id, ())))
         candidates = [run for run in found if not run.is_over]
