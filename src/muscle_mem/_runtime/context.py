@@ -117,6 +117,10 @@ enter_frame, reset_frame, get_frame = current_frame.set, current_frame.reset, cu
 get_objects, get_disabled = current_objects.get, disabled_engines.get
 
 
+carried: list[ContextVar[Any]] = []
+"""Other variables that `bind_to_run` carries into threads; each has a default."""
+
+
 @contextmanager
 def objects_block(runtime: Any, objects: tuple[Any, ...]) -> Iterator[None]:
     """Set the objects that an engine's method tools act on, within a block."""
@@ -167,17 +171,17 @@ def bind_to_run(fn: Callable[P, R]) -> Callable[P, R]:
     """Return a function that carries the current run into another thread."""
     if not callable(fn):
         raise InvalidTypeError(f"bind() failed: expected the function that the thread calls, got {fn!r}")
-    frame = get_frame()
-    objects = get_objects()
+    variables: tuple[ContextVar[Any], ...] = (current_frame, current_objects, *carried)
+    kept = [(variable, variable.get()) for variable in variables]
 
     @functools.wraps(fn)
     def bound(*args: P.args, **kwargs: P.kwargs) -> R:
-        tokens = enter_frame(frame), current_objects.set(objects)
+        tokens = [(variable, variable.set(value)) for variable, value in kept]
         try:
             return fn(*args, **kwargs)
         finally:
-            reset_frame(tokens[0])
-            current_objects.reset(tokens[1])
+            for variable, token in tokens:
+                variable.reset(token)
 
     return bound
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self
 
 from .._core.model.outcome import Outcome
 from .._core.model.text import safe_repr
+from .._runtime.context import carried
 from .._runtime.options import CallOptions
 from .._runtime.runtime import Runtime
 from .._runtime.validation import task_label
@@ -16,7 +17,8 @@ SUSPEND_SECONDS = 3_600.0
 NO_RUN = (
     "a task block ended, and no adapter has seen a model turn or a tool call in it, so nothing was recorded or "
     "replayed. Likely causes: the agent has a model object, which never asks the provider, the client is not wrapped, "
-    "or the middleware or capability is missing. The task: "
+    "the middleware or capability is missing, or a thread that was started in the block makes the calls: wrap its "
+    "function in engine.bind(). The task: "
 )
 
 
@@ -132,6 +134,7 @@ def _validated_seconds(seconds: Any) -> float:
 
 
 _current_tasks: ContextVar[tuple[Task, ...]] = ContextVar("muscle_mem_tasks", default=())
+carried.append(_current_tasks)
 
 
 def current_task(runtime: Runtime) -> Task | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
 import time
 from typing import Any
 
@@ -238,6 +239,18 @@ def test_blocks_are_of_their_own_context_and_engine() -> None:
         desk.script = ["Hello."]
         desk.run("Hello!")
     assert theirs.outcomes == []
+
+
+def test_a_thread_that_is_bound_belongs_to_the_block() -> None:
+    desk = Desk()
+    for bind in (desk.engine.bind, lambda fn: fn):
+        desk.script = ["Hello."]
+        with desk.engine.task("greet") as task:
+            thread = threading.Thread(target=bind(lambda: desk.run("Hello!")))
+            thread.start()
+            thread.join()
+        assert len(task.outcomes) == (1 if bind == desk.engine.bind else 0)
+    assert "engine.bind" in desk.told("no_run")[0]
 
 
 def test_a_block_may_be_left_in_another_context() -> None:
