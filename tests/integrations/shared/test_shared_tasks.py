@@ -147,6 +147,37 @@ def test_how_long_it_waits_is_the_users_choice() -> None:
     assert not task.suspended
 
 
+@pytest.mark.parametrize("way", ["async to sync", "async to sync on a loop", "sync to async"])
+def test_a_run_may_go_on_in_code_of_the_other_kind(way: str) -> None:
+    desk = Desk()
+    desk.learn()
+    history = list(PROMPT)
+
+    async def begin() -> ModelCall:
+        turn = await desk.memory.aturn(desk.request(history))
+        history.extend([Message("assistant", calls=turn.calls), await desk.amake(turn.calls[0])])
+        turn = await desk.memory.aturn(desk.request(history))
+        history.append(Message("assistant", calls=turn.calls))
+        return turn.calls[0]
+
+    async def end() -> Any:
+        return (await desk.memory.aturn(desk.request(history))).answer
+
+    async def end_plainly() -> Any:
+        return desk.end(history)
+
+    with desk.engine.task("refund", params={"order": "A-1001"}) as task:
+        call = desk.until_refund(history) if way == "sync to async" else asyncio.run(begin())
+    assert task.suspended
+    history.append(desk.make(call))
+    if way == "async to sync":
+        answer = desk.end(history)
+    else:
+        answer = asyncio.run(end() if way == "sync to async" else end_plainly())
+    assert answer == "It is refunded."
+    assert task.outcome
+
+
 def test_i13_in_another_process_its_results_are_foreign() -> None:
     desk = Desk()
     _, history, call = suspended(desk)
