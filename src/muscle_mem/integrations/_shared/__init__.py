@@ -20,7 +20,7 @@ The contract. An adapter makes one `Memory(engine, framework="...")`, translates
 
 - `turn.said(calls, answer=None, usage=None)`: the calls of the response as `ModelCall`s in its order, without those
   that only carry a typed answer; without calls, the final answer: a text, or any JSON value that the adapter can make
-  a response of again. `turn.messages_to_add` are `Message`s to append to the request, mostly none.
+  a response of again. The history of the framework has the replayed calls, so the request needs nothing else.
 - Where the framework has a hook around a tool call, by the id of the call (unknown ids are ignored):
   `memory.confirm(id)` right before it; if False, make no call and give `memory.why_not(id)` as the result, without
   `done`. `with memory.inside(id):` around the call. `memory.done(id, result)` or `memory.done(id, error=exception)`

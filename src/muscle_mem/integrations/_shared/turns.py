@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from .messages import Message, ModelCall, Usage
+from .messages import ModelCall, Usage
 
 if TYPE_CHECKING:
     from .memory import Memory
@@ -24,8 +24,6 @@ class ModelTurn:
         calls: The calls to return; their arguments are dicts.
         answer: The final answer: the text, or the value that was passed to `said(answer=...)`.
         answer_only: Whether the model is asked for its final answer alone, since all steps were replayed.
-        messages_to_add: Messages that the model needs beside those of the request; seldom any, because replayed calls
-            and their results are part of the framework's own history.
         mark: For the framework's own place: `{"muscle_mem": "replayed", "trajectory_id": ..., "step": ...}`, with the
             index of the first step of the turn, from 0.
     """
@@ -39,14 +37,12 @@ class ModelTurn:
         calls: Sequence[ModelCall] = (),
         answer: Any = None,
         answer_only: bool = False,
-        messages_to_add: Sequence[Message] = (),
         mark: dict[str, Any] | None = None,
     ) -> None:
         self.kind: Kind = kind
         self.calls = tuple(calls)
         self.answer = answer
         self.answer_only = answer_only
-        self.messages_to_add = tuple(messages_to_add)
         self.mark = {} if mark is None else mark
         self._memory = memory
         self._run = run
