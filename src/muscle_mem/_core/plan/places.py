@@ -51,9 +51,9 @@ class Place:
         self.known: set[str] = set()
         self.fields: dict[str, Place] = {}
         self.items: Place | None = None
-        self.rows: list[Place] = []
+        self.rows: tuple[Place, ...] = ()
         self.count = 0
-        self.key_sets: set[frozenset[str]] = set()
+        self.key_sets: frozenset[frozenset[str]] = frozenset()
         self.is_open = False
         self.varies = False
         self.words: frozenset[str] = frozenset()
@@ -79,7 +79,7 @@ class Place:
             for index, item in enumerate(found.items):
                 if index < count:
                     while len(self.rows) <= index:
-                        self.rows.append(Place())
+                        self.rows += (Place(),)
                     self.rows[index].add_row(item, uses, inner)
                 if self.items is None:
                     self.items = Place()
@@ -107,7 +107,7 @@ class Place:
             for field in self.fields.keys() - fields.keys():
                 self.fields[field].known.add(MISSING)
         self.count += 1
-        self.key_sets.add(frozenset(fields))
+        self.key_sets |= {frozenset(fields)}
         self.is_open = len(self.key_sets) > 2
 
     def accepts(self, category: str) -> bool:
