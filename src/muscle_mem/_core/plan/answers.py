@@ -172,7 +172,7 @@ def prepare_looks(trajectory: ReadyTrajectory) -> None:
         found = _join(trajectory)
     except Exception:  # A value whose methods raise costs the looks, not the run.
         found = [Looks(step.tool, step.tool.failed is not False, None, None) for step in trajectory.steps]
-    for made in rival_ends(trajectory):
+    for made in rival_ends(trajectory) if any(looks is not None and looks.settled for looks in found) else ():
         looks = found[made - 1]
         if looks is not None and looks.settled:
             looks.has_rivals = True

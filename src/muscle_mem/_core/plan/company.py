@@ -20,10 +20,10 @@ def forks(trajectory: ReadyTrajectory) -> Iterator[tuple[int, ReadyTrajectory]]:
 
     Where both ways have a pre-check, these decide.
     """
-    steps, ids = trajectory.steps, trajectory.comparison_ids
-    for other in islice(trajectory.company, MAX_COMPANY):
-        if other in trajectory.siblings:
-            continue
+    steps = trajectory.steps
+    others = [other for other in islice(trajectory.company, MAX_COMPANY) if other not in trajectory.siblings]
+    ids = trajectory.comparison_ids if others else ()
+    for other in others:
         common = next(
             (at for at, (one, two) in enumerate(zip(ids, other.comparison_ids, strict=False)) if one != two),
             min(len(ids), len(other.comparison_ids)),
