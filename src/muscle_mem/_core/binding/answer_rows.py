@@ -21,6 +21,7 @@ from .answers import (
     STATUS_NAMES,
     TEXT,
     TRUE,
+    YES_AND_NO,
     ZERO,
     name_parts,
     read,
@@ -140,6 +141,8 @@ def _of_short_texts(name: str, texts: Sequence[str]) -> Sequence[str] | str:
     They neither are empty nor begin as JSON does.
     """
     bare = list(map(str.rstrip, map(str.strip, texts), repeat(".!")))
+    if not YES_AND_NO.isdisjoint(map(str.casefold, bare)):
+        return [read(text, name, words=False).category for text in texts]
     numbers: list[str] = _NUMBER_LINES.findall("\n".join(bare))
     if not any(numbers):
         return TEXT

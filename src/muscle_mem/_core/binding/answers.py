@@ -58,6 +58,9 @@ NAMES_OF_PLACES = frozenset(
 )
 """Parts of names under which zero is a number like any other."""
 
+YES_AND_NO = frozenset("yes no true false on off ja nein oui non si s\u00ed \u2713 \u2717 \u2714 \u2718".split())
+"""Words that are bools in texts; they count in lists as well."""
+
 STATUS_NAMES = frozenset({"status", "code", "statuscode"})
 
 
@@ -79,8 +82,8 @@ _NONE, _TRUE, _FALSE, _OTHER = Reading(NONE), Reading(TRUE), Reading(FALSE), Rea
 def read(value: Any, name: str = "", *, words: bool = True) -> Reading:
     """Return what an output, or a part of one, answers.
 
-    `name` is the name of the field where the value stands. Without `words` a text of one word is data, as in a list; a
-    number without a name is, too.
+    `name` is the name of the field where the value stands. Without `words` a text of one word is data, as in a list,
+    unless it says yes or no; a number without a name is data, too.
     """
     kind = type(value)
     if value is None:
@@ -214,7 +217,9 @@ def _read_text(text: str, name: str, words: bool) -> Reading:
     is_data = not words or is_name_of_data(name)
     bare = text.strip().rstrip(".!")
     if _is_word(bare):
-        return Reading(TEXT) if is_data else Reading(WORD + bare.casefold())
+        word = bare.casefold()
+        is_answer = not is_data or (word in YES_AND_NO and not is_name_of_data(name))
+        return Reading(WORD + word) if is_answer else Reading(TEXT)
     if ":" in bare or "=" in bare:
         lines = _read_lines(text, words)
         if lines.fields is not None:

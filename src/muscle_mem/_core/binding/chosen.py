@@ -100,6 +100,9 @@ class ElementUses:
                 for slot, place in slots.items()
             )
         for place in keys:
+            if is_list(self._index.nodes[place.node]) and len(self._uses) < _MAX_LISTS:
+                use = Use(step, leaf.argument, place.node, place.slot + 1, place, leaf.value, leaf.names, is_vague=True)
+                self._uses.setdefault(place.node, []).append(use)
             if sum(self._index.step_of(p.node) == self._index.step_of(place.node) for p in keys) == 1:
                 guards.extend(self._below_key(place))
 
@@ -215,8 +218,8 @@ class ElementUses:
             for kind, field, value in reasons(elements, position):
                 data = [*field, value] if kind == "first" else list(field)
                 yield self._element_guard(node, slot, prefix + kind, data)
-            if isinstance(self._index.nodes[node], dict) and self._index.path(node, slot)[1][-1]:
-                yield self._element_guard(node, slot, "place", position)
+        if isinstance(self._index.nodes[node], dict) and self._index.path(node, slot)[1][-1]:
+            yield self._element_guard(node, slot, "place", position)
 
     def _element_guard(self, node: int, slot: int, kind: str, data: Any) -> Guard:
         path, keys = self._index.path(node, slot)

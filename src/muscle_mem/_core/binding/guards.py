@@ -277,6 +277,7 @@ class _Search:
         if isinstance(value, str) and len(text) == 2 and text.isalpha() and text.isupper():
             initials = list(self.index.places_of_initials(fold_plain(text)))
             for place in initials if len(initials) <= _MAX_SMALL_PLACES else ():
+                self._last_whole.append(place)
                 yield place, self._whole_guard(place)
         by_step: dict[int, list[Place]] = {}
         number = _number_of(value, text)

@@ -201,6 +201,18 @@ def params_in_texts(expr: Expr) -> Sequence[str]:
     return ()
 
 
+def params_as_words(expr: Expr) -> Sequence[str]:
+    """Return the names of the params that stand in sentences of an expression, not alone or in a path."""
+    if isinstance(expr, Tpl):
+        parts = expr.parts
+        if len(parts) == 3 and not parts[0] and not parts[2]:
+            return ()
+        return [name for before, name in zip(parts[::2], parts[1::2], strict=False) if not before.endswith(("/", "="))]
+    if isinstance(expr, Node):
+        return [name for item in expr.items for name in params_as_words(item)]
+    return ()
+
+
 def references_in(expr: Expr) -> set[int]:
     """Return the steps whose outputs an expression refers to."""
     if isinstance(expr, Ref):

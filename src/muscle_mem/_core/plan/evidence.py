@@ -8,6 +8,7 @@ the same day. Two recordings that agree in the literal, but differ in what is su
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -32,7 +33,7 @@ from ..model.records import ParamTrace, Row, Suspicion
 from ..model.text import safe_repr
 from .contradiction import NO_VERDICTS, Verdicts, contradictions
 from .derived import sources_by_step
-from .param_evidence import grown_message, has_grown, suspected_message, told_apart
+from .param_evidence import has_grown, has_shrunk, spelled_message, suspected_message, told_apart
 from .ready_trajectory import Candidate, ReadyTrajectory
 from .snapshots import settled_leaves
 from .step import Refusal
@@ -202,9 +203,14 @@ class Conditions:
                 return name
         return ""
 
-    def grown_number(self, names: Iterable[str], params: Params) -> str:
-        """Return a number in a text that may now be written with separators."""
-        return next((name for name in names if has_grown(params.values.get(name), self._ranks(name))), "")
+    def respelled_number(self, names: Iterable[str], words: Iterable[str], params: Params) -> str:
+        """Return a number in a text that may now be written with separators, or with zeros before it.
+
+        `words` are the params that stand in sentences.
+        """
+        grown = (name for name in names if has_grown(params.values.get(name), self._ranks(name)))
+        shrunk = (name for name in words if has_shrunk(params.values.get(name), self._ranks(name)))
+        return next(chain(grown, shrunk), "")
 
     def unseen_params(self, run: Circumstances) -> str:
         """Return a param with a new value that the recordings do not vouch for, or ''.
@@ -330,9 +336,11 @@ def conditions_refusal(trajectory: ReadyTrajectory, run: Circumstances, generali
             "arguments that do not hold it. Record this value."
         )
         return Refusal(Reason.PARAM_GUARD, message)
-    grown = conditions.grown_number(trajectory.params_in_texts, run.params) if generalize != "at_once" else ""
-    if grown:
-        return Refusal(Reason.UNCONFIRMED, grown_message(grown))
+    respelled = ""
+    if generalize != "at_once":
+        respelled = conditions.respelled_number(trajectory.params_in_texts, trajectory.params_as_words, run.params)
+    if respelled:
+        return Refusal(Reason.UNCONFIRMED, spelled_message(respelled))
     name = conditions.unseen_params(run) if generalize == "confirmed" else ""
     if name:
         message = (

@@ -54,11 +54,20 @@ def has_grown(value: Any, ranks: Sequence[float]) -> bool:
     return type(value) is int and abs(value) >= _GROUPED and bool(ranks) and max(map(abs, ranks)) < _GROUPED
 
 
-def grown_message(name: str) -> str:
-    """Return the message for a number that may now be written with separators."""
+def has_shrunk(value: Any, ranks: Sequence[float]) -> bool:
+    """Return whether an int needs zeros before it to have as many digits as those of all recordings."""
+    return type(value) is int and bool(ranks) and _digits(abs(value)) < min(_digits(abs(rank)) for rank in ranks)
+
+
+def _digits(value: float) -> int:
+    return len(str(int(value)))
+
+
+def spelled_message(name: str) -> str:
+    """Return the message for a number that may now be written with separators or with zeros before it."""
     return (
-        f"param {name!r} is part of a text and was below {_GROUPED} in each recording, so the agent may write it with "
-        "separators now; one more recording confirms it"
+        f"param {name!r} is part of a text, and was below {_GROUPED} or had more digits in each recording, so the "
+        "agent may write it with separators, or with zeros before it, now; one more recording confirms it"
     )
 
 

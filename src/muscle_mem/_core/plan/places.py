@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ..binding.answers import DATA, FALSE, FALSY, NONE, TEXT, TRUE, WORD, Reading, read
+from ..binding.answers import DATA, FALSE, FALSY, NONE, TEXT, TRUE, WORD, YES_AND_NO, Reading, read
 from ..binding.field_names import says_state
 
 MANY_WORDS = 5
@@ -161,9 +161,9 @@ class Place:
     def _kind(self, category: str, words: bool) -> str:
         """Return the category, or TEXT for one that does not count here.
 
-        In lists only bools and None count.
+        In lists only bools, None, yes and no count.
         """
-        if category in DATA or not (words or category in (TRUE, FALSE, NONE)):
+        if category in DATA or not (words or category in (TRUE, FALSE, NONE) or category[1:] in YES_AND_NO):
             return TEXT
         return TEXT if category[0] == WORD and (TEXT in self.known or self._has_many_words()) else category
 

@@ -5,14 +5,14 @@ Replays choose from the observations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ..binding.masking import Places, places_of
-from ..binding.resolve import params_in_texts, parts_in, references_in, secrets_used
-from ..model.records import Body, Lit, Part, Row
+from ..binding.resolve import params_as_words, params_in_texts, parts_in, references_in, secrets_used
+from ..model.records import Body, Expr, Lit, Part, Row
 from ..tools.tool import Tool
 from .answers import prepare_looks
 from .compatibility import requirements
@@ -57,6 +57,7 @@ class ReadyTrajectory:
         "overrides",
         "own_params",
         "params_as_numbers",
+        "params_as_words",
         "params_in_texts",
         "places",
         "plan",
@@ -90,7 +91,8 @@ class ReadyTrajectory:
         self.length = len(body.steps)
         self.has_groups = any(record.group for record in body.steps)
         self.needed_outputs = _needed_outputs(body)
-        self.params_in_texts = _params_in_texts(body)
+        self.params_in_texts = _params_in(body, params_in_texts)
+        self.params_as_words = _params_in(body, params_as_words)
         self.params_as_numbers = _params_as_numbers(body)
         self.secrets = _secrets_of(body)
         self.candidates: list[Candidate] = []
@@ -236,10 +238,10 @@ def _overrides_of(steps: list[PlanStep], rows: list[Row]) -> dict[Tool, set[str]
     return found
 
 
-def _params_in_texts(body: Body) -> tuple[str, ...]:
-    """Return the params that occur within texts."""
-    names = (name for record in body.steps for _, expr in record.arguments for name in params_in_texts(expr))
-    return tuple(dict.fromkeys(names))
+def _params_in(body: Body, names_in: Callable[[Expr], Sequence[str]]) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(name for record in body.steps for _, expr in record.arguments for name in names_in(expr))
+    )
 
 
 def _params_as_numbers(body: Body) -> tuple[Part, ...]:
