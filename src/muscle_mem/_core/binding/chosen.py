@@ -249,7 +249,7 @@ class ElementUses:
             _, name, _ = self._index.entry(above, slot)
             if isinstance(name, str):
                 found.append(name)
-            elif is_list(self._index.nodes[above]):
+            elif is_list(self._index.nodes[above]) or isinstance(self._index.nodes[above], tuple):
                 found.append(slot)
             else:
                 return None

@@ -218,7 +218,7 @@ def _tied_extreme(elements: Sequence[Any], at: int, field: Field) -> str:
     for kind in ("least", "most"):
         if is_first_extreme(elements, at, field, kind):
             column = column_of(elements, field)
-            return f"first {kind}" if 1 < column.count(column[at]) <= len(column) / 2 else ""
+            return f"first {kind}" if 1 < column.count(column[at]) < len(column) else ""
     return ""
 
 

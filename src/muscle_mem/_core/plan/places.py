@@ -5,7 +5,7 @@ The recordings are of the same calls.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -74,16 +74,7 @@ class Place:
         if found.fields is not None:
             self._add_fields(found.fields, uses, names, words)
         elif found.items is not None:
-            inner = (*names, ROWS)
-            count = uses.get(names, 0)
-            for index, item in enumerate(found.items):
-                if index < count:
-                    while len(self.rows) <= index:
-                        self.rows += (Place(),)
-                    self.rows[index].add_row(item, uses, inner)
-                if self.items is None:
-                    self.items = Place()
-                self.items.add(item, uses, "", inner, words=False)
+            self._add_items(found.items, uses, names)
 
     def add_row(self, item: Any, uses: Mapping[Names, int], names: Names) -> None:
         """Add an item of a list by its place.
@@ -94,6 +85,20 @@ class Place:
         self.known.add(found.category)
         if found.fields is not None:
             self._add_fields(found.fields, uses, names, True)
+        elif found.items is not None and len(names) <= MAX_DEPTH:
+            self._add_items(found.items, uses, names)
+
+    def _add_items(self, items: Sequence[Any], uses: Mapping[Names, int], names: Names) -> None:
+        inner = (*names, ROWS)
+        count = uses.get(names, 0)
+        for index, item in enumerate(items):
+            if index < count:
+                while len(self.rows) <= index:
+                    self.rows += (Place(),)
+                self.rows[index].add_row(item, uses, inner)
+            if self.items is None:
+                self.items = Place()
+            self.items.add(item, uses, "", inner, words=False)
 
     def _add_fields(self, fields: Mapping[str, Any], uses: Mapping[Names, int], names: Names, words: bool) -> None:
         for field, child in fields.items():
@@ -125,8 +130,9 @@ class Place:
             found = part.settle_varying(words=words) or found
         for row in self.rows:
             found = row.settle_varying() or found
-        if self.items is not None and (self.items.fields or self.items.known <= {TRUE, FALSE}):
-            found = self.items.settle_varying(words=False) or found
+        items = self.items
+        if items is not None and (items.fields or items.items is not None or items.known <= {TRUE, FALSE}):
+            found = items.settle_varying(words=False) or found
         self.varies = found
         return found
 
@@ -237,6 +243,8 @@ class Place:
                     yield Unseen(inner, "", item, tuple(sorted(row.known)))
                 elif part.fields is not None:
                     yield from row._unseen_fields(part.fields, inner, True)
+                elif part.items is not None and row.items is not None:
+                    yield from row._unseen_items(part, inner)
             else:
                 yield from self.items.unseen(item, inner, words=False)
 
