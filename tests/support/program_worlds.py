@@ -335,7 +335,7 @@ def _rows(shape: str, names: list[str], output: Any) -> list[Record]:
             return [dict(zip(cells[0], row, strict=True)) for row in cells[1:]]
         case "groups":
             return [row for group in output["groups"] for row in group["rows"]]
-    lines = [line.split(". ", 1)[1] for line in output.split("\n")[1:]]
+    lines = [line.split(". ", 1)[1] for line in output.split("\n")[1:] if line]
     return [dict(part.split(" = ", 1) for part in line.split("; ")) for line in lines]
 
 

@@ -79,6 +79,7 @@ class Program:
     params: list[str] = field(default_factory=list)
     returns: str = ""
     lacked: bool = False  # what the last run did for a reason that no replay sees
+    met_by_chance: bool = False  # whether a param of the last run equaled a value that was read
 
     def parts(self) -> Iterator[Part]:
         """Yield the parts of the program."""
@@ -107,7 +108,7 @@ class Program:
 
     def __call__(self, tools: Tools, params: dict[str, Any], today: date) -> Any:
         """Do the task, as the agent does."""
-        self.lacked = False
+        self.lacked = self.met_by_chance = False
         data = Data(params, today)
         if self.settings:
             data.settings = _settings(tools["get_settings"]())
@@ -128,7 +129,8 @@ class Program:
                 skips = skips or ("record" in act.condition.needs and not self.details)
                 if act.otherwise:
                     data.answer = tools[act.tool](*["none" for _ in act.arguments])
-        self.lacked = (skips and not is_used) or self._hides_choice() or _is_equal_by_chance(data)
+        self.met_by_chance = _is_equal_by_chance(data)
+        self.lacked = (skips and not is_used) or self._hides_choice() or self.met_by_chance
         return data.answer if self.returns == "answer" else None
 
     def _hides_choice(self) -> bool:
@@ -331,6 +333,7 @@ def hits_of(seed: int, generalize: str = "computed", runs: int = RUNS) -> tuple[
     pool: list[dict[str, Any]] = []
     hits, reasons = [], Counter[str]()
     lacks: set[str] = set()
+    took_for_param = False  # A value that was read equaled a param in a recording, and is taken for the param (E1).
     for place in range(runs):
         if place:
             change(live.world, rng)
@@ -342,11 +345,13 @@ def hits_of(seed: int, generalize: str = "computed", runs: int = RUNS) -> tuple[
         reasons[outcome.reason] += 1
         if not outcome and program.lacked:
             lacks.add(exact(live.world.writes))
+            took_for_param = took_for_param or program.met_by_chance
         if outcome:
             after, live.world = live.world, before
             live.world.writes = []
             value = program(plain, given, live.world.today)
-            kind = "unseen" if program.lacked or exact(after.writes) in lacks else program.kind
+            is_unseen = program.lacked or took_for_param or exact(after.writes) in lacks
+            kind = "unseen" if is_unseen else program.kind
             differs = outcome.value is not None and exact(outcome.value) != exact(value)
             hits.append(Hit(seed, kind, program.labels(), after.writes, live.world.writes, differs))
             live.world = after

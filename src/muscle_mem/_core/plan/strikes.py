@@ -25,6 +25,7 @@ MAX_COMPARED = 8
 
 _PLACES = ("", "figure")
 _REASONS = ("first", "last", "least", "most", "first least", "first most", "place")
+_EXTREMES = ("least", "most")
 _MAX_GUARDS = 64
 _UNTRUSTED = ("quarantined", "retired")
 
@@ -48,13 +49,26 @@ def _kept(recorded: tuple[Guard, ...], position: int, others: Sequence[_Recordin
     """Return the guards of a step that no other recording strikes.
 
     Where all places of a value were struck, but the other recordings took it from the same output too, only the names
-    have changed.
+    have changed. Where another element had as little or as much, the chosen one may still be the first of them.
     """
-    kept = [guard for guard in recorded if not any(other.contradicts(guard, position, recorded) for other in others)]
+
+    def is_kept(guard: Guard) -> bool:
+        return not any(other.contradicts(guard, position, recorded) for other in others)
+
+    kept = [guard for guard in recorded if is_kept(guard)]
     known = {(guard.step, guard.data) for guard in kept if guard.kind in _PLACES}
     struck = [g for g in recorded if g.kind in _PLACES and (g.step, g.data) not in known]
     renamed = {g for g in struck if all(other.takes_from(g, position) for other in others)}
-    return tuple(guard for guard in recorded if guard in renamed or guard in kept)
+    tied = [_first_of_ties(guard) for guard in recorded if _kind(guard) in _EXTREMES and guard not in kept]
+    return (
+        *(guard for guard in recorded if guard in renamed or guard in kept),
+        *(guard for guard in tied if is_kept(guard)),
+    )
+
+
+def _first_of_ties(guard: Guard) -> Guard:
+    prefix = COLUMN if guard.kind.startswith(COLUMN) else ""
+    return msgspec.structs.replace(guard, kind=f"{prefix}first {_kind(guard)}")
 
 
 class _Recording:
