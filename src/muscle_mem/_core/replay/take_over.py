@@ -12,6 +12,7 @@ from .. import codec
 from ..binding.replace_leaves import bound_leaves
 from ..model.flow import Unclear
 from ..model.reason import Reason
+from ..plan.flows import ACTS
 from ..plan.general_trajectory import GeneralTrajectory
 from ..plan.ready_trajectory import Candidate, ReadyTrajectory
 from ..plan.step import Refusal
@@ -99,6 +100,8 @@ def _continued(
     skipped = run.progress.skipped
     if own_refusal(run, general) is not None or not skipped.isdisjoint(general.needed_outputs):
         return _NOT_CONTINUED
+    if _is_past_its_stop(general, position):
+        return _NOT_CONTINUED
     if not _made_same_calls(run, general, position, all_steps=all_steps):
         return _NOT_CONTINUED
     if all_steps and not _fits_executed(run, general, followed, position):
@@ -123,6 +126,16 @@ def _continued(
             return candidate, arguments
         first = first or found
     return first or _NOT_CONTINUED
+
+
+def _is_past_its_stop(general: GeneralTrajectory, position: int) -> bool:
+    """Return whether a generalized trajectory stops before an executed step, and at one of the next steps as well.
+
+    Only the first of its stops is kept.
+    """
+    if general.stop is None or general.stop.step >= position:
+        return False
+    return any(flow.step >= position and flow.status != ACTS for flow in general.flows)
 
 
 def _observations(
