@@ -100,6 +100,8 @@ class ElementUses:
                 for slot, place in slots.items()
             )
         for place in keys:
+            if isinstance(leaf.value, str) and sum(other.node == place.node for other in keys) > 1:
+                self._joined.setdefault(place.node, step)
             if is_list(self._index.nodes[place.node]) and len(self._uses) < _MAX_LISTS:
                 use = Use(step, leaf.argument, place.node, place.slot + 1, place, leaf.value, leaf.names, is_vague=True)
                 self._uses.setdefault(place.node, []).append(use)

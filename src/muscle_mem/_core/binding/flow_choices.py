@@ -12,7 +12,7 @@ from ..model.flow import OUTPUT, Element, Extreme, Only, Source, may_act
 from .answers import is_name_of_data
 from .elements import column_of, scalar_fields
 from .recorded_runs import RecordedRun
-from .sources import field_ranks, follow, is_equal, plain_elements
+from .sources import field_ranks, follow, is_equal, leads_to, plain_elements
 
 _MAX_LISTS = 4
 _WORD = re.compile(r"[^\W\d_]{1,20}(?:[-_ ][^\W\d_]{1,20}){0,2}")
@@ -43,7 +43,7 @@ def _extremes(source: Source, at: int, run: RecordedRun) -> Iterator[Source]:
         return
     for field, _ in scalar_fields(elements[index]):
         ranks = field_ranks(elements, field)
-        if ranks is None or ranks.count(ranks[index]) > 1:
+        if ranks is None or (ranks.count(ranks[index]) > 1 and not leads_to(source.path[at + 1 :], field)):
             continue
         for is_largest, best in ((False, min(ranks)), (True, max(ranks))):
             if ranks[index] == best:

@@ -112,8 +112,11 @@ def read(source: Source, results: Sequence[Any], arguments: Arguments, params: M
     else:
         raise LookupError(f"the origin {source.origin!r} is unknown")
     try:
-        for item in source.path:
-            value = follow(value, item, results, arguments, params)
+        for at, item in enumerate(source.path):
+            if isinstance(item, Extreme) and leads_to(source.path[at + 1 :], item.field):
+                value = _extreme(_elements(opened(value)), item, of_ties=True)
+            else:
+                value = follow(value, item, results, arguments, params)
         return _converted(value, source.convert)
     except LookupError:
         raise
@@ -241,12 +244,20 @@ def plain_elements(elements: Sequence[Any]) -> Sequence[Any]:
     return [codec.fields_of(one) if type(one) is codec.Record else one for one in elements]
 
 
-def _extreme(elements: Sequence[Any], item: Extreme) -> Any:
+def leads_to(path: Sequence[PathItem], field: Sequence[str | int]) -> bool:
+    """Return whether the rest of a path leads to the field by which an element was chosen.
+
+    That has the same value in all elements that are equal there.
+    """
+    return [item.name if isinstance(item, Name) else None for item in path] == list(field)
+
+
+def _extreme(elements: Sequence[Any], item: Extreme, *, of_ties: bool = False) -> Any:
     ranks = field_ranks(plain_elements(elements), item.field)
     if not ranks:
         raise LookupError("the elements have no order")
     best = max(ranks) if item.is_largest else min(ranks)
-    if ranks.count(best) != 1:
+    if ranks.count(best) != 1 and not of_ties:
         raise LookupError("several elements are equal in this field")
     return elements[ranks.index(best)]
 
