@@ -25,7 +25,7 @@ _TOTAL = frozenset("total totals count size length len num number results matche
 def words_of(name: str) -> tuple[str, ...]:
     """Return the words of a name in lower case, the last one in the singular."""
     words = [word for word in re.split(r"[\W_]+", _CAMEL.sub("_", name).lower()) if word]
-    if words and len(words[-1]) > 2 and words[-1].endswith("s") and not words[-1].endswith("ss"):
+    if words and len(words[-1]) > 2 and words[-1].endswith("s") and not words[-1].endswith(("ss", "us", "is")):
         words[-1] = words[-1][:-1]
     return tuple(words)
 

@@ -1,7 +1,8 @@
 """A digest of the numbers and dates of an output, and of their units (E10).
 
 The units are those beside them. Two outputs have the same digest if nothing that can be computed from their figures can
-differ. Times of day and stamps of the moment, which differ in every run, are left out.
+differ. Times of day and stamps of the moment, which differ in every run, are left out. The bools and the words for
+states beside them, by which an agent may have chosen what it computed from, are one figure more.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Any
 
 from .. import codec
 from ..model.pattern import compiled
+from .answers import YES_AND_NO
+from .field_names import says_state
 from .paths import SCALARS, Attributes, Fields, fields_of, opened, plain_copy
 from .tables import rows_in
 from .units import UNIT, is_unit_name
@@ -33,6 +36,7 @@ _FIGURES = (
     rf"|((?:(?:[€$£¥]|\b[A-Z]{{3}})[ \u00a0]?)?(?<![\w.,/-])(?<!\d:)[-+\u2212]?\d+(?:[.,'\u2019/ \u00a0\u202f-]\d+)*"
     rf"(?:[ \u00a0\u202f]?{UNIT}|(?i:{_MONTHS}))?)(?!\w)"
 )
+_JSON_FLAGS = r'"([^"\\\n]{1,40})"\s*:\s*(?:(true|false)\b|"([^"\\\d]{1,32})")'
 MAX_APART = 32
 """Figures of an output that are digested one by one; more are digested as a whole."""
 
@@ -45,6 +49,8 @@ _FEW = 8  # dicts in a list for which it does not pay to read them column by col
 _DICT = frozenset({dict})
 _STR = frozenset({str})
 _NUMBERS = frozenset({int, float})
+_FLAG_KINDS = frozenset({bool, str})
+_LONGEST_FLAG = 32
 _SILENT = frozenset({bool, type(None)})
 _ROW_SCALARS = _NUMBERS | _SILENT | _STR
 
@@ -60,6 +66,8 @@ def figures_digest(output: Any, now: float) -> bytes | None:
     except Exception:  # An object's own methods raise: what was read of it counts.
         found.lines.append("?")
     lines = found.lines
+    if lines and found.flags:
+        lines.append(f"?{' '.join(found.flags)}")
     if 0 < len(lines) <= MAX_APART:
         return b"".join(codec.digest(line.encode("utf-8", "replace"))[:SIZE_APART] for line in lines)
     if not lines:
@@ -113,6 +121,7 @@ class _Figures:
 
     def __init__(self, now: float) -> None:
         self.lines: list[str] = []
+        self.flags: list[str] = []
         self._now = now
         self._today = datetime.datetime.fromtimestamp(now).date()
         self._left = _MAX_LEAVES
@@ -126,7 +135,9 @@ class _Figures:
             self._add_text(value, name)
         elif kind is int or kind is float:
             self._add_number(value)
-        elif value is not None and kind is not bool:
+        elif kind is bool:
+            self.flags.append(str(value))
+        elif value is not None:
             self._add_other(value, name, depth)
 
     def _add_container(self, value: Any, name: str, depth: int) -> None:
@@ -142,6 +153,8 @@ class _Figures:
                     if kind is str:
                         if _DIGIT.search(child) is not None or is_unit_name(key):
                             self._add_text(child, key)
+                        elif _is_flag(child, key):
+                            self.flags.append(child)
                     elif kind is int and -_SMALLEST_EPOCH < child < _SMALLEST_EPOCH:
                         lines.append(f"{child}")
                     else:
@@ -170,9 +183,11 @@ class _Figures:
         kinds = {name: set(map(type, column)) for name, column in columns.items()}
         if not all(found <= _ROW_SCALARS for found in kinds.values()) or self._left < len(rows) * len(names):
             return False
-        if any(_may_hold_table(columns[name], found) for name, found in kinds.items() if str in found):
+        if any(_may_hold_more(columns[name], found) for name, found in kinds.items() if str in found):
             return False
         self._left -= len(rows) * len(names)
+        flags = [_flags_of(columns[name], name) for name in sorted(names) if bool in kinds[name] or str in kinds[name]]
+        self.flags.extend(flag for row in zip(*flags, strict=True) for flag in row if flag)
         cells = [self._cells(columns[name], name, kinds[name]) for name in sorted(names) if kinds[name] - _SILENT]
         self.lines.extend(chain.from_iterable(chain.from_iterable(zip(*cells, strict=True))))
         return True
@@ -187,12 +202,12 @@ class _Figures:
         return map(known.__getitem__, column)
 
     def _lines_of(self, value: Any, name: str) -> list[str]:
-        outer, self.lines = self.lines, []
+        outer, self.lines, self.flags = (self.lines, self.flags), [], []
         try:
             self.add(value, name, 0)
             return self.lines
         finally:
-            self.lines = outer
+            self.lines, self.flags = outer
 
     def _add_number(self, value: float) -> None:
         if abs(value) >= _SMALLEST_EPOCH and any(abs(value / unit - self._now) <= _DAY for unit in _EPOCH_UNITS):
@@ -209,6 +224,9 @@ class _Figures:
         if rows is not None:  # Else the commas of CSV join its cells.
             self._add_container(rows, name, 0)
             return
+        if text[0] in "{[":
+            found = compiled(_JSON_FLAGS).findall(text)
+            self.flags.extend(word or flag for name, word, flag in found if word or _is_flag(flag, name))
         if ":" not in text and _FIGURE_START.search(text) is None:
             return
         for stamp, figure in compiled(_FIGURES).findall(text):
@@ -266,9 +284,26 @@ class _Figures:
                 self.add(copied, name, depth + 1)
 
 
-def _may_hold_table(column: Sequence[Any], kinds: set[type]) -> bool:
+def _is_flag(text: str, name: str) -> bool:
+    """Return whether a text without figures is a word for a state, or says yes or no."""
+    return len(text) <= _LONGEST_FLAG and (says_state(name) or text.casefold() in YES_AND_NO)
+
+
+def _flags_of(column: Sequence[Any], name: str) -> list[str]:
+    """Return the flag of each value of a column; an empty text for one that is none."""
+    is_unit = is_unit_name(name)
+    known = {
+        value: str(value) if value is True or value is False else value
+        for value in {each for each in column if type(each) is bool or type(each) is str}
+        if type(value) is bool or (not is_unit and _DIGIT.search(value) is None and _is_flag(value, name))
+    }
+    return [known.get(value, "") if type(value) in _FLAG_KINDS else "" for value in column]
+
+
+def _may_hold_more(column: Sequence[Any], kinds: set[type]) -> bool:
+    """Return whether one of the texts of a column may be a table or JSON."""
     joined = "".join(column if len(kinds) == 1 else [value for value in column if type(value) is str])
-    return "\n" in joined or "<tr" in joined
+    return any(mark in joined for mark in ("\n", "<tr", "{", "["))
 
 
 def _sorted_keys(value: dict[Any, Any]) -> list[Any]:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from ...errors import NotStorableError
 from .. import codec
 from ..model.records import Expr, ParamTrace, StepRecord, Suspicion, Witness
+from .days_away import DaysAway
 from .figures import Figure, is_calendar_word, months_of, rank, readings, scalar_figures
 from .output_index import OutputIndex
 from .param_suspicion import ParamSearch
@@ -121,6 +122,7 @@ class _Search:
         self._params_in = ParamSearch(params, surroundings.fixed_task)
         self._known_texts: list[str] | None = None
         self._today = datetime.datetime.fromtimestamp(surroundings.now).date()
+        self._days = DaysAway(self._today, self._texts, outputs)
 
     def suspicions(
         self, record: StepRecord, fact: StepFacts, index: int, known: frozenset[str] = frozenset()
@@ -183,7 +185,7 @@ class _Search:
         text = _text_of(piece.value)
         if text is not None and any(not self._is_known_text(part, index) for part in random_parts(text)):
             yield RANDOM
-        for form, values in self._calendar_values(piece.value):
+        for form, values in (*self._calendar_values(piece.value), *self._days_away(piece, index)):
             if not values & guarded and not values & self._known_values(index):
                 yield form
                 return
@@ -218,6 +220,20 @@ class _Search:
             for unit in (1, 1e3, 1e6, 1e9):
                 if abs(number / unit - self._surroundings.now) <= _DAY_SECONDS:
                     yield DAY, frozenset((str(value),))
+
+    def _days_away(self, piece: Piece, index: int) -> Iterator[tuple[str, frozenset[str]]]:
+        """Yield the numbers of a literal that are the days from today to a known date.
+
+        Tomorrow the agent counts others.
+        """
+        numbers = [
+            figure.values[0]
+            for figure in self._outputs.figures.of(piece.value)
+            if figure.kind == "number" and len(figure.values[0]) <= 5 and figure.values[0].lstrip("-").isdecimal()
+        ]
+        for number in numbers:
+            if abs(int(number)) > 1 and self._days.has(int(number), index):
+                yield DAY, frozenset((number,))
 
     def _is_near(self, day: str) -> bool:
         if day.startswith("--"):
