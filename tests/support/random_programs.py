@@ -22,6 +22,7 @@ from program_worlds import FIRST, GOODS, LAST, World, change, new_world, read, s
 RUNS = 6
 NOTHING = ("send", "desk", "nothing found")
 ACROSS_PAGES = ("cheapest", "dearest", "most in stock", "earliest", "latest")
+STATES_OF_RECORDS = ("state", "state upper", "next state")
 KINDS = ["seen", "param", "unseen"]
 Tools = dict[str, Callable[..., Any]]
 
@@ -136,7 +137,7 @@ class Program:
     def _hides_choice(self) -> bool:
         """Return whether the chosen record shows only in a word that stands for its state."""
         made = [part for act in self.acts if not act.each for _, part in act.arguments if "record" in part.needs]
-        return bool(made) and not self.details and all(part.name == "next state" for part in made)
+        return bool(made) and not self.details and all(part.name in STATES_OF_RECORDS for part in made)
 
     def _do(self, act: Act, tools: Tools, data: Data) -> bool:
         """Make the calls of an act; return whether there was one."""
@@ -177,7 +178,7 @@ class Program:
 def _is_equal_by_chance(data: Data) -> bool:
     """Return whether a param equals a value that the agent has read: it is taken for the param (E1)."""
     seen = [value for record in data.records for value in (*record.values(), *str(record["name"]).split())]
-    seen += [*data.settings.values(), sum(record["price"] for record in data.records)]
+    seen += [*data.settings.values(), sum(record["price"] for record in data.records), len(data.records)]
     given = [part for value in data.params.values() for part in (value, *str(value).split())]
     return any(value in seen for value in given)
 

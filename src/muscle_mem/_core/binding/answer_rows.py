@@ -21,12 +21,12 @@ from .answers import (
     STATUS_NAMES,
     TEXT,
     TRUE,
-    YES_AND_NO,
     ZERO,
     name_parts,
     read,
     sample_of,
 )
+from .field_names import YES_AND_NO
 
 _FEW = 8
 _DICT = frozenset({dict})

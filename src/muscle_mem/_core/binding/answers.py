@@ -20,6 +20,7 @@ import msgspec
 
 from .. import codec
 from ..model.pattern import compiled
+from .field_names import YES_AND_NO
 from .tables import rows_in
 
 TRUE, FALSE, NONE, EMPTY, ZERO, MINUS_ONE, NOT_A_NUMBER = "True", "False", "None", "empty", "0", "-1", "nan"
@@ -57,9 +58,6 @@ NAMES_OF_PLACES = frozenset(
     "timestamp latency".split()
 )
 """Parts of names under which zero is a number like any other."""
-
-YES_AND_NO = frozenset("yes no true false on off ja nein oui non si s\u00ed \u2713 \u2717 \u2714 \u2718".split())
-"""Words that are bools in texts; they count in lists as well."""
 
 STATUS_NAMES = frozenset({"status", "code", "statuscode"})
 

@@ -94,7 +94,9 @@ class ElementUses:
             if len(slots) > _MAX_SHARED or (node not in self._uses and len(self._uses) >= _MAX_LISTS):
                 continue
             is_shared = len(slots) > 1
-            is_vague = is_shared and not all(_is_part(leaf, place) for place in slots.values())
+            is_vague = is_shared and not all(
+                _is_part(leaf, place) or any(map(is_id_name, leaf.names)) for place in slots.values()
+            )
             self._uses.setdefault(node, []).extend(
                 Use(step, leaf.argument, node, slot, place, leaf.value, leaf.names, is_shared, is_vague)
                 for slot, place in slots.items()
@@ -179,7 +181,8 @@ class ElementUses:
             if field is None:
                 return
             column = column_of(elements, field)
-            if not _is_once(column, use.place.leaf):
+            is_once = _is_once(column, use.place.leaf)
+            if not is_once and not (use.is_shared and any(map(is_id_name, use.names))):
                 return
             if not looped and not field and (rows := self._rows_beside(node)):
                 yield from self._record_guards(node, use.slot, rows, prefix=COLUMN)

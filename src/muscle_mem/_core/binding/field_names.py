@@ -12,6 +12,10 @@ _ID_WORDS = frozenset(
     "id ids index indexes indices idx number numbers no nr num key keys ref refs row rows reference pk uid uuid guid "
     "pos position col column".split()
 )
+YES_AND_NO = frozenset("yes no true false on off ja nein oui non si s\u00ed \u2713 \u2717 \u2714 \u2718".split())
+"""Words that are bools in texts; they count in lists as well."""
+
+_LONGEST_FLAG = 32
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _MORE = frozenset("next cursor more truncated partial incomplete continuation remaining".split())
 _STATE = frozenset(
@@ -49,6 +53,11 @@ def is_same_name(one: str, two: str) -> bool:
 def says_state(name: str) -> bool:
     """Return whether a field of this name holds a word of a closed set."""
     return not _STATE.isdisjoint(words_of(name))
+
+
+def is_flag(text: str, name: str) -> bool:
+    """Return whether a text in a field of this name is a word for a state, or says yes or no."""
+    return 0 < len(text) <= _LONGEST_FLAG and (says_state(name) or text.casefold() in YES_AND_NO)
 
 
 def says_more(name: str) -> bool:

@@ -154,6 +154,16 @@ def _length(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
     return None if len(found) == _decoded(guard.data) else f"{len(found)} elements"
 
 
+def _count(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
+    value = get_at(output, guard.path, guard.keys)
+    elements: Sequence[Any] | None = rows_of_columns(value) if guard.kind.startswith(COLUMN) else elements_of(value)
+    if elements is None:
+        return "no list"
+    names, wanted, number = _decoded(guard.data)
+    seen = sum(_is_same(part(element, tuple(names)), wanted) for element in elements)
+    return None if seen == number else f"{seen} whose {field_text(tuple(names))} is {safe_repr(wanted)}"
+
+
 def _whole(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
     return cut_short(output, guard.path, guard.keys, _decoded(guard.data))
 
@@ -181,6 +191,7 @@ _JUDGES = {
     "place": _place,
     "last": _last,
     "length": _length,
+    "count": _count,
     "whole": _whole,
     "output": _output,
 }
@@ -204,6 +215,8 @@ def guard_value(guard: Guard) -> str:
             return "the record of " + ", ".join(safe_repr(text) for _, text in value)
         if kind == "length":
             return f"{len(value) if isinstance(value, list) else value} elements"
+        if kind == "count":
+            return f"{value[2]} elements whose {field_text(tuple(value[0]))} is {safe_repr(value[1])}"
         if kind == "whole":
             return "a list that is not cut short"
         if kind == "output":

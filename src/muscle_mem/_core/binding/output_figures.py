@@ -18,8 +18,7 @@ from typing import Any
 
 from .. import codec
 from ..model.pattern import compiled
-from .answers import YES_AND_NO
-from .field_names import says_state
+from .field_names import is_flag
 from .paths import SCALARS, Attributes, Fields, fields_of, opened, plain_copy
 from .tables import rows_in
 from .units import UNIT, is_unit_name
@@ -50,7 +49,6 @@ _DICT = frozenset({dict})
 _STR = frozenset({str})
 _NUMBERS = frozenset({int, float})
 _FLAG_KINDS = frozenset({bool, str})
-_LONGEST_FLAG = 32
 _SILENT = frozenset({bool, type(None)})
 _ROW_SCALARS = _NUMBERS | _SILENT | _STR
 
@@ -153,7 +151,7 @@ class _Figures:
                     if kind is str:
                         if _DIGIT.search(child) is not None or is_unit_name(key):
                             self._add_text(child, key)
-                        elif _is_flag(child, key):
+                        elif is_flag(child, key):
                             self.flags.append(child)
                     elif kind is int and -_SMALLEST_EPOCH < child < _SMALLEST_EPOCH:
                         lines.append(f"{child}")
@@ -226,7 +224,7 @@ class _Figures:
             return
         if text[0] in "{[":
             found = compiled(_JSON_FLAGS).findall(text)
-            self.flags.extend(word or flag for name, word, flag in found if word or _is_flag(flag, name))
+            self.flags.extend(word or flag for name, word, flag in found if word or is_flag(flag, name))
         if ":" not in text and _FIGURE_START.search(text) is None:
             return
         for stamp, figure in compiled(_FIGURES).findall(text):
@@ -284,18 +282,13 @@ class _Figures:
                 self.add(copied, name, depth + 1)
 
 
-def _is_flag(text: str, name: str) -> bool:
-    """Return whether a text without figures is a word for a state, or says yes or no."""
-    return len(text) <= _LONGEST_FLAG and (says_state(name) or text.casefold() in YES_AND_NO)
-
-
 def _flags_of(column: Sequence[Any], name: str) -> list[str]:
     """Return the flag of each value of a column; an empty text for one that is none."""
     is_unit = is_unit_name(name)
     known = {
         value: str(value) if value is True or value is False else value
         for value in {each for each in column if type(each) is bool or type(each) is str}
-        if type(value) is bool or (not is_unit and _DIGIT.search(value) is None and _is_flag(value, name))
+        if type(value) is bool or (not is_unit and _DIGIT.search(value) is None and is_flag(value, name))
     }
     return [known.get(value, "") if type(value) in _FLAG_KINDS else "" for value in column]
 

@@ -317,10 +317,19 @@ def guarded_values(record: StepRecord) -> frozenset[str]:
             continue
         value = codec.decode(guard.data, lenient=True)
         found.add(guard.data.hex())
-        found.update(figure_values([value]))
         if isinstance(value, str):
             found.add(value)
+            figures = (figure for figure in scalar_figures(value) if not _is_in_word(figure, value))
+            found.update(reading for figure in figures for reading in figure.values)
+        else:
+            found.update(figure_values([value]))
     return frozenset(found)
+
+
+def _is_in_word(figure: Figure, text: str) -> bool:
+    """Return whether a figure is joined to letters, as in a code: it explains no number."""
+    before, after = text[figure.start - 1 : figure.start] if figure.start else "", text[figure.end : figure.end + 1]
+    return before.isalpha() or after.isalpha()
 
 
 def is_guarded(piece: Piece, guarded: frozenset[str]) -> bool:

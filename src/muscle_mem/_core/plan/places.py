@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from ..binding.answers import DATA, FALSE, FALSY, NONE, TEXT, TRUE, WORD, YES_AND_NO, Reading, read
-from ..binding.field_names import says_state
+from ..binding.answers import DATA, FALSE, FALSY, NONE, TEXT, TRUE, WORD, Reading, read
+from ..binding.field_names import YES_AND_NO, says_state
 
 MANY_WORDS = 5
 """The number of distinct words at one place from which on words there are data."""
