@@ -121,17 +121,19 @@ class Program:
         if self.details:
             data.record = {**data.record, **self._detail(tools, data.record["id"])}
             data.records = [data.record if r["id"] == data.record["id"] else r for r in data.records]
-        is_used = skips = False
+        is_used = is_chosen_used = skips = skips_chosen = False
         for act in self.acts:
             if act.condition.make(data):
-                is_used = (self._do(act, tools, data) and act.uses_records) or is_used
+                is_done = self._do(act, tools, data) and act.uses_records
+                is_used, is_chosen_used = is_done or is_used, (is_done and not act.each) or is_chosen_used
                 skips = skips or act.each == "ok"
             else:
-                skips = skips or ("record" in act.condition.needs and not self.details)
+                skips_chosen = skips_chosen or ("record" in act.condition.needs and not self.details)
                 if act.otherwise:
                     data.answer = tools[act.tool](*["none" for _ in act.arguments])
         self.met_by_chance = _is_equal_by_chance(data)
-        self.lacked = (skips and not is_used) or self._hides_choice() or self.met_by_chance
+        self.lacked = (skips and not is_used) or (skips_chosen and not is_chosen_used)
+        self.lacked = self.lacked or self._hides_choice() or self.met_by_chance
         return data.answer if self.returns == "answer" else None
 
     def _hides_choice(self) -> bool:

@@ -22,6 +22,9 @@ MAX_ITEMS = 2_000
 
 Names = tuple[str, ...]
 ROWS = "[]"
+COLUMNS = "||"
+"""Behind the names of a list: it is a column, and words in its used items are answers."""
+
 MISSING = "missing"
 """The category of a field that an output does not have."""
 
@@ -42,10 +45,10 @@ class Place:
 
     `known` are the categories of the values. `fields` and `items` are the places of its parts. `rows` are the first
     items of a list, as many as the later steps use, each as a separate place. `words` are those in the fields of a
-    list's items that say a state.
+    list's items that say a state, and `column` is the name of a list that is a column of records.
     """
 
-    __slots__ = ("count", "fields", "is_open", "items", "key_sets", "known", "rows", "varies", "words")
+    __slots__ = ("column", "count", "fields", "is_open", "items", "key_sets", "known", "rows", "varies", "words")
 
     def __init__(self) -> None:
         self.known: set[str] = set()
@@ -57,6 +60,7 @@ class Place:
         self.is_open = False
         self.varies = False
         self.words: frozenset[str] = frozenset()
+        self.column = ""
 
     def add(
         self, value: Any, uses: Mapping[Names, int], name: str = "", names: Names = (), *, words: bool = True
@@ -76,12 +80,12 @@ class Place:
         elif found.items is not None:
             self._add_items(found.items, uses, names)
 
-    def add_row(self, item: Any, uses: Mapping[Names, int], names: Names) -> None:
+    def add_row(self, item: Any, uses: Mapping[Names, int], names: Names, column: str = "") -> None:
         """Add an item of a list by its place.
 
-        Words are answers in its fields, but not as items.
+        Words are answers in its fields, and as items of a column, but not as those of another list.
         """
-        found = read(item, words=False)
+        found = read(item, column, words=bool(column))
         self.known.add(found.category)
         if found.fields is not None:
             self._add_fields(found.fields, uses, names, True)
@@ -91,11 +95,13 @@ class Place:
     def _add_items(self, items: Sequence[Any], uses: Mapping[Names, int], names: Names) -> None:
         inner = (*names, ROWS)
         count = uses.get(names, 0)
+        if count and names and (*names, COLUMNS) in uses:
+            self.column = names[-1]
         for index, item in enumerate(items):
             if index < count:
                 while len(self.rows) <= index:
                     self.rows += (Place(),)
-                self.rows[index].add_row(item, uses, inner)
+                self.rows[index].add_row(item, uses, inner, self.column)
             if self.items is None:
                 self.items = Place()
             self.items.add(item, uses, "", inner, words=False)
@@ -158,9 +164,10 @@ class Place:
             return None
         items = found.items[:MAX_ITEMS]
         rows = tuple(
-            row._parts_signature(read(item, words=False), True)
+            (row._kind(part.category, True) if self.column else None, row._parts_signature(part, True))
             for row, item in zip(self.rows, items, strict=False)
             if row.varies
+            for part in (read(item, self.column, words=bool(self.column)),)
         )
         return rows, frozenset(self.items.signature(item, words=False) for item in items[len(self.rows) :])
 
@@ -238,7 +245,7 @@ class Place:
             inner = f"{path}[{index}]"
             if index < len(self.rows):
                 row = self.rows[index]
-                part = read(item, words=False)
+                part = read(item, self.column, words=bool(self.column))
                 if not row.accepts(part.category):
                     yield Unseen(inner, "", item, tuple(sorted(row.known)))
                 elif part.fields is not None:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from .. import codec
 from ..binding.answer_skeletons import skeleton
 from ..binding.answers import block_texts
+from ..binding.elements import rows_of_columns
 from ..binding.paths import parsed_text
 from ..model.records import Row
-from .places import ROWS, Names
+from .places import COLUMNS, ROWS, Names
 
 if TYPE_CHECKING:
     from .ready_trajectory import ReadyTrajectory
@@ -71,23 +72,27 @@ _small_answers = functools.lru_cache(4096)(_read_answers)
 def used_items(trajectory: ReadyTrajectory, position: int, output: Any) -> dict[Names, int]:
     """Return the number of items of each list that later steps use.
 
-    It counts up to the last item from which something was taken.
+    It counts up to the last item from which something was taken. Of lists that stand side by side as columns, the items
+    of all are used; COLUMNS behind their names says so.
     """
     found: dict[Names, int] = {}
+    paths: dict[tuple[int, ...], None] = {}
     for step in trajectory.steps[position + 1 :]:
-        for guard in step.guards:
-            if guard.step == position:
-                for names, index in _lists_on(output, guard.path):
-                    found[names] = max(found.get(names, 0), index + 1)
+        paths.update((guard.path, None) for guard in step.guards if guard.step == position)
+    columns: dict[int, bool] = {}
+    for path in paths:
+        for names, index in _lists_on(output, path, columns):
+            found[names] = max(found.get(names, 0), index + 1)
     return found
 
 
-def _lists_on(value: Any, path: Sequence[int]) -> Iterator[tuple[Names, int]]:
+def _lists_on(value: Any, path: Sequence[int], columns: dict[int, bool]) -> Iterator[tuple[Names, int]]:
     """Yield the lists on the way to a part of an output, as `read` names them.
 
-    Each comes with the index of the item that leads on.
+    Each comes with the index of the item that leads on. `columns` keeps which containers have lists side by side.
     """
     names: Names = ()
+    beside: Sequence[Names] = ()
     left = deque(path)
     while left:
         index = left.popleft()
@@ -104,7 +109,10 @@ def _lists_on(value: Any, path: Sequence[int]) -> Iterator[tuple[Names, int]]:
                 left and left.popleft()
                 continue
             yield names, index
-            names = (*names, ROWS)
+            for column in beside:
+                yield column, index
+                yield (*column, COLUMNS), index
+            names, beside = (*names, ROWS), ()
             value = value[index] if index < len(value) else None
             continue
         fields = value if type(value) is dict else codec.fields_of(value)
@@ -114,6 +122,10 @@ def _lists_on(value: Any, path: Sequence[int]) -> Iterator[tuple[Names, int]]:
         items = list(fields.items())
         if at >= len(items) or (type(value) is dict and index % 2 == 0):
             return
+        if type(items[at][1]) in (list, tuple) and len(items) > 1:
+            if id(value) not in columns:
+                columns[id(value)] = bool(rows_of_columns(fields))
+            beside = [(*names, str(name)) for name, _ in items] if columns[id(value)] else ()
         names = (*names, str(items[at][0]))
         value = items[at][1]
 
