@@ -59,6 +59,8 @@ def generalize(
     traits = list(map(_traits_of, steps))
     leaves = differing_leaves(_bodies_of(parents, bodies, rows), rows, traits, asks.key)
     declared = Declared([step.tool for step in steps], bodies[0].steps)
+    if len(rows) == 1:
+        leaves = [leaf for leaf in leaves if not _is_told_again(leaf, bodies[0])]
     choice = _choose(leaves, steps, traits, declared, evidence, asks, len(rows))
     if not choice.found:
         return None
@@ -84,6 +86,22 @@ def generalize(
     if stop is not None:
         general.set_stop(stop)
     return general if _set_conditions(general, bodies) else None
+
+
+def _is_told_again(leaf: Leaf, body: Body) -> bool:
+    """Return whether a later text holds the only recorded value of a leaf, and its call did not.
+
+    The agent may have taken the value from there. A second recording tells.
+    """
+    steps = [source.step for source in leaf.sources]
+    return any(
+        guard.around
+        and guard.kind == ""
+        and guard.data in leaf.values
+        and guard.step > max(steps, default=guard.step)
+        and all(codec.canonical(piece.value) != guard.data for piece in literal_pieces(body.steps[guard.step]))
+        for guard in body.steps[leaf.step].guards
+    )
 
 
 def derive_flows(
