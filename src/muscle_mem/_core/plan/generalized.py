@@ -89,14 +89,13 @@ def generalize(
 
 
 def _is_told_again(leaf: Leaf, body: Body) -> bool:
-    """Return whether a later text holds the only recorded value of a leaf, and its call did not.
+    """Return whether a later output holds the only recorded value of a leaf where no source reads it.
 
-    The agent may have taken the value from there. A second recording tells.
+    The agent may have taken the value from there, unless the call had it as an argument. A second recording tells.
     """
     steps = [source.step for source in leaf.sources]
     return any(
-        guard.around
-        and guard.kind == ""
+        guard.kind == ""
         and guard.data in leaf.values
         and guard.step > max(steps, default=guard.step)
         and all(codec.canonical(piece.value) != guard.data for piece in literal_pieces(body.steps[guard.step]))
