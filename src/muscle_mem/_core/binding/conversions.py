@@ -22,6 +22,8 @@ def _same(value: Any) -> Any:
 
 
 def _number(value: Any) -> int | float:
+    if type(value) is float and value.is_integer():
+        return int(value)
     text = _text(value)
     if len(text) > _LONGEST_NUMBER or not NUMBER_TEXT.fullmatch(text):
         raise ValueError("the text is not a decimal number")

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ..binding.answers import DATA, FALSE, FALSY, NONE, TEXT, TRUE, WORD, Reading, read
+from ..binding.answers import DATA, EMPTY, FALSE, FALSY, FILLED, NONE, TEXT, TRUE, WORD, Reading, read
 from ..binding.field_names import YES_AND_NO, says_state
 
 MANY_WORDS = 5
@@ -29,6 +29,7 @@ MISSING = "missing"
 """The category of a field that an output does not have."""
 
 _NOTHING = FALSY | {MISSING}
+_FLAGS = frozenset([TRUE, FALSE, *(WORD + word for word in YES_AND_NO)])
 
 
 class Unseen(msgspec.Struct, frozen=True):
@@ -137,7 +138,7 @@ class Place:
         for row in self.rows:
             found = row.settle_varying() or found
         items = self.items
-        if items is not None and (items.fields or items.items is not None or items.known <= {TRUE, FALSE}):
+        if items is not None and (items.fields or items.items is not None or not items.known.isdisjoint(_FLAGS)):
             found = items.settle_varying(words=False) or found
         self.varies = found
         return found
@@ -176,9 +177,11 @@ class Place:
 
         In lists only bools, None, yes and no count.
         """
-        if category in DATA or not (words or category in (TRUE, FALSE, NONE) or category[1:] in YES_AND_NO):
+        if not words:
+            return category if category in _FLAGS or category == NONE else TEXT
+        if category in DATA or (category[0] == WORD and (TEXT in self.known or self._has_many_words())):
             return TEXT
-        return TEXT if category[0] == WORD and (TEXT in self.known or self._has_many_words()) else category
+        return category
 
     def _has_many_words(self) -> bool:
         return sum(category[0] == WORD for category in self.known) >= MANY_WORDS
@@ -216,7 +219,7 @@ class Place:
             yield Unseen(path, name, value, tuple(sorted(self.words)))
 
     def _unseen_fields(self, fields: Mapping[str, Any], path: str, words: bool) -> Iterator[Unseen]:
-        gone = ""
+        is_gone = is_nothing = False
         for field, place in self.fields.items():
             inner = f"{path}.{field}" if path else field
             category = MISSING
@@ -227,15 +230,16 @@ class Place:
                     yield from place.unseen(fields[field], inner, field, words=words)
             elif MISSING not in place.known:
                 yield Unseen(inner, field, None, tuple(sorted(place.known)))
-            if category in _NOTHING and not place.known <= _NOTHING:
-                gone = inner
+            is_gone = is_gone or (category in _NOTHING and not place.known <= _NOTHING)
+            is_nothing = is_nothing or category in (NONE, EMPTY, MISSING)
         if len(fields) <= len(self.fields) and fields.keys() <= self.fields.keys():
             return
         for field in sorted(fields.keys() - self.fields.keys()):
             inner = f"{path}.{field}" if path else field
             category = read(fields[field], field, words=words).category
+            may_have_moved = is_gone or (is_nothing and category == FILLED)
             is_answer = category not in DATA and not self.is_open
-            if category not in FALSY and (gone or is_answer):  # It may be what some recordings had elsewhere.
+            if category not in FALSY and (may_have_moved or is_answer):
                 yield Unseen(inner, field, fields[field], (MISSING,))
 
     def _unseen_items(self, found: Reading, path: str) -> Iterator[Unseen]:
