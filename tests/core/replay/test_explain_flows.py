@@ -106,7 +106,7 @@ def test_l5_explain_gives_every_vote_with_its_value_on_a_stop() -> None:
     engine.set_agent(lambda task: pay(int(next(amounts))))
     for amount in (48211.0, 93377.0):
         engine("pay", params={"amount": amount})
-    explanation = engine.explain("pay", params={"amount": 71123.0})
+    explanation = engine.explain("pay", params={"amount": 71123.5})
     assert (explanation.would, explanation.reason) == ("ask the agent", Reason.FLOW_UNCLEAR)
     assert "int(param amount) is not found" in explanation.message
     (flow,) = explanation.flows
