@@ -18,6 +18,7 @@ SHOWN_BY = {
     "A check sees what": "test_a_check_sees_what_its_capture_captures",
     "A snapshot in which a param's value": "test_b12_",
     "Of what tools return": "test_e12_",
+    "Answers that decide together": "test_three_answers_that_decide_together_are_not_seen",
     "A recording is a list of calls": "test_a_recording_is_a_list_of_calls",
     "Why an agent chose a record": "test_a_choice_by_something_else_is_not_seen",
     "A flag of a record counts": "test_a_record_that_was_left_alone_is_not_seen",
@@ -104,6 +105,24 @@ def test_a_check_sees_what_its_capture_captures() -> None:
     engine("task")
     world["amount"] = 1_000_000
     assert engine("task")
+
+
+def test_three_answers_that_decide_together_are_not_seen() -> None:
+    bench = Bench()
+    today: list[bool] = []
+    ask = bench.engine.tool(name="ask", effect="read")(lambda at: {"ready": today[at]})
+
+    def agent(task: str) -> None:
+        answers = [ask(at)["ready"] for at in range(3)]
+        bench.act("all" if all(answers) else "not all")
+
+    bench.engine.set_agent(agent)
+    for day in ((True, True, False), (True, False, True), (False, True, True), (False, False, False)):
+        today[:] = day
+        bench.run()
+    today[:] = (True, True, True)
+    assert bench.run()
+    assert bench.calls == [("not all",)]
 
 
 def test_a_recording_is_a_list_of_calls() -> None:

@@ -39,9 +39,17 @@ def load_late_modules() -> None:
 
     from .._core.binding import infer, source_reader, source_text, text_tables  # noqa: F401
     from .._core.codec import rare_leaves  # noqa: F401
-    from .._core.plan import generalized  # noqa: F401
+    from .._core.plan import company, generalized  # noqa: F401
     from .._core.record import compare_flows, learn, masked_rows, merge, redact  # noqa: F401
-    from .._core.replay import divergence, explain_flows, final_answer, shadow, take_over, turn  # noqa: F401
+    from .._core.replay import (  # noqa: F401
+        divergence,
+        explain_flows,
+        final_answer,
+        forks,
+        shadow,
+        take_over,
+        turn,
+    )
     from . import external_tools  # noqa: F401
 
     for load in loaders:

@@ -14,7 +14,9 @@ _MAY_BE_DATE = re.compile(r"\d[-./]\d|\d\.? ?[A-Za-z]{3}|[a-z]{3}\.? \d")
 
 
 class DaysAway:
-    """The days between today and the dates in the texts of a task, its params, and the outputs of a recording.
+    """The days between today and the dates that a recording knows.
+
+    They stand in the texts of the task, of its params and of the outputs.
 
     They are worked out when a number is looked for.
     """

@@ -56,7 +56,10 @@ def says_state(name: str) -> bool:
 
 
 def is_flag(text: str, name: str) -> bool:
-    """Return whether a text in a field of this name is a word for a state, or says yes or no."""
+    """Return whether a text in a field of this name is a word for a state.
+
+    Yes and no are such words under every name.
+    """
     return 0 < len(text) <= _LONGEST_FLAG and (says_state(name) or text.casefold() in YES_AND_NO)
 
 

@@ -21,7 +21,7 @@ _ELEMENT = -1
 
 
 class Use(NamedTuple):
-    """One use of an element, by a reference or by a value that stands in it at `place`.
+    """One use of an element, by a reference or by a value in it at `place`.
 
     `node` and `slot` are those of the list and of the element, and `names` lead to the value in the argument. A use is
     shared if the value may come from several elements, or be a part of them; it is vague if that says nothing of these
@@ -67,7 +67,7 @@ class Loops:
         self._index = index
 
     def within(self, node: int, uses: Sequence[Use], length: int) -> frozenset[int]:
-        """Return the steps in which a tool was called with one element of a list after the other."""
+        """Return the steps that took the elements of a list one after the other."""
         found: set[int] = set()
         for values in self._by_argument(uses):
             looped = self._looped(values, uses, {node: 0}, length)
@@ -135,7 +135,7 @@ class Loops:
     def _looped(
         self, values: Sequence[_Taken], uses: Sequence[Use], starts: Mapping[int, int], end: int
     ) -> Sequence[_Taken]:
-        """Return those of the values that were taken from one element after the other, if they are a loop.
+        """Return the values that were taken in a loop, if there was one.
 
         `starts` are the places of the lists one behind the other, up to an `end`.
         """
@@ -151,7 +151,10 @@ class Loops:
         return ()
 
     def _in_order(self, values: Sequence[_Taken], starts: Mapping[int, int], direction: int) -> list[int]:
-        """Return the places of the elements, if they go up, or down for a negative direction."""
+        """Return the places of the elements if they go up.
+
+        For a negative direction, they must go down.
+        """
         found: list[int] = []
         for taken in values:
             places = [
@@ -166,7 +169,7 @@ class Loops:
         return [direction * place for place in found]
 
     def _is_uniform(self, values: Sequence[_Taken], uses: Sequence[Use]) -> bool:
-        """Return whether the calls have the same literals beside those that come from lists."""
+        """Return whether calls have the same literals beside those from lists."""
         return len({self._rest(taken[0], uses) for taken in values}) == 1
 
     def _rest(self, use: Use, uses: Sequence[Use]) -> tuple[Any, ...]:
@@ -176,7 +179,10 @@ class Loops:
 
 
 def _origin(use: Use) -> tuple[Any, Any]:
-    """Return what tells the values of an argument apart: the element that is referred to, or the value."""
+    """Return the element that is referred to, or the value.
+
+    It distinguishes the values of an argument.
+    """
     return (use.node, use.slot) if use.place is None else (type(use.value), use.value)
 
 

@@ -1,4 +1,6 @@
-"""Calls that were repeated as often as a list is long, or has elements with a flag (E6).
+"""Calls that were repeated as often as a list has elements, or has some (E6).
+
+Some are those with a flag.
 
 Nothing of the list's elements stands in such calls, so their number says that they depend on it.
 """

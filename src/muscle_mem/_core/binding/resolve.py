@@ -202,7 +202,10 @@ def params_in_texts(expr: Expr) -> Sequence[str]:
 
 
 def params_as_words(expr: Expr) -> Sequence[str]:
-    """Return the names of the params that stand in sentences of an expression, not alone or in a path."""
+    """Return the names of the params in sentences of an expression.
+
+    Those that stand alone or in a path are left out.
+    """
     if isinstance(expr, Tpl):
         parts = expr.parts
         if len(parts) == 3 and not parts[0] and not parts[2]:

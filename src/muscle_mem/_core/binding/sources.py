@@ -245,7 +245,7 @@ def plain_elements(elements: Sequence[Any]) -> Sequence[Any]:
 
 
 def leads_to(path: Sequence[PathItem], field: Sequence[str | int]) -> bool:
-    """Return whether the rest of a path leads to the field by which an element was chosen.
+    """Return whether the rest of a path leads to the field of a choice.
 
     That has the same value in all elements that are equal there.
     """

@@ -327,7 +327,10 @@ def guarded_values(record: StepRecord) -> frozenset[str]:
 
 
 def _is_in_word(figure: Figure, text: str) -> bool:
-    """Return whether a figure is joined to letters, as in a code: it explains no number."""
+    """Return whether a figure is joined to letters, as in a code.
+
+    It explains no number then.
+    """
     before, after = text[figure.start - 1 : figure.start] if figure.start else "", text[figure.end : figure.end + 1]
     return before.isalpha() or after.isalpha()
 

@@ -16,7 +16,6 @@ from ..binding.answers import OTHER, SAMPLES
 from ..binding.failures import failure_marks, failure_of, new_marks
 from ..codec.walk import SCALARS
 from ..model.records import Row
-from .company import rival_ends
 from .places import Place, Unseen
 from .recorded_answers import answers_nothing, output_data, used_items
 
@@ -172,10 +171,14 @@ def prepare_looks(trajectory: ReadyTrajectory) -> None:
         found = _join(trajectory)
     except Exception:  # A value whose methods raise costs the looks, not the run.
         found = [Looks(step.tool, step.tool.failed is not False, None, None) for step in trajectory.steps]
-    for made in rival_ends(trajectory) if any(looks is not None and looks.settled for looks in found) else ():
-        looks = found[made - 1]
-        if looks is not None and looks.settled:
-            looks.has_rivals = True
+    is_settled = any(looks is not None and looks.settled for looks in found)
+    if is_settled and len(trajectory.company) > len(trajectory.siblings):
+        from .company import rival_ends  # Loaded with the first key that has several ways.
+
+        for made in rival_ends(trajectory):
+            looks = found[made - 1]
+            if looks is not None and looks.settled:
+                looks.has_rivals = True
     for step, looks in zip(trajectory.steps, found, strict=True):
         needed = looks is not None and (looks.is_judged or looks.settled or looks.is_early)
         step.set_looks(looks if needed else None)

@@ -1,4 +1,4 @@
-"""The recordings of a key that begin with the same calls and continue differently (E12)."""
+"""Recordings that begin with the same calls and continue differently (E12)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _UNTRUSTED = ("quarantined", "retired")
 
 
 def forks(trajectory: ReadyTrajectory) -> Iterator[tuple[int, ReadyTrajectory]]:
-    """Yield the recordings that continue differently, each with the first step where it does.
+    """Yield the recordings that continue differently.
 
-    Where both ways have a pre-check, these decide.
+    Each comes with the first step where it does. Where both ways have a pre-check, these decide.
     """
     steps = trajectory.steps
     others = [other for other in islice(trajectory.company, MAX_COMPANY) if other not in trajectory.siblings]
@@ -34,7 +34,7 @@ def forks(trajectory: ReadyTrajectory) -> Iterator[tuple[int, ReadyTrajectory]]:
 
 
 def is_rival(trajectory: ReadyTrajectory, other: ReadyTrajectory, made: int) -> bool:
-    """Return whether another recording goes on with another tool after the calls that were made."""
+    """Return whether another recording goes on with another tool from here."""
     if other in trajectory.siblings or other.standing.state in _UNTRUSTED:
         return False
     mine, theirs = trajectory.steps[made : made + 1], other.steps[made : made + 1]
@@ -44,6 +44,6 @@ def is_rival(trajectory: ReadyTrajectory, other: ReadyTrajectory, made: int) -> 
 
 
 def rival_ends(trajectory: ReadyTrajectory) -> set[int]:
-    """Return the numbers of calls after which another recording goes on with another tool."""
+    """Return after how many calls another recording goes on with another tool."""
     found = {common for common, other in forks(trajectory) if is_rival(trajectory, other, common)}
     return found - {0}

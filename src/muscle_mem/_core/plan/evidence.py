@@ -204,7 +204,9 @@ class Conditions:
         return ""
 
     def respelled_number(self, names: Iterable[str], words: Iterable[str], params: Params) -> str:
-        """Return a number in a text that may now be written with separators, or with zeros before it.
+        """Return a number in a text that may now be written otherwise.
+
+        It may need separators, or zeros before it.
 
         `words` are the params that stand in sentences.
         """

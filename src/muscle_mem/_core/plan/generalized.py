@@ -89,7 +89,9 @@ def generalize(
 
 
 def _is_told_again(leaf: Leaf, body: Body) -> bool:
-    """Return whether a later output holds the only recorded value of a leaf where no source reads it.
+    """Return whether a later output holds the only recorded value of a leaf.
+
+    No source reads it there.
 
     The agent may have taken the value from there, unless the call had it as an argument. A second recording tells.
     """

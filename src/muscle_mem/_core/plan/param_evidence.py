@@ -55,7 +55,7 @@ def has_grown(value: Any, ranks: Sequence[float]) -> bool:
 
 
 def has_shrunk(value: Any, ranks: Sequence[float]) -> bool:
-    """Return whether an int needs zeros before it to have as many digits as those of all recordings."""
+    """Return whether an int has fewer digits than those of all recordings."""
     return type(value) is int and bool(ranks) and _digits(abs(value)) < min(_digits(abs(rank)) for rank in ranks)
 
 
@@ -64,7 +64,7 @@ def _digits(value: float) -> int:
 
 
 def spelled_message(name: str) -> str:
-    """Return the message for a number that may now be written with separators or with zeros before it."""
+    """Return the message for a number that may now be written otherwise."""
     return (
         f"param {name!r} is part of a text, and was below {_GROUPED} or had more digits in each recording, so the "
         "agent may write it with separators, or with zeros before it, now; one more recording confirms it"

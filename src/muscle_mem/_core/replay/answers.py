@@ -23,7 +23,6 @@ from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
 from ..run.effects import Effect
 from ..run.run import Run
-from .forks import is_forked, nearest
 
 if TYPE_CHECKING:
     from .selection import Selection
@@ -96,7 +95,7 @@ def settle_answers(
     if not looks.settled:
         return None  # The steps up to the next one that acts only read.
     for chosen in loose[:1]:
-        if not is_forked(chosen, made):
+        if not _is_forked(chosen, made):
             return None if chosen is followed else chosen
     return _refusal(followed, verdict, made)
 
@@ -104,16 +103,26 @@ def settle_answers(
 def _settle_fork(
     run: Run, selection: Selection | None, made: int, followed: Candidate
 ) -> Generator[Effect, Any, Candidate | Refusal | None]:
-    """Return the candidate to follow where recordings with the same answers continue with different tools.
+    """Return the candidate to follow where recordings continue differently.
+
+    They had the same answers, and other tools come next.
 
     A text may have told them apart. If the words in this run's texts do not, the replay stops.
     """
+    from .forks import nearest  # Loaded where two recorded ways meet.
+
     others = [] if selection is None else (yield from selection.others_after(made, followed))
     rivals = [other for other in others if _verdict(run, other, made).is_known]
     chosen = nearest(run.progress.results, made, followed, rivals)
     if chosen is None:
         return _refusal(followed, Verdict(made - 1, None, False, False), made)
     return None if chosen is followed else chosen
+
+
+def _is_forked(candidate: Candidate, made: int) -> bool:
+    from .forks import is_forked
+
+    return is_forked(candidate, made)
 
 
 def _verdict(run: Run, candidate: Candidate, made: int) -> Verdict:
@@ -153,7 +162,7 @@ def has_pages(candidate: Candidate, made: int) -> bool:
 def accepts_answers(run: Run, candidate: Candidate, made: int) -> bool:
     """Return whether a candidate may follow the first results."""
     verdict = _verdict(run, candidate, made)
-    return verdict.accepts and (verdict.is_exact or not is_forked(candidate, made))
+    return verdict.accepts and (verdict.is_exact or not _is_forked(candidate, made))
 
 
 def _given(run: Run, at: int) -> list[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""Recordings that continue differently after the same calls, and texts that tell them apart (E12)."""
+"""Recordings that continue differently, and texts that distinguish them (E12)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def _begin(candidate: Candidate, made: int) -> int:
 
 
 def nearest(results: Sequence[Any], made: int, followed: Candidate, others: Sequence[Candidate]) -> Candidate | None:
-    """Return the candidate whose recordings said what the texts of this run say; None if they say neither.
+    """Return the candidate whose recordings had the words of this run.
+
+    None if the texts do not say which.
 
     It is the followed one where no words tell the recordings apart.
     """
@@ -58,7 +60,10 @@ def nearest(results: Sequence[Any], made: int, followed: Candidate, others: Sequ
 
 
 class _Words:
-    """The words in the outputs of some steps: those of all recordings of these calls, and those of any."""
+    """The words in the outputs of some steps.
+
+    `always` are those of all recordings of these calls, `ever` those of any.
+    """
 
     def __init__(self, candidate: Candidate, span: range) -> None:
         found = [

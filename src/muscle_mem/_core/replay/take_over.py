@@ -129,7 +129,7 @@ def _continued(
 
 
 def _is_past_its_stop(general: GeneralTrajectory, position: int) -> bool:
-    """Return whether a generalized trajectory stops before an executed step, and at one of the next steps as well.
+    """Return whether a trajectory stops before and behind the executed steps.
 
     Only the first of its stops is kept.
     """
