@@ -1,8 +1,8 @@
 """python -m tests.support.count_hits --hits 5000 --seed 0: count hits of random agents, and the wrong ones.
 
-A hit is wrong if the agent would have made other calls. Both generators take part: `agents` (random_agents.py) and
-`programs` (random_programs.py). With `--results FILE` a line of JSON is appended for each batch of seeds, and a later
-call with the same generator and options goes on behind the last one. The exit status is 1 if a hit of a promised kind
+A hit is wrong if the agent would have made other calls. The generators are `agents` (random_agents.py), `programs`
+(random_programs.py) and `answers` (random_answers.py). With `--results FILE` a line of JSON is appended for each batch
+of seeds, and a later call with the same generator and options goes on behind the last one. The exit status is 1 if a hit of a promised kind
 was wrong.
 """
 
@@ -20,12 +20,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import random_agents
+import random_answers
 import random_programs
 
 BATCH = 20  # seeds in a line of the results
 TURNS = 6
 PARAM_KINDS = ("param", "lookup", "threshold")  # promised under generalize="confirmed" only
-GENERATORS = ("agents", "programs")
+GENERATORS = ("agents", "programs", "answers")
 
 
 def of_agents(seed: int, generalize: str) -> Iterator[tuple[str, str]]:
@@ -46,6 +47,14 @@ def of_programs(seed: int, generalize: str) -> Iterator[tuple[str, str]]:
         yield hit.kind, wrong if hit.wrong else ""
 
 
+def of_answers(seed: int, generalize: str) -> Iterator[tuple[str, str]]:
+    """Yield the kind of each hit of a seed, and what was wrong with it."""
+    return random_answers.hits_of(seed, generalize=generalize)
+
+
+OF = {"agents": of_agents, "programs": of_programs, "answers": of_answers}
+
+
 def is_promised(kind: str, generalize: str) -> bool:
     """Return whether no hit of this kind may be wrong."""
     return kind != "unseen" and (kind not in PARAM_KINDS or generalize == "confirmed")
@@ -55,7 +64,7 @@ def batch(generator: str, seeds: range, generalize: str) -> dict[str, Any]:
     """Return the line of the results for these seeds."""
     hits, wrong, examples = Counter[str](), Counter[str](), []
     for seed in seeds:
-        for kind, fault in (of_agents if generator == "agents" else of_programs)(seed, generalize):
+        for kind, fault in OF[generator](seed, generalize):
             hits[kind] += 1
             if fault:
                 wrong[kind] += 1

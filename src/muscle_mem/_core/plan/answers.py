@@ -57,7 +57,7 @@ class Looks:
     another recording may be followed. `samples` are recorded results that pass as they are, and `usual` is a text among
     them, for the loop of the replay. `varying` are all steps so far whose recordings differ in an answer, and
     `combinations` the answers that each recording had there, with the snapshots of these recordings. `has_pages` says
-    that these differ. `is_last` says that no step follows those that are decided here, and `has_rivals` that other
+    that these differ. `is_last` says that nothing is done after those, and `has_rivals` that other
     recordings go on with another tool from here.
     """
 
@@ -197,7 +197,7 @@ def _join(trajectory: ReadyTrajectory) -> list[Looks | None]:
                 settling = found[end] = Looks(steps[end].tool, False, None, None)
             settling.settled += ((position, looks.place),)
             looks.is_early = end != position
-            settling.is_last = end == len(steps) - 1
+            settling.is_last = all(_looks_again(steps[position], later) for later in steps[end + 1 :])
     _join_combinations(found, rows, outputs)
     for position, looks in enumerate(found):
         if looks is None or looks.tool.failed is not None or looks.varying or looks.is_early:
@@ -259,6 +259,14 @@ def _settled_at(steps: Sequence[PlanStep], position: int) -> int:
             break
         position += 1
     return position
+
+
+def _looks_again(step: PlanStep, later: PlanStep) -> bool:
+    """Return whether a later step may only look at something else.
+
+    It calls the same tool, which is not declared to act.
+    """
+    return later.tool is step.tool and later.tool.effect is None
 
 
 def _join_combinations(found: Sequence[Looks | None], rows: Sequence[Row], outputs: Outputs) -> None:

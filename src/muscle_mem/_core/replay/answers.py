@@ -112,9 +112,8 @@ def _settle_fork(
     from .forks import nearest  # Loaded where two recorded ways meet.
 
     others = [] if selection is None else (yield from selection.others_after(made, followed))
-    rivals = [other for other in others if _verdict(run, other, made).is_known]
-    chosen = nearest(run.progress.results, made, followed, rivals)
-    if chosen is None:
+    chosen = nearest(run.progress.results, made, followed, others)
+    if chosen is None or (chosen is not followed and not _verdict(run, chosen, made).is_known):
         return _refusal(followed, Verdict(made - 1, None, False, False), made)
     return None if chosen is followed else chosen
 
@@ -133,8 +132,8 @@ def _verdict(run: Run, candidate: Candidate, made: int) -> Verdict:
     results, page = run.progress.results, page_of(candidate.row)
     has_given = False  # A word of a param, which was another one in each recording.
     steps = candidate.trajectory.steps[:made]
-    end = steps[-1].looks if steps else None
-    ending = {at for at, _ in end.settled} if end is not None and end.is_last else set()
+    ends = (step.looks for step in steps if step.looks is not None and step.looks.is_last)
+    ending = {at for looks in ends for at, _ in looks.settled}
     for at, step in enumerate(steps):
         if step.looks is None:
             continue
