@@ -2,8 +2,8 @@
 
 A hit is wrong if the agent would have made other calls. The generators are `agents` (random_agents.py), `programs`
 (random_programs.py) and `answers` (random_answers.py). With `--results FILE` a line of JSON is appended for each batch
-of seeds, and a later call with the same generator and options goes on behind the last one. The exit status is 1 if a hit of a promised kind
-was wrong.
+of seeds, and a later call with the same generator and options goes on behind the last one. The exit status is 1 if a
+hit of a promised kind was wrong.
 """
 
 from __future__ import annotations
