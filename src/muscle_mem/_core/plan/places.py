@@ -29,7 +29,8 @@ MISSING = "missing"
 """The category of a field that an output does not have."""
 
 _NOTHING = FALSY | {MISSING}
-_FLAGS = frozenset([TRUE, FALSE, *(WORD + word for word in YES_AND_NO)])
+_WORDS_FOR_BOOLS = frozenset(WORD + word for word in YES_AND_NO)
+_FLAGS = _WORDS_FOR_BOOLS | {TRUE, FALSE}
 
 
 class Unseen(msgspec.Struct, frozen=True):
@@ -138,7 +139,7 @@ class Place:
         for row in self.rows:
             found = row.settle_varying() or found
         items = self.items
-        if items is not None and (items.fields or items.items is not None or not items.known.isdisjoint(_FLAGS)):
+        if items is not None and (items.fields or items.items is not None or items._are_flags()):
             found = items.settle_varying(words=False) or found
         self.varies = found
         return found
@@ -182,6 +183,10 @@ class Place:
         if category in DATA or (category[0] == WORD and (TEXT in self.known or self._has_many_words())):
             return TEXT
         return category
+
+    def _are_flags(self) -> bool:
+        """Return whether the values here are bools, or some of them say yes or no."""
+        return self.known <= {TRUE, FALSE} or not self.known.isdisjoint(_WORDS_FOR_BOOLS)
 
     def _has_many_words(self) -> bool:
         return sum(category[0] == WORD for category in self.known) >= MANY_WORDS
