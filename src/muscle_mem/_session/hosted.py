@@ -180,6 +180,11 @@ def is_asked_for_answer(reason: Reason) -> bool:
     return reason is Reason.HIT
 
 
+def note_approval(session: AnySession) -> None:
+    """Note that a person has approved a call, so that no earlier verdict of a pre-check is the present one."""
+    session._calls.note_change()
+
+
 def notice(engine: HasRuntime, level: str, code: str, message: str) -> None:
     """Emit an event of an adapter."""
     engine._runtime.reporter.notice_each_time(level, code, message, "")

@@ -138,6 +138,10 @@ class Outstanding:
         if not self.handed_out and member.recording is not None:
             self.set_number(-1)
 
+    def note_change(self) -> None:
+        """Regard the verdicts of pre-checks until now as old."""
+        self._changed_at = self._run.clock()
+
     def is_fresh(self, member: Member) -> bool:
         """Return whether the verdict of a call's pre-check is still the present one."""
         if member.place < 0 or member.tool.pre is None:

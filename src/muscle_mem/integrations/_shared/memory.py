@@ -243,19 +243,30 @@ class Memory:
             self._note_seen()
         return run
 
-    def confirm(self, call_id: str) -> bool:
+    def confirm(self, call_id: str, *, approved: bool = False) -> bool:
         """Return whether a call may be made now: its pre-check is asked again.
 
         A call that is not ours may. If the answer is no, make no call, and give the model `why_not(call_id)` as the
         result.
+
+        Args:
+            call_id: The id of the call.
+            approved: Whether a person has approved it since it was handed out.
         """
         run = self._run_of(call_id)
-        return True if run is None else bool(self._do(run, run.confirm(call_id), "a confirmation", True))
+        return True if run is None else bool(self._do(run, run.confirm(call_id, approved), "a confirmation", True))
 
-    async def aconfirm(self, call_id: str) -> bool:
-        """Return whether a call may be made now; see `confirm`."""
+    async def aconfirm(self, call_id: str, *, approved: bool = False) -> bool:
+        """Return whether a call may be made now; see `confirm`.
+
+        Args:
+            call_id: The id of the call.
+            approved: Whether a person has approved it since it was handed out.
+        """
         run = self._run_of(call_id)
-        return True if run is None else bool(await self._ado(run, run.confirm(call_id), "a confirmation", True))
+        if run is None:
+            return True
+        return bool(await self._ado(run, run.confirm(call_id, approved), "a confirmation", True))
 
     def why_not(self, call_id: str) -> str:
         """Return the text that stands for the result of a call that was not made."""

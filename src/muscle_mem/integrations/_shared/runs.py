@@ -196,11 +196,13 @@ class HostedRun:
         error = CallFailedError(str(content)) if message.is_error else None
         yield from self.take(message.call_id, content, error)
 
-    def confirm(self, call_id: str) -> Steps[bool]:
+    def confirm(self, call_id: str, approved: bool = False) -> Steps[bool]:
         """Ask the pre-check of a replayed call again, right before the framework makes it."""
         call = self.outstanding.get(call_id)
         if call is None or self.is_over:
             return call_id not in self.refusals
+        if approved:
+            hosted.note_approval(self.session)
         is_right = bool((yield lambda: self.session.confirm(call)))
         if not is_right:
             self.outstanding.pop(call_id, None)

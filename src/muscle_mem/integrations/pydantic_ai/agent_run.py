@@ -41,13 +41,13 @@ class Answer(msgspec.Struct, frozen=True, eq=False):
         turn: The turn that it answers.
         value: The answer in the form in which it is stored.
         usage: The usage of the responses that were made for it.
-        beside_calls: Whether tools of the same response are called before the run ends.
+        beside_calls: The id of a tool call of the same response, which is made before the run ends; else "".
     """
 
     turn: ModelTurn
     value: Any
     usage: Usage
-    beside_calls: bool = False
+    beside_calls: str = ""
 
 
 class AgentRun:
@@ -64,7 +64,6 @@ class AgentRun:
         self._memory = memory
         self._turn: ModelTurn | None = None
         self._answer: Answer | None = None
-        self._request: ModelRequestContext | None = None
         self._further: list[Any] = []
 
     # -- model turns
@@ -99,13 +98,13 @@ class AgentRun:
             return None, None
         if self._answer is not None and not self._answer.beside_calls:
             return self._answer.turn, None  # The framework has rejected the answer, and asks again.
-        self._request = request
         await self._report_unmade(request.messages)
         turn = await self._memory.aturn(to_request(ctx, request, self.is_of_framework))
         self._turn = turn
         if turn.kind == "replay":
-            attributes = {f"muscle_mem.{name.removeprefix('muscle_mem')}": each for name, each in turn.mark.items()}
-            self.marks.update({call.id: attributes for call in turn.calls})
+            attributes = {"muscle_mem.replayed": True, "muscle_mem.step": turn.mark["step"]}
+            attributes["muscle_mem.trajectory.id"] = turn.mark["trajectory_id"] or ""
+            self.marks.update(dict.fromkeys((call.id for call in turn.calls), attributes))
             parts = [ToolCallPart(call.name, call.arguments, call.id) for call in turn.calls]
             return None, replayed_response(parts, turn.mark)
         if turn.kind == "answer":
@@ -150,7 +149,7 @@ class AgentRun:
             if calls and not (typed and ctx.agent is not None and ctx.agent.end_strategy == "early"):
                 await turn.asaid(calls, None, usage)
                 if typed:
-                    self._answer = Answer(turn, answer, NO_USAGE, beside_calls=True)
+                    self._answer = Answer(turn, answer, NO_USAGE, beside_calls=calls[0].id)
             else:
                 self._answer = Answer(turn, answer, usage)
         except MEANT_FOR_THE_USER:
@@ -171,7 +170,7 @@ class AgentRun:
                 if outcome == "denied":
                     await self._memory.arefused(call_id, str(part.content))
                 else:
-                    await self._memory.adone(call_id, error=CallNotMadeError(part.model_response_str()))
+                    await self._memory.adone(call_id, error=CallNotMadeError(why_not_made(part)))
 
     # -- what tools return beside their result
 
@@ -186,18 +185,16 @@ class AgentRun:
 
     # -- the end
 
-    async def accepted(self, ctx: RunContext[Any], result: Any) -> None:
+    async def accepted(self) -> None:
         """Report the final answer, which the framework has accepted."""
         answer, self._answer = self._answer, None
         if answer is None:
             return
         try:
-            turn = answer.turn
             if answer.beside_calls:
-                assert self._request is not None
-                self._request.messages = result.all_messages()
-                turn = await self._memory.aturn(to_request(ctx, self._request, self.is_of_framework))
-            await turn.asaid((), answer.value, answer.usage)
+                await self._memory.afinish(answer.beside_calls, answer.value)
+            else:
+                await answer.turn.asaid((), answer.value, answer.usage)
         except MEANT_FOR_THE_USER:
             raise
         except Exception as error:
@@ -208,6 +205,13 @@ class AgentRun:
         self._answer = None
         if self._turn is not None:
             self._turn.failed(error)
+
+
+def why_not_made(part: Any) -> str:
+    """Return what the framework says to the model in place of a result."""
+    if part.part_kind == "retry-prompt":
+        return str(part.model_response())
+    return str(part.model_response_str())
 
 
 def plus(one: Usage, other: Usage) -> Usage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 from opentelemetry.trace import get_current_span
@@ -55,7 +56,6 @@ class MuscleMemory(AbstractCapability[Any]):
     ) -> None:
         self._memory = Memory(engine, framework="pydantic-ai", answer=answer, tools=tools, rejoin=rejoin)
         self._run = AgentRun(self._memory)
-        self._is_traced = False
 
     @classmethod
     def get_serialization_name(cls) -> str | None:
@@ -70,7 +70,6 @@ class MuscleMemory(AbstractCapability[Any]):
         """Return the capability of one run of the agent."""
         made = copy.copy(self)
         made._run = AgentRun(self._memory)
-        made._is_traced = any(isinstance(each, Instrumentation) for each in ctx.capabilities.values())
         return made
 
     async def wrap_run(self, ctx: RunContext[Any], *, handler: Callable[[], Any]) -> Any:
@@ -80,7 +79,7 @@ class MuscleMemory(AbstractCapability[Any]):
         except BaseException as error:
             self._run.left(error)
             raise
-        await self._run.accepted(ctx, result)
+        await self._run.accepted()
         return result
 
     async def wrap_model_request(
@@ -93,15 +92,7 @@ class MuscleMemory(AbstractCapability[Any]):
 
     def get_wrapper_toolset(self, toolset: AbstractToolset[Any]) -> AbstractToolset[Any]:
         """Wrap each toolset, so that a pre-check is asked right before the tool, behind all hooks and approvals."""
-        return toolset.visit_and_replace(lambda leaf: ConfirmingToolset(leaf, self._memory))
-
-    async def before_tool_execute(
-        self, ctx: RunContext[Any], *, call: ToolCallPart, tool_def: ToolDefinition, args: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Mark the framework's span of a replayed call."""
-        if self._is_traced and (mark := self._run.marks.get(call.tool_call_id)) is not None:
-            get_current_span().set_attributes(mark)
-        return args
+        return toolset.visit_and_replace(lambda leaf: ConfirmingToolset(leaf, self._memory, self._run.marks))
 
     async def wrap_tool_execute(
         self,
@@ -133,19 +124,28 @@ class MuscleMemory(AbstractCapability[Any]):
         return result
 
 
+@dataclass
 class ConfirmingToolset(WrapperToolset[Any]):
-    """A toolset whose replayed calls are checked again right before they are made."""
+    """A toolset whose replayed calls are checked again right before they are made.
 
-    def __init__(self, wrapped: AbstractToolset[Any], memory: Memory) -> None:
-        super().__init__(wrapped)
-        self._memory = memory
+    Attributes:
+        memory: The memory of the adapter.
+        marks: The span attributes of the replayed calls, by id.
+    """
+
+    memory: Memory
+    marks: dict[str, dict[str, Any]]
 
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[Any], tool: ToolsetTool[Any]
     ) -> Any:
         """Make a call, or raise `NotMadeError` if the state has changed."""
         call_id = ctx.tool_call_id or ""
-        if not await self._memory.aconfirm(call_id):
-            raise NotMadeError(self._memory.why_not(call_id))
-        with self._memory.inside(call_id):
+        mark = self.marks.get(call_id)
+        # Without instrumentation, the current span is one of the user.
+        if mark is not None and any(isinstance(each, Instrumentation) for each in ctx.capabilities.values()):
+            get_current_span().set_attributes(mark)
+        if not await self.memory.aconfirm(call_id, approved=ctx.tool_call_approved):
+            raise NotMadeError(self.memory.why_not(call_id))
+        with self.memory.inside(call_id):
             return await super().call_tool(name, tool_args, ctx, tool)
