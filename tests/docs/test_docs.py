@@ -19,6 +19,8 @@ from paths import ROOT
 
 TOP = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")]
 PAGES = [*TOP, *sorted((ROOT / "docs").rglob("*.md"))]
+# Pages of adapters run where their framework is installed: in its tests, too, in tests/integrations/in_*.
+FRAMEWORKS = ("pydantic_ai", "langchain", "agents", "openai", "anthropic")
 BLOCK = re.compile(r"^```([\w{}-]*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -46,6 +48,9 @@ def test_the_python_blocks_of_a_page_run_one_after_the_other(page: Path, tmp_pat
     parts = []
     for line, code in sorted([*blocks(page, "python"), *commands(page)]):
         parts.append("\n" * max(0, line - 1 - "".join(parts).count("\n")) + code)
+    for framework in FRAMEWORKS:
+        if re.search(rf"^(from|import) {framework}\b", "".join(parts), re.MULTILINE):
+            pytest.importorskip(framework, reason=f"{framework} is not installed")
     script = tmp_path / f"page_{page.stem}.py"  # a page called langchain.md must not hide the package
     script.write_text("".join(parts), encoding="utf-8")
     environment = dict(os.environ)

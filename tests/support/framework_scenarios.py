@@ -36,7 +36,7 @@ SCENARIOS = {
     "rejoin": "rejoin=True: after one step of the model's own, the replay takes over again",
     "state_changed": "the state changes between the turn and the tool: the replayed call is not made",
     "tool_raises": "a tool raises while it is replayed: the replay stops, its exception passes, the model goes on",
-    "error_as_text": "a tool that tells its error in the framework's way counts as one that raised",
+    "error_as_text": "a tool that reports its error in the framework's way counts as one that raised",
     "model_error": "an error of the model passes unchanged, and nothing is learned",
     "unknown_tool": "a tool that the agent no longer offers: a miss before the first effect",
     "tool_changed": "a tool whose schema changed is `tool_changed`",
@@ -73,7 +73,7 @@ SCENARIOS = {
     "renamed_tool": "a tool under another name than its function's is recorded and replayed by the framework's name",
     "two_engines": "two engines around one client or agent: the outer one works, and neither breaks the run",
     "wrapped_twice": "a wrapped model under a wrapped client is recorded once",
-    "odd_results": "results that are no JSON: the run goes on, and is replayed if the result was not needed",
+    "odd_results": "results that are not JSON: the run goes on, and is replayed if the result was not needed",
     "adapter_fails": "a failure of the adapter itself: one event, and the run goes on without it",
 }
 

@@ -1,0 +1,190 @@
+"""Approvals of pydantic-ai: what needs a person's word needs it on a hit, too."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("pydantic_ai.capabilities", reason="pydantic-ai is not installed")
+
+from pydantic_ai import Agent, DeferredToolRequests, DeferredToolResults, Tool, ToolDenied
+from pydantic_ai.messages import ModelMessagesTypeAdapter
+
+from agents_of_pydantic_ai import OPEN_THE_DRAWER, Office, Script, hit, learned
+from muscle_mem import Reason
+from paths import SUPPORT
+
+
+def careful(office: Office, script: Script, *capabilities: Any) -> Agent[Any, Any]:
+    """An agent whose `change` needs approval."""
+    tools = [office.look, Tool(office.change, requires_approval=True), office.note]
+    return office.agent(script, *capabilities, tools=tools, output_type=[str, DeferredToolRequests])
+
+
+def decide(agent: Agent[Any, Any], result: Any, word: Any) -> Any:
+    """Give the word of a person about the one call that waits for it."""
+    assert isinstance(result.output, DeferredToolRequests)
+    (call,) = result.output.approvals
+    given = DeferredToolResults(approvals={call.tool_call_id: word})
+    return agent.run_sync(message_history=result.all_messages(), deferred_tool_results=given)
+
+
+def learn(office: Office, agent: Agent[Any, Any]) -> None:
+    with office.engine.task("open the drawer") as task:
+        result = decide(agent, agent.run_sync("open the drawer"), True)
+    assert result.output == "The drawer is open."
+    learned(task.outcome)
+    assert [name for name, _ in office.made] == ["look", "change", "note"]
+    office.reset()
+
+
+@pytest.mark.scenario("approval")
+def test_a_hit_asks_for_the_approval_that_the_framework_asks_for() -> None:
+    office, script = Office(), Script(*OPEN_THE_DRAWER)
+    agent = careful(office, script)
+    learn(office, agent)
+    with office.engine.task("open the drawer") as task:
+        waiting = agent.run_sync("open the drawer")
+        assert [name for name, _ in office.made] == ["look"]
+        assert waiting.output.approvals[0].args_as_dict() == {"thing": "drawer", "state": "open"}
+        assert decide(agent, waiting, True).output == "The drawer is open."
+    hit(task.outcome)
+    assert script.asked == 4
+
+
+@pytest.mark.scenario("denied", "approval")
+def test_a_no_of_a_person_is_not_held_against_the_recording() -> None:
+    office, script = Office(), Script(*OPEN_THE_DRAWER)
+    agent = careful(office, script)
+    learn(office, agent)
+    script.lines = (*OPEN_THE_DRAWER[:2], "As you wish.")
+    for _ in range(3):  # two failures in a row would quarantine it
+        with office.engine.task("open the drawer") as task:
+            result = decide(agent, agent.run_sync("open the drawer"), ToolDenied("not today"))
+        assert result.output == "As you wish."
+        assert task.outcome is not None
+        assert (task.outcome.status, task.outcome.reason) == ("diverged", Reason.REFUSED_BY_PERSON)
+    assert [name for name, _ in office.made] == ["look"] * 3
+    office.reset()
+    script.lines = OPEN_THE_DRAWER
+    asked = script.asked
+    with office.engine.task("open the drawer") as task:
+        waiting = agent.run_sync("open the drawer")  # asks again
+        assert decide(agent, waiting, True).output == "The drawer is open."
+    hit(task.outcome)
+    assert script.asked == asked
+
+
+@pytest.mark.scenario("denied")
+def test_a_no_while_recording_leaves_the_call_out() -> None:
+    office = Office()
+    script = Script(*OPEN_THE_DRAWER[:2], OPEN_THE_DRAWER[2], "It stays locked.")
+    agent = careful(office, script)
+    with office.engine.task("open the drawer") as task:
+        result = decide(agent, agent.run_sync("open the drawer"), ToolDenied("never"))
+    assert result.output == "It stays locked."
+    assert [name for name, _ in office.made] == ["look", "note"]
+    learned(task.outcome)
+    office.reset()
+    with office.engine.task("open the drawer") as task:
+        assert agent.run_sync("open the drawer").output == "It stays locked."
+    hit(task.outcome)
+    assert [name for name, _ in office.made] == ["look", "note"]
+
+
+@pytest.mark.scenario("approved_later", "state_changed")
+@pytest.mark.parametrize("weather", ["calm", "stormy"])
+def test_an_approval_after_the_block_goes_on_with_its_run(weather: str) -> None:
+    office, script = Office(), Script(*OPEN_THE_DRAWER)
+    agent = careful(office, script)
+    learn(office, agent)
+    with office.engine.task("open the drawer") as task:
+        waiting = agent.run_sync("open the drawer")
+    assert task.outcome is None
+    assert task.suspended
+    office.weather = weather  # while the person was thinking
+    result = decide(agent, waiting, True)
+    assert result.output == "The drawer is open."
+    assert not task.suspended
+    names = [name for name, _ in office.made]
+    if weather == "calm":
+        hit(task.outcome)
+        assert script.asked == 4
+        assert names == ["look", "change", "note"]
+    else:
+        assert task.outcome is not None
+        assert (task.outcome.status, task.outcome.reason) == ("diverged", Reason.CHECK_REFUSED)
+        assert names == ["look", "note"]  # the model went on without it
+
+
+@pytest.mark.scenario("checkpoint")
+def test_a_run_resumed_from_stored_messages_goes_on_where_it_was() -> None:
+    office, script = Office(), Script(*OPEN_THE_DRAWER)
+    agent = careful(office, script)
+    learn(office, agent)
+    with office.engine.task("open the drawer") as task:
+        waiting = agent.run_sync("open the drawer")
+    stored = waiting.all_messages_json()
+    (call,) = waiting.output.approvals
+    another = careful(office, script, *agent_memory(agent))  # the same memory, as in another request of a server
+    result = another.run_sync(
+        message_history=ModelMessagesTypeAdapter.validate_json(stored),
+        deferred_tool_results=DeferredToolResults(approvals={call.tool_call_id: True}),
+    )
+    assert result.output == "The drawer is open."
+    hit(task.outcome)
+    assert script.asked == 4
+
+
+def agent_memory(agent: Agent[Any, Any]) -> list[Any]:
+    from muscle_mem.integrations.pydantic_ai import MuscleMemory
+
+    found: list[Any] = []
+    agent.root_capability.apply(lambda each: found.append(each) if isinstance(each, MuscleMemory) else None)
+    return found
+
+
+ELSEWHERE = """
+import sys
+from pathlib import Path
+from pydantic_ai import DeferredToolResults
+from pydantic_ai.messages import ModelMessagesTypeAdapter
+from agents_of_pydantic_ai import OPEN_THE_DRAWER, Office, Script
+sys.path.insert(0, {tests!r})
+from test_pydantic_ai_people import careful
+
+office, script = Office(store={store!r}), Script(*OPEN_THE_DRAWER)
+agent = careful(office, script)
+messages = ModelMessagesTypeAdapter.validate_json(Path({stored!r}).read_text())
+result = agent.run_sync(
+    message_history=messages, deferred_tool_results=DeferredToolResults(approvals={{{call!r}: True}})
+)
+assert result.output == "The drawer is open.", result.output
+assert [name for name, _ in office.made] == ["change", "note"], office.made
+assert script.asked == 2, script.asked
+"""
+
+
+@pytest.mark.scenario("approved_elsewhere")
+def test_an_approval_in_another_process_is_left_to_the_model(tmp_path: Path) -> None:
+    store, stored = str(tmp_path / "memory.db"), tmp_path / "messages.json"
+    office, script = Office(store=store), Script(*OPEN_THE_DRAWER)
+    agent = careful(office, script)
+    learn(office, agent)
+    waiting = agent.run_sync("open the drawer")
+    (call,) = waiting.output.approvals
+    stored.write_bytes(waiting.all_messages_json())
+    code = ELSEWHERE.format(tests=str(Path(__file__).parent), store=store, stored=str(stored), call=call.tool_call_id)
+    path = ":".join([str(SUPPORT), *(each for each in sys.path if each)])
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": path},
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
