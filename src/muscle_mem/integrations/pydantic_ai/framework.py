@@ -1,7 +1,5 @@
 """What the adapter uses of pydantic-ai, or one error that says which version is needed."""
 
-from importlib import metadata
-
 LOWEST = "2.0.0"
 
 try:
@@ -13,12 +11,12 @@ try:
     from pydantic_ai.toolsets import AbstractToolset, ToolsetTool, WrapperToolset
 except ImportError as error:
     try:
-        found = f"found pydantic-ai-slim {metadata.version('pydantic-ai-slim')}"
-    except metadata.PackageNotFoundError:
-        found = "found none"
+        from pydantic_ai import __version__ as found
+    except ImportError:
+        found = "none"
     raise ImportError(
         f"muscle_mem.integrations.pydantic_ai needs pydantic-ai-slim {LOWEST} or later, whose capabilities can answer "
-        f"a model request; {found}. Run: pip install 'muscle-mem[pydantic-ai]'"
+        f"a model request, and found {found}. Run: pip install 'muscle-mem[pydantic-ai]'"
     ) from error
 
 __all__ = [
