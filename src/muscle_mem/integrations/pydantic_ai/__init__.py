@@ -1,4 +1,7 @@
-"""Memory for agents of pydantic-ai: `Agent(..., capabilities=[MuscleMemory(engine)])`."""
+"""Memory for agents of pydantic-ai.
+
+agent = Agent(..., capabilities=[MuscleMemory(engine)])
+"""
 
 from .capability import MuscleMemory
 

@@ -1,4 +1,4 @@
-"""One run of an agent: its model turns, and the answer that the framework has yet to accept."""
+"""One run of an agent: its model turns, and its final answer."""
 
 from __future__ import annotations
 
@@ -91,7 +91,10 @@ class AgentRun:
     async def _begin_turn(
         self, ctx: RunContext[Any], request: ModelRequestContext
     ) -> tuple[ModelTurn | None, ModelResponse | None]:
-        """Return the turn for which the model is asked, if it is ours, or the response that replaces the model's."""
+        """Return the turn for which the model is asked, or the replayed response.
+
+        Both are None if the request is not ours.
+        """
         why = why_left_alone(request)
         if why:
             self._memory.leave_alone(why)
@@ -139,7 +142,10 @@ class AgentRun:
         response: ModelResponse,
         earlier: Usage,
     ) -> None:
-        """Report the calls of a response now, and a final answer when the framework has accepted it."""
+        """Report the calls of a response.
+
+        A final answer is reported when the framework has accepted it.
+        """
         try:
             output_tools = request.model_request_parameters.output_tools
             usage = plus(earlier, usage_of(response))
@@ -175,7 +181,10 @@ class AgentRun:
     # -- what tools return beside their result
 
     def note_further_content(self, content: Any) -> None:
-        """Note what a tool returned beside its result, which the framework writes as a user's message."""
+        """Note what a tool returned beside its result.
+
+        The framework writes it as a user's message.
+        """
         if content:
             self._further.append(content)
 

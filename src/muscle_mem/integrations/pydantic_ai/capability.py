@@ -63,7 +63,10 @@ class MuscleMemory(AbstractCapability[Any]):
         return None
 
     def get_ordering(self) -> CapabilityOrdering:
-        """Return the place: outside of all others, so that a replayed turn has no span of a model call."""
+        """Return the place: outside of all others.
+
+        So a replayed turn has no span of a model call.
+        """
         return CapabilityOrdering(position="outermost", wraps=[Instrumentation])
 
     async def for_run(self, ctx: RunContext[Any]) -> Self:
@@ -91,7 +94,10 @@ class MuscleMemory(AbstractCapability[Any]):
     # -- tool calls
 
     def get_wrapper_toolset(self, toolset: AbstractToolset[Any]) -> AbstractToolset[Any]:
-        """Wrap each toolset, so that a pre-check is asked right before the tool, behind all hooks and approvals."""
+        """Wrap each toolset, to ask a pre-check right before the tool.
+
+        All hooks and approvals are outside of it.
+        """
         return toolset.visit_and_replace(lambda leaf: ConfirmingToolset(leaf, self._memory, self._run.marks))
 
     async def wrap_tool_execute(

@@ -1,4 +1,4 @@
-"""What the adapter uses of pydantic-ai, or one error that says which version is needed."""
+"""What the adapter uses of pydantic-ai, or an error that names the version."""
 
 LOWEST = "2.0.0"
 

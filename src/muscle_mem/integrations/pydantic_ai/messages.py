@@ -132,7 +132,7 @@ def instructions_of(request: ModelRequestContext) -> str:
 
 
 def answer_schema(parameters: Any) -> Any:
-    """Return what the agent's output types ask of the model, as JSON; None for plain text."""
+    """Return what the output types ask of the model, as JSON; None for plain text."""
     tools = [[tool.name, tool.parameters_json_schema] for tool in parameters.output_tools]
     typed = parameters.output_object
     if not tools and typed is None:
@@ -158,7 +158,7 @@ def offer(tool: ToolDefinition, function: Callable[..., Any] | None) -> ToolOffe
 
 
 def functions_of(ctx: RunContext[Any]) -> dict[str, Callable[..., Any]]:
-    """Return the functions behind the tools of a run, by the names that the model knows."""
+    """Return the functions behind the tools of a run, by the model's names."""
     tools = getattr(ctx.tool_manager, "tools", None) or {}
     found = {name: _function_of(tool) for name, tool in tools.items()}
     return {name: function for name, function in found.items() if function is not None}
@@ -182,7 +182,7 @@ def usage_of(response: ModelResponse) -> Usage:
 
 
 def answer_of(response: ModelResponse, output_tools: Sequence[ToolDefinition]) -> tuple[bool, Any]:
-    """Return whether a response holds a final answer, and the answer in the form in which it is stored."""
+    """Return whether a response holds a final answer, and its stored form."""
     names = {tool.name for tool in output_tools}
     typed = [part for part in response.parts if isinstance(part, ToolCallPart) and part.tool_name in names]
     if typed:
@@ -193,10 +193,10 @@ def answer_of(response: ModelResponse, output_tools: Sequence[ToolDefinition]) -
 
 
 def answer_parts(answer: Any, parameters: Any) -> list[Any]:
-    """Return the parts of a response that gives an answer: a stored one, or what the user's own function made.
+    """Return the parts of a response that gives an answer.
 
     Args:
-        answer: The answer.
+        answer: The answer: a stored one, or what the user's function made.
         parameters: The parameters of the request, with the tools that carry typed answers.
     """
     dump = getattr(answer, "model_dump", None)
@@ -214,5 +214,5 @@ def answer_parts(answer: Any, parameters: Any) -> list[Any]:
 
 
 def replayed_response(parts: list[Any], mark: dict[str, Any]) -> ModelResponse:
-    """Return the response of a turn that no model made: usage 0, and marked as replayed."""
+    """Return the response of a replayed turn, with usage 0 and the mark."""
     return ModelResponse(parts=parts, model_name=MODEL_NAME, provider_details=dict(mark))
