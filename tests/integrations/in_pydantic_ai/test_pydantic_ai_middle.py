@@ -10,14 +10,14 @@ import pytest
 
 pytest.importorskip("pydantic_ai.capabilities", reason="pydantic-ai is not installed")
 
-from pydantic_ai import FunctionToolset, ModelRetry
+from pydantic_ai import BinaryContent, FunctionToolset, ModelRetry, ToolReturn
 from pydantic_ai.capabilities import Hooks
 from pydantic_ai.exceptions import UnexpectedModelBehavior
 from pydantic_ai.messages import ToolReturnPart
 from pydantic_ai.toolsets import WrapperToolset
 
 from agents_of_pydantic_ai import OPEN_THE_DRAWER, Office, Script, hit, learned
-from muscle_mem import Check, Reason
+from muscle_mem import Check, Diverged, Missed, Reason
 
 
 def parts_of(messages: list[Any], kind: type) -> list[Any]:
@@ -274,6 +274,57 @@ def test_results_that_are_no_json_do_not_stop_the_run() -> None:
     hit(task.outcome)
     assert len(office.made) == 2
     assert script.asked == 2
+
+
+@pytest.mark.scenario("odd_results")
+def test_what_a_tool_returns_beside_its_result_begins_no_task() -> None:
+    office = Office()
+
+    def photograph(thing: str) -> ToolReturn:
+        office.made.append(("photograph", thing))
+        image = BinaryContent(data=b"a picture", media_type="image/png")
+        return ToolReturn(f"photographed the {thing}", content=["The picture:", image])
+
+    script = Script([("photograph", {"thing": "drawer"})], OPEN_THE_DRAWER[0], "Seen.")
+    agent = office.agent(script, tools=[photograph, office.look])
+    for _ in range(2):
+        office.reset()
+        with office.engine.task("see it") as task:
+            assert agent.run_sync("see it").output == "Seen."
+        assert len(task.outcomes) == 1
+        assert len(office.made) == 2
+    hit(task.outcome)
+    assert script.asked == 3
+
+
+@pytest.mark.scenario("check_refuses")
+def test_what_the_user_forbids_the_engine_raises_to_the_user() -> None:
+    office, script = Office(), Script(*OPEN_THE_DRAWER)
+    agent = office.agent(script)
+    with office.engine.task("open the drawer", mode="replay"), pytest.raises(Missed):
+        agent.run_sync("open the drawer")
+    assert script.asked == 0
+    office.learn(agent)
+    office.weather = "stormy"
+    with office.engine.task("open the drawer", mode="replay"), pytest.raises(Diverged):
+        agent.run_sync("open the drawer")
+    assert script.asked == 4
+
+
+@pytest.mark.scenario("tool_raises")
+def test_a_tool_raises_the_same_exception_while_it_is_recorded() -> None:
+    office = Office()
+    cause, error = ValueError("cause"), RuntimeError("error")
+
+    def fail(thing: str) -> str:
+        raise error from cause
+
+    agent = office.agent(Script([("fail", {"thing": "drawer"})], "Done."), tools=[fail])
+    with office.engine.task("fail") as task, pytest.raises(RuntimeError) as raised:
+        agent.run_sync("fail")
+    assert raised.value is error
+    assert raised.value.__cause__ is cause
+    assert task.outcome is None or not task.outcome.learned
 
 
 def test_a_replay_that_never_ends_in_an_answer_is_bounded_by_the_framework() -> None:

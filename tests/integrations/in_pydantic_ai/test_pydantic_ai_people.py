@@ -11,7 +11,8 @@ import pytest
 
 pytest.importorskip("pydantic_ai.capabilities", reason="pydantic-ai is not installed")
 
-from pydantic_ai import Agent, DeferredToolRequests, DeferredToolResults, Tool, ToolDenied
+from pydantic_ai import Agent, DeferredToolRequests, DeferredToolResults, Tool, ToolApproved, ToolDenied
+from pydantic_ai.capabilities import HandleDeferredToolCalls
 from pydantic_ai.messages import ModelMessagesTypeAdapter
 
 from agents_of_pydantic_ai import OPEN_THE_DRAWER, Office, Script, hit, learned
@@ -94,6 +95,51 @@ def test_a_no_while_recording_leaves_the_call_out() -> None:
         assert agent.run_sync("open the drawer").output == "It stays locked."
     hit(task.outcome)
     assert [name for name, _ in office.made] == ["look", "note"]
+
+
+@pytest.mark.scenario("approval")
+def test_arguments_that_a_person_changed_are_not_those_of_the_recording() -> None:
+    office, script = Office(), Script(*OPEN_THE_DRAWER)
+    agent = careful(office, script)
+    learn(office, agent)
+    word = ToolApproved(override_args={"thing": "drawer", "state": "ajar"})
+    asked = script.asked
+    with office.engine.task("open the drawer") as task:
+        result = decide(agent, agent.run_sync("open the drawer"), word)
+    assert result.output == "The drawer is open."
+    assert office.made[1] == ("change", ("drawer", "ajar"))
+    assert task.outcome is not None
+    assert (task.outcome.status, task.outcome.learned) == ("diverged", False)
+    assert script.asked == asked + 2  # the rest of the task
+    office.reset()
+    with office.engine.task("another task") as task:
+        decide(agent, agent.run_sync("another task"), word)
+    assert task.outcome is not None
+    assert not task.outcome.learned
+
+
+@pytest.mark.scenario("approval", "denied")
+@pytest.mark.parametrize("word", [True, ToolDenied("not today")], ids=["yes", "no"])
+def test_a_word_that_is_given_inside_of_the_run_counts(word: Any) -> None:
+    office, script = Office(), Script(*OPEN_THE_DRAWER)
+    asked: list[str] = []
+
+    async def answer(ctx: Any, requests: DeferredToolRequests) -> DeferredToolResults:
+        asked.extend(call.tool_name for call in requests.approvals)
+        given = word if len(asked) > 1 else True
+        return DeferredToolResults(approvals={call.tool_call_id: given for call in requests.approvals})
+
+    tools = [office.look, Tool(office.change, requires_approval=True), office.note]
+    agent = office.agent(script, office.memory(), HandleDeferredToolCalls(answer), tools=tools)
+    office.learn(agent)
+    with office.engine.task("open the drawer") as task:
+        agent.run_sync("open the drawer")
+    assert asked == ["change", "change"]
+    if word is True:
+        hit(task.outcome)
+    else:
+        assert task.outcome is not None
+        assert task.outcome.reason == Reason.REFUSED_BY_PERSON
 
 
 @pytest.mark.scenario("approved_later", "state_changed")

@@ -247,15 +247,16 @@ def test_an_answer_that_the_framework_rejects_is_not_the_answer() -> None:
 
 
 @pytest.mark.scenario("typed_answer")
-def test_tools_called_beside_the_final_answer_are_learned() -> None:
+@pytest.mark.parametrize("strategy", ["early", "graceful", "exhaustive"])
+def test_tools_called_beside_the_final_answer_are_learned_if_they_are_made(strategy: Any) -> None:
     office = Office()
     said = [*OPEN_THE_DRAWER[1], ("final_result", {"state": "open", "count": 1})]
-    agent, script = typed(office, said, output_type=Report)
+    agent, script = typed(office, said, output_type=Report, end_strategy=strategy)
     for _ in range(2):
         office.reset()
         with office.engine.task("open it") as task:
             assert agent.run_sync("open it").output == Report(state="open", count=1)
-        assert office.made == ALL[:2]
+        assert office.made == (ALL[:1] if strategy == "early" else ALL[:2])
     hit(task.outcome)
     assert script.asked == 2
 

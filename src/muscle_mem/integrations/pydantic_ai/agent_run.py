@@ -55,11 +55,13 @@ class AgentRun:
 
     Attributes:
         executed: The ids of the calls that have reached a tool.
+        changed: The ids of the calls whose arguments a person changed.
         marks: The span attributes of the replayed calls, by id.
     """
 
     def __init__(self, memory: Memory) -> None:
         self.executed: set[str] = set()
+        self.changed: set[str] = set()
         self.marks: dict[str, dict[str, Any]] = {}
         self._memory = memory
         self._turn: ModelTurn | None = None
@@ -177,6 +179,15 @@ class AgentRun:
                     await self._memory.arefused(call_id, str(part.content))
                 else:
                     await self._memory.adone(call_id, error=CallNotMadeError(why_not_made(part)))
+
+    async def note_changed(self, call_id: str) -> None:
+        """Note that a person changed the arguments of a call.
+
+        It is then not that of a recording.
+        """
+        self.changed.add(call_id)
+        self._memory.unlearnable(call_id, "a person changed the arguments of a call")
+        await self._memory.arefused(call_id, "a person changed its arguments")
 
     # -- what tools return beside their result
 

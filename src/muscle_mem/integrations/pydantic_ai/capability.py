@@ -24,10 +24,12 @@ from .framework import (
     SkipToolExecution,
     ToolCallPart,
     ToolDefinition,
+    ToolRetryError,
     ToolReturn,
     ToolsetTool,
     WrapperToolset,
 )
+from .messages import is_changed
 
 
 class NotMadeError(SkipToolExecution):
@@ -98,7 +100,7 @@ class MuscleMemory(AbstractCapability[Any]):
 
         All hooks and approvals are outside of it.
         """
-        return toolset.visit_and_replace(lambda leaf: ConfirmingToolset(leaf, self._memory, self._run.marks))
+        return toolset.visit_and_replace(lambda leaf: ConfirmingToolset(leaf, self._memory, self._run))
 
     async def wrap_tool_execute(
         self,
@@ -112,6 +114,8 @@ class MuscleMemory(AbstractCapability[Any]):
         """Take the result of a tool call, as the model gets it."""
         memory, call_id = self._memory, call.tool_call_id
         self._run.executed.add(call_id)
+        if ctx.tool_call_approved and is_changed(call, ctx.messages):
+            await self._run.note_changed(call_id)
         try:
             result = await handler(args)
         except (ApprovalRequired, CallDeferred, NotMadeError):
@@ -120,7 +124,8 @@ class MuscleMemory(AbstractCapability[Any]):
             await memory.adone(call_id, skipped.result)
             raise
         except BaseException as error:
-            await memory.adone(call_id, error=error.__cause__ or error)
+            told = error.__cause__ if isinstance(error, ToolRetryError) else None
+            await memory.adone(call_id, error=told or error)
             raise
         value = result
         if isinstance(result, ToolReturn):
@@ -136,18 +141,20 @@ class ConfirmingToolset(WrapperToolset[Any]):
 
     Attributes:
         memory: The memory of the adapter.
-        marks: The span attributes of the replayed calls, by id.
+        run: The run of the agent.
     """
 
     memory: Memory
-    marks: dict[str, dict[str, Any]]
+    run: AgentRun
 
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[Any], tool: ToolsetTool[Any]
     ) -> Any:
         """Make a call, or raise `NotMadeError` if the state has changed."""
         call_id = ctx.tool_call_id or ""
-        mark = self.marks.get(call_id)
+        if call_id in self.run.changed:
+            return await super().call_tool(name, tool_args, ctx, tool)
+        mark = self.run.marks.get(call_id)
         # Without instrumentation, the current span is one of the user.
         if mark is not None and any(isinstance(each, Instrumentation) for each in ctx.capabilities.values()):
             get_current_span().set_attributes(mark)

@@ -4,7 +4,14 @@ LOWEST = "2.0.0"
 
 try:
     from pydantic_ai.capabilities import AbstractCapability, CapabilityOrdering, Instrumentation
-    from pydantic_ai.exceptions import ApprovalRequired, CallDeferred, ModelRetry, SkipModelRequest, SkipToolExecution
+    from pydantic_ai.exceptions import (
+        ApprovalRequired,
+        CallDeferred,
+        ModelRetry,
+        SkipModelRequest,
+        SkipToolExecution,
+        ToolRetryError,
+    )
     from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturn
     from pydantic_ai.models import ModelRequestContext
     from pydantic_ai.tools import RunContext, ToolDefinition
@@ -37,6 +44,7 @@ __all__ = [
     "TextPart",
     "ToolCallPart",
     "ToolDefinition",
+    "ToolRetryError",
     "ToolReturn",
     "ToolsetTool",
     "WrapperToolset",

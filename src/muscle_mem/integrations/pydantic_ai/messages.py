@@ -59,6 +59,15 @@ def calls_of(response: ModelResponse, without: Iterable[str] = ()) -> list[Model
     ]
 
 
+def is_changed(call: ToolCallPart, messages: Sequence[ModelMessage]) -> bool:
+    """Return whether the arguments of a call are no longer those that the model said."""
+    for message in reversed(messages):
+        for part in message.parts:
+            if isinstance(part, ToolCallPart) and part.tool_call_id == call.tool_call_id:
+                return part.args_as_dict() != call.args_as_dict()
+    return False
+
+
 def translated(message: ModelMessage, is_of_framework: Callable[[Any], bool]) -> Iterator[Message]:
     """Translate one message of the history."""
     if message.kind == "response":
