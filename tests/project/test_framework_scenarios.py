@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from scripts import frameworks
@@ -60,3 +62,42 @@ def test_the_counts_of_pytest_are_read() -> None:
     said = "....\n===== 2 failed, 41 passed, 1 skipped, 1 error in 3.21s =====\n"
     assert frameworks.counts(said) == {"failed": 2, "passed": 41, "skipped": 1, "error": 1}
     assert frameworks.counts("no tests ran in 0.01s") == {}
+
+
+def test_make_frameworks_goes_on_where_it_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured: list[tuple[str, str]] = []
+    broken = {("langchain", "newest")}
+
+    def measure(extra: str, which: str, work: Path) -> dict[str, Any]:
+        if (extra, which) == ("openai", "newest") and len(measured) < 7:
+            raise KeyboardInterrupt
+        measured.append((extra, which))
+        made = {"extra": extra, "which": which, "digest": frameworks.digest(extra), "versions": {extra: "1.0"}}
+        ok = (extra, which) not in broken
+        rest = {"python": "3.11.7", "date": "2026-01-01", "passed": 3, "setup_seconds": 1, "test_seconds": 1}
+        return {**made, **rest, "ok": ok, "failed": 0 if ok else 1}
+
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{frameworks.BEGIN}\nold\n{frameworks.END}\nafter\n")
+    monkeypatch.setattr(frameworks, "PAGE", page)
+    monkeypatch.setattr(frameworks, "measure", measure)
+    monkeypatch.setattr(frameworks.sys, "argv", ["frameworks.py", "--work", str(tmp_path / "work")])
+    with pytest.raises(KeyboardInterrupt):
+        frameworks.main()
+    assert len(measured) == 6
+    broken.clear()
+    measured.append(("", ""))
+    assert frameworks.main() == 0
+    later = measured[7:]
+    assert later[0] == ("langchain", "newest")  # what failed is tried again, what passed is not
+    assert {extra for extra, _ in later[1:]} == {"openai", "anthropic"}
+    assert frameworks.main() == 0
+    assert measured[7:] == later
+    text = page.read_text()
+    assert text.startswith("before\n") and text.endswith("after\n")
+    assert "| `langchain` | langchain 1.0: 3 passed | langchain 1.0: 3 passed | 3.11.7, 2026-01-01 |" in text
+    monkeypatch.setattr(frameworks, "digest", lambda extra: "another state of the code")
+    assert frameworks.main() == 0
+    assert len(measured[7:]) == len(later) + 10
