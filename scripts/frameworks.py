@@ -103,12 +103,15 @@ def measure(extra: str, which: str, work: Path) -> dict[str, Any]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def table(results: list[dict[str, Any]]) -> str:
-    """Return the table of versions and results, as Markdown."""
+def table(results: list[dict[str, Any]], page: str = "") -> str:
+    """Return the table of versions and results, as Markdown; a row of the page stays if there is no new result."""
     lines = ["| extra | lowest tested | newest tested | Python, day |", "| --- | --- | --- | --- |"]
     for extra in EXTRAS:
         by = {each["which"]: each for each in results if each["extra"] == extra}
-        if by:
+        kept = next((line for line in page.splitlines() if line.startswith(f"| `{extra}` |")), "")
+        if not by and kept:
+            lines.append(kept)
+        elif by:
             cells = [cell(by[which]) if which in by else "" for which in reversed(PASSES)]
             any_of = next(iter(by.values()))
             lines.append(f"| `{extra}` | {' | '.join(cells)} | {any_of['python']}, {any_of['date']} |")
@@ -151,7 +154,8 @@ def main() -> int:
             took = f"{result['setup_seconds']} s to set up, {result['test_seconds']} s to test"
             print(f"{extra} {which}: {cell(result)} ({took})", flush=True)
     if PAGE.exists():
-        PAGE.write_text(page_with(table(list(results.values())), PAGE.read_text()))
+        page = PAGE.read_text()
+        PAGE.write_text(page_with(table(list(results.values()), page), page))
     return 0 if all(each["ok"] for each in results.values()) else 1
 
 

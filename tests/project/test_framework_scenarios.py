@@ -96,8 +96,13 @@ def test_make_frameworks_goes_on_where_it_was_stopped(
     assert frameworks.main() == 0
     assert measured[7:] == later
     text = page.read_text()
-    assert text.startswith("before\n") and text.endswith("after\n")
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
     assert "| `langchain` | langchain 1.0: 3 passed | langchain 1.0: 3 passed | 3.11.7, 2026-01-01 |" in text
     monkeypatch.setattr(frameworks, "digest", lambda extra: "another state of the code")
     assert frameworks.main() == 0
     assert len(measured[7:]) == len(later) + 10
+    (tmp_path / "work" / "results.jsonl").unlink()
+    monkeypatch.setattr(frameworks.sys, "argv", ["frameworks.py", "--work", str(tmp_path / "work"), "--only", "openai"])
+    assert frameworks.main() == 0
+    assert page.read_text() == text  # the rows of the others stay
