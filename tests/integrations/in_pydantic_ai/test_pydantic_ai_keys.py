@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("pydantic_ai.capabilities", reason="pydantic-ai is not installed")
 
 from pydantic_ai import BinaryContent, ImageUrl
+from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, UserPromptPart
 
 from agents_of_pydantic_ai import OPEN_THE_DRAWER, Office, Script, hit, learned
 from muscle_mem import Secret
@@ -62,6 +63,23 @@ def test_another_agent_or_other_instructions_are_another_task() -> None:
         assert task.outcome is not None
         statuses.append(task.outcome.status)
     assert statuses == ["miss", "hit", "miss", "miss", "miss"]
+
+
+def test_another_history_is_another_task() -> None:
+    """Also where it differs before the last answer of the model."""
+    office, script = Office(), Script(OPEN_THE_DRAWER[0], "Seen.")
+    agent = office.agent(script, tools=[office.look])
+    statuses = []
+    for first in ("Ada speaks", "Ada speaks", "Bertha speaks"):
+        history: list[Any] = [
+            ModelRequest(parts=[UserPromptPart(first)]),
+            ModelResponse(parts=[TextPart("Welcome.")]),
+        ]
+        with office.engine.task("see") as task:
+            agent.run_sync("see", message_history=history)
+        assert task.outcome is not None
+        statuses.append(task.outcome.status)
+    assert statuses == ["miss", "hit", "miss"]
 
 
 @pytest.mark.scenario("dated_instructions")

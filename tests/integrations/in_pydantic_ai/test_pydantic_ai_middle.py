@@ -18,6 +18,7 @@ from pydantic_ai.toolsets import WrapperToolset
 
 from agents_of_pydantic_ai import OPEN_THE_DRAWER, Office, Script, hit, learned
 from muscle_mem import Check, Diverged, Missed, Reason
+from muscle_mem.events import RunEvent
 
 
 def parts_of(messages: list[Any], kind: type) -> list[Any]:
@@ -164,6 +165,8 @@ def test_a_tool_that_asks_for_a_retry_counts_as_one_that_raised() -> None:
     assert result.output == "It is jammed."
     assert task.outcome is not None
     assert (task.outcome.status, task.outcome.reason) == ("diverged", Reason.TOOL_RAISED)
+    assert task.outcome.divergence is not None
+    assert isinstance(task.outcome.divergence.error, ModelRetry)
     assert script.asked == 5
 
 
@@ -295,6 +298,8 @@ def test_what_a_tool_returns_beside_its_result_begins_no_task() -> None:
         assert len(office.made) == 2
     hit(task.outcome)
     assert script.asked == 3
+    agent = office.agent(script, office.memory(answer=lambda results: results[0]), tools=[photograph, office.look])
+    assert agent.run_sync("see it").output == "photographed the drawer"
 
 
 @pytest.mark.scenario("check_refuses")
@@ -325,6 +330,10 @@ def test_a_tool_raises_the_same_exception_while_it_is_recorded() -> None:
     assert raised.value is error
     assert raised.value.__cause__ is cause
     assert task.outcome is None or not task.outcome.learned
+    office.events.clear()
+    with pytest.raises(RuntimeError):
+        agent.run_sync("fail")
+    assert [each.status for each in office.events if isinstance(each, RunEvent)] == ["raised"]  # without a block, too
 
 
 def test_a_replay_that_never_ends_in_an_answer_is_bounded_by_the_framework() -> None:

@@ -167,6 +167,34 @@ def test_an_approval_after_the_block_goes_on_with_its_run(weather: str) -> None:
         assert names == ["look", "note"]  # the model went on without it
 
 
+@pytest.mark.scenario("approved_later", "error_as_text")
+@pytest.mark.parametrize("kind", ["a result", "a failure"])
+def test_a_tool_that_is_made_outside_gives_its_result_later(kind: str) -> None:
+    from pydantic_ai import ExternalToolset, ModelRetry, ToolDefinition
+
+    office, script = Office(), Script([("ship", {})], OPEN_THE_DRAWER[0], "Shipped.")
+    external = ExternalToolset([ToolDefinition(name="ship", parameters_json_schema={"type": "object"})])
+    agent = office.agent(script, tools=[office.look], toolsets=[external], output_type=[str, DeferredToolRequests])
+
+    def ship(result: Any) -> Any:
+        waiting = agent.run_sync("ship it")
+        (call,) = waiting.output.calls
+        given = DeferredToolResults(calls={call.tool_call_id: result})
+        return agent.run_sync(message_history=waiting.all_messages(), deferred_tool_results=given).output
+
+    for _ in range(2):
+        with office.engine.task("ship it") as task:
+            assert ship("on its way") == "Shipped."
+    hit(task.outcome)
+    assert script.asked == 3
+    if kind == "a failure":
+        with office.engine.task("ship it") as task:
+            ship(ModelRetry("no ship"))
+        assert task.outcome is not None
+        assert task.outcome.status == "diverged"
+        assert script.asked > 3
+
+
 @pytest.mark.scenario("checkpoint")
 def test_a_run_resumed_from_stored_messages_goes_on_where_it_was() -> None:
     office, script = Office(), Script(*OPEN_THE_DRAWER)

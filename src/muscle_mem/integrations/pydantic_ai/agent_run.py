@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -11,7 +11,6 @@ from .._shared import CallNotMadeError, Memory, ModelTurn, Usage
 from .._shared.memory import MEANT_FOR_THE_USER
 from .._shared.nesting import answering, is_answering
 from .framework import (
-    ModelMessage,
     ModelRequestContext,
     ModelResponse,
     ModelRetry,
@@ -20,7 +19,6 @@ from .framework import (
     ToolCallPart,
 )
 from .messages import (
-    FAILED,
     answer_of,
     answer_parts,
     calls_of,
@@ -54,13 +52,11 @@ class AgentRun:
     """What the capability keeps for one run of an agent.
 
     Attributes:
-        executed: The ids of the calls that have reached a tool.
         changed: The ids of the calls whose arguments a person changed.
         marks: The span attributes of the replayed calls, by id.
     """
 
     def __init__(self, memory: Memory) -> None:
-        self.executed: set[str] = set()
         self.changed: set[str] = set()
         self.marks: dict[str, dict[str, Any]] = {}
         self._memory = memory
@@ -103,7 +99,7 @@ class AgentRun:
             return None, None
         if self._answer is not None and not self._answer.beside_calls:
             return self._answer.turn, None  # The framework has rejected the answer, and asks again.
-        await self._report_unmade(request.messages)
+        await self._report_unmade(request)
         turn = await self._memory.aturn(to_request(ctx, request, self.is_of_framework))
         self._turn = turn
         if turn.kind == "replay":
@@ -166,18 +162,18 @@ class AgentRun:
             self._memory.steps_aside(error)
             turn.failed(error)
 
-    async def _report_unmade(self, messages: Sequence[ModelMessage]) -> None:
+    async def _report_unmade(self, request: ModelRequestContext) -> None:
         """Report the calls that a person refused, or that the framework did not make."""
+        external = {tool.name for tool in request.model_request_parameters.function_tools if tool.kind == "external"}
         part: Any
-        for message in trailing(messages):
+        for message in trailing(request.messages):
             for part in message.parts if message.kind == "request" else ():
                 call_id = getattr(part, "tool_call_id", None)
                 outcome = "retried" if part.part_kind == "retry-prompt" else getattr(part, "outcome", "success")
-                if call_id is None or outcome not in FAILED or call_id in self.executed:
-                    continue
-                if outcome == "denied":
+                if call_id is not None and outcome == "denied":
                     await self._memory.arefused(call_id, str(part.content))
-                else:
+                elif call_id is not None and outcome == "retried" and part.tool_name not in external:
+                    # A call that was made has its result already; this one had arguments that do not fit.
                     await self._memory.adone(call_id, error=CallNotMadeError(why_not_made(part)))
 
     async def note_changed(self, call_id: str) -> None:
