@@ -17,6 +17,7 @@ from pydantic_ai.messages import ModelMessagesTypeAdapter
 
 from agents_of_pydantic_ai import OPEN_THE_DRAWER, Office, Script, hit, learned
 from muscle_mem import Reason
+from muscle_mem.integrations._shared import CallNotMadeError
 from paths import SUPPORT
 
 
@@ -191,7 +192,9 @@ def test_a_tool_that_is_made_outside_gives_its_result_later(kind: str) -> None:
         with office.engine.task("ship it") as task:
             ship(ModelRetry("no ship"))
         assert task.outcome is not None
-        assert task.outcome.status == "diverged"
+        assert (task.outcome.status, task.outcome.reason) == ("diverged", Reason.TOOL_RAISED)
+        assert task.outcome.divergence is not None
+        assert not isinstance(task.outcome.divergence.error, CallNotMadeError)
         assert script.asked > 3
 
 
