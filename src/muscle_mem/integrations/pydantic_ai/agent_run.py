@@ -197,7 +197,7 @@ class AgentRun:
 
     def is_of_framework(self, part: Any) -> bool:
         """Return whether the framework wrote a user's part, from what a tool returned."""
-        return any(part.content is each or part.content == each for each in self._further)
+        return any(part.content is each for each in self._further)
 
     # -- the end
 
