@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("pydantic_ai.capabilities", reason="pydantic-ai is not installed")
 
-from pydantic_ai import BinaryContent, ImageUrl
+from pydantic_ai import BinaryContent, ImageUrl, UploadedFile
 from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart, UserPromptPart
 
 from agents_of_pydantic_ai import OPEN_THE_DRAWER, Office, Script, hit, learned
@@ -26,8 +26,9 @@ def picture(data: bytes) -> BinaryContent:
     [
         (picture(b"one"), picture(b"two")),
         (ImageUrl(url="https://localhost/one.png"), ImageUrl(url="https://localhost/two.png")),
+        tuple(UploadedFile(file_id=each, provider_name="openai", media_type="image/png") for each in ("one", "two")),
     ],
-    ids=["bytes", "url"],
+    ids=["bytes", "url", "uploaded"],
 )
 def test_the_same_prompt_with_another_image_is_another_task(images: tuple[Any, Any]) -> None:
     office, script = Office(), Script(OPEN_THE_DRAWER[0], "Seen.")
