@@ -58,6 +58,14 @@ def test_the_lowest_versions_are_those_that_the_extras_allow() -> None:
         assert [bound.replace(">=", "==") for bound in bounds] == [each for each in lowest if "==" in each]
 
 
+def test_a_change_of_a_test_or_of_a_bound_is_another_state_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = frameworks.digest("openai")
+    assert before == frameworks.digest("openai") != frameworks.digest("anthropic")
+    bounds = {**frameworks.PROJECT["optional-dependencies"], "openai": ["openai>=99"]}
+    monkeypatch.setitem(frameworks.PROJECT, "optional-dependencies", bounds)
+    assert frameworks.digest("openai") != before
+
+
 def test_the_counts_of_pytest_are_read() -> None:
     said = "....\n===== 2 failed, 41 passed, 1 skipped, 1 error in 3.21s =====\n"
     assert frameworks.counts(said) == {"failed": 2, "passed": 41, "skipped": 1, "error": 1}
@@ -67,6 +75,7 @@ def test_the_counts_of_pytest_are_read() -> None:
 def test_make_frameworks_goes_on_where_it_was_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(frameworks, "digest", lambda extra: "a state of the code")
     measured: list[tuple[str, str]] = []
     broken = {("langchain", "newest")}
 
