@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from pydantic_ai.messages import ModelMessagesTypeAdapter
 
 from agents_of_pydantic_ai import OPEN_THE_DRAWER, Office, Script, hit, learned
 from muscle_mem import Reason
+from muscle_mem.events import RunEvent
 from muscle_mem.integrations._shared import CallNotMadeError
 from paths import SUPPORT
 
@@ -166,6 +168,22 @@ def test_an_approval_after_the_block_goes_on_with_its_run(weather: str) -> None:
         assert task.outcome is not None
         assert (task.outcome.status, task.outcome.reason) == ("diverged", Reason.CHECK_REFUSED)
         assert names == ["look", "note"]  # the model went on without it
+
+
+@pytest.mark.scenario("approved_later", "tool_raises")
+def test_a_tool_that_raises_after_a_later_approval_ends_its_run() -> None:
+    office, script = Office(), Script(*OPEN_THE_DRAWER)
+    agent = careful(office, script)
+    learn(office, agent)
+    with office.engine.task("open the drawer") as task:
+        waiting = agent.run_sync("open the drawer")
+    assert task.suspended
+    office.things = MappingProxyType({"drawer": "locked"})  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="mappingproxy"):
+        decide(agent, waiting, True)
+    assert not task.suspended
+    ended = [each for each in office.events if isinstance(each, RunEvent)]
+    assert ended[-1].status == "raised"
 
 
 @pytest.mark.scenario("approved_later", "error_as_text")

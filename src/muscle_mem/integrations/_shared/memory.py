@@ -364,6 +364,17 @@ class Memory:
             task.note_seen()
         return task
 
+    def abandoned(self, call_id: str, error: BaseException) -> None:
+        """Close the run of a call, since that of the framework has ended in an error.
+
+        Args:
+            call_id: The id of the call.
+            error: What was raised.
+        """
+        run = self._run_of(call_id)
+        if run is not None:
+            self._close(run, error)
+
     def unlearnable(self, call_id: str, why: str) -> None:
         """Let the run of a call go on without learning it.
 

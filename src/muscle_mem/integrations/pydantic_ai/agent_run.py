@@ -53,11 +53,13 @@ class AgentRun:
 
     Attributes:
         changed: The ids of the calls whose arguments a person changed.
+        last_call: The id of the call that reached a tool last, or "".
         marks: The span attributes of the replayed calls, by id.
     """
 
     def __init__(self, memory: Memory) -> None:
         self.changed: set[str] = set()
+        self.last_call = ""
         self.marks: dict[str, dict[str, Any]] = {}
         self._memory = memory
         self._turn: ModelTurn | None = None
@@ -221,6 +223,8 @@ class AgentRun:
         self._answer = None
         if self._turn is not None:
             self._turn.failed(error)
+        elif self.last_call:
+            self._memory.abandoned(self.last_call, error)  # It was resumed, and has not come to a model turn.
 
 
 def why_not_made(part: Any) -> str:

@@ -113,6 +113,7 @@ class MuscleMemory(AbstractCapability[Any]):
     ) -> Any:
         """Take the result of a tool call, as the model gets it."""
         memory, call_id = self._memory, call.tool_call_id
+        self._run.last_call = call_id
         if ctx.tool_call_approved and is_changed(call, ctx.messages):
             await self._run.note_changed(call_id)
         try:
