@@ -15,7 +15,7 @@ from .keys import key_parts, prompt_text
 from .messages import ModelCall, ModelRequest, Usage
 from .nesting import is_answering, is_inside_call
 from .offers import Offers
-from .runs import HostedRun
+from .runs import HostedRun, nothing
 from .table import RunTable
 from .turns import ModelTurn
 
@@ -121,15 +121,15 @@ class Memory:
     def _begin(self, request: ModelRequest, *, is_sync: bool) -> tuple[HostedRun | None, Steps[ModelTurn]]:
         """Return the run of a request, and its next steps; None if it is not ours."""
         if is_answering(self.engine):
-            return None, _nothing()
+            return None, nothing()
         position = position_of(request.messages)
         task = self._note_seen()
         run = self._table.find((message.call_id for message in position.results), request.messages)
         if position.prompt < 0:
-            return (None, _nothing()) if run is None else (run, self._resume(run, request, position))
+            return (None, nothing()) if run is None else (run, self._resume(run, request, position))
         if run is not None:
             self._close(run)  # The user said something else before its calls were over.
-        return (None, _nothing()) if hosted.is_off(self.engine, task) else self._new_run(request, position, is_sync)
+        return (None, nothing()) if hosted.is_off(self.engine, task) else self._new_run(request, position, is_sync)
 
     def _new_run(self, request: ModelRequest, position: Position, is_sync: bool) -> tuple[HostedRun, Steps[ModelTurn]]:
         task = hosted.task_of(self.engine)
@@ -263,10 +263,8 @@ class Memory:
             call_id: The id of the call.
             approved: Whether a person has approved it since it was handed out.
         """
-        run = self._run_of(call_id)
-        if run is None:
-            return True
-        return bool(await self._ado(run, run.confirm(call_id, approved), "a confirmation", True))
+        run, doing = self._run_of(call_id), "a confirmation"
+        return True if run is None else bool(await self._ado(run, run.confirm(call_id, approved), doing, True))
 
     def why_not(self, call_id: str) -> str:
         """Return the text that stands for the result of a call that was not made."""
@@ -364,17 +362,6 @@ class Memory:
             task.note_seen()
         return task
 
-    def abandoned(self, call_id: str, error: BaseException) -> None:
-        """Close the run of a call, since that of the framework has ended in an error.
-
-        Args:
-            call_id: The id of the call.
-            error: What was raised.
-        """
-        run = self._run_of(call_id)
-        if run is not None:
-            self._close(run, error)
-
     def unlearnable(self, call_id: str, why: str) -> None:
         """Let the run of a call go on without learning it.
 
@@ -410,9 +397,3 @@ class Memory:
             doing: What the adapter was about.
         """
         self._events.failed(error, doing)
-
-
-def _nothing() -> Steps[ModelTurn]:
-    """Return the steps of a request that is not ours."""
-    yield from ()
-    return ModelTurn("pass")

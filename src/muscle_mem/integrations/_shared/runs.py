@@ -279,3 +279,9 @@ class HostedRun:
         self.is_asking = False
         self.outstanding.clear()
         self.when_over(self)
+
+
+def nothing() -> Steps[ModelTurn]:
+    """Return the steps of a request that is not ours."""
+    yield from ()
+    return ModelTurn("pass")

@@ -80,3 +80,16 @@ class ModelTurn:
         """
         if self._memory is not None and self._run is not None:
             self._memory._failed(self._run, error)
+
+
+def call_failed(memory: Memory, call_id: str, error: BaseException) -> None:
+    """Close the run of a call, since that of the framework has ended in an error.
+
+    Args:
+        memory: The memory of the adapter.
+        call_id: The id of the call.
+        error: What was raised.
+    """
+    run = memory._run_of(call_id)
+    if run is not None:
+        memory._failed(run, error)

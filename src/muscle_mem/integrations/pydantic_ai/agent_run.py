@@ -10,6 +10,7 @@ import msgspec
 from .._shared import CallNotMadeError, Memory, ModelTurn, Usage
 from .._shared.memory import MEANT_FOR_THE_USER
 from .._shared.nesting import answering, is_answering
+from .._shared.turns import call_failed
 from .framework import (
     ModelRequestContext,
     ModelResponse,
@@ -224,7 +225,7 @@ class AgentRun:
         if self._turn is not None:
             self._turn.failed(error)
         elif self.last_call:
-            self._memory.abandoned(self.last_call, error)  # It was resumed, and has not come to a model turn.
+            call_failed(self._memory, self.last_call, error)  # It was resumed, and has not come to a model turn.
 
 
 def why_not_made(part: Any) -> str:
