@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol, cast
 
 import msgspec
 
 from .._core.model.handover import chat_name
 from .._core.model.reason import Reason
+from .._core.model.text import safe_repr
 from .._core.tools.tool import Tool
 from .._runtime.external_tools import Offer, see_external
 from .._runtime.options import CallOptions, validated_answer
 from .._runtime.runtime import Runtime
+from ..errors import InvalidTypeError
 from .session import AsyncSession, Session, SteppingOptions, open_async_session, open_session
 from .task import Task, current_task
 
@@ -51,6 +53,11 @@ def is_off(engine: HasRuntime, task: Task | None) -> bool:
 def is_strict(engine: HasRuntime) -> bool:
     """Return whether the user wants bad tasks to raise."""
     return engine._runtime.policy.strict
+
+
+def engine_name(engine: HasRuntime) -> str:
+    """Return the name of an engine, empty without one."""
+    return engine._runtime.name
 
 
 def never_asks(engine: HasRuntime, task: Task | None) -> bool:
@@ -107,6 +114,23 @@ def _answer(*settings: Any) -> Any:
     """
     found = next((setting for setting in settings if setting is not None), "auto")
     return "auto" if found == "recorded" else found
+
+
+def validated_adapter_options(engine: Any, tools: Any, rejoin: Any) -> tuple[str, ...] | None:
+    """Return the `tools=` of an adapter, whose other options are right.
+
+    Raises InvalidTypeError.
+    """
+    if not isinstance(getattr(engine, "_runtime", None), Runtime):
+        raise InvalidTypeError(f"adapter got an invalid engine: expected an Engine, got {safe_repr(engine)}")
+    if type(rejoin) is not bool:
+        raise InvalidTypeError(f"invalid rejoin=: expected True or False, got {safe_repr(rejoin)}")
+    if tools is None:
+        return None
+    names = tuple(tools) if isinstance(tools, Iterable) and not isinstance(tools, str) else (None,)
+    if not all(isinstance(name, str) for name in names):
+        raise InvalidTypeError(f"invalid tools=: expected the names of tools in a list, got {safe_repr(tools)}")
+    return cast("tuple[str, ...]", names)
 
 
 def validated_adapter_answer(answer: Any) -> Any:

@@ -61,7 +61,7 @@ class Memory:
         confirms: Whether the adapter calls `confirm` right before each tool call.
 
     Raises:
-        InvalidTypeError: `answer` has the wrong type.
+        InvalidTypeError: An argument has the wrong type.
         InvalidValueError: `answer` has a value that is not allowed.
     """
 
@@ -78,7 +78,7 @@ class Memory:
         self.engine = engine
         self.framework = framework
         self.answer = hosted.validated_adapter_answer(answer)
-        self.tools = None if tools is None else tuple(tools)
+        self.tools = hosted.validated_adapter_options(engine, tools, rejoin)
         self.rejoin = rejoin
         self.confirms = confirms
         self._offers = Offers(engine)

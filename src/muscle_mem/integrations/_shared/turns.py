@@ -81,6 +81,14 @@ class ModelTurn:
         if self._memory is not None and self._run is not None:
             self._memory._failed(self._run, error)
 
+    def unlearnable(self, why: str) -> None:
+        """Let the run of this turn go on without learning it.
+
+        Args:
+            why: What the adapter could not follow.
+        """
+        if self._run is not None:
+            self._run.unlearnable(why)
 
 def call_failed(memory: Memory, call_id: str, error: BaseException) -> None:
     """Close the run of a call, since that of the framework has ended in an error.
