@@ -43,7 +43,8 @@ def requirements(extra: str, which: str) -> list[str]:
     if which == "lowest":
         wanted = [re.sub(r">=", "==", each) for each in wanted]
     tools = [line for line in (ROOT / "requirements" / "frameworks.in").read_text().splitlines() if line[:1] != "#"]
-    return [*PROJECT["dependencies"], *wanted, *(line for line in tools if not line.startswith("mcp"))]
+    others = ["mcp", *(["langchain-openai"] if extra != "langchain" else [])]
+    return [*PROJECT["dependencies"], *wanted, *(line for line in tools if not line.startswith(tuple(others)))]
 
 
 def digest(extra: str) -> str:
