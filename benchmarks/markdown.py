@@ -22,6 +22,7 @@ GROUPS = {
     "learning": "Learning from several recordings",
     "instructions": "Instructions",
     "bytecodes": "Bytecodes",
+    "frameworks": "Inside a framework",
 }
 HEAD = "| scenario | unit | ours | prototype | loop | target | met |\n| --- | --- | --- | --- | --- | --- | --- |"
 
