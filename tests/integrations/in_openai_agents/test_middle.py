@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("agents", reason="openai-agents is not installed")
 
-from agents import Agent, ModelBehaviorError, UserError, function_tool
+from agents import Agent, ModelBehaviorError, ModelSettings, UserError, function_tool
 
 from agents_desk import ANSWER, DONE, PARAMS, Desk, mail, plan_of
 from muscle_mem.events import NotLearnedEvent
@@ -151,6 +151,23 @@ def test_without_a_block_too_a_run_ends_with_the_error_of_its_model(way: str) ->
     with pytest.raises(ModelBehaviorError):
         run(way, desk.agent, "Refund it.", config(desk.provider))
     assert [event.reason for event in desk.events if isinstance(event, NotLearnedEvent)] == ["agent_raised"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("made", [0, 1])
+@pytest.mark.scenario("model_error")
+def test_a_request_that_the_sdk_sends_again_goes_on_with_the_run(way: str, made: int) -> None:
+    retry = pytest.importorskip("agents.retry")
+    errors = [ModelBehaviorError("overloaded")]
+    plan = plan_of([[FIND], [REFUND], [mail(PARAMS)]], ANSWER)
+    desk = Desk(lambda results: errors.pop() if errors and len(results) == made else plan(results))
+    settings = ModelSettings(retry=retry.ModelRetrySettings(max_retries=1, policy=lambda context: True))
+    desk.agent = desk.agent.clone(model_settings=settings)
+    task, result = desk.do(way)
+    assert (desk.stub.asked, result.final_output, task.outcome.learned) == (5, ANSWER, True)
+    desk.reset()
+    task, _ = desk.do(way)
+    assert (task.outcome.status, desk.did, desk.stub.asked) == ("hit", DONE, 0)
 
 
 @pytest.mark.scenario("unknown_tool")

@@ -13,7 +13,15 @@ from .._shared import Memory, ModelTurn
 from .._shared.nesting import answering
 from .answering import Said, events_of, items_of_answer, items_of_calls, response_of
 from .ledger import HandedOut, ledger_of
-from .reading import REFUSED, arguments_of, is_guarded, messages_of, request_of, why_left_alone
+from .reading import (
+    REFUSED,
+    arguments_of,
+    is_guarded,
+    may_be_retried,
+    messages_of,
+    request_of,
+    why_left_alone,
+)
 
 Answer = Callable[..., Any] | str | None
 
@@ -63,7 +71,8 @@ class MuscleMemoryModel(Model):
             with self._asking(turn):
                 response = await self._model.get_response(*args, **kwargs)
         except BaseException as error:
-            turn.failed(error)
+            if not may_be_retried(given, error):
+                turn.failed(error)
             raise
         await self._said(turn, given, response.output, response.usage)
         return response
@@ -89,7 +98,7 @@ class MuscleMemoryModel(Model):
                         await self._said(turn, given, event.response.output or done, event.response.usage)
                     yield event
         except BaseException as error:
-            if not is_complete:
+            if not is_complete and not may_be_retried(given, error):
                 turn.failed(error)
             raise
         if not is_complete:

@@ -20,6 +20,7 @@ ERROR_BEGINNINGS = (
 )
 """How results begin that the SDK makes of a tool's exception, unless the tool has a failure function."""
 
+RESULT = "function_call_output"
 HINTS = ("read_only", "destructive", "idempotent")
 REFUSED = DEFAULT_APPROVAL_REJECTION_MESSAGE
 MAX_LITERAL = 65_536
@@ -47,6 +48,15 @@ def why_left_alone(given: Mapping[str, Any]) -> str:
         if getattr(tool, "defer_loading", False) or getattr(tool, "qualified_name", tool.name) != tool.name:
             return f"the tool {name!r} is loaded by the server or named by a namespace"
     return ""
+
+
+def may_be_retried(given: Mapping[str, Any], error: BaseException) -> bool:
+    """Return whether the SDK may send a request in the middle of a run again, so that the run goes on with it."""
+    settings = getattr(given.get("model_settings"), "retry", None)
+    if not getattr(settings, "max_retries", None) or not isinstance(error, Exception):
+        return False
+    items = given.get("input")
+    return isinstance(items, list) and bool(items) and _as_mapping(items[-1]).get("type") == RESULT
 
 
 def request_of(given: Mapping[str, Any], *, stream: bool) -> ModelRequest:
@@ -139,7 +149,7 @@ def _message_of(item: Mapping[str, Any]) -> Message | None:
     if kind == "function_call":
         call = ModelCall(item["call_id"], item["name"], item["arguments"])
         return Message("assistant", calls=(call,))
-    if kind == "function_call_output":
+    if kind == RESULT:
         text, parts = _contents(item.get("output"))
         return Message(
             "tool",
