@@ -185,6 +185,17 @@ def test_a_hit_uses_nothing_and_tells_what_it_saved(way: str) -> None:
     assert ids == [f"muscle_mem/{task.outcome.trajectory_id}/{step}" for step in range(4)]
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.scenario("hit")
+def test_with_the_answer_of_the_model_it_is_asked_once(way: str) -> None:
+    desk = Desk(answer="model")
+    desk.learned(way=way)
+    task, result = desk.do(way)
+    assert (task.outcome.status, desk.did) == ("hit", DONE)
+    assert [len(request.results) for request in desk.stub.requests] == [3]
+    assert result.final_output == ANSWER
+
+
 @pytest.mark.scenario("hit")
 def test_ids_of_replayed_calls_are_never_used_twice() -> None:
     desk = Desk()

@@ -13,6 +13,7 @@ from agents import Agent, ModelBehaviorError, ModelSettings, UserError, function
 
 from agents_desk import ANSWER, DONE, PARAMS, Desk, mail, plan_of
 from muscle_mem.events import NotLearnedEvent
+from muscle_mem.integrations.openai_agents import MuscleMemoryProvider
 from openai_agents_stub import WAYS, Plan, Wish, config, run
 
 FIND: Wish = ("find_order", {"order": "A-1001"})
@@ -179,6 +180,15 @@ def test_a_tool_that_is_no_longer_offered_is_missed_before_the_first_effect() ->
     task, result = desk.do()
     assert (task.outcome.status, task.outcome.reason, desk.did) == ("miss", "tool_missing", [])
     assert result.final_output == "I cannot write to anybody."
+
+
+@pytest.mark.scenario("unknown_tool")
+def test_tools_that_the_agent_is_said_not_to_have_are_not_replayed() -> None:
+    desk = Desk()
+    desk.learned()
+    desk.provider = MuscleMemoryProvider(desk.engine, desk.real, tools=["find_order", "refund"])
+    task, _ = desk.do()
+    assert (task.outcome.status, task.outcome.reason, desk.did) == ("miss", "tool_missing", DONE)
 
 
 @pytest.mark.scenario("tool_changed")

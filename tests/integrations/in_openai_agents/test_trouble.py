@@ -17,12 +17,13 @@ from agents import Agent, MaxTurnsExceeded, ModelRefusalError, Runner, WebSearch
 
 from agents_desk import ANSWER, DONE, PARAMS, Desk, plan_of, refund_plan
 from muscle_mem import Engine
+from muscle_mem.errors import InvalidTypeError, InvalidValueError
 from muscle_mem.events import NotLearnedEvent
 from muscle_mem.integrations._shared.nesting import is_answering
-from muscle_mem.integrations.openai_agents import MuscleMemoryModel, MuscleMemoryProvider
+from muscle_mem.integrations.openai_agents import MuscleMemoryModel, MuscleMemoryProvider, memory_guardrail
 from muscle_mem.integrations.openai_agents import ledger as ledger_module
 from muscle_mem.integrations.openai_agents import model as model_module
-from openai_agents_stub import WAYS, StubProvider, arun, config, run
+from openai_agents_stub import WAYS, Stub, StubProvider, arun, config, run
 from paths import ROOT
 
 PROMPT = "Refund order A-1001 of Ada Lovelace."
@@ -273,6 +274,22 @@ def test_a_model_that_refuses_is_not_learned(refusing: bool) -> None:
     with suppress(ModelRefusalError):
         desk.do()
     assert desk.engine.cache_info().learned == (0 if refusing else 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "said"),
+    [
+        (lambda engine: MuscleMemoryProvider(cast(Any, None)), InvalidTypeError, "expected an Engine, got NoneType"),
+        (lambda engine: memory_guardrail("engine"), InvalidTypeError, "expected an Engine, got str"),
+        (lambda engine: MuscleMemoryModel(cast(Any, "gpt-5"), engine), InvalidTypeError, "use MuscleMemoryProvider"),
+        (lambda engine: MuscleMemoryProvider(engine, cast(Any, Stub)), InvalidTypeError, "use MuscleMemoryModel"),
+        (lambda engine: MuscleMemoryProvider(engine, tools="refund"), InvalidTypeError, "a list of names for tools="),
+        (lambda engine: MuscleMemoryProvider(engine, answer="yes"), InvalidValueError, "answer="),
+    ],
+)
+def test_wrong_arguments_are_clear_errors(make: Any, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        make(Engine())
 
 
 def test_the_calls_that_were_handed_out_are_kept_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from agents import ToolGuardrailFunctionOutput, ToolInputGuardrail, ToolInputGua
 from agents.tracing import get_current_span
 
 from .ledger import HandedOut, ledger_of
+from .validation import ensure_engine
 
 
 def memory_guardrail(engine: Any) -> ToolInputGuardrail[Any]:
@@ -22,7 +23,11 @@ def memory_guardrail(engine: Any) -> ToolInputGuardrail[Any]:
 
     Args:
         engine: The engine of the provider or model.
+
+    Raises:
+        InvalidTypeError: It is not an engine.
     """
+    ensure_engine("memory_guardrail()", engine)
     ledger = ledger_of(engine)
 
     async def ask_memory(data: ToolInputGuardrailData) -> ToolGuardrailFunctionOutput:

@@ -22,6 +22,7 @@ from .reading import (
     request_of,
     why_left_alone,
 )
+from .validation import ensure_engine, ensure_model, ensure_provider, ensure_tools
 
 Answer = Callable[..., Any] | str | None
 
@@ -37,6 +38,10 @@ class MuscleMemoryModel(Model):
         answer: Where the final answer of a hit comes from: None or "auto", "model", or a function of the results.
         tools: The names of the tools of the agent; by default, those of each request.
         rejoin: Whether the replay goes on after steps of the model's own.
+
+    Raises:
+        InvalidTypeError: An argument has the wrong type.
+        InvalidValueError: `answer` has a value that is not allowed.
     """
 
     def __init__(
@@ -48,7 +53,8 @@ class MuscleMemoryModel(Model):
         tools: Sequence[str] | None = None,
         rejoin: bool = False,
     ) -> None:
-        self._set(model, _memory(engine, answer, tools, rejoin))
+        ensure_model("MuscleMemoryModel()", model)
+        self._set(model, _memory("MuscleMemoryModel()", engine, answer, tools, rejoin))
 
     def _set(self, model: Model, memory: Memory) -> None:
         self._model: Model = model
@@ -207,6 +213,10 @@ class MuscleMemoryProvider(ModelProvider):
         answer: Where the final answer of a hit comes from: None or "auto", "model", or a function of the results.
         tools: The names of the tools of the agents; by default, those of each request.
         rejoin: Whether the replay goes on after steps of the model's own.
+
+    Raises:
+        InvalidTypeError: An argument has the wrong type.
+        InvalidValueError: `answer` has a value that is not allowed.
     """
 
     def __init__(
@@ -218,8 +228,9 @@ class MuscleMemoryProvider(ModelProvider):
         tools: Sequence[str] | None = None,
         rejoin: bool = False,
     ) -> None:
+        ensure_provider("MuscleMemoryProvider()", provider)
         self._provider = provider if provider is not None else MultiProvider()
-        self._memory = _memory(engine, answer, tools, rejoin)
+        self._memory = _memory("MuscleMemoryProvider()", engine, answer, tools, rejoin)
 
     def get_model(self, model_name: str | None) -> Model:
         """Return the model of a name, with the memory before it."""
@@ -234,7 +245,9 @@ class MuscleMemoryProvider(ModelProvider):
             await close()
 
 
-def _memory(engine: Any, answer: Answer, tools: Sequence[str] | None, rejoin: bool) -> Memory:
+def _memory(doing: str, engine: Any, answer: Answer, tools: Sequence[str] | None, rejoin: bool) -> Memory:
+    ensure_engine(doing, engine)
+    ensure_tools(doing, tools)
     return Memory(engine, framework="openai-agents", answer=answer, tools=tools, rejoin=rejoin, confirms=False)
 
 
