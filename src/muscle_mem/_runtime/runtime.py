@@ -107,6 +107,7 @@ class Runtime:
         self.needs_acall = False
         self.context: tuple[Any, ...] = ()
         self.open_runs = OpenRuns(self, options.adopt_threads)
+        self.kept_for_adapters: dict[str, Any] = {}
         self.keys = KeyMaker(self.policy, options.key, options.scope)
         self.maintenance = Maintenance(
             self.library, self.reporter, self.store_health, self.open_runs, self.keys.fixed_scope

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 
@@ -19,6 +19,7 @@ from .session import AsyncSession, Session, SteppingOptions, open_async_session,
 from .task import Task, current_task
 
 MAX_WRAPPERS = 8
+T = TypeVar("T")
 
 
 class HasRuntime(Protocol):
@@ -139,6 +140,16 @@ def validated_adapter_answer(answer: Any) -> Any:
     Raises InvalidValueError.
     """
     return validated_answer(answer)
+
+
+def kept(engine: HasRuntime, name: str, make: Callable[[], T]) -> T:
+    """Return what all adapters of an engine share under a name; it is made at first.
+
+    It may refer to the engine, because it is collected with it.
+    """
+    shared = engine._runtime.kept_for_adapters
+    found: T = shared[name] if name in shared else shared.setdefault(name, make())
+    return found
 
 
 def tools_version(engine: HasRuntime) -> int:

@@ -13,6 +13,7 @@ pytest.importorskip("agents", reason="openai-agents is not installed")
 from agents import Agent, RunState, function_tool
 
 from agents_desk import ANSWER, DONE, PARAMS, Desk, mail, plan_of
+from muscle_mem.integrations.openai_agents import MuscleMemoryProvider
 from openai_agents_stub import WAYS, config, run
 
 FIND = ("find_order", {"order": "A-1001"})
@@ -182,6 +183,16 @@ def test_a_recording_that_is_approved_after_its_block_is_learned() -> None:
     assert task.suspended
     desk.go_on(result, approve=True)
     assert task.outcome.learned
+
+
+@pytest.mark.scenario("approved_later")
+def test_a_run_goes_on_through_another_provider_of_the_engine() -> None:
+    desk = recorded()
+    with desk.engine.task("refund an order", params=PARAMS) as task:
+        result = run("sync", desk.agent, PROMPT, config(desk.provider))
+    desk.provider = MuscleMemoryProvider(desk.engine, desk.real)
+    result = desk.go_on(result, approve=True)
+    assert (task.outcome.status, desk.did, desk.stub.asked) == ("hit", DONE, 0)
 
 
 def restored(desk: Desk, text: str) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -302,6 +304,15 @@ def test_the_calls_that_were_handed_out_are_kept_up_to_a_number(monkeypatch: pyt
         ledger.note(str(number), cast(Any, number))
     assert [ledger.find(str(number)) for number in range(5)] == [None, None, 2, 3, 4]
     assert (ledger.take("4"), ledger.take("4")) == (4, None)
+
+
+def test_an_engine_is_collected_with_all_that_its_adapters_keep() -> None:
+    desk = Desk()
+    desk.learned()
+    engine = weakref.ref(desk.engine)
+    del desk
+    gc.collect()
+    assert engine() is None
 
 
 def test_an_engine_that_is_off_leaves_everything_to_the_model(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,8 @@ class Memory:
         self.rejoin = rejoin
         self.confirms = confirms
         self._offers = Offers(engine)
-        self._table = RunTable()
+        # A run may go on through another adapter, such as one that was made for the request that resumes it.
+        self._table = hosted.kept(engine, "runs", RunTable)
         self._events = AdapterEvents(engine, framework)
 
     # -- model turns

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from contextlib import AbstractContextManager
 from typing import Any
 
+from ..._session import hosted
 from .._shared import Memory
 
 MAX_CALLS = 10_000
@@ -70,11 +70,6 @@ class Ledger:
             return self._calls.pop(call_id, None)
 
 
-_LEDGERS: weakref.WeakKeyDictionary[Any, Ledger] = weakref.WeakKeyDictionary()
-_LOCK = threading.Lock()
-
-
 def ledger_of(engine: Any) -> Ledger:
     """Return the ledger of an engine."""
-    with _LOCK:
-        return _LEDGERS.setdefault(engine, Ledger())
+    return hosted.kept(engine, "openai_agents", Ledger)
