@@ -18,6 +18,7 @@ from .wire import (
     base64_part,
     data_part,
     fresh_id,
+    ids_of,
     json_text,
     opaque_part,
     typed_answer,
@@ -122,31 +123,41 @@ class ChatCompletions:
             yield event_bytes("", {**head, "choices": [], "usage": payload["usage"]})
         yield event_bytes("", DONE)
 
-    def collector(self) -> ChatCollector:
-        """Return what puts a streamed response together."""
-        return ChatCollector()
+    def collector(self, body: Body) -> ChatCollector:
+        """Return what puts the streamed response to a request together."""
+        return ChatCollector(waits_for_usage=bool((body.get("stream_options") or {}).get("include_usage")))
+
+    def result_ids(self, body: Body) -> tuple[str, ...]:
+        """Return the ids of the results in a request."""
+        return tuple(ids_of(body.get("messages"), "tool", "tool_call_id"))
 
 
 class ChatCollector:
-    """The response that a stream of chunks makes."""
+    """The response that a stream of chunks makes.
 
-    def __init__(self) -> None:
+    Args:
+        waits_for_usage: Whether a chunk with the usage follows the one with the reason for the end.
+    """
+
+    def __init__(self, *, waits_for_usage: bool) -> None:
+        self._waits_for_usage = waits_for_usage
         self._payload: Body = {"choices": []}
         self._message: Body = {"content": "", "refusal": ""}
         self._calls: dict[int, Body] = {}
         self._reason: str | None = None
 
     def feed(self, event: Event) -> Body | None:
-        """Take a chunk, and return the whole response if it was the last one."""
+        """Take a chunk, and return the whole response if nothing more of it is to come."""
         if event[1].startswith(DONE):
             return self._whole()
+        # An application may stop reading at the reason for the end.
         chunk = json.loads(event[1])
         for name in ("model", "usage"):
             self._payload[name] = chunk.get(name) or self._payload.get(name)
         for choice in chunk.get("choices") or ():
             self._reason = choice.get("finish_reason") or self._reason
             self._take(choice.get("delta") or {})
-        return None
+        return self._whole() if self._reason and not self._waits_for_usage else None
 
     def _take(self, delta: Body) -> None:
         for name in ("content", "refusal"):

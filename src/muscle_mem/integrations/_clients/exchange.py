@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from contextvars import ContextVar
 from typing import Any, Final
 
 import msgspec
@@ -14,9 +12,6 @@ from .sse import EventReader
 from .wire import Body, CutOffError, LeftAloneError, Said, WireFormat
 
 HEADER: Final = "x-muscle-mem"
-RETRY_HEADER: Final = "x-stainless-retry-count"
-RETRIED: Final = frozenset((408, 409, 429))
-"""The statuses below 500 after which a client sends a request again."""
 
 
 class AbandonedError(Exception):
@@ -46,51 +41,39 @@ class Exchange:
         self._is_over = False
 
     @property
+    def is_replayed(self) -> bool:
+        """Whether the memory answers."""
+        return self.turn.kind in ("replay", "answer")
+
+    @property
     def is_streamed(self) -> bool:
         """Whether the response is a stream of events."""
         return bool(self.body.get("stream"))
 
-    # -- a replayed turn
-
     def replayed(self) -> tuple[dict[str, str], list[bytes]]:
-        """Return the headers and the chunks of the response that the turn is."""
+        """Return the headers and the chunks of the response that a replayed turn is."""
         payload = self.wire.payload(self.turn, self.body)
         mark = self.turn.mark
         headers = {HEADER: f"replayed; trajectory={mark.get('trajectory_id')}; step={mark.get('step')}"}
-        if not self.is_streamed:
-            content = json.dumps(payload).encode()
-            return {**headers, "content-type": "application/json", "content-length": str(len(content))}, [content]
-        return {**headers, "content-type": "text/event-stream"}, list(self.wire.events(payload, self.body))
+        if self.is_streamed:
+            return {**headers, "content-type": "text/event-stream"}, list(self.wire.events(payload, self.body))
+        content = json.dumps(payload).encode()
+        return {**headers, "content-type": "application/json", "content-length": str(len(content))}, [content]
 
-    # -- a turn of the model
-
-    def reader(self) -> ResponseReader:
-        """Return what reads the body of the model's response."""
-        return ResponseReader(self)
-
-    def said_of(self, payload: Body) -> Said | None:
-        """Return what to report of a response; None if it was reported, or is no answer."""
+    def said(self, payload: Body) -> Said | None:
+        """Return what the model said; None if that was returned before, or is nothing to learn."""
         if self._is_over:
             return None
-        self._is_over = True
         try:
-            return self.wire.said(payload, self.body)
+            found = self.wire.said(payload, self.body)
         except (CutOffError, LeftAloneError) as error:
-            self.turn.failed(error)
+            self.failed(error)
         except Exception as error:
-            self._memory.steps_aside(error, "a response")
-            self.turn.failed(error)
+            self.unreadable(error)
+        else:
+            self._is_over = True
+            return found
         return None
-
-    def say(self, said: Said | None) -> None:
-        """Report what the model said."""
-        if said is not None:
-            self.turn.said(said.calls, said.answer, said.usage)
-
-    async def asay(self, said: Said | None) -> None:
-        """Report what the model said, with async checks."""
-        if said is not None:
-            await self.turn.asaid(said.calls, said.answer, said.usage)
 
     def failed(self, error: BaseException) -> None:
         """Report that the model answered with an error, or that its answer was not read."""
@@ -111,11 +94,11 @@ class ResponseReader:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._events = EventReader()
-        self._collector = exchange.wire.collector()
+        self._collector = exchange.wire.collector(exchange.body)
         self._chunks: list[bytes] = []
 
     def feed(self, chunk: bytes) -> Said | None:
-        """Take a chunk, and return what the model said if the chunk is the last one of a stream."""
+        """Take a chunk, and return what the model said if nothing more of it is to come."""
         if not self._exchange.is_streamed:
             self._chunks.append(chunk)
             return None
@@ -123,7 +106,7 @@ class ResponseReader:
             for event in self._events.feed(chunk):
                 payload = self._collector.feed(event)
                 if payload is not None:
-                    return self._exchange.said_of(payload)
+                    return self._exchange.said(payload)
         except Exception as error:
             self._exchange.unreadable(error)
         return None
@@ -133,57 +116,8 @@ class ResponseReader:
         if self._exchange.is_streamed:
             return None
         try:
-            payload = msgspec.json.decode(b"".join(self._chunks))
+            payload: Any = msgspec.json.decode(b"".join(self._chunks))
         except Exception as error:
             self._exchange.unreadable(error)
             return None
-        return self._exchange.said_of(payload)
-
-
-class Held(msgspec.Struct, frozen=True, eq=False):
-    """A request that failed, and that the client may send again.
-
-    Attributes:
-        exchange: The request.
-        error: How it failed.
-    """
-
-    exchange: Exchange
-    error: BaseException
-
-
-_held: ContextVar[Held | None] = ContextVar("muscle_mem_held_request", default=None)
-
-
-def hold(exchange: Exchange, error: BaseException) -> None:
-    """Keep the turn of a request that failed, until the client sends it again or goes on to another."""
-    _held.set(Held(exchange, error))
-
-
-def held_turn(content: bytes, headers: Mapping[str, str]) -> Exchange | None:
-    """Return the request that a request repeats, and report the last failure if it repeats none."""
-    held = _held.get()
-    if held is None:
-        return None
-    _held.set(None)
-    if headers.get(RETRY_HEADER, "0") != "0" and held.exchange.content == content:
-        return held.exchange
-    held.exchange.failed(held.error)
-    return None
-
-
-def may_be_sent_again(outcome: Any, headers: Mapping[str, str], max_retries: int) -> bool:
-    """Return whether a client may send a request again.
-
-    Args:
-        outcome: The status of the response, or the exception.
-        headers: The headers of the request.
-        max_retries: How often the client sends a request again.
-    """
-    try:
-        is_last = int(headers.get(RETRY_HEADER, "0")) >= max_retries
-    except ValueError:
-        is_last = True
-    if is_last or not isinstance(outcome, int):
-        return not is_last and isinstance(outcome, Exception)
-    return outcome in RETRIED or outcome >= 500
+        return self._exchange.said(payload)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from .._shared import Memory
-from .exchange import Exchange, held_turn
-from .wire import LeftAloneError, WireFormat
+from ...errors import MuscleMemError
+from .._shared import Memory, ModelRequest
+from .exchange import Exchange, ModelStatusError
+from .retries import hold, may_be_repeated, repeated
+from .wire import LeftAloneError, Said, WireFormat
 
 
 class Gate:
@@ -17,9 +19,10 @@ class Gate:
 
     Args:
         memory: The runs of the engine.
-        formats: The wire formats by the end of the path.
-        left_alone: What to say of other paths, by a part of the path.
+        formats: The wire formats, by the end of the path.
+        left_alone: What other requests are, by a part of the path.
         max_retries: How often the client sends a request again.
+        as_raised: Makes the exception to raise of one that is meant for the user.
     """
 
     def __init__(
@@ -29,41 +32,99 @@ class Gate:
         formats: Mapping[str, WireFormat],
         left_alone: Mapping[str, str],
         max_retries: int,
+        as_raised: Callable[[MuscleMemError], BaseException],
     ) -> None:
         self.memory = memory
-        self.max_retries = max_retries
         self._formats = formats
         self._left_alone = left_alone
+        self._max_retries = max_retries
+        self._as_raised = as_raised
+
+    # -- before a request is sent
 
     def begin(self, request: Any) -> Exchange | None:
-        """Return a request as one that the memory may answer; None if it is left alone."""
+        """Return the exchange that a request begins or repeats; None if it is left alone."""
         try:
-            return self._begin(request)
+            wire = self._wire(request)
+            if wire is None:
+                return None
+            content: bytes = request.content
+            exchange = repeated(content, request.headers)
+            return exchange or Exchange(self.memory, wire, msgspec.json.decode(content), content)
+        except Exception as error:
+            self.memory.steps_aside(error)
+            return None
+
+    def _wire(self, request: Any) -> WireFormat | None:
+        if request.method != "POST":
+            return None
+        path = request.url.path.rstrip("/")
+        for end, wire in self._formats.items():
+            if path.endswith(end):
+                return wire
+        for part, what in self._left_alone.items():
+            if part in path:
+                self.memory.leave_alone((), what)
+        return None
+
+    def ask(self, exchange: Exchange) -> None:
+        """Ask the memory what to do about a request."""
+        request = self._request(exchange)
+        if request is not None:
+            try:
+                exchange.turn = self.memory.turn(request)
+            except MuscleMemError as error:
+                raise self._as_raised(error) from None
+
+    async def aask(self, exchange: Exchange) -> None:
+        """Ask the memory what to do about a request, with async checks."""
+        request = self._request(exchange)
+        if request is not None:
+            try:
+                exchange.turn = await self.memory.aturn(request)
+            except MuscleMemError as error:
+                raise self._as_raised(error) from None
+
+    def _request(self, exchange: Exchange) -> ModelRequest | None:
+        if exchange.turn.kind != "pass":  # It is sent again.
+            return None
+        try:
+            return exchange.wire.request(exchange.body)
         except LeftAloneError as reason:
-            self.memory.leaves_alone(str(reason))
+            self.memory.leave_alone(exchange.wire.result_ids(exchange.body), str(reason))
         except Exception as error:
             self.memory.steps_aside(error)
         return None
 
-    def _begin(self, request: Any) -> Exchange | None:
-        if request.method != "POST":
-            return None
-        path = request.url.path.rstrip("/")
-        wire = next((wire for end, wire in self._formats.items() if path.endswith(end)), None)
-        if wire is None:
-            self._note_other(path)
-            return None
-        content = request.content
-        exchange = held_turn(content, request.headers)
-        if exchange is None:
-            exchange = Exchange(self.memory, wire, msgspec.json.decode(content), content)
-        return exchange
+    # -- what came of it
 
-    def _note_other(self, path: str) -> None:
-        for part, what in self._left_alone.items():
-            if part in path:
-                self.memory.leaves_alone(what)
-                return
+    def say(self, exchange: Exchange, said: Said | None) -> None:
+        """Report what the model said, if it said something."""
+        if said is not None:
+            try:
+                exchange.turn.said(said.calls, said.answer, said.usage)
+            except MuscleMemError as error:
+                raise self._as_raised(error) from None
 
-    def ask(self, exchange: Exchange) -> None:
-        """Ask the memory about a request."""
+    async def asay(self, exchange: Exchange, said: Said | None) -> None:
+        """Report what the model said, if it said something, with async checks."""
+        if said is not None:
+            try:
+                await exchange.turn.asaid(said.calls, said.answer, said.usage)
+            except MuscleMemError as error:
+                raise self._as_raised(error) from None
+
+    def raised(self, exchange: Exchange, request: Any, error: BaseException) -> None:
+        """Note that sending a request raised."""
+        if may_be_repeated(error, request.headers, self._max_retries):
+            hold(exchange, error)
+        else:
+            exchange.failed(error)
+
+    def answered_with_error(self, exchange: Exchange, request: Any, status: int) -> None:
+        """Note that the response to a request has the status of an error."""
+        error = ModelStatusError(f"the model answered with status {status}")
+        if may_be_repeated(status, request.headers, self._max_retries):
+            hold(exchange, error)
+        else:
+            exchange.failed(error)

@@ -8,7 +8,7 @@ from typing import Any
 
 from .._shared import Message, ModelCall, ModelRequest, ModelTurn, Part, ToolOffer, Usage
 from .sse import Event, event_bytes
-from .wire import Body, CutOffError, LeftAloneError, Said, answer_text, base64_part, fresh_id, opaque_part, typed_answer
+from .wire import Body, CutOffError, LeftAloneError, Said, answer_text, base64_part, fresh_id, ids_of, opaque_part, typed_answer
 
 NOT_REPLAYABLE = {"mcp_servers": "MCP servers of the provider", "container": "a container of the provider"}
 OF_THE_CLIENT = ("custom", "bash_", "computer_", "memory_", "text_editor_")
@@ -104,9 +104,15 @@ class AnthropicMessages:
         events.append({"type": "message_stop"})
         return (event_bytes(event["type"], event) for event in events)
 
-    def collector(self) -> MessagesCollector:
-        """Return what puts a streamed response together."""
+    def collector(self, body: Body) -> MessagesCollector:
+        """Return what puts the streamed response to a request together."""
         return MessagesCollector()
+
+    def result_ids(self, body: Body) -> tuple[str, ...]:
+        """Return the ids of the results in a request."""
+        messages = [message for message in body.get("messages") or () if isinstance(message, dict)]
+        found = (ids_of(message.get("content"), "tool_result", "tool_use_id") for message in messages)
+        return tuple(call_id for ids in found for call_id in ids)
 
 
 class MessagesCollector:
@@ -117,7 +123,7 @@ class MessagesCollector:
         self._inputs: dict[int, str] = {}
 
     def feed(self, event: Event) -> Body | None:
-        """Take an event, and return the whole response if it was the last one."""
+        """Take an event, and return the whole response if nothing more of it is to come."""
         data = json.loads(event[1])
         kind = data.get("type")
         if kind == "message_start":
@@ -130,8 +136,7 @@ class MessagesCollector:
             self._payload.update(data["delta"])
             reported = {name: count for name, count in (data.get("usage") or {}).items() if count is not None}
             self._payload["usage"] = {**(self._payload.get("usage") or {}), **reported}
-        elif kind == "message_stop":
-            return self._whole()
+            return self._whole() if self._payload.get("stop_reason") else None
         return None
 
     def _take(self, index: int, delta: Body) -> None:

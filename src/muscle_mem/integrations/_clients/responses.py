@@ -18,6 +18,7 @@ from .wire import (
     base64_part,
     data_part,
     fresh_id,
+    ids_of,
     json_text,
     opaque_part,
     typed_answer,
@@ -141,16 +142,20 @@ class Responses:
         for number, event in enumerate(events):
             yield event_bytes(event["type"], {**event, "sequence_number": number})
 
-    def collector(self) -> ResponsesCollector:
-        """Return what puts a streamed response together."""
+    def collector(self, body: Body) -> ResponsesCollector:
+        """Return what puts the streamed response to a request together."""
         return ResponsesCollector()
+
+    def result_ids(self, body: Body) -> tuple[str, ...]:
+        """Return the ids of the results in a request."""
+        return tuple(ids_of(body.get("input"), "function_call_output", "call_id"))
 
 
 class ResponsesCollector:
     """The response that a stream of events makes: the last event holds it."""
 
     def feed(self, event: Event) -> Body | None:
-        """Take an event, and return the whole response if it was the last one."""
+        """Take an event, and return the whole response if nothing more of it is to come."""
         if event[0] and event[0] not in ENDS:
             return None
         data = json.loads(event[1])

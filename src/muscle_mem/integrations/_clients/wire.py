@@ -42,7 +42,7 @@ class Collector(Protocol):
     """The response that a stream of events makes."""
 
     def feed(self, event: Event) -> Body | None:
-        """Take an event, and return the whole response if it was the last one."""
+        """Take an event, and return the whole response if nothing more of it is to come."""
         ...
 
 
@@ -73,9 +73,26 @@ class WireFormat(Protocol):
         """Return a replayed response as a stream."""
         ...
 
-    def collector(self) -> Collector:
-        """Return what puts a streamed response together."""
+    def collector(self, body: Body) -> Collector:
+        """Return what puts the streamed response to a request together."""
         ...
+
+    def result_ids(self, body: Body) -> tuple[str, ...]:
+        """Return the ids of the results in a request that may be left alone."""
+        ...
+
+
+def ids_of(items: Any, kind: str, name: str) -> Iterator[str]:
+    """Return the ids of the results among messages, items or blocks of any form.
+
+    Args:
+        items: The messages, items or blocks.
+        kind: The role or the type of a result.
+        name: The name of the field with the id.
+    """
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict) and kind in (item.get("role"), item.get("type")):
+            yield str(item.get(name))
 
 
 def fresh_id(prefix: str) -> str:
