@@ -1,0 +1,80 @@
+"""Clients of Anthropic that remember: `client = wrap_anthropic(Anthropic(), engine)`.
+
+The copy that is returned replays the tool calls of tasks that it knows, through your own loop. See the page "Anthropic
+client" of the documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+from ..errors import MuscleMemError
+from ._clients.installed import installed
+from ._clients.messages import AnthropicMessages
+from ._clients.wrapping import wrapped_copy
+
+anthropic: Final = installed("anthropic", lowest=1)
+
+ClientT = TypeVar("ClientT")
+
+FORMATS: Final = {"/v1/messages": AnthropicMessages()}
+LEFT_ALONE: Final = {
+    "/messages/batches": "batches are answered later",
+    "/complete": "completions without messages have no tool calls",
+    "/invoke": "it has the wire format of another provider",
+    ":rawPredict": "it has the wire format of another provider",
+    ":streamRawPredict": "it has the wire format of another provider",
+}
+
+
+def wrap_anthropic(
+    client: ClientT,
+    engine: Any,
+    *,
+    answer: str | Callable[..., Any] | None = None,
+    tools: Sequence[str] | None = None,
+    rejoin: bool = False,
+) -> ClientT:
+    """Return a copy of a client that replays the tool calls of known tasks.
+
+    Messages are replayed; all other requests are sent as before. The given client is not changed, and both send by its
+    HTTP client.
+
+    Args:
+        client: An `Anthropic` or `AsyncAnthropic` client, or another client of the package.
+        engine: The engine that records and replays.
+        answer: Where the final answer of a hit comes from: None or "auto" (the recorded one if the tools returned what
+            they did), "model", or a function of the results.
+        tools: The names of the tools that your loop can call. By default, those of each request.
+        rejoin: Whether a run goes back to the replay after the model made a step of its own.
+
+    Returns:
+        The copy.
+
+    Raises:
+        InvalidTypeError: `client` is not a client of Anthropic, or `engine` is not an engine.
+    """
+    copy: ClientT = wrapped_copy(
+        client,
+        engine,
+        framework="anthropic",
+        expected="an Anthropic or AsyncAnthropic client",
+        formats=FORMATS,
+        left_alone=LEFT_ALONE,
+        as_raised=_as_anthropic_error,
+        answer=answer,
+        tools=tools,
+        rejoin=rejoin,
+    )
+    return copy
+
+
+def _as_anthropic_error(error: MuscleMemError) -> BaseException:
+    """Return an error that the client lets pass: it takes any other for a failed connection, and tries again."""
+    kind = type(error)
+    mixed = type(kind.__name__, (kind, anthropic.AnthropicError), {"__module__": kind.__module__})
+    passed: BaseException = mixed.__new__(mixed, *error.args)
+    passed.args = error.args
+    passed.__dict__.update(error.__dict__)
+    return passed.with_traceback(error.__traceback__)

@@ -1,0 +1,75 @@
+"""Clients of OpenAI that remember: `client = wrap_openai(OpenAI(), engine)`.
+
+The copy that is returned replays the tool calls of tasks that it knows, through your own loop. See the page "OpenAI
+client" of the documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+from ..errors import MuscleMemError
+from ._clients.chat import ChatCompletions
+from ._clients.installed import installed
+from ._clients.responses import Responses
+from ._clients.wrapping import wrapped_copy
+
+installed("openai", lowest=3)
+
+ClientT = TypeVar("ClientT")
+
+FORMATS: Final = {"/chat/completions": ChatCompletions(), "/responses": Responses()}
+LEFT_ALONE: Final = {
+    "/batches": "batches are answered later",
+    "/completions": "completions without messages have no tool calls",
+    "/threads": "the server keeps the history of assistants",
+    "/invoke": "it has the wire format of another provider",
+    "/converse": "it has the wire format of another provider",
+}
+
+
+def wrap_openai(
+    client: ClientT,
+    engine: Any,
+    *,
+    answer: str | Callable[..., Any] | None = None,
+    tools: Sequence[str] | None = None,
+    rejoin: bool = False,
+) -> ClientT:
+    """Return a copy of a client that replays the tool calls of known tasks.
+
+    Chat completions and responses are replayed; all other requests are sent as before. The given client is not
+    changed, and both send by its HTTP client.
+
+    Args:
+        client: An `OpenAI` or `AsyncOpenAI` client, or one of their subclasses, such as `AzureOpenAI`.
+        engine: The engine that records and replays.
+        answer: Where the final answer of a hit comes from: None or "auto" (the recorded one if the tools returned what
+            they did), "model", or a function of the results.
+        tools: The names of the tools that your loop can call. By default, those of each request.
+        rejoin: Whether a run goes back to the replay after the model made a step of its own.
+
+    Returns:
+        The copy.
+
+    Raises:
+        InvalidTypeError: `client` is not a client of OpenAI, or `engine` is not an engine.
+    """
+    copy: ClientT = wrapped_copy(
+        client,
+        engine,
+        framework="openai",
+        expected="an OpenAI or AsyncOpenAI client",
+        formats=FORMATS,
+        left_alone=LEFT_ALONE,
+        as_raised=_unchanged,
+        answer=answer,
+        tools=tools,
+        rejoin=rejoin,
+    )
+    return copy
+
+
+def _unchanged(error: MuscleMemError) -> BaseException:
+    return error
