@@ -51,7 +51,8 @@ def definition(name: str, fn: Callable[..., Any]) -> tuple[str, str, dict]:
         field: {"type": JSON_TYPES.get(str(parameter.annotation).strip("'"), "string")}
         for field, parameter in inspect.signature(fn).parameters.items()
     }
-    return name, fn.__doc__ or "", {"type": "object", "properties": fields, "required": list(fields)}
+    schema = {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
+    return name, fn.__doc__ or "", schema
 
 
 class ChatWire:
@@ -60,7 +61,10 @@ class ChatWire:
     def request(self, loop: Loop) -> dict:
         system = [{"role": "system", "content": loop.system}] if loop.system else []
         tools = [
-            {"type": "function", "function": {"name": name, "description": text, "parameters": schema}}
+            {
+                "type": "function",
+                "function": {"name": name, "description": text, "parameters": schema, "strict": True},
+            }
             for name, text, schema in loop.definitions()
         ]
         body: dict = {"model": loop.model, "messages": system + loop.messages}

@@ -82,6 +82,13 @@ def script(*replies: Reply) -> Mind:
     return lambda seen: replies[min(seen.turn, len(replies) - 1)]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Be quiet about clients that hang up."""
+
+
 class StubModels:
     """The server. `mind` may be exchanged at any time.
 
@@ -97,8 +104,7 @@ class StubModels:
         self.gzips = False
         self.sends_done = True
         handler = type("Handler", (_Handler,), {"stub": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property

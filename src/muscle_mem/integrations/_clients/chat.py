@@ -36,6 +36,10 @@ TEXTS = {"text": "text", "refusal": "refusal", "input_text": "text", "output_tex
 class ChatCompletions:
     """Requests to `/chat/completions`."""
 
+    def completed(self, body: Body) -> Body:
+        """Return a request as it is."""
+        return body
+
     def request(self, body: Body) -> ModelRequest:
         """Return a request in the neutral form.
 

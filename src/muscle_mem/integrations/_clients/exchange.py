@@ -27,15 +27,18 @@ class Exchange:
 
     Attributes:
         wire: The format of the request.
-        body: The body of the request.
-        content: Its bytes.
+        body: The body of the request, as the provider understands it.
+        content: The bytes of the body, as the application sent it.
+        is_rewritten: Whether the provider would not understand these bytes.
         turn: What to do about it.
     """
 
-    def __init__(self, memory: Memory, wire: WireFormat, body: Body, content: bytes) -> None:
+    def __init__(self, memory: Memory, wire: WireFormat, content: bytes) -> None:
+        written = msgspec.json.decode(content)
         self.wire = wire
-        self.body = body
+        self.body: Body = wire.completed(written)
         self.content = content
+        self.is_rewritten = self.body is not written
         self.turn = ModelTurn("pass")
         self._memory = memory
         self._is_over = False

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
-
 from ...errors import MuscleMemError
 from .._shared import Memory, ModelRequest
 from .exchange import Exchange, ModelStatusError
@@ -50,7 +48,7 @@ class Gate:
                 return None
             content: bytes = request.content
             exchange = repeated(content, request.headers)
-            return exchange or Exchange(self.memory, wire, msgspec.json.decode(content), content)
+            return exchange or Exchange(self.memory, wire, content)
         except Exception as error:
             self.memory.steps_aside(error)
             return None

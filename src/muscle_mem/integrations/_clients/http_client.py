@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from functools import lru_cache
 from types import ModuleType
@@ -61,7 +62,24 @@ class _Wrapped:
         return self._inner.build_request(*args, **kwargs)
 
     def _replayed(self, exchange: Exchange, request: Any, *, is_stream: bool) -> Any:
-        return replayed_response(self._library, exchange, request, is_stream=is_stream)
+        """Return the response that a replayed turn is, or None."""
+        if not exchange.is_replayed:
+            return None
+        try:
+            return replayed_response(self._library, exchange, request, is_stream=is_stream)
+        except Exception as error:
+            self._gate.memory.steps_aside(error)
+            return None
+
+    def _rewritten(self, exchange: Exchange, request: Any) -> Any:
+        """Return a request in the form in which the provider understands it."""
+        if not exchange.is_rewritten:
+            return request
+        headers = [(name, value) for name, value in request.headers.multi_items() if name != "content-length"]
+        content = json.dumps(exchange.body).encode()
+        return self._library.Request(
+            request.method, request.url, headers=headers, content=content, extensions=request.extensions
+        )
 
     def _reported(self, exchange: Exchange, response: Any) -> Any:
         return reported_response(self._library, self._gate, exchange, response)
@@ -73,10 +91,14 @@ class _SyncWrapped(_Wrapped):
         exchange = self._gate.begin(request)
         if exchange is not None:
             self._gate.ask(exchange)
-        if exchange is None or exchange.turn.kind == "pass":
+        if exchange is None:
             return self._inner.send(request, stream=stream, **options)
-        if exchange.is_replayed:
-            return self._replayed(exchange, request, is_stream=stream)
+        replayed = self._replayed(exchange, request, is_stream=stream)
+        if replayed is not None:
+            return replayed
+        request = self._rewritten(exchange, request)
+        if exchange.turn.kind != "ask":
+            return self._inner.send(request, stream=stream, **options)
         try:
             response = self._inner.send(request, stream=stream, **options)
         except BaseException as error:
@@ -99,7 +121,7 @@ class _SyncWrapped(_Wrapped):
         self._inner.__enter__()
         return self
 
-    def __exit__(self, *raised: Any) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._inner.__exit__(*raised)
 
 
@@ -109,10 +131,14 @@ class _AsyncWrapped(_Wrapped):
         exchange = self._gate.begin(request)
         if exchange is not None:
             await self._gate.aask(exchange)
-        if exchange is None or exchange.turn.kind == "pass":
+        if exchange is None:
             return await self._inner.send(request, stream=stream, **options)
-        if exchange.is_replayed:
-            return self._replayed(exchange, request, is_stream=stream)
+        replayed = self._replayed(exchange, request, is_stream=stream)
+        if replayed is not None:
+            return replayed
+        request = self._rewritten(exchange, request)
+        if exchange.turn.kind != "ask":
+            return await self._inner.send(request, stream=stream, **options)
         try:
             response = await self._inner.send(request, stream=stream, **options)
         except BaseException as error:
@@ -135,7 +161,7 @@ class _AsyncWrapped(_Wrapped):
         await self._inner.__aenter__()
         return self
 
-    async def __aexit__(self, *raised: Any) -> None:
+    async def __aexit__(self, *raised: object) -> None:
         await self._inner.__aexit__(*raised)
 
 

@@ -8,7 +8,18 @@ from typing import Any
 
 from .._shared import Message, ModelCall, ModelRequest, ModelTurn, Part, ToolOffer, Usage
 from .sse import Event, event_bytes
-from .wire import Body, CutOffError, LeftAloneError, Said, answer_text, base64_part, fresh_id, ids_of, opaque_part, typed_answer
+from .wire import (
+    Body,
+    CutOffError,
+    LeftAloneError,
+    Said,
+    answer_text,
+    base64_part,
+    fresh_id,
+    ids_of,
+    opaque_part,
+    typed_answer,
+)
 
 NOT_REPLAYABLE = {"mcp_servers": "MCP servers of the provider", "container": "a container of the provider"}
 OF_THE_CLIENT = ("custom", "bash_", "computer_", "memory_", "text_editor_")
@@ -18,6 +29,10 @@ NOT_SAID = ("thinking", "redacted_thinking")
 
 class AnthropicMessages:
     """Requests to `/v1/messages`."""
+
+    def completed(self, body: Body) -> Body:
+        """Return a request as it is."""
+        return body
 
     def request(self, body: Body) -> ModelRequest:
         """Return a request in the neutral form.

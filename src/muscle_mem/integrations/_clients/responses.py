@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .._shared import Message, ModelCall, ModelRequest, ModelTurn, Part, ToolOffer, Usage
+from .replayed_responses import ReplayedResponses, items_of
 from .sse import Event, event_bytes
 from .wire import (
     Body,
@@ -37,6 +38,13 @@ ENDS = ("response.completed", "response.incomplete", "response.failed")
 class Responses:
     """Requests to `/responses`."""
 
+    def __init__(self) -> None:
+        self._replayed = ReplayedResponses()
+
+    def completed(self, body: Body) -> Body:
+        """Return a request with the history in place of the id of a replayed response."""
+        return self._replayed.completed(body)
+
     def request(self, body: Body) -> ModelRequest:
         """Return a request in the neutral form.
 
@@ -46,10 +54,7 @@ class Responses:
         for name, what in NOT_REPLAYABLE.items():
             if body.get(name):
                 raise LeftAloneError(f"it uses {what}")
-        items = body["input"]
-        if isinstance(items, str):
-            items = [{"role": "user", "content": items}]
-        messages = (_message(item) for item in _results_behind_calls(items))
+        messages = (_message(item) for item in _results_behind_calls(items_of(body)))
         return ModelRequest(
             messages=tuple(message for message in messages if message is not None),
             tools=() if body.get("tool_choice") == "none" else tuple(_offer(tool) for tool in body.get("tools") or ()),
@@ -106,8 +111,10 @@ class Responses:
             content = [{"type": "output_text", "text": answer_text(turn.answer), "annotations": []}]
             message = {"type": "message", "id": fresh_id("msg"), "role": "assistant", "status": "completed"}
             output.append({**message, "content": content})
+        response_id = fresh_id("resp")
+        self._replayed.note(response_id, body, output)
         return {
-            "id": fresh_id("resp"),
+            "id": response_id,
             "object": "response",
             "created_at": int(time.time()),
             "status": "completed",

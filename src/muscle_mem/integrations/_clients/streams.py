@@ -26,9 +26,7 @@ def replayed_response(library: ModuleType, exchange: Exchange, request: Any, *, 
     """
     headers, chunks = exchange.replayed()
     made: dict[str, Any] = {"stream": _stream_class(library)(chunks)} if is_stream else {"content": b"".join(chunks)}
-    response = library.Response(
-        200, headers=headers, request=request, extensions={"http_version": b"HTTP/1.1"}, **made
-    )
+    response = library.Response(200, headers=headers, request=request, extensions={"http_version": b"HTTP/1.1"}, **made)
     response.elapsed = timedelta(0)
     return response
 

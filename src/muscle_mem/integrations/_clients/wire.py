@@ -49,6 +49,10 @@ class Collector(Protocol):
 class WireFormat(Protocol):
     """How a provider writes requests and responses."""
 
+    def completed(self, body: Body) -> Body:
+        """Return a request in the form in which the provider understands it; mostly as it is."""
+        ...
+
     def request(self, body: Body) -> ModelRequest:
         """Return a request in the neutral form.
 
@@ -66,7 +70,7 @@ class WireFormat(Protocol):
         ...
 
     def payload(self, turn: ModelTurn, body: Body) -> Body:
-        """Return the response that a replayed turn is."""
+        """Return the response that a replayed turn is; an application may refer to it in later requests."""
         ...
 
     def events(self, payload: Body, body: Body) -> Iterator[bytes]:
@@ -130,7 +134,9 @@ def data_part(kind: str, url: str) -> Part:
         return Part(kind, url=url)
     media_type = head[5:].partition(";")[0]
     try:
-        return Part(kind, data=base64.b64decode(data) if head.endswith(";base64") else data.encode(), media_type=media_type)
+        return Part(
+            kind, data=base64.b64decode(data) if head.endswith(";base64") else data.encode(), media_type=media_type
+        )
     except binascii.Error:
         return Part(kind, url=url, media_type=media_type)
 

@@ -51,9 +51,7 @@ def wrapped_copy(
     if known is not None and known.memory.engine is engine:
         return client.copy()
     memory = Memory(engine, framework=framework, answer=answer, tools=tools, rejoin=rejoin, confirms=False)
-    gate = Gate(
-        memory, formats=formats, left_alone=left_alone, max_retries=client.max_retries, as_raised=as_raised
-    )
+    gate = Gate(memory, formats=formats, left_alone=left_alone, max_retries=client.max_retries, as_raised=as_raised)
     return client.copy(http_client=wrapped_http_client(inner, gate))
 
 
