@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 INPUT, CACHED, OUTPUT = 100, 40, 10  # the tokens that each response reports
 _number = itertools.count(1)
@@ -97,8 +97,8 @@ class StubModels:
         others: The paths of all other requests.
     """
 
-    def __init__(self, mind: Mind = script("hello")) -> None:
-        self.mind = mind
+    def __init__(self, mind: Mind | None = None) -> None:
+        self.mind = mind or script("hello")
         self.seen: list[Seen] = []
         self.others: list[str] = []
         self.gzips = False
@@ -116,7 +116,7 @@ class StubModels:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def __enter__(self) -> StubModels:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

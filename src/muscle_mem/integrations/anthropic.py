@@ -12,13 +12,14 @@ from typing import Any, Final, TypeVar
 from ..errors import MuscleMemError
 from ._clients.installed import installed
 from ._clients.messages import AnthropicMessages
+from ._clients.wire import WireFormat
 from ._clients.wrapping import wrapped_copy
 
 anthropic: Final = installed("anthropic", lowest=1)
 
 ClientT = TypeVar("ClientT")
 
-FORMATS: Final = {"/v1/messages": AnthropicMessages()}
+FORMATS: Final[dict[str, WireFormat]] = {"/v1/messages": AnthropicMessages()}
 LEFT_ALONE: Final = {
     "/messages/batches": "batches are answered later",
     "/complete": "completions without messages have no tool calls",

@@ -13,13 +13,14 @@ from ..errors import MuscleMemError
 from ._clients.chat import ChatCompletions
 from ._clients.installed import installed
 from ._clients.responses import Responses
+from ._clients.wire import WireFormat
 from ._clients.wrapping import wrapped_copy
 
 installed("openai", lowest=3)
 
 ClientT = TypeVar("ClientT")
 
-FORMATS: Final = {"/chat/completions": ChatCompletions(), "/responses": Responses()}
+FORMATS: Final[dict[str, WireFormat]] = {"/chat/completions": ChatCompletions(), "/responses": Responses()}
 LEFT_ALONE: Final = {
     "/batches": "batches are answered later",
     "/completions": "completions without messages have no tool calls",

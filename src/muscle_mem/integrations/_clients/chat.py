@@ -108,7 +108,7 @@ class ChatCompletions:
             "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
         }
 
-    def events(self, payload: Body, body: Body) -> Iterator[bytes]:
+    def events(self, payload: Body, body: Body, /) -> Iterator[bytes]:
         """Return a replayed response as a stream."""
         choice = payload["choices"][0]
         head = {key: payload[key] for key in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
@@ -127,7 +127,7 @@ class ChatCompletions:
             yield event_bytes("", {**head, "choices": [], "usage": payload["usage"]})
         yield event_bytes("", DONE)
 
-    def collector(self, body: Body) -> ChatCollector:
+    def collector(self, body: Body, /) -> ChatCollector:
         """Return what puts the streamed response to a request together."""
         return ChatCollector(waits_for_usage=bool((body.get("stream_options") or {}).get("include_usage")))
 

@@ -109,7 +109,7 @@ class AnthropicMessages:
             },
         }
 
-    def events(self, payload: Body, body: Body) -> Iterator[bytes]:
+    def events(self, payload: Body, _body: Body, /) -> Iterator[bytes]:
         """Return a replayed response as a stream."""
         events: list[Body] = [{"type": "message_start", "message": {**payload, "content": [], "stop_reason": None}}]
         for index, block in enumerate(payload["content"]):
@@ -119,7 +119,7 @@ class AnthropicMessages:
         events.append({"type": "message_stop"})
         return (event_bytes(event["type"], event) for event in events)
 
-    def collector(self, body: Body) -> MessagesCollector:
+    def collector(self, _body: Body, /) -> MessagesCollector:
         """Return what puts the streamed response to a request together."""
         return MessagesCollector()
 

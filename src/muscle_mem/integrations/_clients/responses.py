@@ -138,7 +138,7 @@ class Responses:
             },
         }
 
-    def events(self, payload: Body, body: Body) -> Iterator[bytes]:
+    def events(self, payload: Body, _body: Body, /) -> Iterator[bytes]:
         """Return a replayed response as a stream."""
         started = {**payload, "status": "in_progress", "output": [], "usage": None}
         events: list[Body] = [{"type": "response.created", "response": started}]
@@ -149,7 +149,7 @@ class Responses:
         for number, event in enumerate(events):
             yield event_bytes(event["type"], {**event, "sequence_number": number})
 
-    def collector(self, body: Body) -> ResponsesCollector:
+    def collector(self, _body: Body, /) -> ResponsesCollector:
         """Return what puts the streamed response to a request together."""
         return ResponsesCollector()
 
@@ -233,7 +233,7 @@ def _message(item: Body) -> Message | None:
     kind = item.get("type") or "message"
     if kind == "message":
         text, parts = _content(item.get("content"))
-        role = "system" if item["role"] == "developer" else item["role"]
+        role: Any = "system" if item["role"] == "developer" else item["role"]
         return Message(role, text, parts)
     if kind == "function_call":
         return Message("assistant", calls=(ModelCall(item["call_id"], item["name"], item["arguments"]),))

@@ -73,11 +73,11 @@ class WireFormat(Protocol):
         """Return the response that a replayed turn is; an application may refer to it in later requests."""
         ...
 
-    def events(self, payload: Body, body: Body) -> Iterator[bytes]:
+    def events(self, payload: Body, body: Body, /) -> Iterator[bytes]:
         """Return a replayed response as a stream."""
         ...
 
-    def collector(self, body: Body) -> Collector:
+    def collector(self, body: Body, /) -> Collector:
         """Return what puts the streamed response to a request together."""
         ...
 
@@ -134,11 +134,10 @@ def data_part(kind: str, url: str) -> Part:
         return Part(kind, url=url)
     media_type = head[5:].partition(";")[0]
     try:
-        return Part(
-            kind, data=base64.b64decode(data) if head.endswith(";base64") else data.encode(), media_type=media_type
-        )
+        content = base64.b64decode(data) if head.endswith(";base64") else data.encode()
     except binascii.Error:
         return Part(kind, url=url, media_type=media_type)
+    return Part(kind, data=content, media_type=media_type)
 
 
 def base64_part(kind: str, data: str, media_type: str) -> Part:
