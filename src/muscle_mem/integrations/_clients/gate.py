@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ...errors import MuscleMemError
 from .._shared import Memory, ModelRequest
+from .._shared.nesting import answering, is_another_answering, is_answering
 from .exchange import Exchange, ModelStatusError
 from .retries import hold, may_be_repeated, repeated
 from .wire import LeftAloneError, Said, WireFormat
@@ -44,7 +46,7 @@ class Gate:
         """Return the exchange that a request begins or repeats; None if it is left alone."""
         try:
             wire = self._wire(request)
-            if wire is None:
+            if wire is None or self._is_inside_another():
                 return None
             content: bytes = request.content
             exchange = repeated(content, request.headers)
@@ -62,8 +64,16 @@ class Gate:
                 return wire
         for part, what in self._left_alone.items():
             if part in path:
-                self.memory.leave_alone((), what)
+                self.memory.leave_alone(what)
         return None
+
+    def _is_inside_another(self) -> bool:
+        """Return whether another adapter has seen the request: it works, since it would learn our replayed turns."""
+        engine = self.memory.engine
+        if is_another_answering(engine):
+            self.memory.leave_alone("another engine around this client has seen the request")
+            return True
+        return is_answering(engine)
 
     def ask(self, exchange: Exchange) -> None:
         """Ask the memory what to do about a request."""
@@ -89,7 +99,7 @@ class Gate:
         try:
             return exchange.wire.request(exchange.body)
         except LeftAloneError as reason:
-            self.memory.leave_alone(exchange.wire.result_ids(exchange.body), str(reason))
+            self.memory.leave_alone(str(reason), exchange.wire.result_ids(exchange.body))
         except Exception as error:
             self.memory.steps_aside(error)
         return None
@@ -111,6 +121,10 @@ class Gate:
                 await exchange.turn.asaid(said.calls, said.answer, said.usage)
             except MuscleMemError as error:
                 raise self._as_raised(error) from None
+
+    def answering(self) -> AbstractContextManager[None]:
+        """Return a block in which a request is sent that the memory has seen."""
+        return answering(self.memory.engine)
 
     def raised(self, exchange: Exchange, request: Any, error: BaseException) -> None:
         """Note that sending a request raised."""

@@ -100,7 +100,8 @@ class _SyncWrapped(_Wrapped):
         if exchange.turn.kind != "ask":
             return self._inner.send(request, stream=stream, **options)
         try:
-            response = self._inner.send(request, stream=stream, **options)
+            with self._gate.answering():
+                response = self._inner.send(request, stream=stream, **options)
         except BaseException as error:
             self._gate.raised(exchange, request, error)
             raise
@@ -140,7 +141,8 @@ class _AsyncWrapped(_Wrapped):
         if exchange.turn.kind != "ask":
             return await self._inner.send(request, stream=stream, **options)
         try:
-            response = await self._inner.send(request, stream=stream, **options)
+            with self._gate.answering():
+                response = await self._inner.send(request, stream=stream, **options)
         except BaseException as error:
             self._gate.raised(exchange, request, error)
             raise
