@@ -7,9 +7,10 @@ and they find the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
-from operator import ne
+from operator import itemgetter, ne
+from string import ascii_letters
 from typing import Any, NamedTuple
 
 from .answers import (
@@ -34,8 +35,10 @@ _STR = frozenset({str})
 _NUMBERS = frozenset({int, float})
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _CONSTANTS = {True: TRUE, False: FALSE, None: NONE}
-_STARTS = frozenset(["", *"{[ \n\t\r"])
 _TABLE = "<tr"
+_SHAPES = str.maketrans({char: "1" if char.isdigit() else "a" for char in "123456789" + ascii_letters})
+"""Makes one-line ASCII texts equal that have letters, zeros, other digits and signs at the same positions."""
+_FIRST = itemgetter(0)
 _NUMBER_LINES = re.compile(r"^(?:[^\d\n]{0,24}-?(\d[\d.,]*)[^\d\n]{0,24}|.*)$", re.MULTILINE)
 """The one number of each line, as `answers.read` finds it in a whole text."""
 
@@ -43,13 +46,14 @@ _NUMBER_LINES = re.compile(r"^(?:[^\d\n]{0,24}-?(\d[\d.,]*)[^\d\n]{0,24}|.*)$", 
 class Rows(NamedTuple):
     """The records of a list by what they answer.
 
-    `size` is the number of values in each, and `keys` has an equal item for records that answer the same. `names` are
-    those of the fields; a field that is a record itself has its own names.
+    `size` is the number of values in each, and `keys` has an equal item for records that answer the same: the parts of
+    fields that differ. `fields` has the name of each field, the fields of a field that is a record itself, and the part
+    of a field that answers the same in all records.
     """
 
     size: int
-    keys: list[tuple[Any, ...]]
-    names: tuple[tuple[str, Any], ...]
+    keys: Sequence[tuple[Any, ...]]
+    fields: tuple[tuple[str, Any, Any], ...]
 
 
 def rows_of(items: Sequence[Any], depth: int) -> Rows | None:
@@ -58,34 +62,33 @@ def rows_of(items: Sequence[Any], depth: int) -> Rows | None:
     Return None for items that are not dicts of scalars with the same names in the same order. `depth` is the
     number of levels that may follow.
     """
-    if len(items) < _FEW or depth < 1 or not _DICT.issuperset(map(type, items)):
+    count = len(items)
+    if count < _FEW or depth < 1 or not _DICT.issuperset(map(type, items)):
         return None
     names = tuple(items[0])
-    if not names or set(map(tuple, items)) != {names} or not _STR.issuperset(map(type, names)):
+    if not names or list(map(tuple, items)).count(names) < count or not _STR.issuperset(map(type, names)):
         return None
     size = 1
-    keys: list[Sequence[Any] | str] = []
-    inner: list[tuple[str, Any]] = []
+    differing: list[Sequence[Any]] = []
+    fields: list[tuple[str, Any, Any]] = []
     for name, column in zip(names, zip(*map(dict.values, items), strict=True), strict=True):
         if type(column[0]) is dict:
             rows = rows_of(column, depth - 1)
             if rows is None:
                 return None
             size += rows.size
-            keys.append(rows.keys)
-            inner.append((name, rows.names))
+            is_same = not rows.keys[0]
+            fields.append((name, rows.fields, () if is_same else None))
+            differing += () if is_same else (rows.keys,)
             continue
         categories = _categories(name, column)
         if categories is None:
             return None
         size += 1
-        keys.append(categories)
-        inner.append((name, None))
-    count = len(items)
-    if all(type(key) is str for key in keys):
-        return Rows(size, [tuple(keys)] * count, tuple(inner))
-    parts = [repeat(key, count) if type(key) is str else key for key in keys]
-    return Rows(size, list(zip(*parts, strict=True)), tuple(inner))
+        is_same = type(categories) is str
+        fields.append((name, None, categories if is_same else None))
+        differing += () if is_same else (categories,)
+    return Rows(size, list(zip(*differing, strict=True)) if differing else [()] * count, tuple(fields))
 
 
 def _categories(name: str, column: Sequence[Any]) -> Sequence[str] | str | None:
@@ -122,24 +125,41 @@ def _of_texts(name: str, column: Sequence[str]) -> Sequence[str] | str | None:
     distinct = list(dict.fromkeys(column))
     joined = "\n".join(distinct)
     is_plain = joined.count("\n") == len(distinct) - 1 and max(map(len, distinct)) <= 4 * MAX_WORD
-    is_plain = is_plain and _TABLE not in joined and _STARTS.isdisjoint([text[:1] for text in distinct])
-    if not is_plain or any(map(str.isspace, distinct)):
+    if not is_plain or not all(distinct) or _TABLE in joined or not _are_plain_starts(set(map(_FIRST, distinct))):
         readings = {text: read(text, name, words=False) for text in distinct}
         if any(reading.fields is not None or reading.items is not None for reading in readings.values()):
             return None
         return [readings[text].category for text in column]
-    found = _of_short_texts(name, distinct)
+    found = _of_one_line_texts(name, distinct, joined)
     if type(found) is str or len(distinct) == len(column):
         return found
     by_text = dict(zip(distinct, found, strict=True))
     return [by_text[text] for text in column]
 
 
-def _of_short_texts(name: str, texts: Sequence[str]) -> Sequence[str] | str:
-    """Return the categories of one-line texts.
+def _are_plain_starts(chars: Iterable[str]) -> bool:
+    """Return whether texts with these first characters are neither JSON nor only spaces."""
+    return not any(char in "{[" or char.isspace() for char in chars)
 
-    They neither are empty nor begin as JSON does.
+
+def _of_one_line_texts(name: str, texts: Sequence[str], joined: str) -> Sequence[str] | str:
+    """Return the categories of one-line texts that neither are empty nor begin as JSON does.
+
+    Most texts of a field have one of a few shapes.
     """
+    if not joined.isascii():
+        return _of_short_texts(name, texts)
+    shapes = joined.translate(_SHAPES).split("\n")
+    distinct = list(dict.fromkeys(shapes))
+    found = _of_short_texts(name, distinct)
+    if type(found) is str:
+        return found
+    by_shape = dict(zip(distinct, found, strict=True))
+    return [by_shape[shape] for shape in shapes]
+
+
+def _of_short_texts(name: str, texts: Sequence[str]) -> Sequence[str] | str:
+    """Return the category of each of the texts, or the one of all."""
     bare = list(map(str.rstrip, map(str.strip, texts), repeat(".!")))
     if not YES_AND_NO.isdisjoint(map(str.casefold, bare)):
         return [read(text, name, words=False).category for text in texts]
@@ -159,9 +179,11 @@ def _of_short_texts(name: str, texts: Sequence[str]) -> Sequence[str] | str:
     ]
 
 
-def made_of(names: tuple[tuple[str, Any], ...], key: tuple[Any, ...]) -> dict[str, Any]:
+def made_of(fields: tuple[tuple[str, Any, Any], ...], key: tuple[Any, ...]) -> dict[str, Any]:
     """Return a record whose fields answer as the key of one does."""
-    return {
-        name: sample_of(part) if inner is None else made_of(inner, part)
-        for (name, inner), part in zip(names, key, strict=True)
-    }
+    parts = iter(key)
+    made: dict[str, Any] = {}
+    for name, inner, same in fields:
+        part = next(parts) if same is None else same
+        made[name] = sample_of(part) if inner is None else made_of(inner, part)
+    return made

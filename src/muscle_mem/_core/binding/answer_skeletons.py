@@ -61,4 +61,4 @@ def _rows(items: Any, left: list[int], depth: int) -> list[Any] | None:
         left[0] = -1
         return []
     left[0] -= rows.size * len(kept)
-    return [made_of(rows.names, key) for key in kept]
+    return [made_of(rows.fields, key) for key in kept]
