@@ -7,12 +7,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..model.lazy import lazy
+from ..redaction.traces import decimal_text
 from .figures import scalar_figures
 from .guard_sources import figures_of
 from .leaf_texts import BREAK, bytes_of, text_of
 from .tokens import contains_token
 
 _WORD = re.compile(r"\w+")
+_COMPARED = frozenset({str, int})
+_USUAL = _COMPARED | {float, bool, type(None)}
 
 
 class Given:
@@ -26,7 +29,9 @@ class Given:
 
     @lazy
     def _text(self) -> str:
-        return BREAK.join(text for leaf in self._leaves if (text := text_of(leaf)))
+        floats = [leaf for leaf in self._leaves if type(leaf) is float]
+        others = [text_of(leaf) or "" for leaf in self._leaves if type(leaf) not in _USUAL]
+        return BREAK.join((*self._texts, *map(decimal_text, self._ints), *map(str, floats), *others))
 
     @lazy
     def _folded(self) -> str:
@@ -37,8 +42,16 @@ class Given:
         return frozenset((*_WORD.findall(self._text), *_WORD.findall(self._folded)))
 
     @lazy
-    def _values(self) -> frozenset[bytes | None]:
-        return frozenset(map(bytes_of, self._leaves)) - {None}
+    def _texts(self) -> frozenset[str]:
+        return frozenset([leaf for leaf in self._leaves if type(leaf) is str])
+
+    @lazy
+    def _ints(self) -> frozenset[int]:
+        return frozenset([leaf for leaf in self._leaves if type(leaf) is int])
+
+    @lazy
+    def _others(self) -> frozenset[bytes | None]:
+        return frozenset([bytes_of(leaf) for leaf in self._leaves if type(leaf) not in _COMPARED]) - {None}
 
     @lazy
     def _figures(self) -> frozenset[str]:
@@ -49,7 +62,7 @@ class Given:
         text = (text_of(value) or "").strip()
         if not text:
             return False
-        if self._has_token(self._text, text) or bytes_of(value) in self._values:
+        if self._has_token(self._text, text) or self._has_equal(value):
             return True
         # Letters that only look like others stay what they are: other texts are not folded.
         if text.isascii() and self._has_token(self._folded, text.lower()):
@@ -61,4 +74,13 @@ class Given:
 
     def _has_token(self, known: str, text: str) -> bool:
         """Return whether a text is a token here; short words stand inside of many others."""
+        if text not in known:  # Most are not, and this costs much less than the words of all values.
+            return False
         return (text in self._words or not _WORD.fullmatch(text)) and contains_token(known, text)
+
+    def _has_equal(self, value: Any) -> bool:
+        """Return whether a value of the same type is here that is equal."""
+        kind = type(value)
+        if kind in _COMPARED:
+            return value in (self._texts if kind is str else self._ints)
+        return bytes_of(value) in self._others

@@ -43,9 +43,9 @@ class LeafIndex:
             return True
         self._finds += 1
         if self._leaves is None:
-            self._leaves = [
-                leaf for whole in self._values.values() for leaf in leaves_of(whole) if type(leaf) in _PLAIN_OR_FLOAT
-            ]
+            self._leaves = [leaf for whole in self._values.values() for leaf in leaves_of(whole)]
+            if not _PLAIN_OR_FLOAT.issuperset(map(type, self._leaves)):
+                self._leaves = [leaf for leaf in self._leaves if type(leaf) in _PLAIN_OR_FLOAT]
         return value in self._leaves
 
     def _made(self) -> dict[Any, _Link]:

@@ -5,8 +5,8 @@ Some containers exist in the index of outputs only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import chain
+from collections.abc import Iterable, Sequence
+from itertools import chain, product
 from typing import Any, NamedTuple
 
 Slots = Iterable[tuple[int, int]]
@@ -72,3 +72,15 @@ class SlotList:
         if len(self._parts) > 1:
             self._parts = [list(chain.from_iterable(self._parts))]
         return self.last()
+
+
+def in_row_order(columns: Sequence[Sequence[Any]]) -> list[Any]:
+    """Return the values of columns, row by row."""
+    if len(columns) == 1:
+        return list(columns[0])
+    return list(chain.from_iterable(zip(*columns, strict=True)))
+
+
+def slots_of(start: int, stop: int, columns: Sequence[int]) -> Slots:
+    """Return the places of the values of some columns, row by row, in the dicts from `start` to `stop`."""
+    return product(range(start, stop), [2 * column + 1 for column in columns])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from enum import Enum
 from itertools import chain, compress, product, repeat
@@ -18,7 +19,7 @@ from typing import Any
 
 from .. import codec
 from .leaf_texts import BREAK
-from .output_places import Items, Parsed, Root, SlotList, Slots
+from .output_places import Items, Parsed, Root, SlotList, Slots, in_row_order, slots_of
 from .paths import (
     CONTAINERS,
     JSON,
@@ -35,12 +36,13 @@ from .paths import (
 
 LeafPath = tuple[tuple[int, ...], tuple[bytes, ...]]
 _MAX_KEY_PLACES = 64
-_JSON_STARTS = ("{", "[")
+_JSON_STARTS = frozenset({"{", "["})
 _FEW = 4  # children for which it does not pay to index all of them together
 _STR = frozenset({str})
 _DICT = frozenset({dict})
 _NUMBERS = frozenset({int, float})
 _INNER = frozenset({dict, list})
+_EMPTY = frozenset({bool, type(None)})
 _PLAIN = frozenset({str, int, float, bool, type(None), dict, list})
 
 
@@ -138,9 +140,20 @@ class OutputTree:
         names = tuple(rows[0])
         if not names or not _STR.issuperset(map(type, names)):
             return False
-        values = list(chain.from_iterable(map(dict.values, rows)))
-        slots = range(1, 2 * len(names), 2)
-        return self._put_all(values, lambda: product(range(start, stop), slots), (start, stop, known))
+        columns = list(zip(*map(dict.values, rows), strict=True))
+        kinds = [set(map(type, column)) for column in columns]
+        groups = [[at for at, kind in enumerate(kinds) if kind <= group] for group in (_STR, _NUMBERS, _INNER, _EMPTY)]
+        if sum(map(len, groups)) < len(columns):  # A column of mixed values
+            slots = range(1, 2 * len(names), 2)
+            every = list(chain.from_iterable(zip(*columns, strict=True)))
+            return self._put_all(every, lambda: product(range(start, stop), slots), (start, stop, known))
+        texts, numbers, inner = (in_row_order([columns[at] for at in group]) for group in groups[:3])
+        if not self._are_plain(texts):
+            return False
+        self._scan_same_keys(start, stop, known)
+        found = frozenset().union(*(kinds[at] for at in groups[2]))
+        self._extend(texts, numbers, inner, found, [slots_of(start, stop, group) for group in groups[:3]])
+        return True
 
     def _put_all(
         self,
@@ -158,28 +171,40 @@ class OutputTree:
             return False
         is_text = list(map(is_, kinds, repeat(str)))
         texts = list(compress(values, is_text)) if str in found else []
-        joined = BREAK.join(texts)
-        if joined[:1] in _JSON_STARTS or any(BREAK + start in joined for start in _JSON_STARTS):
-            return False
-        if ("\n" in joined or "<tr" in joined) and any(self._parsed(text) is not None for text in texts):
+        if not self._are_plain(texts):
             return False
         if rows is not None:
             self._scan_same_keys(*rows)
+        is_number = list(map(_NUMBERS.__contains__, kinds))
+        is_inner = list(map(_INNER.__contains__, kinds))
+        places = [compress(slots(), chosen) for chosen in (is_text, is_number, is_inner)]
+        numbers, inner = list(compress(values, is_number)), list(compress(values, is_inner))
+        self._extend(texts, numbers, inner, found, places)
+        return True
+
+    def _are_plain(self, texts: list[str]) -> bool:
+        """Return whether none of these texts spells a value."""
+        joined = BREAK.join(texts)
+        if joined[:1] in _JSON_STARTS or any(BREAK + start in joined for start in _JSON_STARTS):
+            return False
+        return ("\n" not in joined and "<tr" not in joined) or all(self._parsed(text) is None for text in texts)
+
+    def _extend(
+        self, texts: list[str], numbers: list[Any], inner: list[Any], kinds: AbstractSet[type], slots: Sequence[Slots]
+    ) -> None:
+        """Index leaves and containers; `slots` are the places of each of the three."""
         if texts:
             self.texts += texts
-            self._text_slots.extend(slots() if len(found) == 1 else compress(slots(), is_text))
-        if not found.isdisjoint(_NUMBERS):
-            is_number = list(map(_NUMBERS.__contains__, kinds))
-            self._number_values.extend(compress(values, is_number))
-            self._number_slots.extend(compress(slots(), is_number))
-        if not found.isdisjoint(_INNER):
-            is_inner = list(map(_INNER.__contains__, kinds))
+            self._text_slots.extend(slots[0])
+        if numbers:
+            self._number_values += numbers
+            self._number_slots.extend(slots[1])
+        if inner:
             at = len(self.nodes)
-            self.nodes.extend(compress(values, is_inner))
-            self._link_slots.extend(compress(slots(), is_inner))
-            if list not in found:
+            self.nodes += inner
+            self._link_slots.extend(slots[2])
+            if list not in kinds:
                 self._note_rows(at)
-        return True
 
     def _note_rows(self, at: int) -> None:
         """Note which neighbors among the last containers have the same keys."""

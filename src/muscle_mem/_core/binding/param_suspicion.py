@@ -120,7 +120,7 @@ class ParamSearch:
                 forms = _all_forms(leaves)
                 again = forms.intersection(self._forms)
                 self._forms.update({form: [*self._forms[form], name] for form in again})
-                self._forms.update({form: [name] for form in forms - again})
+                self._forms.update(dict.fromkeys(forms - again, [name]))
             self._needles = Needles(self._forms)
         return self._forms
 

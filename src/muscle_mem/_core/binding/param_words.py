@@ -14,9 +14,11 @@ from .spelled import squeezed, unquoted, with_spelled_out_letters, without_accen
 MANY_WORDS = 8
 """Of a param of more words, only those with a capital, a digit or an @ count."""
 
+_EDGE = "\0"
 _LONG_WORD = 4  # letters; a word of fewer counts inside of another word at its begin or end only
 _DIGITS = 4
 _LONG = 10**_DIGITS
+_USUAL = frozenset({str, int, float, bool, type(None)})
 _PLAIN_WORDS = FUNCTION_WORDS | ADDRESS_WORDS
 _WORD = re.compile(r"[^\W_]+")
 _LAST_PART = re.compile(r"\.([^\W_]{1,5})(?![\w.@-])")
@@ -43,18 +45,14 @@ class ParamWords:
         self._task = {word for text in task if isinstance(text, str) for word in _words(text)}
         for name, values in leaves.items():
             self._add(name, values)
-        self._needles = Needles(word for word in self._by_word if len(word) >= _LONG_WORD and word.isalnum())
+        self._needles = Needles([word for word in self._by_word if len(word) >= _LONG_WORD and word.isalnum()])
+        self._edges = ""
         self._orders: tuple[list[str], list[str]] | None = None
 
     def _add(self, name: str, leaves: Sequence[Any]) -> None:
-        if len(leaves) > MANY_WORDS:  # The texts of short numbers are looked for as wholes.
-            leaves = [leaf for leaf in leaves if type(leaf) is not float and not (type(leaf) is int and leaf < _LONG)]
-        texts: list[str] = []
-        for leaf in leaves:
-            if type(leaf) is str:
-                texts.append(leaf)
-            else:
-                texts += _plain_texts(leaf)
+        texts = (
+            [text for leaf in leaves for text in _plain_texts(leaf)] if len(leaves) <= MANY_WORDS else _texts(leaves)
+        )
         joined = "\0".join(texts)
         words = _WORD.findall(joined)
         is_long = len(words) > MANY_WORDS
@@ -68,7 +66,7 @@ class ParamWords:
             counted = [word for word in unique if not word.isalpha() or not word.islower()]
             if "@" in joined:
                 counted += [word for address in _ADDRESS.findall(joined) for word in _WORD.findall(address)]
-            words = [word for word in counted if not _is_caseless(word)]
+            words = counted if joined.isascii() else [word for word in counted if not _is_caseless(word)]
         last_parts = set(map(without_accents, _LAST_PART.findall(joined))) if "." in joined else set()
         for form in (without_accents, with_spelled_out_letters):
             folded = form("\n".join(words)).split("\n") if words else []
@@ -162,9 +160,9 @@ class ParamWords:
                 for edge in (word[:SHORT_TEXT], word[-SHORT_TEXT:]):
                     yield from self._by_word.get(edge, ())
             if word not in FUNCTION_WORDS:
-                yield from self._beginning_with(word, self._ordered()[0], 1)
+                yield from self._beginning_with(word)
                 if len(word) >= _LONG_WORD:
-                    yield from self._beginning_with(word[::-1], self._ordered()[1], -1)
+                    yield from self._ending_with(word)
 
     def _names_of_whole(self, whole: str, is_part: bool) -> Iterator[str]:
         """Yield the params of which a whole literal is a part.
@@ -189,14 +187,26 @@ class ParamWords:
             if spelled.startswith((whole, back)) or spelled.endswith((whole, back)):
                 yield name
         if length > 1:
-            yield from self._beginning_with(whole, self._ordered()[0], 1)
-            yield from self._beginning_with(back, self._ordered()[1], -1)
+            yield from self._beginning_with(whole)
+            yield from self._ending_with(whole)
 
-    def _beginning_with(self, start: str, words: Sequence[str], step: int) -> Iterator[str]:
+    def _beginning_with(self, start: str) -> Iterator[str]:
         """Yield the params of the first word that begins with a text."""
-        at = _first_from(words, start)
-        if at < len(words) and words[at].startswith(start):
-            yield from self._by_word[words[at][::step]]
+        if self._has_edge(_EDGE + start):
+            words = self._ordered()[0]
+            yield from self._by_word[words[_first_from(words, start)]]
+
+    def _ending_with(self, end: str) -> Iterator[str]:
+        """Yield the params of the word that ends with a text, the first one if all are read backward."""
+        if self._has_edge(end + _EDGE):
+            words = self._ordered()[1]
+            yield from self._by_word[words[_first_from(words, end[::-1])][::-1]]
+
+    def _has_edge(self, text: str) -> bool:
+        """Return whether a word begins or ends so; most searches end here, without a sorting of the words."""
+        if not self._edges:
+            self._edges = _EDGE.join(("", *self._by_word, ""))
+        return text in self._edges
 
 
 def _words(text: str) -> list[str]:
@@ -229,6 +239,15 @@ def _is_caseless(word: str) -> bool:
     Those of most scripts have none.
     """
     return word.isalpha() and word.lower() == word.upper()
+
+
+def _texts(leaves: Sequence[Any]) -> list[str]:
+    """Return the texts of many leaves; those of floats and short numbers are looked for as wholes."""
+    texts = [leaf for leaf in leaves if type(leaf) is str]
+    texts += map(decimal_text, [leaf for leaf in leaves if type(leaf) is int and leaf >= _LONG])
+    for leaf in [leaf for leaf in leaves if type(leaf) not in _USUAL]:
+        texts += _plain_texts(leaf)
+    return texts
 
 
 def _plain_texts(leaf: Any) -> list[str]:

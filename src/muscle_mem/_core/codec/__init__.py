@@ -17,7 +17,8 @@ import msgspec
 from ...errors import DecodeError, NotStorableError, TooLargeError
 from .fold import child_path, fields_of, fold, is_immutable, unfold, without_private
 from .known_classes import add_known_classes
-from .reader import read
+from .leaves import may_hold_nan
+from .reader import read, read_own
 from .refusal import Refusal
 from .registry import display_name, is_same_class_name, register
 from .unknown import Record
@@ -34,6 +35,7 @@ __all__ = [
     "child_path",
     "copier",
     "decode",
+    "decode_own",
     "digest",
     "encode",
     "fields_of",
@@ -117,6 +119,15 @@ def decode(data: bytes, *, lenient: bool = False) -> Any:
     return read(data[1:], lenient)
 
 
+def decode_own(data: bytes) -> Any:
+    """Return the value of bytes that `encode` has returned in this process.
+
+    Their form is not verified, which is faster than `decode`. As with `lenient`, a class that is unknown by now becomes
+    a `Record`.
+    """
+    return read_own(data[1:])
+
+
 def copier(data: bytes, value: Any, *, lenient: bool = False) -> Callable[[], Any]:
     """Return a function that decodes `data` again at each call.
 
@@ -150,8 +161,10 @@ def digest(data: bytes) -> bytes:
 def _write(value: object, is_canonical: bool, max_nodes: int, max_bytes: int) -> bytes:
     try:
         try:
-            tree = Writer(is_canonical, False, max_nodes, max_bytes).put(value, 0)
-            data = _HEAD + pack(tree)
+            writer = Writer(is_canonical, False, max_nodes, max_bytes, allows_nan=True)
+            data = _HEAD + pack(writer.put(value, 0))
+            if writer.has_floats and may_hold_nan(data):
+                data = _HEAD + pack(Writer(is_canonical, False, max_nodes, max_bytes).put(value, 0))
         except (OverflowError, UnicodeEncodeError):
             tree = Writer(is_canonical, True, max_nodes, max_bytes).put(value, 0)
             data = _HEAD + pack(tree)

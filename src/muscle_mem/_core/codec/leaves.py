@@ -52,6 +52,14 @@ def require(condition: object, what: str) -> None:
         raise DecodeError(f"cannot decode the data: invalid {what}")
 
 
+def may_hold_nan(data: bytes) -> bool:
+    """Return whether a message may contain a float that is NaN.
+
+    A search for the first two bytes of one is much faster than a comparison of each float with itself.
+    """
+    return b"\xcb\x7f" in data or b"\xcb\xff" in data
+
+
 def _split_big_int(value: int) -> tuple[Any, ...]:
     return (value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True),)
 

@@ -15,7 +15,18 @@ import msgspec
 from ...errors import DecodeError, UnknownTypeError
 from . import leaves as tags
 from .arrays import build_array
-from .leaves import BY_TAG, LEAVES, NAN_BYTES, ODD, RARE_TAGS, are_same_parts, leaf_of_tag, rare_leaf, require
+from .leaves import (
+    BY_TAG,
+    LEAVES,
+    NAN_BYTES,
+    ODD,
+    RARE_TAGS,
+    are_same_parts,
+    leaf_of_tag,
+    may_hold_nan,
+    rare_leaf,
+    require,
+)
 from .mappings import attributes_of, build
 from .pandas_values import NAMES as PANDAS_NAMES
 from .pandas_values import build_pandas
@@ -41,13 +52,16 @@ def read_tree(body: bytes) -> Any:
 class Reader:
     """One walk over one tree.
 
-    A `lenient` reader returns Records for classes that this process does not know.
+    A `lenient` reader returns Records for classes that this process does not know. With `is_own`, it trusts that
+    the bytes are what the writer of this process returned.
     """
 
-    __slots__ = ("lenient",)
+    __slots__ = ("is_own", "lenient", "may_hold_nan")
 
-    def __init__(self, lenient: bool) -> None:
+    def __init__(self, lenient: bool, may_hold_nan: bool = True, is_own: bool = False) -> None:
         self.lenient = lenient
+        self.may_hold_nan = may_hold_nan
+        self.is_own = is_own
 
     def get(self, tree: Any, depth: int) -> Any:
         """Return the value of a tree that is inside `depth` containers."""
@@ -73,10 +87,10 @@ class Reader:
     def get_map(self, tree: Any, depth: int) -> dict[str, Any]:
         """Return the dict of a map, whose keys are plain strings."""
         require(
-            type(tree) is dict and (not tree or set(map(type, tree)) == ONLY_STR),
+            self.is_own or (type(tree) is dict and (not tree or set(map(type, tree)) == ONLY_STR)),
             "map with keys that are not strings",
         )
-        if _all_plain(tree.values()):
+        if self.all_plain(tree.values()):
             return tree  # type: ignore[no-any-return] # msgpack gives Any
         get, depth = self.get, depth + 1
         return {key: get(item, depth) for key, item in tree.items()}
@@ -84,25 +98,30 @@ class Reader:
     def get_items(self, tree: list[Any], depth: int) -> list[Any]:
         """Return the items after a tag."""
         items = tree[1:]
-        if _all_plain(items):
+        if self.all_plain(items):
             return items
         get, depth = self.get, depth + 1
         if len(items) >= FEW and depth < MAX_DEPTH and ONLY_DICT.issuperset(map(type, items)):
-            keys, values = chain.from_iterable(items), list(chain.from_iterable(map(dict.values, items)))
-            if ONLY_STR.issuperset(map(type, keys)) and _all_plain(values):
+            values = list(chain.from_iterable(map(dict.values, items)))
+            if self._has_text_keys(items) and self.all_plain(values):
                 return items
         return [get(item, depth) for item in items]
+
+    def _has_text_keys(self, items: list[dict[Any, Any]]) -> bool:
+        return self.is_own or ONLY_STR.issuperset(map(type, chain.from_iterable(items)))
+
+    def all_plain(self, items: Any) -> bool:
+        """Return whether all items are values as they are."""
+        kinds = set(map(type, items))
+        if not kinds <= PLAIN_OR_FLOAT:
+            return False
+        return not (self.may_hold_nan and float in kinds and any(map(ne, items, items)))
 
     def record(self, error: UnknownTypeError, tree: list[Any], name: str, parts: list[Any], shown: Any) -> Record:
         """Return a Record for an unknown instance; a strict reader raises the error."""
         if not self.lenient:
             raise error
         return Record(tree[0], name, tuple(parts), shown)
-
-
-def _all_plain(items: Any) -> bool:
-    kinds = set(map(type, items))
-    return kinds <= PLAIN_OR_FLOAT and not (float in kinds and any(map(ne, items, items)))
 
 
 def _get_list(reader: Reader, tree: list[Any], depth: int) -> list[Any]:
@@ -293,9 +312,18 @@ def read(body: bytes, lenient: bool) -> Any:
 
     Raises no exception other than DecodeError.
     """
+    return _read(read_tree, body, lambda: Reader(lenient, may_hold_nan(body)))
+
+
+def read_own(body: bytes) -> Any:
+    """Return the value of a message that the writer of this process has returned; DecodeError as `read`."""
+    return _read(_unpack, body, lambda: Reader(True, False, True))
+
+
+def _read(unpack: Callable[[bytes], Any], body: bytes, reader: Callable[[], Reader]) -> Any:
     try:
-        tree = read_tree(body)
-        return tree if type(tree) in PLAIN else Reader(lenient).get(tree, 0)
+        tree = unpack(body)
+        return tree if type(tree) in PLAIN else reader().get(tree, 0)
     except DecodeError:
         raise
     except Exception as error:

@@ -42,14 +42,28 @@ pack: Final = msgspec.msgpack.Encoder().encode
 class Writer:
     """One walk over one value; `put` returns its tree or raises Refusal.
 
-    `canonical` sorts the items of dicts. `checks_extremes` is set for a value that contains a string with lone
-    surrogates or an int of more than 64 bits. A search for them in every value would be slow, so msgspec finds them
-    first.
+    With `allows_nan`, floats of plain containers are not compared with themselves to find NaN, and `has_floats` is set
+    if there are any. `canonical` sorts the items of dicts. `checks_extremes` is set for a value that contains a string
+    with lone surrogates or an int of more than 64 bits. A search for them in every value would be slow, so msgspec
+    finds them first.
     """
 
-    __slots__ = ("bytes_left", "canonical", "checks_extremes", "max_bytes", "max_nodes", "nodes_left")
+    __slots__ = (
+        "allows_nan",
+        "bytes_left",
+        "canonical",
+        "checks_extremes",
+        "has_floats",
+        "max_bytes",
+        "max_nodes",
+        "nodes_left",
+    )
 
-    def __init__(self, canonical: bool, checks_extremes: bool, max_nodes: int, max_bytes: int) -> None:
+    def __init__(
+        self, canonical: bool, checks_extremes: bool, max_nodes: int, max_bytes: int, allows_nan: bool = False
+    ) -> None:
+        self.allows_nan = allows_nan
+        self.has_floats = False
         self.canonical = canonical
         self.checks_extremes = checks_extremes
         self.max_nodes = self.nodes_left = max_nodes
@@ -176,13 +190,18 @@ class Writer:
         if self.bytes_left < 0:
             raise Refusal(f"is larger than {self.max_bytes} bytes", TooLargeError)
 
+    def holds_nan(self, items: Collection[Any]) -> bool:
+        """Return whether a NaN is among the items, which would have to be replaced."""
+        self.has_floats = True
+        return not self.allows_nan and any(map(ne, items, items))
+
     def all_plain(self, items: Collection[Any]) -> bool:
         """Return whether msgspec can write all items as they are.
 
         Two passes in C are faster than one in Python.
         """
         kinds = set(map(type, items))
-        if self.checks_extremes or not kinds <= PLAIN_OR_FLOAT or (float in kinds and any(map(ne, items, items))):
+        if self.checks_extremes or not kinds <= PLAIN_OR_FLOAT or (float in kinds and self.holds_nan(items)):
             return False
         if kinds == ONLY_STR:
             self.count_bytes(sum(map(len, items)))
@@ -196,16 +215,18 @@ class Writer:
         A few passes in C over all of them are faster than one in Python. Return None for other dicts, and for those
         that exceed a maximum.
         """
-        if self.checks_extremes or depth >= MAX_DEPTH or not ONLY_STR.issuperset(map(type, chain.from_iterable(rows))):
+        if self.checks_extremes or depth >= MAX_DEPTH or sum(map(len, rows)) > self.nodes_left:
+            return None
+        if not ONLY_STR.issuperset(map(type, chain.from_iterable(rows))):
             return None
         values = list(chain.from_iterable(map(dict.values, rows)))
         kinds = list(map(type, values))
         found = set(kinds)
-        if not found <= PLAIN_OR_FLOAT or (float in found and any(map(ne, values, values))):
+        if not found <= PLAIN_OR_FLOAT or (float in found and self.holds_nan(values)):
             return None
         texts = values if found == ONLY_STR else compress(values, map(_SIZED.__contains__, kinds))
         size = sum(map(len, texts)) + sum(map(len, chain.from_iterable(rows)))
-        if len(values) > self.nodes_left or size > self.bytes_left:
+        if size > self.bytes_left:
             return None
         self.nodes_left -= len(values)
         self.bytes_left -= size

@@ -18,5 +18,5 @@ def read_output(step: RecordedStep, redactor: Redactor) -> tuple[Any, bool]:
     if type(step.result) in SCALARS:
         value = step.result
     else:
-        value = step.output_copy if step.output_data is None else codec.decode(step.output_data, lenient=True)
+        value = step.output_copy if step.output_data is None else codec.decode_own(step.output_data)
     return value, bool(redactor) and (step.output_data is None or redactor.contains_secret(value))

@@ -273,6 +273,8 @@ def _is_storable_size(result: Any, data: bytes) -> bool:
     """Return whether an output is small enough to be stored whole."""
     if len(data) <= MAX_OUTPUT_NODES:  # Each node takes at least one byte.
         return True
+    if len(data) > MAX_OUTPUT_BYTES:
+        return False
     try:
         codec.encode(result, max_nodes=MAX_OUTPUT_NODES, max_bytes=MAX_OUTPUT_BYTES)
     except NotStorableError:
