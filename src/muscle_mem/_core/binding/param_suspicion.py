@@ -44,7 +44,7 @@ class ParamSearch:
         self._params = params
         self._names = [name for name in params.plain_names() if name in params.canonical or name in params.opaque]
         self._task = task
-        self._forms: dict[str, list[str]] | None = None
+        self._forms: dict[str, tuple[str, ...]] | None = None
         self._needles = Needles(())
         self._raw: dict[str, str] = {}
         self._leaves: dict[str, list[Any]] = {}
@@ -109,7 +109,7 @@ class ParamSearch:
             return JOINED
         return INSIDE if raw in value else FOLDED
 
-    def _prepared(self) -> dict[str, list[str]]:
+    def _prepared(self) -> dict[str, tuple[str, ...]]:
         """Return the names of the params by the folded texts of their leaves."""
         if self._forms is None:
             self._forms = {}
@@ -119,8 +119,8 @@ class ParamSearch:
                     self._raw[name] = str(leaves[0]) if type(leaves[0]) is not int else decimal_text(leaves[0])
                 forms = _all_forms(leaves)
                 again = forms.intersection(self._forms)
-                self._forms.update({form: [*self._forms[form], name] for form in again})
-                self._forms.update(dict.fromkeys(forms - again, [name]))
+                self._forms.update({form: (*self._forms[form], name) for form in again})
+                self._forms.update(dict.fromkeys(forms - again, (name,)))
             self._needles = Needles(self._forms)
         return self._forms
 
