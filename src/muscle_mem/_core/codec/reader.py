@@ -312,19 +312,25 @@ def read(body: bytes, lenient: bool) -> Any:
 
     Raises no exception other than DecodeError.
     """
-    return _read(read_tree, body, lambda: Reader(lenient, may_hold_nan(body)))
+    try:
+        tree = read_tree(body)
+        return tree if type(tree) in PLAIN else Reader(lenient, may_hold_nan(body)).get(tree, 0)
+    except DecodeError:
+        raise
+    except Exception as error:
+        raise _unreadable(error) from error
 
 
 def read_own(body: bytes) -> Any:
     """Return the value of a message that the writer of this process has returned; DecodeError as `read`."""
-    return _read(_unpack, body, lambda: Reader(True, False, True))
-
-
-def _read(unpack: Callable[[bytes], Any], body: bytes, reader: Callable[[], Reader]) -> Any:
     try:
-        tree = unpack(body)
-        return tree if type(tree) in PLAIN else reader().get(tree, 0)
+        tree = _unpack(body)
+        return tree if type(tree) in PLAIN else Reader(True, False, True).get(tree, 0)
     except DecodeError:
         raise
     except Exception as error:
-        raise DecodeError(f"cannot decode the data: {type(error).__name__}: {error}") from error
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> DecodeError:
+    return DecodeError(f"cannot decode the data: {type(error).__name__}: {error}")

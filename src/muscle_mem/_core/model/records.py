@@ -197,7 +197,9 @@ def intern_names(record: StepRecord) -> None:
     """
     put = msgspec.structs.force_setattr
     for field in ("tool", "fingerprint", "pre", "post", "instance"):
-        put(record, field, sys.intern(getattr(record, field)))
+        name = getattr(record, field)
+        if name:
+            put(record, field, sys.intern(name))
     put(record, "arguments", tuple((sys.intern(name), expr) for name, expr in record.arguments))
 
 

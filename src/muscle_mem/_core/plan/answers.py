@@ -187,11 +187,13 @@ def prepare_looks(trajectory: ReadyTrajectory) -> None:
 def _join(trajectory: ReadyTrajectory) -> list[Looks | None]:
     steps = trajectory.steps
     rows = [candidate.row for candidate in trajectory.same_calls()]
-    outputs: Outputs = [_outputs_at(rows, position) for position in range(len(steps))]
-    found = [_looks_at(trajectory, position, outputs[position]) for position in range(len(steps))]
+    read: dict[bytes, Any] = {}
+    outputs: Outputs = [_outputs_at(rows, position, read) for position in range(len(steps))]
+    found = _all_looks(trajectory, outputs)
+    ends = _settling_steps(steps)
     for position, looks in enumerate(found):
         if looks is not None and looks.place is not None:
-            end = _settled_at(steps, position)
+            end = ends[position]
             settling = found[end]
             if settling is None:
                 settling = found[end] = Looks(steps[end].tool, False, None, None)
@@ -199,12 +201,36 @@ def _join(trajectory: ReadyTrajectory) -> list[Looks | None]:
             looks.is_early = end != position
             settling.is_last = all(_looks_again(steps[position], later) for later in steps[end + 1 :])
     _join_combinations(found, rows, outputs)
+    sampled: dict[tuple[bytes, ...], tuple[Any, ...]] = {}
     for position, looks in enumerate(found):
         if looks is None or looks.tool.failed is not None or looks.varying or looks.is_early:
             continue
-        if [at for at, _ in looks.settled] == [position]:
-            looks.samples = _samples(outputs[position])
+        if len(looks.settled) == 1 and looks.settled[0][0] == position:
+            key = tuple(outputs[position] or ())
+            if key not in sampled:
+                sampled[key] = _samples(outputs[position])
+            looks.samples = sampled[key]
             looks.usual = next((sample for sample in looks.samples if type(sample) is str), None)
+    return found
+
+
+def _all_looks(trajectory: ReadyTrajectory, outputs: Outputs) -> list[Looks | None]:
+    """Return the looks at each step; equal results of a tool are read once."""
+    guarded = {guard.step for step in trajectory.steps for guard in step.guards}
+    known: dict[tuple[Any, ...], Looks | None] = {}
+    found: list[Looks | None] = []
+    for position, step in enumerate(trajectory.steps):
+        values = outputs[position]
+        if not values or position in guarded:  # What later steps use of a list is known by its step.
+            found.append(_looks_at(trajectory, position, values))
+            continue
+        key = (step.tool, *values)
+        if key in known:
+            same = known[key]
+            found.append(same and Looks(same.tool, same.is_judged, same.marks, same.place))
+        else:
+            known[key] = _looks_at(trajectory, position, values)
+            found.append(known[key])
     return found
 
 
@@ -214,17 +240,20 @@ def _samples(outputs: Mapping[bytes, Any] | None) -> tuple[Any, ...]:
     return tuple(itertools.islice(small, MAX_SAMPLES))
 
 
-def _outputs_at(rows: Iterable[Row], position: int) -> dict[bytes, Any] | None:
+def _outputs_at(rows: Iterable[Row], position: int, read: dict[bytes, Any]) -> dict[bytes, Any] | None:
+    """Return the outputs of one step; `read` are those of all steps that were read already."""
     found: dict[bytes, Any] = {}
     for row in rows:
         data = output_data(row, position)
         if data is None:
             return None
         if data and data not in found:
-            try:
-                found[data] = codec.decode(data, lenient=True)
-            except DecodeError:
-                return None
+            if data not in read:
+                try:
+                    read[data] = codec.decode(data, lenient=True)
+                except DecodeError:
+                    return None
+            found[data] = read[data]
     return found
 
 
@@ -249,8 +278,19 @@ def _looks_at(trajectory: ReadyTrajectory, position: int, outputs: Mapping[bytes
     return Looks(tool, tool.failed is not False, marks, place)
 
 
+def _settling_steps(steps: Sequence[PlanStep]) -> list[int]:
+    """Return for each step the last one before a step that acts and could depend on it."""
+    count = len(steps)
+    if any(step.group_stop for step in steps):
+        return [_settled_at(steps, position) for position in range(count)]
+    ends = list(range(count))
+    for position in range(count - 1, 0, -1):
+        if steps[position].tool.is_read_only:
+            ends[position - 1] = ends[position]
+    return ends
+
+
 def _settled_at(steps: Sequence[PlanStep], position: int) -> int:
-    """Return the last step before one that acts and could depend on this one."""
     stop = steps[position].group_stop
     while position + 1 < len(steps):
         following = steps[position + 1]
@@ -276,11 +316,17 @@ def _join_combinations(found: Sequence[Looks | None], rows: Sequence[Row], outpu
     """
     varying: Answered = ()
     has_pages = len({page_of(row) for row in rows}) > 1
+    settled: dict[int, bool] = {}
     for position, looks in enumerate(found):
         if looks is None:
             continue
-        if looks.place is not None and looks.place.settle_varying():
-            varying += ((position, looks.place),)
+        place = looks.place
+        if place is not None:
+            name = id(place)  # Equal results share a place.
+            if name not in settled:
+                settled[name] = place.settle_varying()
+            if settled[name]:
+                varying += ((position, place),)
         looks.varying = varying
         if varying:
             made: dict[Combination, set[Page]] = {}

@@ -34,7 +34,23 @@ def incompatibility(record: StepRecord, tool: Tool, index: int, keywords: Sequen
     )
 
 
+def argument_incompatibility(
+    record: StepRecord, tool: Tool, index: int, keywords: Sequence[str] = ()
+) -> Refusal | None:
+    """Return why the arguments of a step cannot be passed to this tool, or None.
+
+    It is `incompatibility` for a step whose tool and checks are those of a step that is compatible.
+    """
+    return (
+        _changed_signature(record, tool, index, keywords)
+        or _uninjected_argument(record, tool, index)
+        or _secret_in_clear(record, tool, index)
+    )
+
+
 def _changed_signature(record: StepRecord, tool: Tool, index: int, keywords: Sequence[str]) -> Refusal | None:
+    if not tool.fingerprint.startswith("v:"):
+        return None
     why = signature_mismatch(record, tool, keywords)
     if not why:
         return None
@@ -77,8 +93,8 @@ def _uninjected_argument(record: StepRecord, tool: Tool, index: int) -> Refusal 
 
 def _secret_in_clear(record: StepRecord, tool: Tool, index: int) -> Refusal | None:
     """Refuse an argument that is now declared secret but was recorded with its value."""
-    for name, expr in record.arguments:
-        if tool.secret and tool.is_secret(name) and _has_literal(expr):
+    for name, expr in record.arguments if tool.secret else ():
+        if tool.is_secret(name) and _has_literal(expr):
             message = (
                 f"argument {name!r} of {record.tool!r} is secret now, but its value is in the recording. "
                 "Forget this trajectory."

@@ -5,7 +5,7 @@ Replays choose from the observations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -90,11 +90,13 @@ class ReadyTrajectory:
         self.head = msgspec.structs.replace(body, steps=())
         self.length = len(body.steps)
         self.has_groups = any(record.group for record in body.steps)
-        self.needed_outputs = _needed_outputs(body)
-        self.params_in_texts = _params_in(body, params_in_texts)
-        self.params_as_words = _params_in(body, params_as_words)
-        self.params_as_numbers = _params_as_numbers(body)
-        self.secrets = _secrets_of(body)
+        exprs = [(at, expr) for at, record in enumerate(body.steps) for _, expr in record.arguments]
+        exprs = [(at, expr) for at, expr in exprs if type(expr) is not Lit]
+        self.needed_outputs = _needed_outputs(body, exprs)
+        self.params_in_texts = _params_in(exprs, params_in_texts)
+        self.params_as_words = _params_in(exprs, params_as_words)
+        self.params_as_numbers = _params_as_numbers(exprs)
+        self.secrets = tuple([(at, body.steps[at].tool, name) for at, expr in exprs for name in secrets_used(expr)])
         self.candidates: list[Candidate] = []
         self.conditions: Conditions | None = None
         self.own_params: frozenset[str] = frozenset()
@@ -122,14 +124,13 @@ class ReadyTrajectory:
         """Add the joined steps, and derive from them what a run must provide."""
         self.steps = steps
         self.plan = [*steps, None]
-        self.trust = max((step.tool.trust for step in steps), default=0)
+        tools = dict.fromkeys([(step.tool, step.pre is None) for step in steps])
+        self.trust = max([tool.trust for tool, _ in tools], default=0)
         self.requirements = requirements(steps)
         self.overrides = _overrides_of(steps, [candidate.row for candidate in self.candidates])
         self.unchecked_tools = tuple(
             dict.fromkeys(
-                step.tool.name
-                for step in steps
-                if step.pre is None and not step.tool.is_read_only and not step.tool.checks_itself
+                [tool.name for tool, is_bare in tools if is_bare and not tool.is_read_only and not tool.checks_itself]
             )
         )
         self.masked = masked_positions(candidate.row for candidate in self.candidates)
@@ -216,14 +217,10 @@ class ReadyTrajectory:
         self._comparison_ids = self.call_ids
 
 
-def _needed_outputs(body: Body) -> frozenset[int]:
+def _needed_outputs(body: Body, exprs: Iterable[tuple[int, Expr]]) -> frozenset[int]:
     """Return the steps whose outputs later steps use or are guarded by."""
-    needed = {guard.step for record in body.steps for guard in record.guards}
-    for record in body.steps:
-        for _, expr in record.arguments:
-            if type(expr) is not Lit:
-                needed |= references_in(expr)
-    return frozenset(needed)
+    needed = {guard.step for record in body.steps if record.guards for guard in record.guards}
+    return frozenset(needed.union(*[references_in(expr) for _, expr in exprs]))
 
 
 def _overrides_of(steps: list[PlanStep], rows: list[Row]) -> dict[Tool, set[str]]:
@@ -238,27 +235,13 @@ def _overrides_of(steps: list[PlanStep], rows: list[Row]) -> dict[Tool, set[str]
     return found
 
 
-def _params_in(body: Body, names_in: Callable[[Expr], Sequence[str]]) -> tuple[str, ...]:
-    return tuple(
-        dict.fromkeys(name for record in body.steps for _, expr in record.arguments for name in names_in(expr))
-    )
+def _params_in(exprs: Iterable[tuple[int, Expr]], names_in: Callable[[Expr], Sequence[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([name for _, expr in exprs for name in names_in(expr)]))
 
 
-def _params_as_numbers(body: Body) -> tuple[Part, ...]:
+def _params_as_numbers(exprs: Iterable[tuple[int, Expr]]) -> tuple[Part, ...]:
     """Return the params and parts of params that are texts and are passed as numbers."""
-    found = (part for record in body.steps for _, expr in record.arguments for part in parts_in(expr))
-    return tuple(dict.fromkeys(part for part in found if part.form == "number"))
-
-
-def _secrets_of(body: Body) -> tuple[tuple[int, str, str], ...]:
-    """Return (step, tool, name) of each secret that the steps use."""
-    return tuple(
-        (index, record.tool, name)
-        for index, record in enumerate(body.steps)
-        for _, expr in record.arguments
-        if type(expr) is not Lit
-        for name in secrets_used(expr)
-    )
+    return tuple(dict.fromkeys([part for _, expr in exprs for part in parts_in(expr) if part.form == "number"]))
 
 
 class Candidate:

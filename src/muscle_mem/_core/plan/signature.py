@@ -50,6 +50,10 @@ def argument_builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -
     by name, in the order of `keywords`.
     """
     made = {name: make_resolver(expr, tool, name) for name, expr in record.arguments}
+    if not keywords and not tool.inject and tuple(made) == tool.positional[: len(made)]:
+        usual: Builders = [(False, name, make) for name, make in made.items() if make is not None]
+        if len(usual) == len(made):
+            return usual
     waiting = {name: make for name, make in made.items() if make is not None}
     if tool.signature is not None and tool.fingerprint.startswith("v:"):
         _inject_new(waiting, tool)

@@ -276,6 +276,9 @@ def _make_step(
     trajectory: StepTrajectory, position: int, record: StepRecord, tool: Tool, keywords: Sequence[str]
 ) -> PlanStep:
     builders = argument_builders(record, tool, keywords)
+    constants = [make.value for by_name, _, make in builders if type(make) is Constant and not by_name]
+    if len(constants) == len(builders) == len(record.arguments) and not (record.guards or record.group):
+        return PlanStep(trajectory, position, record.method, tool, tuple(constants), NO_KEYWORDS)
     if record.guards or record.group or not _is_constant(builders, record):
         return BoundStep(trajectory, position, record, tool, builders)
     args, kwargs = _build(builders, EMPTY_ENV)

@@ -14,8 +14,9 @@ from ...errors import DecodeError
 from ..model.blobs import unpack_row
 from ..model.reason import Reason
 from ..model.records import Body, Row, StepRecord, intern_names, intern_values
+from ..tools.tool import Tool
 from .approval import approval_refusal
-from .compatibility import flow_refusal, incompatibility
+from .compatibility import argument_incompatibility, flow_refusal, incompatibility
 from .parallel import (
     agreed_order,
     decode_body,
@@ -28,6 +29,9 @@ from .parallel import (
 )
 from .ready_trajectory import Candidate, ReadyTrajectory
 from .step import BoundStep, PlanStep, Refusal, Registry, make_step
+
+Tools = dict[tuple[str | bool, ...], Tool]
+"""The live tools of recorded steps."""
 
 
 class StoredObservation:
@@ -108,9 +112,10 @@ class StoredTrajectory:
         row = self.observations[0].row
         keywords = row.keywords
         steps: list[PlanStep] = []
+        tools: Tools = {}
         for index, record in enumerate(self.body.steps):
             names = keywords[index] if index < len(keywords) else ()
-            step = _joined_step(ready, index, record, registry, names, row.said)
+            step = _joined_step(ready, index, record, registry, names, row.said, tools)
             if isinstance(step, Refusal):
                 return step
             steps.append(step)
@@ -119,12 +124,25 @@ class StoredTrajectory:
 
 
 def _joined_step(
-    ready: ReadyTrajectory, index: int, record: StepRecord, registry: Registry, keywords: Sequence[str], said: bool
+    ready: ReadyTrajectory,
+    index: int,
+    record: StepRecord,
+    registry: Registry,
+    keywords: Sequence[str],
+    said: bool,
+    tools: Tools,
 ) -> PlanStep | Refusal:
-    tool = registry.resolve(record)
-    if isinstance(tool, Refusal):
-        return msgspec.structs.replace(tool, step=index, tool=record.tool)
-    refusal = incompatibility(record, tool, index, keywords)
+    """Return a step joined with its tool; `tools` are those of the steps before it."""
+    key = record.tool, record.fingerprint, record.instance, record.method, record.pre, record.post
+    tool = tools.get(key)
+    if tool is None:
+        resolved = registry.resolve(record)
+        if isinstance(resolved, Refusal):
+            return msgspec.structs.replace(resolved, step=index, tool=record.tool)
+        tool = tools[key] = resolved
+        refusal = incompatibility(record, tool, index, keywords)
+    else:
+        refusal = argument_incompatibility(record, tool, index, keywords)
     if refusal is not None:
         return refusal
     try:
