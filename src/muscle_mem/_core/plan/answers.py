@@ -201,42 +201,42 @@ def _join(trajectory: ReadyTrajectory) -> list[Looks | None]:
             looks.is_early = end != position
             settling.is_last = all(_looks_again(steps[position], later) for later in steps[end + 1 :])
     _join_combinations(found, rows, outputs)
-    sampled: dict[tuple[bytes, ...], tuple[Any, ...]] = {}
     for position, looks in enumerate(found):
-        if looks is None or looks.tool.failed is not None or looks.varying or looks.is_early:
+        if looks is None or not looks.samples:
             continue
-        if len(looks.settled) == 1 and looks.settled[0][0] == position:
-            key = tuple(outputs[position] or ())
-            if key not in sampled:
-                sampled[key] = _samples(outputs[position])
-            looks.samples = sampled[key]
-            looks.usual = next((sample for sample in looks.samples if type(sample) is str), None)
+        decides_itself = len(looks.settled) == 1 and looks.settled[0][0] == position
+        if looks.tool.failed is not None or looks.varying or looks.is_early or not decides_itself:
+            looks.samples, looks.usual = (), None
     return found
 
 
 def _all_looks(trajectory: ReadyTrajectory, outputs: Outputs) -> list[Looks | None]:
     """Return the looks at each step; equal results of a tool are read once."""
-    guarded = {guard.step for step in trajectory.steps for guard in step.guards}
+    guarded = {guard.step for step in trajectory.steps if step.guards for guard in step.guards}
     known: dict[tuple[Any, ...], Looks | None] = {}
     found: list[Looks | None] = []
     for position, step in enumerate(trajectory.steps):
-        values = outputs[position]
-        if not values or position in guarded:  # What later steps use of a list is known by its step.
-            found.append(_looks_at(trajectory, position, values))
+        values = outputs[position] or {}
+        # What later steps use of a list is known by its step.
+        key = (step.tool, position if position in guarded else -1, *values)
+        same = known.get(key)
+        if same is not None:
+            looks = Looks(same.tool, same.is_judged, same.marks, same.place)
+            looks.samples, looks.usual = same.samples, same.usual
+            found.append(looks)
             continue
-        key = (step.tool, *values)
-        if key in known:
-            same = known[key]
-            found.append(same and Looks(same.tool, same.is_judged, same.marks, same.place))
-        else:
-            known[key] = _looks_at(trajectory, position, values)
-            found.append(known[key])
+        if key not in known:
+            made = known[key] = _looks_at(trajectory, position, outputs[position])
+            if made is not None:
+                made.samples = _samples(values)
+                made.usual = next((sample for sample in made.samples if type(sample) is str), None)
+        found.append(known[key])
     return found
 
 
-def _samples(outputs: Mapping[bytes, Any] | None) -> tuple[Any, ...]:
+def _samples(outputs: Mapping[bytes, Any]) -> tuple[Any, ...]:
     """Return small recorded outputs, which are known as a whole if they come again."""
-    small = (value for data, value in (outputs or {}).items() if len(data) <= MAX_SAMPLE and type(value) in _PLAIN)
+    small = (value for data, value in outputs.items() if len(data) <= MAX_SAMPLE and type(value) in _PLAIN)
     return tuple(itertools.islice(small, MAX_SAMPLES))
 
 

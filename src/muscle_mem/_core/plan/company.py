@@ -20,9 +20,10 @@ def forks(trajectory: ReadyTrajectory) -> Iterator[tuple[int, ReadyTrajectory]]:
 
     Each comes with the first step where it does. Where both ways have a pre-check, these decide.
     """
-    steps = trajectory.steps
     others = [other for other in islice(trajectory.company, MAX_COMPANY) if other not in trajectory.siblings]
-    ids = trajectory.comparison_ids if others else ()
+    if not others:  # The ids of a single recording are not needed, and decode its body.
+        return
+    steps, ids = trajectory.steps, trajectory.comparison_ids
     for other in others:
         common = next(
             (at for at, (one, two) in enumerate(zip(ids, other.comparison_ids, strict=False)) if one != two),

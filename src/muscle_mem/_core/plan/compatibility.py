@@ -227,10 +227,15 @@ def _number_params_refusal(as_numbers: Sequence[Part], params: Params) -> Refusa
 def requirements(steps: Sequence[PlanStep]) -> tuple[tuple[int, PlanStep], ...]:
     """Return the steps that require something of a run, one for each requirement."""
     found: dict[Any, tuple[int, PlanStep]] = {}
+    seen: set[Any] = set()
     for index, step in enumerate(steps):
         tool = step.tool
+        key = tool, step.method, step.contexts
+        if key in seen:
+            continue
+        seen.add(key)
         approval = tool.effect == "irreversible" and step.pre is None
         needs_run = not step.is_sync or step.has_async_check or step.contexts or step.method or tool.is_external
         if needs_run or approval:
-            found.setdefault((tool, step.method, step.contexts), (index, step))
+            found[key] = (index, step)
     return tuple(found.values())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from typing import Any
 
+from .. import codec
 from ..binding.resolve import Constant, Resolver, make_resolver
-from ..model.records import Ign, StepRecord
+from ..model.records import Ign, Lit, StepRecord
 from ..tools.capture_arguments import hides_own_signature
 from ..tools.tool import Tool
 
@@ -42,6 +44,24 @@ def _is_required(tool: Tool, name: str) -> bool:
     return tool.signature.parameters[name].default is inspect.Parameter.empty and name not in tool.inject
 
 
+def constant_arguments(record: StepRecord, tool: Tool) -> tuple[Any, ...] | None:
+    """Return the arguments of a step that passes immutable literals to the first parameters of its tool.
+
+    Return None for any other step, whose arguments need `argument_builders`.
+    """
+    if len(record.arguments) > len(tool.positional):
+        return None
+    values: list[Any] = []
+    for (name, expr), parameter in zip(record.arguments, tool.positional, strict=False):
+        if name != parameter or type(expr) is not Lit:
+            return None
+        value = codec.decode(expr.data)
+        if not codec.is_immutable(value):
+            return None
+        values.append(value)
+    return tuple(values)
+
+
 def argument_builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -> Builders:
     """Return how each argument of a step is built and passed to the live tool.
 
@@ -50,10 +70,6 @@ def argument_builders(record: StepRecord, tool: Tool, keywords: Sequence[str]) -
     by name, in the order of `keywords`.
     """
     made = {name: make_resolver(expr, tool, name) for name, expr in record.arguments}
-    if not keywords and not tool.inject and tuple(made) == tool.positional[: len(made)]:
-        usual: Builders = [(False, name, make) for name, make in made.items() if make is not None]
-        if len(usual) == len(made):
-            return usual
     waiting = {name: make for name, make in made.items() if make is not None}
     if tool.signature is not None and tool.fingerprint.startswith("v:"):
         _inject_new(waiting, tool)

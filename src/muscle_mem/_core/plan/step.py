@@ -14,7 +14,7 @@ from ..tools.check import Check
 from ..tools.tool import Tool
 from ..tools.typed_arguments import has_types, typed_arguments
 from .derived import Sources
-from .signature import Builders, argument_builders
+from .signature import Builders, argument_builders, constant_arguments
 
 if TYPE_CHECKING:
     from .answers import Looks
@@ -275,10 +275,11 @@ def make_step(
 def _make_step(
     trajectory: StepTrajectory, position: int, record: StepRecord, tool: Tool, keywords: Sequence[str]
 ) -> PlanStep:
+    if not (keywords or tool.inject or record.guards or record.group):
+        values = constant_arguments(record, tool)
+        if values is not None:
+            return PlanStep(trajectory, position, record.method, tool, values, NO_KEYWORDS)
     builders = argument_builders(record, tool, keywords)
-    constants = [make.value for by_name, _, make in builders if type(make) is Constant and not by_name]
-    if len(constants) == len(builders) == len(record.arguments) and not (record.guards or record.group):
-        return PlanStep(trajectory, position, record.method, tool, tuple(constants), NO_KEYWORDS)
     if record.guards or record.group or not _is_constant(builders, record):
         return BoundStep(trajectory, position, record, tool, builders)
     args, kwargs = _build(builders, EMPTY_ENV)
