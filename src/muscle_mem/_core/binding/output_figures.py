@@ -8,6 +8,7 @@ states beside them, by which an agent may have chosen what it computed from, are
 from __future__ import annotations
 
 import datetime
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -58,6 +59,8 @@ def figures_digest(output: Any, now: float) -> bytes | None:
 
     Return None if it holds neither figures nor lists. `now` is when the output was made, in seconds since the epoch.
     """
+    if type(output) is int and -_SMALLEST_EPOCH < output < _SMALLEST_EPOCH:
+        return _int_digest(output)
     found = _Figures(now)
     try:
         found.add(output, "", 0)
@@ -72,6 +75,11 @@ def figures_digest(output: Any, now: float) -> bytes | None:
         return None
     halves = ("\n".join(each).encode("utf-8", "replace") for each in (lines, sorted(lines)))
     return b"".join(codec.digest(half)[: WHOLE // 2] for half in halves)
+
+
+@functools.lru_cache(1024)
+def _int_digest(value: int) -> bytes:
+    return codec.digest(repr(value).encode())[:SIZE_APART]
 
 
 def common_figures(one: bytes, two: bytes) -> bytes:

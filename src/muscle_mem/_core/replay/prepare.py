@@ -12,6 +12,7 @@ from ..binding.resolve import references_in
 from ..model.flow import Unclear
 from ..model.reason import Reason
 from ..model.text import long_repr, safe_repr
+from ..plan.derived import Sources
 from ..plan.snapshots import bounded_snapshot
 from ..plan.step import PlanStep, Refusal
 from ..run.effects import Effect
@@ -127,26 +128,37 @@ def _changed_figures(run: Run, step: PlanStep, position: int) -> Refusal | None:
 
     Such figures differ from the recorded ones.
     """
-    progress = run.progress
-    if progress.figures is None:
-        progress.figures = {}
     changed = -1
     for sources in step.sources:
-        changed = -1
-        for source, digest in sources.pairs[: sources.length]:
-            if source not in progress.figures:
-                progress.figures[source] = figures_digest(progress.results[source], run.policy.wall_clock())
-            if not fits_figures(progress.figures[source], digest):
-                changed = source
-                break
+        changed = _changed_source(run, sources)
         if changed < 0:
             return None
+    progress = run.progress
     message = (
         f"a number or date of {step.tool.name} may have been computed from the output of step {changed} "
         f"({progress.calls[changed][0].tool.name}), which holds other numbers than when recorded; a second recording "
         "with the same value confirms it, or let a tool return it"
     )
     return Refusal(Reason.UNCONFIRMED, message, position, step.tool.name)
+
+
+def _changed_source(run: Run, sources: Sources) -> int:
+    """Return the first step whose output has other figures than these; -1 if none has."""
+    progress, pairs = run.progress, sources.pairs
+    if progress.figures is None:
+        progress.figures = {}, {}
+    digests, fitting = progress.figures
+    known = fitting.get(id(pairs))
+    start = known[1] if known is not None and known[0] is pairs else 0
+    for at in range(start, sources.length):
+        source, digest = pairs[at]
+        if source not in digests:
+            digests[source] = figures_digest(progress.results[source], run.policy.wall_clock())
+        if not fits_figures(digests[source], digest):
+            return source
+    if sources.length > start:  # Steps of a row share the first pairs.
+        fitting[id(pairs)] = pairs, sources.length
+    return -1
 
 
 def _unclear(run: Run, step: PlanStep, position: int, error: Unclear) -> Refusal:

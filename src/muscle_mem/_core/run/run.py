@@ -67,8 +67,8 @@ class Progress(msgspec.Struct, eq=False):
     `errors` are the exceptions of the steps that raised. `unmade` are steps among `skipped` that a person or their
     pre-check refused after others of their group were handed out. `lost` is set after a return to the replay: the steps
     among `skipped` whose outputs this run does not have.
-    `figures` are the digests of the figures in outputs that a step depended on. Fields that few runs need are created
-    by those runs.
+    `figures` are the digests of the figures in outputs that a step depended on, and how many of the recorded ones they
+    fit. Fields that few runs need are created by those runs.
     """
 
     calls: list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]] = []
@@ -82,7 +82,7 @@ class Progress(msgspec.Struct, eq=False):
     refused: tuple[Candidate, ...] = ()
     group_arguments: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] | None = None
     pending_post_checks: tuple[int, ...] = ()
-    figures: dict[int, bytes | None] | None = None
+    figures: tuple[dict[int, bytes | None], dict[int, tuple[Any, int]]] | None = None
 
     @property
     def entered_calls(self) -> list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]]:
