@@ -132,7 +132,7 @@ class _Search:
                     self._last_whole.append(place)
                 if len(guards) - count >= MAX_GUARDS_PER_LEAF:
                     break
-            self._uses.add(step, leaf, self._whole_places(ended), guards)
+            self._uses.add(step, leaf, self._last_whole[:MAX_GUARDS_PER_LEAF], guards)
 
     def guard_lists(self) -> None:
         """Add the guards of the lists whose elements the steps have used."""
@@ -140,11 +140,6 @@ class _Search:
             self.found[step].append(guard)
         for step, guard in repeated_for(self.records, self.index, self._ended_at):
             self.found.setdefault(step, []).append(guard)
-
-    def _whole_places(self, ended: frozenset[int]) -> list[Place]:
-        """Return where the leaf that was looked for last is guarded as a whole."""
-        guarded = [place for place in self._last_whole if self.index.step_of(place.node) in ended]
-        return guarded[:MAX_GUARDS_PER_LEAF]
 
     def _guards_of(self, step: int, leaf: NamedLeaf) -> Iterator[tuple[Place, Guard]]:
         self._last_whole = []
@@ -171,7 +166,6 @@ class _Search:
         for place in self._equal_places(value, text):
             is_explained = is_explained or self.index.step_of(place.node) in self._ended
             seen.add((place.node, place.slot))
-            self._last_whole.append(place)
             yield place, self._whole_guard(place)
         if _PIECE.search(text):
             for place, around in self.index.places_in_texts(text):
@@ -243,7 +237,6 @@ class _Search:
             if kind == "date":
                 yield place, self._guard(place, codec.canonical(value), ("", ""), "figure")
             elif (place.node, place.slot) not in seen:
-                self._last_whole.append(place)
                 yield place, self._whole_guard(place)
             return
         text = text_of(place.leaf) or ""
@@ -251,11 +244,8 @@ class _Search:
         if not spans:
             return
         units = units_at(text, kind, spans)
-        is_whole = len(text) <= 40 and any(len(text.strip()) == end - start for start, end in spans)
         if (place.node, place.slot) in seen and not any(units[0]):
             return
-        if is_whole or any(units[0]):
-            self._last_whole.append(place)
         yield place, self._guard(place, codec.canonical(value), units[0], "figure")
 
     def _made_of(self, text: str, seen: set[tuple[int, int]], *known: Words) -> Iterator[tuple[Place, Guard]]:
@@ -290,7 +280,6 @@ class _Search:
             if not same and not is_explained and len(found) <= _MAX_SMALL_PLACES:
                 same = [p for p in found if self._is_id(leaf, p)]
             for place in same[:MAX_GUARDS_PER_LEAF]:
-                self._last_whole.append(place)
                 yield place, self._whole_guard(place)
         if not is_explained and number is not None and any(map(is_id_name, leaf.names)):
             yield from self._lines(text, set(by_step))
