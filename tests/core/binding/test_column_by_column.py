@@ -17,7 +17,7 @@ from muscle_mem._core.binding import (
     needles,
     output_figures,
     output_index,
-    output_tree,
+    output_leaves,
 )
 from muscle_mem._core.binding.answer_skeletons import skeleton
 from muscle_mem._core.binding.figures import FigureMemo, scalar_figures
@@ -34,7 +34,7 @@ SWITCHES = (  # (module, name, value for one by one, value for all together)
     (writer, "FEW", NEVER, 1),
     (reader, "FEW", NEVER, 1),
     (answer_rows, "_FEW", NEVER, 1),
-    (output_tree, "_FEW", NEVER, 1),
+    (output_leaves, "_FEW", NEVER, 1),
     (output_figures, "_FEW", NEVER, 1),
     (output_index, "_FEW_SEARCHES", NEVER, 0),
     (output_index, "_MAX_PARTS", 0, 1_000),

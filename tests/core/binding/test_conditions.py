@@ -18,9 +18,10 @@ from muscle_mem._core.plan.strikes import _MAX_GUARDS, _Recording
 NOON = datetime.datetime(2026, 3, 10, 12).timestamp()
 
 
-@pytest.mark.parametrize(
-    ("year", "is_made_up"), [(2024, False), (2025, True), (2026, True), (2027, True), (2028, False)]
-)
+YEARS = [(2024, False), (2025, True), (2027, True), (2028, False)]
+
+
+@pytest.mark.parametrize(("year", "is_made_up"), [*YEARS, (2026, True)])
 @pytest.mark.parametrize("spell", [lambda year: f"the budget of {year}", str, int], ids=["in a text", "text", "number"])
 def test_e9_a_year_is_made_up_for_this_run_if_it_is_within_a_year_of_the_recording(
     year: int, is_made_up: bool, spell: Any

@@ -9,7 +9,6 @@ from typing import Any
 
 from ...errors import DecodeError
 from .. import codec
-from ..binding.output_index import leaf_values
 from ..plan.company import forks, is_rival
 from ..plan.ready_trajectory import Candidate
 
@@ -85,6 +84,8 @@ def _stored_words(candidate: Candidate, position: int) -> Iterator[str]:
 
 def words_in(output: Any) -> Iterator[str]:
     """Yield the words of the texts in an output, without numbers."""
+    from ..binding.output_index import leaf_values  # Few recordings of a task begin alike and end differently.
+
     for leaf in itertools.islice(leaf_values(output), MAX_LEAVES):
         if type(leaf) is str:
             yield from (word.casefold() for word in _WORD.findall(leaf[:MAX_TEXT]))
