@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from enum import Enum
+from operator import itemgetter, ne
 from typing import Any
 
 from ..model.pattern import compiled
@@ -21,6 +23,9 @@ COLUMN = "column "
 """Prefix of the kinds of guards whose elements are rows of lists that stand side by side."""
 
 MISSING = object()
+_DICT = frozenset({dict})
+_STR = frozenset({str})
+_NUMBERS = frozenset({int, float})
 MAX_ELEMENTS = 2_000
 _MAX_FIELDS = 24
 _LONGEST_RANKED = 40
@@ -97,6 +102,9 @@ def _column_of(elements: Sequence[Any], field: Field) -> list[Any]:
     if len(field) != 1:
         return [part(element, field) for element in elements]
     (name,) = field
+    if _DICT.issuperset(map(type, elements)):
+        with contextlib.suppress(KeyError):  # Not every element has the field.
+            return list(map(itemgetter(name), elements))
     return [element.get(name, MISSING) if type(element) is dict else part(element, field) for element in elements]
 
 
@@ -245,9 +253,10 @@ def rows_of_columns(container: Any) -> list[dict[str, Any]]:
 
 def column_ranks(column: Sequence[Any]) -> list[Any] | None:
     """Return what orders the values of a field; None if they cannot be ordered."""
-    if all(type(value) is int or type(value) is float for value in column):
-        return None if any(value != value for value in column) else list(column)
-    if all(type(value) is str and compiled(_ISO).fullmatch(value) for value in column):
+    kinds = set(map(type, column))
+    if kinds <= _NUMBERS:
+        return None if float in kinds and any(map(ne, column, column)) else list(column)
+    if kinds == _STR and all(map(compiled(_ISO).fullmatch, column)):
         return list(column)
     if len(column) > _MAX_RANKED_TEXTS:
         return None

@@ -184,7 +184,7 @@ class OutputIndex(OutputTree):
 
     def places_of_number(self, value: float | Decimal) -> Iterator[Place]:
         """Yield the leaves that are this number, of whatever type."""
-        for node, slot in self.numbers.get(value, ()):
+        for node, slot in self.number_places(value):
             yield Place(node, slot, self.child(node, slot))
 
     def has_digits(self, digits: str) -> bool:
@@ -346,7 +346,7 @@ class OutputIndex(OutputTree):
                 yield other
 
     def _text_places_of(self, number: int) -> Iterator[Place]:
-        place = self.text_places[number]
+        place = self._text_slots.at(number)
         for node, slot in self.key_places.get(place, (place,)):
             yield Place(node, slot, self.child(node, slot))
 

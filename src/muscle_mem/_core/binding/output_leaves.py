@@ -18,7 +18,7 @@ from typing import Any
 
 from .. import codec
 from .leaf_texts import BREAK
-from .output_places import Items, Parsed, Root, SlotList, Slots, in_row_order, slots_of
+from .output_places import Items, Parsed, Root, RowSlots, SlotList, Slots, in_row_order
 from .paths import (
     CONTAINERS,
     MAX_VISITS,
@@ -144,7 +144,7 @@ class OutputLeaves:
             return False
         self._scan_same_keys(start, stop, known)
         found = frozenset().union(*(kinds[at] for at in groups[2]))
-        self._extend(texts, numbers, inner, found, [slots_of(start, stop, group) for group in groups[:3]])
+        self._extend(texts, numbers, inner, found, [RowSlots(start, stop, group) for group in groups[:3]])
         return True
 
     def _put_all(

@@ -5,7 +5,7 @@ Some containers exist in the index of outputs only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, product
 from typing import Any, NamedTuple
 
@@ -44,10 +44,30 @@ class Place(NamedTuple):
     leaf: Any
 
 
+class RowSlots:
+    """The places of the values of some columns in dicts that follow one another, row by row."""
+
+    __slots__ = ("_columns", "_rows")
+
+    def __init__(self, start: int, stop: int, columns: Sequence[int]) -> None:
+        self._rows = range(start, stop)
+        self._columns = [2 * column + 1 for column in columns]
+
+    def __len__(self) -> int:
+        return len(self._rows) * len(self._columns)
+
+    def __getitem__(self, number: int) -> tuple[int, int]:
+        row, column = divmod(number, len(self._columns))
+        return self._rows[row], self._columns[column]
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return product(self._rows, self._columns)
+
+
 class SlotList:
     """Places of leaves, in the order of the leaves.
 
-    They are worked out when one of them is needed.
+    They are worked out when they are needed.
     """
 
     __slots__ = ("_parts",)
@@ -67,6 +87,17 @@ class SlotList:
         """Append places that are worked out later."""
         self._parts.append(slots)
 
+    def at(self, number: int) -> tuple[int, int]:
+        """Return one place; among rows of records it is worked out alone."""
+        left = number
+        for part in self._parts:
+            if type(part) is not list and type(part) is not RowSlots:
+                return self.all()[number]
+            if left < len(part):
+                return part[left]
+            left -= len(part)
+        raise IndexError(number)
+
     def all(self) -> list[tuple[int, int]]:
         """Return all places."""
         if len(self._parts) > 1:
@@ -79,8 +110,3 @@ def in_row_order(columns: Sequence[Sequence[Any]]) -> list[Any]:
     if len(columns) == 1:
         return list(columns[0])
     return list(chain.from_iterable(zip(*columns, strict=True)))
-
-
-def slots_of(start: int, stop: int, columns: Sequence[int]) -> Slots:
-    """Return the places of the values of some columns, row by row, in the dicts from `start` to `stop`."""
-    return product(range(start, stop), [2 * column + 1 for column in columns])

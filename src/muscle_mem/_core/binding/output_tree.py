@@ -9,12 +9,15 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import compress, repeat
+from operator import eq
 from typing import Any
 
 from .output_leaves import OutputLeaves
 from .output_places import Items, Parsed, Root
 from .paths import JSON, Attributes, Fields, key_digest
 
+_FEW_SEARCHES = 20
 LeafPath = tuple[tuple[int, ...], tuple[bytes, ...]]
 
 
@@ -27,6 +30,7 @@ class OutputTree(OutputLeaves):
     def __init__(self) -> None:
         super().__init__()
         self._numbers: dict[Any, list[tuple[int, int]]] = {}
+        self._number_searches = 0
         self._child_nodes: dict[tuple[int, int], int] = {}
 
     @property
@@ -51,6 +55,20 @@ class OutputTree(OutputLeaves):
                 else:
                     known.append(place)
         return self._numbers
+
+    def number_places(self, value: Any) -> Sequence[tuple[int, int]]:
+        """Return where a number stands.
+
+        A few are looked for one by one, because an index costs more than they do.
+        """
+        if self._numbers or self._number_searches >= _FEW_SEARCHES:
+            return self.numbers.get(value, ())
+        self._number_searches += 1
+        values = self._number_values
+        if value not in values:
+            return ()
+        found = compress(range(len(values)), map(eq, values, repeat(value)))
+        return [self._number_slots.at(number) for number in found]
 
     def step_of(self, node: int) -> int:
         """Return the step in whose output a container stands."""
