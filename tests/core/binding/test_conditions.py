@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from answering_desk import Desk, is_stale
 from muscle_mem import Engine
 from muscle_mem._core import codec
+from muscle_mem._core.binding.given import Given
 from muscle_mem._core.model.records import Guard
 from muscle_mem._core.plan.strikes import _MAX_GUARDS, _Recording
 
@@ -109,6 +111,21 @@ def test_e10_a_day_in_another_spelling_is_guarded_by_the_day_and_not_by_its_form
     assert desk.run({"day": datetime.date(2031, 12, 24)})
     assert desk.run({"day": "2031-12-24"})
     assert is_stale(desk.run({"day": datetime.date(2031, 12, 25)}))
+
+
+# -- what a run was given
+
+GIVEN = ("Dear Ann", 150, 1.5, -0.0, float("nan"), Decimal("2.50"), True, None, b"raw", datetime.date(2031, 12, 24))
+
+
+@pytest.mark.parametrize("value", [*GIVEN[:6], *GIVEN[8:], "Ann", "ann", "24.12.2031", "150"])
+def test_what_a_run_was_given_is_found_by_its_value_or_as_a_token(value: Any) -> None:
+    assert Given(GIVEN).holds(value)
+
+
+@pytest.mark.parametrize("value", ["An", "nn", "15", 15, 0.25, Decimal("7.1"), "hello", b"row", True, None, ""])
+def test_what_a_run_was_not_given_is_not_found(value: Any) -> None:
+    assert not Given(GIVEN).holds(value)
 
 
 # -- guards that another recording strikes

@@ -14,8 +14,7 @@ from .leaf_texts import BREAK, bytes_of, text_of
 from .tokens import contains_token
 
 _WORD = re.compile(r"\w+")
-_COMPARED = frozenset({str, int})
-_USUAL = _COMPARED | {float, bool, type(None)}
+_USUAL = frozenset({str, int, float, bool, type(None)})
 
 
 class Given:
@@ -29,9 +28,8 @@ class Given:
 
     @lazy
     def _text(self) -> str:
-        floats = [leaf for leaf in self._leaves if type(leaf) is float]
-        others = [text_of(leaf) or "" for leaf in self._leaves if type(leaf) not in _USUAL]
-        return BREAK.join((*self._texts, *map(decimal_text, self._ints), *map(str, floats), *others))
+        others = [text_of(leaf) or "" for leaf in self._others]
+        return BREAK.join((*self._texts, *map(decimal_text, self._ints), *map(str, self._floats), *others))
 
     @lazy
     def _folded(self) -> str:
@@ -50,8 +48,16 @@ class Given:
         return frozenset([leaf for leaf in self._leaves if type(leaf) is int])
 
     @lazy
-    def _others(self) -> frozenset[bytes | None]:
-        return frozenset([bytes_of(leaf) for leaf in self._leaves if type(leaf) not in _COMPARED]) - {None}
+    def _floats(self) -> list[float]:
+        return [leaf for leaf in self._leaves if type(leaf) is float]
+
+    @lazy
+    def _others(self) -> list[Any]:
+        return [leaf for leaf in self._leaves if type(leaf) not in _USUAL]
+
+    @lazy
+    def _bytes_of_others(self) -> frozenset[bytes | None]:
+        return frozenset(map(bytes_of, self._others)) - {None}
 
     @lazy
     def _figures(self) -> frozenset[str]:
@@ -81,6 +87,9 @@ class Given:
     def _has_equal(self, value: Any) -> bool:
         """Return whether a value of the same type is here that is equal."""
         kind = type(value)
-        if kind in _COMPARED:
+        if kind is str or kind is int:
             return value in (self._texts if kind is str else self._ints)
-        return bytes_of(value) in self._others
+        if kind is float:
+            data = bytes_of(value)
+            return any(bytes_of(leaf) == data for leaf in self._floats if leaf == value or leaf != leaf)
+        return bytes_of(value) in self._bytes_of_others

@@ -101,12 +101,14 @@ class ParamWords:
 
     def _add_words(self, name: str, words: Iterable[str], last_parts: set[str]) -> None:
         only = frozenset((name,))
-        by_word, by_any_word = self._by_word, self._by_any_word
         new = set(words)
-        for by, found in ((by_any_word, new), (by_word, set(filter(_is_distinctive, new)) - _PLAIN_WORDS - last_parts)):
-            again = found.intersection(by)
+        distinctive = {word for word in new if len(word) >= SHORT_TEXT or not word.isascii()}
+        distinctive -= _PLAIN_WORDS
+        distinctive -= last_parts
+        for by, found in ((self._by_any_word, new), (self._by_word, distinctive)):
+            again = found.intersection(by) if by else ()
             by.update({word: by[word] | only for word in again})
-            by.update(dict.fromkeys(found - again, only))
+            by.update(dict.fromkeys(found.difference(again) if again else found, only))
 
     def _add_initials(self, name: str, words: Sequence[str]) -> None:
         letters = [word[0] for word in words if word[0].isalpha()]
