@@ -13,11 +13,10 @@ def kit(request: pytest.FixtureRequest) -> Iterator[object]:
     from stub_models import StubModels
 
     def make(kind: type) -> object:
-        return lambda base_url, **options: kind(
-            api_key="sk-not-a-key", base_url=base_url, max_retries=2, **options
-        )
+        return lambda base_url, **options: kind(api_key="sk-not-a-key", base_url=base_url, max_retries=2, **options)
 
     with StubModels() as stub:
-        made = Kit(request.param, stub, Shop(), make(anthropic.Anthropic), make(anthropic.AsyncAnthropic), wrap_anthropic)
+        clients = make(anthropic.Anthropic), make(anthropic.AsyncAnthropic)
+        made = Kit(request.param, stub, Shop(), *clients, wrap_anthropic)
         yield made
         made.close()

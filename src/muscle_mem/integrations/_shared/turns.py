@@ -90,6 +90,7 @@ class ModelTurn:
         if self._run is not None:
             self._run.unlearnable(why)
 
+
 def call_failed(memory: Memory, call_id: str, error: BaseException) -> None:
     """Close the run of a call, since that of the framework has ended in an error.
 
