@@ -6,11 +6,11 @@ import asyncio
 import threading
 
 import pytest
+
 from client_kit import ALL, ORDERS, TASK, Kit, learn, params, prompt
 from client_loops import TurnLimitError
-from stub_models import CACHED, INPUT, OUTPUT, CutOff, Fails, Wants, script
-
 from muscle_mem import Check
+from stub_models import CACHED, INPUT, OUTPUT, CutOff, Fails, Wants, script
 
 ANSWER = "Ada has the money of A-1001."
 

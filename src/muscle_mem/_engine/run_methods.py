@@ -53,7 +53,7 @@ def session(
         tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
         answer: Where the answer of a hit comes from; see `Engine`.
         tools: The tools that the agent offers in this run; see `Session.offer`. None means all that are registered.
-        rejoin: Whether a replay that stopped goes on once the model has made calls of its own and the next recorded
+        rejoin: Whether a replay that stopped goes on once the model has made calls and the next recorded
             step fits: its pre-check passes, and its arguments come from this run. The model then gives the answer.
 
     Raises:
@@ -92,7 +92,7 @@ def asession(
         tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
         answer: Where the answer of a hit comes from; see `Engine`.
         tools: The tools that the agent offers in this run; see `Session.offer`. None means all that are registered.
-        rejoin: Whether a replay that stopped goes on once the model has made calls of its own and the next recorded
+        rejoin: Whether a replay that stopped goes on once the model has made calls and the next recorded
             step fits: its pre-check passes, and its arguments come from this run. The model then gives the answer.
     """
     options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets, answer)

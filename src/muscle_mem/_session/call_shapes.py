@@ -80,7 +80,7 @@ def _getter(value: Any) -> Get:
 
 
 def _nested(get: Get) -> CallParts | None:
-    """Return a call that stands under a name of its own, as in chat completions."""
+    """Return a call that is under a separate name, as in chat completions."""
     function = get("function")
     if function is not None:  # Chat completions.
         inner = _getter(function)

@@ -51,7 +51,7 @@ class Stepper(Lifecycle):
         """Enter the run of an outstanding call, where the framework makes the call.
 
         In the block, `current_run()` is the run in this call, with its idempotency key, and decorated functions are
-        plain. Use it where the framework makes calls in threads or tasks of its own.
+        plain. Use it where the framework makes calls in its threads or tasks.
 
         Args:
             call: The call, or its id.

@@ -53,7 +53,7 @@ def parse_calls(runtime: Runtime, run: Run, calls: Any) -> list[RequestedCall]:
 def parse_offer(tools: Iterable[Tool], names: Any) -> frozenset[str]:
     """Return the names of the tools that a run may use.
 
-    Raises InvalidTypeError or InvalidValueError for what is no tool.
+    Raises InvalidTypeError or InvalidValueError for what is not a tool.
     """
     if isinstance(names, str | bytes) or not isinstance(names, Iterable):
         raise InvalidTypeError(
@@ -70,13 +70,13 @@ def parse_offer(tools: Iterable[Tool], names: Any) -> frozenset[str]:
 
 
 def _parse_call(runtime: Runtime, run: Run, call: Any) -> RequestedCall | None:
-    """Return a requested call; None for a block that is no call of a tool of the run."""
+    """Return a requested call; None for a block that is not a call of a tool of the run."""
     parts = read_call(call)
     if parts is None:
         return None
     if isinstance(parts, HostedCall):
         if run.mode != "off":
-            message = f"the provider made a call of its own ({parts.type}), which a replay cannot repeat"
+            message = f"the provider made a call itself ({parts.type}), which a replay cannot repeat"
             run.recorder.add_problem(Reason.UNLEARNABLE, message)
         return None
     what, arguments, id = parts

@@ -48,7 +48,7 @@ def wrap_anthropic(
         answer: Where the final answer of a hit comes from: None or "auto" (the recorded one if the tools returned what
             they did), "model", or a function of the results.
         tools: The names of the tools that your loop can call. By default, those of each request.
-        rejoin: Whether a run goes back to the replay after the model made a step of its own.
+        rejoin: Whether a run goes back to the replay after the model made a step itself.
 
     Returns:
         The copy.

@@ -1,7 +1,8 @@
 """Runs of an application with a wrapped client of Anthropic that stop in the middle."""
 
-import client_scenarios as scenarios
 import pytest
+
+import client_scenarios as scenarios
 from client_kit import Kit
 
 anthropic = pytest.importorskip("anthropic", reason="the client of Anthropic is not installed")

@@ -2,8 +2,9 @@
 
 import asyncio
 
-import client_scenarios as scenarios
 import pytest
+
+import client_scenarios as scenarios
 from client_kit import Kit, learn
 
 openai = pytest.importorskip("openai", reason="the client of OpenAI is not installed")

@@ -1,7 +1,8 @@
 """Runs of an application with a wrapped client of OpenAI that stop in the middle."""
 
-import client_scenarios as scenarios
 import pytest
+
+import client_scenarios as scenarios
 from client_kit import Kit
 
 openai = pytest.importorskip("openai", reason="the client of OpenAI is not installed")

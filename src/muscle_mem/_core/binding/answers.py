@@ -25,7 +25,7 @@ from .tables import rows_in
 
 TRUE, FALSE, NONE, EMPTY, ZERO, MINUS_ONE, NOT_A_NUMBER = "True", "False", "None", "empty", "0", "-1", "nan"
 NUMBER, TEXT, FILLED, OTHER = "a number", "a text", "not empty", "a value"
-DENIAL = "a text that says no"
+DENIAL = "a denying text"
 WORD = "="
 """Prefix of the category of a one-word text."""
 
@@ -81,7 +81,7 @@ def read(value: Any, name: str = "", *, words: bool = True) -> Reading:
     """Return what an output, or a part of one, answers.
 
     `name` is the name of the field where the value stands. Without `words` a text of one word is data, as in a list,
-    unless it says yes or no; a number without a name is data, too.
+    unless it is a yes or a no; a number without a name is data, too.
     """
     kind = type(value)
     if value is None:

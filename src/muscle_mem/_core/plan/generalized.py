@@ -93,7 +93,7 @@ def _is_told_again(leaf: Leaf, body: Body) -> bool:
 
     No source reads it there.
 
-    The agent may have taken the value from there, unless the call had it as an argument. A second recording tells.
+    The agent may have taken the value from there, unless the call had it as an argument. A second recording decides.
     """
     steps = [source.step for source in leaf.sources]
     return any(

@@ -185,7 +185,7 @@ class Place:
         return category
 
     def _are_flags(self) -> bool:
-        """Return whether the values here are bools, or some of them say yes or no."""
+        """Return whether the values here are bools, or some of them are a yes or a no."""
         return self.known <= {TRUE, FALSE} or not self.known.isdisjoint(_WORDS_FOR_BOOLS)
 
     def _has_many_words(self) -> bool:

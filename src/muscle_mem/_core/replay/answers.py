@@ -106,7 +106,7 @@ def _settle_fork(
 
     They had the same answers, and other tools come next.
 
-    A text may have told them apart. If the words in this run's texts do not, the replay stops.
+    A text may have distinguished them. If the words in this run's texts do not, the replay stops.
     """
     from .forks import nearest  # Loaded where two recorded ways meet.
 

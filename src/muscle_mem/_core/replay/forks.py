@@ -38,7 +38,7 @@ def nearest(results: Sequence[Any], made: int, followed: Candidate, others: Sequ
 
     None if the texts do not say which.
 
-    It is the followed one where no words tell the recordings apart.
+    It is the followed one where no words distinguish the recordings.
     """
     begin = max(0, _begin(followed, made) - 1)
     span = range(begin, min(made, len(results)))

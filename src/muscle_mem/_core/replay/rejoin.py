@@ -140,7 +140,7 @@ def _call_behind(run: Run, step: PlanStep, own: Sequence[OwnCall]) -> _Behind | 
 def _is_place(steps: Sequence[PlanStep], start: int) -> bool:
     """Return whether a replay may go on with a step if its pre-check passes.
 
-    The middle of a parallel group is no such place.
+    The middle of a parallel group is not such a place.
     """
     if start >= len(steps) or steps[start].pre is None:
         return False

@@ -115,7 +115,7 @@ class ResponseReader:
         return None
 
     def end(self) -> Said | None:
-        """Return what the model said, at the end of a response that is no stream."""
+        """Return what the model said, at the end of a response that is not a stream."""
         if self._exchange.is_streamed:
             return None
         try:

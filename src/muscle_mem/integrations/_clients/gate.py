@@ -104,7 +104,7 @@ class Gate:
             self.memory.steps_aside(error)
         return None
 
-    # -- what came of it
+    # -- the result
 
     def say(self, exchange: Exchange, said: Said | None) -> None:
         """Report what the model said, if it said something."""

@@ -21,7 +21,7 @@ class LeftAloneError(Exception):
 
 
 class CutOffError(Exception):
-    """A response of a model that is no answer to learn from, with the reason."""
+    """A response of a model that is not an answer to learn from, with the reason."""
 
 
 class Said(msgspec.Struct, frozen=True, eq=False):
@@ -65,7 +65,7 @@ class WireFormat(Protocol):
         """Return what the response to a request says.
 
         Raises:
-            CutOffError: The response is no answer, such as one that was cut off.
+            CutOffError: The response is not an answer, such as one that was cut off.
         """
         ...
 
@@ -141,7 +141,7 @@ def data_part(kind: str, url: str) -> Part:
 
 
 def base64_part(kind: str, data: str, media_type: str) -> Part:
-    """Return a part of base64 text; of text that is none, the text itself."""
+    """Return a part of base64 text; of other text, the text itself."""
     return data_part(kind, f"data:{media_type};base64,{data}")
 
 
