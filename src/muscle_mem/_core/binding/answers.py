@@ -41,7 +41,7 @@ _WORD = r"[^\W\d_]+(?:[-_'\u2019][^\W\d_]+){0,4}"
 _PHRASE = r"(?i)(?:not?|in|out of|sold|on|off) [a-z]+"
 _ONE_NUMBER = r"[^\d]{0,24}?(-?\d[\d.,]*)[^\d]{0,24}"
 _DENIAL = (
-    r"(?i)\b(?:no(?!\.? ?\d)|not|none|nothing|nobody|never|neither|nor|without|empty|unavailable|cannot|"
+    r"(?i)\b(?:no(?!\.? ?\d)|not|none|nothing|nobod[y]|never|neither|nor|without|empty|unavailable|cannot|"
     r"[a-z]+n['\u2019]t|kein\w*|nicht\w*|leer|nie|aucune?|rien|pas|ning[u\u00fa]n\w*|nada|vac[i\u00ed]o)\b"
 )
 _LINE = r"\s*([^\W\d][\w -]{0,30}?)\s*[:=]\s*(.*)"
