@@ -13,7 +13,7 @@ from client_loops import Loop
 from muscle_mem import Check, Engine
 from stub_models import Reply, Seen, StubModels, Wants
 
-ORDERS = {"Ada": ("A-1001", 20), "Bob": ("B-2002", 35), "Eve": ("E-5005", 50)}
+ORDERS = {"Ada": ("A-1001", 41_205), "Bob": ("B-2002", 73_350), "Eve": ("E-5005", 99_515)}
 TASK = "refund the last order"
 
 
@@ -24,6 +24,7 @@ class Shop:
         self.status = {order: "open" for order, _ in ORDERS.values()}
         self.mails: list[tuple[str, str]] = []
         self.log: list[str] = []
+        self.never_closes = False
 
     def find_order(self, customer: str) -> dict:
         """Find the last order of a customer."""
@@ -34,7 +35,8 @@ class Shop:
     def refund(self, order: str, amount: int) -> str:
         """Refund an order."""
         self.log.append("refund")
-        self.status[order] = "refunded"
+        if not self.never_closes:
+            self.status[order] = "refunded"
         return f"refunded {amount}"
 
     def mail(self, customer: str, text: str) -> str:
@@ -65,7 +67,7 @@ def clerk(seen: Seen) -> Reply:
     return (
         Wants("find_order", {"customer": customer}),
         Wants("refund", {"order": order, "amount": total}),
-        Wants("mail", {"customer": customer, "text": f"Your order {order} was refunded."}),
+        Wants("mail", {"customer": customer, "text": "The money is on its way."}),
         f"{customer} has the money of {order}.",
     )[min(seen.turn, 3)]
 
@@ -76,7 +78,7 @@ def prompt(customer: str = "Ada") -> str:
 
 def params(customer: str = "Ada") -> dict[str, Any]:
     order, total = ORDERS[customer]
-    return {"customer": customer, "order": order, "total": total}
+    return {"customer": customer, "order": order, "amount": total}
 
 
 @dataclass

@@ -23,7 +23,7 @@ def hit(kit: Kit, **options) -> None:
     assert task.outcome, task.outcome
     assert [name for name, _ in loop.made] == ALL
     assert kit.shop.status["A-1001"] == "refunded"
-    assert kit.shop.mails == [("Ada", "Your order A-1001 was refunded.")]
+    assert kit.shop.mails == [("Ada", "The money is on its way.")]
 
 
 def hit_other_params(kit: Kit) -> None:
@@ -33,7 +33,7 @@ def hit_other_params(kit: Kit) -> None:
         assert loop.run(prompt("Bob")) == "Bob has the money of B-2002."
     assert task.outcome, task.outcome
     assert kit.shop.status == {"A-1001": "open", "B-2002": "refunded", "E-5005": "open"}
-    assert kit.shop.mails == [("Bob", "Your order B-2002 was refunded.")]
+    assert kit.shop.mails == [("Bob", "The money is on its way.")]
 
 
 async def asynchronous(kit: Kit, **options) -> None:
@@ -67,7 +67,7 @@ def usage(kit: Kit, usage_fields: tuple[str, str]) -> None:
     for reply in loop.replies:
         assert [getattr(reply.usage, name) for name in usage_fields] == [0, 0]
         assert reply.model == loop.model
-    assert task.outcome.tokens_saved == 4 * (INPUT + OUTPUT)
+    assert task.outcome.saved_tokens == 4 * (INPUT + OUTPUT)
     assert CACHED < INPUT
 
 
@@ -106,9 +106,9 @@ def check_refuses(kit: Kit) -> None:
     with kit.asks(1), kit.engine.task(TASK, params=params()) as task:
         assert loop.run(prompt()) == "It was refunded already."
     assert kit.shop.log == ["find_order"]
-    assert not bool(task.outcome)
+    assert not task.outcome
     assert task.outcome.reason == "check_refused"
-    assert [text for _, text, _ in kit.stub.seen[-1].results] == ['{"order": "A-1001", "total": 20}']
+    assert [text for _, text, _ in kit.stub.seen[-1].results] == ['{"order": "A-1001", "total": 41205}']
 
 
 def rejoin(kit: Kit) -> None:
@@ -119,10 +119,12 @@ def rejoin(kit: Kit) -> None:
     learn(kit)
     kit.shop.status["A-1001"] = "open since yesterday"
     loop = kit.loop(kit.client(rejoin=True))
-    with kit.asks(1), kit.engine.task(TASK, params=params()) as task:
+    # The model refunds, and says what came of it.
+    with kit.asks(2), kit.engine.task(TASK, params=params()) as task:
         assert loop.run(prompt()) == ANSWER
     assert kit.shop.log == ALL
-    assert not bool(task.outcome)
+    assert not task.outcome
+    assert [reply.model != loop.model for reply in loop.replies] == [False, True, False, True]
 
 
 def tool_raises(kit: Kit) -> None:
@@ -138,7 +140,12 @@ def tool_raises(kit: Kit) -> None:
     kit.shop.status["A-1001"] = "open"
     with kit.asks(1), kit.engine.task(TASK, params=params()) as task:
         assert loop.run(prompt()) == "I could not refund it."
-    assert not bool(task.outcome)
+    assert not task.outcome
+
+
+def _refused(order: str, amount: int) -> str:
+    """Refund an order."""
+    return "error: no such order"
 
 
 def _broken(order: str, amount: int) -> str:
@@ -149,7 +156,7 @@ def _broken(order: str, amount: int) -> str:
 def error_as_text(kit: Kit) -> None:
     learn(kit)
     kit.stub.mind = script("?", "?", "I could not refund it.")
-    loop = kit.loop(tools={**kit.shop.tools(), "refund": lambda order, amount: "error: no such order"})
+    loop = kit.loop(tools={**kit.shop.tools(), "refund": _refused})
     with kit.asks(1), kit.engine.task(TASK, params=params()) as task:
         assert loop.run(prompt()) == "I could not refund it."
     assert task.outcome.reason == "returned_error"
@@ -247,7 +254,7 @@ def twelve_at_once(kit: Kit) -> None:
             text = loop.run(prompt(customer))
         made[number] = text, bool(task.outcome), [arguments for _, arguments in loop.made]
 
-    kit.shop.is_open = None  # type: ignore[assignment, method-assign]
+    kit.shop.never_closes = True
     threads = [threading.Thread(target=work, args=(number,)) for number in range(12)]
     for thread in threads:
         thread.start()
@@ -264,6 +271,7 @@ def twelve_at_once(kit: Kit) -> None:
 
 async def twelve_tasks(kit: Kit) -> None:
     client = kit.async_client()
+    kit.shop.never_closes = True
 
     async def work(number: int) -> tuple[str, bool]:
         customer = list(ORDERS)[number % 3]
