@@ -10,12 +10,16 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from ..errors import MuscleMemError
-from ._clients.installed import installed
+from ._clients.installed import ensure_version, raise_missing
 from ._clients.messages import AnthropicMessages
 from ._clients.wire import WireFormat
 from ._clients.wrapping import wrapped_copy
 
-anthropic: Final = installed("anthropic", lowest=1)
+try:
+    import anthropic
+except ImportError as error:
+    raise_missing("anthropic", error)
+ensure_version("anthropic", anthropic.__version__, lowest=1)
 
 ClientT = TypeVar("ClientT")
 

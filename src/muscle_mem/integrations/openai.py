@@ -11,12 +11,16 @@ from typing import Any, Final, TypeVar
 
 from ..errors import MuscleMemError
 from ._clients.chat import ChatCompletions
-from ._clients.installed import installed
+from ._clients.installed import ensure_version, raise_missing
 from ._clients.responses import Responses
 from ._clients.wire import WireFormat
 from ._clients.wrapping import wrapped_copy
 
-installed("openai", lowest=3)
+try:
+    import openai
+except ImportError as error:
+    raise_missing("openai", error)
+ensure_version("openai", openai.__version__, lowest=3)
 
 ClientT = TypeVar("ClientT")
 

@@ -1,30 +1,41 @@
-"""The package of a client, if a version is installed that the adapter works with."""
+"""Whether the package of a client is installed, in a version that the adapter works with."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from typing import NoReturn
 
 from ...errors import MissingExtraError
 
 
-def installed(name: str, *, lowest: int) -> Any:
-    """Return the package of a client.
+def raise_missing(name: str, error: ImportError) -> NoReturn:
+    """Raise that the package of a client is not installed.
 
     Args:
         name: Its name, which is also the name of the extra.
+        error: What importing it raised.
+    """
+    raise MissingExtraError(f"{_failed(name)}: {name} is missing. {_remedy(name)}") from error
+
+
+def ensure_version(name: str, found: str, *, lowest: int) -> None:
+    """Raise if the package of a client is older than the adapter works with.
+
+    Args:
+        name: Its name, which is also the name of the extra.
+        found: Its version.
         lowest: Its lowest major version.
 
     Raises:
-        MissingExtraError: It is not installed, or it is older.
+        MissingExtraError: It is older, or its version cannot be read.
     """
-    failed = f"importing muscle_mem.integrations.{name} failed"
-    remedy = f"Run pip install 'muscle-mem[{name}]'."
-    try:
-        package = import_module(name)
-    except ImportError as error:
-        raise MissingExtraError(f"{failed}: {name} is missing. {remedy}") from error
-    found = str(getattr(package, "__version__", "unknown"))
-    if not found.partition(".")[0].isdigit() or int(found.partition(".")[0]) < lowest:
-        raise MissingExtraError(f"{failed}: expected {name} {lowest}.0 or later, got {found}. {remedy}")
-    return package
+    major = found.partition(".")[0]
+    if not major.isdigit() or int(major) < lowest:
+        raise MissingExtraError(f"{_failed(name)}: expected {name} {lowest}.0 or later, got {found}. {_remedy(name)}")
+
+
+def _failed(name: str) -> str:
+    return f"importing muscle_mem.integrations.{name} failed"
+
+
+def _remedy(name: str) -> str:
+    return f"Run pip install 'muscle-mem[{name}]'."
