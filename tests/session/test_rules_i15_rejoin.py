@@ -443,7 +443,7 @@ def test_i15_a_rejoined_call_may_be_confirmed_or_refused_and_has_a_key_of_its_ow
         session.done(call, "do d")
         asked(session).said([])
     assert len(set(keys)) == len(keys)
-    assert ended(session).learned
+    assert ended(session).learned == (answer == "confirm")
 
 
 def test_i15_a_session_that_is_left_in_a_rejoined_replay_learns_nothing() -> None:

@@ -28,8 +28,10 @@ def test_i2_a_refused_call_is_a_divergence_of_its_own_reason() -> None:
         asked(session).said([])
     outcome = ended(session)
     assert (outcome.status, outcome.reason) == ("diverged", "refused_by_person")
-    assert outcome.learned
+    assert outcome.not_learned == "unlearnable"
     assert bench.log == ["a", "d"]
+    assert bench.run()  # the person is asked again
+    assert bench.replayed == ["a", "b", "c"]
 
 
 def test_i2_before_the_first_effect_it_is_a_miss() -> None:
@@ -92,7 +94,7 @@ def test_i2_the_agent_that_must_not_be_asked_is_told() -> None:
     assert raised.value.handover.reason == "refused_by_person"
 
 
-def test_i2_a_call_of_the_model_that_a_person_refused_is_not_part_of_the_recording() -> None:
+def test_i2_a_run_in_which_a_person_refused_a_call_of_the_model_is_not_learned() -> None:
     bench = Bench()
     with bench.session() as session:
         asked(session).said([("press", {"name": name}, name) for name in "abc"])
@@ -101,9 +103,10 @@ def test_i2_a_call_of_the_model_that_a_person_refused_is_not_part_of_the_recordi
         session.done(calls[2], bench.press("c"))
         session.done(calls[0], bench.press("a"))
         asked(session).said([])
-        assert ended(session).learned
-    assert bench.run()
-    assert bench.replayed == ["a", "c"]
+        outcome = ended(session)
+    assert outcome.not_learned == "unlearnable"
+    assert "a person refused 'Panel.press': no" in outcome.not_learned_message
+    assert not bench.run()
 
 
 def test_i2_a_refused_irreversible_call_of_the_model_leaves_no_failed_write() -> None:
@@ -114,8 +117,9 @@ def test_i2_a_refused_irreversible_call_of_the_model_leaves_no_failed_write() ->
         asked(session).said([("press", {"name": "b"})])
         session.done(handed(session), bench.press("b"))
         asked(session).said([])
-        assert ended(session).learned
-    assert bench.run(approve=lambda: True)
+        outcome = ended(session)
+    assert outcome.not_learned == "unlearnable"
+    assert bench.engine.cache_info().learned == 0
 
 
 def test_i2_a_no_with_a_secret_in_it_is_shown_without() -> None:
@@ -127,6 +131,8 @@ def test_i2_a_no_with_a_secret_in_it_is_shown_without() -> None:
         turn = session.next()
         assert isinstance(turn, AskAgent)
         assert "hunter2" not in turn.message
+        session.said([])
+    assert "hunter2" not in ended(session).not_learned_message
 
 
 @pytest.mark.parametrize("replayed", [True, False])
@@ -149,4 +155,4 @@ def test_i2_async_sessions_take_a_no(replayed: bool) -> None:
             assert isinstance(end, Finished)
             return end.outcome
 
-    assert asyncio.run(main()).not_learned == "no_calls"
+    assert asyncio.run(main()).not_learned == "unlearnable"

@@ -278,6 +278,10 @@ class Stepper(Lifecycle):
         """Note that a person refused a call."""
         tool = member.tool.name
         message = f"a person refused {tool!r}" + (f": {why}" if why else "")
+        if self._run.mode != "off":  # The person may decide otherwise next time, and a hit would not ask.
+            self._run.recorder.add_problem(
+                Reason.UNLEARNABLE, self._run.redact(f"{message}. What was done instead is not replayed")
+            )
         if member.place < 0:
             self._calls.take(member)
             assert member.recording is not None
