@@ -102,14 +102,14 @@ class Reporter(ForkSafeLock):
                 log_event(NoticeEvent("observer", f"observer {long_repr(observer)} raised on {type(event).__name__}"))
 
     def run_began(self, run: Run) -> None:
-        """Report the start of a run to observers that want steps, and enable events of its steps."""
+        """Report the start of a run to observers that want events of its steps."""
         if not any(map(_wants_steps, self.step_observers)):
             return
         run.is_watched = True
         self.emit_step(RunBeganEvent(run.id, run.task, run.redactor.redact(run.scope), run.mode))
 
     def emit_step(self, event: Event) -> None:
-        """Send an event to the observers whose attribute `wants_steps` is true at the moment."""
+        """Send an event to observers whose `wants_steps` is true at the moment."""
         self._send(filter(_wants_steps, self.step_observers), event)
 
     def notice(self, level: str, code: str, message: str, tool: str = "") -> None:
@@ -231,12 +231,18 @@ def _key_suggestion(tasks: list[Mapping[str, bytes]]) -> str:
 
 
 def _may_want_steps(observer: Observer) -> bool:
-    """Return whether an observer has the attribute, which may be a property that changes."""
+    """Return whether an observer has the attribute.
+
+    It may be a property that changes.
+    """
     return hasattr(type(observer), "wants_steps") or _wants_steps(observer)
 
 
 def _wants_steps(observer: Observer) -> bool:
-    """Return whether an observer wants events of steps. Never raises, since it may be a property of a user's."""
+    """Return whether an observer wants events of steps.
+
+    Never raises, since it may be a user's property.
+    """
     try:
         return bool(getattr(observer, "wants_steps", False))
     except Exception:  # An observer must not affect the agent.

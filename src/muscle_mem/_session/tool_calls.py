@@ -70,7 +70,10 @@ def parse_offer(tools: Iterable[Tool], names: Any) -> frozenset[str]:
 
 
 def _parse_call(runtime: Runtime, run: Run, call: Any) -> RequestedCall | None:
-    """Return a requested call; None for a block that is not a call of a tool of the run."""
+    """Return a requested call, or None.
+
+    It is None for a block that is not a call of a tool of the run.
+    """
     parts = read_call(call)
     if parts is None:
         return None

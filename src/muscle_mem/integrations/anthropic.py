@@ -1,4 +1,4 @@
-"""Clients of Anthropic that remember: `client = wrap_anthropic(Anthropic(), engine)`.
+"""An adapter for clients of Anthropic: `wrap_anthropic(Anthropic(), engine)`.
 
 The copy that is returned replays the tool calls of tasks that it knows, through your own loop. See the page "Anthropic
 client" of the documentation.
@@ -76,7 +76,10 @@ def wrap_anthropic(
 
 
 def _as_anthropic_error(error: MuscleMemError) -> BaseException:
-    """Return an error that the client lets pass: it takes any other for a failed connection, and tries again."""
+    """Return an error that the client lets pass.
+
+    It takes any other for a failed connection, and tries again.
+    """
     kind = type(error)
     mixed = type(kind.__name__, (kind, anthropic.AnthropicError), {"__module__": kind.__module__})
     passed: BaseException = mixed.__new__(mixed, *error.args)

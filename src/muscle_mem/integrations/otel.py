@@ -203,7 +203,10 @@ class OtelObserver:
 
 
 def _records(provider: object) -> bool:
-    """Return whether a provider is of an SDK. Those that the API itself brings record nothing."""
+    """Return whether a provider is of an SDK.
+
+    Those of the API itself record nothing.
+    """
     return not type(provider).__module__.startswith(API_MODULES)
 
 

@@ -138,12 +138,12 @@ def _of_texts(name: str, column: Sequence[str]) -> Sequence[str] | str | None:
 
 
 def _are_plain_starts(chars: Iterable[str]) -> bool:
-    """Return whether texts with these first characters are neither JSON nor only spaces."""
+    """Return whether texts with these first characters are not JSON or spaces."""
     return not any(char in "{[" or char.isspace() for char in chars)
 
 
 def _of_one_line_texts(name: str, texts: Sequence[str], joined: str) -> Sequence[str] | str:
-    """Return the categories of one-line texts that neither are empty nor begin as JSON does.
+    """Return the categories of one-line texts that do not begin as JSON does.
 
     Most texts of a field have one of a few shapes.
     """

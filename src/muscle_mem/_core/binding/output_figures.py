@@ -291,7 +291,7 @@ class _Figures:
 
 
 def _flags_of(column: Sequence[Any], name: str) -> list[str]:
-    """Return the flag of each value of a column; an empty text for one that is not a flag."""
+    """Return the flag of each value of a column, or an empty text."""
     is_unit = is_unit_name(name)
     known = {
         value: str(value) if value is True or value is False else value

@@ -44,7 +44,7 @@ _PLAIN = frozenset({str, int, float, bool, type(None), dict, list})
 
 
 class OutputLeaves:
-    """The containers, texts and numbers of outputs, in order, each with the place where it stands."""
+    """The containers, texts and numbers of outputs with their places, in order."""
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []

@@ -45,7 +45,7 @@ class Place(NamedTuple):
 
 
 class RowSlots:
-    """The places of the values of some columns in dicts that follow one another, row by row."""
+    """The places of values of some columns in dicts in a row, row by row."""
 
     __slots__ = ("_columns", "_rows")
 

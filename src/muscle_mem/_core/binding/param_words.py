@@ -199,13 +199,19 @@ class ParamWords:
             yield from self._by_word[words[_first_from(words, start)]]
 
     def _ending_with(self, end: str) -> Iterator[str]:
-        """Yield the params of the word that ends with a text, the first one if all are read backward."""
+        """Yield the params of the word that ends with a text.
+
+        It is the first such word if all are read backward.
+        """
         if self._has_edge(end + _EDGE):
             words = self._ordered()[1]
             yield from self._by_word[words[_first_from(words, end[::-1])][::-1]]
 
     def _has_edge(self, text: str) -> bool:
-        """Return whether a word begins or ends so; most searches end here, without a sorting of the words."""
+        """Return whether a word begins or ends so.
+
+        Most searches end here, without sorting the words.
+        """
         if not self._edges:
             self._edges = _EDGE.join(("", *self._by_word, ""))
         return text in self._edges
@@ -244,7 +250,10 @@ def _is_caseless(word: str) -> bool:
 
 
 def _texts(leaves: Sequence[Any]) -> list[str]:
-    """Return the texts of many leaves; those of floats and short numbers are looked for as wholes."""
+    """Return the texts of many leaves.
+
+    Those of floats and short numbers are searched as wholes.
+    """
     texts = [leaf for leaf in leaves if type(leaf) is str]
     texts += map(decimal_text, [leaf for leaf in leaves if type(leaf) is int and leaf >= _LONG])
     for leaf in [leaf for leaf in leaves if type(leaf) not in _USUAL]:

@@ -322,7 +322,10 @@ def read(body: bytes, lenient: bool) -> Any:
 
 
 def read_own(body: bytes) -> Any:
-    """Return the value of a message that the writer of this process has returned; DecodeError as `read`."""
+    """Return the value of a message that the writer of this process returned.
+
+    Raises DecodeError as `read` does.
+    """
     try:
         tree = _unpack(body)
         return tree if type(tree) in PLAIN else Reader(True, False, True).get(tree, 0)

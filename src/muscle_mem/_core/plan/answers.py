@@ -241,7 +241,10 @@ def _samples(outputs: Mapping[bytes, Any]) -> tuple[Any, ...]:
 
 
 def _outputs_at(rows: Iterable[Row], position: int, read: dict[bytes, Any]) -> dict[bytes, Any] | None:
-    """Return the outputs of one step; `read` are those of all steps that were read already."""
+    """Return the outputs of one step.
+
+    `read` are those of all steps that were read already.
+    """
     found: dict[bytes, Any] = {}
     for row in rows:
         data = output_data(row, position)
@@ -279,7 +282,7 @@ def _looks_at(trajectory: ReadyTrajectory, position: int, outputs: Mapping[bytes
 
 
 def _settling_steps(steps: Sequence[PlanStep]) -> list[int]:
-    """Return for each step the last one before a step that acts and could depend on it."""
+    """Return for each step the last one before a dependent step that acts."""
     count = len(steps)
     if any(step.group_stop for step in steps):
         return [_settled_at(steps, position) for position in range(count)]

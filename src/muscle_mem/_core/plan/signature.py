@@ -45,7 +45,9 @@ def _is_required(tool: Tool, name: str) -> bool:
 
 
 def constant_arguments(record: StepRecord, tool: Tool) -> tuple[Any, ...] | None:
-    """Return the arguments of a step that passes immutable literals to the first parameters of its tool.
+    """Return the arguments of a step that passes only immutable literals.
+
+    They go to the first parameters of its tool.
 
     Return None for any other step, whose arguments need `argument_builders`.
     """

@@ -149,7 +149,10 @@ class PlanStep:
         self.is_inline = self.quick = False
 
     def convert_arguments(self) -> None:
-        """Pass the arguments, which are JSON values of a model, in the types that the function declares."""
+        """Pass the arguments in the types that the function declares.
+
+        The arguments are JSON values of a model.
+        """
         tool = self.tool
         if has_types(tool):
             self.stay_off_quick_path()

@@ -41,7 +41,9 @@ def is_same_call(call: StepCall, tool: Tool, args: tuple[Any, ...], kwargs: dict
 
 
 def are_equal_calls(tool: Tool, one: Arguments, two: Arguments) -> bool:
-    """Return whether two calls of a tool have the same arguments, which are positional and by name.
+    """Return whether two calls of a tool have the same arguments.
+
+    The arguments are positional and by name.
 
     Those of a model count in the types that the function declares.
     """

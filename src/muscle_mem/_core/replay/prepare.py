@@ -63,7 +63,7 @@ def prepare_check(
 
 
 def rejoined_refusal(run: Run, step: PlanStep, position: int) -> Refusal | None:
-    """Return the refusal of a step that cannot be made after a return to the replay (I15).
+    """Return why a step cannot be made after a return to the replay (I15).
 
     Its arguments depend on an output that this run does not have, or it is irreversible and no approval can be asked.
     """

@@ -318,7 +318,10 @@ class Selection:
     def accepting_call(
         self, position: int, followed: Candidate, step: PlanStep, value: Any
     ) -> Generator[Effect, Any, Candidate | None]:
-        """Return another candidate that makes the same call here, whose pre-check passes now."""
+        """Return another candidate that makes the same call here.
+
+        Its pre-check passes now.
+        """
         self.captures = [captured for captured in self.captures if captured[0] < position]
         self._evaluated = {judged: min(count, len(self.captures)) for judged, count in self._evaluated.items()}
         for count, candidate in enumerate(self._by_preference(position, False, {step.capture_key(False): value})):

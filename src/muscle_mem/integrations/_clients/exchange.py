@@ -1,4 +1,4 @@
-"""One request of a client to its model: what the memory says about it, and what comes of it."""
+"""One request of a client to its model, and the result."""
 
 from __future__ import annotations
 
@@ -64,7 +64,10 @@ class Exchange:
         return {**headers, "content-type": "application/json", "content-length": str(len(content))}, [content]
 
     def said(self, payload: Body) -> Said | None:
-        """Return what the model said; None if that was returned before, or is nothing to learn."""
+        """Return what the model said, or None.
+
+        It is None if that was returned before, or is nothing to learn.
+        """
         if self._is_over:
             return None
         try:

@@ -1,4 +1,7 @@
-"""What becomes of each request of a client: it is replayed, reported to the memory, or left alone."""
+"""The decision about each request of a client.
+
+It is replayed, reported to the memory, or left alone.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,10 @@ class Gate:
         return None
 
     def _is_inside_another(self) -> bool:
-        """Return whether another adapter has seen the request: it works, since it would learn our replayed turns."""
+        """Return whether another adapter has seen the request.
+
+        Then that one works, since it would learn our replayed turns.
+        """
         engine = self.memory.engine
         if is_another_answering(engine):
             self.memory.leave_alone("another engine around this client has seen the request")

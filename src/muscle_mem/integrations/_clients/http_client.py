@@ -1,4 +1,7 @@
-"""HTTP clients that ask a gate before they send; the client that they wrap does all the rest."""
+"""HTTP clients that ask a gate before they send.
+
+The client that they wrap does the rest.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,9 @@ LIBRARIES = ("httpx2", "httpx")
 
 
 def wrapped_http_client(inner: Any, gate: Gate) -> Any:
-    """Return a client of the same library that sends by another, unless the gate has the answer.
+    """Return a client of the same library that sends by another.
+
+    It does not send if the gate has the answer.
 
     Args:
         inner: The client that sends.
@@ -39,7 +44,10 @@ def gate_of(http_client: Any) -> Gate | None:
 
 
 class _Wrapped:
-    """What the sync and the async client share: whatever is not here is the wrapped client's."""
+    """The common part of the sync and the async client.
+
+    What is not here is the wrapped client's.
+    """
 
     _inner: Any
     _gate: Gate

@@ -200,7 +200,10 @@ def _offer(tool: Body) -> ToolOffer:
 
 
 def _messages(written: Body) -> Iterator[Message]:
-    """Return the messages that one of the provider's holds: results of tools are blocks of a user's message."""
+    """Return the messages that one of the provider's contains.
+
+    Results of tools are blocks of a user's message.
+    """
     role, content = written["role"], written["content"]
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
     results = [block for block in blocks if block["type"] == "tool_result"]

@@ -1,4 +1,7 @@
-"""Replayed responses that an application refers to by their ids, which the provider does not know."""
+"""Replayed responses that an application refers to by their ids.
+
+The provider does not know these ids.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ class ReplayedResponses:
                 del self._conversations[next(iter(self._conversations))]
 
     def completed(self, body: Body) -> Body:
-        """Return a request with the conversation in place of a reference to a replayed response."""
+        """Return a request with the conversation instead of a replayed response's id."""
         reference: Any = body.get(REFERENCE)
         conversation = self._conversations.get(reference) if isinstance(reference, str) else None
         if conversation is None:

@@ -213,7 +213,7 @@ def _offer(tool: Body) -> ToolOffer:
 
 
 def _results_behind_calls(items: list[Body]) -> Iterator[Body]:
-    """Return the items with the results of neighboring calls behind all of these calls.
+    """Return the items with the results of neighboring calls behind these calls.
 
     An application may write each result right behind its call, although the model requested several in one turn.
     """

@@ -32,7 +32,9 @@ _held: ContextVar[Held | None] = ContextVar("muscle_mem_held_request", default=N
 
 
 def hold(exchange: Exchange, error: BaseException) -> None:
-    """Keep the turn of a request that failed, until the client sends it again or goes on to another.
+    """Keep the turn of a request that failed.
+
+    It is kept until the client sends it again or goes on to another.
 
     Args:
         exchange: The request.
@@ -42,7 +44,9 @@ def hold(exchange: Exchange, error: BaseException) -> None:
 
 
 def repeated(content: bytes, headers: Mapping[str, str]) -> Exchange | None:
-    """Return the exchange that a request repeats; if it repeats none, report the failure of the one before.
+    """Return the exchange that a request repeats.
+
+    If it does not repeat one, report the failure of the one before.
 
     Args:
         content: The body of the request.

@@ -1,4 +1,7 @@
-"""Responses of a wrapped client: those that are replayed, and those of the model, read as they go by."""
+"""Responses of a wrapped client.
+
+They are replayed, or of the model and read as they pass.
+"""
 
 from __future__ import annotations
 

@@ -50,7 +50,10 @@ class WireFormat(Protocol):
     """How a provider writes requests and responses."""
 
     def completed(self, body: Body) -> Body:
-        """Return a request in the form in which the provider understands it; mostly as it is."""
+        """Return a request in the form that the provider understands.
+
+        Mostly it is unchanged.
+        """
         ...
 
     def request(self, body: Body) -> ModelRequest:
@@ -70,7 +73,10 @@ class WireFormat(Protocol):
         ...
 
     def payload(self, turn: ModelTurn, body: Body) -> Body:
-        """Return the response that a replayed turn is; an application may refer to it in later requests."""
+        """Return the response of a replayed turn.
+
+        An application may refer to it in later requests.
+        """
         ...
 
     def events(self, payload: Body, body: Body, /) -> Iterator[bytes]:
@@ -115,7 +121,7 @@ def answer_text(answer: Any) -> str:
 
 
 def typed_answer(text: str, schema: Any) -> Any:
-    """Return an answer as the JSON value that the request asked for, or else as its text."""
+    """Return an answer as the JSON value that the request asked for, or as text."""
     if schema is None:
         return text
     try:

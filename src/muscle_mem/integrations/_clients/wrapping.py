@@ -25,7 +25,9 @@ def wrapped_copy(
     tools: Sequence[str] | None,
     rejoin: bool,
 ) -> Any:
-    """Return a copy of a client that sends by a gate; a copy alone, if the engine is around the client already.
+    """Return a copy of a client that sends by a gate.
+
+    It is a plain copy if the engine is around the client already.
 
     Args:
         client: The client.

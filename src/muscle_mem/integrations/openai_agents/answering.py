@@ -1,4 +1,4 @@
-"""Answers of the memory in the forms of the SDK: responses, and the events of a stream."""
+"""Answers of the memory as responses and stream events of the SDK."""
 
 from __future__ import annotations
 
@@ -72,7 +72,10 @@ def json_text(value: Any) -> str:
 
 
 def response_of(items: list[Any], mark: Mapping[str, Any]) -> ModelResponse:
-    """Return a response without usage. Where the SDK has a place for it, the request's id says what it is."""
+    """Return a response without usage.
+
+    Where the SDK has a place for it, the request's id says what it is.
+    """
     response = ModelResponse(output=items, usage=Usage(), response_id=None)
     if hasattr(response, "request_id"):
         response.request_id = request_id_of(mark)

@@ -13,7 +13,9 @@ from .validation import ensure_engine
 
 
 def memory_guardrail(engine: Any) -> ToolInputGuardrail[Any]:
-    """Return a guardrail that asks the pre-check of a replayed call right before its tool is entered.
+    """Return a guardrail that asks the pre-check of a replayed call again.
+
+    It does so right before the tool is entered.
 
     Give it to tools that need an approval: `@function_tool(needs_approval=True,
     tool_input_guardrails=[memory_guardrail(engine)])`. The SDK runs it after the approval. If the state has changed
@@ -50,7 +52,10 @@ def memory_guardrail(engine: Any) -> ToolInputGuardrail[Any]:
 
 
 def _is_approved(data: ToolInputGuardrailData) -> bool:
-    """Return whether the call is made next; guardrails may also be set to run before the approval."""
+    """Return whether the call is made next.
+
+    Guardrails may also be set to run before the approval.
+    """
     execution = getattr(getattr(data.context, "run_config", None), "tool_execution", None)
     if not getattr(execution, "pre_approval_tool_input_guardrails", False):
         return True
@@ -58,7 +63,10 @@ def _is_approved(data: ToolInputGuardrailData) -> bool:
 
 
 def mark_span(call: HandedOut, tool: str) -> None:
-    """Mark the SDK's span of a replayed call, and the span that an OpenTelemetry bridge made of it."""
+    """Mark the SDK's span of a replayed call.
+
+    The span that an OpenTelemetry bridge made of it is marked, too.
+    """
     span_data: Any = getattr(get_current_span(), "span_data", None)
     if getattr(span_data, "type", "") == "function":
         span_data.mcp_data = {**(span_data.mcp_data or {}), **call.mark}

@@ -8,7 +8,10 @@ LOWEST = "0.18.1"
 
 
 def ensure_installed() -> None:
-    """Raise MissingExtraError, an ImportError, if the SDK is missing or has no guardrails and approvals of tools."""
+    """Raise MissingExtraError, an ImportError, if the SDK is missing or too old.
+
+    It is too old without guardrails and approvals of tools.
+    """
     try:
         import agents.run_internal
         import agents.tool_guardrails  # noqa: F401 - this is the look

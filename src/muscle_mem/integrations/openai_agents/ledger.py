@@ -34,7 +34,10 @@ class HandedOut:
         self._inside: AbstractContextManager[Any] | None = None
 
     def enter(self, call_id: str) -> None:
-        """Make the run that of the current task, which calls the tool next; it is left when the result has come."""
+        """Make the run that of the current task, which calls the tool next.
+
+        It is left when the result has come.
+        """
         self.was_entered = True
         self._inside = self.memory.inside(call_id)
         self._inside.__enter__()
@@ -47,7 +50,10 @@ class HandedOut:
 
 
 class Ledger:
-    """The calls handed out for one engine by all of its adapters of the SDK; the oldest are dropped."""
+    """The calls handed out for one engine by its adapters of the SDK.
+
+    The oldest are dropped.
+    """
 
     def __init__(self) -> None:
         self._calls: dict[str, HandedOut] = {}

@@ -1,4 +1,4 @@
-"""The model and the provider that stand between the SDK's runner and the real ones."""
+"""The model and the provider between the SDK's runner and the real ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ Answer = Callable[..., Any] | str | None
 
 
 class MuscleMemoryModel(Model):
-    """A model whose turns are replayed where the engine knows the task, and recorded where it does not.
+    """A model whose turns are replayed or recorded.
+
+    They are replayed if the engine knows the task.
 
     Use it for an agent whose `model` is an object: such an agent never asks the provider of the run.
 
@@ -111,7 +113,10 @@ class MuscleMemoryModel(Model):
             turn.failed(EOFError("the stream of the model ended without a response"))
 
     def _asking(self, turn: ModelTurn) -> AbstractContextManager[None]:
-        """Return a block in which a wrapped client of the model sees nothing of a request that is recorded here."""
+        """Return a block in which a wrapped client of the model does nothing.
+
+        The request is recorded here.
+        """
         return answering(self._memory.engine) if turn.kind == "ask" else nullcontext()
 
     async def _next_event(self, turn: ModelTurn, events: AsyncIterator[Any]) -> Any:
@@ -136,7 +141,10 @@ class MuscleMemoryModel(Model):
         return await self._memory.aturn(request)
 
     async def _note_refusals(self, request: Any) -> None:
-        """Tell the memory of calls that a person, or another guardrail, refused before the tool was entered."""
+        """Report refused calls to the memory.
+
+        A person or another guardrail refused them before the tool was entered.
+        """
         for message in request.messages:
             call = self._ledger.take(message.call_id) if message.role == "tool" else None
             if call is None:
@@ -252,7 +260,7 @@ def _memory(doing: str, engine: Any, answer: Answer, tools: Sequence[str] | None
 
 
 def mark_turn(mark: Mapping[str, Any]) -> None:
-    """Mark the SDK's span of a replayed turn, or of the agent, for its trace processors."""
+    """Mark the SDK's span of a replayed turn or agent for trace processors."""
     span_data: Any = getattr(get_current_span(), "span_data", None)
     if hasattr(span_data, "metadata"):
         span_data.metadata = {**(span_data.metadata or {}), **mark}

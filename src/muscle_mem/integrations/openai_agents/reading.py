@@ -51,7 +51,10 @@ def why_left_alone(given: Mapping[str, Any]) -> str:
 
 
 def may_be_retried(given: Mapping[str, Any], error: BaseException) -> bool:
-    """Return whether the SDK may send a request in the middle of a run again, so that the run goes on with it."""
+    """Return whether the SDK may send a request in the middle of a run again.
+
+    Then the run goes on with it.
+    """
     settings = getattr(given.get("model_settings"), "retry", None)
     if not getattr(settings, "max_retries", None) or not isinstance(error, Exception):
         return False
@@ -97,7 +100,10 @@ def _offer_of_tool(tool: FunctionTool) -> ToolOffer:
 
 
 def _hint(annotations: Any, name: str) -> bool | None:
-    """Return a hint of a server of the Model Context Protocol, whose spelling depends on the version of its package."""
+    """Return a hint of a server of the Model Context Protocol.
+
+    Its spelling depends on the version of its package.
+    """
     camel = name.split("_")[0] + "".join(word.title() for word in name.split("_")[1:])
     for spelling in (f"{name}_hint", f"{camel}Hint"):
         found = getattr(annotations, spelling, None)
@@ -171,7 +177,10 @@ def _message_of(item: Mapping[str, Any]) -> Message | None:
 
 
 def _result_of(output: Any) -> Any:
-    """Return the result of a tool, of which the SDK keeps a text: JSON, or what Python prints of a dict or list."""
+    """Return the result of a tool, of which the SDK keeps a text.
+
+    The text is JSON, or what Python prints of a dict or list.
+    """
     if not isinstance(output, str) or output[:1] not in ("{", "[", "(") or len(output) > MAX_LITERAL:
         return output
     for read in (json.loads, ast.literal_eval):

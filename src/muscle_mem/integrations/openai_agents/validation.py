@@ -22,7 +22,10 @@ def ensure_model(doing: str, model: Any) -> None:
 
 
 def ensure_provider(doing: str, provider: Any) -> None:
-    """Raise InvalidTypeError if this is not a provider of the SDK; None means the SDK's own."""
+    """Raise InvalidTypeError if this is not a provider of the SDK.
+
+    None means the SDK's own.
+    """
     if provider is not None and not isinstance(provider, ModelProvider):
         raise _error(doing, "a ModelProvider of the SDK or None", provider, "For a model, use MuscleMemoryModel.")
 
