@@ -1,4 +1,4 @@
-"""Whether the package of a client is installed, in a version that the adapter works with."""
+"""The installed package of a client, in a version that the adapter works with."""
 
 from __future__ import annotations
 
