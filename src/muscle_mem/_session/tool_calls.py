@@ -86,6 +86,8 @@ def _parse_call(runtime: Runtime, run: Run, call: Any) -> RequestedCall | None:
     if isinstance(what, str) and what and not runtime.policy.strict and not _named(runtime.tools, what):
         from .._runtime.external_tools import Offer, see_external
 
+        if run.redact(what) != what:
+            raise InvalidValueError(f"unknown tool {run.redact(what)!r}: the name contains a secret of the run.")
         tool, owner = see_external(runtime, Offer(what)), None
     else:
         tool, owner = _find_tool(runtime.tools, what)
