@@ -34,11 +34,9 @@ def _begin(candidate: Candidate, made: int) -> int:
 
 
 def nearest(results: Sequence[Any], made: int, followed: Candidate, others: Sequence[Candidate]) -> Candidate | None:
-    """Return the candidate whose recordings had the words of this run.
+    """Return the candidate whose recordings had the words of this run, or None.
 
-    None if the texts do not say which.
-
-    It is the followed one where no words distinguish the recordings.
+    It is None if the texts do not say which, and the followed one where no words distinguish the recordings.
     """
     begin = max(0, _begin(followed, made) - 1)
     span = range(begin, min(made, len(results)))
@@ -48,6 +46,10 @@ def nearest(results: Sequence[Any], made: int, followed: Candidate, others: Sequ
         if not is_rival(followed.trajectory, other.trajectory, made):
             continue
         theirs = _Words(other, span)
+        if (here in own.recorded) != (here in theirs.recorded):  # Just the words of one of the two ways.
+            if here in theirs.recorded:
+                return other
+            continue
         mine, other_words = own.always - theirs.ever, theirs.always - own.ever
         if not mine and not other_words:
             continue
@@ -61,7 +63,7 @@ def nearest(results: Sequence[Any], made: int, followed: Candidate, others: Sequ
 class _Words:
     """The words in the outputs of some steps.
 
-    `always` are those of all recordings of these calls, `ever` those of any.
+    `always` are those of all recordings of these calls, `ever` those of any, `recorded` those of each.
     """
 
     def __init__(self, candidate: Candidate, span: range) -> None:
@@ -69,6 +71,7 @@ class _Words:
             frozenset(word for at in span for word in _stored_words(recording, at))
             for recording in candidate.trajectory.same_calls()
         ]
+        self.recorded = frozenset(found)
         self.ever = frozenset[str]().union(*found)
         self.always = found[0].intersection(*found[1:]) if found else self.ever
 
