@@ -84,7 +84,7 @@ def test_a_no_of_a_person_is_not_held_against_the_recording() -> None:
 
 
 @pytest.mark.scenario("denied")
-def test_a_no_while_recording_leaves_the_call_out() -> None:
+def test_a_run_with_a_no_is_not_learned() -> None:
     office = Office()
     script = Script(*OPEN_THE_DRAWER[:2], OPEN_THE_DRAWER[2], "It stays locked.")
     agent = careful(office, script)
@@ -92,12 +92,15 @@ def test_a_no_while_recording_leaves_the_call_out() -> None:
         result = decide(agent, agent.run_sync("open the drawer"), ToolDenied("never"))
     assert result.output == "It stays locked."
     assert [name for name, _ in office.made] == ["look", "note"]
-    learned(task.outcome)
+    assert task.outcome is not None
+    assert task.outcome.not_learned == "unlearnable"
     office.reset()
+    again = careful(office, Script(*OPEN_THE_DRAWER))
     with office.engine.task("open the drawer") as task:
-        assert agent.run_sync("open the drawer").output == "It stays locked."
-    hit(task.outcome)
-    assert [name for name, _ in office.made] == ["look", "note"]
+        decide(again, again.run_sync("open the drawer"), True)  # the person is asked again
+    assert task.outcome is not None
+    assert task.outcome.learned
+    assert [name for name, _ in office.made] == ["look", "change", "note"]
 
 
 @pytest.mark.scenario("approval")
