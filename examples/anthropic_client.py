@@ -1,7 +1,7 @@
 """A tool loop around the client of Anthropic that remembers: the model is asked once, then its calls are replayed.
 
-Run it with `python examples/anthropic_client.py`, after `pip install 'muscle-mem[anthropic]'`. It works offline: a stub on
-this machine answers in place of the API. With ANTHROPIC_API_KEY in the environment it asks the API, and reports what
+Run it with `python examples/anthropic_client.py`, after `pip install 'muscle-mem[anthropic]'`. It works offline: a stub
+on this machine answers in place of the API. With ANTHROPIC_API_KEY in the environment it asks the API, and reports what
 happened. MUSCLE_MEM_MODEL says which model.
 """
 
