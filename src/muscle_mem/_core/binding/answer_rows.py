@@ -13,6 +13,7 @@ from operator import itemgetter, ne
 from string import ascii_letters
 from typing import Any, NamedTuple
 
+from ..model.pattern import compiled
 from .answers import (
     FALSE,
     MAX_WORD,
@@ -36,7 +37,7 @@ _NUMBERS = frozenset({int, float})
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _CONSTANTS = {True: TRUE, False: FALSE, None: NONE}
 _TABLE = "<tr"
-_LONGEST_YES = 40
+_YES_OR_NO = rf"(?im)^[^\S\n]*(?:{'|'.join(sorted(YES_AND_NO))})[.!]*[^\S\n]*$"
 _SHAPES = str.maketrans({char: "1" if char.isdigit() else "a" for char in "123456789" + ascii_letters})
 """Makes one-line ASCII texts equal that have letters, zeros, other digits and signs at the same positions."""
 _FIRST = itemgetter(0)
@@ -148,7 +149,9 @@ def _of_one_line_texts(name: str, texts: Sequence[str], joined: str) -> Sequence
 
     Most texts of a field have one of a few shapes.
     """
-    if not joined.isascii() or _has_yes_or_no(texts):
+    if compiled(_YES_OR_NO).search(joined):
+        return [read(text, name, words=False).category for text in texts]
+    if not joined.isascii():
         return _of_short_texts(name, texts)
     shapes = joined.translate(_SHAPES).split("\n")
     distinct = list(dict.fromkeys(shapes))
@@ -159,15 +162,9 @@ def _of_one_line_texts(name: str, texts: Sequence[str], joined: str) -> Sequence
     return [by_shape[shape] for shape in shapes]
 
 
-def _has_yes_or_no(texts: Sequence[str]) -> bool:
-    return any(len(text) <= _LONGEST_YES and text.strip().rstrip(".!").casefold() in YES_AND_NO for text in texts)
-
-
 def _of_short_texts(name: str, texts: Sequence[str]) -> Sequence[str] | str:
     """Return the category of each of the texts, or the one of all."""
     bare = list(map(str.rstrip, map(str.strip, texts), repeat(".!")))
-    if _has_yes_or_no(texts):
-        return [read(text, name, words=False).category for text in texts]
     numbers: list[str] = _NUMBER_LINES.findall("\n".join(bare))
     if not any(numbers):
         return TEXT
