@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from ..errors import MuscleMemError
 from ._clients.installed import ensure_version, raise_missing
 from ._clients.messages import AnthropicMessages
+from ._clients.people import amay_be_made, awas_refused, may_be_made, was_refused
 from ._clients.wire import WireFormat
 from ._clients.wrapping import wrapped_copy
 
@@ -20,6 +21,8 @@ try:
 except ImportError as error:
     raise_missing("anthropic", error)
 ensure_version("anthropic", anthropic.__version__, lowest=1)
+
+__all__ = ["amay_be_made", "awas_refused", "may_be_made", "was_refused", "wrap_anthropic"]
 
 ClientT = TypeVar("ClientT")
 

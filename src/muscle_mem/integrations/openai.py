@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from ..errors import MuscleMemError
 from ._clients.chat import ChatCompletions
 from ._clients.installed import ensure_version, raise_missing
+from ._clients.people import amay_be_made, awas_refused, may_be_made, was_refused
 from ._clients.responses import Responses
 from ._clients.wire import WireFormat
 from ._clients.wrapping import wrapped_copy
@@ -21,6 +22,8 @@ try:
 except ImportError as error:
     raise_missing("openai", error)
 ensure_version("openai", openai.__version__, lowest=3)
+
+__all__ = ["amay_be_made", "awas_refused", "may_be_made", "was_refused", "wrap_openai"]
 
 ClientT = TypeVar("ClientT")
 
