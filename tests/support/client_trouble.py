@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from client_kit import ALL, TASK, Kit, learn, params, prompt
+from client_loops import WIRES
 from muscle_mem.events import NotLearnedEvent
 from paths import ROOT
 from stub_models import Slow, Wants, script
@@ -75,12 +76,9 @@ def left_alone(kit: Kit, options: dict[str, Any], why: str, *, stream: bool = Fa
     client = kit.client()
     for _ in range(2):
         kit.reset()
-        tools = options.get("tools")
-        loop = kit.loop(
-            client, options={name: value for name, value in options.items() if name != "tools"}, stream=stream
-        )
-        if tools is not None:
-            loop.options["tools"] = [*_written(loop), *tools]
+        loop = kit.loop(client, options=dict(options), stream=stream)
+        if "tools" in options:
+            loop.options["tools"] = [*WIRES[loop.wire].request(loop)["tools"], *options["tools"]]
         with kit.asks(4), kit.engine.task(TASK, params=params()) as task:
             assert loop.run(prompt()) == ANSWER
         assert kit.shop.log == ALL
@@ -92,13 +90,6 @@ def left_alone(kit: Kit, options: dict[str, Any], why: str, *, stream: bool = Fa
     assert why in event.message
     assert not kit.notices("no_run")
     assert not kit.notices("adapter_failed")
-
-
-def _written(loop: Any) -> list[dict]:
-    from client_loops import WIRES
-
-    tools: list[dict] = WIRES[loop.wire].request(loop)["tools"]
-    return tools
 
 
 def learned_then_left_alone(kit: Kit, options: dict[str, Any]) -> None:
