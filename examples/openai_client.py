@@ -8,12 +8,13 @@ happened. MUSCLE_MEM_MODEL says which model.
 import json
 import os
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from openai import DefaultHttpxClient, OpenAI
 
 from muscle_mem import Check, Engine
-from muscle_mem.integrations.openai import wrap_openai
+from muscle_mem.integrations.openai import may_be_made, wrap_openai
 
 engine = Engine()
 orders = {"A-1001": {"customer": "Ada", "state": "delivered"}, "B-2002": {"customer": "Bob", "state": "delivered"}}
@@ -21,15 +22,16 @@ model = os.environ.get("MUSCLE_MEM_MODEL", "gpt-5.5")
 sent = []  # the requests that left for the model
 
 
-# Three tools of the loop. One of them changes something: its check looks at what a person would look at before acting.
+# Three tools of the loop. One of them changes something: its check looks at what a person would look at before
+# acting, and the loop asks a person for approval.
 def find_order(customer: str) -> str:
     """Find the last order of a customer."""
     number = next(number for number, order in orders.items() if order["customer"] == customer)
-    return json.dumps({"order": number, "state": orders[number]["state"]})
+    return json.dumps({"order": number, "customer": customer})
 
 
 def refund(order: str) -> str:
-    """Refund an order in full. Only orders that are delivered may be refunded."""
+    """Refund an order in full."""
     orders[order]["state"] = "refunded"
     return "The money is on its way."
 
@@ -39,9 +41,10 @@ def send_note(customer: str, text: str) -> str:
     return "The note is on its way."
 
 
-engine.external_tool("find_order", effect="read", answers="any")
+engine.external_tool("find_order", effect="read")
 engine.external_tool("refund", effect="write", pre_check=Check(lambda order: orders[order]["state"]))
 
+CHANGED = "The call was not made: the order has changed."
 TOOLS = {tool.__name__: tool for tool in (find_order, refund, send_note)}
 
 
@@ -52,7 +55,15 @@ def definition(tool) -> dict:
     return {"type": "function", "function": {"name": tool.__name__, "description": tool.__doc__, "parameters": schema}}
 
 
-def clerk(client, prompt: str) -> str:
+def is_approved(client, call_id: str, while_you_think) -> bool:
+    """Ask a person, who takes a moment; then ask whether the call still fits, for the order may have changed."""
+    print("  approved: refund")
+    time.sleep(0.1)
+    while_you_think()
+    return may_be_made(client, call_id)
+
+
+def clerk(client, prompt: str, while_you_think=lambda: None) -> str:
     """Run the loop as you would without a memory: ask, make the calls, send the results, until there is an answer."""
     messages = [
         {"role": "system", "content": "You are a clerk. Make one call at a time, then answer in one sentence."},
@@ -66,7 +77,10 @@ def clerk(client, prompt: str) -> str:
             return reply.content
         for call in reply.tool_calls:
             print(f"  {call.function.name}({call.function.arguments})")
-            result = TOOLS[call.function.name](**json.loads(call.function.arguments))
+            if call.function.name == "refund" and not is_approved(client, call.id, while_you_think):
+                result = CHANGED
+            else:
+                result = TOOLS[call.function.name](**json.loads(call.function.arguments))
             messages.append({"role": "tool", "tool_call_id": call.id, "content": result})
 
 
@@ -85,15 +99,15 @@ class Stub(BaseHTTPRequestHandler):
     def reply(self, messages: list) -> dict:
         customer = next(name for name in ("Ada", "Bob") if name in messages[1]["content"])
         results = [message["content"] for message in messages if message["role"] == "tool"]
-        found = json.loads(results[0]) if results else {"order": "", "state": "delivered"}
+        found = json.loads(results[0]) if results else {"order": ""}
         plan = [
             ("find_order", {"customer": customer}),
             ("refund", {"order": found["order"]}),
             ("send_note", {"customer": customer, "text": f"We paid for {found['order']}."}),
         ]
         message: dict = {"role": "assistant", "content": None}
-        if found["state"] != "delivered":
-            message["content"] = f"{found['order']} is {found['state']}, so I did nothing."
+        if CHANGED in results:
+            message["content"] = "The order has changed, so I did nothing."
         elif len(results) == len(plan):
             message["content"] = f"{customer} has the money of {found['order']} back."
         else:
@@ -118,16 +132,31 @@ def main(base_url: str | None, key: str) -> None:
     with DefaultHttpxClient(event_hooks={"request": [sent.append]}) as http_client:
         plain = OpenAI(api_key=key, base_url=base_url, http_client=http_client)
         client = wrap_openai(plain, engine)  # the one line
-        for title, customer, number, state in (
+        for title, customer, number, then in (
             ("The first time nothing is known: the model is asked for every call.", "Ada", "A-1001", "delivered"),
-            ("Another customer: the same calls with other values, and no model.", "Bob", "B-2002", "delivered"),
-            ("The order is not as it was: the check fails, and the model decides.", "Ada", "A-1001", "lost"),
+            (
+                "Another customer: the same calls with other values, the approval, and no model.",
+                "Bob",
+                "B-2002",
+                "delivered",
+            ),
+            (
+                "The order changes while you think: the call is not made, and the model goes on.",
+                "Ada",
+                "A-1001",
+                "lost",
+            ),
         ):
-            orders[number]["state"] = state
+            orders[number]["state"] = "delivered"
             before = len(sent)
             print(title)
             with engine.task("refund the last order", params={"customer": customer, "order": number}) as task:
-                print(f"  answer: {clerk(client, f'Refund the last order of {customer}, and tell them.')}")
+                answer = clerk(
+                    client,
+                    f"Refund the last order of {customer}, and tell them.",
+                    while_you_think=lambda number=number, then=then: orders[number].update(state=then),
+                )
+                print(f"  answer: {answer}")
             status = task.outcome.status if task.outcome is not None else "no run"
             print(f"  -> {status}, {len(sent) - before} requests to the model")
 

@@ -17,8 +17,10 @@ def test_the_blocks_of_the_page_run(tmp_path: Path) -> None:
     run_blocks(ROOT / "docs" / "integrations" / "openai.md", tmp_path)
 
 
-@pytest.mark.scenario("hit_other_params", "check_refuses")
-def test_the_example_learns_replays_for_another_customer_and_stops_where_the_order_has_changed(tmp_path: Path) -> None:
+@pytest.mark.scenario("hit_other_params", "state_changed")
+def test_the_example_learns_replays_for_another_customer_and_does_not_make_a_call_whose_order_has_changed(
+    tmp_path: Path,
+) -> None:
     environment = {"OPENAI_API_KEY": None, "OPENAI_BASE_URL": None, "MUSCLE_MEM_MODEL": None}
     said = run_script(ROOT / "examples" / "openai_client.py", tmp_path, **environment)
     assert re.findall(r"-> (.*)", said) == [
@@ -29,6 +31,10 @@ def test_the_example_learns_replays_for_another_customer_and_stops_where_the_ord
     assert re.findall(r"answer: (.*)", said) == [
         "Ada has the money of A-1001 back.",
         "Bob has the money of B-2002 back.",
-        "A-1001 is lost, so I did nothing.",
+        "The order has changed, so I did nothing.",
     ]
-    assert re.findall(r"^  (\w+)\(", said, re.MULTILINE) == ["find_order", "refund", "send_note"] * 2 + ["find_order"]
+    assert re.findall(r"^  (\w+)\(", said, re.MULTILINE) == [
+        *["find_order", "refund", "send_note"] * 2,
+        *["find_order", "refund"],
+    ]
+    assert said.count("approved: refund") == 3
