@@ -326,7 +326,7 @@ class Responses:
             "parallel_tool_calls": True,
             "temperature": 1.0,
             "tool_choice": "auto",
-            "tools": [],
+            "tools": body.get("tools") or [],
             "top_p": 1.0,
             "usage": {
                 "input_tokens": INPUT,
