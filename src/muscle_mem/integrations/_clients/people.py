@@ -1,4 +1,4 @@
-"""What a loop asks and says about single calls, since a client does not see them being made."""
+"""Questions and notes of a loop about single calls, which a client does not see."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def may_be_made(client: Any, call_id: str) -> bool:
 
 
 async def amay_be_made(client: Any, call_id: str) -> bool:
-    """Return whether a replayed call may be made now, with async checks; see `may_be_made`.
+    """Return whether a replayed call may be made now; see `may_be_made`.
+
+    The checks may be async.
 
     Args:
         client: The wrapped client that returned the call.
@@ -44,7 +46,9 @@ async def amay_be_made(client: Any, call_id: str) -> bool:
 
 
 def was_refused(client: Any, call_id: str, why: str = "") -> None:
-    """Note that a person refused a call, so that it does not count against the recording.
+    """Note that a person refused a call.
+
+    It does not count against the recording, and the run is not learned.
 
     Then give the model a text as the result of the call. Without this note, the text is the result of the tool.
 
