@@ -103,6 +103,7 @@ class Kit:
     events: list[Any] = field(default_factory=list)
     closes: list[Any] = field(default_factory=list)
     engine: Engine = None  # type: ignore[assignment]
+    plain: Any = None
 
     def __post_init__(self) -> None:
         self.stub.mind = clerk
@@ -119,9 +120,10 @@ class Kit:
         return engine
 
     def client(self, engine: Engine | None = None, **options: Any) -> Any:
-        plain = self.make_client(base_url=self.stub.url)
-        self.closes.append(plain)
-        return self.wrap(plain, engine or self.engine, **options)
+        if self.plain is None:  # Making one takes long, and wrapping does not change it.
+            self.plain = self.make_client(base_url=self.stub.url)
+            self.closes.append(self.plain)
+        return self.wrap(self.plain, engine or self.engine, **options)
 
     def async_client(self, engine: Engine | None = None, **options: Any) -> Any:
         return self.wrap(self.make_async_client(base_url=self.stub.url), engine or self.engine, **options)
