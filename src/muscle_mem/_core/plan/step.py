@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -73,7 +73,6 @@ class PlanStep:
         "fn",
         "is_inline",
         "is_left",
-        "is_said",
         "is_sync",
         "kwargs",
         "looks",
@@ -119,7 +118,7 @@ class PlanStep:
         self.looks: Looks | None = None
         is_inline = self.is_sync and _is_inline_check(tool.pre) and _is_inline_check(tool.post)
         self.is_inline = self.quick = is_inline and args is not None and tool.effect != "irreversible"
-        self.is_left = self.is_said = False
+        self.is_left = False
         self.sources: tuple[Sources, ...] = ()
 
     def leave_quick_path(self, leave: bool) -> None:
@@ -148,6 +147,11 @@ class PlanStep:
         """
         self.is_inline = self.quick = False
 
+    @property
+    def is_said(self) -> bool:
+        """Whether the arguments are JSON values of a model, for other types."""
+        return type(self.fn) is _Converting
+
     def convert_arguments(self) -> None:
         """Pass the arguments in the types that the function declares.
 
@@ -156,8 +160,7 @@ class PlanStep:
         tool = self.tool
         if has_types(tool):
             self.stay_off_quick_path()
-            self.is_said = True
-            self.fn = _converting(tool)
+            self.fn = _Converting(tool)
 
     def set_looks(self, looks: Looks | None) -> None:
         """Set what a replay looks at in the results once this step is done."""
@@ -246,14 +249,17 @@ class BoundStep(PlanStep):
         return {name: make(env) for _, name, make in self.builders if name not in self.tool.ignore}
 
 
-def _converting(tool: Tool) -> Callable[..., Any]:
-    """Return a function that calls a tool with the arguments of a model."""
+class _Converting:
+    """A function that calls a tool with the arguments of a model."""
 
-    def call(*args: Any, **kwargs: Any) -> Any:
-        args, kwargs = typed_arguments(tool, args, kwargs)
-        return tool.fn(*args, **kwargs)
+    __slots__ = ("tool",)
 
-    return call
+    def __init__(self, tool: Tool) -> None:
+        self.tool = tool
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = typed_arguments(self.tool, args, kwargs)
+        return self.tool.fn(*args, **kwargs)
 
 
 def make_step(
