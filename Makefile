@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 LONG := property torture demo docs store/postgres testing
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock browser demo quick test test-rest slow slow-check bench bench-compare torture mutants docs lint fmt
+.PHONY: help setup lock browser demo quick test test-rest slow slow-check bench bench-compare torture mutants docs lint fmt release-check
 .PHONY: setup-frameworks test-frameworks frameworks
 
 help: ## say what there is
@@ -107,6 +107,9 @@ endif
 docs: $(STAMP) ## the documentation as a site, in docs/_build; warnings are errors
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
 	@echo "docs: docs/_build/index.html"
+
+release-check: ## build wheel and sdist into dist, check them, try the wheel in an empty environment: PYTHONS="python3.11 python3.13"
+	@sh scripts/release.sh $(or $(PYTHONS),$(PYTHON))
 
 lint: $(STAMP) ## ruff, mypy and the word list
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/python scripts/words.py
