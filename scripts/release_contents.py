@@ -11,8 +11,10 @@ from pathlib import Path
 JUNK = re.compile(
     r"__pycache__|\.py[co]$|(^|/)\.(venv|git|pytest_cache|mypy_cache|ruff_cache)(/|$)|(^|/)_build/|\.egg-info/"
 )
-IN_SDIST = """src/muscle_mem/py.typed src/pytest_muscle_mem.py tests/conftest.py examples/greeter.py docs/index.md Makefile
-README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE pyproject.toml requirements/dev.txt scripts/install.sh""".split()
+IN_SDIST = """
+src/muscle_mem/py.typed src/pytest_muscle_mem.py tests/conftest.py examples/greeter.py docs/index.md Makefile README.md
+CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE pyproject.toml requirements/dev.txt scripts/install.sh
+""".split()
 IN_WHEEL = "muscle_mem/__init__.py muscle_mem/py.typed pytest_muscle_mem.py".split()
 
 
