@@ -303,7 +303,7 @@ def test_steps_are_told_only_to_those_who_want_them(monkeypatch: pytest.MonkeyPa
     assert len(made) == 1
 
 
-def bytecodes_of_a_hit(steps: int, observers: list[Any]) -> int:
+def lines_of_a_hit(steps: int, observers: list[Any]) -> int:
     engine = Engine(observers=observers)
     act = engine.tool(name="act", version=1, effect="read")(lambda: None)
     engine.set_agent(lambda task: [act() for _ in range(steps)] and None)
@@ -314,8 +314,7 @@ def bytecodes_of_a_hit(steps: int, observers: list[Any]) -> int:
 
     def count(frame: FrameType, event: str, arg: Any) -> Any:
         nonlocal found
-        frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        found += event == "opcode"
+        found += event == "line"  # Bytecodes are not counted in the same way by each Python.
         return count
 
     before = sys.gettrace()
@@ -330,10 +329,10 @@ def bytecodes_of_a_hit(steps: int, observers: list[Any]) -> int:
 @pytest.mark.parametrize("steps", [1, 10])
 def test_an_observer_without_a_tracer_costs_at_most_as_much_as_the_hit(steps: int) -> None:
     unheard = OtelObserver(tracer_provider=trace.NoOpTracerProvider(), meter_provider=NoOpMeterProvider())
-    alone = bytecodes_of_a_hit(steps, [])
-    assert alone > 500
-    assert bytecodes_of_a_hit(steps, [unheard]) <= 2 * alone
-    assert bytecodes_of_a_hit(steps, [OtelObserver()]) <= 2 * alone  # The global providers, which nobody has set.
+    alone = lines_of_a_hit(steps, [])
+    assert alone > 50
+    assert lines_of_a_hit(steps, [unheard]) <= 2 * alone
+    assert lines_of_a_hit(steps, [OtelObserver()]) <= 2 * alone  # The global providers, which nobody has set.
 
 
 def test_an_observer_without_a_tracer_still_measures(traced: Traced) -> None:
