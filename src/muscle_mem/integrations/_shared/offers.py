@@ -51,11 +51,6 @@ class Offers:
             self._see(ToolOffer(name))
         return self._seen[name]
 
-    def offer_named(self, name: str) -> ToolOffer | None:
-        """Return what is known of a tool; None if it was never offered."""
-        known = self._seen.get(name)
-        return None if known is None else known[0]
-
     def names(self) -> list[str]:
         """Return the names of all tools that were offered so far."""
         return list(self._seen)
