@@ -27,7 +27,7 @@ BEGIN, END = "<!-- versions: begin -->", "<!-- versions: end -->"
 PASSES = ("newest", "lowest")
 
 # The extra of each adapter, which is also its page.
-EXTRAS = ("pydantic-ai", "langchain", "openai-agents", "openai", "anthropic")
+EXTRAS = ("pydantic-ai", "langchain", "openai-agents", "openai", "anthropic", "google-adk", "strands")
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 

@@ -20,7 +20,7 @@ from paths import ROOT
 TOP = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")]
 PAGES = [*TOP, *sorted((ROOT / "docs").rglob("*.md"))]
 # Pages of adapters run where their framework is installed: in its tests, too, in tests/integrations/in_*.
-FRAMEWORKS = ("pydantic_ai", "langchain", "agents", "openai", "anthropic")
+FRAMEWORKS = ("pydantic_ai", "langchain", "agents", "openai", "anthropic", "google.adk", "strands")
 BLOCK = re.compile(r"^```([\w{}-]*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 

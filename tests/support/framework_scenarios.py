@@ -83,7 +83,11 @@ FOLDERS = {
     "openai-agents": "in_openai_agents",
     "openai": "in_openai",
     "anthropic": "in_anthropic",
+    "google-adk": "in_google_adk",
+    "strands": "in_strands",
 }
+# These record, replay and hand over, and are not yet tested with the rest. They are not in the environment of CI.
+FIRST_VERSIONS = ("google-adk", "strands")
 
 PAGE = ROOT / "docs" / "integrations" / "what-is-tested.md"
 BEGIN, END = "<!-- scenarios: begin -->", "<!-- scenarios: end -->"
