@@ -207,6 +207,8 @@ def _read_text(text: str, name: str, words: bool) -> Reading:
         if parsed is not None:
             return _read_fields(parsed) if type(parsed) is dict else _read_items(parsed)
     rows = rows_in(text)
+    if rows == []:
+        return Reading(EMPTY, None, ())
     if rows is not None and type(rows[0]) in (dict, list):
         is_record = len(rows) == 1 and type(rows[0]) is dict
         return Reading(TEXT, rows[0]) if is_record else Reading(TEXT, None, rows)

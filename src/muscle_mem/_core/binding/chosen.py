@@ -223,12 +223,23 @@ class ElementUses:
             for kind, field, value in reasons(elements, position):
                 data = [*field, value] if kind == "first" else list(field)
                 yield self._element_guard(node, slot, prefix + kind, data)
+                if kind == "first" and 1 == column_of(elements, field).count(value) < len(elements):
+                    yield self._count_guard(node, prefix, [list(field), value, 1])
         if isinstance(self._index.nodes[node], dict) and self._index.path(node, slot)[1][-1]:
             yield self._element_guard(node, slot, "place", position)
 
     def _element_guard(self, node: int, slot: int, kind: str, data: Any) -> Guard:
         path, keys = self._index.path(node, slot)
         return Guard(self._index.step_of(node), path, codec.canonical(data), keys, (), kind)
+
+    def _count_guard(self, node: int, prefix: str, data: Any) -> Guard:
+        """Return the guard of how many elements have a flag.
+
+        With another one, a loop would make more calls.
+        """
+        of = self._index.links[node][0] if prefix else node
+        path, keys = self._index.path(*self._index.links[of])
+        return Guard(self._index.step_of(node), path, codec.canonical(data), keys, (), prefix + "count")
 
     def _identifies(self, use: Use, column: Sequence[Any]) -> bool:
         """Return whether a value stands for its record.

@@ -12,10 +12,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..model.records import Guard, StepRecord, Suspicion
+from .field_names import is_id_name, is_same_name
 from .figures import MAX_TEXT, is_calendar_word
-from .leaf_texts import bytes_of
+from .leaf_texts import bytes_of, text_of
+from .loops import is_list
 from .output_figures import figures_digest
 from .output_index import OutputIndex
+from .output_traits import traits_digest
+from .pieces import Piece
 from .suspicion import figure_values, guarded_values, is_guarded, is_narrow
 from .suspicion_kinds import DERIVED
 
@@ -63,6 +67,7 @@ def derived_suspicions(
     """
     explained = _Explained(known.leaves)
     digests: dict[int, bytes | None] = {}
+    traits: dict[int, bytes] = {}
     covered: set[int] = set()
     found: list[tuple[Suspicion, ...]] = []
     for step, record in enumerate(records):
@@ -79,6 +84,10 @@ def derived_suspicions(
             digest = digests[source]
             if digest is not None:
                 sources.append((source, digest))
+                if source not in traits:
+                    traits[source] = traits_digest(index.output_of(source), known.now)
+                if traits[source]:
+                    sources.append((~source, traits[source]))
         if not record.group:
             covered |= known.ended.get(step, frozenset())
         narrow = any(is_narrow for _, is_narrow in literals)
@@ -105,6 +114,27 @@ def _is_in_table(guard: Guard, index: OutputIndex) -> bool:
     return any(count and counts.count(count) > 1 for count in counts)
 
 
+def _may_be_position(piece: Piece, record: StepRecord, index: OutputIndex, ended: frozenset[int]) -> bool:
+    """Return whether a number in an output may as well be the position of an element.
+
+    It is so for a small number in an argument for an id or a place, if what has it in the output is neither: a total, a
+    price or a quantity.
+    """
+    text = text_of(piece.value) or ""
+    if len(text) > 2 or not text.isdecimal() or not is_id_name(piece.argument):
+        return False
+    data = bytes_of(piece.value)
+    for guard in record.guards:
+        place = index.node_at(guard.step, guard.path) if guard.kind == "" and guard.data == data else None
+        name = index.name(*place) if place is not None else ""
+        if is_id_name(name) or is_same_name(piece.argument, name):
+            return False
+    return any(
+        is_list(value) and 1 < len(value) >= int(text) and index.step_of(node) in ended
+        for node, value in enumerate(index.nodes)
+    )
+
+
 def _open_literals(
     record: StepRecord, known: Knowledge, step: int, explained: _Explained, index: OutputIndex
 ) -> Iterator[tuple[int, bool]]:
@@ -115,7 +145,9 @@ def _open_literals(
     guarded = guarded_values(_outside_tables(record, index))
     defaults = {bytes_of(default) for default in known.defaults[step]}
     for leaf, piece in enumerate(index.pieces.of(record)):
-        if is_guarded(piece, guarded) or bytes_of(piece.value) in defaults:
+        is_here = is_guarded(piece, guarded)
+        is_position = is_here and _may_be_position(piece, record, index, known.ended.get(step, frozenset()))
+        if (is_here and not is_position) or bytes_of(piece.value) in defaults:
             continue
         text = piece.value if isinstance(piece.value, str) else ""
         if isinstance(piece.value, bool) or (is_calendar_word(text) and text not in known.leaves):
@@ -125,5 +157,5 @@ def _open_literals(
             before = text[figure.start - 1 : figure.start] if figure.start else ""
             if figure.kind == "time" or (figure.kind == "number" and before and (before.isalpha() or before in "#_")):
                 continue
-            if guarded.isdisjoint(figure.values) and explained.has_none(figure.values):
+            if (is_position or guarded.isdisjoint(figure.values)) and explained.has_none(figure.values):
                 yield leaf, figure.kind == "number" and is_narrow(float(figure.values[0]))

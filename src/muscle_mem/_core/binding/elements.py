@@ -32,6 +32,7 @@ _LONGEST_RANKED = 40
 _MAX_RANKED_TEXTS = 300
 _WORD = r"[^\W\d_]+(?:[-_ ][^\W\d_]+)?"
 _LONGEST_WORD = 20
+_MOST_WORDS = 4  # of a closed set
 _ISO = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
 _LETTERS = re.compile(r"[^\W\d_]")
 _MOST_LETTERS = 4  # beside the one figure of a text that is a number with its unit
@@ -187,9 +188,9 @@ def reasons(elements: Sequence[Any], at: int) -> Iterator[tuple[str, Field, Any]
             if value not in column[:at] and (issubclass(type(value), bool) or _is_closed(field, column)):
                 yield "first", field, value
         elif len(elements) > 1 and field_rank(value) is not None:
-            kind = extreme(elements, at, field) or _tied_extreme(elements, at, field)
-            if kind:
-                yield kind, field, value
+            kind = extreme(elements, at, field)
+            for each in (kind,) if kind else _tied_extremes(elements, at, field):
+                yield each, field, value
 
 
 def extreme(elements: Sequence[Any], at: int, field: Field) -> str:
@@ -221,13 +222,27 @@ def is_first_extreme(elements: Sequence[Any], at: int, field: Field, kind: str) 
     return bool(ranks) and ranks is not None and ranks.index((min if kind == "least" else max)(ranks)) == at
 
 
-def _tied_extreme(elements: Sequence[Any], at: int, field: Field) -> str:
-    """Return the kind of an element that is the first of a few extremes."""
-    for kind in ("least", "most"):
-        if is_first_extreme(elements, at, field, kind):
-            column = column_of(elements, field)
-            return f"first {kind}" if 1 < column.count(column[at]) < len(column) else ""
-    return ""
+def flags_of(elements: Sequence[Any], field: Field) -> list[Any]:
+    """Return the bools, or the words of a closed set, in a field of elements.
+
+    Return an empty list for another field.
+    """
+    column = column_of(elements, field)
+    kinds = set(map(type, column))
+    if kinds == {bool}:
+        return column
+    is_set = kinds == _STR and len(set(column)) <= _MOST_WORDS and all(map(_is_word, column))
+    return column if is_set and _is_closed(field, column) else []
+
+
+def _tied_extremes(elements: Sequence[Any], at: int, field: Field) -> Iterator[str]:
+    """Yield the kinds of an element that is the first of several extremes.
+
+    Of equal values, the first is both.
+    """
+    kinds = [kind for kind in ("least", "most") if is_first_extreme(elements, at, field, kind)]
+    if kinds and column_of(elements, field).count(column_of(elements, field)[at]) > 1:
+        yield from (f"first {kind}" for kind in kinds)
 
 
 def rows_of_columns(container: Any) -> list[dict[str, Any]]:

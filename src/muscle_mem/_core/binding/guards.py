@@ -183,6 +183,8 @@ class _Search:
                 yield place, self._whole_guard(place)
             if not is_explained:
                 yield from self._made_of(text, seen, self._words, Words(inside))
+            elif type(value) is str:
+                yield from self._spelled_from(text, seen)
 
     def _equal_places(self, value: Any, text: str) -> Iterator[Place]:
         yield from self.index.places_of_text(text)
@@ -255,6 +257,20 @@ class _Search:
             if part:
                 yield place, self._guard(place, codec.canonical(part), sides_of(place, part))
             else:
+                yield place, self._whole_guard(place)
+
+    def _spelled_from(self, text: str, seen: set[tuple[int, int]]) -> Iterator[tuple[Place, Guard]]:
+        """Yield guards for the leaves of which a text may be another spelling.
+
+        A slug may be an id, or made of a name.
+        """
+        words = _WORD.findall(text.casefold())
+        if text not in (text.lower(), text.upper()) or len(text) > _MAX_LINE or not all(map(str.isalpha, words)):
+            return
+        for place, part in leaves_behind(text, self.index, self._words):
+            leaf = place.leaf if isinstance(place.leaf, str) else ""
+            is_seen = (place.node, place.slot) in seen or self.index.is_key(place.node, place.slot)
+            if not part and not is_seen and leaf != text and _WORD.findall(leaf.casefold()) == words:
                 yield place, self._whole_guard(place)
 
     # -- small values, which are found under their name only

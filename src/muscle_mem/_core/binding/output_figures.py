@@ -77,6 +77,13 @@ def figures_digest(output: Any, now: float) -> bytes | None:
     return b"".join(codec.digest(half)[: WHOLE // 2] for half in halves)
 
 
+def figure_lines(value: Any, now: float) -> list[str]:
+    """Return the figures of a leaf of an output, as lines of text."""
+    found = _Figures(now)
+    found.add(value, "", 0)
+    return found.lines
+
+
 @functools.lru_cache(1024)
 def _int_digest(value: int) -> bytes:
     return codec.digest(repr(value).encode())[:SIZE_APART]
@@ -92,11 +99,13 @@ def common_figures(one: bytes, two: bytes) -> bytes:
         return one
     if len(one) != len(two) or len(one) % SIZE_APART:
         return b""
-    left = Counter(_figures_of(two))
+    pairs = list(zip(_figures_of(one), _figures_of(two), strict=True))
+    left = Counter(there for figure, there in pairs if there != figure)
     kept: list[bytes] = []
-    for figure in _figures_of(one):
-        kept.append(figure if left[figure] > 0 else _BLANK)
-        left[figure] -= 1
+    for figure, there in pairs:
+        is_kept = there == figure or left[figure] > 0
+        left[figure] -= there != figure
+        kept.append(figure if is_kept else _BLANK)
     return b"".join(kept) if any(figure != _BLANK for figure in kept) else b""
 
 
@@ -107,6 +116,15 @@ def figures_apart_from_order(digest: bytes) -> bytes:
 
 def _figures_of(digest: bytes) -> list[bytes]:
     return [digest[at : at + SIZE_APART] for at in range(0, len(digest), SIZE_APART)]
+
+
+def by_output(pair: tuple[int, bytes]) -> tuple[int, bool]:
+    """Return a key that orders the digests of outputs.
+
+    That of an output's traits stands behind that of its figures.
+    """
+    step = pair[0]
+    return (step, False) if step >= 0 else (~step, True)
 
 
 def fits_figures(digest: bytes | None, accepted: bytes) -> bool:

@@ -143,9 +143,9 @@ def may_be_json(text: str) -> bool:
 
 
 def parsed_text(text: str) -> Any:
-    """Return the value that a text spells, in JSON or as a table, or None."""
+    """Return the value that a text spells, in JSON or as a table with rows, or None."""
     found = parsed_json(text) if may_be_json(text) else None
-    return rows_in(text) if found is None else found
+    return rows_in(text) or None if found is None else found
 
 
 def get_at(value: Any, path: Sequence[int], keys: Sequence[bytes]) -> Any:

@@ -38,7 +38,8 @@ def witness_identity(found: Sequence[Sequence[Suspicion]], seen: Witness) -> byt
     Return nothing where nothing depends on it.
     """
     by_day = any(suspicion.kind == MADE_UP for step in found for suspicion in step)
-    sources = tuple(suspicion.sources for step in found for suspicion in step if suspicion.sources)
+    figures = (tuple(pair for pair in suspicion.sources if pair[0] >= 0) for step in found for suspicion in step)
+    sources = tuple(filter(None, figures))
     if not by_day and not seen.params and not sources:
         return b""
     circumstances: tuple[Any, ...] = (seen.params, (seen.day, seen.process) if by_day else ())

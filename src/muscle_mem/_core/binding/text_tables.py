@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..model.pattern import compiled
+from .field_names import YES_AND_NO
 
 _MAX_ROWS = 1_000
 _SHORT = 2_000  # characters of a text of which many are kept
@@ -21,6 +22,7 @@ _RULE = r"[\s|:+=-]*-[\s|:+=-]*"
 _LINE = r"\s{0,3}([^\W\d_][^:=\n|,;]{0,40}?)(?:: | = |:$)(.*)"
 _MARK = r"\s*(?:\d{1,4}[.)]|[-*\u2022])\s+"
 _PAIR = r"([^\W\d_][\w -]{0,30}?)\s*[:=]\s*(.*)"
+_HEADER = r"[^\W\d]\w*(?:([,;\t])[^\W\d]\w*)(?:\1[^\W\d]\w*)+"
 _TABLE_ROW = r"(?is)<tr\b[^>]*>(.*?)(?=</tr|<tr\b|</table|$)"
 _CELL = r"(?is)<(t[dh])\b[^>]*>(.*?)(?=</t[dh]|<t[dh]\b|$)"
 _TAG = r"<[^>]{0,400}>"
@@ -32,7 +34,8 @@ Rows = list[list[str]]
 def table_of(text: str) -> list[Any] | None:
     """Return the rows of a text, or None if it is not a table.
 
-    A row is a dict if its cells have names, else a list. Lines around the rows stand in a list behind them.
+    A row is a dict if its cells have names, else a list. Lines around the rows stand in a list behind them. A table
+    with nothing but the names of its columns has no rows.
     """
     return _table_of_short(text) if len(text) <= _SHORT else _table_of_long(text)
 
@@ -40,10 +43,19 @@ def table_of(text: str) -> list[Any] | None:
 def _read_table(text: str) -> list[Any] | None:
     if "<tr" in text:
         return _html_rows(text)
-    lines = text.strip("\n").split("\n")
+    lines = text.strip("\r\n").split("\n")
+    if _is_bare_header(lines, text):
+        return []
     if not 1 < len(lines) <= _MAX_ROWS:
         return None
     return _blocks(lines) or _delimited(text) or (_framed(lines) if "|" in text else None) or _listed(lines)
+
+
+def _is_bare_header(lines: Sequence[str], text: str) -> bool:
+    """Return whether a text is nothing but the header of a table in CSV or Markdown."""
+    if len(lines) == 2:
+        return "|" in lines[0] and "|" in lines[1] and compiled(_RULE).fullmatch(lines[1].strip()) is not None
+    return len(lines) == 1 and text[-1] == "\n" and compiled(_HEADER).fullmatch(lines[0]) is not None
 
 
 _table_of_short = functools.lru_cache(512)(_read_table)
@@ -57,6 +69,8 @@ def _html_rows(text: str) -> list[Any] | None:
         return None
     rest = _plain(compiled(_TABLE_ROW).sub("\n", text))
     named = all(kind.lower() == "th" for kind, _ in found[0]) or None
+    if len(rows) == 1 and _is_header_alone(rows[0]):
+        named = True
     return _with_rest(_records(rows, named=named), [rest] if rest else [])
 
 
@@ -164,8 +178,21 @@ def _records(rows: Rows, *, named: bool | None = None) -> list[Any]:
     return [dict(zip(header, row, strict=True)) for row in rows[1:]]
 
 
+def _may_be_header(cells: Sequence[str]) -> bool:
+    return all(cells) and not any(_DIGIT.search(cell) for cell in cells)
+
+
+def _is_header_alone(cells: Sequence[str]) -> bool:
+    """Return whether the only row of a table has the names of columns.
+
+    Two cells may be a name and its value.
+    """
+    is_set = 2 < len(set(cells)) == len(cells)
+    return is_set and _may_be_header(cells) and YES_AND_NO.isdisjoint(cell.casefold() for cell in cells)
+
+
 def _names_columns(header: Sequence[str], rows: Rows) -> bool:
-    if not all(header) or any(_DIGIT.search(cell) for cell in header) or any(len(row) < len(header) for row in rows):
+    if not _may_be_header(header) or any(len(row) < len(header) for row in rows):
         return False
     return any(all(_DIGIT.search(row[at]) for row in rows) for at in range(len(header)))
 

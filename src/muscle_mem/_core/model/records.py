@@ -274,8 +274,8 @@ class Suspicion(msgspec.Struct, frozen=True, array_like=True, gc=False):
     arguments, as `literal_pieces` yields them. `kind` is one of `param` (it may be the whole of one of `params`, in
     another form), `part` (made of a part of one), `computed` (from them), `made_up` (for this day, month or run:
     `form`), and `derived` (computed from the figures in the outputs of earlier steps: `sources` holds pairs of step and
-    digest of these figures). `is_narrow` says that the literal has so few values that two recordings confirm it between
-    their own params only.
+    digest of these figures, and of `~step` and a digest of the traits of its output). `is_narrow` says that the literal
+    has so few values that two recordings confirm it between their own params only.
     """
 
     leaf: int

@@ -5,17 +5,17 @@ The recordings of its calls prove them together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from ...errors import DecodeError
 from .. import codec
-from ..binding.output_figures import common_figures, figures_apart_from_order, figures_digest
+from ..binding.output_figures import by_output, common_figures, figures_apart_from_order, figures_digest
 from ..binding.suspicion_kinds import DERIVED
 from ..model.records import Row
 
 Pair = tuple[int, bytes]
-"""An earlier step, and the digest of the figures in its output."""
+"""An earlier step and the digest of the figures in its output, or `~step` and the digests of the output's traits."""
 
 ENOUGH_FORMS = 3
 """Recordings with outputs of different lengths that confirm a literal."""
@@ -71,13 +71,28 @@ def _sources_of(row: Row) -> list[tuple[int, Sources, bool]]:
     return [(step, Sources(shared, count), is_narrow) for step, count, is_narrow in stops]
 
 
-def _common(seen: Sequence[Sources]) -> tuple[Pair, ...]:
-    """Return the figures that all recordings have."""
-    left = dict(seen[0].pairs[: seen[0].length])
+def _common(seen: Sequence[Sources], every: Sequence[Sources]) -> tuple[Pair, ...]:
+    """Return what recordings have in common.
+
+    It is the figures of those of one form, and the traits of those of every form.
+    """
+    left = {step: digest for step, digest in seen[0].pairs[: seen[0].length] if step >= 0} if seen else {}
     for sources in seen[1:]:
         there = dict(sources.pairs[: sources.length])
         left = {step: common_figures(digest, there.get(step, b"")) for step, digest in left.items()}
-    return tuple(sorted((step, digest) for step, digest in left.items() if digest))
+    found = (*left.items(), *_common_traits(every))
+    return tuple(sorted(((step, digest) for step, digest in found if digest), key=by_output))
+
+
+def _common_traits(every: Sequence[Sources]) -> Iterable[Pair]:
+    """Return the traits that the outputs of all recordings have."""
+    from ..binding.output_traits import common_traits  # Loaded with the first step that several recordings prove.
+
+    left = {step: digest for step, digest in every[0].pairs[: every[0].length] if step < 0}
+    for sources in every[1:]:
+        there = dict(sources.pairs[: sources.length])
+        left = {step: common_traits(digest, there.get(step, b"")) for step, digest in left.items()}
+    return left.items()
 
 
 def _sources_by_outputs(row: Row, like: Sources, recorded_at: float) -> Sources | None:
@@ -87,13 +102,15 @@ def _sources_by_outputs(row: Row, like: Sources, recorded_at: float) -> Sources 
     """
     pairs: list[Pair] = []
     for step, _ in like.pairs[: like.length]:
-        data = row.outputs[step] if step < len(row.outputs) else b""
+        at = step if step >= 0 else ~step
+        data = row.outputs[at] if at < len(row.outputs) else b""
         if not data:
             return None
         try:
-            digest = figures_digest(codec.decode(data, lenient=True), recorded_at)
+            output = codec.decode(data, lenient=True)
         except DecodeError:
             return None
+        digest = figures_digest(output, recorded_at) if step >= 0 else _traits_of(output, recorded_at)
         pairs.append((step, digest or b""))
     return Sources(tuple(pairs), len(pairs))
 
@@ -101,27 +118,37 @@ def _sources_by_outputs(row: Row, like: Sources, recorded_at: float) -> Sources 
 def _accepted(seen: Sequence[Sources], is_narrow: bool) -> tuple[Sources, ...]:
     """Return which figures suit a step; none if any do.
 
-    What differed between two recordings that agreed in the call does not count. A narrow literal may agree by chance:
+    What differed between two recordings that agreed in the call does not count, but what their outputs share does: the
+    least of a column, for example. A narrow literal may agree by chance:
     it is replayed with figures that were recorded, until enough recordings agreed.
     """
     if len(seen) == 1:
         return (seen[0],) if seen[0].length else ()
-    different = {frozenset(sources.pairs[: sources.length]): sources for sources in seen}
+    different = {frozenset(_figures_of(sources)): sources for sources in seen}
     told_apart = {_apart_from_order(sources): sources for sources in seen}
     if len(told_apart) == 1 or (is_narrow and len(told_apart) < ENOUGH):
         return tuple(different.values()) if all(different) else ()
     by_form: dict[tuple[tuple[int, int], ...], list[Sources]] = {}
     for sources in told_apart.values():
-        form = tuple(sorted((step, len(digest)) for step, digest in sources.pairs[: sources.length]))
+        form = tuple(sorted((step, len(digest)) for step, digest in _figures_of(sources)))
         by_form.setdefault(form, []).append(sources)
-    if len(by_form) >= ENOUGH_FORMS:
-        return ()
-    if len(by_form) > 1 and all(len(alike) == 1 for alike in by_form.values()):
+    if 1 < len(by_form) < ENOUGH_FORMS and all(len(alike) == 1 for alike in by_form.values()):
         return tuple(different.values())  # outputs of other lengths have no figures that can be compared
-    common = _common(max(by_form.values(), key=len))
+    alike = max(by_form.values(), key=len) if len(by_form) < ENOUGH_FORMS else ()
+    common = _common(alike, tuple(told_apart.values()))
     return (Sources(common, len(common)),) if common else ()
+
+
+def _traits_of(output: Any, now: float) -> bytes:
+    from ..binding.output_traits import traits_digest
+
+    return traits_digest(output, now)
+
+
+def _figures_of(sources: Sources) -> Iterator[Pair]:
+    return (pair for pair in sources.pairs[: sources.length] if pair[0] >= 0)
 
 
 def _apart_from_order(sources: Sources) -> frozenset[Pair]:
     """Return the figures without their order, which proves nothing."""
-    return frozenset((step, figures_apart_from_order(digest)) for step, digest in sources.pairs[: sources.length])
+    return frozenset((step, figures_apart_from_order(digest)) for step, digest in _figures_of(sources))

@@ -35,6 +35,8 @@ from .ready_trajectory import Candidate, ReadyTrajectory
 from .snapshots import settled_leaves
 from .step import BoundStep, PlanStep, Refusal, make_step
 
+_PLACES = ("", "figure")
+
 
 class _Choice(NamedTuple):
     """What replaces the leaves of each step, and where a replay must stop."""
@@ -256,7 +258,27 @@ def _common_guards(records: Sequence[StepRecord], read: Mapping[int, Get]) -> tu
         values = {codec.canonical(pieces[at].value) for at in read}
     others = [{_place_of(guard) for guard in record.guards} for record in records[1:]]
     common = [guard for guard in records[0].guards if all(_place_of(guard) in other for other in others)]
-    return tuple(guard for guard in common if guard.kind not in ("", "figure") or guard.data not in values)
+    common += _moved_guards(records, common, values)
+    return tuple(guard for guard in common if guard.kind not in _PLACES or guard.data not in values)
+
+
+def _moved_guards(records: Sequence[StepRecord], common: Sequence[Guard], read: Collection[bytes]) -> list[Guard]:
+    """Return the newest recording's guards of values that each found elsewhere.
+
+    What is `read` needs none. With them come those of the elements and lists in which the values stand.
+    """
+    known = {(guard.step, guard.data) for guard in common if guard.kind in _PLACES}
+    taken = [{(guard.step, guard.data) for guard in record.guards if guard.kind in _PLACES} for record in records]
+    lost = {(step, data) for step, data in set.intersection(*taken) - known if data not in read}
+    moved = [guard for guard in records[0].guards if guard.kind in _PLACES and (guard.step, guard.data) in lost]
+    above = [
+        guard
+        for guard in records[0].guards
+        if guard.kind not in _PLACES
+        and guard not in common
+        and any(own.step == guard.step and own.path[: len(guard.path)] == guard.path for own in moved)
+    ]
+    return moved + above
 
 
 def _place_of(guard: Guard) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ import msgspec
 
 from ...errors import DecodeError
 from .. import codec
+from ..binding.output_figures import by_output
 from ..model.blobs import decode_message
 from ..model.records import FORM, Body, Expr, Node, Ref, Row, StepRecord, Suspicion
 
@@ -220,7 +221,8 @@ def reorder_row(row: Row, positions: Sequence[int]) -> Row:
 
 
 def _moved_sources(suspicion: Suspicion, positions: Positions) -> Suspicion:
-    sources = tuple(sorted((positions[step], digest) for step, digest in suspicion.sources))
+    moved = [(positions[step] if step >= 0 else ~positions[~step], digest) for step, digest in suspicion.sources]
+    sources = tuple(sorted(moved, key=by_output))
     return msgspec.structs.replace(suspicion, sources=sources)
 
 

@@ -84,7 +84,7 @@ def needed_outputs(step: PlanStep) -> set[int]:
     """Return the steps whose outputs the arguments of a step depend on."""
     needed = {guard.step for guard in step.guards}
     for sources in step.sources:
-        needed.update(source for source, _ in sources.pairs[: sources.length])
+        needed.update(source for source, _ in sources.pairs[: sources.length] if source >= 0)
     for expr in step.expressions:
         needed |= references_in(expr)
     return needed
@@ -152,6 +152,10 @@ def _changed_source(run: Run, sources: Sources) -> int:
     start = known[1] if known is not None and known[0] is pairs else 0
     for at in range(start, sources.length):
         source, digest = pairs[at]
+        if source < 0:
+            if not _has_traits(run, pairs[at], pairs[at - 1] if at else None):
+                return ~source
+            continue
         if source not in digests:
             digests[source] = figures_digest(progress.results[source], run.policy.wall_clock())
         if not fits_figures(digests[source], digest):
@@ -159,6 +163,22 @@ def _changed_source(run: Run, sources: Sources) -> int:
     if sources.length > start:  # Steps of a row share the first pairs.
         fitting[id(pairs)] = pairs, sources.length
     return -1
+
+
+def _has_traits(run: Run, pair: tuple[int, bytes], before: tuple[int, bytes] | None) -> bool:
+    """Return whether an output has the traits that recordings share.
+
+    It has if its figures are the recorded ones.
+    """
+    source, accepted = ~pair[0], pair[1]
+    digests = run.progress.figures[0] if run.progress.figures is not None else {}
+    if before is not None and before[0] == source and digests.get(source) == before[1]:
+        return True
+    from ..binding.output_traits import has_traits, traits_digest  # Loaded with the first recordings that differ.
+
+    if ~source not in digests:
+        digests[~source] = traits_digest(run.progress.results[source], run.policy.wall_clock())
+    return has_traits(digests[~source] or b"", accepted)
 
 
 def _unclear(run: Run, step: PlanStep, position: int, error: Unclear) -> Refusal:
