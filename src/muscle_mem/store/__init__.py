@@ -30,6 +30,7 @@ from .base import (
 )
 from .copying import Copied, copy_store
 from .digest import SigningKey, checked_key
+from .history import DayCount, HistoryBatch, KeepsHistory, PastRun, Picture, keeps_history
 from .memory import MemoryStore
 from .verifying import Inspecting, Trouble, Verified, verify
 
@@ -46,13 +47,18 @@ __all__ = [
     "Confirming",
     "Copied",
     "Damaged",
+    "DayCount",
     "Found",
+    "HistoryBatch",
     "Inspecting",
+    "KeepsHistory",
     "Leadership",
     "Leading",
     "MemoryStore",
     "Note",
     "Observation",
+    "PastRun",
+    "Picture",
     "PostgresStore",
     "Sealed",
     "SqliteStore",
@@ -65,6 +71,7 @@ __all__ = [
     "Trouble",
     "Verified",
     "copy_store",
+    "keeps_history",
     "open_store",
     "verify",
 ]

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
 from .._forks import ForkSafeLock, register_for_forks
 from ..errors import StoreError
 from .base import HEAD_BYTES, Found, Note, Observation, Sealed, Standing, Stored, Summary
+from .history import HistoryMethods, HistoryTables
 from .locking.key_locks import KeyLock, KeyLocks
+from .memory_history import MemoryHistory
 from .standing import apply_note
+
+T = TypeVar("T")
 
 
 class _BlobPool:
@@ -108,7 +114,7 @@ class _Entry:
         return Stored(sealed=self.sealed, seq=self.seq, standing=self.standing, observations=tuple(rows))
 
 
-class MemoryStore(ForkSafeLock):
+class MemoryStore(ForkSafeLock, HistoryMethods):
     """A store in memory, which ends with the process.
 
     See `muscle_mem.store.base.Store` for each method. It is safe to call from any thread. A child process made by
@@ -130,6 +136,7 @@ class MemoryStore(ForkSafeLock):
         self._version_of_unknown = 0
         self._key_locks = KeyLocks()
         self._blobs = _BlobPool()
+        self._history = MemoryHistory()
         register_for_forks(self)
 
     def __repr__(self) -> str:
@@ -177,21 +184,28 @@ class MemoryStore(ForkSafeLock):
     def forget(self, ids: tuple[str, ...] | None = None) -> int:
         with self._lock:
             self._ensure_open()
+            if ids is None:
+                self._history.clear()
             gone = [id for id in dict.fromkeys(self._entries if ids is None else ids) if id in self._entries]
-            for id in gone:
-                entry = self._entries.pop(id)
-                entry.leave()
-                key = entry.sealed.key
-                del self._keys[key][id]
-                if self._keys[key]:
-                    self._touch(key)
-                else:
-                    del self._keys[key]
-                    self._versions.pop(key, None)
-            if gone:
-                self._tick += 1
-                self._version_of_unknown = self._tick
+            keys = {self._entries[id].sealed.key for id in gone}
+            self._delete(gone)
+            self._history.forget(gone, keys - self._keys.keys())
             return len(gone)
+
+    def _delete(self, gone: list[str]) -> None:
+        for id in gone:
+            entry = self._entries.pop(id)
+            entry.leave()
+            key = entry.sealed.key
+            del self._keys[key][id]
+            if self._keys[key]:
+                self._touch(key)
+            else:
+                del self._keys[key]
+                self._versions.pop(key, None)
+        if gone:
+            self._tick += 1
+            self._version_of_unknown = self._tick
 
     def scan(self, *, after: int | None = None, limit: int = 100) -> Found:
         with self._lock:
@@ -217,8 +231,24 @@ class MemoryStore(ForkSafeLock):
             return tuple(entry.summary() for entry in itertools.islice(entries, limit))
 
     def drop(self, ids: tuple[str, ...]) -> int:
-        """Delete trajectories, as `forget` does, and return how many existed."""
-        return self.forget(ids)
+        """Delete trajectories, as `forget` does, and return how many existed.
+
+        The other history of their tasks is kept.
+        """
+        with self._lock:
+            self._ensure_open()
+            gone = [id for id in dict.fromkeys(ids) if id in self._entries]
+            self._delete(gone)
+            self._history.forget(gone, ())
+            return len(gone)
+
+    def _read_history(self, work: Callable[[HistoryTables], T]) -> T:
+        with self._lock:
+            self._ensure_open()
+            return work(self._history)
+
+    def _write_history(self, work: Callable[[HistoryTables], T]) -> T:
+        return self._read_history(work)
 
     def version(self, key: bytes) -> int:
         if self._closed:
@@ -240,6 +270,7 @@ class MemoryStore(ForkSafeLock):
             self._entries.clear()
             self._keys.clear()
             self._versions.clear()
+            self._history.clear()
 
     def _note(self, note: Note) -> None:
         entry = self._entries.get(note.id)

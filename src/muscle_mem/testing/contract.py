@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .history import HistoryContract
 from .keeping import KeepingContract
 from .living import LivingContract
 from .noting import NotingContract
@@ -11,7 +12,13 @@ from .surveying import SurveyingContract
 
 
 class StoreContract(
-    ReadingContract, SealingContract, NotingContract, KeepingContract, SurveyingContract, LivingContract
+    ReadingContract,
+    SealingContract,
+    NotingContract,
+    KeepingContract,
+    SurveyingContract,
+    HistoryContract,
+    LivingContract,
 ):
     """Contract of `muscle_mem.store.base.Store` as tests for pytest.
 

@@ -91,7 +91,7 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 def test_a_store_whose_checkpoint_was_cut_off_is_opened(path: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     with closing(SqliteStore(path)) as one:
-        one.seal(a_trajectory(body=bytes(50_000)), an_observation())
+        one.seal(a_trajectory(body=bytes(500_000)), an_observation())
         log = path.with_name(path.name + "-wal").read_bytes()
         with raw(path) as connection:
             connection.execute("PRAGMA wal_checkpoint")

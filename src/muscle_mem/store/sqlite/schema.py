@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from functools import cache
 
+from .history import MIGRATION as HISTORY
+
 APPLICATION_ID = 0x4D4D454D  # "MMEM", which marks a SQLite file as a store.
 
 # Trajectories never change once written, so everything that changes is in the table of standings.
@@ -38,12 +40,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE observation ADD COLUMN blobs BLOB NOT NULL DEFAULT x''",
         "ALTER TABLE standing ADD COLUMN checks TEXT NOT NULL DEFAULT ''",
     ),
+    HISTORY,
 )
 LATEST = len(MIGRATIONS)
 
 # For each version, the oldest version whose code reads and writes it correctly. A release rejects a store whose
 # min_reader is above its LATEST. A version that only adds what old code may ignore keeps the number.
-MIN_READERS: tuple[int, ...] = (1, 2)
+# Version 3 adds the history, which the `forget` of older code would leave behind.
+MIN_READERS: tuple[int, ...] = (1, 2, 3)
 
 
 def user_version(connection: sqlite3.Connection) -> int:

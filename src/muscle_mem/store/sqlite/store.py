@@ -11,6 +11,7 @@ from urllib.parse import quote
 from ...errors import DamagedStoreError, InvalidValueError, StoreError
 from ..base import Damaged, Found, Note, Observation, Sealed, Stored, Summary
 from ..digest import SigningKey, checked_key
+from ..history import HistoryMethods, HistoryTables
 from ..locking.deadline import AdaptiveTimeout
 from ..locking.key_locks import KeyLock, KeyLocks
 from ..locking.write_lock import WriteLock
@@ -19,6 +20,7 @@ from .backup import back_up
 from .connections import Connections, Lease
 from .errors import to_store_error, translated
 from .files import resolved
+from .history import SqliteHistory
 from .integrity import inspect
 from .opening import Access, connect, connect_to_read, prepare, ready, stamp
 from .reader import Reader
@@ -33,7 +35,7 @@ BUSY_TIMEOUT = 10.0
 LAST_CHECKPOINT = 1.0  # Seconds that close() and forget() wait for other users of the log.
 
 
-class SqliteStore:
+class SqliteStore(HistoryMethods):
     """A store in a SQLite file.
 
     See `muscle_mem.store.base.Store` for each method. It is safe to call from any thread, and from a child process
@@ -135,7 +137,9 @@ class SqliteStore:
         self._write(lambda connection: self._writer.note_all(connection, notes), durable=durable)
 
     def forget(self, ids: tuple[str, ...] | None = None) -> int:
-        return self._write(lambda connection: self._writer.forget(connection, ids), afterwards=self._rewrite)
+        return self._write(
+            lambda connection: self._writer.forget(connection, ids, tasks=True), afterwards=self._rewrite
+        )
 
     def scan(self, *, after: int | None = None, limit: int = 100) -> Found:
         return self._read(lambda connection: self._reader.scan(connection, after, limit))
@@ -152,6 +156,30 @@ class SqliteStore:
     def drop(self, ids: tuple[str, ...]) -> int:
         """Delete trajectories without rewriting the file, and return how many existed."""
         return self._write(lambda connection: self._writer.forget(connection, ids))
+
+    def _read_history(self, work: Callable[[HistoryTables], T]) -> T:
+        return self._read(lambda connection: work(SqliteHistory(connection)))
+
+    def _write_history(self, work: Callable[[HistoryTables], T]) -> T:
+        return self._write(lambda connection: work(SqliteHistory(connection)), durable=False)
+
+    def prune_history(
+        self, *, before: float | None = None, keys: tuple[bytes, ...] | None = None, dry_run: bool = False
+    ) -> int:
+        """Delete history; see `muscle_mem.store.KeepsHistory`.
+
+        Args:
+            before: Only what is older than this, in seconds since the epoch. None means all, and the file is then
+                rewritten, as by `forget`.
+            keys: Only that of these tasks. None means all.
+            dry_run: Whether to count without deleting.
+
+        Returns:
+            The number of runs and rows of counts.
+        """
+        if before is not None or dry_run:
+            return super().prune_history(before=before, keys=keys, dry_run=dry_run)
+        return self._write(lambda c: SqliteHistory(c).prune(before, keys), afterwards=self._rewrite)
 
     def inspect(self) -> tuple[Trouble, ...]:
         """Return problems of the file: broken pages, and rows without owners.

@@ -11,6 +11,7 @@ from ..base import Damaged, Note, Observation, Sealed, Standing
 from ..rows import to_text
 from ..standing import apply_note
 from . import blobs
+from .history import SqliteHistory
 from .reader import Reader, observation_row_of, refresh_rows_of
 from .rows import Digests, observation_row, standing_row, trajectory_row
 from .signing import Signing
@@ -111,23 +112,31 @@ class Writer:
         n, seq, standing = place
         self._set_standing(connection, n, note.id, seq, apply_note(standing, note))
 
-    def forget(self, connection: sqlite3.Connection, ids: tuple[str, ...] | None) -> int:
-        """Delete trajectories, damaged ones too; see `Store.forget`."""
+    def forget(self, connection: sqlite3.Connection, ids: tuple[str, ...] | None, *, tasks: bool = False) -> int:
+        """Delete trajectories, damaged ones too; see `Store.forget`.
+
+        `tasks` also deletes the whole history of a task with its last trajectory.
+        """
+        history = SqliteHistory(connection)
         if ids is None:
             count = connection.execute("SELECT count(*) FROM trajectory").fetchone()[0]
             for table in ("trajectory", "standing", "observation", "blob_user", "blob"):
                 connection.execute(f"DELETE FROM {table}")
+            history.clear()
             return int(count)
-        gone = 0
+        gone: dict[str, bytes] = {}
         for id in dict.fromkeys(ids):
-            row = connection.execute(f"SELECT n FROM trajectory WHERE id = {_TEXT}", (to_text(id),)).fetchone()
+            row = connection.execute(f"SELECT n, key FROM trajectory WHERE id = {_TEXT}", (to_text(id),)).fetchone()
             if row is not None:
-                for (n,) in connection.execute("SELECT n FROM observation WHERE trajectory = ?", row).fetchall():
+                for (n,) in connection.execute("SELECT n FROM observation WHERE trajectory = ?", row[:1]).fetchall():
                     self._delete_observations(connection, n)
-                connection.execute("DELETE FROM standing WHERE n = ?", row)
-                connection.execute("DELETE FROM trajectory WHERE n = ?", row)
-                gone += 1
-        return gone
+                connection.execute("DELETE FROM standing WHERE n = ?", row[:1])
+                connection.execute("DELETE FROM trajectory WHERE n = ?", row[:1])
+                gone[id] = row[1]
+        left = "SELECT 1 FROM trajectory WHERE key = ? LIMIT 1"
+        keys = {key for key in gone.values() if tasks and connection.execute(left, (key,)).fetchone() is None}
+        history.forget(gone, keys)
+        return len(gone)
 
     def _insert(self, connection: sqlite3.Connection, sealed: Sealed) -> int | None:
         """Insert a trajectory and return its row number, or None if its id exists."""
