@@ -332,7 +332,7 @@ def test_a_check_that_says_no_is_counted_and_written_with_the_next_recording(sto
 def test_what_is_counted_is_bounded() -> None:
     from muscle_mem._library.counters import MAX_TRAJECTORIES, Counters
 
-    counts = Counters()
+    counts = Counters(Engine()._runtime.library.history)
     for number in range(MAX_TRAJECTORIES + 50):
         counts.count_refusal(str(number), "t pre")
     assert len(counts) == MAX_TRAJECTORIES

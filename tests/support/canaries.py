@@ -64,13 +64,15 @@ class Spy:
         self.store = folder / "memory.db"
         self.seen: list[str] = []
         self.live: list[Any] = []
+        self.engines: list[Engine] = []
         self.engine = self.open(**options)
 
     def open(self, **options: Any) -> Engine:
         """One more engine on the same file, with the default log and an observer."""
         from muscle_mem._events import log_event
 
-        return Engine(self.store, observers=[log_event, self.hear], **options)
+        self.engines.append(Engine(self.store, observers=[log_event, self.hear], **options))
+        return self.engines[-1]
 
     def hear(self, event: Event) -> None:
         self.seen += [repr(event), str(event), event_text(event)]
@@ -126,6 +128,8 @@ class Spy:
 
     def blob(self, log: str = "") -> bytes:
         """All of it as bytes, the files as they are now, with what is not written back yet."""
+        for engine in self.engines:
+            engine._runtime.library.history.flush()
         self.commands()
         files = [path for path in sorted(self.folder.rglob("*")) if path.is_file()]
         assert any(path.name == "memory.db" for path in files)

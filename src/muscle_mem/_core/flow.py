@@ -92,6 +92,7 @@ def run_task(run: Run, found: CandidateSet, registry: Registry, lookup: Refusal 
 def _note_stop(run: Run, refusal: Refusal) -> Refusal:
     """Return why a replay stopped, and note a check that failed to be counted."""
     progress = run.progress
+    run.stop = refusal
     if progress.candidate is not None and refusal.reason in CHECK_REASONS:
         position = "post" if progress.was_made(refusal.step) else "pre"
         run.refused_checks += ((progress.candidate, f"{refusal.tool} {position}"),)

@@ -15,6 +15,7 @@ from .._core.model.outcome import Outcome
 from .._core.model.reason import Generalize, Mode, OnDivergence, OnStoreError
 from .._core.plan.trust import Trust
 from .._events import Observer
+from .._library.history import Keeping, Pictures
 from .._library.library import LIBRARY_BYTES
 from .._runtime.agent import Agent
 from .._runtime.calls import acall, call
@@ -24,6 +25,7 @@ from .._runtime.runtime import Runtime
 from .._runtime.validation import distinct_objects
 from ..errors import InvalidTypeError
 from ..store import Store, open_store
+from ..store.history import HISTORY_TTL
 from . import explain_methods, maintenance_methods, run_methods, tool_methods
 
 P = ParamSpec("P")
@@ -85,6 +87,11 @@ class Engine:
             tools are as they were; use it if what your agent returns rests on the task, its params and the tools'
             results alone. A function gets the list of this run's results. In sessions, tasks and adapters, "auto" also
             asks the model where a recorded answer does not hold, and "model" always asks it.
+        history: What the store keeps of runs, for people: "full" (counts per task and day, and the last runs that were
+            not plain hits, with what was seen and expected), "counts" or "off". Replays never read it.
+        history_ttl: For how many seconds it is kept.
+        pictures: Pictures for people: "checks" (those that image checks compare), "steps" (also what `picture=` of a
+            tool returns) or "off".
 
     Raises:
         InvalidTypeError: An option has the wrong type.
@@ -123,6 +130,9 @@ class Engine:
         learn_flows: bool = True,
         probation: int = 0,
         answer: Answer | None = None,
+        history: Keeping = "full",
+        history_ttl: float = HISTORY_TTL,
+        pictures: Pictures = "checks",
     ) -> None:
         options = EngineOptions(
             scope=scope,
@@ -148,6 +158,9 @@ class Engine:
             learn_flows=learn_flows,
             probation=probation,
             answer=answer,
+            history=history,
+            history_ttl=history_ttl,
+            pictures=pictures,
         )
         self._runtime = Runtime(open_store(store, signing_key=signing_key), options, observers)
 

@@ -6,11 +6,13 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
 from .._forks import ForkSafeLock, register_for_forks
 from ..store.base import Note, Store, Tally
+from .history import History
 
 HITS_PER_WRITE = 1_000
 MAX_TRAJECTORIES = 10_000
@@ -30,14 +32,16 @@ class Counter(msgspec.Struct):
 class Counters(ForkSafeLock):
     """The counts of an engine's runs, bounded in size.
 
-    `hits` are pairs of id and time. They should be written when there are `HITS_PER_WRITE` of them. Appending one is
-    atomic and takes no lock. `parents` are those of generalized trajectories that were hit; they count as used when the
+    `hits` are those since the last addition: the trajectory's `Sealed`, the row, the time and the run's seconds. They
+    should be written when there are `HITS_PER_WRITE` of them. Appending one is atomic and takes no lock. `history` gets
+    each of them, too. `parents` are those of generalized trajectories that were hit; they count as used when the
     hits are written. Counts of more than `MAX_TRAJECTORIES` trajectories are dropped.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, history: History) -> None:
         self._counters: dict[str, Counter] = {}
-        self.hits: deque[tuple[str, float]] = deque()
+        self.history = history
+        self.hits: deque[tuple[Any, Any, float, float]] = deque()
         self.parents: dict[str, tuple[str, ...]] = {}
         self._lock = threading.Lock()
         register_for_forks(self)
@@ -48,11 +52,17 @@ class Counters(ForkSafeLock):
             self._add_up()
             return len(self._counters)
 
+    def add_up(self) -> None:
+        """Add up the hits."""
+        with self._lock:
+            self._add_up()
+
     def _add_up(self) -> None:
         hits = self.hits
         for _ in range(len(hits)):
-            id, now = hits.popleft()
-            count = self._counter_of(id)
+            sealed, row, now, seconds = hits.popleft()
+            self.history.count_hit(sealed, row, now, seconds)
+            count = self._counter_of(sealed.id)
             if count is not None:
                 count.hits += 1
                 count.last_hit = now
@@ -125,3 +135,4 @@ def flush_counters(store: Store, counts: Counters) -> None:
             store.note(notes)
         except Exception:  # A user-defined store may raise any exception (G4).
             pass
+    counts.history.flush(is_last=True)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from .._core.flow import RunResult
 from .._core.model.blobs import pack_row
 from .._core.model.learned import NO_EVIDENCE
 from .._core.plan.candidate_set import CandidateSet
@@ -26,12 +27,14 @@ from .._forks import register_for_forks
 from ..errors import DecodeError
 from ..store import verdicts
 from ..store.base import FRESH, QUARANTINED, TRUSTED, Note, Observation, Sealed, Standing, Store, is_confirming
+from ..store.history import keeps_history
 from ..store.paging import each
 from ..store.pruning import Limits, Pruned, is_old, prune, recorded_at
 from . import evidence
 from .cache import Cache, CacheEntry, estimate_bytes, has_irreversible_step
 from .counters import HITS_PER_WRITE, Counters
 from .flows import MAX_VALUES, Flows, new_entries, split_learned
+from .history import HIT_DELAY, History, HistoryOptions
 from .limits import GrowthMonitor
 from .stored_records import has_same_body, is_same_trajectory, store_records
 
@@ -67,6 +70,7 @@ class Library:
         learns_flows: bool = True,
         probation: int = 0,
         approves: bool = False,
+        keeping: HistoryOptions | None = None,
     ) -> None:
         self.store = store
         self.health = health
@@ -74,7 +78,9 @@ class Library:
         self.confirms_versions = is_confirming(store)
         self.growth = GrowthMonitor(limits or Limits())
         self.cache = Cache(max_bytes)
-        self.counters = Counters()
+        self.history = History(store, health, clock, keeping)
+        self.counters = Counters(self.history)
+        self.history.add_up = self.counters.add_up
         self._registry = registry
         self._flows = Flows(lambda: self.store, clock, probation, approves, health.corrupted) if learns_flows else None
         self._lock = threading.RLock()
@@ -262,18 +268,32 @@ class Library:
         self.store.seal(sealed, Observation(id=name, body=body, created=self._clock(), refresh=True, blobs=blobs))
         self.health.succeeded("refresh")
 
-    def count_hit(self, candidate: Candidate) -> None:
+    def count_hit(self, candidate: Candidate, seconds: float) -> None:
         """Count a hit. It is written with the next recording, or with many other hits."""
         trajectory = candidate.trajectory
         if trajectory.standing.strikes:
             self._note(Note(id=trajectory.id, strikes=0))
             trajectory.standing = msgspec.structs.replace(trajectory.standing, strikes=0)
         hits = self.counters.hits
-        hits.append((trajectory.id, self._clock()))
+        hits.append((trajectory.sealed, candidate.row, self._clock(), seconds))
         if isinstance(trajectory, GeneralTrajectory):  # It is worth nothing without its parents.
             self.counters.parents[trajectory.id] = trajectory.parent_ids
         if len(hits) >= HITS_PER_WRITE:
             self.flush()
+        if self.history.is_due:
+            self.history.wake(HIT_DELAY)
+
+    def note_run(self, run: Run, finished: RunResult, seconds: float) -> None:
+        """Add a run other than a hit to the history. Never raises."""
+        history = self.history
+        if history.keeps == "off":
+            return
+        from .past_runs import past_run
+
+        try:
+            history.add_run(past_run(run, finished, seconds, self._clock(), is_full=history.keeps == "full"))
+        except Exception as error:  # An internal error must not affect the run.
+            self.health.failed("history", error)
 
     def note_verified(self, candidate: Candidate) -> None:
         """Note that the success callback accepted a replay."""
@@ -318,15 +338,25 @@ class Library:
         """Delete trajectories (None: all); return how many. Raises what the store does."""
         with self._lock:
             self.counters.drop(ids)
+            if ids is None:
+                self.history.clear()
+            self.history.flush()
             return self.store.forget(ids)
 
     def clear(self, scope: str) -> None:
-        """Delete the intact trajectories of a scope. Raises what the store raises."""
+        """Delete the intact trajectories and the history of a scope.
+
+        Raises what the store raises.
+        """
         self.forget(tuple([stored.sealed.id for stored in each(self.store) if stored.sealed.scope == scope]))
+        if keeps_history(self.store):
+            keys = {count.key for count in self.store.history_counts(scope=scope)}
+            self.store.prune_history(keys=tuple(keys))
 
     def prune(self, limits: Limits, in_use: Collection[str] = ()) -> Pruned:
         """Write the counts, then prune by limits. Raises what the store raises."""
         self.flush()
+        self.history.prune()
         done = prune(self.store, limits, time.time(), in_use=in_use)
         self.health.succeeded("prune")
         return done
@@ -372,6 +402,7 @@ class Library:
         notes = self.counters.drain()
         if notes:
             self._write("count", notes)
+        self.history.flush_in_memory()
 
     def _write(self, operation: str, notes: tuple[Note, ...]) -> None:
         try:
@@ -395,8 +426,9 @@ class Library:
         return sum(len(entry.trajectories) for entry in self.entries())
 
     def close(self) -> None:
-        """Write the counts, and close the store. Never raises."""
+        """Write the counts and the history, and close the store. Never raises."""
         self.flush()
+        self.history.flush()
         try:
             self.store.close()
         except Exception as error:  # A user-defined store may raise any exception (G4).

@@ -73,7 +73,7 @@ async def acall(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any],
         flow = run_task(run, found, runtime.tools, lookup)
         finished = await adrive(flow, Performer(runtime, run, frame, True), blocking)
         if blocking:
-            await in_thread(write_result, runtime, run, frame, finished)
+            await in_thread(write_result, runtime, run, frame, finished, perf_counter() - began)
     except BaseException as error:  # An interrupt within a replayed tool: observers got its start event.
         runtime.reporter.run_raised(run, error, perf_counter() - began)
         raise

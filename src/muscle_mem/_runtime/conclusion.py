@@ -14,13 +14,13 @@ from .runtime import Runtime
 from .store_health import as_store_error
 
 
-def write_result(runtime: Runtime, run: Run, frame: Frame, finished: RunResult) -> None:
+def write_result(runtime: Runtime, run: Run, frame: Frame, finished: RunResult, seconds: float) -> None:
     """Do the part of concluding a run that may block on the store.
 
     Async callers run it in a thread before `conclude`.
     """
     if run.mode != "frozen":
-        count_result(runtime, run, finished)
+        count_result(runtime, run, finished, seconds)
     release_lease(frame)
 
 
@@ -29,10 +29,12 @@ def conclude(runtime: Runtime, run: Run, finished: RunResult, seconds: float, *,
     outcome = finished.outcome
     counted = run.mode != "frozen"
     if counted and not is_written:
-        count_result(runtime, run, finished)
+        count_result(runtime, run, finished, seconds)
     if outcome is None:
         error = finished.error
         assert error is not None
+        if counted:
+            runtime.library.note_run(run, finished, seconds)
         if counted and not isinstance(error, MuscleMemError):
             runtime.reporter.not_learned(run, *exception_reason(error))
         runtime.reporter.run_raised(run, error, seconds)
@@ -43,12 +45,14 @@ def conclude(runtime: Runtime, run: Run, finished: RunResult, seconds: float, *,
     if (run.initial_redactor is not None or run.recorder_slot) and run.has_secrets:
         outcome._redact = run.redactor.redact
     runtime.reporter.run_ended(run, outcome, counted)
+    if counted and outcome.status != "hit":
+        runtime.library.note_run(run, finished, seconds)
     if run.store_error is not None:
         raise_store_error(runtime, run, outcome)
     return outcome
 
 
-def count_result(runtime: Runtime, run: Run, finished: RunResult) -> None:
+def count_result(runtime: Runtime, run: Run, finished: RunResult, seconds: float) -> None:
     """Count the result of a run for the trajectory it replayed and the tools it used."""
     outcome = finished.outcome
     followed = finished.followed
@@ -57,7 +61,7 @@ def count_result(runtime: Runtime, run: Run, finished: RunResult) -> None:
     if followed is None or outcome is None or outcome.status != "hit":
         _count_unreplayed(runtime, run, finished)
         return
-    runtime.library.count_hit(followed)
+    runtime.library.count_hit(followed, seconds)
     if runtime.tools.failing_tools:
         runtime.tools.breakers.note_successes(followed.trajectory.steps)
     if run.success is not None:

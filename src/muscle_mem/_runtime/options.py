@@ -12,8 +12,10 @@ from .._core.model.reason import GENERALIZE, MODES, ON_STORE_ERROR, POLICIES, Ef
 from .._core.plan.trust import TRUSTS, Trust
 from .._core.tools.fingerprint import is_async
 from .._core.tools.validation import validated_choice
+from .._library.history import KEEPING, PICTURES, Keeping, Pictures
 from .._library.limits import make_limits, validated_count, validated_seconds
 from ..errors import InvalidTypeError, InvalidValueError
+from ..store.history import HISTORY_TTL
 from ..store.pruning import Limits
 from .validation import ensure_callable
 
@@ -81,6 +83,9 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     learn_flows: bool = True
     probation: int = 0
     answer: Answer | None = None
+    history: Keeping = "full"
+    history_ttl: float = HISTORY_TTL
+    pictures: Pictures = "checks"
 
     def __post_init__(self) -> None:
         if not isinstance(self.scope, str) and (not callable(self.scope) or is_async(self.scope)):
@@ -105,6 +110,9 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
         validated_choice("on_store_error", self.on_store_error, ON_STORE_ERROR)
         validated_choice("generalize", self.generalize, GENERALIZE)
         validated_choice("trust", self.trust, TRUSTS)
+        validated_choice("history", self.history, KEEPING)
+        validated_choice("pictures", self.pictures, PICTURES)
+        validated_seconds("history_ttl", self.history_ttl)
         make_limits(self.max_items, self.max_bytes, self.ttl)
 
     @property

@@ -101,6 +101,7 @@ class Runtime:
             learns_flows=options.learn_flows,
             probation=options.probation,
             approves=options.approve is not None,
+            keeping=options,
         )
         self.key_leases = KeyLeases(self.library, self.store_health, options.miss_wait)
         self.agent: Agent | None = None

@@ -109,7 +109,8 @@ class Lifecycle:
             self._runtime.open_runs.start_recording(self._frame)
         if isinstance(at, FlowEnd):
             if self._run.mode != "off":
-                yield RunStoreCall(write_result, (self._runtime, self._run, self._frame, at.value))
+                seconds = time.perf_counter() - self._began
+                yield RunStoreCall(write_result, (self._runtime, self._run, self._frame, at.value, seconds))
             self._runtime.open_runs.leave(self._frame)
             self._conclude(at.value, is_written=True)
 

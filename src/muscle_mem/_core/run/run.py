@@ -114,6 +114,7 @@ class Run(msgspec.Struct, eq=False):
     own. `offered` are the names of the tools that can be used in this run, None if all can. `own_scope` is set if
     the engine's scope is a function. `answer` says where the value of a hit comes from if no step gives it: "auto",
     "model", "recorded", a function, or None.
+    `stop` is why a replay stopped, not redacted, None if none did.
     `parts` are what a framework adds to the task, such as the instructions of its agent.
     """
 
@@ -156,6 +157,7 @@ class Run(msgspec.Struct, eq=False):
     answer: Any = None
     offered: frozenset[str] | None = None
     rejoined: int = 0
+    stop: Refusal | None = None
     parts: Mapping[str, Any] = {}
 
     @property
@@ -190,6 +192,7 @@ class Run(msgspec.Struct, eq=False):
         """Prepare another replay after one in which nothing was executed."""
         self.progress = Progress()
         self.cached_env = None
+        self.stop = None
 
     @property
     def task(self) -> str:
