@@ -130,6 +130,7 @@ class Spy:
         """All of it as bytes, the files as they are now, with what is not written back yet."""
         for engine in self.engines:
             engine._runtime.library.history.flush()
+            assert "history" not in engine._runtime.store_health.failures
         self.commands()
         files = [path for path in sorted(self.folder.rglob("*")) if path.is_file()]
         assert any(path.name == "memory.db" for path in files)

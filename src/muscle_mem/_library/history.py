@@ -27,7 +27,7 @@ KEEPING = ("full", "counts", "off")
 PICTURES = ("off", "checks", "steps")
 
 RUN_DELAY = 1.0
-"""Seconds after which a run is written that was no hit; those within it are written together."""
+"""Seconds after which a run that missed is written; those within it are written together."""
 
 HIT_DELAY = 10.0
 MAX_COUNTS = 10_000
@@ -59,8 +59,8 @@ class Health(Protocol):
 class History:
     """What an engine adds to the history of its store, bounded in size.
 
-    `keeps` says what is kept: "off" also if the store keeps no history. `is_due` is true while nobody waits to write,
-    so that what comes has to call `wake`. It refers to no tools, and so does not keep the engine alive.
+    `keeps` says what is kept: "off" also if the store keeps no history. `is_due` is true while no thread waits to
+    write, so that what comes has to call `wake`. It refers to no tools, and so does not keep the engine alive.
     `add_up` moves the hits that were counted into this object.
     """
 
@@ -120,7 +120,7 @@ class History:
         return count
 
     def add_run(self, run: PastRun) -> None:
-        """Add a run that was no hit."""
+        """Add a run other than a hit."""
         name = (run.scope, run.key, int(run.at // DAY), run.status, run.reason)
         with self._lock:
             count = self._counts.get(name)

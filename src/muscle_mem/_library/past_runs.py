@@ -94,8 +94,8 @@ def _agent_seconds(run: Run, seconds: float) -> float:
     return max(0.0, seconds - inside)
 
 
+def _seen_and_expected(run: Run, stop: Refusal, hide: _Hider) -> dict[str, Any]:
     """Return what was seen and expected, as texts and as encoded values."""
-    """Return what was seen and expected, as texts and as encoded values without secrets."""
     found: dict[str, Any] = {"seen": hide.text(stop.seen), "expected": hide.text(stop.expected)}
     snapshots = stop.snapshots or (None, None)
     for name, data, text in (("seen", snapshots[0], stop.seen), ("expected", snapshots[1], stop.expected)):
