@@ -112,15 +112,32 @@ def test_rows_forged_under_a_good_digest_are_damaged(store: PostgresStore, schem
             assert [one.id for one in found.damaged] == ["t1"]
 
 
-def test_a_damaged_sequence_number_stops_the_writing_only(store: PostgresStore, schema: str) -> None:
+def test_a_sequence_number_that_went_back_stops_the_writing_only(store: PostgresStore, schema: str) -> None:
+    for id in ("t1", "t2", "t3"):
+        store.seal(a_trajectory(id), an_observation())
+    assert verify(store)
+    with raw(schema) as connection:
+        connection.execute("ALTER TABLE change ALTER COLUMN n RESTART WITH 1")
+    with pytest.raises(DamagedStoreError, match="sequence"):
+        store.seal(a_trajectory("t4"), an_observation())
+    assert ids(store.find(KEY)) == ["t3", "t2", "t1"]
+    assert [one.kind for one in verify(store).troubles] == ["sequence"]
+
+
+def test_verify_tells_of_counts_that_were_edited_and_counts_none(store: PostgresStore, schema: str) -> None:
     store.seal(a_trajectory(), an_observation())
-    for edit in ("UPDATE sequence SET last = 0", "UPDATE sequence SET last = 0, digest = ''", "DELETE FROM sequence"):
-        with raw(schema) as connection:
-            connection.execute(edit)
-        with pytest.raises(DamagedStoreError, match="sequence"):
-            store.seal(a_trajectory("t2"), an_observation())
-        assert ids(store.find(KEY)) == ["t1"]
-        assert not verify(store)
+    for _ in range(2):
+        store.note((Note(id="t1", hits=1),))
+    with raw(schema) as connection:
+        connection.execute("INSERT INTO evidence(trajectory, digest, record) SELECT trajectory, digest, record FROM "
+                           "evidence ORDER BY n LIMIT 1")  # fmt: skip
+        assert store.get("t1").standing.hits == 2  # the same row again counts once
+        connection.execute("UPDATE evidence SET digest = '' WHERE n = (SELECT min(n) + 1 FROM evidence)")
+    assert store.get("t1").standing.hits == 1
+    assert [one.kind for one in verify(store).troubles] == ["evidence"]
+    store.note((Note(id="t1", strikes=1),))
+    with raw(schema) as connection:
+        assert connection.execute("SELECT count(*) FROM evidence").fetchone() == (1,)  # damage is never deleted
 
 
 def test_verify_tells_of_blobs_and_rows_that_nothing_reads(store: PostgresStore, schema: str) -> None:
@@ -158,8 +175,10 @@ def test_rows_that_nobody_signed_are_refused(schema: str) -> None:
         found = store.find(KEY)
         assert found.stored == ()
         assert "not signed with this key" in found.damaged[0].what
-        with pytest.raises(DamagedStoreError):
-            store.seal(a_trajectory("t2"), an_observation())
+        store.seal(a_trajectory("t2"), an_observation())
+        assert ids(store.find(KEY)) == ["t2"]
+        with pytest.raises(StoreError, match="missing"):
+            open_store(url)  # the first signed row is a sign for all
 
 
 # what lies in the database
@@ -187,7 +206,7 @@ def test_nothing_of_what_was_forgotten_is_in_the_tables(store: PostgresStore, sc
         store.seal(a_trajectory(), an_observation(blobs=(b"large",)))
         assert forget() == 1
         with raw(schema) as connection:
-            for table in ("trajectory", "standing", "observation", "blob", "use"):
+            for table in ("trajectory", "standing", "observation", "blob", "use", "evidence"):
                 assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
 
 

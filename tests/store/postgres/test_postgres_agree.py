@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 from hypothesis import HealthCheck, settings
 
+from dense_numbers import DenseNumbers
 from postgres_server import HOW, drop_schema, new_schema, raw, url_of
 from store_lockstep import TORTURE, LockStep
 
@@ -18,10 +21,12 @@ class PostgresLockStep(LockStep):
     """The same rules; what is opened, also anew, is a schema."""
 
     schema = ""
+    numbers: list[int]
 
     def open(self) -> Store:
         self.schema = self.schema or new_schema()
-        return PostgresStore(url_of(self.schema))
+        self.numbers = getattr(self, "numbers", [])
+        return cast(Store, DenseNumbers(PostgresStore(url_of(self.schema)), self.numbers))
 
     def blobs(self) -> int:
         with raw(self.schema) as connection:

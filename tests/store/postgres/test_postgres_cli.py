@@ -38,7 +38,7 @@ def test_the_commands_work_and_show_no_password(schema: str, database: str, tmp_
         shown = run(*words, *(["--yes"] if words[0] == "forget" else []), "--store", url)
         assert shown.exit_code == 0, shown.output
         assert database.partition("@")[0].rpartition(":")[2] not in shown.output
-    assert json.loads(run("migrate", "--json", "--store", url).output)["to"] == 1
+    assert json.loads(run("migrate", "--json", "--store", url).output)["to"] == 2
 
 
 def test_stats_say_nothing_of_a_disk_that_is_the_servers(schema: str, database: str, tmp_path: object) -> None:

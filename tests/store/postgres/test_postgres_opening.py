@@ -11,6 +11,7 @@ from contextlib import closing
 
 import pytest
 
+from paths import GOLDEN
 from postgres_server import HOW, drop_schema, new_schema, place_of, raw, url_of
 
 psycopg = pytest.importorskip("psycopg", reason=HOW)
@@ -291,22 +292,27 @@ def test_a_database_that_is_set_to_reading_only_is_read(schema: str, database: s
 
 # migrations
 
+VERSION_1 = GOLDEN / "postgres_version_1.sql"
 
 KILLED = """
 import os, sys, time
+import psycopg
 from muscle_mem.store.postgres import PostgresStore, connections, schema
+from muscle_mem.store.postgres.options import parse
 from muscle_mem.testing import a_trajectory, an_observation, ids
-url, old = sys.argv[1], sys.argv[2] == "old"
+url, old, sql = sys.argv[1], sys.argv[2] == "old", open(sys.argv[3]).read()
+latest = schema.LATEST
 later = (("CREATE TABLE two(x int)", "INSERT INTO two VALUES (2)"), ("DROP TABLE two",))
 for n in range(1000):
     here = f"{url}{n}"
     if old:
-        store = PostgresStore(here); store.seal(a_trajectory(), an_observation()); store.close()
+        with psycopg.connect(url.partition("?")[0], autocommit=True) as line:
+            line.execute(sql.replace("{schema}", schema.quoted(parse(here).schema)))
     child = os.fork()
     if child == 0:
         if old:
             schema.MIGRATIONS += later
-            schema.LATEST, schema.MIN_READERS = 3, (1, 1, 1)
+            schema.LATEST, schema.MIN_READERS = latest + 2, (*schema.MIN_READERS, latest, latest)
         left = n
         real = connections.PooledConnection.wait
         def wait(self, *args, **options):
@@ -325,9 +331,10 @@ for n in range(1000):
         name = schema.quoted(store._options.schema)
         version = dict(connection.fetch(f"SELECT name, value FROM {name}.meta"))["version"]
         two = connection.fetch("SELECT to_regclass(%s) IS NOT NULL", name + ".two")[0][0]
-    assert two == (version == 2), (n, version, two)
+    assert two == (version == latest + 1), (n, version, two)
     store.seal(a_trajectory(), an_observation())
-    assert ids(store.scan()) == ["t1"]
+    assert ids(store.scan()) == ["t1"] + ["odd \\ud800", "a", "c", "b"] * old
+    assert not store.scan().damaged and not store.inspect()
     with store._pool.borrow(time.monotonic() + 60) as connection:
         connection.run(f"DROP SCHEMA {schema.quoted(store._options.schema)} CASCADE")
     store.close()
@@ -338,13 +345,16 @@ print(n, version)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="forks")
-@pytest.mark.parametrize(("age", "statements", "last"), [("new", 12, "1"), ("old", 12, "3")])
+@pytest.mark.parametrize(("age", "statements", "last"), [("new", 20, "2"), ("old", 25, "4")])
 def test_a_making_or_migration_killed_at_any_statement_leaves_a_whole_version(
     age: str, statements: int, last: str, database: str
 ) -> None:
     url = url_of(new_schema() + " ")
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", KILLED, url, age], capture_output=True, text=True, timeout=240
+        [sys.executable, "-W", "error", "-c", KILLED, url, age, str(VERSION_1)],
+        capture_output=True,
+        text=True,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     killed, version = done.stdout.split()
@@ -359,13 +369,13 @@ def test_an_older_store_is_brought_up_step_by_step(schema: str, database: str, m
         one.seal(a_trajectory(), an_observation())
     with monkeypatch.context() as patched:
         patched.setattr(shapes, "MIGRATIONS", (*shapes.MIGRATIONS, ("CREATE TABLE half(x int)", "NONSENSE")))
-        patched.setattr(shapes, "LATEST", 2)
-        patched.setattr(shapes, "MIN_READERS", (1, 1))
+        patched.setattr(shapes, "LATEST", 3)
+        patched.setattr(shapes, "MIN_READERS", (1, 2, 2))
         with pytest.raises(StoreError):
             PostgresStore(url_of(schema))
-        assert ("version", "1") in shape(schema)
+        assert ("version", "2") in shape(schema)
         assert ("half", "x") not in shape(schema)
         patched.setattr(shapes, "MIGRATIONS", (*shapes.MIGRATIONS[:-1], ("CREATE TABLE whole(x int)",)))
         with closing(PostgresStore(url_of(schema))) as one:
             assert ids(one.scan()) == ["t1"]
-        assert {("version", "2"), ("min_reader", "1"), ("whole", "x")} <= set(shape(schema))
+        assert {("version", "3"), ("min_reader", "2"), ("whole", "x")} <= set(shape(schema))

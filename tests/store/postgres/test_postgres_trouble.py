@@ -40,7 +40,7 @@ def test_a_connection_cut_at_each_stage_of_a_seal_loses_nothing_and_writes_nothi
     how: str, database: str, schema: str, proxy: CuttingProxy
 ) -> None:
     with closing(PostgresStore(url_of(schema, at=through(database, proxy.port)))) as store:
-        stage = 0
+        stage = last = 0
         while True:
             cuts = proxy.cuts
             proxy.arm(at_piece(stage, how))
@@ -50,10 +50,11 @@ def test_a_connection_cut_at_each_stage_of_a_seal_loses_nothing_and_writes_nothi
             stored = store.get("t1")
             assert stored is not None
             assert (stored.seq, stored.standing.hits, len(stored.observations)) == (seq, stage, stage)
-            assert seq == stage
+            assert seq > last
+            last = seq
             if proxy.cuts == cuts:  # there is no such stage
                 break
-    assert stage > 7
+    assert stage == 3  # two round trips, and the seal that was not cut
 
 
 def test_random_operations_cut_at_random_are_as_if_nothing_had_been(database: str) -> None:
@@ -67,7 +68,7 @@ def test_a_commit_of_which_nobody_hears_is_told_as_not_known(database: str, sche
         store.seal(a_trajectory(), an_observation())
 
         def cut_for_good(piece: int, said: bytes) -> str | None:
-            if b"COMMIT\0" not in said:
+            if b"; COMMIT" not in said:
                 return None
             proxy.target = ("127.0.0.1", 9)  # nothing listens there
             return "after"
@@ -146,7 +147,7 @@ def test_a_lock_held_too_long_is_told_and_bounded(database: str, schema: str) ->
     with closing(PostgresStore(url_of(schema))) as store, psycopg.connect(database) as other:
         store.seal(a_trajectory(), an_observation())
         give(store, 3.0)
-        other.execute(sql.SQL("SELECT * FROM {}.sequence FOR UPDATE").format(sql.Identifier(schema)))
+        other.execute(sql.SQL("LOCK TABLE {}.observation IN SHARE MODE").format(sql.Identifier(schema)))
         error = raised_by(lambda: store.seal(a_trajectory("t2"), an_observation()))
         assert isinstance(error, StoreError)
         assert "mm_timeout" in str(error)
@@ -167,17 +168,17 @@ def test_all_connections_in_use_is_told(schema: str, database: str) -> None:
 def test_an_interrupt_in_a_transaction_leaves_nothing(
     schema: str, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from muscle_mem.store.postgres.writer import Writer
+    from muscle_mem.store.postgres.sealing import Sealing
 
-    def interrupted(self: Writer, *args: object) -> None:
+    def interrupted(self: Sealing, *args: object) -> None:
         raise KeyboardInterrupt
 
     with closing(PostgresStore(url_of(schema))) as store:
         with monkeypatch.context() as patched:
-            patched.setattr(Writer, "_store_observation", interrupted)
+            patched.setattr(Sealing, "_store_observation", interrupted)
             assert isinstance(raised_by(lambda: store.seal(a_trajectory(), an_observation())), KeyboardInterrupt)
         assert store.scan().stored == ()
-        assert store.seal(a_trajectory(), an_observation()) == 1
+        assert store.seal(a_trajectory(), an_observation()) >= 1
 
 
 def test_values_that_do_not_fit_leave_nothing(schema: str, database: str) -> None:
@@ -190,7 +191,7 @@ def test_values_that_do_not_fit_leave_nothing(schema: str, database: str) -> Non
             with pytest.raises(StoreError):
                 store.seal(sealed, observation)
         assert store.scan().stored == ()
-        assert store.seal(a_trajectory(), an_observation()) == 1
+        assert store.seal(a_trajectory(), an_observation()) >= 1
 
 
 # the breaker, with a clock that stands still

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -86,15 +87,21 @@ def test_what_another_store_writes_is_seen_without_asking(
         assert asked == []
 
 
-def test_a_change_is_told_at_once_and_not_only_found_by_polling(
-    pair: tuple[PostgresStore, PostgresStore], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("notify", ["on", "off"])
+def test_with_the_option_a_change_is_told_at_once_and_not_only_found_by_polling(
+    schema: str, database: str, notify: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listener, "POLL_INTERVAL", 600.0)
-    one, other = pair
-    before = one.version(KEY)
-    until(lambda: one._listener.polls >= 3)  # at opening, before listening, and after
-    other.seal(a_trajectory(), an_observation())
-    until(lambda: one.version(KEY) != before)
+    url = url_of(schema, mm_notify=notify)
+    with closing(PostgresStore(url)) as one, closing(PostgresStore(url)) as other:
+        before = one.version(KEY)
+        until(lambda: one._listener.polls >= 4)  # at opening, before listening, after, and when woken
+        other.seal(a_trajectory(), an_observation())
+        if notify == "on":
+            until(lambda: one.version(KEY) != before)
+        else:
+            time.sleep(0.2)
+            assert one.version(KEY) == before
 
 
 def test_a_quarantine_by_another_process_is_seen_after_one_round_trip(
@@ -139,7 +146,7 @@ def test_after_a_cut_connection_everything_is_suspect_and_then_followed_again(sc
     with closing(PostgresStore(url_of(schema, at=through(database, proxy.port)))) as one:
         before = one.version(KEY)
         until(lambda: one._listener.polls >= 2)
-        proxy.arm(lambda piece, said: "before" if b"everything" in said else None)  # the next poll
+        proxy.arm(lambda piece, said: "before" if b"horizon" in said else None)  # the next poll
         until(lambda: one.version(KEY) != before)
         with closing(PostgresStore(url_of(schema))) as other:
             now = one.version(KEY)
@@ -181,30 +188,57 @@ def test_a_store_that_nobody_asks_leaves_the_server_alone_and_catches_up(
     assert one._listener.polls > beats
 
 
-def test_numbers_that_went_back_are_those_of_another_store() -> None:
+def snapshot(xmin: int, xmax: int, *rows: tuple[int, bytes | None], server: str = "one", pruned: int = 0) -> list[Any]:
+    """An answer to a poll, with rows of changes."""
+    return [(f"{xmin}:{xmax}:", False, server, pruned, 1, *row) for row in rows or ((None, None),)]
+
+
+def followed() -> KeyVersions:
     known = KeyVersions()
-    known.note_changes(known.seen, [(7, 2, None, None, 1)])
+    known.note_changes(known.horizon, snapshot(7, 9))
+    return known
+
+
+@pytest.mark.parametrize(
+    ("answer", "suspect"),
+    [
+        (snapshot(7, 9), False),
+        (snapshot(8, 20), False),
+        (snapshot(3, 20), True),  # restored from a back-up
+        (snapshot(8, 20, server="two"), True),  # a standby that was promoted
+        (snapshot(8, 20, pruned=7), False),
+        (snapshot(8, 20, pruned=8), True),  # too long without a poll
+        (snapshot(8, 20, pruned=99), False),  # of the server that the tables were copied from
+    ],
+)
+def test_what_cannot_follow_from_the_last_poll_makes_everything_suspect(answer: list[Any], suspect: bool) -> None:
+    known = followed()
     first = known.version(KEY)
-    known.note_changes(7, [(7, 2, None, None, 1)])
-    assert known.version(KEY) == first
-    known.note_changes(7, [(3, 1, None, None, 1)])  # restored from a back-up
+    known.note_changes(known.horizon, answer)
+    assert (known.version(KEY) != first) == suspect
+
+
+def test_a_change_is_taken_once_however_often_it_is_read() -> None:
+    known = followed()
+    first = known.version(KEY)
+    since = known.horizon
+    assert known.note_changes(since, snapshot(7, 12, (5, KEY)))
     second = known.version(KEY)
     assert second != first
-    known.note_changes(3, [(4, 1, KEY, 4, 1)])
-    assert known.version(KEY) != second
+    assert not known.note_changes(since, snapshot(7, 12, (5, KEY)))  # a poll that was under way
+    assert known.note_changes(known.horizon, snapshot(7, 14, (5, KEY), (6, OTHER_KEY)))  # of the other key only
+    assert known.version(KEY) == second
 
 
-def test_an_answer_that_comes_late_takes_nothing_back() -> None:
-    known = KeyVersions()
-    known.note_changes(known.seen, [(5, 0, None, None, 1)])
+def test_what_this_process_wrote_is_not_news_to_it() -> None:
+    known = followed()
     known.version(KEY)
-    known.note_own_changes(Changes({KEY}, 8))
-    known.note_changes(5, [(8, 0, KEY, 8, 1)])
+    known.note_own_changes(Changes({KEY}, rows=(8,)))
     newest = known.version(KEY)
-    known.note_changes(5, [(6, 0, OTHER_KEY, 6, 1)])
+    assert not known.note_changes(known.horizon, snapshot(9, 12, (8, KEY)))
     assert known.version(KEY) == newest
-    known.note_changes(8, [(8, 0, None, None, 1)])
-    assert known.version(KEY) == newest
+    known.note_own_changes(Changes(set(), everything=True, rows=(9,)))
+    assert known.version(KEY) != newest
 
 
 # an engine

@@ -66,13 +66,17 @@ class PooledConnection(psycopg.Connection[tuple[Any, ...]]):
 
         Returns the rows of the last statement that has a result.
         """
-        cursor = self.execute(statements.encode())
-        rows: Rows = []
+        return next(reversed(self.run_all(statements)), [])
+
+    def run_all(self, statements: str) -> list[Rows]:
+        """Run statements in one round trip, and return the rows of each that has a result."""
+        cursor = self.execute(statements.encode("utf-8", "surrogatepass"))
+        found: list[Rows] = []
         while True:
             if cursor.description is not None:
-                rows = cursor.fetchall()
+                found.append(cursor.fetchall())
             if not cursor.nextset():
-                return rows
+                return found
 
 
 def _drive(gen: Generator[Any, Any, RV], connection: psycopg.pq.abc.PGconn, until: float) -> RV:

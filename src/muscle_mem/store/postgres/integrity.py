@@ -10,23 +10,28 @@ from .rows import Seals
 
 def inspect(connection: PooledConnection, seals: Seals) -> tuple[Trouble, ...]:
     """Return the problems found; see `muscle_mem.store.verifying.Inspecting`."""
-    return (*_sequence(connection, seals), *_standings(connection), *_blobs(connection))
+    return (*_sequence(connection), *_standings(connection), *_evidence(connection, seals), *_blobs(connection))
 
 
-def _sequence(connection: PooledConnection, seals: Seals) -> list[Trouble]:
-    rows = connection.fetch(
-        "SELECT last, digest, (SELECT coalesce(max(seq), 0) FROM standing) FROM sequence WHERE one = 1"
-    )
-    if not rows:
-        return [Trouble("sequence", "", "the row of the last sequence number is missing")]
-    last, digest, highest = rows[0]
-    if digest == b"" and last == 0 and highest == 0:
-        return []
-    if not seals.is_intact("sequence", digest, b"%d" % last):
-        return [Trouble("sequence", "", "the row of the last sequence number fails its digest")]
-    if highest > last:
+def _sequence(connection: PooledConnection) -> list[Trouble]:
+    last, highest = connection.fetch(
+        "SELECT (SELECT pg_sequence_last_value(s::regclass) FROM pg_get_serial_sequence('change', 'n') s "
+        "WHERE has_sequence_privilege(s, 'SELECT')), (SELECT max(seq) FROM standing)"
+    )[0]
+    if last is not None and highest is not None and highest > last:
         return [Trouble("sequence", "", f"a recording has the number {highest}, above the last, {last}")]
     return []
+
+
+def _evidence(connection: PooledConnection, seals: Seals) -> list[Trouble]:
+    rows = connection.fetch(
+        "SELECT t.id, e.digest, e.record FROM evidence e JOIN trajectory t ON t.n = e.trajectory ORDER BY e.n"
+    )
+    return [
+        Trouble("evidence", readable(id), "a row of its counts fails its digest")
+        for id, digest, record in rows
+        if not seals.is_intact("evidence", digest, id, record)
+    ]
 
 
 def _standings(connection: PooledConnection) -> list[Trouble]:

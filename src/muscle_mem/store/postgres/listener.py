@@ -1,6 +1,6 @@
 """A thread that follows the changes of a PostgreSQL store.
 
-It polls a number, and polls earlier when notified. The version of a key is then known without a query.
+It polls for the changes that its last snapshot did not contain. The version of a key is then known without a query.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 import psycopg
 
 from ...errors import StoreError
@@ -22,13 +23,16 @@ from .opening import Sessions
 from .schema import number_for, quoted
 from .writer import Changes
 
-POLL_INTERVAL = 0.5
+POLL_INTERVAL = 0.5  # Seconds between two polls.
+BUSY_INTERVAL = 0.1  # Seconds between two polls while others write.
+BUSY_SECONDS = 2.0  # Seconds after a change in which others probably write again.
 MIN_POLL_GAP = 0.02  # Seconds between two polls, even if changes are announced more often.
 MAX_AGE = 5.0  # Seconds after which the known versions are too old for a replay.
 IDLE_TIMEOUT = 30.0  # Seconds without a call after which the thread stops polling.
 LONGEST_PAUSE = 5.0
 MOST_KEYS = 100_000
-NOTHING = (1 << 63) - 1  # No change has a higher number.
+NOTHING = (1 << 63) - 1  # No transaction has a higher number.
+MOST_OWN_ROWS = 10_000
 
 
 def channel_of(schema: str) -> str:
@@ -40,80 +44,130 @@ def channel_of(schema: str) -> str:
 
 
 def poll_of(schema: str) -> str:
-    """Return the statement that selects what changed after a tick."""
+    """Return the statement that selects the changes since the last poll.
+
+    These are the ones of transactions that had not begun, or had not ended. The number of the oldest such transaction
+    is the horizon. Other conditions only save reading rows again: a long transaction holds the horizon back.
+    """
     name = quoted(schema)
     return (
-        f"SELECT s.tick, s.everything, c.key, c.tick, pg_backend_pid() FROM {name}.sequence s "
-        f"LEFT JOIN {name}.change c ON c.tick > %s WHERE s.one = 1"
+        "SELECT txid_current_snapshot()::text, pg_is_in_recovery(), pg_postmaster_start_time()::text, h.pruned, "
+        f"pg_backend_pid(), c.n, c.key FROM {name}.horizon h LEFT JOIN {name}.change c ON c.xid >= %s "
+        "AND (c.xid >= %s OR c.xid = ANY(%s::bigint[])) WHERE h.one = 1"
     )
 
 
+class Horizon(msgspec.Struct, frozen=True):
+    """What a poll has seen: all transactions below `xmax` that had ended.
+
+    `running` are those that had not. `xmin` is the oldest one that was running. `server` identifies the server process.
+    """
+
+    xmin: int = NOTHING
+    xmax: int = NOTHING
+    running: tuple[int, ...] = ()
+    server: str = ""
+
+    @staticmethod
+    def of(snapshot: str, in_recovery: bool, server: str) -> Horizon:
+        """Return the horizon of a snapshot.
+
+        The snapshot of a standby does not list what is running.
+        """
+        xmin, xmax, running = snapshot.split(":")
+        if in_recovery:
+            return Horizon(int(xmin), int(xmin), (), server)
+        return Horizon(int(xmin), int(xmax), tuple(int(xid) for xid in running.split(",") if xid), server)
+
+
 class KeyVersions:
-    """The last known change of each key. Safe to use from any thread."""
+    """A number for each key that changes with every known change.
+
+    Safe to use from any thread.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._ticks: dict[bytes, int] = {}
-        self._everything = 0
-        self._generation = 0
-        self.seen = NOTHING
+        self._versions: dict[bytes, int] = {}
+        self._last = 0
+        self._seen: set[int] = set()
+        self._own: set[int] = set()
+        self.horizon = Horizon()
 
     def version(self, key: bytes) -> int:
         """Return a number that changes with every change of the key."""
-        tick = self._ticks.get(key)
-        if tick is None:
+        known = self._versions.get(key)
+        if known is None:
             with self._lock:
-                if len(self._ticks) >= MOST_KEYS:
-                    self._forget_all()
-                tick = self._ticks.setdefault(key, self.seen)
-        return self._generation << 64 | tick
+                if len(self._versions) >= MOST_KEYS:
+                    self._versions.clear()
+                known = self._versions.get(key)
+                if known is None:
+                    known = self._versions[key] = self._next()
+        return known
 
     def invalidate_all(self) -> None:
         """Change all versions, because any key may have changed."""
         with self._lock:
-            self._forget_all()
+            self._versions.clear()
 
     def note_own_changes(self, changes: Changes) -> None:
         """Apply the changes of a transaction of this process."""
         if changes.any:
             with self._lock:
-                if changes.everything:
-                    self._everything = max(self._everything, changes.tick)
-                    self._forget_all()
                 for key in changes.keys:
-                    self._ticks[key] = max(self._ticks.get(key, 0), changes.tick)
+                    self._change(key)
+                if changes.everything:
+                    self._versions.clear()
+                if len(self._own) >= MOST_OWN_ROWS:  # Seeing one again costs a query.
+                    self._own.clear()
+                self._own.update(set(changes.rows) - self._seen)
 
-    def note_changes(self, since: int, rows: list[tuple[Any, ...]]) -> None:
-        """Apply the rows that `poll_of` selected after the tick `since`.
+    def note_changes(self, since: Horizon, rows: list[tuple[Any, ...]]) -> bool:
+        """Apply the rows that `poll_of` selected after the poll `since`.
 
-        A lower tick means that the store has been replaced by another one.
+        Returns whether others have written. All versions change if the numbers have gone back, if another server
+        process answers, or if changes have been deleted that this poll should have seen.
         """
-        tick, everything = int(rows[0][0]), int(rows[0][1])
+        snapshot, in_recovery, server, pruned = rows[0][:4]
+        horizon = Horizon.of(snapshot, in_recovery, server)
         with self._lock:
-            back = tick < since
-            if back or everything > self._everything:
-                self._forget_all()
-                self._everything = everything
-            for _, _, key, changed, _ in rows:
-                if key in self._ticks:
-                    self._ticks[key] = max(self._ticks[key], int(changed))
-            self.seen = tick if back else max(tick, self.seen)
+            if since.server and (
+                horizon.xmin < since.xmin or server != since.server or since.xmin < pruned <= horizon.xmin
+            ):
+                self._versions.clear()
+            numbers = {int(row[5]) for row in rows if row[5] is not None}
+            new = numbers - self._seen - self._own
+            for row in rows:
+                if row[5] in new:
+                    self._change(row[6])
+            if self.horizon is since:  # Otherwise another poll has a newer one.
+                self.horizon = horizon
+                self._own -= numbers
+                self._seen = numbers
+            return bool(new)
 
-    def _forget_all(self) -> None:
-        self._generation += 1
-        self._ticks.clear()
+    def _change(self, key: bytes | None) -> None:
+        if key is None:
+            self._versions.clear()
+        elif key in self._versions:
+            self._versions[key] = self._next()
+
+    def _next(self) -> int:
+        self._last += 1
+        return self._last
 
     def reset_after_fork(self) -> None:
         """Replace the lock in a forked child: a thread of the parent may have held it."""
         self._lock = threading.Lock()
-        self._forget_all()
+        self._versions = {}
 
 
 class ChangeListener:
     """A thread that keeps `versions` at most half a second behind the server.
 
-    It starts with the first call of `version`. Where connections keep sessions, the server announces changes, and a
-    poll follows immediately. `polls` counts the polls.
+    It starts with the first call of `version`. With the option `mm_notify`, the server announces changes, and a poll
+    follows immediately. `polls` counts the polls.
     """
 
     def __init__(self, pool: ConnectionPool, sessions: Sessions) -> None:
@@ -132,6 +186,7 @@ class ChangeListener:
         self._stopped = threading.Event()
         self._last_asked = 0.0
         self._last_polled = 0.0  # The start of the last successful poll.
+        self._busy_until = 0.0
         self._wake_sockets: tuple[socket.socket, socket.socket] | None = None
         self._pid = os.getpid()
 
@@ -160,11 +215,12 @@ class ChangeListener:
         Raises what psycopg raises.
         """
         began = time.monotonic()
-        since = self.versions.seen
-        rows = connection.fetch(self._poll, since)
+        since = self.versions.horizon
+        rows = connection.fetch(self._poll, since.xmin, since.xmax, list(since.running))
         if not rows:
-            raise psycopg.DataError("the row of the last sequence number is missing")
-        self.versions.note_changes(since, rows)
+            raise psycopg.DataError("the row of the table 'horizon' is missing")
+        if self.versions.note_changes(since, rows):
+            self._busy_until = began + BUSY_SECONDS
         self._last_polled = began
         self.polls += 1
         return int(rows[0][4])
@@ -238,7 +294,7 @@ class ChangeListener:
         connection = self._pool.dedicated(time.monotonic() + self._pool.options.timeout)
         try:
             server_pid = self.poll(connection)
-            if self._sessions.are_kept:
+            if self._listens:
                 self._listen(connection)
             while not self._stopped.is_set() and time.monotonic() - self._last_asked <= IDLE_TIMEOUT:
                 connection.until = time.monotonic() + self._pool.options.timeout
@@ -251,6 +307,10 @@ class ChangeListener:
         finally:
             connection.close()
 
+    @property
+    def _listens(self) -> bool:
+        return self._pool.options.notify and self._sessions.are_kept
+
     def _listen(self, connection: PooledConnection) -> None:
         connection.add_notify_handler(lambda _: None)
         try:
@@ -262,8 +322,9 @@ class ChangeListener:
 
     def _pause(self, wake_socket: socket.socket, connection: PooledConnection) -> None:
         self._stopped.wait(MIN_POLL_GAP)
-        sockets: list[Any] = [wake_socket, connection.pgconn.socket] if self._sessions.are_kept else [wake_socket]
-        _wait(sockets, POLL_INTERVAL - MIN_POLL_GAP)
+        sockets: list[Any] = [wake_socket, connection.pgconn.socket] if self._listens else [wake_socket]
+        interval = BUSY_INTERVAL if time.monotonic() < self._busy_until else POLL_INTERVAL
+        _wait(sockets, interval - MIN_POLL_GAP)
         _drain(wake_socket)
 
 

@@ -14,7 +14,8 @@ from psycopg.conninfo import conninfo_to_dict
 from ...errors import InvalidTypeError, InvalidValueError
 from ..naming import is_postgres, without_secrets
 
-KNOWN = ("mm_schema", "mm_timeout", "mm_connections", "mm_pooling")
+KNOWN = ("mm_schema", "mm_timeout", "mm_connections", "mm_pooling", "mm_notify")
+SWITCH = ("off", "on")
 POOLING = ("auto", "session", "transaction")
 SECRETS = ("password", "sslpassword", "oauth_client_secret")
 
@@ -35,7 +36,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     `conninfo` is for libpq and has the secrets. `url` is for messages and has none. `timeout` is the deadline of one
     operation in seconds. `connections` is the maximum number of connections. `pooling` is the kind of proxy before the
-    server: "transaction" lends a server for one transaction at a time.
+    server: "transaction" lends a server for one transaction at a time. `notify` announces changes with NOTIFY.
     """
 
     conninfo: dict[str, Any]
@@ -44,6 +45,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 10.0
     connections: int = 8
     pooling: str = "auto"
+    notify: bool = False
 
     def __repr__(self) -> str:
         return f"Options({self.url!r})"
@@ -112,13 +114,22 @@ def _checked(ours: dict[str, str], url: str) -> dict[str, Any]:
     pooling = ours.get("mm_pooling", "auto")
     if pooling not in POOLING:
         raise InvalidValueError(f"invalid mm_pooling=: expected one of {', '.join(POOLING)}, got {pooling!r}")
+    notify = ours.get("mm_notify", "off")
+    if notify not in SWITCH:
+        raise InvalidValueError(f"invalid mm_notify=: expected one of {', '.join(SWITCH)}, got {notify!r}")
     timeout = _number("mm_timeout", ours.get("mm_timeout", "10"))
     connections = _number("mm_connections", ours.get("mm_connections", "8"))
     if not 0.1 <= timeout <= 86_400:
         raise InvalidValueError(f"invalid mm_timeout=: expected a number of seconds from 0.1 to 86400, got {timeout:g}")
     if connections != int(connections) or not 1 <= connections <= 1000:
         raise InvalidValueError(f"invalid mm_connections=: expected a whole number from 1 to 1000, got {connections:g}")
-    return {"schema": schema, "timeout": timeout, "connections": int(connections), "pooling": pooling}
+    return {
+        "schema": schema,
+        "timeout": timeout,
+        "connections": int(connections),
+        "pooling": pooling,
+        "notify": notify == "on",
+    }
 
 
 def _number(name: str, text: str) -> float:

@@ -6,20 +6,23 @@ from typing import Any
 
 import msgspec
 
-from ..base import HEAD_BYTES, Damaged, Found, Observation, Sealed, Standing, Stored, Summary
+from ..base import HEAD_BYTES, Damaged, Found, Note, Observation, Sealed, Standing, Stored, Summary
 from ..digest import sha256
 from ..rows import from_text, readable, to_text
+from ..standing import apply_note
 from .connections import PooledConnection, Rows
 from .rows import (
     OBSERVATION,
     STANDING,
     TRAJECTORY,
+    EvidenceRecord,
     ObservationRecord,
     Rendition,
     Seals,
     StandingRecord,
     TrajectoryRecord,
     decode,
+    read_evidence,
     read_observation,
     read_standing,
     read_trajectory,
@@ -36,12 +39,19 @@ _STANDING_AT = 4 + TRAJECTORY.count(",") + 1
 _O = "o.trajectory, o.n, o.digest, o.record, o.body, " + _of("o", OBSERVATION)
 _TRAJECTORIES = f"SELECT {_T}, {_S} FROM trajectory t LEFT JOIN standing s ON s.n = t.n"
 _BY_KEY = f"{_TRAJECTORIES} WHERE t.key = %s"
-_BY_ID = f"{_TRAJECTORIES} WHERE t.id = %s"
+BY_ID = f"{_TRAJECTORIES} WHERE t.id = %s"
 _STANDINGS = f"SELECT {_T}, {_S} FROM standing s LEFT JOIN trajectory t ON t.n = s.n"
 _TOP = (1 << 63) - 1  # Above every sequence number.
 _BELOW = f"{_STANDINGS} WHERE s.seq < %s ORDER BY s.seq DESC, s.n LIMIT %s"
-_STANDING_OF = f"SELECT t.key, t.id, {_S} FROM trajectory t JOIN standing s ON s.n = t.n WHERE t.id = %s"
+STANDINGS_OF = f"SELECT t.key, t.id, {_S} FROM trajectory t JOIN standing s ON s.n = t.n WHERE t.id = ANY(%s)"
 _OBSERVATIONS = f"SELECT {_O} FROM observation o WHERE o.trajectory = ANY(%s)"
+OBSERVED = (
+    f"SELECT {_O} FROM observation o JOIN trajectory t ON t.n = o.trajectory "
+    "WHERE t.id = %s AND (o.id = %s OR o.refresh)"
+)
+_E = "SELECT e.trajectory, e.n, e.digest, e.record FROM evidence e"
+_EVIDENCE = f"{_E} WHERE e.trajectory = ANY(%s) ORDER BY e.n"
+EVIDENCE_OF = f"{_E} JOIN trajectory t ON t.n = e.trajectory WHERE t.id = ANY(%s) ORDER BY e.n"
 _SURVEY = f"""
 SELECT t.id, t.key, t.created,
     CASE WHEN octet_length(t.body) < 2000 THEN substring(t.body FROM 1 FOR {HEAD_BYTES}) ELSE '' END,
@@ -95,7 +105,7 @@ class Reader:
 
     def get(self, connection: PooledConnection, id: str) -> Stored | Damaged | None:
         """Return a trajectory, or its damaged row; see `Store.get`."""
-        rows = connection.fetch(_BY_ID, to_text(id))
+        rows = connection.fetch(BY_ID, to_text(id))
         damaged: list[Damaged] = []
         stored = self._stored(connection, rows, damaged)
         return stored[0] if stored else damaged[0] if damaged else None
@@ -112,15 +122,16 @@ class Reader:
             if not rows:
                 break
             after = int(rows[-1][_SURVEYED + 3])
-            found += [one for one in map(self._summary, rows) if one is not None]
+            counts = self._counts(connection, {int(row[_SURVEYED]): row[0] for row in rows})
+            found += [one for row in rows if (one := self._summary(row, counts)) is not None]
         return tuple(found)
 
-    def _summary(self, row: tuple[Any, ...]) -> Summary | None:
+    def _summary(self, row: tuple[Any, ...], counts: dict[int, list[Note]]) -> Summary | None:
         id, key, created, head, recorded, size = row[:_SURVEYED]
         known = self._standing(id, row[_SURVEYED:])
         if known is None:
             return None
-        seq, standing = known
+        seq, standing = known[0], _added(known[1], counts.get(int(row[_SURVEYED]), []))
         return Summary(
             id=from_text(id),
             key=key,
@@ -134,32 +145,51 @@ class Reader:
             head=bytes(head),
         )
 
-    def row_of(self, connection: PooledConnection, id: str) -> tuple[int, int, Standing, bytes] | Damaged | None:
-        """Return row number, sequence number, standing and key of an intact trajectory."""
-        rows = connection.fetch(_BY_ID, to_text(id))
+    def place(self, rows: Rows) -> tuple[int, int, Standing, bytes] | Damaged | None:
+        """Return number, sequence number, standing and key of a row of `BY_ID`."""
         if not rows:
             return None
         head = self._head(rows[0])
         return head if isinstance(head, Damaged) else (int(rows[0][0]), head.seq, head.standing, head.sealed.key)
 
-    def standing(self, connection: PooledConnection, id: str) -> tuple[int, int, Standing, bytes] | None:
-        """Return what `row_of` returns, without checking the trajectory.
+    def standings(self, rows: Rows) -> dict[bytes, tuple[int, int, Standing, bytes]]:
+        """Return what `place` returns for each id in rows of `STANDINGS_OF`.
 
-        Returns None if the standing is damaged.
+        The trajectories are not checked. A damaged standing is left out.
         """
-        rows = connection.fetch(_STANDING_OF, to_text(id))
-        known = self._standing(rows[0][1], rows[0][2:]) if rows else None
-        return None if known is None else (int(rows[0][2]), *known, bytes(rows[0][0]))
+        known = {bytes(row[1]): (row, self._standing(row[1], row[2:])) for row in rows}
+        return {id: (int(row[2]), *found, bytes(row[0])) for id, (row, found) in known.items() if found is not None}
 
-    def observed(
-        self, connection: PooledConnection, n: int, owner: bytes, id: bytes
-    ) -> list[tuple[int, bytes, ObservationRecord | None]]:
-        """Return row number, id and record of an observation and of all refreshes.
+    def observed(self, rows: Rows, owner: bytes) -> list[tuple[int, bytes, ObservationRecord | None, bytes]]:
+        """Return row number, id, record and body of the rows that `OBSERVED` selected.
 
         The record is None if it is damaged. Blobs are not checked.
         """
-        rows = connection.fetch(_OBSERVATIONS + " AND (o.id = %s OR o.refresh)", [n], id)
-        return [(int(row[1]), bytes(row[5]), self._observation(owner, row)) for row in rows]
+        return [(int(row[1]), bytes(row[5]), self._observation(owner, row), row[4]) for row in rows]
+
+    def counts(self, rows: Rows, ids: dict[int, bytes]) -> dict[int, list[tuple[int, Note]]]:
+        """Return the intact counts in rows of `EVIDENCE_OF`, by their trajectories.
+
+        Each count has its row number. A copy of a row counts nothing. `ids` are the ids of the trajectories by their
+        rows.
+        """
+        found: dict[int, list[tuple[int, Note]]] = {}
+        counted: set[bytes] = set()
+        for trajectory, n, digest, packed in rows:
+            id = ids.get(int(trajectory), b"")
+            if self._seals.is_intact("evidence", digest, id, packed):
+                try:
+                    record = decode(packed, EvidenceRecord)
+                    note = read_evidence(record) if record.mark not in counted else Note(id="")
+                    counted.add(record.mark)
+                    found.setdefault(int(trajectory), []).append((int(n), note))
+                except FORGED:
+                    continue  # It counts nothing, and the check of the store's integrity reports it.
+        return found
+
+    def _counts(self, connection: PooledConnection, ids: dict[int, bytes]) -> dict[int, list[Note]]:
+        found = self.counts(connection.fetch(_EVIDENCE, list(ids)), ids)
+        return {n: [note for _, note in counts] for n, counts in found.items()}
 
     def _stored(self, connection: PooledConnection, rows: Rows, damaged: list[Damaged]) -> list[Stored]:
         heads: dict[int, Stored] = {}
@@ -171,6 +201,8 @@ class Reader:
                 heads[int(row[0])] = head
         if not heads:
             return []
+        for n, counts in self._counts(connection, {n: to_text(head.sealed.id) for n, head in heads.items()}).items():
+            heads[n] = msgspec.structs.replace(heads[n], standing=_added(heads[n].standing, counts))
         observed = connection.fetch(_OBSERVATIONS, list(heads))
         records = [self._observation(to_text(heads[row[0]].sealed.id), row) for row in observed]
         blobs = _blobs(connection, {name for record in records if record is not None for name in record.blobs})
@@ -243,6 +275,12 @@ class Reader:
         except FORGED:
             return None
         return record if tuple(shown) == self._rendition.observation(record) else None
+
+
+def _added(standing: Standing, counts: list[Note]) -> Standing:
+    for note in counts:
+        standing = apply_note(standing, note)
+    return standing
 
 
 def _blobs(connection: PooledConnection, names: set[bytes]) -> dict[bytes, bytes]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ..base import Observation, Sealed, Standing, Tally
+from ..base import Note, Observation, Sealed, Standing, Tally
 from ..digest import Signer, canonical, is_intact, sha256
 from ..rows import (
     Fields,
@@ -21,6 +21,7 @@ from ..rows import (
     sealed_of,
     standing_fields,
     standing_of,
+    to_seconds,
     to_text,
     trajectory_fields,
 )
@@ -59,6 +60,18 @@ class StandingRecord(msgspec.Struct, frozen=True, array_like=True):
     checks: tuple[tuple[bytes, int, int], ...]
 
 
+class EvidenceRecord(msgspec.Struct, frozen=True, array_like=True):
+    """Counts that are not in the standing yet. `mark` makes each row unique."""
+
+    mark: bytes
+    hits: int
+    failures: int
+    agreed: int
+    disagreed: int
+    last_hit: float | None
+    checks: tuple[tuple[bytes, int, int], ...]
+
+
 class ObservationRecord(msgspec.Struct, frozen=True, array_like=True):
     """All fields of an observation except its body, and the SHA-256 of its blobs."""
 
@@ -91,6 +104,14 @@ def observation_record(seq: int, observation: Observation) -> ObservationRecord:
     return ObservationRecord(*fields, tuple(sha256(blob) for blob in observation.blobs))
 
 
+def evidence_record(mark: bytes, note: Note) -> EvidenceRecord:
+    checks = tuple((to_text(tally.check), int(tally.yes), int(tally.no)) for tally in note.checks)
+    last_hit = to_seconds(note.last_hit) if note.last_hit is not None else None
+    return EvidenceRecord(
+        mark, int(note.hits), int(note.failures), int(note.agreed), int(note.disagreed), last_hit, checks
+    )
+
+
 def read_trajectory(record: TrajectoryRecord, body: bytes) -> Sealed:
     """Return a trajectory. Raises UnicodeError for bytes that `to_text` did not make."""
     return sealed_of(_fields(record), tuple(from_text(tag) for tag in record.tags), body)
@@ -100,6 +121,20 @@ def read_standing(record: StandingRecord) -> tuple[int, Standing]:
     """Return sequence number and standing. Raises what `read_trajectory` raises."""
     checks = tuple(Tally(from_text(check), yes, no) for check, yes, no in record.checks)
     return standing_of(_fields(record), checks)
+
+
+def read_evidence(record: EvidenceRecord) -> Note:
+    """Return counts as a note without an id. Raises what `read_trajectory` raises."""
+    checks = tuple(Tally(from_text(check), yes, no) for check, yes, no in record.checks)
+    return Note(
+        id="",
+        hits=record.hits,
+        failures=record.failures,
+        agreed=record.agreed,
+        disagreed=record.disagreed,
+        last_hit=record.last_hit,
+        checks=checks,
+    )
 
 
 def read_observation(record: ObservationRecord, body: bytes, blobs: tuple[bytes, ...]) -> tuple[int, Observation]:

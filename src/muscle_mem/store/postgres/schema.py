@@ -49,25 +49,58 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY(observation, blob))""",
         "CREATE INDEX use_blob ON use(blob)",
     ),
+    (
+        # Running workers of the first version wait for no number and poll no ticks after this: they run their agents.
+        "LOCK TABLE sequence IN ACCESS EXCLUSIVE MODE",
+        "DROP TABLE change",
+        """CREATE TABLE change(
+            n bigint GENERATED ALWAYS AS IDENTITY, xid bigint NOT NULL DEFAULT txid_current(), key bytea)""",
+        "CREATE INDEX change_xid ON change(xid)",
+        """SELECT setval(pg_get_serial_sequence('change', 'n'), greatest(last, highest, 1), greatest(last, highest) > 0)
+            FROM sequence, (SELECT coalesce(max(seq), 0) AS highest FROM standing) s WHERE one = 1""",
+        "DROP TABLE sequence",
+        """CREATE TABLE horizon(
+            one int PRIMARY KEY CHECK (one = 1), pruned bigint NOT NULL, noted bigint NOT NULL,
+            at timestamptz NOT NULL)""",
+        "INSERT INTO horizon VALUES (1, 0, txid_snapshot_xmin(txid_current_snapshot()), now())",
+        """CREATE TABLE evidence(
+            n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            trajectory bigint NOT NULL REFERENCES trajectory ON DELETE CASCADE, at timestamptz NOT NULL DEFAULT now(),
+            digest bytea NOT NULL, record bytea NOT NULL)""",
+        "CREATE INDEX evidence_trajectory ON evidence(trajectory)",
+        """CREATE TABLE lease(
+            key bytea NOT NULL, code bytea NOT NULL, holder bytea NOT NULL, until timestamptz NOT NULL,
+            fence bigint NOT NULL GENERATED ALWAYS AS IDENTITY, PRIMARY KEY(key, code))""",
+        # Roles that could use the old tables can use the new ones.
+        """DO $grant$ DECLARE had record; BEGIN
+            FOR had IN SELECT DISTINCT a.privilege_type AS word, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE
+                a.grantee::regrole::text END AS role FROM pg_class c, aclexplode(c.relacl) a
+                WHERE c.oid = 'writer'::regclass AND a.grantee <> c.relowner
+                AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') LOOP
+                EXECUTE format('GRANT %s ON change, horizon, evidence, lease TO %s', had.word, had.role);
+            END LOOP; END $grant$""",
+    ),
 )
 LATEST = len(MIGRATIONS)
 
 # The oldest version whose code reads and writes each version correctly, as in a SQLite store.
-MIN_READERS: tuple[int, ...] = (1,)
+MIN_READERS: tuple[int, ...] = (1, 2)
 
-TABLES = ("meta", "sequence", "change", "writer", "trajectory", "standing", "observation", "blob", "use")
-HELD = ("trajectory", "standing", "observation", "blob", "use", "change")  # The tables from which `forget` deletes.
 COLUMNS: dict[str, str] = {
     "meta": "name value note",
-    "sequence": "one last digest tick everything",
-    "change": "key tick",
+    "change": "n xid key",
+    "horizon": "one pruned noted at",
     "writer": "id op answer at",
+    "lease": "key code holder until fence",
     "trajectory": "n id key task scope tags steps created digest record body",
     "standing": "n seq state reason held strikes hits failures agreed disagreed last_hit digest record",
+    "evidence": "n trajectory at digest record",
     "observation": "n trajectory id seq created refresh digest record body",
     "blob": "name body",
     "use": "observation blob",
 }
+TABLES = tuple(COLUMNS)
+HELD = ("trajectory", "standing", "evidence", "observation", "blob", "use", "change")  # `forget` deletes from these.
 
 
 def within(schema: str) -> str:

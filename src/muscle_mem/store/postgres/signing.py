@@ -6,6 +6,7 @@ The first row is written with a check value of the key, so that a wrong key is r
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 
 from ...errors import StoreError
 from ..digest import key_check, signer
@@ -20,12 +21,12 @@ class Signing:
     def __init__(self, key: bytes | None) -> None:
         self.sign = signer(key)
         self._keyed = key is not None
+        self.is_noted = key is None
         self.refusal = "is not signed with this key" if key is not None else "fails its digest"
 
-    def note(self, connection: PooledConnection) -> None:
+    def note(self, put: Callable[..., None]) -> None:
         """Write the check value of the key, in the transaction of the first row."""
-        if self._keyed:
-            connection.fetch("INSERT INTO meta VALUES (%s, 1, %s) ON CONFLICT DO NOTHING", NOTE, key_check(self.sign))
+        put("INSERT INTO meta VALUES (%s, 1, %s) ON CONFLICT DO NOTHING", NOTE, key_check(self.sign))
 
     def ensure(self, connection: PooledConnection, url: str) -> None:
         """Raise StoreError if the store is signed with another key, or the key is missing.
@@ -45,3 +46,4 @@ class Signing:
                 f"cannot open the store {url}: it is signed with another signing_key=. Pass the key that it was "
                 "created with. `muscle-mem copy` copies a store to another key."
             )
+        self.is_noted = True

@@ -22,11 +22,14 @@ from .errors import translated
 from .integrity import inspect
 from .leading import KeyLock, KeyLocks
 from .listener import ChangeListener
+from .noting import decides
+from .noting import note as write_notes
 from .opening import Opened, Sessions, logger, prepare, unreachable
 from .options import parse
 from .reader import Reader
 from .rows import Rendition, Seals
 from .schema import HELD, quoted
+from .sealing import Sealing, drop, forget
 from .signing import Signing
 from .transactions import Transactions
 from .writer import Writer
@@ -127,24 +130,15 @@ class PostgresStore:
             DamagedStoreError: The trajectory or the observation is stored and damaged.
             StoreError: The transaction failed. The message says so if the commit is in doubt.
         """
-        return self._writing(lambda writer: writer.seal(sealed, observation, note))
+        return self._writing(lambda writer: Sealing(writer, sealed, observation).seal(note))
 
     def note(self, notes: tuple[Note, ...]) -> None:
         """Apply notes in order, in one transaction. Notes on unknown ids are dropped."""
         self._ensure_open()
         if not notes:
             return
-
-        def work(writer: Writer) -> int:
-            for note in notes:
-                writer.note(note)
-            return len(notes)
-
         # A power failure may lose counters, but nothing that decides about replays.
-        durable = any(
-            value is not None for note in notes for value in (note.state, note.held, note.strikes, note.reason)
-        )
-        self._writing(work, durable=durable)
+        self._writing(lambda writer: write_notes(writer, notes), durable=any(map(decides, notes)))
 
     def forget(self, ids: tuple[str, ...] | None = None) -> int:
         """Delete trajectories (None: all), and return how many existed.
@@ -152,14 +146,14 @@ class PostgresStore:
         The tables are then vacuumed, if the role may do so. Deleted bytes remain in the server's log, in backups and in
         unused pages for as long as PostgreSQL keeps them.
         """
-        gone = self._writing(lambda writer: writer.forget(ids))
+        gone = self._writing(lambda writer: forget(writer, ids))
         if gone:
             self._vacuum()
         return gone
 
     def drop(self, ids: tuple[str, ...]) -> int:
         """Delete trajectories without a vacuum, and return how many existed."""
-        return self._writing(lambda writer: writer.drop(ids))
+        return self._writing(lambda writer: drop(writer, ids))
 
     def scan(self, *, after: int | None = None, limit: int = 100) -> Found:
         """Return a page of all trajectories, newest first.
@@ -261,6 +255,8 @@ class PostgresStore:
             )
         answer, changes = self._transactions.writing(work, durable)
         self._listener.versions.note_own_changes(changes)
+        if changes.any and self._options.notify and self._sessions.are_kept:
+            self._transactions.notify()
         return answer
 
     def _ensure_open(self) -> None:

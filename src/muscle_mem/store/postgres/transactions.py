@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 import psycopg
+from psycopg import errors
 
 from ...errors import StoreError
 from .connections import ConnectionPool, PooledConnection
@@ -21,9 +22,21 @@ from .opening import begin
 from .reader import Reader
 from .rows import Rendition, Seals
 from .signing import Signing
-from .writer import Changes, Writer
+from .writer import PRUNE, Changes, Writer
 
 T = TypeVar("T")
+
+
+PRUNE_EVERY = 60.0  # Seconds between two attempts of this process to delete old changes.
+MOST_CONFLICTS = 5
+
+# Another transaction came first. The next attempt sees what it wrote.
+CONFLICTS = (
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+    errors.UniqueViolation,
+    errors.ForeignKeyViolation,
+)
 
 
 class _Doubt(msgspec.Struct):
@@ -50,6 +63,7 @@ class Transactions:
         self._rendition = rendition
         self._reader = reader
         self._channel = channel_of(self._options.schema)
+        self._next_prune = 0.0
 
     def reading(self, work: Callable[[PooledConnection], T]) -> T:
         """Run work on one consistent view of the store."""
@@ -68,27 +82,27 @@ class Transactions:
         """Run work in one transaction, and return its answer and what it changed.
 
         On return the transaction is committed, and was carried out once. Every transaction writes a row with a number
-        of its connection. If the connection is lost during the commit, the next transaction looks for this row. It
-        holds the lock that the first one held, so the first one has ended.
+        of its connection, and locks this number. If the connection is lost during the commit, the next transaction
+        waits for the lock, and looks for the row.
         """
         doubt: _Doubt | None = None
 
         def write(connection: PooledConnection) -> tuple[int, Changes]:
             nonlocal doubt
-            writer = Writer(connection, self._options.url, self._signing, self._seals, self._rendition, self._reader)
+            writer = Writer(connection, self._options, self._signing, self._seals, self._rendition, self._reader)
             committing = False
             try:
-                writer.begin(begin(connection, self._options, write=True, durable=durable))
+                writer.open(begin(connection, self._options, write=True, durable=durable))
                 if doubt is not None:
                     known = writer.answer_of(doubt.writer, doubt.op)
                     if known is not None:
-                        connection.run("ROLLBACK")
+                        writer.confirm(doubt.writer, doubt.op, known)
                         return known, doubt.changes
                     doubt = None
                 answer = work(writer)
-                writer.finish(answer, self._channel)
+                self._prune_if_due(writer)
                 committing = True
-                connection.run("COMMIT")
+                writer.finish(answer)
                 return answer, writer.changes
             except BaseException as error:
                 if committing and (is_lost(error) or isinstance(error, DeadlineError)):
@@ -98,11 +112,30 @@ class Transactions:
                 raise
 
         try:
-            return self.retrying(write)
+            answer, changes = self.retrying(lambda connection: _past_conflicts(write, connection))
         except StoreError as error:
             if doubt is None:
                 raise
             raise StoreError(f"{error} It is not known whether this was written.") from error.__cause__
+        self._signing.is_noted = self._signing.is_noted or bool(changes.rows)
+        return answer, changes
+
+    def notify(self) -> None:
+        """Announce a change, after its commit.
+
+        A lost announcement costs the pause between two polls.
+        """
+        try:
+            with self._pool.borrow(time.monotonic() + self._options.timeout) as connection:
+                connection.run(f"NOTIFY {self._channel}")
+        except (psycopg.Error, StoreError):
+            pass
+
+    def _prune_if_due(self, writer: Writer) -> None:
+        now = time.monotonic()
+        if now >= self._next_prune:
+            self._next_prune = now + PRUNE_EVERY
+            writer.put(PRUNE)
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:
@@ -136,3 +169,14 @@ class Transactions:
                         raise
                     self._pool.drop_idle()
         raise AssertionError("not reached")
+
+
+def _past_conflicts(work: Callable[[PooledConnection], T], connection: PooledConnection) -> T:
+    """Repeat a transaction that others came before, until its deadline."""
+    for left in reversed(range(MOST_CONFLICTS)):
+        try:
+            return work(connection)
+        except CONFLICTS:
+            if not left or connection.closed or time.monotonic() > connection.until:
+                raise
+    raise AssertionError("not reached")
