@@ -13,7 +13,9 @@ import time
 from collections.abc import Generator
 from typing import Any
 
+from .._core.model.reason import Reason
 from .._core.plan.candidate_set import NO_CANDIDATES, CandidateSet
+from .._core.plan.ready_trajectory import ReadyTrajectory
 from .._core.run.run import Run
 from .._events import WaitEvent
 from ..store.base import Leadership, Leading, is_leading
@@ -23,18 +25,23 @@ FIRST_POLL = 0.002
 LONGEST_POLL = 0.05
 """The first and the longest time in seconds between two polls; it grows from one to the other."""
 
+ASK_INTERVAL = 0.1
+
+OTHER_CODE = (Reason.TOOL_CHANGED, Reason.TOOL_MISSING, Reason.CHECK_CHANGED)
+
 WaitSteps = Generator[float, None, CandidateSet]
 
 
 class KeyLease:
     """A key that one run leads, in this engine and across processes."""
 
-    __slots__ = ("_key", "_leases", "_shared_lease")
+    __slots__ = ("_key", "_leases", "_next_question", "_shared_lease")
 
     def __init__(self, leases: KeyLeases, key: bytes) -> None:
         self._leases = leases
         self._key = key
         self._shared_lease: Leadership | None = None
+        self._next_question = 0.0
 
     def acquire_shared(self) -> bool:
         """Lead the key across processes, and return whether that succeeded.
@@ -44,6 +51,10 @@ class KeyLease:
         leases = self._leases
         if leases.store is None:
             return True
+        now = time.monotonic()
+        if now < self._next_question:
+            return False
+        self._next_question = now + leases.pause
         try:
             self._shared_lease = leases.store.lead(self._key)
             leases.health.succeeded("lead")
@@ -68,12 +79,14 @@ class KeyLeases:
 
     Attributes:
         max_wait: How many seconds a run waits for another one. 0 does not wait.
+        pause: How many seconds pass before a store on a network is asked again who leads a key.
     """
 
     def __init__(self, library: Any, health: Any, max_wait: float) -> None:
         self.max_wait = max_wait
         self.health = health
         self.store: Leading | None = library.store if is_leading(library.store) else None
+        self.pause = ASK_INTERVAL if getattr(library.store, "waits_on_network", False) else 0.0
         self._leases: dict[bytes, KeyLease] = {}
         self._lock = threading.Lock()
         self._pid = os.getpid()
@@ -131,7 +144,8 @@ def acquire_or_wait(runtime: Any, run: Run, frame: Frame, seen: CandidateSet, *,
 def _new_recordings(runtime: Any, run: Run, known: set[tuple[str, int, str]], leads: bool) -> CandidateSet:
     """Return the candidates of the key if one of them is not known, else none.
 
-    A leader looks for the last time before its agent runs, so it makes a store that lags confirm what the previous
+    Recordings of other code do not count: they cannot be replayed here, and a run of this code still has to learn. A
+    leader looks for the last time before its agent runs, so it makes a store that lags confirm what the previous
     leader has written. A run that waits looks again.
     """
     library = runtime.library
@@ -140,10 +154,17 @@ def _new_recordings(runtime: Any, run: Run, known: set[tuple[str, int, str]], le
     except Exception as error:  # A user-defined store may raise anything (G4).
         runtime.store_health.failed("confirm" if leads and library.confirms_versions else "find", error)
         return NO_CANDIDATES
-    if all((trajectory.id, trajectory.seq, trajectory.standing.state) in known for trajectory in entry.trajectories):
+    if all(
+        (trajectory.id, trajectory.seq, trajectory.standing.state) in known or _is_of_other_code(trajectory)
+        for trajectory in entry.trajectories
+    ):
         return NO_CANDIDATES
     found: CandidateSet = runtime.find_candidates(run, None)[0]
     return found
+
+
+def _is_of_other_code(trajectory: ReadyTrajectory) -> bool:
+    return trajectory.refusal is not None and trajectory.refusal.reason in OTHER_CODE
 
 
 def is_task_running() -> bool:

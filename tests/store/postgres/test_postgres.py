@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -249,6 +250,8 @@ def test_a_store_dropped_unclosed_closes_its_connections(schema: str) -> None:
     one.seal(a_trajectory(), an_observation())
     one.version(KEY)
     assert one.lead(KEY) is not None
+    while one._listener.polls < 2:  # until the thread has its connection
+        time.sleep(0.01)
     lines = list(one._pool._all)
     assert len(lines) >= 2
     del one

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,8 +17,8 @@ from postgres_server import HOW, place_of, raw, through, until, url_of
 pytest.importorskip("psycopg", reason=HOW)
 
 from muscle_mem.store import Note
-from muscle_mem.store.postgres import PostgresStore
-from muscle_mem.testing import KEY, OTHER_KEY, a_trajectory, an_observation
+from muscle_mem.store.postgres import PostgresStore, leading, listener
+from muscle_mem.testing import KEY, OTHER_KEY, a_trajectory, an_observation, ids
 from postgres_proxies import PoolingProxy
 from threads_and_processes import one_of_eight_leads
 
@@ -65,15 +66,73 @@ def test_a_leader_that_is_killed_leads_no_more(schema: str, database: str) -> No
             leader.kill()
 
 
-def test_a_leading_connection_that_was_lost_is_made_anew(schema: str, database: str) -> None:
-    with closing(PostgresStore(url_of(schema))) as store:
+def test_a_lost_connection_costs_no_leadership(schema: str, database: str) -> None:
+    with closing(PostgresStore(url_of(schema))) as store, closing(PostgresStore(url_of(schema))) as other:
         lead = store.lead(KEY)
         assert lead is not None
         with raw("public") as connection:
-            connection.execute("SELECT pg_terminate_backend(%s)", (store._key_locks._server_pid,))
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+                "AND application_name = 'muscle_mem'"
+            )
         assert store.lead(OTHER_KEY) is not None
+        assert other.lead(KEY) is None
         lead.release()
-        assert store.lead(KEY) is not None
+        assert other.lead(KEY) is not None
+
+
+def test_each_version_of_the_code_has_its_own_leader(pair: tuple[PostgresStore, PostgresStore]) -> None:
+    one, other = pair
+    old, new = one.lead(KEY, b"old"), other.lead(KEY, b"new")
+    assert old is not None
+    assert new is not None
+    assert one.lead(KEY, b"new") is None
+    assert other.lead(KEY, b"old") is None
+
+
+def test_a_lease_is_renewed_while_nothing_else_happens(
+    pair: tuple[PostgresStore, PostgresStore], schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leading, "RENEW_INTERVAL", 0.0)
+    monkeypatch.setattr(listener, "IDLE_TIMEOUT", 0.0)
+    lead = pair[0].lead(KEY)
+    assert lead is not None
+    with raw(schema) as connection:
+        look = "SELECT until FROM lease"
+        before = connection.execute(look).fetchone()
+        until(lambda: connection.execute(look).fetchone() != before)
+    assert not lead.is_late
+
+
+def test_what_a_late_leader_seals_is_kept_and_seen_as_late(
+    pair: tuple[PostgresStore, PostgresStore], schema: str
+) -> None:
+    one, other = pair
+    late = one.lead(KEY)
+    assert late is not None
+    one._listener.stop()  # as in a process that was frozen
+    with raw(schema) as connection:
+        connection.execute("UPDATE lease SET until = now() - interval '1 second'")
+    lead = other.lead(KEY)
+    assert lead is not None
+    assert lead.fence > late.fence
+    other.seal(a_trajectory("a"), an_observation())
+    one.seal(a_trajectory("b"), an_observation())
+    assert (lead.is_late, late.is_late) == (False, True)
+    late.release()
+    other._key_locks.lead(OTHER_KEY)
+    assert one.lead(KEY) is None  # a late leader releases nothing
+    assert ids(one.find(KEY)) == ["b", "a"]
+
+
+def test_who_may_only_read_leads_among_its_threads(schema: str, database: str) -> None:
+    PostgresStore(url_of(schema)).close()
+    with closing(PostgresStore(url_of(schema, options="-c default_transaction_read_only=on"))) as store:
+        with store._pool.borrow(time.monotonic() + 5) as connection:
+            connection.run("SELECT 1")
+        lead = store.lead(KEY)
+        assert lead is not None
+        assert store.lead(KEY) is None
 
 
 # a proxy that pools
@@ -92,17 +151,17 @@ def pooling(database: str) -> Iterator[PoolingProxy]:
     proxy.close()
 
 
-def test_a_pooling_proxy_is_noticed_told_and_lived_with(
+def test_behind_a_pooling_proxy_all_is_as_before_it(
     pooling: PoolingProxy, schema: str, database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = url_of(schema, at=through(database, pooling.port))
     with closing(PostgresStore(url)) as one, closing(PostgresStore(url)) as other:
-        assert not one._sessions.are_kept
-        assert caplog.text.count("pool_mode=session") == 2
         lead = one.lead(KEY)
         assert lead is not None
-        assert one.lead(KEY) is None  # this process's threads still know of one another
-        assert other.lead(KEY) is not None
+        assert one.lead(KEY) is None
+        assert other.lead(KEY) is None
+        lead.release()
+        until(lambda: other.lead(KEY) is not None)
         before = one.version(KEY)
         for n in range(6):
             other.seal(a_trajectory(str(n)), an_observation(), Note(id=str(n), hits=1))
@@ -110,28 +169,29 @@ def test_a_pooling_proxy_is_noticed_told_and_lived_with(
         assert [stored.standing.hits for stored in one.find(KEY).stored] == [1] * 6
         assert one.forget() == 6
     assert pooling.lent > 20
+    assert caplog.records == []
 
 
 def test_what_a_user_says_of_a_proxy_is_believed(pooling: PoolingProxy, schema: str, database: str) -> None:
-    with closing(PostgresStore(url_of(schema, mm_pooling="transaction"))) as store:
+    with closing(PostgresStore(url_of(schema, mm_notify="on", mm_pooling="transaction"))) as store:
         assert not store._sessions.are_kept
-    with closing(PostgresStore(url_of(schema, mm_pooling="session"))) as store:
+    with closing(PostgresStore(url_of(schema, mm_notify="on", mm_pooling="session"))) as store:
         assert store._sessions.are_kept
     with closing(PostgresStore(url_of(schema))) as store:
         assert store._sessions.are_kept
 
 
-def test_a_proxy_that_was_not_noticed_at_first_is_noticed_by_the_poll_and_by_leading(
-    pooling: PoolingProxy, schema: str, database: str
+def test_a_proxy_that_keeps_no_sessions_is_told_to_who_wants_notifications(
+    pooling: PoolingProxy, schema: str, database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    url = url_of(schema, at=through(database, pooling.port), mm_pooling="session")
-    with closing(PostgresStore(url)) as store:
-        store.version(KEY)
-        until(lambda: not store._sessions.are_kept)
-    with closing(PostgresStore(url)) as store, closing(PostgresStore(url)) as other:
-        assert store.lead(KEY) is not None
+    base = through(database, pooling.port)
+    with closing(PostgresStore(url_of(schema, at=base, mm_notify="on"))) as store:
         assert not store._sessions.are_kept
-        assert other.lead(KEY) is not None
+        assert caplog.text.count("mm_notify has no effect") == 1
+        store.seal(a_trajectory(), an_observation())
+    with closing(PostgresStore(url_of(schema, at=base, mm_notify="on", mm_pooling="session"))) as store:
+        store.version(KEY)
+        until(lambda: not store._sessions.are_kept)  # by the poll
 
 
 # forks

@@ -19,6 +19,7 @@ import psycopg
 from ...errors import StoreError
 from .connections import ConnectionPool, PooledConnection
 from .errors import plain_text
+from .leading import KeyLocks
 from .opening import Sessions
 from .schema import number_for, quoted
 from .writer import Changes
@@ -170,7 +171,7 @@ class ChangeListener:
     follows immediately. `polls` counts the polls.
     """
 
-    def __init__(self, pool: ConnectionPool, sessions: Sessions) -> None:
+    def __init__(self, pool: ConnectionPool, sessions: Sessions, key_locks: KeyLocks) -> None:
         self.versions = KeyVersions()
         self.error: str | None = None
         self.polls = 0
@@ -178,6 +179,7 @@ class ChangeListener:
         self._schema = pool.options.schema
         self._poll = poll_of(self._schema)
         self._sessions = sessions
+        self._key_locks = key_locks
         self._reset()
 
     def _reset(self) -> None:
@@ -199,7 +201,7 @@ class ChangeListener:
         slept = now - self._last_asked > IDLE_TIMEOUT
         self._last_asked = now
         if slept or self._thread is None:
-            self._wake()
+            self.wake()
         if now - self._last_polled > MAX_AGE:
             if self.error is not None:
                 raise StoreError(
@@ -242,7 +244,8 @@ class ChangeListener:
         self.error = None
         self._reset()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Start the thread, or let it poll now."""
         with self._start:
             if self._stopped.is_set():
                 return
@@ -287,7 +290,7 @@ class ChangeListener:
 
         An idle listener keeps no connection.
         """
-        if time.monotonic() - self._last_asked > IDLE_TIMEOUT:
+        if not self._is_in_use:
             _wait([wake_socket], None)
             _drain(wake_socket)
             return
@@ -296,16 +299,21 @@ class ChangeListener:
             server_pid = self.poll(connection)
             if self._listens:
                 self._listen(connection)
-            while not self._stopped.is_set() and time.monotonic() - self._last_asked <= IDLE_TIMEOUT:
+            while not self._stopped.is_set() and self._is_in_use:
                 connection.until = time.monotonic() + self._pool.options.timeout
-                if self.poll(connection) != server_pid:
+                if self.poll(connection) != server_pid and self._listens:
                     self._sessions.note_lost()
+                self._key_locks.renew_if_due(connection)
                 if self.error is not None:
                     self.error = None
                     self._pool.breaker.worked()
                 self._pause(wake_socket, connection)
         finally:
             connection.close()
+
+    @property
+    def _is_in_use(self) -> bool:
+        return self._key_locks.any_held or time.monotonic() - self._last_asked <= IDLE_TIMEOUT
 
     @property
     def _listens(self) -> bool:

@@ -83,7 +83,8 @@ def prepare(pool: ConnectionPool, connection: PooledConnection, signing: Signing
     else:
         opened.why = _missing_rights(connection, options)
     opened.pooled = options.pooling == "transaction" or (
-        options.pooling == "auto"
+        options.notify
+        and options.pooling == "auto"
         and connection.info.backend_pid != _pid(connection)
         and loses_sessions(pool, connection)
     )
@@ -101,14 +102,14 @@ class Sessions:
         """Record that a proxy lends a server per transaction, and log it once."""
         if self.are_kept:
             self.are_kept = False
-            _log_pooling(self._options)
+            if self._options.notify:
+                _log_pooling(self._options)
 
 
 def _log_pooling(options: Options) -> None:
     logger.warning(
-        "a proxy in front of the store %s keeps no sessions: changes by other processes arrive about half a second "
-        "later, and processes that miss the same task do not wait for each other. Connect directly, or set "
-        "pool_mode=session in the proxy.",
+        "a proxy in front of the store %s keeps no sessions, so mm_notify has no effect: changes by other processes "
+        "arrive up to half a second later. Remove mm_notify, or set pool_mode=session in the proxy.",
         options.url,
     )
 

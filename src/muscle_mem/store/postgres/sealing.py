@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from ..base import Damaged, Note, Observation, Sealed, Standing
 from ..digest import sha256
 from ..rows import to_text
+from .leading import IS_CURRENT, KeyLock
 from .noting import LOCK_STANDINGS, Standings, decides
 from .reader import BY_ID, OBSERVED
 from .rows import OBSERVATION, TRAJECTORY, ObservationRecord, encode, observation_record, trajectory_record
@@ -51,11 +54,12 @@ def free_blobs(writer: Writer, names: list[bytes]) -> None:
 class Sealing:
     """One call of `seal`, within a transaction."""
 
-    def __init__(self, writer: Writer, sealed: Sealed, observation: Observation) -> None:
+    def __init__(self, writer: Writer, sealed: Sealed, observation: Observation, leads: Sequence[KeyLock] = ()) -> None:
         self._writer = writer
         self._sealed = sealed
         self._observation = observation
         self._id = to_text(sealed.id)
+        self._leads = leads
         self._blobs = {sha256(blob): bytes(blob) for blob in observation.blobs}
 
     def seal(self, note: Note | None) -> int:
@@ -66,15 +70,19 @@ class Sealing:
         writer, observation, key = self._writer, self._observation, bytes(self._sealed.key)
         standings = Standings(writer, {**({to_text(note.id): decides(note)} if note else {}), self._id: True})
         number = ("SELECT NULL, NULL",) if observation.refresh else (_NUMBER, key)
-        _, *asked, rows, observed, blobs, numbered = writer.ask(
+        fences = [(IS_CURRENT, lead.fence) for lead in self._leads]
+        _, *answers, rows, observed, blobs, numbered = writer.ask(
             (writer.key_lock(key),),
+            *fences,
             *standings.queries(),
             (BY_ID, self._id),
             (OBSERVED, self._id, to_text(observation.id)),
             (_BLOBS, sorted(self._blobs)),
             number,
         )
-        standings.read(asked)
+        for lead in self._leads:
+            lead.is_late = not answers.pop(0)[0][0]
+        standings.read(answers)
         place = writer.reader.place(rows)
         if isinstance(place, Damaged):
             raise writer.damaged(place.id, place.what)

@@ -77,13 +77,13 @@ class PostgresStore:
         self.url = self._options.url
         self._pool = ConnectionPool(self._options, Breaker(self.url))
         self._sessions = Sessions(self._options)
-        self._listener = ChangeListener(self._pool, self._sessions)
-        self._key_locks = KeyLocks(self._pool, self._sessions)
         self._rendition = Rendition()
         self._signing = Signing(checked_key(signing_key))
         self._seals = Seals(self._signing.sign)
         self._reader = Reader(self._seals, self._rendition, self._signing.refusal)
         self._transactions = Transactions(self._pool, self._signing, self._seals, self._rendition, self._reader)
+        self._key_locks = KeyLocks(self._pool, self._transactions.retrying)
+        self._listener = ChangeListener(self._pool, self._sessions, self._key_locks)
         self._opened: Opened | None = None
         self._opening = threading.Lock()
         self._opening_held = False
@@ -130,7 +130,11 @@ class PostgresStore:
             DamagedStoreError: The trajectory or the observation is stored and damaged.
             StoreError: The transaction failed. The message says so if the commit is in doubt.
         """
-        return self._writing(lambda writer: Sealing(writer, sealed, observation).seal(note))
+        leads = self._key_locks.held(bytes(sealed.key))
+        seq = self._writing(lambda writer: Sealing(writer, sealed, observation, leads).seal(note))
+        if any(lead.is_late for lead in leads):
+            logger.info("store %s: a task was recorded after its lease had expired, so two agents did it", self.url)
+        return seq
 
     def note(self, notes: tuple[Note, ...]) -> None:
         """Apply notes in order, in one transaction. Notes on unknown ids are dropped."""
@@ -202,12 +206,23 @@ class PostgresStore:
         self._ensure_ready()
         self._poll()
 
-    def lead(self, key: bytes) -> KeyLock | None:
-        """Lock a key across processes without waiting, or return None if it is locked."""
+    def lead(self, key: bytes, code: bytes = b"") -> KeyLock | None:
+        """Lead a key across processes without waiting, or return None if another does.
+
+        Args:
+            key: The task key.
+            code: A digest of code. Each version of the code has its own leader. The engine leads for all versions.
+
+        Raises:
+            StoreError: The store cannot elect a learner.
+        """
         self._ensure_open()
         self._ensure_ready()
         with translated(self._options):
-            return self._key_locks.lead(key)
+            lead = self._key_locks.lead(key, code)
+        if lead is not None:
+            self._listener.wake()
+        return lead
 
     def close(self) -> None:
         """Close the connections. Every later call except `close` raises StoreError."""
@@ -293,6 +308,6 @@ class PostgresStore:
 
 def _release_all(pool: ConnectionPool, listener: ChangeListener, key_locks: KeyLocks) -> None:
     """Release what a store holds. Also called for an unreferenced store, and at exit."""
+    key_locks.close()
     pool.close()
     listener.stop()
-    key_locks.close()
