@@ -50,7 +50,7 @@ MAY: dict[str, set[str]] = {
     "testing": {"_core.model", "_engine", "store", "store.folder"},
     "integrations": {"_core.model", "_core.tools", "_events", "_session"},
     "inspector": READING | {"store"},
-    "cli": READING | {"_engine", "_files", "store", "store.sqlite", "inspector", "demo"},
+    "cli": READING | {"_engine", "_files", "store", "store.sqlite", "inspector", "demo", "integrations"},
     "demo": {"_core.model", "_core.tools", "_engine", "_runtime", "store"},
     "__main__": {"cli"},
 }

@@ -200,6 +200,13 @@ class Stepper(Lifecycle):
         self._wanted = wanted
         return not wanted
 
+    def _accept_beside(self, calls: Any) -> Generator[Effect, Any, None]:
+        """Begin calls that the model requested while others of its turn are outstanding."""
+        if not self._calls.handed_out:
+            raise NotReadyError("no call is outstanding. Call session.said() after session.next() has asked for calls.")
+        for call in parse_calls(self._runtime, self._run, calls):
+            self._calls.waiting.append((yield from self._begin_call(call)))
+
     def _finish(self, value: Any) -> Generator[Effect, Any, None]:
         """Finish the run and learn from it."""
         assert self._flow is not None

@@ -19,6 +19,7 @@ from .commands.flows import flows
 from .commands.forget import forget
 from .commands.import_ import import_
 from .commands.ls import ls
+from .commands.mcp import mcp
 from .commands.migrate import migrate
 from .commands.prune import prune
 from .commands.review import approve, report_bad, report_good
@@ -73,6 +74,7 @@ for command in (
     verify,
     backup,
     copy,
+    mcp,
     migrate,
     demo,
 ):

@@ -90,3 +90,4 @@ class Reason(StrEnum):
     NOT_ABSORBED = "not_absorbed"
     TOO_LARGE = "too_large"
     UNLEARNABLE = "unlearnable"
+    OTHER_CALLS = "other_calls"

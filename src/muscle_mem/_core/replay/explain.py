@@ -135,7 +135,7 @@ def explain_task(
     if first is not None:
         chosen = next(trajectory for trajectory in trajectories if trajectory.id == first.trajectory_id)
         message = f"trajectory {chosen.id} can be replayed"
-        return Explanation("replay", Reason.HIT, message, tuple(considered), _bound_plan(run, chosen), flows)
+        return Explanation("replay", Reason.HIT, message, tuple(considered), bound_plan(run, chosen), flows)
     general = None
     if not any(entry.reason is Reason.FIRST_CHECK_REFUSED for entry in considered):
         general = startable_general(run, ranked, registry)
@@ -144,7 +144,7 @@ def explain_task(
         considered.append(entry)
         if entry.would_start:
             message = f"what recordings have in common, {general.id}, can be replayed"
-            return Explanation("replay", Reason.HIT, message, tuple(considered), _bound_plan(run, general), flows)
+            return Explanation("replay", Reason.HIT, message, tuple(considered), bound_plan(run, general), flows)
         return Explanation("ask the agent", entry.reason, entry.message, tuple(considered), flows=flows)
     reason, message = considered[0].reason, considered[0].message
     if isinstance(general, Refusal):
@@ -257,7 +257,7 @@ def bound_step(run: Run, record: StepRecord, tool: Tool) -> Planned:
     return Planned(record.tool, run.redact(", ".join(parts)))
 
 
-def _bound_plan(run: Run, chosen: ReadyTrajectory) -> tuple[Planned, ...]:
+def bound_plan(run: Run, chosen: ReadyTrajectory) -> tuple[Planned, ...]:
     """Return the steps of a replay, with the provenance of their arguments (P1)."""
     own = chosen.parents[0].body.steps if isinstance(chosen, GeneralTrajectory) else chosen.body.steps
     origins = next((candidate.row.origins for candidate in chosen.candidates if candidate.row.origins), ())
