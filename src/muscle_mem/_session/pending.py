@@ -10,6 +10,7 @@ import msgspec
 
 from .._core.model.handover import Planned
 from .._core.model.reason import Reason
+from .._core.plan.general_trajectory import GeneralTrajectory
 from .._core.plan.ready_trajectory import ReadyTrajectory
 from .._core.plan.step import Refusal
 from .._core.plan.trust import APPROVED
@@ -39,9 +40,16 @@ class PendingStep(msgspec.Struct, frozen=True):
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """A recording that a replay would begin with if a person approved it."""
+    """A recording that a replay would begin with if a person approved it.
 
-    trajectory_id: str
+    Attributes:
+        trajectory_ids: Its id, and those of the recordings that it was generalized from.
+        reason: Why it is not replayed.
+        message: The reason in words.
+        steps: Its steps.
+    """
+
+    trajectory_ids: tuple[str, ...]
     reason: Reason
     message: str
     steps: tuple[PendingStep, ...]
@@ -61,19 +69,25 @@ def pending_recording(
     run.is_stepped = run.takes_handover = True
     run.offered = parse_offer(runtime.tools, offered)
     found, lookup = runtime.find_candidates(run, refusal)
-    if lookup is not None:
+    if lookup is not None or not found.trajectories:
         return None
+    general = None if found.learning is None else found.learning.of(found.trajectories[0])
+    if general is not None:  # It takes over where one of its parents goes stale.
+        refused = ineligibility(run, general, runtime.tools)
+        if refused is not None and _only_needs_approval(runtime, run, general, refused):
+            return _pending(run, general, refused)
     first: Pending | None = None
-    trajectories = found.trajectories
-    learning = found.learning
-    general = learning.of(trajectories[0]) if trajectories and learning is not None else None
-    for trajectory in (*trajectories, *(() if general is None else (general,))):
+    for trajectory in found.trajectories:
         refused = ineligibility(run, trajectory, runtime.tools)
         if refused is None:
             return None
-        if first is None and _needs_approval(trajectory, refused) and _starts_if_approved(runtime, run, trajectory):
+        if first is None and _only_needs_approval(runtime, run, trajectory, refused):
             first = _pending(run, trajectory, refused)
     return first
+
+
+def _only_needs_approval(runtime: Runtime, run: Run, trajectory: ReadyTrajectory, refused: Refusal) -> bool:
+    return _needs_approval(trajectory, refused) and _starts_if_approved(runtime, run, trajectory)
 
 
 def _needs_approval(trajectory: ReadyTrajectory, refused: Refusal) -> bool:
@@ -94,7 +108,8 @@ def _pending(run: Run, trajectory: ReadyTrajectory, refused: Refusal) -> Pending
         PendingStep(step.tool.name, step.tool.effect or "write", plan, _arguments(run, step))
         for step, plan in zip(trajectory.steps, bound_plan(run, trajectory), strict=True)
     )
-    return Pending(trajectory.id, refused.reason, run.redact(refused.message), steps)
+    parents = trajectory.parent_ids if isinstance(trajectory, GeneralTrajectory) else ()
+    return Pending((trajectory.id, *parents), refused.reason, run.redact(refused.message), steps)
 
 
 def _arguments(run: Run, step: Any) -> dict[str, Any] | None:

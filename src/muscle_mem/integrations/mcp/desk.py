@@ -150,11 +150,12 @@ class Desk:
         except CancelledRunError:
             raise
         except (NoQuestionsError, CallStoppedError) as error:
-            command = approve_command(found.trajectory_id, served.store_url(self.engine()))
+            command = approve_command(found.trajectory_ids, served.store_url(self.engine()))
             return f"the recording waits for a person's approval: {command} ({error})"
         if not approved:
             return REFUSED
-        self.engine().report_good(found.trajectory_id, "approved in the client")
+        for id in found.trajectory_ids:
+            self.engine().report_good(id, "approved in the client")
         return ""
 
     def _replay(self, exchange: Exchange, session: Session, task: str, approver: Approver, waits: str | None) -> None:
@@ -249,7 +250,7 @@ class Desk:
         waits = bool(outcome.learned and outcome.trajectory_id and self._waits(recording))
         if waits:
             assert outcome.trajectory_id is not None
-            command = approve_command(outcome.trajectory_id, served.store_url(self.engine()))
+            command = approve_command((outcome.trajectory_id,), served.store_url(self.engine()))
             message = f"before its first replay, a person is asked, or approves it: {command}"
         self._answer_done(exchange, outcome.learned, reason, message, waits=waits)
 

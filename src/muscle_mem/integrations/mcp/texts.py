@@ -65,9 +65,9 @@ def step_question(task: str, call: str, origin: str) -> str:
     )
 
 
-def approve_command(trajectory_id: str, store_url: str) -> str:
-    """Return the command that approves a recording."""
-    return f"muscle-mem approve {trajectory_id} --store {store_url}"
+def approve_command(trajectory_ids: Iterable[str], store_url: str) -> str:
+    """Return the command that approves recordings."""
+    return f"muscle-mem approve {' '.join(trajectory_ids)} --store {store_url}"
 
 
 def tool_result(data: dict[str, Any], attached: Iterable[Any] = (), *, is_error: bool = False) -> dict[str, Any]:
