@@ -59,7 +59,7 @@ def redacted(session: Session, text: str) -> str:
 
 
 def remaining(session: Session, handover: Handover) -> tuple[Planned, ...]:
-    """Return the steps that a replay left out, with this run's params in their arguments."""
+    """Return the steps that a replay left out, with this run's params."""
     candidate = session._run.progress.candidate
     steps = () if candidate is None else bound_plan(session._run, candidate.trajectory)
     count = len(handover.remaining)
