@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from muscle_mem import Check, Engine
 from muscle_mem._core.model.records import FORM, Body, StepRecord
+from muscle_mem._reading.check_lint import MANY_NO, MANY_YES, Answers, collect_answers, lint
 from muscle_mem.cli import main
-from muscle_mem.cli.check_lint import MANY_NO, MANY_YES, Answers, collect_answers, lint
 from muscle_mem.store import Sealed, Standing, Stored
 from muscle_mem.store.base import Tally
 

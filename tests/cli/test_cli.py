@@ -16,8 +16,8 @@ import muscle_mem
 from cli_cases import as_json, edit, lit, plain_body, plain_row, run, seal
 from muscle_mem import Engine
 from muscle_mem._core.model.records import StepRecord
+from muscle_mem._reading.text import duration, iso, local, printable, size
 from muscle_mem.cli import main
-from muscle_mem.cli.text import duration, iso, local, printable, size
 from muscle_mem.store import MemoryStore, SqliteStore
 
 # --- which store

@@ -26,7 +26,7 @@ from muscle_mem import Engine
 from muscle_mem._core.model.learned import STRUCK, evidence_bytes
 from muscle_mem._core.model.records import Guard, Lit, Ref, StepRecord
 from muscle_mem._core.plan.flows import flow_id
-from muscle_mem.cli.flows import learned_of
+from muscle_mem._reading.flows import learned_of
 from muscle_mem.store import MemoryStore, Note, Observation, Sealed, SqliteStore
 from muscle_mem.store.paging import each
 

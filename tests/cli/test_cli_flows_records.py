@@ -14,7 +14,7 @@ from flows_records import TASK, entries_of, flows_of, paying, record_flows, reco
 from muscle_mem import Check, Engine
 from muscle_mem._core.model.learned import CONFIRMED, REJECTED, evidence_bytes, verdict_entry
 from muscle_mem._core.plan.identity import evidence_id
-from muscle_mem.cli.check_lint import MANY_YES
+from muscle_mem._reading.check_lint import MANY_YES
 from muscle_mem.cli.stale import stale
 from muscle_mem.store import Note, Observation, SqliteStore, Stored, Tally
 from muscle_mem.store.paging import each
@@ -129,7 +129,7 @@ def test_stats_counts_hits_of_flows_by_what_their_recordings_took(paid: tuple[st
     after = as_json("stats", "--store", path)
     assert after["hits"] == before["hits"] + 10
     with closing(SqliteStore(path)) as store:
-        from muscle_mem.cli.reading import newest_row
+        from muscle_mem._reading.loading import newest_row
 
         row = newest_row(recordings_of(store)[0])
     assert row is not None

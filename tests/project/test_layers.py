@@ -49,8 +49,9 @@ MAY: dict[str, set[str]] = {
     "_engine": CORE | {"store", "_forks", "_events", "_library", "_runtime", "_session"},
     "testing": {"_core.model", "_engine", "store", "store.folder"},
     "integrations": {"_core.model", "_core.tools", "_events", "_session"},
-    "inspector": READING | {"store"},
-    "cli": READING | {"_engine", "_files", "store", "store.sqlite", "inspector", "demo", "integrations"},
+    "_reading": READING | {"store"},
+    "inspector": READING | {"store", "_reading"},
+    "cli": READING | {"_engine", "_files", "_reading", "store", "store.sqlite", "inspector", "demo", "integrations"},
     "demo": {"_core.model", "_core.tools", "_engine", "_runtime", "store"},
     "__main__": {"cli"},
 }

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from .._reading.text import printable
 from ..errors import DamagedStoreError
 from ..store import Store, Stored
 from ..store.paging import each, pages
 from .opening import NotDoneError
-from .text import printable
 
 SHORTEST_PREFIX = 4
 LISTED = 20

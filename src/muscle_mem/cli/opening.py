@@ -10,10 +10,10 @@ from urllib.parse import unquote
 
 import click
 
+from .._reading.text import printable
 from ..errors import MuscleMemError
 from ..store import Store, open_store
 from ..store.urls import postgres_versions
-from .text import printable
 
 VARIABLE = "MUSCLE_MEM_STORE"
 KEY_VARIABLE = "MUSCLE_MEM_SIGNING_KEY"

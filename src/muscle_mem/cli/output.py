@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from .text import ID_WIDTH, printable
+from .._reading.text import ID_WIDTH, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

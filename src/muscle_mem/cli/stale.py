@@ -8,9 +8,9 @@ import msgspec
 
 from .._core.plan.stored_trajectory import load_trajectory
 from .._engine.engine import Engine
+from .._reading.loading import holds_flows
 from ..errors import DecodeError
 from ..store import Store, Stored
-from .reading import holds_flows
 
 
 class Stale(msgspec.Struct, frozen=True):

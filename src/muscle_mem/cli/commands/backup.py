@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from ..._reading.text import printable
 from ...store import SqliteStore
 from ..opening import UnusableStoreError, json_option, open_existing, store_option
 from ..output import print_json
-from ..text import printable
 from .verify import print_verified, verified_json
 
 

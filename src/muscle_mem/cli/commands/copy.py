@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from ..._reading.text import count, printable
 from ...store import Copied, copy_store
 from ..opening import UnusableStoreError, ensure_exists, file_of, json_option, open_named, signing_key, store_errors
 from ..output import print_json
-from ..text import count, printable
 
 
 @click.command("copy", short_help="Copy all data into another store.")

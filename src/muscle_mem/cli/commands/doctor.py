@@ -7,41 +7,18 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
-from ..._core.model.reason import Reason
+from ..._reading.doctoring import Report
+from ..._reading.examining import Finding
+from ..._reading.text import count, printable
 from ...errors import StoreError
-from ...store import QUARANTINED, Damaged, Store, Stored
+from ...store import Store, Stored
 from ...store.paging import pages
-from ...store.verifying import is_inspecting
-from ..check_lint import Answers, collect_answers, lint
-from ..examining import Finding, examine
 from ..opening import json_option, named_store, open_existing, store_errors, store_option
 from ..output import Cell, console, id_text, print_json, print_pairs, print_table
-from ..reading import holds_flows
-from ..text import count, printable
 
 if TYPE_CHECKING:
     from ..._engine.engine import Engine
-
-FAILED_WRITE = Reason.FAILED_WRITE.value
-
-
-class Report(msgspec.Struct):
-    """Findings of a whole store: problems are errors in it, notices are not."""
-
-    url: str
-    trajectories: int = 0
-    observations: int = 0
-    flows: int = 0
-    damaged: int = 0
-    problems: list[Finding] = msgspec.field(default_factory=list)
-    notices: list[Finding] = msgspec.field(default_factory=list)
-
-    def add(self, found: Iterator[Finding] | list[Finding]) -> None:
-        """Add findings to the problems or to the notices."""
-        for one in found:
-            (self.problems if one.problem else self.notices).append(one)
 
 
 @click.command(short_help="Check every row of the store.")
@@ -107,56 +84,15 @@ def _stale(engine: Engine | None, stored: Iterable[Stored]) -> Iterator[Finding]
 
 def _look(source: Store, engine: Engine | None) -> Report:
     report = Report(source.url)
-    classes: dict[str, int] = {}
-    answers = Answers()
     try:
         for stored, damaged in pages(source):
-            report.damaged += len(damaged)
-            report.add([_damaged(damaged_row) for damaged_row in damaged])
             report.add(_stale(engine, stored))
-            for trajectory in stored:
-                if holds_flows(trajectory):
-                    report.flows += 1
-                else:
-                    report.trajectories += 1
-                    report.observations += len(trajectory.observations)
-                report.add(_standing(trajectory))
-                report.add(examine(trajectory, classes))
-                collect_answers(trajectory, answers)
+            report.add_page(stored, damaged)
     except StoreError as error:
         report.add([Finding("file", "", f"reading the rows failed: {error}")])
-    if is_inspecting(source):
-        try:
-            report.add([Finding(trouble.kind, trouble.id, trouble.what) for trouble in source.inspect()])
-        except StoreError as error:
-            report.add([Finding("file", "", f"the integrity check failed: {error}")])
-    report.add(lint(answers))
-    report.add(_unknown(name, number) for name, number in sorted(classes.items()))
+    report.add_storage(source)
+    report.conclude()
     return report
-
-
-def _damaged(found: Damaged) -> Finding:
-    return Finding("damaged", found.id, found.what)
-
-
-def _standing(stored: Stored) -> Iterator[Finding]:
-    standing = stored.standing
-    if standing.state == QUARANTINED and standing.reason.startswith(FAILED_WRITE):
-        advice = "the result of that step is unknown. Look, then run `muscle-mem report-good` or `muscle-mem forget`"
-        yield Finding("unresolved", stored.sealed.id, f"{standing.reason}; {advice}", problem=False)
-    elif standing.state == QUARANTINED:
-        held = (
-            "; only `muscle-mem report-good` lifts it"
-            if standing.held or holds_flows(stored)
-            else "; a good agent run of the same calls lifts it"
-        )
-        yield Finding("quarantined", stored.sealed.id, (standing.reason or "no reason") + held, problem=False)
-
-
-def _unknown(name: str, number: int) -> Finding:
-    where = count(number, "trajectory", "trajectories")
-    what = f"{name} is not defined here, in {where}; a replay needs the program that defines it"
-    return Finding("unknown_class", "", what, problem=False)
 
 
 def _as_json(report: Report) -> dict[str, Any]:

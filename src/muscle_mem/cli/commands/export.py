@@ -5,7 +5,6 @@ The files are for version control, the functions are for editing.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,16 @@ from typing import Any
 import click
 import msgspec
 
-from ..._core.export.python_source import python_source
 from ..._core.export.source_options import PythonSource, SourceOptions
 from ..._files import read_regular, write_regular
+from ..._reading.exporting import file_name, json_text, python_text
+from ..._reading.loading import holds_flows
+from ..._reading.text import count, printable
 from ...errors import InvalidValueError
 from ...store import Stored
-from ...store.document import to_document
-from ...store.jsontext import to_text
 from ..finding import Filter, get_stored
 from ..opening import NotDoneError, json_option, open_existing, store_option
 from ..output import print_json
-from ..reading import holds_flows, load_body, load_rows
-from ..text import count, printable
 from .ls import filters
 
 ENDINGS = {"json": ".json", "python": ".py"}
@@ -60,26 +57,13 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
 
     def source_of(self, stored: Stored) -> PythonSource:
         """Return a trajectory in the format of this export. Raises InvalidValueError."""
-        if self.leaves_out(stored):
-            raise InvalidValueError("flows of recordings have no steps. Export a recording of the task")
-        return PythonSource(to_text(to_document(stored))) if self.kind == "json" else self._python(stored)
+        if self.kind == "json":
+            return PythonSource(json_text(stored))
+        return python_text(stored, SourceOptions(self.tools_from, self.types_from, self.name, self.awaits))
 
     def leaves_out(self, stored: Stored) -> bool:
         """Return whether this export has no form for a trajectory."""
         return self.kind == "python" and holds_flows(stored)
-
-    def _python(self, stored: Stored) -> PythonSource:
-        loaded = load_body(stored)
-        if loaded.body is None:
-            raise InvalidValueError(loaded.error)
-        rows = [seen.row for seen in load_rows(loaded) if seen.row is not None and not seen.error]
-        return python_source(
-            loaded.body,
-            rows[0] if rows else None,
-            task=stored.sealed.task,
-            id=stored.sealed.id,
-            options=SourceOptions(self.tools_from, self.types_from, self.name, self.awaits),
-        )
 
 
 @click.command(name="export", short_help="Write trajectories as JSON files or Python functions.")
@@ -192,16 +176,6 @@ def _report_left_out(left_out: Mapping[str, Sequence[str]], wanted: Export) -> N
     for id, whys in left_out.items():
         for why in whys if not (wanted.as_json and wanted.folder is None) else ():
             click.echo(f"Left out of {printable(id)}: {printable(why)}", err=True)
-
-
-def file_name(stored: Stored, ending: str) -> str:
-    """Return the file name of a trajectory: its task, then the beginning of its id.
-
-    The name is the same for every export, so that a version control system shows what changed.
-    """
-    mark = "_" if ending == ".py" else "-"
-    words = re.sub(r"[^a-z0-9]+", mark, stored.sealed.task.casefold())[:40].strip("-_")
-    return f"{words or 'trajectory'}{mark}{re.sub(r'[^0-9a-zA-Z]', '', stored.sealed.id)[:12]}{ending}"
 
 
 def _would_replace(path: Path, text: str) -> bool:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import click
 
-from ..._core.model.flow import may_act
-from ..._core.model.learned import CONFIRMED, REJECTED, evidence_bytes, flows_body, verdict_entry
-from ..._core.plan.flows import ACTS, ShownFlow, leaf_id
-from ..._core.plan.identity import evidence_id
-from ..._core.plan.leaves import BY_PERSON, NO_SOURCE
-from ...store import Observation, Sealed, Store
+from ..._core.model.learned import CONFIRMED, REJECTED
+from ..._core.plan.flows import ACTS, ShownFlow
+from ..._reading.flow_verdicts import store_verdict, why_not_confirmed
+from ..._reading.flows import Learned, all_learned, flow_json, flow_lines, flows_of, leaf_name, learned_json
+from ..._reading.text import count, printable
+from ...store import Store
 from ..finding import full_ids, get_stored
-from ..flows import Learned, all_learned, flow_json, flow_lines, flows_of, leaf_name, learned_json
 from ..opening import NotDoneError, json_option, open_existing, store_option
 from ..output import console, id_text, print_json, text
-from ..text import count, printable
 
 _id = click.argument("id", metavar="ID")
 _place = click.argument("place", metavar="STEP.ARGUMENT")
@@ -146,11 +143,9 @@ def _judge(id: str, place: str, kind: bytes, as_json: bool, store: str | None) -
     with open_existing(store) as source:
         (one,) = _found(source, id)
         at = _position(one, place)
-        before = one.shown()[at]
-        if kind == CONFIRMED and not any(map(may_act, one.flows.flows[at].sources)):
-            why = NO_SOURCE if before.missing == BY_PERSON else before.missing
+        if kind == CONFIRMED and (why := why_not_confirmed(one, at)):
             raise NotDoneError(f"cannot confirm {place} of {one.id}: {why}. Declare it with flows=.")
-        _store_verdict(source, one, at, kind)
+        store_verdict(source, one, at, kind)
         (again,) = [other for other in flows_of(source, one.newest) if other.id == one.id]
     after = again.shown()[at]
     if as_json:
@@ -188,26 +183,3 @@ def _position(one: Learned, place: str) -> int:
 def _is_step(one: Learned, flow: ShownFlow, given: str) -> bool:
     tools: Sequence[str] = one.flows.tools
     return given == str(flow.step) or (given == flow.tool and tools.count(given) == 1)
-
-
-def _store_verdict(source: Store, one: Learned, at: int, kind: bytes) -> None:
-    leaf, now = one.flows.leaves[at], time.time()
-    body = evidence_bytes([verdict_entry(kind, leaf_id(leaf.step, leaf.leaf), one.entries, now)])
-    source.seal(_record(one, now), Observation(id=evidence_id(one.id, body), body=body, created=now))
-
-
-def _record(one: Learned, now: float) -> Sealed:
-    """Return the record of flows, as it is stored or as an engine would store it."""
-    if one.record is not None:
-        return one.record.sealed
-    newest = one.newest.sealed
-    return Sealed(
-        id=one.id,
-        key=newest.key,
-        body=flows_body(one.flows.tools, one.flows.skeleton),
-        steps=len(one.flows.tools),
-        task=newest.task,
-        scope=newest.scope,
-        tags=newest.tags,
-        created=now,
-    )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from ..._reading.text import count, printable
 from ..finding import Filter, full_ids
 from ..opening import json_option, open_existing, store_option
 from ..output import print_json
-from ..text import count, printable
 from .ls import filters
 
 

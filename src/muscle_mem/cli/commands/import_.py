@@ -11,6 +11,8 @@ import msgspec
 from ..._core.model.learned import REJECTED, STRUCK, evidence_bytes, read_entries
 from ..._core.plan.identity import evidence_id
 from ..._files import read_regular
+from ..._reading.loading import holds_flows
+from ..._reading.text import count, printable
 from ...errors import DecodeError, InvalidValueError, StoreError
 from ...store import QUARANTINED, TRUSTED, Note, Observation, Standing, Store, Stored
 from ...store.document import ensure_known_state, from_document
@@ -18,8 +20,6 @@ from ...store.jsontext import from_text
 from ...store.verdicts import APPROVED, IMPORTED, is_pending, unapproved
 from ..opening import NotDoneError, json_option, open_existing, store_option
 from ..output import print_json
-from ..reading import holds_flows
-from ..text import count, printable
 
 
 class Import(msgspec.Struct):

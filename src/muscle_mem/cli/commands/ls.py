@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
+from ..._reading.loading import holds_flows, summary
+from ..._reading.text import count, local, printable
 from ...store import STATES, Stored
 from ...store.paging import pages
 from ...store.pruning import recorded_at
 from ..finding import Filter
 from ..opening import json_option, open_existing, store_option
 from ..output import STATE_STYLES, Cell, console, id_text, is_terminal, print_json, print_table
-from ..reading import holds_flows, summary
-from ..text import count, local, printable
 
 FLOWS = "flows of recordings"
 COLUMNS = ("id", "task", "tags/scope", "steps", "state", "hits", "observations", "recorded")

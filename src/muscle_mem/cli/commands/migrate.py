@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import click
 
+from ..._reading.text import printable
 from ...store.naming import is_postgres, without_secrets
 from ...store.sqlite.opening import stored_version
 from ...store.sqlite.schema import LATEST
@@ -23,7 +24,6 @@ from ..opening import (
     store_option,
 )
 from ..output import print_json
-from ..text import printable
 
 
 @click.command(short_help="Migrate a store of an older release.")

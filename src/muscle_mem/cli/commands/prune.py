@@ -7,11 +7,11 @@ import time
 
 import click
 
+from ..._reading.text import count
 from ...store.pruning import Limits
 from ...store.pruning import prune as prune_store
 from ..opening import json_option, open_existing, store_option
 from ..output import print_json
-from ..text import count
 
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import click
 
+from ..._reading.text import count
 from ...store import Note
 from ...store.verdicts import APPROVED, bad, good
 from ..finding import full_ids
 from ..opening import json_option, open_existing, store_option
 from ..output import print_json
-from ..text import count
 
 _ids = click.argument("ids", metavar="ID...", nargs=-1, required=True)
 _why = click.option("--why", default="", metavar="TEXT", help="Set the reason, which is shown with the state.")

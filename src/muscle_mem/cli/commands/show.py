@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator
 
 import click
 
+from ..._reading.detail import answer_text, detail, evidence_text
+from ..._reading.flows import Learned, flow_lines, flows_of, learned_json
+from ..._reading.loading import LoadedBody, LoadedRow, load_body, load_rows
+from ..._reading.script import script
+from ..._reading.text import count, duration, local, printable
 from ...store.pruning import recorded_at
-from ..detail import answer_text, detail, evidence_text
 from ..finding import get_stored
-from ..flows import Learned, flow_lines, flows_of, learned_json
 from ..opening import NotDoneError, json_option, open_existing, store_option
 from ..output import console, id_text, print_json, print_pairs, text
-from ..reading import LoadedBody, LoadedRow, load_body, load_rows
-from ..script import script
-from ..text import count, duration, local, printable
 from .ls import FLOWS, labels
 
 ANSWER_LENGTH = 500

@@ -10,13 +10,13 @@ import click
 import msgspec
 
 from ..._core.model.records import Row
+from ..._reading.loading import holds_flows, newest_row
+from ..._reading.text import count, duration, printable, size
 from ...store import STATES, Stored
 from ...store.naming import is_postgres
 from ...store.paging import pages
 from ..opening import file_of, json_option, open_existing, required_store, store_option
 from ..output import console, print_json, print_pairs, print_table
-from ..reading import holds_flows, newest_row
-from ..text import count, duration, printable, size
 
 SAVED = "hits times the agent's time outside tools in the newest recording"
 TOKENS = "hits times the tokens of the newest recording"

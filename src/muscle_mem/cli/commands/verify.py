@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
+from ..._reading.text import count, printable
 from ...store import Verified
 from ...store import verify as verify_store
 from ..opening import json_option, open_existing, store_option
 from ..output import Cell, console, id_text, print_json, print_pairs, print_table
-from ..text import count, printable
 
 
 @click.command(short_help="Check that the store is intact.")

@@ -10,7 +10,7 @@ from .._core.model.learned import AGREED, CONFIRMED, REJECTED, STRUCK
 from .._core.model.records import Body, Guard, Row, StepRecord
 from ..store.flows_document import entry_document
 from .expressions import Outputs, expression, snapshot_text, sources
-from .reading import LoadedBody, LoadedRow, summary
+from .loading import LoadedBody, LoadedRow, summary
 from .script import call_text, origins_at
 from .text import class_name, count, decoded, iso, undecodable, value_repr
 

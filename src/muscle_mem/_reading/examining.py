@@ -12,7 +12,7 @@ from .._core.model.records import Body, Expr, Guard, Lit, Node, Par, Ref, Row, T
 from .._core.plan.identity import general_id
 from ..errors import DecodeError
 from ..store import STATES, Stored
-from .reading import LoadedBody, LoadedRow, load_body, load_rows
+from .loading import LoadedBody, LoadedRow, load_body, load_rows
 from .text import decoded, unknown_classes
 
 

@@ -9,7 +9,7 @@ import msgspec
 from .._core.model.records import Body
 from ..store import Stored
 from .examining import Finding
-from .reading import load_body
+from .loading import load_body
 from .text import count
 
 MANY_YES = 50

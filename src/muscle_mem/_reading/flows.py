@@ -15,7 +15,7 @@ from .._core.plan.stored_trajectory import StoredTrajectory, load_trajectory
 from ..errors import MuscleMemError
 from ..store import Store, Stored
 from ..store.pruning import recorded_at, summaries
-from .reading import holds_flows, load_body, load_rows
+from .loading import holds_flows, load_body, load_rows
 from .text import printable
 
 
