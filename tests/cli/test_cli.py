@@ -251,6 +251,7 @@ def test_every_command_has_help_with_an_example_and_json() -> None:
         "flows",
         "forget",
         "import",
+        "inspect",
         "ls",
         "migrate",
         "prune",

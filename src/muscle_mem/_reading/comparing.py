@@ -21,12 +21,16 @@ SHOWN = 160
 
 
 class Side(msgspec.Struct, frozen=True):
-    """One side of the comparison: a trajectory with its newest recording."""
+    """One side of the comparison: a trajectory with its newest recording.
+
+    `number` counts the recordings from 1, the newest first.
+    """
 
     name: str
     stored: Stored
     body: Body
     row: Row | None
+    number: int = 1
 
     def outputs(self) -> Outputs:
         """Return names for positions in outputs."""
@@ -63,8 +67,10 @@ def side_of(name: str, stored: Stored) -> Side:
         )
     if found.body is None:
         raise InvalidValueError(f"cannot read {name!r}: {found.error}. Run `muscle-mem doctor`.")
-    rows = [seen.row for seen in load_rows(found) if seen.row is not None and not seen.error]
-    return Side(name, stored, found.body, rows[0] if rows else None)
+    for number, seen in enumerate(load_rows(found), 1):
+        if seen.row is not None and not seen.error:
+            return Side(name, stored, found.body, seen.row, number)
+    return Side(name, stored, found.body, None)
 
 
 def compare(a: Side, b: Side) -> Iterator[Change]:

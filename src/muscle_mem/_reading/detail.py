@@ -153,19 +153,20 @@ def value_json(data: bytes) -> dict[str, Any]:
     if error:
         return {"type": None, "text": undecodable(data), "error": error}
     found: dict[str, Any] = {"type": class_name(value), "text": value_repr(value)}
-    if _same_in_json(value):
+    if is_json(value):
         found["value"] = value
     return found
 
 
-def _same_in_json(value: Any) -> bool:
+def is_json(value: Any) -> bool:
+    """Return whether JSON has a value as it is."""
     kind = type(value)
     if kind is int:
         return bool(value.bit_length() < MAX_DIGITS_BITS)
     if kind is float:
         return bool(value - value == 0)
     if kind is list:
-        return all(map(_same_in_json, value))
+        return all(map(is_json, value))
     if kind is dict:
-        return all(type(key) is str for key in value) and all(map(_same_in_json, value.values()))
+        return all(type(key) is str for key in value) and all(map(is_json, value.values()))
     return value is None or kind in (str, bool)

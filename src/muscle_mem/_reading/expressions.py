@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -75,26 +76,50 @@ def _child_path(kind: str, index: int, children: Sequence[object]) -> str:
         return f"[#{index}]"
 
 
+class Piece(NamedTuple):
+    """Part of an argument's source text; `kind` says where its value comes from.
+
+    It is one of "constant", "param", "template", "output", "context", "injected" and "secret", or empty for the
+    punctuation between them.
+    """
+
+    kind: str
+    text: str
+
+
 def expression(expr: Expr, outputs: Outputs, limit: int | None = LIMIT) -> str:
     """Return an argument as source text.
 
     Examples: `'Login'`, `name`, `f'Dear {name},'`, `output[2]['id']`, `<Page>`, `<injected>`.
     """
+    return "".join(piece.text for piece in pieces(expr, outputs, limit))
+
+
+def pieces(expr: Expr, outputs: Outputs, limit: int | None = LIMIT) -> list[Piece]:
+    """Return an argument as source text, in pieces by where the values come from."""
     if isinstance(expr, Lit):
-        return printable(value_text(expr.data), limit)
+        return [Piece("constant", printable(value_text(expr.data), limit))]
     if isinstance(expr, Par):
-        return printable(param_text(expr))
+        return [Piece("param", printable(param_text(expr)))]
     if isinstance(expr, Tpl):
-        return printable(_template(expr.parts))
+        return [Piece("template", printable(_template(expr.parts)))]
     if isinstance(expr, Ref):
-        return printable(f"output[{expr.step}]{outputs.place(expr.step, expr.path)}")
+        return [Piece("output", printable(f"output[{expr.step}]{outputs.place(expr.step, expr.path)}"))]
     if isinstance(expr, Ctx):
-        return printable(f"<{expr.name}>")
+        return [Piece("context", printable(f"<{expr.name}>"))]
     if isinstance(expr, Ign):
-        return "<injected>"
+        return [Piece("injected", "<injected>")]
     if isinstance(expr, Sec):
-        return printable(f"<secret {expr.name}>")
-    return _container(expr, [expression(item, outputs, limit) for item in expr.items])
+        return [Piece("secret", printable(f"<secret {expr.name}>"))]
+    return list(_merged(_container(expr, [pieces(item, outputs, limit) for item in expr.items])))
+
+
+def _merged(found: Iterable[Piece]) -> Iterator[Piece]:
+    """Yield pieces without empty ones, with neighbors of one kind joined."""
+    for kind, group in groupby(found, key=lambda piece: piece.kind):
+        text = "".join(piece.text for piece in group)
+        if text:
+            yield Piece(kind, text)
 
 
 def snapshot_text(data: bytes, limit: int | None = None) -> str:
@@ -113,21 +138,39 @@ def _template(parts: Sequence[str]) -> str:
     return "f" + repr("".join(p if i % 2 == 0 else "{" + parts[i] + "}" for i, p in enumerate(braced)))
 
 
-def _container(expr: Node, items: list[str]) -> str:
+def _container(expr: Node, items: Sequence[list[Piece]]) -> Iterator[Piece]:
     label, _, rest = expr.kind.partition("\0")
     if label == "list":
-        return f"[{', '.join(items)}]"
-    if label == "tuple":
-        return f"({', '.join(items)}{',' * (len(items) == 1)})"
-    if is_mapping_kind(expr.kind) and len(items) % 2 == 0:
-        pairs = "{" + ", ".join(f"{key}: {value}" for key, value in zip(items[::2], items[1::2], strict=True)) + "}"
-        return pairs if label == "dict" else f"{label}({', '.join(part for part in (rest, pairs) if part)})"
-    if label == "set":
-        return "{" + ", ".join(items) + "}"
-    name = rest.partition("\0")[0].rpartition(":")[2] or label
-    names = [_child_path(expr.kind, index, items).removeprefix(".") for index in range(len(items))] if rest else items
-    given = [f"{field}={item}" for field, item in zip(names, items, strict=True)] if rest else [f"[{', '.join(items)}]"]
-    return printable(f"{name}({', '.join(given)})")
+        yield from _listed("[", items, "]")
+    elif label == "tuple":
+        yield from _listed("(", items, ",)" if len(items) == 1 else ")")
+    elif is_mapping_kind(expr.kind) and len(items) % 2 == 0:
+        pairs = [[*key, Piece("", ": "), *value] for key, value in zip(items[::2], items[1::2], strict=True)]
+        name = printable("" if label == "dict" else f"{label}({rest}{', ' if rest else ''}")
+        yield from _listed(name + "{", pairs, "}" if label == "dict" else "})")
+    elif label == "set":
+        yield from _listed("{", items, "}")
+    else:
+        yield from _record(expr, label, rest, items)
+
+
+def _record(expr: Node, label: str, rest: str, items: Sequence[list[Piece]]) -> Iterator[Piece]:
+    name = printable(rest.partition("\0")[0].rpartition(":")[2] or label)
+    if not rest:
+        yield from _listed(name + "([", items, "])")
+        return
+    names = [_child_path(expr.kind, index, items).removeprefix(".") for index in range(len(items))]
+    named = [[Piece("", printable(f"{field}=")), *item] for field, item in zip(names, items, strict=True)]
+    yield from _listed(name + "(", named, ")")
+
+
+def _listed(begin: str, items: Sequence[list[Piece]], end: str) -> Iterator[Piece]:
+    yield Piece("", begin)
+    for index, item in enumerate(items):
+        if index:
+            yield Piece("", ", ")
+        yield from item
+    yield Piece("", end)
 
 
 class Source(msgspec.Struct, frozen=True):

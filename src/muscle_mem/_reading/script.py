@@ -96,3 +96,16 @@ def script(body: Body, row: Row | None) -> Iterator[tuple[str, str]]:
         yield f"{index:>{max(wide, 3)}}  {mark}{call:<{column}}   # {remark(index, step, row)}", "bold"
         for line in details(index, step, body, row, outputs):
             yield INDENT + "  " + line, "dim"
+
+
+def param_conditions(body: Body) -> Iterator[tuple[str, str]]:
+    """Yield name and text of what a trajectory requires of its params."""
+    fixed = {name for name, _ in body.fixed}
+    shown = [
+        printable(name) + (" (fixed: only for the recorded value)" if name in fixed else "") for name in body.params
+    ]
+    yield "params", ", ".join(shown) or "none"
+    for group in body.equal:
+        yield "equal", f"{', '.join(map(printable, group))} had equal values: replayed only if they are equal again"
+    for part in body.parts:
+        yield "part", f"{printable(part.name)} was a part of {printable(part.whole)}: replayed only if it is one again"

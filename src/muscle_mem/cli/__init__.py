@@ -18,6 +18,7 @@ from .commands.export import export
 from .commands.flows import flows
 from .commands.forget import forget
 from .commands.import_ import import_
+from .commands.inspect import inspect
 from .commands.ls import ls
 from .commands.mcp import mcp
 from .commands.migrate import migrate
@@ -62,6 +63,7 @@ for command in (
     show,
     flows,
     stats,
+    inspect,
     approve,
     report_good,
     report_bad,

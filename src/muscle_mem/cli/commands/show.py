@@ -9,7 +9,7 @@ import click
 from ..._reading.detail import answer_text, detail, evidence_text
 from ..._reading.flows import Learned, flow_lines, flows_of, learned_json
 from ..._reading.loading import LoadedBody, LoadedRow, load_body, load_rows
-from ..._reading.script import script
+from ..._reading.script import param_conditions, script
 from ..._reading.text import count, duration, local, printable
 from ...store.pruning import recorded_at
 from ..finding import get_stored
@@ -102,28 +102,14 @@ def _header(
     if standing.agreed or standing.disagreed:
         yield "shadow runs", f"{standing.agreed} agreed, {standing.disagreed} disagreed"
     yield "recorded", f"{local(recorded_at(stored))}, first {local(sealed.created)}; sequence number {stored.seq}"
-    yield from _params(trajectory)
+    if trajectory.body is not None:
+        yield from param_conditions(trajectory.body)
     if trajectory.flows is not None:
         yield "evidence", evidence_text(rows)
     else:
         yield "observation", _observation(rows, seen, number)
         if seen is not None and seen.row is not None and seen.row.final is not None:
             yield "answer", answer_text(seen.row, ANSWER_LENGTH)
-
-
-def _params(trajectory: LoadedBody) -> Iterator[tuple[str, str]]:
-    body = trajectory.body
-    if body is None:
-        return
-    fixed = {name for name, _ in body.fixed}
-    shown = [
-        printable(name) + (" (fixed: only for the recorded value)" if name in fixed else "") for name in body.params
-    ]
-    yield "params", ", ".join(shown) or "none"
-    for group in body.equal:
-        yield "equal", f"{', '.join(map(printable, group))} had equal values: replayed only if they are equal again"
-    for part in body.parts:
-        yield "part", f"{printable(part.name)} was a part of {printable(part.whole)}: replayed only if it is one again"
 
 
 def _observation(rows: list[LoadedRow], seen: LoadedRow | None, number: int) -> str:

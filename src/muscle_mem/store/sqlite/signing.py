@@ -83,6 +83,11 @@ class Signing:
         )
 
 
+def is_signed(connection: sqlite3.Connection) -> bool:
+    """Return whether a store is signed, with whatever key."""
+    return _note(connection) is not None
+
+
 def _note(connection: sqlite3.Connection) -> object:
     row = connection.execute("SELECT value FROM meta WHERE name = CAST(? AS TEXT)", (NOTE.encode(),)).fetchone()
     return None if row is None else row[0]

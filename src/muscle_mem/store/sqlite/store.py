@@ -46,6 +46,8 @@ class SqliteStore(HistoryMethods):
 
     __module__ = "muscle_mem.store"
 
+    _may_write = True
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -81,8 +83,7 @@ class SqliteStore(HistoryMethods):
         self._busy_timeout = busy_timeout
         self._timeout = AdaptiveTimeout(busy_timeout)
         self._write_lock = WriteLock(self.path + ".lock")
-        signing = Signing(checked_key(signing_key))
-        self._digests = Digests(signing.sign)
+        signing, self._digests = self._signers(checked_key(signing_key))
         self._reader = Reader(self._digests, signing)
         self._writer = Writer(self.path, self._digests, signing, self._reader)
         self._key_locks = KeyLocks(f"{self.path}.leading")
@@ -95,10 +96,15 @@ class SqliteStore(HistoryMethods):
         try:
             with translated(self.path), self._connections.using() as lease:
                 assert lease.connection is not None
-                ready(lease.connection, self.path, access, self._write_lock, busy_timeout, signing)
+                use = access if self._may_write else Access.READ
+                ready(lease.connection, self.path, use, self._write_lock, busy_timeout, signing)
         except BaseException:
             self._connections.close()
             raise
+
+    def _signers(self, key: bytes | None) -> tuple[Signing, Digests]:
+        signing = Signing(key)
+        return signing, Digests(signing.sign)
 
     def __repr__(self) -> str:
         return f"<SqliteStore {self.path!r}>"
