@@ -49,7 +49,7 @@ def test_each_trajectory_is_one_file_with_its_task_in_its_name(tmp_path: Path) -
     store.seal(a_trajectory("0" * 32, task="Pay: the Bill!"), an_observation())
     store.seal(a_trajectory("1" * 32, task="\0\ud800"), an_observation())
     assert files(tmp_path) == ["pay-the-bill-000000000000.json", "trajectory-111111111111.json"]
-    assert (tmp_path / ".gitignore").read_text().splitlines()[1:] == [".lock", "*.tmp", ".leading/"]
+    assert (tmp_path / ".gitignore").read_text().splitlines()[1:] == [".lock", "*.tmp", ".leading/", ".history.db*"]
     store.close()
 
 

@@ -6,28 +6,33 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from ..._files import LARGEST_DOCUMENT, UnusableFileError
 from ..._forks import register_for_forks
 from ...errors import DamagedStoreError, InvalidTypeError, InvalidValueError, StoreError
 from ..base import Damaged, Found, Note, Observation, Sealed, Standing, Stored
 from ..digest import SigningKey, checked_key, signer
+from ..history import HistoryMethods, HistoryTables
 from ..locking.deadline import AdaptiveTimeout
 from ..locking.key_locks import KeyLock, KeyLocks
 from ..locking.write_lock import WriteLock
 from ..standing import apply_note
 from .atomic import Stamp, read_file, remove, stamps, write_atomically
 from .file import FileEntry, entry_text, read_entry, unusable_entry
+from .history import FolderHistory
 
 ENDING = ".json"
 LOCK_TIMEOUT = 30.0
 LEADING = ".leading"
-_IGNORED = f"# made by muscle_mem\n.lock\n*.tmp\n{LEADING}/\n"
+_IGNORED_BEFORE = f"# made by muscle_mem\n.lock\n*.tmp\n{LEADING}/\n"
+_IGNORED = f"{_IGNORED_BEFORE}.history.db*\n"
+T = TypeVar("T")
 
 
-class FolderStore:
+class FolderStore(HistoryMethods):
     """A store in a folder of JSON files, for review and version control.
 
     Each trajectory is one file. The first write creates the folder and its parents. You can use the store from any
@@ -35,7 +40,8 @@ class FolderStore:
 
     Files are replaced atomically and durably. If `seal` gets a note on *another* trajectory, the note is written after
     the seal, and a crash between the two loses the note. Blobs are written to each file that uses them. Every call
-    looks for changed files, so the store suits thousands of trajectories, not millions.
+    looks for changed files, so the store suits thousands of trajectories, not millions. The history is in a SQLite file
+    in the folder, `.history.db`, which version control ignores.
     """
 
     __module__ = "muscle_mem.store.folder"
@@ -69,8 +75,10 @@ class FolderStore:
         self.url = f"folder:///{self.path.replace(os.sep, '/')}"
         self._write_lock = WriteLock(os.path.join(self.path, ".lock"))
         self._key_locks = KeyLocks(os.path.join(self.path, LEADING))
+        self._history = FolderHistory(self.path)
         self._timeout = AdaptiveTimeout(LOCK_TIMEOUT)
         self._closed = False
+        self._is_ignored = False
         self._begin()
         register_for_forks(self)
 
@@ -149,13 +157,23 @@ class FolderStore:
     def forget(self, ids: tuple[str, ...] | None = None) -> int:
         """Delete trajectories (None: all), and return how many existed."""
         with self._writing():
-            wanted = list(self._entries.values()) if ids is None else [self._entry_of(id) for id in dict.fromkeys(ids)]
-            gone = 0
-            for entry in wanted:
-                if entry is not None:
-                    remove(os.path.join(self.path, entry.name))
-                    gone += 1
-            return gone
+            found = self._entries.values() if ids is None else map(self._entry_of, dict.fromkeys(ids))
+            gone = [entry for entry in found if entry is not None]
+            names = {entry.name for entry in gone}
+            kept = {entry.key for entry in self._entries.values() if entry.name not in names}
+            keys = {entry.key for entry in gone} - kept
+            self._history.forget(None if ids is None else [entry.id for entry in gone], keys, rewrite=True)
+            for entry in gone:
+                remove(os.path.join(self.path, entry.name))
+            return len(gone)
+
+    def _read_history(self, work: Callable[[HistoryTables], T]) -> T:
+        with self._reading():
+            return self._history.read(work)
+
+    def _write_history(self, work: Callable[[HistoryTables], T]) -> T:
+        with self._writing():
+            return self._history.write(work)
 
     def scan(self, *, after: int | None = None, limit: int = 100) -> Found:
         """Return a page of all trajectories, newest first.
@@ -238,9 +256,12 @@ class FolderStore:
     def _make_folder(self) -> None:
         if not os.path.isdir(self.path):
             os.makedirs(self.path, exist_ok=True)
+            self._is_ignored = False
         ignore = os.path.join(self.path, ".gitignore")
-        if not os.path.exists(ignore):
-            write_atomically(ignore, _IGNORED.encode())
+        if not self._is_ignored:
+            if not os.path.exists(ignore) or read_file(ignore) == _IGNORED_BEFORE.encode():
+                write_atomically(ignore, _IGNORED.encode())
+            self._is_ignored = True
 
     def _reload(self) -> None:
         """Read the files that changed since the last call."""

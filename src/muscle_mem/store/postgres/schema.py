@@ -9,6 +9,7 @@ import hashlib
 
 from psycopg import sql
 
+from . import history
 from .connections import PooledConnection
 
 APPLICATION = 0x4D4D454D  # "MMEM" identifies a schema of muscle_mem.
@@ -79,11 +80,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
                 AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') LOOP
                 EXECUTE format('GRANT %s ON change, horizon, evidence, lease TO %s', had.word, had.role);
             END LOOP; END $grant$""",
+        *history.MIGRATION,
     ),
 )
 LATEST = len(MIGRATIONS)
 
 # The oldest version whose code reads and writes each version correctly, as in a SQLite store.
+# Version 2 adds the history, which the `forget` of older code would leave behind.
 MIN_READERS: tuple[int, ...] = (1, 2)
 
 COLUMNS: dict[str, str] = {
@@ -98,9 +101,11 @@ COLUMNS: dict[str, str] = {
     "observation": "n trajectory id seq created refresh digest record body",
     "blob": "name body",
     "use": "observation blob",
+    **history.COLUMNS,
 }
 TABLES = tuple(COLUMNS)
-HELD = ("trajectory", "standing", "evidence", "observation", "blob", "use", "change")  # `forget` deletes from these.
+# The tables from which `forget` deletes.
+HELD = ("trajectory", "standing", "evidence", "observation", "blob", "use", "change", *history.COLUMNS)
 
 
 def within(schema: str) -> str:

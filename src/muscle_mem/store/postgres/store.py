@@ -15,10 +15,12 @@ from ..._forks import register_for_forks
 from ...errors import DamagedStoreError, StoreError
 from ..base import Damaged, Found, Note, Observation, Sealed, Stored, Summary
 from ..digest import SigningKey, checked_key
+from ..history import HistoryMethods, HistoryTables
 from ..verifying import Trouble
 from .breaker import Breaker
 from .connections import ConnectionPool, PooledConnection
 from .errors import translated
+from .history import PostgresHistory
 from .integrity import inspect
 from .leading import KeyLock, KeyLocks
 from .listener import ChangeListener
@@ -37,7 +39,7 @@ from .writer import Writer
 T = TypeVar("T")
 
 
-class PostgresStore:
+class PostgresStore(HistoryMethods):
     """A store in a PostgreSQL database, for any number of machines.
 
     You can use the store from any thread, and from a child process after os.fork. See `muscle_mem.store.base` for each
@@ -150,6 +152,7 @@ class PostgresStore:
         The tables are then vacuumed, if the role may do so. Deleted bytes remain in the server's log, in backups and in
         unused pages for as long as PostgreSQL keeps them.
         """
+        self._forget_history(ids, tasks=True)
         gone = self._writing(lambda writer: forget(writer, ids))
         if gone:
             self._vacuum()
@@ -157,7 +160,18 @@ class PostgresStore:
 
     def drop(self, ids: tuple[str, ...]) -> int:
         """Delete trajectories without a vacuum, and return how many existed."""
+        self._forget_history(ids, tasks=False)
         return self._writing(lambda writer: drop(writer, ids))
+
+    def _forget_history(self, ids: tuple[str, ...] | None, *, tasks: bool) -> None:
+        """Delete the history of trajectories before they are deleted themselves."""
+        self._write_tables(lambda connection: PostgresHistory(connection).forget(ids, tasks=tasks))
+
+    def _read_history(self, work: Callable[[HistoryTables], T]) -> T:
+        return self._reading(lambda connection: work(PostgresHistory(connection)))
+
+    def _write_history(self, work: Callable[[HistoryTables], T]) -> T:
+        return self._write_tables(lambda connection: work(PostgresHistory(connection)))
 
     def scan(self, *, after: int | None = None, limit: int = 100) -> Found:
         """Return a page of all trajectories, newest first.
@@ -260,7 +274,7 @@ class PostgresStore:
         self._ensure_ready()
         return self._transactions.reading(work)
 
-    def _writing(self, work: Callable[[Writer], int], durable: bool = True) -> int:
+    def _ensure_writable(self) -> None:
         self._ensure_open()
         opened = self._ensure_ready()
         if opened.why:
@@ -268,6 +282,13 @@ class PostgresStore:
                 f"cannot write to the store {self.url}: it is read-only ({opened.why}). Open it again with a role that "
                 "may write, or on the primary server."
             )
+
+    def _write_tables(self, work: Callable[[PooledConnection], T]) -> T:
+        self._ensure_writable()
+        return self._transactions.writing_history(work)
+
+    def _writing(self, work: Callable[[Writer], int], durable: bool = True) -> int:
+        self._ensure_writable()
         answer, changes = self._transactions.writing(work, durable)
         self._listener.versions.note_own_changes(changes)
         if changes.any and self._options.notify and self._sessions.are_kept:

@@ -21,6 +21,7 @@ from .listener import channel_of
 from .opening import begin
 from .reader import Reader
 from .rows import Rendition, Seals
+from .schema import number_for
 from .signing import Signing
 from .writer import PRUNE, Changes, Writer
 
@@ -136,6 +137,26 @@ class Transactions:
         if now >= self._next_prune:
             self._next_prune = now + PRUNE_EVERY
             writer.put(PRUNE)
+
+    def writing_history(self, work: Callable[[PooledConnection], T]) -> T:
+        """Run work in one transaction that another attempt may repeat.
+
+        Writers of the history wait for each other, so that runs are numbered in the order of their commits.
+        """
+        lock = f"SELECT pg_advisory_xact_lock({number_for(b'history', self._options.schema.encode())})"
+
+        def write(connection: PooledConnection) -> T:
+            connection.run(f"{begin(connection, self._options, write=True, durable=False)}; {lock}")
+            try:
+                answer = work(connection)
+                connection.run("COMMIT")
+                return answer
+            except BaseException:
+                if not connection.closed:
+                    connection.run("ROLLBACK")
+                raise
+
+        return self.retrying(write)
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:

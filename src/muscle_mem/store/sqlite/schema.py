@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from functools import cache
 
-from .history import MIGRATION as HISTORY
+from ..history_tables import MIGRATION as HISTORY
 
 APPLICATION_ID = 0x4D4D454D  # "MMEM", which marks a SQLite file as a store.
 

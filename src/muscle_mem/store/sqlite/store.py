@@ -12,6 +12,7 @@ from ...errors import DamagedStoreError, InvalidValueError, StoreError
 from ..base import Damaged, Found, Note, Observation, Sealed, Stored, Summary
 from ..digest import SigningKey, checked_key
 from ..history import HistoryMethods, HistoryTables
+from ..history_tables import SqlHistory
 from ..locking.deadline import AdaptiveTimeout
 from ..locking.key_locks import KeyLock, KeyLocks
 from ..locking.write_lock import WriteLock
@@ -20,7 +21,6 @@ from .backup import back_up
 from .connections import Connections, Lease
 from .errors import to_store_error, translated
 from .files import resolved
-from .history import SqliteHistory
 from .integrity import inspect
 from .opening import Access, connect, connect_to_read, prepare, ready, stamp
 from .reader import Reader
@@ -164,10 +164,10 @@ class SqliteStore(HistoryMethods):
         return self._write(lambda connection: self._writer.forget(connection, ids))
 
     def _read_history(self, work: Callable[[HistoryTables], T]) -> T:
-        return self._read(lambda connection: work(SqliteHistory(connection)))
+        return self._read(lambda connection: work(SqlHistory(connection)))
 
     def _write_history(self, work: Callable[[HistoryTables], T]) -> T:
-        return self._write(lambda connection: work(SqliteHistory(connection)), durable=False)
+        return self._write(lambda connection: work(SqlHistory(connection)), durable=False)
 
     def prune_history(
         self, *, before: float | None = None, keys: tuple[bytes, ...] | None = None, dry_run: bool = False
@@ -185,7 +185,7 @@ class SqliteStore(HistoryMethods):
         """
         if before is not None or dry_run:
             return super().prune_history(before=before, keys=keys, dry_run=dry_run)
-        return self._write(lambda c: SqliteHistory(c).prune(before, keys), afterwards=self._rewrite)
+        return self._write(lambda c: SqlHistory(c).prune(before, keys), afterwards=self._rewrite)
 
     def inspect(self) -> tuple[Trouble, ...]:
         """Return problems of the file: broken pages, and rows without owners.

@@ -8,10 +8,10 @@ import msgspec
 
 from ...errors import DamagedStoreError
 from ..base import Damaged, Note, Observation, Sealed, Standing
+from ..history_tables import SqlHistory
 from ..rows import to_text
 from ..standing import apply_note
 from . import blobs
-from .history import SqliteHistory
 from .reader import Reader, observation_row_of, refresh_rows_of
 from .rows import Digests, observation_row, standing_row, trajectory_row
 from .signing import Signing
@@ -117,7 +117,7 @@ class Writer:
 
         `tasks` also deletes the whole history of a task with its last trajectory.
         """
-        history = SqliteHistory(connection)
+        history = SqlHistory(connection)
         if ids is None:
             count = connection.execute("SELECT count(*) FROM trajectory").fetchone()[0]
             for table in ("trajectory", "standing", "observation", "blob_user", "blob"):

@@ -1,4 +1,4 @@
-"""The history of a SQLite store. Its rows have no digests.
+"""The history in tables of SQLite. Its rows have no digests.
 
 All functions work within an open transaction.
 """
@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from ..history import (
+from .history import (
     DAY,
     MAX_BATCHES,
     MAX_COUNTS,
@@ -24,7 +24,7 @@ from ..history import (
     run_bytes,
     run_of,
 )
-from ..rows import from_text, readable, to_text
+from .rows import from_text, readable, to_text
 
 TABLES = ("history_batch", "history_task", "history_count", "history_run", "picture")
 MIGRATION = (
@@ -76,7 +76,7 @@ _UNUSED_PICTURES = (
 _ROW = tuple[Any, ...]
 
 
-class SqliteHistory:
+class SqlHistory:
     """The tables of the history; see `KeepsHistory` for each method."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
