@@ -260,6 +260,7 @@ def test_every_command_has_help_with_an_example_and_json() -> None:
         "report-good",
         "show",
         "stats",
+        "tail",
         "verify",
     ]
     overview = run("--help").stdout

@@ -283,7 +283,7 @@ def test_no_stored_bytes_break_a_command(body: Body | bytes, row: Row | bytes, t
 
 def test_stats_counts_what_hits_have_saved(shop: tuple[str, list[str]]) -> None:
     path, ids = shop
-    found = as_json("stats", "--store", path)
+    found = as_json("stats", "--full", "--store", path)
     assert found["states"] == {"fresh": 1, "trusted": 1, "quarantined": 1, "retired": 0}
     assert (found["trajectories"], found["observations"], found["keys"]) == (3, 4, 3)
     assert (found["hits"], found["failures"], found["damaged"], found["unreadable"]) == (1, 1, 0, 0)
@@ -299,8 +299,8 @@ def test_stats_counts_what_hits_have_saved(shop: tuple[str, list[str]]) -> None:
             "agent_seconds_saved": found["agent_seconds_saved"],
         }
     ]
-    assert as_json("stats", "--top", "0", "--store", path)["top_tasks"] == []
-    shown = run("stats", "--store", path).stdout
+    assert as_json("stats", "--full", "--top", "0", "--store", path)["top_tasks"] == []
+    shown = run("stats", "--full", "--store", path).stdout
     assert "3 (1 fresh, 1 trusted, 1 quarantined)" in shown
     assert "hits times the agent's time" in shown
 

@@ -82,7 +82,7 @@ def test_doctor_finds_damaged_rows(sql: str, words: str, shop: tuple[str, list[s
     listing = run("ls", "--store", path)
     assert listing.exit_code == 0
     assert "1 damaged row" in listing.stderr
-    assert as_json("stats", "--store", path)["damaged"] == 1
+    assert as_json("stats", "--full", "--store", path)["damaged"] == 1
     result = run("doctor", "--store", path)
     assert result.exit_code == 1
     assert words in result.stdout

@@ -60,7 +60,7 @@ def as_json(*arguments: str, code: int = 0) -> Any:
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is no JSON")
 
-    assert result.stdout.isascii()
+    assert all(one.isprintable() or one == "\n" for one in result.stdout)
     return json.loads(result.stdout, parse_constant=refuse)
 
 

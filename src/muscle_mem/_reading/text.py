@@ -27,6 +27,20 @@ def printable(text: object, limit: int | None = None) -> str:
     return whole if limit is None or len(whole) <= limit else whole[: limit - 1] + "…"
 
 
+def clipped(text: str, limit: int | None) -> str:
+    """Return a text of at most so many characters, cut between words.
+
+    A cut text ends with "…". A word that is longer than half of the limit is cut.
+    """
+    if limit is None or len(text) <= limit:
+        return text
+    cut = text[: max(1, limit - 1)]
+    if not text[len(cut)].isspace():
+        space = cut.rfind(" ")
+        cut = cut[:space] if space >= limit // 2 else cut
+    return cut.rstrip() + "…"
+
+
 def _shown(character: str) -> str:
     if character.isprintable() and character not in _INVISIBLE:
         return character

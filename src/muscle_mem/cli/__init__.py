@@ -26,6 +26,7 @@ from .commands.prune import prune
 from .commands.review import approve, report_bad, report_good
 from .commands.show import show
 from .commands.stats import stats
+from .commands.tail import tail
 from .commands.verify import verify
 from .opening import VARIABLE
 
@@ -64,6 +65,7 @@ for command in (
     flows,
     stats,
     inspect,
+    tail,
     approve,
     report_good,
     report_bad,

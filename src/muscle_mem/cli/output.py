@@ -26,8 +26,29 @@ Cell = tuple[str, str]
 
 
 def print_json(value: Any) -> None:
-    """Print one strict JSON document, without NaN and in ASCII."""
-    click.echo(json.dumps(_strict(value), ensure_ascii=True, allow_nan=False, indent=2))
+    """Print one strict JSON document in UTF-8, without NaN."""
+    click.echo(_json_bytes(value, indent=2))
+
+
+def print_json_line(value: Any) -> None:
+    """Print one strict JSON document in one line."""
+    click.echo(_json_bytes(value, indent=None))
+    sys.stdout.flush()
+
+
+def _json_bytes(value: Any, indent: int | None) -> bytes:
+    """Return JSON in UTF-8, whatever the encoding of the terminal.
+
+    Characters that are not printable are escaped: they could control a terminal, or have no form in UTF-8.
+    """
+    made = json.dumps(_strict(value), ensure_ascii=False, allow_nan=False, indent=indent)
+    if not made.isascii():
+        made = "".join(map(_json_character, made))
+    return made.encode("utf-8")
+
+
+def _json_character(character: str) -> str:
+    return character if character.isprintable() or character.isascii() else json.dumps(character)[1:-1]
 
 
 def _strict(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 
 import click
@@ -10,27 +9,9 @@ import click
 from ..._reading.text import count
 from ...store.pruning import Limits
 from ...store.pruning import prune as prune_store
+from ..amounts import AGES, BYTES, SECONDS, Amount
 from ..opening import json_option, open_existing, store_option
 from ..output import print_json
-
-SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-BYTES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
-
-
-class Amount(click.ParamType[float]):
-    """Number with an optional unit, as a type for click."""
-
-    def __init__(self, name: str, units: dict[str, int], example: str) -> None:
-        self.name = name
-        self._units = units
-        self._example = example
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number in the smallest unit."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]?)", str(value).strip().lower())
-        if found is None or found[2] not in self._units:
-            self.fail(f"expected {self._example}, got {value!r}. Correct the value.", param, ctx)
-        return float(found[1]) * self._units[found[2]]
 
 
 @click.command(short_help="Delete old or excess trajectories.")
@@ -44,7 +25,7 @@ class Amount(click.ParamType[float]):
 @click.option(
     "--ttl",
     metavar="AGE",
-    type=Amount("age", SECONDS, "seconds, 90m, 12h, 30d or 2w"),
+    type=Amount("age", SECONDS, AGES),
     help="Delete trajectories last recorded before AGE, such as 12h or 30d.",
 )
 @click.option("--dry-run", is_flag=True, help="Report what would be deleted, and keep it.")

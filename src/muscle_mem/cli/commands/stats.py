@@ -1,4 +1,4 @@
-"""`muscle-mem stats`: counts of a store, and what its hits saved."""
+"""`muscle-mem stats`: runs, hit rate, reasons and savings of a store."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from typing import Any
 import click
 import msgspec
 
+from ..._core.model.learned import is_flows_body
 from ..._core.model.records import Row
 from ..._reading.loading import holds_flows, newest_row
 from ..._reading.text import count, duration, printable, size
-from ...store import STATES, Stored
+from ...store import STATES, Store, Stored
 from ...store.naming import is_postgres
 from ...store.paging import pages
+from ...store.pruning import summaries
+from ..amounts import AGES, SECONDS, Amount
+from ..history import UNSIGNED, History, history_json, history_of, pairs, reason_rows, task_rows
 from ..opening import file_of, json_option, open_existing, required_store, store_option
-from ..output import console, print_json, print_pairs, print_table
+from ..output import console, is_terminal, print_json, print_pairs, print_table
+from ..progress import progress
 
 SAVED = "hits times the agent's time outside tools in the newest recording"
 TOKENS = "hits times the tokens of the newest recording"
@@ -46,6 +51,7 @@ class Totals(msgspec.Struct):
     seconds: float = 0.0
     tokens: int = 0
     flows: int = 0
+    is_full: bool = True
     unreadable: int = 0
     damaged: int = 0
     tasks: dict[tuple[str, str], TaskCount] = msgspec.field(default_factory=dict)
@@ -91,43 +97,74 @@ class Totals(msgspec.Struct):
         ordered = sorted(self.tasks.values(), key=lambda one: (-one.hits, -one.seconds, one.scope, one.task))
         return [task for task in ordered[:number] if task.hits]
 
+    def survey(self, source: Store) -> None:
+        """Count the trajectories of a store without reading their contents."""
+        for one in summaries(source):
+            if is_flows_body(one.head):
+                self.flows += 1
+            else:
+                self.states[one.state] += 1
+                self.keys.add(one.key)
+            self.hits += one.hits
 
-@click.command(short_help="Count trajectories, hits and savings.")
+    def read(self, source: Store) -> None:
+        """Count everything in a store, which takes long for a large one."""
+        for stored, damaged in progress("reading", pages(source)):
+            self.damaged += len(damaged)
+            for trajectory in stored:
+                self.add(trajectory)
+        self.add_flows()
+
+
+@click.command(short_help="Show hit rate, reasons and savings.")
 @click.option(
     "--top",
     type=click.IntRange(min=0),
     default=10,
     show_default=True,
     metavar="N",
-    help="List the N tasks with most hits.",
+    help="List the N tasks with most runs.",
 )
+@click.option("--scope", metavar="SCOPE", help="Count the runs of this exact scope; '' selects those without one.")
+@click.option(
+    "--since",
+    "age",
+    metavar="AGE",
+    type=Amount("age", SECONDS, AGES),
+    help="Count the runs of the last AGE, such as 7d.",
+)
+@click.option("--full", is_flag=True, help="Read every recording too, which takes long for a large store.")
 @json_option
 @store_option
-def stats(top: int, as_json: bool, store: str | None) -> None:
-    """Count the trajectories and hits of a store, and what the hits saved.
+def stats(top: int, scope: str | None, age: float | None, full: bool, as_json: bool, store: str | None) -> None:
+    """Show how often tasks were replayed, why not, and what hits saved.
 
-    The agent time saved is an estimate: the hits of each trajectory times the time that the agent spent outside tool
-    calls in its newest recording. Tokens are counted in the same way if the agent reports them. Hits lag behind a
-    running engine, which writes its latest hits with a delay.
+    The figures are those of the history that engines write: all runs, by reason and by task. Saved is what the agent
+    took in the recordings that hits repeated; the line says for how many hits that was measured. Engines write their
+    latest runs with a delay of up to ten seconds.
+
+    Without a history, or with --full, every recording is read: observations, failures and damaged rows are counted,
+    and savings are estimated as the hits of each trajectory times the figures of its newest recording.
 
     \b
     Example:
-      muscle-mem stats --store memory.db
+      muscle-mem stats --since 7d --store memory.db
       muscle-mem stats --json --top 3
     """
     totals = Totals()
     with open_existing(store) as source:
         held = _bytes_on_disk(required_store(store))
         url = source.url
-        for stored, damaged in pages(source):
-            totals.damaged += len(damaged)
-            for trajectory in stored:
-                totals.add(trajectory)
-    totals.add_flows()
+        history = history_of(source, scope=scope, age=age)
+        totals.is_full = full or history is None
+        if totals.is_full:
+            totals.read(source)
+        else:
+            totals.survey(source)
     if as_json:
-        print_json(_as_json(totals, url, held, top))
+        print_json(_as_json(totals, history, url, held, top))
     else:
-        _print(totals, url, held, top)
+        _print(totals, history, url, held, top)
 
 
 def _bytes_on_disk(name: str) -> int | None:
@@ -155,19 +192,27 @@ def _by_state(totals: Totals) -> dict[str, int]:
     return {state: totals.states[state] for state in (*STATES, *sorted(set(totals.states) - set(STATES)))}
 
 
-def _as_json(totals: Totals, url: str, held: int | None, top: int) -> dict[str, Any]:
-    return {
+def _as_json(totals: Totals, history: History | None, url: str, held: int | None, top: int) -> dict[str, Any]:
+    shown = {
         "store": url,
         "trajectories": sum(totals.states.values()),
         "states": _by_state(totals),
-        "observations": totals.observations,
         "flows": totals.flows,
         "keys": len(totals.keys),
         "hits": totals.hits,
+        "bytes_on_disk": held,
+        "history": history_json(history, top),
+    }
+    return shown | (_read_json(totals, top) if totals.is_full else {})
+
+
+def _read_json(totals: Totals, top: int) -> dict[str, Any]:
+    """Return what only a full reading shows."""
+    return {
+        "observations": totals.observations,
         "failures": totals.failures,
         "agent_seconds_saved": totals.seconds,
         "tokens_saved": totals.tokens,
-        "bytes_on_disk": held,
         "damaged": totals.damaged,
         "unreadable": totals.unreadable,
         "top_tasks": [
@@ -181,6 +226,32 @@ def _as_json(totals: Totals, url: str, held: int | None, top: int) -> dict[str, 
             for task in totals.top(top)
         ],
     }
+
+
+def _quick_pairs(totals: Totals, history: History, url: str, held: int | None) -> list[tuple[str, str]]:
+    states = ", ".join(f"{number} {printable(state)}" for state, number in _by_state(totals).items() if number)
+    trajectories = sum(totals.states.values())
+    return [
+        ("store", printable(url)),
+        ("trajectories", f"{trajectories}" + (f" ({states})" if states else "") + f" of {len(totals.keys)} tasks"),
+        *([("flows", f"{totals.flows} of several recordings")] if totals.flows else []),
+        *pairs(history),
+        *([] if held is None else [("on disk", f"{size(held)} ({_storage_of(url)})")]),
+    ]
+
+
+def _print_history(history: History, top: int) -> None:
+    out = console()
+    if history.reasons:
+        out.print()
+        columns = ("runs", "share", "status", "reason", "last")
+        print_table(out, columns, reason_rows(history), right=("runs", "share"))
+    rows = task_rows(history, top, None if not is_terminal() else max(20, out.width - 36))
+    if rows:
+        out.print()
+        columns = ("runs", "hits", "rate", "saved", "task")
+        print_table(out, columns, rows, right=("runs", "hits", "rate", "saved"), fold=("task",))
+    click.echo(f"\n{UNSIGNED}")
 
 
 def _pairs(totals: Totals, url: str, held: int | None) -> list[tuple[str, str]]:
@@ -208,9 +279,18 @@ def _pairs(totals: Totals, url: str, held: int | None) -> list[tuple[str, str]]:
     return pairs
 
 
-def _print(totals: Totals, url: str, held: int | None, top: int) -> None:
+def _print(totals: Totals, history: History | None, url: str, held: int | None, top: int) -> None:
     out = console()
-    print_pairs(out, _pairs(totals, url, held))
+    if history is not None and not totals.is_full:
+        print_pairs(out, _quick_pairs(totals, history, url, held))
+    else:
+        print_pairs(out, _pairs(totals, url, held))
+    if history is not None:
+        if totals.is_full:
+            out.print()
+            print_pairs(out, pairs(history))
+        _print_history(history, top)
+        return
     tasks = totals.top(top)
     if tasks:
         rows = [
