@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
+from .._reading.text import clipped, count, duration, local, printable
 from ..store import DayCount
 from .output import Cell
-from .text import clipped, count, duration, local, printable
 
 STATUSES = ("hit", "miss", "diverged", "raised")
 UNSIGNED = "The history is unsigned: every program that can write the store can change it."

@@ -9,10 +9,10 @@ from typing import Any
 import click
 import msgspec
 
+from ..._reading.text import clipped, count, iso, local, printable
 from ...store import DayCount, KeepsHistory, PastRun, keeps_history
 from ..opening import NotDoneError, json_option, open_existing, store_option
 from ..output import print_json_line
-from ..text import clipped, count, iso, local, printable
 
 EVERY = 1.0
 PAGE = 1000
