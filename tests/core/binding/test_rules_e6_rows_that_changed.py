@@ -7,7 +7,8 @@ import io
 import json
 import re
 from collections.abc import Callable
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -309,3 +310,44 @@ def test_e10_a_position_that_equals_a_number_by_chance_is_worked_out_anew(name: 
     desk.run({"rows": rows, name: 2})
     assert desk.run({"rows": rows, name: 2})
     assert not desk.run({"rows": [{**rows[0], "cost": 500.5}, rows[1]], name: 2})
+
+
+class Seat(NamedTuple):
+    """A record with names, and a word of a closed set."""
+
+    name: str
+    cost: float
+    status: str
+
+
+@pytest.mark.parametrize(
+    ("show", "words"),
+    [
+        (lambda rows: rows, lambda rows: [one.status for one in rows]),
+        (lambda rows: list(map(tuple, rows)), lambda rows: [one[2] for one in rows]),
+        (lambda rows: [one._asdict() for one in rows], lambda rows: [one["status"] for one in rows]),
+        (
+            lambda rows: {"name": [one.name for one in rows], "status": [one.status for one in rows]},
+            itemgetter("status"),
+        ),
+    ],
+    ids=["named tuples", "tuples", "dicts", "columns"],
+)
+@pytest.mark.parametrize("size", [4, 12])
+def test_e10_a_number_of_rows_with_a_word_is_counted_anew(show: Any, words: Any, size: int) -> None:
+    def given(*states: str) -> Any:
+        return show([Seat(f"seat of row {at}", 310.5 + at, states[at % 4]) for at in range(size)])
+
+    desk = Desk(lambda desk: desk.say(words(desk.look()).count("held")))
+    desk.run(given("held", "sold", "free", "held"))
+    assert desk.run(given("held", "sold", "free", "held"))
+    assert not desk.run(given("held", "sold", "held", "held"))
+
+
+def test_e6_the_first_two_of_a_dict_in_one_text_keep_their_places_though_its_keys_changed() -> None:
+    desk = Desk(lambda desk: desk.say(" and ".join(one["name"] for one in list(desk.look().values())[:2])))
+    rows = {"c51": BED, "c52": JUG, "c53": OAR}
+    desk.run(rows)
+    desk.run({**rows, "c54": row(5104, "tin drum", 64.5)})
+    assert desk.run({**rows, "c55": row(5105, "wool hat", 24.5)})
+    assert not desk.run({"c51": BED, "c56": row(5106, "fur coat", 94.5), "c52": JUG, "c53": OAR})

@@ -7,7 +7,7 @@ of their list is guarded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from .. import codec
@@ -69,7 +69,7 @@ class ElementUses:
         self._records = records
         self._index = index
         self._uses: dict[int, list[Use]] = {}
-        self._joined: dict[int, int] = {}
+        self._joined: dict[int, dict[int, int]] = {}  # the steps in which one text has several elements of a list
         self._rows: dict[int, Table] = {}
         self._loops = Loops(records, index)
 
@@ -88,7 +88,7 @@ class ElementUses:
                     found.setdefault(node, {}).setdefault(slot, place)
         for node, slots in found.items():
             if len(slots) > 1 and isinstance(leaf.value, str):
-                self._joined.setdefault(node, step)  # one text of several elements
+                self._note_joined(node, step, slots)
             if len(slots) > 1:
                 slots = _nearest(leaf.value, slots)
             if len(slots) > _MAX_SHARED or (node not in self._uses and len(self._uses) >= _MAX_LISTS):
@@ -103,12 +103,17 @@ class ElementUses:
             )
         for place in keys:
             if isinstance(leaf.value, str) and sum(other.node == place.node for other in keys) > 1:
-                self._joined.setdefault(place.node, step)
+                self._note_joined(place.node, step, [other.slot + 1 for other in keys if other.node == place.node])
             if is_list(self._index.nodes[place.node]) and len(self._uses) < _MAX_LISTS:
                 use = Use(step, leaf.argument, place.node, place.slot + 1, place, leaf.value, leaf.names, is_vague=True)
                 self._uses.setdefault(place.node, []).append(use)
             if sum(self._index.step_of(p.node) == self._index.step_of(place.node) for p in keys) == 1:
                 guards.extend(self._below_key(place))
+
+    def _note_joined(self, node: int, step: int, slots: Iterable[int]) -> None:
+        joined = self._joined.setdefault(node, {})
+        for slot in list(slots)[:_MAX_TEXTS]:
+            joined.setdefault(slot, step)
 
     def add_references(self, step: int, _: list[Guard]) -> None:
         """Note the elements to which the references of a step lead."""
@@ -126,8 +131,11 @@ class ElementUses:
 
         `ended` are the steps that had ended when a step began.
         """
-        for node, step in self._joined.items():
-            yield step, self._list_guard(node, "length", self._length(node))
+        for node, joined in self._joined.items():
+            yield min(joined.values()), self._list_guard(node, "length", self._length(node))
+            if isinstance(self._index.nodes[node], dict) and not self._index.hides_names(node):
+                for slot, step in joined.items():
+                    yield step, self._element_guard(node, slot, "place", position_in(self._index.nodes[node], slot))
         for node, found in self._uses.items():
             elements = Table(elements_of(self._index.nodes[node]) or ())
             loops = self._loops.within(node, found, len(elements))

@@ -37,6 +37,7 @@ _FIGURES = (
     rf"(?:[ \u00a0\u202f]?{UNIT}|(?i:{_MONTHS}))?)(?!\w)"
 )
 _JSON_FLAGS = r'"([^"\\\n]{1,40})"\s*:\s*(?:(true|false)\b|"([^"\\\d]{1,32})")'
+_STATE = r"[^\W\d_A-Z]{2,20}"
 MAX_APART = 32
 """Figures of an output that are digested one by one; more are digested as a whole."""
 
@@ -190,8 +191,17 @@ class _Figures:
         self.lines.append(f"#{len(value)}")
         if len(value) >= _FEW and self._add_rows(value, depth + 1):
             return
+        if value and type(value[0]) in (list, tuple):
+            self._add_words(value)
         for child in value:
             self.add(child, name, depth + 1)
+
+    def _add_words(self, rows: Sequence[Any]) -> None:
+        """Add the words of a closed set that stand in rows without names."""
+        if all(type(row) in (list, tuple) and len(row) == len(rows[0]) for row in rows):
+            for column in zip(*rows, strict=True):
+                if all(type(word) is str and compiled(_STATE).fullmatch(word) is not None for word in column):
+                    self.flags.extend(column)
 
     def _add_rows(self, rows: Sequence[Any], depth: int) -> bool:
         """Add the figures of dicts of scalars with the same keys, column by column.
@@ -243,6 +253,8 @@ class _Figures:
         if is_unit_name(name):
             self.lines.append(f"{name}={text}")
         if _DIGIT.search(text) is None:
+            if name and not is_unit_name(name) and is_flag(text, name):
+                self.flags.append(text)
             return
         rows = rows_in(text)
         if rows is not None:  # Else the commas of CSV join its cells.
