@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 import re
+import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from .frames import (
@@ -111,7 +112,7 @@ class HttpServer:
         with self._lock:
             stream = self._streams.pop(id, None) if isinstance(id, str | int | float) else None
         if stream is not None:
-            stream.close()
+            _shut(stream)
         return True
 
     def _post_headers(self, frame: Frame | None) -> dict[str, str]:
@@ -162,11 +163,9 @@ class HttpServer:
                 with self._lock:
                     self._streams[id] = answer
                 try:
-                    return self._hand_on_events(id, answer)
+                    return self._hand_on_events(id, answer) or self._was_stopped(id)
                 except Exception:
-                    with self._lock:
-                        was_stopped = id not in self._streams
-                    if was_stopped:
+                    if self._was_stopped(id):
                         return True
                     raise
                 finally:
@@ -177,32 +176,43 @@ class HttpServer:
             if found is not None and found.is_response:
                 self._hand_on(data)
                 return True
-            self._answer_error(id, _refusal(answer.status_code, answer.headers.get("location", "")))
+            self._answer_error(id, _refusal(answer.status_code, answer.headers.get("location", ""), found))
             return True
+
+    def _was_stopped(self, id: FrameId) -> bool:
+        with self._lock:
+            return id not in self._streams
 
     def _hand_on_events(self, id: FrameId, answer: Any) -> bool:
         """Hand on the events of a stream; resume one that breaks, if the server allows it."""
-        last = ""
-        for resumed in range(MAX_RESUMES + 1):
-            for event_id, data in events(answer.iter_lines()):
+        is_answered, last = self._hand_on_stream(id, answer, "")
+        for _ in range(MAX_RESUMES):
+            if is_answered or not last:
+                break
+            headers = {**self._post_headers(None), "last-event-id": last}
+            with self._client.stream("GET", self._url, headers=headers) as again:
+                if again.status_code >= 300:
+                    return False
+                is_answered, last = self._hand_on_stream(id, again, last)
+        return is_answered
+
+    def _hand_on_stream(self, id: FrameId, stream: Any, last: str) -> tuple[bool, str]:
+        """Hand on events up to the answer; return whether it came, and the id of the last event."""
+        try:
+            for event_id, data in events(stream.iter_bytes()):
                 last = event_id or last
                 found = self._hand_on(data)
                 if found is not None and found.is_response and found.id == id:
-                    return True
-            if not last or resumed == MAX_RESUMES:
-                return False
-            headers = {**self._post_headers(None), "last-event-id": last}
-            with self._client.stream("GET", self._url, headers=headers) as again:
-                for event_id, data in events(again.iter_lines()):
-                    last = event_id or last
-                    found = self._hand_on(data)
-                    if found is not None and found.is_response and found.id == id:
-                        return True
-        return False
+                    return True, last
+        except Exception:  # The connection is lost; without an id of an event, so is the answer.
+            if not last:
+                raise
+        return False, last
 
     def _hand_on(self, data: bytes) -> Frame | None:
         """Hand on a frame as a line. Line breaks in it are white space of JSON."""
-        if not data.strip():
+        data = data.strip()
+        if not data:
             return None
         line = data.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"
         frame = read_frame(line)
@@ -235,7 +245,7 @@ class HttpServer:
             headers = {**self._post_headers(None), VERSION_HEADER: self._version}
             with self._client.stream("GET", self._url, headers=headers) as answer:
                 if answer.status_code < 300:
-                    for _, data in events(answer.iter_lines()):
+                    for _, data in events(answer.iter_bytes()):
                         self._hand_on(data)
         except Exception:  # A server need not offer this stream.
             return
@@ -254,27 +264,49 @@ class HttpServer:
         self._client.close()
 
 
-def _refusal(status: int, location: str) -> str:
+def _refusal(status: int, location: str, frame: Frame | None) -> str:
     where = f", which leads to {location}" if location else ""
-    return f"the server answered with HTTP status {status}{where} and no valid frame"
+    error = (read_object(frame.error) or {}).get("message") if frame is not None else None
+    return f"the server answered with HTTP status {status}{where}: {error or 'no valid frame'}"
 
 
-def events(lines: Iterator[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield the id and the data of each event of a stream."""
+def _shut(stream: Any) -> None:
+    """End a stream that another thread reads, so that the server notices."""
+    try:
+        stream.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+    except Exception:  # It has ended already, or is no socket.
+        pass
+
+
+def events(chunks: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
+    """Yield the id and the data of each event of a stream, as the bytes that they are."""
     id = ""
-    data: list[str] = []
-    for line in lines:
+    data: list[bytes] = []
+    for line in _lines(chunks):
         if not line:
             if data:
-                yield id, "\n".join(data).encode()
+                yield id, b"\n".join(data)
             id, data = "", []
             continue
-        field, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if field == "data":
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
             data.append(value)
-        elif field == "id":
-            id = value
+        elif field == b"id":
+            id = value.decode(errors="replace")
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield lines that end in LF, CR or both, and nothing that is not complete."""
+    rest = b""
+    for chunk in chunks:
+        text = rest + chunk
+        held = b""
+        if text.endswith(b"\r"):  # Perhaps the first half of an end.
+            text, held = text[:-1], b"\r"
+        *whole, rest = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        rest += held
+        yield from whole
 
 
 def header_text(text: str) -> str:
