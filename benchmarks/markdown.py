@@ -23,6 +23,7 @@ GROUPS = {
     "instructions": "Instructions",
     "bytecodes": "Bytecodes",
     "frameworks": "Inside a framework",
+    "gateway": "In front of an MCP server",
 }
 HEAD = "| scenario | unit | ours | prototype | loop | target | met |\n| --- | --- | --- | --- | --- | --- | --- |"
 

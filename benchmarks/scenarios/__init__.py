@@ -2,4 +2,4 @@
 
 # isort: skip_file
 from . import replay, growth, keys, recording, sqlite, postgres, many, memory, safety, learning  # noqa: F401
-from . import instructions, bytecodes, frameworks  # noqa: F401
+from . import instructions, bytecodes, frameworks, gateway  # noqa: F401

@@ -22,7 +22,8 @@ from muscle_mem.cli import main as command_line
 from muscle_mem.store import MemoryStore
 
 GROUPS = (
-    "replay growth keys recording sqlite postgres many memory import safety learning instructions bytecodes frameworks"
+    "replay growth keys recording sqlite postgres many memory import safety learning instructions bytecodes frameworks "
+    "gateway"
 ).split()
 
 
