@@ -100,6 +100,8 @@ def known_command(words: list[str], line: str) -> None:
     from muscle_mem.cli import main
 
     assert words[0] in main.commands, line
+    if "--" in words:  # What follows is the command of another program.
+        words = words[: words.index("--")]
     options = {flag for parameter in main.commands[words[0]].params for flag in parameter.opts}
     assert not [word for word in words[1:] if word.startswith("--") and word.split("=")[0] not in options], line
 

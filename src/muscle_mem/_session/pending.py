@@ -8,8 +8,12 @@ from typing import Any
 
 import msgspec
 
+from .._core import codec
+from .._core.binding.resolve import expression_text
 from .._core.model.handover import Planned
 from .._core.model.reason import Reason
+from .._core.model.records import Ref, StepRecord
+from .._core.model.text import safe_repr
 from .._core.plan.general_trajectory import GeneralTrajectory
 from .._core.plan.ready_trajectory import ReadyTrajectory
 from .._core.plan.step import Refusal
@@ -105,11 +109,41 @@ def _starts_if_approved(runtime: Runtime, run: Run, trajectory: ReadyTrajectory)
 
 def _pending(run: Run, trajectory: ReadyTrajectory, refused: Refusal) -> Pending:
     steps = tuple(
-        PendingStep(step.tool.name, step.tool.effect or "write", plan, _arguments(run, step))
-        for step, plan in zip(trajectory.steps, bound_plan(run, trajectory), strict=True)
+        PendingStep(
+            step.tool.name,
+            step.tool.effect or "write",
+            msgspec.structs.replace(plan, arguments=_with_recorded(run, trajectory, record, plan.arguments)),
+            _arguments(run, step),
+        )
+        for step, record, plan in zip(trajectory.steps, trajectory.body.steps, bound_plan(run, trajectory), strict=True)
     )
     parents = trajectory.parent_ids if isinstance(trajectory, GeneralTrajectory) else ()
     return Pending((trajectory.id, *parents), refused.reason, run.redact(refused.message), steps)
+
+
+def _with_recorded(run: Run, trajectory: ReadyTrajectory, record: StepRecord, text: str) -> str:
+    """Return the arguments of a step as text, with recorded results in them."""
+    for name, expr in record.arguments:
+        if isinstance(expr, Ref):
+            found = _recorded(trajectory, expr)
+            was = f"; it was {run.redact(found)}" if found else ""
+            text = text.replace(
+                f"{name}={expression_text(expr)}", f"{name}=<from the result of step {expr.step + 1}{was}>"
+            )
+    return text
+
+
+def _recorded(trajectory: ReadyTrajectory, expr: Ref) -> str:
+    """Return the text of a value in a recorded output; empty if it was not stored."""
+    try:
+        value = codec.decode(trajectory.candidates[0].row.outputs[expr.step])
+        for index in expr.path:
+            unfolded = codec.unfold(value)
+            assert unfolded is not None
+            value = unfolded[1][index]
+    except Exception:  # The output was not stored, or has another form.
+        return ""
+    return safe_repr(value)
 
 
 def _arguments(run: Run, step: Any) -> dict[str, Any] | None:

@@ -197,7 +197,7 @@ class HttpServer:
         return is_answered
 
     def _hand_on_stream(self, id: FrameId, stream: Any, last: str) -> tuple[bool, str]:
-        """Hand on events up to the answer; return whether it came, and the id of the last event."""
+        """Hand on events up to the answer; return whether it came, and the last id."""
         try:
             for event_id, data in events(stream.iter_bytes()):
                 last = event_id or last
@@ -274,7 +274,7 @@ def _shut(stream: Any) -> None:
     """End a stream that another thread reads, so that the server notices."""
     try:
         stream.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-    except Exception:  # It has ended already, or is no socket.
+    except Exception:  # It has ended already, or is not a socket.
         pass
 
 
