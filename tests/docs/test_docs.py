@@ -15,12 +15,13 @@ import pytest
 import muscle_mem
 import postgres_server
 from muscle_mem import Reason
+from muscle_mem.demo.browser import find_browser
 from paths import ROOT
 
 TOP = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")]
 PAGES = [*TOP, *sorted((ROOT / "docs").rglob("*.md"))]
 # Pages of adapters run where their framework is installed: in its tests, too, in tests/integrations/in_*.
-FRAMEWORKS = ("pydantic_ai", "langchain", "agents", "openai", "anthropic", "google.adk", "strands")
+FRAMEWORKS = ("pydantic_ai", "langchain", "agents", "openai", "anthropic", "google.adk", "strands", "playwright")
 BLOCK = re.compile(r"^```([\w{}-]*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -51,6 +52,8 @@ def test_the_python_blocks_of_a_page_run_one_after_the_other(page: Path, tmp_pat
     for framework in FRAMEWORKS:
         if re.search(rf"^(from|import) {framework}\b", "".join(parts), re.MULTILINE):
             pytest.importorskip(framework, reason=f"{framework} is not installed")
+    if "sync_playwright" in "".join(parts) and find_browser() is None:
+        pytest.skip("no browser")
     script = tmp_path / f"page_{page.stem}.py"  # a page called langchain.md must not hide the package
     script.write_text("".join(parts), encoding="utf-8")
     environment = dict(os.environ)

@@ -48,7 +48,7 @@ MAY: dict[str, set[str]] = {
     "_session": CORE | {"_runtime"},
     "_engine": CORE | {"store", "_forks", "_events", "_library", "_runtime", "_session"},
     "testing": {"_core.model", "_engine", "store", "store.folder"},
-    "integrations": {"_core.model", "_core.tools", "_events", "_session"},
+    "integrations": {"_core.model", "_core.tools", "_events", "_session", "checks"},
     "_reading": READING | {"store"},
     "inspector": READING | {"store", "_reading"},
     "cli": READING | {"_engine", "_files", "_reading", "store", "store.sqlite", "inspector", "demo", "integrations"},

@@ -274,13 +274,13 @@ def _diverge(run: Run, refusal: Refusal) -> Flow:
     It continues from the hand-over, or starts again and gets the results of the calls it repeats.
     """
     from .record.merge import begin_with_replay
-    from .replay.divergence import make_absorber, make_divergence, make_handover, why_not_asked
+    from .replay.divergence import make_absorber, make_divergence, make_handover, why_not_asked, with_pause
 
     followed = run.progress.candidate
     assert followed is not None
     for result in run.progress.results if run.has_secrets else ():
         run.redactor.add_secrets_in(result)
-    refusal = run.redact_refusal(refusal)
+    refusal = run.redact_refusal(with_pause(refusal, followed))
     divergence = make_divergence(run, refusal)
     handover = make_handover(run, followed, divergence)
     why = why_not_asked(run, handover)

@@ -193,7 +193,7 @@ class Engine:
         Raises:
             InvalidValueError: Two of the objects have the same class.
         """
-        self._runtime.context = distinct_objects(objects)
+        self._runtime.set_context(objects)
         return self
 
     def context(self, *objects: Any) -> AbstractContextManager[None]:

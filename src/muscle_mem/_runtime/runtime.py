@@ -107,6 +107,7 @@ class Runtime:
         self.agent: Agent | None = None
         self.needs_acall = False
         self.context: tuple[Any, ...] = ()
+        self.adapter_objects: tuple[Any, ...] = ()
         self.open_runs = OpenRuns(self, options.adopt_threads)
         self.kept_for_adapters: dict[str, Any] = {}
         self.keys = KeyMaker(self.policy, options.key, options.scope)
@@ -160,14 +161,28 @@ class Runtime:
     def context_objects(self, context: Any = None) -> tuple[Any, ...]:
         """Return the objects that method tools act on.
 
-        They are those of the call, else of the block, else of the engine.
+        They are those of the call, else of the block, else of the engine; and those of adapters, unless one of the same
+        class is among them.
         """
         if context is not None:
-            return distinct_objects(context if issubclass(type(context), tuple) else (context,))
-        for block in reversed(get_objects()):
-            if block.runtime is self and block.is_open:
-                return block.objects
-        return self.context
+            return self.with_adapters(distinct_objects(context if issubclass(type(context), tuple) else (context,)))
+        blocks = [block for block in get_objects() if block.runtime is self and block.is_open]
+        return self.with_adapters(blocks[-1].objects) if blocks else self.context
+
+    def with_adapters(self, objects: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return context objects, and those of adapters whose class is not among them."""
+        classes = [type(value) for value in objects]
+        return (*objects, *[value for value in self.adapter_objects if type(value) not in classes])
+
+    def set_context(self, objects: tuple[Any, ...]) -> None:
+        """Set the objects of the engine that method tools act on."""
+        self.context = self.with_adapters(distinct_objects(objects))
+
+    def add_adapter_object(self, value: Any) -> None:
+        """Add an object of an adapter for method tools; the latest of a class counts."""
+        kind = type(value)
+        self.adapter_objects = (*(other for other in self.adapter_objects if type(other) is not kind), value)
+        self.context = (*(other for other in self.context if type(other) is not kind), value)
 
     def open_run(
         self,

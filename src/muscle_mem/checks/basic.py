@@ -85,7 +85,7 @@ def file_unchanged(argument: str, **options: Any) -> Check:
 
 def _file_check(argument: str, signature: inspect.Signature | None, options: dict[str, Any]) -> Check:
     def capture(*args: Any, **kwargs: Any) -> tuple[str, int, str]:
-        return _file_state(argument_of(signature, argument, args, kwargs))
+        return file_state(argument_of(signature, argument, args, kwargs))
 
     def compare(current: tuple[str, int, str], candidate: tuple[str, int, str]) -> bool:
         return current == candidate
@@ -105,7 +105,7 @@ def _file_check(argument: str, signature: inspect.Signature | None, options: dic
     return Check(capture, compare, bind=bind if signature is None else None, **given)
 
 
-def _file_state(path: Any) -> tuple[str, int, str]:
+def file_state(path: Any) -> tuple[str, int, str]:
     try:
         if os.path.isdir(path):
             names = sorted(map(os.fsencode, os.listdir(path)))

@@ -11,6 +11,7 @@ from ..binding.resolve import expression_text
 from ..codec.copies import copy_containers
 from ..model.handover import Executed, Handover, Planned, undo_text
 from ..model.outcome import Divergence
+from ..model.reason import Reason
 from ..model.records import StepRecord
 from ..plan.ready_trajectory import Candidate
 from ..plan.step import Refusal
@@ -20,6 +21,9 @@ from ..record.shown_snapshot import redacted_snapshot
 from ..record.verdict import executed_step, text_redactor
 from ..run.run import Run
 from ..tools.tool import Tool
+
+SHORTEST_PAUSE = 0.2
+"""The shortest pause in seconds that a message names."""
 
 
 def make_divergence(run: Run, refusal: Refusal) -> Divergence:
@@ -46,6 +50,27 @@ def make_divergence(run: Run, refusal: Refusal) -> Divergence:
         seen,
         expected,
     )
+
+
+def with_pause(refusal: Refusal, followed: Candidate) -> Refusal:
+    """Return a refusal that names the pause before a step that may come too early.
+
+    Args:
+        refusal: Why the replay stopped.
+        followed: The recording that was replayed.
+    """
+    pauses, steps = followed.row.pauses, followed.trajectory.steps
+    if refusal.reason not in (Reason.CHECK_REFUSED, Reason.CHECK_ERROR) or refusal.step >= min(len(pauses), len(steps)):
+        return refusal
+    check = steps[refusal.step].pre
+    pause = pauses[refusal.step]
+    if check is None or pause < SHORTEST_PAUSE or pause <= check.wait:
+        return refusal
+    waits = f"waits {check.wait:g} s" if check.wait else "does not wait"
+    why = (
+        f"The recording paused {pause:.1f} s before this step, and the check {waits}. If it is too early, raise wait=."
+    )
+    return msgspec.structs.replace(refusal, message=f"{refusal.message.rstrip('.')}. {why}")
 
 
 def make_handover(run: Run, followed: Candidate, divergence: Divergence) -> Handover:
