@@ -11,7 +11,7 @@ import datetime
 import functools
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from enum import Enum
 from itertools import chain
@@ -28,7 +28,9 @@ _MAX_LEAVES = 200_000
 _MAX_TEXT = 200_000
 _DAY = 86_400.0
 _EPOCH_UNITS = (1.0, 1e3, 1e6, 1e9)
-_SMALLEST_EPOCH = 10**9
+SMALLEST_EPOCH = 10**9
+"""The smallest number that may be a moment, in seconds since the epoch."""
+
 _MONTHS = r"\.?\s?(?:jan|feb|mär|mar|mrz|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zäö]*"
 _FIGURES = (
     r"(\d{4}-\d\d-\d\d)[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?(?:Z\b|UTC|[+-]\d\d:?\d\d))?"
@@ -60,7 +62,7 @@ def figures_digest(output: Any, now: float) -> bytes | None:
 
     Return None if it holds neither figures nor lists. `now` is when the output was made, in seconds since the epoch.
     """
-    if type(output) is int and -_SMALLEST_EPOCH < output < _SMALLEST_EPOCH:
+    if type(output) is int and -SMALLEST_EPOCH < output < SMALLEST_EPOCH:
         return _int_digest(output)
     found = _Figures(now)
     try:
@@ -78,11 +80,16 @@ def figures_digest(output: Any, now: float) -> bytes | None:
     return b"".join(codec.digest(half)[: WHOLE // 2] for half in halves)
 
 
-def figure_lines(value: Any, now: float) -> list[str]:
-    """Return the figures of a leaf of an output, as lines of text."""
+def figure_reader(now: float) -> Callable[[Any], list[str]]:
+    """Return what reads the figures of a leaf of an output, as lines of text."""
     found = _Figures(now)
-    found.add(value, "", 0)
-    return found.lines
+
+    def read(value: Any) -> list[str]:
+        found.lines = []
+        found.add(value, "", 0)
+        return found.lines
+
+    return read
 
 
 @functools.lru_cache(1024)
@@ -180,7 +187,7 @@ class _Figures:
                             self._add_text(child, key)
                         elif is_flag(child, key):
                             self.flags.append(child)
-                    elif kind is int and -_SMALLEST_EPOCH < child < _SMALLEST_EPOCH:
+                    elif kind is int and -SMALLEST_EPOCH < child < SMALLEST_EPOCH:
                         lines.append(f"{child}")
                     else:
                         add(child, key, depth + 1)
@@ -228,7 +235,7 @@ class _Figures:
 
     def _cells(self, column: Sequence[Any], name: str, kinds: set[type]) -> Iterable[Iterable[str]]:
         """Return the lines of each value of a column."""
-        if kinds <= _NUMBERS and max(map(abs, column)) < _SMALLEST_EPOCH:
+        if kinds <= _NUMBERS and max(map(abs, column)) < SMALLEST_EPOCH:
             return zip(map(repr, column))
         if kinds & _NUMBERS:
             return [self._lines_of(value, name) for value in column]
@@ -244,7 +251,7 @@ class _Figures:
             self.lines, self.flags = outer
 
     def _add_number(self, value: float) -> None:
-        if abs(value) >= _SMALLEST_EPOCH and any(abs(value / unit - self._now) <= _DAY for unit in _EPOCH_UNITS):
+        if abs(value) >= SMALLEST_EPOCH and any(abs(value / unit - self._now) <= _DAY for unit in _EPOCH_UNITS):
             return
         self.lines.append(f"{value:x}" if type(value) is int and abs(value) >= 2**64 else f"{value!r}")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from .. import codec
@@ -25,14 +26,17 @@ from .elements import (
     scalar_fields,
 )
 from .loops import is_list
-from .output_figures import figure_lines
+from .output_figures import SMALLEST_EPOCH, figure_reader
 from .paths import Attributes, Fields, fields_of, opened, parsed_text, plain_copy, text_of_json
 
 SIZE = 3
 _MAX_TRAITS = 400
 _MAX_PARTS = 50_000
 _PLACES = 3  # records at the begin of a list that may be chosen for their place
+_DICT = frozenset({dict})
+_NUMBERS = frozenset({int, float})
 _SCALARS = frozenset({str, int, float, bool, type(None)})
+_DIGIT = re.compile(r"\d")
 _MAY_HOLD_MORE = re.compile(r"^\s*[{\[]|\n|<tr")
 
 
@@ -67,7 +71,7 @@ class _Traits:
     """The traits of one output."""
 
     def __init__(self, now: float) -> None:
-        self._now = now
+        self._figures = figure_reader(now)
         self._found: dict[tuple[str, ...], None] = {}
         self._lists: dict[Hashable, list[Any]] = {}
         self._left = _MAX_PARTS
@@ -96,11 +100,11 @@ class _Traits:
                 self.add("value", path, text)
             return
         rows = rows_of_columns(value)
-        if rows:
-            self._add_list(rows, path)
-        elif is_list(value):
-            self._add_list(elements_of(value) or (), path)
         is_item = is_list(value)
+        elements = rows or (elements_of(value) if is_item else None) or ()
+        self._add_list(elements, path)
+        if is_item and _are_plain(elements):
+            return
         for name, child in _children(value):
             if not rows or not isinstance(child, list | tuple):
                 self.walk(child, path if is_item else f"{path}.{name}", depth + 1, is_element=is_element or is_item)
@@ -120,7 +124,7 @@ class _Traits:
         They are its columns, and those of what may be chosen of it.
         """
         fields = [field for field, _ in scalar_fields(rows[0])]
-        columns = {field: list(map(self._told, column_of(rows, field))) for field in fields}
+        columns = {field: self._told_of(column_of(rows, field)) for field in fields}
         told = {field: column for field, column in columns.items() if any(column)}
         for field, column in told.items():
             yield ("all", _name(field), *sorted(column))
@@ -135,6 +139,16 @@ class _Traits:
                     own = sorted(text for text, seen in zip(column, flags, strict=True) if seen == flag)
                     yield (f"with {_name(field)} {flag}", _name(other), *own)
 
+    def _told_of(self, column: Sequence[Any]) -> Sequence[str]:
+        """Return what may be computed from each value of a column."""
+        kinds = set(map(type, column))
+        if kinds <= _NUMBERS and max(map(abs, column)) < SMALLEST_EPOCH:
+            return list(map(repr, column))
+        if not kinds <= _SCALARS:
+            return list(map(self._told, column))
+        known = {(type(value), value): self._told(value) for value in column}
+        return [known[type(value), value] for value in column]
+
     def _told(self, value: Any) -> str:
         """Return what may be computed from a value: its figures, or the bool that it is.
 
@@ -142,9 +156,23 @@ class _Traits:
         """
         if type(value) is bool:
             return str(value)
-        if type(value) is str and not any(map(str.isdigit, value)):
+        if type(value) is str and _DIGIT.search(value) is None:
             return ""
-        return " ".join(figure_lines(value, self._now))
+        return " ".join(self._figures(value))
+
+
+def _are_plain(elements: Sequence[Any]) -> bool:
+    """Return whether elements are dicts of scalars.
+
+    None of their texts may hold a table or JSON.
+    """
+    if not _DICT.issuperset(map(type, elements)):
+        return False
+    values = list(chain.from_iterable(map(dict.values, elements)))
+    if not _SCALARS.issuperset(map(type, values)):
+        return False
+    joined = "".join([value for value in values if type(value) is str])
+    return not any(mark in joined for mark in ("\n", "<tr", "{", "["))
 
 
 def _readable(value: Any) -> Any:
