@@ -17,7 +17,7 @@ from ..store import Store
 from .guard import App, Guard
 from .pages import changes, compare, export, lint, overview, picture, review, runs, task, trajectories, trajectory
 from .session import Session
-from .web import Inspector, inspector_of
+from .web import Inspector, inspector_of, warm_up
 
 _STATIC_FOLDER = Path(__file__).parent / "static"
 STATIC = {"inspector.css": "text/css", "inspector.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -65,6 +65,7 @@ def make_app(
     made = Starlette(
         routes=routes, exception_handlers={HTTPException: _not_found, StoreError: _store_failed, Exception: _failed}
     )
+    warm_up()
     made.state.inspector = Inspector(store, session, why_read_only=why_read_only, is_unverified=is_unverified)
     return Guard(made, session, allowed)
 

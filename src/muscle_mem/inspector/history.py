@@ -5,7 +5,7 @@ A store that keeps none has an empty one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -69,6 +69,15 @@ class Sum(msgspec.Struct):
         self.agent_seconds += count.agent_seconds
         self.last = max(self.last, count.last)
 
+    def join(self, other: Sum) -> None:
+        """Add other runs."""
+        for name in _SUMMED:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.last = max(self.last, other.last)
+
+
+_SUMMED = tuple(name for name in Sum.__struct_fields__ if name not in ("key", "scope", "task", "last"))
+
 
 class Cause(msgspec.Struct, frozen=True):
     """How often runs ended for a reason, other than as a plain hit."""
@@ -128,25 +137,29 @@ def overview(found: Iterable[DayCount], now: float, days: int = MOST_DAYS) -> Ov
         now: The current time, in seconds since the epoch.
         days: The number of days of the plot, up to today.
     """
-    total, tasks = Sum(), dict[bytes, Sum]()
-    by_day: dict[int, Sum] = {}
+    tasks: dict[bytes, Sum] = {}
+    by_day: dict[tuple[int, str], int] = {}
     causes: dict[tuple[str, str], list[float]] = {}
     for count in found:
-        total.add(count)
-        by_day.setdefault(count.day, Sum()).add(count)
-        task = tasks.setdefault(count.key, Sum(count.key, count.scope, count.task))
+        task = tasks.get(count.key)
+        if task is None:
+            task = tasks[count.key] = Sum(count.key, count.scope, count.task)
         task.add(count)
-        task.task = count.task or task.task
+        place = (count.day, count.status)
+        by_day[place] = by_day.get(place, 0) + count.runs
         if count.status != "hit":
             cause = causes.setdefault((count.status, count.reason), [0, 0.0])
             cause[0] += count.runs
             cause[1] += count.agent_seconds
+    total = Sum()
+    for task in tasks.values():
+        total.join(task)
     today = day_of(now)
-    first = max(today - days + 1, min((day for day in by_day), default=today))
+    first = max(today - days + 1, min((day for day, _ in by_day), default=today))
     shown = range(min(first, today - 6), today + 1)
     return Overview(
         total,
-        tuple(_bar(day, by_day.get(day, Sum())) for day in shown),
+        tuple(_bar(day, by_day) for day in shown),
         tuple(tasks.values()),
         tuple(
             sorted(
@@ -157,9 +170,10 @@ def overview(found: Iterable[DayCount], now: float, days: int = MOST_DAYS) -> Ov
     )
 
 
-def _bar(day: int, found: Sum) -> Bar:
+def _bar(day: int, by_day: Mapping[tuple[int, str], int]) -> Bar:
     label = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)).strftime("%Y-%m-%d")
-    return Bar(label, found.hits, found.diverged, found.misses)
+    hits, diverged, misses, raised = (by_day.get((day, status), 0) for status in ("hit", "diverged", "miss", "raised"))
+    return Bar(label, hits, diverged, misses + raised)
 
 
 def since_days(now: float, days: int = MOST_DAYS) -> float:

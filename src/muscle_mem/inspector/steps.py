@@ -16,7 +16,7 @@ from .._reading.script import origins_at
 from .._reading.text import duration, printable
 from ..store import Tally
 from .pictures import is_picture, picture_name
-from .values import Block, block
+from .values import Block, block, cut
 
 
 class Picture(msgspec.Struct, frozen=True):
@@ -141,7 +141,7 @@ def _step(
     output = row.outputs[index] if row is not None and index < len(row.outputs) else b""
     return Step(
         index=index,
-        tool=printable(step.tool),
+        tool=printable(step.tool, 200),
         arguments=tuple(_arguments(step, body, outputs, [one for one in flows if one.shown.step == index])),
         effect=printable(effect) if effect else "write, undeclared",
         seconds=duration(row.seconds[index]) if row is not None and index < len(row.seconds) else "",
@@ -167,10 +167,10 @@ def _screen(index: int, recording: Recording) -> Picture | None:
 def _arguments(step: StepRecord, body: Body, outputs: Outputs, flows: Sequence[Flow]) -> Iterator[Argument]:
     for name, expr in step.arguments:
         here = [one for one in flows if _is_of(one.shown.argument, name)]
-        found = tuple(pieces(expr, outputs))
+        found = tuple(Piece(kind, cut(text)) for kind, text in pieces(expr, outputs))
         if here and {piece.kind for piece in found} <= {"constant", ""}:
             found = tuple(Piece("inferred" if piece.kind else "", piece.text) for piece in found)
-        yield Argument(printable(name), found, tuple(sources(name, expr, step, body, outputs)), tuple(here))
+        yield Argument(printable(name, 100), found, tuple(sources(name, expr, step, body, outputs)), tuple(here))
 
 
 def _is_of(place: str, name: str) -> bool:

@@ -14,6 +14,7 @@ from .._reading.expressions import snapshot_text
 from .._reading.text import class_name, count, decoded, printable, undecodable, value_repr
 
 MOST = 4_000
+MOST_INLINE = 1_000
 MOST_TO_COMPARE = 40_000
 _LONG_BYTES = 64
 _DEPTH = 50
@@ -61,6 +62,11 @@ def text_block(text: str, most: int = MOST, kind: str = "") -> Block:
     """
     lines = text[:most].replace("\r\n", "\n").split("\n")
     return Block("\n".join(printable(line.replace("\t", "    ")) for line in lines), max(0, len(text) - most), kind)
+
+
+def cut(text: str, most: int = MOST_INLINE) -> str:
+    """Return a text with at most so many characters."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def readable(value: object) -> str:

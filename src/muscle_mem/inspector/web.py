@@ -20,6 +20,9 @@ from ..store import Store, Stored
 from ..store.pruning import recorded_at
 from .session import Session
 
+MOST_EDITABLE = 5_000
+_TEMPLATES = Path(__file__).parent / "templates"
+
 DONE = {
     "approved": "Approved. Engines with trust='manual' may replay it.",
     "good": "Reported good. The trajectory is trusted.",
@@ -136,21 +139,33 @@ def number(value: int) -> str:
     return f"{value:,}" if abs(value) < 10_000_000 else f"{value / 1_000_000:,.1f} million"
 
 
+def editable(text: str) -> str:
+    """Return a text for a field of a form; "" for one that a field cannot hold or show."""
+    plain = text.replace("\n", " ").replace("\t", " ")
+    return text if len(text) <= MOST_EDITABLE and printable(plain) == plain else ""
+
+
+def warm_up() -> None:
+    """Compile the templates, so that the first page does not wait for it."""
+    for path in sorted(_TEMPLATES.glob("*.html")):
+        environment().get_template(path.name)
+
+
 @cache
 def environment() -> Environment:
     """Return the templates.
 
     Everything that they show is escaped, and a missing value is an error.
     """
-    folder = Path(__file__).parent / "templates"
 
     def load(name: str) -> str:
-        return (folder / name).read_text(encoding="utf-8")
+        return (_TEMPLATES / name).read_text(encoding="utf-8")
 
     made = Environment(
         loader=FunctionLoader(load), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    made.filters.update(shown=printable, duration=duration, local=local, iso=iso, many=count, ago=ago, number=number)
+    made.filters.update(shown=printable, duration=duration, local=local, iso=iso, many=count)
+    made.filters.update(ago=ago, number=number, editable=editable)
     functions: Mapping[str, Any] = {
         "trajectory_url": trajectory_url,
         "task_url": task_url,

@@ -15,7 +15,7 @@ from ..._reading.script import call_text
 from ...errors import InvalidValueError
 from ..diffs import Line, side_by_side
 from ..pictures import is_picture, picture_name
-from ..values import MOST_TO_COMPARE, Block, block
+from ..values import MOST_TO_COMPARE, Block, block, cut
 from ..web import Inspector, inspector_of
 
 
@@ -48,10 +48,14 @@ def compare(request: Request) -> Response:
     if not (a and b):
         return inspector.page(request, "compare", a=a, b=b, sides=None, general=(), pairs=())
     left, right = _side(inspector, a), _side(inspector, b)
-    changes = list(changes_between(left, right))
+    changes = [_bounded(one) for one in changes_between(left, right)]
     general = [change for change in changes if change.step < 0 and change.other < 0]
     pairs = list(_pairs(left, right, changes))
     return inspector.page(request, "compare", a=a, b=b, sides=(left, right), general=general, pairs=pairs)
+
+
+def _bounded(one: Change) -> Change:
+    return Change(one.step, one.other, cut(one.what), cut(one.a), cut(one.b))
 
 
 def _side(inspector: Inspector, id: str) -> Side:
@@ -67,8 +71,8 @@ def _pairs(a: Side, b: Side, changes: Sequence[Change]) -> Iterator[Pair]:
         kind = "removed" if other < 0 else "added" if at < 0 else "changed" if here else "same"
         yield Pair(
             kind,
-            call_text(a.body.steps[at], a.outputs()) if at >= 0 else "",
-            call_text(b.body.steps[other], b.outputs()) if other >= 0 else "",
+            cut(call_text(a.body.steps[at], a.outputs())) if at >= 0 else "",
+            cut(call_text(b.body.steps[other], b.outputs())) if other >= 0 else "",
             at,
             other,
             tuple(one for one in here if one.what not in ("pre saw", "post saw")),
