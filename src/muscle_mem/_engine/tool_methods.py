@@ -58,6 +58,10 @@ def tool(self: HasRuntime, *args: Any, **options: Any) -> Any:
         trusted: False for a tool that returns texts of others, such as mail, pages and documents. A recording whose
             calls got their values from there is replayed only after you approve it (`report_good`).
         sink: Names of arguments that decide where something goes, such as an account or an address.
+        picture: A plain function of the tool's arguments that returns a picture for people, which is taken after a call
+            of the agent with `Engine(pictures="steps")`: bytes of a PNG or JPEG, an image of Pillow, or an array. If an
+            argument holds a secret, there is no picture, unless the function has a parameter `mask`: it gets the names
+            of such arguments, and has to hide their values.
 
     Raises:
         InvalidTypeError: The function cannot be a tool, or an option has the wrong type.

@@ -14,12 +14,13 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from .._core.run.run import MAX_TASK_LENGTH
-from ..store.history import DAY, HISTORY_TTL, DayCount, HistoryBatch, KeepsHistory, keeps_history
+from .._core.run.run import MAX_TASK_LENGTH, Run
+from ..store.history import DAY, HISTORY_TTL, DayCount, HistoryBatch, KeepsHistory, Picture, keeps_history
 from ..store.memory import MemoryStore
+from ..store.pictures import picture_hash
 
 if TYPE_CHECKING:
-    from ..store.history import PastRun, Picture
+    from ..store.history import PastRun
 
 Keeping = Literal["full", "counts", "off"]
 Pictures = Literal["off", "checks", "steps"]
@@ -119,8 +120,8 @@ class History:
             count = self._counts[name] = [text, 0, 0.0, 0.0, 0.0, 0, 0, 0, 0, 0.0]
         return count
 
-    def add_run(self, run: PastRun) -> None:
-        """Add a run other than a hit."""
+    def add_run(self, run: PastRun, pictures: Sequence[bytes] = ()) -> None:
+        """Add a run other than a hit, with the pictures that it refers to."""
         name = (run.scope, run.key, int(run.at // DAY), run.status, run.reason)
         with self._lock:
             count = self._counts.get(name)
@@ -133,13 +134,25 @@ class History:
                 count[9] = max(count[9], run.at)
             if self.keeps == "full":
                 self._runs.append(run)
+                self._pictures += (
+                    Picture(hash=picture_hash(one), data=one, at=run.at, key=run.key) for one in pictures
+                )
         self.wake(RUN_DELAY)
 
-    def add_picture(self, picture: Picture) -> None:
-        """Add a picture of a run or of a step."""
-        with self._lock:
-            self._pictures.append(picture)
-        self.wake(RUN_DELAY)
+    def add_step_pictures(self, run: Run, trajectory_id: str) -> None:
+        """Add the pictures of a recording's steps."""
+        if self.keeps == "off" or self.pictures != "steps":
+            return
+        found = [(at, step.picture) for at, step in enumerate(run.recorder.planned_steps()) if step.picture]
+        now, key = self._clock(), run.key or b""
+        made = [
+            Picture(hash=picture_hash(data), data=data, at=now, key=key, trajectory_id=trajectory_id, step=at)
+            for at, data in found
+        ]
+        if made:
+            with self._lock:
+                self._pictures.extend(made)
+            self.wake(RUN_DELAY)
 
     def clear(self) -> None:
         """Drop what is not written yet."""

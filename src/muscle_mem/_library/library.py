@@ -225,6 +225,7 @@ class Library:
         self.health.succeeded("seal")
         self.growth.note_sealed(len(sealed.body) + len(observation.body) + sum(map(len, observation.blobs)))
         self._preload(run.key, recording.id)
+        self.history.add_step_pictures(run, recording.id)
         return state
 
     def _preload(self, key: bytes, id: str) -> None:
@@ -285,13 +286,12 @@ class Library:
 
     def note_run(self, run: Run, finished: RunResult, seconds: float) -> None:
         """Add a run other than a hit to the history. Never raises."""
-        history = self.history
-        if history.keeps == "off":
+        if self.history.keeps == "off":
             return
-        from .past_runs import past_run
+        from .past_runs import add_past_run
 
         try:
-            history.add_run(past_run(run, finished, seconds, self._clock(), is_full=history.keeps == "full"))
+            add_past_run(self.history, run, finished, seconds, self._clock())
         except Exception as error:  # An internal error must not affect the run.
             self.health.failed("history", error)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._core.binding.resolve import expression_text
+import msgspec
+
+from .._core.binding.resolve import expression_text, secrets_used
 from .._core.binding.task_key import masked_text
 from .._core.flow import RunResult
 from .._core.model.outcome import Divergence, Outcome
@@ -19,7 +21,8 @@ from .._core.run.recorder import RecordedStep
 from .._core.run.run import Run
 from ..errors import Diverged, Missed
 from ..store.history import PastRun
-from .history import task_text
+from ..store.pictures import check_picture, picture_hash
+from .history import History, task_text
 
 MAX_TEXT = 2_000
 MAX_DATA = 4_096
@@ -27,6 +30,17 @@ MAX_DATA = 4_096
 
 MAX_CALLS = 50
 MAX_CALL = 200
+
+
+def add_past_run(history: History, run: Run, finished: RunResult, seconds: float, now: float) -> None:
+    """Add a run other than a hit to the history, with what an image check saw."""
+    is_full = history.keeps == "full"
+    record = past_run(run, finished, seconds, now, is_full=is_full)
+    pictures = check_pictures(run) if is_full and history.pictures != "off" else ()
+    if pictures:
+        seen, expected = map(picture_hash, pictures)
+        record = msgspec.structs.replace(record, seen_picture=seen, expected_picture=expected)
+    history.add_run(record, pictures)
 
 
 def past_run(run: Run, finished: RunResult, seconds: float, now: float, *, is_full: bool) -> PastRun:
@@ -71,6 +85,21 @@ def past_run(run: Run, finished: RunResult, seconds: float, now: float, *, is_fu
     if stop is not None:
         fields |= _seen_and_expected(run, stop, hide)
     return PastRun(**fields)
+
+
+def check_pictures(run: Run) -> tuple[bytes, ...]:
+    """Return what an image check saw and expected where it stopped a replay.
+
+    It is empty for other checks, and for a step that was given a secret.
+    """
+    stop, candidate = run.stop, run.progress.candidate
+    if stop is None or stop.values is None or candidate is None:
+        return ()
+    records = candidate.trajectory.body.steps
+    if stop.step < len(records) and any(secrets_used(expr) for _, expr in records[stop.step].arguments):
+        return ()
+    found = tuple(map(check_picture, stop.values))
+    return found if all(found) else ()
 
 
 def _ending(outcome: Outcome | None, error: BaseException | None) -> tuple[str, str, str]:

@@ -142,6 +142,7 @@ class RuleOptions(TypedDict, total=False):
     outputs: Sequence[str] | None
     trusted: bool
     sink: str | Sequence[str]
+    picture: Callable[..., Any] | None
 
 
 class ToolOptions(RuleOptions, total=False):

@@ -26,6 +26,7 @@ from .._core.tools.validation import (
     validated_name,
     validated_names,
     validated_outputs,
+    validated_picture,
     validated_refuses,
     validated_trusted,
     validated_undo,
@@ -127,6 +128,7 @@ def _tool_spec(
         outputs=validated_outputs(options.get("outputs")),
         trusted=validated_trusted(options.get("trusted", True)),
         sink=sink,
+        picture=validated_picture(options.get("picture")),
     )
 
 

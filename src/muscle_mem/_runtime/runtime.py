@@ -27,6 +27,7 @@ from .._library.counters import flush_counters
 from .._library.library import Library
 from ..errors import NotReadyError
 from ..store.base import Store
+from ..store.pictures import small_picture
 from .agent import Agent
 from .context import enter_frame, get_disabled, get_objects, is_turned_off, reset_frame
 from .drivers import STORE_EFFECTS
@@ -87,6 +88,7 @@ class Runtime:
             wall_clock=clock,
             make_lock=threading.RLock,
             emit=self.reporter.notice_each_time,
+            shrink_picture=small_picture if options.pictures == "steps" and options.history != "off" else None,
         )
         self.tools = Toolbox()
         self.blocking_effects = STORE_EFFECTS if getattr(store, "waits_on_network", False) else ()

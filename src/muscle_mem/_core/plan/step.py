@@ -25,7 +25,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
     `data` is the snapshot that a post-check refused. `snapshots` are the encoded values that were found and expected,
     each None if it is large or has no encoding.
-    `did_nothing` means that the call that failed had no effect.
+    `did_nothing` means that the call that failed had no effect. `values` are the snapshots that a check compared.
     """
 
     reason: Reason
@@ -38,6 +38,7 @@ class Refusal(msgspec.Struct, frozen=True):
     data: bytes | None = None
     snapshots: tuple[bytes | None, bytes | None] | None = None
     did_nothing: bool = False
+    values: tuple[Any, Any] | None = None
 
 
 NO_KEYWORDS: dict[str, Any] = {}

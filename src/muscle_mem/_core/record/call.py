@@ -19,6 +19,7 @@ from ..tools.tool import Tool
 from ..tools.typed_arguments import has_types, typed_arguments
 from .arguments import store_arguments
 from .failed_calls import leave_out, leave_out_failed
+from .pictures import take_picture
 from .snapshot import RunFlow, capture_flow, capture_sync
 from .unfinished import note_unfinished
 
@@ -90,6 +91,8 @@ def record_flow(
         check = tool.post
         if check is not None and step.post_snapshot is None:
             step.post_snapshot = yield from capture_flow(run, step, check, args, kwargs)
+        if tool.picture is not None:
+            take_picture(run, step, args, kwargs)
         return CallResult(result)
     except BaseException as error:  # A capture was cancelled, so the agent gets no result of this call.
         _interrupted(run, step, args, kwargs, error, entered)
@@ -141,6 +144,8 @@ def record_sync(
         check = tool.post
         if check is not None and step.post_snapshot is None:
             step.post_snapshot = capture_sync(run, step, check, args, kwargs, run_flow)
+        if tool.picture is not None:
+            take_picture(run, step, args, kwargs)
         return result
     except BaseException as error:
         _interrupted(run, step, args, kwargs, error, entered)
@@ -191,6 +196,8 @@ async def _record_later(
             note_unfinished(run, step, result)
         if tool.post is not None and step.post_snapshot is None:
             step.post_snapshot = capture_sync(run, step, tool.post, args, kwargs, run_flow)
+        if tool.picture is not None:
+            take_picture(run, step, args, kwargs)
         return result
     except BaseException as error:
         _note_failure(run, step, args, kwargs, error)

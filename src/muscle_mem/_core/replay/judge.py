@@ -200,7 +200,10 @@ def answer_refusal(
     reason = Reason.POST_CHECK_REFUSED if post else Reason.CHECK_REFUSED
     data = snapshot_bytes(made.seen) if post else None
     snapshots = bounded_snapshot(made.seen), bounded_snapshot(made.snapshot)
-    return Refusal(reason, message, position, step.tool.name, seen, expected, data=data, snapshots=snapshots)
+    values = made.seen, made.snapshot
+    return Refusal(
+        reason, message, position, step.tool.name, seen, expected, data=data, snapshots=snapshots, values=values
+    )
 
 
 def compare_error(step: PlanStep, position: int, error: Exception) -> Refusal:

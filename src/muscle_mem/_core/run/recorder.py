@@ -42,7 +42,7 @@ class RecordedStep:
     has its `record` already, and in `judged` how many steps had been made when it was judged. `has_stored` says whether
     its snapshots before and after the call come from the recording, with their `chances`. If the replay skipped it,
     `recorded_output` is the output in the recording. `is_absorbed` marks a call of a restarted agent that an executed
-    step answered. `failure` is what a dropped call raised or returned.
+    step answered. `picture` is a picture for people. `failure` is what a dropped call raised or returned.
     """
 
     # The defaults are class attributes: an __init__ that sets them would add about 4 % to the time of a recorded call.
@@ -72,6 +72,7 @@ class RecordedStep:
     record: StepRecord | None = None
     judged: int = 0
     has_stored: tuple[bool, bool] = (False, False)
+    picture: bytes = b""
     chances: tuple[Chance, ...] = ()
 
     @property

@@ -31,7 +31,7 @@ class Policy(msgspec.Struct, frozen=True):
 
     `trust` is an index into `trust.TRUSTS`. `find_process` returns the name of the process, which a fork changes.
     `clock` is monotonic, in seconds. `notify` takes (level, reason, message, tool), and emits each pair of reason and
-    tool once. `emit` always emits.
+    tool once. `emit` always emits. `shrink_picture` makes pictures of steps small; None if there are none.
     """
 
     clock: Callable[[], float]
@@ -48,6 +48,7 @@ class Policy(msgspec.Struct, frozen=True):
     wall_clock: Callable[[], float] = lambda: 0.0
     make_lock: Callable[[], Any] = nullcontext
     emit: Notify = lambda *_event: None
+    shrink_picture: Callable[[Any], bytes] | None = None
 
     @property
     def process(self) -> str:

@@ -55,6 +55,13 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[str, ...] | None = None
     trusted: bool = True
     sink: tuple[str, ...] = ()
+    picture: Any = None
+
+
+def takes_mask(picture: Callable[..., Any]) -> bool:
+    """Return whether a function that takes pictures has a parameter `mask`."""
+    signature = signature_of(picture)
+    return signature is not None and "mask" in signature.parameters
 
 
 class Tool:
@@ -64,7 +71,8 @@ class Tool:
     stored name, and `method` says whether the first argument is an object of the run's context. `effect` is None if it
     was not declared, which counts as a write. `may_be_async` says that a plain function wraps an async one, and
     `was_awaited` that a call of it returned a coroutine. `max_plain_arguments` is how many positional arguments can be
-    recorded as they are, if they are plain. `conversions` are made by `typed_arguments`.
+    recorded as they are, if they are plain. `conversions` are made by `typed_arguments`. `picture` takes a picture for
+    people after a call, `masks_picture` says that it gets the names of secret arguments.
     """
 
     checks_itself = False  # Whether a call checks the steps within itself, as that of an engine does.
@@ -88,6 +96,7 @@ class Tool:
         "inject",
         "instance",
         "is_async",
+        "masks_picture",
         "max_plain_arguments",
         "may_be_async",
         "may_be_method",
@@ -98,6 +107,7 @@ class Tool:
         "optional",
         "outputs",
         "parameter_order",
+        "picture",
         "positional",
         "post",
         "pre",
@@ -134,6 +144,8 @@ class Tool:
         self.outputs = spec.outputs
         self.trusted = spec.trusted
         self.sink = frozenset(spec.sink)
+        self.picture = spec.picture
+        self.masks_picture = spec.picture is not None and takes_mask(spec.picture)
         self.inject = spec.inject
         self.ignore = frozenset(spec.ignore) | frozenset(spec.inject)
         self.is_async = is_async(fn)

@@ -81,6 +81,16 @@ def validated_undo(value: Any) -> Any:
     return value
 
 
+def validated_picture(value: Any) -> Any:
+    """Return the function that takes pictures for people, or None."""
+    if value is not None and (not callable(value) or is_async(value) or is_generator(value)):
+        raise InvalidTypeError(
+            f"invalid picture=: expected a plain function of the tool's arguments, got {value!r}. Pass one, as in "
+            "picture=lambda page: page.screenshot()."
+        )
+    return value
+
+
 def validated_failed(value: Any) -> Any:
     """Return the function that judges results, or False or None."""
     if value is None or value is False:
