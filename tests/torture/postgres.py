@@ -25,7 +25,7 @@ def _figures(said: dict[str, Any]) -> Figures:
     return figures
 
 
-def _missing() -> str:
+def missing() -> str:
     """Why there is nothing to try this on; "" if there is."""
     if importlib.util.find_spec("postgres_server") is None or importlib.util.find_spec("postgres_proofs") is None:
         return "there is no PostgreSQL store in this tree"
@@ -36,9 +36,9 @@ def _missing() -> str:
 
 def cut(seed: int, size: int, control: str) -> Figures:
     """`size` operations, each with its connection cut; a store in memory does the same and is not cut."""
-    missing = _missing()
-    if missing:
-        return Figures(skipped=missing)
+    why = missing()
+    if why:
+        return Figures(skipped=why)
     import postgres_proofs
     import postgres_server
 
@@ -50,9 +50,9 @@ def cut(seed: int, size: int, control: str) -> Figures:
 
 def stop(seed: int, size: int, control: str) -> Figures:
     """The server is stopped as a crash stops it, `size` times, while threads write."""
-    missing = _missing()
-    if missing:
-        return Figures(skipped=missing)
+    why = missing()
+    if why:
+        return Figures(skipped=why)
     import postgres_proofs
     import postgres_server
 

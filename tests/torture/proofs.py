@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from . import (
     decoder,
+    fleet,
+    fleet_engines,
     full_disk,
     fuzz,
     io_errors,
@@ -30,5 +32,7 @@ PROOFS: dict[str, Proof] = {
     "migrations": migrations.PROOF,
     "decoder": decoder.PROOF,
     **postgres.PROOFS,
+    **fleet.PROOFS,
+    **fleet_engines.PROOFS,
     **properties.PROOFS,
 }

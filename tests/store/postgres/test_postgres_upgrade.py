@@ -43,7 +43,7 @@ for n in range(100_000):
     except StoreError as error:
         print("ended", flush=True)
         break
-    print(n, flush=True)
+    print(str(n), flush=True)
 """
 )
 
@@ -88,10 +88,10 @@ def test_nothing_that_an_old_worker_acknowledged_is_lost_when_a_new_one_migrates
     last: Path, schema: str, database: str
 ) -> None:
     url = url_of(schema)
-    with old(WRITING, last, url) as one, old(WRITING, last, url.replace("mm_schema", "mm_timeout=20&mm_schema")) as two:
+    with old(WRITING, last, url) as one, old(WRITING.replace("str(n)", "'b' + str(n)"), last, url) as two:
         assert one.stdout is not None
         assert two.stdout is not None
-        said = [one.stdout.readline().strip() for _ in range(20)]
+        said = [worker.stdout.readline().strip() for _ in range(10) for worker in (one, two)]
         with closing(PostgresStore(url)) as store:
             said += [line.strip() for worker in (one, two) for line in worker.stdout or ()]
             assert said.count("ended") == 2

@@ -24,11 +24,11 @@ from .opening import Sessions
 from .schema import number_for, quoted
 from .writer import Changes
 
-POLL_INTERVAL = 0.5  # Seconds between two polls.
+POLL_INTERVAL = 0.3  # Seconds between two polls.
 BUSY_INTERVAL = 0.1  # Seconds between two polls while others write.
 BUSY_SECONDS = 2.0  # Seconds after a change in which others probably write again.
 MIN_POLL_GAP = 0.02  # Seconds between two polls, even if changes are announced more often.
-MAX_AGE = 5.0  # Seconds after which the known versions are too old for a replay.
+MAX_AGE = 4.5  # Seconds after which the known versions are too old for a replay.
 IDLE_TIMEOUT = 30.0  # Seconds without a call after which the thread stops polling.
 LONGEST_PAUSE = 5.0
 MOST_KEYS = 100_000

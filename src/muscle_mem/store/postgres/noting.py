@@ -70,20 +70,19 @@ class Standings:
 
     def queries(self) -> list[tuple[Any, ...]]:
         """Return what to ask, with its values. The answers go to `read`."""
-        locked = sorted(self._locked)
-        return [
-            (LOCK_STANDINGS, locked),
-            (STANDINGS_OF, self._ids),
-            (EVIDENCE_OF, locked),
-            (_MANY, [id for id in self._ids if id not in self._locked]),
-        ]
+        asked: list[tuple[Any, ...]] = [(STANDINGS_OF, self._ids)]
+        if self._locked:
+            locked = sorted(self._locked)
+            asked = [(LOCK_STANDINGS, locked), *asked, (EVIDENCE_OF, locked)]
+        free = [id for id in self._ids if id not in self._locked]
+        return [*asked, (_MANY, free)] if free else asked
 
     def read(self, answers: list[Rows]) -> None:
         """Take the answers to `queries`."""
-        _, standings, evidence, many = answers
-        self._take(standings, evidence)
-        if many:
-            self._lock_free([bytes(id) for (id,) in many])
+        has_locked, has_free = bool(self._locked), len(self._locked) < len(self._ids)
+        self._take(answers[has_locked], answers[2] if has_locked else [])
+        if has_free and answers[-1]:
+            self._lock_free([bytes(id) for (id,) in answers[-1]])
 
     def _take(self, standings: Rows, evidence: Rows) -> None:
         reader = self._writer.reader

@@ -70,18 +70,20 @@ class Sealing:
         writer, observation, key = self._writer, self._observation, bytes(self._sealed.key)
         standings = Standings(writer, {**({to_text(note.id): decides(note)} if note else {}), self._id: True})
         number = ("SELECT NULL, NULL",) if observation.refresh else (_NUMBER, key)
+        there = [(_BLOBS, sorted(self._blobs))] if self._blobs else []
         fences = [(IS_CURRENT, lead.fence) for lead in self._leads]
-        _, *answers, rows, observed, blobs, numbered = writer.ask(
+        _, *answers, rows, observed, numbered = writer.ask(
             (writer.key_lock(key),),
             *fences,
+            *there,
             *standings.queries(),
             (BY_ID, self._id),
             (OBSERVED, self._id, to_text(observation.id)),
-            (_BLOBS, sorted(self._blobs)),
             number,
         )
         for lead in self._leads:
             lead.is_late = not answers.pop(0)[0][0]
+        blobs: dict[bytes, bool] = dict(answers.pop(0)) if there else {}
         standings.read(answers)
         place = writer.reader.place(rows)
         if isinstance(place, Damaged):
@@ -94,7 +96,7 @@ class Sealing:
             standings.add(self._id, seq, Standing(state=self._sealed.state, reason=self._sealed.reason), key)
         elif not observation.refresh:
             standings.move(self._id, seq)
-        self._store_observation(seq, writer.reader.observed(observed, self._id), dict(blobs))
+        self._store_observation(seq, writer.reader.observed(observed, self._id), blobs)
         writer.changes.keys.add(place[3] if place is not None else key)
         if note is not None:
             standings.apply(note)
