@@ -187,3 +187,69 @@ def _exactly(one: socket.socket, size: int) -> bytes:
             raise EOFError
         parts += piece
     return parts
+
+
+class RefusingProxy(_Proxy):
+    """Passes everything on, except while `refusal` is set: then each new connection is refused in this way.
+
+    A refusal is an ErrorResponse (see `refusal_of`), or one of "reset", "closed", "silent". `tls` answers the request
+    for TLS with "S" instead of "N", and `after_login` lets the client log in and refuses its first query. `refused`
+    counts.
+    """
+
+    def __init__(self, target: tuple[str, int], refusal: bytes | str | None = None, *, tls: bool = False) -> None:
+        self.refusal = refusal
+        self.after_login = False
+        self.tls = tls
+        self.refused = 0
+        super().__init__(target)
+
+    def _serve(self, client: socket.socket) -> None:
+        refusal = self.refusal
+        if refusal is None:
+            self._pass_on(client)
+            return
+        self.refused += 1
+        with suppress(OSError, EOFError):
+            self._refuse(client, refusal)
+        if refusal == "reset":
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+        elif refusal != "silent":
+            cut(client)
+
+    def _refuse(self, client: socket.socket, refusal: bytes | str) -> None:
+        while struct.unpack(">i", _exactly(client, struct.unpack(">i", _exactly(client, 4))[0] - 4)[:4])[0] != 196608:
+            client.sendall(b"S" if self.tls else b"N")
+        if isinstance(refusal, bytes):
+            if self.after_login:
+                client.sendall(struct.pack(">cII", b"R", 8, 0) + b"Z\0\0\0\5I")
+                _message(client)
+            client.sendall(refusal)
+
+    def _pass_on(self, client: socket.socket) -> None:
+        try:
+            server = socket.create_connection(self.target)
+        except OSError:
+            cut(client)
+            return
+        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._open.append(server)
+        threading.Thread(target=_copy, args=(server, client), daemon=True).start()
+        _copy(client, server)
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while piece := source.recv(1 << 20):
+            target.sendall(piece)
+    cut(source)
+    cut(target)
+
+
+def refusal_of(state: str, text: str, severity: str = "FATAL") -> bytes:
+    """An ErrorResponse of PostgreSQL's protocol."""
+    body = b"".join(kind + said.encode() + b"\0" for kind, said in (
+        (b"S", severity), (b"V", "FATAL"), (b"C", state), (b"M", text)
+    )) + b"\0"  # fmt: skip
+    return b"E" + struct.pack(">i", len(body) + 4) + body

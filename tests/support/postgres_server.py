@@ -229,10 +229,13 @@ _numbers = itertools.count()
 
 
 def url_of(schema: str | None = None, *, at: str | None = None, **options: object) -> str:
-    """The URL of a store in a schema (a new one) of the tests' database, or of the database `at`."""
+    """The URL of a store in a schema (a new one) of the tests' database, or of the database `at`.
+
+    Each has a name of its own: stores of one URL share their connections and their watcher, as those of one process.
+    """
     base = at or dsn()
     assert base is not None
-    ours = {"mm_schema": schema or new_schema(), **options}
+    ours = {"mm_schema": schema or new_schema(), "fallback_application_name": f"test {next(_numbers)}", **options}
     query = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in ours.items())
     return f"{base}{'&' if '?' in base else '?'}{query}"
 

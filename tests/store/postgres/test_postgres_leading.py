@@ -155,7 +155,7 @@ def test_behind_a_pooling_proxy_all_is_as_before_it(
     pooling: PoolingProxy, schema: str, database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = url_of(schema, at=through(database, pooling.port))
-    with closing(PostgresStore(url)) as one, closing(PostgresStore(url)) as other:
+    with closing(PostgresStore(url)) as one, closing(PostgresStore(f"{url}&application_name=b")) as other:
         lead = one.lead(KEY)
         assert lead is not None
         assert one.lead(KEY) is None

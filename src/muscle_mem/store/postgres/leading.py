@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import psycopg
 from psycopg import ClientCursor, errors
 
 from ...errors import StoreError
+from .attempts import Attempts
 from .connections import ConnectionPool, PooledConnection, Rows
+from .errors import StandbyError
 from .opening import begin
 
 LEASE_SECONDS = 10
@@ -39,7 +40,7 @@ _RELEASE = "DELETE FROM lease WHERE holder = %(holder)s AND fence = ANY(%(fences
 IS_CURRENT = "SELECT EXISTS (SELECT 1 FROM lease WHERE fence = %s)"
 
 # A role or a server that cannot write takes no lease, but its runs can still replay.
-_READ_ONLY = (errors.ReadOnlySqlTransaction, errors.InsufficientPrivilege)
+_READ_ONLY = (errors.ReadOnlySqlTransaction, errors.InsufficientPrivilege, errors.FeatureNotSupported)
 
 
 class KeyLock:
@@ -64,14 +65,11 @@ class KeyLock:
 
 
 class KeyLocks:
-    """The leaderships of this process: leases on keys, each for one code.
+    """The leaderships of this process: leases on keys, each for one code."""
 
-    `retrying` runs work on a connection of the pool.
-    """
-
-    def __init__(self, pool: ConnectionPool, retrying: Callable[[Callable[[PooledConnection], Rows]], Rows]) -> None:
+    def __init__(self, pool: ConnectionPool, attempts: Attempts) -> None:
         self._pool = pool
-        self._retrying = retrying
+        self._attempts = attempts
         self._reset()
 
     def _reset(self) -> None:
@@ -98,8 +96,13 @@ class KeyLocks:
             self._held[name] = lead
         try:
             rows = self._carry_out(_TAKE, key=name[0], code=name[1])
-        except _READ_ONLY:
+        except StandbyError:
             return lead
+        except StoreError as error:
+            if isinstance(error.__cause__, _READ_ONLY):
+                return lead
+            self._drop(lead)
+            raise
         except BaseException:
             self._drop(lead)
             raise
@@ -127,7 +130,7 @@ class KeyLocks:
         Raises what psycopg raises.
         """
         leads = [lead for lead in list(self._held.values()) if lead.fence]
-        if not leads or time.monotonic() - self._renewed < RENEW_INTERVAL:
+        if not leads or connection.standby or time.monotonic() - self._renewed < RENEW_INTERVAL:
             return
         fences = {int(fence) for (fence,) in self._run(connection, _RENEW, {})}
         self._renewed = time.monotonic()
@@ -154,7 +157,7 @@ class KeyLocks:
             pass
 
     def _carry_out(self, query: str, **values: Any) -> Rows:
-        return self._retrying(lambda connection: self._run(connection, query, values))
+        return self._attempts.retrying(lambda connection: self._run(connection, query, values), write=True)
 
     def _run(self, connection: PooledConnection, query: str, values: dict[str, Any]) -> Rows:
         """Run one statement in a transaction that does not wait for the disk.

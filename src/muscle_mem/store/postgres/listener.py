@@ -18,7 +18,7 @@ import psycopg
 
 from ...errors import StoreError
 from .connections import ConnectionPool, PooledConnection
-from .errors import plain_text
+from .errors import NotNowError, plain_text
 from .leading import KeyLocks
 from .opening import Sessions
 from .schema import number_for, quoted
@@ -30,7 +30,7 @@ BUSY_SECONDS = 2.0  # Seconds after a change in which others probably write agai
 MIN_POLL_GAP = 0.02  # Seconds between two polls, even if changes are announced more often.
 MAX_AGE = 4.5  # Seconds after which the known versions are too old for a replay.
 IDLE_TIMEOUT = 30.0  # Seconds without a call after which the thread stops polling.
-LONGEST_PAUSE = 5.0
+LONGEST_PAUSE = 1.0
 MOST_KEYS = 100_000
 NOTHING = (1 << 63) - 1  # No transaction has a higher number.
 MOST_OWN_ROWS = 10_000
@@ -288,28 +288,42 @@ class ChangeListener:
     def _follow(self, wake_socket: socket.socket) -> None:
         """Poll over one connection while the listener is in use.
 
-        An idle listener keeps no connection.
+        An idle listener keeps no connection. If the server accepts no more of them, the listener borrows one per poll.
         """
         if not self._is_in_use:
             _wait([wake_socket], None)
             _drain(wake_socket)
             return
-        connection = self._pool.dedicated(time.monotonic() + self._pool.options.timeout)
+        until = time.monotonic() + self._pool.options.timeout
+        try:
+            connection = self._pool.watcher(until)
+        except NotNowError:
+            with self._pool.borrow(until) as borrowed:
+                self._note_poll(borrowed)
+            _wait([wake_socket], POLL_INTERVAL)
+            _drain(wake_socket)
+            return
         try:
             server_pid = self.poll(connection)
             if self._listens:
                 self._listen(connection)
             while not self._stopped.is_set() and self._is_in_use:
                 connection.until = time.monotonic() + self._pool.options.timeout
-                if self.poll(connection) != server_pid and self._listens:
+                if self._pool.has_better(connection):
+                    return
+                if self._note_poll(connection) != server_pid and self._listens:
                     self._sessions.note_lost()
-                self._key_locks.renew_if_due(connection)
-                if self.error is not None:
-                    self.error = None
-                    self._pool.breaker.worked()
                 self._pause(wake_socket, connection)
         finally:
             connection.close()
+
+    def _note_poll(self, connection: PooledConnection) -> int:
+        server_pid = self.poll(connection)
+        self._key_locks.renew_if_due(connection)
+        if self.error is not None:
+            self.error = None
+            self._pool.breaker.worked()
+        return server_pid
 
     @property
     def _is_in_use(self) -> bool:

@@ -10,12 +10,13 @@ import secrets
 import time
 
 import msgspec
-import psycopg
 from psycopg import errors
 
 from ...errors import ForeignStoreError, NewerStoreError, StoreError
 from . import schema as shapes
-from .connections import ConnectionPool, PooledConnection
+from .connection import PooledConnection
+from .connections import ConnectionPool
+from .errors import NotNowError
 from .options import Options
 from .schema import quoted, within
 from .signing import Signing
@@ -28,14 +29,18 @@ logger = logging.getLogger("muscle_mem")
 class Opened(msgspec.Struct, kw_only=True):
     """How an opened store can be used.
 
-    `why` is the reason why nothing can be written, or empty. `pooled`: a proxy lends a server for one transaction at a
-    time, so sessions do not last. `ascii`: the database cannot hold every text, so the readable columns are escaped.
+    `why` is the reason why this role can write nothing, or empty. `pooled`: a proxy lends a server for one transaction
+    at a time, so sessions do not last. `ascii`: the database cannot hold every text, so the readable columns are
+    escaped.
     """
 
     why: str = ""
     pooled: bool = False
     ascii: bool = False
-    standby: bool = False
+
+
+class NeedsPrimaryError(NotNowError):
+    """A schema that has to be made or migrated, while the server is a standby."""
 
 
 def begin(connection: PooledConnection, options: Options, *, write: bool, durable: bool = True) -> str:
@@ -74,14 +79,10 @@ def prepare(pool: ConnectionPool, connection: PooledConnection, signing: Signing
         )
     opened = Opened(ascii=connection.info.parameter_status("server_encoding") != "UTF8")
     version = probe(connection, options, signing)
-    opened.standby = bool(connection.fetch("SELECT pg_is_in_recovery()")[0][0])
     if version is None or version < shapes.LATEST:
-        _make(connection, options, version, opened)
+        _make(connection, options, version)
         probe(connection, options, signing)
-    if opened.standby:
-        opened.why = "the server is a standby"
-    else:
-        opened.why = _missing_rights(connection, options)
+    opened.why = _missing_rights(connection, options)
     opened.pooled = options.pooling == "transaction" or (
         options.notify
         and options.pooling == "auto"
@@ -174,17 +175,17 @@ def loses_sessions(pool: ConnectionPool, connection: PooledConnection) -> bool:
         other.close()
 
 
-def _make(connection: PooledConnection, options: Options, version: int | None, opened: Opened) -> None:
+def _make(connection: PooledConnection, options: Options, version: int | None) -> None:
     name = options.schema
     what = "does not exist" if version is None else "was written by an older release and must be migrated"
-    if opened.standby:
-        raise StoreError(
+    if connection.standby:
+        raise NeedsPrimaryError(
             f"cannot open the store {options.url}: its schema {name!r} {what}, but the server is a standby, which is "
             "read-only. Open the store once on the primary server."
         )
     try:
         shapes.migrate(connection, name, begin(connection, options, write=True))
-    except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction) as error:
+    except errors.InsufficientPrivilege as error:
         raise StoreError(
             f"cannot open the store {options.url}: its schema {name!r} {what}, but the role {connection.info.user!r} "
             f"may not do that ({' '.join(str(error).split())}). As an administrator, run once CREATE SCHEMA "
@@ -257,7 +258,7 @@ def _missing_rights(connection: PooledConnection, options: Options) -> str:
         raise _unreadable(connection, options)
     if lacked:
         return f"the role {connection.info.user!r} lacks {lacked[0][0]} on {lacked[0][1]}"
-    if connection.fetch("SELECT current_setting('transaction_read_only')")[0][0] == "on":
+    if connection.fetch("SELECT current_setting('default_transaction_read_only')")[0][0] == "on":
         return "the role or the database is set to read-only transactions"
     return ""
 
@@ -271,10 +272,3 @@ def _unreadable(connection: PooledConnection, options: Options) -> StoreError:
 
 def _pid(connection: PooledConnection) -> int:
     return int(connection.fetch("SELECT pg_backend_pid()")[0][0])
-
-
-def unreachable(error: BaseException | None) -> bool:
-    """Return whether an error means that no server answered, not a rejection."""
-    return isinstance(error, OSError | psycopg.OperationalError) and (
-        "FATAL" not in str(error) or isinstance(error, errors.CannotConnectNow) or "starting up" in str(error)
-    )

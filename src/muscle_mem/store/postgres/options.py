@@ -35,15 +35,16 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """The options in a URL.
 
     `conninfo` is for libpq and has the secrets. `url` is for messages and has none. `timeout` is the deadline of one
-    operation in seconds. `connections` is the maximum number of connections. `pooling` is the kind of proxy before the
-    server: "transaction" lends a server for one transaction at a time. `notify` announces changes with NOTIFY.
+    operation in seconds. `connections` is the maximum number of connections of a process, with the one that watches for
+    changes. `pooling` is the kind of proxy before the server: "transaction" lends a server for one transaction at a
+    time. `notify` announces changes with NOTIFY.
     """
 
     conninfo: dict[str, Any]
     url: str
     schema: str = "muscle_mem"
     timeout: float = 10.0
-    connections: int = 8
+    connections: int = 2
     pooling: str = "auto"
     notify: bool = False
 
@@ -118,7 +119,7 @@ def _checked(ours: dict[str, str], url: str) -> dict[str, Any]:
     if notify not in SWITCH:
         raise InvalidValueError(f"invalid mm_notify=: expected one of {', '.join(SWITCH)}, got {notify!r}")
     timeout = _number("mm_timeout", ours.get("mm_timeout", "10"))
-    connections = _number("mm_connections", ours.get("mm_connections", "8"))
+    connections = _number("mm_connections", ours.get("mm_connections", "2"))
     if not 0.1 <= timeout <= 86_400:
         raise InvalidValueError(f"invalid mm_timeout=: expected a number of seconds from 0.1 to 86400, got {timeout:g}")
     if connections != int(connections) or not 1 <= connections <= 1000:

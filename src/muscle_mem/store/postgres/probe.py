@@ -18,7 +18,7 @@ def probe_versions(url: str) -> tuple[int | None, int]:
     Raises what `PostgresStore` raises, and also StoreError if no server answers.
     """
     options = parse(url)
-    pool = ConnectionPool(options, Breaker(options.url))
+    pool = ConnectionPool(options, Breaker(f"cannot reach the store {options.url}"))
     try:
         with translated(options), pool.borrow(time.monotonic() + options.timeout) as connection:
             return probe(connection, options), LATEST

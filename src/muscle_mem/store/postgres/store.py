@@ -17,21 +17,20 @@ from ..base import Damaged, Found, Note, Observation, Sealed, Stored, Summary
 from ..digest import SigningKey, checked_key
 from ..history import HistoryMethods, HistoryTables
 from ..verifying import Trouble
-from .breaker import Breaker
-from .connections import ConnectionPool, PooledConnection
-from .errors import translated
+from .connection import PooledConnection
+from .errors import NotNowError, translated
 from .history import PostgresHistory
 from .integrity import inspect
-from .leading import KeyLock, KeyLocks
-from .listener import ChangeListener
+from .leading import KeyLock
 from .noting import decides
 from .noting import note as write_notes
-from .opening import Opened, Sessions, logger, prepare, unreachable
+from .opening import NeedsPrimaryError, Opened, logger, prepare
 from .options import parse
 from .reader import Reader
 from .rows import Rendition, Seals
 from .schema import HELD, quoted
 from .sealing import Sealing, drop, forget
+from .sharing import acquire, release
 from .signing import Signing
 from .transactions import Transactions
 from .writer import Writer
@@ -60,11 +59,13 @@ class PostgresStore(HistoryMethods):
     def __init__(self, url: str, *, signing_key: SigningKey | None = None) -> None:
         """Open the store, and create it if it does not exist.
 
-        The database must exist. If no server answers, the first call that reaches the server opens the store.
+        The database must exist. If the server cannot be used at the moment, because it is down, starts, is full or does
+        not answer, the first call that reaches it opens the store. All stores of one URL in a process share their
+        connections and the thread that watches for changes.
 
         Args:
             url: A URL of libpq, and options of the store: `mm_schema` (default: muscle_mem), `mm_timeout` (seconds;
-                default: 10), `mm_connections` (default: 8) and `mm_pooling` (auto, session or transaction).
+                default: 10), `mm_connections` (default: 2) and `mm_pooling` (auto, session or transaction).
             signing_key: A secret of at least 16 bytes, as bytes or a string, the same for all users of the store. Rows
                 then have an HMAC-SHA256 instead of a SHA-256, and rows that were written without the key are rejected.
 
@@ -73,32 +74,43 @@ class PostgresStore(HistoryMethods):
             InvalidValueError: The URL cannot be parsed, an option is invalid, or the key is too short.
             ForeignStoreError: The schema is not a muscle_mem store.
             NewerStoreError: The store was written by a newer release.
-            StoreError: The store cannot be opened for another reason.
+            StoreError: The store cannot be opened, for a reason that does not pass by itself: authentication, a missing
+                database or privilege, or a certificate that cannot be verified.
         """
         self._options = parse(url)
         self.url = self._options.url
-        self._pool = ConnectionPool(self._options, Breaker(self.url))
-        self._sessions = Sessions(self._options)
+        self._shared = acquire(self._options)
+        self._pool = self._shared.pool
+        self._sessions = self._shared.sessions
+        self._listener = self._shared.listener
+        self._key_locks = self._shared.key_locks
         self._rendition = Rendition()
         self._signing = Signing(checked_key(signing_key))
         self._seals = Seals(self._signing.sign)
         self._reader = Reader(self._seals, self._rendition, self._signing.refusal)
-        self._transactions = Transactions(self._pool, self._signing, self._seals, self._rendition, self._reader)
-        self._key_locks = KeyLocks(self._pool, self._transactions.retrying)
-        self._listener = ChangeListener(self._pool, self._sessions, self._key_locks)
+        self._attempts = self._shared.attempts
+        self._transactions = Transactions(
+            self._pool,
+            self._attempts,
+            self._shared.writes,
+            self._signing,
+            self._seals,
+            self._rendition,
+            self._reader,
+        )
         self._opened: Opened | None = None
         self._opening = threading.Lock()
         self._opening_held = False
         self._pid = os.getpid()
-        self._close = weakref.finalize(self, _release_all, self._pool, self._listener, self._key_locks)
+        self._close = weakref.finalize(self, release, self._shared)
         register_for_forks(self)
         try:
             self._ensure_ready()
-        except StoreError as error:
-            if not unreachable(error.__cause__):
-                self.close()
-                raise
+        except NotNowError as error:
             logger.warning("%s The store is opened by the first call that finds the server.", error)
+        except StoreError:
+            self.close()
+            raise
 
     def __repr__(self) -> str:
         return f"<PostgresStore {self.url!r}>"
@@ -132,8 +144,9 @@ class PostgresStore(HistoryMethods):
             DamagedStoreError: The trajectory or the observation is stored and damaged.
             StoreError: The transaction failed. The message says so if the commit is in doubt.
         """
-        leads = self._key_locks.held(bytes(sealed.key))
-        seq = self._writing(lambda writer: Sealing(writer, sealed, observation, leads).seal(note))
+        key = bytes(sealed.key)
+        leads = self._key_locks.held(key)
+        seq = self._writing(lambda writer: Sealing(writer, sealed, observation, leads).seal(note), key=key)
         if any(lead.is_late for lead in leads):
             logger.info("store %s: a task was recorded after its lease had expired, so two agents did it", self.url)
         return seq
@@ -254,20 +267,34 @@ class PostgresStore(HistoryMethods):
             )
         try:
             if self._opened is None:
-                with self._transactions.translated_errors(), self._pool.borrow(until) as connection:
-                    opened = prepare(self._pool, connection, self._signing)
-                    self._rendition.ascii = opened.ascii
-                    if opened.pooled:
-                        self._sessions.note_lost()
-                    self._listener.poll(connection)
-                self._pool.breaker.worked()
-                self._opened = opened
+                try:
+                    self._opened = self._open(until, write=False)
+                except NeedsPrimaryError as error:
+                    try:
+                        self._opened = self._open(until, write=True)
+                    except NotNowError:
+                        raise error from None
             return self._opened
         finally:
             self._opening.release()
 
+    def _open(self, until: float, *, write: bool) -> Opened:
+        with self._attempts.translated_errors(), self._pool.borrow(until, write=write) as connection:
+            opened = prepare(self._pool, connection, self._signing)
+            self._rendition.ascii = opened.ascii
+            if opened.pooled:
+                self._sessions.note_lost()
+            self._listener.poll(connection)
+        self._pool.breaker.worked()
+        return opened
+
+    @property
+    def incarnation(self) -> int:
+        """A number that changes when the server was found to be another one, or to have another history."""
+        return self._pool.incarnation
+
     def _poll(self) -> None:
-        self._transactions.retrying(self._listener.poll)
+        self._attempts.retrying(self._listener.poll)
 
     def _reading(self, work: Callable[[PooledConnection], T]) -> T:
         self._ensure_open()
@@ -280,16 +307,16 @@ class PostgresStore(HistoryMethods):
         if opened.why:
             raise StoreError(
                 f"cannot write to the store {self.url}: it is read-only ({opened.why}). Open it again with a role that "
-                "may write, or on the primary server."
+                "may write."
             )
 
     def _write_tables(self, work: Callable[[PooledConnection], T]) -> T:
         self._ensure_writable()
         return self._transactions.writing_history(work)
 
-    def _writing(self, work: Callable[[Writer], int], durable: bool = True) -> int:
+    def _writing(self, work: Callable[[Writer], int], durable: bool = True, key: bytes = b"") -> int:
         self._ensure_writable()
-        answer, changes = self._transactions.writing(work, durable)
+        answer, changes = self._transactions.writing(work, durable, key)
         self._listener.versions.note_own_changes(changes)
         if changes.any and self._options.notify and self._sessions.are_kept:
             self._transactions.notify()
@@ -298,7 +325,9 @@ class PostgresStore(HistoryMethods):
     def _ensure_open(self) -> None:
         if self._pid != os.getpid():  # A fork outside Python calls no fork handlers.
             self._after_fork_in_child()
-        self._pool.ensure_open()
+            self._shared.notice_fork()
+        if not self._close.alive:
+            raise StoreError(f"the store {self.url} is closed. Create a new Engine or store.")
 
     def _vacuum(self) -> None:
         """Vacuum the tables, as far as the server and the role allow."""
@@ -311,24 +340,11 @@ class PostgresStore(HistoryMethods):
 
     def _before_fork(self) -> None:
         self._opening_held = self._opening.acquire(timeout=self._options.timeout)
-        self._pool.before_fork()
 
     def _after_fork_in_parent(self) -> None:
-        self._pool.after_fork_in_parent()
         if self._opening_held:
             self._opening.release()
 
     def _after_fork_in_child(self) -> None:
         self._pid = os.getpid()
         self._opening = threading.Lock()
-        self._pool.breaker.reset_after_fork()
-        self._pool.abandon_after_fork()
-        self._listener.abandon_after_fork()
-        self._key_locks.abandon_after_fork()
-
-
-def _release_all(pool: ConnectionPool, listener: ChangeListener, key_locks: KeyLocks) -> None:
-    """Release what a store holds. Also called for an unreferenced store, and at exit."""
-    key_locks.close()
-    pool.close()
-    listener.stop()

@@ -6,8 +6,7 @@ Each ends within a deadline. It is repeated once if the connection is lost, and 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -15,8 +14,10 @@ import psycopg
 from psycopg import errors
 
 from ...errors import StoreError
+from .attempts import Attempts
+from .breaker import WriteBreakers
 from .connections import ConnectionPool, PooledConnection
-from .errors import DeadlineError, is_lost, plain_text, translated
+from .errors import DeadlineError, is_lost, plain_text
 from .listener import channel_of
 from .opening import begin
 from .reader import Reader
@@ -51,13 +52,23 @@ class _Doubt(msgspec.Struct):
 class Transactions:
     """The transactions of a store.
 
-    All methods raise StoreErrors, and what the work raises.
+    All methods raise StoreErrors, and what the work raises. `writes` refuses writes for a while that would wait for a
+    lock which another one awaited in vain.
     """
 
     def __init__(
-        self, pool: ConnectionPool, signing: Signing, seals: Seals, rendition: Rendition, reader: Reader
+        self,
+        pool: ConnectionPool,
+        attempts: Attempts,
+        writes: WriteBreakers,
+        signing: Signing,
+        seals: Seals,
+        rendition: Rendition,
+        reader: Reader,
     ) -> None:
         self._pool = pool
+        self._attempts = attempts
+        self._writes = writes
         self._signing = signing
         self._options = pool.options
         self._seals = seals
@@ -77,10 +88,12 @@ class Transactions:
                 if not connection.closed:
                     connection.run("ROLLBACK")  # Unlike a commit, it also ends a failed transaction.
 
-        return self.retrying(read)
+        return self._attempts.retrying(read)
 
-    def writing(self, work: Callable[[Writer], int], durable: bool = True) -> tuple[int, Changes]:
+    def writing(self, work: Callable[[Writer], int], durable: bool = True, key: bytes = b"") -> tuple[int, Changes]:
         """Run work in one transaction, and return its answer and what it changed.
+
+        `key` is the one that is locked, if any.
 
         On return the transaction is committed, and was carried out once. Every transaction writes a row with a number
         of its connection, and locks this number. If the connection is lost during the commit, the next transaction
@@ -113,8 +126,12 @@ class Transactions:
                 raise
 
         try:
-            answer, changes = self.retrying(lambda connection: _past_conflicts(write, connection))
+            self._writes.admit(key)
+            answer, changes = self._attempts.retrying(lambda one: _past_conflicts(write, one), write=True)
+            self._writes.worked(key)
         except StoreError as error:
+            if isinstance(error.__cause__, errors.LockNotAvailable | errors.QueryCanceled):
+                self._writes.failed(key, plain_text(error.__cause__, self._options))
             if doubt is None:
                 raise
             raise StoreError(f"{error} It is not known whether this was written.") from error.__cause__
@@ -156,40 +173,7 @@ class Transactions:
                     connection.run("ROLLBACK")
                 raise
 
-        return self.retrying(write)
-
-    @contextmanager
-    def translated_errors(self) -> Iterator[None]:
-        """Raise StoreError for errors of psycopg.
-
-        A lost connection or a passed deadline opens the breaker.
-        """
-        with translated(self._options):
-            try:
-                yield
-            except psycopg.Error as error:
-                if isinstance(error, DeadlineError) or is_lost(error):
-                    self._pool.mark_unreachable(plain_text(error, self._options))
-                raise
-
-    def retrying(self, work: Callable[[PooledConnection], T]) -> T:
-        """Run work on a connection, and once more on another if that one is lost.
-
-        Both attempts have one deadline.
-        """
-        until = time.monotonic() + self._options.timeout
-        with self.translated_errors():
-            for again in (False, True):
-                try:
-                    with self._pool.borrow(until) as connection:
-                        answer = work(connection)
-                    self._pool.breaker.worked()
-                    return answer
-                except psycopg.Error as error:
-                    if again or not is_lost(error):
-                        raise
-                    self._pool.drop_idle()
-        raise AssertionError("not reached")
+        return self._attempts.retrying(write, write=True)
 
 
 def _past_conflicts(work: Callable[[PooledConnection], T], connection: PooledConnection) -> T:

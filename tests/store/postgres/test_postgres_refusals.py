@@ -1,0 +1,274 @@
+"""S19: what refuses for now and what refuses for good, as servers and proxies say it on the wire."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from postgres_server import HOW, place_of, through, url_of
+
+pytest.importorskip("psycopg", reason=HOW)
+
+from muscle_mem import Engine
+from muscle_mem.errors import StoreError
+from muscle_mem.store.postgres import PostgresStore
+from muscle_mem.store.postgres.connection import _states
+from muscle_mem.store.postgres.errors import NotNowError, is_lost
+from postgres_proxies import RefusingProxy, refusal_of
+
+PASSES = {
+    "shutting down": ("57P03", "the database system is shutting down"),
+    "starting up": ("57P03", "the database system is starting up"),
+    "in recovery": ("57P03", "the database system is in recovery mode"),
+    "not yet consistent": ("57P03", "the database system is not yet accepting connections"),
+    "too many clients": ("53300", "sorry, too many clients already"),
+    "reserved slots": (
+        "53300",
+        "remaining connection slots are reserved for roles with the SUPERUSER attribute",
+    ),
+    "too many of the role": ("53300", 'too many connections for role "muscle"'),
+    "terminating": ("57P01", "terminating connection due to administrator command"),
+    "crashed": ("57P02", "terminating connection because of crash of another server process"),
+    "out of memory": ("53200", "out of memory"),
+    "proxy full": ("08P01", "no more connections allowed (max_client_conn)"),
+    "proxy without a server": ("08P01", "server login has been failing, try again later (server_login_retry)"),
+    "proxy waits too long": ("08P01", "query_wait_timeout"),
+    "in another language": ("57P03", "das Datenbanksystem startet"),
+}
+CUT = ("reset", "closed", "silent")
+NEVER = {
+    "password": ("28P01", 'password authentication failed for user "muscle"'),
+    "no entry": ("28000", 'no pg_hba.conf entry for host "127.0.0.1", user "muscle", database "x", no encryption'),
+    "no role": ("28000", 'role "muscle" does not exist'),
+    "database": ("3D000", 'database "x" does not exist'),
+    "privilege": ("42501", 'permission denied for database "x"'),
+    "proxy": ("08P01", "no such user: muscle"),
+    "in another language": ("28P01", "Passwort-Authentifizierung für Benutzer »muscle« fehlgeschlagen"),
+}
+
+
+@pytest.fixture
+def proxy(database: str) -> Iterator[RefusingProxy]:
+    with closing(RefusingProxy(place_of(database))) as one:
+        yield one
+
+
+class Agent:
+    """An engine with one tool, and an agent that counts its runs."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self.engine = Engine(url, **options)
+        self.runs = 0
+        tool = self.engine.tool(effect="read")(look)
+        self.engine.set_agent(lambda task: self._run(tool, task))
+
+    def _run(self, tool: Any, task: str) -> object:
+        self.runs += 1
+        return tool("x")
+
+
+def look(what: str) -> str:
+    return what
+
+
+def opened_and_recorded(make: Callable[[], str], heal: Callable[[], None]) -> None:
+    """Whether an engine opens, its agent runs, and it records as soon as the server is there."""
+    agent = Agent(make())
+    try:
+        assert agent.engine("a task").status == "miss"
+        assert agent.engine.cache_info().learned == 0
+        heal()
+        give_up = time.monotonic() + 20
+        while not agent.engine("a task"):
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+        assert agent.engine.cache_info().learned == 1
+    finally:
+        agent.engine.close()
+
+
+@pytest.mark.parametrize("after_login", [False, True], ids=["at-login", "at-query"])
+@pytest.mark.parametrize("name", PASSES)
+def test_s19_what_passes_by_itself_delays_recording_and_nothing_else(
+    name: str, after_login: bool, database: str, schema: str, proxy: RefusingProxy
+) -> None:
+    proxy.refusal, proxy.after_login = refusal_of(*PASSES[name]), after_login
+
+    def heal() -> None:
+        proxy.refusal = None
+
+    opened_and_recorded(lambda: url_of(schema, at=through(database, proxy.port)), heal)
+    assert proxy.refused > 0
+
+
+@pytest.mark.parametrize("how", CUT)
+def test_s19_a_connection_that_is_cut_or_not_answered_passes(
+    how: str, database: str, schema: str, proxy: RefusingProxy
+) -> None:
+    proxy.refusal = how
+
+    def heal() -> None:
+        proxy.refusal = None
+
+    url = url_of(schema, at=through(database, proxy.port), connect_timeout="0.3")
+    opened_and_recorded(lambda: url, heal)
+
+
+def test_s19_a_refused_port_passes(database: str, schema: str) -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = int(one.getsockname()[1])
+    made: list[RefusingProxy] = []
+
+    def heal() -> None:
+        door = socket.create_server(("127.0.0.1", port))
+        made.append(RefusingProxy(place_of(database)))
+        threading.Thread(target=_forward, args=(door, made[0].port), daemon=True).start()
+        made.append(door)  # type: ignore[arg-type]
+
+    try:
+        opened_and_recorded(lambda: url_of(schema, at=through(database, port)), heal)
+    finally:
+        for one_made in made:
+            one_made.close()
+
+
+def _forward(door: socket.socket, port: int) -> None:
+    from postgres_proxies import _copy
+
+    with suppress(OSError):
+        while True:
+            client, _ = door.accept()
+            server = socket.create_connection(("127.0.0.1", port))
+            for pair in ((client, server), (server, client)):
+                threading.Thread(target=_copy, args=pair, daemon=True).start()
+
+
+def test_s19_a_name_that_is_not_resolved_passes(database: str, schema: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    host, port = place_of(database)
+    there = False
+    real = socket.getaddrinfo
+
+    def resolve(name: Any, *args: Any, **options: Any) -> Any:
+        if name != "db.invalid":
+            return real(name, *args, **options)
+        if not there:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return real(host, *args, **options)
+
+    def heal() -> None:
+        nonlocal there
+        there = True
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    named = database.replace(f"127.0.0.1:{port}", f"db.invalid:{port}").replace(
+        f"localhost:{port}", f"db.invalid:{port}"
+    )
+    opened_and_recorded(lambda: url_of(schema, at=named), heal)
+
+
+@pytest.mark.parametrize("name", NEVER)
+def test_s19_what_no_waiting_heals_is_told_at_once(name: str, schema: str, database: str, proxy: RefusingProxy) -> None:
+    _states.clear()
+    proxy.refusal = refusal_of(*NEVER[name])
+    with pytest.raises(StoreError) as caught:
+        PostgresStore(url_of(schema, at=through(database, proxy.port)))
+    assert not isinstance(caught.value, NotNowError)
+    assert NEVER[name][1] in str(caught.value)
+
+
+def test_s19_a_refusal_in_unknown_words_is_traced_once(schema: str, database: str, proxy: RefusingProxy) -> None:
+    _states.clear()
+    proxy.refusal = refusal_of("57P03", "das Datenbanksystem startet")
+    url = url_of(schema, at=through(database, proxy.port))
+    for tries in (2, 1):  # the second time, its words are known
+        before = proxy.refused
+        PostgresStore(url).close()
+        assert proxy.refused - before == tries
+
+
+def test_s19_tls_that_is_asked_for_and_not_there_is_told_at_once(
+    schema: str, database: str, proxy: RefusingProxy, tmp_path: Path
+) -> None:
+    proxy.refusal = "closed"
+    at = through(database, proxy.port)
+    with pytest.raises(StoreError, match="does not support SSL"):
+        PostgresStore(url_of(schema, at=at, sslmode="require"))
+    proxy.tls = True
+    with pytest.raises(StoreError, match="root certificate file"):
+        PostgresStore(url_of(schema, at=at, sslmode="verify-full", sslrootcert=tmp_path / "missing.crt"))
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl, which makes the certificates")
+def test_s19_a_certificate_that_does_not_verify_is_told_at_once(schema: str, database: str, tmp_path: Path) -> None:
+    for name in ("server", "other"):
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=db",
+             "-keyout", tmp_path / f"{name}.key", "-out", tmp_path / f"{name}.crt"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.crt", tmp_path / "server.key")
+
+    def serve(door: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = door.accept()
+                client.recv(8)
+                client.sendall(b"S")
+                with suppress(OSError), context.wrap_socket(client, server_side=True) as wrapped:
+                    wrapped.recv(1000)
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as door:
+        threading.Thread(target=serve, args=(door,), daemon=True).start()
+        at = through(database, int(door.getsockname()[1]))
+        for mode, root, words in (
+            ("verify-ca", "other", "certificate verify failed"),
+            ("verify-full", "server", "127.0.0.1"),  # its name is another one
+        ):
+            with pytest.raises(StoreError, match=words):
+                PostgresStore(url_of(schema, at=at, sslmode=mode, sslrootcert=tmp_path / f"{root}.crt"))
+        door.shutdown(socket.SHUT_RDWR)
+
+
+def test_s19_sessions_that_the_server_ends_are_lost_and_not_rejected() -> None:
+    from psycopg import errors
+
+    assert all(is_lost(kind()) for kind in (errors.IdleSessionTimeout, errors.AdminShutdown, errors.ConnectionFailure))
+    assert not is_lost(errors.TooManyConnections())
+
+
+def test_s19_an_idle_session_that_the_server_ends_is_replaced(database: str, schema: str) -> None:
+    from muscle_mem.testing import a_trajectory, an_observation
+
+    with closing(PostgresStore(url_of(schema, options="-c idle_session_timeout=50"))) as store:
+        for n in range(3):
+            store.seal(a_trajectory(str(n)), an_observation())
+            time.sleep(0.15)
+
+
+def test_s11_connect_timeout_is_that_of_all_hosts_together(schema: str, database: str) -> None:
+    silent = [RefusingProxy(place_of(database), "silent") for _ in range(4)]
+    try:
+        ports = ",".join(str(one.port) for one in silent)
+        hosts = ",".join(["127.0.0.1"] * 4)
+        credentials = database.partition("://")[2].rpartition("@")[0]
+        base = f"postgresql://{credentials}@/postgres"
+        began = time.monotonic()
+        PostgresStore(url_of(schema, at=base, host=hosts, port=ports, connect_timeout="0.8")).close()
+        waited = time.monotonic() - began
+        assert all(one.refused == 1 for one in silent)
+        assert waited < 2 * 0.8  # and not four times
+    finally:
+        for one in silent:
+            one.close()
