@@ -54,30 +54,48 @@ if alone:
 
 
 class Server:
-    """A server on a loopback port with its files in a temporary folder. `fsync` makes it survive a stop at once."""
+    """A server on a loopback port with its files in a temporary folder. `fsync` makes it survive a stop at once.
 
-    def __init__(self, binaries: Path, *, fsync: bool = False) -> None:
+    With `primary` it is a standby of that server, until `promote`. `settings` are those that it is started with.
+    """
+
+    def __init__(
+        self,
+        binaries: Path,
+        *,
+        fsync: bool = False,
+        primary: Server | None = None,
+        port: int | None = None,
+        settings: dict[str, object] | None = None,
+    ) -> None:
+        self.settings = settings or {}
         self.folder = Path(tempfile.mkdtemp(prefix="mmpg-", dir=shared_place()))
-        self.password = secrets.token_hex(8)
+        self.password = secrets.token_hex(8) if primary is None else primary.password
         self.keeper: subprocess.Popen[str] | None = None
         self.pid = 0
         self.fsync = fsync
         self.user = other_user()  # PostgreSQL refuses to run as root
         atexit.register(self.remove)
         self.binaries = runnable(binaries, PROGRAMS, self.folder, self.user)
+        self.data = self.folder / "data"
+        if primary is None:
+            self._make()
+        else:
+            if self.user:
+                give(self.folder, self.user)
+            self._run("pg_basebackup", "-D", str(self.data), "-R", "-c", "fast", "-d", primary.dsn, "--no-sync")
+        self.port = port or _free_port()
+        self.start()
+
+    def _make(self) -> None:
         word = self.folder / "password"
         word.write_text(self.password)
         if self.user:
             give(self.folder, self.user)
-        self.data = self.folder / "data"
         self._run("initdb", "-D", str(self.data), "-U", "muscle", "-A", "scram-sha-256", f"--pwfile={word}", "-E",
                   "UTF8", "--no-locale", "--no-sync")  # fmt: skip
         rules = self.data / "pg_hba.conf"  # the fake pooling proxy logs in for its clients as a role without a password
         rules.write_text("host all pooled 127.0.0.1/32 trust\n" + rules.read_text())
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            self.port = int(one.getsockname()[1])
-        self.start()
 
     @property
     def dsn(self) -> str:
@@ -98,6 +116,7 @@ class Server:
             "jit": "off",
             "log_min_messages": "panic",
             "log_min_error_statement": "panic",
+            **self.settings,
         }
         command = [str(self.binaries / "postgres"), "-D", str(self.data)]
         for name, value in settings.items():
@@ -123,6 +142,24 @@ class Server:
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGQUIT if mode == "immediate" else signal.SIGINT)
         self._end_keeper()
+
+    def promote(self) -> None:
+        """Make a standby a primary, and wait until it takes writes."""
+        self.execute("SELECT pg_promote()")
+
+    def await_copy(self, primary: Server) -> None:
+        """Wait until a standby has replayed what its primary has written."""
+        position = primary.execute("SELECT pg_current_wal_lsn()")
+        until(lambda: bool(self.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", position)))
+
+    def execute(self, statement: str, *values: object) -> Any:
+        """The first value of a statement's first row, or None."""
+        import psycopg
+
+        with closing(psycopg.connect(self.dsn, autocommit=True)) as connection:
+            cursor = connection.execute(statement.encode(), values or None)
+            row = cursor.fetchone() if cursor.description is not None else None
+            return row[0] if row is not None else None
 
     def freeze(self) -> None:
         """Stop every process of it in its tracks: connections stay, nothing answers."""
@@ -185,6 +222,12 @@ class Server:
         )
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stdout}{done.stderr}")
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 def binaries() -> Path | None:

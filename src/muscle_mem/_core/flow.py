@@ -79,14 +79,27 @@ def run_task(run: Run, found: CandidateSet, registry: Registry, lookup: Refusal 
         if run.progress.entered_calls:
             return (yield from _diverge(run, refusal))
     refusal = refusal or lookup or Refusal(Reason.NEW_TASK, "no recording exists for this task")
+    held: Sequence[Candidate] = ()
     if run.may_wait and not run.is_stepped and refusal.reason not in NOT_LEARNABLE:
-        news = yield from _wait_for_recording(run, found)
+        held = _held(found) if refusal.reason is Reason.QUARANTINED else ()
+        news = yield from _wait_for_recording(run, found, waits=not held)
         if isinstance(news, RunResult):
             return news
         if news:
             run.reset_progress()
             return (yield from run_task(run, news, registry))
-    return (yield from _miss(run, refusal))
+        held = held if news is not None else ()
+    return (yield from _miss(run, refusal, held))
+
+
+def _held(found: CandidateSet) -> list[Candidate]:
+    """Return the candidates whose quarantine only a person lifts.
+
+    No run waits for them. One at a time compares its agent's calls with them, as in a shadow run, and the counts show
+    the person whether the agent still does the same.
+    """
+    held = [one for one in found.trajectories if one.standing.held and one.standing.state == "quarantined"]
+    return [candidate for trajectory in held for candidate in trajectory.candidates]
 
 
 def _note_stop(run: Run, refusal: Refusal) -> Refusal:
@@ -105,17 +118,22 @@ def _note_stop(run: Run, refusal: Refusal) -> Refusal:
     return msgspec.structs.replace(refusal, reason=MISS_REASONS.get(refusal.reason, refusal.reason))
 
 
-def _wait_for_recording(run: Run, seen: CandidateSet) -> Generator[Effect, Any, RunResult | CandidateSet]:
+def _wait_for_recording(
+    run: Run, seen: CandidateSet, *, waits: bool
+) -> Generator[Effect, Any, RunResult | CandidateSet | None]:
     """Wait for the run that learns this key, or become that run.
 
-    Returns the candidates to replay, none if the agent must run, or how the run ended.
+    Returns the candidates to replay, none if the agent must run, or how the run ended. With `waits` false, it is None
+    if another run learns the key.
     """
     run.may_wait = False  # A run waits once.
     try:
         while True:
-            answer = yield LeadKey(seen)
+            answer = yield LeadKey(seen, waits)
             if isinstance(answer, CandidateSet):
                 return answer
+            if not waits:
+                return None
             yield Sleep(answer)
     except GeneratorExit:
         raise

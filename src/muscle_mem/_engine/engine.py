@@ -65,7 +65,7 @@ class Engine:
         signing_key: A secret of at least 16 bytes. Recordings that were not written with it are rejected. Only for
             stores in files and databases.
         miss_wait: How many seconds a run waits when another run, in any thread, task or process, is learning the same
-            task. 0 does not wait.
+            task. 0 does not wait. None means 30 for a store that machines share (PostgreSQL), and 0 for others.
         library_bytes: The approximate number of bytes of recordings that are kept in memory. The least recently used
             tasks are dropped first.
         max_items: The maximum number of trajectories in the store. None means unlimited. See `prune`.
@@ -118,7 +118,7 @@ class Engine:
         max_lookups: int = 256,
         adopt_threads: bool = False,
         signing_key: bytes | str | None = None,
-        miss_wait: float = 0.0,
+        miss_wait: float | None = None,
         library_bytes: int = LIBRARY_BYTES,
         max_items: int | None = None,
         max_bytes: int | None = None,

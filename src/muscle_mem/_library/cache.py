@@ -27,8 +27,8 @@ DECODED_FACTOR = 3
 class CacheEntry(msgspec.Struct):
     """The candidates of one key, and the versions that they were loaded at.
 
-    `size` is an estimate in bytes. If `is_unconditional` is true, no other condition is checked before the candidates
-    are used.
+    `size` is an estimate in bytes. `incarnation` is that of the store; see `PostgresStore.incarnation`. If
+    `is_unconditional` is true, no other condition is checked before the candidates are used.
     """
 
     candidate_set: CandidateSet
@@ -38,6 +38,7 @@ class CacheEntry(msgspec.Struct):
     size: int = ENTRY_BYTES
     has_irreversible: bool = False
     is_unconditional: bool = True
+    incarnation: int = 0
 
     @property
     def trajectories(self) -> Sequence[ReadyTrajectory]:

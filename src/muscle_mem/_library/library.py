@@ -85,6 +85,7 @@ class Library:
         self._flows = Flows(lambda: self.store, clock, probation, approves, health.corrupted) if learns_flows else None
         self._lock = threading.RLock()
         self._reported_damage: set[str] = set()
+        self.kept_quarantines: Any = None
         register_for_forks(self)
 
     def find(self, key: bytes) -> CacheEntry:
@@ -123,7 +124,12 @@ class Library:
                 if before.store_version == version:
                     return before  # Another thread has loaded it.
                 known = {trajectory.id: trajectory for trajectory in before.trajectories}
+            incarnation: int = getattr(self.store, "incarnation", 0)
             found = self.store.find(key)
+            if getattr(self.store, "incarnation", 0):  # It may have changed meanwhile.
+                from .quarantines import with_known_quarantines
+
+                found = with_known_quarantines(self, before, found)
             for damaged in found.damaged:
                 self._report_damage(damaged.id, damaged.what)
             records, learned = split_learned(found.stored)
@@ -144,6 +150,7 @@ class Library:
                 estimate_bytes(trajectories),
                 irreversible,
                 is_unconditional=not (damaged_count or irreversible or self.growth.limits.ttl is not None),
+                incarnation=incarnation,
             )
             self.cache.put(key, entry)
             return entry
@@ -395,16 +402,17 @@ class Library:
 
     def _note(self, note: Note | None) -> None:
         if note is not None:
-            self._write("note", (note,))
+            self.write("note", (note,))
 
     def flush(self) -> None:
         """Write the counts. Never raises: a lost count changes no decision."""
         notes = self.counters.drain()
         if notes:
-            self._write("count", notes)
+            self.write("count", notes)
         self.history.flush_in_memory()
 
-    def _write(self, operation: str, notes: tuple[Note, ...]) -> None:
+    def write(self, operation: str, notes: tuple[Note, ...]) -> None:
+        """Write notes. Never raises."""
         try:
             self.store.note(notes)
             self.health.succeeded(operation)

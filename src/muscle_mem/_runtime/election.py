@@ -29,6 +29,9 @@ ASK_INTERVAL = 0.1
 
 OTHER_CODE = (Reason.TOOL_CHANGED, Reason.TOOL_MISSING, Reason.CHECK_CHANGED)
 
+MISS_WAIT = 30.0
+"""How many seconds runs wait by default where machines share a store."""
+
 WaitSteps = Generator[float, None, CandidateSet]
 
 
@@ -78,15 +81,18 @@ class KeyLeases:
     """The keys that the runs of one engine lead.
 
     Attributes:
-        max_wait: How many seconds a run waits for another one. 0 does not wait.
+        max_wait: How many seconds a run waits for another one. 0 does not wait. None is MISS_WAIT for a store that
+            machines share, and 0 for others.
         pause: How many seconds pass before a store on a network is asked again who leads a key.
     """
 
-    def __init__(self, library: Any, health: Any, max_wait: float) -> None:
-        self.max_wait = max_wait
+    def __init__(self, library: Any, health: Any, max_wait: float | None) -> None:
         self.health = health
         self.store: Leading | None = library.store if is_leading(library.store) else None
         self.pause = ASK_INTERVAL if getattr(library.store, "waits_on_network", False) else 0.0
+        if max_wait is None:
+            max_wait = MISS_WAIT if self.store is not None and getattr(library.store, "waits_on_network", False) else 0
+        self.max_wait = max_wait
         self._leases: dict[bytes, KeyLease] = {}
         self._lock = threading.Lock()
         self._pid = os.getpid()
@@ -108,11 +114,14 @@ class KeyLeases:
                 del self._leases[key]
 
 
-def acquire_or_wait(runtime: Any, run: Run, frame: Frame, seen: CandidateSet, *, may_wait: bool) -> WaitSteps:
+def acquire_or_wait(
+    runtime: Any, run: Run, frame: Frame, seen: CandidateSet, *, may_wait: bool, waits: bool = True
+) -> WaitSteps:
     """Lead the run's key, or wait for the recording of another run.
 
     Yields the seconds to wait before the next step. Returns the candidates of the key if there are new ones since
     `seen`, else none, and the agent must run. The lease belongs to the frame, which releases it at the end of the run.
+    With `waits` false, the caller takes the first answer, so that it is not counted as a wait.
     """
     key_leases: KeyLeases = runtime.key_leases
     assert run.key is not None
@@ -129,7 +138,7 @@ def acquire_or_wait(runtime: Any, run: Run, frame: Frame, seen: CandidateSet, *,
         remaining = began + key_leases.max_wait - time.monotonic()
         if leads or new_recordings or not may_wait or remaining <= 0:
             break
-        if not waited:
+        if not waited and waits:
             waited = True
             runtime.reporter.count("waited")
         yield min(pause, remaining)

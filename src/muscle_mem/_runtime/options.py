@@ -71,7 +71,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     result: Callable[[list[Any]], Any] | None
     max_lookups: int
     adopt_threads: bool
-    miss_wait: float
+    miss_wait: float | None
     library_bytes: int
     max_items: int | None
     max_bytes: int | None
@@ -103,7 +103,8 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidTypeError(f"invalid learn_flows=: expected True or False, got {self.learn_flows!r}")
         validated_answer(self.answer)
         validated_count("probation", self.probation, "values")
-        validated_seconds("miss_wait", self.miss_wait)
+        if self.miss_wait is not None:
+            validated_seconds("miss_wait", self.miss_wait)
         validated_count("library_bytes", self.library_bytes, "bytes")
         validated_choice("mode", self.mode, MODES)
         validated_choice("on_divergence", self.on_divergence, POLICIES)

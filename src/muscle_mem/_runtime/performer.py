@@ -57,7 +57,7 @@ class Performer(msgspec.Struct, eq=False):
         if isinstance(effect, effects.Save):
             return self._save(effect.recording)
         if isinstance(effect, effects.LeadKey):
-            return self._lead_key(effect.seen)
+            return self._lead_key(effect)
         if isinstance(effect, effects.RunCallback):
             return effect.function(*effect.args)
         if isinstance(effect, effects.Sleep):
@@ -108,10 +108,12 @@ class Performer(msgspec.Struct, eq=False):
         runtime.open_runs.start_recording(self.frame)
         return agent(*run.args, **kwargs)
 
-    def _lead_key(self, seen: CandidateSet) -> float | CandidateSet:
+    def _lead_key(self, effect: effects.LeadKey) -> float | CandidateSet:
         if self.lease_attempt is None:
             may_wait = not self.frame.is_nested and (self.is_async or not is_loop_running())
-            self.lease_attempt = acquire_or_wait(self.runtime, self.run, self.frame, seen, may_wait=may_wait)
+            self.lease_attempt = acquire_or_wait(
+                self.runtime, self.run, self.frame, effect.seen, may_wait=may_wait, waits=effect.waits
+            )
         try:
             return next(self.lease_attempt)
         except StopIteration as stop:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from .._core.model.outcome import Outcome
 from .._core.model.reason import Reason
@@ -14,6 +14,9 @@ from .._events import Event, NoticeEvent, NotLearnedEvent, Observer, RunBeganEve
 from .._forks import ForkSafeLock, register_for_forks
 from ..errors import InvalidTypeError
 from .task_keys import digests_of
+
+if TYPE_CHECKING:
+    from .quarantine_notices import QuarantineNotices
 
 SUGGEST_KEY_AFTER = 5
 BY_STATUS = {"hit": "hits", "miss": "misses", "diverged": "diverged"}
@@ -87,6 +90,7 @@ class Reporter(ForkSafeLock):
         self._reported: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         register_for_forks(self)
+        self._quarantines: QuarantineNotices | None = None
         self._new_keys: dict[bytes, Mapping[str, bytes]] = {}
         self.counts = dict.fromkeys(COUNTER_NAMES, 0)
 
@@ -167,10 +171,23 @@ class Reporter(ForkSafeLock):
             if outcome.not_learned is not None and counted:
                 self.not_learned(run, outcome.not_learned, outcome.not_learned_message)
             self._suggest_key(run, outcome)
+            if outcome.reason is Reason.QUARANTINED:
+                self._tell_quarantine(run, outcome)
         elif self._new_keys:
             self._new_keys.clear()
         if not self._only_logs or logs_debug():
             self._emit_run_event(run, outcome)
+
+    def _tell_quarantine(self, run: Run, outcome: Outcome) -> None:
+        """Tell once a minute how often the agent ran because of quarantines."""
+        with self._lock:
+            if self._quarantines is None:
+                from .quarantine_notices import QuarantineNotices
+
+                self._quarantines = QuarantineNotices()
+            message = self._quarantines.note(run, outcome)
+        if message is not None:
+            self.notice_each_time("warning", "quarantined_task", message)
 
     def _emit_run_event(self, run: Run, outcome: Outcome) -> None:
         divergence = outcome.divergence

@@ -110,10 +110,11 @@ class LeadKey(msgspec.Struct):
     """Let one run at a time learn a key; yielded before the agent runs on a miss.
 
     The result is the number of seconds after which to ask again; or candidates of the key that were stored since
-    `seen`; or an empty list, and the agent may run.
+    `seen`; or an empty list, and the agent may run. With `waits` false, the run asks only once.
     """
 
     seen: Any
+    waits: bool = True
 
 
 class RunAgent(msgspec.Struct):

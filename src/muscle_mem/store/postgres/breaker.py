@@ -62,7 +62,10 @@ class Breaker:
             self._until = now + self._pause  # Calls during the probe are rejected, too.
 
     def failed(self, why: object, *, slow: bool = True) -> None:
-        """Record that the store could not be reached. `slow` says that finding out took time."""
+        """Record that the store could not be reached.
+
+        `slow` says that finding out took time.
+        """
         first, longest = (FIRST_PAUSE, LONGEST_PAUSE) if slow else (FIRST_QUICK_PAUSE, LONGEST_QUICK_PAUSE)
         with self._lock:
             if self._why is None:

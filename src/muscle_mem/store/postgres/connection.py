@@ -158,7 +158,10 @@ def _poll_login(pgconn: pq.abc.PGconn, until: float) -> str | None:
 
 
 def _traced_refusal(conninfo: bytes, until: float) -> str:
-    """Try a login again, and return the SQLSTATE that it is refused with, or "". The trace is only in memory."""
+    """Try a login again, and return the SQLSTATE that refuses it, or "".
+
+    The trace is only in memory.
+    """
     if not hasattr(os, "memfd_create"):
         return ""
     try:

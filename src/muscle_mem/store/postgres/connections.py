@@ -55,6 +55,7 @@ class ConnectionPool:
         self._idle: list[PooledConnection] = []
         self._dedicated: weakref.WeakSet[PooledConnection] = weakref.WeakSet()
         self._borrowed = 0
+        self._reserved = 0
         self._fewer_until = 0.0
         self._look_after = 0.0
         self._reaper: threading.Timer | None = None
@@ -99,9 +100,21 @@ class ConnectionPool:
 
         Raises StoreError, and NotNowError if the thread has to borrow one for each poll.
         """
-        if self.options.connections == 1 or time.monotonic() < self._fewer_until:
-            raise NotNowError(f"the store {self.options.url} has no connection to spare")
-        return self.dedicated(until)
+        surplus: PooledConnection | None = None
+        with self._change:
+            room = self.options.connections - self._borrowed - len(self._idle)
+            if self.options.connections == 1 or time.monotonic() < self._fewer_until or (room < 1 and not self._idle):
+                raise NotNowError(f"the store {self.options.url} has no connection to spare")
+            if room < 1:
+                surplus = self._idle.pop(0)
+            self._reserved += 1
+        if surplus is not None:
+            surplus.close()
+        try:
+            return self.dedicated(until)
+        finally:
+            with self._change:
+                self._reserved -= 1
 
     def mark_unreachable(self, why: object, *, slow: bool) -> None:
         """Open the breaker, and close the idle connections."""
@@ -116,7 +129,7 @@ class ConnectionPool:
             connection.close()
 
     def has_better(self, connection: PooledConnection) -> bool:
-        """Return whether a server that takes writes was found, while this connection is to a standby.
+        """Return whether a server was found that takes writes, unlike this one.
 
         Asks at most twice a second. Raises what psycopg raises.
         """
@@ -185,10 +198,12 @@ class ConnectionPool:
     def _may_grow(self) -> bool:
         if not self._borrowed:
             return True
-        watching = sum(not connection.closed for connection in self._dedicated)
-        if self._borrowed >= max(1, self.options.connections - watching):
-            return False
-        return time.monotonic() >= self._fewer_until
+        return self._borrowed < self._capacity() and time.monotonic() >= self._fewer_until
+
+    def _capacity(self) -> int:
+        """Return how many connections may be lent, beside those that are dedicated."""
+        dedicated = self._reserved + sum(not connection.closed for connection in self._dedicated)
+        return max(1, self.options.connections - dedicated)
 
     def _next_look(self, until: float) -> float:
         now = time.monotonic()
@@ -202,7 +217,10 @@ class ConnectionPool:
             )
 
     def _pop(self, write: bool) -> PooledConnection:
-        """Return the idle connection that was used last, for a write preferably one to a primary."""
+        """Return the idle connection that was used last.
+
+        For a write, one to a primary is preferred.
+        """
         if write:
             for index in range(len(self._idle) - 1, -1, -1):
                 if not self._idle[index].standby:
@@ -225,7 +243,9 @@ class ConnectionPool:
         return connection
 
     def _add(self, connection: PooledConnection, until: float) -> None:
-        """Take in a new connection. Raises NotNowError for one to a standby while others are to a primary.
+        """Take in a new connection.
+
+        Raises NotNowError for one to a standby while others are to a primary.
 
         What a standby answers may be older than what the others have said.
         """
@@ -339,7 +359,9 @@ class ConnectionPool:
         return found
 
     def _note_identity(self, connection: PooledConnection) -> None:
-        """Note which cluster and timeline a connection has reached, and tell if it is another one.
+        """Note which cluster and timeline a connection has reached.
+
+        If it is another one, the listener learns of it.
 
         A standby after a primary counts as another one, since it may lag behind.
         """

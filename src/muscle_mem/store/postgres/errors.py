@@ -79,7 +79,10 @@ _PASSES = re.compile(
 
 
 class NotNowError(StoreError):
-    """A store that cannot be used at the moment. What refuses may pass by itself, so it is asked again."""
+    """A store that cannot be used at the moment.
+
+    What refuses may pass by itself, so it is asked again.
+    """
 
 
 class StandbyError(NotNowError):
@@ -115,7 +118,10 @@ def refuses_for_good(text: str, state: str) -> bool:
 
 
 def is_understood(text: str) -> bool:
-    """Return whether a refusal is in words that are known, so that its SQLSTATE is not needed."""
+    """Return whether a refusal is in words that are known.
+
+    Its SQLSTATE is then not needed.
+    """
     return bool(_FINAL_WORDS.search(text) or _FINAL_TLS.search(text) or _PASSES.search(text))
 
 
@@ -131,12 +137,15 @@ def is_lost(error: BaseException) -> bool:
 
 
 def is_canceled_by_recovery(error: BaseException) -> bool:
-    """Return whether a standby canceled a reading because it replays changes of the same rows."""
+    """Return whether a transaction was canceled for the sake of another.
+
+    A standby does so to readers when it replays changes of the same rows.
+    """
     return isinstance(error, errors.SerializationFailure | errors.DeadlockDetected)
 
 
 def refuses_writes(error: BaseException) -> bool:
-    """Return whether an error means that this server takes no writes, such as a standby."""
+    """Return whether an error means that this server, or session, takes no writes."""
     return isinstance(error, psycopg.Error) and error.sqlstate in _REFUSES_WRITES
 
 
@@ -151,7 +160,10 @@ def is_final(error: BaseException) -> bool:
 
 
 def to_store_error(error: Exception, options: Options) -> StoreError:
-    """Return the StoreError for an error of psycopg: a NotNowError if what failed may pass by itself."""
+    """Return the StoreError for an error of psycopg.
+
+    It is a NotNowError if what failed may pass by itself.
+    """
     failure, remedy = _explain(error)
     kind = StoreError if is_final(error) else NotNowError
     return kind(f"cannot use the store {options.url}: {failure} ({plain_text(error, options)}). {remedy}.")

@@ -1,4 +1,7 @@
-"""The hosts that a URL names, and the order in which they are tried: one that takes writes first, any other after."""
+"""The hosts that a URL names, and the order in which they are tried.
+
+One that takes writes comes first, any other after.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,10 @@ class Hosts:
 
     @property
     def may_differ(self) -> bool:
-        """Return whether another connection may reach a server that takes writes, where one reached a standby."""
+        """Return whether another connection may reach another server.
+
+        One may have reached a standby, and the next a server that takes writes.
+        """
         host, address = (str(_param(self._conninfo, name)) for name in ("host", "hostaddr"))
         several = "," in host or "," in address or (_is_name(host) and not address)
         return several and self._wanted in FOR_ANY
@@ -53,7 +59,10 @@ class Hosts:
         return self._first(deadline, needs_primary=False)
 
     def find_primary(self, until: float) -> PooledConnection:
-        """Connect to a host whose server takes writes, and give up early. Raises ConnectError."""
+        """Connect to a host whose server takes writes, and give up early.
+
+        Raises ConnectError.
+        """
         count = str(_param(self._conninfo, "host")).count(",") + 1
         return self._first(min(until, time.monotonic() + LOOK_SECONDS * count), needs_primary=True)
 
@@ -88,7 +97,7 @@ class Hosts:
         raise _joined(failures) if failures else ConnectError("no server takes writes: each is a standby")
 
     def _attempts(self) -> list[_Attempt]:
-        """Return the attempts: first the last primary, and last the hosts that gave no answer."""
+        """Return the attempts: the last primary first, and silent hosts last."""
         attempts: list[_Attempt] = []
         failure: ConnectError | None = None
         for params in _split(self._conninfo):
@@ -138,7 +147,10 @@ def _param(conninfo: dict[str, Any], name: str) -> Any:
 
 
 def _split(conninfo: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the parameters for each host. What libpq would not understand is left to it, for its message."""
+    """Return the parameters for each host.
+
+    What libpq would not understand is left to it, for its message.
+    """
     lists = {name: str(_param(conninfo, name)).split(",") for name in ("host", "hostaddr", "port")}
     count = max(len(lists["host"]), len(lists["hostaddr"]))
     if count == 1 or any(len(values) not in (1, count) for values in lists.values()):
@@ -151,7 +163,10 @@ def _split(conninfo: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _resolved(params: dict[str, Any]) -> list[_Attempt]:
-    """Return an attempt for each address of a host, because libpq gives all of them one deadline."""
+    """Return an attempt for each address of a host.
+
+    libpq would give all of them one deadline.
+    """
     host, port = str(_param(params, "host")), str(_param(params, "port") or "5432")
     name = f"{host or _param(params, 'hostaddr') or 'local'}:{port}"
     if not _is_name(host) or _param(params, "hostaddr") or not port.isdecimal():
@@ -162,7 +177,7 @@ def _resolved(params: dict[str, Any]) -> list[_Attempt]:
 
 
 def _is_name(host: str) -> bool:
-    """Return whether a host is a name that has to be resolved, and not a path or an address."""
+    """Return whether a host is a name, and not a path or an address."""
     if not host or host.startswith(("/", "@")) or host[1:2] == ":":
         return False
     try:

@@ -57,7 +57,7 @@ def begin(connection: PooledConnection, options: Options, *, write: bool, durabl
         f"BEGIN ISOLATION LEVEL {kind}",
         f"SET LOCAL search_path = {within(options.schema)}",
         f"SET LOCAL statement_timeout = {ms}",
-        f"SET LOCAL lock_timeout = {ms}",
+        f"SET LOCAL lock_timeout = {max(1, ms * 9 // 10)}",  # Before the statement's, so that the cause is known.
         f"SET LOCAL idle_in_transaction_session_timeout = {idle}",
     ]
     if write and durable:

@@ -1,4 +1,6 @@
-"""What all stores of one URL share in a process: one pool of connections, and one thread that watches for changes.
+"""What all stores of one URL share in a process.
+
+That is one pool of connections, and one thread that watches for changes.
 
 A hundred engines in a process then take as few connections as one.
 """
@@ -99,7 +101,10 @@ _registry = _Registry()
 
 
 def acquire(options: Options) -> Shared:
-    """Return what the stores of a URL share, for one more store, which releases it when it is closed."""
+    """Return what the stores of a URL share, for one more store.
+
+    The store releases it when it is closed.
+    """
     return _registry.acquire(options)
 
 

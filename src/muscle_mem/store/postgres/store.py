@@ -290,7 +290,10 @@ class PostgresStore(HistoryMethods):
 
     @property
     def incarnation(self) -> int:
-        """A number that changes when the server was found to be another one, or to have another history."""
+        """Return a number that changes when the store may have gone back in time.
+
+        The server was then found to be another one, or to have another history.
+        """
         return self._pool.incarnation
 
     def _poll(self) -> None:
