@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     decoder,
+    failovers,
     fleet,
     fleet_engines,
     full_disk,
@@ -34,5 +35,6 @@ PROOFS: dict[str, Proof] = {
     **postgres.PROOFS,
     **fleet.PROOFS,
     **fleet_engines.PROOFS,
+    **failovers.PROOFS,
     **properties.PROOFS,
 }

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from postgres_server import HOW, Server, binaries, has_driver, until, url_of
+from postgres_server import HOW, until
 
 pytest.importorskip("psycopg", reason=HOW)
 
@@ -17,39 +17,13 @@ from muscle_mem.errors import StoreError
 from muscle_mem.store import Note
 from muscle_mem.store.postgres import PostgresStore
 from muscle_mem.testing import KEY, a_trajectory, an_observation, ids, raised_by
-
-
-class Cluster:
-    """A primary and its standby."""
-
-    def __init__(self) -> None:
-        place = binaries()
-        if place is None or not has_driver():
-            pytest.skip(HOW)
-        if not (place / "pg_basebackup").exists():
-            pytest.skip(f"no pg_basebackup in {place}, which makes the standby")
-        self.place = place
-        self.primary = Server(place)
-        self.standby = Server(place, primary=self.primary)
-
-    def url(self, *order: Server, schema: str = "muscle_mem", **options: object) -> str:
-        base = f"postgresql://muscle:{self.primary.password}@/postgres"
-        hosts = ",".join(["127.0.0.1"] * len(order))
-        return url_of(schema, at=base, host=hosts, port=",".join(str(one.port) for one in order), **options)
-
-    def fail_over(self) -> None:
-        """The primary dies, and the standby takes its place."""
-        self.standby.await_copy(self.primary)
-        self.primary.stop("immediate")
-        self.standby.promote()
-
-    def remove(self) -> None:
-        self.primary.remove()
-        self.standby.remove()
+from postgres_cluster import Cluster, missing
 
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
+    if missing():
+        pytest.skip(missing())
     made = Cluster()
     yield made
     made.remove()
@@ -111,9 +85,7 @@ def test_s20_a_returned_standby_is_not_stuck_to(cluster: Cluster) -> None:
         store.version(KEY)
         cluster.fail_over()
         recorded_within(store, "t2")
-        port = cluster.primary.port
-        cluster.primary.remove()
-        cluster.primary = Server(cluster.place, primary=cluster.standby, port=port)  # it comes back as a standby
+        cluster.bring_back()
         store._pool.drop_idle()
         record(store, "t3")
     with closing(PostgresStore(cluster.url(*order))) as fresh:
