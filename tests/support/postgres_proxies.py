@@ -66,6 +66,11 @@ class CuttingProxy(_Proxy):
         self._count = 0
         self._when = when
 
+    def cut_all(self) -> None:
+        """Cut all connections at once."""
+        for one in list(self._open):
+            cut(one)
+
     def _serve(self, client: socket.socket) -> None:
         try:
             server = socket.create_connection(self.target)

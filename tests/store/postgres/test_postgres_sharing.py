@@ -20,7 +20,12 @@ from psycopg import sql
 from muscle_mem.errors import StoreError
 from muscle_mem.store import Note
 from muscle_mem.store.postgres import PostgresStore, connections, sharing
+from muscle_mem.store.postgres.breaker import WriteBreakers
+from muscle_mem.store.postgres.errors import NotNowError
+from muscle_mem.store.postgres.schema import number_for
 from muscle_mem.testing import KEY, a_trajectory, an_observation, ids, raised_by, standing_of
+
+OTHER = b"\1" * 32
 
 
 def sessions(name: str) -> int:
@@ -155,9 +160,11 @@ def test_s11_a_lock_that_is_held_costs_one_wait_and_then_nothing(database: str, 
 
     with closing(PostgresStore(url_of(schema, mm_timeout=1))) as store, psycopg.connect(database) as other:
         store.seal(a_trajectory(), an_observation())
-        other.execute(sql.SQL("SELECT * FROM {}.sequence FOR UPDATE").format(sql.Identifier(schema)))
+        name = number_for(b"seal", schema.encode(), KEY)
+        other.execute("SELECT pg_advisory_xact_lock(%s)", (name,))
         with pytest.raises(StoreError, match="held its lock"):
             store.seal(a_trajectory("t2"), an_observation())
+        store.seal(a_trajectory("t3", OTHER), an_observation())  # Another key is not affected.
         began = time.monotonic()
         refused = 0
         while time.monotonic() - began < 0.4:
@@ -169,3 +176,21 @@ def test_s11_a_lock_that_is_held_costs_one_wait_and_then_nothing(database: str, 
         other.rollback()
         until(lambda: raised_by(lambda: store.seal(a_trajectory("t2"), an_observation())) is None)
         assert ids(store.find(KEY)) == ["t2", "t1"]
+
+
+def test_s11_writes_of_several_keys_that_wait_in_vain_stop_all_writes() -> None:
+    breakers = WriteBreakers("cannot write to the store x")
+    breakers.admit(b"a")
+    breakers.failed(b"a", "held")
+    with pytest.raises(NotNowError, match="cannot write to the store x"):
+        breakers.admit(b"a")
+    breakers.admit(b"b")
+    breakers.failed(b"b", "held")
+    for key in (b"a", b"b", b"c"):
+        with pytest.raises(NotNowError):
+            breakers.admit(key)
+    breakers.worked(b"b")
+    breakers.admit(b"b")
+    breakers.admit(b"c")
+    with pytest.raises(NotNowError):
+        breakers.admit(b"a")

@@ -92,8 +92,8 @@ def test_with_the_option_a_change_is_told_at_once_and_not_only_found_by_polling(
     schema: str, database: str, notify: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listener, "POLL_INTERVAL", 600.0)
-    url = url_of(schema, mm_notify=notify)
-    with closing(PostgresStore(url)) as one, closing(PostgresStore(url)) as other:
+    urls = [url_of(schema, mm_notify=notify) for _ in range(2)]
+    with closing(PostgresStore(urls[0])) as one, closing(PostgresStore(urls[1])) as other:
         before = one.version(KEY)
         until(lambda: one._listener.polls >= 4)  # at opening, before listening, after, and when woken
         other.seal(a_trajectory(), an_observation())
@@ -163,7 +163,7 @@ def test_a_version_that_cannot_be_known_is_an_error_and_costs_nothing(
     with closing(PostgresStore(url_of(schema, at=through(database, proxy.port)))) as one:
         one.version(KEY)
         proxy.target = ("127.0.0.1", 9)
-        proxy.arm(lambda piece, said: "before")
+        proxy.cut_all()
         until(lambda: isinstance(raised_by(lambda: one.version(KEY)), StoreError))
         asked.clear()
         for _ in range(50):

@@ -1,4 +1,7 @@
-"""Attempts at work on a connection: repeated once if the connection is lost, or is one to a standby."""
+"""Attempts at work on a connection.
+
+Work is repeated once if the connection is lost, or is one to a standby.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ T = TypeVar("T")
 
 
 class Attempts:
-    """Attempts at work on the connections of a pool. All methods raise StoreErrors, and what the work raises."""
+    """Attempts at work on the connections of a pool.
+
+    All methods raise StoreErrors, and what the work raises.
+    """
 
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
