@@ -88,7 +88,8 @@ class Breaker:
 class WriteBreakers:
     """Breakers for writes that wait for a lock in vain.
 
-    There is one for each key, and one for all. The one for all opens when writes of several keys wait in vain. `failure` begins messages.
+    There is one for each key, and one for all, which opens when writes of several keys wait in vain. `failure` begins
+    messages.
     """
 
     def __init__(self, failure: str) -> None:

@@ -259,7 +259,6 @@ class PostgresStore(HistoryMethods):
         opened = self._opened
         if opened is not None:
             return opened
-        until = time.monotonic() + self._options.timeout
         if not self._opening.acquire(timeout=self._options.timeout):
             raise StoreError(
                 f"cannot open the store {self.url}: another thread did not finish opening it within "
@@ -268,24 +267,22 @@ class PostgresStore(HistoryMethods):
         try:
             if self._opened is None:
                 try:
-                    self._opened = self._open(until, write=False)
+                    self._opened = self._attempts.retrying(self._open)
                 except NeedsPrimaryError as error:
                     try:
-                        self._opened = self._open(until, write=True)
+                        self._opened = self._attempts.retrying(self._open, write=True)
                     except NotNowError:
                         raise error from None
             return self._opened
         finally:
             self._opening.release()
 
-    def _open(self, until: float, *, write: bool) -> Opened:
-        with self._attempts.translated_errors(), self._pool.borrow(until, write=write) as connection:
-            opened = prepare(self._pool, connection, self._signing)
-            self._rendition.ascii = opened.ascii
-            if opened.pooled:
-                self._sessions.note_lost()
-            self._listener.poll(connection)
-        self._pool.breaker.worked()
+    def _open(self, connection: PooledConnection) -> Opened:
+        opened = prepare(self._pool, connection, self._signing)
+        self._rendition.ascii = opened.ascii
+        if opened.pooled:
+            self._sessions.note_lost()
+        self._listener.poll(connection)
         return opened
 
     @property
