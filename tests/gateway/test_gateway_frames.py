@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from gateway_peers import Client, LocalClient, ProcessClient, environment, gateway_command, server_command
+from muscle_mem.integrations.mcp.rules import Rules
 
 ODD = [
     b'{"jsonrpc":"2.0","id":"caf\\u00e9 1","method":"shop/extension","params":{"x":[1.50,1e3,-0],"_meta":{"a":1}}}\n',
@@ -132,3 +135,45 @@ def test_a_batch_or_garbage_in_a_recording_makes_it_unlearnable(connect):
     client.send(b'[{"jsonrpc":"2.0","id":77,"method":"tools/call","params":{"name":"look"}}]\n')
     client.call("look", order="A-1")
     assert client.done("look", "look")["not_learned"] == "unlearnable"
+
+
+@pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"])
+def test_every_version_of_the_handshake_is_the_clients_and_the_servers(connect, version):
+    client = connect(rules=Rules(trust="auto"))
+    opened = client.request("initialize", {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "c"}})
+    assert opened["result"]["protocolVersion"] == version
+    client.learn("look at {order}", ("look", {"order": "A-1"}), order="A-1")
+    assert client.run("look at {order}", order="A-2")["status"] == "hit"
+
+
+@pytest.mark.parametrize("params", [b'{"name":5}', b'{"name":"look","arguments":[1]}', b'{"name":"look\\ud800"}', b"7"])
+def test_a_call_that_is_not_valid_is_the_servers_to_refuse_and_not_learned(connect, params):
+    client = connect()
+    client.run("look at {order}", order="A-1")
+    client.call("look", order="A-1")
+    line = b'{"jsonrpc":"2.0","id":"odd","method":"tools/call","params":' + params + b"}\n"
+    client.send(line)
+    client.call("look", order="A-1")
+    assert line.decode() in client.shop.lines
+    assert client.done("look", "look")["not_learned"] == "unlearnable"
+
+
+def test_numbers_of_any_size_are_replayed_as_they_were(connect):
+    client = connect(rules=Rules(trust="auto"))
+    big = {"order": "A-1", "text": 900719925474099312345, "price": 1.5, "none": None, "deep": [{"x": -0.1}]}
+    client.learn("note", ("note", big))
+    assert client.run("note")["status"] == "hit"
+    assert client.calls_of("note") == [big, big]
+
+
+@pytest.mark.parametrize("extra", [{"resultType": "x-deferred"}, {"task": {"taskId": "t-1"}}])
+def test_an_answer_of_another_kind_is_passed_on_and_neither_learned_nor_waited_for(connect, extra):
+    client = connect(rules=Rules(trust="auto"))
+    client.learn("mark", ("mark", {"order": "A-1"}))
+    works = client.shop.do_mark
+    client.shop.do_mark = lambda id, given, params: client.shop.answer(id, extra)
+    assert client.run("mark")["done"][0]["error"]
+    client.run("mark again")
+    assert client.call("mark", order="A-1") == extra
+    assert client.done("mark")["not_learned"] == "unlearnable"
+    client.shop.do_mark = works

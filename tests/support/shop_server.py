@@ -108,6 +108,12 @@ class Shop:
                 self.answer(self.asking, text(f"{frame['result']['action']}ed"))
             return
         method, params, id = frame["method"], frame.get("params") or {}, frame.get("id")
+        try:
+            self.do(method, params, id)
+        except (LookupError, TypeError, AttributeError) as error:
+            self.out({"jsonrpc": "2.0", "id": id, "error": {"code": -32602, "message": repr(error)}})
+
+    def do(self, method: str, params: Any, id: Any) -> None:
         if id is not None and is_modern(params):
             self.modern_ids.add(id)
         if method == "initialize":

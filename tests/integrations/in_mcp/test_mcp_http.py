@@ -191,7 +191,10 @@ def test_headers_come_from_the_environment_and_are_secrets(serve, tmp_path):
     assert web.headers_of("initialize")["authorization"] == word
     client.learn("note", ("note", {"order": "A-1", "text": word}))
     assert client.run("note")["status"] == "hit"
+    client.learn("note the token", ("note", {"order": "A-1", "text": word.removeprefix("Bearer ")}))
+    assert client.run("note the token")["status"] == "hit"
     client.close()
+    assert b"of-a-long-token" not in b"".join(path.read_bytes() for path in tmp_path.iterdir() if path != rules)
     assert word.encode() not in b"".join(path.read_bytes() for path in tmp_path.iterdir() if path != rules)
 
 

@@ -5,6 +5,7 @@ A frame that is relayed is never encoded again.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -120,7 +121,7 @@ def notification(method: str, params: dict[str, Any] | None = None) -> bytes:
 
 def response(id: FrameId, result: dict[str, Any]) -> bytes:
     """Return the line of a response."""
-    return msgspec.json.encode({"jsonrpc": "2.0", "id": id, "result": result}) + b"\n"
+    return encoded({"jsonrpc": "2.0", "id": id, "result": result}) + b"\n"
 
 
 def error_response(id: FrameId | None, code: int, message: str, data: Any = None) -> bytes:
@@ -130,4 +131,12 @@ def error_response(id: FrameId | None, code: int, message: str, data: Any = None
 
 
 def _line(frame: dict[str, Any], params: dict[str, Any] | None) -> bytes:
-    return msgspec.json.encode(frame if params is None else frame | {"params": params}) + b"\n"
+    return encoded(frame if params is None else frame | {"params": params}) + b"\n"
+
+
+def encoded(value: Any) -> bytes:
+    """Return a value as JSON."""
+    try:
+        return msgspec.json.encode(value)
+    except OverflowError:  # A whole number of more than 64 bits.
+        return json.dumps(value, separators=(",", ":")).encode()

@@ -198,6 +198,7 @@ class Gateway:
         """Take a call of a tool if it is ours, or is recorded; return whether it is."""
         params = read_call(frame)
         if params is None:
+            self._jobs.put(lambda: self._desk.note_unseen("the client made a call that is not valid"))
             return False
         own = None if self._is_shadowed else self._own_names.get(params.name)
         if own is not None:

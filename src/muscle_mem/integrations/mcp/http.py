@@ -87,7 +87,8 @@ class HttpServer:
         if frame is not None and frame.method == "notifications/cancelled" and self._stops_stream(frame):
             return
         try:
-            self._client.post(self._url, content=line, headers=self._post_headers(frame)).read()
+            headers = self._post_headers(frame)
+            self._client.post(self._url, content=line, headers=headers, timeout=CONNECT_SECONDS).read()
         except Exception:  # A notification has no answer that could say so.
             return
         if frame is not None and frame.method == "notifications/initialized":

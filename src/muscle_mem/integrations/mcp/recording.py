@@ -13,7 +13,7 @@ from ..._session import served
 from ..._session.session import Session
 from ..._session.turns import AskAgent, Call
 from .frames import INVALID_PARAMS, METHOD_NOT_FOUND, CallParams, Frame, FrameId, read_object
-from .results import is_input_required, output_of
+from .results import is_complete, is_input_required, output_of
 from .secret_names import with_secrets
 
 NEVER_RAN = (INVALID_PARAMS, METHOD_NOT_FOUND)
@@ -110,6 +110,8 @@ class Recording:
         if result is not None and is_input_required(result):
             self._awaiting_input.append(passed)
             return
+        if result is not None and not is_complete(result):
+            self.prevent(f"the answer to the call of {passed.params.name!r} is of a kind that a replay cannot wait for")
         if result is None:
             self.session.done(passed.call, error=failure_of(error))
         else:

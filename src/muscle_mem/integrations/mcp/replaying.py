@@ -17,7 +17,7 @@ from .asking import Exchange, NoQuestionsError
 from .frames import META
 from .own_calls import CallStoppedError, CancelledRunError
 from .recording import failure_of
-from .results import is_input_required, output_of
+from .results import is_complete, is_input_required, output_of
 from .secret_names import revealed
 from .server_tools import CallServer, ServerTools
 from .texts import call_text, step_question
@@ -138,8 +138,10 @@ class Replay:
             )
             if reply.result is None:
                 raise failure_of(reply.error)
-            if not is_input_required(reply.result):
+            if is_complete(reply.result):
                 return reply.result
+            if not is_input_required(reply.result):
+                raise CallFailedError("the answer of the server is of a kind that a replay cannot wait for")
             asked, state = reply.result.get("inputRequests"), reply.result.get("requestState")
             params = {name: params[name] for name in ("name", "arguments")}
             if isinstance(asked, dict) and asked:

@@ -9,11 +9,17 @@ import msgspec
 from .frames import META
 
 INPUT_REQUIRED = "input_required"
+COMPLETE = "complete"
 
 
 def is_input_required(result: dict[str, Any]) -> bool:
     """Return whether a result asks for more input, in place of an answer."""
     return result.get("resultType") == INPUT_REQUIRED
+
+
+def is_complete(result: dict[str, Any]) -> bool:
+    """Return whether a result is the whole answer of a tool, and not one of an extension."""
+    return result.get("resultType", COMPLETE) == COMPLETE and ("content" in result or "structuredContent" in result)
 
 
 def output_of(result: dict[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def run_gateway(
     headers = header_values(options.headers, env)
     secrets = environment_secrets(environment_for_server(env), rules.public)
     if options.url:
-        secrets = {f"env:{options.headers[name]}": value for name, value in headers.items()}
+        secrets = header_secrets(options.headers, headers)
     to_client = LineWriter(_private_stdout())
     trusts = bool(options.command) if rules.trust_annotations is None else rules.trust_annotations
 
@@ -140,6 +140,17 @@ def header_values(headers: Mapping[str, str], environment: Mapping[str, str]) ->
                 f"the variable {variable!r} of the header {name!r} is not set. Set it, or correct --header-env."
             )
         found[name] = value
+    return found
+
+
+def header_secrets(variables: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
+    """Return the secrets in the values of headers, and behind a scheme such as Bearer."""
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        found[f"env:{variables[name]}"] = value
+        scheme, space, token = value.partition(" ")
+        if space and scheme.isalpha() and token.strip():
+            found[f"env:{variables[name]} behind {scheme}"] = token.strip()
     return found
 
 
