@@ -229,3 +229,26 @@ def test_a_tool_that_the_server_does_not_list_is_irreversible(connect):
     client.person = [ACCEPT]
     missed = client.run("do it")
     assert (missed["status"], missed["reason"]) == ("miss", "tool_missing")
+
+
+def test_a_check_that_changed_is_not_the_recorded_one(connect):
+    connect(rules=tool_rules(mark={"pre_check": STATE_CHECK})).learn(*MARK, order="A-1")
+    for changed in ({**STATE_CHECK, "part": "notes"}, {"tool": "look", "arguments": {"order": "A-1"}, "part": "state"}):
+        client = connect(rules=tool_rules(mark={"pre_check": changed}))
+        assert client.run("mark {order}", order="A-2")["reason"] == "check_changed"
+    longer = connect(rules=tool_rules(mark={"pre_check": {**STATE_CHECK, "wait": 1}}))
+    assert longer.run("mark {order}", order="A-2")["status"] == "hit"
+
+
+def test_a_check_may_wait_until_it_passes(connect):
+    client = connect(rules=tool_rules(mark={"pre_check": {**STATE_CHECK, "wait": 20}}))
+    client.learn(*MARK, order="A-1")
+    looks = client.shop.do_look
+
+    def later(id, given, params):
+        client.shop.order("A-2")["state"] = "paid" if len(client.calls_of("look")) > 3 else "new"
+        looks(id, given, params)
+
+    client.shop.do_look = later
+    assert client.run("mark {order}", order="A-2")["status"] == "hit"
+    assert len(client.calls_of("look")) == 4

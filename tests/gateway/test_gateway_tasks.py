@@ -243,3 +243,13 @@ def test_the_person_that_approves_is_not_asked_for_tasks_that_only_read(connect)
     client.person = [ACCEPT]
     assert client.run("look at {order}", order="A-2")["status"] == "hit"
     assert client.asked == []
+
+
+def test_a_replay_ends_the_recording_before_it(connect):
+    client = connect()
+    client.learn("look at {order}", ("look", {"order": "A-1"}), order="A-1")
+    client.run("mark it")
+    client.call("mark", order="A-1")
+    assert client.run("look at {order}", order="A-2")["status"] == "hit"
+    assert client.done("mark")["not_learned"] == "no_recording"
+    assert client.run("mark it")["reason"] == "new_task"

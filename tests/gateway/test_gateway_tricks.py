@@ -190,3 +190,18 @@ def test_scopes_part_servers_that_have_tools_of_the_same_names(connect):
     client.learn("mark {order}", ("mark", {"order": "A-1"}), order="A-1")
     assert connect(rules=AUTO, scope=lambda name: f"two:{name}").run("mark {order}", order="A-1")["status"] == "miss"
     assert connect(rules=AUTO, scope=lambda name: f"one:{name}").run("mark {order}", order="A-1")["status"] == "hit"
+
+
+def test_the_answer_to_one_question_does_not_answer_the_next(connect):
+    client = connect(modern=True)
+    sure = {"sure": {"action": "accept", "content": {}}}
+    client.person = [sure["sure"]]
+    client.learn("ask about {order}", ("ask", {"order": "A-1"}), order="A-1")
+    run = {"name": "muscle_mem_run", "arguments": {"task": "ask about {order}", "params": {"order": "A-2"}}}
+    first = client.request("tools/call", run)["result"]
+    answer = {**run, "requestState": first["requestState"], "inputResponses": YES}
+    second = client.request("tools/call", answer)["result"]  # The server's own question.
+    assert (second["resultType"], [*second["inputRequests"]]) == ("input_required", ["sure"])
+    assert client.request("tools/call", answer)["error"]["code"] == -32602
+    right = {**run, "requestState": second["requestState"], "inputResponses": sure}
+    assert client.request("tools/call", right)["result"]["structuredContent"]["status"] == "hit"
