@@ -223,9 +223,10 @@ def test_a_picture_is_decoded_and_encoded_again_without_what_is_not_pixels() -> 
 
     told = PngInfo()
     told.add_text("Comment", "<script>")
-    source = encoded(Image.new("RGB", (4, 3), "red"), "PNG", pnginfo=told) + b"<script>trailing</script>"
-    made = png(open_picture(source))
-    assert b"script" not in made
+    source = encoded(Image.new("RGB", (4, 3), "red"), "PNG", pnginfo=told, icc_profile=b"<script>", dpi=(7, 7))
+    assert b"iCCP" in source
+    made = png(open_picture(source + b"<script>trailing</script>"))
+    assert [name for name in (b"script", b"iCCP", b"tEXt", b"pHYs") if name in made] == []
     with Image.open(io.BytesIO(made)) as again:
         assert (again.size, again.getpixel((0, 0)), again.info) == ((4, 3), (255, 0, 0), {})
     for form, mode in (("JPEG", "L"), ("GIF", "P"), ("WEBP", "RGBA"), ("BMP", "RGB"), ("PNG", "RGBA"), ("PNG", "I;16")):
@@ -252,6 +253,8 @@ def test_bytes_that_are_not_a_picture_are_refused(seed: int) -> None:
 def test_pictures_of_more_than_16_megapixels_are_refused_before_they_are_decoded() -> None:
     exact = encoded(Image.new("1", (4000, 4000)), "PNG")
     assert open_picture(exact).size == (4000, 4000)
+    with pytest.raises(UndecodablePictureError, match="more than 16 megapixels"):
+        open_picture(encoded(Image.new("1", (4001, 4000)), "PNG"))
     for size in ((4001, 4000), (30_000, 30_000), (2**31 - 1, 2**31 - 1)):
         header = b"IHDR" + size[0].to_bytes(4, "big") + size[1].to_bytes(4, "big") + b"\x01\x00\x00\x00\x00"
         bomb = b"\x89PNG\r\n\x1a\n" + b"\x00\x00\x00\x0d" + header + zlib.crc32(header).to_bytes(4, "big") + exact[33:]

@@ -79,6 +79,18 @@ def test_it_prints_a_url_and_what_is_allowed(path: Path) -> None:
         assert process.stdout.readline() == "The URL works once. Press Ctrl-C to stop.\n"
 
 
+def test_it_ends_at_once_while_a_live_page_is_open(path: Path) -> None:
+    with inspecting("--store", str(path), "--json") as (process, line):
+        host = urlsplit(json.loads(line)["url"]).netloc
+        with urllib.request.urlopen(json.loads(line)["url"]) as answer:
+            cookie = answer.headers["set-cookie"].split(";")[0]
+        live = urllib.request.urlopen(urllib.request.Request(f"http://{host}/runs/live", headers={"Cookie": cookie}))
+        assert live.readline() == b"retry: 2000\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        live.close()
+
+
 def test_a_signed_store_without_its_key_is_read_only(tmp_path: Path) -> None:
     path = str(tmp_path / "signed.db")
     SqliteStore(path, signing_key=KEY).close()

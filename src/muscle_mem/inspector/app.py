@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -30,6 +30,7 @@ def make_app(
     why_read_only: str = "",
     is_unverified: bool = False,
     allowed: Iterable[str] = (),
+    is_closing: Callable[[], bool] = lambda: False,
 ) -> App:
     """Return the inspector of a store as an ASGI application.
 
@@ -39,6 +40,7 @@ def make_app(
         why_read_only: Why there are no changes, or "". There is no route for a change then.
         is_unverified: Whether the store's rows could not be verified.
         allowed: Names of hosts beside those of the loopback.
+        is_closing: Whether the server ends, so that live pages end, too.
     """
     routes: list[BaseRoute] = [
         Route("/", overview.overview),
@@ -66,7 +68,9 @@ def make_app(
         routes=routes, exception_handlers={HTTPException: _not_found, StoreError: _store_failed, Exception: _failed}
     )
     warm_up()
-    made.state.inspector = Inspector(store, session, why_read_only=why_read_only, is_unverified=is_unverified)
+    made.state.inspector = Inspector(
+        store, session, why_read_only=why_read_only, is_unverified=is_unverified, is_closing=is_closing
+    )
     return Guard(made, session, allowed)
 
 

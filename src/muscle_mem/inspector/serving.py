@@ -53,7 +53,14 @@ class Serving:
             StoreError: The port is not available.
         """
         self.session = Session()
-        app = make_app(store, self.session, why_read_only=why_read_only, is_unverified=is_unverified, allowed=allowed)
+        app = make_app(
+            store,
+            self.session,
+            why_read_only=why_read_only,
+            is_unverified=is_unverified,
+            allowed=allowed,
+            is_closing=lambda: self._server.should_exit,
+        )
         self._socket = _bound(port)
         self.port: int = self._socket.getsockname()[1]
         self._file: Path | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,23 @@ class Inspector:
     """The store that is shown, and what may be done with it.
 
     `why_read_only` is empty if changes are allowed. `is_unverified` says that rows could not be verified.
+    `is_closing` says whether the server ends.
     """
 
-    def __init__(self, store: Store, session: Session, *, why_read_only: str = "", is_unverified: bool = False) -> None:
+    def __init__(
+        self,
+        store: Store,
+        session: Session,
+        *,
+        why_read_only: str = "",
+        is_unverified: bool = False,
+        is_closing: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.store = store
         self.session = session
         self.why_read_only = why_read_only
         self.is_unverified = is_unverified
+        self.is_closing = is_closing
 
     @property
     def read_only(self) -> bool:

@@ -95,7 +95,7 @@ async def _events(request: Request, newest: int) -> AsyncIterator[str]:
     last_counts, quiet = "", 0
     try:
         yield "retry: 2000\n\n"
-        while not getattr(state, "closing", False):
+        while not inspector.is_closing():
             try:
                 added, totals = await run_in_threadpool(_news, inspector, newest)
             except MuscleMemError as error:
