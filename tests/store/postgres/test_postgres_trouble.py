@@ -10,7 +10,7 @@ from contextlib import closing
 import msgspec
 import pytest
 
-from postgres_server import HOW, Server, place_of, through, url_of
+from postgres_server import HOW, Server, place_of, raw, through, until, url_of
 
 pytest.importorskip("psycopg", reason=HOW)
 
@@ -153,6 +153,24 @@ def test_a_lock_held_too_long_is_told_and_bounded(database: str, schema: str) ->
         assert "mm_timeout" in str(error)
         assert ids(store.find(KEY)) == ["t1"]  # the server is there
         other.rollback()
+
+
+def test_a_commit_that_the_synchronous_standby_lacks_is_not_acknowledged(own_server: Server) -> None:
+    def wait_for(names: str) -> None:
+        with raw("public", own_server.dsn) as connection:
+            connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
+            connection.execute("SELECT pg_reload_conf()")
+            until(lambda: connection.execute("SHOW synchronous_standby_names").fetchone() == (names,))
+
+    with closing(PostgresStore(url_of(at=own_server.dsn))) as store:
+        store.seal(a_trajectory(), an_observation())
+        wait_for("nobody")
+        try:
+            give(store, 1.0)
+            with pytest.raises(StoreError, match="not known whether"):
+                store.seal(a_trajectory("t2"), an_observation())
+        finally:
+            wait_for("")
 
 
 def test_all_connections_in_use_is_told(schema: str, database: str) -> None:

@@ -165,7 +165,7 @@ class KeyVersions:
 
 
 class ChangeListener:
-    """A thread that keeps `versions` at most half a second behind the server.
+    """A thread that keeps `versions` less than half a second behind the server.
 
     It starts with the first call of `version`. With the option `mm_notify`, the server announces changes, and a poll
     follows immediately. `polls` counts the polls.

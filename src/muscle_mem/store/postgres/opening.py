@@ -110,7 +110,7 @@ class Sessions:
 def _log_pooling(options: Options) -> None:
     logger.warning(
         "a proxy in front of the store %s keeps no sessions, so mm_notify has no effect: changes by other processes "
-        "arrive up to half a second later. Remove mm_notify, or set pool_mode=session in the proxy.",
+        "arrive up to 0.3 seconds later. Remove mm_notify, or set pool_mode=session in the proxy.",
         options.url,
     )
 

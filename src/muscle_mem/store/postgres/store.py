@@ -65,7 +65,8 @@ class PostgresStore(HistoryMethods):
 
         Args:
             url: A URL of libpq, and options of the store: `mm_schema` (default: muscle_mem), `mm_timeout` (seconds;
-                default: 10), `mm_connections` (default: 2) and `mm_pooling` (auto, session or transaction).
+                default: 10), `mm_connections` (default: 2), `mm_notify` (off or on) and `mm_pooling` (auto, session or
+                transaction).
             signing_key: A secret of at least 16 bytes, as bytes or a string, the same for all users of the store. Rows
                 then have an HMAC-SHA256 instead of a SHA-256, and rows that were written without the key are rejected.
 

@@ -27,8 +27,6 @@ _DONE = (
     "INSERT INTO writer(id, op, answer, at) VALUES (%s, %s, %s, now()) ON CONFLICT (id) DO UPDATE "
     "SET op = excluded.op, answer = excluded.answer, at = excluded.at"
 )
-# The server must not give up waiting for a synchronous standby: it would report a commit that the standby lacks.
-_COMMIT = "SET LOCAL statement_timeout = 0; COMMIT"
 # Changes are deleted if their transactions had ended when the previous deletion took note. A watcher that has polled
 # since has seen them, and one that has not finds `pruned` above its horizon.
 PRUNE = """
@@ -134,7 +132,7 @@ class Writer:
         for key in new:
             self.put(CHANGE, key)
         self.put(_DONE, connection.writer, connection.op, answer)
-        found = self._carry_out(_COMMIT)
+        found = self._carry_out("COMMIT")
         changes.rows += tuple(int(rows[0][0]) for rows in found[len(found) - len(new) :])
 
     def confirm(self, writer: bytes, op: int, answer: int) -> None:
@@ -143,7 +141,7 @@ class Writer:
         This waits for a synchronous standby. The lost transaction may not have waited.
         """
         self.put(_DONE, writer, op, answer)
-        self._carry_out(_COMMIT)
+        self._carry_out("COMMIT")
 
     def damaged(self, id: str, what: str) -> DamagedStoreError:
         """Return the error for a damaged row of a trajectory, or of the store."""
