@@ -27,6 +27,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from other_user import as_user, give, other_user, runnable, shared_place
 
 GIVEN = "MUSCLE_MEM_TEST_POSTGRES"
+GIVEN_PROGRAMS = "MUSCLE_MEM_TEST_POSTGRES_BIN"  # a folder with the programs of another version
 HOW = (
     f"no PostgreSQL server: pip install 'psycopg[binary]' pgserver (Python 3.11 and 3.12), or install PostgreSQL 12 or "
     f"later on this machine (initdb and postgres on the PATH), or name a database that tests may fill in {GIVEN}"
@@ -232,7 +233,8 @@ def _free_port() -> int:
 
 def binaries() -> Path | None:
     """The folder with initdb and postgres, or None."""
-    places: list[Path] = []
+    given = os.environ.get(GIVEN_PROGRAMS)
+    places: list[Path] = [Path(given)] if given else []
     spec = importlib.util.find_spec("pgserver")
     if spec is not None and spec.submodule_search_locations:
         places.append(Path(spec.submodule_search_locations[0]) / "pginstall" / "bin")

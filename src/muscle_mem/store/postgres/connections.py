@@ -91,7 +91,7 @@ class ConnectionPool:
         The breaker is not asked. The connection counts: the pool then lends one less, but at least one.
         """
         self.ensure_open()
-        connection = self._make(until)
+        connection = self._make(until, lent=0)
         self._dedicated.add(connection)
         return connection
 
@@ -184,7 +184,7 @@ class ConnectionPool:
                 connection = self._pop(write) if self._idle else None
             try:
                 if connection is None:
-                    connection = self._make(until)
+                    connection = self._make(until, lent=1)
                 connection.until = until
                 return connection
             except BaseException as error:
@@ -227,14 +227,15 @@ class ConnectionPool:
                     return self._idle.pop(index)
         return self._idle.pop()
 
-    def _make(self, until: float) -> PooledConnection:
+    def _make(self, until: float, *, lent: int) -> PooledConnection:
+        """Return a new connection. `lent` of the borrowed ones stand for it."""
         self.made_count += 1
         began = time.monotonic()
         try:
             connection = self._hosts.connect(until)
         except (psycopg.Error, OSError) as error:
             with self._change:
-                others = self._borrowed > 1 or bool(self._idle)
+                others = self._borrowed > lent or bool(self._idle)
                 self._fewer_until = time.monotonic() + FEWER_SECONDS
             if not others:
                 self.breaker.failed(plain_text(error, self.options), slow=time.monotonic() - began > QUICK_SECONDS)
