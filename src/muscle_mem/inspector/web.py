@@ -150,7 +150,7 @@ def number(value: int) -> str:
 
 
 def editable(text: str) -> str:
-    """Return a text for a field of a form; "" for one that a field cannot hold or show."""
+    """Return a text for a field of a form, or "" if a field cannot show it."""
     plain = text.replace("\n", " ").replace("\t", " ")
     return text if len(text) <= MOST_EDITABLE and printable(plain) == plain else ""
 

@@ -18,7 +18,7 @@ def is_input_required(result: dict[str, Any]) -> bool:
 
 
 def is_complete(result: dict[str, Any]) -> bool:
-    """Return whether a result is the whole answer of a tool, and not one of an extension."""
+    """Return whether a result is the whole answer of a tool."""
     return result.get("resultType", COMPLETE) == COMPLETE and ("content" in result or "structuredContent" in result)
 
 
