@@ -45,7 +45,7 @@ class Desk:
 
         self.real = context.new_page()
         self.real.set_default_timeout(5000)
-        self.engine = Engine(options.pop("store", None))
+        self.engine = Engine(options.pop("store", None), pictures=options.pop("pictures", "checks"))
         self.page = memory_page(self.engine, self.real, **{"wait": QUICK, **options})
         self.asked = 0
 

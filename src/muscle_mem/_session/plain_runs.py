@@ -8,7 +8,11 @@ from .._core.model.reason import Reason
 from .._core.model.secret import Secret
 from .._core.run.run import Run
 from .._runtime.context import get_frame
+from .._runtime.options import TOOL_OPTIONS
 from .hosted import HasRuntime
+
+HAS_PICTURES = "picture" in TOOL_OPTIONS
+"""Whether tools can have pictures of their steps."""
 
 
 class Recording:
@@ -69,3 +73,8 @@ def run_in_context(engine: HasRuntime) -> object | None:
     if frame is None or frame.is_left or frame.runtime is not engine._runtime:
         return None
     return frame.run
+
+
+def takes_pictures(engine: HasRuntime) -> bool:
+    """Return whether the engine keeps pictures of steps."""
+    return getattr(engine._runtime.policy, "shrink_picture", None) is not None

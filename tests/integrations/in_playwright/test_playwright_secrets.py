@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from muscle_mem import Reason, Secret
+from muscle_mem.store.memory import MemoryStore
 from playwright_desk import Desk
 
 LOGIN = """<script>log = []</script><style>input { display: block; width: 300px; height: 60px; font-size: 40px }</style>
@@ -125,6 +126,25 @@ def test_pictures_cover_password_fields_and_secrets(desk: Desk) -> None:
     after = Image.open(io.BytesIO(data)).convert("RGB")
     assert (_colour(after, user), _colour(after, password)) == ("grey", "grey")
     assert len(data) <= 32 << 10
+
+
+def test_a_recording_keeps_a_picture_of_each_action_for_people(context: Any) -> None:
+    from PIL import Image
+
+    from muscle_mem._session.plain_runs import HAS_PICTURES
+
+    if not HAS_PICTURES:
+        pytest.skip("tools have no pictures of steps yet")
+    store = MemoryStore()
+    desk = Desk(context, store=store, pictures="steps")
+    outcome = desk.learn(lambda: sign_in(desk, TODAY), LOGIN)
+    desk.engine.close()
+    found = store.step_pictures(outcome.trajectory_id)
+    assert sorted(found) == [0, 1, 2]
+    shown = [Image.open(io.BytesIO(store.picture(found[step]))).convert("RGB") for step in (0, 1)]
+    password = desk.real.locator("[name=pw]").bounding_box()
+    assert [_colour(one, password) for one in shown] == ["grey", "grey"]
+    assert desk.run(html=LOGIN, secrets={"pw": LATER}).status == "hit"
 
 
 def _colour(picture: Any, box: Any) -> str:

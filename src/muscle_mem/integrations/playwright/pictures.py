@@ -27,6 +27,22 @@ def picture_of(root: Any, tab: str = "") -> Any:
     return walk(_picture(root, tab))
 
 
+def last_picture(self: Any, *, mask: tuple[str, ...] = (), **given: Any) -> bytes | None:
+    """Return the picture that was taken at the end of the latest action, which covers secrets itself."""
+    del mask, given
+    picture: bytes | None = self.last_picture
+    return picture
+
+
+def take_picture(root: Any, tab: str) -> Steps:
+    """Keep a picture of a tab for people in `root.last_picture`; an error of Playwright is ignored."""
+    root.last_picture = None
+    try:
+        root.last_picture = yield from _picture(root, tab)
+    except Exception:  # A picture must not affect the agent: the page may be closed, or loading.
+        pass
+
+
 def _picture(root: Any, tab: str) -> Steps:
     page = root.watch.tabs.get(tab)
     if page is None or page.is_closed():

@@ -23,7 +23,8 @@ class RootPage(MemoryPage):
         patience: How many seconds a recorded action waits for its element before it is looked at.
         secret_fields: The names of the secrets that were typed into password fields, by `field_key`.
         masked_fields: The fields that pictures cover besides password fields.
-        plain_field: The field that was seen to be no password field, immediately before the tool is called.
+        plain_field: The field that is not a password field, as was seen immediately before the tool is called.
+        last_picture: The picture for people that was taken at the end of the latest action.
     """
 
     def __init__(self, engine: Any, page: Any, allow: frozenset[str], patience: float) -> None:
@@ -35,6 +36,7 @@ class RootPage(MemoryPage):
         self.secret_fields: dict[str, str] = {}
         self.masked_fields: dict[str, Links] = {}
         self.plain_field = ""
+        self.last_picture: bytes | None = None
 
     def tab(self, name: str) -> MemoryPage:
         """Return the memory page of a tab that `expect_popup` named.

@@ -10,10 +10,12 @@ from typing import Any, cast
 from ..._core.model.failed_calls import CallNotMadeError
 from ..._core.model.secret import Secret
 from ..._core.tools.check import Check
+from ..._session.plain_runs import HAS_PICTURES, takes_pictures
 from ...checks.given import walk
 from ...errors import InvalidValueError
 from .actions import ACTIONS, CONSTANT, OPTIONS, Action
 from .checking import LOOK, Steps, check_of
+from .pictures import last_picture, take_picture
 from .targets import TARGET, Links, links_of, live_locator
 
 SECRET = "secret"
@@ -84,6 +86,8 @@ def _options(action: Action, settings: Settings, *, is_secret: bool) -> dict[str
         "const": [name for name in CONSTANT if name in names],
         "refuses": (PasswordFieldError,),
     }
+    if action.effect != "read" and HAS_PICTURES:
+        options["picture"] = last_picture
     if is_secret:
         options["secret"] = [SECRET]
     if action.effect == "read" and not settings.trusted:
@@ -156,6 +160,8 @@ def perform(root: Any, action: Action, given: dict[str, Any], *, is_secret: bool
             yield from _refuse_password(page, links, action)
         result = yield _on_element(page, links, action, given)
     watch.raise_surprise()
+    if action.effect != "read" and watch.is_recording and takes_pictures(watch.engine):
+        yield from take_picture(root, given.get("tab", ""))
     return result
 
 

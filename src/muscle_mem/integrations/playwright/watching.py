@@ -75,6 +75,11 @@ class PageWatch:
             self.downloads.clear()
         return recording_of(self.engine)
 
+    @property
+    def is_recording(self) -> bool:
+        """Whether the run is that of an agent that was asked."""
+        return self._recording is not None
+
     def unlearnable(self, why: str) -> None:
         """Prevent the run that records from being learned."""
         if self._recording is not None:
