@@ -138,7 +138,7 @@ def test_a_recording_keeps_a_picture_of_each_action_for_people(context: Any) -> 
     store = MemoryStore()
     desk = Desk(context, store=store, pictures="steps")
     outcome = desk.learn(lambda: sign_in(desk, TODAY), LOGIN)
-    desk.engine.close()
+    desk.engine._runtime.library.history.flush()
     found = store.step_pictures(outcome.trajectory_id)
     assert sorted(found) == [0, 1, 2]
     shown = [Image.open(io.BytesIO(store.picture(found[step]))).convert("RGB") for step in (0, 1)]

@@ -40,7 +40,8 @@ def arguments_of(action: Action, links: Links | None, args: tuple[Any, ...], kwa
         if links is None and rest:
             links = (base_link("css", _selector(rest.pop(0))),)
         if links is None:
-            target = {key: text_value(given.pop(key)) for key in TARGET if key in given}
+            found = {key: given.pop(key) for key in TARGET if key in given}
+            target = {key: text_value(value) for key, value in found.items() if value is not None}
             links_of(target)
         else:
             target = target_of(links)
