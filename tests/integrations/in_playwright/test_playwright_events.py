@@ -205,4 +205,5 @@ def test_pages_are_trusted_unless_declared_otherwise(make_desk: Any) -> None:
         return desk.run(agent, mail)
 
     assert run().learned
+    assert run(trusted=False).not_learned is Reason.UNTRUSTED_VALUE
     assert run(trusted=False, sink=True).not_learned is Reason.UNTRUSTED_VALUE
