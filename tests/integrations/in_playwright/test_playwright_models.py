@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
@@ -112,6 +113,9 @@ def test_the_schemas_are_json_and_name_what_is_needed(desk: Desk) -> None:
         assert schema["description"] == tool.__doc__
     assert tools["fill"].schema["parameters"]["required"] == ["value"]
     assert tools["click"].schema["parameters"]["required"] == []
+    signature = inspect.signature(tools["fill"])
+    assert [name for name, each in signature.parameters.items() if each.default is each.empty] == ["value"]
+    assert (signature.parameters["value"].annotation, signature.parameters["nth"].annotation) == (str, int | None)
     assert set(tools["goto"].schema["parameters"]["properties"]) == {"url", "tab"}
 
 

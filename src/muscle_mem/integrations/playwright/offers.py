@@ -29,6 +29,14 @@ ELEMENT: dict[str, Any] = {
         "description": "Elements around it, from the outside in, described by the same keys; frame for an iframe.",
     },
 }
+TYPES: dict[Any, Any] = {
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "number": float,
+    "object": dict[str, Any],
+    "array": list[dict[str, Any]],
+}
 TAB = {**TEXT, "description": "Name of another tab."}
 ELEMENT_DOC = (
     "Say which element is meant with one of role (and name), label, text, placeholder, test_id or css. If several "
@@ -74,15 +82,27 @@ def offered_tool(root: Any, action: Action, *, is_secret: bool) -> Callable[...,
 
     tool: Any = awaited if root.watch.is_async else plain
     schema = schema_of(action, is_secret=is_secret)
-    signature = signature_of(action, is_secret=is_secret)
     tool.__name__ = tool.__qualname__ = name
     tool.__doc__ = schema["description"]
     tool.__wrapped__ = getattr(type(root), PREFIX + name)
-    tool.__signature__ = signature.replace(
-        parameters=[p for p in signature.parameters.values() if p.name in (*schema["parameters"]["properties"], SECRET)]
-    )
+    tool.__signature__ = _signature(action, schema, is_secret=is_secret)
+    tool.__annotations__ = {p.name: p.annotation for p in tool.__signature__.parameters.values()}
     tool.schema = schema
     return cast(Callable[..., Any], tool)
+
+
+def _signature(action: Action, schema: dict[str, Any], *, is_secret: bool) -> inspect.Signature:
+    """Return the signature of an offered tool, with types for frameworks."""
+    properties = schema["parameters"]["properties"]
+    found = []
+    for parameter in signature_of(action, is_secret=is_secret).parameters.values():
+        if parameter.name == SECRET:
+            found.append(parameter.replace(annotation=str))
+        elif parameter.name in properties:
+            kind = TYPES.get(properties[parameter.name].get("type"), str | list[str])
+            is_required = parameter.default is parameter.empty
+            found.append(parameter.replace(annotation=kind if is_required else kind | None))
+    return inspect.Signature(found)
 
 
 def _secret_steps(root: Any, name: str, action: Action, given: dict[str, Any]) -> Any:

@@ -28,14 +28,14 @@ def picture_of(root: Any, tab: str = "") -> Any:
 
 
 def last_picture(self: Any, *, mask: tuple[str, ...] = (), **given: Any) -> bytes | None:
-    """Return the picture that was taken at the end of the latest action, which covers secrets itself."""
+    """Return the picture that was taken at the end of the latest action."""
     del mask, given
     picture: bytes | None = self.last_picture
     return picture
 
 
 def take_picture(root: Any, tab: str) -> Steps:
-    """Keep a picture of a tab for people in `root.last_picture`; an error of Playwright is ignored."""
+    """Keep a picture of a tab in `root.last_picture`, or None if it fails."""
     root.last_picture = None
     try:
         root.last_picture = yield from _picture(root, tab)

@@ -51,7 +51,8 @@ def text_value(value: Any) -> Any:
 _FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
 
 
-def _live_text(value: Any) -> Any:
+def live_text(value: Any) -> Any:
+    """Return the text, or the compiled pattern, of a plain value."""
     if isinstance(value, Mapping):
         flags = 0
         for letter in value.get("flags", ""):
@@ -150,12 +151,12 @@ def live_locator(page: Any, links: Links) -> Any:
 def _apply(page: Any, found: Any, link: Link) -> Any:
     for key, method in BASES.items():
         if key in link:
-            found = getattr(found, method)(_live_text(link[key]), **_base_options(key, link))
+            found = getattr(found, method)(live_text(link[key]), **_base_options(key, link))
     options: dict[str, Any] = {}
     for key in FILTERS:
         if key in link:
             value = link[key]
-            options[key] = live_locator(page, tuple(value)) if key in INNER else _live_text(value)
+            options[key] = live_locator(page, tuple(value)) if key in INNER else live_text(value)
     if options:
         found = found.filter(**options)
     for key, method in COMBINED.items():
@@ -169,7 +170,7 @@ def _apply(page: Any, found: Any, link: Link) -> Any:
 def _base_options(key: str, link: Link) -> dict[str, Any]:
     options: dict[str, Any] = dict(link.get("states", {})) if key == "role" else {}
     if key == "role" and "name" in link:
-        options["name"] = _live_text(link["name"])
+        options["name"] = live_text(link["name"])
     if link.get("exact") and key in EXACT:
         options["exact"] = True
     return options

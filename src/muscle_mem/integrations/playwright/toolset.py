@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -16,7 +15,7 @@ from ...errors import InvalidValueError
 from .actions import ACTIONS, CONSTANT, OPTIONS, Action
 from .checking import LOOK, Steps, check_of
 from .pictures import last_picture, take_picture
-from .targets import TARGET, Links, links_of, live_locator
+from .targets import TARGET, Links, links_of, live_locator, live_text
 
 SECRET = "secret"
 """The variadic argument of tools that type into password fields: the value under the name of the secret."""
@@ -184,8 +183,8 @@ def _on_page(root: Any, page: Any, action: Action, given: dict[str, Any], patien
     elif action.name == "download":
         return (yield from watch.await_download(patience))
     else:
-        if action.name == "wait_for_url" and isinstance(given["url"], Mapping):
-            given = {**given, "url": re.compile(given["url"]["regex"])}
+        if action.name == "wait_for_url":
+            given = {**given, "url": live_text(given["url"])}
         watch.response = yield action.perform(page, given)
     return None
 
