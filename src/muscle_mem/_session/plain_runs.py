@@ -8,11 +8,7 @@ from .._core.model.reason import Reason
 from .._core.model.secret import Secret
 from .._core.run.run import Run
 from .._runtime.context import get_frame
-from .._runtime.options import TOOL_OPTIONS
 from .hosted import HasRuntime
-
-HAS_PICTURES = "picture" in TOOL_OPTIONS
-"""Whether tools can have pictures of their steps."""
 
 
 class Recording:
@@ -77,4 +73,4 @@ def run_in_context(engine: HasRuntime) -> object | None:
 
 def takes_pictures(engine: HasRuntime) -> bool:
     """Return whether the engine keeps pictures of steps."""
-    return getattr(engine._runtime.policy, "shrink_picture", None) is not None
+    return engine._runtime.policy.shrink_picture is not None

@@ -134,10 +134,6 @@ def test_pictures_cover_password_fields_and_secrets(desk: Desk) -> None:
 def test_a_recording_keeps_a_picture_of_each_action_for_people(context: Any) -> None:
     from PIL import Image
 
-    from muscle_mem._session.plain_runs import HAS_PICTURES
-
-    if not HAS_PICTURES:
-        pytest.skip("tools have no pictures of steps yet")
     store = MemoryStore()
     desk = Desk(context, store=store, pictures="steps")
     outcome = desk.learn(lambda: sign_in(desk, TODAY), LOGIN)

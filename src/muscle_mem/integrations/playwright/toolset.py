@@ -9,7 +9,7 @@ from typing import Any, cast
 from ..._core.model.failed_calls import CallNotMadeError
 from ..._core.model.secret import Secret
 from ..._core.tools.check import Check
-from ..._session.plain_runs import HAS_PICTURES, takes_pictures
+from ..._session.plain_runs import takes_pictures
 from ...checks.given import walk
 from ...errors import InvalidValueError
 from .actions import ACTIONS, CONSTANT, OPTIONS, Action
@@ -85,7 +85,7 @@ def _options(action: Action, settings: Settings, *, is_secret: bool) -> dict[str
         "const": [name for name in CONSTANT if name in names],
         "refuses": (PasswordFieldError,),
     }
-    if action.effect != "read" and HAS_PICTURES:
+    if action.effect != "read":
         options["picture"] = last_picture
     if is_secret:
         options["secret"] = [SECRET]
