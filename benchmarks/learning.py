@@ -4,6 +4,7 @@
 many acted, and what of that was wrong. `--kinds` adds a table by the way an agent got a value, `--runs 6` one of runs
 as a user makes them, and `--wrong` prints each wrong value. What is wrong *by chance* is of an agent that judges, and
 had picked the first element in every recording, or the last one: no recording can show that this was a judgement.
+`--lists 330` counts programs that go through lists: whole ones, early exits, filters, pages and others.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from .prototype import ROOT
 SUPPORT = ROOT / "tests" / "support"
 MOST = 4
 RUNS = 6
+LISTS = 3
 USED = ("handed over", "misses", "wrong writes", "writes lacking", "of them by chance")
 COLUMNS = (
     ("recordings", "{number}"),
@@ -51,6 +53,30 @@ def uses(count: int, seed: int, runs: int = RUNS, **options: Any) -> dict[int, A
     """What comes of the first, the second, ... run of `count` programs, by the number of the run."""
     by_run: dict[int, Any] = _support("flow_findings").uses(_programs(count, seed), runs, **options)
     return by_run
+
+
+def lists(count: int, seed: int, most: int = LISTS) -> dict[int, Any]:
+    """What comes of `count` programs that go through lists, after one to `most` recordings."""
+    by_number: dict[int, Any] = _support("loop_findings").findings(
+        _support("loop_programs").programs(count, seed), most
+    )
+    return by_number
+
+
+def table_of_lists(by_number: dict[int, Any]) -> str:
+    """A line for each family of programs that go through lists, and one for all: acted, wrong, handed over."""
+    heads = " | ".join(f"{number}: runs, acted, wrong, by chance, handed over" for number in by_number)
+    lines = [f"| program | {heads} |", "| --- " * (len(by_number) + 1) + "|"]
+    families = sorted({family for found in by_number.values() for family in found.families})
+    for family in [*families, ""]:
+        cells = []
+        for found in by_number.values():
+            counts = found.families.get(family, {}) if family else found.counts
+            over = counts.get("diverged", 0) + counts.get("miss", 0)
+            shown = [counts.get(name, 0) for name in ("runs", "acted", "wrong", "by chance")]
+            cells.append(", ".join(map(str, [*shown, over])))
+        lines.append(f"| {family or 'all'} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def _programs(count: int, seed: int) -> Any:
@@ -126,9 +152,17 @@ def main(words: Sequence[str] | None = None) -> int:
     made.add_argument("--kinds", action="store_true", help="also by the way the agents got their values")
     made.add_argument("--reasons", action="store_true", help="also why runs were no hits")
     made.add_argument("--runs", type=int, default=0, help="also so many runs of each, one after the other")
+    made.add_argument("--lists", type=int, default=0, help="instead, so many programs that go through lists")
     made.add_argument("--wrong", action="store_true", help="also each wrong value and each wrong write")
     given = made.parse_args(words)
     began = time.perf_counter()
+    if given.lists:
+        by_list = lists(given.lists, given.seed)
+        print(table_of_lists(by_list))
+        for number, found in by_list.items() if given.wrong else ():
+            sys.stdout.writelines(f"{number}: {line}\n" for line in found.wrong)
+        sys.stderr.write(f"{time.perf_counter() - began:.0f} s\n")
+        return 0
     by_number = findings(given.programs, given.seed, given.recordings)
     print(table(by_number))
     if given.kinds:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from . import checks
     from ._core.codec import register
-    from ._core.model.declared_flow import DeclaredFlow, ref
+    from ._core.model.declared_flow import DeclaredEach, DeclaredFlow, each, ref
     from ._core.model.handover import Handover
     from ._core.model.outcome import Divergence, Outcome
     from ._core.model.param import Param
@@ -55,6 +55,7 @@ __all__ = [
     "Check",
     "CurrentRun",
     "DamagedStoreError",
+    "DeclaredEach",
     "DeclaredFlow",
     "DecodeError",
     "Diverged",
@@ -84,6 +85,7 @@ __all__ = [
     "UnknownTypeError",
     "checks",
     "current_run",
+    "each",
     "ref",
     "register",
 ]
@@ -94,7 +96,7 @@ _ROOMS = {
     "_core.tools.check": "Check",
     "_core.codec": "register",
     "_core.replay.explain": "Explanation",
-    "_core.model.declared_flow": "DeclaredFlow ref",
+    "_core.model.declared_flow": "DeclaredEach DeclaredFlow each ref",
     "_core.model.handover": "Handover",
     "_core.model.outcome": "Divergence Outcome",
     "_core.model.param": "Param",

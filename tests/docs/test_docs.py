@@ -72,6 +72,14 @@ def test_the_python_blocks_of_a_page_run_one_after_the_other(page: Path, tmp_pat
     assert done.returncode == 0, done.stderr
 
 
+def test_the_guide_on_lists_shows_what_its_program_prints(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "guides" / "work-through-a-list.md"
+    script = tmp_path / "script.py"
+    script.write_text(blocks(page, "python")[0][1], encoding="utf-8")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == blocks(page, "console")[0][1]
+
+
 def test_no_page_has_a_block_that_is_not_run() -> None:
     known = {"python", "console", "{eval-rst}"}
     assert not [

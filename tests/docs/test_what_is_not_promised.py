@@ -19,7 +19,7 @@ SHOWN_BY = {
     "A snapshot in which a param's value": "test_b12_",
     "Of what tools return": "test_e12_",
     "Answers that decide together": "test_three_answers_that_decide_together_are_not_seen",
-    "A recording is a list of calls": "test_a_recording_is_a_list_of_calls",
+    "A [loop over a list]": "test_elements_that_were_left_out_by_a_number_are_not_seen",
     "Why an agent chose a record": "test_a_choice_by_something_else_is_not_seen",
     "A flag of a record counts": "test_a_record_that_was_left_alone_is_not_seen",
     "A value that a tool returned and that equals": "test_e6_an_id_that_is_equal_to_a_param_is_the_param",
@@ -125,7 +125,20 @@ def test_three_answers_that_decide_together_are_not_seen() -> None:
     assert bench.calls == [("not all",)]
 
 
-def test_a_recording_is_a_list_of_calls() -> None:
+def test_elements_that_were_left_out_by_a_number_are_not_seen() -> None:
+    bench = Bench()
+    prices: list[int] = []
+    goods = bench.engine.tool(name="goods", effect="read")(
+        lambda: [{"code": f"X-{price}{at}7173", "price": price} for at, price in enumerate(prices)]
+    )
+    bench.engine.set_agent(lambda task: [bench.act(one["code"]) for one in goods() if one["price"] > 100] and None)
+    for prices[:] in ([250, 180], [300, 120, 145], [199, 20]):
+        outcome = bench.run()
+    assert outcome
+    assert bench.calls == [("X-19907173",), ("X-2017173",)]
+
+
+def test_a_list_that_no_tool_returned_is_not_seen() -> None:
     folder = ["a.txt", "b.txt"]
     bench = Bench()
     bench.engine.set_agent(lambda task: [bench.act(name) for name in folder] and None)

@@ -20,7 +20,7 @@ NAMES = set(
     Engine Explanation ForeignStoreError Handover InvalidTypeError InvalidValueError Missed
     MissingExtraError MuscleMemError NewerStoreError NotFoundError NotReadyError NotStorableError Outcome Param Pruned
     Reason Secret StoreError TooLargeError UnknownTypeError checks current_run register
-    DeclaredFlow ref
+    DeclaredEach DeclaredFlow each ref
     """.split()
 )
 

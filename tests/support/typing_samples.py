@@ -9,6 +9,7 @@ from muscle_mem import (
     AskAgent,
     Call,
     Check,
+    DeclaredEach,
     DeclaredFlow,
     Engine,
     Explanation,
@@ -18,6 +19,7 @@ from muscle_mem import (
     Param,
     Pruned,
     current_run,
+    each,
     ref,
 )
 
@@ -91,6 +93,7 @@ engine.tool(flows={"order_id": ref("create_order", "orders", -1, "id")}, const=[
 engine.method(flows=None, const="currency", outputs=())
 engine.function(flows={"order_id": "create_order"})  # type: ignore[dict-item]
 assert_type(ref("create_order"), DeclaredFlow)
+assert_type(each("list_orders", "id", where={"status": "pending"}), DeclaredEach)
 ref("create_order", 1.5)  # type: ignore[arg-type]
 engine.tool(trusted="no")  # type: ignore[call-overload]
 engine.tool(sink=5)  # type: ignore[call-overload]

@@ -113,6 +113,10 @@ def _note_stop(run: Run, refusal: Refusal) -> Refusal:
     if refusal.reason is Reason.CHECK_REFUSED and progress.candidate is not None and not progress.skipped:
         refused = progress.refused or (progress.candidate,)
         run.detour = refusal.step, tuple(candidate.id for candidate in refused[:MAX_REFUSED])
+    if progress.candidate is not None and progress.candidate.trajectory.iteration_of(refusal.step) is not None:
+        # The recording does not prove a length (L13), and a failure does not speak against the loop.
+        is_answer = refusal.reason is Reason.LOOP_UNCLEAR
+        run.detour = (-2 - refusal.step if is_answer else refusal.step), ()
     if progress.entered_calls:
         return refusal
     return msgspec.structs.replace(refusal, reason=MISS_REASONS.get(refusal.reason, refusal.reason))

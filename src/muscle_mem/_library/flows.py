@@ -20,7 +20,7 @@ from .._core.model.text import long_repr
 from .._core.plan.flows import VARIES, parents_entries
 from .._core.plan.general_trajectory import GeneralTrajectory, Settings
 from .._core.plan.identity import evidence_id
-from .._core.plan.learning import Known, Learning, skeleton_digest
+from .._core.plan.learning import MAX_PARENTS, Known, Learning, skeleton_digest
 from .._core.plan.ready_trajectory import ReadyTrajectory
 from .._core.plan.trust import trust_level
 from ..errors import DecodeError
@@ -110,7 +110,7 @@ class Flows:
             if standing.state == QUARANTINED and not standing.held and general.parents[0].id == id:
                 self._store().note((Note(id=general.id, state=FRESH, reason="", strikes=0),))
             surplus |= gone
-        return surplus
+        return surplus | surplus_lengths(learning)
 
     def store_record(self, general: GeneralTrajectory, entries: Iterable[bytes] = (), note: Note | None = None) -> None:
         """Add evidence for a generalized trajectory, and store its record if it is new.
@@ -118,10 +118,11 @@ class Flows:
         Raises what the store raises.
         """
         newest = general.parents[0].sealed
+        skeleton = general.skeleton or skeleton_digest(general.parents[0].body)
         sealed = Sealed(
             id=general.id,
             key=newest.key,
-            body=flows_body([step.tool.name for step in general.steps], skeleton_digest(general.parents[0].body)),
+            body=flows_body([step.tool.name for step in general.steps], skeleton),
             steps=general.length,
             task=newest.task,
             scope=newest.scope,
@@ -142,6 +143,17 @@ def surplus_parents(members: Sequence[ReadyTrajectory], general: GeneralTrajecto
         return set()
     kept = {parent.id for parent in general.parents}
     return {member.id for member in members if member.id not in kept and trust_level(member.standing) < 2}
+
+
+def surplus_lengths(learning: Learning) -> set[str]:
+    """Return recordings of loops beyond the newest, longest and shortest (L2)."""
+    fold = learning.fold if learning.may_loop else None
+    if fold is None or len(fold.parents) <= MAX_PARENTS:
+        return set()
+    longest = max(fold.parents, key=lambda parent: (parent.length, parent.seq))
+    shortest = min(fold.parents, key=lambda parent: (parent.length, -parent.seq))
+    kept = {longest.id, shortest.id, *(parent.id for parent in fold.parents[: MAX_PARENTS - 2])}
+    return {parent.id for parent in fold.parents if parent.id not in kept and trust_level(parent.standing) < 2}
 
 
 def new_entries(entries: Iterable[bytes], known: Evidence, most: int) -> list[bytes]:

@@ -266,6 +266,8 @@ class Library:
 
         fresh = refreshed_row(run, candidate)
         if isinstance(candidate.trajectory, GeneralTrajectory):  # Its observations belong to its parents (L2).
+            if candidate.trajectory.loop_steps:
+                return  # An iteration has the snapshots of several recorded ones.
             candidate = candidate.trajectory.origin(candidate)
             fresh = msgspec.structs.replace(candidate.row, pre=fresh.pre, post=fresh.post, chances=fresh.chances)
         fresh = row_to_stored_order(fresh, candidate.trajectory.head.order)

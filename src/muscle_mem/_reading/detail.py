@@ -6,6 +6,9 @@ from typing import Any
 
 from .._core.binding.masking import is_masked
 from .._core.binding.provenance import by_argument
+from .._core.binding.source_text import source_text
+from .._core.export.loops import written_loops
+from .._core.model.flow import OUTPUT, Source
 from .._core.model.learned import AGREED, CONFIRMED, REJECTED, STRUCK
 from .._core.model.records import Body, Guard, Row, StepRecord
 from ..store.flows_document import entry_document
@@ -36,8 +39,23 @@ def detail(trajectory: LoadedBody, rows: list[LoadedRow], number: int | None) ->
     first = shown[0][1] if shown else None
     row = first.row if first is not None and not first.error else None
     found["steps"] = [_step(index, step, body, row) for index, step in enumerate(body.steps)] if body else []
+    found["loops"] = loops_of(body, row) if body else []
     found["observations"] = [_observation(place, seen) for place, seen in shown]
     return found
+
+
+def loops_of(body: Body, row: Row | None) -> list[dict[str, Any]]:
+    """Return the loops over whole lists in a recording: their calls, and where the list comes from."""
+    tools = [step.tool for step in body.steps]
+    return [
+        {
+            "first": loop.start,
+            "last": loop.stop - 1,
+            "calls": len(loop.records),
+            "list": source_text(Source(OUTPUT, loop.source, path=loop.way), tools),
+        }
+        for loop in written_loops(body, row)
+    ]
 
 
 def evidence_counts(rows: list[LoadedRow]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict, cast
 
 import msgspec
 
-from .._core.model.declared_flow import DeclaredFlow
+from .._core.model.declared_flow import DeclaredEach, DeclaredFlow
 from .._core.model.reason import GENERALIZE, MODES, ON_STORE_ERROR, POLICIES, Effect, Generalize, Mode, OnDivergence
 from .._core.plan.trust import TRUSTS, Trust
 from .._core.tools.fingerprint import is_async
@@ -138,7 +138,7 @@ class RuleOptions(TypedDict, total=False):
     failed: Callable[[Any], Any] | Literal[False] | None
     refuses: type[BaseException] | Sequence[type[BaseException]]
     answers: Literal["any"] | None
-    flows: Mapping[str, DeclaredFlow] | None
+    flows: Mapping[str, DeclaredFlow | DeclaredEach] | None
     const: Sequence[str]
     outputs: Sequence[str] | None
     trusted: bool

@@ -16,6 +16,7 @@ import pytest
 
 from cli_cases import as_json, record_orders, run, step
 from document_cases import VALUES
+from list_shop import ListShop
 from muscle_mem import Check, Engine
 from muscle_mem._core import codec
 from muscle_mem._core.export.layout import Group, format_lines
@@ -276,3 +277,45 @@ def test_calls_that_overlapped_are_made_one_after_the_other(tmp_path: Path) -> N
         "    tools.look(a0=1)",
         "    tools.act()",
     ]
+
+
+def loop_source(tmp_path: Path, shop: Any, count: int) -> str:
+    shop.teach(count)
+    (stored,) = shop.engine.explain("ship all orders").considered
+    shop.engine.close()
+    return str(run("export", stored.trajectory_id, "--format", "python", "--store", str(tmp_path / "memory.db")).stdout)
+
+
+def test_l13_a_loop_over_a_whole_list_is_written_as_a_for(tmp_path: Path) -> None:
+    shop = ListShop(store=str(tmp_path / "memory.db"), check=Check(lambda order_id: "open"))
+    source = loop_source(tmp_path, shop, 3)
+    assert source.endswith(
+        """    orders = tools.list_orders()
+    for item in orders["orders"]:
+        require(before_ship, "open", item["id"])
+        tools.ship(item["id"])
+"""
+    )
+    scope: dict[str, Any] = {}
+    exec(source, scope)
+    shipped: list[str] = []
+    tools = types.SimpleNamespace(
+        list_orders=lambda: {"orders": [{"id": "A-1"}, {"id": "A-2"}, {"id": "A-3"}, {"id": "A-4"}]},
+        ship=shipped.append,
+    )
+    scope["ship_all_orders"](tools, before_ship=lambda expected, order_id: expected == "open")
+    assert shipped == ["A-1", "A-2", "A-3", "A-4"]
+
+
+@pytest.mark.parametrize("kind", ["part of the list", "other snapshots", "other values"])
+def test_l13_calls_that_are_no_loop_over_a_whole_list_are_written_one_by_one(tmp_path: Path, kind: str) -> None:
+    seen = iter("abcdefgh")
+    check = Check(lambda order_id: next(seen), lambda now, then: True) if kind == "other snapshots" else None
+    shop = ListShop(store=str(tmp_path / "memory.db"), check=check)
+    if kind == "part of the list":
+        shop.agent = lambda task: [shop.ship(one["id"]) for one in shop.list_orders()["orders"][:3]] and None
+    if kind == "other values":
+        shop.agent = lambda task: [shop.ship(f"{one['id']}?") for one in shop.list_orders()["orders"]] and None
+    source = loop_source(tmp_path, shop, 4)
+    assert "    for " not in source
+    assert source.count("tools.ship(") == (3 if kind == "part of the list" else 4)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ..model.flow import OUTPUT, Element, Extreme, Only, Source, may_act
+from ..model.flow import ARGUMENT, OUTPUT, Element, Extreme, Only, Source, may_act
 from .answers import is_name_of_data
 from .elements import column_of, scalar_fields
 from .recorded_runs import RecordedRun
@@ -55,9 +55,9 @@ def may_be_filtered(sources: Sequence[Source], runs: Sequence[RecordedRun]) -> b
     """Return whether a word may be why the first or last element was chosen.
 
     The chosen elements have the same bool or word in all recordings, and another element has another one. A source that
-    chooses by a field, or passes no list, rules that out.
+    chooses by a field, or passes no list, rules that out; an earlier argument does not, since it was chosen, too.
     """
-    acting = [source for source in sources if may_act(source)]
+    acting = [source for source in sources if may_act(source) and source.origin != ARGUMENT]
     positions = [_position(source) for source in acting]
     if not acting or -1 in positions:
         return False

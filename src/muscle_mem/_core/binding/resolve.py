@@ -24,7 +24,8 @@ from .paths import follow as output_part
 class Env(msgspec.Struct):
     """The values that expressions are resolved with: those of the current run.
 
-    `calls` are the executed calls: a step of the plan, and its positional and named arguments.
+    `calls` are the executed calls: a step of the plan, and its positional and named arguments. `loops` hold what the
+    iterations of each loop read from their elements.
     """
 
     params: Mapping[str, Any]
@@ -32,6 +33,7 @@ class Env(msgspec.Struct):
     context: tuple[Any, ...]
     secrets: Mapping[str, Secret[Any]] = {}
     calls: Sequence[tuple[Any, tuple[Any, ...], Mapping[str, Any]]] = ()
+    loops: Any = None
 
 
 Resolver = Callable[[Env], Any]
@@ -69,6 +71,10 @@ def make_resolver(expr: Expr, tool: Tool, name: str) -> Resolver | None:
         return lambda env: "".join(
             part if index % 2 == 0 else str(env.params[part]) for index, part in enumerate(parts)
         )
+    if isinstance(expr, Get | Ref) and hasattr(expr, "iteration"):
+        from .loop_values import item_resolver
+
+        return item_resolver(expr)
     if isinstance(expr, Ref):
         return declared_resolver(expr.step, tool, name) if name in tool.flows else _reference_resolver(expr)
     if isinstance(expr, Get):

@@ -8,15 +8,18 @@ from typing import Any, Final
 
 from ...errors import DecodeError, MuscleMemError
 from .. import codec
+from ..binding.for_each import Item, ItemRef
 from ..binding.guard_check import guard_value
 from ..binding.masking import is_masked, unpack_mask, with_literals
 from ..binding.provenance import doubtful_text
 from ..binding.resolve import references_in
 from ..codec.mappings import is_mapping_kind
+from ..model.flow import Name, Slot
 from ..model.records import Body, Ctx, Expr, Guard, Ign, Lit, Par, Ref, Row, Sec, StepRecord, Tpl
 from ..plan.parallel import group_spans
 from .layout import INDENT, WIDTH, Group, Pair, Source, format_lines, on_one_line
 from .literals import Imports, UntrustedTypeError, UnwritableError, call, container, escaped, literal_source, quoted
+from .loops import WrittenLoop, written_loops
 from .python_names import Names, function_name, output_name, part_source, snake, tool_parts
 from .source_options import PythonSource, SourceOptions
 
@@ -87,9 +90,12 @@ class _FunctionWriter:
             for at, expr in step.arguments:
                 self._collect_inputs(at, expr)
         self._imports = Imports([self._name, *own, *self._imported, *self._names.all()], options.modules)
+        self._element: tuple[str, Any] = ("", None)
+        self._loops = [] if row is None or row.result >= 0 else written_loops(body, row)
         self._needed = {guard.step for step in body.steps for guard in step.guards}.union(
             *(references_in(expr) for step in body.steps for _, expr in step.arguments)
         )
+        self._needed.update(loop.source for loop in self._loops)
         self._checked = False
         self._asserted: set[str] = set()
 
@@ -159,7 +165,14 @@ class _FunctionWriter:
             names = [self._names.of("param", name) for name in group if name in self._params_used()]
             if len(names) > 1:
                 yield f"{INDENT}assert {' == '.join(names)}  # They were equal in the recording."
+        loops = {loop.start: loop for loop in self._loops}
+        done = 0
         for start, stop in _all_spans(self._body.steps):
+            if start in loops:
+                yield from self._loop(loops[start])
+                done = loops[start].stop
+            if start < done:
+                continue
             if stop - start > 1:
                 yield f"{INDENT}# These calls overlapped when they were recorded."
             for at in range(start, stop):
@@ -175,6 +188,21 @@ class _FunctionWriter:
         if result >= 0 and not self._returned_at_once(result):
             yield f"{INDENT}return {self._output(result)}"
 
+    def _loop(self, loop: WrittenLoop) -> Iterator[str]:
+        """Yield a loop over a whole list."""
+        assert self._row is not None  # Its outputs have the list.
+        place, value = "", _decoded(self._row.outputs[loop.source])
+        for item in loop.way:
+            more, value = _field_of(value, item)
+            place += more
+        element = self._names.of("element", str(loop.start), "item")
+        self._element = element, value[0]
+        yield f"{INDENT}for {element} in {self._output(loop.source)}{place}:"
+        for number, record in enumerate(loop.records):
+            at = loop.start + number
+            lines = [*self._check(at, "before", record), *self._call(at, record), *self._check(at, "after", record)]
+            yield from (INDENT + line for line in lines)
+
     def _params_used(self) -> set[str]:
         return {param for step in self._body.steps for _, expr in step.arguments for param in _params(expr)}
 
@@ -184,8 +212,8 @@ class _FunctionWriter:
     def _returned_at_once(self, step: int) -> bool:
         return step == len(self._body.steps) - 1 and not self._body.steps[step].post
 
-    def _call(self, at: int) -> Iterator[str]:
-        step = self._body.steps[at]
+    def _call(self, at: int, step: StepRecord | None = None) -> Iterator[str]:
+        step = step or self._body.steps[at]
         for guard in _distinctive_guards(step.guards):
             yield from self._guard(guard)
         before = ""
@@ -197,7 +225,7 @@ class _FunctionWriter:
         came_from = doubtful_text(step, origins[at]) if at < len(origins) else ""
         if came_from:
             yield f"{INDENT}# Provenance: {escaped(came_from, '')}."
-        made = Group(self._head(step), "()", self._arguments(at))
+        made = Group(self._head(step), "()", self._arguments(at, step))
         for (of, place), why in self.left_out.items():
             if of == at:
                 name = self._names.of("left out", f"{at}:{place}")
@@ -210,8 +238,7 @@ class _FunctionWriter:
             return f"{self._object('.'.join(parts[:-1]))}.{parts[-1]}"
         return ".".join(parts if self._tools_from else ["tools", *parts])
 
-    def _arguments(self, at: int) -> list[Source]:
-        step = self._body.steps[at]
+    def _arguments(self, at: int, step: StepRecord) -> list[Source]:
         keywords = self._keywords(at)
         starred = max((place for place, (name, _) in enumerate(step.arguments) if name.startswith("*")), default=-1)
         found: list[Source] = []
@@ -246,6 +273,8 @@ class _FunctionWriter:
             return part_source(self._names.of("param", expr.name), expr)
         if isinstance(expr, Tpl):
             return self._template(expr.parts)
+        if isinstance(expr, Item | ItemRef):
+            return self._of_element(expr)
         if isinstance(expr, Ref):
             return self._output(expr.step) + self._place(expr.step, expr.path)[0]
         if isinstance(expr, Ctx):
@@ -255,6 +284,19 @@ class _FunctionWriter:
         if isinstance(expr, Ign):
             return self._names.of("ignored", name)
         return container(expr.kind, [self._expression(name, item) for item in expr.items], self._imports)
+
+    def _of_element(self, expr: Item | ItemRef) -> str:
+        """Return the source of an element of the loop that is written, or of a part of it."""
+        text, value = self._element
+        if isinstance(expr, ItemRef):
+            for index in expr.path:
+                more, value = _child(value, index, self._imports)
+                text += more
+            return text
+        for item in expr.sources[0].path:
+            more, value = _field_of(value, item)
+            text += more
+        return text
 
     def _template(self, parts: Sequence[str]) -> str:
         quote = "'" if sum(part.count('"') for part in parts[::2]) else '"'
@@ -309,8 +351,8 @@ class _FunctionWriter:
 
     # -- checks
 
-    def _check(self, at: int, when: str) -> Iterator[str]:
-        step = self._body.steps[at]
+    def _check(self, at: int, when: str, step: StepRecord | None = None) -> Iterator[str]:
+        step = step or self._body.steps[at]
         if not (step.pre if when == "before" else step.post):
             return
         row = self._row
@@ -330,7 +372,8 @@ class _FunctionWriter:
         parts = tool_parts(step.tool, is_method=step.method)
         check = self._names.of("check", f"{when} {step.tool}", f"{when}_{parts[-1]}")
         own: list[Source] = [self._object(".".join(parts[:-1]))] if step.method else []
-        yield from format_lines(call(f"{self._await}require", check, expected, *own, *self._arguments(at)), INDENT)
+        arguments = self._arguments(at, step)
+        yield from format_lines(call(f"{self._await}require", check, expected, *own, *arguments), INDENT)
 
     def _snapshot(self, at: int, when: str, data: bytes) -> Source:
         """Return the source of a snapshot.
@@ -342,6 +385,18 @@ class _FunctionWriter:
         chances = self._row.chances[at : at + 1] if self._row is not None else ()
         fixed = {chance.leaf: chance.data for of in chances for chance in of if chance.post == (when == "after")}
         return self._expression("", with_literals(unpack_mask(data), fixed))
+
+
+def _field_of(value: Any, item: Any) -> tuple[str, Any]:
+    """Return the source of one part of a way, and the value there."""
+    if isinstance(item, Slot) and isinstance(value, tuple) and item.index < len(value):
+        return f"[{item.index}]", value[item.index]
+    if isinstance(item, Name) and isinstance(value, dict) and item.name in value:
+        return f"[{quoted(item.name)}]", value[item.name]
+    fields = {} if isinstance(value, dict) else codec.fields_of(value) or {}
+    if isinstance(item, Name) and item.name in fields and item.name.isidentifier():
+        return f".{item.name}", fields[item.name]
+    raise UnwritableError("cannot write a part of an element of a list")
 
 
 def _child(value: Any, index: int, imports: Imports) -> tuple[str, Any]:

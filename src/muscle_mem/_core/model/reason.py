@@ -62,6 +62,7 @@ class Reason(StrEnum):
     POST_CHECK_REFUSED = "post_check_refused"
     STALE_OUTPUT = "stale_output"
     FLOW_UNCLEAR = "flow_unclear"
+    LOOP_UNCLEAR = "loop_unclear"
     REFUSED_BY_PERSON = "refused_by_person"
     UNSUCCESSFUL = "unsuccessful"
     NO_CANDIDATE = "no_candidate"

@@ -358,6 +358,8 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     each step, `pictures` hold for each step a picture for people, or nothing. `task` is the text of the task with its
     params masked: literal, name, literal, ..., literal. Where pre-checks failed before the agent went another way,
     `refused` are the ids of the observations that they refused, the preferred first, at the step `refused_at`.
+    Without them, `refused_at` is the step of a loop at which a replay failed, or -2 minus the step at which the loop
+    was unclear; the recording is what the agent made of it.
     `chances` are for each step the leaves of its snapshots in which a param's value may stand by chance.
 
     `overrides` hold for each step of a method tool the fingerprint of the override through which the tool was called,

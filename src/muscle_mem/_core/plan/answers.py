@@ -33,6 +33,7 @@ MAX_SAMPLE = 1_024
 """Bytes of a recorded output that a result is compared with as a whole."""
 
 MAX_SAMPLES = 4
+MAX_LOOKED_AT = 50
 _PLAIN = frozenset({str, int, float, bool, type(None), dict, list})
 
 Answered = tuple[tuple[int, Place], ...]
@@ -190,6 +191,7 @@ def _join(trajectory: ReadyTrajectory) -> list[Looks | None]:
     read: dict[bytes, Any] = {}
     outputs: Outputs = [_outputs_at(rows, position, read) for position in range(len(steps))]
     found = _all_looks(trajectory, outputs)
+    lists = _lists_left(steps, outputs, found)
     ends = _settling_steps(steps)
     for position, looks in enumerate(found):
         if looks is not None and looks.place is not None:
@@ -200,7 +202,7 @@ def _join(trajectory: ReadyTrajectory) -> list[Looks | None]:
             settling.settled += ((position, looks.place),)
             looks.is_early = end != position
             settling.is_last = all(_looks_again(steps[position], later) for later in steps[end + 1 :])
-    _join_combinations(found, rows, outputs)
+    _join_combinations(found, rows, outputs, lists)
     for position, looks in enumerate(found):
         if looks is None or not looks.samples:
             continue
@@ -232,6 +234,16 @@ def _all_looks(trajectory: ReadyTrajectory, outputs: Outputs) -> list[Looks | No
                 made.usual = next((sample for sample in made.samples if type(sample) is str), None)
         found.append(known[key])
     return found
+
+
+def samples_of(outputs: Iterable[Any]) -> tuple[Any, ...]:
+    """Return distinct small results, which are known as a whole if they come again."""
+    found: list[Any] = []
+    for value in itertools.islice(outputs, MAX_LOOKED_AT):
+        is_small = type(value) in _PLAIN and len(repr(value)) <= MAX_SAMPLE
+        if is_small and not any(type(one) is type(value) and one == value for one in found):
+            found.append(value)
+    return tuple(found[:MAX_SAMPLES])
 
 
 def _samples(outputs: Mapping[bytes, Any]) -> tuple[Any, ...]:
@@ -312,10 +324,27 @@ def _looks_again(step: PlanStep, later: PlanStep) -> bool:
     return later.tool is step.tool and later.tool.effect is None
 
 
-def _join_combinations(found: Sequence[Looks | None], rows: Sequence[Row], outputs: Outputs) -> None:
+def _lists_left(steps: Sequence[PlanStep], outputs: Outputs, found: Sequence[Looks | None]) -> Mapping[int, Answered]:
+    """Return by their calls the lists that only some recordings used up.
+
+    Small numbers that later calls returned count as answers then.
+    """
+    if not any(step.expressions for step in steps):
+        return {}
+    from .lists_left import count_numbers, lists_left  # Loaded with the first trajectory that reads from outputs.
+
+    lists, first = lists_left(steps, outputs)
+    if first >= 0:
+        count_numbers(found, outputs, first + 1)
+    return lists
+
+
+def _join_combinations(
+    found: Sequence[Looks | None], rows: Sequence[Row], outputs: Outputs, lists: Mapping[int, Answered]
+) -> None:
     """Note for each step the answers that each recording had up to there.
 
-    Only places where recordings differ count.
+    Only places where recordings differ count. `lists` are further ones, by their step.
     """
     varying: Answered = ()
     has_pages = len({page_of(row) for row in rows}) > 1
@@ -330,6 +359,7 @@ def _join_combinations(found: Sequence[Looks | None], rows: Sequence[Row], outpu
                 settled[name] = place.settle_varying()
             if settled[name]:
                 varying += ((position, place),)
+        varying += lists.get(position, ())
         looks.varying = varying
         if varying:
             made: dict[Combination, set[Page]] = {}

@@ -33,13 +33,15 @@ class CandidateSet:
         "lengths",
         "longest",
         "masked",
+        "may_loop",
         "trajectories",
     )
 
     def __init__(self, trajectories: Sequence[ReadyTrajectory], previous: CandidateSet | None = None) -> None:
         self.trajectories = trajectories
         self.learning = trajectories[0].learning if trajectories else None
-        self.is_unrestricted = bool(trajectories) and all(map(is_unrestricted, trajectories))
+        self.may_loop = self.learning is not None and self.learning.may_loop
+        self.is_unrestricted = bool(trajectories) and not self.may_loop and all(map(is_unrestricted, trajectories))
         self.lengths = frozenset(trajectory.length for trajectory in trajectories)
         self.longest = max(self.lengths, default=0)
         self.masked = frozenset[tuple[int, bool]]().union(*(trajectory.masked for trajectory in trajectories))
@@ -56,6 +58,11 @@ class CandidateSet:
         self._subset: CandidateSet | None = None
         self._capture_keys: dict[tuple[int, bool], tuple[frozenset[object], bool]] = {}
         self._checks_at: dict[int, tuple[Check, ...]] = {}
+
+    def leave_loops(self) -> None:
+        """Note that the recordings prove no loop."""
+        self.may_loop = False
+        self.is_unrestricted = all(map(is_unrestricted, self.trajectories))
 
     def __bool__(self) -> bool:
         return bool(self.trajectories)

@@ -73,6 +73,33 @@ class ShownFlow(msgspec.Struct, frozen=True):
         return f"{self.tool}({self.argument} = {first}   {counts}{also})"
 
 
+class ShownLoop(msgspec.Struct, frozen=True):
+    """A loop over a whole list as people see it.
+
+    Attributes:
+        source: Where the list comes from.
+        where: The declared conditions of the elements, as text.
+        calls: The calls of an iteration, with what they read from the element as `.field`.
+        lengths: The lengths of the recorded lists.
+        recordings: The number of recordings.
+        is_declared: Whether the tools declare the loop.
+    """
+
+    source: str
+    calls: tuple[str, ...]
+    lengths: tuple[int, ...]
+    recordings: int
+    where: str = ""
+    is_declared: bool = False
+
+    def __str__(self) -> str:
+        lengths = ", ".join(map(str, self.lengths))
+        elements = "element" if self.lengths == (1,) else "elements"
+        where = f" where {self.where}" if self.where else ""
+        declared = ", declared" if self.is_declared else ""
+        return f"for each of {self.source}{where} ({lengths} {elements}{declared}): {'; '.join(self.calls)}"
+
+
 def leaf_id(step: int, leaf: int) -> bytes:
     """Return the name of a leaf in evidence."""
     return codec.digest(b"leaf %d %d" % (step, leaf))[:DIGEST]

@@ -77,6 +77,11 @@ class GeneralTrajectory(ReadyTrajectory):
         """The calls, with what they read in place of values that differ."""
         return self._body
 
+    @property
+    def skeleton(self) -> bytes:
+        """The digest of the calls without their values that the id is made of; empty for that of the parents."""
+        return b""
+
     def with_records(self, records: tuple[StepRecord, ...]) -> GeneralTrajectory:
         """Return a copy with other calls, which a run of the agent is compared with."""
         made = copy.copy(self)

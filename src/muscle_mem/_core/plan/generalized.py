@@ -152,23 +152,23 @@ def _choose(
             continue  # The value of the newest recording will do (E7).
         flows.append(flow)
         if flow.status != VARIES:
-            found.setdefault(leaf.step, {})[leaf.leaf] = _get_of(leaf, essential_sources(flow.sources, read))
+            found.setdefault(leaf.step, {})[leaf.leaf] = get_of(leaf, essential_sources(flow.sources, read))
             if not leaf.path:
                 read[leaf.step, leaf.argument] = flow.sources
         is_harmless = step.tool.effect in ("read", "idempotent")
         if flow.status == ACTS or (flow.status == PROBATION and is_harmless):
             continue
         if stop is None or leaf.step < stop.step:
-            stop = _stop_of(flow, step)
+            stop = stop_of(flow, step)
     return _Choice(found, tuple(flows), stop)
 
 
-def _get_of(leaf: Leaf, sources: tuple[Source, ...]) -> Get:
+def get_of(leaf: Leaf, sources: tuple[Source, ...]) -> Get:
     """Return what reads a leaf, and only values of the kinds that the recordings had."""
     return Get(sources, tuple(sorted({kind_of(codec.decode(data, lenient=True), sources) for data in leaf.values})))
 
 
-def _stop_of(flow: Flow, step: PlanStep) -> Refusal:
+def stop_of(flow: Flow, step: PlanStep) -> Refusal:
     name = step.tool.name
     if flow.status == PROBATION:
         message = (
@@ -237,7 +237,7 @@ def _general_body(bodies: Sequence[Body], found: Mapping[int, Mapping[int, Get]]
     records = [
         msgspec.structs.replace(
             replace_leaves(record, found[at]) if at in found else record,
-            guards=_common_guards([body.steps[at] for body in bodies], found.get(at, {})),
+            guards=common_guards([body.steps[at] for body in bodies], found.get(at, {})),
         )
         for at, record in enumerate(first.steps)
     ]
@@ -247,7 +247,7 @@ def _general_body(bodies: Sequence[Body], found: Mapping[int, Mapping[int, Get]]
     return msgspec.structs.replace(first, steps=tuple(records), fixed=())
 
 
-def _common_guards(records: Sequence[StepRecord], read: Mapping[int, Get]) -> tuple[Guard, ...]:
+def common_guards(records: Sequence[StepRecord], read: Mapping[int, Get]) -> tuple[Guard, ...]:
     """Return the guards of a call that all parents have.
 
     Those of what is read are left out.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -19,6 +20,7 @@ from .trust import trust_level
 if TYPE_CHECKING:
     from ..binding.flow_leaf import Leaf
     from .flows import Flow
+    from .for_each import Fold
 
 MAX_PARENTS = 8
 """The recordings that a generalized trajectory is derived from, the newest and most different."""
@@ -96,6 +98,38 @@ class Learning:
             self._found[name] = known = self._derive(trajectory, name)
         return known
 
+    @functools.cached_property
+    def may_loop(self) -> bool:
+        """Whether recordings differ in how often they made the same calls."""
+        if any(step.tool.each for trajectory in self._trajectories[:MAX_DECODED] for step in trajectory.steps):
+            return True
+        lengths = {trajectory.length for trajectory in self._trajectories if trajectory.steps}
+        if len(lengths) < 2:
+            return False
+        return any(_repeats_a_tool(trajectory) for trajectory in self._trajectories[:MAX_DECODED])
+
+    @functools.cached_property
+    def fold(self) -> Fold | None:
+        """The loop that recordings have in common. Never raises."""
+        usable = [one for one in self._trajectories[:MAX_DECODED] if one.steps and _may_be_parent(one)]
+        if not self.may_loop or not usable:
+            return None
+        from .fold_derivation import Maker, find_fold
+
+        try:
+            found = find_fold(usable, Maker(self.asks, self._known_fold))
+        except Exception as error:  # An internal error must not affect the run.
+            self._report(error)
+            return None
+        if found is not None:
+            found.company = [other for other in self._trajectories if other not in found.parents]
+        return found
+
+    def _known_fold(self, name: bytes) -> tuple[str, Any, Evidence]:
+        id = general_id(self.asks.key, name)
+        known = self.known.get(id, Known(self._fresh))
+        return id, known.standing, known.evidence
+
     def all(self) -> Iterator[GeneralTrajectory]:
         """Yield the generalized trajectories of the newest recordings."""
         given: set[str] = set()
@@ -107,7 +141,8 @@ class Learning:
 
     def find(self, id: str) -> GeneralTrajectory | None:
         """Return the generalized trajectory with an id."""
-        return next((general for general in self.all() if general.id == id), None)
+        found = next((general for general in self.all() if general.id == id), None)
+        return self.fold.opening if found is None and self.fold is not None and self.fold.id == id else found
 
     def described(self) -> list[Described]:
         """Return the flows of the newest recordings, replayed or not. Never raises."""
@@ -177,6 +212,13 @@ class Learning:
         tools = _tools_of(parents[0])
         newer = [other for other in self._trajectories if other.seq > last and other.steps and not other.is_expired]
         return [other for other in newer if other not in parents and _tools_of(other) == tools]
+
+
+def _repeats_a_tool(trajectory: ReadyTrajectory) -> bool:
+    seen: dict[Any, int] = {}
+    for step in trajectory.steps:
+        seen[step.tool.identity] = seen.get(step.tool.identity, 0) + 1
+    return max(seen.values(), default=0) > 2
 
 
 def skeleton_digest(body: Body) -> bytes:

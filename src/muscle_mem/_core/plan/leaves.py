@@ -47,8 +47,8 @@ def differing_leaves(
     leaves = infer(
         [_parent_of(body, row) for body, row in zip(bodies, rows, strict=True)],
         [one.effect for one in traits],
-        _words_of(rows),
-        digest_of=functools.partial(_param_digest, key),
+        words_of_tasks(rows),
+        digest_of=functools.partial(param_digest, key),
     )
     return [leaf for leaf in leaves if leaf.state != "constant"]
 
@@ -56,15 +56,15 @@ def differing_leaves(
 def _parent_of(body: Body, row: Row) -> Parent:
     witness = row.witness
     params = {trace.name: trace.digest for trace in witness.params} if witness is not None else {}
-    return Parent(body.steps, _outputs_of(row, len(body.steps)), ended_before_each(body.steps), row.suspicions, params)
+    return Parent(body.steps, outputs_of(row, len(body.steps)), ended_before_each(body.steps), row.suspicions, params)
 
 
-def _param_digest(key: bytes, value: Any) -> bytes:
+def param_digest(key: bytes, value: Any) -> bytes:
     """Return the digest that a recording has of a param with this value."""
     return codec.digest(key + codec.digest(codec.canonical(value)))[:16]
 
 
-def _outputs_of(row: Row, count: int) -> list[Any]:
+def outputs_of(row: Row, count: int) -> list[Any]:
     found: list[Any] = []
     for at in range(count):
         data = row.outputs[at] if at < len(row.outputs) else b""
@@ -84,7 +84,7 @@ def ended_before_each(records: Sequence[StepRecord]) -> list[frozenset[int]]:
     return ended
 
 
-def _words_of(rows: Sequence[Row]) -> frozenset[str]:
+def words_of_tasks(rows: Sequence[Row]) -> frozenset[str]:
     """Return the words of the task texts, without params."""
     return frozenset(word.casefold() for row in rows for part in row.task[::2] for word in part.split())
 

@@ -5,7 +5,7 @@ Replays choose from the observations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -76,6 +76,9 @@ class ReadyTrajectory:
         "unapproved",
         "unchecked_tools",
     )
+
+    loop_steps: Container[int] = ()
+    """The steps of loops over lists, and those that return these lists (L11)."""
 
     parents_trust = 0
     """The level of evidence that a generalized trajectory has from its parents (D6)."""
@@ -169,6 +172,20 @@ class ReadyTrajectory:
             for candidate in trajectory.candidates:
                 if not candidate.refresh:
                     yield candidate
+
+    @property
+    def known_loops(self) -> int:
+        """The number of loops whose list was read in this run."""
+        return 0
+
+    def iteration_of(self, position: int) -> tuple[int, int, int] | None:  # noqa: ARG002 - a loop has steps
+        """Return the loop of a step, its iteration, and their number; else None (L11)."""
+        return None
+
+    @property
+    def known_stop(self) -> Refusal | None:
+        """The reason why replays stop before one of the steps, whatever a run brings."""
+        return self.stop
 
     def set_stop(self, stop: Refusal | None) -> None:
         """Set or lift the reason why replays stop before one of the steps.

@@ -6,7 +6,7 @@ A compare can use them without changing them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import codec
 from ..binding.masking import is_masked, unpack_mask
@@ -34,15 +34,34 @@ class MutableSnapshot:
 class MaskedSnapshot:
     """A snapshot with params in it, which each run binds to its own values.
 
-    `chances` are the leaves that may have had the param's value by chance.
+    `chances` are the leaves that may have had the param's value by chance. `options` are not empty for a call of a
+    loop: the snapshots that recorded iterations had there. The one that is checked is `iteration`: the number of its
+    loop, and its own.
     """
 
-    __slots__ = ("chances", "data", "expr")
+    __slots__ = ("chances", "data", "expr", "iteration", "options")
 
-    def __init__(self, data: bytes, expr: Expr, chances: tuple[Chance, ...]) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        expr: Expr,
+        chances: tuple[Chance, ...],
+        options: tuple[Option, ...] = (),
+        iteration: tuple[int, int] = (0, 0),
+    ) -> None:
         self.data = data
         self.expr = expr
         self.chances = chances
+        self.options = options
+        self.iteration = iteration
+
+
+class Option(NamedTuple):
+    """A snapshot of some recorded iterations, which `rows` name."""
+
+    data: bytes
+    snapshot: Any
+    rows: frozenset[int]
 
 
 def row_snapshots(row: Row, post: bool) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
@@ -40,6 +40,9 @@ class Refusal(msgspec.Struct, frozen=True):
     did_nothing: bool = False
     values: tuple[Any, Any] | None = None
 
+
+LOOP_OPENS: Final[Any] = "loop_opens"
+"""The reason of a stop that has the list of a loop read. No outcome has it."""
 
 NO_KEYWORDS: dict[str, Any] = {}
 """The shared keywords of all steps without any; never modified."""

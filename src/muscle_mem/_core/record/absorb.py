@@ -87,11 +87,13 @@ class Absorber:
         env: Env,
         rest: Collection[Tool] = (),
         lock: Any = None,
+        loops: Sequence[range] = (),
     ) -> None:
         """Take the executed calls of a replay.
 
-        `accepted` holds what accepted each executed call; `rest` are the tools that the replay did not reach. `lock` is
-        held while a call is answered, since the agent's threads call concurrently.
+        `accepted` holds what accepted each executed call; `rest` are the tools that the replay did not reach. The calls
+        of each of the `loops` may come in any order. `lock` is held while a call is answered, since the agent's threads
+        call concurrently.
         """
         self._calls = calls
         self._executed = executed
@@ -101,7 +103,7 @@ class Absorber:
         self.expects_acts = any(not tool.is_read_only for tool in rest)
         self.acts = [at for at, (step, _, _) in enumerate(calls) if not step.tool.is_read_only]
         self._pending = dict.fromkeys(self.acts, True)
-        self._turns = _turns_of(calls, accepted)
+        self._turns = _turns_of(calls, accepted, loops)
         self._reads: dict[int, list[int]] = {}
         for at, (step, _, _) in enumerate(calls):
             for turn in self._turns[at] if step.tool.is_read_only else ():
@@ -305,10 +307,10 @@ def _has_effect(tool: Tool) -> bool:
     return tool.effect not in ("read", "idempotent")
 
 
-def _turns_of(calls: Sequence[StepCall], accepted: Sequence[Accepted]) -> list[range]:
+def _turns_of(calls: Sequence[StepCall], accepted: Sequence[Accepted], loops: Sequence[range]) -> list[range]:
     """Return how many steps with effects are done at each executed step's turn.
 
-    The members of a parallel group may come in any order.
+    The members of a parallel group, and the iterations of a loop, may come in any order.
     """
     acts = [0, *itertools.accumulate(int(not step.tool.is_read_only) for step, _, _ in calls)]
     spans: dict[int, tuple[int, int]] = {}
@@ -317,7 +319,11 @@ def _turns_of(calls: Sequence[StepCall], accepted: Sequence[Accepted]) -> list[r
             spans[one.group] = spans.get(one.group, (acts[at], 0))[0], acts[at + 1]
     found: list[range] = []
     for at, (step, _, _) in enumerate(calls):
-        first, behind = spans.get(accepted[at].group, (acts[at], acts[at + 1]))
+        loop = next((one for one in loops if at in one), None)
+        if loop is None:
+            first, behind = spans.get(accepted[at].group, (acts[at], acts[at + 1]))
+        else:
+            first, behind = acts[loop.start], acts[loop.stop]
         found.append(range(first, behind + 1 if step.tool.is_read_only else behind))
     return found
 

@@ -18,6 +18,9 @@ from ..tools.tool import Tool
 from .absorb import Absorber, Accepted
 from .masked_rows import refreshed_snapshots
 
+ANSWERS = (Reason.UNSEEN_ANSWER, Reason.LOOP_UNCLEAR)
+"""Reasons of a stop at something that the agent saw, too: that it had nothing more to do is what it did then."""
+
 
 def accepted_steps(run: Run, followed: Candidate, refusal: Refusal) -> list[Accepted]:
     """Return how each step was accepted: by recorded or renewed snapshots (B7).
@@ -131,7 +134,7 @@ def merge_problem(run: Run, refusal: Refusal, accepted: bool) -> Problem | None:
     if problem is not None:
         return problem
     if absorber is not None:
-        is_answer = refusal.reason is Reason.UNSEEN_ANSWER or _is_doubtful_read(run, refusal)
+        is_answer = refusal.reason in ANSWERS or _is_doubtful_read(run, refusal)
         return _restarted_problem(run, absorber, own, accepted or is_answer)
     return _continued_problem(run, refusal, own, accepted)
 
@@ -176,7 +179,7 @@ def _is_made_again(absorber: Absorber | None) -> bool:
 def _continued_problem(run: Run, refusal: Refusal, own: list[RecordedStep], accepted: bool) -> Problem | None:
     """Return why an agent's calls do not go on from where the replay stopped."""
     recorder = run.recorder
-    if not own and _knows(run) and refusal.reason is Reason.UNSEEN_ANSWER:
+    if not own and _knows(run) and refusal.reason in ANSWERS:
         return None  # The agent saw the answer, and it had nothing more to do.
     if not own:
         has_steps = len(recorder.prefix) > len(run.progress.skipped - run.progress.unmade)

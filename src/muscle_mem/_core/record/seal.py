@@ -101,6 +101,12 @@ def output_index(recorder: Recorder, steps: Sequence[RecordedStep]) -> OutputInd
 def flow_problem(recorder: Recorder) -> Problem | None:
     """Return why a run does not fit the declared flows of its tools, or None."""
     steps = recorder.planned_steps()
+    if any(step.tool.each for step in steps):
+        from .declared_each import each_problem
+
+        found = each_problem(recorder, steps, _all_ended(recorder, steps))
+        if found is not None:
+            return found
     if not any(step.tool.flows for step in steps):
         return None
     return compare_flows(recorder, steps, _all_ended(recorder, steps)).problem

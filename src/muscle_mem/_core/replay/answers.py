@@ -133,7 +133,8 @@ def _verdict(run: Run, candidate: Candidate, made: int) -> Verdict:
     steps = candidate.trajectory.steps[:made]
     ends = (step.looks for step in steps if step.looks is not None and step.looks.is_last)
     ending = {at for looks in ends for at, _ in looks.settled}
-    for at, step in enumerate(steps):
+    first = made - 1 if candidate.trajectory.loop_steps else 0  # There, each step is decided when it is done.
+    for at, step in enumerate(steps[first:], first):
         if step.looks is None:
             continue
         last = step.looks
@@ -202,13 +203,14 @@ def _texts_in(value: Any) -> Iterator[str]:
 
 def _refusal(followed: Candidate, verdict: Verdict, stop: int) -> Refusal:
     tool = followed.trajectory.steps[verdict.at].tool.name
+    reason = Reason.LOOP_UNCLEAR if verdict.at in followed.trajectory.loop_steps else Reason.UNSEEN_ANSWER
     found = verdict.unseen
     if found is None:
         message = (
             f"{tool!r} (step {verdict.at}) and the steps before it returned answers that no recording had together. "
             "One more recording makes them known, or declare answers='any'"
         )
-        return Refusal(Reason.UNSEEN_ANSWER, message, stop, tool)
+        return Refusal(reason, message, stop, tool)
     seen = safe_repr(found.value)
     known = " or ".join(category.removeprefix(WORD) for category in found.known)
     where = f" at {found.place!r}" if found.place else ""
@@ -216,4 +218,4 @@ def _refusal(followed: Candidate, verdict: Verdict, stop: int) -> Refusal:
         f"{tool!r} (step {verdict.at}) returned {seen}{where}, and no recording went on after that: recorded was "
         f"{known}. One more recording makes it known, or declare answers='any'"
     )
-    return Refusal(Reason.UNSEEN_ANSWER, message, stop, tool, seen=seen, expected=known)
+    return Refusal(reason, message, stop, tool, seen=seen, expected=known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -13,7 +14,8 @@ from ..model.handover import Executed, Handover, Planned, undo_text
 from ..model.outcome import Divergence
 from ..model.reason import Reason
 from ..model.records import StepRecord
-from ..plan.ready_trajectory import Candidate
+from ..model.text import safe_repr
+from ..plan.ready_trajectory import Candidate, ReadyTrajectory
 from ..plan.step import Refusal
 from ..record.absorb import Absorber
 from ..record.merge import accepted_steps
@@ -85,18 +87,31 @@ def make_handover(run: Run, followed: Candidate, divergence: Divergence) -> Hand
     trajectory, count = followed.trajectory, len(progress.calls)
     names = [step.tool.name for step in trajectory.steps]
     remaining = tuple(
-        _planned(record, step.tool, names)
+        _planned(record, step.tool, names, run)
         for at, (record, step) in enumerate(zip(trajectory.body.steps, trajectory.steps, strict=True))
-        if at >= count or at in progress.unmade
+        if (at >= count or at in progress.unmade) and not _is_uncounted(trajectory, at)
     )
     return Handover(executed, divergence, remaining, undo[::-1], text_redactor(run), run.id, run.call_prefix)
 
 
-def _planned(record: StepRecord, tool: Tool, names: Sequence[str]) -> Planned:
+def _is_uncounted(trajectory: ReadyTrajectory, at: int) -> bool:
+    """Return whether a step is of a further iteration of a list that was not read."""
+    found = trajectory.iteration_of(at)
+    return found is not None and found[1] > 0 and found[0] >= trajectory.known_loops
+
+
+def _planned(record: StepRecord, tool: Tool, names: Sequence[str], run: Run) -> Planned:
     texts = (
-        f"{name}={argument_text(name, expr, tool) or expression_text(expr, names)}" for name, expr in record.arguments
+        f"{name}={argument_text(name, expr, tool) or _value_text(expr, names, run)}" for name, expr in record.arguments
     )
     return Planned(record.tool, ", ".join(texts))
+
+
+def _value_text(expr: Any, names: Sequence[str], run: Run) -> str:
+    """Return an argument as text: its value if known, or what it is read from."""
+    if run.env.loops is not None and hasattr(expr, "iteration") and expr.loop < len(run.env.loops):
+        return run.redact(safe_repr(run.env.loops[expr.loop][expr.iteration][expr.number]))
+    return expression_text(expr, names)
 
 
 def _executed_steps(run: Run) -> list[Executed]:
@@ -134,6 +149,16 @@ def why_not_asked(run: Run, handover: Handover) -> str | None:
     return None
 
 
+def _loops_among(trajectory: ReadyTrajectory, executed: Sequence[int]) -> list[range]:
+    """Return which of the executed steps belong to each loop."""
+    found: dict[int, list[int]] = {}
+    for number, at in enumerate(executed if trajectory.loop_steps else ()):
+        place = trajectory.iteration_of(at)
+        if place is not None:
+            found.setdefault(place[0], []).append(number)
+    return [range(own[0], own[-1] + 1) for own in found.values()]
+
+
 def make_absorber(run: Run, followed: Candidate, refusal: Refusal) -> Absorber | None:
     """Return what answers an agent that starts again; None if it continues (F2)."""
     if run.on_divergence == "absorb" or (run.on_divergence == "auto" and not run.takes_handover):
@@ -145,5 +170,8 @@ def make_absorber(run: Run, followed: Candidate, refusal: Refusal) -> Absorber |
             for at, step in enumerate(followed.trajectory.steps)
             if at >= len(progress.calls) or at in progress.unmade
         ]
-        return Absorber(progress.entered_calls, _executed_steps(run), entered, run.env, rest, run.policy.make_lock())
+        executed = [at for at in range(len(progress.calls)) if at not in progress.skipped]
+        loops = _loops_among(followed.trajectory, executed)
+        steps = _executed_steps(run)
+        return Absorber(progress.entered_calls, steps, entered, run.env, rest, run.policy.make_lock(), loops)
     return None

@@ -32,6 +32,12 @@ def eligible(run: Run, found: CandidateSet, registry: Registry) -> tuple[Candida
     is_free = run.offered is None and not (run.policy.trust or run.params.values or registry.failing_tools)
     if is_free and found.is_unrestricted:
         return found, None
+    if found.may_loop and run.mode != "shadow":
+        loop = _eligible_loop(run, found, registry)
+        if loop is not None:
+            return loop.candidate_set, None
+        if is_free and found.is_unrestricted:
+            return found, None
     first: Refusal | None = None
     live: list[ReadyTrajectory] = []
     for trajectory in found.trajectories:
@@ -46,6 +52,16 @@ def eligible(run: Run, found: CandidateSet, registry: Registry) -> tuple[Candida
     if isinstance(general, Refusal):
         return None, general
     return (None if general is None else general.candidate_set), first
+
+
+def _eligible_loop(run: Run, found: CandidateSet, registry: Registry) -> GeneralTrajectory | None:
+    """Return the trajectory that goes through a list of any length (L11)."""
+    fold = None if found.learning is None else found.learning.fold
+    if fold is None:
+        found.leave_loops()
+        return None
+    opening = fold.opening
+    return opening if ineligibility(run, opening, registry) is None else None
 
 
 def _eligible_general(
@@ -82,8 +98,9 @@ def ineligibility(run: Run, trajectory: ReadyTrajectory, registry: Registry) -> 
     refusal = own_refusal(run, trajectory) or registry.pause_refusal(trajectory.steps)
     if refusal is None and run.offered is not None:
         refusal = next(filter(None, (offer_refusal(run, step, at) for at, step in enumerate(trajectory.steps))), None)
-    if refusal is None and trajectory.stop is not None and not _may_begin(run, trajectory, trajectory.stop.step):
-        refusal = trajectory.stop
+    stop = trajectory.known_stop
+    if refusal is None and stop is not None and not _may_begin(run, trajectory, stop.step):
+        refusal = stop
     if refusal is None and (trajectory.requirements or trajectory.unchecked_tools):
         refusal = _steps_refusal(run, trajectory)
     return refusal

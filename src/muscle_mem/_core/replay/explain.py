@@ -13,7 +13,7 @@ from ..model.handover import Planned
 from ..model.reason import Reason
 from ..model.records import StepRecord
 from ..plan.candidate_set import CandidateSet
-from ..plan.flows import ShownFlow
+from ..plan.flows import ShownFlow, ShownLoop
 from ..plan.general_trajectory import GeneralTrajectory
 from ..plan.ready_trajectory import Candidate, ReadyTrajectory
 from ..plan.step import Refusal, Registry
@@ -71,6 +71,7 @@ class Explanation(msgspec.Struct, frozen=True):
         plan: The steps of the replay with this call's params. An output that does not exist yet is `output[step]`.
         flows: Where arguments come from that differ between the recordings, and what is missing before that is
             replayed.
+        loops: The loops over whole lists that the recordings prove.
     """
 
     __module__ = "muscle_mem"
@@ -81,6 +82,7 @@ class Explanation(msgspec.Struct, frozen=True):
     considered: tuple[Considered, ...] = ()
     plan: tuple[Planned, ...] = ()
     flows: tuple[ShownFlow, ...] = ()
+    loops: tuple[ShownLoop, ...] = ()
 
     def __bool__(self) -> bool:
         return self.would == "replay"
@@ -98,6 +100,7 @@ class Explanation(msgspec.Struct, frozen=True):
         for index, step in enumerate(self.plan):
             lines.append(f"  step {index}: {step}")
             lines += [f"    provenance: {step.provenance}"] if step.provenance else []
+        lines += [f"  {loop}" for loop in self.loops]
         for flow in self.flows:
             lines.append(f"  flow of step {flow.step}: {flow.status}: {flow}")
             votes = zip(flow.sources, flow.votes, strict=True) if flow.votes else ()
@@ -128,14 +131,23 @@ def explain_task(
         if trajectory.candidates and ranked.detours.issuperset(_of(ranked, trajectory)):
             entry = msgspec.structs.replace(entry, message=f"{entry.message}{_around(ranked, trajectory)}")
         considered.append(entry)
-    from .explain_flows import explained_flows, startable_general
+    from .explain_flows import explained_flows, explained_loops, loop_opening, startable_general
 
     flows = explained_flows(run, trajectories)
+    loops = explained_loops(run, trajectories)
+    opening = loop_opening(trajectories) if loops else None
+    if opening is not None:
+        entry = yield from _consider(run, opening, registry, captures)
+        if entry.would_start:
+            message = f"the loop that recordings have in common, {opening.id}, can be replayed"
+            plan = bound_plan(run, opening)
+            return Explanation("replay", Reason.HIT, message, (entry, *considered), plan, flows, loops)
+        considered.append(entry)
     first = next((entry for entry in considered if entry.would_start), None)
     if first is not None:
         chosen = next(trajectory for trajectory in trajectories if trajectory.id == first.trajectory_id)
         message = f"trajectory {chosen.id} can be replayed"
-        return Explanation("replay", Reason.HIT, message, tuple(considered), bound_plan(run, chosen), flows)
+        return Explanation("replay", Reason.HIT, message, tuple(considered), bound_plan(run, chosen), flows, loops)
     general = None
     if not any(entry.reason is Reason.FIRST_CHECK_REFUSED for entry in considered):
         general = startable_general(run, ranked, registry)

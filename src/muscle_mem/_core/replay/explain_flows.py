@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ..plan.candidate_set import CandidateSet
-from ..plan.flows import ShownFlow
+from ..plan.flows import ShownFlow, ShownLoop
 from ..plan.general_trajectory import GeneralTrajectory
 from ..plan.ready_trajectory import ReadyTrajectory
 from ..plan.shown_flows import shown_flow
@@ -36,6 +36,22 @@ def explained_flows(run: Run, trajectories: Sequence[ReadyTrajectory]) -> tuple[
                 )
             )
     return tuple(found)
+
+
+def explained_loops(run: Run, trajectories: Sequence[ReadyTrajectory]) -> tuple[ShownLoop, ...]:
+    """Return the loops that the recordings of a task prove, without secrets."""
+    learning = trajectories[0].learning if trajectories else None
+    if learning is None or not learning.may_loop or learning.fold is None:
+        return ()
+    from ..plan.shown_loops import shown_loops
+
+    return tuple([msgspec.structs.replace(one, source=run.redact(one.source)) for one in shown_loops(learning.fold)])
+
+
+def loop_opening(trajectories: Sequence[ReadyTrajectory]) -> GeneralTrajectory | None:
+    """Return the trajectory with the loops that recordings have in common."""
+    learning = trajectories[0].learning
+    return None if learning is None or learning.fold is None else learning.fold.opening
 
 
 def startable_general(run: Run, found: CandidateSet, registry: Registry) -> GeneralTrajectory | Refusal | None:

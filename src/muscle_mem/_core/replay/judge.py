@@ -94,7 +94,7 @@ def evaluate(
         snapshot = snapshot.load()
     elif type(snapshot) is MaskedSnapshot:
         return (
-            yield from _evaluate_masked(
+            yield from evaluate_masked(
                 run, step, value, candidate, position, post, snapshot, known_answer, without_details
             )
         )
@@ -117,7 +117,7 @@ def evaluate(
     return answer_refusal(run, step, position, post, made, candidate, without_details)
 
 
-def _evaluate_masked(
+def evaluate_masked(
     run: Run,
     step: PlanStep,
     value: Any,
@@ -132,6 +132,10 @@ def _evaluate_masked(
 
     `known_answer` is that for the first form of the snapshot. The refusal is that of the first form, too.
     """
+    if masked.options:
+        from .loop_checks import evaluate_iteration
+
+        return (yield from evaluate_iteration(run, step, value, candidate, position, post, masked, without_details))
     check = step.post if post else step.pre
     assert check is not None
     first: Refusal | None = None

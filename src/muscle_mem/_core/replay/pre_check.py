@@ -7,7 +7,7 @@ from typing import Any
 
 from ..model.reason import Reason
 from ..plan.ready_trajectory import Candidate
-from ..plan.step import Refusal
+from ..plan.step import LOOP_OPENS, Refusal
 from ..run.effects import Effect
 from ..run.run import Run
 from ..tools.check import Check
@@ -19,11 +19,11 @@ from .selection import Selection, checks_at
 
 FINAL_REASONS = (
     *(Reason.STALE_OUTPUT, Reason.NOT_APPROVED, Reason.VALUE_VARIES, Reason.UNCONFIRMED),
-    *(Reason.PROBATION, Reason.FLOW_UNCLEAR),
+    *(Reason.PROBATION, Reason.FLOW_UNCLEAR, Reason.LOOP_UNCLEAR),
 )
 """Refusals that waiting does not change."""
 
-TAKEN_OVER = (Reason.STALE_OUTPUT, Reason.UNCONFIRMED, Reason.VALUE_VARIES)
+TAKEN_OVER = (Reason.STALE_OUTPUT, Reason.UNCONFIRMED, Reason.VALUE_VARIES, LOOP_OPENS)
 """Refusals of a recording after which a generalized trajectory may go on."""
 
 _CHECKED = (Reason.CHECK_REFUSED, Reason.CHECK_ERROR)
@@ -48,7 +48,7 @@ def decide(
     is_last = waits = False
     while True:
         captures: Captures = {}
-        found: Chosen | Refusal | None
+        found: Chosen | Candidate | Refusal | None
         if answer is None:
             found = yield from _try_followed(run, selection, position, followed, captures)
         else:
@@ -59,6 +59,8 @@ def decide(
         refusal = found if isinstance(found, Refusal) else None
         if refusal is not None and refusal.reason in TAKEN_OVER:
             found = yield from _take_over(run, selection, position, followed, refusal, captures)
+            if isinstance(found, Candidate):
+                return found  # A list was empty, and nothing comes after its loop.
             refusal = found if isinstance(found, Refusal) else None
         if refusal is not None and selection is not None:
             waits = bool(selection.detours) and not is_last
@@ -99,7 +101,7 @@ def _take_over(
     followed: Candidate,
     refusal: Refusal,
     captures: Captures,
-) -> Generator[Effect, Any, Chosen | Refusal]:
+) -> Generator[Effect, Any, Chosen | Candidate | Refusal]:
     """Let the generalized trajectory go on, if there may be one."""
     if followed.trajectory.learning is None:
         return refusal
@@ -138,8 +140,8 @@ def _open_group(
     if not isinstance(found, Refusal) or found.reason not in TAKEN_OVER:
         return found
     again = yield from _take_over(run, selection, position, chosen[0], found, captures)
-    if isinstance(again, Refusal):
-        return again
+    if not isinstance(again, tuple):
+        return again if isinstance(again, Refusal) else found
     return (yield from check_members(run, selection, position, again[0], again, captures, of_members))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from ..model.reason import Reason
 from ..plan.flows import ACTS
 from ..plan.general_trajectory import GeneralTrajectory
 from ..plan.ready_trajectory import Candidate, ReadyTrajectory
-from ..plan.step import Refusal
+from ..plan.step import LOOP_OPENS, PlanStep, Refusal
 from ..run.effects import Effect
 from ..run.run import Run
 from .answers import accepts_answers
@@ -37,13 +37,17 @@ def take_over(
     followed: Candidate,
     refusal: Refusal,
     captures: Captures,
-) -> Generator[Effect, Any, Chosen | Refusal]:
+) -> Generator[Effect, Any, Chosen | Candidate | Refusal]:
     """Return an observation of the generalized trajectory that makes the next call.
 
     It is that of the followed one. Otherwise return the refusal: that of the generalized trajectory if it has no clear
     source, is on probation or failed its check.
     """
     trajectory = followed.trajectory
+    if refusal.reason is LOOP_OPENS:
+        from .loops import open_loop
+
+        return (yield from open_loop(run, selection, position, followed, captures))
     if isinstance(trajectory, GeneralTrajectory) or trajectory.learning is None:
         return refusal
     general = trajectory.learning.of(trajectory)
@@ -106,8 +110,22 @@ def _continued(
         return _NOT_CONTINUED
     if all_steps and not _fits_executed(run, general, followed, position):
         return _NOT_CONTINUED
-    candidates = _observations(run, general, followed, selection, position)
-    step = general.steps[position]
+    candidates = observations(run, general, followed, selection, position)
+    return (
+        yield from first_accepting(run, selection, position, general, candidates, general.steps[position], captures)
+    )
+
+
+def first_accepting(
+    run: Run,
+    selection: Selection | None,
+    position: int,
+    general: GeneralTrajectory,
+    candidates: Sequence[Candidate],
+    step: PlanStep,
+    captures: Captures,
+) -> Generator[Effect, Any, Chosen | Refusal]:
+    """Return the first observation whose pre-check passes, and the arguments."""
     prepared = yield from prepare_check(run, step, position, captures)
     if isinstance(prepared, Refusal):
         return prepared
@@ -138,7 +156,7 @@ def _is_past_its_stop(general: GeneralTrajectory, position: int) -> bool:
     return any(flow.step >= position and flow.status != ACTS for flow in general.flows)
 
 
-def _observations(
+def observations(
     run: Run, general: GeneralTrajectory, followed: Candidate, selection: Selection | None, position: int
 ) -> list[Candidate]:
     """Return the observations that may go on, the followed one first.

@@ -99,6 +99,8 @@ def expected_snapshot(run: Run, candidate: Candidate, position: int, post: bool)
     The value may be modified.
     """
     snapshot = candidate.snapshots(post)[position]
+    if type(snapshot) is MaskedSnapshot and snapshot.options:
+        snapshot = snapshot.options[0].snapshot
     if type(snapshot) is MaskedSnapshot:
         snapshot = next(bound_forms(run, candidate, position, post, snapshot)).snapshot
     return load_snapshot(snapshot)

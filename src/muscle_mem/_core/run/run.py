@@ -69,7 +69,8 @@ class Progress(msgspec.Struct, eq=False):
     pre-check refused after others of their group were handed out. `lost` is set after a return to the replay: the steps
     among `skipped` whose outputs this run does not have.
     `figures` are the digests of the figures in outputs that a step depended on, and how many of the recorded ones they
-    fit. Fields that few runs need are created by those runs.
+    fit. `iterations` are for each iteration of a loop the recorded ones whose snapshots have passed so far. Fields that
+    few runs need are created by those runs.
     """
 
     calls: list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]] = []
@@ -84,6 +85,7 @@ class Progress(msgspec.Struct, eq=False):
     group_arguments: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] | None = None
     pending_post_checks: tuple[int, ...] = ()
     figures: tuple[dict[int, bytes | None], dict[int, tuple[Any, int]]] | None = None
+    iterations: dict[tuple[int, int], frozenset[int]] | None = None
 
     @property
     def entered_calls(self) -> list[tuple[PlanStep, tuple[Any, ...], dict[str, Any]]]:
@@ -138,6 +140,7 @@ class Run(msgspec.Struct, eq=False):
     initial_redactor: Redactor | None = None
     progress: Progress = msgspec.field(default_factory=Progress)
     approved: frozenset[tuple[int, bytes]] = frozenset()
+    approved_loops: frozenset[tuple[int, Tool]] = frozenset()
     context_objects: dict[Tool, Any] = {}
     missing_secrets: frozenset[str] = frozenset()
     handover: Handover | None = None

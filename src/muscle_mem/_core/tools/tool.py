@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ..model.declared_flow import DeclaredFlow
+from ..model.declared_flow import DeclaredEach, DeclaredFlow
 from ..model.secret import Secret
 from .check import Check
 from .closures import captures_state
@@ -25,8 +25,8 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
     `identify` returns the fingerprint of any callable.
     `failed` says whether a result is a failure (False: never, None: undeclared). `refuses` are the exceptions of a call
     that did nothing. `answers_any` means that no answer in its results stops a replay.
-    `flows` are the declared sources of arguments, `const` the arguments that are declared constant, and `outputs` the
-    fields of the output that may be sources, None if all may.
+    `flows` are the declared sources of arguments, also those that run over a list, `const` the arguments that are
+    declared constant, and `outputs` the fields of the output that may be sources, None if all may.
     that did nothing. `answers_any` means that no answer in its results stops a replay. `trusted` is False for a tool
     that returns texts of others, and `sink` names the arguments that decide where something goes.
     """
@@ -50,7 +50,7 @@ class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
     failed: Any = None
     refuses: tuple[type[BaseException], ...] = ()
     answers_any: bool = False
-    flows: dict[str, DeclaredFlow] = {}
+    flows: dict[str, DeclaredFlow | DeclaredEach] = {}
     const: tuple[str, ...] = ()
     outputs: tuple[str, ...] | None = None
     trusted: bool = True
@@ -86,6 +86,7 @@ class Tool:
         "check_fingerprints",
         "const",
         "conversions",
+        "each",
         "effect",
         "failed",
         "fingerprint",
@@ -139,7 +140,8 @@ class Tool:
         self.failed = spec.failed
         self.refuses = spec.refuses
         self.answers_any = spec.answers_any
-        self.flows = spec.flows
+        self.flows = {name: flow for name, flow in spec.flows.items() if isinstance(flow, DeclaredFlow)}
+        self.each = {name: flow for name, flow in spec.flows.items() if isinstance(flow, DeclaredEach)}
         self.const = frozenset(spec.const)
         self.outputs = spec.outputs
         self.trusted = spec.trusted

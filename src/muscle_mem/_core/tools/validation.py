@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...errors import InvalidTypeError, InvalidValueError
-from ..model.declared_flow import DeclaredFlow
+from ..model.declared_flow import DeclaredEach, DeclaredFlow
 from .fingerprint import is_async, is_async_generator, is_generator, stored_name
 
 MIN_EVERY = 0.001
@@ -206,7 +206,7 @@ def validate_declared_once(
                 raise InvalidValueError(f"invalid {option}= of {stored_name(fn)!r}: got {name!r} twice. Name it once.")
 
 
-def validated_flows(value: Any) -> dict[str, DeclaredFlow]:
+def validated_flows(value: Any) -> dict[str, DeclaredFlow | DeclaredEach]:
     """Return the declared sources of arguments by name."""
     if value is None:
         return {}
@@ -218,9 +218,9 @@ def validated_flows(value: Any) -> dict[str, DeclaredFlow]:
     for name, flow in value.items():
         if not isinstance(name, str):
             raise InvalidTypeError(f"invalid flows=: expected the names of arguments, got {name!r:.60}. {example}")
-        if not isinstance(flow, DeclaredFlow):
+        if not isinstance(flow, DeclaredFlow | DeclaredEach):
             raise InvalidTypeError(
-                f"invalid flows= of argument {name!r}: expected a ref(), got {flow!r:.60}. {example}"
+                f"invalid flows= of argument {name!r}: expected a ref() or each(), got {flow!r:.60}. {example}"
             )
     return dict(value)
 

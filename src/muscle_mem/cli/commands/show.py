@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import click
 
-from ..._reading.detail import answer_text, detail, evidence_text
+from ..._reading.detail import answer_text, detail, evidence_text, loops_of
 from ..._reading.flows import Learned, flow_lines, flows_of, learned_json
 from ..._reading.loading import LoadedBody, LoadedRow, load_body, load_rows
 from ..._reading.script import param_conditions, script
@@ -108,6 +108,9 @@ def _header(
         yield "evidence", evidence_text(rows)
     else:
         yield "observation", _observation(rows, seen, number)
+        fits = seen.row if seen is not None and not seen.error else None
+        for loop in loops_of(trajectory.body, fits) if trajectory.body is not None else []:
+            yield "loop", f"steps {loop['first']} to {loop['last']}, for each of {printable(loop['list'])}"
         if seen is not None and seen.row is not None and seen.row.final is not None:
             yield "answer", answer_text(seen.row, ANSWER_LENGTH)
 

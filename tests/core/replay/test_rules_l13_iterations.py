@@ -1,0 +1,263 @@
+"""L13: checks, approvals, hand-over, absorption and counts of the iterations of a loop."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from list_shop import TASK, ListShop
+from muscle_mem import Check, Handover, Reason
+
+
+def test_l13_each_iteration_is_checked_right_before_its_call() -> None:
+    shop = ListShop()
+    log: list[Any] = []
+    page = {"open": True}
+
+    def capture(order_id: str) -> bool:
+        log.append(("check", order_id))
+        return page["open"]
+
+    shop = ListShop(check=Check(capture))
+    shop.answer = lambda order_id: log.append(("ship", order_id))
+    shop.teach(1, 3)
+    log.clear()
+    assert shop.run(4).status == "hit"
+    assert log == [(what, id) for id in shop.wanted() for what in ("check", "ship")]
+
+
+def test_l13_a_check_that_refuses_stops_the_loop() -> None:
+    closed: set[str] = set()
+    shop = ListShop(check=Check(lambda order_id: order_id not in closed)).teach(1, 3)
+    ids = shop.stock(5)
+    closed.add(ids[2])
+    shop.agent = lambda task: [shop.ship(id) for id in ids if id not in closed] and None
+    outcome = shop.run()
+    assert (outcome.status, outcome.reason, outcome.steps) == ("diverged", Reason.CHECK_REFUSED, 3)
+    assert shop.shipped == [ids[0], ids[1], ids[3], ids[4]]
+    shop.agent = shop.ship_all
+    assert shop.run(4).status == "hit"  # it stopped for a check, which is no choice of the agent
+
+
+def test_l13_snapshots_of_all_recorded_iterations_are_known() -> None:
+    desk = {"tray": "left"}
+    trays: list[str] = []
+    shop = ListShop(check=Check(lambda order_id: desk["tray"]))
+
+    def answer(order_id: str) -> None:
+        desk["tray"] = trays.pop(0)
+
+    shop.answer = answer
+    for count, given in ((1, ["left"]), (3, ["right", "left", "left"])):
+        trays[:] = given
+        desk["tray"] = "left"
+        shop.teach(count)
+    trays[:] = ["right", "right", "left", "right"]
+    desk["tray"] = "left"
+    assert shop.run(4, mode="frozen").status == "hit"
+    trays[:] = ["right", "floor", "left", "right"]
+    desk["tray"] = "left"
+    outcome = shop.run(4, mode="frozen")
+    assert (outcome.status, outcome.reason, outcome.steps) == ("diverged", Reason.CHECK_REFUSED, 3)
+
+
+def test_l13_snapshots_of_iterations_are_not_mixed() -> None:
+    """Recorded were open and light, shut and dark; open and dark is neither."""
+    room = {"door": "open", "lamp": "light"}
+    shop = ListShop(check=Check(lambda order_id: room["door"]))
+    pack = shop.engine.tool(name="pack", pre_check=Check(lambda order_id: room["lamp"]))(lambda order_id: None)
+    ways: list[tuple[str, str]] = []
+
+    def agent(task: str) -> None:
+        for order, (room["door"], room["lamp"]) in zip(shop.list_orders()["orders"], ways, strict=False):
+            shop.ship(order["id"])
+            pack(order["id"])
+
+    shop.agent = agent
+    ways[:] = [("open", "light"), ("shut", "dark"), ("open", "light")]
+    shop.teach(1, 3)
+    shop.agent = lambda task: None
+    room.update(door="shut", lamp="dark")
+    assert shop.run(4, mode="frozen").status == "hit"
+    room.update(door="open", lamp="dark")
+    outcome = shop.run(4, mode="frozen")
+    assert (outcome.status, outcome.reason, outcome.steps) == ("diverged", Reason.CHECK_REFUSED, 2)
+
+
+def test_l13_the_handover_has_the_calls_the_list_and_what_is_left() -> None:
+    shop = ListShop()
+    seen: list[Handover | None] = []
+
+    def agent(task: str, handover: Handover | None = None) -> None:
+        seen.append(handover)
+        if handover is None:
+            shop.ship_all(task)
+            return
+        done = [step.args[0] for step in handover.executed[1:] if step.error is None]
+        for order in handover.executed[0].result["orders"]:
+            if order["id"] not in done:
+                shop.ship(order["id"])
+
+    shop.engine.set_agent(agent)
+    shop.teach(1, 3)
+    ids = shop.stock(5)
+    failing = [ids[2]]
+
+    def answer(order_id: str) -> Any:
+        if order_id in failing:
+            failing.remove(order_id)
+            raise RuntimeError("out of labels")
+        return {"ok": True}
+
+    shop.answer = answer
+    outcome = shop.run()
+    handover = seen[-1]
+    assert handover is not None
+    assert (outcome.status, outcome.reason) == ("diverged", Reason.TOOL_RAISED)
+    assert [step.args for step in handover.executed[1:]] == [(id,) for id in ids[:3]]
+    assert [order["id"] for order in handover.executed[0].result["orders"]] == ids
+    assert [str(step) for step in handover.remaining] == [f"ship(order_id={id!r})" for id in ids[3:]]
+    assert shop.shipped == [*ids[:3], ids[2], *ids[3:]]
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 0, 4, 1, 3]])
+def test_l13_a_restarted_agent_may_repeat_the_iterations_in_any_order(order: list[int]) -> None:
+    closed: set[str] = set()
+    shop = ListShop(check=Check(lambda order_id: order_id not in closed)).teach(1, 3)
+    ids = shop.stock(5)
+    closed.add(ids[3])
+
+    def agent(task: str) -> None:
+        closed.clear()
+        found = shop.list_orders()["orders"]
+        for at in order:
+            shop.ship(found[at]["id"])
+
+    shop.agent = agent
+    outcome = shop.run()
+    assert outcome.status == "diverged"
+    assert sorted(shop.shipped) == sorted(ids)  # nothing twice
+    assert outcome.learned
+
+
+def test_l13_approvals_name_the_element_and_the_count() -> None:
+    asked: list[Any] = []
+
+    def approve(step: Any, element: int | None, count: int | None) -> bool:
+        asked.append((step.arguments["order_id"], element, count))
+        return element != 4
+
+    shop = ListShop(effect="irreversible", check=Check(lambda order_id: "here"), approve=approve)
+    shop.engine.set_agent(lambda task, handover=None: None if handover else shop.ship_all(task))
+    shop.teach(1, 3)
+    outcome = shop.run(5)
+    ids = shop.wanted()
+    assert (outcome.status, outcome.reason, outcome.steps) == ("diverged", Reason.NOT_APPROVED, 4)
+    assert asked == [(id, at, 5) for at, id in enumerate(ids[:4], 1)]
+    assert "for element 4 of 5" in outcome.message
+    assert shop.shipped == ids[:3]
+
+
+def test_l13_an_approval_may_be_for_the_whole_loop() -> None:
+    asked: list[Any] = []
+
+    def approve(element: int | None, count: int | None) -> Any:
+        asked.append((element, count))
+        return "whole loop"
+
+    shop = ListShop(effect="irreversible", check=Check(lambda order_id: "here"), approve=approve).teach(1, 3)
+    assert shop.run(6).status == "hit"
+    assert asked == [(1, 6)]
+
+
+def test_l13_a_failure_counts_once_against_the_loop_and_not_its_recordings() -> None:
+    shop = ListShop(post_check=Check(lambda order_id: shop.answer(order_id) is not False))
+    shop.teach(1, 3)
+    shop.answer = lambda order_id: False
+    loop = shop.run(4)
+    assert (loop.status, loop.reason) == ("diverged", Reason.POST_CHECK_REFUSED)
+    shop.answer = lambda order_id: {"ok": True}
+    states = {one.trajectory_id: one.state for one in shop.engine.explain(TASK).considered}
+    assert states.pop(loop.trajectory_id or "") == "quarantined"
+    assert set(states.values()) == {"fresh"}
+
+
+def test_l13_a_run_that_stopped_in_a_loop_proves_no_length() -> None:
+    closed: set[str] = set()
+    shop = ListShop(check=Check(lambda order_id: order_id not in closed)).teach(2, 3)
+    ids = shop.stock(8)
+    closed.add(ids[4])
+
+    def agent(task: str) -> None:
+        closed.clear()
+        shop.ship_all(task)
+
+    shop.agent = agent
+    assert shop.run().learned
+    assert shop.shipped.count(ids[4]) == 1
+    (loop,) = shop.engine.explain(TASK).loops
+    assert loop.lengths == (2, 3, 8)
+    assert shop.run(10, mode="frozen").reason is Reason.LOOP_UNCLEAR  # three times three, not three times eight
+
+
+def test_l13_iterations_that_overlapped_are_replayed_one_after_the_other() -> None:
+    shop = ListShop()
+    running = [0, 0]
+    barrier: list[threading.Barrier] = []
+
+    def answer(order_id: str) -> dict[str, bool]:
+        running[0] += 1
+        running[1] = max(running)
+        if barrier:
+            barrier[0].wait(5)
+        running[0] -= 1
+        return {"ok": True}
+
+    shop.answer = answer
+
+    def agent(task: str) -> None:
+        orders = shop.list_orders()["orders"]
+        barrier[:] = [threading.Barrier(len(orders))]
+        threads = [threading.Thread(target=shop.engine.bind(shop.ship), args=(order["id"],)) for order in orders]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    shop.agent = agent
+    shop.teach(2, 3)
+    barrier.clear()
+    running[:] = [0, 0]
+    outcome = shop.run(5)
+    assert (outcome.status, outcome.steps, running[1]) in [("hit", 6, 1), ("diverged", 1, running[1])]
+    assert sorted(shop.shipped) == sorted(shop.wanted())
+
+
+def test_l13_an_iteration_has_its_own_idempotency_key() -> None:
+    from muscle_mem import current_run
+
+    shop = ListShop()
+    keys: list[Any] = []
+    shop.answer = lambda order_id: keys.append(getattr(current_run(), "idempotency_key", None))
+    shop.teach(1, 3)
+    keys.clear()
+    assert shop.run(5).status == "hit"
+    assert len(set(keys)) == 5
+
+
+def test_l13_a_cancelled_loop_leaves_the_engine_usable() -> None:
+    shop = ListShop().teach(1, 3)
+
+    def answer(order_id: str) -> Any:
+        if order_id == shop.wanted()[2]:
+            raise KeyboardInterrupt
+        return {"ok": True}
+
+    shop.answer = answer
+    with pytest.raises(KeyboardInterrupt):
+        shop.run(5)
+    assert len(shop.shipped) == 3
+    shop.answer = lambda order_id: {"ok": True}
+    assert shop.run(4).status == "hit"
