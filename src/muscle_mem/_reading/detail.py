@@ -45,7 +45,7 @@ def detail(trajectory: LoadedBody, rows: list[LoadedRow], number: int | None) ->
 
 
 def loops_of(body: Body, row: Row | None) -> list[dict[str, Any]]:
-    """Return the loops over whole lists in a recording: their calls, and where the list comes from."""
+    """Return the loops of a recording: their calls, and where the list comes from."""
     tools = [step.tool for step in body.steps]
     return [
         {

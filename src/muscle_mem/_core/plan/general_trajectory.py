@@ -79,7 +79,7 @@ class GeneralTrajectory(ReadyTrajectory):
 
     @property
     def skeleton(self) -> bytes:
-        """The digest of the calls without their values that the id is made of; empty for that of the parents."""
+        """The digest of the calls without values; empty if they are the parents'."""
         return b""
 
     def with_records(self, records: tuple[StepRecord, ...]) -> GeneralTrajectory:
