@@ -7,29 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gateway_peers import environment
-
-SHOP = Path(__file__).parents[2] / "support" / "sdk_shop.py"
-
-
-class Person:
-    """What a person answers, and was asked."""
-
-    def __init__(self) -> None:
-        self.answers: list[dict[str, Any]] = []
-        self.asked: list[str] = []
-
-    async def __call__(self, context: Any, params: Any) -> Any:
-        from mcp.types import ElicitResult
-
-        self.asked.append(params.message)
-        return ElicitResult(**self.answers.pop(0))
+from sdk_peers import SHOP, Person
 
 
 @pytest.fixture
@@ -41,16 +24,6 @@ def person() -> Person:
 def mode(request: pytest.FixtureRequest) -> str:
     """The era: today's SDK begins without a handshake, or is told to use one."""
     return str(request.param)
-
-
-@asynccontextmanager
-async def sdk_client(mode: str, command: list[str], person: Person | None = None, **env: str) -> Any:
-    from mcp import StdioServerParameters, stdio_client
-    from mcp.client.client import Client
-
-    words = StdioServerParameters(command=command[0], args=command[1:], env=environment(**env))
-    async with Client(stdio_client(words), mode=mode, elicitation_callback=person) as client:
-        yield client
 
 
 @pytest.fixture

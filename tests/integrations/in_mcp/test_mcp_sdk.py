@@ -10,7 +10,7 @@ pytest.importorskip("mcp.server.mcpserver", reason="the SDK of MCP is not instal
 
 import anyio
 
-from conftest import SHOP, sdk_client
+from sdk_peers import SHOP, sdk_client
 
 ACCEPT = {"action": "accept", "content": {"approve": True}}
 OURS = {"muscle_mem_tasks", "muscle_mem_run", "muscle_mem_done"}
