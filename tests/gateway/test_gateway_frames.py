@@ -177,3 +177,24 @@ def test_an_answer_of_another_kind_is_passed_on_and_neither_learned_nor_waited_f
     assert client.call("mark", order="A-1") == extra
     assert client.done("mark")["not_learned"] == "unlearnable"
     client.shop.do_mark = works
+
+
+def test_frames_of_megabytes_pass_in_both_directions_also_at_once():
+    client = ProcessClient(gateway_command(), environment())
+    client.open()
+    text = "\u00e9" * 500_000
+    ids = [client.begin("shop/extension", {"text": text, "number": number}) for number in range(8)]
+    for number, id in enumerate(ids):
+        assert client.wait(id)["result"]["echo"] == {"text": text, "number": number}
+    client.close()
+
+
+def test_a_hundred_calls_at_once_are_all_answered_and_recorded(connect, modern):
+    client = connect(modern=modern)
+    client.run("look at all")
+    ids = [client.begin_call("look", order=f"A-{number}") for number in range(100)]
+    for number, id in enumerate(ids):
+        assert client.wait(id)["result"]["structuredContent"]["order"] == f"A-{number}"
+    assert client.done(*["look"] * 100)["learned"]
+    assert client.run("look at all")["status"] == "hit"
+    assert client.calls_of("look") == [{"order": f"A-{number}"} for number in range(100)] * 2

@@ -106,6 +106,7 @@ class Gateway:
         self._lock = threading.Lock()
         self._open: dict[FrameId, str] = {}
         self._passed: dict[FrameId, PassedCall] = {}
+        self._own_ids: set[FrameId] = set()
         self._exchange: Exchange | None = None
         self._capabilities: Any = None
         self._listed: set[str] = set()
@@ -215,6 +216,7 @@ class Gateway:
 
     def _take_own_call(self, own: str, id: FrameId, params: CallParams) -> None:
         running = self._exchange
+        self._own_ids.add(id)
         if params.request_state is not None:
             if running is None or not running.take_retry(id, params):
                 refuse_state(self._to_client, id)
@@ -274,6 +276,9 @@ class Gateway:
         id: FrameId = frame.id  # type: ignore[assignment]  # A response has an id.
         if self._server_calls.is_own(id):
             self._server_calls.resolve(frame)
+            return
+        if id in self._own_ids:
+            self._warn("the server answered a call of muscle_mem, which it did not get: the answer is dropped")
             return
         with self._lock:
             method = self._open.pop(id, "")
