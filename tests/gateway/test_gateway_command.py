@@ -80,6 +80,13 @@ def test_two_servers_do_not_share_recordings_and_the_same_one_does(tmp_path):
     assert [first_status(), first_status(), first_status("pages")] == ["miss", "hit", "miss"]
 
 
+def test_a_frozen_gateway_says_that_it_records_nothing():
+    client = ProcessClient(gateway_command("--frozen"), environment())
+    client.open()
+    assert "not recorded" in client.run("look at {order}", order="A-1")["next"]
+    client.close()
+
+
 def test_nothing_but_frames_is_printed_on_standard_output():
     client = ProcessClient(gateway_command(), environment())
     client.open()

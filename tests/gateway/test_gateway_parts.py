@@ -11,8 +11,9 @@ from muscle_mem.integrations.mcp.frames import read_frame
 from muscle_mem.integrations.mcp.header_params import header_params
 from muscle_mem.integrations.mcp.own_calls import CallStoppedError, Cancellation, CancelledRunError, OwnCalls
 from muscle_mem.integrations.mcp.results import data_of, output_of, part_of
+from muscle_mem.integrations.mcp.rules import Rules
 from muscle_mem.integrations.mcp.secret_names import revealed, with_secrets
-from muscle_mem.integrations.mcp.start import GatewayOptions, default_scope
+from muscle_mem.integrations.mcp.start import GatewayOptions, default_scope, header_secrets, trusts_annotations
 from muscle_mem.integrations.mcp.task_texts import with_placeholders
 from muscle_mem.integrations.mcp.texts import printable
 from muscle_mem.integrations.mcp.tool_list import read_tool, with_own_tools
@@ -153,6 +154,20 @@ def test_scopes_differ_by_command_url_and_name():
     scopes = {default_scope(each, name) for each in options for name in ("", "shop")}
     assert len(scopes) == 6
     assert default_scope(options[0], "shop") == default_scope(options[0], "shop")
+
+
+def test_annotations_are_believed_for_a_command_and_where_the_rules_say_so():
+    command, url = GatewayOptions(command=("server",)), GatewayOptions(url="http://127.0.0.1")
+    assert trusts_annotations(command, Rules()) is True
+    assert trusts_annotations(url, Rules()) is False
+    assert trusts_annotations(command, Rules(trust_annotations=False)) is False
+    assert trusts_annotations(url, Rules(trust_annotations=True)) is True
+
+
+def test_what_stands_behind_a_scheme_in_a_header_is_a_secret_too():
+    variables = {"Authorization": "AUTH", "X-Key": "KEY"}
+    found = header_secrets(variables, {"Authorization": "Bearer t-1", "X-Key": "k-1 and more"})
+    assert set(found.values()) == {"Bearer t-1", "t-1", "k-1 and more"}
 
 
 def test_a_call_of_the_gateway_ends_with_its_peer_and_with_its_run():

@@ -74,7 +74,6 @@ def run_gateway(
     if options.url:
         secrets = header_secrets(options.headers, headers)
     to_client = LineWriter(_private_stdout())
-    trusts = bool(options.command) if rules.trust_annotations is None else rules.trust_annotations
 
     def make(server_name: str) -> Any:
         return make_engine(default_scope(options, server_name) if options.scope is None else options.scope)
@@ -84,7 +83,7 @@ def run_gateway(
         rules,
         to_client.write,
         secrets,
-        trusts_annotations=trusts,
+        trusts_annotations=trusts_annotations(options, rules),
         prefix=options.prefix,
         idle_seconds=options.idle_seconds,
     )
@@ -109,6 +108,11 @@ def _serve(gateway: Gateway, server: Server, to_client: LineWriter) -> int:
             signal.signal(kind, signal.SIG_IGN)
         gateway.close()
     return 1 if gateway.has_ended else 0
+
+
+def trusts_annotations(options: GatewayOptions, rules: Rules) -> bool:
+    """Return whether annotations may loosen anything: if the rules say so, or for a command."""
+    return bool(options.command) if rules.trust_annotations is None else rules.trust_annotations
 
 
 def make_server(
