@@ -131,6 +131,22 @@ def test_a_users_check_is_asked_as_well(make_desk: Any) -> None:
     assert not desk.log()
 
 
+def test_a_click_that_cannot_be_undone_is_approved_first(make_desk: Any) -> None:
+    desk = make_desk(effects={"click": "irreversible"})
+    desk.learn(lambda: desk.page.get_by_role("button", name="Pay").click(), html())
+    asked: list[Any] = []
+
+    def approve(step: Any) -> bool:
+        asked.append(step.arguments)
+        return len(asked) > 1
+
+    refused = desk.run(lambda: None, html(), approve=approve)
+    assert (refused.reason, desk.log()) == (Reason.NOT_APPROVED, [])
+    assert desk.run(approve=approve).status == "hit"
+    assert "'Pay'" in str(asked[0])
+    assert desk.log() == ["paid"]
+
+
 def test_another_check_of_the_user_is_another_check(make_desk: Any) -> None:
     from muscle_mem.integrations.playwright import memory_page
 

@@ -141,6 +141,8 @@ def test_both_spellings_of_a_call_are_stored_alike(name: str, args: Any, kwargs:
         (lambda: page(wait=-1), "seconds from 0"),
         (lambda: page(wait="5"), "number of seconds"),
         (lambda: page(pre_check={"klick": Check(lambda page: 1)}), "got 'klick'"),
+        (lambda: page(effects={"klick": "read"}), "got 'klick'"),
+        (lambda: page(effects={"click": "final"}), "write, irreversible"),
         (lambda: page(pre_check={"click": lambda page: 1}), "expected a Check"),
     ],
 )

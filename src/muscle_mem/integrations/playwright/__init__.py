@@ -41,6 +41,7 @@ def memory_page(
     pre_check: Mapping[str, Check] | None = None,
     trusted: bool = True,
     sink: bool = False,
+    effects: Mapping[str, str] | None = None,
 ) -> RootPage:
     """Return a page that is used like one of Playwright, and recorded and replayed.
 
@@ -59,6 +60,8 @@ def memory_page(
             gets those of `page` and the arguments of the action that it names.
         trusted: False if texts that are read from pages are those of others; see `Engine.tool`.
         sink: Whether what is typed, chosen, uploaded or opened decides where something goes; see `Engine.tool`.
+        effects: Effects by the name of the action, such as {"click": "irreversible"}: `Engine(approve=...)` is then
+            asked before each replayed click.
 
     Raises:
         InvalidTypeError: An argument has the wrong type.
@@ -77,7 +80,7 @@ def memory_page(
     checks = dict(pre_check or {})
     for check in checks.values():
         validated_check("pre_check", check)
-    settings = Settings(float(wait), checks, bool(trusted), bool(sink))
+    settings = Settings(float(wait), checks, bool(trusted), bool(sink), dict(effects or {}))
     classes: dict[Any, type] = kept(engine, "playwright", dict)
     found = _page_class(engine, page, settings, classes)
     made = cast(RootPage, found(engine, page, frozenset(names), max(float(wait), 0.1)))

@@ -37,22 +37,28 @@ class Settings:
         pre_check: The user's checks, by the name of the action.
         trusted: Whether texts that are read from the page are taken for the user's own.
         sink: Whether what is typed, chosen or uploaded decides where something goes.
+        effects: The effects that the user declares, by the name of the action.
     """
 
-    def __init__(self, wait: float, pre_check: Mapping[str, Check], trusted: bool, sink: bool) -> None:
+    def __init__(
+        self, wait: float, pre_check: Mapping[str, Check], trusted: bool, sink: bool, effects: Mapping[str, str]
+    ) -> None:
         self.wait = wait
         self.pre_check = dict(pre_check)
         self.trusted = trusted
         self.sink = sink
-        if unknown := set(self.pre_check) - set(ACTIONS):
-            raise InvalidValueError(
-                f"invalid pre_check=: expected the names of actions, got {min(unknown)!r}. Use: {', '.join(ACTIONS)}"
-            )
+        self.effects = dict(effects)
+        for option, names in (("pre_check", self.pre_check), ("effects", self.effects)):
+            if unknown := set(names) - set(ACTIONS):
+                known = ", ".join(ACTIONS)
+                raise InvalidValueError(
+                    f"invalid {option}=: expected the names of actions, got {min(unknown)!r}. Use: {known}"
+                )
 
     def key(self) -> tuple[Any, ...]:
         """Return what two pages must share to use the same tools."""
         checks = tuple(sorted((name, id(check)) for name, check in self.pre_check.items()))
-        return self.wait, checks, self.trusted, self.sink
+        return self.wait, checks, self.trusted, self.sink, tuple(sorted(self.effects.items()))
 
 
 def make_page_class(engine: Any, base: type, settings: Settings, *, is_async: bool) -> type:
@@ -81,7 +87,7 @@ def make_page_class(engine: Any, base: type, settings: Settings, *, is_async: bo
 def _options(action: Action, settings: Settings, *, is_secret: bool) -> dict[str, Any]:
     names = set(signature_of(action, is_secret=is_secret).parameters)
     options: dict[str, Any] = {
-        "effect": action.effect,
+        "effect": settings.effects.get(action.name, action.effect),
         "const": [name for name in CONSTANT if name in names],
         "refuses": (PasswordFieldError,),
     }
