@@ -77,6 +77,58 @@ def test_chains_filters_places_and_frames(desk: Desk) -> None:
     assert (outcome.status, outcome.steps, desk.log()) == ("hit", 10, clicks), outcome.message
 
 
+def test_the_other_actions(desk: Desk) -> None:
+    page: Any = desk.page
+    html = """<script>log = []; function note(what) { log.push(what) }</script>
+    <button id=a onmouseenter="note('over')" onfocus="note('focus')" onblur="note('blur')">A</button>
+    <label><input type=checkbox checked onchange="note(checked)"> Terms</label>
+    <p id=b onpointerdown="note('touch')" style="user-select: none">B</p><p id=c onpointerup="note('drop')">C</p>
+    <script>b.addEventListener('toy', event => note(event.type))</script>"""
+
+    def agent() -> None:
+        button, box = page.get_by_role("button"), page.get_by_label("Terms")
+        button.hover()
+        button.focus()
+        button.blur()
+        box.uncheck()
+        box.set_checked(True)
+        page.locator("#b").dispatch_event("toy")
+        page.get_by_text("Terms").select_text()
+        page.locator("#c").scroll_into_view_if_needed()
+        page.locator("#b").drag_to(page.locator("#c"))
+        page.drag_and_drop("#b", "#c")
+
+    done = ["over", "focus", "blur", False, True, "toy", "touch", "drop", "touch", "drop"]
+    desk.learn(agent, html)
+    assert [what for what in desk.log() if what != "over"] == done[1:]
+    hit = desk.run(html=html)
+    assert (hit.status, hit.steps) == ("hit", 10), hit.message
+    assert [what for what in desk.log() if what != "over"] == done[1:]
+
+
+def test_the_page_is_moved(desk: Desk, tmp_path: Path) -> None:
+    page: Any = desk.page
+    for name in "ab":
+        (tmp_path / f"{name}.html").write_text(f"<title>{name}</title><h1>{name}</h1><a href=b.html>next</a>")
+
+    def agent() -> list[str]:
+        titles = []
+        assert page.goto((tmp_path / "a.html").as_uri()).ok
+        page.get_by_role("link").click()
+        page.wait_for_url(re.compile(r"B\.html$", re.IGNORECASE))
+        titles.append(page.get_by_role("heading").inner_text())
+        page.go_back()
+        titles.append(page.get_by_role("heading").inner_text())
+        page.go_forward()
+        page.reload()
+        return titles
+
+    assert desk.learn(agent).value == ["b", "a"]
+    desk.real.goto("about:blank")
+    hit = desk.run()
+    assert (hit.status, hit.steps, desk.real.title()) == ("hit", 8, "b"), hit.message
+
+
 def test_methods_of_the_page_take_a_selector_or_the_stored_arguments(desk: Desk) -> None:
     page: Any = desk.page
 
