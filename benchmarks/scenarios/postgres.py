@@ -31,23 +31,30 @@ def on_loopback(bench: Bench) -> Iterator[Row]:
     try:
         yield from _trips(bench, server.dsn)
         yield from _many(bench, server.dsn)
+        yield from _fleet(bench, server)
     finally:
         server.remove()
 
 
 def _server() -> tuple[Any, str]:
     """A server of our own that keeps what it is told, as a real one does."""
-    sys.path.insert(0, str(SUPPORT))
     try:
-        found = importlib.import_module("postgres_server")
+        found = _support("postgres_server")
     except ImportError as error:
         return None, str(error)
-    finally:
-        sys.path.remove(str(SUPPORT))
     place = found.binaries()
     if place is None or not found.has_driver():
         return None, found.HOW
     return found.Server(place, fsync=True), ""
+
+
+def _support(name: str) -> Any:
+    """A module that the tests share."""
+    sys.path.insert(0, str(SUPPORT))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(str(SUPPORT))
 
 
 @contextmanager
@@ -118,6 +125,26 @@ def _many(bench: Bench, dsn: str) -> Iterator[Row]:
     what = f"bytes a trajectory of {_steps(bench)} steps"
     yield Row("postgres.bytes", f"{what}, indexes and all", "bytes", ours=whole / count)
     yield Row("postgres.index_bytes", f"{what}, indexes alone", "bytes", ours=indexes / count)
+
+
+def _fleet(bench: Bench, server: Any) -> Iterator[Row]:
+    """Trajectories learned a second by processes of their own, beside those of the last release."""
+    writers = _support("fleet_writers")
+    for count in bench.pick((1, 4), (1, 8, 16)):
+        for disk, flush in (("a disk that flushes in 10 ms", 0.01), ("this disk", 0.0)):
+            rates = {
+                code: writers.measure(server, source, count, bench.pick(1, 5), flush).rate
+                for code, source in writers.codes().items()
+            }
+            before = rates.get("0.3.0")
+            yield Row(
+                f"postgres.fleet{count}{'.flush' if flush else ''}",
+                f"trajectories learned a second, {count} processes, {disk}",
+                "1/s",
+                ours=rates["now"],
+                note=f"0.3.0: {before:.0f} with {count} processes on {disk}" if before is not None else "",
+                details={code: rate for code, rate in rates.items() if code != "now"},
+            )
 
 
 def _sizes(dsn: str) -> tuple[int, int]:

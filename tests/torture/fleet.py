@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from .children import Child
 from .figures import Figures, Proof, Size
@@ -20,32 +16,6 @@ FLUSH = 0.01  # seconds that a flush of the simulated disk takes
 SLOW_FLUSH = 0.04  # in a small size, where busy cores must not decide
 FULL = 10  # the size from which on all is measured
 WRITERS = 16
-SERVER_WIDE = ("tuple", "transactionid", "object", "advisory")  # waits for what another transaction holds
-
-# Seals under keys of its own for so many seconds, with the code of a release, and prints how many.
-WRITER = """
-import hashlib, os, sys, time
-sys.path.insert(0, sys.argv[1])
-from muscle_mem.store.postgres import PostgresStore, transactions
-from muscle_mem.testing import a_trajectory, an_observation
-if sys.argv[5] == "no shared row":
-    real = transactions.begin
-    def begin(connection, options, *, write, durable=True):
-        return real(connection, options, write=write, durable=durable) + "; SELECT 1 FROM horizon FOR UPDATE" * write
-    transactions.begin = begin
-store = PostgresStore(sys.argv[2])
-def seal(n):
-    id = f"{sys.argv[3]} {n}"
-    store.seal(a_trajectory(id, hashlib.sha256(id.encode()).digest()), an_observation(id))
-seal(-1)
-print("ready", flush=True)
-sys.stdin.readline()
-n, end = 0, time.monotonic() + float(sys.argv[4])
-while time.monotonic() < end:
-    seal(n)
-    n += 1
-print(n, flush=True)
-"""
 
 
 @contextmanager
@@ -62,114 +32,34 @@ def own_server() -> Iterator[Any]:
         server.remove()
 
 
-class Sampler:
-    """Looks at what the sessions of a server wait for, until it is left."""
-
-    def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
-        self._over = threading.Event()
-        self.samples = 0
-        self.waits = 0
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._look)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        import psycopg
-
-        with closing(psycopg.connect(self._dsn, autocommit=True)) as connection:
-            while not self._over.wait(0.02):
-                found = connection.execute(
-                    "SELECT count(*), count(*) FILTER (WHERE wait_event_type = 'Lock' AND wait_event = ANY(%s)) "
-                    "FROM pg_stat_activity WHERE backend_type = 'client backend' AND state <> 'idle'",
-                    (list(SERVER_WIDE),),
-                ).fetchone()
-                assert found is not None
-                self.samples += found[0]
-                self.waits += found[1]
-
-
 def grow(seed: int, size: int, control: str) -> Figures:
     """Recordings a second with 1, 8 and 16 writers, on a simulated and on the real disk, each for `size` seconds."""
-    import last_release
-    from paths import ROOT
-
     if missing():
         return Figures(skipped=missing())
-    figures = Figures()
+    import fleet_writers
+
+    figures, codes = Figures(), fleet_writers.codes()
     figures.wrong.update(dict.fromkeys(("does not grow", "below six times the last release", "waits"), 0))
-    codes = {"now": ROOT / "src", **({"0.3.0": old} if (old := last_release.source()) is not None else {})}
+    flush, rates = FLUSH if size >= FULL else SLOW_FLUSH, {}
     with own_server() as server:
-        rates = {
-            (code, disk, writers): _rate(server, source, disk, writers, size, control, figures)
-            for disk in (("simulated", "real") if size >= FULL else ("simulated",))
-            for writers in ((1, 8, WRITERS) if size >= FULL else (1, WRITERS))
-            for code, source in codes.items()
-        }
-    for (code, disk, writers), rate in rates.items():
-        figures.counted[f"a second, {writers} writers, {disk} disk, {code}"] = round(rate)
+        for disk in ("simulated", "real") if size >= FULL else ("simulated",):
+            for writers in (1, 8, WRITERS) if size >= FULL else (1, WRITERS):
+                for code, source in codes.items():
+                    rule = control if code == "now" else ""
+                    found = fleet_writers.measure(
+                        server, source, writers, size, flush if disk == "simulated" else 0.0, rule
+                    )
+                    rates[code, disk, writers] = found.rate
+                    figures.counted[f"a second, {writers} writers, {disk} disk, {code}"] = round(found.rate)
+                    if code == "now" and writers == WRITERS:
+                        figures.counted["sampled sessions"] += found.samples
+                        figures.wrong["waits"] += found.waits
     one, many = rates["now", "simulated", 1], rates["now", "simulated", WRITERS]
     if many < 3 * one:
         figures.fault("does not grow", f"{many:.0f} a second with {WRITERS} writers, {one:.0f} with one")
     if "0.3.0" in codes and many < 6 * (before := rates["0.3.0", "simulated", WRITERS]):
         figures.fault("below six times the last release", f"{many:.0f} a second, {before:.0f} before")
     return figures
-
-
-def _rate(server: Any, source: Path, disk: str, writers: int, size: int, control: str, figures: Figures) -> float:
-    import postgres_server
-
-    schema = postgres_server.new_schema()
-    url = postgres_server.url_of(schema, at=server.dsn, mm_timeout=60)
-    is_now = source.parent.name != "old" and "mm-0.3.0" not in str(source)
-    commands = [
-        [sys.executable, "-c", WRITER, str(source), url, f"w{n}", str(size), control if is_now else ""]
-        for n in range(writers)
-    ]
-    workers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for command in commands
-    ]
-    try:
-        for worker in workers:
-            assert worker.stdout is not None
-            assert worker.stdout.readline() == "ready\n"
-        if disk == "simulated":
-            _slow_down(schema, server.dsn, FLUSH if size >= FULL else SLOW_FLUSH)
-        with Sampler(server.dsn) as sampler:
-            for worker in workers:
-                assert worker.stdin is not None
-                worker.stdin.write("\n")
-                worker.stdin.flush()
-            done = sum(int(worker.stdout.readline()) for worker in workers if worker.stdout is not None)
-        if is_now and writers == WRITERS:
-            figures.counted["sampled sessions"] += sampler.samples
-            figures.wrong["waits"] += sampler.waits
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.communicate()
-    return done / size
-
-
-def _slow_down(schema: str, dsn: str, seconds: float) -> None:
-    """Let every commit that recorded something last as long as a flush, with all that it holds."""
-    import postgres_server
-
-    with postgres_server.raw(schema, dsn) as connection:
-        connection.execute(
-            f"CREATE FUNCTION flush() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep({seconds}); RETURN "
-            "NULL; END'"
-        )
-        connection.execute(
-            "CREATE CONSTRAINT TRIGGER flush AFTER INSERT ON trajectory DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
-            "EXECUTE FUNCTION flush()"
-        )
 
 
 def watch(seed: int, size: int, control: str) -> Figures:
