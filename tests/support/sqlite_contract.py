@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from muscle_mem.store import SqliteStore, Store
@@ -14,7 +16,7 @@ class SqliteContract(StoreContract):
         tmp_path.mkdir(exist_ok=True)
         return SqliteStore(tmp_path / "store.db")
 
-    def reopen(self, tmp_path: Path) -> Store | None:
+    def reopen(self, tmp_path: Path) -> Store:
         return SqliteStore(tmp_path / "store.db")
 
     def damage(self, tmp_path: Path, what: str, id: str) -> bool:
@@ -28,6 +30,18 @@ class SqliteContract(StoreContract):
         with raw(tmp_path / "store.db") as connection:
             connection.execute(spoil[what], (id,))
         return True
+
+    def saved(self, tmp_path: Path) -> Callable[[], object]:
+        with closing(self.reopen(tmp_path)) as store:
+            assert isinstance(store, SqliteStore)
+            store.backup(tmp_path / "saved.db")
+
+        def restore() -> None:
+            for left in ("store.db-wal", "store.db-shm"):
+                (tmp_path / left).unlink(missing_ok=True)
+            (tmp_path / "saved.db").replace(tmp_path / "store.db")
+
+        return restore
 
     def blobs_kept(self, tmp_path: Path) -> int | None:
         with raw(tmp_path / "store.db") as connection:

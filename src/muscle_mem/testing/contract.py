@@ -8,6 +8,7 @@ from .living import LivingContract
 from .noting import NotingContract
 from .reading import ReadingContract
 from .sealing import SealingContract
+from .sharing import SharingContract
 from .surveying import SurveyingContract
 
 
@@ -19,11 +20,13 @@ class StoreContract(
     SurveyingContract,
     HistoryContract,
     LivingContract,
+    SharingContract,
 ):
     """Contract of `muscle_mem.store.base.Store` as tests for pytest.
 
     Subclass it and implement `make_store`. Also implement `reopen` if the store persists, `damage` if a test can alter
-    its data, and `blobs_kept` if a test can count its blobs. Each method gets pytest's `tmp_path`, a new folder for
+    its data, `blobs_kept` if a test can count its blobs, `saved` if it can restore an earlier state, and
+    `pause_commits` if writers do not exclude each other. Each method gets pytest's `tmp_path`, a new folder for
     each test. The tests use only the public methods of the store.
     """
 

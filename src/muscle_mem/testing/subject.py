@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,6 +42,22 @@ class StoreUnderTest:
     def blobs_kept(self, tmp_path: Path) -> int | None:  # noqa: ARG002 - a hook
         """Return the number of blobs in the store of `make_store`; None if it is unknown."""
         return None
+
+    def saved(self, tmp_path: Path) -> Callable[[], object] | None:  # noqa: ARG002 - a hook
+        """Save the data of `make_store`, as a backup does.
+
+        Returns:
+            A function that restores the data after the store has been closed; None if this is not possible.
+        """
+        return None
+
+    def pause_commits(self, pause: Callable[[], None]) -> bool:  # noqa: ARG002 - a hook
+        """Call `pause` in the thread of each later write, immediately before its commit.
+
+        Returns:
+            False if this is not possible, or if a paused write blocks others.
+        """
+        return False
 
     @contextmanager
     def opened(self, tmp_path: Path) -> Iterator[Store]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,15 @@ class TestTheContract(StoreContract):
                 document["task"] += "!"
             path.write_text(json.dumps(document))
         return True
+
+    def saved(self, tmp_path: Path) -> Callable[[], object]:
+        shutil.copytree(tmp_path / "store", tmp_path / "saved")
+
+        def restore() -> None:
+            shutil.rmtree(tmp_path / "store")
+            (tmp_path / "saved").rename(tmp_path / "store")
+
+        return restore
 
 
 def files(folder: Path) -> list[str]:

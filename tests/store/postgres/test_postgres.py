@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +20,8 @@ from muscle_mem.store import Note, SqliteStore, Store, copy_store, open_store, v
 from muscle_mem.store.digest import sha256
 from muscle_mem.store.postgres import PostgresStore
 from muscle_mem.store.postgres.rows import Seals
+from muscle_mem.store.postgres.schema import TABLES
+from muscle_mem.store.postgres.writer import Writer
 from muscle_mem.testing import KEY, StoreContract, a_trajectory, an_observation, ids
 
 
@@ -50,6 +52,36 @@ class TestPostgresStore(StoreContract):
     def blobs_kept(self, tmp_path: Path) -> int | None:
         with raw(self.schema(tmp_path)) as connection:
             return int(connection.execute("SELECT count(*) FROM blob").fetchone()[0])
+
+    def saved(self, tmp_path: Path) -> Callable[[], object]:
+        schema = self.schema(tmp_path)
+        with raw(schema) as connection:
+            for table in TABLES:
+                connection.execute(f"CREATE TABLE saved_{table} AS SELECT * FROM {table}")
+
+        def restore() -> None:
+            with raw(schema) as connection:
+                connection.execute("SET session_replication_role = replica")  # in any order of foreign keys
+                connection.execute(f"TRUNCATE {', '.join(TABLES)}")
+                for table in TABLES:
+                    connection.execute(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM saved_{table}")
+                connection.execute("SELECT setval('change_n_seq', (SELECT max(n) FROM change))")
+
+        return restore
+
+    def pause_commits(self, pause: Callable[[], None]) -> bool:
+        real = Writer.finish
+
+        def finish(writer: Writer, answer: int) -> None:
+            pause()
+            real(writer, answer)
+
+        self.patches.setattr(Writer, "finish", finish)
+        return True
+
+    @pytest.fixture(autouse=True)
+    def _patches(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.patches = monkeypatch
 
     @pytest.fixture(autouse=True)
     def _clean(self) -> Iterator[None]:

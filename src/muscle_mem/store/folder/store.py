@@ -237,6 +237,7 @@ class FolderStore(HistoryMethods):
             with self._translated_errors():
                 self._make_folder()
                 with self._timeout as seconds, self._write_lock.held(seconds, lambda: self._closed):
+                    self._ignore_own_files()  # Two writers of a new folder would both rename the same file.
                     self._reload()
                     try:
                         yield
@@ -257,6 +258,8 @@ class FolderStore(HistoryMethods):
         if not os.path.isdir(self.path):
             os.makedirs(self.path, exist_ok=True)
             self._is_ignored = False
+
+    def _ignore_own_files(self) -> None:
         ignore = os.path.join(self.path, ".gitignore")
         if not self._is_ignored:
             if not os.path.exists(ignore) or read_file(ignore) == _IGNORED_BEFORE.encode():
