@@ -1,4 +1,4 @@
-"""Contract of several users of one store: writers, leaders, and a store that is restored."""
+"""Contract of several users of one store: writers, leaders, restored backups."""
 
 from __future__ import annotations
 
