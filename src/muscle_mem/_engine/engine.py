@@ -164,6 +164,20 @@ class Engine:
         )
         self._runtime = Runtime(open_store(store, signing_key=signing_key), options, observers)
 
+    def __repr__(self) -> str:
+        runtime = self._runtime
+        fn = None if runtime.agent is None else runtime.agent.fn
+        agent = "None" if fn is None else str(getattr(fn, "__qualname__", type(fn).__name__)).rpartition("<locals>.")[2]
+        scope = runtime.keys.fixed_scope
+        parts = [
+            f"store={runtime.library.store.url!r}",
+            f"mode={runtime.mode!r}",
+            f"scope={'a function' if scope is None else repr(scope)}",
+            f"tools={len(runtime.tools)}",
+            f"agent={agent}",
+        ]
+        return f"<Engine {runtime.name + ' ' if runtime.name else ''}{', '.join(parts)}>"
+
     # -- building
 
     tool = tool_methods.tool

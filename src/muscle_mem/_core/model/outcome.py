@@ -160,6 +160,33 @@ class Outcome(msgspec.Struct, eq=False):
         learned = f"learned as {self.trajectory_id}" if self.learned else f"not learned ({self.not_learned})"
         return f"<Outcome {self.status}: {self.reason.value}; {learned}>"
 
+    def _repr_html_(self) -> str:
+        """Return the outcome as a table for notebooks, without value and secrets."""
+        from .rich_display import html_pairs
+
+        stopped = self.divergence
+        pairs = [
+            ("reason", self.reason.value),
+            ("message", self._redact(self.message)),
+            ("steps replayed", str(self.steps)),
+            ("trajectory", self.trajectory_id or ""),
+            ("value", f"from {self.value_source}" if self.value_source != "none" else "none"),
+            ("learned", "yes" if self.learned else ""),
+            (
+                "not learned",
+                self._redact(f"{self.not_learned.value}: {self.not_learned_message}") if self.not_learned else "",
+            ),
+            ("seconds", f"{self.seconds:.3f}"),
+            ("saved", f"{self.saved:.3f} s of the agent, {self.saved_tokens} tokens" if self else ""),
+        ]
+        if stopped is not None:
+            pairs += [
+                ("stopped at", stopped.hide(f"step {stopped.step} ({stopped.tool})")),
+                ("seen", stopped.hide(stopped.seen)),
+                ("expected", stopped.hide(stopped.expected)),
+            ]
+        return html_pairs(f"Outcome: {self.status}", pairs)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         made = copy.copy(self)
         made.value = copy.deepcopy(self.value, memo)

@@ -109,6 +109,35 @@ class Explanation(msgspec.Struct, frozen=True):
                 lines.append(f"    missing: {flow.missing}")
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        """Return the explanation as tables for notebooks."""
+        from ..model.rich_display import html_pairs, html_table
+
+        considered = [
+            (
+                entry.trajectory_id,
+                f"{entry.state}: {entry.evidence}" if entry.evidence else entry.state,
+                str(entry.steps),
+                str(entry.hits),
+                "would start" if entry.would_start else entry.reason.value,
+                entry.message,
+                entry.seen,
+                entry.expected,
+            )
+            for entry in self.considered
+        ]
+        columns = ("trajectory", "state", "steps", "hits", "verdict", "message", "seen", "expected")
+        return (
+            html_pairs(f"Would {self.would}", [("reason", self.reason.value), ("message", self.message)])
+            + html_table("Recordings", columns, considered)
+            + html_table("Plan", ("step", "call"), [(str(at), str(step)) for at, step in enumerate(self.plan)])
+            + html_table(
+                "Flows",
+                ("step", "status", "flow", "missing"),
+                [(str(flow.step), str(flow.status), str(flow), flow.missing) for flow in self.flows],
+            )
+        )
+
 
 def explain_task(
     run: Run, trajectories: Sequence[ReadyTrajectory], registry: Registry, lookup: Refusal | None = None
