@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from .._core.binding.provenance import provenance_text
 from .._core.model.records import Body, Row, StepRecord
 from .expressions import Outputs, expression, guard_text, snapshot_text, sources
-from .text import duration, printable, value_text
+from .text import display_name, duration, printable, value_text
 
 SHORT = 160
 INDENT = "      "
@@ -20,7 +20,7 @@ def call_text(step: StepRecord, outputs: Outputs) -> str:
     for place, (name, expr) in enumerate(step.arguments):
         spelled = "" if place <= starred else f"{printable(name)}="  # Arguments before *args are positional.
         parts.append(spelled + expression(expr, outputs))
-    return f"{printable(step.tool)}({', '.join(parts)})"
+    return f"{display_name(printable(step.tool))}({', '.join(parts)})"
 
 
 def remark(index: int, step: StepRecord, row: Row | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ _SHORT_FORMS = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Letters and marks by category, but invisible: they could make different texts look equal.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 ID_WIDTH = 12
+_LOCALS = re.compile(r"[\w.]*\.<locals>\.")
 
 
 def printable(text: object, limit: int | None = None) -> str:
@@ -25,6 +27,11 @@ def printable(text: object, limit: int | None = None) -> str:
     if not whole.isprintable() or not _INVISIBLE.isdisjoint(whole):
         whole = "".join(map(_shown, whole))
     return whole if limit is None or len(whole) <= limit else whole[: limit - 1] + "…"
+
+
+def display_name(text: str) -> str:
+    """Return a text without the `f.<locals>.` of functions inside others."""
+    return _LOCALS.sub("", text) if "<locals>" in text else text
 
 
 def clipped(text: str, limit: int | None) -> str:
@@ -117,6 +124,23 @@ def local(seconds: float) -> str:
         return "never" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     except (OverflowError, OSError, ValueError):
         return "never"
+
+
+def short_date(seconds: float, now: float) -> str:
+    """Return a stored time as a short local date, such as "Nov 30" or "2025-11".
+
+    It is the time of day for today, and "never" for zero.
+    """
+    moment, today = _moment(seconds), _moment(now)
+    if moment is None or today is None:
+        return "never"
+    try:
+        moment, today = moment.astimezone(), today.astimezone()
+    except (OverflowError, OSError, ValueError):
+        return "never"
+    if moment.date() == today.date():
+        return moment.strftime("%H:%M")
+    return moment.strftime("%b %d" if moment.year == today.year else "%Y-%m")
 
 
 def _moment(seconds: float) -> datetime | None:

@@ -10,6 +10,7 @@ from .._reading.text import printable
 from ..errors import DamagedStoreError
 from ..store import Store, Stored
 from ..store.paging import each, pages
+from ..store.pruning import recorded_at
 from .opening import NotDoneError
 
 SHORTEST_PREFIX = 4
@@ -17,17 +18,36 @@ LISTED = 20
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """Values of --state, --scope and --task; true if one of them was given."""
+    """Values of options that select trajectories; true if one of them was given.
+
+    `since` is in seconds since the epoch. `reason` is that of the state, or one of the runs that followed `ids`.
+    """
 
     states: tuple[str, ...] = ()
     scope: str | None = None
     task: str | None = None
+    tags: tuple[str, ...] = ()
+    since: float | None = None
+    reason: str | None = None
+    ids: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
-        return bool(self.states) or self.scope is not None or self.task is not None
+        return self != Filter()
 
     def matches(self, stored: Stored) -> bool:
-        """Return whether a trajectory has the state, the scope and the text in its task."""
+        """Return whether a trajectory has all that was given."""
+        return (
+            set(self.tags) <= set(stored.sealed.tags)
+            and (self.since is None or recorded_at(stored) >= self.since)
+            and (
+                self.reason is None
+                or self.reason in stored.standing.reason.split(":", 1)[0]
+                or stored.sealed.id in self.ids
+            )
+            and self._matches_names(stored)
+        )
+
+    def _matches_names(self, stored: Stored) -> bool:
         return (
             (not self.states or stored.standing.state in self.states)
             and (self.scope is None or stored.sealed.scope == self.scope)

@@ -8,6 +8,7 @@ from ..._reading.text import count, printable
 from ...store import Copied, copy_store
 from ..opening import UnusableStoreError, ensure_exists, file_of, json_option, open_named, signing_key, store_errors
 from ..output import print_json
+from ..progress import watched
 
 
 @click.command("copy", short_help="Copy all data into another store.")
@@ -50,8 +51,12 @@ def copy(
         )
     with store_errors():
         ensure_exists(source)
-        with open_named(source, keys[0]) as reads, open_named(target, keys[1]) as writes:
-            done = copy_store(reads, writes, approve=approve or None in keys or keys[0] == keys[1])
+        with (
+            open_named(source, keys[0]) as reads,
+            open_named(target, keys[1]) as writes,
+            watched("copying", reads) as seen,
+        ):
+            done = copy_store(seen, writes, approve=approve or None in keys or keys[0] == keys[1])
     if as_json:
         print_json(
             {

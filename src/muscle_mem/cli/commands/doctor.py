@@ -16,6 +16,7 @@ from ...store import Store, Stored
 from ...store.paging import pages
 from ..opening import json_option, named_store, open_existing, store_errors, store_option
 from ..output import Cell, console, id_text, print_json, print_pairs, print_table
+from ..progress import watched
 
 if TYPE_CHECKING:
     from ..._engine.engine import Engine
@@ -46,8 +47,8 @@ def doctor(context: click.Context, app: str | None, as_json: bool, store: str | 
       muscle-mem doctor --json
     """
     engine = _engine(app)
-    with store_errors(), _store(store, engine) as source:
-        report = _look(source, engine)
+    with store_errors(), _store(store, engine) as source, watched("checking", source) as seen:
+        report = _look(seen, engine)
     if as_json:
         print_json(_as_json(report))
     else:

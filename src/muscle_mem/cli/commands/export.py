@@ -22,6 +22,7 @@ from ...store import Stored
 from ..finding import Filter, get_stored
 from ..opening import NotDoneError, json_option, open_existing, store_option
 from ..output import print_json
+from ..progress import watched
 from .ls import filters
 
 ENDINGS = {"json": ".json", "python": ".py"}
@@ -103,7 +104,8 @@ def export(store: str | None, **options: Any) -> None:
     wanted.validate()
     with open_existing(store) as source:
         if wanted.folder is not None:
-            chosen = list(wanted.chosen.select(source))
+            with watched("reading", source) as seen:
+                chosen = list(wanted.chosen.select(seen))
             _export_all([one for one in chosen if not wanted.leaves_out(one)], wanted, wanted.folder)
             return
         stored = get_stored(source, wanted.id or "")

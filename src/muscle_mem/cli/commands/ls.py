@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
 from typing import Any
 
 import click
+import msgspec
 
-from ..._reading.loading import holds_flows, summary
-from ..._reading.text import count, local, printable
-from ...store import STATES, Stored
+from ..._reading.loading import holds_flows, newest_row, summary
+from ..._reading.text import clipped, count, local, printable, short_date
+from ...store import STATES, Store, Stored, keeps_history
+from ...store.history import MAX_RUNS
 from ...store.paging import pages
 from ...store.pruning import recorded_at
+from ..amounts import AGES, SECONDS, Amount
 from ..finding import Filter
 from ..opening import json_option, open_existing, store_option
 from ..output import STATE_STYLES, Cell, console, id_text, is_terminal, print_json, print_table
+from ..progress import watched
 
 FLOWS = "flows of recordings"
 COLUMNS = ("id", "task", "tags/scope", "steps", "state", "hits", "observations", "recorded")
+NARROW = ("id", "state", "hits", "date", "task")
+FIXED = 12 + 11 + 6 + 7 + 4 * 2
+"""The columns of a terminal that the narrow table takes beside the task."""
+
+LEAST = 20
+SORTS = ("recorded", "hits", "saved", "failures", "last")
 
 
 def filters(command: Callable[..., None]) -> Callable[..., None]:
@@ -41,54 +52,133 @@ def filters(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command(short_help="List the trajectories, newest first.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="List only the N newest.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="List only the first N.")
+@click.option(
+    "--sort", type=click.Choice(SORTS), default="recorded", help="List those with most first, or the latest. [recorded]"
+)
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Select this tag; repeatable.")
+@click.option(
+    "--since", "age", metavar="AGE", type=Amount("age", SECONDS, AGES), help="Select what was recorded in the last AGE."
+)
+@click.option("--reason", metavar="REASON", help="Select what is in its state, or stopped in a run, for this reason.")
 @filters
 @json_option
 @store_option
-def ls(limit: int | None, chosen: Filter, as_json: bool, store: str | None) -> None:
+def ls(
+    limit: int | None,
+    sort: str,
+    tags: tuple[str, ...],
+    age: float | None,
+    reason: str | None,
+    chosen: Filter,
+    as_json: bool,
+    store: str | None,
+) -> None:
     """List the trajectories of a store, newest first.
 
-    Ids are shortened on a terminal and complete elsewhere. `recorded` is in local time. `hits` lags behind a running
-    engine, which writes its latest hits with a delay. "flows of recordings" is what several recordings of a task have
-    in common; `muscle-mem flows` lists it.
+    On a terminal, each is one line with a short id and date, and with the task without the values of its params. Tables
+    elsewhere are complete. `saved` is an estimate: hits times the agent's time in the newest recording. `hits` lags
+    behind a running engine, which writes its latest hits with a delay. "flows of recordings" is what several recordings
+    of a task have in common; `muscle-mem flows` lists it.
 
     \b
     Example:
       muscle-mem ls --store memory.db --state quarantined --limit 20
+      muscle-mem ls --sort saved --since 7d
       muscle-mem ls --task invoice --json
     """
-    found: list[Stored] = []
-    broken = 0
+    since = None if age is None else time.time() - age
+    chosen = msgspec.structs.replace(chosen, tags=tags, since=since, reason=reason)
     with open_existing(store) as source:
-        for stored, damaged in pages(source):
-            broken += len(damaged)
-            found += [trajectory for trajectory in stored if chosen.matches(trajectory)]
-            if limit is not None and len(found) >= limit:
-                del found[limit:]
-                break
+        if reason is not None:
+            chosen = msgspec.structs.replace(chosen, ids=_stopped_for(source, reason))
+        with watched("listing", source) as seen:
+            found, broken = _select(seen, chosen, None if sort != "recorded" else limit)
+    if sort != "recorded":
+        found.sort(key=lambda one: -_worth(one, sort))
+    found = found[:limit]
     if as_json:
         print_json([summary(one) for one in found])
     elif found:
-        rows = [_row(one) for one in found]
-        print_table(
-            console(), COLUMNS, rows, right=("steps", "hits", "observations"), fold=("task", "tags/scope", "state")
-        )
+        _print(found)
     else:
         click.echo("No trajectories match." if chosen else "No trajectories.")
     if broken:
         click.echo(f"{count(broken, 'damaged row')} not listed. Run `muscle-mem doctor`.", err=True)
 
 
+def _select(source: Store, chosen: Filter, limit: int | None) -> tuple[list[Stored], int]:
+    """Return the trajectories that match, and the number of damaged rows on the way."""
+    found: list[Stored] = []
+    broken = 0
+    for stored, damaged in pages(source):
+        broken += len(damaged)
+        found += [trajectory for trajectory in stored if chosen.matches(trajectory)]
+        if limit is not None and len(found) >= limit:
+            break
+    return found, broken
+
+
+def _stopped_for(source: object, reason: str) -> frozenset[str]:
+    """Return the trajectories that runs followed or recorded with this reason."""
+    if not keeps_history(source):
+        return frozenset()
+    return frozenset(run.trajectory_id for run in source.history_runs(reason=reason, limit=MAX_RUNS)) - {""}
+
+
+def _worth(stored: Stored, sort: str) -> float:
+    standing = stored.standing
+    if sort == "saved":
+        row = newest_row(stored)
+        saved = standing.hits * row.agent_seconds if row is not None else 0.0
+        return saved if saved - saved == 0 else 0.0  # Not so for infinity and NaN.
+    return {"hits": standing.hits, "failures": standing.failures, "last": standing.last_hit}[sort]
+
+
+def _print(found: list[Stored]) -> None:
+    out = console()
+    if is_terminal():
+        now = time.time()
+        room = max(LEAST, out.width - FIXED)
+        print_table(out, NARROW, [_narrow_row(one, now, room) for one in found], right=("hits",))
+        return
+    rows = [_row(one) for one in found]
+    print_table(out, COLUMNS, rows, right=("steps", "hits", "observations"), fold=("task", "tags/scope", "state"))
+
+
+def _task(stored: Stored) -> str:
+    """Return the task with the names of its params in place of their values."""
+    row = newest_row(stored)
+    parts = row.task if row is not None else ()
+    masked = "".join(part if at % 2 == 0 else f"{{{part}}}" for at, part in enumerate(parts))
+    task = printable(masked or stored.sealed.task)
+    return f"{FLOWS}: {task}" if holds_flows(stored) else task
+
+
+def _narrow_row(stored: Stored, now: float, room: int) -> tuple[Cell, ...]:
+    sealed, standing = stored.sealed, stored.standing
+    what = " ".join(part for part in (_task(stored), labels(stored)) if part)
+    if standing.reason and standing.state not in ("fresh", "trusted"):
+        reason = clipped(printable(standing.reason), max(8, room // 2 - 1))
+        what = f"{clipped(what, max(8, room - len(reason) - 3))} ({reason})"
+    return (
+        (id_text(sealed.id), "cyan"),
+        (printable(standing.state, 11), STATE_STYLES.get(standing.state, "")),
+        (str(standing.hits), ""),
+        (short_date(recorded_at(stored), now), ""),
+        (clipped(what, room), ""),
+    )
+
+
 def _row(stored: Stored) -> tuple[Cell, ...]:
     sealed, standing = stored.sealed, stored.standing
-    task = f"{FLOWS}: {sealed.task}" if holds_flows(stored) else sealed.task
     state = standing.state + (f" ({standing.reason})" if standing.reason else "")
     return (
         (id_text(sealed.id), "cyan"),
-        (printable(task, 120 if is_terminal() else None), ""),
+        (_task(stored), ""),
         (labels(stored), ""),
         (str(sealed.steps), ""),
-        (printable(state, 60 if is_terminal() else None), STATE_STYLES.get(standing.state, "")),
+        (printable(state), STATE_STYLES.get(standing.state, "")),
         (str(standing.hits), ""),
         (str(len(stored.observations)), ""),
         (local(recorded_at(stored)), ""),

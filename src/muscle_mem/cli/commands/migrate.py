@@ -24,6 +24,7 @@ from ..opening import (
     store_option,
 )
 from ..output import print_json
+from ..progress import running
 
 
 @click.command(short_help="Migrate a store of an older release.")
@@ -48,7 +49,7 @@ def migrate(dry_run: bool, as_json: bool, store: str | None) -> None:
         ensure_exists(name)
         before, latest = _versions(name)
         if not dry_run:
-            with open_named(name, signing_key()):
+            with running("migrating"), open_named(name, signing_key()):
                 pass
     after = max(before, latest)
     name = without_secrets(name)

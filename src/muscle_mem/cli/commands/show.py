@@ -10,14 +10,18 @@ from ..._reading.detail import answer_text, detail, evidence_text, loops_of
 from ..._reading.flows import Learned, flow_lines, flows_of, learned_json
 from ..._reading.loading import LoadedBody, LoadedRow, load_body, load_rows
 from ..._reading.script import param_conditions, script
-from ..._reading.text import count, duration, local, printable
+from ..._reading.text import count, display_name, duration, local, printable
+from ...store import PastRun, keeps_history
+from ...store.history import RUNS_PER_TASK
 from ...store.pruning import recorded_at
 from ..finding import get_stored
 from ..opening import NotDoneError, json_option, open_existing, store_option
 from ..output import console, id_text, print_json, print_pairs, text
 from .ls import FLOWS, labels
+from .tail import run_json
 
 ANSWER_LENGTH = 500
+SHOWN = 500
 
 
 @click.command(short_help="Show one trajectory as a script.")
@@ -37,7 +41,8 @@ def show(id: str, number: int | None, as_json: bool, store: str | None) -> None:
     ID may be shortened to four or more characters if it stays unique. Steps are numbered from 0. Each line shows the
     call, its effect, its checks and its duration. The lines below it show the source of each argument that is not a
     literal, and what the newest recording captured. With --json all recordings are printed, or the one selected by
-    --observation. Below come the flows that several recordings of the task show; see `muscle-mem flows`.
+    --observation. Then comes the last run in which a step stopped its replay, from the history. Below come the flows
+    that several recordings of the task show; see `muscle-mem flows`.
 
     \b
     Example:
@@ -47,6 +52,7 @@ def show(id: str, number: int | None, as_json: bool, store: str | None) -> None:
     with open_existing(store) as source:
         stored = get_stored(source, id)
         learned = flows_of(source, stored)
+        failure = last_failure(source, stored.sealed.id)
     trajectory = load_body(stored)
     rows = load_rows(trajectory)
     if number is not None and number > len(rows):
@@ -54,9 +60,15 @@ def show(id: str, number: int | None, as_json: bool, store: str | None) -> None:
             f"--observation: expected 1 to {len(rows)} for {stored.sealed.id}, got {number}. Pass a lower number."
         )
     if as_json:
-        print_json({**detail(trajectory, rows, number), "flows": [learned_json(one) for one in learned]})
+        shown = {
+            **detail(trajectory, rows, number),
+            "flows": [learned_json(one) for one in learned],
+            "last_failure": None if failure is None else run_json(failure),
+        }
+        print_json(shown)
     else:
         _print(trajectory, rows, number or 1)
+        _print_failure(failure)
         _print_flows(learned)
     if trajectory.error:
         raise NotDoneError(f"{stored.sealed.id} is damaged: {trajectory.error}. Run `muscle-mem doctor`.")
@@ -72,6 +84,30 @@ def _print(trajectory: LoadedBody, rows: list[LoadedRow], number: int) -> None:
     fits = seen.row if seen is not None and not seen.error else None
     for line, style in script(trajectory.body, fits):
         out.print(text(line, style), soft_wrap=True)
+
+
+def last_failure(source: object, id: str) -> PastRun | None:
+    """Return the last run in which a step of a trajectory stopped its replay, or None."""
+    if not keeps_history(source):
+        return None
+    runs = source.history_runs(trajectory_id=id, limit=RUNS_PER_TASK)
+    return next((run for run in runs if run.step >= 0), None)
+
+
+def _print_failure(run: PastRun | None) -> None:
+    if run is None:
+        return
+    out = console()
+    out.print()
+    tool = f" ({display_name(printable(run.tool))})" if run.tool else ""
+    pairs = [("last failure", f"{local(run.at)}, {run.status}: {printable(run.reason)} at step {run.step}{tool}")]
+    if run.seen or run.expected:
+        pairs += [("saw", printable(run.seen, SHOWN)), ("expected", printable(run.expected, SHOWN))]
+    else:
+        pairs += [("message", printable(run.message, SHOWN))]
+    if run.calls:
+        pairs.append(("agent then", display_name(printable("; ".join(run.calls), SHOWN))))
+    print_pairs(out, pairs)
 
 
 def _print_flows(learned: Iterable[Learned]) -> None:

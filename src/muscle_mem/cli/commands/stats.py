@@ -21,7 +21,7 @@ from ..amounts import AGES, SECONDS, Amount
 from ..history import UNSIGNED, History, history_json, history_of, pairs, reason_rows, task_rows
 from ..opening import file_of, json_option, open_existing, required_store, store_option
 from ..output import console, is_terminal, print_json, print_pairs, print_table
-from ..progress import progress
+from ..progress import watched
 
 SAVED = "hits times the agent's time outside tools in the newest recording"
 TOKENS = "hits times the tokens of the newest recording"
@@ -109,7 +109,7 @@ class Totals(msgspec.Struct):
 
     def read(self, source: Store) -> None:
         """Count everything in a store, which takes long for a large one."""
-        for stored, damaged in progress("reading", pages(source)):
+        for stored, damaged in pages(source):
             self.damaged += len(damaged)
             for trajectory in stored:
                 self.add(trajectory)
@@ -157,10 +157,11 @@ def stats(top: int, scope: str | None, age: float | None, full: bool, as_json: b
         url = source.url
         history = history_of(source, scope=scope, age=age)
         totals.is_full = full or history is None
-        if totals.is_full:
-            totals.read(source)
-        else:
-            totals.survey(source)
+        with watched("reading", source) as seen:
+            if totals.is_full:
+                totals.read(seen)
+            else:
+                totals.survey(seen)
     if as_json:
         print_json(_as_json(totals, history, url, held, top))
     else:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from ..._reading.text import clipped, count, iso, local, printable
+from ..._reading.text import clipped, count, display_name, iso, local, printable
 from ...store import DayCount, KeepsHistory, PastRun, keeps_history
 from ..opening import NotDoneError, json_option, open_existing, store_option
 from ..output import print_json_line
@@ -121,7 +121,7 @@ def run_line(run: PastRun) -> str:
     """Return a run as one line of text."""
     parts = [local(run.at), run.status, printable(run.reason)]
     if run.step >= 0:
-        parts.append(f"step {run.step}" + (f" ({printable(run.tool)})" if run.tool else ""))
+        parts.append(f"step {run.step}" + (f" ({display_name(printable(run.tool))})" if run.tool else ""))
     if run.seen or run.expected:
         parts.append(f"saw {_short(run.seen)}, expected {_short(run.expected)}")
     elif run.status == "raised":

@@ -11,6 +11,7 @@ from ...store import Verified
 from ...store import verify as verify_store
 from ..opening import json_option, open_existing, store_option
 from ..output import Cell, console, id_text, print_json, print_pairs, print_table
+from ..progress import watched
 
 
 @click.command(short_help="Check that the store is intact.")
@@ -28,8 +29,8 @@ def verify(context: click.Context, as_json: bool, store: str | None) -> None:
     Example:
       muscle-mem verify --store memory.db
     """
-    with open_existing(store) as source:
-        found = verify_store(source)
+    with open_existing(store) as source, watched("verifying", source) as seen:
+        found = verify_store(seen)
     if as_json:
         print_json({"store": source.url, **verified_json(found)})
     else:
