@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from muscle_mem.cli.text import clipped, display_name, short_date
 from test_cli import on_terminal
 
 from cli_cases import as_json, plain_body, plain_row, run
+from muscle_mem._reading.text import clipped, display_name, short_date
 from muscle_mem.cli import progress
 from muscle_mem.store import HistoryBatch, Note, Observation, PastRun, Sealed, SqliteStore
 from muscle_mem.store.folder import FolderStore

@@ -19,6 +19,7 @@ from ..._reading.loading import holds_flows
 from ..._reading.text import count, printable
 from ...errors import InvalidValueError
 from ...store import Stored
+from ..completion import complete_ids
 from ..finding import Filter, get_stored
 from ..opening import NotDoneError, json_option, open_existing, store_option
 from ..output import print_json
@@ -68,7 +69,7 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @click.command(name="export", short_help="Write trajectories as JSON files or Python functions.")
-@click.argument("id", metavar="[ID]", required=False)
+@click.argument("id", metavar="[ID]", required=False, shell_complete=complete_ids)
 @click.option("--all", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Write one file each into DIR.")
 @click.option(
     "--format", "kind", type=click.Choice(tuple(ENDINGS)), default="json", show_default=True, help="Set the format."

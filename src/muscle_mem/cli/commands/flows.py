@@ -12,11 +12,12 @@ from ..._reading.flow_verdicts import store_verdict, why_not_confirmed
 from ..._reading.flows import Learned, all_learned, flow_json, flow_lines, flows_of, leaf_name, learned_json
 from ..._reading.text import count, printable
 from ...store import Store
+from ..completion import complete_ids
 from ..finding import full_ids, get_stored
 from ..opening import NotDoneError, json_option, open_existing, store_option
 from ..output import console, id_text, print_json, text
 
-_id = click.argument("id", metavar="ID")
+_id = click.argument("id", metavar="ID", shell_complete=complete_ids)
 _place = click.argument("place", metavar="STEP.ARGUMENT")
 
 
@@ -55,7 +56,7 @@ def flows(context: click.Context, store: str | None) -> None:
 
 
 @flows.command(name="list", short_help="List flows; this is the default.")
-@click.argument("id", metavar="[ID]", required=False)
+@click.argument("id", metavar="[ID]", required=False, shell_complete=complete_ids)
 @json_option
 @store_option
 def list_(id: str | None, as_json: bool, store: str | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ..._reading.text import count, printable
+from ..completion import complete_ids
 from ..finding import Filter, full_ids
 from ..opening import json_option, open_existing, store_option
 from ..output import print_json
@@ -12,7 +13,7 @@ from .ls import filters
 
 
 @click.command(short_help="Delete trajectories.")
-@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1, shell_complete=complete_ids)
 @click.option("--all", "everything", is_flag=True, help="Delete all of the store, including damaged rows.")
 @filters
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation.")

@@ -17,6 +17,7 @@ from ...store.history import MAX_RUNS
 from ...store.paging import pages
 from ...store.pruning import recorded_at
 from ..amounts import AGES, SECONDS, Amount
+from ..completion import complete_scopes, complete_tags
 from ..finding import Filter
 from ..opening import json_option, open_existing, store_option
 from ..output import STATE_STYLES, Cell, console, id_text, is_terminal, print_json, print_table
@@ -42,7 +43,12 @@ def filters(command: Callable[..., None]) -> Callable[..., None]:
     decorated: Callable[..., None] = filtered
     for option in (
         click.option("--task", metavar="TEXT", help="Select tasks that contain TEXT, in any case."),
-        click.option("--scope", metavar="SCOPE", help="Select this exact scope; '' selects those without a scope."),
+        click.option(
+            "--scope",
+            metavar="SCOPE",
+            shell_complete=complete_scopes,
+            help="Select this exact scope; '' selects those without a scope.",
+        ),
         click.option(
             "--state", "states", type=click.Choice(STATES), multiple=True, help="Select this state; repeatable."
         ),
@@ -56,7 +62,9 @@ def filters(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--sort", type=click.Choice(SORTS), default="recorded", help="List those with most first, or the latest. [recorded]"
 )
-@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Select this tag; repeatable.")
+@click.option(
+    "--tag", "tags", metavar="TAG", multiple=True, shell_complete=complete_tags, help="Select this tag; repeatable."
+)
 @click.option(
     "--since", "age", metavar="AGE", type=Amount("age", SECONDS, AGES), help="Select what was recorded in the last AGE."
 )

@@ -9,11 +9,12 @@ import click
 from ..._reading.text import count
 from ...store import Note
 from ...store.verdicts import APPROVED, bad, good
+from ..completion import complete_ids
 from ..finding import full_ids
 from ..opening import json_option, open_existing, store_option
 from ..output import print_json
 
-_ids = click.argument("ids", metavar="ID...", nargs=-1, required=True)
+_ids = click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=complete_ids)
 _why = click.option("--why", default="", metavar="TEXT", help="Set the reason, which is shown with the state.")
 
 

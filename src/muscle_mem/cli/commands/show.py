@@ -14,6 +14,7 @@ from ..._reading.text import count, display_name, duration, local, printable
 from ...store import PastRun, keeps_history
 from ...store.history import RUNS_PER_TASK
 from ...store.pruning import recorded_at
+from ..completion import complete_ids
 from ..finding import get_stored
 from ..opening import NotDoneError, json_option, open_existing, store_option
 from ..output import console, id_text, print_json, print_pairs, text
@@ -25,7 +26,7 @@ SHOWN = 500
 
 
 @click.command(short_help="Show one trajectory as a script.")
-@click.argument("id", metavar="ID")
+@click.argument("id", metavar="ID", shell_complete=complete_ids)
 @click.option(
     "--observation",
     "number",

@@ -18,6 +18,7 @@ from ...store.naming import is_postgres
 from ...store.paging import pages
 from ...store.pruning import summaries
 from ..amounts import AGES, SECONDS, Amount
+from ..completion import complete_scopes
 from ..history import UNSIGNED, History, history_json, history_of, pairs, reason_rows, task_rows
 from ..opening import file_of, json_option, open_existing, required_store, store_option
 from ..output import console, is_terminal, print_json, print_pairs, print_table
@@ -125,7 +126,12 @@ class Totals(msgspec.Struct):
     metavar="N",
     help="List the N tasks with most runs.",
 )
-@click.option("--scope", metavar="SCOPE", help="Count the runs of this exact scope; '' selects those without one.")
+@click.option(
+    "--scope",
+    metavar="SCOPE",
+    shell_complete=complete_scopes,
+    help="Count the runs of this exact scope; '' selects those without one.",
+)
 @click.option(
     "--since",
     "age",

@@ -11,6 +11,7 @@ import msgspec
 
 from ..._reading.text import clipped, count, display_name, iso, local, printable
 from ...store import DayCount, KeepsHistory, PastRun, keeps_history
+from ..completion import complete_scopes
 from ..opening import NotDoneError, json_option, open_existing, store_option
 from ..output import print_json_line
 
@@ -40,7 +41,12 @@ class Hits(msgspec.Struct):
 )
 @click.option("--follow/--no-follow", default=True, help="Wait for more runs, or end.")
 @click.option("--reason", metavar="REASON", help="Show only runs with this reason, such as check_refused.")
-@click.option("--scope", metavar="SCOPE", help="Show only the runs of this exact scope; '' selects those without one.")
+@click.option(
+    "--scope",
+    metavar="SCOPE",
+    shell_complete=complete_scopes,
+    help="Show only the runs of this exact scope; '' selects those without one.",
+)
 @json_option
 @store_option
 def tail(lines: int, follow: bool, reason: str | None, scope: str | None, as_json: bool, store: str | None) -> None:
