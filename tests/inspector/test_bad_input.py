@@ -16,10 +16,13 @@ import pytest
 from PIL import Image
 
 from canaries import PLAIN, found_in
+from cli_cases import lit
 from inspector_server import Client, served
 from inspector_texts import seal_text
 from muscle_mem import Check, Engine, Secret
 from muscle_mem._core import codec
+from muscle_mem._core.binding.masking import pack_mask
+from muscle_mem._core.model.records import Node, Par, Tpl
 from muscle_mem._reading.loading import holds_flows
 from muscle_mem.errors import StoreError
 from muscle_mem.inspector.pictures import UndecodablePictureError, difference, open_picture, png, snapshot_picture
@@ -303,3 +306,11 @@ def test_no_page_shows_a_secret(tmp_path: Path) -> None:
         assert len(pages) > len(PAGES) + 2
         for page in pages:
             assert not found_in(client.get(page).body, PLAIN), page
+
+
+def test_a_snapshot_with_params_is_shown_with_their_names() -> None:
+    masked = pack_mask(
+        Node("dict", (lit("who"), Par("name"), lit("rows"), Node("list", (lit(1), Tpl(("order ", "id", "!"))))))
+    )
+    assert block(masked).text == '{\n  "rows": [\n    1,\n    "order {id}!"\n  ],\n  "who": "{name}"\n}'
+    assert "name" in block(pack_mask(Node("set", (Par("name"),)))).text

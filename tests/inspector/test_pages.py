@@ -6,7 +6,7 @@ import http.client
 import json
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +15,7 @@ import pytest
 from cli_cases import run
 from inspector_server import Client, served
 from inspector_store import REPORT, SHOP
+from inspector_texts import seal_text
 from muscle_mem import Engine
 from muscle_mem._reading.flows import all_learned
 from muscle_mem._reading.loading import holds_flows
@@ -22,7 +23,7 @@ from muscle_mem.inspector.diffs import MOST_LINES, side_by_side
 from muscle_mem.inspector.finder import Question, find
 from muscle_mem.inspector.pages.runs import MOST_OPEN
 from muscle_mem.inspector.plot import Bar, nice_ceiling, plot
-from muscle_mem.store import MemoryStore, SqliteStore, Stored
+from muscle_mem.store import MemoryStore, SqliteStore, Stored, open_store
 from muscle_mem.store.history import HistoryBatch, PastRun
 from muscle_mem.store.paging import each
 from muscle_mem.store.verdicts import bad
@@ -307,3 +308,29 @@ def test_a_plot_has_a_bar_for_each_day_and_no_styles() -> None:
     assert "style" not in found
     assert plot([]).startswith("<svg")
     assert [nice_ceiling(most) for most in (1, 7, 11, 999, 1000, 1001)] == [1, 8, 20, 1000, 1000, 2000]
+
+
+@pytest.mark.parametrize("url", ["memory:", "folder:///{path}"])
+def test_each_page_opens_on_other_stores(url: str, tmp_path: Any) -> None:
+    with closing(open_store(url.format(path=tmp_path / "folder"))) as opened:
+        id, other = seal_text(opened, 1, "one"), seal_text(opened, 2, "two")  # type: ignore[arg-type]
+        with served(opened) as client:
+            key = (1).to_bytes(32, "big").hex()
+            pages = ("/", "/runs", "/run/1", "/trajectories", "/review", "/lint?file=1", f"/trajectory/{id}",
+                     f"/task/{key}", f"/compare?a={id}&b={other}", f"/export?id={id}")  # fmt: skip
+            for page in pages:
+                assert client.get(page).status == 200, page
+            assert client.post("/judge", id=id, verdict="approved").status == 303
+            assert client.post("/forget", id=other).status == 303
+        assert [one.standing.state for one in each(opened)] == ["trusted"]
+
+
+def test_a_search_finds_texts_and_ids(client: Client, store: SqliteStore) -> None:
+    one = refund(store)
+    assert client.get("/trajectories?task=refund+the").text.count("data-item") == 3
+    assert "None of the" in client.get("/trajectories?task=nothing+like+it").text
+    found = client.get(f"/trajectories?task={one.sealed.id}")
+    assert (found.status, found.headers["location"]) == (303, f"/trajectory/{one.sealed.id}")
+    assert client.get(f"/trajectories?task={one.sealed.id[:10]}").text.count("data-item") == 1
+    assert client.get("/trajectories?state=quarantined").text.count("data-item") == 1
+    assert client.get("/trajectories?after=2").text.count("data-item") == 1

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from cli_cases import lit, plain_body, plain_row
 from muscle_mem._core import codec
 from muscle_mem._core.model.records import Guard, Node, Par, Ref, Sec, StepRecord, Tpl
-from muscle_mem.store import MemoryStore, Observation, Sealed, SqliteStore, Tally
+from muscle_mem.store import Observation, Sealed, Tally
 from muscle_mem.store.base import Note
 from muscle_mem.store.history import DayCount, HistoryBatch, PastRun, day_of
 
 
-def seal_text(store: MemoryStore | SqliteStore, at: int, text: str, now: float = 1e9) -> str:
+def seal_text(store: Any, at: int, text: str, now: float = 1e9) -> str:
     """Store a trajectory, a run and a count with this text everywhere, and return the trajectory's id."""
     id, key, plain = f"{at:032x}", at.to_bytes(32, "big"), text.encode("utf-8", "backslashreplace").decode()
     name, short = plain[:300], text[:500]

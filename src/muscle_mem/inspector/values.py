@@ -8,10 +8,14 @@ from typing import Any
 
 import msgspec
 
-from .._core.binding.masking import is_masked
+from .._core import codec
+from .._core.binding.masking import is_masked, unpack_mask
+from .._core.binding.resolve import param_text
+from .._core.model.records import Expr, Lit, Node, Par, Tpl
 from .._reading.detail import is_json
 from .._reading.expressions import snapshot_text
 from .._reading.text import class_name, count, decoded, printable, undecodable, value_repr
+from ..errors import MuscleMemError
 
 MOST = 4_000
 MOST_INLINE = 1_000
@@ -45,7 +49,7 @@ def block(data: bytes, most: int = MOST) -> Block:
         most: The number of characters that are shown.
     """
     if is_masked(data):
-        return text_block(snapshot_text(data), most, "with params")
+        return text_block(masked_text(data), most, "with params")
     value, error = decoded(data)
     if error:
         return Block(undecodable(data), kind="undecodable")
@@ -64,6 +68,31 @@ def text_block(text: str, most: int = MOST, kind: str = "") -> Block:
     return Block("\n".join(printable(line.replace("\t", "    ")) for line in lines), max(0, len(text) - most), kind)
 
 
+def masked_text(data: bytes) -> str:
+    """Return a snapshot with params as text, with their names in braces."""
+    try:
+        return readable(_with_names(unpack_mask(data)))
+    except (MuscleMemError, ValueError, TypeError, RecursionError):
+        return snapshot_text(data)
+
+
+def _with_names(expr: Expr) -> Any:
+    """Return the value of a masked snapshot.
+
+    Raises ValueError if it has no simple form.
+    """
+    if isinstance(expr, Lit):
+        return codec.decode(expr.data, lenient=True)
+    if isinstance(expr, Par):
+        return "{" + param_text(expr) + "}"
+    if isinstance(expr, Tpl):
+        return "".join("{" + part + "}" if at % 2 else part for at, part in enumerate(expr.parts))
+    if isinstance(expr, Node) and expr.kind in ("list", "tuple", "dict"):
+        items = [_with_names(item) for item in expr.items]
+        return dict(zip(items[::2], items[1::2], strict=True)) if expr.kind == "dict" else items
+    raise ValueError(f"no simple form: {type(expr).__name__}")
+
+
 def cut(text: str, most: int = MOST_INLINE) -> str:
     """Return a text with at most so many characters."""
     return text if len(text) <= most else text[: most - 1] + "…"
@@ -78,8 +107,8 @@ def readable(value: object) -> str:
     try:
         value = _without_long_bytes(value, _DEPTH)
         if is_json(value):
-            return json.dumps(value, ensure_ascii=False, indent=2)
-        return pprint.pformat(value, width=100, sort_dicts=False)
+            return json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
+        return pprint.pformat(value, width=100)
     except Exception:  # A value may be too deep, or its repr may raise.
         pass
     return value_repr(value)

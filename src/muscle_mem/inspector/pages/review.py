@@ -16,7 +16,7 @@ from ..web import inspector_of
 
 PAGE = 50
 MOST_READ = 1_000
-MOST_KEYS = 200
+MOST_KEYS = 100
 """For how many keys with several recordings a page derives what they have in common."""
 
 
@@ -54,7 +54,7 @@ def review(request: Request) -> Response:
             break
         for one in page.stored:
             read += 1
-            waiting.add(one)
+            waiting.add(msgspec.structs.replace(one, observations=()))  # They may hold megabytes of pictures.
             keys[one.sealed.key] = keys.get(one.sealed.key, 0) + 1
     for key in [key for key, number in keys.items() if number > 1][:MOST_KEYS]:
         for learned in learned_of(inspector.store, key):

@@ -27,6 +27,9 @@ MOST_AT_A_TIME = 50
 MOST_OPEN = 8
 """How many live pages are served; each reads the store once a second."""
 
+PATIENCE = 10
+"""How many times as long as today's counts took to read passes before they are read again."""
+
 KEEP_ALIVE = 15
 """After how many readings without news a comment is sent, by which a closed page is noticed."""
 
@@ -92,12 +95,17 @@ def live(request: Request) -> Response:
 async def _events(request: Request, newest: int) -> AsyncIterator[str]:
     inspector, state = inspector_of(request), request.app.state
     state.open_streams = getattr(state, "open_streams", 0) + 1
-    last_counts, quiet = "", 0
+    last_counts, quiet, next_counts = "", 0, 0.0
     try:
         yield "retry: 2000\n\n"
         while not inspector.is_closing():
             try:
-                added, totals = await run_in_threadpool(_news, inspector, newest)
+                added = await run_in_threadpool(_added, inspector, newest)
+                totals, began = last_counts, time.monotonic()
+                if began >= next_counts:
+                    totals = await run_in_threadpool(_totals, inspector)
+                    ended = time.monotonic()
+                    next_counts = ended + PATIENCE * (ended - began)
             except MuscleMemError as error:
                 yield _event("trouble", {"what": printable(error, 300)})
                 await asyncio.sleep(2 * EVERY_SECONDS)
@@ -116,11 +124,14 @@ async def _events(request: Request, newest: int) -> AsyncIterator[str]:
         state.open_streams -= 1
 
 
-def _news(inspector: Inspector, newest: int) -> tuple[tuple[PastRun, ...], str]:
-    added = past_runs(inspector.store, newer_than=newest, limit=MOST_AT_A_TIME)
+def _added(inspector: Inspector, newest: int) -> tuple[PastRun, ...]:
+    return past_runs(inspector.store, newer_than=newest, limit=MOST_AT_A_TIME)
+
+
+def _totals(inspector: Inspector) -> str:
     today = _today(inspector)
     totals = {"hits": today.hits, "diverged": today.diverged, "misses": today.misses, "rate": f"{today.rate:.0%}"}
-    return added, json.dumps(totals)
+    return json.dumps(totals)
 
 
 def _event(name: str, value: dict[str, Any], id: int | None = None) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...store import STATES, Stored
+from ...errors import DamagedStoreError
+from ...store import STATES, Store, Stored
 from ..numbers import sequence_number
-from ..web import inspector_of
+from ..web import go_to, inspector_of, trajectory_url
 
 SHOWN = 50
 MOST_READ = 2_000
@@ -20,6 +21,8 @@ def trajectories(request: Request) -> Response:
     text, state = given.get("task", "").strip(), given.get("state", "")
     scope = given.get("scope")
     after = sequence_number(given.get("after", ""))
+    if text and after is None and _is_id(inspector.store, text):
+        return go_to(trajectory_url(text))
     found: list[Stored] = []
     broken: list[object] = []
     read, next_after = 0, after
@@ -48,6 +51,13 @@ def trajectories(request: Request) -> Response:
         scope=scope,
         states=STATES,
     )
+
+
+def _is_id(store: Store, text: str) -> bool:
+    try:
+        return store.get(text) is not None
+    except DamagedStoreError:
+        return True
 
 
 def _matches(stored: Stored, text: str, state: str, scope: str | None) -> bool:

@@ -342,7 +342,7 @@ class SqliteStore(HistoryMethods):
         self._erasure_pending = bool(busy)
 
     def _last_checkpoint(self, connection: sqlite3.Connection) -> None:
-        if self._access is not Access.WRITE:
+        if self._access is not Access.WRITE or not self._may_write:
             return
         try:
             with self._write_lock.held(LAST_CHECKPOINT):
