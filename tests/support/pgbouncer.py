@@ -23,8 +23,8 @@ def program() -> str | None:
 
 
 @contextmanager
-def pgbouncer(server: Server, *, servers: int = 20) -> Iterator[str]:
-    """The URL of the server's database through a PgBouncer with so many connections to it."""
+def pgbouncer(server: Server, *, servers: int = 20, clients: int = 1000) -> Iterator[str]:
+    """The URL of the server's database through a PgBouncer with so many connections to it, and from clients."""
     binary = program()
     assert binary is not None, HOW
     folder = Path(tempfile.mkdtemp(prefix="mmbouncer-", dir=shared_place()))
@@ -36,7 +36,8 @@ def pgbouncer(server: Server, *, servers: int = 20) -> Iterator[str]:
         f"[databases]\npostgres = host=127.0.0.1 port={server.port} dbname=postgres\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = plain\n"
         f"auth_file = {folder / 'users.txt'}\npool_mode = transaction\ndefault_pool_size = {servers}\n"
-        "max_client_conn = 1000\nlog_connections = 0\nlog_disconnections = 0\nignore_startup_parameters = options\n"
+        f"max_client_conn = {clients}\nserver_login_retry = 1\nlog_connections = 0\nlog_disconnections = 0\n"
+        "ignore_startup_parameters = options\n"
     )
     user = other_user()  # PgBouncer refuses to run as root
     if user:

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from postgres_server import HOW, place_of, through, url_of
+import pgbouncer
+from postgres_server import HOW, Server, place_of, through, url_of
 
 pytest.importorskip("psycopg", reason=HOW)
 
@@ -243,3 +244,43 @@ def test_s11_connect_timeout_is_that_of_all_hosts_together(schema: str, database
     finally:
         for one in silent:
             one.close()
+
+
+# a real PgBouncer
+
+
+@pytest.fixture
+def bouncer(own_server: Server) -> Iterator[str]:
+    if pgbouncer.program() is None:
+        pytest.skip(pgbouncer.HOW)
+    with pgbouncer.pgbouncer(own_server, clients=2) as url:
+        yield url
+
+
+def test_s19_a_pgbouncer_that_is_full_passes(bouncer: str, schema: str) -> None:
+    import psycopg
+
+    others = [psycopg.connect(bouncer) for _ in range(2)]
+
+    def heal() -> None:
+        for other in others:
+            other.close()
+
+    opened_and_recorded(lambda: url_of(schema, at=bouncer), heal)
+
+
+def test_s19_a_pgbouncer_whose_server_is_away_passes(bouncer: str, own_server: Server) -> None:
+    own_server.stop()
+    try:
+        opened_and_recorded(lambda: url_of(at=bouncer, connect_timeout="3", mm_timeout="4"), own_server.start)
+    finally:
+        own_server.start()
+
+
+def test_s19_what_a_pgbouncer_refuses_for_good_is_told_at_once(bouncer: str) -> None:
+    for wrong in (bouncer.replace("muscle:", "muscle:x"), bouncer.replace("muscle:", "nobody:")):
+        with pytest.raises(StoreError) as caught:
+            PostgresStore(url_of(at=wrong))
+        assert not isinstance(caught.value, NotNowError)
+    with pytest.raises(StoreError, match="no such database"):
+        PostgresStore(url_of(at=bouncer.replace("/postgres", "/elsewhere")))
