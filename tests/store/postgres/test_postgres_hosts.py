@@ -55,6 +55,10 @@ def test_s19_a_store_opened_on_a_standby_reads_there_and_records_after_its_promo
         assert isinstance(error, StoreError)
         assert "standby" in str(error)
         assert ids(store.find(KEY)) == ["t1"]  # what cannot be written can be read
+        lead = store.lead(KEY)  # among the threads of this process
+        assert lead is not None
+        assert store.lead(KEY) is None
+        lead.release()
         cluster.fail_over()
         recorded_within(store, "t2")
         assert ids(store.find(KEY)) == ["t2", "t1"]
