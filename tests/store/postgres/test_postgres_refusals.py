@@ -169,6 +169,15 @@ def test_s19_a_refusal_in_unknown_words_is_traced_once(schema: str, database: st
         assert proxy.refused - before == tries
 
 
+def test_s19_a_full_server_is_told_with_its_remedy(
+    schema: str, database: str, proxy: RefusingProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy.refusal = refusal_of(*PASSES["too many clients"])
+    PostgresStore(url_of(schema, at=through(database, proxy.port))).close()
+    assert "accepts no more connections" in caplog.text
+    assert "max_connections" in caplog.text
+
+
 def test_s19_tls_that_is_asked_for_and_not_there_is_told_at_once(
     schema: str, database: str, proxy: RefusingProxy, tmp_path: Path
 ) -> None:

@@ -78,6 +78,9 @@ _PASSES = re.compile(
 )
 
 
+_FULL = re.compile("too many|connection slots|no more connections", re.IGNORECASE)
+
+
 class NotNowError(StoreError):
     """A store that cannot be used at the moment.
 
@@ -171,6 +174,8 @@ def to_store_error(error: Exception, options: Options) -> StoreError:
 
 def _explain(error: Exception) -> tuple[str, str]:
     """Return what failed, and the remedy."""
+    if isinstance(error, ConnectError) and _FULL.search(str(error)):
+        error = errors.TooManyConnections(str(error))
     for kind, failure, remedy in _MESSAGES:
         if isinstance(error, kind) or (isinstance(error, ConnectError) and kind.sqlstate in error.states):
             return failure, remedy
