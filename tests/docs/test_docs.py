@@ -22,6 +22,7 @@ TOP = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "
 PAGES = [*TOP, *sorted((ROOT / "docs").rglob("*.md"))]
 # Pages of adapters run where their framework is installed: in its tests, too, in tests/integrations/in_*.
 FRAMEWORKS = ("pydantic_ai", "langchain", "agents", "openai", "anthropic", "google.adk", "strands", "playwright")
+FRAMEWORKS += ("browser_use", "claude_agent_sdk")
 BLOCK = re.compile(r"^```([\w{}-]*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
