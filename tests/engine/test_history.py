@@ -296,6 +296,16 @@ def test_a_store_that_fails_costs_the_history_and_nothing_else() -> None:
     assert [event.operation for event in events if isinstance(event, StoreEvent)] == ["history"]
 
 
+def test_a_store_that_was_closed_before_its_history_was_written_is_not_reported(tmp_path: Path) -> None:
+    events: list[Any] = []
+    store = SqliteStore(tmp_path / "m.db")
+    desk = Desk(store, observers=[events.append])
+    desk.run()
+    store.close()
+    desk.engine._runtime.library.history.flush()
+    assert not [event for event in events if isinstance(event, StoreEvent)]
+
+
 def test_a_store_without_a_history_is_left_alone() -> None:
     class Bare:
         """The eight methods of a store."""

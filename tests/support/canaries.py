@@ -119,12 +119,16 @@ class Spy:
         runner = CliRunner()
         store = str(self.store)
         ids = [stored.sealed.id for stored in self.engine._runtime.library.store.scan().stored]
-        calls = [["ls"], ["stats"], ["doctor"], *(["show", id] for id in ids)]
+        calls = [["ls"], ["stats"], ["stats", "--full"], ["doctor"], *(["show", id] for id in ids)]
         for call in calls:
             for more in ([], ["--json"]):
                 done = runner.invoke(main, [*call, "--store", store, *more])
                 assert done.exit_code in (0, 1), (call, done.output, done.exception)
                 self.seen.append(done.output)
+        for more in ([], ["--json"]):
+            done = runner.invoke(main, ["tail", "--no-follow", "-n", "1000", "--store", store, *more])
+            assert done.exit_code == 0
+            self.seen.append(done.output)
 
     def blob(self, log: str = "") -> bytes:
         """All of it as bytes, the files as they are now, with what is not written back yet."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from .._core.run.run import MAX_TASK_LENGTH, Run
+from ..errors import StoreError
 from ..store.history import DAY, HISTORY_TTL, DayCount, HistoryBatch, KeepsHistory, Picture, keeps_history
 from ..store.memory import MemoryStore
 from ..store.pictures import picture_hash
@@ -185,7 +186,8 @@ class History:
     def flush(self, *, is_last: bool = False) -> None:
         """Write what was added. Never raises.
 
-        The errors of the last write are not reported: another engine may have closed the store that both used.
+        The errors of the last write are not reported, and neither is a store that was closed meanwhile: another engine
+        may have closed the store that both used.
         """
         if self.keeps == "off":
             return
@@ -199,7 +201,7 @@ class History:
                 store.add_history(batch)
                 self._health.succeeded("history")
             except Exception as error:  # A user-defined store may raise any exception (G4).
-                if not is_last:
+                if not (is_last or _says_closed(error)):
                     self._health.failed("history", error)
 
     def flush_in_memory(self) -> None:
@@ -263,6 +265,10 @@ class History:
         self._pictures = deque(maxlen=MAX_PICTURES)
         self.is_due = self._uses_thread
         self._begin()
+
+
+def _says_closed(error: Exception) -> bool:
+    return isinstance(error, StoreError) and "is closed" in str(error)
 
 
 def _write_when_due(history: History) -> None:
