@@ -111,7 +111,7 @@ def _serve(gateway: Gateway, server: Server, to_client: LineWriter) -> int:
 
 
 def trusts_annotations(options: GatewayOptions, rules: Rules) -> bool:
-    """Return whether annotations may loosen anything: if the rules say so, or for a command."""
+    """Return whether annotations may loosen: by the rules, or for a command."""
     return bool(options.command) if rules.trust_annotations is None else rules.trust_annotations
 
 
