@@ -14,7 +14,7 @@ from muscle_mem.integrations.mcp.results import data_of, output_of, part_of
 from muscle_mem.integrations.mcp.rules import Rules
 from muscle_mem.integrations.mcp.secret_names import revealed, with_secrets
 from muscle_mem.integrations.mcp.start import GatewayOptions, default_scope, header_secrets, trusts_annotations
-from muscle_mem.integrations.mcp.task_texts import with_placeholders
+from muscle_mem.integrations.mcp.task_texts import are_same_calls, with_placeholders
 from muscle_mem.integrations.mcp.texts import printable
 from muscle_mem.integrations.mcp.tool_list import read_tool, with_own_tools
 
@@ -70,6 +70,26 @@ def test_a_client_can_ask_if_it_says_that_it_has_forms(capabilities, can):
 )
 def test_values_become_placeholders_as_whole_words(task, params, text):
     assert with_placeholders(task, params) == text
+
+
+@pytest.mark.parametrize(
+    ("named", "same"),
+    [
+        (["look", "refund"], True),
+        (["mcp__shop__look", "mcp__shop__refund"], True),
+        (["shop-look", "shop.refund"], True),
+        (["mcp_shop_look", "refund"], True),
+        (["refund", "look"], False),
+        (["look"], False),
+        (["look", "refund", "refund"], False),
+        (["overlook", "refund"], False),
+        (["do_look", "refund"], False),  # Another tool of the server.
+        (["", "refund"], False),
+        (["lookup", "refund"], False),
+    ],
+)
+def test_names_of_calls_may_have_the_name_of_the_server_before_them(named, same):
+    assert are_same_calls(named, ["look", "refund"], ["look", "refund", "do_look"]) is same
 
 
 def test_a_page_keeps_its_fields_values_and_order():

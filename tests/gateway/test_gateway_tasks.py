@@ -253,3 +253,10 @@ def test_a_replay_ends_the_recording_before_it(connect):
     assert client.run("look at {order}", order="A-2")["status"] == "hit"
     assert client.done("mark")["not_learned"] == "no_recording"
     assert client.run("mark it")["reason"] == "new_task"
+
+
+def test_a_model_that_knows_the_tools_by_longer_names_is_understood(connect):
+    client = connect()
+    client.run("look at {order}", order="A-1")
+    client.call("look", order="A-1")
+    assert client.done("mcp__shop__look")["learned"]

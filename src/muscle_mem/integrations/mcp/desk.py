@@ -28,7 +28,7 @@ from .results import shown
 from .rules import Rules
 from .secret_names import split_params
 from .server_tools import CallServer, ListError, RulesDoNotFitError, ServerTools
-from .task_texts import with_placeholders
+from .task_texts import are_same_calls, with_placeholders
 from .texts import (
     ALL_DONE,
     CONTINUE,
@@ -237,7 +237,7 @@ class Desk:
             session.close()
             self._answer_done(exchange, False, Reason.STILL_RUNNING.value, "a call of a tool has no answer yet")
             return
-        if arguments.calls != recording.names:
+        if not are_same_calls(arguments.calls, recording.names, self._tools.names):
             passed = ", ".join(recording.names) or "none"
             why = f"the calls that passed through are not those that were named: {passed}"
             recording.prevent(why, Reason.OTHER_CALLS)
