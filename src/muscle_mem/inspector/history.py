@@ -15,6 +15,7 @@ from .._core import codec
 from .._core.binding.masking import is_masked
 from ..store import Store, Stored
 from ..store.history import DAY, DayCount, PastRun, day_of, keeps_history
+from ..store.history_totals import history_totals
 from .diffs import Line, side_by_side
 from .pictures import UndecodablePictureError
 from .plot import Bar
@@ -129,24 +130,34 @@ def step_pictures(store: Store, id: str) -> dict[int, str]:
     return store.step_pictures(id) if keeps_history(store) else {}
 
 
-def overview(found: Iterable[DayCount], now: float, days: int = MOST_DAYS) -> Overview:
+def store_overview(store: Store, now: float) -> Overview:
+    """Return counts of the last days of a whole store, which the store sums up."""
+    if not keeps_history(store):
+        return overview((), (), now)
+    since = since_days(now)
+    return overview(history_totals(store, "task", since), history_totals(store, "day", since), now)
+
+
+def overview(by_task: Iterable[DayCount], by_day: Iterable[DayCount], now: float, days: int = MOST_DAYS) -> Overview:
     """Return counts summed by day, task and reason.
 
     Args:
-        found: The counts.
+        by_task: Counts of which the tasks and statuses are looked at.
+        by_day: The same runs; the days, statuses and reasons are looked at.
         now: The current time, in seconds since the epoch.
         days: The number of days of the plot, up to today.
     """
     tasks: dict[bytes, Sum] = {}
-    by_day: dict[tuple[int, str], int] = {}
-    causes: dict[tuple[str, str], list[float]] = {}
-    for count in found:
+    for count in by_task:
         task = tasks.get(count.key)
         if task is None:
             task = tasks[count.key] = Sum(count.key, count.scope, count.task)
         task.add(count)
+    runs: dict[tuple[int, str], int] = {}
+    causes: dict[tuple[str, str], list[float]] = {}
+    for count in by_day:
         place = (count.day, count.status)
-        by_day[place] = by_day.get(place, 0) + count.runs
+        runs[place] = runs.get(place, 0) + count.runs
         if count.status != "hit":
             cause = causes.setdefault((count.status, count.reason), [0, 0.0])
             cause[0] += count.runs
@@ -155,15 +166,15 @@ def overview(found: Iterable[DayCount], now: float, days: int = MOST_DAYS) -> Ov
     for task in tasks.values():
         total.join(task)
     today = day_of(now)
-    first = max(today - days + 1, min((day for day, _ in by_day), default=today))
+    first = max(today - days + 1, min((day for day, _ in runs), default=today))
     shown = range(min(first, today - 6), today + 1)
     return Overview(
         total,
-        tuple(_bar(day, by_day) for day in shown),
+        tuple(_bar(day, runs) for day in shown),
         tuple(tasks.values()),
         tuple(
             sorted(
-                (Cause(status, reason, int(runs), seconds) for (status, reason), (runs, seconds) in causes.items()),
+                (Cause(status, reason, int(times), seconds) for (status, reason), (times, seconds) in causes.items()),
                 key=lambda one: -one.runs,
             )
         ),

@@ -6,7 +6,7 @@ The history is for people. It is unsigned, and nothing that decides about a repl
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeGuard, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -225,6 +225,7 @@ class HistoryTables(Protocol):
 
     def add(self, batch: HistoryBatch) -> None: ...
     def counts(self, scope: str | None, key: bytes | None, since: float | None) -> tuple[DayCount, ...]: ...
+    def totals(self, by: Literal["task", "day"], since: float | None) -> tuple[DayCount, ...]: ...
     def runs(self, query: RunQuery, limit: int) -> tuple[PastRun, ...]: ...
     def picture(self, hash: str) -> bytes | None: ...
     def step_pictures(self, trajectory_id: str) -> dict[int, str]: ...
@@ -257,6 +258,15 @@ class HistoryMethods:
             since: Only those of days that end after this time, in seconds since the epoch.
         """
         return self._read_history(lambda tables: tables.counts(scope, key, since))
+
+    def history_totals(self, *, by: Literal["task", "day"], since: float | None = None) -> tuple[DayCount, ...]:
+        """Return sums of counts; see `muscle_mem.store.history_totals.SumsHistory`.
+
+        Args:
+            by: Sums by task and status, or by day, status and reason.
+            since: Only those of days that end after this time, in seconds since the epoch.
+        """
+        return self._read_history(lambda tables: tables.totals(by, since))
 
     def history_runs(
         self,

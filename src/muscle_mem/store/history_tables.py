@@ -58,6 +58,21 @@ _COUNTS = (
     "SELECT t.scope, t.key, t.task, c.day, c.status, c.reason, c.runs, c.seconds, c.agent_seconds, c.saved_seconds, "
     "c.saved_tokens, c.saved_calls, c.timed, c.metered, c.last FROM history_task t JOIN history_count c ON c.task = t.n"
 )
+_SUMS = (
+    "sum(c.runs), sum(c.seconds), sum(c.agent_seconds), sum(c.saved_seconds), sum(c.saved_tokens), sum(c.saved_calls), "
+    "sum(c.timed), sum(c.metered), max(c.last)"
+)
+# Most days are wanted, so the index of days would cost a look-up for each row.
+_TOTALS = {
+    "task": (
+        f"SELECT t.scope, t.key, t.task, s.* FROM (SELECT 0, c.status, x'', {_SUMS}, c.task AS n "
+        "FROM history_count c NOT INDEXED{where} GROUP BY c.task, c.status) s JOIN history_task t ON t.n = s.n"
+    ),
+    "day": (
+        f"SELECT x'', x'', x'', c.day, c.status, c.reason, {_SUMS}, 0 FROM history_count c NOT INDEXED{{where}} "
+        "GROUP BY c.day, c.status, c.reason"
+    ),
+}
 _ADD_COUNT = f"""INSERT INTO history_count VALUES (?, ?, {_TEXT}, {_TEXT}, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT(task, day, status, reason) DO UPDATE SET runs = runs + excluded.runs,
     seconds = seconds + excluded.seconds, agent_seconds = agent_seconds + excluded.agent_seconds,
@@ -109,6 +124,11 @@ class SqlHistory:
         )
         order = " ORDER BY c.day DESC, t.scope, t.key, c.status, c.reason"
         return tuple(map(_count_of, self._run(_COUNTS + where + order, values)))
+
+    def totals(self, by: str, since: float | None) -> tuple[DayCount, ...]:
+        where, values = _conditions(("c.day >= ?", None if since is None else day_of(since)))
+        rows = self._run(_TOTALS[by].replace("{where}", where), values)
+        return tuple([_count_of(row[:-1]) for row in rows])
 
     def runs(self, query: RunQuery, limit: int) -> tuple[PastRun, ...]:
         where, values = _conditions(

@@ -22,6 +22,7 @@ from .history import (
     added,
     day_of,
 )
+from .history_totals import By, folded
 
 _CountKey = tuple[str, bytes, int, str, str]
 _Name = TypeVar("_Name")
@@ -71,6 +72,10 @@ class MemoryHistory:
             and (first is None or count.day >= first)
         ]
         return tuple(sorted(found, key=lambda one: (-one.day, one.scope, one.key, one.status, one.reason)))
+
+    def totals(self, by: By, since: float | None) -> tuple[DayCount, ...]:
+        """Return sums of counts; see `SumsHistory.history_totals`."""
+        return folded(self.counts(None, None, since), by)
 
     def runs(self, query: RunQuery, limit: int) -> tuple[PastRun, ...]:
         """Return single runs, newest first; see `KeepsHistory.history_runs`."""

@@ -16,6 +16,7 @@ pytest.importorskip("PIL")
 from inspector_server import served
 from inspector_texts import seal_text
 from muscle_mem.store import open_store
+from muscle_mem.store.history_totals import By, folded, history_totals
 
 
 def test_each_page_opens_and_a_change_is_stored(schema: str, database: str) -> None:
@@ -29,6 +30,11 @@ def test_each_page_opens_and_a_change_is_stored(schema: str, database: str) -> N
                 answer = client.get(page)
                 assert answer.status == 200, (page, answer.text)
                 assert database.partition("@")[0].rpartition(":")[2] not in answer.text
+            kinds: tuple[By, By] = ("task", "day")
+            for by in kinds:
+                wanted = folded(store.history_counts(), by)  # type: ignore[attr-defined]
+                found = history_totals(store, by)  # type: ignore[arg-type]
+                assert sorted(found, key=repr) == sorted(wanted, key=repr)
             assert client.post("/judge", id=id, verdict="approved").status == 303
             stored = store.get(id)
             assert stored is not None

@@ -10,8 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...store.history import keeps_history
-from ..history import MOST_DAYS, Sum, counts, since_days
-from ..history import overview as summed
+from ..history import MOST_DAYS, Sum, store_overview
 from ..plot import plot
 from ..web import inspector_of
 
@@ -32,7 +31,7 @@ def overview(request: Request) -> Response:
     inspector, now = inspector_of(request), time.time()
     order = request.query_params.get("sort", "saves")
     order = order if order in ORDERS else "saves"
-    found = summed(counts(inspector.store, since=since_days(now)), now)
+    found = store_overview(inspector.store, now)
     tasks = sorted(found.tasks, key=ORDERS[order][1], reverse=True)
     newest = inspector.store.scan(limit=SHOWN_TRAJECTORIES)
     return inspector.page(

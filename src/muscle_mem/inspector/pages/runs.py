@@ -16,7 +16,8 @@ from starlette.responses import Response, StreamingResponse
 from ..._reading.text import local, printable
 from ...errors import MuscleMemError
 from ...store.history import DAY, PastRun, day_of, keeps_history
-from ..history import Sum, counts, failure
+from ...store.history_totals import history_totals
+from ..history import Sum, failure
 from ..history import runs as past_runs
 from ..numbers import sequence_number
 from ..web import Inspector, inspector_of, task_url
@@ -76,10 +77,11 @@ def _key(text: str) -> bytes | None:
 
 def _today(inspector: Inspector) -> Sum:
     found = Sum()
-    now = time.time()
-    for count in counts(inspector.store, since=day_of(now) * float(DAY)):
-        if count.day == day_of(now):
-            found.add(count)
+    day = day_of(time.time())
+    if keeps_history(inspector.store):
+        for count in history_totals(inspector.store, "day", day * float(DAY)):
+            if count.day == day:
+                found.add(count)
     return found
 
 

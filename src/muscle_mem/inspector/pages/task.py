@@ -29,7 +29,9 @@ def task(request: Request) -> Response:
     key = _key(request.path_params["key"])
     found = inspector.store.find(key)
     past = runs(inspector.store, key=key, limit=SHOWN_RUNS)
-    summed = overview(counts(inspector.store, key=key, since=since_days(time.time())), time.time())
+    now = time.time()
+    days = counts(inspector.store, key=key, since=since_days(now))
+    summed = overview(days, days, now)
     if not (found.stored or found.damaged or past or summed.total.runs):
         raise HTTPException(404, "There is no task with this key. Its trajectories may have been forgotten.")
     recordings = [one for one in found.stored if not holds_flows(one)]

@@ -76,6 +76,18 @@ _COUNTS = (
 _ADD_TASK = """INSERT INTO history_task(scope, key, task) VALUES (%s, %s, %s)
     ON CONFLICT (key, scope) DO UPDATE SET task = CASE WHEN excluded.task = '' THEN history_task.task
     ELSE excluded.task END RETURNING n"""
+_SUMS = (
+    "sum(c.runs), sum(c.seconds), sum(c.agent_seconds), sum(c.saved_seconds), sum(c.saved_tokens), sum(c.saved_calls), "
+    "sum(c.timed), sum(c.metered), max(c.last)"
+)
+_TOTALS = {
+    "task": (
+        f"SELECT t.scope, t.key, t.task, 0, c.status, ''::bytea, {_SUMS} FROM history_task t JOIN history_count c "
+        "ON c.task = t.n{where} GROUP BY t.n, c.status"
+    ),
+    "day": f"SELECT ''::bytea, ''::bytea, ''::bytea, c.day, c.status, c.reason, {_SUMS} FROM history_count c{{where}} "
+    "GROUP BY c.day, c.status, c.reason",
+}
 _ADD_COUNT = """INSERT INTO history_count AS c VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (task, day, status, reason) DO UPDATE SET runs = c.runs + excluded.runs,
     seconds = c.seconds + excluded.seconds, agent_seconds = c.agent_seconds + excluded.agent_seconds,
@@ -131,6 +143,10 @@ class PostgresHistory:
         )
         order = " ORDER BY c.day DESC, t.scope, t.key, c.status, c.reason"
         return tuple(map(_count_of, self._fetch(_COUNTS + where + order, *values)))
+
+    def totals(self, by: str, since: float | None) -> tuple[DayCount, ...]:
+        where, values = _conditions(("c.day >= %s", None if since is None else day_of(since)))
+        return tuple(map(_count_of, self._fetch(_TOTALS[by].replace("{where}", where), *values)))
 
     def runs(self, query: RunQuery, limit: int) -> tuple[PastRun, ...]:
         where, values = _conditions(
