@@ -141,6 +141,15 @@ class MemoryLocator(Finding):
         """The last of several elements."""
         return self.nth(-1)
 
+    @property
+    def content_frame(self) -> MemoryFrameLocator:
+        """The content of an iframe that a selector finds; see Playwright."""
+        *within, last = self.links
+        if set(last) == {"css"}:
+            return MemoryFrameLocator(self._page, (*within, base_link("frame", last["css"])))
+        found: MemoryFrameLocator = passed(self._page, self.unwrapped, "content_frame", PASSIVE_ON_LOCATORS)
+        return found
+
     def and_(self, locator: MemoryLocator) -> MemoryLocator:
         """Return the elements that match both locators."""
         return MemoryLocator(self._page, narrowed(self.links, also=_links_in(locator)))
