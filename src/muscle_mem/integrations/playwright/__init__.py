@@ -70,22 +70,31 @@ def memory_page(
     validated_adapter_options(engine, None, False)
     if isinstance(page, MemoryPage) or not (hasattr(page, "goto") and hasattr(page, "locator")):
         raise InvalidTypeError(f"memory_page() failed: expected a page of Playwright, got {safe_repr(page)}")
+    names, seconds = _validated_names(allow), _validated_wait(wait)
+    checks = dict(pre_check or {})
+    for check in checks.values():
+        validated_check("pre_check", check)
+    settings = Settings(seconds, checks, bool(trusted), bool(sink), dict(effects or {}))
+    classes: dict[Any, type] = kept(engine, "playwright", dict)
+    found = _page_class(engine, page, settings, classes)
+    made = cast(RootPage, found(engine, page, names, max(seconds, 0.1)))
+    add_context_object(engine, made)
+    return made
+
+
+def _validated_names(allow: Any) -> frozenset[str]:
     names = [allow] if isinstance(allow, str) else list(allow)
     if isinstance(allow, str) or not all(isinstance(name, str) for name in names):
         raise InvalidTypeError(f"invalid allow=: expected names in a list, got {safe_repr(allow)}")
+    return frozenset(names)
+
+
+def _validated_wait(wait: Any) -> float:
     if isinstance(wait, bool) or not isinstance(wait, int | float):
         raise InvalidTypeError(f"invalid wait=: expected a number of seconds, got {safe_repr(wait)}")
     if not 0 <= wait < math.inf:
         raise InvalidValueError(f"invalid wait=: expected seconds from 0, got {wait!r}")
-    checks = dict(pre_check or {})
-    for check in checks.values():
-        validated_check("pre_check", check)
-    settings = Settings(float(wait), checks, bool(trusted), bool(sink), dict(effects or {}))
-    classes: dict[Any, type] = kept(engine, "playwright", dict)
-    found = _page_class(engine, page, settings, classes)
-    made = cast(RootPage, found(engine, page, frozenset(names), max(float(wait), 0.1)))
-    add_context_object(engine, made)
-    return made
+    return float(wait)
 
 
 def _page_class(engine: Any, page: Any, settings: Settings, classes: dict[Any, type]) -> type:
