@@ -1,4 +1,4 @@
-"""Sums of the counts of a history, by task or by day, which a database computes fastest."""
+"""Sums of the counts of a history by task or day, which a database computes."""
 
 from __future__ import annotations
 
