@@ -23,8 +23,8 @@ pytest.importorskip("psycopg", reason=HOW)
 from muscle_mem import Engine
 from muscle_mem.errors import StoreError
 from muscle_mem.store.postgres import PostgresStore
-from muscle_mem.store.postgres.connection import _states
-from muscle_mem.store.postgres.errors import NotNowError, is_lost
+from muscle_mem.store.postgres.connection import PooledConnection, _states
+from muscle_mem.store.postgres.errors import ConnectError, NotNowError, is_lost
 from postgres_proxies import RefusingProxy, refusal_of
 from postgres_refusals import CUT, NEVER, PASSES
 
@@ -238,18 +238,34 @@ def test_s19_an_idle_session_that_the_server_ends_is_replaced(database: str, sch
             time.sleep(0.15)
 
 
-def test_s11_connect_timeout_is_that_of_all_hosts_together(schema: str, database: str) -> None:
-    silent = [RefusingProxy(place_of(database), "silent") for _ in range(4)]
+def test_s11_connect_timeout_is_that_of_all_hosts_together(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[float, float]] = []
+
+    def silent(params: dict[str, object], until: float) -> PooledConnection:
+        asked.append((time.monotonic(), until))
+        raise ConnectError("no answer")
+
+    monkeypatch.setattr(PooledConnection, "open", silent)
+    hosts, ports = ",".join(["127.0.0.1"] * 4), ",".join(map(str, range(1, 5)))
+    PostgresStore(url_of(at="postgresql://me@/x", host=hosts, port=ports, connect_timeout="0.8")).close()
+    assert len(asked) == 4
+    first = asked[0][0]
+    assert max(until for _, until in asked) <= first + 0.8 + 0.01  # and not four times as much
+    assert asked[0][1] < first + 0.8 / 2  # Each of them has its turn.
+
+
+def test_s11_hosts_that_do_not_answer_are_each_tried(schema: str, database: str) -> None:
+    silent = [RefusingProxy(place_of(database), "silent") for _ in range(3)]
     try:
-        ports = ",".join(str(one.port) for one in silent)
-        hosts = ",".join(["127.0.0.1"] * 4)
         credentials = database.partition("://")[2].rpartition("@")[0]
+        there = [*(str(one.port) for one in silent), str(place_of(database)[1])]
+        hosts = ",".join(["127.0.0.1"] * 4)
         base = f"postgresql://{credentials}@/postgres"
-        began = time.monotonic()
-        PostgresStore(url_of(schema, at=base, host=hosts, port=ports, connect_timeout="0.8")).close()
-        waited = time.monotonic() - began
-        assert all(one.refused == 1 for one in silent)
-        assert waited < 2 * 0.8  # and not four times
+        with closing(
+            PostgresStore(url_of(schema, at=base, host=hosts, port=",".join(there), connect_timeout="4"))
+        ) as store:
+            store.version(b"1" * 32)  # The last one answered.
+        assert all(one.refused for one in silent)
     finally:
         for one in silent:
             one.close()
