@@ -118,6 +118,7 @@ class PooledConnection(psycopg.Connection[tuple[Any, ...]]):
 
 _states: dict[str, str] = {}  # The SQLSTATEs of refusals in words that are not known.
 MAX_STATES = 100
+TRACES_LOGINS = 180000  # The first version of libpq whose trace has the refusal of a login.
 
 
 def _logged_in(params: Mapping[str, Any], until: float) -> pq.abc.PGconn:
@@ -162,7 +163,7 @@ def _traced_refusal(conninfo: bytes, until: float) -> str:
 
     The trace is only in memory.
     """
-    if not hasattr(os, "memfd_create"):
+    if not hasattr(os, "memfd_create") or pq.version() < TRACES_LOGINS:
         return ""
     try:
         file = os.memfd_create("muscle_mem")
