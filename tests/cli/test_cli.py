@@ -161,16 +161,18 @@ def test_the_demo_is_run_with_its_options(monkeypatch: pytest.MonkeyPatch, tmp_p
     def fake(store: str | None = None, headless: bool = True, console: Any = None) -> int:
         console.print("the story")
         calls.append((store, headless))
-        return len(calls) // 3
+        return len(calls) // 4
 
     monkeypatch.setattr("muscle_mem.demo.run", fake)
     path = str(tmp_path / "demo.db")
     assert run("demo", env={"MUSCLE_MEM_STORE": "mine.db"}).stdout == "the story\n"
+    said = run("demo", "--store", path).stdout
+    assert said == f"the story\n\nSee what it learned, in the browser: muscle-mem inspect --store {path}\n"
     result = run("demo", "--json", "--headed", "--store", path)
     assert json.loads(result.stdout) == {"ok": True, "store": path}
     assert result.stderr == "the story\n"
     assert run("--store", f"sqlite:///{path}", "demo").exit_code == 1
-    assert calls == [(None, True), (path, False), (path, True)]
+    assert calls == [(None, True), (path, True), (path, False), (path, True)]
 
 
 def test_trouble_with_the_demos_store_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

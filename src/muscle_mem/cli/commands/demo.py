@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 import click
@@ -40,5 +41,7 @@ def demo(context: click.Context, store: str | None, headed: bool, as_json: bool)
         raise UnusableStoreError(error) from error
     if as_json:
         print_json({"ok": code == 0, "store": name})
+    elif name is not None and not code:
+        click.echo(f"\nSee what it learned, in the browser: muscle-mem inspect --store {shlex.quote(name)}")
     if code:
         context.exit(code)
