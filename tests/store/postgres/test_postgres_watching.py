@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import threading
@@ -12,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from postgres_server import HOW, place_of, through, until, url_of
+from postgres_server import HOW, place_of, raw, through, until, url_of
 
 pytest.importorskip("psycopg", reason=HOW)
 
 from muscle_mem.errors import StoreError
 from muscle_mem.store import Confirming, Leading, Note, Store, Surveying
-from muscle_mem.store.postgres import PostgresStore, listener, opening
+from muscle_mem.store.postgres import PostgresStore, listener, opening, transactions
 from muscle_mem.store.postgres.connections import PooledConnection
 from muscle_mem.store.postgres.listener import KeyVersions
 from muscle_mem.store.postgres.writer import Changes
@@ -239,6 +240,43 @@ def test_what_this_process_wrote_is_not_news_to_it() -> None:
     assert known.version(KEY) == newest
     known.note_own_changes(Changes(set(), everything=True, rows=(9,)))
     assert known.version(KEY) != newest
+
+
+def test_old_changes_are_deleted_without_losing_a_watcher(
+    pair: tuple[PostgresStore, PostgresStore], schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "PRUNE_EVERY", 0.0)
+    writing, _ = pair
+    numbers = itertools.count()
+
+    def seal() -> None:
+        writing.seal(a_trajectory(str(next(numbers)), OTHER_KEY), an_observation())
+
+    def prune() -> None:
+        with raw(schema) as connection:
+            connection.execute("UPDATE horizon SET at = now() - interval '1 hour'")
+        seal()
+
+    poll = listener.poll_of(schema)
+    watching, away = KeyVersions(), KeyVersions()
+    with raw(schema) as connection:
+
+        def look(known: KeyVersions) -> int:
+            since = known.horizon
+            values = (since.xmin, since.xmax, list(since.running))
+            known.note_changes(since, connection.execute(poll, values).fetchall())
+            return known.version(KEY)
+
+        seal()
+        prune()  # takes note only
+        first, before = look(watching), look(away)
+        for _ in range(2):
+            prune()
+            assert look(watching) == first
+        left = connection.execute("SELECT count(*) FROM change").fetchone()
+        assert left is not None
+        assert left[0] <= 2  # of five
+        assert look(away) != before  # it may have missed what was deleted
 
 
 # an engine
