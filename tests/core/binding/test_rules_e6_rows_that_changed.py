@@ -351,3 +351,29 @@ def test_e6_the_first_two_of_a_dict_in_one_text_keep_their_places_though_its_key
     desk.run({**rows, "c54": row(5104, "tin drum", 64.5)})
     assert desk.run({**rows, "c55": row(5105, "wool hat", 24.5)})
     assert not desk.run({"c51": BED, "c56": row(5106, "fur coat", 94.5), "c52": JUG, "c53": OAR})
+
+
+GROUPS: dict[str, tuple[Callable[[list[Row]], Any], Callable[[Any], list[Row]]]] = {
+    "named": (
+        lambda rows: {"halls": [{"seats": rows[:2]}, {"seats": rows[2:]}]},
+        lambda output: [one for hall in output["halls"] for one in hall["seats"]],
+    ),
+    "json": (
+        lambda rows: json.dumps({"data": [{"seats": rows[:1]}, {"seats": rows[1:2]}, {"seats": rows[2:]}]}),
+        lambda output: [one for hall in json.loads(output)["data"] for one in hall["seats"]],
+    ),
+    "lists": (lambda rows: [rows[:2], rows[2:]], lambda output: [one for part in output for one in part]),
+}
+
+
+@pytest.mark.parametrize("shape", GROUPS)
+@pytest.mark.parametrize("choice", CHOICES)
+def test_e6_a_row_is_chosen_among_the_rows_of_all_groups(shape: str, choice: str) -> None:
+    show, read = GROUPS[shape]
+    desk = Desk(lambda desk: desk.say(CHOICES[choice](read(desk.look()))["name"].upper()))
+    rows = [BED, JUG, OAR, row(5100, "tin drum", 64.5), row(5099, "wool hat", 98.5)]
+    desk.run(show(rows))
+    assert desk.run(show(rows))
+    for at, one in enumerate(rows):
+        if one is not CHOICES[choice](rows):
+            assert not desk.run(show([turned(each, choice, each is one) for each in rows[: at + 1]] + rows[at + 1 :]))

@@ -14,6 +14,7 @@ from .. import codec
 from ..model.records import Expr, Guard, Lit, Node, Ref, StepRecord
 from .elements import (
     COLUMN,
+    JOINED,
     MAX_ELEMENTS,
     Field,
     Table,
@@ -71,6 +72,7 @@ class ElementUses:
         self._uses: dict[int, list[Use]] = {}
         self._joined: dict[int, dict[int, int]] = {}  # the steps in which one text has several elements of a list
         self._rows: dict[int, Table] = {}
+        self._groups: dict[int, list[int]] = {}
         self._loops = Loops(records, index)
 
     def add(self, step: int, leaf: UsedLeaf, places: Sequence[Place], guards: list[Guard]) -> None:
@@ -199,6 +201,8 @@ class ElementUses:
                 kind = "" if looped or ranks_of(elements, field) is None else extreme(elements, position, field)
                 if kind:
                     yield self._element_guard(node, use.slot, kind, list(field))
+                if not looped:
+                    yield from self._joined_reasons(node, use.slot)
                 if not looped and 0 < position == len(elements) - 1:
                     yield self._element_guard(node, use.slot, "last", [])
                 return
@@ -233,12 +237,51 @@ class ElementUses:
                 yield self._element_guard(node, slot, prefix + kind, data)
                 if kind == "first" and 1 == column_of(elements, field).count(value) < len(elements):
                     yield self._count_guard(node, prefix, [list(field), value, 1])
+            if not prefix:
+                yield from self._joined_reasons(node, slot)
         if isinstance(self._index.nodes[node], dict) and self._index.path(node, slot)[1][-1]:
             yield self._element_guard(node, slot, "place", position)
 
     def _element_guard(self, node: int, slot: int, kind: str, data: Any) -> Guard:
         path, keys = self._index.path(node, slot)
         return Guard(self._index.step_of(node), path, codec.canonical(data), keys, (), kind)
+
+    def _joined_reasons(self, node: int, slot: int) -> Iterator[Guard]:
+        """Yield why an element may have been chosen of all lists in one list of an output, such as its groups."""
+        lists = self._beside(node)
+        if len(lists) < 2:
+            return
+        elements: list[Any] = []
+        at = -1
+        for other in lists:
+            at = len(elements) + slot if other == node else at
+            elements += self._index.nodes[other]
+        if len(elements) <= MAX_ELEMENTS:
+            for kind, field, value in reasons(Table(elements), at):
+                data = [*field, value] if kind == "first" else list(field)
+                yield self._element_guard(node, slot, JOINED + kind, data)
+
+    def _beside(self, node: int) -> list[int]:
+        """Return the lists of an output whose places differ in the positions in lists above them only."""
+        path, keys = self._index.path(*self._index.links[node])
+        if node in self._groups:
+            return self._groups[node]
+        found = self._groups[node] = []
+        if type(self._index.nodes[node]) is not list or (keys and all(keys)):
+            return found
+        above = [self._index.nodes[found] for found, _ in self._index.ancestors(*self._index.links[node])][::-1]
+        wild = [type(value) is list for value in above[-len(path) :]]
+        if not any(wild):
+            return found
+        step = self._index.step_of(node)
+        for other, value in enumerate(self._index.nodes):
+            if type(value) is not list or self._index.links[other][0] < 0 or self._index.step_of(other) != step:
+                continue
+            there, named = self._index.path(*self._index.links[other])
+            if len(there) == len(path) and named == keys:
+                pairs = zip(there, path, wild, strict=True)
+                found += [other] * all(is_any or one == own for one, own, is_any in pairs)
+        return found
 
     def _count_guard(self, node: int, prefix: str, data: Any) -> Guard:
         """Return the guard of how many elements have a flag.

@@ -22,6 +22,9 @@ Field = tuple[str | int, ...]
 COLUMN = "column "
 """Prefix of the kinds of guards whose elements are rows of lists that stand side by side."""
 
+JOINED = "joined "
+"""Prefix of the kinds of guards whose elements are those of all lists at such a place of an output."""
+
 MISSING = object()
 _DICT = frozenset({dict})
 _STR = frozenset({str})

@@ -12,11 +12,22 @@ from typing import Any
 from .. import codec
 from ..model.records import Guard
 from ..model.text import safe_repr
-from .elements import COLUMN, MISSING, Field, elements_of, extreme, is_first_extreme, part, position_of, rows_of_columns
+from .elements import (
+    COLUMN,
+    JOINED,
+    MISSING,
+    Field,
+    elements_of,
+    extreme,
+    is_first_extreme,
+    part,
+    position_of,
+    rows_of_columns,
+)
 from .figure_places import as_number, day_text, is_same_value, kind_of, units_in
 from .leaf_texts import bytes_of, occurrences, text_of
 from .list_state import cut_short
-from .paths import get_at, key_digest, text_of_json
+from .paths import get_at, key_digest, opened, text_of_json
 
 _NO_PARAMS: Mapping[str, Any] = {}
 
@@ -30,7 +41,7 @@ def stale_value(
     """
     try:
         if guard.kind:
-            return _JUDGES[guard.kind.removeprefix(COLUMN)](guard, results[guard.step], params)
+            return _JUDGES[guard.kind.removeprefix(COLUMN).removeprefix(JOINED)](guard, results[guard.step], params)
         value = get_at(results[guard.step], guard.path, guard.keys)
         if bytes_of(value) == guard.data:
             return None
@@ -84,12 +95,41 @@ def _siblings(guard: Guard, output: Any) -> tuple[list[Any], int]:
         if guard.path[-1] >= len(rows):
             raise LookupError(guard.path[-1])
         return rows, guard.path[-1]
+    if guard.kind.startswith(JOINED):
+        return _joined(guard, output)
     container = get_at(output, guard.path[:-1], guard.keys[:-1])
     found = elements_of(container)
     at = position_of(container, guard.path[-1], guard.keys[-1] if guard.keys else b"")
     if found is None or at >= len(found):
         raise LookupError(at)
     return found, at
+
+
+def _joined(guard: Guard, output: Any) -> tuple[list[Any], int]:
+    """Return the elements of all lists at the place of a guard's list, and the position of its element.
+
+    Raises LookupError.
+    """
+    lists: list[tuple[Any, bool]] = [(output, True)]
+    for index, key in zip(guard.path[:-1], guard.keys[:-1] or (b"",) * (len(guard.path) - 1), strict=True):
+        inner: list[tuple[Any, bool]] = []
+        for value, is_own in lists:
+            children = None if key else opened(value)
+            if type(children) is list:
+                inner += [(child, is_own and at == index) for at, child in enumerate(children)]
+            else:
+                inner.append((get_at(value, (index,), (key,)), is_own))
+        lists = inner
+    found: list[Any] = []
+    place = -1
+    for value, is_own in lists:
+        elements = elements_of(value) or []
+        if is_own and guard.path[-1] < len(elements):
+            place = len(found) + guard.path[-1]
+        found += elements
+    if place < 0:
+        raise LookupError(guard.path[-1])
+    return found, place
 
 
 def _record(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
@@ -103,7 +143,7 @@ def _record(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
 def _extreme(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
     elements, at = _siblings(guard, output)
     field = tuple(_decoded(guard.data))
-    kind = guard.kind.removeprefix(COLUMN)
+    kind = guard.kind.removeprefix(COLUMN).removeprefix(JOINED)
     if len(elements) == 1 or extreme(elements, at, field) == kind:
         return None
     return f"a record that is not the only one with the {kind} {field_text(field)}"
@@ -111,7 +151,8 @@ def _extreme(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
 
 def _first_extreme(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
     elements, at = _siblings(guard, output)
-    field, kind = tuple(_decoded(guard.data)), guard.kind.removeprefix(COLUMN).removeprefix("first ")
+    field = tuple(_decoded(guard.data))
+    kind = guard.kind.removeprefix(JOINED).removeprefix(COLUMN).removeprefix("first ")
     if is_first_extreme(elements, at, field, kind):
         return None
     return f"a record that is not the first one with the {kind} {field_text(field)}"
@@ -201,7 +242,7 @@ def guard_value(guard: Guard) -> str:
     """Return what a guard asks of its place, as messages and listings say it."""
     try:
         value = _decoded(guard.data)
-        kind = guard.kind.removeprefix(COLUMN)
+        kind = guard.kind.removeprefix(COLUMN).removeprefix(JOINED)
         if kind in ("least", "most", "first least", "first most"):
             which = kind if " " in kind else f"only one with the {kind}"
             return f"the {which.replace('first ', 'first one with the ')} {field_text(tuple(value))}"

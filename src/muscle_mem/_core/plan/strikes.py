@@ -15,7 +15,7 @@ import msgspec
 
 from ...errors import DecodeError
 from .. import codec
-from ..binding.elements import COLUMN
+from ..binding.elements import COLUMN, JOINED
 from ..binding.guard_check import stale_value
 from ..model.records import Guard
 from .ready_trajectory import ReadyTrajectory
@@ -67,7 +67,7 @@ def _kept(recorded: tuple[Guard, ...], position: int, others: Sequence[_Recordin
 
 
 def _first_of_ties(guard: Guard) -> Guard:
-    prefix = COLUMN if guard.kind.startswith(COLUMN) else ""
+    prefix = next((prefix for prefix in (COLUMN, JOINED) if guard.kind.startswith(prefix)), "")
     return msgspec.structs.replace(guard, kind=f"{prefix}first {_kind(guard)}")
 
 
@@ -132,7 +132,7 @@ class _Recording:
 
 
 def _kind(guard: Guard) -> str:
-    return guard.kind.removeprefix(COLUMN)
+    return guard.kind.removeprefix(COLUMN).removeprefix(JOINED)
 
 
 def _moved(reason: Guard, guards: Sequence[Guard]) -> Iterator[Guard]:
