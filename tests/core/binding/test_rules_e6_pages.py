@@ -167,7 +167,7 @@ def test_e6_a_value_that_stands_on_two_pages_is_no_loop() -> None:
 
     engine.set_agent(lambda task: (loans(0), loans(1), renew("Emma"))[-1])
     engine("renew it")
-    pages[0] = [*pages[0], row(13, "Ulysses")]
+    pages[0] = pages[0][:1]
     assert engine("renew it")
 
 
@@ -188,5 +188,5 @@ def test_e6_records_of_two_searches_that_differ_otherwise_are_no_loop() -> None:
 
     engine.set_agent(lambda task: [book(what, search(what)[0]["id"]) for what in ("hotel", "flight")])
     engine("book")
-    found["hotel"].append({"id": 503, "name": "Adlon"})
+    del found["hotel"][1]
     assert engine("book")

@@ -377,3 +377,73 @@ def test_e6_a_row_is_chosen_among_the_rows_of_all_groups(shape: str, choice: str
     for at, one in enumerate(rows):
         if one is not CHOICES[choice](rows):
             assert not desk.run(show([turned(each, choice, each is one) for each in rows[: at + 1]] + rows[at + 1 :]))
+
+
+TIED: dict[str, tuple[Callable[[list[Row]], Any], int, Row]] = {
+    "dearest": (lambda rows: max(one["cost"] for one in rows), 2, {"cost": 915.75}),
+    "cheapest": (lambda rows: min(one["cost"] for one in rows), 2, {"cost": 3.25}),
+    "stock of the dearest": (lambda rows: max(rows, key=lambda one: one["ref"])["stock"] * 3, 0, {"ref": 9105}),
+    "cost of the newest": (lambda rows: max(rows, key=lambda one: one["ref"])["cost"], 2, {"ref": 9105}),
+    "name of the first that fits": (lambda rows: next(one["name"] for one in rows if one["fit"]), 0, {"fit": True}),
+    "name of the last": (lambda rows: rows[-1]["name"], 4, {}),
+    "cost of the last": (lambda rows: rows[-1]["cost"], 4, {}),
+}
+
+
+@in_all_shapes
+@pytest.mark.parametrize("choice", TIED)
+def test_e6_a_value_that_rows_share_is_not_sent_once_a_row_without_it_is_chosen(shape: str, choice: str) -> None:
+    made, at, changed = TIED[choice]
+    shelf = Shelf(shape, lambda desk, rows: desk.say(made(rows)))
+    shared = {"name": "milk jug", "cost": 64.5, "stock": 40}
+    rows = [
+        row(5101, "guest bed", 64.5 if choice in ("dearest", "cheapest") else 77.75, stock=60, fit=False),
+        {**row(5102, "", 0), **shared},
+        row(5103, "long oar", 64.5 if choice in ("dearest", "cheapest") else 78.75, stock=80),
+        {**row(5104, "", 0), **shared},
+    ]
+    shelf.give(*rows)
+    assert shelf.give(*rows)
+    if at < len(rows):
+        rows[at] = {**rows[at], **changed}
+    else:
+        rows.append(row(5100, "tin drum", 99.25, stock=70))
+    assert not shelf.give(*rows)
+
+
+def by_name(name: str) -> Callable[[Shelf, list[Row]], None]:
+    """Return an agent that takes the row with a name that no task says, or else the first one."""
+    return lambda desk, rows: desk.take(id=next((one for one in rows if one["name"] == name), rows[0])["ref"])
+
+
+@in_all_shapes
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_e6_a_row_is_not_chosen_again_beside_one_that_no_recording_had(shape: str, at: int) -> None:
+    shelf = Shelf(shape, by_name("tin drum"))
+    rows = [{**JUG, "cost": 77.75}, {**OAR, "cost": 310.25}, {**BED, "cost": 42.5}]  # the first is no extreme
+    shelf.give(*rows)
+    assert shelf.give(*rows)
+    assert not shelf.give(*rows[:at], row(5104, "tin drum", 64.5), *rows[at:])
+
+
+@in_all_shapes
+def test_e6_a_row_may_be_chosen_again_beside_those_that_some_recording_had(shape: str) -> None:
+    shelf = Shelf(shape, by_name("tin drum"))
+    middle = [row(5105, "wool hat", 54.5), row(5107, "fur coat", 64.5)]
+    shelf.give(BED, JUG, middle[0], OAR)
+    assert not shelf.give(BED, JUG, middle[1], OAR)
+    assert shelf.give(BED, JUG, *middle, OAR)
+
+
+@in_all_shapes
+def test_e6_rows_that_are_new_in_each_of_five_recordings_do_not_matter(shape: str) -> None:
+    shelf = Shelf(shape, lambda desk, rows: desk.take(id=rows[0]["ref"]))
+    told = [shelf.give(BED, JUG, row(5102, f"hat of kind {chr(97 + at)}", 44.5), OAR) for at in range(7)]
+    assert told == [False] * 5 + [True] * 2
+
+
+def test_e6_a_row_that_the_task_names_is_chosen_again_beside_a_new_one() -> None:
+    desk = Desk(lambda desk: desk.take(id=next(one["ref"] for one in desk.look() if one["name"] == "milk jug")))
+    rows = [BED, JUG, OAR]
+    desk.run(rows, params={"name": "milk jug"})
+    assert desk.run([*rows[:2], row(5102, "wool hat", 54.5), OAR], params={"name": "milk jug"})

@@ -31,17 +31,17 @@ from .field_names import is_id_name, is_same_name
 from .leaf_texts import bytes_of
 from .list_state import list_state
 from .loops import Loops, Use, is_list, position_in
-from .made_texts import words_in
+from .made_texts import Words, words_in
 from .output_index import OutputIndex
 from .output_places import Place
 from .paths import key_digest
+from .ties import KNOWN, is_equal, is_once, rows_beside, tied_reasons
 
 _MAX_SHARED = 3  # elements of which a text may be a part; each of them is guarded
 _MAX_TEXTS = 8
 _MAX_TEXT = 200
 _MAX_LISTS = 200
 _SMALLEST_LIMIT = 2
-_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 class UsedLeaf(Protocol):
@@ -66,11 +66,13 @@ class UsedLeaf(Protocol):
 class ElementUses:
     """The elements that the steps of a recording used, by list."""
 
-    def __init__(self, records: Sequence[StepRecord], index: OutputIndex) -> None:
+    def __init__(self, records: Sequence[StepRecord], index: OutputIndex, words: Words) -> None:
         self._records = records
+        self._words = words
         self._index = index
         self._uses: dict[int, list[Use]] = {}
         self._joined: dict[int, dict[int, int]] = {}  # the steps in which one text has several elements of a list
+        self._tied: dict[int, list[tuple[int, dict[int, Place]]]] = {}  # the steps in which elements share a value
         self._rows: dict[int, Table] = {}
         self._groups: dict[int, list[int]] = {}
         self._loops = Loops(records, index)
@@ -92,6 +94,8 @@ class ElementUses:
             if len(slots) > 1 and isinstance(leaf.value, str):
                 self._note_joined(node, step, slots)
             if len(slots) > 1:
+                if len(self._tied) < _MAX_LISTS:
+                    self._tied.setdefault(node, []).append((step, slots))
                 slots = _nearest(leaf.value, slots)
             if len(slots) > _MAX_SHARED or (node not in self._uses and len(self._uses) >= _MAX_LISTS):
                 continue
@@ -152,6 +156,12 @@ class ElementUses:
             if len(elements) <= MAX_ELEMENTS:
                 for use in (use for use in uses if not use.is_vague):
                     yield from ((use.step, guard) for guard in self._choice(node, use, elements, use.step in loops))
+        for node, tied in self._tied.items():
+            elements = Table(elements_of(self._index.nodes[node]) or ())
+            if len(elements) <= MAX_ELEMENTS and not self._index.hides_names(node):
+                loops = self._loops.within(node, self._uses.get(node, []), len(elements))
+                for step, slots in tied:
+                    yield from ((step, guard) for guard in self._ties(node, slots, elements) if step not in loops)
         for step, node in self._loops.across(self._uses, ended):
             yield step, self._list_guard(node, "length", self._length(node))
 
@@ -191,8 +201,8 @@ class ElementUses:
             if field is None:
                 return
             column = column_of(elements, field)
-            is_once = _is_once(column, use.place.leaf)
-            if not is_once and not (use.is_shared and any(map(is_id_name, use.names))):
+            is_alone = is_once(column, use.place.leaf)
+            if not is_alone and not (use.is_shared and any(map(is_id_name, use.names))):
                 return
             if not looped and not field and (rows := self._rows_beside(node)):
                 yield from self._record_guards(node, use.slot, rows, prefix=COLUMN)
@@ -209,6 +219,24 @@ class ElementUses:
         elif looped:
             return
         yield from self._record_guards(node, use.slot, elements, at=position, with_reasons=not looped)
+
+    def _ties(self, node: int, slots: dict[int, Place], elements: Table) -> Iterator[Guard]:
+        """Yield why elements that share a value may have been chosen for it.
+
+        The element of each reason has the value again, whichever it is.
+        """
+        slot = min(slots)
+        field = self._field(node, slots[slot])
+        if field is None:
+            return
+        rows, prefix = elements, ""
+        if not field and (beside := self._rows_beside(node)):
+            rows, prefix, field = beside, COLUMN, (self._index.entry(*self._index.links[node])[1],)
+        value = slots[slot].leaf
+        equal = [other for other in sorted(slots) if is_equal(slots[other].leaf, value)]
+        places = [position_in(self._index.nodes[node], other) for other in equal]
+        for kind, data in tied_reasons(rows, places, field):
+            yield self._element_guard(node, slot, prefix + kind, data)
 
     def _rows_beside(self, node: int) -> Table:
         """Return the rows of the lists beside a list; empty if it is not a column."""
@@ -228,9 +256,12 @@ class ElementUses:
         prefix: str = "",
     ) -> Iterator[Guard]:
         position = slot if at < 0 else at
-        texts = [[list(field), text] for field, text in telling_texts(elements, position) if len(text) <= _MAX_TEXT]
+        texts = [(field, text) for field, text in telling_texts(elements, position) if len(text) <= _MAX_TEXT]
         if texts:
-            yield self._element_guard(node, slot, prefix + "record", texts[:_MAX_TEXTS])
+            told = [[list(field), text] for field, text in texts[:_MAX_TEXTS]]
+            yield self._element_guard(node, slot, prefix + "record", told)
+            if with_reasons and len(elements) <= MAX_ELEMENTS and not any(self._is_told(text) for _, text in texts):
+                yield self._element_guard(node, slot, prefix + KNOWN, rows_beside(elements, position, texts[0][0]))
         if with_reasons:
             for kind, field, value in reasons(elements, position):
                 data = [*field, value] if kind == "first" else list(field)
@@ -241,6 +272,10 @@ class ElementUses:
                 yield from self._joined_reasons(node, slot)
         if isinstance(self._index.nodes[node], dict) and self._index.path(node, slot)[1][-1]:
             yield self._element_guard(node, slot, "place", position)
+
+    def _is_told(self, text: str) -> bool:
+        """Return whether all words of a text stand in the task or in its params."""
+        return all(word in self._words for word in words_in(text))
 
     def _element_guard(self, node: int, slot: int, kind: str, data: Any) -> Guard:
         path, keys = self._index.path(node, slot)
@@ -335,13 +370,6 @@ class ElementUses:
             yield from self._record_guards(place.node, place.slot + 1, elements, at=place.slot // 2)
 
 
-def _is_once(column: Sequence[Any], leaf: Any) -> bool:
-    """Return whether exactly one value of a column is this leaf."""
-    if _PLAIN.issuperset(map(type, column)) and column.count(leaf) == 1:
-        return type(column[column.index(leaf)]) is type(leaf) and bool(leaf == leaf)
-    return sum(_is_equal(value, leaf) for value in column) == 1
-
-
 def _nearest(value: Any, slots: dict[int, Place]) -> dict[int, Place]:
     """Return the elements whose leaves share most words with a text."""
     if not isinstance(value, str):
@@ -354,13 +382,6 @@ def _nearest(value: Any, slots: dict[int, Place]) -> dict[int, Place]:
 def _is_part(leaf: UsedLeaf, place: Place) -> bool:
     """Return whether a text may be a part of a leaf of an output."""
     return isinstance(leaf.value, str) and isinstance(place.leaf, str) and len(place.leaf) > len(leaf.value)
-
-
-def _is_equal(one: Any, two: Any) -> bool:
-    try:
-        return type(one) is type(two) and bool(one == two)
-    except Exception:  # a value whose compare raises equals nothing
-        return False
 
 
 def _references(expr: Expr) -> Iterator[Ref]:

@@ -25,6 +25,9 @@ COLUMN = "column "
 JOINED = "joined "
 """Prefix of the kinds of guards whose elements are those of all lists at such a place of an output."""
 
+TIED = "tied "
+"""Prefix of the kinds of guards of a value that several elements share: that of a chosen one is the same."""
+
 MISSING = object()
 _DICT = frozenset({dict})
 _STR = frozenset({str})
@@ -223,6 +226,21 @@ def is_first_extreme(elements: Sequence[Any], at: int, field: Field, kind: str) 
     """Return whether an element is the first with the least or most of a field."""
     ranks = ranks_of(elements, field)
     return bool(ranks) and ranks is not None and ranks.index((min if kind == "least" else max)(ranks)) == at
+
+
+def chosen_by(elements: Sequence[Any], kind: str, field: Field, value: Any) -> int | None:
+    """Return the place of the element that a reason chooses; None if there is none.
+
+    Of several elements it is the first one.
+    """
+    kind = kind.removeprefix("first ")
+    if kind == "last":
+        return len(elements) - 1 if elements else None
+    if kind == "first":
+        column = column_of(elements, field)
+        return next((at for at, own in enumerate(column) if type(own) is type(value) and own == value), None)
+    ranks = ranks_of(elements, field)
+    return ranks.index((min if kind == "least" else max)(ranks)) if ranks else None
 
 
 def flags_of(elements: Sequence[Any], field: Field) -> list[Any]:

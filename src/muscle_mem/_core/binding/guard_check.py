@@ -16,7 +16,9 @@ from .elements import (
     COLUMN,
     JOINED,
     MISSING,
+    TIED,
     Field,
+    chosen_by,
     elements_of,
     extreme,
     is_first_extreme,
@@ -28,6 +30,7 @@ from .figure_places import as_number, day_text, is_same_value, kind_of, units_in
 from .leaf_texts import bytes_of, occurrences, text_of
 from .list_state import cut_short
 from .paths import get_at, key_digest, opened, text_of_json
+from .ties import KNOWN, unknown_row
 
 _NO_PARAMS: Mapping[str, Any] = {}
 
@@ -158,6 +161,20 @@ def _first_extreme(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | Non
     return f"a record that is not the first one with the {kind} {field_text(field)}"
 
 
+def _tied(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
+    elements, at = _siblings(guard, output)
+    wanted, names, value = _decoded(guard.data)
+    chosen = chosen_by(elements, guard.kind.removeprefix(COLUMN).removeprefix(TIED), tuple(names), value)
+    seen = MISSING if chosen is None else part(elements[chosen], tuple(wanted))
+    own = part(elements[at], tuple(wanted))
+    return None if chosen is None or _is_same(seen, own) else f"a record that is chosen now has {safe_repr(seen)}"
+
+
+def _known(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
+    text = unknown_row(*_siblings(guard, output), _decoded(guard.data))
+    return f"a new record beside it ({safe_repr(text)})" if text else None
+
+
 def _place(guard: Guard, output: Any, _: Mapping[str, Any]) -> str | None:
     at = _siblings(guard, output)[1]
     return None if at == _decoded(guard.data) else f"a record at place {at}"
@@ -229,6 +246,11 @@ _JUDGES = {
     "first": _first,
     "first least": _first_extreme,
     "first most": _first_extreme,
+    "tied least": _tied,
+    "tied most": _tied,
+    "tied first": _tied,
+    "tied last": _tied,
+    KNOWN: _known,
     "place": _place,
     "last": _last,
     "length": _length,
@@ -238,11 +260,22 @@ _JUDGES = {
 }
 
 
+def _tied_value(reason: str, data: Sequence[Any]) -> str:
+    name = field_text(tuple(data[1]))
+    if reason == "first":
+        return f"the value of the first whose {name} is {safe_repr(data[2])}"
+    return "the value of the last element" if reason == "last" else f"the value of the one with the {reason} {name}"
+
+
 def guard_value(guard: Guard) -> str:
     """Return what a guard asks of its place, as messages and listings say it."""
     try:
         value = _decoded(guard.data)
         kind = guard.kind.removeprefix(COLUMN).removeprefix(JOINED)
+        if kind.startswith(TIED):
+            return _tied_value(kind.removeprefix(TIED), value)
+        if kind == KNOWN:
+            return "a record among known ones"
         if kind in ("least", "most", "first least", "first most"):
             which = kind if " " in kind else f"only one with the {kind}"
             return f"the {which.replace('first ', 'first one with the ')} {field_text(tuple(value))}"

@@ -111,7 +111,7 @@ class _Search:
         self._ended: frozenset[int] = frozenset()
         self._ended_at: dict[int, frozenset[int]] = {}
         self._last_whole: list[Place] = []
-        self._uses = ElementUses(records, index)
+        self._uses = ElementUses(records, index, self._words)
 
     def guard_step(self, step: int, ended: frozenset[int], names: Sequence[str]) -> None:
         """Find the guards of one step's literals in the outputs of steps that had ended."""

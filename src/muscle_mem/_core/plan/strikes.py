@@ -15,8 +15,9 @@ import msgspec
 
 from ...errors import DecodeError
 from .. import codec
-from ..binding.elements import COLUMN, JOINED
+from ..binding.elements import COLUMN, JOINED, TIED
 from ..binding.guard_check import stale_value
+from ..binding.ties import KNOWN, joined_rows
 from ..model.records import Guard
 from .ready_trajectory import ReadyTrajectory
 
@@ -27,6 +28,7 @@ _PLACES = ("", "figure")
 _REASONS = ("first", "last", "least", "most", "first least", "first most", "place")
 _EXTREMES = ("least", "most")
 _MAX_GUARDS = 64
+_ENOUGH = 4  # other recordings that took the same record, though there were others beside it
 _UNTRUSTED = ("quarantined", "retired")
 
 
@@ -55,6 +57,7 @@ def _kept(recorded: tuple[Guard, ...], position: int, others: Sequence[_Recordin
     def is_kept(guard: Guard) -> bool:
         return not any(other.contradicts(guard, position, recorded) for other in others)
 
+    recorded = tuple(_with_known_rows(recorded, position, others))
     kept = [guard for guard in recorded if is_kept(guard)]
     known = {(guard.step, guard.data) for guard in kept if guard.kind in _PLACES}
     struck = [g for g in recorded if g.kind in _PLACES and (g.step, g.data) not in known]
@@ -64,6 +67,25 @@ def _kept(recorded: tuple[Guard, ...], position: int, others: Sequence[_Recordin
         *(guard for guard in recorded if guard in renamed or guard in kept),
         *(guard for guard in tied if is_kept(guard)),
     )
+
+
+def _with_known_rows(recorded: tuple[Guard, ...], position: int, others: Sequence[_Recording]) -> Iterator[Guard]:
+    """Yield the guards, of which some know the rows of recordings that sent the same.
+
+    These are left out if enough recordings differ.
+    """
+    for guard in recorded:
+        if _kind(guard) != KNOWN:
+            yield guard
+            continue
+        data, differing = codec.decode(guard.data), 0
+        for other in others:
+            rows = other.known_rows(guard, position, recorded)
+            differing += any(joined_rows(data, own) != data for own in rows)
+            for own in rows:
+                data = joined_rows(data, own)
+        if differing < _ENOUGH:
+            yield msgspec.structs.replace(guard, data=codec.canonical(data))
 
 
 def _first_of_ties(guard: Guard) -> Guard:
@@ -85,7 +107,7 @@ class _Recording:
         `beside` are all guards of that call.
         """
         guards = self.trajectory.steps[position].recorded_guards
-        if guard in guards or guard.kind == "output":
+        if guard in guards or guard.kind == "output" or _kind(guard) == KNOWN:
             return False
         alike = [own for own in guards if own.step == guard.step and shape_of(own) == shape_of(guard)]
         if guard.kind in _PLACES and any(own.kind in _PLACES for own in alike):
@@ -96,9 +118,30 @@ class _Recording:
             return False
         if _kind(guard) in _REASONS and not self._chose_same(guard, alike, beside):
             return False
+        if _kind(guard).startswith(TIED) and not self._took_same(guard, position, beside):
+            return False
         if _kind(guard) in _REASONS:
             return all(self._fails(moved, len(guards)) for moved in _moved(guard, guards))
         return self._fails(guard, len(guards))
+
+    def _took_same(self, guard: Guard, position: int, beside: Sequence[Guard]) -> bool:
+        """Return whether this recording sent the value that the guarded element has."""
+        length = len(guard.path)
+        values = [own for own in beside if own.step == guard.step and own.path[:length] == guard.path]
+        return any(self.takes_from(own, position) for own in values if own.kind in _PLACES)
+
+    def known_rows(self, guard: Guard, position: int, beside: Sequence[Guard]) -> list[Any]:
+        """Return what this recording's guards say of the rows of the same list.
+
+        Return an empty list if it sent another value.
+        """
+        if not self._took_same(guard, position, beside):
+            return []
+        guards = self.trajectory.steps[position].recorded_guards
+        own = [one for one in guards if one.kind == guard.kind and one.step == guard.step]
+        found = [codec.decode(one.data) for one in own if shape_of(one) == shape_of(guard)]
+        field = codec.decode(guard.data)[0]
+        return [data for data in found if data[0] == field]
 
     def takes_from(self, guard: Guard, position: int) -> bool:
         """Return whether this recording found the same value in the same output."""

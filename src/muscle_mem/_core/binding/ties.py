@@ -1,0 +1,75 @@
+"""Values that elements of a list share, and the rows that a recording knows (E6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .. import codec
+from .elements import MISSING, TIED, Field, column_of, ranks_of, reasons
+
+KNOWN = "known"
+"""Kind of a guard of the rows beside a chosen one: each must have been there when recorded."""
+
+_MAX_TIED = 4  # elements with one value whose reasons are looked at
+_MAX_REASONS = 8
+_SIZE = 4
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
+def is_once(column: Sequence[Any], leaf: Any) -> bool:
+    """Return whether exactly one value of a column is this leaf."""
+    if _PLAIN.issuperset(map(type, column)) and column.count(leaf) == 1:
+        return type(column[column.index(leaf)]) is type(leaf) and bool(leaf == leaf)
+    return sum(is_equal(value, leaf) for value in column) == 1
+
+
+def is_equal(one: Any, two: Any) -> bool:
+    """Return whether two values are equal and of one type."""
+    try:
+        return type(one) is type(two) and bool(one == two)
+    except Exception:  # a value whose compare raises equals nothing
+        return False
+
+
+def tied_reasons(elements: Sequence[Any], places: Sequence[int], field: Field) -> Iterator[tuple[str, list[Any]]]:
+    """Yield why elements that share a value may have been chosen for it.
+
+    They are kinds and data of guards. The element of each reason has the value again, whichever it is.
+    """
+    if len(places) == len(elements) and ranks_of(elements, field) is None:
+        return
+    found: list[tuple[str, list[Any]]] = []
+    for at in dict.fromkeys((*places[: _MAX_TIED - 1], places[-1])):
+        for kind, by, value in reasons(elements, at):
+            reason = (TIED + kind.removeprefix("first "), [list(field), list(by), value if kind == "first" else None])
+            found += [reason] if reason not in found else []
+    yield from found[:_MAX_REASONS]
+
+
+def rows_beside(elements: Sequence[Any], at: int, field: Field) -> list[Any]:
+    """Return what a guard says of the rows beside a chosen one.
+
+    It is a field, and digests of its texts.
+    """
+    return [list(field), b"".join(sorted(_digests(elements, at, field)))]
+
+
+def unknown_row(elements: Sequence[Any], at: int, data: Sequence[Any]) -> str:
+    """Return the text of a row that was not recorded; empty if all were."""
+    field = tuple(data[0])
+    found = _digests(elements, at, field)
+    known = {data[1][start : start + _SIZE] for start in range(0, len(data[1]), _SIZE)}
+    return next((text for digest, text in found.items() if digest not in known), "")
+
+
+def joined_rows(one: Sequence[Any], two: Sequence[Any]) -> list[Any]:
+    """Return what a guard says of rows that one of two recordings knows."""
+    both = one[1] + two[1]
+    return [one[0], b"".join(sorted({both[start : start + _SIZE] for start in range(0, len(both), _SIZE)}))]
+
+
+def _digests(elements: Sequence[Any], at: int, field: Field) -> dict[bytes, str]:
+    column = column_of(elements, field)
+    texts = [text for place, text in enumerate(column) if place != at and text is not MISSING and type(text) is str]
+    return {codec.digest(text.encode("utf-8", "replace"))[:_SIZE]: text for text in texts}
