@@ -32,16 +32,16 @@ class Counter(msgspec.Struct):
 class Counters(ForkSafeLock):
     """The counts of an engine's runs, bounded in size.
 
-    `hits` are those since the last addition: the trajectory's `Sealed`, the row, the time and the run's seconds. They
-    should be written when there are `HITS_PER_WRITE` of them. Appending one is atomic and takes no lock. `history` gets
-    each of them, too. `parents` are those of generalized trajectories that were hit; they count as used when the
-    hits are written. Counts of more than `MAX_TRAJECTORIES` trajectories are dropped.
+    `hits` are those since the last addition: the trajectory's id, the `Sealed` and the row that were replayed, the time
+    and the run's seconds. They should be written when there are `HITS_PER_WRITE` of them. Appending one is atomic and
+    takes no lock. `history` gets each of them, too. `parents` are those of generalized trajectories that were hit; they
+    count as used when the hits are written. Counts of more than `MAX_TRAJECTORIES` trajectories are dropped.
     """
 
     def __init__(self, history: History) -> None:
         self._counters: dict[str, Counter] = {}
         self.history = history
-        self.hits: deque[tuple[Any, Any, float, float]] = deque()
+        self.hits: deque[tuple[str, Any, Any, float, float]] = deque()
         self.parents: dict[str, tuple[str, ...]] = {}
         self._lock = threading.Lock()
         register_for_forks(self)
@@ -60,9 +60,9 @@ class Counters(ForkSafeLock):
     def _add_up(self) -> None:
         hits = self.hits
         for _ in range(len(hits)):
-            sealed, row, now, seconds = hits.popleft()
+            id, sealed, row, now, seconds = hits.popleft()
             self.history.count_hit(sealed, row, now, seconds)
-            count = self._counter_of(sealed.id)
+            count = self._counter_of(id)
             if count is not None:
                 count.hits += 1
                 count.last_hit = now

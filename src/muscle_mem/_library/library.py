@@ -285,7 +285,7 @@ class Library:
             self._note(Note(id=trajectory.id, strikes=0))
             trajectory.standing = msgspec.structs.replace(trajectory.standing, strikes=0)
         hits = self.counters.hits
-        hits.append((trajectory.sealed, candidate.row, self._clock(), seconds))
+        hits.append((trajectory.id, trajectory.sealed, candidate.row, self._clock(), seconds))
         if isinstance(trajectory, GeneralTrajectory):  # It is worth nothing without its parents.
             self.counters.parents[trajectory.id] = trajectory.parent_ids
         if len(hits) >= HITS_PER_WRITE:
