@@ -282,7 +282,10 @@ class ElementUses:
         return Guard(self._index.step_of(node), path, codec.canonical(data), keys, (), kind)
 
     def _joined_reasons(self, node: int, slot: int) -> Iterator[Guard]:
-        """Yield why an element may have been chosen of all lists in one list of an output, such as its groups."""
+        """Yield why an element may have been chosen of all lists in another one.
+
+        Such lists are groups.
+        """
         lists = self._beside(node)
         if len(lists) < 2:
             return
@@ -297,7 +300,10 @@ class ElementUses:
                 yield self._element_guard(node, slot, JOINED + kind, data)
 
     def _beside(self, node: int) -> list[int]:
-        """Return the lists of an output whose places differ in the positions in lists above them only."""
+        """Return the lists of an output at the same place as this one.
+
+        Their places differ in the positions in lists above them only.
+        """
         path, keys = self._index.path(*self._index.links[node])
         if node in self._groups:
             return self._groups[node]

@@ -109,9 +109,9 @@ def _siblings(guard: Guard, output: Any) -> tuple[list[Any], int]:
 
 
 def _joined(guard: Guard, output: Any) -> tuple[list[Any], int]:
-    """Return the elements of all lists at the place of a guard's list, and the position of its element.
+    """Return the elements of all lists at the place of a guard's list.
 
-    Raises LookupError.
+    The position of its element follows. Raises LookupError.
     """
     lists: list[tuple[Any, bool]] = [(output, True)]
     for index, key in zip(guard.path[:-1], guard.keys[:-1] or (b"",) * (len(guard.path) - 1), strict=True):
