@@ -53,8 +53,9 @@ class Engine:
             effect="read".
         success: A function that returns whether a run succeeded. It is called with those of task, params, steps and
             value that it names.
-        approve: A function that is called before an irreversible step is replayed, with those of task, params and step
-            that it names. The step is replayed if it returns a true value.
+        approve: A function that is called before an irreversible step is replayed, with those of task, params, step,
+            element and count that it names. The last two are None outside of a loop over a list. The step is replayed
+            if it returns a true value; "whole loop" approves the calls of the tool for all elements.
         trust: The evidence that a replay requires: "first" (a finished run that was not rejected), "verified" (a
             positive verdict) or "manual" (a review).
         result: A function that gets the list of this run's results and returns the value of a hit.

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from list_shop import TASK, ListShop
-from muscle_mem import Engine, InvalidTypeError, InvalidValueError, Reason, Secret, each
+from muscle_mem import Check, Engine, InvalidTypeError, InvalidValueError, Reason, Secret, each
 
 EACH = {"order_id": each("list_orders", "orders", "id", where={"status": "pending"})}
 
@@ -219,6 +219,23 @@ def test_l11_an_empty_list_must_have_been_seen() -> None:
     assert shop.shipped == shop.wanted()
 
 
+@pytest.mark.parametrize("has_other_words", [True, False])
+def test_l11_what_was_said_of_an_empty_list_is_not_said_otherwise(has_other_words: bool) -> None:
+    shop = ListShop()
+
+    def agent(task: str) -> None:
+        shop.ship_all(task)
+        shop.report("nothing to do" if has_other_words and not shop.orders else "all done")
+
+    shop.agent = agent
+    shop.teach(0, 1, 3)
+    outcome = shop.run(0, mode="frozen")
+    assert shop.reports == ["nothing to do" if has_other_words else "all done"]
+    assert (outcome.status == "hit") == (not has_other_words)
+    assert shop.run(5, mode="frozen").status == "hit"
+    assert (shop.shipped, shop.reports) == (shop.wanted(), ["all done"])
+
+
 def test_l11_a_list_is_at_most_three_times_as_long_as_the_longest() -> None:
     shop = ListShop().teach(1, 3)
     assert shop.run(10, mode="frozen").reason is Reason.LOOP_UNCLEAR
@@ -403,6 +420,53 @@ def test_l11_a_declared_list_that_goes_on_stops_the_loop() -> None:
     assert shop.run().reason is Reason.LOOP_UNCLEAR
 
 
+def moving_shop(*, reports: bool) -> ListShop:
+    shop = ListShop()
+    shop.beside = {"carrier": "Parcel One"}
+    move = shop.engine.tool(name="move", flows={"order_id": each("list_orders", "orders", "id")})(
+        lambda order_id, carrier: shop.shipped.append((order_id, carrier)) or {"receipt": f"R-{next(shop.ids)}"}
+    )
+
+    def agent(task: str) -> None:
+        output = shop.list_orders()
+        receipts = [move(one["id"], output["carrier"])["receipt"] for one in output["orders"]]
+        if reports:
+            shop.report(receipts[-1])
+
+    shop.agent = agent
+    return shop.teach(2)
+
+
+def test_l11_a_value_beside_a_declared_list_is_guarded() -> None:
+    shop = moving_shop(reports=False)
+    assert shop.run(3, mode="frozen").status == "hit"
+    shop.beside = {"carrier": "Other Mail"}
+    assert shop.run(3, mode="frozen").status == "diverged"
+    assert {carrier for _, carrier in shop.shipped} == {"Other Mail"}
+
+
+def test_l11_a_value_that_one_recording_took_from_an_iteration_is_not_sent_again() -> None:
+    shop = moving_shop(reports=True)
+    recorded = shop.reports[0]
+    assert shop.run(3, mode="frozen").status == "diverged"
+    assert shop.reports != [recorded]
+    assert len(shop.reports) == 1
+
+
+def test_l11_a_total_that_one_recording_computed_from_iterations_is_not_sent_again() -> None:
+    shop = ListShop(flows={"order_id": each("list_orders", "orders", "id")})
+    shop.answer = lambda order_id: {"cents": int(order_id[4:])}
+    pay = shop.engine.tool(name="pay")(lambda cents: shop.reports.append(cents))
+
+    def agent(task: str) -> None:
+        pay(sum(shop.ship(one["id"])["cents"] for one in shop.list_orders()["orders"]))
+
+    shop.agent = agent
+    shop.teach(2)
+    assert shop.run(3, mode="frozen").status == "diverged"
+    assert shop.reports == [sum(int(one[4:]) for one in shop.wanted())]
+
+
 WRONG: dict[str, tuple[Callable[[], Any], type[Exception]]] = {
     "no tool": (lambda: each(7), InvalidTypeError),  # type: ignore[arg-type]
     "a position": (lambda: each("list_orders", 0), InvalidTypeError),  # type: ignore[arg-type]
@@ -438,3 +502,45 @@ def test_l11_explain_shows_the_loop() -> None:
     assert str(loop) == "for each of list_orders().orders (1, 3 elements): ship(order_id = .id)"
     assert str(loop) in str(found)
     assert (loop.recordings, loop.is_declared) == (2, False)
+
+
+# -- provenance
+
+
+@pytest.mark.parametrize("kind", ["sink", "irreversible", "neither"])
+def test_p4_an_element_of_an_untrusted_list_is_not_carried_to_a_sink_or_an_irreversible_step(kind: str) -> None:
+    engine = Engine()
+    orders: list[str] = []
+    done: list[str] = []
+    list_orders = engine.tool(name="list_orders", effect="read", trusted=False)(lambda: [{"id": id} for id in orders])
+    ship = engine.tool(
+        name="ship",
+        effect="irreversible" if kind == "irreversible" else "write",
+        sink=["order_id"] if kind == "sink" else [],
+        pre_check=Check(lambda order_id: "open"),
+    )(lambda order_id: done.append(order_id))
+    engine.set_agent(lambda task: [ship(one["id"]) for one in list_orders()] and None)
+    for count in (2, 3):
+        orders[:] = [f"ORD-{count}{at}771" for at in range(count)]
+        engine.report_good(engine(TASK, mode="record").trajectory_id or "")
+    orders[:] = [f"ORD-{at}7719" for at in range(4)]
+    done.clear()
+    outcome = engine(TASK)
+    assert (outcome.status == "hit") == (kind == "neither")
+    assert done == orders
+
+
+def test_l2_a_recording_that_was_reported_bad_is_no_parent() -> None:
+    shop = ListShop()
+    outcomes = [shop.run(count, mode="record") for count in (1, 3)]
+    assert shop.run(4, mode="frozen").status == "hit"
+    shop.engine.report_bad(outcomes[1].trajectory_id or "")
+    assert shop.run(4).status == "diverged"
+
+
+def test_l2_of_many_lengths_a_bounded_number_is_kept() -> None:
+    shop = ListShop().teach(*range(1, 14))
+    (loop,) = shop.engine.explain(TASK).loops
+    assert len(loop.lengths) <= 8
+    assert {1, 13} <= set(loop.lengths)
+    assert shop.run(20, mode="frozen").status == "hit"

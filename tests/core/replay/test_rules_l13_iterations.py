@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
 import pytest
 
 from list_shop import TASK, ListShop
-from muscle_mem import Check, Handover, Reason
+from muscle_mem import AskAgent, Call, Check, Diverged, Engine, Finished, Handover, Outcome, Reason
 
 
 def test_l13_each_iteration_is_checked_right_before_its_call() -> None:
@@ -261,3 +262,145 @@ def test_l13_a_cancelled_loop_leaves_the_engine_usable() -> None:
     assert len(shop.shipped) == 3
     shop.answer = lambda order_id: {"ok": True}
     assert shop.run(4).status == "hit"
+
+
+def test_l13_a_loop_within_a_parallel_group_is_not_folded() -> None:
+    shop = ListShop()
+    note = shop.engine.tool(name="note", effect="write")(lambda text: barrier.wait(5) and None)
+    barrier = threading.Barrier(2)
+
+    def agent(task: str) -> None:
+        orders = shop.list_orders()["orders"]
+        barrier.reset()
+        beside = threading.Thread(target=shop.engine.bind(note), args=("working",))
+        beside.start()
+        for order in orders:
+            shop.ship(order["id"])
+        barrier.wait(5)
+        beside.join()
+
+    shop.agent = agent
+    shop.teach(2, 3)
+    assert not shop.engine.explain(TASK).loops
+
+
+def test_l13_an_async_run_works_through_the_list() -> None:
+    engine = Engine()
+    orders: list[str] = []
+    shipped: list[str] = []
+
+    @engine.tool(effect="read")
+    async def list_orders() -> list[str]:
+        return list(orders)
+
+    @engine.tool
+    async def ship(order_id: str) -> None:
+        shipped.append(order_id)
+
+    async def agent(task: str) -> None:
+        for order in await list_orders():
+            await ship(order)
+
+    engine.set_agent(agent)
+    for count in (2, 3, 6):
+        orders[:] = [f"ORD-{count}{at}001" for at in range(count)]
+        shipped.clear()
+        outcome = asyncio.run(engine.acall(TASK))
+        assert shipped == orders
+    assert outcome.status == "hit"
+
+
+def test_l13_a_replay_never_asks_the_agent_with_mode_replay() -> None:
+    shop = ListShop().teach(1, 3)
+    assert shop.run(5, mode="replay").status == "hit"
+    with pytest.raises(Diverged):
+        shop.run(30, mode="replay")
+    assert shop.asked == 2
+
+
+def test_l13_a_shadow_run_leaves_the_work_to_the_agent() -> None:
+    shop = ListShop().teach(1, 3)
+    outcome = shop.run(5, mode="shadow")
+    assert (outcome.status, shop.asked) == ("miss", 3)
+    assert shop.shipped == shop.wanted()
+
+
+def test_l13_what_a_run_without_a_handover_must_not_begin_is_left_to_the_agent() -> None:
+    """The report behind the loop differs, so the replay would stop after the orders were shipped."""
+    shop = ListShop()
+
+    def agent(task: str) -> None:
+        orders = shop.list_orders()["orders"]
+        for order in orders:
+            shop.ship(order["id"])
+        shop.report(f"{len(orders)} orders")
+
+    shop.agent = agent
+    shop.teach(2, 3)
+    outcome = shop.run(5)
+    assert outcome.status != "hit"
+    assert shop.shipped == shop.wanted()
+    assert shop.reports == ["5 orders"]
+    assert outcome.steps <= 1
+
+
+def through_session(shop: ListShop, refused: str = "") -> tuple[Outcome, list[Any]]:
+    """Run the task in a session, whose model has nothing to add; a person may refuse an order."""
+    handed: list[Any] = []
+    with shop.engine.session(TASK) as session:
+        while True:
+            match session.next():
+                case Call() as call:
+                    if refused and call.arguments.get("order_id") == refused:
+                        session.refused(call, "not this one")
+                        continue
+                    handed.append(call.arguments.get("order_id"))
+                    session.done(call, getattr(shop, call.name)(**call.arguments))
+                case AskAgent():
+                    session.said([])
+                case Finished(outcome=outcome):
+                    return outcome, handed
+                case other:
+                    raise AssertionError(other)
+
+
+def test_l13_a_session_hands_out_the_calls_of_each_element() -> None:
+    shop = ListShop().teach(1, 3)
+    ids = shop.stock(5)
+    outcome, handed = through_session(shop)
+    assert (outcome.status, handed) == ("hit", [None, *ids])
+
+
+def test_l13_an_element_that_a_person_refuses_stops_the_loop() -> None:
+    shop = ListShop().teach(1, 3)
+    ids = shop.stock(5)
+    outcome, handed = through_session(shop, refused=ids[2])
+    assert (outcome.status, outcome.reason) == ("diverged", Reason.REFUSED_BY_PERSON)
+    assert handed == [None, *ids[:2]]
+    ids = shop.stock(4)
+    assert through_session(shop)[0].status == "hit"  # a person's no does not count against the loop
+
+
+def test_l13_an_optional_call_of_an_iteration_is_not_skipped() -> None:
+    shop = ListShop()
+    pop_up = {"shown": True}
+    close = shop.engine.tool(name="close", optional=True, pre_check=Check(lambda order_id: pop_up["shown"]))(
+        lambda order_id: None
+    )
+    send = shop.engine.tool(name="send", pre_check=Check(lambda order_id: "desk"))(
+        lambda order_id: shop.shipped.append(order_id)
+    )
+
+    def agent(task: str) -> None:
+        for order in shop.list_orders()["orders"]:
+            if pop_up["shown"]:
+                close(order["id"])
+            send(order["id"])
+
+    shop.agent = agent
+    shop.teach(2, 3)
+    assert shop.run(5, mode="frozen").status == "hit"
+    pop_up["shown"] = False
+    outcome = shop.run(6, mode="frozen")
+    assert (outcome.status, outcome.reason) == ("diverged", Reason.CHECK_REFUSED)
+    assert shop.shipped == shop.wanted()

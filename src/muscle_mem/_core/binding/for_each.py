@@ -291,6 +291,28 @@ def _place_in_list(output: Any, way: Way, expr: Ref, number: int) -> int:
     return -1
 
 
+def leads_into(output: Any, way: Way, path: Sequence[int]) -> bool:
+    """Return whether a path of children leads to a list, or into it."""
+    try:
+        wanted = list_at(output, way).elements
+    except LookupError:
+        return False
+    value: Any = output
+    for index in [*path, -1]:
+        value = opened(value)
+        if _is_same_list(value, wanted):
+            return True
+        text = text_of_json(value)
+        if text:
+            value = parsed_json(text)
+            continue
+        unfolded = codec.unfold(value)
+        if unfolded is None or not 0 <= index < len(unfolded[1]):
+            return False
+        value = unfolded[1][index]
+    return False
+
+
 def _is_same_list(value: Any, elements: Sequence[Any]) -> bool:
     if not isinstance(value, list | tuple) or len(value) != len(elements):
         return False

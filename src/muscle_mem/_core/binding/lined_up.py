@@ -15,7 +15,7 @@ import msgspec
 from ..model.declared_flow import DeclaredEach
 from ..model.flow import Get, Only, Source
 from ..model.records import Guard, Node, Ref, StepRecord, Suspicion
-from .for_each import Listed, Loop, Way, chosen_elements, element_ref, find_loops, list_at
+from .for_each import Listed, Loop, Way, chosen_elements, element_ref, find_loops, leads_into, list_at
 from .recorded_runs import NO_OUTPUT
 
 ELEMENT_TOOL = "each element"
@@ -256,7 +256,10 @@ def _moved(walk: Walk, slot: Slot, chosen: int, back: Mapping[int, int], record:
             element = walk.form.slots.index(Slot(ELEMENT, slot.loop, 0))
             over = {found[0]: msgspec.structs.replace(found[1], step=element)}
     arguments = tuple([(name, over.get(name) or shifted(expr, back)) for name, expr in record.arguments])
-    guards = [guard for guard in record.guards if guard.step in back and (guard.step != source)]
+    guards = [guard for guard in record.guards if guard.step in back]
+    if source >= 0:
+        way = walk.form.loops[slot.loop].way
+        guards = [one for one in guards if one.step != source or not leads_into(walk.outputs[source], way, one.path)]
     return msgspec.structs.replace(
         record,
         arguments=arguments,

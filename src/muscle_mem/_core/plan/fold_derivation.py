@@ -20,7 +20,6 @@ from ..binding.lined_up import (
     Form,
     Slot,
     UnfoldableError,
-    Walk,
     begins_alike,
     compact,
     form_of,
@@ -28,7 +27,6 @@ from ..binding.lined_up import (
     walk_of,
 )
 from ..binding.pieces import literal_pieces
-from ..binding.recorded_runs import Parent, RecordedRun
 from ..binding.replace_leaves import bound_leaves, replace_leaves
 from ..binding.skeletons import skeleton
 from ..model import flow as terms
@@ -38,10 +36,11 @@ from ..model.records import Node, Ref, Row
 from .evidence import Conditions
 from .flow_limits import Declared, essential_sources
 from .flows import ACTS, PROBATION, VARIES, Flow
+from .fold_proof import Context, explains_all, explains_empty, parent_of
 from .for_each import Derived, Fold, Observed, Tied, body_of, compact_row, stopped_in_loop
 from .general_trajectory import Settings
 from .generalized import common_guards, get_of, stop_of
-from .leaves import StepTraits, ended_before_each, flow_of, outputs_of, param_digest, words_of_tasks
+from .leaves import StepTraits, flow_of, outputs_of, param_digest, words_of_tasks
 from .ready_trajectory import ReadyTrajectory
 from .step import PlanStep
 
@@ -195,7 +194,11 @@ class _Derivation:
             )
             for at, record in enumerate(chosen[0][1].records)
         ]
-        if not self._explains_all(chosen[0][1], found):
+        context = self._context(found)
+        self._observed = [
+            seen for seen in self._observed if all(seen.walk.counts) or explains_empty(context, seen.walk, chosen[0][1])
+        ]
+        if not explains_all(context, chosen[0][1]) or self._depends_on_loop():
             return None
         conditions = Conditions(rows, [seen.parent.recorded_at for seen, _ in chosen])
         if any(self._slots[at].kind != FIXED for at in conditions.derived):
@@ -208,21 +211,32 @@ class _Derivation:
         made.opening  # noqa: B018 - what cannot be unfolded raises here, not in a run
         return made if not made.own_params or made.conditions is not None else None
 
+    def _context(self, found: Mapping[int, Mapping[int, Get]]) -> Context:
+        return Context(self._form, self._slots, self._observed, self._steps, self._elements, self._make.asks.key, found)
+
+    def _depends_on_loop(self) -> bool:
+        """Return whether a call outside of the loops may depend on one in them.
+
+        A second recording in which the value is the same rules that out.
+        """
+        if len({seen.parent.id for seen in self._full}) > 1:
+            return False
+        walk, suspicions = self._newest.walk, self._newest.candidate.row.suspicions
+        needed = {guard.step for at in walk.fixed for guard in walk.records[at].guards}
+        needed.update(step for own in suspicions for suspicion in own for step, _ in suspicion.sources)
+        return not needed <= set(walk.fixed)
+
     def _chosen(self, seen: Observed) -> list[Compact]:
         most = max(seen.walk.counts)
         numbers = sorted({0, most // 2, most - 1})[:MAX_CHOSEN]
         return [compact(seen.walk, number, seen.candidate.row.suspicions) for number in numbers]
 
     def _leaves(self, made: Sequence[Compact], rows: Sequence[Row]) -> list[Any]:
-        parents = [self._parent(one, row) for one, row in zip(made, rows, strict=True)]
+        parents = [parent_of(one, row) for one, row in zip(made, rows, strict=True)]
         effects = [step.tool.effect for step in self._steps]
         words = words_of_tasks([seen.candidate.row for seen in self._full])
         digest = functools.partial(param_digest, self._make.asks.key)
         return [leaf for leaf in infer(parents, effects, words, digest_of=digest) if leaf.state != "constant"]
-
-    def _parent(self, one: Compact, row: Row) -> Parent:
-        params = {trace.name: trace.digest for trace in row.witness.params} if row.witness is not None else {}
-        return Parent(one.records, one.outputs, ended_before_each(one.records), one.suspicions, params)
 
     def _flows(
         self, leaves: Sequence[Any], evidence: Evidence
@@ -300,69 +314,6 @@ class _Derivation:
             is_read = any(source.step == element and may_act(source) for get in gets for source in get.sources)
             refs = [ref for at in body for ref in _refs_in(first.records[at]) if ref.step == element]
             if not is_read and not refs:
-                return False
-        return True
-
-    def _explains_all(self, first: Compact, found: Mapping[int, Mapping[int, Get]]) -> bool:
-        """Return whether all iterations of all recordings are explained, and differ."""
-        digest = functools.partial(param_digest, self._make.asks.key)
-        pieces = [literal_pieces(record) for record in first.records]
-        shapes = [skeleton(record) for record in first.records]
-        for seen in self._observed:
-            told: list[set[Any]] = [set() for _ in self._form.loops]
-            for number in range(max([*seen.walk.counts, 1])):
-                if not all(seen.walk.counts):
-                    if not self._explains_empty(seen.walk, first):
-                        return False
-                    break
-                one = compact(seen.walk, number, ())
-                run = RecordedRun(self._parent(one, seen.candidate.row), digest)
-                for at, record in enumerate(one.records):
-                    if skeleton(record) != shapes[at]:
-                        return False
-                    for leaf, (piece, wanted) in enumerate(zip(literal_pieces(record), pieces[at], strict=True)):
-                        get = found.get(at, {}).get(leaf)
-                        if get is not None:
-                            verdicts = [run.verdict(source, piece.value) for source in get.sources]
-                            if False in verdicts or True not in verdicts:
-                                return False
-                        elif self._differs(at, piece, wanted):
-                            return False
-                if not self._is_new_element(seen.walk, number, one, found, told):
-                    return False
-        return True
-
-    def _differs(self, at: int, piece: Any, wanted: Any) -> bool:
-        if codec.canonical(piece.value) == codec.canonical(wanted.value):
-            return False
-        return self._slots[at].kind == BODY and piece.argument not in self._steps[at].tool.any
-
-    def _is_new_element(
-        self, walk: Walk, number: int, one: Compact, found: Mapping[int, Mapping[int, Get]], told: list[set[Any]]
-    ) -> bool:
-        """Return whether the values that an iteration reads were not read by another one."""
-        for loop, element in self._elements.items():
-            if number >= walk.counts[loop]:
-                continue
-            read = [
-                codec.canonical(literal_pieces(one.records[at])[leaf].value)
-                for at, gets in sorted(found.items())
-                for leaf, get in sorted(gets.items())
-                if self._slots[at] == Slot(BODY, loop, self._slots[at].number)
-                and any(source.step == element for source in get.sources)
-            ]
-            if read and tuple(read) in told[loop]:
-                return False
-            told[loop].add(tuple(read))
-        return True
-
-    def _explains_empty(self, walk: Walk, first: Compact) -> bool:
-        """Return whether a recording of an empty list made the other calls alike."""
-        for at, slot in enumerate(self._slots):
-            if slot.kind != FIXED:
-                continue
-            record = walk.records[walk.position(slot)]
-            if [name for name, _ in record.arguments] != [name for name, _ in first.records[at].arguments]:
                 return False
         return True
 

@@ -71,6 +71,7 @@ class Learning:
         self._found: dict[bytes, GeneralTrajectory | None] = {}
         self._skeletons: dict[str, bytes] = {}
         self._failed: frozenset[str] = frozenset()
+        self._fold: tuple[Fold | None, ...] = ()
 
     @property
     def count(self) -> int:
@@ -108,9 +109,15 @@ class Learning:
             return False
         return any(_repeats_a_tool(trajectory) for trajectory in self._trajectories[:MAX_DECODED])
 
-    @functools.cached_property
+    @property
     def fold(self) -> Fold | None:
         """The loop that recordings have in common. Never raises."""
+        found = self._fold
+        if not found or (found[0] is not None and not all(map(_may_be_parent, found[0].parents))):
+            found = self._fold = (self._derived_fold(),)
+        return found[0]
+
+    def _derived_fold(self) -> Fold | None:
         usable = [one for one in self._trajectories[:MAX_DECODED] if one.steps and _may_be_parent(one)]
         if not self.may_loop or not usable:
             return None

@@ -236,14 +236,16 @@ def _skip_optional(
 def _may_skip(run: Run, followed: Candidate, position: int, refusal: Refusal) -> bool:
     """Return whether an optional step can be skipped.
 
-    Its output must be unused and the next step checked. Members of parallel groups are not skipped, nor are two steps
-    in a row.
+    Its output must be unused and the next step checked. Members of parallel groups are not skipped, nor are calls of an
+    iteration (L13), nor two steps in a row.
     """
     trajectory = followed.trajectory
     steps = trajectory.steps
     if refusal.reason is not Reason.CHECK_REFUSED or position in trajectory.needed_outputs:
         return False
     if steps[position].group_stop or position - 1 in run.progress.skipped:
+        return False
+    if trajectory.iteration_of(position) is not None:
         return False
     return position + 1 < len(steps) and steps[position + 1].pre is not None
 
