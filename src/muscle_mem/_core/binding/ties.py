@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from .. import codec
@@ -59,14 +60,18 @@ def unknown_row(elements: Sequence[Any], at: int, data: Sequence[Any]) -> str:
     """Return the text of a row that was not recorded; empty if all were."""
     field = tuple(data[0])
     found = _digests(elements, at, field)
-    known = {data[1][start : start + _SIZE] for start in range(0, len(data[1]), _SIZE)}
+    known = _split(data[1])
     return next((text for digest, text in found.items() if digest not in known), "")
 
 
 def joined_rows(one: Sequence[Any], two: Sequence[Any]) -> list[Any]:
     """Return what a guard says of rows that one of two recordings knows."""
-    both = one[1] + two[1]
-    return [one[0], b"".join(sorted({both[start : start + _SIZE] for start in range(0, len(both), _SIZE)}))]
+    return [one[0], b"".join(sorted(_split(one[1]) | _split(two[1])))]
+
+
+@lru_cache(maxsize=1024)
+def _split(digests: bytes) -> frozenset[bytes]:
+    return frozenset(digests[start : start + _SIZE] for start in range(0, len(digests), _SIZE))
 
 
 def _digests(elements: Sequence[Any], at: int, field: Field) -> dict[bytes, str]:
