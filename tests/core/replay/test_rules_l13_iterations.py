@@ -404,3 +404,25 @@ def test_l13_an_optional_call_of_an_iteration_is_not_skipped() -> None:
     outcome = shop.run(6, mode="frozen")
     assert (outcome.status, outcome.reason) == ("diverged", Reason.CHECK_REFUSED)
     assert shop.shipped == shop.wanted()
+
+
+@pytest.mark.parametrize("count", [3, 5])
+def test_l13_what_may_be_computed_behind_a_loop_is_named_with_its_call(count: int) -> None:
+    engine, rows = Engine(), list[str]()
+    listing = engine.tool(name="listing", effect="read")(lambda: {"items": [{"title": title} for title in rows]})
+    send = engine.tool(name="send")(lambda to, text: None)
+    order = engine.tool(name="order")(lambda item_id, qty: None)
+
+    def agent(task: str, n: int) -> None:
+        for row in listing()["items"]:
+            send(row["title"].upper(), f"{n} pieces")
+        order("chairs", 1290.5)
+
+    engine.set_agent(agent)
+    titles = ["oak desk", "elm chair", "ash tray", "fir tree", "yew bow"]
+    for rows[:] in (titles[:2], titles[:count]):
+        assert engine("order them", 150, params={"n": 150}).learned
+    rows[:] = [*titles[:2], "box tray"]
+    outcome = engine("order them", 175, params={"n": 175})
+    assert outcome.reason == Reason.UNCONFIRMED
+    assert f"argument 'qty' of order (step {count + 1})" in outcome.message

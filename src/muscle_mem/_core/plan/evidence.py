@@ -354,21 +354,21 @@ def conditions_refusal(trajectory: ReadyTrajectory, run: Circumstances, generali
 
 
 def _refusal(trajectory: ReadyTrajectory, doubt: Open, about: str) -> Refusal:
-    record = trajectory.body.steps[doubt.step]
+    step, record = trajectory.doubted(doubt.step)
     piece = literal_pieces(record)[doubt.suspicion.leaf]
-    what = f"argument {piece.argument!r} of {record.tool} (step {doubt.step}) is {safe_repr(piece.value)}"
+    what = f"argument {piece.argument!r} of {record.tool} (step {step}) is {safe_repr(piece.value)}"
     kind = doubt.suspicion.kind
     if kind == MADE_UP:
         when = {DAY: "for its day", MONTH: "for its month", YEAR: "for its year"}.get(
             doubt.suspicion.form, "for one run"
         )
         message = f"{what}, which may have been made {when}; another recording with the same value confirms it"
-        return Refusal(Reason.UNCONFIRMED, message, doubt.step, record.tool)
+        return Refusal(Reason.UNCONFIRMED, message, step, record.tool)
     if kind == COMPUTED:
         message = (
             f"{what}, which may have been computed from param {about!r}; a second recording confirms it, or let a tool "
             "return it"
         )
-        return Refusal(Reason.UNCONFIRMED, message, doubt.step, record.tool)
+        return Refusal(Reason.UNCONFIRMED, message, step, record.tool)
     message = suspected_message(what, doubt.suspicion, about, f"{record.tool}.{piece.argument}")
-    return Refusal(Reason.PARAM_GUARD, message, doubt.step, record.tool)
+    return Refusal(Reason.PARAM_GUARD, message, step, record.tool)

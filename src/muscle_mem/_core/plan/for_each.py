@@ -164,6 +164,7 @@ class Fold:
         for at, _ in options:
             made.steps[at].stay_off_quick_path()
         made.note_places(body)
+        made.layout = layout
         made.company = self.company
         made.conditions, made.own_params = self.conditions, self.own_params
         made.settled = self._settled(layout)

@@ -70,7 +70,7 @@ class LoopTrajectory(GeneralTrajectory):
     trajectory goes on. `final_stop` is where the replay stops in any case.
     """
 
-    __slots__ = ("counts", "final_stop", "fold", "known", "loop_steps", "spans")
+    __slots__ = ("counts", "final_stop", "fold", "known", "layout", "loop_steps", "spans")
 
     def __init__(self, fold: Fold, body: Body, counts: Sequence[int], known: int, spans: Sequence[Span]) -> None:
         super().__init__(fold.id, fold.standing, body, fold.parents, ())
@@ -79,9 +79,19 @@ class LoopTrajectory(GeneralTrajectory):
         self.known = known
         self.spans = tuple(spans)
         self.final_stop: Refusal | None = None
+        self.layout: Sequence[tuple[Any, int]] = ()
         self.loop_steps: Container[int] = frozenset(
             [at for span in spans for at in (span.source, *range(span.start, span.stop))]
         )
+
+    def doubted(self, step: int) -> tuple[int, StepRecord]:
+        """Return where a call is that a condition names, and its record.
+
+        Conditions count the calls of a loop's iterations once.
+        """
+        slot = self.fold.slots[step]
+        position = next((at for at, (own, _) in enumerate(self.layout) if own == slot), 0)
+        return position, self.fold.derived.records[step]
 
     @property
     def skeleton(self) -> bytes:

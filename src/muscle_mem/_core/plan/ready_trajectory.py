@@ -12,7 +12,7 @@ import msgspec
 
 from ..binding.masking import Places, places_of
 from ..binding.resolve import params_as_words, params_in_texts, parts_in, references_in, secrets_used
-from ..model.records import Body, Expr, Lit, Part, Row
+from ..model.records import Body, Expr, Lit, Part, Row, StepRecord
 from ..tools.tool import Tool
 from .answers import prepare_looks
 from .compatibility import requirements
@@ -172,6 +172,10 @@ class ReadyTrajectory:
             for candidate in trajectory.candidates:
                 if not candidate.refresh:
                     yield candidate
+
+    def doubted(self, step: int) -> tuple[int, StepRecord]:
+        """Return where a call is that a condition names, and its record."""
+        return step, self.body.steps[step]
 
     @property
     def known_loops(self) -> int:
