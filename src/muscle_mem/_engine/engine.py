@@ -93,6 +93,8 @@ class Engine:
         history_ttl: For how many seconds it is kept.
         pictures: Pictures for people: "checks" (those that image checks compare), "steps" (also what `picture=` of a
             tool returns) or "off".
+        learn_params: Whether params are learned from the texts of tasks that are worded alike, so that the tasks need
+            not name them.
 
     Raises:
         InvalidTypeError: An option has the wrong type.
@@ -134,6 +136,7 @@ class Engine:
         history: Keeping = "full",
         history_ttl: float = HISTORY_TTL,
         pictures: Pictures = "checks",
+        learn_params: bool = False,
     ) -> None:
         options = EngineOptions(
             scope=scope,
@@ -162,6 +165,7 @@ class Engine:
             history=history,
             history_ttl=history_ttl,
             pictures=pictures,
+            learn_params=learn_params,
         )
         self._runtime = Runtime(open_store(store, signing_key=signing_key), options, observers)
 
@@ -248,6 +252,7 @@ class Engine:
         on_divergence: OnDivergence | None = None,
         secrets: Mapping[str, Any] | None = None,
         answer: Answer | None = None,
+        learn_params: bool | None = None,
         **kwargs: Any,
     ) -> Outcome:
         """Do a task: replay it if that is safe, else run the agent and learn.
@@ -266,6 +271,7 @@ class Engine:
             secrets: Values, by name, that tools get and that are never stored. `Secret` values in params and arguments
                 need not be repeated here.
             answer: Overrides the engine's setting: "recorded", or a function.
+            learn_params: Overrides the engine's setting.
             **kwargs: Keyword arguments of the agent.
 
         Returns:
@@ -279,7 +285,9 @@ class Engine:
             InvalidTypeError: The agent is async, or an option has the wrong type.
             InvalidValueError: An option has a value that is not allowed.
         """
-        options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets, answer)
+        options = CallOptions(
+            tags, params, key, mode, success, approve, context, on_divergence, secrets, answer, learn_params
+        )
         return call(self._runtime, args, kwargs, options)
 
     async def acall(
@@ -295,6 +303,7 @@ class Engine:
         on_divergence: OnDivergence | None = None,
         secrets: Mapping[str, Any] | None = None,
         answer: Answer | None = None,
+        learn_params: bool | None = None,
         **kwargs: Any,
     ) -> Outcome:
         """Do a task with async agents, tools and checks.
@@ -305,8 +314,11 @@ class Engine:
         Args:
             args, kwargs: The positional and keyword arguments of the agent.
             tags, params, key, mode, success, approve, context, on_divergence, secrets, answer: As for `__call__`.
+            learn_params: As for `__call__`.
         """
-        options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets, answer)
+        options = CallOptions(
+            tags, params, key, mode, success, approve, context, on_divergence, secrets, answer, learn_params
+        )
         return await acall(self._runtime, args, kwargs, options)
 
     session = run_methods.session

@@ -21,6 +21,7 @@ def explain(
     mode: Mode | None = None,
     context: Any = None,
     secrets: Mapping[str, Any] | None = None,
+    learn_params: bool | None = None,
     **kwargs: Any,
 ) -> Explanation:
     """Return what a call with these arguments would do now, and why.
@@ -29,12 +30,14 @@ def explain(
 
     Args:
         args, kwargs: The positional and keyword arguments of the agent.
-        tags, params, key, mode, context, secrets: As for `__call__`.
+        tags, params, key, mode, context, secrets, learn_params: As for `__call__`.
 
     Returns:
         The explanation. Its `plan` holds the steps that a replay would make, with this call's arguments.
     """
-    options = CallOptions(tags=tags, params=params, key=key, mode=mode, context=context, secrets=secrets)
+    options = CallOptions(
+        tags=tags, params=params, key=key, mode=mode, context=context, secrets=secrets, learn_params=learn_params
+    )
     return explaining.explain(self._runtime, args, kwargs, options)
 
 
@@ -52,13 +55,16 @@ async def aexplain(
     mode: Mode | None = None,
     context: Any = None,
     secrets: Mapping[str, Any] | None = None,
+    learn_params: bool | None = None,
     **kwargs: Any,
 ) -> Explanation:
     """Return what a call with async checks would do now; see `explain`.
 
     Args:
         args, kwargs: The positional and keyword arguments of the agent.
-        tags, params, key, mode, context, secrets: As for `__call__`.
+        tags, params, key, mode, context, secrets, learn_params: As for `__call__`.
     """
-    options = CallOptions(tags=tags, params=params, key=key, mode=mode, context=context, secrets=secrets)
+    options = CallOptions(
+        tags=tags, params=params, key=key, mode=mode, context=context, secrets=secrets, learn_params=learn_params
+    )
     return await explaining.aexplain(self._runtime, args, kwargs, options)

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from .._core.model.reason import Reason
 from .._core.plan.ready_trajectory import ReadyTrajectory
 from .._core.plan.step import Refusal
@@ -23,9 +25,10 @@ def explain(runtime: Runtime, args: tuple[Any, ...], kwargs: dict[str, Any], opt
     run, lookup, trajectories = _look_up(runtime, args, kwargs, options, is_sync=True)
     token = enter_frame(Frame(runtime, run))
     try:
-        return drive(explain_task(run, trajectories, runtime.tools, lookup), perform_call)
+        found = drive(explain_task(run, trajectories, runtime.tools, lookup), perform_call)
     finally:
         reset_frame(token)
+    return msgspec.structs.replace(found, template=run.redact(run.template)) if run.template else found
 
 
 async def aexplain(
@@ -36,9 +39,10 @@ async def aexplain(
     run, lookup, trajectories = await in_thread(find) if runtime.blocking_effects else find()
     token = enter_frame(Frame(runtime, run))
     try:
-        return await adrive(explain_task(run, trajectories, runtime.tools, lookup), perform_call)
+        found = await adrive(explain_task(run, trajectories, runtime.tools, lookup), perform_call)
     finally:
         reset_frame(token)
+    return msgspec.structs.replace(found, template=run.redact(run.template)) if run.template else found
 
 
 def _look_up(

@@ -39,6 +39,7 @@ def session(
     on_divergence: OnDivergence | None = None,
     secrets: Mapping[str, Any] | None = None,
     answer: Answer | None = None,
+    learn_params: bool | None = None,
     tools: Iterable[str | Callable[..., Any]] | None = None,
     rejoin: bool = False,
     **kwargs: Any,
@@ -52,6 +53,7 @@ def session(
         args, kwargs: The positional and keyword arguments of the agent.
         tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
         answer: Where the answer of a hit comes from; see `Engine`.
+        learn_params: Whether params are learned from task texts; see `Engine`.
         tools: The tools that the agent offers in this run; see `Session.offer`. None means all that are registered.
         rejoin: Whether a replay that stopped goes on once the model has made calls and the next recorded
             step fits: its pre-check passes, and its arguments come from this run. The model then gives the answer.
@@ -60,7 +62,9 @@ def session(
         InvalidTypeError: An option has the wrong type.
         InvalidValueError: An option has a value that is not allowed.
     """
-    options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets, answer)
+    options = CallOptions(
+        tags, params, key, mode, success, approve, context, on_divergence, secrets, answer, learn_params
+    )
     from .._session.session import SteppingOptions, open_session
 
     return open_session(self._runtime, args, kwargs, options, SteppingOptions(tools, rejoin))
@@ -79,6 +83,7 @@ def asession(
     on_divergence: OnDivergence | None = None,
     secrets: Mapping[str, Any] | None = None,
     answer: Answer | None = None,
+    learn_params: bool | None = None,
     tools: Iterable[str | Callable[..., Any]] | None = None,
     rejoin: bool = False,
     **kwargs: Any,
@@ -91,11 +96,14 @@ def asession(
         args, kwargs: The positional and keyword arguments of the agent.
         tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
         answer: Where the answer of a hit comes from; see `Engine`.
+        learn_params: Whether params are learned from task texts; see `Engine`.
         tools: The tools that the agent offers in this run; see `Session.offer`. None means all that are registered.
         rejoin: Whether a replay that stopped goes on once the model has made calls and the next recorded
             step fits: its pre-check passes, and its arguments come from this run. The model then gives the answer.
     """
-    options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets, answer)
+    options = CallOptions(
+        tags, params, key, mode, success, approve, context, on_divergence, secrets, answer, learn_params
+    )
     from .._session.session import SteppingOptions, open_async_session
 
     return open_async_session(self._runtime, args, kwargs, options, SteppingOptions(tools, rejoin))
@@ -140,6 +148,7 @@ def task(
     on_divergence: OnDivergence | None = None,
     secrets: Mapping[str, Any] | None = None,
     answer: Answer | None = None,
+    learn_params: bool | None = None,
     suspend_for: float = 3_600.0,
     **kwargs: Any,
 ) -> Task:
@@ -151,13 +160,16 @@ def task(
         args, kwargs: The task, as the arguments of an agent. The key also contains the prompt that the model gets.
         tags, params, key, mode, success, approve, context, on_divergence, secrets: As for `__call__`.
         answer: Where the answer of a hit comes from; see `Engine`.
+        learn_params: Whether params are learned from task texts; see `Engine`.
         suspend_for: How many seconds a run that waits for results goes on waiting after the block.
 
     Raises:
         InvalidTypeError: An option has the wrong type.
         InvalidValueError: An option has a value that is not allowed.
     """
-    options = CallOptions(tags, params, key, mode, success, approve, context, on_divergence, secrets, answer)
+    options = CallOptions(
+        tags, params, key, mode, success, approve, context, on_divergence, secrets, answer, learn_params
+    )
     from .._session.task import Task
 
     return Task(self._runtime, args, kwargs, options, suspend_for=suspend_for)

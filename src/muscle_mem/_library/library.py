@@ -40,6 +40,7 @@ from .stored_records import has_same_body, is_same_trajectory, store_records
 
 LIBRARY_BYTES = 64 * 2**20
 MAX_DAMAGE_REPORTS = 10_000
+MAX_DERIVED = 1_000
 
 
 class StoreHealth(Protocol):
@@ -86,6 +87,7 @@ class Library:
         self._lock = threading.RLock()
         self._reported_damage: set[str] = set()
         self.kept_quarantines: Any = None
+        self._derived: dict[str, tuple[Sealed, Observation]] = {}
         register_for_forks(self)
 
     def find(self, key: bytes) -> CacheEntry:
@@ -149,7 +151,8 @@ class Library:
                 damaged_count,
                 estimate_bytes(trajectories),
                 irreversible,
-                is_unconditional=not (damaged_count or irreversible or self.growth.limits.ttl is not None),
+                is_unconditional=bool(trajectories)
+                and not (damaged_count or irreversible or self.growth.limits.ttl is not None),
                 incarnation=incarnation,
             )
             self.cache.put(key, entry)
@@ -329,6 +332,9 @@ class Library:
         """
         if self.store.get(id) is not None:
             return True
+        if id in self._derived:
+            self.store.seal(*self._derived[id])
+            return True
         learned = [entry.candidate_set.learning for entry in self.entries()] if self._flows is not None else []
         general = next((found for learning in learned if learning and (found := learning.find(id))), None)
         if general is None or self._flows is None:
@@ -393,8 +399,19 @@ class Library:
         known = general.learning.evidence(general) if general.learning is not None else NO_EVIDENCE
         self._keep_general(general, new_entries(entries, known, MAX_VALUES))
 
+    def keep_derived(self, sealed: Sealed, observation: Observation) -> None:
+        """Note a trajectory that was derived from a template, to be stored if its standing changes (L10)."""
+        if sealed.id not in self._derived and len(self._derived) >= MAX_DERIVED:
+            self._derived.pop(next(iter(self._derived)))
+        self._derived[sealed.id] = sealed, observation
+
     def _keep_general(self, trajectory: ReadyTrajectory, entries: Sequence[bytes] = ()) -> None:
         """Store a generalized trajectory, so that its standing can change. Never raises."""
+        if trajectory.id in self._derived:
+            try:
+                self.store.seal(*self._derived[trajectory.id])
+            except Exception as error:  # A user-defined store may raise any exception (G4).
+                self.health.failed("note", error)
         if self._flows is not None and isinstance(trajectory, GeneralTrajectory):
             try:
                 self._flows.store_record(trajectory, entries)

@@ -9,6 +9,7 @@ import msgspec
 
 from .._core.model.declared_flow import DeclaredEach, DeclaredFlow
 from .._core.model.reason import GENERALIZE, MODES, ON_STORE_ERROR, POLICIES, Effect, Generalize, Mode, OnDivergence
+from .._core.model.text import safe_repr
 from .._core.plan.trust import TRUSTS, Trust
 from .._core.tools.fingerprint import is_async
 from .._core.tools.validation import validated_choice
@@ -39,6 +40,13 @@ def validated_answer(answer: Any, may_ask: bool = True) -> Any:
     return answer
 
 
+def validated_learn_params(value: Any) -> bool:
+    """Return whether params are learned from task texts. Raises InvalidTypeError."""
+    if not isinstance(value, bool):
+        raise InvalidTypeError(f"invalid learn_params=: expected True or False, got {safe_repr(value)}")
+    return value
+
+
 class CallOptions(msgspec.Struct, frozen=True):
     """The engine's own keywords of one call, not validated; see `Engine.__call__`."""
 
@@ -52,6 +60,7 @@ class CallOptions(msgspec.Struct, frozen=True):
     on_divergence: OnDivergence | None = None
     secrets: Mapping[str, Any] | None = None
     answer: Answer | None = None
+    learn_params: bool | None = None
 
 
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +95,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     history: Keeping = "full"
     history_ttl: float = HISTORY_TTL
     pictures: Pictures = "checks"
+    learn_params: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.scope, str) and (not callable(self.scope) or is_async(self.scope)):
@@ -101,6 +111,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidTypeError(f"invalid name=: expected a string, got {self.name!r}. Pass one, as in name='shop'.")
         if not isinstance(self.learn_flows, bool):
             raise InvalidTypeError(f"invalid learn_flows=: expected True or False, got {self.learn_flows!r}")
+        validated_learn_params(self.learn_params)
         validated_answer(self.answer)
         validated_count("probation", self.probation, "values")
         if self.miss_wait is not None:

@@ -36,7 +36,7 @@ from .late_imports import LateImports as LateImports
 from .maintenance import Maintenance
 from .named_engines import register_engine
 from .open_runs import OpenRuns
-from .options import CallOptions, EngineOptions, mode_of, validated_answer
+from .options import CallOptions, EngineOptions, mode_of, validated_answer, validated_learn_params
 from .performer import perform_call
 from .reporter import Reporter
 from .store_health import StoreHealthMonitor, as_store_error
@@ -70,6 +70,8 @@ class Runtime:
         self.mode: Mode = options.mode
         self.on_divergence: OnDivergence = options.on_divergence
         self.answer = options.answer
+        self.learns_params = options.learn_params
+        self.learned_params: Any = None
         self.raises_store_errors = options.on_store_error == "raise"
         self.reporter = Reporter(observers)
         clock = time.time if options.clock is None else options.clock
@@ -270,6 +272,8 @@ class Runtime:
             run.own_scope = scope
         if options.answer is not None or self.answer is not None:
             run.answer = self.answer if options.answer is None else validated_answer(options.answer, is_stepped)
+        if self.learns_params if options.learn_params is None else validated_learn_params(options.learn_params):
+            run.learns_params = True
         if self.key_leases.max_wait and mode == "auto" and task_id is not None:
             run.may_wait = True
         return run, refusal
@@ -285,6 +289,8 @@ class Runtime:
             validated_choice("on_divergence", options.on_divergence, POLICIES)
         self.context_objects(options.context)
         validated_answer(options.answer)
+        if options.learn_params is not None:
+            validated_learn_params(options.learn_params)
         self.effective_mode(options.mode)
         self.keys.validate(options)
 
@@ -320,6 +326,10 @@ class Runtime:
                 Reason.DAMAGED,
                 f"{entry.damaged_count} recordings of this task are damaged and not used. Run `muscle-mem doctor`.",
             )
+        if run.learns_params and not entry.trajectories:
+            from .learned_params import find_by_template
+
+            return find_by_template(self, run)
         return entry.candidate_set, None
 
     def run_agent_alone(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:

@@ -72,6 +72,8 @@ class Explanation(msgspec.Struct, frozen=True):
         flows: Where arguments come from that differ between the recordings, and what is missing before that is
             replayed.
         loops: The loops over whole lists that the recordings prove.
+        template: With `learn_params=True`, the template of task texts that the task fits, what it has in the holes, and
+            whether the template acts; or why there is no template.
     """
 
     __module__ = "muscle_mem"
@@ -83,12 +85,15 @@ class Explanation(msgspec.Struct, frozen=True):
     plan: tuple[Planned, ...] = ()
     flows: tuple[ShownFlow, ...] = ()
     loops: tuple[ShownLoop, ...] = ()
+    template: str = ""
 
     def __bool__(self) -> bool:
         return self.would == "replay"
 
     def __str__(self) -> str:
         lines = [f"would {self.would}: {self.reason.value}: {self.message}"]
+        if self.template:
+            lines.append(f"  {self.template}")
         for entry in self.considered:
             verb = "would start" if entry.would_start else f"no: {entry.reason.value}"
             state = f"{entry.state}: {entry.evidence}" if entry.evidence else entry.state
@@ -128,7 +133,12 @@ class Explanation(msgspec.Struct, frozen=True):
         ]
         columns = ("trajectory", "state", "steps", "hits", "verdict", "message", "seen", "expected")
         return (
-            html_pairs(f"Would {self.would}", [("reason", self.reason.value), ("message", self.message)])
+            html_pairs(
+                f"Would {self.would}",
+                [("reason", self.reason.value), ("message", self.message), ("template", self.template)][
+                    : 3 if self.template else 2
+                ],
+            )
             + html_table("Recordings", columns, considered)
             + html_table("Plan", ("step", "call"), [(str(at), str(step)) for at, step in enumerate(self.plan)])
             + html_table(

@@ -119,6 +119,7 @@ class Run(msgspec.Struct, eq=False):
     "model", "recorded", a function, or None.
     `stop` is why a replay stopped, not redacted, None if none did.
     `parts` are what a framework adds to the task, such as the instructions of its agent.
+    `learns_params` says that the params may come from a template of task texts, and `template` which, or why not.
     """
 
     policy: Policy
@@ -163,6 +164,8 @@ class Run(msgspec.Struct, eq=False):
     rejoined: int = 0
     stop: Refusal | None = None
     parts: Mapping[str, Any] = {}
+    learns_params: bool = False
+    template: str = ""
 
     @property
     def id(self) -> str:
