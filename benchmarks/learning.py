@@ -5,6 +5,8 @@ many acted, and what of that was wrong. `--kinds` adds a table by the way an age
 as a user makes them, and `--wrong` prints each wrong value. What is wrong *by chance* is of an agent that judges, and
 had picked the first element in every recording, or the last one: no recording can show that this was a judgement.
 `--lists 330` counts programs that go through lists: whole ones, early exits, filters, pages and others.
+`--texts 20` counts families of task texts, fair and hostile ones, with `learn_params=True`, after two and three
+recordings. A hostile text is answered rightly if it swaps two values and the replay swaps them, too.
 """
 
 from __future__ import annotations
@@ -76,6 +78,28 @@ def table_of_lists(by_number: dict[int, Any]) -> str:
             shown = [counts.get(name, 0) for name in ("runs", "acted", "wrong", "by chance")]
             cells.append(", ".join(map(str, [*shown, over])))
         lines.append(f"| {family or 'all'} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def texts(count: int, seed: int, numbers: Sequence[int] = (2, 3)) -> dict[int, Any]:
+    """What comes of `count` trials of each family of task texts, by the number of recordings."""
+    families = _support("text_families")
+    return {number: families.findings(count, seed, number) for number in numbers}
+
+
+def table_of_texts(by_number: dict[int, Any]) -> str:
+    """A line for each family of task texts, and one for all of a kind: texts, answered, wrong, handed over."""
+    heads = " | ".join(f"{number}: texts, answered, wrong, handed over" for number in by_number)
+    lines = [f"| texts | {heads} |", "| --- " * (len(by_number) + 1) + "|"]
+    for kind in ("fair", "doubtful", "hostile"):
+        families = next(iter(by_number.values()))[kind]
+        for family in [*families, ""]:
+            cells = []
+            for found in by_number.values():
+                own = [counts for name, counts in found[kind].items() if family in ("", name)]
+                total = [sum(c[name] for c in own) for name in ("answered", "wrong", "handed over")]
+                cells.append(", ".join(map(str, [sum(total), *total])))
+            lines.append(f"| {kind}: {family or 'all'} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -153,9 +177,14 @@ def main(words: Sequence[str] | None = None) -> int:
     made.add_argument("--reasons", action="store_true", help="also why runs were no hits")
     made.add_argument("--runs", type=int, default=0, help="also so many runs of each, one after the other")
     made.add_argument("--lists", type=int, default=0, help="instead, so many programs that go through lists")
+    made.add_argument("--texts", type=int, default=0, help="instead, so many trials of each family of task texts")
     made.add_argument("--wrong", action="store_true", help="also each wrong value and each wrong write")
     given = made.parse_args(words)
     began = time.perf_counter()
+    if given.texts:
+        print(table_of_texts(texts(given.texts, given.seed)))
+        sys.stderr.write(f"{time.perf_counter() - began:.0f} s\n")
+        return 0
     if given.lists:
         by_list = lists(given.lists, given.seed)
         print(table_of_lists(by_list))

@@ -20,6 +20,7 @@ SHOWN_BY = {
     "Of what tools return": "test_e12_",
     "Answers that decide together": "test_three_answers_that_decide_together_are_not_seen",
     "A [loop over a list]": "test_elements_that_were_left_out_by_a_number_are_not_seen",
+    "Params are [learned from task texts]": "test_a_name_that_means_more_than_itself_is_not_seen",
     "Why an agent chose a record": "test_a_choice_by_something_else_is_not_seen",
     "A flag of a record counts": "test_a_record_that_was_left_alone_is_not_seen",
     "A value that a tool returned and that equals": "test_e6_an_id_that_is_equal_to_a_param_is_the_param",
@@ -146,6 +147,21 @@ def test_a_list_that_no_tool_returned_is_not_seen() -> None:
     folder.append("c.txt")
     assert bench.run()
     assert bench.calls == [("a.txt",), ("b.txt",)]
+
+
+def test_a_name_that_means_more_than_itself_is_not_seen() -> None:
+    bench = Bench(learn_params=True, observers=[])
+
+    def agent(task: str) -> None:
+        if "Acme" not in task:
+            bench.act(task.split()[-1])
+
+    bench.engine.set_agent(agent)
+    for name in ("Ann", "Bob", "Cid"):
+        bench.engine(f"Send the invoice to {name}")
+    bench.calls.clear()
+    assert bench.engine("Send the invoice to Acme")
+    assert bench.calls == [("Acme",)]
 
 
 def test_a_choice_by_something_else_is_not_seen() -> None:

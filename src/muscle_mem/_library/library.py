@@ -400,7 +400,7 @@ class Library:
         self._keep_general(general, new_entries(entries, known, MAX_VALUES))
 
     def keep_derived(self, sealed: Sealed, observation: Observation) -> None:
-        """Note a trajectory that was derived from a template, to be stored if its standing changes (L10)."""
+        """Note a derived trajectory, to be stored if its standing changes (L10)."""
         if sealed.id not in self._derived and len(self._derived) >= MAX_DERIVED:
             self._derived.pop(next(iter(self._derived)))
         self._derived[sealed.id] = sealed, observation

@@ -1,4 +1,4 @@
-"""The texts of recorded tasks by what they have in common, without a scan of the store at each miss (L14)."""
+"""An index of the texts of recorded tasks by their skeletons (L14)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Place = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
 class TaskTexts:
-    """An index of the newest texts in a store. Only what is new is read when it is asked again."""
+    """An index of the newest texts in a store, which reads what is new on demand."""
 
     def __init__(self, store: Callable[[], Store]) -> None:
         """`store` returns the store that the engine uses now."""

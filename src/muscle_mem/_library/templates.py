@@ -1,4 +1,4 @@
-"""Templates of task texts as trajectories: derived from stored recordings and never stored themselves (L14 to L16)."""
+"""Templates of task texts as trajectories, derived from recordings (L14 to L16)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,10 @@ KeyOf = Callable[[str, bool], bytes]
 
 
 def recorded_texts(library: Library, texts: Sequence[tuple[str, Reading]], key_of: KeyOf) -> list[Recorded]:
-    """Return the texts whose recordings may be parents of a template. Raises what the store raises."""
+    """Return the texts whose recordings may be parents of a template.
+
+    Raises what the store raises.
+    """
     found: list[Recorded] = []
     for text, reading in texts:
         entry = library.find(key_of(text, False))
@@ -82,7 +85,7 @@ def recorded_texts(library: Library, texts: Sequence[tuple[str, Reading]], key_o
 
 
 class Templates:
-    """The templates of an engine, derived when a text is met; the last ones are kept in memory."""
+    """The templates of an engine, derived when a text is met."""
 
     def __init__(self, library: Library, registry: Registry) -> None:
         self._library = library
@@ -91,7 +94,10 @@ class Templates:
         self._lined_up = functools.lru_cache(MAX_KEPT)(_lined_up)
 
     def meet(self, reading: Reading, texts: Sequence[tuple[str, Reading]], key_of: KeyOf) -> Met | str:
-        """Return the template that a text fits, or why there is none. Raises what the store raises."""
+        """Return the template that a text fits, or why there is none.
+
+        Raises what the store raises.
+        """
         recorded = recorded_texts(self._library, texts, key_of)
         if len(recorded) < 2:
             return f"{len(recorded) or 'no'} recorded text{'s'[: len(recorded) != 1]} with its words can be lined up"
@@ -193,7 +199,7 @@ class Templates:
         return ready
 
     def _stop(self, trajectory: ReadyTrajectory, template: Template, missing: str) -> None:
-        """Stop before a step that may not be replayed: one with an effect on probation, and any irreversible one."""
+        """Stop before an irreversible step, and on probation before one with an effect."""
         for at, step in enumerate(trajectory.steps):
             effect = step.tool.effect
             if effect != "irreversible" and (not missing or effect in ("read", "idempotent")):
@@ -220,7 +226,7 @@ def _names(fitting: Mapping[bytes, tuple[Template, Any]]) -> str:
 
 
 def _agreed(rows: Sequence[Row], known: Sequence[ReadyTrajectory]) -> list[Mapping[str, bytes]]:
-    """Return the fills with which later recordings agreed, and at the end those of the parents."""
+    """Return the fills with which later recordings agreed, and those of the parents."""
     own = [_traces(row) for row in rows]
     later: list[Mapping[str, bytes]] = []
     for trajectory in known:

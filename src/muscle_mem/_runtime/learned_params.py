@@ -33,7 +33,10 @@ class LearnedParams:
         self._templates = Templates(runtime.library, runtime.tools)
 
     def meet(self, run: Run) -> Met | str:
-        """Return the template that a task fits, or why it has none. Raises what the store raises."""
+        """Return the template that a task fits, or why it has none.
+
+        Raises what the store raises.
+        """
         why = _unfit(run)
         if why:
             return why
@@ -69,7 +72,7 @@ def _unfit(run: Run) -> str:
 
 
 def find_by_template(runtime: Any, run: Run) -> tuple[CandidateSet, Refusal | None]:
-    """Return what may be replayed for a task without recordings, and why not if that is known.
+    """Return what may be replayed for a task without recordings, or why nothing.
 
     If its text fits a template, the run gets its key and its params. Nothing is raised: without a template, the agent
     does the task.

@@ -1,4 +1,4 @@
-"""Templates of task texts: what texts of several recordings have in common, with holes where they differ (L14).
+"""Templates of task texts: what several have in common, with holes (L14).
 
 A text is read in one way only: every number, date, mail address and id is a slot, and so is each run of capitalized
 words that begins no sentence. All else is constant. Texts are lined up slot by slot if all else is equal. A slot with
@@ -60,13 +60,13 @@ class Reading(NamedTuple):
 
     @property
     def skeleton(self) -> tuple[str, ...]:
-        """What texts that line up have in common: the constants and the shapes of the slots."""
+        """The constants and the shapes of the slots, which texts that line up share."""
         mixed = [part for pair in zip(self.constants, self.slots, strict=False) for part in (pair[0], pair[1].shape)]
         return (*mixed, self.constants[-1])
 
 
 class Hole(NamedTuple):
-    """A hole of a template: its name, its shape, and the constant words around it in its slot."""
+    """A hole of a template, with the constant words around it in its slot."""
 
     name: str
     shape: str
@@ -184,7 +184,10 @@ def _words(text: str) -> list[str]:
 
 
 def _common_words(values: Sequence[Sequence[str]]) -> tuple[list[str], list[str]]:
-    """Return the words that all values begin with, and those that all end with; at least one is left between them."""
+    """Return the words that all values begin with, and those that all end with.
+
+    At least one word is left between them.
+    """
     shortest = min(map(len, values)) - 1
     begin = 0
     while begin < shortest and len({value[begin] for value in values}) == 1:

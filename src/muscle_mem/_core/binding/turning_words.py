@@ -1,4 +1,4 @@
-"""Words of a language: those that turn the meaning of a task, and those by which its language is known (L14).
+"""Words that turn the meaning of a task, and words that identify a language (L14).
 
 A fill that is, or contains, a turning word may change what the whole task means. A language without a list here is not
 known, and nothing is learned from its texts.

@@ -22,7 +22,7 @@ MAX_ENUM = 24
 
 
 class Parent(NamedTuple):
-    """A recording of a text: its calls, one observation of them, and what the text has in the holes."""
+    """A recording of a text: calls, one observation of them, and what is in the holes."""
 
     body: Body
     row: Row
@@ -45,7 +45,7 @@ class TemplateCalls(NamedTuple):
 def line_up_calls(
     template: Template, parents: Sequence[Parent], key: bytes, constants: Mapping[str, Sequence[str]]
 ) -> TemplateCalls | str:
-    """Return the calls that several recordings have in common, or why the holes do not explain their differences.
+    """Return the calls that several recordings have in common, or why there are none.
 
     `key` is the key of the template's tasks, `constants` are for each tool the arguments that are declared constant.
     """
@@ -98,7 +98,7 @@ def _has_secret(expr: Expr) -> bool:
 
 
 def _bound_steps(parent: Parent, constants: Mapping[str, Sequence[str]]) -> list[StepRecord]:
-    """Return the calls of a recording with the names of the holes in place of what stands in them."""
+    """Return the calls of a recording with the names of holes in place of fills."""
     params = Params(parent.fills)
     return [
         msgspec.structs.replace(
@@ -174,7 +174,7 @@ def _encodings(value: str) -> Iterator[bytes]:
 
 
 def _row_of(parent: Parent, steps: Sequence[StepRecord], key: bytes) -> Row | str:
-    """Return an observation as one of a run with params; the answer of another text is left out."""
+    """Return an observation as one of a run with params, without the answer."""
     row = parent.row
     suspicions: list[tuple[Suspicion, ...]] = []
     for at, own in enumerate(row.suspicions):
@@ -199,7 +199,7 @@ def _has_text(expr: Expr) -> bool:
 
 
 def _moved(own: Sequence[Suspicion], before: Sequence[Any], after: Sequence[Any]) -> tuple[Suspicion, ...]:
-    """Return the suspicions of the literals that are left, which are the same in the same order."""
+    """Return the suspicions of the literals that are left, in the same order."""
     numbers: dict[int, int] = {}
     at = 0
     for leaf, value in enumerate(before):
