@@ -95,6 +95,8 @@ class Engine:
             tool returns) or "off".
         learn_params: Whether params are learned from the texts of tasks that are worded alike, so that the tasks need
             not name them.
+        accept_cache_store: Whether irreversible steps are replayed without `approve` from a store that may lose what it
+            acknowledged, and that outlives the process (`Promises`).
 
     Raises:
         InvalidTypeError: An option has the wrong type.
@@ -137,6 +139,7 @@ class Engine:
         history_ttl: float = HISTORY_TTL,
         pictures: Pictures = "checks",
         learn_params: bool = False,
+        accept_cache_store: bool = False,
     ) -> None:
         options = EngineOptions(
             scope=scope,
@@ -166,6 +169,7 @@ class Engine:
             history_ttl=history_ttl,
             pictures=pictures,
             learn_params=learn_params,
+            accept_cache_store=accept_cache_store,
         )
         self._runtime = Runtime(open_store(store, signing_key=signing_key), options, observers)
 

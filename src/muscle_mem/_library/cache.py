@@ -88,6 +88,11 @@ def has_irreversible_step(trajectory: ReadyTrajectory) -> bool:
     return any(step.tool.effect == "irreversible" for step in trajectory.steps)
 
 
+def without_irreversible(entry: CacheEntry) -> list[ReadyTrajectory]:
+    """Return the trajectories of an entry whose steps can all be undone or repeated."""
+    return [trajectory for trajectory in entry.trajectories if not has_irreversible_step(trajectory)]
+
+
 def estimate_bytes(trajectories: Iterable[ReadyTrajectory]) -> int:
     """Return the approximate memory of trajectories in bytes.
 

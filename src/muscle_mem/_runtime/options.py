@@ -96,6 +96,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     history_ttl: float = HISTORY_TTL
     pictures: Pictures = "checks"
     learn_params: bool = False
+    accept_cache_store: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.scope, str) and (not callable(self.scope) or is_async(self.scope)):
@@ -112,6 +113,10 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
         if not isinstance(self.learn_flows, bool):
             raise InvalidTypeError(f"invalid learn_flows=: expected True or False, got {self.learn_flows!r}")
         validated_learn_params(self.learn_params)
+        if not isinstance(self.accept_cache_store, bool):
+            raise InvalidTypeError(
+                f"invalid accept_cache_store=: expected True or False, got {self.accept_cache_store!r}"
+            )
         validated_answer(self.answer)
         validated_count("probation", self.probation, "values")
         if self.miss_wait is not None:

@@ -22,12 +22,13 @@ from .._core.run.run import Policy, Run
 from .._core.tools.validation import validated_choice
 from .._events import Observer
 from .._forks import process_name
-from .._library.cache import CacheEntry, has_irreversible_step
+from .._library.cache import CacheEntry, without_irreversible
 from .._library.counters import flush_counters
 from .._library.library import Library
 from ..errors import NotReadyError
 from ..store.base import Store
 from ..store.pictures import small_picture
+from ..store.promises import promises_of
 from .agent import Agent
 from .context import enter_frame, get_disabled, get_objects, is_turned_off, reset_frame
 from .drivers import STORE_EFFECTS
@@ -52,6 +53,11 @@ from .validation import (
 )
 
 _run_numbers = itertools.count(1)  # For all engines, so that two of them give no run the same id.
+
+CACHE_REFUSED = (
+    "irreversible steps are not replayed from the store {url} without approval: it may lose what it acknowledged, such "
+    "as a quarantine. Pass approve=, or accept_cache_store=True to the engine."
+)
 
 
 class Runtime:
@@ -107,6 +113,8 @@ class Runtime:
             approves=options.approve is not None,
             keeping=options,
         )
+        self.accepts_cache_store = options.accept_cache_store
+        promises_of(store)
         self.key_leases = KeyLeases(self.library, self.store_health, options.miss_wait)
         self.agent: Agent | None = None
         self.needs_acall = False
@@ -309,15 +317,12 @@ class Runtime:
                 return entry.candidate_set, None
             if entry.has_irreversible and library.confirms_versions:
                 entry = library.confirm(run.key)
+            asks = entry.has_irreversible and self._asks_for_cache(run)
         except Exception as error:  # A user-defined store may raise anything (G4).
             self.store_health.failed("find" if entry is None else "confirm", error)
             if self.raises_store_errors:
                 raise as_store_error(error, "the task was not started") from error
-            safe = (
-                ()
-                if entry is None
-                else [trajectory for trajectory in entry.trajectories if not has_irreversible_step(trajectory)]
-            )
+            safe = () if entry is None else without_irreversible(entry)
             return CandidateSet(safe), Refusal(Reason.STORE_UNAVAILABLE, f"the store cannot be read: {error}")
         if library.growth.limits.ttl is not None:
             library.expire_old(entry, mark=run.mode != "frozen")
@@ -330,7 +335,17 @@ class Runtime:
             from .learned_params import find_by_template
 
             return find_by_template(self, run)
+        if asks:
+            safe = without_irreversible(entry)
+            message = CACHE_REFUSED.format(url=library.store.url)
+            return CandidateSet(safe), None if safe else Refusal(Reason.NOT_APPROVED, message)
         return entry.candidate_set, None
+
+    def _asks_for_cache(self, run: Run) -> bool:
+        """Return whether the store may lose verdicts, and no approval is asked for (S22)."""
+        if self.accepts_cache_store or run.approve is not None or run.mode == "shadow":
+            return False
+        return promises_of(self.library.store).may_revive
 
     def run_agent_alone(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
         """Run the agent without an engine: nothing is looked up, recorded or counted."""

@@ -32,6 +32,7 @@ from .copying import Copied, copy_store
 from .digest import SigningKey, checked_key
 from .history import DayCount, HistoryBatch, KeepsHistory, PastRun, Picture, keeps_history
 from .memory import MemoryStore
+from .promises import Promises, promises_of
 from .verifying import Inspecting, Trouble, Verified, verify
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ __all__ = [
     "PastRun",
     "Picture",
     "PostgresStore",
+    "Promises",
     "Sealed",
     "SqliteStore",
     "Standing",
@@ -73,6 +75,7 @@ __all__ = [
     "copy_store",
     "keeps_history",
     "open_store",
+    "promises_of",
     "verify",
 ]
 

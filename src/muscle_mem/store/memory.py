@@ -18,6 +18,7 @@ from .base import HEAD_BYTES, Found, Note, Observation, Sealed, Standing, Stored
 from .history import HistoryMethods, HistoryTables
 from .locking.key_locks import KeyLock, KeyLocks
 from .memory_history import MemoryHistory
+from .promises import Promises
 from .standing import apply_note
 
 T = TypeVar("T")
@@ -124,6 +125,7 @@ class MemoryStore(ForkSafeLock, HistoryMethods):
     __module__ = "muscle_mem.store"
 
     url = "memory:"
+    promises = Promises(acknowledged="cache", lasts=False)
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -19,6 +19,7 @@ from ..history import HistoryMethods, HistoryTables
 from ..locking.deadline import AdaptiveTimeout
 from ..locking.key_locks import KeyLock, KeyLocks
 from ..locking.write_lock import WriteLock
+from ..promises import MACHINE
 from ..standing import apply_note
 from .atomic import Stamp, read_file, remove, stamps, write_atomically
 from .file import FileEntry, entry_text, read_entry, unusable_entry
@@ -45,6 +46,8 @@ class FolderStore(HistoryMethods):
     """
 
     __module__ = "muscle_mem.store.folder"
+
+    promises = MACHINE
 
     def __init__(self, path: str | os.PathLike[str], *, signing_key: SigningKey | None = None) -> None:
         """Open the store. The folder does not have to exist.

@@ -13,11 +13,13 @@ import msgspec
 from psycopg import errors
 
 from ...errors import ForeignStoreError, NewerStoreError, StoreError
+from ..promises import MACHINE, Promises
 from . import schema as shapes
 from .connection import PooledConnection
 from .connections import ConnectionPool
 from .errors import NotNowError
 from .options import Options
+from .promises import promised, settings
 from .schema import quoted, within
 from .signing import Signing
 
@@ -37,6 +39,7 @@ class Opened(msgspec.Struct, kw_only=True):
     why: str = ""
     pooled: bool = False
     ascii: bool = False
+    promises: Promises = MACHINE
 
 
 class NeedsPrimaryError(NotNowError):
@@ -82,7 +85,9 @@ def prepare(pool: ConnectionPool, connection: PooledConnection, signing: Signing
     if version is None or version < shapes.LATEST:
         _make(connection, options, version)
         probe(connection, options, signing)
-    opened.why = _missing_rights(connection, options)
+    found = settings(connection)
+    opened.promises = promised(found)
+    opened.why = _missing_rights(connection, options, is_read_only=found[0] == "on")
     opened.pooled = options.pooling == "transaction" or (
         options.notify
         and options.pooling == "auto"
@@ -245,7 +250,7 @@ def _ensure_not_newer(meta: dict[str, int], options: Options) -> None:
         )
 
 
-def _missing_rights(connection: PooledConnection, options: Options) -> str:
+def _missing_rights(connection: PooledConnection, options: Options, *, is_read_only: bool) -> str:
     """Return why the role may not write, or "". Raises StoreError without SELECT."""
     tables = [f"{quoted(options.schema)}.{quoted(name)}" for name in shapes.TABLES if name != "meta"]
     lacked = connection.fetch(
@@ -258,7 +263,7 @@ def _missing_rights(connection: PooledConnection, options: Options) -> str:
         raise _unreadable(connection, options)
     if lacked:
         return f"the role {connection.info.user!r} lacks {lacked[0][0]} on {lacked[0][1]}"
-    if connection.fetch("SELECT current_setting('default_transaction_read_only')")[0][0] == "on":
+    if is_read_only:
         return "the role or the database is set to read-only transactions"
     return ""
 

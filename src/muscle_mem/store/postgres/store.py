@@ -16,6 +16,7 @@ from ...errors import DamagedStoreError, StoreError
 from ..base import Damaged, Found, Note, Observation, Sealed, Stored, Summary
 from ..digest import SigningKey, checked_key
 from ..history import HistoryMethods, HistoryTables
+from ..promises import MACHINE, Promises
 from ..verifying import Trouble
 from .connection import PooledConnection
 from .errors import NotNowError, translated
@@ -26,6 +27,7 @@ from .noting import decides
 from .noting import note as write_notes
 from .opening import NeedsPrimaryError, Opened, logger, prepare
 from .options import parse
+from .promises import promised, settings
 from .reader import Reader
 from .rows import Rendition, Seals
 from .schema import HELD, quoted
@@ -100,6 +102,7 @@ class PostgresStore(HistoryMethods):
             self._reader,
         )
         self._opened: Opened | None = None
+        self._promised: tuple[int, Promises] | None = None
         self._opening = threading.Lock()
         self._opening_held = False
         self._pid = os.getpid()
@@ -284,6 +287,7 @@ class PostgresStore(HistoryMethods):
         if opened.pooled:
             self._sessions.note_lost()
         self._listener.poll(connection)
+        self._promised = self._pool.incarnation, opened.promises
         return opened
 
     @property
@@ -293,6 +297,19 @@ class PostgresStore(HistoryMethods):
         The server was then found to be another one, or to have another history.
         """
         return self._pool.incarnation
+
+    @property
+    def promises(self) -> Promises:
+        """Return what the server promises, as it was set when it was opened or replaced."""
+        if self._opened is None:
+            return MACHINE
+        incarnation = self._pool.incarnation
+        if self._promised is None or self._promised[0] != incarnation:
+            try:
+                self._promised = incarnation, self._reading(lambda connection: promised(settings(connection)))
+            except StoreError:
+                return self._opened.promises
+        return self._promised[1]
 
     def _poll(self) -> None:
         self._attempts.retrying(self._listener.poll)

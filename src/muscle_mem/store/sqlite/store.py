@@ -16,6 +16,7 @@ from ..history_tables import SqlHistory
 from ..locking.deadline import AdaptiveTimeout
 from ..locking.key_locks import KeyLock, KeyLocks
 from ..locking.write_lock import WriteLock
+from ..promises import MACHINE
 from ..verifying import Trouble, Verified, verify
 from .backup import back_up
 from .connections import Connections, Lease
@@ -46,6 +47,7 @@ class SqliteStore(HistoryMethods):
 
     __module__ = "muscle_mem.store"
 
+    promises = MACHINE
     _may_write = True
 
     def __init__(
