@@ -76,9 +76,9 @@ def test_a_ref_that_can_lead_nowhere_is_rejected(
 REJECTED: list[tuple[Callable[..., Any], dict[str, Any], type[MuscleMemError], str]] = [
     (pay, {"flows": FLOW}, InvalidTypeError, "expected a dict by the names of arguments"),
     (pay, {"flows": [("order_id", FLOW)]}, InvalidTypeError, "expected a dict"),
-    (pay, {"flows": {"order_id": "create_order"}}, InvalidTypeError, r"expected a ref\(\), got 'create_order'"),
+    (pay, {"flows": {"order_id": "create_order"}}, InvalidTypeError, r"a ref\(\) or each\(\), got 'create_order'"),
     (pay, {"flows": {"order_id": ("create_order", "order_id")}}, InvalidTypeError, r"expected a ref\(\)"),
-    (pay, {"flows": {"order_id": None}}, InvalidTypeError, r"expected a ref\(\), got None"),
+    (pay, {"flows": {"order_id": None}}, InvalidTypeError, r"expected a ref\(\) or each\(\), got None"),
     (pay, {"flows": {3: FLOW}}, InvalidTypeError, "expected the names of arguments, got 3"),
     (
         refund,
