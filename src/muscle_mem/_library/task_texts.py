@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from .._core.binding.task_templates import Reading, read_text
 from .._core.model.learned import is_flows_body
+from .._forks import register_for_forks
 from ..store.base import Store, Stored
 from ..store.paging import PAGE
 
@@ -30,6 +31,7 @@ class TaskTexts:
         self._newest = -1
         self._texts: dict[Place, dict[str, Reading]] = {}
         self._count = 0
+        register_for_forks(self)
 
     def alike(self, scope: str, tags: tuple[str, ...], reading: Reading) -> list[tuple[str, Reading]]:
         """Return the recorded texts with the skeleton of a text, newest first.
@@ -77,6 +79,17 @@ class TaskTexts:
             del texts[next(iter(texts))]
             self._count -= 1
         self._texts[sealed.scope, sealed.tags, reading.skeleton] = texts
+
+    def _before_fork(self) -> None:
+        """Do nothing: the lock may be held for as long as the store takes to answer."""
+
+    def _after_fork_in_parent(self) -> None:
+        """Do nothing."""
+
+    def _after_fork_in_child(self) -> None:
+        """Replace the lock and read the texts again, which a thread may have changed."""
+        self._lock = threading.RLock()
+        self._texts, self._count, self._newest = {}, 0, -1
 
     def _drop_oldest(self) -> None:
         """Drop the texts that nothing was recorded of for the longest time."""

@@ -136,7 +136,7 @@ class Templates:
         derived = self._derive(key, parents, calls)
         if derived.refusal is not None:
             return derived.refusal.message
-        known = self._library.find(key).trajectories
+        known = self._known(key)
         bad = next((one for one in known if one.standing.state == QUARANTINED), None)
         if bad is not None:
             return f"trajectory {bad.id} of {str(template)!r} is quarantined: {bad.standing.reason}"
@@ -155,6 +155,13 @@ class Templates:
         for trajectory in trajectories:
             self._stop(trajectory, template, missing)
         return Met(template, key, fills, places, self._set_of(key, trajectories), None, texts, missing)
+
+    def _known(self, key: bytes) -> Sequence[ReadyTrajectory]:
+        """Return the recordings of runs that met the template. Expired ones do not count."""
+        entry = self._library.find(key)
+        if self._library.growth.limits.ttl is not None:
+            self._library.expire_old(entry, mark=False)
+        return [one for one in entry.trajectories if not one.is_expired and one.standing.state != RETIRED]
 
     def _set_of(self, key: bytes, trajectories: list[ReadyTrajectory]) -> CandidateSet:
         mark = [(trajectory.id, id(trajectory)) for trajectory in trajectories]

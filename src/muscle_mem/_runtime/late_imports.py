@@ -50,7 +50,7 @@ def load_late_modules() -> None:
         take_over,
         turn,
     )
-    from . import external_tools  # noqa: F401
+    from . import external_tools, learned_params  # noqa: F401
 
     for load in loaders:
         load()

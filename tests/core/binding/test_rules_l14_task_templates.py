@@ -98,6 +98,8 @@ HOSTILE = [
     "Refund order 7003 for Not Ann Lee",
     "Refund order 7003 for Ann Or Bob",
     "Refund order 7003 for Nobody",
+    "Refund order 7003 for Ann Lee Please",
+    "Refund order 7003 for Ann Lee Express",
     "Refund order 7003 for Himself",
     "Refund order 7003 for Refund",
     "Refund order 7003 for Ann Bea Cid Dan Eve",

@@ -66,13 +66,17 @@ class Reading(NamedTuple):
 
 
 class Hole(NamedTuple):
-    """A hole of a template, with the constant words around it in its slot."""
+    """A hole of a template, with the constant words around it in its slot.
+
+    `most` is the number of words that a fill may have: that of the recorded texts, or two.
+    """
 
     name: str
     shape: str
     slot: int
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    most: int = 2
 
 
 class Template(NamedTuple):
@@ -156,10 +160,10 @@ def line_up(readings: Sequence[Reading]) -> Template | str:
             continue
         if len(set(values)) < len(values):
             return f"{values[0]!r} is the same in some of the texts only"
-        before, after = (
-            _common_words([reading.slots[at].words for reading in readings]) if slot.shape == NAME else ([], [])
-        )
-        holes.append(Hole(f"{slot.shape}_{len(holes) + 1}", slot.shape, at, tuple(before), tuple(after)))
+        words = [reading.slots[at].words for reading in readings]
+        before, after = _common_words(words) if slot.shape == NAME else ([], [])
+        most = max(2, max(map(len, words)) - len(before) - len(after))
+        holes.append(Hole(f"{slot.shape}_{len(holes) + 1}", slot.shape, at, tuple(before), tuple(after), most))
     if not holes or len(holes) > MAX_HOLES:
         return "the texts are equal" if not holes else f"the texts differ in more than {MAX_HOLES} places"
     template = Template(
@@ -216,6 +220,8 @@ def fill(template: Template, reading: Reading) -> Mapping[str, str] | str:
         value = " ".join(words[len(hole.before) : stop])
         if not value:
             return f"{hole.name} is empty"
+        if len(value.split(" ")) > hole.most:
+            return f"{value!r} has more words than in the recorded texts"
         fills[hole.name] = value
     return _unfit(template, fills) or fills
 

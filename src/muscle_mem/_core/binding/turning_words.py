@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 _ENGLISH_TURNING = (
+    "please urgent urgently immediately asap "
     "not no none never NOBODY nothing neither nor without but and or plus also except excluding unless besides "
     "instead rather only just all any every each everyone everybody everything anyone anybody anything someone "
     "SOMEBODY something both either half most many few several some rest remaining other others another same "
@@ -22,6 +23,7 @@ _ENGLISH_TURNING = (
     "root vs versus"
 )
 _GERMAN_TURNING = (
+    "bitte dringend eilig sofort "
     "nicht kein keine keinen keiner keinem nie niemals niemand nichts weder noch ohne aber und oder sowie auch "
     "außer ausser ausgenommen sondern statt anstatt lieber nur bloß bloss alle allen aller alles jeder jede jedes "
     "jeden jedem jemand jemanden irgendwer irgendwen irgendetwas etwas beide beiden beides halb hälfte meisten "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,7 +17,7 @@ from ..redaction.traces import decimal_text
 from .generalized import common_guards
 
 STR = "builtins:str"
-MAX_ENUM = 24
+MAX_ENUM = 40
 """The most characters of a text that may be one of a few values."""
 
 
@@ -226,9 +226,11 @@ def _is_narrow(template: Template, steps: Sequence[StepRecord]) -> bool:
     if not any(hole.shape in NUMBERS for hole in template.holes):
         return False
     known = template.constant_words()
-    return any(_is_small(leaf) and str(leaf).casefold() not in known for _, leaf in _constants_of(steps))
+    return any(_may_depend(leaf, known) for _, leaf in _constants_of(steps))
 
 
-def _is_small(leaf: Any) -> bool:
+def _may_depend(leaf: Any, known: Collection[str]) -> bool:
     kind = type(leaf)
-    return kind in (bool, int, float, type(None)) or (kind is str and len(leaf) <= MAX_ENUM and " " not in leaf.strip())
+    if kind is str:
+        return len(leaf) <= MAX_ENUM and not all(word in known for word in leaf.casefold().split())
+    return kind in (bool, int, float, type(None)) and str(leaf).casefold() not in known
