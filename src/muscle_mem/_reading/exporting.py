@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from .._core.export.python_source import python_source
 from .._core.export.source_options import PythonSource, SourceOptions
 from ..errors import InvalidValueError
-from ..store import Stored
+from ..store import Store, Stored
 from ..store.document import to_document
 from ..store.jsontext import to_text
+from .flows import optional_of
 from .loading import holds_flows, load_body, load_rows
 
 
@@ -18,14 +21,20 @@ def json_text(stored: Stored) -> str:
     return to_text(to_document(stored))
 
 
-def python_text(stored: Stored, options: SourceOptions) -> PythonSource:
-    """Return a trajectory as a Python function. Raises InvalidValueError."""
+def python_text(stored: Stored, options: SourceOptions, store: Store | None = None) -> PythonSource:
+    """Return a trajectory as a Python function. Raises InvalidValueError.
+
+    With the store, steps that other recordings prove optional are written as such.
+    """
     if holds_flows(stored):
         raise InvalidValueError("flows of recordings have no steps. Export a recording of the task")
     loaded = load_body(stored)
     if loaded.body is None:
         raise InvalidValueError(loaded.error)
     rows = [seen.row for seen in load_rows(loaded) if seen.row is not None and not seen.error]
+    if store is not None:
+        lacked = [one for one in optional_of(store, stored) if not one.missing]
+        options = msgspec.structs.replace(options, optional={one.step: (one.has, one.lacks) for one in lacked})
     return python_source(
         loaded.body, rows[0] if rows else None, task=stored.sealed.task, id=stored.sealed.id, options=options
     )

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from .._core.model.learned import Evidence, join_evidence
-from .._core.plan.flows import ShownFlow
+from .._core.plan.flows import ShownFlow, ShownOptional
 from .._core.plan.learning import skeleton_digest
-from .._core.plan.stored_flows import StoredFlows, stored_flows
+from .._core.plan.stored_flows import StoredFlows, stored_flows, stored_optional
 from .._core.plan.stored_trajectory import StoredTrajectory, load_trajectory
 from ..errors import MuscleMemError
 from ..store import Store, Stored
@@ -103,6 +103,25 @@ def flows_of(store: Store, stored: Stored) -> list[Learned]:
         for one in learned_of(store, stored.sealed.key)
         if stored.sealed.id in (one.id, *(parent.sealed.id for parent in one.flows.parents))
     ]
+
+
+def optional_of(store: Store, stored: Stored) -> list[ShownOptional]:
+    """Return the steps of a recording that others of its task lack, optional or not."""
+    found = store.find(stored.sealed.key).stored
+    recordings = _loaded(other for other in found if not holds_flows(other))
+    own = next((one for one in recordings if one.sealed.id == stored.sealed.id), None)
+    if own is None or len({len(one.body.steps) for one in recordings}) < 2:
+        return []
+    learned = next((one for one in flows_of(store, stored) if one.id != stored.sealed.id), None)
+    try:
+        return stored_optional(own, recordings, () if learned is None else learned.flows.flows)
+    except (MuscleMemError, LookupError, ValueError, TypeError, RecursionError):
+        return []  # Bytes that no engine wrote; `doctor` reports them.
+
+
+def optional_json(step: ShownOptional) -> dict[str, Any]:
+    """Return a step that some recordings lack as JSON."""
+    return {**msgspec.structs.asdict(step), "missing": step.missing or None, "is_optional": not step.missing}
 
 
 def leaf_name(flow: ShownFlow) -> str:

@@ -75,6 +75,7 @@ class _FunctionWriter:
         self._id = id
         self._tools_from = options.tools_from
         self._await = "await " if options.awaits else ""
+        self._optional = options.optional
         self.left_out: dict[tuple[int, int], str] = {}
         own = ["require", "tools", *(["settled", "inspect"] if options.awaits else [])]
         self._name = options.name or function_name(task)
@@ -172,6 +173,10 @@ class _FunctionWriter:
                 yield from self._loop(loops[start])
                 done = loops[start].stop
             if start < done:
+                continue
+            if start in self._optional and (opening := list(self._check(start, "before", is_asked=True))):
+                yield from opening
+                yield from (INDENT + line for line in (*self._call(start), *self._check(start, "after")))
                 continue
             if stop - start > 1:
                 yield f"{INDENT}# These calls overlapped when they were recorded."
@@ -351,7 +356,8 @@ class _FunctionWriter:
 
     # -- checks
 
-    def _check(self, at: int, when: str, step: StepRecord | None = None) -> Iterator[str]:
+    def _check(self, at: int, when: str, step: StepRecord | None = None, *, is_asked: bool = False) -> Iterator[str]:
+        """Yield the lines of a check; with `is_asked` the `if` of an optional step."""
         step = step or self._body.steps[at]
         if not (step.pre if when == "before" else step.post):
             return
@@ -365,14 +371,23 @@ class _FunctionWriter:
             if len(on_one_line(expected)) > LARGEST_SNAPSHOT:
                 raise UnwritableError("its snapshot is too large")
         except (UnwritableError, DecodeError) as error:
+            if is_asked:
+                return  # The step is written as one that is always made.
             short = str(error) if len(str(error)) <= 60 else str(error)[:59] + "…"
             yield f"{INDENT}# The check {when} this call is left out: {escaped(short, '')}."
             return
-        self._checked = True
+        self._checked = self._checked or not is_asked
         parts = tool_parts(step.tool, is_method=step.method)
         check = self._names.of("check", f"{when} {step.tool}", f"{when}_{parts[-1]}")
         own: list[Source] = [self._object(".".join(parts[:-1]))] if step.method else []
         arguments = self._arguments(at, step)
+        if is_asked:
+            has, lacks = self._optional[at]
+            yield f"{INDENT}# Optional: {has} recordings made this call, {lacks} did not."
+            asked = call(check, expected, *own, *arguments)
+            asked = call("await settled", asked) if self._await else asked
+            yield from format_lines(asked, INDENT, f"if {check} is None or ", ":")
+            return
         yield from format_lines(call(f"{self._await}require", check, expected, *own, *arguments), INDENT)
 
     def _snapshot(self, at: int, when: str, data: bytes) -> Source:

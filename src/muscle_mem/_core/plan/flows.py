@@ -100,6 +100,30 @@ class ShownLoop(msgspec.Struct, frozen=True):
         return f"for each of {self.source}{where} ({lengths} {elements}{declared}): {'; '.join(self.calls)}"
 
 
+class ShownOptional(msgspec.Struct, frozen=True):
+    """A step that some recordings of a task lack, as people see it.
+
+    Attributes:
+        step: The position of the step.
+        tool: The name of its tool.
+        has: The number of recordings with the step.
+        lacks: The number of recordings without it.
+        missing: Why the step is not optional; empty if it is.
+    """
+
+    step: int
+    tool: str
+    has: int
+    lacks: int
+    missing: str = ""
+
+    def __str__(self) -> str:
+        with_it = f"{self.has} recording{'s'[: self.has != 1]} with it, {self.lacks} without"
+        if self.missing:
+            return f"step {self.step} ({self.tool}) is not optional ({with_it}): missing: {self.missing}"
+        return f"step {self.step} ({self.tool}) is optional ({with_it}): skipped if its pre-check refuses"
+
+
 def leaf_id(step: int, leaf: int) -> bytes:
     """Return the name of a leaf in evidence."""
     return codec.digest(b"leaf %d %d" % (step, leaf))[:DIGEST]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..binding.flow_leaf import Leaf
     from .flows import Flow
     from .for_each import Fold
+    from .optional_steps import OptionalStep
 
 MAX_PARENTS = 8
 """The recordings that a generalized trajectory is derived from, the newest and most different."""
@@ -72,6 +73,7 @@ class Learning:
         self._skeletons: dict[str, bytes] = {}
         self._failed: frozenset[str] = frozenset()
         self._fold: tuple[Fold | None, ...] = ()
+        self._lacked: dict[str, tuple[list[str], list[OptionalStep]]] = {}
 
     @property
     def count(self) -> int:
@@ -131,6 +133,24 @@ class Learning:
         if found is not None:
             found.company = [other for other in self._trajectories if other not in found.parents]
         return found
+
+    def lacked(self, trajectory: ReadyTrajectory) -> list[OptionalStep]:
+        """Return the steps that other recordings lack (L17). Never raises."""
+        usable = [one for one in self._trajectories[:MAX_DECODED] if one.steps and _may_be_parent(one)]
+        if len({one.length for one in usable}) < 2 or type(trajectory) not in (ReadyTrajectory, GeneralTrajectory):
+            return []
+        from .optional_steps import learned_steps
+
+        ids = [f"{one.id} {one.standing.reason}" for one in usable]
+        known = self._lacked.get(trajectory.id)
+        if known is None or known[0] != ids:
+            try:
+                known = ids, learned_steps(trajectory, usable)
+            except Exception as error:  # An internal error must not affect the run.
+                self._report(error)
+                known = ids, []
+            self._lacked[trajectory.id] = known
+        return known[1]
 
     def _known_fold(self, name: bytes) -> tuple[str, Any, Evidence]:
         id = general_id(self.asks.key, name)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..binding.flow_leaf import Leaf
 from ..model.learned import NO_EVIDENCE, Evidence
-from .flows import Flow, ShownFlow
+from .flows import VARIES, Flow, ShownFlow, ShownOptional
 from .general_trajectory import Settings
 from .identity import general_id
 from .learning import MAX_DECODED, REPLAYABLE_STATES, interleaved, most_different, skeleton_digest
@@ -70,6 +70,27 @@ def stored_flows(
         known = evidence.get(name, NO_EVIDENCE)
         flows = [flow_of(leaf, traits[leaf.step], _allow_any, known, Settings(key), len(rows)) for leaf in leaves]
         yield StoredFlows(name, skeleton, tuple(parents), tuple(leaves), tuple(flows), known)
+
+
+def stored_optional(
+    own: StoredTrajectory, recordings: Sequence[StoredTrajectory], flows: Sequence[Flow] = ()
+) -> list[ShownOptional]:
+    """Return the steps of a recording that others of its key lack (L17).
+
+    `flows` are those of its arguments, which a replay reads from their sources.
+    """
+    from ..binding.resolve import references_in
+    from .optional_steps import lacked_steps, stored_recording
+
+    records = own.body.steps
+    needed = {guard.step for record in records for guard in record.guards}.union(
+        *(references_in(expr) for record in records for _, expr in record.arguments),
+        *({source.step for source in flow.sources} for flow in flows),
+    )
+    usable = [one for one in recordings if one is not own and one.standing.state in REPLAYABLE_STATES]
+    read = {(flow.step, flow.leaf) for flow in flows if flow.status != VARIES}
+    found = lacked_steps(stored_recording(own), list(map(stored_recording, usable)), needed, read)
+    return [one.shown(records[one.position].tool) for one in found]
 
 
 def _allow_any(*_: object) -> bool:

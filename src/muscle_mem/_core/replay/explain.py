@@ -13,7 +13,7 @@ from ..model.handover import Planned
 from ..model.reason import Reason
 from ..model.records import StepRecord
 from ..plan.candidate_set import CandidateSet
-from ..plan.flows import ShownFlow, ShownLoop
+from ..plan.flows import ShownFlow, ShownLoop, ShownOptional
 from ..plan.general_trajectory import GeneralTrajectory
 from ..plan.ready_trajectory import Candidate, ReadyTrajectory
 from ..plan.step import Refusal, Registry
@@ -74,6 +74,7 @@ class Explanation(msgspec.Struct, frozen=True):
         loops: The loops over whole lists that the recordings prove.
         template: With `learn_params=True`, the template of task texts that the task fits, what it has in the holes, and
             whether the template acts; or why there is no template.
+        optional: The steps that some recordings lack, and whether a replay may skip them.
     """
 
     __module__ = "muscle_mem"
@@ -86,6 +87,7 @@ class Explanation(msgspec.Struct, frozen=True):
     flows: tuple[ShownFlow, ...] = ()
     loops: tuple[ShownLoop, ...] = ()
     template: str = ""
+    optional: tuple[ShownOptional, ...] = ()
 
     def __bool__(self) -> bool:
         return self.would == "replay"
@@ -105,7 +107,7 @@ class Explanation(msgspec.Struct, frozen=True):
         for index, step in enumerate(self.plan):
             lines.append(f"  step {index}: {step}")
             lines += [f"    provenance: {step.provenance}"] if step.provenance else []
-        lines += [f"  {loop}" for loop in self.loops]
+        lines += [f"  {one}" for one in (*self.loops, *self.optional)]
         for flow in self.flows:
             lines.append(f"  flow of step {flow.step}: {flow.status}: {flow}")
             votes = zip(flow.sources, flow.votes, strict=True) if flow.votes else ()
@@ -161,6 +163,15 @@ def explain_task(
     if not trajectories:
         message = "no recording exists for this task with these arguments, parameter names, tags and scope"
         return Explanation("ask the agent", Reason.NEW_TASK, message)
+    from .explain_flows import explained_optional
+
+    found = yield from _explained(run, trajectories, registry)
+    return msgspec.structs.replace(found, optional=explained_optional(trajectories))
+
+
+def _explained(
+    run: Run, trajectories: Sequence[ReadyTrajectory], registry: Registry
+) -> Generator[Effect, Any, Explanation]:
     ranked = CandidateSet(trajectories)
     trajectories = list(dict.fromkeys(candidate.trajectory for candidate in ranked.candidates)) or trajectories
     captures: Captures = {}

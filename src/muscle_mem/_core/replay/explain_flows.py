@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ..plan.candidate_set import CandidateSet
-from ..plan.flows import ShownFlow, ShownLoop
+from ..plan.flows import ShownFlow, ShownLoop, ShownOptional
 from ..plan.general_trajectory import GeneralTrajectory
 from ..plan.ready_trajectory import ReadyTrajectory
 from ..plan.shown_flows import shown_flow
@@ -46,6 +46,19 @@ def explained_loops(run: Run, trajectories: Sequence[ReadyTrajectory]) -> tuple[
     from ..plan.shown_loops import shown_loops
 
     return tuple([msgspec.structs.replace(one, source=run.redact(one.source)) for one in shown_loops(learning.fold)])
+
+
+def explained_optional(trajectories: Sequence[ReadyTrajectory]) -> tuple[ShownOptional, ...]:
+    """Return the steps that some recordings of a task lack, optional or not (L17)."""
+    found: list[ShownOptional] = []
+    for trajectory in trajectories:
+        learning = trajectory.learning
+        if learning is None or learning.count < 2 or not trajectory.steps:
+            continue
+        chosen = learning.of(trajectory) or trajectory
+        lacked = [one for one in learning.lacked(chosen) if not trajectory.steps[one.position].tool.optional]
+        found += [one.shown(trajectory.steps[one.position].tool.name) for one in lacked]
+    return tuple(dict.fromkeys(found))
 
 
 def loop_opening(trajectories: Sequence[ReadyTrajectory]) -> GeneralTrajectory | None:

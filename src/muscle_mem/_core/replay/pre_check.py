@@ -89,8 +89,15 @@ def decide(
         if isinstance(other, tuple):
             return other
     run.progress.refused = (followed,) if selection is None else selection.refused_at(position, followed)
-    if step.tool.optional:
+    if step.tool.optional or _is_learned_optional(followed, position):
         return (yield from _skip_optional(run, selection, position, followed, refusal))
+    if refusal.reason is Reason.CHECK_REFUSED and followed.trajectory.learning is not None:
+        from .take_over import take_over_lacked
+
+        lacked = yield from take_over_lacked(run, selection, position, followed)
+        if isinstance(lacked, Candidate):
+            return (yield from _skip_optional(run, selection, position, lacked, refusal))
+        return refusal if lacked is None else lacked
     return refusal
 
 
@@ -163,7 +170,7 @@ def settle_pre_check(
         if selection is not None:
             selection.remember_capture(position, False, candidate, result.seen)
         return candidate, arguments
-    if selection is None and not step.tool.optional and step.pre is not None and not step.pre.wait:
+    if selection is None and not _may_be_optional(candidate, position) and step.pre is not None and not step.pre.wait:
         return answer[0]
     return (yield from decide(run, selection, position, candidate, answer))
 
@@ -207,6 +214,21 @@ def _try_followed(
         selection.remember_capture(position, False, candidate, value)
     keep_refreshed(run, step.pre, position, False, value)
     return candidate, arguments
+
+
+def _may_be_optional(candidate: Candidate, position: int) -> bool:
+    """Return whether a step is declared optional, or may be learned as such."""
+    trajectory = candidate.trajectory
+    learning = trajectory.learning
+    return trajectory.steps[position].tool.optional or (learning is not None and learning.count > 1)
+
+
+def _is_learned_optional(followed: Candidate, position: int) -> bool:
+    if followed.trajectory.learning is None:
+        return False
+    from .take_over import is_learned_optional
+
+    return is_learned_optional(followed.trajectory, position)
 
 
 def _skip_optional(

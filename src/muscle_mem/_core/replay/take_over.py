@@ -84,6 +84,34 @@ def take_over_of_others(
     return None
 
 
+def take_over_lacked(
+    run: Run, selection: Selection | None, position: int, followed: Candidate
+) -> Generator[Effect, Any, Chosen | Candidate | None]:
+    """Return an observation of the generalized trajectory that goes on (L17).
+
+    It makes the step with the arguments that it comes with, or skips it as optional. The followed recording alone does
+    not prove that it is optional.
+    """
+    trajectory = followed.trajectory
+    general = None if isinstance(trajectory, GeneralTrajectory) else _general_of(trajectory)
+    if general is None or trajectory not in general.parents or not is_learned_optional(general, position):
+        return None
+    found = yield from _continued(run, selection, position, followed, general, False, {})
+    if not isinstance(found, Refusal):
+        return found
+    if found.reason is not Reason.CHECK_REFUSED:
+        return None
+    return next(candidate for candidate in general.candidates if candidate.id == followed.id)
+
+
+def is_learned_optional(trajectory: ReadyTrajectory, position: int) -> bool:
+    """Return whether recordings prove that a step may be skipped (L17)."""
+    learning = trajectory.learning
+    if learning is None or learning.count < 2:
+        return False
+    return any(one.position == position and not one.missing for one in learning.lacked(trajectory))
+
+
 def _general_of(trajectory: ReadyTrajectory) -> GeneralTrajectory | None:
     return None if trajectory.learning is None else trajectory.learning.of(trajectory)
 

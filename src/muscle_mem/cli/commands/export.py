@@ -18,7 +18,7 @@ from ..._reading.exporting import file_name, json_text, python_text
 from ..._reading.loading import holds_flows
 from ..._reading.text import count, printable
 from ...errors import InvalidValueError
-from ...store import Stored
+from ...store import Store, Stored
 from ..completion import complete_ids
 from ..finding import Filter, get_stored
 from ..opening import NotDoneError, json_option, open_existing, store_option
@@ -57,11 +57,11 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
             _ensure_name("--types-from", module.split("."))
         _ensure_name("--name", [self.name])
 
-    def source_of(self, stored: Stored) -> PythonSource:
+    def source_of(self, stored: Stored, store: Store) -> PythonSource:
         """Return a trajectory in the format of this export. Raises InvalidValueError."""
         if self.kind == "json":
             return PythonSource(json_text(stored))
-        return python_text(stored, SourceOptions(self.tools_from, self.types_from, self.name, self.awaits))
+        return python_text(stored, SourceOptions(self.tools_from, self.types_from, self.name, self.awaits), store)
 
     def leaves_out(self, stored: Stored) -> bool:
         """Return whether this export has no form for a trajectory."""
@@ -107,10 +107,9 @@ def export(store: str | None, **options: Any) -> None:
         if wanted.folder is not None:
             with watched("reading", source) as seen:
                 chosen = list(wanted.chosen.select(seen))
-            _export_all([one for one in chosen if not wanted.leaves_out(one)], wanted, wanted.folder)
+            _export_all(source, [one for one in chosen if not wanted.leaves_out(one)], wanted, wanted.folder)
             return
-        stored = get_stored(source, wanted.id or "")
-    _export_one(stored, wanted)
+        _export_one(source, get_stored(source, wanted.id or ""), wanted)
 
 
 def _ensure_name(option: str, parts: Sequence[str]) -> None:
@@ -119,10 +118,10 @@ def _ensure_name(option: str, parts: Sequence[str]) -> None:
         raise click.UsageError(f"{option}: expected a Python name, got {value!r}. Use letters, digits and underscores.")
 
 
-def _export_one(stored: Stored, wanted: Export) -> None:
+def _export_one(store: Store, stored: Stored, wanted: Export) -> None:
     id, output = stored.sealed.id, wanted.output
     try:
-        source = wanted.source_of(stored)
+        source = wanted.source_of(stored, store)
     except InvalidValueError as error:
         raise NotDoneError(f"cannot write {id} as {wanted.kind}: {error}") from error
     text = source.text
@@ -138,13 +137,13 @@ def _export_one(stored: Stored, wanted: Export) -> None:
     _report_left_out({id: source.left_out}, wanted)
 
 
-def _export_all(found: Iterable[Stored], wanted: Export, folder: Path) -> None:
+def _export_all(store: Store, found: Iterable[Stored], wanted: Export, folder: Path) -> None:
     texts: dict[str, str] = {}
     failed: dict[str, str] = {}
     left_out: dict[str, Sequence[str]] = {}
     for stored in found:
         try:
-            source = wanted.source_of(stored)
+            source = wanted.source_of(stored, store)
             texts[file_name(stored, ENDINGS[wanted.kind])] = source.text
             left_out[stored.sealed.id] = source.left_out
         except InvalidValueError as error:

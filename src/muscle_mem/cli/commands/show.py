@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from ..._reading.detail import answer_text, detail, evidence_text, loops_of
-from ..._reading.flows import Learned, flow_lines, flows_of, learned_json
+from ..._reading.flows import Learned, flow_lines, flows_of, learned_json, optional_json, optional_of
 from ..._reading.loading import LoadedBody, LoadedRow, load_body, load_rows
 from ..._reading.script import param_conditions, script
 from ..._reading.text import count, display_name, duration, local, printable
@@ -42,8 +42,8 @@ def show(id: str, number: int | None, as_json: bool, store: str | None) -> None:
     ID may be shortened to four or more characters if it stays unique. Steps are numbered from 0. Each line shows the
     call, its effect, its checks and its duration. The lines below it show the source of each argument that is not a
     literal, and what the newest recording captured. With --json all recordings are printed, or the one selected by
-    --observation. Then comes the last run in which a step stopped its replay, from the history. Below come the flows
-    that several recordings of the task show; see `muscle-mem flows`.
+    --observation. Then comes the last run in which a step stopped its replay, from the history. Below come the steps
+    that other recordings lack, and the flows that several recordings of the task show; see `muscle-mem flows`.
 
     \b
     Example:
@@ -53,6 +53,7 @@ def show(id: str, number: int | None, as_json: bool, store: str | None) -> None:
     with open_existing(store) as source:
         stored = get_stored(source, id)
         learned = flows_of(source, stored)
+        lacked = optional_of(source, stored)
         failure = last_failure(source, stored.sealed.id)
     trajectory = load_body(stored)
     rows = load_rows(trajectory)
@@ -64,11 +65,14 @@ def show(id: str, number: int | None, as_json: bool, store: str | None) -> None:
         shown = {
             **detail(trajectory, rows, number),
             "flows": [learned_json(one) for one in learned],
+            "optional": [optional_json(one) for one in lacked],
             "last_failure": None if failure is None else run_json(failure),
         }
         print_json(shown)
     else:
         _print(trajectory, rows, number or 1)
+        for one in lacked:
+            console().print(text(f"  {printable(one)}", "" if one.missing else "green"), soft_wrap=True)
         _print_failure(failure)
         _print_flows(learned)
     if trajectory.error:

@@ -20,7 +20,11 @@ def export(request: Request) -> Response:
     if kind not in ("json", "python"):
         raise HTTPException(400, "The format must be json or python.")
     try:
-        text = json_text(stored) if kind == "json" else python_text(stored, SourceOptions("", (), "", False)).text
+        text = (
+            json_text(stored)
+            if kind == "json"
+            else python_text(stored, SourceOptions(), inspector_of(request).store).text
+        )
     except InvalidValueError as error:
         raise HTTPException(409, f"It cannot be exported: {printable(error, 300)}.") from error
     name = file_name(stored, ".json" if kind == "json" else ".py")
