@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -335,3 +336,108 @@ def test_l17_show_and_export_say_that_a_step_is_optional(tmp_path: Path) -> None
             before_press=None,
         )
         assert done == (["news", "press"] if is_shown else ["press"])
+
+
+def test_l17_another_value_of_the_same_argument_is_a_branch_too() -> None:
+    page = Page()
+
+    def agent(task: str) -> None:
+        closed = "news" in page.shown
+        if closed:
+            page.news()
+        page.press(1, how="softly" if closed else "firmly")
+
+    page.engine.set_agent(agent)
+    page.teach("", "", "news", "news")
+    assert page.steps() == {"news": "other calls have other values where it is lacking"}
+
+
+def test_l17_another_order_is_a_branch() -> None:
+    page = Page()
+
+    def agent(task: str) -> None:
+        if "news" in page.shown:
+            page.scroll()
+            page.find()
+            page.news()
+        else:
+            page.find()
+            page.scroll()
+        page.press(1)
+
+    page.engine.set_agent(agent)
+    page.teach("", "", "news", "news")
+    assert page.steps() == {}
+
+
+KINDS = ("optional", "optional", "write", "told", "valued")
+
+
+class Form:
+    """A form of three pages that an agent sends, each with a pop-up of a random kind before it."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.engine = Engine()
+        self.kinds = self.random.choices(KINDS, k=3)
+        self.shown: set[int] = set()
+        self.log: list[Any] = []
+        self.look = self.engine.tool(name="look", effect="read")(self._look)
+        self.close = [self._close(at, kind) for at, kind in enumerate(self.kinds)]
+        self.send = [
+            self.engine.tool(Check(lambda *_, at=at: at in self.shown), name=f"send{at}", effect="write")(
+                lambda how, at=at: self.log.append((at, how))
+            )
+            for at in range(3)
+        ]
+        self.engine.set_agent(self.agent)
+
+    def _look(self) -> dict[str, bool]:
+        return {f"shown{at}": at in self.shown for at, kind in enumerate(self.kinds) if kind == "told"}
+
+    def _close(self, at: int, kind: str) -> Any:
+        def close() -> None:
+            self.log.append(f"close{at}")
+            self.shown.discard(at)
+
+        effect: Any = "write" if kind == "write" else "idempotent"
+        return self.engine.tool(Check(lambda: at in self.shown), name=f"close{at}", effect=effect)(close)
+
+    def agent(self, task: str) -> None:
+        self.look()
+        for at, kind in enumerate(self.kinds):
+            is_shown = at in self.shown
+            if is_shown:
+                self.close[at]()
+            self.send[at]("slowly" if is_shown and kind == "valued" else "at once")
+
+    def due(self, shown: set[int]) -> list[Any]:
+        found: list[Any] = []
+        for at, kind in enumerate(self.kinds):
+            found += [f"close{at}"] if at in shown else []
+            found.append((at, "slowly" if at in shown and kind == "valued" else "at once"))
+        return found
+
+    def run(self, **options: Any) -> tuple[Any, bool]:
+        shown = {at for at in range(3) if self.random.random() < 0.5}
+        self.shown = set(shown)
+        self.log.clear()
+        outcome = self.engine("send the form", **options)
+        return outcome, self.log == self.due(shown)
+
+
+def test_l17_no_hit_of_random_forms_does_what_the_agent_would_not_do() -> None:
+    hits, skips = 0, 0
+    for seed in range(40):
+        form = Form(seed)
+        for _ in range(6):
+            form.run(mode="record")
+        lengths = {entry.trajectory_id: entry.steps for entry in form.engine.explain("send the form").considered}
+        for _ in range(6):
+            outcome, is_right = form.run(mode="frozen")
+            assert is_right or not outcome, (seed, form.kinds, form.log)
+            hits += bool(outcome)
+            skips += bool(outcome) and outcome.steps < lengths.get(outcome.trajectory_id, 0)
+        form.engine.close()
+    assert hits > 100
+    assert skips > 4  # what no recording had as a whole
