@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ..binding.flow_leaf import Leaf
+from ..model.flow import ARGUMENT, OUTPUT
 from ..model.learned import NO_EVIDENCE, Evidence
 from .flows import VARIES, Flow, ShownFlow, ShownOptional
 from .general_trajectory import Settings
@@ -85,7 +86,7 @@ def stored_optional(
     records = own.body.steps
     needed = {guard.step for record in records for guard in record.guards}.union(
         *(references_in(expr) for record in records for _, expr in record.arguments),
-        *({source.step for source in flow.sources} for flow in flows),
+        *({one.step for one in flow.sources if one.origin in (OUTPUT, ARGUMENT)} for flow in flows),
     )
     usable = [one for one in recordings if one is not own and one.standing.state in REPLAYABLE_STATES]
     read = {(flow.step, flow.leaf) for flow in flows if flow.status != VARIES}
