@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .. import codec
-from ..binding.for_each import is_made_of, leaves_of, value_in
+from ..binding.for_each import is_made_of, leaves_of
 from ..binding.infer import infer
 from ..binding.lined_up import (
     BODY,
@@ -30,12 +30,13 @@ from ..binding.pieces import literal_pieces
 from ..binding.replace_leaves import bound_leaves, replace_leaves
 from ..binding.skeletons import skeleton
 from ..model import flow as terms
-from ..model.flow import Element, Extreme, Get, Name, NthKey, Only, Source, may_act
+from ..model.flow import Element, Get, Source, may_act
 from ..model.learned import Evidence
-from ..model.records import Node, Ref, Row
+from ..model.records import Ref, Row
 from .evidence import Conditions
 from .flow_limits import Declared, essential_sources
 from .flows import ACTS, PROBATION, VARIES, Flow
+from .fold_parts import can_be_tied, has_value, is_settled_way, refs_in
 from .fold_proof import Context, explains_all, explains_empty, parent_of
 from .for_each import Derived, Fold, Observed, Tied, body_of, compact_row, stopped_in_loop
 from .general_trajectory import Settings
@@ -299,7 +300,7 @@ class _Derivation:
         origin = self._slots[source.step]
         if origin.kind != FIXED and origin.loop != slot.loop:
             return False
-        if slot.kind == BODY and not _is_settled_way(source):
+        if slot.kind == BODY and not is_settled_way(source):
             return False
         if origin.kind == ELEMENT:
             way = self._form.loops[origin.loop].way
@@ -312,7 +313,7 @@ class _Derivation:
             body = [at for at, slot in enumerate(self._slots) if slot.kind == BODY and slot.loop == loop]
             gets = [get for at in body for get in found.get(at, {}).values()]
             is_read = any(source.step == element and may_act(source) for get in gets for source in get.sources)
-            refs = [ref for at in body for ref in _refs_in(first.records[at]) if ref.step == element]
+            refs = [ref for at in body for ref in refs_in(first.records[at]) if ref.step == element]
             if not is_read and not refs:
                 return False
         return True
@@ -331,7 +332,7 @@ class _Derivation:
 
     def _refs(self, records: Sequence[Any]) -> tuple[tuple[Ref, ...], ...]:
         return tuple(
-            tuple(dict.fromkeys([ref for record in records for ref in _refs_in(record) if ref.step == element]))
+            tuple(dict.fromkeys([ref for record in records for ref in refs_in(record) if ref.step == element]))
             for element in self._elements.values()
         )
 
@@ -345,13 +346,13 @@ class _Derivation:
                 if slot.kind != BODY or slot.loop != loop:
                     continue
                 for leaf, piece in enumerate(literal_pieces(first.records[at])):
-                    if leaf in found.get(at, {}) or not _says_something(piece.value):
+                    if leaf in found.get(at, {}) or not can_be_tied(piece.value):
                         continue
                     own += [
                         Tied(at, way, piece.value)
                         for way, value in leaves_of(elements[0])
                         if is_made_of(piece.value, value)
-                        and all(_has(element, way, piece.value) for element in elements)
+                        and all(has_value(element, way, piece.value) for element in elements)
                     ]
             ties.append(tuple(own))
         return tuple(ties)
@@ -369,38 +370,3 @@ class _Derivation:
         }
         fixed = {name for seen in self._observed for name, _ in seen.parent.body.fixed}
         made.own_params = frozenset(fixed - read)
-
-
-def _is_settled_way(source: Source) -> bool:
-    """Return whether a way leads through no list but a tool's only content."""
-    for at, item in enumerate(source.path):
-        if isinstance(item, Only | NthKey | Extreme):
-            return False
-        if isinstance(item, Element):
-            following = source.path[at + 1 : at + 2]
-            if item.index != 0 or not following or following[0] != Name("text"):
-                return False
-    return True
-
-
-def _refs_in(record: Any) -> list[Ref]:
-    found: list[Ref] = []
-    waiting = [expr for _, expr in record.arguments]
-    while waiting:
-        expr = waiting.pop()
-        if isinstance(expr, Ref):
-            found.append(expr)
-        elif isinstance(expr, Node):
-            waiting += expr.items
-    return found
-
-
-def _says_something(value: Any) -> bool:
-    return type(value) in (str, int, float) and value not in ("", 0)
-
-
-def _has(element: Any, way: Any, value: Any) -> bool:
-    try:
-        return is_made_of(value, value_in(element, way))
-    except LookupError:
-        return False

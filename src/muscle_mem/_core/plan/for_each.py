@@ -7,7 +7,7 @@ the trajectory that it follows from there has the calls of each element.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -32,10 +32,11 @@ from ..model.flow import Element, Get, Source
 from ..model.records import Body, Ign, Node, Ref, Row, StepRecord
 from .flows import Flow
 from .loop_answers import IterationAnswers, looks_of
-from .loop_trajectory import LoopCandidate, LoopTrajectory, Span
+from .loop_trajectory import LoopCandidate, LoopTrajectory
 from .ready_trajectory import Candidate, ReadyTrajectory
 from .snapshots import MaskedSnapshot, Option, decode_snapshot, settled_leaves
 from .step import LOOP_OPENS, BoundStep, PlanStep, Refusal, make_step
+from .unfolded import Positions, layout_of, spans_of
 
 MAX_KEPT = 4
 """The lengths of lists whose unfolded trajectories are kept."""
@@ -148,11 +149,11 @@ class Fold:
         return found
 
     def _unfolded(self, counts: tuple[int, ...], known: int) -> LoopTrajectory:
-        layout = list(_layout(self.form, counts))
-        positions = _Positions(self.slots, layout)
+        layout = list(layout_of(self.form, counts))
+        positions = Positions(self.slots, layout)
         records = [self._record(slot, iteration, positions) for slot, iteration in layout]
         body = msgspec.structs.replace(self.newest.parent.body, steps=tuple(records), fixed=(), order=())
-        spans = _spans(self.form, counts, positions)
+        spans = spans_of(self.form, counts, positions)
         made = LoopTrajectory(self, body, counts, known, spans)
         options = self._options(layout)
         made.candidates = [
@@ -174,7 +175,7 @@ class Fold:
         self._set_stops(made, positions)
         return made
 
-    def _set_stops(self, made: LoopTrajectory, positions: _Positions) -> None:
+    def _set_stops(self, made: LoopTrajectory, positions: Positions) -> None:
         stop = self.derived.stop
         if stop is not None:
             made.final_stop = msgspec.structs.replace(stop, step=positions.fixed[stop.step])
@@ -185,7 +186,7 @@ class Fold:
             if at < len(made.steps) and (made.final_stop is None or at <= made.final_stop.step):
                 made.set_stop(Refusal(LOOP_OPENS, "the list is read here", at, made.steps[at].tool.name))
 
-    def _record(self, slot: Slot, iteration: int, positions: _Positions) -> StepRecord:
+    def _record(self, slot: Slot, iteration: int, positions: Positions) -> StepRecord:
         record = self.derived.records[positions.compact(slot)]
         where = positions.fixed if slot.kind == FIXED else positions.of(slot.loop, iteration)
         arguments = tuple(
@@ -193,7 +194,7 @@ class Fold:
         )
         return msgspec.structs.replace(record, arguments=arguments, guards=moved_guards(record.guards, where))
 
-    def _expr(self, expr: Any, slot: Slot, iteration: int, where: Mapping[int, int], positions: _Positions) -> Any:
+    def _expr(self, expr: Any, slot: Slot, iteration: int, where: Mapping[int, int], positions: Positions) -> Any:
         element = -1 if slot.kind == FIXED else self.slots.index(Slot(ELEMENT, slot.loop, 0))
         if isinstance(expr, Node):
             return Node(expr.kind, tuple([self._expr(item, slot, iteration, where, positions) for item in expr.items]))
@@ -226,7 +227,7 @@ class Fold:
             found.append(step)
         return found
 
-    def _row(self, one: Observed, layout: Sequence[tuple[Slot, int]], positions: _Positions) -> Row:
+    def _row(self, one: Observed, layout: Sequence[tuple[Slot, int]], positions: Positions) -> Row:
         row = one.candidate.row
         own = [_place_of(one, self.newest, slot, iteration) for slot, iteration in layout]
 
@@ -338,71 +339,8 @@ def limits_of(walk: Walk, number: int) -> list[Any]:
     return [piece.value for piece in literal_pieces(record)]
 
 
-def _layout(form: Form, counts: Sequence[int]) -> Iterator[tuple[Slot, int]]:
-    """Yield the calls for lists of these lengths: the compact call and the iteration."""
-    number = 0
-    for at, fixed in enumerate(form.fixed):
-        for _ in range(fixed):
-            yield Slot(FIXED, -1, number), 0
-            number += 1
-        if at < len(form.loops):
-            body = [Slot(BODY, at, one) for one in range(form.loops[at].size)]
-            for iteration in range(counts[at]):
-                for slot in body:
-                    yield slot, iteration
-
-
-def _spans(form: Form, counts: Sequence[int], positions: _Positions) -> list[Span]:
-    found: list[Span] = []
-    at = 0
-    for number, loop in enumerate(form.loops):
-        at += form.fixed[number]
-        found.append(Span(at, loop.size, counts[number], positions.fixed_number(loop.source)))
-        at += loop.size * counts[number]
-    return found
-
-
 def _in_list(source: Source, step: int, way: tuple[Any, ...]) -> Source:
     return msgspec.structs.replace(source, step=step, path=(*way, *source.path))
-
-
-class _Positions:
-    """The positions of the compact calls in an unfolded trajectory."""
-
-    def __init__(self, slots: Sequence[Slot], layout: Sequence[tuple[Slot, int]]) -> None:
-        self._numbers = {slot: at for at, slot in enumerate(slots)}
-        self.fixed = {self._numbers[slot]: at for at, (slot, _) in enumerate(layout) if slot.kind == FIXED}
-        self._bodies: dict[tuple[int, int], dict[int, int]] = {}
-        self._layout = layout
-        for at, (slot, iteration) in enumerate(layout):
-            if slot.kind == BODY:
-                self._bodies.setdefault((slot.loop, iteration), {})[self._numbers[slot]] = at
-
-    def compact(self, slot: Slot) -> int:
-        """Return the number of a compact call."""
-        return self._numbers[slot]
-
-    def fixed_number(self, number: int) -> int:
-        """Return the position of the fixed call of a number."""
-        return self.fixed[self._numbers[Slot(FIXED, -1, number)]]
-
-    def of(self, loop: int, iteration: int) -> dict[int, int]:
-        """Return the positions of the fixed calls and of those of an iteration."""
-        return {**self.fixed, **self._bodies[loop, iteration]}
-
-    def moved(self, sources: Sequence[Any]) -> tuple[Any, ...]:
-        """Return figures that a fixed call depends on, with their steps here."""
-        return tuple(
-            one._replace(pairs=tuple([(self.fixed[step], data) for step, data in one.pairs])) for one in sources
-        )
-
-    def result(self, walk: Walk, recorded: int) -> int:
-        """Return the step whose output is the value of a hit; -1 if it is not known."""
-        if recorded < 0:
-            return -1
-        if recorded in walk.fixed:
-            return self.fixed_number(walk.fixed.index(recorded))
-        return len(self._layout) - 1 if recorded == len(walk.records) - 1 else -1
 
 
 def body_of(parents: Sequence[ReadyTrajectory]) -> Body | None:
