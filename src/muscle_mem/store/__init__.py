@@ -36,6 +36,7 @@ from .promises import Promises, promises_of
 from .verifying import Inspecting, Trouble, Verified, verify
 
 if TYPE_CHECKING:
+    from .parted import PartedStore
     from .postgres import PostgresStore
     from .sqlite import SqliteStore
 
@@ -58,6 +59,7 @@ __all__ = [
     "MemoryStore",
     "Note",
     "Observation",
+    "PartedStore",
     "PastRun",
     "Picture",
     "PostgresStore",
@@ -130,7 +132,11 @@ def open_store(store: str | os.PathLike[str] | Store | None = None, *, signing_k
 
 
 def __getattr__(name: str) -> Any:
-    """Import the SQLite and PostgreSQL stores on first use, to keep the import fast."""
+    """Import rarer stores on first use, to keep the import fast."""
+    if name == "PartedStore":
+        from .parted import PartedStore
+
+        return PartedStore
     if name == "PostgresStore":
         from .postgres import PostgresStore
 
