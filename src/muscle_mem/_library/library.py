@@ -401,8 +401,8 @@ class Library:
 
     def keep_derived(self, sealed: Sealed, observation: Observation) -> None:
         """Note a derived trajectory, to be stored if its standing changes (L10)."""
-        if sealed.id not in self._derived and len(self._derived) >= MAX_DERIVED:
-            self._derived.pop(next(iter(self._derived)))
+        for oldest in list(self._derived)[: max(0, len(self._derived) - MAX_DERIVED + 1)]:
+            self._derived.pop(oldest, None)
         self._derived[sealed.id] = sealed, observation
 
     def _keep_general(self, trajectory: ReadyTrajectory, entries: Sequence[bytes] = ()) -> None:

@@ -91,6 +91,7 @@ class Templates:
         self._library = library
         self._registry = registry
         self._sets: dict[bytes, tuple[Any, CandidateSet]] = {}
+        self._derived: dict[bytes, tuple[Any, TemplateCalls | str, ReadyTrajectory | None]] = {}
         self._lined_up = functools.lru_cache(MAX_KEPT)(_lined_up)
 
     def meet(self, reading: Reading, texts: Sequence[tuple[str, Reading]], key_of: KeyOf) -> Met | str:
@@ -114,10 +115,29 @@ class Templates:
             return "two templates fit the text: " + _names(fitting) if fitting else why
         ((key, (template, fills)),) = fitting.items()
         parents = [one for one in recorded if not isinstance(fill(template, one.reading), str)]
-        calls = line_up_calls(template, [_parent(template, one) for one in parents], key, self._constants(parents))
-        if isinstance(calls, str):
+        calls, derived = self._calls(template, key, parents)
+        if isinstance(calls, str) or derived is None:
             return f"the recordings of {str(template)!r} have no calls in common: {calls}"
-        return self._joined(template, key, fills, parents, calls)
+        return self._joined(template, key, fills, parents, calls, derived)
+
+    def _calls(
+        self, template: Template, key: bytes, parents: Sequence[Recorded]
+    ) -> tuple[TemplateCalls | str, ReadyTrajectory | None]:
+        """Return the calls of a template and their trajectory.
+
+        They are kept until a recording or a tool changes.
+        """
+        seen = tuple((one.text, one.trajectory.id, one.trajectory.seq) for one in parents)
+        mark = template, seen, self._registry.version
+        known = self._derived.get(key)
+        if known is not None and known[0] == mark:
+            return known[1:]
+        calls = line_up_calls(template, [_parent(template, one) for one in parents], key, self._constants(parents))
+        derived = None if isinstance(calls, str) else self._derive(key, parents, calls)
+        for oldest in list(self._derived)[: max(0, len(self._derived) - MAX_KEPT + 1)]:
+            self._derived.pop(oldest, None)
+        self._derived[key] = mark, calls, derived
+        return calls, derived
 
     def _constants(self, parents: Sequence[Recorded]) -> dict[str, Sequence[str]]:
         return {step.tool.name: tuple(step.tool.const) for step in parents[0].trajectory.steps}
@@ -129,11 +149,11 @@ class Templates:
         fills: Mapping[str, str],
         parents: Sequence[Recorded],
         calls: TemplateCalls,
+        derived: ReadyTrajectory,
     ) -> Met | str:
         clash = constant_fill(calls.body.steps, fills)
         if clash is not None:
             return f"{clash!r} of the text also stands in a call where no hole explains it"
-        derived = self._derive(key, parents, calls)
         if derived.refusal is not None:
             return derived.refusal.message
         known = self._known(key)
@@ -168,8 +188,8 @@ class Templates:
         known = self._sets.get(key)
         if known is not None and known[0] == mark:
             return known[1]
-        if len(self._sets) >= MAX_KEPT:
-            self._sets.pop(next(iter(self._sets)))
+        for oldest in list(self._sets)[: max(0, len(self._sets) - MAX_KEPT + 1)]:
+            self._sets.pop(oldest, None)
         made = CandidateSet(trajectories)
         self._sets[key] = mark, made
         return made

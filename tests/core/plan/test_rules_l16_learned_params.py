@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 import text_families
-from muscle_mem import Engine, InvalidTypeError, Outcome
+from muscle_mem import Engine, InvalidTypeError, Outcome, StoreError
 from muscle_mem.store import MemoryStore
 
 Calls = list[tuple[Any, ...]]
@@ -254,6 +255,47 @@ def test_l14_hostile_texts_are_handed_over(task: str) -> None:
     desk(*REFUNDS[:3])
     assert desk(task).status == "miss"
     assert desk.asked == [task]
+
+
+class Broken(MemoryStore):
+    """A store whose pages cannot be read."""
+
+    def scan(self, **_: Any) -> Any:
+        raise StoreError("no pages")
+
+
+def test_l16_a_store_that_fails_leaves_the_task_to_the_agent() -> None:
+    desk = quiet(store=Broken())
+    desk("Look up order 7001", "Look up order 7002")
+    outcome = desk("Look up order 7003")
+    assert (outcome.status, outcome.learned) == ("miss", True)
+    assert desk.engine.explain("Look up order 7004").template == "no template: the store cannot be read: no pages"
+
+
+def test_l16_many_texts_alike_are_bounded_and_the_oldest_are_dropped() -> None:
+    desk = quiet(learn_params=False)
+    desk(*[f"Look up order {number}" for number in range(7000, 7020)])
+    told = desk.engine.explain("Look up order 9", learn_params=True)
+    assert "(8 recordings; " in told.template
+    assert desk("Look up order 9", learn_params=True).status == "hit"
+
+
+def test_l16_a_changed_tool_ends_what_was_derived() -> None:
+    store = MemoryStore()
+    quiet(store=store)(*REFUNDS[:3])
+    desk = quiet(store=store, effect="irreversible", approve=lambda *_: True)
+    assert desk(REFUNDS[3]).status != "hit"
+    assert desk.asked == [REFUNDS[3]]
+
+
+def test_l16_sessions_and_async_calls_learn_too() -> None:
+    desk = quiet()
+    desk("Look up order 7001", "Look up order 7002")
+    assert asyncio.run(desk.engine.acall("Look up order 7003")).status == "hit"
+    with desk.engine.session("Look up order 7004") as session:
+        call = session.next()
+        assert call is not None
+        assert (call.name, call.args, call.replayed) == ("find_order", (7004,), True)
 
 
 def test_l16_a_plain_hit_does_not_look_for_templates(monkeypatch: pytest.MonkeyPatch) -> None:
