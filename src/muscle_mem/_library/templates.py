@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from .._core import codec
+from .._core.binding.figures import rank
 from .._core.binding.task_templates import NUMBERS, Reading, Template, fill, line_up
 from .._core.model.blobs import pack_row
 from .._core.model.reason import Reason
@@ -59,6 +60,9 @@ class Met(NamedTuple):
     texts: tuple[str, ...]
     state: str
 
+
+Traces = Mapping[str, tuple[bytes, float | None]]
+"""A digest of each fill, and the number that it spells."""
 
 KeyOf = Callable[[str, bool], bytes]
 """Returns the key of a text; with True, that of a template."""
@@ -163,7 +167,7 @@ class Templates:
         if any(one.call_ids != derived.call_ids for one in known):
             return f"a later recording of {str(template)!r} made other calls"
         agreed = _agreed(calls.rows, known)
-        missing = _missing(template, calls, agreed)
+        missing = _missing(template, calls, agreed, fills)
         texts = tuple(one.text for one in parents)
         places = calls.places
         if missing and calls.is_narrow:
@@ -252,10 +256,10 @@ def _names(fitting: Mapping[bytes, tuple[Template, Any]]) -> str:
     return ", ".join(repr(str(template)) for template, _ in fitting.values())
 
 
-def _agreed(rows: Sequence[Row], known: Sequence[ReadyTrajectory]) -> list[Mapping[str, bytes]]:
+def _agreed(rows: Sequence[Row], known: Sequence[ReadyTrajectory]) -> list[Traces]:
     """Return the fills with which later recordings agreed, and those of the parents."""
     own = [_traces(row) for row in rows]
-    later: list[Mapping[str, bytes]] = []
+    later: list[Traces] = []
     for trajectory in known:
         for candidate in trajectory.candidates:
             traces = _traces(candidate.row)
@@ -264,17 +268,22 @@ def _agreed(rows: Sequence[Row], known: Sequence[ReadyTrajectory]) -> list[Mappi
     return [*later, *own] if later else []
 
 
-def _traces(row: Row) -> Mapping[str, bytes]:
-    return {} if row.witness is None else {trace.name: trace.digest for trace in row.witness.params}
+def _traces(row: Row) -> Traces:
+    return {} if row.witness is None else {trace.name: (trace.digest, trace.rank) for trace in row.witness.params}
 
 
-def _missing(template: Template, calls: TemplateCalls, agreed: Sequence[Mapping[str, bytes]]) -> str:
-    """Return what a template lacks before it may act, if anything (L16)."""
+def _missing(template: Template, calls: TemplateCalls, agreed: Sequence[Traces], fills: Mapping[str, str]) -> str:
+    """Return what a template lacks before it may act on a text, if anything (L16)."""
     if not calls.is_narrow:
         return "" if agreed else "the agent's calls must have agreed with it once more"
-    names = [hole.name for hole in template.holes if hole.shape in NUMBERS]
-    seen = min([len({traces[name] for traces in agreed if name in traces}) for name in names], default=0)
-    if seen >= NUMBERS_NEEDED:
-        return ""
-    so_far = f"{seen} of them did" if seen else "the agent's calls were not compared yet"
-    return f"a constant of its calls may depend on {names[0]}: {NUMBERS_NEEDED} numbers must have agreed, and {so_far}"
+    for name in [hole.name for hole in template.holes if hole.shape in NUMBERS]:
+        seen = {traces[name] for traces in agreed if name in traces}
+        if len(seen) < NUMBERS_NEEDED:
+            so_far = f"{len(seen)} of them did" if seen else "the agent's calls were not compared yet"
+            return (
+                f"a constant of its calls may depend on {name}: {NUMBERS_NEEDED} numbers must have agreed, and {so_far}"
+            )
+        ranks, own = [place for _, place in seen if place is not None], rank(fills[name])
+        if own is None or not ranks or not min(ranks) <= own <= max(ranks):
+            return f"a constant of its calls may depend on {name}, and {fills[name]} is not between numbers that agreed"
+    return ""

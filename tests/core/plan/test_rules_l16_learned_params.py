@@ -144,7 +144,11 @@ def test_l16_constants_beside_a_number_wait_for_five_numbers() -> None:
     fair = quiet()
     for number in range(10, 60, 10):
         assert fair(f"Get the price of {number} Ab{'cdefgh'[number // 10]}").status == "miss"
-    assert fair("Get the price of 70 Xyz").status == "hit"
+    assert fair("Get the price of 35 Xyz").status == "hit"
+    told = fair.engine.explain("Get the price of 70 Uvw")
+    assert "70 is not between numbers that agreed" in told.template
+    assert fair("Get the price of 70 Uvw").status == "miss"
+    assert fair("Get the price of 69 Rst").status == "hit"
 
 
 def test_l15_a_difference_that_no_hole_explains_prevents_the_template() -> None:
