@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 from collections.abc import Callable
 from typing import Any
@@ -317,3 +318,14 @@ def test_l16_families_of_texts_are_answered_and_hostile_ones_never_wrongly(recor
     assert not any(count["wrong"] for count in counts.values())
     assert counts["fair"]["answered"] >= 0.6 * counts["fair"].total()
     assert counts["hostile"].total() > 80
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_l16_a_threshold_is_never_crossed_by_a_replay(seed: int) -> None:
+    chance = random.Random(seed)
+    desk = quiet()
+    desk.currency = lambda amount: "EUR" if amount < 700 else "USD"
+    for at in range(25):
+        number = chance.randint(100, 999)
+        desk(f"Get the price of {number} Item{chr(97 + at)}")
+        assert desk.calls == [("price", f"Item{chr(97 + at)}", number, desk.currency(number))]
