@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     )
     from .store.pruning import Pruned
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 __all__ = [
     "Answered",
