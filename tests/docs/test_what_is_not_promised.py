@@ -20,6 +20,7 @@ SHOWN_BY = {
     "Of what tools return": "test_e12_",
     "Answers that decide together": "test_three_answers_that_decide_together_are_not_seen",
     "A [loop over a list]": "test_elements_that_were_left_out_by_a_number_are_not_seen",
+    "A step that two recordings lack is [optional]": "test_l17_a_step_is_never_inserted",
     "Params are [learned from task texts]": "test_a_name_that_means_more_than_itself_is_not_seen",
     "Why an agent chose a record": "test_a_choice_by_something_else_is_not_seen",
     "A flag of a record counts": "test_a_record_that_was_left_alone_is_not_seen",

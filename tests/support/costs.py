@@ -28,16 +28,24 @@ KEPT = ROOT / ".pytest_cache" / "costs.json"
 
 # Too long for `make test` on any day: `make test-rest` has them. A rule switched off that a proof must see; the whole
 # site; a quick run of all benchmarks; mutations; whole runs of the demo beside the one that learns; property runs with
-# one seed each.
+# one seed each; the pages of the inspector and actions on pages in a browser; whole commands of the gateway.
 REST = """
 demo/test_demo.py::test_the_greeter_example_holds_its_three_assertions_for_real
 demo/test_demo.py::test_the_same_seed_shows_the_same_page
 demo/test_demo.py::test_the_solver_solves_every_task_and_the_audit_agrees
 docs/test_docs_site.py
+gateway/test_gateway_command.py
+inspector/test_browser.py
+integrations/in_playwright/test_playwright_actions.py
+integrations/in_playwright/test_playwright_async.py
+integrations/in_playwright/test_playwright_events.py
+integrations/in_playwright/test_playwright_secrets.py
 project/test_bench.py
+project/test_loop_findings.py
 project/test_mutants.py
 property/test_property_params.py
 property/test_property_restarted.py
+store/contract/test_parted_store.py
 torture/test_torture.py::test_the_proof_sees_when_the_rule_is_off
 """.split()
 
@@ -45,7 +53,7 @@ DAY = "MUSCLE_MEM_DAY"
 SHARE = 8  # a run has each day another eighth of what it has in turns
 TABLE = 3  # cases of a test, beyond which `make quick` has them in turns, and `make test` too if they are slow
 QUARTERS = 4  # `make test` has each day another quarter of a table of quick cases
-LONG = 2.0  # seconds, from which on `make test` has a test in turns that stands for itself, or has few cases
+LONG = 1.0  # seconds, from which on `make test` has a test in turns that stands for itself, or has few cases
 ALWAYS = """
 demo/test_demo.py::test_the_demo_learns_replays_and_starts_warm_the_second_time
 engine/test_miss_wait.py::test_of_eight_processes_one_asks_its_agent_and_a_killed_leader_costs_one_more
@@ -62,6 +70,9 @@ property/test_codec_properties.py
 property/test_drivers_agree.py
 property/test_property_middle.py
 property/test_property_params.py
+gateway/test_gateway_command.py
+inspector/test_browser.py
+project/test_loop_findings.py
 property/test_property_worlds.py
 store/postgres/test_postgres_opening.py
 torture/test_torture.py
