@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..._core.model.records import Row
-from ..._reading.detail import answer_text, evidence_text
-from ..._reading.flows import flows_of
+from ..._reading.detail import answer_text, evidence_text, loops_of
+from ..._reading.flows import flows_of, optional_of
 from ..._reading.loading import LoadedBody, LoadedRow, load_body, load_rows
 from ..._reading.script import param_conditions
 from ..._reading.text import count, duration, local, printable
@@ -59,6 +59,8 @@ def trajectory(request: Request) -> Response:
         facts=list(_facts(stored, loaded, rows, seen)),
         conditions=list(param_conditions(loaded.body)) if loaded.body else [],
         learned=learned,
+        loops=loops_of(loaded.body, fitting(seen)) if loaded.body else [],
+        lacked=optional_of(inspector.store, stored) if loaded.body else [],
         siblings=siblings[:MOST_SIBLINGS],
         failure=last_failure(inspector.store, stored),
         answer=_answer(seen),
