@@ -208,17 +208,24 @@ class ElementUses:
                 yield from self._record_guards(node, use.slot, rows, prefix=COLUMN)
                 return
             if not self._identifies(use, column):
-                kind = "" if looped or ranks_of(elements, field) is None else extreme(elements, position, field)
-                if kind:
-                    yield self._element_guard(node, use.slot, kind, list(field))
-                if not looped:
-                    yield from self._joined_reasons(node, use.slot)
-                if not looped and 0 < position == len(elements) - 1:
-                    yield self._element_guard(node, use.slot, "last", [])
+                if not looped and field:
+                    yield from self._reasons(node, use.slot, elements, position)
+                elif not looped:
+                    yield from self._scalar_reasons(node, use.slot, elements)
                 return
         elif looped:
             return
         yield from self._record_guards(node, use.slot, elements, at=position, with_reasons=not looped)
+
+    def _scalar_reasons(self, node: int, slot: int, elements: Sequence[Any]) -> Iterator[Guard]:
+        """Yield why one of scalars may have been chosen."""
+        position = position_in(self._index.nodes[node], slot)
+        kind = "" if ranks_of(elements, ()) is None else extreme(elements, position, ())
+        if kind:
+            yield self._element_guard(node, slot, kind, [])
+        yield from self._joined_reasons(node, slot)
+        if 0 < position == len(elements) - 1:
+            yield self._element_guard(node, slot, "last", [])
 
     def _ties(self, node: int, slots: dict[int, Place], elements: Table) -> Iterator[Guard]:
         """Yield why elements that share a value may have been chosen for it.
@@ -262,7 +269,13 @@ class ElementUses:
             yield self._element_guard(node, slot, prefix + "record", told)
             if with_reasons and len(elements) <= MAX_ELEMENTS and not any(self._is_told(text) for _, text in texts):
                 yield self._element_guard(node, slot, prefix + KNOWN, rows_beside(elements, position, texts[0][0]))
-        if with_reasons:
+        yield from self._reasons(node, slot, elements if with_reasons else (), position, prefix)
+
+    def _reasons(
+        self, node: int, slot: int, elements: Sequence[Any], position: int, prefix: str = ""
+    ) -> Iterator[Guard]:
+        """Yield why an element may have been chosen; without elements its place only."""
+        if elements:
             for kind, field, value in reasons(elements, position):
                 data = [*field, value] if kind == "first" else list(field)
                 yield self._element_guard(node, slot, prefix + kind, data)
