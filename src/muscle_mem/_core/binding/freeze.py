@@ -22,6 +22,8 @@ from .parts import OutputParts
 
 _ONLY_TEXT = frozenset({str})
 _MAX_DEPTH = 64
+_PLAIN_CONTAINERS = frozenset({list, tuple, dict})
+_MAX_EMPTY = 8  # bytes that no empty container exceeds, which is small and no evidence
 _REFUSAL_COST = 100  # visits that a part counts for if it cannot be stored
 
 
@@ -221,8 +223,19 @@ def frozen_to_expression(
     if isinstance(frozen, Encoded):
         if not params:
             return Lit(frozen.data)
-        return to_expression(codec.decode(frozen.data, lenient=True), params, argument, vouched=vouched)
+        key = (frozen.data, argument, vouched)
+        found = params.expressions.get(key)
+        if found is None:  # It is kept, as the recording and the history of runs need it, and a walk costs much.
+            found = params.expressions[key] = _encoded_to_expression(frozen.data, params, argument, vouched)
+        return found
     return to_expression(frozen, params, argument, vouched=vouched)
+
+
+def _encoded_to_expression(data: bytes, params: Params, argument: str | None, vouched: frozenset[str]) -> Expr:
+    names = params.names_by_bytes.get(data) if len(data) > _MAX_EMPTY else None
+    if names and type(params.values[names[0]]) in _PLAIN_CONTAINERS:  # Canonical bytes decode to a value that has them.
+        return Par(argument if argument in names else names[0])
+    return to_expression(codec.decode(data, lenient=True), params, argument, vouched=vouched)
 
 
 def find_unencodable(frozen: Any) -> Unencodable | None:

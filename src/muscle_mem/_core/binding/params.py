@@ -37,6 +37,7 @@ class Params:
         "_index",
         "_kinds",
         "canonical",
+        "expressions",
         "names_by_bytes",
         "opaque",
         "secret",
@@ -95,6 +96,7 @@ class Params:
         self._finders: dict[bool, tuple[Needles, dict[str, str]]] = {}
         self._by_value: dict[Any, list[str]] = {}
         self._kinds: dict[type, set[int]] = {}
+        self.expressions: dict[Any, Expr] = {}  # of encoded arguments
         for names in self.names_by_bytes.values():
             for name in names:
                 value = plain_text(self.values[name])
