@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from muscle_mem import Engine
+from muscle_mem._core.binding.params import Params
 
 
 def rows(count: int) -> list[dict[str, Any]]:
@@ -99,3 +100,14 @@ def test_e5_uses_of_four_times_the_records_cost_about_four_times_as_much() -> No
 
     few, many = calls_to_search(ids, 60), calls_to_search(ids, 240)
     assert many < 6 * few
+
+
+@pytest.mark.parametrize(("use", "most"), [("as a whole", 0), ("not at all", 1)])
+def test_leaves_of_params_are_gathered_once_if_they_are_needed(
+    use: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gathered: list[Params] = []
+    gather = Params.leaves
+    monkeypatch.setattr(Params, "leaves", lambda params: gathered.append(params) or gather(params))  # type: ignore[func-returns-value]
+    calls_to_learn(USES[use], 10)
+    assert len(gathered) == most

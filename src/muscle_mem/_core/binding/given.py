@@ -24,7 +24,11 @@ class Given:
     """
 
     def __init__(self, leaves: Iterable[Any]) -> None:
-        self._leaves = list(leaves)
+        self._given = leaves
+
+    @lazy
+    def _leaves(self) -> list[Any]:
+        return list(self._given)
 
     @lazy
     def _text(self) -> str:

@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from .. import codec
+from ..codec.walk import LazyLeaves
 from ..model.records import Guard, StepRecord
 from ..redaction.traces import SHORT_TEXT, SMALL_INT
 from .chosen import ElementUses
@@ -48,7 +49,7 @@ class GuardFacts(NamedTuple):
 
     task: tuple[Any, ...] = ()
     defaults: Sequence[tuple[Any, ...]] = ()
-    params: tuple[Any, ...] = ()
+    params: Sequence[Any] = ()
 
 
 def is_same_place(place: Place, places: Sequence[Place]) -> bool:
@@ -106,7 +107,7 @@ class _Search:
         self.index = index
         self.facts = facts
         self.found: dict[int, list[Guard]] = {}
-        self._words = Words((*facts.task, *facts.params))
+        self._words = Words(LazyLeaves(lambda: [*facts.task, *facts.params]))
         self._figures = frozenset(value for leaf in facts.task for f in scalar_figures(leaf) for value in f.values)
         self._ended: frozenset[int] = frozenset()
         self._ended_at: dict[int, frozenset[int]] = {}

@@ -14,7 +14,7 @@ positions, and read the attributes of unknown objects, which the searches for se
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -44,6 +44,33 @@ def leaves_of(value: Any) -> list[Any]:
     found: list[Any] = []
     _gather(value, found, 0)
     return found
+
+
+class LazyLeaves(Sequence[Any]):
+    """Leaves that are gathered when the first of them is needed."""
+
+    __slots__ = ("_found", "_gather")
+
+    def __init__(self, gather: Callable[[], list[Any]]) -> None:
+        self._gather = gather
+        self._found: list[Any] | None = None
+
+    def _all(self) -> list[Any]:
+        if self._found is None:
+            self._found = self._gather()
+        return self._found
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._all()[index]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._all())
+
+    def __contains__(self, value: object) -> bool:
+        return value in self._all()
 
 
 def _gather(value: Any, found: list[Any], depth: int) -> None:

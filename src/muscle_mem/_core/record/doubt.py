@@ -21,6 +21,7 @@ from ..binding.suspicion import (
 )
 from ..binding.suspicion_kinds import local_day
 from ..binding.task_key import masked_task, masked_text
+from ..codec.walk import LazyLeaves
 from ..model.records import Ctx, Lit, Par, StepRecord, Suspicion, Witness
 from ..run.recorder import RecordedStep
 from ..run.run import Run
@@ -44,12 +45,14 @@ def note_doubts(
     outputs: OutputIndex,
     result: int,
     words: Sequence[Any],
+    given: Sequence[Any],
     ended: Mapping[int, frozenset[int]],
 ) -> Doubts:
     """Return what to note about the literals of a finished run.
 
-    `outputs` is the index of the outputs, `result` the step whose output the agent returned, or -1, and `words` are
-    what `task_words` returns. `ended` are the steps that had ended when each step began.
+    `outputs` is the index of the outputs, `result` the step whose output the agent returned, or -1. `words` are what
+    `task_words` returns, and `given` the leaves of the params. `ended` are the steps that had ended when each step
+    began.
     """
     recorder, policy = run.recorder, run.policy
     params = recorder.params
@@ -61,8 +64,7 @@ def note_doubts(
     ]
     task = masked_text(run.label, params, recorder.known.redactor)
     suspicions = infer_suspicions(records, facts, outputs, params, surroundings_of(run, words, now))
-    given = params.leaves()
-    leaves = [*words, *given]
+    leaves = LazyLeaves(lambda: [*words, *given])
     acts = [step.tool.effect != "read" for step in steps]
     known = Knowledge(leaves, [fact.defaults for fact in facts], acts, ended, now)
     suspicions = joined_suspicions(suspicions, derived_suspicions(records, outputs, known))

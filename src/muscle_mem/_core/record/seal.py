@@ -20,6 +20,7 @@ from ..binding.param_suspicion import params_in_name, params_with_keys_in
 from ..binding.params import NO_PARAMS, Params, params_used_in
 from ..binding.resolve import secrets_used
 from ..binding.whole_outputs import Explained
+from ..codec.walk import LazyLeaves
 from ..model.records import FORM, Body, FinalAnswer, Leafwise, PartOf, Row, StepRecord, body_bytes
 from ..plan.identity import observation_id
 from ..plan.parallel import (
@@ -60,8 +61,10 @@ def make_recording(
     shapes = recorder.placements(steps)
     outputs = output_index(recorder, steps)
     words = task_words(run)
-    records = step_records(recorder, steps, shapes, outputs, words)
-    doubts = note_doubts(run, steps, records, outputs, result_step(steps, value), words, _all_ended(recorder, steps))
+    given = LazyLeaves(params.leaves)
+    records = step_records(recorder, steps, shapes, outputs, words, given)
+    result = result_step(steps, value)
+    doubts = note_doubts(run, steps, records, outputs, result, words, given, _all_ended(recorder, steps))
     order = canonical_order(records)
     redactor = recorder.known.redactor
     names = [name for step in steps for name in variadic_names(step)]
@@ -122,10 +125,11 @@ def step_records(
     shapes: Sequence[Placement],
     outputs: OutputIndex | None = None,
     words: Sequence[Any] = (),
+    given: Sequence[Any] | None = None,
 ) -> list[StepRecord]:
     """Return the planned steps as stored, with references, guards and groups.
 
-    `words` are what is left of the task when its params are masked.
+    `words` are what is left of the task when its params are masked, and `given` the leaves of the params.
     """
     positions = {step: at for at, step in enumerate(steps)}
     indexes = {step.index: at for step, at in positions.items() if step.index >= 0}
@@ -145,7 +149,8 @@ def step_records(
     if recorder.has_general_prefix or not any(record.group for record in records[:start]):
         events = _prefix_events(records[:start]) + events  # what the replay has seen is this run's own evidence
         start = 0
-    facts = GuardFacts(tuple(words), [defaults_of(step.tool) for step in steps], tuple(recorder.params.leaves()))
+    given = LazyLeaves(recorder.params.leaves) if given is None else given
+    facts = GuardFacts(tuple(words), [defaults_of(step.tool) for step in steps], given)
     guards = known[:start] + infer_guards(
         records, outputs, start=start, events=events, names=list(map(variadic_names, steps)), facts=facts
     )
