@@ -10,7 +10,7 @@ import enum
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from itertools import chain, compress
-from operator import ne
+from operator import itemgetter, ne
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -215,22 +215,33 @@ class Writer:
         A few passes in C over all of them are faster than one in Python. Return None for other dicts, and for those
         that exceed a maximum.
         """
-        if self.checks_extremes or depth >= MAX_DEPTH or sum(map(len, rows)) > self.nodes_left:
+        count = sum(map(len, rows))
+        if self.checks_extremes or depth >= MAX_DEPTH or count > self.nodes_left:
             return None
-        if not ONLY_STR.issuperset(map(type, chain.from_iterable(rows))):
+        keys = list(chain.from_iterable(rows))
+        if not ONLY_STR.issuperset(map(type, keys)):
             return None
-        values = list(chain.from_iterable(map(dict.values, rows)))
-        kinds = list(map(type, values))
-        found = set(kinds)
-        if not found <= PLAIN_OR_FLOAT or (float in found and self.holds_nan(values)):
-            return None
-        texts = values if found == ONLY_STR else compress(values, map(_SIZED.__contains__, kinds))
-        size = sum(map(len, texts)) + sum(map(len, chain.from_iterable(rows)))
+        names = list(rows[0])
+        if len(names) <= len(rows) and set(map(len, rows)) == {len(names)} and keys == names * len(rows):
+            columns = [list(map(itemgetter(name), rows)) for name in names]
+        else:
+            names, columns = [], [list(chain.from_iterable(map(dict.values, rows)))]
+        size = sum(map(len, keys))
+        for values in columns:
+            found = set(map(type, values))
+            if not found <= PLAIN_OR_FLOAT or (float in found and self.holds_nan(values)):
+                return None
+            if found <= _SIZED:
+                size += sum(map(len, values))
+            elif str in found or bytes in found:
+                size += sum(map(len, compress(values, map(_SIZED.__contains__, map(type, values)))))
         if size > self.bytes_left:
             return None
-        self.nodes_left -= len(values)
+        self.nodes_left -= count
         self.bytes_left -= size
         if not self.canonical:
+            return rows
+        if names and names == sorted(names, key=pack):
             return rows
         orders = {keys: tuple(sorted(keys, key=pack)) for keys in set(map(tuple, rows))}
         if all(keys == order for keys, order in orders.items()):
