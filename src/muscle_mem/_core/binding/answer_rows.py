@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 from operator import itemgetter, ne
 from string import ascii_letters
 from typing import Any, NamedTuple
@@ -38,9 +38,11 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 _CONSTANTS = {True: TRUE, False: FALSE, None: NONE}
 _TABLE = "<tr"
 _YES_OR_NO = rf"(?im)^[^\S\n]*(?:{'|'.join(sorted(YES_AND_NO))})[.!]*[^\S\n]*$"
+_YES_OR_NO_STARTS = frozenset({word[:2] for word in YES_AND_NO})
 _SHAPES = str.maketrans({char: "1" if char.isdigit() else "a" for char in "123456789" + ascii_letters})
 """Makes one-line ASCII texts equal that have letters, zeros, other digits and signs at the same positions."""
 _FIRST = itemgetter(0)
+_START = itemgetter(slice(2))
 _NUMBER_LINES = re.compile(r"^(?:[^\d\n]{0,24}-?(\d[\d.,]*)[^\d\n]{0,24}|.*)$", re.MULTILINE)
 """The one number of each line, as `answers.read` finds it in a whole text."""
 
@@ -68,12 +70,16 @@ def rows_of(items: Sequence[Any], depth: int) -> Rows | None:
     if count < _FEW or depth < 1 or not _DICT.issuperset(map(type, items)):
         return None
     names = tuple(items[0])
-    if not names or list(map(tuple, items)).count(names) < count or not _STR.issuperset(map(type, names)):
+    if not names or set(map(len, items)) != {len(names)}:
+        return None
+    keys = list(chain.from_iterable(items))
+    if keys != [*names] * count or not _STR.issuperset(map(type, keys)):
         return None
     size = 1
     differing: list[Sequence[Any]] = []
     fields: list[tuple[str, Any, Any]] = []
-    for name, column in zip(names, zip(*map(dict.values, items), strict=True), strict=True):
+    for name in names:
+        column = list(map(itemgetter(name), items))
         if type(column[0]) is dict:
             rows = rows_of(column, depth - 1)
             if rows is None:
@@ -149,7 +155,7 @@ def _of_one_line_texts(name: str, texts: Sequence[str], joined: str) -> Sequence
 
     Most texts of a field have one of a few shapes.
     """
-    if compiled(_YES_OR_NO).search(joined):
+    if _may_have_yes_or_no(texts, joined) and compiled(_YES_OR_NO).search(joined):
         return [read(text, name, words=False).category for text in texts]
     if not joined.isascii():
         return _of_short_texts(name, texts)
@@ -160,6 +166,15 @@ def _of_one_line_texts(name: str, texts: Sequence[str], joined: str) -> Sequence
         return found
     by_shape = dict(zip(distinct, found, strict=True))
     return [by_shape[shape] for shape in shapes]
+
+
+def _may_have_yes_or_no(texts: Sequence[str], joined: str) -> bool:
+    """Return whether one of the texts may be a yes or a no.
+
+    How a text begins excludes most of them much faster than the pattern does. Beyond ASCII, other letters may be equal
+    to those of a word.
+    """
+    return not joined.isascii() or not _YES_OR_NO_STARTS.isdisjoint(map(str.lower, set(map(_START, texts))))
 
 
 def _of_short_texts(name: str, texts: Sequence[str]) -> Sequence[str] | str:

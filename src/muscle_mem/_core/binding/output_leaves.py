@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from enum import Enum
 from itertools import chain, compress, product, repeat
-from operator import is_
+from operator import is_, itemgetter
 from types import SimpleNamespace
 from typing import Any
 
@@ -130,9 +130,9 @@ class OutputLeaves:
         """
         rows = self.nodes[start:stop]
         names = tuple(rows[0])
-        if not names or not _STR.issuperset(map(type, names)):
+        if not names or not _STR.issuperset(map(type, chain.from_iterable(rows))):
             return False
-        columns = list(zip(*map(dict.values, rows), strict=True))
+        columns = [list(map(itemgetter(name), rows)) for name in names]
         kinds = [set(map(type, column)) for column in columns]
         groups = [[at for at, kind in enumerate(kinds) if kind <= group] for group in (_STR, _NUMBERS, _INNER, _EMPTY)]
         if sum(map(len, groups)) < len(columns):  # A column of mixed values
