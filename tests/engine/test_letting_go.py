@@ -5,9 +5,13 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+import threading
+import time
 import weakref
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from muscle_mem import Check, Engine
 from muscle_mem.store import SqliteStore
@@ -51,6 +55,32 @@ def test_a_store_that_somebody_else_uses_stays_open(tmp_path: Path) -> None:
     store = SqliteStore(str(tmp_path / "memory.db"))
     used(store)
     gc.collect()
+    assert [stored.standing.hits for stored in store.scan().stored] == [1]
+    store.close()
+
+
+def test_an_engine_may_be_collected_in_the_middle_of_an_operation_of_its_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The garbage collector runs in whatever thread, which may hold the locks of the store."""
+    monkeypatch.setattr("muscle_mem._library.counters.FLUSH_WAIT", 0.05)
+    store = SqliteStore(str(tmp_path / "memory.db"))
+    held = [used(store)]
+    collected = threading.Event()
+
+    def collect() -> None:
+        with store._connections.using():
+            held.clear()
+            gc.collect()
+            collected.set()
+
+    thread = threading.Thread(target=collect, daemon=True)
+    thread.start()
+    assert collected.wait(30), "the collection waits for a lock of its own thread"
+    thread.join(30)
+    until = time.monotonic() + 30
+    while [stored.standing.hits for stored in store.scan().stored] != [1] and time.monotonic() < until:
+        time.sleep(0.01)
     assert [stored.standing.hits for stored in store.scan().stored] == [1]
     store.close()
 

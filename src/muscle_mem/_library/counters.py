@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import threading
 from collections import deque
@@ -17,6 +18,8 @@ from .history import History
 HITS_PER_WRITE = 1_000
 MAX_TRAJECTORIES = 10_000
 
+FLUSH_WAIT = 2.0
+"""Seconds for which the garbage collector waits until the counts of an engine are written."""
 
 _LATER = 1e-5  # Seconds that a time since the epoch can hold.
 
@@ -128,7 +131,27 @@ def flush_counters(store: Store, counts: Counters) -> None:
 
     This function refers to no tools, and so does not keep the engine alive. Errors are not reported: another engine may
     have closed the store that both used.
+
+    The garbage collector may call it in the middle of any operation, also of the store, whose locks the thread then
+    holds. So it works in another thread, and waits for that one only briefly.
     """
+    done = threading.Event()
+
+    def work() -> None:
+        try:
+            _flush(store, counts)
+        finally:
+            done.set()
+
+    try:
+        _thread.start_new_thread(work, ())  # Unlike Thread.start, it takes no lock that this thread may hold.
+    except RuntimeError:  # The interpreter is about to end, and no operation is under way.
+        _flush(store, counts)
+        return
+    done.wait(FLUSH_WAIT)
+
+
+def _flush(store: Store, counts: Counters) -> None:
     notes = counts.drain()
     if notes:
         try:
