@@ -118,12 +118,14 @@ def test_e10_a_day_in_another_spelling_is_guarded_by_the_day_and_not_by_its_form
 GIVEN = ("Dear Ann", 150, 1.5, -0.0, float("nan"), Decimal("2.50"), True, None, b"raw", datetime.date(2031, 12, 24))
 
 
-@pytest.mark.parametrize("value", [*GIVEN[:6], *GIVEN[8:], "Ann", "ann", "24.12.2031", "150"])
+@pytest.mark.parametrize(
+    "value", [*GIVEN[:6], *GIVEN[8:], "Ann", "ann", "24.12.2031", "150", "1.5", "-0.0", "nan", "NaN"]
+)
 def test_what_a_run_was_given_is_found_by_its_value_or_as_a_token(value: Any) -> None:
     assert Given(GIVEN).holds(value)
 
 
-@pytest.mark.parametrize("value", ["An", "nn", "15", 15, 0.25, Decimal("7.1"), "hello", b"row", True, None, ""])
+@pytest.mark.parametrize("value", ["An", "nn", "15", 15, 0.25, Decimal("7.1"), "hello", "na", b"row", True, None, ""])
 def test_what_a_run_was_not_given_is_not_found(value: Any) -> None:
     assert not Given(GIVEN).holds(value)
 

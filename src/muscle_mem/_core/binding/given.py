@@ -7,13 +7,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..model.lazy import lazy
-from ..redaction.traces import decimal_text
+from ..redaction.traces import decimal_texts
 from .figures import scalar_figures
 from .guard_sources import figures_of
 from .leaf_texts import BREAK, bytes_of, text_of
 from .tokens import contains_token
 
 _WORD = re.compile(r"\w+")
+_SIGNS_OF_NUMBERS = frozenset("0123456789+-.abcdefinx")
+"""The characters that the text of a number is made of: digits, or those of `inf`, `nan` and a hexadecimal number."""
+
 _USUAL = frozenset({str, int, float, bool, type(None)})
 
 
@@ -33,7 +36,7 @@ class Given:
     @lazy
     def _text(self) -> str:
         others = [text_of(leaf) or "" for leaf in self._others]
-        return BREAK.join((*self._texts, *map(decimal_text, self._ints), *map(str, self._floats), *others))
+        return BREAK.join((*self._texts, *others))
 
     @lazy
     def _folded(self) -> str:
@@ -42,6 +45,14 @@ class Given:
     @lazy
     def _words(self) -> frozenset[str]:
         return frozenset((*_WORD.findall(self._text), *_WORD.findall(self._folded)))
+
+    @lazy
+    def _numbers(self) -> str:
+        return BREAK.join((*decimal_texts([*self._ints]), *map(str, self._floats)))
+
+    @lazy
+    def _words_of_numbers(self) -> frozenset[str]:
+        return frozenset(_WORD.findall(self._numbers))
 
     @lazy
     def _texts(self) -> frozenset[str]:
@@ -57,6 +68,8 @@ class Given:
 
     @lazy
     def _others(self) -> list[Any]:
+        if _USUAL.issuperset(map(type, self._leaves)):
+            return []
         return [leaf for leaf in self._leaves if type(leaf) not in _USUAL]
 
     @lazy
@@ -72,21 +85,27 @@ class Given:
         text = (text_of(value) or "").strip()
         if not text:
             return False
-        if self._has_token(self._text, text) or self._has_equal(value):
+        if self._has_token(text) or self._has_equal(value):
             return True
         # Letters that only look like others stay what they are: other texts are not folded.
-        if text.isascii() and self._has_token(self._folded, text.lower()):
+        if text.isascii() and self._has_token(text.lower(), is_folded=True):
             return True
         figures = figures_of(value)
         if len(figures) != 1 or (isinstance(value, str) and figures[0].end - figures[0].start != len(text)):
             return False
         return any(held in self._figures for held in figures[0].values)
 
-    def _has_token(self, known: str, text: str) -> bool:
+    def _has_token(self, text: str, *, is_folded: bool = False) -> bool:
         """Return whether a text is a token here; short words stand inside of many others."""
-        if text not in known:  # Most are not, and this costs much less than the words of all values.
+        known = self._folded if is_folded else self._text
+        if text in known:  # Most are not, and this costs much less than the words of all values.
+            is_part = text not in self._words and _WORD.fullmatch(text)
+            if not is_part and contains_token(known, text):
+                return True
+        if not _SIGNS_OF_NUMBERS.issuperset(text) or text not in self._numbers:
             return False
-        return (text in self._words or not _WORD.fullmatch(text)) and contains_token(known, text)
+        is_part = text not in self._words_of_numbers and _WORD.fullmatch(text)
+        return not is_part and contains_token(self._numbers, text)
 
     def _has_equal(self, value: Any) -> bool:
         """Return whether a value of the same type is here that is equal."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import codec
 from ..model.records import StepRecord, Suspicion
-from ..redaction.traces import SHORT_TEXT, decimal_text, fold_text, text_forms
+from ..redaction.traces import SHORT_TEXT, decimal_text, decimal_texts, fold_text, text_forms
 from .figures import number_text
 from .needles import Needles
 from .param_parts import child_parts
@@ -118,9 +118,9 @@ class ParamSearch:
                 if len(leaves) == 1 and type(leaves[0]) in (str, int, float):
                     self._raw[name] = str(leaves[0]) if type(leaves[0]) is not int else decimal_text(leaves[0])
                 forms = _all_forms(leaves)
-                again = forms.intersection(self._forms)
+                again = forms.intersection(self._forms) if self._forms else ()
                 self._forms.update({form: (*self._forms[form], name) for form in again})
-                self._forms.update(dict.fromkeys(forms - again, (name,)))
+                self._forms.update(dict.fromkeys(forms.difference(again) if again else forms, (name,)))
             self._needles = Needles(self._forms)
         return self._forms
 
@@ -214,15 +214,16 @@ def leaves_of(value: Any) -> list[Any]:
 def _all_forms(leaves: Sequence[Any]) -> set[str]:
     """Return the folded texts of leaves; those of plain texts in one go."""
     texts = [leaf for leaf in leaves if type(leaf) is str]
-    found = set(fold_text(_SEPARATOR.join(texts)).split(_SEPARATOR)) if texts else set()
-    found.update(map(decimal_text, [leaf for leaf in leaves if type(leaf) is int]))
+    joined = _SEPARATOR.join(texts)
+    found = set(fold_text(joined).split(_SEPARATOR)) if texts else set()
+    found.update(decimal_texts([leaf for leaf in leaves if type(leaf) is int]))
     floats = [leaf for leaf in leaves if type(leaf) is float]
     found.update(map(str, floats))
-    found.update(map(decimal_text, map(int, filter(float.is_integer, floats))))
+    found.update(decimal_texts(list(map(int, filter(float.is_integer, floats)))))
     if not _TEXTS_AND_NUMBERS.issuperset(map(type, leaves)):
         for leaf in [leaf for leaf in leaves if type(leaf) not in _TEXTS_AND_NUMBERS]:
             found.update(_folded_forms(leaf))
-    if any(_SEPARATOR in text for text in texts):
+    if joined.count(_SEPARATOR) >= len(texts) > 0:  # one of them has such a character itself
         found.update(map(fold_text, texts))
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any
 
@@ -55,6 +55,14 @@ def decimal_text(value: int) -> str:
         return str(value)
     except ValueError:
         return hex(value)
+
+
+def decimal_texts(values: Sequence[int]) -> list[str]:
+    """Return what `decimal_text` returns for each of some ints."""
+    try:
+        return list(map(str, values))
+    except ValueError:
+        return list(map(decimal_text, values))
 
 
 def text_forms(leaf: Any) -> list[str]:
