@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import chain, repeat
-from operator import itemgetter, ne
+from itertools import chain, compress, repeat
+from operator import itemgetter, ne, not_
 from string import ascii_letters
 from typing import Any, NamedTuple
 
@@ -123,10 +123,16 @@ def _of_numbers(name: str, column: Sequence[Any], kinds: set[type]) -> Sequence[
         return [read(value, name, words=False).category for value in column]
     if all(column) and -1 not in column and not (float in kinds and any(map(ne, column, column))):
         return NUMBER
-    return [
-        NUMBER if value and value != -1 and value == value else read(value, name, words=False).category
-        for value in column
-    ]
+    places = range(len(column))
+    odd = set(compress(places, map(not_, column)))
+    if -1 in column:
+        odd.update(at for at in places if column[at] == -1)
+    if float in kinds:
+        odd.update(compress(places, map(ne, column, column)))
+    found = [NUMBER] * len(column)
+    for at in odd:
+        found[at] = read(column[at], name, words=False).category
+    return found
 
 
 def _of_texts(name: str, column: Sequence[str]) -> Sequence[str] | str | None:

@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from enum import Enum
 from itertools import chain, compress, product, repeat
-from operator import is_, itemgetter
+from operator import is_
 from types import SimpleNamespace
 from typing import Any
 
@@ -130,9 +130,9 @@ class OutputLeaves:
         """
         rows = self.nodes[start:stop]
         names = tuple(rows[0])
-        if not names or not _STR.issuperset(map(type, chain.from_iterable(rows))):
+        if not names or not _STR.issuperset(map(type, names)):
             return False
-        columns = [list(map(itemgetter(name), rows)) for name in names]
+        columns = list(zip(*map(dict.values, rows), strict=True))
         kinds = [set(map(type, column)) for column in columns]
         groups = [[at for at, kind in enumerate(kinds) if kind <= group] for group in (_STR, _NUMBERS, _INNER, _EMPTY)]
         if sum(map(len, groups)) < len(columns):  # A column of mixed values
@@ -200,7 +200,13 @@ class OutputLeaves:
 
     def _note_rows(self, at: int) -> None:
         """Note which neighbors among the last containers have the same keys."""
-        for _, same in itertools.groupby(map(tuple, self.nodes[at:])):
+        nodes = self.nodes[at:]
+        names = list(nodes[0])
+        if set(map(len, nodes)) == {len(names)} and list(chain.from_iterable(nodes)) == names * len(nodes):
+            if len(nodes) >= _FEW:
+                self._rows[at] = at + len(nodes)
+            return
+        for _, same in itertools.groupby(map(tuple, nodes)):
             count = len(list(same))
             if count >= _FEW:
                 self._rows[at] = at + count
