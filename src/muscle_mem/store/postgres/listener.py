@@ -15,12 +15,14 @@ from typing import Any
 
 import msgspec
 import psycopg
+from psycopg import errors
 
 from ...errors import StoreError
-from .connections import ConnectionPool, PooledConnection
+from .connections import ConnectionPool, PooledConnection, Rows
 from .errors import NotNowError, plain_text
 from .leading import KeyLocks
 from .opening import Sessions
+from .replica import MARK, Marks
 from .schema import number_for, quoted
 from .writer import Changes
 
@@ -44,17 +46,18 @@ def channel_of(schema: str) -> str:
     return f"muscle_mem_{number_for(b'change', schema.encode()) & (1 << 63) - 1}"
 
 
-def poll_of(schema: str) -> str:
+def poll_of(schema: str, extra: str = "") -> str:
     """Return the statement that selects the changes since the last poll.
 
     These are the ones of transactions that had not begun, or had not ended. The number of the oldest such transaction
-    is the horizon. Other conditions only save reading rows again: a long transaction holds the horizon back.
+    is the horizon. Other conditions only save reading rows again: a long transaction holds the horizon back. `extra`
+    is one more column.
     """
     name = quoted(schema)
     return (
         "SELECT txid_current_snapshot()::text, pg_is_in_recovery(), pg_postmaster_start_time()::text, h.pruned, "
-        f"pg_backend_pid(), c.n, c.key FROM {name}.horizon h LEFT JOIN {name}.change c ON c.xid >= %s "
-        "AND (c.xid >= %s OR c.xid = ANY(%s::bigint[])) WHERE h.one = 1"
+        f"pg_backend_pid(), c.n, c.key{', ' if extra else ''}{extra} FROM {name}.horizon h "
+        f"LEFT JOIN {name}.change c ON c.xid >= %s AND (c.xid >= %s OR c.xid = ANY(%s::bigint[])) WHERE h.one = 1"
     )
 
 
@@ -171,13 +174,16 @@ class ChangeListener:
     follows immediately. `polls` counts the polls.
     """
 
-    def __init__(self, pool: ConnectionPool, sessions: Sessions, key_locks: KeyLocks) -> None:
+    def __init__(
+        self, pool: ConnectionPool, sessions: Sessions, key_locks: KeyLocks, marks: Marks | None = None
+    ) -> None:
         self.versions = KeyVersions()
         self.error: str | None = None
         self.polls = 0
         self._pool = pool
         self._schema = pool.options.schema
-        self._poll = poll_of(self._schema)
+        self._marks = marks
+        self._poll = poll_of(self._schema, MARK if marks is not None else "")
         self._sessions = sessions
         self._key_locks = key_locks
         self._reset()
@@ -218,14 +224,28 @@ class ChangeListener:
         """
         began = time.monotonic()
         since = self.versions.horizon
-        rows = connection.fetch(self._poll, since.xmin, since.xmax, list(since.running))
+        rows = self._fetch(connection, since)
         if not rows:
             raise psycopg.DataError("the row of the table 'horizon' is missing")
+        if self._marks is not None:
+            self._marks.note(began, connection.identity[0], rows[0][2], rows[0][7])
         if self.versions.note_changes(since, rows):
             self._busy_until = began + BUSY_SECONDS
         self._last_polled = began
         self.polls += 1
         return int(rows[0][4])
+
+    def _fetch(self, connection: PooledConnection, since: Horizon) -> Rows:
+        values = since.xmin, since.xmax, list(since.running)
+        try:
+            return connection.fetch(self._poll, *values)
+        except (errors.InsufficientPrivilege, errors.FeatureNotSupported, errors.UndefinedFunction):
+            if self._marks is None:
+                raise
+            # Some hosting providers hide how far a server is. No replica is used then.
+            self._marks = None
+            self._poll = poll_of(self._schema)
+            return connection.fetch(self._poll, *values)
 
     def stop(self) -> None:
         """Stop the thread, and wait up to two seconds for its end."""

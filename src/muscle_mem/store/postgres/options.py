@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from ...errors import InvalidTypeError, InvalidValueError
 from ..naming import is_postgres, without_secrets
 
-KNOWN = ("mm_schema", "mm_timeout", "mm_connections", "mm_pooling", "mm_notify")
+KNOWN = ("mm_schema", "mm_timeout", "mm_connections", "mm_pooling", "mm_notify", "mm_read")
 SWITCH = ("off", "on")
 POOLING = ("auto", "session", "transaction")
 SECRETS = ("password", "sslpassword", "oauth_client_secret")
@@ -37,7 +37,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     `conninfo` is for libpq and has the secrets. `url` is for messages and has none. `timeout` is the deadline of one
     operation in seconds. `connections` is the maximum number of connections of a process, with the one that watches for
     changes. `pooling` is the kind of proxy before the server: "transaction" lends a server for one transaction at a
-    time. `notify` announces changes with NOTIFY.
+    time. `notify` announces changes with NOTIFY. `read` is the host and port of a replica, or ("", 0).
     """
 
     conninfo: dict[str, Any]
@@ -47,6 +47,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 2
     pooling: str = "auto"
     notify: bool = False
+    read: tuple[str, int] = ("", 0)
 
     def __repr__(self) -> str:
         return f"Options({self.url!r})"
@@ -130,7 +131,20 @@ def _checked(ours: dict[str, str], url: str) -> dict[str, Any]:
         "connections": int(connections),
         "pooling": pooling,
         "notify": notify == "on",
+        "read": _replica(ours["mm_read"]) if "mm_read" in ours else ("", 0),
     }
+
+
+def _replica(text: str) -> tuple[str, int]:
+    """Return the host and the port that `mm_read` names."""
+    found = re.fullmatch(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s:,@?#\[\]]+)(?::(?P<port>[0-9]{1,5}))?", text)
+    port = int(found["port"] or 5432) if found else 0
+    if found is None or not text.isprintable() or not 1 <= port <= 65535:
+        raise InvalidValueError(
+            "invalid mm_read=: expected HOST or HOST:PORT of one replica, such as replica.example:5432, got "
+            f"{text.rpartition('@')[2]!r}"
+        )
+    return found["host"].strip("[]"), port
 
 
 def _number(name: str, text: str) -> float:

@@ -19,6 +19,7 @@ from .leading import KeyLocks
 from .listener import ChangeListener
 from .opening import Sessions
 from .options import Options
+from .replica import Replica
 
 
 class Shared:
@@ -31,7 +32,9 @@ class Shared:
         self.attempts = Attempts(self.pool)
         self.sessions = Sessions(options)
         self.key_locks = KeyLocks(self.pool, self.attempts)
-        self.listener = ChangeListener(self.pool, self.sessions, self.key_locks)
+        self.replica = Replica(options) if options.read[0] else None
+        marks = self.replica.marks if self.replica is not None else None
+        self.listener = ChangeListener(self.pool, self.sessions, self.key_locks, marks)
         self.pool.on_new_incarnation = self.listener.versions.invalidate_all
         self.users = 0
         self._pid = os.getpid()
@@ -45,19 +48,27 @@ class Shared:
         """Close the connections, and stop the thread."""
         self.key_locks.close()
         self.pool.close()
+        if self.replica is not None:
+            self.replica.pool.close()
         self.listener.stop()
 
     def _before_fork(self) -> None:
         self.pool.before_fork()
+        if self.replica is not None:
+            self.replica.pool.before_fork()
 
     def _after_fork_in_parent(self) -> None:
         self.pool.after_fork_in_parent()
+        if self.replica is not None:
+            self.replica.pool.after_fork_in_parent()
 
     def _after_fork_in_child(self) -> None:
         self._pid = os.getpid()
         self.pool.breaker.reset_after_fork()
         self.writes.reset_after_fork()
         self.pool.abandon_after_fork()
+        if self.replica is not None:
+            self.replica.abandon_after_fork()
         self.listener.abandon_after_fork()
         self.key_locks.abandon_after_fork()
 
@@ -94,7 +105,8 @@ class _Registry(ForkSafeLock):
 
 def _key(options: Options) -> Hashable:
     conninfo = tuple(sorted((name, str(value)) for name, value in options.conninfo.items()))
-    return conninfo, options.schema, options.timeout, options.connections, options.pooling, options.notify
+    ours = options.schema, options.timeout, options.connections, options.pooling, options.notify, options.read
+    return conninfo, *ours
 
 
 _registry = _Registry()

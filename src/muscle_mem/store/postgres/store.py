@@ -67,8 +67,8 @@ class PostgresStore(HistoryMethods):
 
         Args:
             url: A URL of libpq, and options of the store: `mm_schema` (default: muscle_mem), `mm_timeout` (seconds;
-                default: 10), `mm_connections` (default: 2), `mm_notify` (off or on) and `mm_pooling` (auto, session or
-                transaction).
+                default: 10), `mm_connections` (default: 2), `mm_notify` (off or on), `mm_pooling` (auto, session or
+                transaction) and `mm_read` (the host and port of a replica).
             signing_key: A secret of at least 16 bytes, as bytes or a string, the same for all users of the store. Rows
                 then have an HMAC-SHA256 instead of a SHA-256, and rows that were written without the key are rejected.
 
@@ -87,6 +87,7 @@ class PostgresStore(HistoryMethods):
         self._sessions = self._shared.sessions
         self._listener = self._shared.listener
         self._key_locks = self._shared.key_locks
+        self._replica = self._shared.replica
         self._rendition = Rendition()
         self._signing = Signing(checked_key(signing_key))
         self._seals = Seals(self._signing.sign)
@@ -121,6 +122,12 @@ class PostgresStore(HistoryMethods):
 
     def find(self, key: bytes) -> Found:
         """Return all trajectories of a key, newest first."""
+        if self._replica is not None:
+            self._ensure_open()
+            self._ensure_ready()
+            found = self._replica.find(bytes(key), self._reader)
+            if found is not None:
+                return found
         return self._reading(lambda connection: self._reader.find(connection, key))
 
     def get(self, id: str) -> Stored | None:
@@ -335,6 +342,8 @@ class PostgresStore(HistoryMethods):
     def _writing(self, work: Callable[[Writer], int], durable: bool = True, key: bytes = b"") -> int:
         self._ensure_writable()
         answer, changes = self._transactions.writing(work, durable, key)
+        if self._replica is not None and changes.any:
+            self._replica.marks.note_write()
         self._listener.versions.note_own_changes(changes)
         if changes.any and self._options.notify and self._sessions.are_kept:
             self._transactions.notify()
