@@ -238,6 +238,30 @@ def test_s21_a_replica_that_was_promoted_is_not_asked(
         own.remove()
 
 
+def test_s21_a_replica_of_the_timeline_after_a_failover_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    if missing():
+        pytest.skip(missing())
+    own = Cluster()
+    try:
+        schema = new_schema()
+        with closing(PostgresStore(own.url(own.primary, schema=schema))) as one:
+            one.seal(a_trajectory("t1"), an_observation("t1"))
+        own.fail_over()
+        own.bring_back()
+        own.standby.await_copy(own.primary)
+        url = own.url(own.primary, schema=schema, mm_pooling="transaction", mm_read=f"127.0.0.1:{own.standby.port}")
+        with closing(PostgresStore(url)) as store:
+            ports = asked_ports(store, monkeypatch)
+            level(store, own)
+            mark = store._replica.marks.current() if store._replica is not None else None
+            assert mark is not None
+            assert mark.history[1] == 2
+            assert ids(store.find(KEY)) == ["t1"]
+            assert ports == [own.standby.port]
+    finally:
+        own.remove()
+
+
 def test_s21_a_replica_of_another_history_is_not_used() -> None:
     mark = Mark(("7", 2, "now"), 100, 0.0)
     assert _problem((True, "100", "7", 2, 2), mark) is None

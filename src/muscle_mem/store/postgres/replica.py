@@ -1,4 +1,4 @@
-"""Reading of tasks from a replica that has everything the last poll of the primary has seen.
+"""Reading of tasks from a replica that has what the last poll has seen.
 
 Later changes change the version of a key, as they do for what was read on the primary.
 """
@@ -100,7 +100,10 @@ class Marks:
 
 
 class Replica:
-    """The replica that `mm_read` names, with one connection. Safe to use from any thread."""
+    """The replica that `mm_read` names, with one connection.
+
+    Safe to use from any thread.
+    """
 
     def __init__(self, options: Options) -> None:
         host, port = options.read
@@ -118,9 +121,9 @@ class Replica:
         self._is_reported = False
 
     def find(self, key: bytes, reader: Reader) -> Found | None:
-        """Return the trajectories of a key that was not asked for before, or None to ask the primary.
+        """Return the trajectories of a key, or None to ask the primary.
 
-        Never raises what the replica does.
+        The replica is asked once for each key. Its errors are not raised.
         """
         if key in self._known:
             return None
