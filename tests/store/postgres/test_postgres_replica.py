@@ -172,6 +172,8 @@ def test_s21_an_engine_replays_from_the_replica_but_not_what_is_quarantined_mean
         with closing(PostgresStore(reading_url(cluster, schema))) as other:
             ports = asked_ports(other, monkeypatch)
             ask = worker(other)
+            other.version(KEY)
+            time.sleep(0.5)  # until the watcher's first polls have tidied the pages that they read
             level(other, cluster)
             assert ask("what?")
             assert ports == [cluster.standby.port]
@@ -322,3 +324,29 @@ def test_s21_a_replica_is_named_by_host_and_port() -> None:
     assert parse("postgresql://u@h/d?mm_read=10.0.0.2:6000").read == ("10.0.0.2", 6000)
     assert parse("postgresql://u@h/d?mm_read=[::1]:6000").read == ("::1", 6000)
     assert parse("postgresql://u@h/d?mm_read=%2Frun%2Fpg").read == ("/run/pg", 5432)
+
+
+def test_s21_what_a_poll_has_seen_is_on_a_replica_that_is_sometimes_behind(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema, keys = new_schema(), [bytes([index]) * 32 for index in range(1, 61)]
+    with closing(PostgresStore(cluster.url(cluster.primary, schema=schema))) as other:
+        for index, key in enumerate(keys):
+            other.seal(a_trajectory(f"t{index}", key=key), an_observation(f"t{index}"))
+        with closing(PostgresStore(reading_url(cluster, schema))) as store:
+            assert store._replica is not None
+            ports = asked_ports(store, monkeypatch)
+            level(store, cluster)
+            cluster.standby.execute("ALTER SYSTEM SET recovery_min_apply_delay = '15ms'")
+            cluster.standby.execute("SELECT pg_reload_conf()")
+            try:
+                for index, key in enumerate(keys):
+                    other.note((Note(id=f"t{index}", state="quarantined"),))
+                    store.confirm(key)
+                    store._replica._rests_until = 0.0
+                    time.sleep(0.01 * (index % 4))
+                    assert store.find(key).stored[0].standing.state == "quarantined"
+            finally:
+                cluster.standby.execute("ALTER SYSTEM RESET recovery_min_apply_delay")
+                cluster.standby.execute("SELECT pg_reload_conf()")
+    assert set(ports) == {cluster.standby.port, cluster.primary.port}
