@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from .history import (
     DAY,
@@ -24,7 +23,8 @@ from .history import (
     run_bytes,
     run_of,
 )
-from .rows import from_text, readable, to_text
+from .history_rows import amounts_of, count_of, where_of
+from .rows import readable, to_text
 
 TABLES = ("history_batch", "history_task", "history_count", "history_run", "picture")
 MIGRATION = (
@@ -88,7 +88,6 @@ _ADD_PICTURE = f"""INSERT OR REPLACE INTO picture(hash, trajectory, step, key, a
 _UNUSED_PICTURES = (
     "DELETE FROM picture WHERE trajectory = '' AND NOT EXISTS (SELECT 1 FROM picture_use u WHERE u.hash = picture.hash)"
 )
-_ROW = tuple[Any, ...]
 
 
 class SqlHistory:
@@ -106,7 +105,7 @@ class SqlHistory:
         for count in batch.counts:
             at = tasks.get((count.scope, count.key)) or self._task(count)
             tasks[count.scope, count.key] = at
-            run(_ADD_COUNT, (at, count.day, to_text(count.status), to_text(count.reason), *_amounts(count)))
+            run(_ADD_COUNT, (at, count.day, to_text(count.status), to_text(count.reason), *amounts_of(count)))
         for one in batch.runs:
             self._add_run(one)
         for picture in batch.pictures:
@@ -117,21 +116,21 @@ class SqlHistory:
         self._keep_bounds({one.key for one in batch.runs}, bool(batch.counts), bool(batch.pictures))
 
     def counts(self, scope: str | None, key: bytes | None, since: float | None) -> tuple[DayCount, ...]:
-        where, values = _conditions(
+        where, values = where_of(
             (f"t.scope = {_TEXT}", None if scope is None else to_text(scope)),
             ("t.key = ?", key),
             ("c.day >= ?", None if since is None else day_of(since)),
         )
         order = " ORDER BY c.day DESC, t.scope, t.key, c.status, c.reason"
-        return tuple(map(_count_of, self._run(_COUNTS + where + order, values)))
+        return tuple(map(count_of, self._run(_COUNTS + where + order, values)))
 
     def totals(self, by: str, since: float | None) -> tuple[DayCount, ...]:
-        where, values = _conditions(("c.day >= ?", None if since is None else day_of(since)))
+        where, values = where_of(("c.day >= ?", None if since is None else day_of(since)))
         rows = self._run(_TOTALS[by].replace("{where}", where), values)
-        return tuple([_count_of(row[:-1]) for row in rows])
+        return tuple([count_of(row[:-1]) for row in rows])
 
     def runs(self, query: RunQuery, limit: int) -> tuple[PastRun, ...]:
-        where, values = _conditions(
+        where, values = where_of(
             ("key = ?", query.key),
             (f"scope = {_TEXT}", None if query.scope is None else to_text(query.scope)),
             (f"reason = {_TEXT}", None if query.reason is None else to_text(query.reason)),
@@ -169,7 +168,7 @@ class SqlHistory:
                 ("history_count", (("day < ?", old_day), (of_task, key))),
                 ("history_run", (("at < ?", before), ("key = ?", key))),
             ):
-                where, values = _conditions(*conditions)
+                where, values = where_of(*conditions)
                 if dry_run:
                     gone += int(self._run(f"SELECT count(*) FROM {table}{where}", values).fetchone()[0])
                 else:
@@ -237,51 +236,3 @@ class SqlHistory:
             n, bytes_of_one = self._run("SELECT n, size FROM picture ORDER BY n LIMIT 1").fetchone()
             self._run("DELETE FROM picture WHERE n = ?", (n,))
             size -= bytes_of_one
-
-
-def _amounts(count: DayCount) -> _ROW:
-    return (
-        count.runs,
-        count.seconds,
-        count.agent_seconds,
-        count.saved_seconds,
-        count.saved_tokens,
-        count.saved_calls,
-        count.timed,
-        count.metered,
-        count.last,
-    )
-
-
-def _count_of(row: _ROW) -> DayCount:
-    scope, key, task, day, status, reason, runs, seconds, agent, saved, tokens, calls, timed, metered, last = row
-    return DayCount(
-        scope=_text(scope),
-        key=bytes(key),
-        task=_text(task),
-        day=int(day),
-        status=_text(status),
-        reason=_text(reason),
-        runs=int(runs),
-        seconds=float(seconds),
-        agent_seconds=float(agent),
-        saved_seconds=float(saved),
-        saved_tokens=int(tokens),
-        saved_calls=int(calls),
-        timed=int(timed),
-        metered=int(metered),
-        last=float(last),
-    )
-
-
-def _text(value: object) -> str:
-    try:
-        return from_text(value)
-    except (TypeError, ValueError):  # The row was altered.
-        return readable(value)
-
-
-def _conditions(*wanted: tuple[str, Any]) -> tuple[str, _ROW]:
-    """Return the WHERE clause of the conditions that have a value, and the values."""
-    given = [(text, value) for text, value in wanted if value is not None]
-    return (" WHERE " + " AND ".join(text for text, _ in given) if given else ""), tuple(value for _, value in given)

@@ -21,6 +21,8 @@ from .base import (
     is_surveying,
 )
 from .digest import SigningKey
+from .history import HistoryMethods, HistoryTables
+from .part_numbers import PartNumbers
 from .parted_history import PartedHistory
 from .promises import Promises, promises_of, weakest
 from .pruning import summary_of
@@ -34,7 +36,7 @@ SAMPLE = 20
 MAX_PLACES = 100_000
 
 
-class PartedStore(PartedHistory):
+class PartedStore(HistoryMethods):
     """A store of several parts, each with its own share of the task keys.
 
     The first two bytes of a key say which part has it. So all workers must name the same parts in the same order.
@@ -73,6 +75,8 @@ class PartedStore(PartedHistory):
                 opened.append(open_store(part, signing_key=signing_key))  # noqa: PERF401 - closed if one fails
             self.parts = tuple(opened)
             self._places: dict[str, int] = {}
+            self._numbers = PartNumbers(len(self.parts))
+            self._history = PartedHistory(self.parts, self.place)
             self._ensure_parts()
             self._ensure_placed()
         except BaseException:
@@ -99,6 +103,12 @@ class PartedStore(PartedHistory):
     def place(self, key: bytes) -> int:
         """Return the index of the part that has a key."""
         return int.from_bytes(key[:2], "big") % len(self.parts)
+
+    def _read_history(self, work: Callable[[HistoryTables], T]) -> T:
+        return work(self._history)
+
+    def _write_history(self, work: Callable[[HistoryTables], T]) -> T:
+        return work(self._history)
 
     def find(self, key: bytes) -> Found:
         """Return all trajectories of a key, newest first."""
@@ -132,7 +142,7 @@ class PartedStore(PartedHistory):
             for other in self._places_of(note.id):
                 if other != at:
                     self.parts[other].note((note,))
-        return seq * len(self.parts) + at
+        return self._numbers.number(seq, at)
 
     def note(self, notes: tuple[Note, ...]) -> None:
         """Apply notes in order, in one transaction in each part."""
@@ -160,7 +170,7 @@ class PartedStore(PartedHistory):
             limit: The maximum number of trajectories.
         """
         pages = [
-            self._numbered(part.scan(after=self._mark(after, at), limit=limit), at)
+            self._numbered(part.scan(after=self._numbers.before(after, at), limit=limit), at)
             for at, part in enumerate(self.parts)
         ]
         stored = sorted((one for page in pages for one in page.stored), key=lambda one: -one.seq)[:limit]
@@ -175,9 +185,9 @@ class PartedStore(PartedHistory):
         """
         found: list[Summary] = []
         for at, part in enumerate(self.parts):
-            for one in _survey(part, self._mark(after, at), limit):
+            for one in _survey(part, self._numbers.before(after, at), limit):
                 self._remember(one.id, at)
-                found.append(self._with_number(one, at))
+                found.append(self._numbers.summary(one, at))
         return tuple(sorted(found, key=lambda one: -one.seq)[:limit])
 
     def version(self, key: bytes) -> int:
@@ -230,7 +240,7 @@ class PartedStore(PartedHistory):
     def _numbered(self, found: Found, at: int) -> Found:
         for one in found.stored:
             self._remember(one.sealed.id, at)
-        return Found(stored=tuple(self._with_numbers(one, at) for one in found.stored), damaged=found.damaged)
+        return Found(stored=tuple(self._numbers.stored(one, at) for one in found.stored), damaged=found.damaged)
 
     def _remember(self, id: str, at: int) -> None:
         if len(self._places) >= MAX_PLACES:

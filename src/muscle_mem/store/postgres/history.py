@@ -24,7 +24,8 @@ from ..history import (
     run_bytes,
     run_of,
 )
-from ..rows import from_text, readable, to_text
+from ..history_rows import amounts_of, count_of, readable_text, where_of
+from ..rows import to_text
 from .connections import PooledConnection
 
 COLUMNS: dict[str, str] = {
@@ -123,7 +124,7 @@ class PostgresHistory:
             if name not in tasks:
                 row = fetch(_ADD_TASK, to_text(count.scope), count.key, to_text(count.task))
                 tasks[name] = int(row[0][0])
-            fetch(_ADD_COUNT, tasks[name], count.day, to_text(count.status), to_text(count.reason), *_amounts(count))
+            fetch(_ADD_COUNT, tasks[name], count.day, to_text(count.status), to_text(count.reason), *amounts_of(count))
         for one in batch.runs:
             pictures = [to_text(hash) for hash in (one.seen_picture, one.expected_picture) if hash]
             texts = to_text(one.scope), to_text(one.reason), to_text(one.trajectory_id)
@@ -136,20 +137,20 @@ class PostgresHistory:
         self._keep_bounds({one.key for one in batch.runs}, bool(batch.counts), bool(batch.pictures))
 
     def counts(self, scope: str | None, key: bytes | None, since: float | None) -> tuple[DayCount, ...]:
-        where, values = _conditions(
+        where, values = where_of(
             ("t.scope = %s", None if scope is None else to_text(scope)),
             ("t.key = %s", key),
             ("c.day >= %s", None if since is None else day_of(since)),
         )
         order = " ORDER BY c.day DESC, t.scope, t.key, c.status, c.reason"
-        return tuple(map(_count_of, self._fetch(_COUNTS + where + order, *values)))
+        return tuple(map(count_of, self._fetch(_COUNTS + where + order, *values)))
 
     def totals(self, by: str, since: float | None) -> tuple[DayCount, ...]:
-        where, values = _conditions(("c.day >= %s", None if since is None else day_of(since)))
-        return tuple(map(_count_of, self._fetch(_TOTALS[by].replace("{where}", where), *values)))
+        where, values = where_of(("c.day >= %s", None if since is None else day_of(since)))
+        return tuple(map(count_of, self._fetch(_TOTALS[by].replace("{where}", where), *values)))
 
     def runs(self, query: RunQuery, limit: int) -> tuple[PastRun, ...]:
-        where, values = _conditions(
+        where, values = where_of(
             ("key = %s", query.key),
             ("scope = %s", None if query.scope is None else to_text(query.scope)),
             ("reason = %s", None if query.reason is None else to_text(query.reason)),
@@ -171,7 +172,7 @@ class PostgresHistory:
             "SELECT step, hash FROM picture WHERE trajectory = %s AND trajectory <> '' ORDER BY n",
             to_text(trajectory_id),
         )
-        return {int(step): _text(hash) for step, hash in rows}
+        return {int(step): readable_text(hash) for step, hash in rows}
 
     def prune(self, before: float | None, keys: Collection[bytes] | None, *, dry_run: bool) -> int:
         gone = 0
@@ -181,7 +182,7 @@ class PostgresHistory:
             ("history_count", (("day < %s", None if before is None else before / DAY - 1), (of_tasks, wanted))),
             ("history_run", (("at < %s", before), ("key = ANY(%s)", wanted))),
         ):
-            where, values = _conditions(*conditions)
+            where, values = where_of(*conditions)
             if dry_run:
                 gone += int(self._fetch(f"SELECT count(*) FROM {table}{where}", *values)[0][0])
             else:
@@ -236,52 +237,3 @@ class PostgresHistory:
             self._drop_unused()
         if pictured:
             self._fetch(_TOO_MANY_PICTURES, PICTURES_BYTES)
-
-
-def _amounts(count: DayCount) -> tuple[Any, ...]:
-    return (
-        count.runs,
-        count.seconds,
-        count.agent_seconds,
-        count.saved_seconds,
-        count.saved_tokens,
-        count.saved_calls,
-        count.timed,
-        count.metered,
-        count.last,
-    )
-
-
-def _count_of(row: tuple[Any, ...]) -> DayCount:
-    scope, key, task, day, status, reason, runs, seconds, agent, saved, tokens, calls, timed, metered, last = row
-    return DayCount(
-        scope=_text(scope),
-        key=bytes(key),
-        task=_text(task),
-        day=int(day),
-        status=_text(status),
-        reason=_text(reason),
-        runs=int(runs),
-        seconds=float(seconds),
-        agent_seconds=float(agent),
-        saved_seconds=float(saved),
-        saved_tokens=int(tokens),
-        saved_calls=int(calls),
-        timed=int(timed),
-        metered=int(metered),
-        last=float(last),
-    )
-
-
-def _text(value: Any) -> str:
-    data = bytes(value)
-    try:
-        return from_text(data)
-    except ValueError:  # The row was altered.
-        return readable(data)
-
-
-def _conditions(*wanted: tuple[str, Any]) -> tuple[str, tuple[Any, ...]]:
-    """Return the WHERE clause of the conditions that have a value, and the values."""
-    given = [(text, value) for text, value in wanted if value is not None]
-    return (" WHERE " + " AND ".join(text for text, _ in given) if given else ""), tuple(value for _, value in given)
