@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Collection
+from typing import Any
 
 import msgspec
 
 from .._core.flow import RunResult
 from .._core.model.blobs import pack_row
-from .._core.model.learned import NO_EVIDENCE
 from .._core.plan.candidate_set import CandidateSet
 from .._core.plan.evidence import weigh
 from .._core.plan.general_trajectory import GeneralTrajectory
@@ -33,24 +32,15 @@ from ..store.pruning import Limits, Pruned, is_old, prune, recorded_at
 from . import evidence
 from .cache import Cache, CacheEntry, estimate_bytes, has_irreversible_step
 from .counters import HITS_PER_WRITE, Counters
-from .flows import MAX_VALUES, Flows, new_entries, split_learned
+from .flows import Flows, split_learned
+from .general_records import GeneralRecords
 from .history import HIT_DELAY, History, HistoryOptions
 from .limits import GrowthMonitor
+from .store_health import StoreHealth
 from .stored_records import has_same_body, is_same_trajectory, store_records
 
 LIBRARY_BYTES = 64 * 2**20
 MAX_DAMAGE_REPORTS = 10_000
-MAX_DERIVED = 1_000
-
-
-class StoreHealth(Protocol):
-    """A receiver of reports on the store. `failures` is empty while the store works."""
-
-    failures: dict[str, int]
-
-    def failed(self, operation: str, error: BaseException) -> None: ...
-    def succeeded(self, operation: str) -> None: ...
-    def corrupted(self, message: str) -> None: ...
 
 
 class Library:
@@ -87,7 +77,7 @@ class Library:
         self._lock = threading.RLock()
         self._reported_damage: set[str] = set()
         self.kept_quarantines: Any = None
-        self._derived: dict[str, tuple[Sealed, Observation]] = {}
+        self.general_records = GeneralRecords(lambda: self.store, health, self._flows, self.entries)
         register_for_forks(self)
 
     def find(self, key: bytes) -> CacheEntry:
@@ -317,30 +307,13 @@ class Library:
 
     def note_failure(self, candidate: Candidate, failure: Problem) -> None:
         """Count a failed replay, and quarantine its trajectory if that is due (D6)."""
-        self._keep_general(candidate.trajectory)
+        self.general_records.keep(candidate.trajectory)
         self._note(evidence.failed_note(candidate.trajectory, failure))
 
     def quarantine(self, candidate: Candidate, problem: Problem) -> None:
         """Quarantine the trajectory of a replay immediately, although no step failed (D6)."""
-        self._keep_general(candidate.trajectory)
+        self.general_records.keep(candidate.trajectory)
         self._note(evidence.quarantine_note(candidate.trajectory.id, problem))
-
-    def knows(self, id: str) -> bool:
-        """Return whether the store has a trajectory.
-
-        One that was generalized from recordings in use is stored now if it was not. Raises what the store raises.
-        """
-        if self.store.get(id) is not None:
-            return True
-        if id in self._derived:
-            self.store.seal(*self._derived[id])
-            return True
-        learned = [entry.candidate_set.learning for entry in self.entries()] if self._flows is not None else []
-        general = next((found for learning in learned if learning and (found := learning.find(id))), None)
-        if general is None or self._flows is None:
-            return False
-        self._flows.store_record(general)
-        return True
 
     def report(self, id: str, *, good: bool, why: str) -> None:
         """Write the verdict of a manual review.
@@ -393,31 +366,6 @@ class Library:
             return 0
         finally:
             self.growth.end_pruning(done, self._clock())
-
-    def note_flows(self, general: GeneralTrajectory, entries: list[bytes]) -> None:
-        """Store what an agent's calls say of learned flows. Never raises."""
-        known = general.learning.evidence(general) if general.learning is not None else NO_EVIDENCE
-        self._keep_general(general, new_entries(entries, known, MAX_VALUES))
-
-    def keep_derived(self, sealed: Sealed, observation: Observation) -> None:
-        """Note a derived trajectory, to be stored if its standing changes (L10)."""
-        for oldest in list(self._derived)[: max(0, len(self._derived) - MAX_DERIVED + 1)]:
-            self._derived.pop(oldest, None)
-        self._derived[sealed.id] = sealed, observation
-
-    def _keep_general(self, trajectory: ReadyTrajectory, entries: Sequence[bytes] = ()) -> None:
-        """Store a generalized trajectory, so that its standing can change. Never raises."""
-        if trajectory.id in self._derived:
-            try:
-                self.store.seal(*self._derived[trajectory.id])
-            except Exception as error:  # A user-defined store may raise any exception (G4).
-                self.health.failed("note", error)
-        if self._flows is not None and isinstance(trajectory, GeneralTrajectory):
-            try:
-                self._flows.store_record(trajectory, entries)
-                self.health.succeeded("note")
-            except Exception as error:  # A user-defined store may raise any exception (G4).
-                self.health.failed("note", error)
 
     def _note(self, note: Note | None) -> None:
         if note is not None:

@@ -226,7 +226,7 @@ class Templates:
         weigh([ready])
         body, blobs = pack_row(calls.rows[0])
         seen = Observation(id=stored.observations[0].id, body=body, created=sealed.created, blobs=blobs)
-        self._library.keep_derived(sealed, seen)
+        self._library.general_records.remember(sealed, seen)
         return ready
 
     def _stop(self, trajectory: ReadyTrajectory, template: Template, missing: str) -> None:

@@ -78,7 +78,7 @@ def _count_unreplayed(runtime: Runtime, run: Run, finished: RunResult) -> None:
     if outcome is not None and outcome.shadow is not None:
         runtime.library.note_shadow(outcome.shadow.trajectory_id, agreed=outcome.shadow.agreed)
     if finished.evidence is not None:
-        runtime.library.note_flows(*finished.evidence)
+        runtime.library.general_records.note_evidence(*finished.evidence)
     if followed is not None and finished.quarantine is not None:
         runtime.library.quarantine(followed, finished.quarantine)
     if followed is not None and finished.failure is not None:

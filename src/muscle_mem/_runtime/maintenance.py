@@ -42,7 +42,7 @@ class Maintenance:
 
     def _report(self, trajectory_id: str, *, good: bool, why: str) -> None:
         library = self._library
-        if not library.knows(trajectory_id):
+        if not library.general_records.knows(trajectory_id):
             raise NotFoundError(
                 f"trajectory {trajectory_id!r} is not in {library.store.url}. Pass an `outcome.trajectory_id`."
             )

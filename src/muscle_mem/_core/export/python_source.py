@@ -13,14 +13,12 @@ from ..binding.guard_check import guard_value
 from ..binding.masking import is_masked, unpack_mask, with_literals
 from ..binding.provenance import doubtful_text
 from ..binding.resolve import references_in
-from ..codec.mappings import is_mapping_kind
-from ..model.flow import Name, Slot
 from ..model.records import Body, Ctx, Expr, Guard, Ign, Lit, Par, Ref, Row, Sec, StepRecord, Tpl
-from ..plan.parallel import group_spans
 from .layout import INDENT, WIDTH, Group, Pair, Source, format_lines, on_one_line
 from .literals import Imports, UntrustedTypeError, UnwritableError, call, container, escaped, literal_source, quoted
 from .loops import WrittenLoop, written_loops
 from .python_names import Names, function_name, output_name, part_source, snake, tool_parts
+from .python_places import all_spans, child_of, decoded, distinctive_guards, field_of, params_of
 from .source_options import PythonSource, SourceOptions
 
 LARGEST_SNAPSHOT: Final = 400
@@ -85,7 +83,7 @@ class _FunctionWriter:
         arguments = [expr for step in body.steps for _, expr in step.arguments]
         masks = [unpack_mask(data) for data in (*row.pre, *row.post) if data and is_masked(data)] if row else []
         for param in body.params:
-            if any(param in _params(expr) for expr in (*arguments, *masks)):
+            if any(param in params_of(expr) for expr in (*arguments, *masks)):
                 self._names.of("param", param)
         for step in body.steps:
             for at, expr in step.arguments:
@@ -168,7 +166,7 @@ class _FunctionWriter:
                 yield f"{INDENT}assert {' == '.join(names)}  # They were equal in the recording."
         loops = {loop.start: loop for loop in self._loops}
         done = 0
-        for start, stop in _all_spans(self._body.steps):
+        for start, stop in all_spans(self._body.steps):
             if start in loops:
                 yield from self._loop(loops[start])
                 done = loops[start].stop
@@ -196,9 +194,9 @@ class _FunctionWriter:
     def _loop(self, loop: WrittenLoop) -> Iterator[str]:
         """Yield a loop over a whole list."""
         assert self._row is not None  # Its outputs have the list.
-        place, value = "", _decoded(self._row.outputs[loop.source])
+        place, value = "", decoded(self._row.outputs[loop.source])
         for item in loop.way:
-            more, value = _field_of(value, item)
+            more, value = field_of(value, item)
             place += more
         element = self._names.of("element", str(loop.start), "item")
         self._element = element, value[0]
@@ -209,7 +207,7 @@ class _FunctionWriter:
             yield from (INDENT + line for line in lines)
 
     def _params_used(self) -> set[str]:
-        return {param for step in self._body.steps for _, expr in step.arguments for param in _params(expr)}
+        return {param for step in self._body.steps for _, expr in step.arguments for param in params_of(expr)}
 
     def _result(self) -> int:
         return self._row.result if self._row is not None else -1
@@ -219,7 +217,7 @@ class _FunctionWriter:
 
     def _call(self, at: int, step: StepRecord | None = None) -> Iterator[str]:
         step = step or self._body.steps[at]
-        for guard in _distinctive_guards(step.guards):
+        for guard in distinctive_guards(step.guards):
             yield from self._guard(guard)
         before = ""
         if at == self._result() and self._returned_at_once(at):
@@ -295,11 +293,11 @@ class _FunctionWriter:
         text, value = self._element
         if isinstance(expr, ItemRef):
             for index in expr.path:
-                more, value = _child(value, index, self._imports)
+                more, value = child_of(value, index, self._imports)
                 text += more
             return text
         for item in expr.sources[0].path:
-            more, value = _field_of(value, item)
+            more, value = field_of(value, item)
             text += more
         return text
 
@@ -326,9 +324,9 @@ class _FunctionWriter:
         outputs = self._row.outputs if self._row is not None else ()
         if step >= len(outputs) or not outputs[step]:
             raise UnwritableError(f"cannot write a part of the output of step {step}: the output was not stored")
-        text, value = "", _decoded(outputs[step])
+        text, value = "", decoded(outputs[step])
         for index in path:
-            more, value = _child(value, index, self._imports)
+            more, value = child_of(value, index, self._imports)
             text += more
         return text, value
 
@@ -336,12 +334,12 @@ class _FunctionWriter:
         if guard.kind:
             yield f"{INDENT}# A replay asks here for {escaped(guard_value(guard), '')[:80]}."
             return
-        wanted = _decoded(guard.data)
+        wanted = decoded(guard.data)
         try:
             place, seen = self._place(guard.step, guard.path)
             if not guard.path and self._row is not None and guard.step < len(self._row.outputs):
                 data = self._row.outputs[guard.step]
-                seen = _decoded(data) if data else wanted
+                seen = decoded(data) if data else wanted
             where = self._output(guard.step) + place
             value = on_one_line(literal_source(guard.data, self._imports))
             same = codec.canonical(seen) == guard.data
@@ -400,69 +398,3 @@ class _FunctionWriter:
         chances = self._row.chances[at : at + 1] if self._row is not None else ()
         fixed = {chance.leaf: chance.data for of in chances for chance in of if chance.post == (when == "after")}
         return self._expression("", with_literals(unpack_mask(data), fixed))
-
-
-def _field_of(value: Any, item: Any) -> tuple[str, Any]:
-    """Return the source of one part of a way, and the value there."""
-    if isinstance(item, Slot) and isinstance(value, tuple) and item.index < len(value):
-        return f"[{item.index}]", value[item.index]
-    if isinstance(item, Name) and isinstance(value, dict) and item.name in value:
-        return f"[{quoted(item.name)}]", value[item.name]
-    fields = {} if isinstance(value, dict) else codec.fields_of(value) or {}
-    if isinstance(item, Name) and item.name in fields and item.name.isidentifier():
-        return f".{item.name}", fields[item.name]
-    raise UnwritableError("cannot write a part of an element of a list")
-
-
-def _child(value: Any, index: int, imports: Imports) -> tuple[str, Any]:
-    unfolded = codec.unfold(value)
-    if unfolded is None and isinstance(value, codec.Record):
-        names = list(value.__record__[3])
-        if index < len(names) and names[index].isidentifier():
-            return f".{names[index]}", value.__record__[3][names[index]]
-    if unfolded is None or index >= len(unfolded[1]):
-        raise UnwritableError("cannot write a part of an output: the newest recording does not have it")
-    kind, children = unfolded
-    if kind in ("list", "tuple"):
-        return f"[{index}]", children[index]
-    if is_mapping_kind(kind) and index % 2:
-        return f"[{on_one_line(literal_source(codec.encode(children[index - 1]), imports))}]", children[index]
-    path = codec.child_path(kind, index, children)
-    if not path.startswith(".") or not path[1:].isidentifier():
-        raise UnwritableError(f"cannot write a path to an item of a {kind.partition(chr(0))[0]}")
-    return path, children[index]
-
-
-def _decoded(data: bytes) -> Any:
-    try:
-        return codec.decode(data, lenient=True)
-    except DecodeError as error:
-        raise UnwritableError(f"cannot decode the value: {error}") from error
-
-
-def _distinctive_guards(guards: Sequence[Guard]) -> Iterator[Guard]:
-    """Yield the guards that are not implied by others.
-
-    A guard for a part of a text is implied by a guard for the whole text.
-    """
-    whole = {(guard.step, guard.path) for guard in guards if not guard.around}
-    for guard in guards:
-        if not guard.around or (guard.step, guard.path) not in whole:
-            yield guard
-
-
-def _all_spans(steps: Sequence[StepRecord]) -> Iterator[tuple[int, int]]:
-    done = 0
-    for start, stop in group_spans(steps):
-        yield from ((at, at + 1) for at in range(done, start))
-        yield start, stop
-        done = stop
-    yield from ((at, at + 1) for at in range(done, len(steps)))
-
-
-def _params(expr: Expr) -> set[str]:
-    if isinstance(expr, Par):
-        return {expr.name}
-    if isinstance(expr, Tpl):
-        return set(expr.parts[1::2])
-    return set().union(*(_params(item) for item in getattr(expr, "items", ())), set())
