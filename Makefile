@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
-PYTEST := $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile -q
+# A worker more than the smallest machine has cores: many tests wait for a server or a browser.
+PYTEST := $(BIN)/python -m pytest -n $(or $(WORKERS),3) --dist loadfile -q
 
 # What is compiled is kept: to compile the tests and the package again takes each worker, and each child of a test, longer
 # than most of what it does.

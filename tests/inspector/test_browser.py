@@ -227,34 +227,48 @@ def test_a_page_of_another_site_can_neither_read_nor_change(work: tuple[SqliteSt
 
 
 SHARES = 5
+LOOK = """never => ({
+    hit: window.__hit ?? null,
+    scripts: document.scripts.length,
+    never: document.querySelectorAll(never).length,
+    links: [...document.links].every(one => one.protocol === "http:"),
+})"""
+
+
+@pytest.fixture(scope="module")
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A store of the 200 scripts, and the ids of their trajectories."""
+    path = tmp_path_factory.mktemp("scripts") / "store.db"
+    with closing(SqliteStore(path)) as store:
+        return path, [seal_text(store, at + 1, text, now=time.time()) for at, text in enumerate(SCRIPTS)]
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-def test_of_200_stored_scripts_none_runs(share: int, tmp_path: Path) -> None:
+def test_of_200_stored_scripts_none_runs(share: int, scripted: tuple[Path, list[str]], tmp_path: Path) -> None:
     assert len(set(SCRIPTS)) == 200
-    with closing(SqliteStore(tmp_path / "store.db")) as store:
-        ids = [seal_text(store, at + 1, text, now=time.time()) for at, text in enumerate(SCRIPTS)]
-        with served(store) as client, browsing(client) as page:
-            wrong = watched(page)
-            page.add_init_script("addEventListener('securitypolicyviolation', e => console.error(e.blockedURI))")
-            numbers = [one.seq for one in store.history_runs(limit=300)][::-1]
-            assert len(numbers) == 200
-            pages = [PAGES[share], f"/trajectories?after={200 - 40 * share}", f"/runs?after={numbers[-1] - 40 * share}"]
-            for at in range(share, len(SCRIPTS), SHARES):
-                key = (at + 1).to_bytes(32, "big").hex()
-                kinds = (f"/trajectory/{ids[at]}", f"/run/{numbers[at]}", f"/task/{key}?ask=x",
-                         f"/compare?a={ids[at]}&b={ids[at - 1]}")  # fmt: skip
-                pages += kinds if at % 10 == share else (kinds[(at // SHARES) % 4],)
-            for path in pages:
-                answer = page.goto(f"http://{client.host}{path}", wait_until="load")
-                assert answer.status == 200, path
-                assert page.evaluate("window.__hit") is None, path
-                assert page.evaluate("document.scripts.length") == 1, path
-                assert page.evaluate(f"document.querySelectorAll('{NEVER}').length") == 0, path
-                assert page.evaluate("[...document.links].every(one => one.protocol === 'http:')"), path
-                assert page.title().endswith("- muscle_mem"), path
-            look_at_live_runs(store, client, page, SCRIPTS[share::SHARES])
-            assert wrong == []
+    made, ids = scripted
+    with (
+        closing(SqliteStore(shutil.copy(made, tmp_path / "store.db"))) as store,
+        served(store) as client,
+        browsing(client) as page,
+    ):
+        wrong = watched(page)
+        page.add_init_script("addEventListener('securitypolicyviolation', e => console.error(e.blockedURI))")
+        numbers = [one.seq for one in store.history_runs(limit=300)][::-1]
+        assert len(numbers) == 200
+        pages = [PAGES[share], f"/trajectories?after={200 - 40 * share}", f"/runs?after={numbers[-1] - 40 * share}"]
+        for at in range(share, len(SCRIPTS), SHARES):
+            key = (at + 1).to_bytes(32, "big").hex()
+            kinds = (f"/trajectory/{ids[at]}", f"/run/{numbers[at]}", f"/task/{key}?ask=x",
+                     f"/compare?a={ids[at]}&b={ids[at - 1]}")  # fmt: skip
+            pages += kinds if at % 10 == share else (kinds[(at // SHARES) % 4],)
+        for path in pages:
+            answer = page.goto(f"http://{client.host}{path}", wait_until="load")
+            assert answer.status == 200, path
+            assert page.evaluate(LOOK, NEVER) == {"hit": None, "scripts": 1, "never": 0, "links": True}, path
+            assert page.title().endswith("- muscle_mem"), path
+        look_at_live_runs(store, client, page, SCRIPTS[share::SHARES])
+        assert wrong == []
 
 
 def look_at_live_runs(store: SqliteStore, client: Client, page: Any, texts: list[str]) -> None:
