@@ -23,13 +23,13 @@ SAME = {
     "loaded again": "",
     "the field has the focus and a text": "field.value = 'Ann'; field.focus()",
     "the pointer is over it": "HOVER",
-    "the page has become longer, with a scroll bar": "more.style.height = '3000px'",
+    "a longer page, with a scroll bar": "more.style.height = '3000px'",
     "zoomed by a device scale of 1.25": "SCALE 1.25",
     "zoomed by a device scale of 2": "SCALE 2",
-    "letters a hundredth larger": "document.body.style.fontSize = '14.14px'",
+    "letters larger by one percent": "document.body.style.fontSize = '14.14px'",
 }
 CHANGED = {
-    "a line more above it": "list.insertAdjacentHTML('beforeend', '<li>Order 9</li>')",
+    "one more line above it": "list.insertAdjacentHTML('beforeend', '<li>Order 9</li>')",
     "a line of text above it": "note.textContent = 'Your session has expired'",
     "scrolled by one notch": "more.style.height = '3000px'; scrollBy(0, 40)",
     "another word on it": "save.textContent = 'Save all'",

@@ -127,16 +127,16 @@ def as_bright(face: str) -> str:
 
 SAME: dict[str, Draw] = {
     "the same picture": lambda n: Look(n).draw(),
-    "grain (deviation of 6 grey levels)": grainy,
+    "grain (deviation of 6 gray levels)": grainy,
     "sent as JPEG, quality 80": as_jpeg,
-    "edges drawn otherwise": smoothed,
+    "other rendering of edges": smoothed,
     "a little darker (2 %)": lambda n: Look(n).draw().point(lambda v: int(v * 0.98)),
 }
 BETWEEN: dict[str, Draw] = {
     "a caret blinks beside the button": with_caret,
     "the pointer is on the button": with_pointer,
     "all of it moved by one pixel": lambda n: ImageChops.offset(Look(n).draw(), 1, 0),
-    "another colour, as bright": lambda n: changed(n, face=as_bright(Look(n).face)),
+    "another color, as bright": lambda n: changed(n, face=as_bright(Look(n).face)),
 }
 CHANGED: dict[str, Draw] = {
     "another text on the button": lambda n: changed(n, word=OTHERS[n % len(OTHERS)]),
