@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--only", action="append", default=[], metavar="WORD", help="scenarios whose name holds a word")
     made.add_argument("--no-prototype", action="store_true", help="leave the prototype out, and install nothing")
     made.add_argument("--out", type=Path, help="where the JSON goes (default: benchmarks/results)")
-    made.add_argument("--no-docs", action="store_true", help="leave docs/performance.md as it is")
+    made.add_argument("--no-docs", action="store_true", help="leave the pages of the docs as they are")
     made.add_argument("--list", action="store_true", help="name the scenarios and end")
     made.add_argument("--pythons", default="", help="further interpreters, apart by spaces; 'later': all found")
     made.set_defaults(run=measure, size="default")
@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     two.add_argument("before", type=Path)
     two.add_argument("after", type=Path)
     two.set_defaults(run=compare)
-    redo = within.add_parser("docs", help="write a result into docs/performance.md")
+    redo = within.add_parser("docs", help="write a result into the pages of the docs")
     redo.add_argument("result", type=Path)
     redo.set_defaults(run=redocument)
     return made

@@ -1,4 +1,4 @@
-"""Writes the tables and plots of a result into docs/performance.md."""
+"""Writes a result into the pages of the docs: a summary and plots for users, all tables for contributors."""
 
 from __future__ import annotations
 
@@ -9,24 +9,33 @@ from typing import Any
 from . import svg
 from .markdown import between_markers, origin, tables
 from .prototype import ROOT
+from .summary import summary
 
-PAGE = ROOT / "docs" / "performance.md"
-PLOTS = ROOT / "docs" / "plots"
+DOCS = ROOT / "docs"
+PAGE = Path("performance.md")  # for users
+TABLES = Path("contributing") / "benchmarks.md"
+PLOTS = Path("plots")
 Points = list[tuple[float, float]]
 Series = tuple[str, str, Points]  # kind, name, points
 
 
-def write(result: dict[str, Any], page: Path = PAGE, plots: Path = PLOTS) -> None:
-    """Raises ValueError if the page has lost its markers."""
+def write(result: dict[str, Any], folder: Path = DOCS) -> None:
+    """Raises ValueError if a page has lost its markers."""
     drawn = drawings(result)
-    shown = "\n\n".join(f"![{alt}]({plots.name}/{name}.svg)" for name, (alt, _) in drawn.items())
-    text = between_markers(
-        page.read_text(encoding="utf-8"), {"origin": origin(result), "plots": shown, "tables": tables(result)}
-    )
-    plots.mkdir(exist_ok=True)
+    shown = "\n\n".join(f"![{alt}]({PLOTS}/{name}.svg)" for name, (alt, _) in drawn.items())
+    contents = {
+        PAGE: {"origin": origin(result), "summary": summary(result), "plots": shown},
+        TABLES: {"origin": origin(result), "tables": tables(result)},
+    }
+    pages = {
+        folder / page: between_markers((folder / page).read_text(encoding="utf-8"), parts)
+        for page, parts in contents.items()
+    }
+    (folder / PLOTS).mkdir(exist_ok=True)
     for name, (_, picture) in drawn.items():
-        (plots / f"{name}.svg").write_text(picture, encoding="utf-8")
-    page.write_text(text, encoding="utf-8")
+        (folder / PLOTS / f"{name}.svg").write_text(picture, encoding="utf-8")
+    for path, text in pages.items():
+        path.write_text(text, encoding="utf-8")
 
 
 def drawings(result: dict[str, Any]) -> dict[str, tuple[str, str]]:

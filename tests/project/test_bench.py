@@ -16,6 +16,7 @@ from benchmarks.compare import changes, only_in_one
 from benchmarks.ours import engine_of, must_hit, plain
 from benchmarks.prototype import ROOT, Prototype
 from benchmarks.scenario import SCENARIOS, Bench, Row, Target, chosen
+from benchmarks.summary import QUESTIONS, summary
 
 from muscle_mem import Engine
 from muscle_mem.cli import main as command_line
@@ -165,13 +166,30 @@ def test_the_page_keeps_what_stands_outside_of_the_markers() -> None:
         markdown.between_markers(page, {"plots": ""})
 
 
-def test_the_page_of_the_docs_has_all_markers_and_takes_a_result(quick: dict, tmp_path: Path) -> None:
-    page = tmp_path / "performance.md"
-    page.write_text(docs.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
-    docs.write(quick, page, tmp_path / "plots")
-    text = page.read_text(encoding="utf-8")
+def test_the_pages_of_the_docs_have_all_markers_and_take_a_result(quick: dict, tmp_path: Path) -> None:
+    for page in (docs.PAGE, docs.TABLES):
+        (tmp_path / page).parent.mkdir(exist_ok=True)
+        (tmp_path / page).write_text((docs.DOCS / page).read_text(encoding="utf-8"), encoding="utf-8")
+    docs.write(quick, tmp_path)
+    text = (tmp_path / docs.PAGE).read_text(encoding="utf-8")
     assert "![A hit, as a multiple of the plain loop](plots/replay.svg)" in text
     assert {path.name for path in (tmp_path / "plots").iterdir()} == {"replay.svg", "safety.svg", "length.svg"}
+    assert markdown.tables(quick) in (tmp_path / docs.TABLES).read_text(encoding="utf-8")
+
+
+def test_a_quick_run_answers_every_question_of_users(quick: dict) -> None:
+    assert summary(quick).count("\n") == 1 + len(QUESTIONS)
+
+
+def test_a_summary_leaves_out_what_was_not_measured_and_takes_the_last_of_several_rows() -> None:
+    steady = Row("steady.10", "steady", "x", 2.0, loop=4.0, details={"ours_us": 8.0})
+    few, many = (Row(f"miss.{n}", "a miss", "x", n / 1000) for n in (1000, 20_000))
+    text = summary(result_of(steady, few, many, Row("sqlite.open", "5 keys: opening", "ms", 0.8)))
+    assert text.splitlines()[2:] == [
+        "| A hit of 10 steps | 8 microseconds; the checks and tools alone: 4 microseconds |",
+        "| Opening a SQLite store of 5 keys | 800 microseconds |",
+        "| A miss beside 20,000 recordings of other tasks | 20 times as long as in an empty store |",
+    ]
 
 
 def test_plots_are_whole_svg_for_light_and_dark_ground() -> None:
