@@ -1,4 +1,4 @@
-"""A PostgreSQL store: what goes over the wire, and what a trajectory costs there: the figures of the page on scale."""
+"""A PostgreSQL store: its round trips, and what a trajectory costs. docs/contributing/scale.md uses them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""python -m tests.torture.table: the figures of docs/contributing/torture.jsonl as a table in the page of promises.
+"""python -m tests.torture.table: the figures of docs/contributing/torture.jsonl in the page of promises.
 
 The file holds a line for each run, as `python -m tests.torture --append` writes it; of each proof the last counts.
 """
@@ -19,6 +19,72 @@ DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 RESULTS = DOCS / "contributing" / "torture.jsonl"
 PAGE = DOCS / "explanation" / "what-we-promise-and-how-we-know.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+SUMMARY_BEGIN, SUMMARY_END = "<!-- summary: begin -->", "<!-- summary: end -->"
+
+# What may happen, what is promised then, and the proofs of it: each with a count that says how often it was tried.
+SUMMARY: tuple[tuple[str, str, dict[str, str]], ...] = (
+    (
+        "A process is killed at any moment.",
+        "No acknowledged recording is lost, and none is half written.",
+        {"kills": "kills", "kill-points": "kills"},
+    ),
+    ("The machine loses power.", "No acknowledged recording is lost, and none is half written.", {"power": "cuts"}),
+    (
+        "A disk fails or is full.",
+        "The agent does the task once. Only the recording is missing, and an event reports it.",
+        {"io-errors": "points", "full-disk": "acts"},
+    ),
+    (
+        "A file is damaged.",
+        "What is read is what was sealed, or an error. Nothing that is stored is executed.",
+        {"fuzz": "files", "decoder": "refused"},
+    ),
+    (
+        "Many processes share a store.",
+        "No recording is lost, no writer gets a locking error, and no writer is overtaken again and again.",
+        {"writers": "writes"},
+    ),
+    (
+        "Many workers miss the same new task.",
+        "One agent runs, and the others wait for its recording. A killed worker costs one more run.",
+        {"stampede": "tasks", "fleet-agents": "hits"},
+    ),
+    (
+        "An upgrade of a store is interrupted.",
+        "The store has the old or the new version, whole.",
+        {"migrations": "kills"},
+    ),
+    (
+        "A PostgreSQL server is away when a program starts.",
+        "The program starts, and its agent runs.",
+        {"postgres-starts": "runs"},
+    ),
+    (
+        "A PostgreSQL connection is cut, or the server stops.",
+        "No acknowledged recording is lost, and each is there once.",
+        {"postgres-cut": "cuts", "postgres-stop": "acknowledged"},
+    ),
+    (
+        "A PostgreSQL standby takes over.",
+        "Every writer records again within 2 seconds.",
+        {"postgres-recovers": "failovers"},
+    ),
+    (
+        "Another process records or reports something.",
+        "Every process sees it. A second after a bad report, no worker replays the trajectory.",
+        {"fleet-watchers": "changes", "fleet-report": "workers"},
+    ),
+    (
+        "More writers record on PostgreSQL.",
+        "Writers of different tasks do not wait for each other.",
+        {"fleet-growth": "sampled sessions"},
+    ),
+    (
+        "A task is replayed.",
+        "The replay leaves the world as the agent would have left it, with every driver and every store.",
+        {"worlds": "", "middle": "", "drivers": "", "stores-agree": "", "codec": ""},
+    ),
+)
 
 
 def last_lines(results: Path) -> dict[tuple[str, str], dict[str, Any]]:
@@ -35,7 +101,7 @@ def counts(named: dict[str, Any]) -> str:
 
 
 def section(name: str, proof: Proof, lines: dict[tuple[str, str], dict[str, Any]]) -> str:
-    """What is promised, how it is tried, what came of it, what it cannot see."""
+    """What is promised, how it is tried, with what result, and what the proof cannot see."""
     parts = [f"### {name}", "", f"**Promise.** {proof.promise}", ""]
     one = lines.get((name, ""))
     command = f"python -m tests.torture {name}"
@@ -57,12 +123,33 @@ def section(name: str, proof: Proof, lines: dict[tuple[str, str], dict[str, Any]
     return "\n".join([*parts, "", f"**It cannot see:** {proof.blind}", ""])
 
 
+def summary(lines: dict[tuple[str, str], dict[str, Any]]) -> str:
+    """The table for users."""
+    rows = ["| if this happens | this is promised | tried | wrong |", "| --- | --- | --- | --- |"]
+    for happens, promise, proofs in SUMMARY:
+        tried, wrong = [], []
+        for name, counted in proofs.items():
+            one = lines.get((name, ""))
+            if one is None or one["skipped"]:
+                tried.append(f"[{name}](#{name}): in the tests")
+                continue
+            tried.append(f"[{name}](#{name}): {one['counted'][counted]:,} {counted}")
+            wrong += one["wrong"].values()
+        rows.append(f"| {happens} | {promise} | {'; '.join(tried)} | {sum(wrong) if wrong else ''} |")
+    return "\n".join(rows)
+
+
+def between(page: str, begin: str, end: str, text: str) -> str:
+    """The page with this text between two markers."""
+    before, rest = page.split(begin)
+    return f"{before}{begin}\n\n{text}\n{end}{rest.split(end)[1]}"
+
+
 def render(page: str, lines: dict[tuple[str, str], dict[str, Any]]) -> str:
-    """The page with its figures made anew."""
-    before, rest = page.split(BEGIN)
-    after = rest.split(END)[1]
+    """The page with its present figures."""
     sections = "\n".join(section(name, proof, lines) for name, proof in PROOFS.items())
-    return f"{before}{BEGIN}\n\n{sections}\n{END}{after}"
+    page = between(page, SUMMARY_BEGIN, SUMMARY_END, f"{summary(lines)}\n")
+    return between(page, BEGIN, END, sections)
 
 
 def main() -> None:
