@@ -16,7 +16,7 @@ LIMITS = [" ".join(limit.split()) for limit in re.split(r"(?m)^- ", PAGE)[1:]]
 SHOWN_BY = {
     "A step without a check": "test_d9_an_unchecked_tool_replays_with_one_warning_that_names_it",
     "A check sees what": "test_a_check_sees_what_its_capture_captures",
-    "A snapshot in which a param's value": "test_b12_",
+    "A snapshot that contains a param's value": "test_b12_",
     "Of what tools return": "test_e12_",
     "Answers that decide together": "test_three_answers_that_decide_together_are_not_seen",
     "A [loop over a list]": "test_elements_that_were_left_out_by_a_number_are_not_seen",
