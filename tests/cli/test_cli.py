@@ -8,13 +8,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import muscle_mem
 from cli_cases import as_json, edit, lit, plain_body, plain_row, run, seal
-from muscle_mem import Engine
 from muscle_mem._core.model.records import StepRecord
 from muscle_mem._reading.text import duration, iso, local, printable, size
 from muscle_mem.cli import main
@@ -150,40 +148,6 @@ def test_times_and_sizes_for_people() -> None:
     for odd in (0.0, float("inf"), 1e300, -1e300):
         assert iso(odd) is None
         assert local(odd) == "never"
-
-
-# --- demo
-
-
-def test_the_demo_is_run_with_its_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    calls: list[tuple[Any, bool]] = []
-
-    def fake(store: str | None = None, headless: bool = True, console: Any = None) -> int:
-        console.print("the story")
-        calls.append((store, headless))
-        return len(calls) // 4
-
-    monkeypatch.setattr("muscle_mem.demo.run", fake)
-    path = str(tmp_path / "demo.db")
-    assert run("demo", env={"MUSCLE_MEM_STORE": "mine.db"}).stdout == "the story\n"
-    said = run("demo", "--store", path).stdout
-    assert said == f"the story\n\nSee what it learned, in the browser: muscle-mem inspect --store {path}\n"
-    result = run("demo", "--json", "--headed", "--store", path)
-    assert json.loads(result.stdout) == {"ok": True, "store": path}
-    assert result.stderr == "the story\n"
-    assert run("--store", f"sqlite:///{path}", "demo").exit_code == 1
-    assert calls == [(None, True), (path, True), (path, False), (path, True)]
-
-
-def test_trouble_with_the_demos_store_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fake(store: str | None = None, **_: Any) -> int:
-        Engine(store).close()
-        return 0
-
-    monkeypatch.setattr("muscle_mem.demo.run", fake)
-    for name in (str(tmp_path), "mongodb://x/y"):
-        result = run("demo", "--store", name)
-        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
 
 
 # --- the program

@@ -214,7 +214,7 @@ def test_a_model_gets_the_page_as_text_and_its_calls_are_made(stub: Stub) -> Non
     ]
     page = PaperPage()
     agent = ModelAgent(page, model_at(stub))
-    assert agent(LOG_IN) == "done"
+    agent(LOG_IN)
     assert page.done
     assert agent.decisions == 3
     first = stub.asked[0]
@@ -278,7 +278,7 @@ def test_without_a_browser_it_says_how_to_get_one_and_runs_the_greeter(
     monkeypatch.setattr(demo, "find_browser", lambda: None)
     a_clock_of_its_own(monkeypatch)
     console, out = text_console()
-    assert demo.run(console=console) == 0
+    assert demo.run(console=console) == demo.Report(ok=True)
     said = out.getvalue()
     assert "cannot run here" in said
     assert "greeter example" in said
@@ -295,7 +295,7 @@ def test_a_browser_that_does_not_start_is_no_crash(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MUSCLE_MEM_BROWSER", str(broken))
     monkeypatch.setattr(demo, "greet", lambda console: 0)
     console, out = text_console()
-    assert demo.run(console=console) == 0
+    assert demo.run(console=console) == demo.Report(ok=True)
     assert "starting the browser" in out.getvalue()
 
 
@@ -340,7 +340,8 @@ def test_the_solver_solves_every_task_and_the_audit_agrees() -> None:
         page = BarePage(browser_page)
         for task in TASKS:
             for seed in range(40, 43):
-                page.auditor = audit = Audit()
+                audit = Audit()
+                page.auditors = (audit,)
                 audit.instruction = page.open(pages / f"{task.page}.html", str(seed))
                 ScriptedAgent(page)(audit.instruction)
                 view = page.view()
@@ -383,22 +384,8 @@ def test_a_model_behind_an_endpoint_takes_the_place_of_the_script(stub: Stub, mo
         calls("click", target='button "Sign in"'),
     ]
     console, out = text_console()
-    assert demo.run(tasks=TASKS[:1], console=console) == 0, out.getvalue()
+    report = demo.run(tasks=TASKS[:1], console=console)
+    assert report.ok, out.getvalue()
+    assert sum(run.model_calls for run in report.runs["log in"]) == 4
     assert stub.answers == []
     assert "stub-model" in out.getvalue()
-
-
-@needs_browser
-def test_the_demo_learns_replays_and_starts_warm_the_second_time(tmp_path: Path) -> None:
-    store = str(tmp_path / "memory.db")
-    tasks = TASKS[:1]
-    said = []
-    for _ in range(2):
-        console, out = text_console()
-        assert demo.run(store, tasks=tasks, console=console) == 0, out.getvalue()
-        said.append(out.getvalue())
-    cold, warm = said
-    assert "starts without recordings" in cold
-    assert "the agent continued" in cold
-    assert "starts with " in warm
-    assert "the agent performed" not in warm

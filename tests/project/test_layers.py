@@ -52,7 +52,7 @@ MAY: dict[str, set[str]] = {
     "_reading": READING | {"store"},
     "inspector": READING | {"store", "_reading"},
     "cli": READING | {"_engine", "_files", "_reading", "store", "store.sqlite", "inspector", "demo", "integrations"},
-    "demo": {"_core.model", "_core.tools", "_engine", "_runtime", "store"},
+    "demo": CODEC | {"_core.tools", "_engine", "_events", "_runtime", "store"},
     "__main__": {"cli"},
 }
 MAY.update({backend: {"store", "store.locking", "_forks", "_files"} for backend in STORES - {"store", "store.locking"}})

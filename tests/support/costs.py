@@ -55,7 +55,7 @@ TABLE = 3  # cases of a test, beyond which `make quick` has them in turns, and `
 QUARTERS = 4  # `make test` has each day another quarter of a table of quick cases
 LONG = 1.0  # seconds, from which on `make test` has a test in turns that stands for itself, or has few cases
 ALWAYS = """
-demo/test_demo.py::test_the_demo_learns_replays_and_starts_warm_the_second_time
+demo/test_whole_demo.py::test_the_demo_learns_replays_and_starts_warm_the_second_time
 engine/test_miss_wait.py::test_of_eight_processes_one_asks_its_agent_and_a_killed_leader_costs_one_more
 """.split()  # but for these: the main job of the demo, and that of a store among processes
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
+from .._core.model.handover import Handover
 from .page import Page
 from .sight import TargetError, Thing, View
 from .solvers import PuzzledError, next_action
@@ -14,21 +15,26 @@ MOST_ACTIONS = 25
 class ScriptedAgent:
     """Agent that reads the page and acts until the task is finished.
 
-    It takes `handover`, so that after a divergence it continues where the replay stopped.
+    It takes `handover`, so that after a divergence it continues where the replay stopped. `on_handover` is called then.
+    It returns nothing, since the page is the result. A value that no tool returned could not be replayed.
     """
 
     def __init__(self, page: Page) -> None:
         self._page = page
         self.calls = 0
         self.decisions = 0
+        self.seconds = 0.0
+        self.on_handover: Callable[[Handover], None] | None = None
 
-    def __call__(self, instruction: str, handover: Any = None) -> str:  # noqa: ARG002 - the page shows the progress
-        """Perform the instruction on the page, and return "done"."""
+    def __call__(self, instruction: str, handover: Handover | None = None) -> None:
+        """Perform the instruction on the page."""
         self.calls += 1
+        if handover is not None and self.on_handover is not None:
+            self.on_handover(handover)
         for _ in range(MOST_ACTIONS):
             action = next_action(self._page.view(), instruction)
             if action is None:
-                return "done"
+                return
             self.decisions += 1
             getattr(self._page, action.verb)(*action.arguments)
         raise PuzzledError(f"task not finished: expected at most {MOST_ACTIONS} actions")

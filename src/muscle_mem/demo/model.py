@@ -7,9 +7,11 @@ import os
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .._core.model.handover import Handover
 from ..errors import MuscleMemError
 from .page import Page
 from .sight import FIELDS, TargetError, View
@@ -91,17 +93,24 @@ class ChatModel:
 
 
 class ModelAgent:
-    """Agent that sends the page to a model and performs the calls it requests."""
+    """Agent that sends the page to a model and performs the calls it requests.
+
+    `seconds` is the time that it waited for the model. `on_handover` is called when it takes over from a replay.
+    """
 
     def __init__(self, page: Page, model: ChatModel) -> None:
         self._page = page
         self.model = model
         self.calls = 0
         self.decisions = 0
+        self.seconds = 0.0
+        self.on_handover: Callable[[Handover], None] | None = None
 
-    def __call__(self, instruction: str, handover: Any = None) -> str:
+    def __call__(self, instruction: str, handover: Handover | None = None) -> None:
         """Perform the instruction. Raises ModelError if the model stops early."""
         self.calls += 1
+        if handover is not None and self.on_handover is not None:
+            self.on_handover(handover)
         start = f"Task: {instruction}\n\n{listing(self._page.view())}"
         if handover is not None:
             start += "\n\nA part of the task is already done; go on from what the page shows."
@@ -110,7 +119,9 @@ class ModelAgent:
             {"role": "user", "content": start},
         ]
         for _ in range(MOST_TURNS):
+            began = time.perf_counter()
             reply = self.model.reply(messages)
+            self.seconds += time.perf_counter() - began
             self.decisions += 1
             calls = reply.get("tool_calls") or []
             messages.append({"role": "assistant", "content": reply.get("content") or "", "tool_calls": calls})
@@ -119,7 +130,7 @@ class ModelAgent:
             for call in calls:
                 result = self._perform(call)
                 if self._page.view().done:
-                    return "done"
+                    return
                 messages.append({"role": "tool", "tool_call_id": call.get("id", ""), "content": result})
         raise ModelError(f"task not finished: expected at most {MOST_TURNS} turns")
 
@@ -174,3 +185,7 @@ def _schemas() -> list[dict[str, Any]]:
         }
         for name, (description, given) in TOOLS.items()
     ]
+
+
+FIXED_CHARACTERS = len(SYSTEM) + len(json.dumps(_schemas())) + len("Task: \n\n")
+"""The length of what every request contains, beside the instruction and the page."""

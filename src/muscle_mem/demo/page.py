@@ -28,9 +28,9 @@ class Page:
 
     def __init__(self, browser_page: BrowserPage) -> None:
         self._page = browser_page
-        self.auditor: Auditor | None = None
+        self.auditors: tuple[Auditor, ...] = ()
         self.audit_seconds = 0.0
-        self.actions = 0
+        self.looked_at = ""
         self._mine: set[int] = set()
 
     def open(self, file: Path, seed: str, change: str = "") -> str:
@@ -43,7 +43,6 @@ class Page:
         if change:
             self._page.evaluate(change)
         self._settle()
-        self.actions = 0
         self.audit_seconds = 0.0
         self._mine = set()
         return self.view().instruction
@@ -58,6 +57,7 @@ class Page:
         It includes whether a field is empty and whether a list offers `text`. The name is left out, because `find`
         compared it with the target, which may contain a parameter.
         """
+        self.looked_at = target
         view = self.view()
         try:
             thing = view.find(target)
@@ -137,11 +137,10 @@ class Page:
     def _aim(self, verb: str, target: str, text: str) -> Thing:
         view = self.view()
         thing = view.find(target)
-        if self.auditor is not None:
-            began = time.perf_counter()
-            self.auditor(view, verb, thing, text)
-            self.audit_seconds += time.perf_counter() - began
-        self.actions += 1
+        began = time.perf_counter()
+        for auditor in self.auditors:
+            auditor(view, verb, thing, text)
+        self.audit_seconds += time.perf_counter() - began
         return thing
 
     def _point(self, thing: Thing) -> dict[str, Any]:

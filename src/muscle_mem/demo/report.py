@@ -1,38 +1,39 @@
-"""Output of the demo: one line for each run, and a table at the end."""
+"""Story of the demo as lines: the first task step by step, the others run by run."""
 
 from __future__ import annotations
 
-from rich.box import SIMPLE_HEAD
+import textwrap
+import time
+
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from .stages import Run
+from .._core.model.handover import Handover
+from .costs import SECONDS_PER_CALL, bills
+from .page import Page
+from .stages import Run, Stage
+from .stops import stop_of_handover
 from .tasks import Task
+from .watch import VERBS, PageAction
 
-LEGEND = (
-    "without: a measured run by the agent (~: the agent did not run this time; a replay, plus the agent's time when it "
-    "was recorded). with: a complete replay. The time of the audit is excluded. wrong actions: actions with another "
-    "element or text than the solver chooses on the same page, and tasks that end without a reward. Replays are "
-    "audited like the agent."
-)
-MODEL_LEGEND = (
-    "without: a measured run by the agent (~: the agent did not run this time; a replay, plus the agent's time when it "
-    "was recorded). with: a complete replay. wrong actions: tasks that end without a reward."
-)
-SCRIPT = (
-    "This agent is a script that decides in milliseconds, so both times are close: both wait for the page. A model is "
-    "called before every action, and a replay saves that time. Set OPENAI_API_KEY to see it."
-)
-
-HEADINGS = (
-    "runs",
-    "agent calls\navoided",
-    "without\nmean s",
-    "with\nmean s",
-    "lowest\nreward",
-    "wrong\nactions",
-)
+WIDTH = 100
+SHOWN_STEP_BY_STEP = (Stage.NEW, Stage.SAME, Stage.OTHER, Stage.CHANGED)
+KNOWN = "The task, which an earlier run of the demo has recorded."
+HEADINGS = {
+    Stage.NEW: "A new task. Nothing is recorded, so the agent decides each step.",
+    Stage.SAME: "The same task again. Each recorded step is repeated if its check passes.",
+    Stage.OTHER: "The same task with other data.",
+    Stage.OTHER_AGAIN: "That data again.",
+    Stage.CHANGED: "The page has changed: {changed}.",
+    Stage.CHANGED_AGAIN: "The changed page again.",
+    Stage.OLD: "The old page again.",
+}
+_LABEL = "  {:<20} "
+REASONS = {
+    "new_task": "",
+    "first_check_refused": "",
+    "unconfirmed": "no replay, because the choice of the last step may depend on the data",
+}
 
 
 def print_line(console: Console, text: str, style: str = "") -> None:
@@ -40,62 +41,165 @@ def print_line(console: Console, text: str, style: str = "") -> None:
     console.print(Text(text, style=style), soft_wrap=True)
 
 
-def print_run(console: Console, task: Task, run: Run) -> None:
-    """Print one line for a run, and one for each wrong action."""
-    if run.hit:
-        how, style = f"replayed {run.steps} steps without the agent", "green"
-    elif run.status == "diverged":
-        how, style = f"replayed {run.steps} steps, then the agent continued ({run.reason})", "yellow"
-    elif run.status == "miss":
-        how, style = f"the agent performed {run.actions} actions ({run.reason})", "cyan"
-    else:
-        how, style = f"failed: {run.reason}", "red"
-    stage = f"{run.stage}: {task.changed}" if run.stage == "changed page" else run.stage
-    print_line(console, f"  {stage:<54} {how}; reward {run.reward:g}, {run.seconds:.2f} s", style)
-    for wrong in run.wrong:
-        print_line(console, f"    wrong: {wrong}", "red")
+def print_paragraph(console: Console, text: str, indent: str = "", style: str = "") -> None:
+    """Print a text as lines of at most WIDTH columns."""
+    for line in textwrap.wrap(text, min(WIDTH, console.width), initial_indent=indent, subsequent_indent=indent):
+        print_line(console, line, style)
 
 
-def print_summary(console: Console, runs: dict[str, list[Run]], scripted: bool) -> None:
-    """Print the table and its legend."""
-    console.print()
-    console.print(summary(runs))
-    console.print(LEGEND if scripted else MODEL_LEGEND, style="dim", highlight=False)
-    if scripted:
-        console.print(SCRIPT, style="dim", highlight=False)
+def seconds_text(seconds: float) -> str:
+    """Return a duration: 0 s, 240 ms, 3.2 s, 5 min 3 s."""
+    if not seconds:
+        return "0 s"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s".replace(".0 s", " s")
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
 
 
-def summary(runs: dict[str, list[Run]]) -> Table:
-    """Return a table with runs, avoided agent calls, times, rewards and wrong actions."""
-    table = Table(title="Savings by replay", title_justify="left", box=SIMPLE_HEAD, collapse_padding=True)
-    table.add_column("task", no_wrap=True)
-    for heading in HEADINGS:
-        table.add_column(heading, justify="right")
-    for title, own in runs.items():
-        table.add_row(title, *_figures(own))
-    table.add_section()
-    table.add_row("all", *_figures([run for own in runs.values() for run in own]), style="bold")
-    return table
+def steps_text(number: int) -> str:
+    """Return a number of steps: 1 step, 3 steps."""
+    return f"{number} step" if number == 1 else f"{number} steps"
 
 
-def _figures(runs: list[Run]) -> tuple[str, ...]:
-    return (
-        str(len(runs)),
-        str(sum(run.agent_calls == 0 for run in runs)),
-        _without(runs),
-        _mean([run.seconds for run in runs if run.hit]),
-        f"{min(run.reward for run in runs):g}",
-        str(sum(len(run.wrong) for run in runs)),
-    )
+class Acts:
+    """Listener that shows every step of a task as it happens."""
+
+    def __init__(self, console: Console, task: Task, page: Page, pause: float, is_script: bool) -> None:
+        self._console = console
+        self._task = task
+        self._page = page
+        self._pause = pause
+        self._is_script = is_script
+        self._act = 0
+        self._stage = Stage.NEW
+        self._instruction = ""
+        self._by_agent: list[PageAction] = []
+
+    def began(self, stage: Stage, instruction: str, is_known: bool) -> None:
+        """Print the heading of a run."""
+        if self._act:
+            time.sleep(self._pause)
+        self._act += 1
+        self._stage, self._instruction, self._by_agent = stage, instruction, []
+        heading = KNOWN if is_known and stage is Stage.NEW else HEADINGS[stage].format(changed=self._task.changed)
+        print_line(self._console, f"\n  {self._act}. {heading}", "bold")
+        if stage in (Stage.NEW, Stage.OTHER):
+            print_paragraph(self._console, f"Task: {instruction}", "     ", "dim")
+
+    def acted(self, action: PageAction) -> None:
+        """Print an action that is about to be performed."""
+        if action.by_agent:
+            self._by_agent.append(action)
+            if self._is_script:
+                tokens = bills(self._instruction, self._by_agent)[-1].tokens
+                who = f"agent (a model: about {SECONDS_PER_CALL:g} s, {tokens:,} tokens)"
+            else:
+                who = "the model decided"
+            self._print_step(str(action), who, "cyan")
+        elif self._stage in SHOWN_STEP_BY_STEP:
+            self._print_step(str(action), "check passed, replayed", "green")
+
+    def handed_over(self, handover: Handover) -> None:
+        """Print the check that failed, before the agent continues."""
+        stop = stop_of_handover(handover)
+        step = VERBS[handover.divergence.tool].format(target=self._page.looked_at, text="...")
+        self._print_step(step, "CHECK FAILED, so not done", "bold yellow")
+        print_line(self._console, f"       expected: {stop.expected}", "yellow")
+        print_line(self._console, f"       seen:     {stop.seen}", "yellow")
+        print_line(self._console, "       The agent continues from here:", "yellow")
+
+    def ended(self, run: Run) -> None:
+        """Print the result of a run."""
+        if run.stop is not None and run.status == "miss":
+            print_line(self._console, f"     {stop_text(run)}", "yellow")
+        self._print_result(run)
+        for wrong in run.wrong:
+            print_line(self._console, f"     wrong: {wrong}", "red")
+
+    def _print_step(self, what: str, who: str, style: str) -> None:
+        line = Text(f"       {what:<46} ")
+        line.append(who, style=style)
+        self._console.print(line, soft_wrap=True)
+
+    def _print_result(self, run: Run) -> None:
+        took = seconds_text(run.seconds)
+        recorded = ", recorded" if run.learned else ""
+        if run.hit:
+            text, style = f"Done in {took}. The agent was not asked", "green"
+            if run.stage is Stage.CHANGED:
+                text += ": an earlier run has recorded this page"
+            saved = seconds_text(run.steps * SECONDS_PER_CALL)
+            text += f", which saves about {saved} of a model." if self._is_script else "."
+        elif run.status == "failed":
+            text, style = f"Failed: {run.message}", "red"
+        elif run.steps:
+            kept, own = steps_text(run.steps), steps_text(len(run.by_agent))
+            text, style = f"Done in {took}: {kept} replayed, {own} by the agent{recorded}.", "yellow"
+        else:
+            text, style = f"Done in {took}: {steps_text(len(run.by_agent))} by the agent{recorded}.", "cyan"
+            if self._is_script:
+                text += f" A model would add about {_model_seconds(run)}."
+        print_line(self._console, f"     {text}", style)
 
 
-def _without(runs: list[Run]) -> str:
-    by_agent = [run.seconds for run in runs if run.status == "miss"]
-    if by_agent:
-        return _mean(by_agent)
-    # With recordings, the agent may not have run. Its time is known from when it was recorded.
-    return "~" + _mean([run.seconds + run.saved for run in runs if run.hit])
+class Lines:
+    """Listener that shows each run of a task in one line, and what a check saw."""
+
+    def __init__(self, console: Console, task: Task, is_script: bool) -> None:
+        self._console = console
+        self._task = task
+        self._is_script = is_script
+        self._is_first = True
+        self._is_known = False
+
+    def began(self, stage: Stage, instruction: str, is_known: bool) -> None:
+        """Print the instruction before the first run."""
+        self._is_known = is_known and stage is Stage.NEW
+        if self._is_first:
+            print_paragraph(self._console, instruction, "  ", "dim")
+        self._is_first = False
+
+    def ended(self, run: Run) -> None:
+        """Print the lines of a run."""
+        label = "known task" if self._is_known else run.stage.value
+        for text, style in self._lines(run):
+            for part in textwrap.wrap(text, min(WIDTH, self._console.width) - len(_LABEL.format(""))):
+                line = Text(_LABEL.format(label))
+                line.append(part, style=style)
+                self._console.print(line, soft_wrap=True)
+                label = ""
+
+    def _lines(self, run: Run) -> list[tuple[str, str]]:
+        lines = []
+        if run.stage is Stage.CHANGED:
+            lines.append((f"change: {self._task.changed}", ""))
+        if run.stop is not None:
+            lines.append((stop_text(run), "yellow"))
+        elif REASONS.get(run.reason):
+            lines.append((REASONS[run.reason], "yellow"))
+        took = seconds_text(run.seconds)
+        model = f" (a model: {_model_seconds(run)} more)" if self._is_script else ""
+        if run.hit:
+            lines.append((f"replayed {steps_text(run.steps)} in {took}", "green"))
+        elif run.status == "failed":
+            lines.append((f"failed: {run.message}", "red"))
+        elif run.steps:
+            own = len(run.by_agent)
+            lines.append((f"replayed {steps_text(run.steps)}, the agent did {own}, in {took}{model}", "yellow"))
+        else:
+            lines.append((f"the agent did {steps_text(len(run.by_agent))} in {took}{model}", "cyan"))
+        return lines + [(f"wrong: {wrong}", "red") for wrong in run.wrong]
 
 
-def _mean(seconds: list[float]) -> str:
-    return f"{sum(seconds) / len(seconds):.2f}" if seconds else "-"
+def stop_text(run: Run) -> str:
+    """Return the failed check of a run as a line."""
+    if run.stop is None:
+        return ""
+    return f"check of step {run.stop.step} failed: expected {run.stop.expected}; seen {run.stop.seen}"
+
+
+def _model_seconds(run: Run) -> str:
+    return seconds_text(run.model_calls * SECONDS_PER_CALL)
