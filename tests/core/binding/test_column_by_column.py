@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ from muscle_mem._core.binding import (
     output_figures,
     output_index,
     output_leaves,
+    output_traits,
 )
 from muscle_mem._core.binding.answer_skeletons import skeleton
 from muscle_mem._core.binding.figures import FigureMemo, scalar_figures
@@ -26,6 +28,7 @@ from muscle_mem._core.binding.output_places import Parsed, Root
 from muscle_mem._core.codec import reader, writer
 from muscle_mem._core.codec.walk import leaves_of, stored_leaves
 from muscle_mem._core.model.records import body_bytes
+from muscle_mem._core.plan.places import Place
 from muscle_mem._core.record import learn
 from support import searched_values
 
@@ -68,7 +71,22 @@ def figures_of(output: Any, most: int) -> Any:
     found = output_figures._Figures(1.9e9)
     found._left = most
     found.add(output, "", 0)
-    return found.lines
+    return found.lines, found.flags
+
+
+def answers_at(output: Any) -> Any:
+    """What is known of the places of an output of which later steps use some items."""
+    place = Place()
+    place.add(output, {(): 2, ("items",): 1, ("[]", "tags"): 1})
+    return parts_of(place)
+
+
+def parts_of(place: Place | None) -> Any:
+    if place is None:
+        return None
+    fields = {name: parts_of(part) for name, part in place.fields.items()}
+    found = sorted(place.known), sorted(place.words), sorted(map(sorted, place.key_sets)), place.is_open, place.column
+    return found, bool(place.count), fields, parts_of(place.items), [*map(parts_of, place.rows)]
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -81,6 +99,7 @@ def test_e5_lists_of_records_are_read_as_their_records_are(seed: int, monkeypatc
             lambda: skeleton(given, most),  # noqa: B023 - called within the round
             lambda: index_of(given),  # noqa: B023
             lambda: figures_of(given, most),  # noqa: B023
+            lambda: answers_at(given),  # noqa: B023
             lambda: codec.encode(given, max_nodes=most),  # noqa: B023
             lambda: codec.encode(given, max_bytes=most),  # noqa: B023
             lambda: codec.canonical(given),  # noqa: B023
@@ -95,10 +114,39 @@ def test_e5_lists_of_records_are_read_as_their_records_are(seed: int, monkeypatc
 def test_e5_tables_in_texts_of_records_are_read_alike(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     given = [{"id": at, "note": cell if at % 2 else f"line {at}"} for at in range(9)]
     for most in range(5, 80):
-        for work in (lambda: skeleton(given, most), lambda: index_of(given), lambda: figures_of(given, most)):  # noqa: B023
+        for work in (
+            lambda: skeleton(given, most),  # noqa: B023
+            lambda: index_of(given),
+            lambda: figures_of(given, most),  # noqa: B023
+            lambda: answers_at(given),
+        ):
             one, two = both_ways(monkeypatch, work)
             assert repr(one) == repr(two), most
     assert "Ann" in index_of(given)[0] or "ok" in index_of(given)[0] or "open" in index_of(given)[0]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_e10_traits_of_a_list_are_those_of_its_values(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(seed)
+    given = [json.loads(json.dumps(searched_values.value(rng), default=str).replace("-0.0", "0.0")) for _ in range(12)]
+    given += [[{"note": searched_values.text(rng), "at": at} for at in range(20)] for _ in range(4)]
+    found = [output_traits.traits_digest(each, 1.9e9) for each in given]
+    monkeypatch.setattr(output_traits._Traits, "_told_of", lambda self, column: [self._told(value) for value in column])
+    assert found == [output_traits.traits_digest(each, 1.9e9) for each in given]
+    assert len(set(found)) > 5
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_e9_texts_of_earlier_outputs_are_those_of_their_leaves(seed: int) -> None:
+    rng = random.Random(seed)
+    index = indexed([(searched_values.value(rng), False) for _ in range(6)])
+    for count in range(7):
+        steps = frozenset(range(count))
+        places = zip(index.texts, index.text_places, strict=True)
+        found = [text for text, (node, _) in places if index.step_of(node) in steps]
+        numbers = [n for n, places in index.numbers.items() if any(index.step_of(node) in steps for node, _ in places)]
+        found += [text for text, node, _ in index.others if index.step_of(node) in steps]
+        assert sorted(index.texts_before(steps)) == sorted([*found, *map(str, numbers)])
 
 
 @pytest.mark.parametrize("seed", range(20))

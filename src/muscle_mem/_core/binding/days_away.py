@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from .output_index import OutputIndex
 
 _MAX_DATES = 400
 _MAX_DISTANCES = 40  # of more, a number is one by chance
+_LONG = 2_000  # characters; a longer text counts if there is a digit among the first ones
 _MAY_BE_DATE = re.compile(r"\d[-./]\d|\d\.? ?[A-Za-z]{3}|[a-z]{3}\.? \d")
 
 
@@ -36,13 +38,7 @@ class DaysAway:
 
     def _found(self) -> dict[int, set[int]]:
         found: dict[int, set[int]] = {}
-        left = _MAX_DATES
-        for step, text in self._texts_by_step():
-            if _MAY_BE_DATE.search(text) is None:
-                continue
-            left -= 1
-            if left < 0:
-                break
+        for step, text in dict.fromkeys(islice(self._dated_texts(), _MAX_DATES)):
             for figure in self._outputs.figures.of(text):
                 days = [day for day in figure.values if figure.kind == "date" and len(day) == 10]
                 found.setdefault(step, set()).update(
@@ -50,11 +46,11 @@ class DaysAway:
                 )
         return found
 
-    def _texts_by_step(self) -> Iterator[tuple[int, str]]:
-        yield from ((-1, text) for text in self._texts())
+    def _dated_texts(self) -> Iterator[tuple[int, str]]:
+        """Yield the texts that may hold a date, each with its step."""
+        yield from ((-1, text) for text in filter(_MAY_BE_DATE.search, self._texts()))
         outputs = self._outputs
-        for text, (node, _) in zip(outputs.texts, outputs.text_places, strict=True):
-            if any(map(str.isdigit, text[:2_000])):
-                yield outputs.step_of(node), text
-        for text, node, _ in outputs.others:
-            yield outputs.step_of(node), text
+        for step, texts, _ in outputs.leaves_by_step():
+            dated = filter(_MAY_BE_DATE.search, texts)
+            yield from ((step, text) for text in dated if len(text) <= _LONG or any(map(str.isdigit, text[:_LONG])))
+        yield from ((outputs.step_of(node), text) for text, node, _ in outputs.others if _MAY_BE_DATE.search(text))

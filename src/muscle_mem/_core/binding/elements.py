@@ -32,6 +32,7 @@ MISSING = object()
 _DICT = frozenset({dict})
 _STR = frozenset({str})
 _NUMBERS = frozenset({int, float})
+_LISTS = frozenset({list, tuple})
 MAX_ELEMENTS = 2_000
 _MAX_FIELDS = 24
 _LONGEST_RANKED = 40
@@ -87,11 +88,12 @@ def part(element: Any, field: Field) -> Any:
 class Table(list[Any]):
     """The elements of a list, with their fields worked out once."""
 
-    __slots__ = ("columns", "ranks")
+    __slots__ = ("columns", "digests", "ranks")
 
     def __init__(self, elements: Iterable[Any]) -> None:
         super().__init__(elements)
         self.columns: dict[Field, list[Any]] = {}
+        self.digests: dict[Field, list[bytes]] = {}
         self.ranks: dict[Field, list[Any] | None] = {}
 
 
@@ -252,7 +254,8 @@ def flags_of(elements: Sequence[Any], field: Field) -> list[Any]:
     kinds = set(map(type, column))
     if kinds == {bool}:
         return column
-    is_set = kinds == _STR and len(set(column)) <= _MOST_WORDS and all(map(_is_word, column))
+    words = set(column) if kinds == _STR else ()
+    is_set = 0 < len(words) <= _MOST_WORDS and all(map(_is_word, words))
     return column if is_set and _is_closed(field, column) else []
 
 
@@ -272,6 +275,8 @@ def rows_of_columns(container: Any) -> list[dict[str, Any]]:
     Return an empty list if the container holds no two such lists.
     """
     container = opened(container)
+    if type(container) is list and _LISTS.isdisjoint(map(type, container)):
+        return []
     fields = container if issubclass(type(container), Fields) else None
     if issubclass(type(container), dict):
         pairs = list(dict.items(container))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 
 _ID_WORDS = frozenset(
     "id ids index indexes indices idx number numbers no nr num key keys ref refs row rows reference pk uid uuid guid "
@@ -61,6 +62,11 @@ def is_flag(text: str, name: str) -> bool:
     Yes and no are such words under every name.
     """
     return 0 < len(text) <= _LONGEST_FLAG and (says_state(name) or text.casefold() in YES_AND_NO)
+
+
+def may_say_yes(texts: Iterable[str]) -> bool:
+    """Return whether one of these texts is a yes or a no."""
+    return not YES_AND_NO.isdisjoint(map(str.casefold, texts))
 
 
 def says_more(name: str) -> bool:

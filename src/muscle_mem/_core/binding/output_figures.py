@@ -14,12 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from enum import Enum
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any
 
 from .. import codec
 from ..model.pattern import compiled
-from .field_names import is_flag
+from .field_names import is_flag, may_say_yes, says_state
 from .paths import SCALARS, Attributes, Fields, fields_of, opened, plain_copy
 from .tables import rows_in
 from .units import UNIT, is_unit_name
@@ -48,6 +48,7 @@ WHOLE = 8  # bytes, no multiple of the size of one: half for the figures in orde
 _BLANK = b"\0" * SIZE_APART
 _DIGIT = re.compile(r"\d")
 _FIGURE_START = re.compile(r"(?<![\w.,/-])[-+\u2212]?\d")
+_FIGURE_MARKS = (":", "\n", "<tr")
 _FEW = 8  # dicts in a list for which it does not pay to read them column by column
 _DICT = frozenset({dict})
 _STR = frozenset({str})
@@ -90,6 +91,15 @@ def figure_reader(now: float) -> Callable[[Any], list[str]]:
         return found.lines
 
     return read
+
+
+def may_hold_figures(texts: Iterable[str]) -> bool:
+    """Return whether one of these texts may hold a figure.
+
+    One search in all of them costs much less than a look at each.
+    """
+    joined = "\0".join(texts)
+    return any(mark in joined for mark in _FIGURE_MARKS) or _FIGURE_START.search(joined) is not None
 
 
 @functools.lru_cache(1024)
@@ -239,7 +249,10 @@ class _Figures:
             return zip(map(repr, column))
         if kinds & _NUMBERS:
             return [self._lines_of(value, name) for value in column]
-        known = {value: self._lines_of(value, name) for value in set(column)}
+        distinct = set(column)
+        if kinds == _STR and not is_unit_name(name) and not may_hold_figures(distinct):
+            return repeat((), len(column))
+        known = {value: self._lines_of(value, name) for value in distinct}
         return map(known.__getitem__, column)
 
     def _lines_of(self, value: Any, name: str) -> list[str]:
@@ -329,12 +342,13 @@ class _Figures:
 
 def _flags_of(column: Sequence[Any], name: str) -> list[str]:
     """Return the flag of each value of a column, or an empty text."""
-    is_unit = is_unit_name(name)
-    known = {
-        value: str(value) if value is True or value is False else value
-        for value in {each for each in column if type(each) is bool or type(each) is str}
-        if type(value) is bool or (not is_unit and _DIGIT.search(value) is None and is_flag(value, name))
-    }
+    texts = {value for value in column if type(value) is str}
+    if is_unit_name(name) or not (says_state(name) or may_say_yes(texts)):
+        texts = set()
+    known: dict[Any, str] = {text: text for text in texts if _DIGIT.search(text) is None and is_flag(text, name)}
+    known.update((value, str(value)) for value in {value for value in column if type(value) is bool})
+    if not known:
+        return [""] * len(column)
     return [known.get(value, "") if type(value) in _FLAG_KINDS else "" for value in column]
 
 

@@ -334,13 +334,15 @@ class OutputIndex(OutputTree):
         return self._folded, self._fold_offsets
 
     def texts_before(self, steps: frozenset[int]) -> Iterator[str]:
-        """Yield the texts of all leaves in the outputs of these steps."""
-        for text, (node, _) in zip(self.texts, self.text_places, strict=True):
-            if self.step_of(node) in steps:
-                yield text
-        for number, places in self.numbers.items():
-            if any(self.step_of(node) in steps for node, _ in places):
-                yield decimal_text(number) if isinstance(number, int) else str(number)
+        """Yield the texts of all leaves in the outputs of these steps.
+
+        Equal numbers of different types are one, in the form of the first.
+        """
+        found = [leaves for leaves in self.leaves_by_step() if leaves[0] in steps]
+        for _, texts, _ in found:
+            yield from texts
+        for number in dict.fromkeys(number for _, _, numbers in found for number in numbers):
+            yield decimal_text(number) if isinstance(number, int) else str(number)
         for other, node, _ in self.others:
             if self.step_of(node) in steps:
                 yield other

@@ -50,6 +50,7 @@ class OutputLeaves:
         self.nodes: list[Any] = []
         self._link_slots = SlotList()
         self._starts: list[int] = []
+        self._first_leaves: list[tuple[int, int]] = []  # the number of texts and of numbers before each output
         self._hidden: set[int] = set()
         self.texts: list[str] = []
         self._text_slots = SlotList()
@@ -68,6 +69,7 @@ class OutputLeaves:
         if hides_names:
             self._hidden.add(step)
         self._starts.append(len(self.nodes))
+        self._first_leaves.append((len(self.texts), len(self._number_values)))
         self.nodes.append(Root(step, output))
         self._link_slots.last().append((-1, 0))
         known_keys: dict[str, list[tuple[int, int]]] = {}

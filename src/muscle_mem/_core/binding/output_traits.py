@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, compress, repeat
+from operator import eq
 from typing import Any
 
 from .. import codec
@@ -26,7 +27,7 @@ from .elements import (
     scalar_fields,
 )
 from .loops import is_list
-from .output_figures import SMALLEST_EPOCH, figure_reader
+from .output_figures import SMALLEST_EPOCH, figure_reader, may_hold_figures
 from .paths import Attributes, Fields, fields_of, opened, parsed_text, plain_copy, text_of_json
 
 SIZE = 3
@@ -34,6 +35,7 @@ _MAX_TRAITS = 400
 _MAX_PARTS = 50_000
 _PLACES = 3  # records at the begin of a list that may be chosen for their place
 _DICT = frozenset({dict})
+_STR = frozenset({str})
 _NUMBERS = frozenset({int, float})
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _DIGIT = re.compile(r"\d")
@@ -136,7 +138,7 @@ class _Traits:
             flags = flags_of(rows, field)
             for flag in dict.fromkeys(flags):
                 for other, column in told.items():
-                    own = sorted(text for text, seen in zip(column, flags, strict=True) if seen == flag)
+                    own = sorted(compress(column, map(eq, flags, repeat(flag))))
                     yield (f"with {_name(field)} {flag}", _name(other), *own)
 
     def _told_of(self, column: Sequence[Any]) -> Sequence[str]:
@@ -146,8 +148,11 @@ class _Traits:
             return list(map(repr, column))
         if not kinds <= _SCALARS:
             return list(map(self._told, column))
-        known = {(type(value), value): self._told(value) for value in column}
-        return [known[type(value), value] for value in column]
+        if kinds == _STR and not may_hold_figures(column):
+            return [""] * len(column)
+        keys = list(zip(map(type, column), column, strict=True))
+        known = {key: self._told(value) for key, value in dict(zip(keys, column, strict=True)).items()}
+        return list(map(known.__getitem__, keys))
 
     def _told(self, value: Any) -> str:
         """Return what may be computed from a value: its figures, or the bool that it is.

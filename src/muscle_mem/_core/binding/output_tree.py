@@ -75,6 +75,13 @@ class OutputTree(OutputLeaves):
         step: int = self.nodes[self._starts[bisect_right(self._starts, node) - 1]].step
         return step
 
+    def leaves_by_step(self) -> Iterator[tuple[int, list[str], list[Any]]]:
+        """Yield each step with an output, and the texts and the numbers in it."""
+        ends = [*self._first_leaves[1:], (len(self.texts), len(self._number_values))]
+        for start, first, end in zip(self._starts, self._first_leaves, ends, strict=True):
+            texts, numbers = self.texts[first[0] : end[0]], self._number_values[first[1] : end[1]]
+            yield self.nodes[start].step, texts, numbers
+
     def root_of(self, step: int) -> int | None:
         """Return the container above the whole output of a step; None if it has no output."""
         return next((start for start in self._starts if self.nodes[start].step == step), None)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from .. import codec
-from .elements import MISSING, TIED, Field, column_of, ranks_of, reasons
+from .elements import TIED, Field, Table, column_of, ranks_of, reasons
 
 KNOWN = "known"
 """Kind of a guard of the rows beside a chosen one: each must have been there when recorded."""
@@ -53,15 +53,16 @@ def rows_beside(elements: Sequence[Any], at: int, field: Field) -> list[Any]:
 
     It is a field, and digests of its texts.
     """
-    return [list(field), b"".join(sorted(_digests(elements, at, field)))]
+    digests = _digests(elements, field)
+    return [list(field), b"".join(sorted({*digests[:at], *digests[at + 1 :]}))]
 
 
 def unknown_row(elements: Sequence[Any], at: int, data: Sequence[Any]) -> str:
     """Return the text of a row that was not recorded; empty if all were."""
     field = tuple(data[0])
-    found = _digests(elements, at, field)
-    known = _split(data[1])
-    return next((text for digest, text in found.items() if digest not in known), "")
+    known = _split(data[1]) | {b""}
+    rows = zip(_digests(elements, field), column_of(elements, field), strict=True)
+    return next((text for place, (digest, text) in enumerate(rows) if place != at and digest not in known), "")
 
 
 def joined_rows(one: Sequence[Any], two: Sequence[Any]) -> list[Any]:
@@ -74,7 +75,13 @@ def _split(digests: bytes) -> frozenset[bytes]:
     return frozenset(digests[start : start + _SIZE] for start in range(0, len(digests), _SIZE))
 
 
-def _digests(elements: Sequence[Any], at: int, field: Field) -> dict[bytes, str]:
-    column = column_of(elements, field)
-    texts = [text for place, text in enumerate(column) if place != at and text is not MISSING and type(text) is str]
-    return {codec.digest(text.encode("utf-8", "replace"))[:_SIZE]: text for text in texts}
+def _digests(elements: Sequence[Any], field: Field) -> list[bytes]:
+    """Return a digest of each text in a field; it is empty for another value."""
+    found = elements.digests.get(field) if type(elements) is Table else None
+    if found is None:
+        column = column_of(elements, field)
+        digest = codec.digest
+        found = [digest(text.encode("utf-8", "replace"))[:_SIZE] if type(text) is str else b"" for text in column]
+        if type(elements) is Table:
+            elements.digests[field] = found
+    return found

@@ -5,11 +5,12 @@ The recordings are of the same calls.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from ..binding.answer_rows import rows_of
 from ..binding.answers import DATA, EMPTY, FALSE, FALSY, FILLED, NONE, TEXT, TRUE, WORD, Reading, read
 from ..binding.field_names import YES_AND_NO, says_state
 
@@ -99,11 +100,11 @@ class Place:
         count = uses.get(names, 0)
         if count and names and (*names, COLUMNS) in uses:
             self.column = names[-1]
-        for index, item in enumerate(items):
-            if index < count:
-                while len(self.rows) <= index:
-                    self.rows += (Place(),)
-                self.rows[index].add_row(item, uses, inner, self.column)
+        for index, item in enumerate(items[:count]):
+            if len(self.rows) == index:
+                self.rows += (Place(),)
+            self.rows[index].add_row(item, uses, inner, self.column)
+        for item in _different(items):
             if self.items is None:
                 self.items = Place()
             self.items.add(item, uses, "", inner, words=False)
@@ -263,6 +264,22 @@ class Place:
                     yield from row._unseen_items(part, inner)
             else:
                 yield from self.items.unseen(item, inner, words=False)
+
+
+def _different(items: Sequence[Any]) -> Iterable[Any]:
+    """Return the items of a list without records that answer as another one does."""
+    rows = rows_of(items, MAX_DEPTH)
+    if rows is None:
+        return items
+    return dict(zip(zip(rows.keys, *_columns_of_states(items), strict=True), items, strict=True)).values()
+
+
+def _columns_of_states(records: Sequence[dict[str, Any]]) -> Iterator[list[Any]]:
+    for name, value in records[0].items():
+        if type(value) is dict:
+            yield from _columns_of_states([record[name] for record in records])
+        elif says_state(name):
+            yield [record[name] for record in records]
 
 
 def state_word(value: Any, name: str) -> str:
