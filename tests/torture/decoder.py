@@ -204,9 +204,9 @@ def _graft(tree: Any, chance: random.Random) -> Any:
 
 PROOF = Proof(
     run,
-    promise="Nothing that is read from a store can run: altered bytes are refused with one error, and nothing is "
-    "imported, opened, compiled or executed on the way.",
-    blind="Kinds of values that the generator lacks; classes registered with a decoder of the user's own.",
+    promise="Nothing that is read from a store can run. Altered bytes are rejected with one error, and "
+    "nothing is imported, opened, compiled or executed before.",
+    blind="Types of values that the generator lacks, and classes registered with a user's decoder.",
     unit="inputs",
     small=Size(1, 4_000),
     large=Size(10, 100_000),

@@ -281,11 +281,12 @@ def _look(what: str) -> str:
 PROOFS = {
     "postgres-recovers": Proof(
         recovers,
-        promise="When a PostgreSQL server dies and its standby takes its place, every writer records again by itself "
-        "within 2 seconds after the promotion: with the servers of the URL in any order, and also one that was opened "
-        "on the standby. With a synchronous standby, nothing acknowledged is lost or there twice.",
-        blind="Failovers by a cluster manager, whose own time comes first; networks that are split, where two servers "
-        "take writes.",
+        promise="When a PostgreSQL server crashes and its standby takes over, every writer records again by "
+        "itself within 2 seconds after the promotion. The servers of the URL may be in any order, and "
+        "a store may have been opened on the standby. With a synchronous standby, nothing "
+        "acknowledged is lost or there twice.",
+        blind="Failovers by a cluster manager, which take additional time. Split networks, where two "
+        "servers take writes.",
         unit="failovers",
         small=Size(1, 1),
         large=Size(5, 10),
@@ -293,9 +294,10 @@ PROOFS = {
     ),
     "postgres-starts": Proof(
         starts,
-        promise="A program starts, and its agent runs, whatever passes by itself at a PostgreSQL server or a pooling "
-        "proxy. Engines that start together at a server with half as many connections replay what is known.",
-        blind="More processes than half of the server's connections: those need a pooling proxy.",
+        promise="A program starts, and its agent runs, despite every temporary failure of a PostgreSQL server "
+        "or a pooling proxy. Engines that start together at a server with half as many connections "
+        "replay what is known.",
+        blind="More processes than half of the server's connections. Those need a pooling proxy.",
         unit="engines",
         small=Size(1, 40),
         large=Size(5, 200),

@@ -160,10 +160,11 @@ def _watch(url: str, control: str) -> dict[str, Any]:
 PROOFS = {
     "fleet-growth": Proof(
         grow,
-        promise="Recordings a second on PostgreSQL grow with the number of writers: writers of different tasks do not "
-        "wait for each other. On a disk with a flush of 10 ms, 16 writers record at least three times what one does, "
-        "and six times what 16 did with 0.3.0.",
-        blind="More than one machine: writers and server share its cores, which limits the figures of the real disk.",
+        promise="Recordings a second on PostgreSQL grow with the number of writers, because writers of "
+        "different tasks do not wait for each other. On a disk with a flush of 10 ms, 16 writers "
+        "record at least three times as much as one. They record at least six times as much as 16 "
+        "writers of 0.3.0.",
+        blind="More than one machine. Writers and server share its cores, which limits the figures of the real disk.",
         unit="seconds of each number of writers",
         small=Size(1, 2),
         large=Size(1, 20),
@@ -171,9 +172,10 @@ PROOFS = {
     ),
     "fleet-watchers": Proof(
         watch,
-        promise="A process sees every change that others write to a PostgreSQL store, also of a writer that paused "
-        "between its number and its commit, and while a transaction of another database stays open.",
-        blind="Servers that fail over; then everything in memory is read again.",
+        promise="A process sees every change that others write to a PostgreSQL store. This includes changes "
+        "of a writer that paused between its number and its commit, and changes while a transaction "
+        "of another database stays open.",
+        blind="Servers that fail over. Then everything in memory is read again.",
         unit="recordings of each of 16 writers",
         small=Size(1, 6),
         large=Size(5, 100),

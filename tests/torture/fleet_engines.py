@@ -216,10 +216,11 @@ def _replay(url: str, world: int, number: int, effect: str, over: Path, control:
 PROOFS = {
     "fleet-agents": Proof(
         elect,
-        promise="When 32 workers on a PostgreSQL server miss the same task together, one agent run is made, directly "
-        "and through PgBouncer in transaction mode; during a rolling deploy one for each version of the tools' code.",
-        blind="Waits that are longer than `miss_wait`, and leaders that are cut off for longer than a lease: then a "
-        "second agent runs.",
+        promise="When 32 workers on a PostgreSQL server miss the same task together, one agent runs. This "
+        "applies directly and through PgBouncer in transaction mode. During a rolling deploy, one "
+        "agent runs for each version of the tools' code.",
+        blind="Waits that are longer than `miss_wait`, and leaders that are cut off for longer than a "
+        "lease. Then a second agent runs.",
         unit="tasks of 32 workers, for each way and number of codes",
         small=Size(1, 2),
         large=Size(1, 20),
@@ -227,11 +228,12 @@ PROOFS = {
     ),
     "fleet-report": Proof(
         report,
-        promise="A trajectory that is reported as bad is replayed by none of 32 workers a second later, directly and "
-        "through PgBouncer, and five seconds later if the server is frozen right after the report, also while a "
-        "transaction of another database stays open. One with an irreversible tool is replayed by none from then on.",
-        blind="Replays that had begun before the report: they are finished. Cores that are busy otherwise: three times "
-        "the longest time for which a worker did not get one is added to the bounds.",
+        promise="A second after a trajectory is reported as bad, none of 32 workers replays it, directly and "
+        "through PgBouncer. If the server is frozen right after the report, it takes five seconds. "
+        "This applies also while a transaction of another database stays open. A trajectory with an "
+        "irreversible tool is not replayed from then on.",
+        blind="Replays that had begun before the report: they are finished. Cores that are busy otherwise: "
+        "three times the longest time for which a worker did not get one is added to the bounds.",
         unit="reports in each way",
         small=Size(1, 1),
         large=Size(1, 10),

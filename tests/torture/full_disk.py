@@ -164,9 +164,9 @@ def _afterwards(folder: Path, disk: Path, figures: Figures) -> None:
 
 PROOF = Proof(
     run,
-    promise="A disk that is full, read-only or limited costs recordings and nothing else: the task is done, and what "
-    "was there stays.",
-    blind="Real disks and their quotas: the file systems are small ones in memory.",
+    promise="A disk that is full, read-only or limited costs recordings and nothing else. The task is done, "
+    "and the existing recordings remain.",
+    blind="Real disks and their quotas. The file systems of this proof are small ones in memory.",
     unit="writes tried",
     small=Size(2, 40),
     large=Size(40, 200),

@@ -164,9 +164,9 @@ class _NoLog(Log):
 
 PROOF = Proof(
     run,
-    promise="A damaged file never makes the program crash and never gives back a recording that was altered: what "
-    "comes out is what was sealed, or an error with a name.",
-    blind="A forger who recomputes the digests: detecting that takes a signing key. Damage during a run.",
+    promise="A damaged file never crashes the program, and never returns an altered recording. The result is "
+    "what was sealed, or a named error.",
+    blind="A forger who recomputes the digests, which only a signing key detects. Damage during a run.",
     unit="damaged files",
     small=Size(2, 60),
     large=Size(40, 500),

@@ -143,10 +143,12 @@ def _run_tasks(folder: Path, control: str) -> dict[str, Any]:
 
 PROOF = Proof(
     run,
-    promise="A disk that fails or is full costs a recording, never the task: the agent's work is done once, an event "
-    "reports it, nothing acknowledged is lost, and the store works again when the disk does.",
-    blind="A disk that fails and says that all is well; pages that the system drops after a failed sync; locks that "
-    "fail for good (a call waits for as long as `busy_timeout` says, once, and then for a quarter of a second).",
+    promise="A disk that fails or is full costs a recording, never the task. The agent's work is done once, "
+    "an event reports the failure, and nothing acknowledged is lost. When the disk works again, so "
+    "does the store.",
+    blind="A disk that fails and reports success. Pages that the system drops after a failed sync. Locks "
+    "that fail permanently: a call then waits once for `busy_timeout`, and afterwards for a quarter "
+    "of a second.",
     unit="points of failure",
     small=Size(1, 36),
     large=Size(4, 12_000),

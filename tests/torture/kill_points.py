@@ -79,9 +79,9 @@ def counted_in_child(shim: Shim, folder: Path, kinds: int, work: Callable[[], No
 
 PROOF = Proof(
     run,
-    promise="There is no unlucky moment: a kill before any single write to the disk, or in the middle of one, loses "
-    "nothing acknowledged, and what is tried again afterwards is there once.",
-    blind="One writer at a time; the operations of the system itself are not cut in two.",
+    promise="A kill before any single write to the disk, or in the middle of one, loses nothing acknowledged. "
+    "What is tried again afterwards is there once.",
+    blind="More than one writer at a time, and a kill within an operation of the system itself.",
     unit="kill points",
     small=Size(1, 32),
     large=Size(6, 10_000),

@@ -49,9 +49,9 @@ def _kill(pid: int, figures: Figures) -> None:
 
 PROOF = Proof(
     run,
-    promise="A process that is killed at any instant loses no recording that was acknowledged, and leaves none half "
-    "written; the others go on.",
-    blind="A kill does not test a power cut: what the process gave to the system is written anyway.",
+    promise="A process that is killed at any moment loses no acknowledged recording, and leaves none half "
+    "written. Other processes continue.",
+    blind="A power cut. The system still writes what a killed process had passed to it.",
     unit="kills",
     small=Size(2, 30),
     large=Size(100, 100),

@@ -177,9 +177,9 @@ def _at_write(
 
 PROOF = Proof(
     run,
-    promise="A store of an older release that is killed while it is brought up to date is of the old version or of "
-    "the new one, whole, and the next opening goes on.",
-    blind="Older releases whose stores are not kept as golden files; a migration of a very large store.",
+    promise="If the upgrade of an older store is killed, the store has the old version or the new one, whole. "
+    "The next opening continues.",
+    blind="Older releases whose stores are not kept as golden files, and a migration of a very large store.",
     unit="kills",
     small=Size(2, 24),
     large=Size(4, 1_000),

@@ -66,18 +66,17 @@ def stop(seed: int, size: int, control: str) -> Figures:
 PROOFS = {
     "postgres-cut": Proof(
         cut,
-        promise="With PostgreSQL a connection that is cut at any moment costs a new one: what is done again is there "
-        "once, and answers stay the same as without the cut.",
-        blind="Networks that deliver late or twice; servers that fail over to another.",
+        promise="With PostgreSQL, a connection that is cut at any moment costs a new one. What is done again "
+        "is there once, and answers are the same as without the cut.",
+        blind="Networks that deliver late or twice, and servers that fail over to another.",
         unit="operations",
         small=Size(1, 12),
         large=Size(20, 500),
     ),
     "postgres-stop": Proof(
         stop,
-        promise="A PostgreSQL server that dies loses nothing that was acknowledged, and comes back with each "
-        "recording once.",
-        blind="The durability of the server itself is its own: it is trusted with `fsync`.",
+        promise="A PostgreSQL server that crashes loses nothing acknowledged, and comes back with each recording once.",
+        blind="The durability of the server itself: its `fsync` is trusted.",
         unit="stops",
         small=Size(1, 1),
         large=Size(5, 40),

@@ -236,8 +236,8 @@ def _open(folder: Path, image: dict[str, bytes], events: list[Event]) -> Figures
 PROOF = Proof(
     run,
     promise="A power cut at any moment loses nothing that was acknowledged, and leaves nothing half written.",
-    blind="A disk that says it has synced and has not; several concurrent writers. The images are made by a model of a "
-    "disk, not by a disk.",
+    blind="A disk that reports a sync that it has not made, and several concurrent writers. The images are "
+    "made by a model of a disk, not by a disk.",
     unit="power cuts",
     small=Size(2, 40),
     large=Size(30, 1_000),

@@ -125,9 +125,10 @@ def _is_first(path: Path) -> bool:
 
 PROOF = Proof(
     run,
-    promise="When many workers miss the same task together one agent run is made and the others wait for it "
-    "(`miss_wait`); a worker that is killed while it leads costs one more, and no worker waits for it.",
-    blind="Waits that are longer than `miss_wait`: then the agent runs, which is right and not saved.",
+    promise="When many workers miss the same task together, one agent runs and the others wait for its "
+    "recording (`miss_wait`). A worker that is killed while it leads costs one more agent run, and no "
+    "worker waits for it.",
+    blind="Waits that are longer than `miss_wait`. The agent then runs, which is correct and saves nothing.",
     unit="tasks of 32 workers",
     small=Size(1, 4),
     large=Size(10, 40),

@@ -74,10 +74,11 @@ def _newest(store: SqliteStore) -> int:
 
 PROOF = Proof(
     run,
-    promise="Many processes can share a store: none gets an error that it is locked, nothing is lost, and none waits "
-    "while others pass again and again.",
-    blind="Machines with other schedulers and disks; the seconds are of the machine that is named. Where the kernel "
-    "has no locks that belong to an open file (not Linux), the process that runs first may pass.",
+    promise="Many processes can share a store. No process gets a locking error, nothing is lost, and no "
+    "process waits while others pass again and again.",
+    blind="Machines with other schedulers and disks. The seconds are those of the named machine. If the "
+    "kernel has no locks that belong to an open file (not Linux), the process that runs first may "
+    "pass.",
     unit="writes of each of 32 processes",
     small=Size(1, 12),
     large=Size(5, 400),
