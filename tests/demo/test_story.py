@@ -38,7 +38,7 @@ SIGHT: dict[str, Any] = {
     [
         ({"sees": "button 5 of 5"}, "button 2 of 5", "button 5 of 5"),
         ({"page": {"button": 5, "textbox": 2, "link": 1}}, "0 links, 1 textbox on the page", "1 link, 2 textboxes on"),
-        ({"given": []}, "next to Genre, Year = 2011", "alone"),
+        ({"given": []}, "button 2 of 5, next to Genre, Year = 2011", "button 2 of 5, alone"),
         ({"place": [12, 207]}, "button 2 of 5 at pixel 12, 176", "button 2 of 5 at pixel 12, 207"),
         ({"filled": True}, "an empty field", "a field with a text"),
         ({"offers": 1}, "0 options", "1 options"),
@@ -54,7 +54,7 @@ def test_a_failed_check_is_said_in_plain_words(change: dict[str, Any], expected:
 def test_a_target_that_is_gone_or_twice_there_is_said_in_plain_words() -> None:
     for found, said in (("none", "no such button"), ("2", "2 buttons like it")):
         seen = {"sees": f"expected one such thing, the page shows {found}"}
-        assert difference(SIGHT, seen) == ("button 2 of 5", said)
+        assert difference(SIGHT, seen) == ("the recorded one, button 2 of 5", said)
 
 
 def action(verb: str, target: str, text: str = "", by_agent: bool = True, page: int = 40) -> PageAction:

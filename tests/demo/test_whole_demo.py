@@ -52,7 +52,9 @@ def test_the_demo_learns_replays_and_starts_warm_the_second_time(tmp_path: Path)
     assert figures(out.getvalue(), "all") == [6, 0, 18, 18, 0]
     assert figures(out.getvalue(), "calls of the model")[1] == 0
     assert "warm start" in out.getvalue()
+    assert "stopped at" in said
     assert "warm start" not in said
+    assert "stopped at" not in out.getvalue()
 
 
 def the_figures_are_those_that_the_store_counted(store: str, report: demo.Report, said: str) -> None:
@@ -80,7 +82,7 @@ def it_can_be_read_by_a_stranger(said: str, runs: Sequence[Run]) -> None:
     for run in runs[:4]:
         assert all(str(action) in said for action in run.actions)
     [stop] = [run.stop for run in runs if run.stop is not None]
-    assert (stop.step, stop.expected, stop.seen) == (3, "button 1 of 1", "no such button")
+    assert (stop.step, stop.expected, stop.seen) == (3, "the recorded one, button 1 of 1", "no such button")
     assert said.count(stop.expected) == said.count(stop.seen) == 1
     assert "Note:" not in said
 

@@ -66,7 +66,8 @@ def difference(expected: Snapshot, seen: Snapshot) -> tuple[str, str]:
     if "tag" not in seen:  # The target was not found.
         role = str(expected.get("sees")).partition(" ")[0]
         number = str(seen.get("sees")).rpartition(" ")[2]
-        return str(expected.get("sees")), f"no such {role}" if number == "none" else f"{_count(number, role)} like it"
+        found = f"no such {role}" if number == "none" else f"{_count(number, role)} like it"
+        return f"the recorded one, {expected.get('sees')}", found
     for name, words in _WORDS.items():
         if name in expected and name in seen and expected[name] != seen[name]:
             return words(expected, seen, name), words(seen, expected, name)
@@ -89,7 +90,7 @@ def _count(number: object, kind: str) -> str:
 
 def _fields(one: Snapshot, _other: Snapshot, name: str) -> str:
     held = ", ".join(f"{field} = {state}" if state else str(field) for field, state in one[name])
-    return f"next to {held}" if held else "alone"
+    return f"{one['sees']}, next to {held}" if held else f"{one['sees']}, alone"
 
 
 def _cards(one: Snapshot, other: Snapshot, name: str) -> str:

@@ -19,7 +19,7 @@ WRONG = (
     "wrong actions: steps on another element, or with another text, than the task asks for, and tasks that were not "
     "done. Replayed steps are examined like those of the agent."
 )
-STOPPED = "stopped at step 3: its check failed, so the step was not done, and the agent did the rest."
+STOPPED = "stopped at a step: its check failed, so the step was not done, and the agent did the rest."
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def print_summary(console: Console, runs: Mapping[str, Sequence[Run]], seconds_p
     console.print()
     print_line(console, "What happened", "bold")
     console.print(happened(runs))
-    for line in (ASKED, WRONG, STOPPED, _mean_times(every)):
+    for line in (ASKED, WRONG, STOPPED if Totals.of(every).stopped else "", _mean_times(every)):
         print_paragraph(console, line, " ", "dim")
     console.print()
     print_line(console, f"What a model as the agent would cost for these {len(every)} runs (estimated)", "bold")
@@ -95,7 +95,7 @@ def happened(runs: Mapping[str, Sequence[Run]]) -> Table:
     every = Totals.of([run for own in runs.values() for run in own])
     table.add_section()
     stopped = f"{every.stopped} of {every.changed} replays stopped"
-    table.add_row(" all", *_figures(every), stopped if every.stopped else "all replayed as recorded", style="bold")
+    table.add_row(" all", *_figures(every), stopped if every.stopped else "all replayed", style="bold")
     return table
 
 
@@ -136,7 +136,7 @@ def _figures(totals: Totals) -> tuple[str, ...]:
 
 def _changed(run: Run) -> str:
     if run.hit:
-        return "replayed as recorded there"
+        return "replayed"
     if run.status == "failed":
         return "not done"
     return f"stopped at step {run.steps + 1}, agent did {len(run.by_agent)}"
