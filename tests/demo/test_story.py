@@ -12,7 +12,8 @@ from rich.console import Console
 from muscle_mem._events import NoticeEvent, NotLearnedEvent, StoreEvent
 from muscle_mem.demo.costs import PRICES, Bill, Price, bills, total
 from muscle_mem.demo.model import SYSTEM, ChatModel, ModelAgent, listing
-from muscle_mem.demo.report import Lines, seconds_text
+from muscle_mem.demo.printing import seconds_text
+from muscle_mem.demo.report import Lines
 from muscle_mem.demo.sight import Thing, View
 from muscle_mem.demo.stages import Run, Stage
 from muscle_mem.demo.stops import Stop, difference

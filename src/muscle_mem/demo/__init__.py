@@ -24,7 +24,8 @@ from .browser import (
 )
 from .greeter import greet
 from .model import ChatModel, ModelAgent
-from .report import Acts, Lines, print_line, print_paragraph
+from .printing import print_line, print_paragraph
+from .report import Acts, Lines
 from .stages import Lab, Run, shortfalls, story
 from .summary import Totals, print_summary
 from .tasks import TASKS, Task
@@ -54,7 +55,7 @@ SCRIPT = (
 class Report:
     """Result of the demo: its runs by task, and their sums.
 
-    `totals` is None if the greeter example ran in place of the tasks.
+    `totals` is None if the example without a browser ran in place of the tasks.
     """
 
     ok: bool
@@ -70,7 +71,7 @@ def run(
 ) -> Report:
     """Run the demo.
 
-    Without a browser, it prints how to install one and runs the greeter example.
+    Without a browser, it runs a small example and prints how to install a browser.
 
     Args:
         store: The SQLite file for the recordings; None discards them.
@@ -95,9 +96,10 @@ def run(
 
 
 def _greet_instead(console: Console, why: str) -> Report:
-    print_line(console, f"The demo on web pages cannot run here. {why}")
-    print_line(console, "The greeter example runs instead.\n")
-    return Report(ok=greet(console) == 0)
+    print_line(console, "The demo on web pages cannot run here. A small example without a browser runs instead.")
+    code = greet(console)
+    print_line(console, f"\nFor the demo on web pages: {why}")
+    return Report(ok=code == 0)
 
 
 def _run_tasks(store: str | None, browser_page: BrowserPage, tasks: tuple[Task, ...], console: Console) -> Report:

@@ -11,12 +11,12 @@ from rich.text import Text
 from .._core.model.handover import Handover
 from .costs import SECONDS_PER_CALL, bills
 from .page import Page
+from .printing import WIDTH, print_line, print_paragraph, seconds_text
 from .stages import Run, Stage
 from .stops import stop_of_handover
 from .tasks import Task
 from .watch import VERBS, PageAction
 
-WIDTH = 100
 SHOWN_STEP_BY_STEP = (Stage.NEW, Stage.SAME, Stage.OTHER, Stage.CHANGED)
 KNOWN = "The task, which an earlier run of the demo has recorded."
 HEADINGS = {
@@ -34,29 +34,6 @@ REASONS = {
     "first_check_refused": "",
     "unconfirmed": "no replay, because the choice of the last step may depend on the data",
 }
-
-
-def print_line(console: Console, text: str, style: str = "") -> None:
-    """Print one line of plain text, without markup."""
-    console.print(Text(text, style=style), soft_wrap=True)
-
-
-def print_paragraph(console: Console, text: str, indent: str = "", style: str = "") -> None:
-    """Print a text as lines of at most WIDTH columns."""
-    for line in textwrap.wrap(text, min(WIDTH, console.width), initial_indent=indent, subsequent_indent=indent):
-        print_line(console, line, style)
-
-
-def seconds_text(seconds: float) -> str:
-    """Return a duration: 0 s, 240 ms, 3.2 s, 5 min 3 s."""
-    if not seconds:
-        return "0 s"
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s".replace(".0 s", " s")
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s"
 
 
 def steps_text(number: int) -> str:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .costs import ASSUMED_SECONDS, MEASURED_SECONDS, PRICE_SOURCE, PRICES, SECONDS_PER_CALL, TOKEN_SOURCE, Bill, total
-from .report import print_line, print_paragraph, seconds_text
+from .printing import print_line, print_paragraph, seconds_text
 from .stages import Run, Stage
 
 ASKED = "agent asked in: runs in which the agent did all or some steps. In the others it was not asked."
